@@ -14,8 +14,8 @@ from configs.keys import ADDRESSES, SEVERAL, read_keys, read_password
 from configs.keys import read_text as _text
 from configs.legal_names import LegalNames, is_sample
 from configs.mail_server import MAIL_PROVIDERS
-from configs.program_settings import list_needed, list_secrets
-from configs.secret_files import folder_in_use
+from configs.program_settings import NEEDED, list_allowed, list_needed, list_secrets
+from configs.secret_files import folder_in_use, is_empty
 from configs.setting_groups.value_types import StorePlace, read_store
 
 if TYPE_CHECKING:
@@ -102,8 +102,10 @@ def problems_in_production(settings: "Settings") -> list[str]:
     """Name everything that production must not start with."""
     return [
         *_missing(settings),
+        *_half_keys(settings),
         *_weak(settings),
         *_shared(settings),
+        *_foreign(settings),
         *_invented(settings),
         *_unlawful(settings),
         *_plain(settings),
@@ -116,8 +118,17 @@ def _missing(settings: "Settings") -> Iterator[str]:
     own_database = settings.program and _text(settings, f"database_url_{settings.program}")
     for name in _list_needed(settings):
         if not _text(settings, name) and not (name == "database_url" and own_database):
-            where = f": there is no file {folder}/{name}" if folder and name in secrets else ""
-            yield f"{name.upper()} is not set{where}"
+            file = folder / name if folder and name in secrets else None
+            where = f": {file} is empty" if file and is_empty(file) else f": there is no file {file}"
+            yield f"{name.upper()} is not set{where if file else ''}"
+
+
+def _half_keys(settings: "Settings") -> Iterator[str]:
+    """Name the secret half of a store's key where this program has the other half alone."""
+    for name in list_allowed(settings.program) if settings.program else ():
+        public = name.replace("_secret_access_key", "_access_key_id")
+        if public != name and _text(settings, public) and not _text(settings, name):
+            yield f"{name.upper()} is not set, {public.upper()} is: set both or neither"
 
 
 def _list_needed(settings: "Settings") -> list[str]:
@@ -153,6 +164,15 @@ def _shared(settings: "Settings") -> Iterator[str]:
     for name, other in combinations(_OWN, 2):
         if set(found.get(name, ())) & set(found.get(other, ())):
             yield f"{other.upper()} has a value of {name.upper()}: draw one of its own"
+
+
+def _foreign(settings: "Settings") -> Iterator[str]:
+    """Name an address with the login of another program, which may do other things."""
+    for name in (f"database_url_{settings.program}", "redis_url") if settings.program else ():
+        user = urlsplit(_text(settings, name) or "").username or ""
+        for other in NEEDED.keys() - {settings.program}:
+            if re.fullmatch(rf"(rdvpriority_)?{other}(_\d+)?", user):
+                yield f"{name.upper()} has the login of {other}: give {settings.program} its own"
 
 
 def _weakness(what: str, secret: str, least: int) -> Iterator[str]:

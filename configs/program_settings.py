@@ -4,6 +4,7 @@ A program holds no secret that it does not read. Compose hands out these, and a 
 others; tests compare the lists.
 """
 
+import re
 from collections.abc import Mapping
 
 from pydantic.fields import FieldInfo
@@ -82,7 +83,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     ),
     "background": ("exports_secret_access_key", "invoices_secret_access_key", "smtp_url"),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
-    "crawler": ("ants_token", "proofs_secret_access_key"),
+    "crawler": ("ants_token", "proofs_secret_access_key", "proxy_list"),
     "reader": ("redis_url",),  # the exporter of metrics
     "stream": ("jwt_secret_previous",),
     "notifier": ("smtp_url", "telegram_webhook_secret", "vapid_private_key"),  # it registers the webhook
@@ -102,5 +103,5 @@ def list_allowed(program: str) -> frozenset[str]:
 
 
 def list_secrets(fields: Mapping[str, FieldInfo]) -> list[str]:
-    """Return the names of the settings that hold a secret."""
-    return [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]
+    """Return the names of the settings that hold a secret; the addresses of proxies have passwords."""
+    return [name for name, field in fields.items() if re.search("SecretStr|Proxy", str(field.annotation))]

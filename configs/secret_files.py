@@ -8,6 +8,8 @@ from pathlib import Path
 
 DEFAULT_FOLDER = Path("/run/secrets")
 _LARGEST = 64 * 1024  # bytes
+# Compose hands out their files always, also where backups lie in a folder, or mail leaves by SMTP alone.
+_MAY_BE_EMPTY = ("backup_secret_access_key", "sendgrid_api_key")
 
 
 class SecretFilesRefused(ValueError):
@@ -29,12 +31,14 @@ def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, 
     Without a folder, DEFAULT_FOLDER is read where it exists. A line break at a file's end is no part of its secret.
 
     Raises:
-        SecretFilesRefused: the folder is none, or a file in it is empty or cannot be read.
+        SecretFilesRefused: the folder is none, or a file in it is empty or cannot be read. The keys of some accounts,
+            which not every server has, count as not set where their files are empty.
     """
     values: dict[str, str] = {}
     wrong: dict[str, str] = {}
     for file in _list(folder_in_use(folder)):
-        if (name := file.name.lower()) in known:
+        name = file.name.lower()
+        if name in known and not (name in _MAY_BE_EMPTY and is_empty(file)):
             try:
                 values[name] = _read_secret(file)
             except ValueError as error:
@@ -47,6 +51,11 @@ def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, 
 def folder_in_use(named: Path | None) -> Path | None:
     """Return the folder that secrets are read from: `named`, else DEFAULT_FOLDER where it exists."""
     return named or (DEFAULT_FOLDER if DEFAULT_FOLDER.is_dir() else None)
+
+
+def is_empty(file: Path) -> bool:
+    """Return whether a file is there and holds nothing but, at most, a line break."""
+    return file.is_file() and file.stat().st_size <= len("\r\n")
 
 
 def _list(folder: Path | None) -> list[Path]:

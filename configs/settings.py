@@ -180,9 +180,12 @@ def _line(problem: ErrorDetails) -> str:
 
 def _find_exposed(settings_cls: type[BaseSettings], given: Mapping[str, str | None]) -> dict[str, str]:
     """Return a line for each secret in the environment: who may list processes or read a crash report has it."""
+    # redis_url_api …: files of the server alone, which a program has one of, as redis_url
+    of_server = [name for name in given if name.startswith("redis_url_")]
     return {
-        name: f"{name.upper()} is in the environment: production reads secrets from files of SECRETS_DIR alone"
-        for name in list_secrets(settings_cls.model_fields)
+        name: f"{name.upper()} is in the environment: take it out of there and write it into its file, because"
+        " production reads secrets from files of SECRETS_DIR alone"
+        for name in (*list_secrets(settings_cls.model_fields), *of_server)
         if given.get(name)
     }
 

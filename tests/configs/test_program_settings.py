@@ -64,6 +64,44 @@ def test_its_own_address_of_the_database_is_enough(bare: Put, program: str) -> N
         load()
 
 
+@pytest.mark.parametrize(
+    ("program", "name", "address"),
+    [
+        ("api", "REDIS_URL", "redis://crawler:{}@redis:6379/0"),
+        ("crawler", "REDIS_URL", "redis://api:{}@redis:6379/0"),
+        ("api", "DATABASE_URL_API", "postgresql://rdvpriority_crawler_1:{}@db/rdv"),
+        ("crawler", "DATABASE_URL_CRAWLER", "postgresql://rdvpriority_notifier_12:{}@db/rdv"),
+    ],
+)
+def test_a_program_refuses_the_login_of_another_one(bare: Put, program: str, name: str, address: str) -> None:
+    bare(**given_to(program) | {name: address.format(PRODUCTION["JWT_SECRET"])})
+    with pytest.raises(SettingsRefused, match=f"{name} has the login of [a-z]+: give {program} its own"):
+        load()
+
+
+@pytest.mark.parametrize("user", ["{}", "rdvpriority_{}_2", "ours", ""])
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_takes_its_own_login_or_one_that_says_nothing(bare: Put, program: str, user: str) -> None:
+    login, word = user.format(program), PRODUCTION["JWT_SECRET"]
+    own = f"DATABASE_URL_{program.upper()}"
+    bare(
+        **given_to(program)
+        | {own: f"postgresql://{login}:{word}@db/rdv", "REDIS_URL": f"redis://{login}:{word}@redis/0"}
+    )
+    assert load().program == program
+
+
+def test_half_a_store_s_key_is_refused(bare: Put) -> None:
+    bare(**given_to("backup") | {"BACKUP_ACCESS_KEY_ID": "AKIA"})
+    with pytest.raises(SettingsRefused, match="BACKUP_SECRET_ACCESS_KEY is not set, BACKUP_ACCESS_KEY_ID is"):
+        load()
+
+
+def test_the_public_half_of_another_program_s_key_is_no_fault(bare: Put) -> None:
+    bare(**given_to("api") | {"BACKUP_ACCESS_KEY_ID": "AKIA"})  # settings.env is everybody's
+    assert load().program == "api"
+
+
 @pytest.mark.parametrize("program", ["backup", "crawler"])
 def test_who_sends_no_link_needs_no_address_of_ours(bare: Put, program: str) -> None:
     bare(**given_to(program) | {"API_URL": "http://localhost:4000"})

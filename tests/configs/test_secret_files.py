@@ -59,18 +59,55 @@ def test_production_starts_with_all_its_secrets_in_files(secrets: Path, bare: Pu
     assert load().require("database_url") == PRODUCTION["DATABASE_URL"]
 
 
-@pytest.mark.parametrize("place", ["environment", "dotenv"])
+EXPOSED = (
+    "is in the environment: take it out of there and write it into its file, because production reads secrets"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_SECRET", PRODUCTION["JWT_SECRET"]),
+        ("PROXY_LIST", "http://ann:sesame@proxy.example:3128"),
+        ("REDIS_URL_API", PRODUCTION["REDIS_URL"]),
+    ],
+)
 def test_production_refuses_a_secret_in_the_environment(
-    secrets: Path, bare: Put, monkeypatch: pytest.MonkeyPatch, place: str
+    secrets: Path, bare: Put, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     bare(**PRODUCTION | {"SECRETS_DIR": secrets})
-    if place == "environment":
-        monkeypatch.setenv("JWT_SECRET", PRODUCTION["JWT_SECRET"])
-    else:
-        (secrets.parent / ".env").write_text(f"JWT_SECRET={PRODUCTION['JWT_SECRET']}\n")
-    assert refused() == [
-        "JWT_SECRET is in the environment: production reads secrets from files of SECRETS_DIR alone"
-    ]
+    monkeypatch.setenv(name, value)
+    assert refused() == [f"{name} {EXPOSED} from files of SECRETS_DIR alone"]
+
+
+def test_production_refuses_a_secret_in_dotenv(secrets: Path, bare: Put) -> None:
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    (secrets.parent / ".env").write_text(f"JWT_SECRET={PRODUCTION['JWT_SECRET']}\n")
+    assert refused() == [f"JWT_SECRET {EXPOSED} from files of SECRETS_DIR alone"]
+
+
+def test_proxies_are_read_from_their_file(secrets: Path, bare: Put) -> None:
+    (secrets / "proxy_list").write_text("http://ann:sesame@proxy.example:3128\n")
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    assert [each.name for each in load().proxy_list] == ["proxy.example:3128"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_a_key_of_an_account_that_a_server_has_not_may_be_empty(
+    secrets: Path, bare: Put, content: bytes
+) -> None:
+    for name in ("sendgrid_api_key", "backup_secret_access_key"):
+        (secrets / name).write_bytes(content)
+    smtp = {"MAIL_PROVIDERS": "smtp", "SMTP_URL": "smtps://rdv:neuf-lampes-vertes@mail.example:465"}
+    bare(**PRODUCTION | {"SENDGRID_API_KEY": "", "SENDGRID_WEBHOOK_KEY": "", "SECRETS_DIR": secrets} | smtp)
+    assert load().sendgrid_api_key is None
+
+
+def test_an_empty_file_of_a_provider_that_is_in_use_is_named(secrets: Path, bare: Put) -> None:
+    (secrets / "sendgrid_api_key").touch()
+    bare(**PRODUCTION | {"SENDGRID_API_KEY": "", "SECRETS_DIR": secrets})
+    (secrets / "sendgrid_api_key").touch()
+    assert refused() == [f"SENDGRID_API_KEY is not set: {secrets}/sendgrid_api_key is empty"]
 
 
 def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> None:
