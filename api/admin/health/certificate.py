@@ -41,6 +41,8 @@ def _describe(host: str, port: int) -> tuple[str, bool]:
         ends_at = _read_end(host, port)
     except ssl.SSLCertVerificationError as error:
         return f"visitors of {host} are refused: {error.verify_message}", False
+    except ConnectionRefusedError:  # the name leads to a machine that listens there no more
+        return f"nothing listens at {host}: is nginx running?", False
     except (OSError, ValueError) as error:  # the way out and back in is closed on some machines
         return f"that of {host} cannot be seen from here ({type(error).__name__})", True
     left = ends_at - clock()
