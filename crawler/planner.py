@@ -131,7 +131,8 @@ class Planner:
         """Replan everything after a step of the clock, and once more when the visits of that moment have ended."""
         with session() as rows:
             pull_back_rests(rows, now)
-        due_queue.forget_times(self._client, queue_names())
+            hosts = {desk.host for desk in desks().values()} | host_rows.list_hosts(rows)
+        due_queue.forget_times(self._client, queue_names(), hosts, desks())
         self._whole_at = self._looked_at = None
         self._queues = {queue: min(at, now) for queue, at in self._queues.items()}
 

@@ -308,14 +308,17 @@ def count_run(client: "redis.Redis") -> int:
     return client.incr(_RUNS)
 
 
-def forget_times(client: "redis.Redis", systems: Iterable[str]) -> None:
+def forget_times(
+    client: "redis.Redis", systems: Iterable[str], hosts: Iterable[str], desks: Iterable[str]
+) -> None:
     """Forget all that Redis holds by the clock: due times, holds, rests, floors, buckets; tokens and stops stay.
 
-    The planner fills the queues anew, as after Redis was emptied.
+    The planner fills the queues anew, as after Redis was emptied. Keys are named, not searched: among all keys are
+    those of visitors, whose names the crawler must not see.
     """
     keys = [key for system in systems for key in _queue(system)]
-    for kind in ("host", "rest", "floor", "bucket", "proxies"):
-        keys += client.scan_iter(f"crawler:{kind}:*", count=1000)
+    keys += [f"crawler:{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket", "proxies")]
+    keys += [f"crawler:floor:{desk}" for desk in desks]
     client.unlink(_PLANNED, *keys)
 
 

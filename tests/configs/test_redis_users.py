@@ -76,6 +76,8 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("flushall",), set()),
         (("flushdb",), set()),
         (("keys", "*"), set()),
+        (("scan", "0"), {"api", "background", "reader"}),
+        (("randomkey",), {"api", "background", "reader"}),
         (("config", "set", "requirepass", ""), set()),
         (("acl", "setuser", "api", "on"), set()),
         (("script", "flush"), set()),
