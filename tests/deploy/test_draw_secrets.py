@@ -82,9 +82,3 @@ def test_the_folder_is_its_owner_s_and_containers_may_read_the_files(tmp_path: P
     draw_secrets.draw(tmp_path / "secrets")
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "secrets").iterdir()} == {0o444}
-
-
-@pytest.mark.parametrize("given", [[], ["a", "b"]])
-def test_other_arguments_are_refused(given: list[str]) -> None:
-    with pytest.raises(SystemExit, match="usage"):
-        draw_secrets.main(given)

@@ -41,23 +41,16 @@ def read(text: str) -> ConfigParser:
     return parser
 
 
-def test_scrapyd_listens_where_the_keeper_looks_and_wants_its_password(state: Path) -> None:
-    written = read(configuration(settings()))["scrapyd"]
-    assert f"http://{written['bind_address']}:{written['http_port']}" == str(settings().scrapyd_url).rstrip(
-        "/"
-    )
-    assert (written["username"], written["password"]) == ("scrapyd", "p%ss")
-    assert written["logs_dir"] == ""
-    assert written["jobstorage"] == "scrapyd.jobstorage.SqliteJobStorage"
-
-
 def test_of_several_passwords_scrapyd_has_the_first(state: Path, settings_env: Callable[..., None]) -> None:
     settings_env(SCRAPYD_PASSWORD="new, old")
     assert read(configuration(settings()))["scrapyd"]["password"] == "new"
 
 
-def test_nobody_sends_it_code(state: Path) -> None:
-    assert set(read(configuration(settings()))["services"].values()) == {""}
+def test_nobody_sends_it_code_and_it_keeps_no_logs_and_its_jobs(state: Path) -> None:
+    written = read(configuration(settings()))
+    assert set(written["services"].values()) == {""}
+    assert written["scrapyd"]["logs_dir"] == ""
+    assert written["scrapyd"]["jobstorage"] == "scrapyd.jobstorage.SqliteJobStorage"
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,8 @@ import psycopg2
 import pytest
 import redis
 
-from deploy.local import ports as port_choice
 from deploy.local import valkey as valkey_module
-from deploy.local.ports import NoPort, StackPorts, choose
+from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
 from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import StartFailed, free_port, start, stop, wait_until
@@ -59,12 +58,6 @@ def test_a_taken_port_moves_to_the_next_and_is_told(taken: int) -> None:
     chosen = choose(usual)
     assert taken < chosen.api < taken + 50
     assert chosen.describe_moves(usual) == [f"port {taken} is taken: api listens on {chosen.api}"]
-
-
-def test_no_port_at_all_names_the_range(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(port_choice, "_TRIES", 1)
-    with pytest.raises(NoPort, match=f"api: ports {taken} to {taken} are all taken on 127.0.0.1"):
-        choose(anywhere(api=taken))
 
 
 def test_a_program_that_ends_or_does_not_get_ready_is_told_with_its_log(tmp_path: Path) -> None:

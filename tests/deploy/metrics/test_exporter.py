@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import socket
+import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -33,7 +35,6 @@ from configs.loop_report import LoopReport, write_report
 from configs.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
-from tests.deploy.metrics.relay import Relay
 from tests.waiting import until, wait_for_port
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
@@ -315,18 +316,23 @@ def test_servers_that_hang_or_are_away_cost_their_own_reads_only(
     database: str, redis_server: Any, settings_env: Callable[..., None]
 ) -> None:
     url, kept = make_url(database), redis_server.connection_pool.connection_kwargs
-    tables = Relay((str(url.host or url.query["host"]), url.port or 5432), "hang")
-    with tables, Relay((kept["host"], kept["port"]), "hang") as queues:
+    with ExitStack() as doors:  # which take connections and never answer, as a stopped process
+        listeners = [doors.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
+        tables, queues = (each.getsockname() for each in listeners)
         settings_env(
-            DATABASE_URL=url.set(host="127.0.0.1", port=tables.port).render_as_string(hide_password=False),
-            REDIS_URL=f"redis://:{kept['password']}@127.0.0.1:{queues.port}/{kept['db']}",
+            DATABASE_URL=url.set(host=tables[0], port=tables[1]).render_as_string(hide_password=False),
+            REDIS_URL=f"redis://:{kept['password']}@127.0.0.1:{queues[1]}/{kept['db']}",
         )
         with served() as (port, process):
             begun = time.monotonic()
             assert find_failed(parse(ask(port))) == {"database", "redis"}
             assert time.monotonic() - begun < PATIENCE + 2
             assert ask(port, "/alive") == ""
-            tables.mode = queues.mode = "pass"
-            until(lambda: find_failed(parse(ask(port))) == set(), 60)
+            doors.close()
+            servers = ((url.host or url.query["host"], url.port or 5432), (kept["host"], kept["port"]))
+            pairs = json.dumps([*zip((tables, queues), servers, strict=True)])
+            with subprocess.Popen([sys.executable, "-m", "tests.whole.relays", pairs]) as relays:
+                until(lambda: find_failed(parse(ask(port))) == set(), 60)
+                relays.terminate()
             # besides a thread for each source: that of the program, and those of scrapes which end
             assert process.num_threads() <= 4 + 3

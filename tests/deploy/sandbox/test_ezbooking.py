@@ -26,11 +26,6 @@ def test_the_calendar_wants_a_user_agent(visitor: Any) -> None:
     assert visitor.get(WEEK).status == 200
 
 
-@pytest.mark.parametrize("path", ["/booking/create/1/0", WEEK.replace("48804", "1"), "/ezjscore/call/other"])
-def test_what_does_not_exist_is_404(visitor: Any, path: str) -> None:
-    assert visitor.get(path).status == 404
-
-
 def test_step_5_takes_the_slot_and_is_counted(visit: Visit, sandbox: Running) -> None:
     (slot,) = sandbox.open_slots(77, 48803)
     answer = visit(77).get(f"/booking/create/48803/5/{int(slot.timestamp())}")

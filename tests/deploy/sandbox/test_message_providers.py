@@ -22,7 +22,7 @@ from deploy.sandbox.running import Running
 Visit = Callable[[str | int], Any]
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
 TO, FROM = "+33612345678", "+33700000000"
-BOT, JSON = "/bot123456:tests", {"Content-Type": "application/json"}
+BOT = "/bot123456:tests"
 TEXTS = [{"type": "text/plain", "value": "Réservez"}, {"type": "text/html", "value": "<p>Réservez</p>"}]
 TWICE = [{"to": [{"email": one}]} for one in ("a@exemple.fr", "A@exemple.fr")]
 
@@ -212,15 +212,3 @@ def test_telegram_refuses_commands_that_nobody_could_type(telegram: Any) -> None
 def test_telegram_gives_no_updates_beside_a_webhook(telegram: Any) -> None:
     telegram.post(f"{BOT}/setWebhook", {"url": "http://127.0.0.1:9/hook"})
     assert telegram.post(f"{BOT}/getUpdates", {}).status == 409
-
-
-@pytest.mark.parametrize(
-    ("mode", "kept"), [("timeout", 0), ("reset", 0), ("refuse", 0), ("yes_without_answer", 1)]
-)
-def test_a_message_without_an_answer_was_taken_or_not_as_its_mode_says(
-    telegram: Any, sandbox: Running, mode: str, kept: int
-) -> None:
-    sandbox.provider_mode("telegram", mode)
-    with pytest.raises((TimeoutError, ConnectionError)):
-        telegram.ask("POST", f"{BOT}/sendMessage", b'{"chat_id": 5, "text": "x"}', JSON, timeout=0.3)
-    assert len(sandbox.messages()) == kept

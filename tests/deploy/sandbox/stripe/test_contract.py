@@ -6,7 +6,6 @@ A laxer stand-in would let a fault with money pass. Amounts are in test_invarian
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -269,21 +268,3 @@ def test_an_event_that_the_endpoint_does_not_take_is_sent_again(
     stripe_stand_in.pay(checkout().id)
     until(lambda: {each["status"] for each in stripe_stand_in.deliveries()} == {"given_up"})
     assert {len(each["attempts"]) for each in stripe_stand_in.deliveries()} == {2}
-
-
-def test_a_reset_forgets_objects_keys_events_settings_and_the_clock(
-    checkout: Checkout, stripe_stand_in: StripeControl
-) -> None:
-    stripe_stand_in.pay(checkout(WEEK, key="payment-7").id)
-    stripe_stand_in.advance(days=40)
-    stripe_stand_in.webhook(mode="lose")
-    stripe_stand_in.reset()
-    state = stripe_stand_in.state()
-    assert (state["webhook"]["mode"], state["calls"], "customer" in state["objects"]) == ("normal", 0, False)
-    assert abs(state["clock"] - datetime.now(UTC).timestamp()) < 30
-    assert (stripe_stand_in.requests(), stripe_stand_in.deliveries(), stripe_stand_in.ledger()) == (
-        [],
-        [],
-        [],
-    )
-    assert checkout(WEEK, key="payment-7").payment_status == "unpaid"
