@@ -143,7 +143,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _CHANGE,
         "reader": (
             f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
-            " provider, cost, segments, receipt_due_at, lease_until)"
+            " provider, cost, segments, receipt_due_at, lease_until, held_for)"
         ),
     },
     "notices": {

@@ -21,6 +21,7 @@ from api.models.session_options import set_session_options
 from configs.database import DATABASE_SECONDS, connection_limit, database_url
 from configs.database_errors import judge_connection
 from configs.psycopg_timeout import wait_no_longer_than
+from configs.settings import settings
 
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
@@ -33,7 +34,10 @@ _CONNECTION = {
 _KEPT = 8
 _PING_AFTER = 1.0  # seconds without use, after which a connection is asked whether it still works
 _USED = "used"
-_READ_ONLY = sa.text("SHOW transaction_read_only")
+# Sessions of a login that reads only are read-only everywhere: what another one may do, a standby alone tells them.
+_READ_ONLY = sa.text(
+    "SELECT pg_is_in_recovery() OR (current_setting('transaction_read_only')::bool AND NOT :reader)"
+)
 
 
 class Base(orm.DeclarativeBase):
@@ -228,12 +232,13 @@ def takes_writes() -> bool:
 
     A connection keeps what it was opened with, so those of the pool are given up where one says no.
     """
+    asked = {"reader": settings().program == "reader"}
     with session() as opened:
-        if opened.scalar(_READ_ONLY) == "off":
+        if not opened.scalar(_READ_ONLY, asked):
             return True
     engine().dispose()
     with session() as opened:
-        return bool(opened.scalar(_READ_ONLY) == "off")
+        return not opened.scalar(_READ_ONLY, asked)
 
 
 @contextmanager

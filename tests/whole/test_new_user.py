@@ -1,5 +1,6 @@
 """Journeys of a new user and a new operator through a whole stack, by the API alone."""
 
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -189,4 +190,4 @@ def test_the_audit_has_what_the_operator_did(admin: Visitor) -> None:
     entries = admin.ask("GET", f"/admin/audit?actorId={me}&limit=100")["items"]
     done = {each["action"] for each in entries}
     assert {"grant.give", "host.stop", "host.go", "dead-letters.replay"} <= done
-    assert "@" not in str([each["changes"] for each in entries])
+    assert not re.search(r"\w{2}@", str([each["changes"] for each in entries]))  # shortened: a…@example.org
