@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from configs.browser_binary import missing_browser
 from configs.hosts import host_of, is_loopback, is_private
 from configs.past_date import PastDate
-from configs.settings import missing_token
+from configs.site_tokens import missing_token
 from configs.slot_releases import Release, Window, list_windows, window
 from configs.strict_model import Strict
 from configs.strict_yaml import FILLED

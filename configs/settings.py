@@ -42,7 +42,6 @@ __all__ = [
     "Settings",
     "SettingsRefused",
     "load",
-    "missing_token",
     "settings",
 ]
 AWAY_FROM_LIFE = ("sandbox", "test")
@@ -188,16 +187,6 @@ def _find_exposed(settings_cls: type[BaseSettings], given: Mapping[str, str | No
         for name in (*list_secrets(settings_cls.model_fields), *of_server)
         if given.get(name)
     }
-
-
-def missing_token(platform: str) -> str | None:
-    """Return the variable of the token that a platform's site asks for, where it is not set.
-
-    A platform asks for one where there is a setting of its name with `_token`.
-    """
-    name = f"{platform}_token"
-    missing = name in Settings.model_fields and getattr(settings(), name) is None
-    return name.upper() if missing else None
 
 
 @lru_cache(maxsize=1)

@@ -38,6 +38,7 @@ class CrawlingSettings(CommonSettings):
     """How sites are asked; `app_env` says whether they are real ones."""
 
     ants_token: SecretStr | None = None
+    granted_tokens: Annotated[tuple[str, ...], NoDecode] = ()
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
@@ -59,9 +60,9 @@ class CrawlingSettings(CommonSettings):
     def _hosts(cls, value: object) -> object:
         return parse_host_map(value) if isinstance(value, str) else value
 
-    @field_validator("scrapyd_urls", mode="before")
+    @field_validator("scrapyd_urls", "granted_tokens", mode="before")
     @classmethod
-    def _split_addresses(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("scrapyd_urls")

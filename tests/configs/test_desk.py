@@ -116,6 +116,18 @@ def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(
     assert _desk(platform="ants", grade=Grade.RETIRED).unwatched_because == "it does not exist any more"
 
 
+@pytest.mark.parametrize("program", ["api", "background", "notifier", "stream", "reader"])
+def test_a_program_that_is_not_given_the_token_trusts_that_the_crawler_was(
+    settings_env: Callable[..., None], program: str
+) -> None:
+    settings_env(ANTS_TOKEN="", PROGRAM=program)
+    assert not _desk(platform="ants").schedulable
+    settings_env(GRANTED_TOKENS="ants")
+    assert _desk(platform="ants").shows_slots
+    settings_env(PROGRAM="crawler")
+    assert not _desk(platform="ants").schedulable
+
+
 def test_without_a_browser_one_that_needs_it_is_not_watched_and_says_so(
     settings_env: Callable[..., None],
 ) -> None:
