@@ -1,26 +1,308 @@
-"""Rows for tests, where no route, webhook or job writes them: what the crawler saw, what Stripe holds."""
+"""Rows for tests, where no route, webhook or job writes them: a factory a table, with defaults for its columns."""
 
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID
 
 import sqlalchemy as sa
 
-from api.models.base import session
+from api.accounts.passwords import hash_password
+from api.models.alert import Alert, AlertTarget
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.base import new_id, session
+from api.models.check import Check
+from api.models.desk import DeskState
+from api.models.incident import Incident, IncidentReason
+from api.models.job_run import JobResult, JobRun
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind
+from api.models.slot import Detection, SlotRow
+from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.models.user import Channel, Contact, Grant, Role, User
+from api.paging import first_id_at
+from api.payments.postings import post_paid
 from configs.clock import clock
 from configs.outcome import Outcome
-from deploy.sandbox.stripe.account import Account
-from deploy.sandbox.stripe.objects import blank, new_id
-from deploy.sandbox.stripe.resources.money_back import build_dispute
-from deploy.sandbox.stripe.resources.payments import add_payment_intent
+from configs.plan import PlanName
+from tests.browser_keys import browser_address
 
-Json = dict[str, Any]
+Row = TypeVar("Row")
+BOBIGNY = "bobigny_93/titre-sejour"
+EMAIL, PASSWORD = "camille@example.org", "correct horse battery"
+DAY = timedelta(days=1)
+NINE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+_ADDRESSES = {
+    Channel.EMAIL: EMAIL, Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654",
+    Channel.PUSH: browser_address("camille"),
+}  # fmt: skip
+_DEVICES = {Channel.PUSH: "Firefox"}
+_numbers = count(1)
 # One statement: a month of them by the ORM takes ten seconds.
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
 SELECT CAST(:since AS timestamptz) + each * interval '1 minute', :desk, :outcome, 'x', 1, 1, 0, '[]', 'test'
 FROM unnest(:minutes) each
 """)
+
+
+def save(row: Row) -> Row:
+    """Write a row; it stays readable."""
+    save_all([row])
+    return row
+
+
+def save_all(rows: Iterable[Any]) -> None:
+    """Write rows in one transaction."""
+    with session() as s:
+        s.add_all(rows)
+
+
+def get(kind: type[Row], key: Any) -> Row:
+    """Return the row with this key."""
+    with session() as s:
+        return s.get_one(kind, key)
+
+
+def rows(kind: type[Any], *where: Any) -> list[Any]:
+    """Return the rows of a table, those that were written first before others."""
+    with session() as s:
+        return list(s.scalars(sa.select(kind).where(*where).order_by(*sa.inspect(kind).primary_key)))
+
+
+def one(kind: type[Row], *where: Any) -> Row:
+    """Return the only row of a table, or the only one that meets conditions."""
+    with session() as s:
+        return s.scalars(sa.select(kind).where(*where)).one()
+
+
+def change(kind: type[Any], *where: Any, **values: Any) -> None:
+    """Set columns of the rows of a table: of all, or of those that meet conditions."""
+    with session() as s:
+        s.execute(sa.update(kind).where(*where).values(**values))
+
+
+def remove(kind: type[Any], *where: Any) -> None:
+    """Delete the rows of a table: all, or those that meet conditions."""
+    with session() as s:
+        s.execute(sa.delete(kind).where(*where))
+
+
+def add_user(
+    email: str | None = None,
+    *channels: Channel,
+    password: str | None = None,
+    confirmed: bool = True,
+    **columns: Any,
+) -> User:
+    """Write a user with a contact on each channel, by e-mail if none is named; `confirmed`: they are."""
+    email = email or f"{next(_numbers)}@example.org"
+    made = save(User(email=email, password_hash=password and hash_password(password), **columns))
+    for each in channels or (Channel.EMAIL,):
+        address = email if each is Channel.EMAIL else None
+        add_contact(made.id, each, address, verified_at=clock() if confirmed else None)
+    return made
+
+
+def add_account(email: str = EMAIL, language: str = "fr", *, confirmed: bool = True) -> User:
+    """Write a user with PASSWORD."""
+    return add_user(email, password=PASSWORD, language=language, confirmed=confirmed)
+
+
+def give_role(user_id: UUID, role: Role, *, second_factor: bool = True) -> None:
+    """Make a user an operator. The second factor is a day old, so that a login of now has shown it."""
+    shown = {"totp_secret": "secret", "totp_confirmed_at": clock() - DAY}
+    change(User, User.id == user_id, role=role, **(shown if second_factor else dict.fromkeys(shown)))
+
+
+def add_contact(
+    user_id: UUID, channel: Channel = Channel.EMAIL, address: str | None = None, **columns: Any
+) -> Contact:
+    """Write an enabled contact that is confirmed."""
+    known = {"verified_at": clock(), "enabled": True, "device_name": _DEVICES.get(channel)}
+    return save(
+        Contact(user_id=user_id, channel=channel, address=address or _ADDRESSES[channel], **known | columns)
+    )
+
+
+def add_grant(
+    user_id: UUID, plan: PlanName = PlanName.URGENCE_TOTAL, days: float = 1, starts: float = 0, **columns: Any
+) -> Grant:
+    """Grant a plan for so many days, from `starts` days from now on."""
+    begins = clock() + starts * DAY
+    known = {"starts_at": begins, "ends_at": begins + days * DAY, "source": "test"}
+    return save(Grant(user_id=user_id, plan=plan, **known | columns))
+
+
+def add_desk(desk_id: str = BOBIGNY, **columns: Any) -> None:
+    """Write a desk's state, also over one that is there."""
+    with session() as s:
+        s.merge(DeskState(id=desk_id, **columns))
+
+
+def add_alert(user_id: UUID, *targets: AlertTarget, **columns: Any) -> UUID:
+    """Write an alert past the API's checks; without targets it waits for residence permits in Bobigny."""
+    found = list(targets) or [AlertTarget(prefecture_id="bobigny_93", procedure="TITRE_SEJOUR")]
+    return save(Alert(user_id=user_id, targets=found, **columns)).id
+
+
+def see(
+    *moments: str,
+    desk_id: str = BOBIGNY,
+    at: datetime | None = None,
+    seats: int | None = None,
+    **columns: Any,
+) -> tuple[UUID, list[int]]:
+    """Write a detection of slots at these moments (ISO instants, dates or `open`); return their ids."""
+    seen_at = at or clock()
+    with session() as s:
+        if s.get(DeskState, desk_id) is None:
+            s.add(DeskState(id=desk_id))
+    slots = [_make_slot(desk_id, moment, seen_at, seats) for moment in moments]
+    detection = Detection(
+        desk_id=desk_id, prefecture_id=desk_id.partition("/")[0], procedures=["TITRE_SEJOUR"], label="Titre de séjour",
+        site="Bobigny", booking_url="https://example.org/book", seen_at=seen_at, committed_at=seen_at, slots=slots,
+        **columns,
+    )  # fmt: skip
+    return save(detection).id, [slot.id for slot in slots]
+
+
+def _make_slot(desk_id: str, moment: str, seen_at: datetime, seats: int | None) -> SlotRow:
+    starts_at = datetime.fromisoformat(moment) if "T" in moment else None
+    return SlotRow(
+        desk_id=desk_id, place_key=f"{next(_numbers)}", moment=moment, starts_at=starts_at, seats=seats,
+        url="https://example.org/book", opened_at=seen_at, seen_at=seen_at,
+    )  # fmt: skip
+
+
+def add_match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
+    """Write a match of an alert with these slots of a detection."""
+    made = save(Match(alert_id=alert_id, detection_id=detection_id, limits_version=1, decided_at=clock()))
+    save_all(MatchSlot(match_id=made.id, slot_id=slot) for slot in slots)
+    return made.id
+
+
+def add_message(user_id: UUID | None = None, *matches: UUID, **columns: Any) -> UUID:
+    """Write a message that waits to be sent; with matches an announcement of them."""
+    now = clock()
+    known = {
+        "channel": Channel.EMAIL, "kind": "slot_detected", "priority": Priority.CRITICAL, "dedupe_key": str(new_id()),
+        "state": State.PENDING, "created_at": now, "next_attempt_at": now, "next_nudge_at": now,
+        "address": None if user_id else "x@example.org",
+    }  # fmt: skip
+    made = save(Notification(user_id=user_id, **known | columns))
+    save_all(NotificationMatch(notification_id=made.id, match_id=each) for each in matches)
+    return made.id
+
+
+def add_slot_message(
+    at: datetime = NINE, took: float | None = 1, user_id: UUID | None = None, *matches: UUID, **columns: Any
+) -> UUID:
+    """Write a slot alert whose page was read at an instant; `took`: seconds until it was accepted."""
+    accepted = at + timedelta(seconds=took) if took is not None else None
+    known = {
+        # The order of ids is that of time, which a frozen clock does not stop.
+        "id": UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1),
+        "state": State.SENT if accepted else State.PENDING, "accepted_at": accepted, "created_at": at, "seen_at": at,
+        "committed_at": at, "matched_at": at, "next_attempt_at": at, "next_nudge_at": at,
+    }  # fmt: skip
+    return add_message(user_id, *matches, **known | columns)
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """Ids of an announcement."""
+
+    owner: UUID
+    alert: UUID
+    detection: UUID
+    match: UUID
+    message: UUID
+
+
+def announce(
+    owner: UUID | None = None,
+    alert: UUID | None = None,
+    *,
+    desk_id: str = BOBIGNY,
+    proof: str | None = None,
+    took: float | None = 1,
+    **columns: Any,
+) -> Announcement:
+    """Write a detection, its match with an alert (a new one unless it is named), and a message about it."""
+    owner = owner or add_user().id
+    alert = alert or add_alert(owner)
+    number = next(_numbers)
+    moment = f"2027-01-{1 + number // 1440 % 28:02}T{number // 60 % 24:02}:{number % 60:02}:00+00:00"
+    detection, slots = see(moment, desk_id=desk_id, proof_key=proof)
+    match = add_match(alert, detection, slots)
+    message = add_slot_message(clock(), took, owner, match, **columns)
+    return Announcement(owner, alert, detection, match, message)
+
+
+def add_answer(
+    match_id: UUID, value: AnswerValue = AnswerValue.NOTHING_THERE, at: datetime | None = None
+) -> None:
+    """Write an answer to an alert, given by the link in a mail."""
+    save(MatchAnswer(match_id=match_id, value=value, answered_at=at or clock(), via=AnswerVia.EMAIL))
+
+
+def add_payment(user_id: UUID, name: PlanName = PlanName.URGENCE_7J, client_name: str | None = None) -> UUID:
+    """Write a paid order, without a grant and unknown to Stripe."""
+    now = clock()
+    with session() as s:
+        payment = Payment(
+            user_id=user_id, plan=name, amount_cents=1499, created_at=now, consented_at=now, client_name=client_name,
+            consent={"startNow": True, "acknowledgesLoss": True},
+        )  # fmt: skip
+        s.add(payment)
+        s.flush()
+        s.add(PaymentEvent(payment_id=payment.id, kind=PaymentEventKind.PAID, at=now, recorded_at=now))
+        post_paid(s, payment)
+        return payment.id
+
+
+def add_stripe_event(name: str = "evt_1", **columns: Any) -> str:
+    """Write an event of Stripe's that is applied."""
+    now = clock()
+    known = {
+        "type": "refund.created", "created_at": now, "object_type": "refund", "object_id": "re_1", "received_at": now,
+        "applied_at": now,
+    }  # fmt: skip
+    return save(StripeEvent(id=name, **known | columns)).id
+
+
+def add_difference() -> None:
+    """Write what a comparison with Stripe found."""
+    found = {"ours": {"amount": 500}, "stripe": {"amount": 499}}
+    save(PaymentDifference(found_at=clock(), object_id="re_1", repaired=False, **found))
+
+
+def add_incident(
+    reason: IncidentReason = IncidentReason.PROVIDER_DOWN, subject: str = "sendgrid", **columns: Any
+) -> int:
+    """Write an incident that began a moment ago; return its id."""
+    known = {"starts_at": clock(), "seen_at": clock()}
+    return save(Incident(subject=subject, reason=reason, **known | columns)).id
+
+
+def add_job_run(
+    job: str, result: JobResult | None = None, at: datetime | None = None, **columns: Any
+) -> None:
+    """Write a run of a background job that was due, and ended with a result, at an instant."""
+    known = {"due_at": at or clock(), "next_nudge_at": at or clock(), "ended_at": result and (at or clock())}
+    save(JobRun(job=job, result=result, **known | columns))
+
+
+def add_check(desk_id: str = BOBIGNY, **columns: Any) -> None:
+    """Write a check that found nothing."""
+    known = {
+        "started_at": clock(), "outcome": Outcome.NO_SLOTS, "evidence": "x", "milliseconds": 1, "requests": 1,
+        "slots_seen": 0, "covered": [], "process": "test",
+    }  # fmt: skip
+    save(Check(desk_id=desk_id, **known | columns))
 
 
 def add_checks(
@@ -37,32 +319,7 @@ def make_room_for_checks(days: int = 95) -> None:
         "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'checks'::regclass"
     )
     with session() as s:
-        begins = date.fromisoformat(s.scalars(known).one().removeprefix("checks_")) + timedelta(days=1)
+        begins = date.fromisoformat(s.scalars(known).one().removeprefix("checks_")) + DAY
         ends = max(begins, clock().date()) + timedelta(days=days)
         bounds = f"FOR VALUES FROM ('{begins}') TO ('{ends}')"
         s.execute(sa.text(f"CREATE TABLE checks_of_months PARTITION OF checks {bounds}"))
-
-
-def add_dispute(account: Account, status: str) -> Json:
-    """Open a dispute of the one paid charge at Stripe, by this word of Stripe's for its status."""
-    (charge,) = account.where("charge", status="succeeded")
-    made = account.add(build_dispute(account, charge, charge["amount"], "general") | {"status": status})
-    account.emit("charge.dispute.created", made)
-    return made
-
-
-def add_foreign_intent(account: Account, **columns: Any) -> Json:
-    """Have another product of the same Stripe account ask for ten dollars."""
-    return add_payment_intent(account, 1000, "usd", **columns)
-
-
-def add_foreign_session(account: Account) -> Json:
-    """Have another product of the same Stripe account sell by Checkout, with `metadata: null`."""
-    moment, intent = account.clock.now(), add_foreign_intent(account)
-    return account.add(
-        blank(
-            "checkout.session", id=new_id("cs_test"), created=moment, currency="usd", amount_total=1000,
-            mode="payment", payment_intent=intent["id"], status="complete", payment_status="paid",
-            metadata=None, expires_at=moment + 3600, _items=[], _intent=intent["id"],
-        )
-    )  # fmt: skip

@@ -66,7 +66,9 @@ def call(ask: Callable[[StripeClient], Answer]) -> Answer:
 
 def get_client() -> StripeClient:
     """Return the client of this process: a fork would share its parent's connections."""
-    return _make_client(os.getpid(), settings().require("stripe_secret_key"), settings().address_of("stripe"))
+    timeout = (STRIPE_CONNECT_SECONDS(), STRIPE_ANSWER_SECONDS())
+    key, base_url = settings().require("stripe_secret_key"), settings().address_of("stripe")
+    return _make_client(os.getpid(), key, base_url, timeout)
 
 
 def is_signed(body: bytes, header: str, secret: str) -> bool:
@@ -79,7 +81,7 @@ def is_signed(body: bytes, header: str, secret: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
+def _make_client(_process: int, key: str, base_url: str, timeout: tuple[float, float]) -> StripeClient:
     ours = settings()
     if ours.loopback_only and not is_loopback(urlsplit(base_url).hostname or ""):
         raise StripeRefused(
@@ -90,7 +92,6 @@ def _make_client(_process: int, key: str, base_url: str) -> StripeClient:
     logging.getLogger("stripe").setLevel(logging.WARNING)
     session = requests.Session()
     session.trust_env = False  # a .netrc would replace our key
-    timeout = (STRIPE_CONNECT_SECONDS(), STRIPE_ANSWER_SECONDS())
     return StripeClient(
         key,
         stripe_version=API_VERSION,

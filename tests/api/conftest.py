@@ -1,24 +1,31 @@
 """The API in one process, on a real database and a real Redis."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from jinja2 import FileSystemBytecodeCache
 
 import notifier
 from api.app import create_app
-from api.models.base import session
-from api.models.user import Channel, Contact, User
-from configs.clock import clock
 from configs.logs import set_up_logs
 from configs.plan import PlanName
 from configs.settings import Settings, settings
-from tests.api.world import PREFECTURES, Door, Person
-from tests.clients import sign_in
+from tests.api.world import PREFECTURES, Door
+from tests.clients import People, Person, sign_in
+from tests.factories import EMAIL, add_user
+
+if TYPE_CHECKING:
+    from configs.object_store import Blobs
+    from deploy.sandbox.control_client import StripeControl
+    from tests.api.billing.till import Till
+    from tests.api.payments.shop import Shop
 
 _KEPT_APPS = 6  # tests of a few environments take turns: with Stripe's stand-in and without, with the others and without
 _ENVIRONMENT = {"PREFECTURES_DIR": PREFECTURES, "FRONTEND_URL": "https://front.example"}
@@ -88,35 +95,51 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture
-def person(app: Flask) -> Callable[..., Person]:
+def person(app: Flask) -> People:
     """Make a user who is signed in: `person("camille@example.org", plan=PlanName.URGENCE_24H)`.
 
     `confirmed`: the address is; without that a login changes nothing.
     """
 
-    def make(
-        email: str = "camille@example.org", plan: PlanName | None = None, *, confirmed: bool = True
-    ) -> Person:
-        with session() as s:
-            user = User(email=email, password_hash=None)
-            s.add(user)
-            s.flush()
-            verified_at = clock() if confirmed else None
-            s.add(
-                Contact(
-                    user_id=user.id,
-                    channel=Channel.EMAIL,
-                    address=email,
-                    enabled=True,
-                    verified_at=verified_at,
-                )
-            )
-            s.flush()
-            user_id = user.id
-        login_id, headers = sign_in(app, user_id)
-        made = Person(user_id, email, headers, login_id)
+    def make(email: str = EMAIL, plan: PlanName | None = None, *, confirmed: bool = True) -> Person:
+        made = sign_in(app, add_user(email, confirmed=confirmed).id)
         if plan:
             made.holds(plan)
         return made
 
     return make
+
+
+@pytest.fixture
+def camille(request: pytest.FixtureRequest, frozen: time_machine.Traveller, person: People) -> Person:
+    """Give a user who holds the plan that the test's module names as PLAN, if it names one."""
+    return person(plan=getattr(request.module, "PLAN", None))
+
+
+@pytest.fixture
+def shop(
+    frozen: time_machine.Traveller, stripe_stand_in: "StripeControl", client: FlaskClient, door: Door
+) -> Iterator["Shop"]:
+    """Give a shop that Stripe's own library serves; where all was heard, the book ends with the cash of Stripe's."""
+    from tests.api.payments.book import check_book
+    from tests.api.payments.shop import Shop
+
+    yield Shop(stripe_stand_in, client, door, frozen)
+    check_book(stripe_stand_in)
+
+
+@pytest.fixture
+def till(shop: "Shop", camille: Person) -> "Till":
+    """Give the shop's till, before which Camille stands."""
+    from tests.api.billing.till import Till
+
+    return Till(shop, camille)
+
+
+@pytest.fixture
+def blobs(client: FlaskClient, settings_env: Callable[..., None], tmp_path: Path) -> "Blobs":
+    """Give the store of exports, empty."""
+    from configs.object_store import export_blobs
+
+    settings_env(EXPORTS_URL=tmp_path / "exports")
+    return export_blobs()

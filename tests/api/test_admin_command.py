@@ -7,12 +7,10 @@ from click.testing import CliRunner
 
 from api.admin_command import admin_command
 from api.models.audit import ActorKind, AuditEntry
-from api.models.user import Role, User
-from tests.api.admin.conftest import confirm_mailbox
-from tests.api.world import Person, rows
-
-People = Callable[..., Person]
-
+from api.models.user import Contact, Role, User
+from configs.clock import clock
+from tests.clients import People, Person
+from tests.factories import change, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -27,7 +25,7 @@ def confirmed(person: People) -> People:
 
     def make_confirmed(email: str = "camille@example.org") -> Person:
         made = person(email)
-        confirm_mailbox(email)
+        change(Contact, Contact.address == email, verified_at=clock())
         return made
 
     return make_confirmed

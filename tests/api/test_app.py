@@ -16,7 +16,8 @@ from configs.contact_addresses import digest
 from configs.settings import SettingMissing, settings
 from configs.signed_links import VerifyAddress, write_token
 from notifier.workers.queues import WORK, names_of
-from tests.api.world import PASSWORD, PREFECTURES, rows
+from tests.api.world import PREFECTURES
+from tests.factories import PASSWORD, rows
 
 
 def test_without_a_secret_or_redis_it_does_not_start_and_says_what_is_missing(

@@ -1,7 +1,7 @@
 """Every operation of the OpenAPI document, asked by those who must not have it: new routes are covered by themselves."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.middleware.openapi_docs import build_document
-from api.models.base import session
 from api.models.user import Role, User
 from configs.plan import PlanName
-from tests.api.world import Person, add_payment, desk_state, match, see, wait_for
+from tests.clients import People
+from tests.factories import add_alert, add_desk, add_match, add_payment, change, see
 from tests.fuzz import times
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -25,7 +25,6 @@ _READS = ("get",)
 _NOBODY = str(UUID(int=1))
 # Routes whose subject anybody may name: a prefecture is public.
 _PUBLIC_IDS = ("/api/prefectures/",)
-People = Callable[..., Person]
 
 
 def _operations(app: Flask) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -60,10 +59,10 @@ def test_nothing_that_needs_a_token_is_answered_without_one(app: Flask, client: 
 def another_s(person: People) -> list[str]:
     """Return ids of everything that a user may own; another user asks for them."""
     owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
-    desk_state()
+    add_desk()
     detection_id, slots = see("2099-01-05T09:00:00+01:00")
-    alert_id = wait_for(owner.id)
-    match_id = match(alert_id, detection_id, slots)
+    alert_id = add_alert(owner.id)
+    match_id = add_match(alert_id, detection_id, slots)
     payment_id = add_payment(owner.id)
     return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id)]
 
@@ -108,8 +107,7 @@ def test_operators_routes_are_closed_to_other_roles(
     app: Flask, client: FlaskClient, person: People, another_s: list[str], role: Role
 ) -> None:
     one = person("one@example.org")
-    with session() as s:
-        s.get_one(User, one.id).role = role
+    change(User, User.id == one.id, role=role)
     methods = _METHODS if role is Role.USER else tuple(set(_METHODS) - set(_READS))
     operators = [
         (method, path)

@@ -1,21 +1,19 @@
 """The command that repeats deletions after a restore."""
 
-from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from click.testing import CliRunner
 
 from api.forget_command import forget_command
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.notification import Notification
 from api.models.user import Role, User
 from configs.plan import PlanName
-from tests.api.world import Person, rows
+from tests.clients import People, Person
+from tests.factories import change, rows
 
-People = Callable[..., Person]
 pytestmark = pytest.mark.usefixtures("app")
 
 
@@ -42,8 +40,7 @@ def test_the_named_accounts_go_as_their_owners_had_them_go(person: People) -> No
     assert [each.kind for each in rows(Notification)] == ["account_deleted"]
 
 
-def test_a_list_that_is_none_deletes_nobody(person: People) -> None:
-    camille = person()
+def test_a_list_that_is_none_deletes_nobody(camille: Person) -> None:
     done = forget(camille.id, camille.email)
     assert done.exit_code == 1
     assert "nothing was deleted" in done.output
@@ -52,8 +49,7 @@ def test_a_list_that_is_none_deletes_nobody(person: People) -> None:
 
 def test_an_operator_is_kept_and_named(person: People) -> None:
     admin, gone = person("admin@example.org"), person("gone@example.org")
-    with session() as s:
-        s.execute(sa.update(User).where(User.id == admin.id).values(role=Role.ADMIN))
+    change(User, User.id == admin.id, role=Role.ADMIN)
     done = forget(admin.id, gone.id)
     assert (done.exit_code, str(admin.id) in done.output) == (1, True)
     assert emails() == [admin.email]

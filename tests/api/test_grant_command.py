@@ -10,10 +10,9 @@ from api.grant_command import grant_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.desk import DeskChange
 from api.models.user import Grant
-from tests.api.world import Door, Person, rows, wait_for
-
-People = Callable[..., Person]
-
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, rows
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -27,8 +26,7 @@ def test_flask_knows_the_command() -> None:
     assert known.load() is grant_command
 
 
-def test_a_plan_lasts_as_long_as_it_is_sold_for(person: People, frozen: time_machine.Traveller) -> None:
-    camille = person()
+def test_a_plan_lasts_as_long_as_it_is_sold_for(camille: Person, frozen: time_machine.Traveller) -> None:
     done = grant("CAMILLE@example.org", "URGENCE_7J")
     assert done.exit_code == 0, done.output
     assert done.output == (
@@ -38,8 +36,7 @@ def test_a_plan_lasts_as_long_as_it_is_sold_for(person: People, frozen: time_mac
     assert (row.user_id, row.source) == (camille.id, "command")
 
 
-def test_a_plan_that_is_given_leaves_a_row_in_the_audit(person: People) -> None:
-    camille = person()
+def test_a_plan_that_is_given_leaves_a_row_in_the_audit(camille: Person) -> None:
     grant("camille@example.org", "URGENCE_7J", "--source", "a gift for camille@example.org")
     (row,), (given,) = rows(AuditEntry), rows(Grant)
     assert (row.actor_kind, row.action, row.subject_id) == (ActorKind.COMMAND, "grant.give", str(camille.id))
@@ -66,8 +63,8 @@ def test_the_same_plan_again_extends(person: People, frozen: time_machine.Travel
 
 def test_a_plan_that_begins_wakes_the_alerts_that_wait(person: People, door: Door) -> None:
     camille, robin = person(), person("robin@example.org")
-    mine = wait_for(camille.id)
-    wait_for(robin.id)
+    mine = add_alert(camille.id)
+    add_alert(robin.id)
     grant("camille@example.org", "URGENCE_24H")
     assert door.caught_up == [mine]
     assert {line.reason for line in rows(DeskChange)} == {"plan began"}

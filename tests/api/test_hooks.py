@@ -15,7 +15,7 @@ from api.models.provider_event import ProviderEvent
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.call_addresses import CallStep, call_address, write_call_token
-from tests.api.world import rows
+from tests.factories import rows
 
 SECRET = "tests-receipts"
 SENDGRID, TWILIO = "/api/hooks/sendgrid", "/api/hooks/twilio"

@@ -18,9 +18,8 @@ from configs.clock import clock
 from configs.encryption import DecryptionFailed, decrypt
 from configs.signed_links import ConfirmDeclaration, read_token, write_token
 from configs.signing import LinkRefused
-from tests.api.pages.accounts import create_account, forget_access, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_account
 from tests.rotation import BESIDE, NEW, OLD, STEPS
 
 Put = Callable[..., None]
@@ -73,7 +72,7 @@ def refresh(client: FlaskClient, tokens: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(("one", "other"), BESIDE)
 def test_a_login_at_one_program_goes_on_at_the_other(one: str, other: str, become: Become) -> None:
-    create_account()
+    add_account()
     tokens = log_in(become(one))
     assert ask(become(other), tokens) == 200
     renewed = refresh(become(other), tokens)
@@ -82,7 +81,7 @@ def test_a_login_at_one_program_goes_on_at_the_other(one: str, other: str, becom
 
 
 def test_a_login_under_the_old_value_is_refused_in_the_end(become: Become) -> None:
-    create_account()
+    add_account()
     tokens = log_in(become(OLD))
     client = become(NEW)
     assert (ask(client, tokens), refresh(client, tokens).status_code) == (401, 401)
@@ -92,12 +91,12 @@ def test_a_login_under_the_old_value_is_refused_in_the_end(become: Become) -> No
 def test_a_form_of_one_program_is_taken_by_the_other_that_renewed_the_cookies(
     one: str, other: str, become: Become, app: Flask
 ) -> None:
-    create_account()
+    add_account()
     become(one)
-    browser = sign_in(Browser(app))
+    browser = Browser(app).sign_in()
     opened = browser.get("/profil")
     become(other)
-    forget_access(browser)
+    browser.forget_access()
     browser.get("/profil")  # in another tab
     browser.page = opened
     browser.send("/logout")
@@ -107,11 +106,11 @@ def test_a_form_of_one_program_is_taken_by_the_other_that_renewed_the_cookies(
 
 
 def test_a_form_under_the_old_value_is_refused_in_the_end(become: Become, app: Flask) -> None:
-    create_account()
+    add_account()
     become(OLD)
-    opened = sign_in(Browser(app)).get("/profil")
+    opened = Browser(app).sign_in().get("/profil")
     become(NEW)
-    browser = sign_in(Browser(app))
+    browser = Browser(app).sign_in()
     browser.page = opened
     browser.send("/logout")
     assert browser.status != 303

@@ -8,7 +8,6 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from click.testing import CliRunner
 from flask import Flask
@@ -25,7 +24,8 @@ from configs.clock import clock
 from configs.gunicorn_hooks import BEFORE_FORK
 from configs.keys import _COST
 from notifier.telegram_api import register_webhook
-from tests.api.world import Person, rows
+from tests.clients import People, Person
+from tests.factories import change, rows, save
 from tests.rotation import NEW, OLD
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("app")
 Put = Callable[..., None]
 Start = Callable[..., None]
-People = Callable[..., Person]
 
 
 @pytest.fixture(autouse=True)
@@ -161,18 +160,13 @@ def test_the_old_key_of_logins_is_needed_while_they_live(
     assert values("JWT_SECRET")[1] == (2, "removable", "nothing needs it: take it out")
 
 
-def test_an_old_data_key_is_needed_until_its_rows_are_renewed(start: Start, person: People) -> None:
-    camille = person()
+def test_an_old_data_key_is_needed_until_its_rows_are_renewed(start: Start, camille: Person) -> None:
     add_number(camille)
-    with session() as s:
-        user = s.get_one(User, camille.id)
-        user.totp_secret, user.totp_confirmed_at, user.totp_used_step = "ABCDEFGH", clock(), 1
-        s.execute(sa.update(Contact).where(Contact.channel == Channel.SMS).values(new_address="+33639801111"))
-        s.add(
-            TelegramLink(
-                user_id=camille.id, code_hash=b"1", created_at=clock(), expires_at=clock(), chat_id="1", chat_name="C"
-            )
-        )  # fmt: skip
+    change(User, User.id == camille.id, totp_secret="ABCDEFGH", totp_confirmed_at=clock(), totp_used_step=1)
+    change(Contact, Contact.channel == Channel.SMS, new_address="+33639801111")
+    save(TelegramLink(
+        user_id=camille.id, code_hash=b"1", created_at=clock(), expires_at=clock(), chat_id="1", chat_name="C"
+    ))  # fmt: skip
     start("api")
     start("api", DATA_KEYS=f"{NEW},{OLD}")
     assert values("DATA_KEYS")[1] == (2, "needed", "5 rows: run `flask rekey`")

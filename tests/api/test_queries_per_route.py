@@ -2,33 +2,35 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
-from uuid import UUID
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
 from flask import Flask
-from werkzeug.test import TestResponse
 
 from api import cache
 from api.invoices.issuing import issue_due
-from api.models.base import session
 from api.models.invoice import Invoice
-from api.models.notification import Notification, NotificationMatch, Priority, State
-from api.models.user import Channel, Role, User
+from api.models.notification import State
+from api.models.user import Role
 from configs.clock import clock
-from tests.api.world import (
+from tests.api.world import statements
+from tests.clients import Answer, People, Person
+from tests.factories import (
     BOBIGNY,
-    Person,
+    add_alert,
     add_difference,
+    add_match,
+    add_message,
     add_payment,
     add_stripe_event,
-    match,
+    give_role,
     rows,
     see,
-    statements,
-    wait_for,
 )
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 PATHS = [
     "/api/admin/alerts",
@@ -103,9 +105,10 @@ class World:
 
     def grow(self, number: int) -> None:
         for _ in range(number):
-            alert = wait_for(self.person.id)
+            alert = add_alert(self.person.id)
             detection, slots = see("2026-12-01", "2026-12-02")
-            notify(self.person, match(alert, detection, slots))
+            told = {"state": State.FAILED, "reason": "refused", "failed_at": clock()}
+            add_message(self.person.id, add_match(alert, detection, slots), **told)
             payment = add_payment(self.person.id)
             add_stripe_event(str(payment))
             add_difference()
@@ -114,35 +117,19 @@ class World:
             self.ids |= {"invoice": invoice} | {"alert": alert, "detection": detection, "payment": payment}
 
 
-def notify(person: Person, match_id: UUID) -> None:
-    now = clock()
-    with session() as s:
-        row = Notification(
-            user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-            dedupe_key=str(match_id), state=State.FAILED, reason="refused", failed_at=now, next_attempt_at=now,
-            next_nudge_at=now,
-        )  # fmt: skip
-        s.add(row)
-        s.flush()
-        s.add(NotificationMatch(notification_id=row.id, match_id=match_id))
-
-
 @pytest.fixture
-def world(person: Callable[..., Person]) -> World:
+def world(person: People) -> World:
     made = World(person())
-    with session() as s:
-        user = s.get_one(User, made.person.id)
-        user.role, user.totp_secret = Role.ADMIN, "secret"
-        user.totp_confirmed_at = clock() - timedelta(days=1)
+    give_role(made.person.id, Role.ADMIN)
     made.grow(1)
     return made
 
 
-def ask(app: Flask, world: World, url: str) -> tuple[int, TestResponse]:
+def ask(app: Flask, world: World, url: str) -> tuple[int, Answer]:
     """Return the number of statements of a request, and its response."""
-    answers: list[TestResponse] = []
-    client = app.test_client()
-    found = statements(lambda: answers.append(client.get(url, headers=world.person.headers)))
+    answers: list[Answer] = []
+    app.test_client()
+    found = statements(lambda: answers.append(world.person.get(url)))
     return found, answers[0]
 
 

@@ -15,6 +15,7 @@ from api.models.contact_lookup import ContactLookup, claim_address, find_contact
 from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
 from configs.clock import clock
+from tests.factories import change, rows
 
 Put = Callable[..., None]
 OLD = "old-key-old-key-old-key-old-key-old-key"
@@ -57,8 +58,8 @@ def add(number: int, channel: Channel = Channel.SMS, address: str | None = None)
 def stored() -> dict[UUID, str]:
     """Return the addresses as the table has them."""
     with session() as s:
-        rows = s.execute(sa.select(Contact.id, sa.type_coerce(Contact.address, sa.Text).label("address")))
-        return {row.id: row.address for row in rows}
+        found = s.execute(sa.select(Contact.id, sa.type_coerce(Contact.address, sa.Text).label("address")))
+        return {row.id: row.address for row in found}
 
 
 def addresses() -> set[str]:
@@ -148,8 +149,7 @@ def test_an_address_that_two_accounts_got_is_switched_off_and_said(settings_env:
     add(2, address="+33639800001")
     use_keys(settings_env, f"{NEW},{OLD}")
     assert "1 contacts have an address that another account has" in rekey(code=1)
-    with session() as s:
-        verified = list(s.scalars(sa.select(Contact).where(Contact.verified_at.is_not(None))))
+    verified = rows(Contact, Contact.verified_at.is_not(None))
     assert len(verified) == 1
     assert rekey() == "0 rows encrypted anew\n"
 
@@ -212,8 +212,7 @@ def test_no_number_is_in_a_dump(database: str) -> None:
     add(1)
     add(2, Channel.TELEGRAM, "9876543210")
     add(3, Channel.EMAIL, "camille@example.org")
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.channel == Channel.SMS).values(new_address="+33639801111"))
+    change(Contact, Contact.channel == Channel.SMS, new_address="+33639801111")
     text = dump(database)
     assert "camille@example.org" in text
     for number in ("39800001", "9876543210", "39801111"):

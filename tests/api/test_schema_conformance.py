@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,19 +22,19 @@ from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User
-from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import (
-    Person,
+from tests.clients import People, Person
+from tests.factories import (
+    add_alert,
+    add_desk,
     add_difference,
     add_incident,
+    add_match,
     add_payment,
     add_stripe_event,
-    desk_state,
-    match,
+    give_role,
     rows,
     see,
-    wait_for,
 )
 from tests.fuzz import FUZZ, times
 from tests.samples import try_first
@@ -90,13 +89,13 @@ class Ground:
 
 @pytest.fixture
 def ground_of(
-    app: Flask, redis_server: redis.Redis, person: Callable[..., Person], settings_env: Callable[..., None]
+    app: Flask, redis_server: redis.Redis, person: People, settings_env: Callable[..., None]
 ) -> Callable[[str], Ground]:
     """Make an app for requests of a kind of user: `ground_of("support")`."""
 
     def make(role: str) -> Ground:
         settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
-        desk_state()
+        add_desk()
         owner = person("owner@example.org", plan=PlanName.URGENCE_TOTAL)
         user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
         for each in (owner, user or owner):
@@ -192,10 +191,8 @@ def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
     """Return the headers of a new login: what the last operation did to user and login is undone."""
     if ground.user is None:
         return {}
-    staff = ground.role != Role.USER
-    factor = {"totp_secret": "secret", "totp_confirmed_at": clock() - timedelta(days=1)} if staff else {}
+    give_role(ground.user.id, Role(ground.role), second_factor=ground.role != Role.USER)
     with session() as s:
-        s.execute(sa.update(User).where(User.id == ground.user.id).values(role=Role(ground.role), **factor))
         user = s.get_one(User, ground.user.id)
         # Who holds the largest plan is quoted nothing.
         held = PlanName.URGENCE_24H if operation.path == "/api/billing/quote" else PlanName.URGENCE_TOTAL
@@ -220,7 +217,7 @@ def _make_id(path: str, name: str, user_id: UUID) -> str:
     if name == "grant_id":
         return str(next(each.id for each in rows(Grant) if each.user_id == user_id))
     makers: dict[str, Callable[[UUID], object]] = {
-        "/alerts/": wait_for,
+        "/alerts/": add_alert,
         "/detections/": _see_for,
         "/incidents/": lambda _: add_incident(),
         "/invoices/": _issue_for,
@@ -241,5 +238,5 @@ def _issue_for(user_id: UUID) -> UUID:
 def _see_for(user_id: UUID) -> UUID:
     """Return a detection that matched an alert of the user."""
     detection_id, slots = see("2099-01-05T09:00:00+01:00")
-    match(wait_for(user_id), detection_id, slots)
+    add_match(add_alert(user_id), detection_id, slots)
     return detection_id

@@ -6,10 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
-
 from api.invoices.issuing import issue_due
-from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.alert import AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.appointment import Appointment
@@ -23,11 +21,11 @@ from api.models.desk import DeskStatus, Outage, OutageReason
 from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
 from api.models.notice import Notice
-from api.models.notification import Match, Notification, Priority, State
+from api.models.notification import State
 from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import StripeEventFlag
-from api.models.user import Channel, Contact, Grant, Role, User
+from api.models.user import Channel, Contact, Role, User
 from api.payments.owners import link_id
 from api.payments.postings import post_ordered, post_settled
 from configs.clock import clock
@@ -36,9 +34,24 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
-from tests.api.pages.accounts import build_device, create_account
-from tests.api.pages.admin.operators import give_role
-from tests.api.world import add_difference, add_payment, add_stripe_event, desk_state, match, rows, see
+from tests.factories import (
+    add_account,
+    add_alert,
+    add_contact,
+    add_desk,
+    add_difference,
+    add_grant,
+    add_match,
+    add_message,
+    add_payment,
+    add_stripe_event,
+    change,
+    give_role,
+    rows,
+    save,
+    save_all,
+    see,
+)
 
 PLACE = "bobigny_93"
 DESK = f"{PLACE}/titre-sejour-vie-privee-familiale"
@@ -75,16 +88,16 @@ class Content:
 
 def write_content(language: str = "fr") -> Content:
     """Write all content, for an account with this language. The site must be served already."""
-    user = create_account(EMAIL, language)
+    user = add_account(EMAIL, language)
     write_history()
     alert = _write_alert(user.id, name=LONG_NAME)
     detection, slots = see("2027-01-11T08:30:00+00:00", "2027-01-11T09:00:00+00:00", desk_id=DESK)
-    message = _write_messages(user.id, match(alert, detection, slots))
+    message = _write_messages(user.id, add_match(alert, detection, slots))
     _write_notices(user.id)
     _write_proof(detection)
     _write_report(detection, slots)
     add_difference()
-    match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
+    add_match(alert, *see("2027-01-12", desk_id=DESK, at=clock() - timedelta(minutes=20)))
     _write_channels(user.id)
     payment = _write_payments(user.id)
     invoice, credit_note = _issue_documents(payment)
@@ -106,12 +119,12 @@ def write_history() -> None:
             for each in ids:
                 slot = s.get_one(SlotRow, each)
                 slot.gone_at, slot.gone_reason = slot.opened_at + timedelta(minutes=4), GoneReason.TAKEN
-    desk_state(
+    add_desk(
         DESK, status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
         wished_seconds=30, feasible_seconds=75, achieved_seconds=80, last_outcome=Outcome.SLOTS,
         releases_at=clock() + timedelta(days=2),
     )  # fmt: skip
-    desk_state(HIDDEN, status=DeskStatus.ACTIVE, releases_at=clock() + timedelta(days=3))
+    add_desk(HIDDEN, status=DeskStatus.ACTIVE, releases_at=clock() + timedelta(days=3))
     with session() as s:
         for days in range(1, 31):
             day = (clock() - timedelta(days=days)).date()
@@ -157,12 +170,8 @@ def _make_figure(day: date, channel: Channel, sent: int) -> DeliveryFigure:
 
 
 def _write_alert(user_id: UUID, **columns: object) -> UUID:
-    with session() as s:
-        targets = [AlertTarget(prefecture_id=PLACE, procedure=Procedure.TITRE_SEJOUR, weekdays=[1, 2])]
-        made = Alert(user_id=user_id, targets=targets, **columns)
-        s.add(made)
-        s.flush()
-        return made.id
+    target = AlertTarget(prefecture_id=PLACE, procedure=Procedure.TITRE_SEJOUR, weekdays=[1, 2])
+    return add_alert(user_id, target, **columns)
 
 
 def _write_appointment(alert_id: UUID) -> UUID:
@@ -171,33 +180,29 @@ def _write_appointment(alert_id: UUID) -> UUID:
         id=new_id(), alert_id=alert_id, at=at, first_reminder_at=at - timedelta(days=1), may_ask=True,
         dropped_at=at + timedelta(days=30),
     )  # fmt: skip
-    with session() as s:
-        s.add(made)
+    save(made)
     return made.id
 
 
 def _write_incident() -> int:
     """Write two incidents whose alarms nobody acknowledged; return the id of the first."""
-    with session() as s:
-        made, beside = (
-            Incident(subject=subject, reason=IncidentReason.MAINTENANCE, starts_at=clock(), seen_at=clock())
-            for subject in ("www.example.fr:443", f"{'long.' * 20}example.fr:443")
-        )
-        s.add_all([made, beside])
-        s.flush()
-        return made.id
+    made, beside = (
+        Incident(subject=subject, reason=IncidentReason.MAINTENANCE, starts_at=clock(), seen_at=clock())
+        for subject in ("www.example.fr:443", f"{'long.' * 20}example.fr:443")
+    )
+    save_all([made, beside])
+    return made.id
 
 
 def _create_operator(language: str) -> UUID:
-    made = create_account("operator@example.org", language)
+    made = add_account("operator@example.org", language)
     give_role(made.id, Role.ADMIN)
     return made.id
 
 
 def _write_proof(detection: UUID) -> None:
     key, blobs = new_key(clock()), proof_blobs()
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = key
+    change(Detection, Detection.id == detection, proof_key=key)
     meta = Meta(
         key=key, desk=DESK, platform="ezbooking", outcome="slots", evidence="1 moment", seen_at=clock(),
         url=f"https://www.example.fr/{'booking/' * 20}", status=200, headers={}, sha256=fingerprint(_PAGE),
@@ -216,67 +221,47 @@ def _write_messages(user_id: UUID, match_id: UUID) -> UUID:
         State.FAILED: {"failed_at": now, "reason": "a test"},
         State.PENDING: {},
     }
-    with session() as s:
-        for state, columns in states.items():
-            s.add(
-                Notification(
-                    user_id=user_id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-                    dedupe_key=f"content-{state}", state=state, next_attempt_at=now, next_nudge_at=now,
-                    matches=[s.get_one(Match, match_id)], **columns,
-                )
-            )  # fmt: skip
+    for state, columns in states.items():
+        add_message(user_id, match_id, state=state, **columns)
     return arrived
 
 
 def _write_report(detection: UUID, slots: list[int]) -> None:
     """Let another person report that the page showed nothing."""
-    made = match(_write_alert(create_account("reporter@example.org").id), detection, slots)
-    with session() as s:
-        s.add(
-            MatchAnswer(
-                match_id=made, value=AnswerValue.NOTHING_THERE, answered_at=clock(), via=AnswerVia.TELEGRAM
-            )
+    made = add_match(_write_alert(add_account("reporter@example.org").id), detection, slots)
+    save(
+        MatchAnswer(
+            match_id=made, value=AnswerValue.NOTHING_THERE, answered_at=clock(), via=AnswerVia.TELEGRAM
         )
+    )
 
 
 def _write_notices(user_id: UUID) -> None:
     """Write notices: one to be read, one that was read, one whose slots are gone."""
     states: tuple[dict[str, Any], ...] = ({}, {"read_at": clock()}, {"gone_at": clock()})
-    with session() as s:
-        for columns in states:
-            notice = Notice(
-                id=new_id(), user_id=user_id, kind="slot_detected", language="fr", title="Créneau détecté",
-                body=f"{LONG_NAME} :\nhttps://www.example.fr/{'booking/' * 20}", link="/dashboard", **columns,
-            )  # fmt: skip
-            s.add(notice)
+    for columns in states:
+        save(Notice(
+            user_id=user_id, kind="slot_detected", language="fr", title="Créneau détecté", link="/dashboard",
+            body=f"{LONG_NAME} :\nhttps://www.example.fr/{'booking/' * 20}", **columns,
+        ))  # fmt: skip
 
 
 def _write_channels(user_id: UUID) -> None:
-    with session() as s:
-        mailbox = s.scalars(sa.select(Contact).filter_by(user_id=user_id, channel=Channel.EMAIL)).one()
-        mailbox.former_address, mailbox.moved_at = FORMER_EMAIL, clock()
-        s.add(
-            Contact(
-                user_id=user_id,
-                channel=Channel.SMS,
-                address="+33612345678",
-                enabled=True,
-                verified_at=clock(),
-            )
+    mine = (Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
+    change(Contact, *mine, former_address=FORMER_EMAIL, moved_at=clock())
+    add_contact(user_id, Channel.SMS, "+33612345678")
+    name = "Samsung-Internet-sur-le-téléphone-de-ma-belle-mère-qui-habite-chez-nous"
+    add_contact(user_id, Channel.PUSH, device_name=name)
+    save(
+        TelegramLink(
+            user_id=user_id,
+            code_hash=b"0" * 32,
+            expires_at=clock() + timedelta(minutes=9),
+            chat_id="1",
+            chat_name="Camille 🌍 " * 9,
+            created_at=clock(),
         )
-        s.add(
-            build_device(user_id, "Samsung-Internet-sur-le-téléphone-de-ma-belle-mère-qui-habite-chez-nous")
-        )
-        s.add(
-            TelegramLink(
-                user_id=user_id,
-                code_hash=b"0" * 32,
-                expires_at=clock() + timedelta(minutes=9),
-                chat_id="1",
-                chat_name="Camille 🌍 " * 9,
-                created_at=clock(),
-            )
-        )
+    )
 
 
 def _declare(kind: DeclarationKind) -> UUID:
@@ -285,8 +270,7 @@ def _declare(kind: DeclarationKind) -> UUID:
         id=new_id(), kind=kind, made_by=DeclaredBy.FORM, made_at=clock(), name=LONG_NAME,
         email=EMAIL, reference="7KQ2M9XWPA", takes_effect_at=clock() + timedelta(days=3),
     )  # fmt: skip
-    with session() as s:
-        s.add(made)
+    save(made)
     return made.id
 
 
@@ -311,15 +295,7 @@ def _write_payments(user_id: UUID) -> UUID:
             period_ends_at=now + timedelta(days=30), synced_at=now,
         )  # fmt: skip
         s.add(subscription)
-        s.add(
-            Grant(
-                user_id=user_id,
-                plan=PlanName.URGENCE_TOTAL,
-                starts_at=now,
-                ends_at=now + timedelta(days=30),
-                source="test",
-            )
-        )
+    add_grant(user_id, days=30)
     return payment
 
 

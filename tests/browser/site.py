@@ -11,9 +11,8 @@ from flask import Flask
 from playwright.sync_api import BrowserContext
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from tests.api.pages.accounts import EMAIL, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.pages.walk.population import give_login
+from tests.clients import Browser
+from tests.factories import EMAIL
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -58,12 +57,12 @@ class Site:
 
     def sign_in(self, context: BrowserContext, email: str = EMAIL) -> None:
         """Give a browser the cookies of a new login, which the form of the page opens without the browser."""
-        self._copy_login(sign_in(Browser(self.app), email), context)
+        self._copy_login(Browser(self.app).sign_in(email), context)
 
     def give_login(self, context: BrowserContext, user_id: UUID) -> None:
         """Give a browser the cookies of a new login, without the form, which may ask for a second factor."""
         browser = Browser(self.app)
-        give_login(browser, user_id)
+        browser.give_login(user_id)
         self._copy_login(browser, context)
 
     def _copy_login(self, browser: Browser, context: BrowserContext) -> None:

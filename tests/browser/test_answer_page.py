@@ -7,12 +7,12 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from configs.signed_links import AnswerAlert, write_token
-from tests.api.world import rows
 from tests.browser.arrival import check_arrival
 from tests.browser.content import Content, write_content
 from tests.browser.contexts import MakeContext, keep_page
 from tests.browser.keyboard import check_keyboard
 from tests.browser.site import Site
+from tests.factories import rows
 
 pytestmark = pytest.mark.xdist_group("browser")
 

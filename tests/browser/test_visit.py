@@ -1,19 +1,16 @@
 """A visitor and a user, in French: the way from the first page to an account, and from there to an alert and out again."""
 
 import re
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from api.models.base import session
-from api.models.user import Grant, User
-from configs.clock import clock
+from api.models.user import User
 from configs.plan import PlanName
-from tests.api.world import PASSWORD, rows
 from tests.browser.arrival import list_faults
 from tests.browser.content import PLACE, write_history
+from tests.factories import PASSWORD, add_grant, rows
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -49,13 +46,7 @@ def sign_in(page: Page) -> None:
 
 def grant_plan() -> None:
     (user,) = rows(User)
-    with session() as s:
-        s.add(
-            Grant(
-                user_id=user.id, plan=PlanName.URGENCE_24H, starts_at=clock(),
-                ends_at=clock() + timedelta(days=1), source="test",
-            )
-        )  # fmt: skip
+    add_grant(user.id, PlanName.URGENCE_24H)
 
 
 def test_a_visitor_finds_the_advice_and_the_form_of_an_account(page: Page) -> None:

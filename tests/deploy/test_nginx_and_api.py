@@ -18,8 +18,8 @@ from deploy.local.processes import answers, free_port, start, stop, with_parent
 from deploy.local.programs import commands
 from deploy.server_files import write_nginx_copy
 from tests.api.middleware.test_proxies import EMAIL, EVIL, SPOOFED, STRANGER, render_mails
-from tests.api.world import PASSWORD
 from tests.deploy.test_nginx import NAME, Door
+from tests.factories import PASSWORD
 from tests.waiting import until, wait_for_port
 
 pytestmark = [

@@ -31,9 +31,9 @@ from configs.clock import clock
 from configs.plan import PlanName
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
 from deploy.server_files import write_nginx_copy
-from tests.api.world import PASSWORD
 from tests.deploy.compose_files import services
 from tests.deploy.test_nginx import NAME
+from tests.factories import PASSWORD
 from tests.waiting import PATIENCE, until, wait_for_port
 
 pytestmark = [

@@ -22,14 +22,13 @@ from api.errors import ApiError
 from api.invoices.issuing import issue_due
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
-from api.models.check import Check
 from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
 from api.models.partitions import make_partitions
 from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import StripeEvent
-from api.models.user import Channel, Contact, OutageCredit, User
+from api.models.user import OutageCredit, User
 from api.payments import jobs
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway
@@ -37,7 +36,6 @@ from api.payments.event_store import replay_event
 from api.payments.webhook import is_genuine, receive_event
 from configs.clock import clock
 from configs.job_queues import redis
-from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from configs.sales_terms import find_newest_version
@@ -45,7 +43,7 @@ from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import EventDelivery
 from tests import databases
 from tests.api.payments.shop import send_commands
-from tests.api.world import BOBIGNY
+from tests.factories import add_alert, add_check, add_user, change
 from tests.model.direct_stripe import DirectStripe
 
 _REFUSED = (ApiError, RefundRefused)
@@ -75,17 +73,7 @@ class PaymentsWorld:
 
     def add_user(self) -> None:
         """Let in a new buyer."""
-        email = f"{new_id()}@example.org"
-        with session() as s:
-            user = User(email=email)
-            s.add(user)
-            s.flush()
-            s.add(
-                Contact(
-                    user_id=user.id, channel=Channel.EMAIL, address=email, enabled=True, verified_at=clock()
-                )
-            )
-            self.user_id = user.id
+        self.user_id = add_user().id
 
     def delete_user(self) -> None:
         """Delete the buyer's account, then let in another one."""
@@ -108,9 +96,7 @@ class PaymentsWorld:
         with suppress(ApiError):
             made = start_checkout(self.user_id, wish)
             if not watched:
-                gone = sa.update(Payment).where(Payment.id == made.payment_id)
-                with session() as s:
-                    s.execute(gone.values(alert_wish={"deskIds": ["gone"]}))
+                change(Payment, Payment.id == made.payment_id, alert_wish={"deskIds": ["gone"]})
 
     def pay(self, which: int, **how: str) -> None:
         """Pay one of the pages that were made; most are open."""
@@ -166,8 +152,7 @@ class PaymentsWorld:
 
     def prefer(self, form: OutageCredit) -> None:
         """Choose how time without watching is given back."""
-        with session() as s:
-            s.get_one(User, self.user_id).outage_credit = form
+        change(User, User.id == self.user_id, outage_credit=form)
 
     # What happens to events
 
@@ -190,8 +175,7 @@ class PaymentsWorld:
     def _hand_over_mails(self) -> None:
         """Let a provider take the order mails, which hold the notice of the right to withdraw."""
         waiting = (Notification.kind == "order", Notification.accepted_at.is_(None))
-        with session() as s:
-            s.execute(sa.update(Notification).where(*waiting).values(accepted_at=clock()))
+        change(Notification, *waiting, accepted_at=clock())
 
     def apply_all_again(self) -> None:
         """Have every event applied once more."""
@@ -232,26 +216,14 @@ class PaymentsWorld:
         self.pass_time(timedelta(hours=hours))
         with session() as s:
             make_partitions(s, clock().date())
-        with session() as s:
-            s.add(
-                Check(
-                    started_at=clock(), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1,
-                    requests=1, slots_seen=0, covered=[], process="test",
-                )
-            )  # fmt: skip
+        add_check()
         self._shift(timedelta(minutes=15))
         background.credit_outages()
-        with session() as s:
-            alert = s.get_one(Alert, alert_id)
-            alert.closed_at, alert.closed_because = clock(), ClosedBecause.DELETED
+        change(Alert, Alert.id == alert_id, closed_at=clock(), closed_because=ClosedBecause.DELETED)
 
     def _wait(self) -> UUID:
-        with session() as s:
-            target = AlertTarget(prefecture_id="bobigny_93", procedure=Procedure.TITRE_SEJOUR)
-            alert = Alert(user_id=self.user_id, targets=[target], created_at=clock())
-            s.add(alert)
-            s.flush()
-            return alert.id
+        target = AlertTarget(prefecture_id="bobigny_93", procedure=Procedure.TITRE_SEJOUR)
+        return add_alert(self.user_id, target)
 
     def _shift(self, pause: timedelta) -> None:
         self.traveller.shift(pause)

@@ -11,14 +11,14 @@ import sqlalchemy as sa
 
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
-from api.models.desk import DeskState
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel, Grant, User
 from configs.plan import PlanName
 from configs.prefecture import Procedure
 from crawler.items import CheckItem, FinishedCheck
 from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven
 from deploy.sample_desk_files import desk_entry, prefecture_file
+from tests.factories import add_alert, add_contact, add_desk, add_grant, change, save
 from tests.model.model import Limits, Told
 
 WITHIN = "evry_91"
@@ -81,23 +81,13 @@ class World:
         self.people: list[UUID] = []
         # Beside the product's pool: a look costs one statement, without a transaction of its own.
         self._look = engine().execution_options(isolation_level="AUTOCOMMIT").connect()
-        with session() as rows:
-            rows.add_all(
-                DeskState(id=desk, wished_seconds=each.total_seconds()) for desk, each in INTERVALS.items()
-            )
-            for number in range(PEOPLE):
-                user = User(email=f"{number}@example.org")
-                rows.add(user)
-                rows.flush()
-                self.people.append(user.id)
-                for channel in CHANNELS:
-                    address = f"{number}@example.org" if channel is Channel.EMAIL else f"{number}"
-                    made = Contact(
-                        user_id=user.id, channel=channel, address=address, verified_at=sa.func.now(), enabled=True
-                    )  # fmt: skip
-                    rows.add(made)
-                    rows.flush()
-                    self.contacts[number, channel.value] = made.id
+        for desk, interval in INTERVALS.items():
+            add_desk(desk, wished_seconds=interval.total_seconds())
+        for number in range(PEOPLE):
+            self.people.append(save(User(email=f"{number}@example.org")).id)
+            for channel in CHANNELS:
+                address = f"{number}@example.org" if channel is Channel.EMAIL else f"{number}"
+                self.contacts[number, channel.value] = add_contact(self.people[-1], channel, address).id
 
     def empty(self) -> None:
         """Forget a history. Rows are few: deleting them takes a tenth of what truncating so many tables takes."""
@@ -117,12 +107,9 @@ class World:
 
     def wait(self, person: int, limits: Iterable[Limits]) -> UUID:
         """Make an alert."""
-        with session() as rows:
-            made = Alert(user_id=self.people[person], targets=[_target(each) for each in limits])
-            rows.add(made)
-            rows.flush()
-            self.alerts.append(made.id)
-        return made.id
+        made = add_alert(self.people[person], *[_target(each) for each in limits])
+        self.alerts.append(made)
+        return made
 
     def limit(self, alert: int, limits: Iterable[Limits]) -> None:
         """Give an alert other limits."""
@@ -136,22 +123,17 @@ class World:
             rows.execute(sa.update(row).where(row.id == key).values(**values))
 
     def grant(self, person: int, plan: str, start: datetime, end: datetime) -> None:
-        with session() as rows:
-            rows.add(
-                Grant(
-                    user_id=self.people[person],
-                    plan=PlanName(plan),
-                    starts_at=start,
-                    ends_at=end,
-                    source="test",
-                )
-            )
+        add_grant(self.people[person], PlanName(plan), starts_at=start, ends_at=end)
 
     def end_grants(self, person: int, now: datetime) -> None:
         """End what runs."""
-        mine = sa.update(Grant).where(Grant.user_id == self.people[person], Grant.starts_at < now)
-        with session() as rows:
-            rows.execute(mine.where(Grant.ends_at > now).values(ends_at=now))
+        change(
+            Grant,
+            Grant.user_id == self.people[person],
+            Grant.starts_at < now,
+            Grant.ends_at > now,
+            ends_at=now,
+        )
 
     def look(self) -> tuple[Slots, dict[UUID, Said]]:
         """Return all slots by id: desk, place, moment, the how-manieth opening, and why they are gone.

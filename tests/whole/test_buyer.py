@@ -15,13 +15,13 @@ from api.models.check import Check
 from api.models.payment import Payment
 from api.models.user import Grant, User
 from configs.clock import clock
-from configs.outcome import Outcome
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.control_client import StripeControl
+from tests.factories import add_check
 from tests.lab.bench.latency import hasty, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, appoint_admin, quiet_stack
@@ -190,12 +190,7 @@ def shift_into_the_past(stack: Stack, payment_id: str, by: timedelta) -> None:
         )
         waited = {"created_at": Alert.created_at - by, "watched_since": Alert.watched_since - by}
         session.execute(sa.update(Alert).where(Alert.user_id == payment.user_id).values(waited))
-        session.add(
-            Check(
-                started_at=clock() - timedelta(minutes=14), desk_id=DESK, outcome=Outcome.NO_SLOTS, evidence="a test",
-                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
-            )
-        )  # fmt: skip
+    add_check(DESK, started_at=clock() - timedelta(minutes=14))
 
 
 def test_a_subscription_is_cancelled_at_its_end_or_sooner(nadia: Visitor, stripe: StripeControl) -> None:

@@ -14,7 +14,7 @@ import pytest
 import redis
 from playwright.sync_api import Page
 
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.notification import Notification, Priority, State
 from api.models.payment import Payment
 from api.models.user import Channel, User
@@ -25,7 +25,7 @@ from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.control_client import StripeControl
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
-from tests.api.world import rows
+from tests.factories import rows, save_all
 from tests.lab.bench.latency import hasty
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, quiet_stack
@@ -66,15 +66,14 @@ def leila(stack: Stack) -> Visitor:
 def add_notifications(email: str) -> None:
     now = clock()
     (user,) = [each for each in rows(User) if each.email == email]
-    with session() as s:
-        s.add_all(
-            Notification(
-                id=new_id(), user_id=user.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-                params={"detection": str(new_id())}, dedupe_key=f"slot:{number}", state=State.SENT,
-                accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
-            )
-            for number in range(NUMBER)
-        )  # fmt: skip
+    save_all(
+        Notification(
+            id=new_id(), user_id=user.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+            params={"detection": str(new_id())}, dedupe_key=f"slot:{number}", state=State.SENT,
+            accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
+        )
+        for number in range(NUMBER)
+    )  # fmt: skip
 
 
 def find_workers() -> list[psutil.Process]:

@@ -16,6 +16,7 @@ from configs.outcome import Outcome
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from deploy.local.state_dir import LOGS
+from tests.factories import rows
 from tests.lab.bench.latency import CODE, open_slot, take_all
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, get, slot_messages
@@ -53,8 +54,7 @@ def test_a_slot_is_told_once_on_each_channel_while_it_stays_open(stack: Stack) -
     until(lambda: checks(Outcome.SLOTS) >= seen + 3)
     told = slot_messages(stack)[before:]
     assert sorted(each["channel"] for each in told) == ["email", "push", "sms", "telegram"]
-    with session() as s:
-        assert len(s.scalars(sa.select(Detection).where(Detection.desk_id == DESK)).all()) == 1
+    assert len(rows(Detection, Detection.desk_id == DESK)) == 1
     take_all(stack)
 
 

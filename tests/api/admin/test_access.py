@@ -6,7 +6,6 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -16,9 +15,10 @@ from api.models.base import session
 from api.models.login import Login
 from api.models.user import Role, User
 from configs.clock import clock
-from tests.api.admin.conftest import Operator, Operators, Stage, audit, problem
+from tests.api.admin.conftest import Operators, Stage, audit
 from tests.api.admin.examples import EXAMPLES, FIRST, HOST
-from tests.api.world import BOBIGNY, Person, rows
+from tests.clients import Operator, People, problem
+from tests.factories import BOBIGNY, change, rows
 
 
 def list_routes(app: Flask) -> Iterator[tuple[str, str]]:
@@ -131,24 +131,21 @@ def test_the_row_commits_with_the_action_or_not_at_all(
 
 @pytest.mark.parametrize("role", [Role.SUPPORT, Role.ADMIN])
 def test_a_login_of_an_operator_ends_after_half_an_hour_without_use(
-    role: Role, operator: Operators, person: Callable[..., Person], client: FlaskClient
+    role: Role, operator: Operators, person: People
 ) -> None:
     idle, other = operator(role), person("robin@example.org")
-    with session() as s:
-        s.execute(sa.update(Login).values(last_used_at=clock() - timedelta(minutes=29)))
+    change(Login, last_used_at=clock() - timedelta(minutes=29))
     assert idle.ask("GET", "/desks").status_code == 200
-    with session() as s:
-        s.execute(sa.update(Login).values(last_used_at=clock() - timedelta(minutes=31)))
+    change(Login, last_used_at=clock() - timedelta(minutes=31))
     assert idle.ask("GET", "/desks").status_code == 401
-    assert client.get("/api/auth/me", headers=other.headers).status_code == 200
+    assert other.get("/api/auth/me").status_code == 200
 
 
 def test_a_login_from_before_the_second_factor_has_to_show_it(
     operator: Operators, settings_env: Callable[..., None]
 ) -> None:
     stale = operator()
-    with session() as s:
-        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(days=2)))
+    change(Login, proven_at=clock() - timedelta(days=2))
     assert problem(stale.ask("GET", "/users")) == (403, "recent-proof-needed")
     with session() as s:
         note_proof(s, stale.person.login_id)
@@ -156,8 +153,7 @@ def test_a_login_from_before_the_second_factor_has_to_show_it(
 
 
 def test_what_touches_money_or_roles_needs_a_recent_proof(admin: Operator, stage: Stage) -> None:
-    with session() as s:
-        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(minutes=6)))
+    change(Login, proven_at=clock() - timedelta(minutes=6))
     user = f"/users/{stage.person.id}"
     for method, path, body in (
         ("PATCH", f"{user}/role", {"role": "support"}),
@@ -173,8 +169,7 @@ def test_what_touches_money_or_roles_needs_a_recent_proof(admin: Operator, stage
 
 def test_a_role_that_is_taken_away_counts_from_the_next_request(admin: Operator) -> None:
     admin.get("/desks")
-    with session() as s:
-        s.get_one(User, admin.id).role = Role.USER
+    change(User, User.id == admin.id, role=Role.USER)
     assert problem(admin.ask("GET", "/desks")) == (403, "operators-only")
 
 

@@ -11,22 +11,22 @@ from api.background.schedule import list_jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from configs.clock import clock
-from tests.api.admin.conftest import Operator, Stage, audit
-from tests.api.world import rows
+from tests.api.admin.conftest import Stage, audit
+from tests.clients import Operator
+from tests.factories import rows, save
 
 YEARS = timedelta(days=3 * 366)
 
 
 def entry(days_ago: float = 0, action: str = "host.stop") -> None:
-    with session() as s:
-        s.add(
-            AuditEntry(
-                at=clock() - timedelta(days=days_ago),
-                actor_kind=ActorKind.COMMAND,
-                action=action,
-                subject_type="host",
-            )
+    save(
+        AuditEntry(
+            at=clock() - timedelta(days=days_ago),
+            actor_kind=ActorKind.COMMAND,
+            action=action,
+            subject_type="host",
         )
+    )
 
 
 @pytest.mark.usefixtures("database")

@@ -8,9 +8,8 @@ import pytest
 from api.background import jobs
 from api.models.notification import State
 from api.models.user import Channel
-from tests.api.admin.conftest import Operator, problem
-from tests.api.slot_messages import NINE, message
-from tests.api.world import BOBIGNY
+from tests.clients import Operator, problem
+from tests.factories import BOBIGNY, NINE, add_slot_message
 
 MELUN = "melun_77/titre-sejour"
 TODAY = date(2026, 11, 20)
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("frozen")
 
 def alert(days_ago: int = 0, provider: str = "sendgrid", desk: str = BOBIGNY, **other: Any) -> None:
     at = NINE - timedelta(days=days_ago)
-    message(at, params={"desk_id": desk}, provider=provider, **other)
+    add_slot_message(at, params={"desk_id": desk}, provider=provider, **other)
 
 
 def keys(operator: Operator, **query: Any) -> list[tuple[Any, ...]]:

@@ -5,8 +5,9 @@ from typing import Any
 
 from api.models.incident import IncidentReason
 from configs.clock import clock
-from tests.api.admin.conftest import Operator, audit, problem
-from tests.api.world import add_incident
+from tests.api.admin.conftest import audit
+from tests.clients import Operator, problem
+from tests.factories import add_incident
 
 MINUTE = timedelta(minutes=1)
 

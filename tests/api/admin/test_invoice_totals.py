@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from tests.api.admin.conftest import Operator, audit
+from tests.api.admin.conftest import audit
 from tests.api.invoices.documents import issue, pay, refund, sum_documents
+from tests.clients import Operator
 
 PATH = "/invoice-totals"
 

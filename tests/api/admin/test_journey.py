@@ -9,9 +9,12 @@ from flask.testing import FlaskClient
 
 from api.admin_command import admin_command
 from api.models.desk import HostState
+from api.models.user import Contact
 from configs.clock import clock
-from tests.api.admin.conftest import Operator, Stage, confirm_mailbox
-from tests.api.world import PASSWORD, Door, Person, rows
+from tests.api.admin.conftest import Stage
+from tests.api.world import Door
+from tests.clients import Operator, Person
+from tests.factories import PASSWORD, change, rows
 
 OSCAR = {"email": "oscar@example.org", "password": PASSWORD}
 HOST = "127.77.0.93:8800"
@@ -29,7 +32,7 @@ def test_an_operator_signs_in_stops_a_host_replays_a_letter_gives_a_grant_and_re
     client: FlaskClient, stage: Stage, door: Door, frozen: time_machine.Traveller
 ) -> None:
     post(client, "register", **OSCAR)
-    confirm_mailbox(OSCAR["email"])
+    change(Contact, Contact.address == OSCAR["email"], verified_at=clock())
     token = post(client, "login", **OSCAR)["token"]
     assert CliRunner().invoke(admin_command, [OSCAR["email"]]).exit_code == 0
     setup = post(client, "totp", token)
@@ -39,9 +42,8 @@ def test_an_operator_signs_in_stops_a_host_replays_a_letter_gives_a_grant_and_re
     challenge = post(client, "login", **OSCAR)["challenge"]
     token = post(client, "login/totp", challenge=challenge, code=codes.at(clock()))["token"]
     me = client.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"}).json or {}
-    oscar = Operator(
-        client, Person(me["id"], OSCAR["email"], {"Authorization": f"Bearer {token}"}, stage.person.login_id)
-    )
+    headers = {"Authorization": f"Bearer {token}"}
+    oscar = Operator(Person(client.application, me["id"], OSCAR["email"], headers, stage.person.login_id))
     oscar.do("POST", f"/hosts/{HOST}/stop", reason="they wrote to us")
     assert rows(HostState)[0].stopped_at == clock()
     letters = oscar.get("/dead-letters")["items"]

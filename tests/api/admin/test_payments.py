@@ -1,40 +1,21 @@
 """Payments, refunds and Stripe's events, as operators see and repair them."""
 
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
-import time_machine
-from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import StripeEvent
-from api.payments import client as stripe_client
 from configs.clock import clock
 from configs.plan import PlanName
-from deploy.sandbox.control_client import StripeControl
-from tests.api.admin.conftest import Operator, audit, problem
+from tests.api.admin.conftest import audit
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
-from tests.api.world import Door, Person, add_difference, add_payment, add_stripe_event
+from tests.clients import Operator, Person, problem
+from tests.factories import add_difference, add_payment, add_stripe_event
 
 
-@pytest.fixture
-def shop(
-    frozen: time_machine.Traveller, stripe_stand_in: StripeControl, client: FlaskClient, door: Door
-) -> Iterator[Shop]:
-    yield Shop(stripe_stand_in, client, door, frozen)
-    stripe_client._make_client.cache_clear()
-
-
-@pytest.fixture
-def buyer(shop: Shop, person: Callable[..., Person]) -> Person:
-    return person("buyer@example.org")
-
-
-def test_a_part_goes_back_and_the_plan_stays(shop: Shop, buyer: Person, admin: Operator) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_part_goes_back_and_the_plan_stays(shop: Shop, camille: Person, admin: Operator) -> None:
+    payment_id = shop.buy(camille.id)
     refund = admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="two days of trouble")
     shop.deliver()
     assert (refund["amount"], refund["reason"], refund["note"]) == (500, "operator", "two days of trouble")
@@ -42,7 +23,7 @@ def test_a_part_goes_back_and_the_plan_stays(shop: Shop, buyer: Person, admin: O
         500,
         "COMPLETED",
     )
-    assert list_grants(buyer.id)[0].ends_at > clock()
+    assert list_grants(camille.id)[0].ends_at > clock()
     (row,) = audit(action="payment.refund")
     assert row.changes == {"refundId": refund["id"], "amount": 500}
     (shown,) = admin.get(f"/payments/{payment_id}")["refunds"]
@@ -50,15 +31,15 @@ def test_a_part_goes_back_and_the_plan_stays(shop: Shop, buyer: Person, admin: O
 
 
 def test_without_an_amount_all_that_is_left_goes_back_and_the_plan_ends(
-    shop: Shop, buyer: Person, admin: Operator
+    shop: Shop, camille: Person, admin: Operator
 ) -> None:
-    payment_id = shop.buy(buyer.id)
+    payment_id = shop.buy(camille.id)
     admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="a part")
     admin.do("POST", f"/payments/{payment_id}/refunds", note="the rest")
     shop.deliver()
     assert [each.amount_cents for each in list_refunds(payment_id)] == [500, 999]
     assert get_payment(payment_id).status.value == "REFUNDED"
-    assert all(each.ends_at <= clock() for each in list_grants(buyer.id))
+    assert all(each.ends_at <= clock() for each in list_grants(camille.id))
     details = admin.get(f"/payments/{payment_id}")
     assert [each["kind"] for each in details["events"]] == ["paid", "refunded"]
     assert {"payment_intent", "checkout.session"} <= set(details["stripeIds"])
@@ -66,8 +47,8 @@ def test_without_an_amount_all_that_is_left_goes_back_and_the_plan_ends(
     assert problem(again) == (409, "refund-refused")
 
 
-def test_a_double_click_gives_the_same_part_once(shop: Shop, buyer: Person, admin: Operator) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_double_click_gives_the_same_part_once(shop: Shop, camille: Person, admin: Operator) -> None:
+    payment_id = shop.buy(camille.id)
     admin.do("POST", f"/payments/{payment_id}/refunds", amount=500, note="two days of trouble")
     again = admin.ask(
         "POST", f"/payments/{payment_id}/refunds", json={"amount": 500, "note": "two days of trouble"}
@@ -78,9 +59,9 @@ def test_a_double_click_gives_the_same_part_once(shop: Shop, buyer: Person, admi
 
 
 def test_more_than_was_paid_and_what_was_not_paid_are_refused(
-    shop: Shop, buyer: Person, admin: Operator
+    shop: Shop, camille: Person, admin: Operator
 ) -> None:
-    paid, unpaid = shop.buy(buyer.id), shop.order(buyer.id).payment_id
+    paid, unpaid = shop.buy(camille.id), shop.order(camille.id).payment_id
     wishes: list[tuple[Any, dict[str, Any]]] = [
         (paid, {"amount": 1500, "note": "x"}),
         (unpaid, {"note": "x"}),
@@ -95,14 +76,14 @@ def test_more_than_was_paid_and_what_was_not_paid_are_refused(
 
 
 def test_payments_are_found_by_user_status_and_stripe_s_ids(
-    shop: Shop, buyer: Person, admin: Operator, support: Operator
+    shop: Shop, camille: Person, admin: Operator, support: Operator
 ) -> None:
     add_payment(admin.id, PlanName.URGENCE_24H)
-    order = shop.order(buyer.id)
-    (found,) = support.get("/payments", userId=str(buyer.id))["items"]
+    order = shop.order(camille.id)
+    (found,) = support.get("/payments", userId=str(camille.id))["items"]
     assert (found["id"], found["userId"], found["status"]) == (
         str(order.payment_id),
-        str(buyer.id),
+        str(camille.id),
         "PENDING",
     )
     assert support.get("/payments", stripeId=order.session_id)["items"] == [found]
@@ -110,12 +91,12 @@ def test_payments_are_found_by_user_status_and_stripe_s_ids(
     assert [each["plan"] for each in support.get("/payments", status="COMPLETED")["items"]] == ["URGENCE_24H"]
 
 
-def test_an_event_is_applied_again(shop: Shop, buyer: Person, admin: Operator) -> None:
-    order = shop.order(buyer.id)
+def test_an_event_is_applied_again(shop: Shop, camille: Person, admin: Operator) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     shop.control.mode("error_500", path="/v1/")
     shop.deliver()
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     shop.control.mode("normal")
     shop.clock.shift(60)
     waiting = admin.get("/stripe-events", open="true")["items"]
@@ -124,7 +105,7 @@ def test_an_event_is_applied_again(shop: Shop, buyer: Person, admin: Operator) -
     for each in waiting:
         admin.do("POST", f"/stripe-events/{each['id']}/replay")
     shop.work()
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
     assert admin.get("/stripe-events", open="true")["items"] == []
 
 

@@ -1,6 +1,5 @@
 """Messages, queues, settings and the status as operators see them; dead letters that they replay."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,14 +12,15 @@ from rq import Queue
 import notifier
 from api.admin.health.figures import READS
 from api.models.base import session
-from api.models.job_run import JobResult, JobRun
+from api.models.job_run import JobResult
 from api.models.notification import Notification, State
 from configs.clock import clock
 from configs.settings import Settings, settings
-from tests.api.admin.conftest import Operator, Stage, audit, dead_letter, problem
-from tests.api.world import Door, Person, desk_state, rows
+from tests.api.admin.conftest import Stage, audit, dead_letter
+from tests.api.world import Door
+from tests.clients import Operator, People, problem
+from tests.factories import add_desk, add_job_run, change, get, rows
 
-People = Callable[..., Person]
 _ID = UUID(int=1)
 
 
@@ -28,14 +28,8 @@ def listed(operator: Operator, path: str, **query: Any) -> list[str]:
     return [each["id"] for each in operator.get(path, **query)["items"]]
 
 
-def state_of(letter: Any) -> State:
-    with session() as s:
-        return s.get_one(Notification, letter).state
-
-
 def test_messages_are_listed_without_address_and_contents(support: Operator, stage: Stage) -> None:
-    with session() as s:
-        s.execute(sa.update(Notification).values(reason="refused: <camille@example.org> is unknown"))
+    change(Notification, reason="refused: <camille@example.org> is unknown")
     (shown,) = support.get("/notifications", userId=str(stage.person.id))["items"]
     assert (shown["id"], shown["state"], shown["kind"]) == (str(stage.letter), "failed", "verify_email")
     assert shown["reason"] == "refused: <***@example.org> is unknown"
@@ -65,8 +59,7 @@ def test_dead_letters_are_listed_by_reason_and_age_and_paged(admin: Operator, st
     assert listed(admin, "/dead-letters", reason="%") == []
     page = admin.get("/dead-letters", limit=1)
     assert listed(admin, "/dead-letters", before=page["next"]) == [str(stage.letter)]
-    with session() as s:
-        s.execute(sa.update(Notification).values(failed_at=clock() - timedelta(hours=25)))
+    change(Notification, failed_at=clock() - timedelta(hours=25))
     assert listed(admin, "/dead-letters") == []
     assert len(listed(admin, "/dead-letters", hours=26)) == 2
 
@@ -98,7 +91,7 @@ def test_messages_to_addresses_without_an_account_are_listed_too(admin: Operator
 def test_a_dead_letter_is_replayed_once(admin: Operator, stage: Stage, door: Door) -> None:
     done = admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])
     assert done == {"chosen": 1, "replayed": [str(stage.letter)]}
-    assert state_of(stage.letter) is State.PENDING
+    assert get(Notification, stage.letter).state is State.PENDING
     assert door.nudged == [stage.letter]
     assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["replayed"] == []
     first, second = audit(action="dead-letters.replay")
@@ -110,14 +103,13 @@ def test_dead_letters_are_replayed_by_choice(admin: Operator, stage: Stage) -> N
     chosen = admin.do("POST", "/dead-letters/replay", reason="twilio")
     assert chosen == {"chosen": 1, "replayed": []}
     assert admin.do("POST", "/dead-letters/replay", reason="twilio", unsure=True)["replayed"] == [str(unsure)]
-    assert state_of(stage.letter) is State.FAILED
+    assert get(Notification, stage.letter).state is State.FAILED
     assert admin.do("POST", "/dead-letters/replay", channel="sms")["chosen"] == 0
     assert admin.do("POST", "/dead-letters/replay", most=1)["replayed"] == [str(stage.letter)]
 
 
 def test_a_named_dead_letter_is_replayed_however_old_it_is(admin: Operator, stage: Stage) -> None:
-    with session() as s:
-        s.execute(sa.update(Notification).values(failed_at=clock() - timedelta(days=60)))
+    change(Notification, failed_at=clock() - timedelta(days=60))
     assert admin.do("POST", "/dead-letters/replay", most=5)["chosen"] == 0
     assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["chosen"] == 1
 
@@ -127,7 +119,7 @@ def test_a_named_dead_letter_is_replayed_however_old_it_is(admin: Operator, stag
 )
 def test_a_replay_is_bounded(admin: Operator, stage: Stage, body: dict[str, Any]) -> None:
     assert problem(admin.ask("POST", "/dead-letters/replay", json=body)) == (422, "invalid")
-    assert state_of(stage.letter) is State.FAILED
+    assert get(Notification, stage.letter).state is State.FAILED
 
 
 def test_nothing_leaves_where_the_replay_fails(
@@ -138,7 +130,7 @@ def test_nothing_leaves_where_the_replay_fails(
 
     monkeypatch.setattr("api.admin.access.record_audit", fail)
     assert admin.ask("POST", "/dead-letters/replay", json={"most": 5}).status_code == 500
-    assert (state_of(stage.letter), door.nudged) == (State.FAILED, [])
+    assert (get(Notification, stage.letter).state, door.nudged) == (State.FAILED, [])
 
 
 def test_queues_are_shown(admin: Operator, redis_server: redis.Redis) -> None:
@@ -185,7 +177,7 @@ def test_settings_show_no_secret(admin: Operator, monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_status_shows_what_make_status_shows(support: Operator) -> None:
-    desk_state(last_check_at=clock(), wished_seconds=60.0, achieved_seconds=90.0)
+    add_desk(last_check_at=clock(), wished_seconds=60.0, achieved_seconds=90.0)
     shown = support.get("/status")
     assert (shown["environment"], shown["works"]) == ("test", False)
     assert {"scrapyd", "planner"} <= set(shown["down"])
@@ -209,10 +201,7 @@ def test_a_part_of_the_status_that_is_down_hides_no_other(
 
 
 def test_a_message_that_left_is_not_replayed(admin: Operator, stage: Stage) -> None:
-    with session() as s:
-        s.execute(
-            sa.update(Notification).values(state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
-        )
+    change(Notification, state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
     assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["chosen"] == 0
     assert [row.state for row in rows(Notification)] == [State.SENT]
 
@@ -220,18 +209,7 @@ def test_a_message_that_left_is_not_replayed(admin: Operator, stage: Stage) -> N
 def test_runs_of_jobs_are_listed_by_job_and_result_and_paged(support: Operator) -> None:
     now = clock()
     for number, result in enumerate((JobResult.DONE, JobResult.FAILED, JobResult.DONE)):
-        with session() as s:
-            s.add(
-                JobRun(
-                    job="check_days",
-                    due_at=now - timedelta(hours=3 - number),
-                    started_at=now,
-                    ended_at=now,
-                    result=result,
-                    counts={"days": number},
-                    next_nudge_at=now,
-                )
-            )
+        add_job_run("check_days", result, now - timedelta(hours=3 - number), counts={"days": number})
     found = support.get("/job-runs", job="check_days")["items"]
     assert [each["counts"]["days"] for each in found] == [2, 1, 0]
     page = support.get("/job-runs", limit=2)

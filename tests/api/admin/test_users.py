@@ -9,28 +9,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
-from werkzeug.test import TestResponse
+import time_machine
 
 from api.admin.short_addresses import shorten_address, shorten_email, shorten_phone
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.admin.conftest import (
-    Operator,
-    Operators,
-    Stage,
-    add_contact,
-    audit,
-    confirm_mailbox,
-    problem,
-)
-from tests.api.world import Door, Person, rows, wait_for
-
-People = Callable[..., Person]
+from tests.api.admin.conftest import Operators, Stage, audit
+from tests.api.world import Door
+from tests.clients import Answer, Operator, People, Person, problem
+from tests.factories import add_alert, add_contact, change, rows
 
 
 def emails(operator: Operator, **query: Any) -> list[str]:
@@ -90,7 +80,7 @@ def test_a_page_that_cannot_be_is_refused(admin: Operator, query: dict[str, Any]
 def test_support_sees_addresses_shortened_and_an_admin_sees_them_whole(
     admin: Operator, support: Operator, stage: Stage
 ) -> None:
-    add_contact(stage.person, Channel.SMS, "+33612345612")
+    add_contact(stage.person.id, Channel.SMS, "+33612345612")
     short = support.get(f"/users/{stage.person.id}")
     assert (short["email"], short["phone"]) == ("c…@example.org", "+33…12")
     assert emails(support, email="camille@example.org") == ["c…@example.org"]
@@ -104,10 +94,9 @@ def test_support_sees_addresses_shortened_and_an_admin_sees_them_whole(
 def test_support_sees_no_address_in_any_field(support: Operator, stage: Stage) -> None:
     secret = {"address": "private-address@example.net", "new_address": "private-next@example.net"}
     columns = {name: value for name, value in secret.items() if hasattr(Contact, name)}
-    with session() as s:
-        s.execute(sa.update(User).where(User.id == stage.person.id).values(email="private@example.net"))
-        s.execute(sa.update(Contact).values(columns))
-    add_contact(stage.person, Channel.SMS, "+33612345612")
+    change(User, User.id == stage.person.id, email="private@example.net")
+    change(Contact, **columns)
+    add_contact(stage.person.id, Channel.SMS, "+33612345612")
     user = f"userId={stage.person.id}"
     for path in (
         f"/users/{stage.person.id}",
@@ -154,7 +143,7 @@ def test_whoever_registered_a_strangers_address_is_made_no_operator(admin: Opera
     for role in ("support", "admin"):
         assert problem(admin.ask("PATCH", path, json={"role": role})) == (409, "address-unconfirmed")
     assert audit() == []
-    confirm_mailbox("boss@example.org")
+    change(Contact, Contact.address == "boss@example.org", verified_at=clock())
     assert admin.do("PATCH", path, role="support")["role"] == "support"
 
 
@@ -174,12 +163,12 @@ def test_the_last_admin_stays(admin: Operator, operator: Operators) -> None:
     assert problem(other.ask("PATCH", f"/users/{other.id}/role", json={"role": "support"}))[0] == 409
 
 
-def together(*acts: Callable[[], TestResponse]) -> list[TestResponse]:
+def together(*acts: Callable[[], Answer]) -> list[Answer]:
     """Run requests at once, each on a thread of its own; return their answers in order."""
     start = threading.Barrier(len(acts))
-    answers: dict[int, TestResponse] = {}
+    answers: dict[int, Answer] = {}
 
-    def run(number: int, act: Callable[[], TestResponse]) -> None:
+    def run(number: int, act: Callable[[], Answer]) -> None:
         start.wait()
         answers[number] = act()
 
@@ -191,33 +180,26 @@ def together(*acts: Callable[[], TestResponse]) -> list[TestResponse]:
     return [answers[number] for number in range(len(acts))]
 
 
-def statuses(answers: Sequence[TestResponse]) -> list[int]:
+def statuses(answers: Sequence[Answer]) -> list[int]:
     return sorted(answer.status_code for answer in answers)
-
-
-def on_its_own(operator: Operator) -> Operator:
-    """Return the operator with a client that another thread may use."""
-    return Operator(operator.client.application.test_client(), operator.person)
 
 
 def test_two_admins_who_remove_each_other_at_once_leave_one(operator: Operators) -> None:
     for attempt in range(5):
         one, two = (operator(Role.ADMIN, f"{name}{attempt}@example.org") for name in ("one", "two"))
         answers = together(
-            partial(on_its_own(one).ask, "PATCH", f"/users/{two.id}/role", json={"role": "user"}),
-            partial(on_its_own(two).ask, "PATCH", f"/users/{one.id}/role", json={"role": "user"}),
+            partial(one.ask, "PATCH", f"/users/{two.id}/role", json={"role": "user"}),
+            partial(two.ask, "PATCH", f"/users/{one.id}/role", json={"role": "user"}),
         )
         assert statuses(answers)[0] == 200
         assert statuses(answers)[1] in (403, 409)
         left = [user for user in rows(User) if user.role is Role.ADMIN]
         assert len(left) == 1
-        with session() as s:
-            s.execute(sa.update(User).values(role=Role.USER))
+        change(User, role=Role.USER)
 
 
-def test_a_grant_is_given_and_wakes_the_alerts(admin: Operator, person: People, door: Door) -> None:
-    camille = person()
-    alert = wait_for(camille.id)
+def test_a_grant_is_given_and_wakes_the_alerts(admin: Operator, camille: Person, door: Door) -> None:
+    alert = add_alert(camille.id)
     given = admin.do("POST", f"/users/{camille.id}/grants", plan="URGENCE_24H", days=3)
     (grant,) = rows(Grant)
     assert (str(grant.id), grant.ends_at - grant.starts_at) == (given["id"], timedelta(days=3))
@@ -228,8 +210,7 @@ def test_a_grant_is_given_and_wakes_the_alerts(admin: Operator, person: People, 
     assert row.changes["id"] == given["id"]
 
 
-def test_a_plan_lasts_as_long_as_it_is_sold_for(admin: Operator, person: People) -> None:
-    camille = person()
+def test_a_plan_lasts_as_long_as_it_is_sold_for(admin: Operator, camille: Person) -> None:
     for plan, days in (("URGENCE_24H", 1), ("URGENCE_7J", 7), ("URGENCE_TOTAL", 30)):
         admin.do("POST", f"/users/{camille.id}/grants", plan=plan)
         (grant,) = (each for each in rows(Grant) if each.plan == plan)
@@ -248,8 +229,7 @@ def test_a_grant_that_cannot_be_is_refused(admin: Operator, stage: Stage, body: 
 
 
 def test_plans_one_behind_the_other_end_within_a_hundred_years(admin: Operator, stage: Stage) -> None:
-    with session() as s:
-        s.execute(sa.update(Grant).values(ends_at=clock() + timedelta(days=99 * 365)))
+    change(Grant, ends_at=clock() + timedelta(days=99 * 365))
     path = f"/users/{stage.person.id}/grants"
     admin.do("POST", path, plan="URGENCE_7J", days=300)
     for days in (300, 3650):
@@ -258,7 +238,8 @@ def test_plans_one_behind_the_other_end_within_a_hundred_years(admin: Operator, 
     admin.do("POST", path, plan="URGENCE_24H", days=3650)
 
 
-def test_a_grant_ends_once(admin: Operator, stage: Stage) -> None:
+def test_a_grant_ends_once(admin: Operator, stage: Stage, frozen: time_machine.Traveller) -> None:
+    frozen.shift(60)
     path = f"/users/{stage.person.id}/grants/{stage.grant}"
     admin.do("DELETE", path)
     (grant,) = rows(Grant)
@@ -269,8 +250,7 @@ def test_a_grant_ends_once(admin: Operator, stage: Stage) -> None:
     assert len(audit(action="grant.end")) == 1
 
 
-def test_a_grant_that_has_not_begun_is_removed(admin: Operator, person: People) -> None:
-    camille = person()
+def test_a_grant_that_has_not_begun_is_removed(admin: Operator, camille: Person) -> None:
     camille.holds(PlanName.URGENCE_7J, starts=2)
     (grant,) = rows(Grant)
     admin.do("DELETE", f"/users/{camille.id}/grants/{grant.id}")
@@ -284,16 +264,18 @@ def test_a_grant_of_another_user_is_not_found(admin: Operator, stage: Stage, per
     assert rows(Grant)[0].ends_at > clock()
 
 
-def test_two_admins_end_a_grant_at_once(operator: Operators, stage: Stage) -> None:
-    both = [on_its_own(operator(Role.ADMIN, f"{name}@example.org")) for name in ("one", "two")]
+def test_two_admins_end_a_grant_at_once(
+    operator: Operators, stage: Stage, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(60)
+    both = [operator(Role.ADMIN, f"{name}@example.org") for name in ("one", "two")]
     path = f"/users/{stage.person.id}/grants/{stage.grant}"
     answers = together(*(partial(each.ask, "DELETE", path) for each in both))
     assert statuses(answers) == [204, 409]
     assert len(audit(action="grant.end")) == 1
 
 
-def test_grants_are_listed_the_newest_first(admin: Operator, person: People) -> None:
-    camille = person()
+def test_grants_are_listed_the_newest_first(admin: Operator, camille: Person) -> None:
     for days in (1, 2, 3):
         camille.holds(PlanName.URGENCE_7J, days=days)
     page = admin.get(f"/users/{camille.id}/grants", limit=2)
@@ -303,14 +285,12 @@ def test_grants_are_listed_the_newest_first(admin: Operator, person: People) -> 
 
 
 def test_a_grant_that_ends_leaves_the_alerts_that_a_smaller_plan_carries(
-    admin: Operator, person: People, door: Door
+    admin: Operator, camille: Person, door: Door
 ) -> None:
-    camille = person()
     camille.holds(PlanName.URGENCE_24H)
     camille.holds(PlanName.URGENCE_7J)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    oldest, *_ = [wait_for(camille.id) for _ in range(3)]
+    change(Contact, verified_at=clock())
+    oldest, *_ = [add_alert(camille.id) for _ in range(3)]
     (larger,) = (each for each in rows(Grant) if each.plan is PlanName.URGENCE_7J)
     admin.do("DELETE", f"/users/{camille.id}/grants/{larger.id}")
     assert [alert.id for alert in rows(Alert) if alert.enabled] == [oldest]

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.admin.conftest import Operator, audit, problem
-from tests.api.world import BOBIGNY, desk_state, match, rows, see, wait_for
+from tests.api.admin.conftest import audit
+from tests.clients import Operator, problem
+from tests.factories import BOBIGNY, add_alert, add_desk, add_match, get, rows, save, see
 
 HOST = "127.77.0.93:8800"
 PRESENCE, STALE = "bobigny_93/naturalisation", "bobigny_93/visa"
@@ -22,8 +22,7 @@ def ids(operator: Operator, path: str, **query: Any) -> list[Any]:
 
 
 def state(desk_id: str = BOBIGNY) -> DeskState:
-    with session() as s:
-        return s.get_one(DeskState, desk_id)
+    return get(DeskState, desk_id)
 
 
 def check(at_seconds: float = -60, **values: Any) -> None:
@@ -31,8 +30,7 @@ def check(at_seconds: float = -60, **values: Any) -> None:
         "desk_id": BOBIGNY, "outcome": Outcome.NO_SLOTS, "evidence": "no slot", "milliseconds": 90, "requests": 2,
         "slots_seen": 0, "covered": [], "process": "host:17",
     }  # fmt: skip
-    with session() as s:
-        s.add(Check(started_at=clock() + timedelta(seconds=at_seconds), **(given | values)))
+    save(Check(started_at=clock() + timedelta(seconds=at_seconds), **(given | values)))
 
 
 def test_desks_are_listed_by_prefecture_status_and_pause(admin: Operator) -> None:
@@ -40,8 +38,8 @@ def test_desks_are_listed_by_prefecture_status_and_pause(admin: Operator) -> Non
     assert every == sorted(every)
     assert {BOBIGNY, PRESENCE, STALE} <= set(every)
     assert ids(admin, "/desks", prefectureId="bobigny_93") == sorted([BOBIGNY, PRESENCE, STALE])
-    desk_state(status=DeskStatus.ACTIVE, status_reason="watched")
-    desk_state(PRESENCE, status=DeskStatus.CAPTCHA, paused_at=clock(), pause_reason="a test")
+    add_desk(status=DeskStatus.ACTIVE, status_reason="watched")
+    add_desk(PRESENCE, status=DeskStatus.CAPTCHA, paused_at=clock(), pause_reason="a test")
     assert ids(admin, "/desks", status="ACTIVE") == [BOBIGNY]
     assert ids(admin, "/desks", paused="true") == [PRESENCE]
     first = admin.get("/desks", limit=2)
@@ -49,7 +47,7 @@ def test_desks_are_listed_by_prefecture_status_and_pause(admin: Operator) -> Non
 
 
 def test_a_desk_is_shown_with_what_operators_need(admin: Operator) -> None:
-    desk_state(status=DeskStatus.ACTIVE, status_reason="watched", last_outcome=Outcome.NO_SLOTS)
+    add_desk(status=DeskStatus.ACTIVE, status_reason="watched", last_outcome=Outcome.NO_SLOTS)
     shown = admin.get(f"/desks/{BOBIGNY}")
     assert (shown["id"], shown["host"], shown["lastOutcome"]) == (BOBIGNY, HOST, "no_slots")
     for unknown in ("bobigny_93/nothing", "nowhere_00/titre-sejour", f"{'x' * 90}/y"):
@@ -90,8 +88,7 @@ def test_a_check_is_asked_for_by_a_row_and_refused_where_the_host_is_stopped(adm
 
 
 def test_a_host_is_stopped_and_released_by_rows(admin: Operator) -> None:
-    with session() as s:
-        s.add(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
+    save(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
     stopped = admin.do("POST", f"/hosts/{HOST}/stop", reason="they wrote to us")
     assert (stopped["stopReason"], stopped["restsInARow"], stopped["desks"]) == ("they wrote to us", 3, 2)
     again = admin.do("POST", f"/hosts/{HOST}/stop", reason="they called us too")
@@ -125,10 +122,7 @@ def test_an_address_in_a_reason_does_not_reach_the_audit(admin: Operator) -> Non
 
 
 def test_hosts_are_listed_in_the_order_of_their_names(admin: Operator) -> None:
-    with session() as s:
-        s.add(
-            HostState(host="0.example:443", rests_until=clock() + timedelta(hours=1), rest_reason="blocked")
-        )
+    save(HostState(host="0.example:443", rests_until=clock() + timedelta(hours=1), rest_reason="blocked"))
     page = admin.get("/hosts", limit=1)
     assert [(each["host"], each["restReason"], each["desks"]) for each in page["items"]] == [
         ("0.example:443", "blocked", 0)
@@ -174,7 +168,7 @@ def test_checks_are_not_searched_without_bounds(admin: Operator, query: dict[str
 def test_detections_are_listed_with_their_slots_and_matches(admin: Operator, support: Operator) -> None:
     first, slots = see("2026-12-01", "2026-12-02")
     second, _ = see("open", desk_id=PRESENCE)
-    match(wait_for(admin.id), first, slots)
+    add_match(add_alert(admin.id), first, slots)
     assert ids(support, "/detections") == [str(second), str(first)]
     assert ids(support, "/detections", prefectureId="bobigny_93", limit=1, before=str(second)) == [str(first)]
     (shown,) = support.get("/detections", deskId=BOBIGNY)["items"]

@@ -1,10 +1,8 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.models.alert import Alert, ClosedBecause
@@ -12,34 +10,32 @@ from api.models.appointment import Appointment
 from api.models.desk import DeskChange
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Door, Person, rows
+from tests.api.world import Door
+from tests.clients import Person, problem
+from tests.factories import BOBIGNY, rows
 
+PLAN = PlanName.URGENCE_24H  # of Camille's
 WISH = {"deskIds": [BOBIGNY]}
 AT = "2026-12-01T08:30:00Z"
 
 
-@pytest.fixture
-def camille(person: Callable[..., Person]) -> Person:
-    return person(plan=PlanName.URGENCE_24H)
-
-
-def create(client: FlaskClient, person: Person) -> str:
-    answer = client.post("/api/alerts", json=WISH, headers=person.headers)
+def create(person: Person) -> str:
+    answer = person.post("/api/alerts", WISH)
     assert answer.status_code == 201, answer.text
     return str((answer.json or {})["id"])
 
 
-def found(client: FlaskClient, person: Person, alert: str, **body: Any) -> tuple[int, dict[str, Any]]:
-    answer = client.post(f"/api/alerts/{alert}/found", json=body, headers=person.headers)
+def found(person: Person, alert: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    answer = person.post(f"/api/alerts/{alert}/found", body)
     said: dict[str, Any] = answer.json or {}
     return answer.status_code, said
 
 
 def test_who_has_found_closes_the_alert_and_may_say_when_and_where(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    alert = create(client, camille)
-    status, made = found(client, camille, alert, at=AT, place=" Bobigny, guichet 4 ")
+    alert = create(camille)
+    status, made = found(camille, alert, at=AT, place=" Bobigny, guichet 4 ")
     assert (status, made["closedBecause"], made["closedAt"]) == (200, "found", "2026-11-20T09:00:00Z")
     assert not made["isActive"]
     assert made["appointment"] == {
@@ -50,35 +46,35 @@ def test_who_has_found_closes_the_alert_and_may_say_when_and_where(
     }
     assert rows(Alert)[0].closed_because is ClosedBecause.FOUND
     assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert found"}
-    assert client.get(f"/api/alerts/{alert}", headers=camille.headers).json == made
-    assert (client.get("/api/alerts", headers=camille.headers).json or {})["items"] == []
+    assert camille.get(f"/api/alerts/{alert}").json == made
+    assert camille.get("/api/alerts").json["items"] == []
 
 
-def test_nothing_has_to_be_said(client: FlaskClient, camille: Person) -> None:
-    alert = create(client, camille)
-    answer = client.post(f"/api/alerts/{alert}/found", headers=camille.headers)
+def test_nothing_has_to_be_said(camille: Person) -> None:
+    alert = create(camille)
+    answer = camille.post(f"/api/alerts/{alert}/found")
     assert (answer.status_code, (answer.json or {})["appointment"]) == (200, None)
     assert rows(Appointment) == []
-    assert found(client, camille, create(client, camille))[0] == 200
+    assert found(camille, create(camille))[0] == 200
 
 
-def test_the_plan_carries_another_alert_then(client: FlaskClient, camille: Person, door: Door) -> None:
-    found(client, camille, create(client, camille))
+def test_the_plan_carries_another_alert_then(camille: Person, door: Door) -> None:
+    found(camille, create(camille))
     door.caught_up.clear()
-    create(client, camille)
+    create(camille)
     assert len(door.caught_up) == 1
 
 
-def test_a_closed_alert_is_not_found_again(client: FlaskClient, camille: Person) -> None:
-    alert = create(client, camille)
-    found(client, camille, alert, at=AT)
+def test_a_closed_alert_is_not_found_again(camille: Person) -> None:
+    alert = create(camille)
+    found(camille, alert, at=AT)
     for act, status in (("found", 409), ("test", 409)):
-        answer = client.post(f"/api/alerts/{alert}/{act}", headers=camille.headers)
-        assert (answer.status_code, (answer.json or {})["type"].rpartition(":")[2]) == (
+        answer = camille.post(f"/api/alerts/{alert}/{act}")
+        assert problem(answer) == (
             status,
             "alert-closed",
         )
-    assert client.patch(f"/api/alerts/{alert}/toggle", headers=camille.headers).status_code == 404
+    assert camille.patch(f"/api/alerts/{alert}/toggle").status_code == 404
     assert len(rows(Appointment)) == 1
 
 
@@ -98,19 +94,19 @@ def test_a_closed_alert_is_not_found_again(client: FlaskClient, camille: Person)
     ],
 )
 def test_what_is_no_appointment_is_named(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, body: dict[str, Any], path: str
+    frozen: time_machine.Traveller, camille: Person, body: dict[str, Any], path: str
 ) -> None:
-    alert = create(client, camille)
-    status, said = found(client, camille, alert, **body)
+    alert = create(camille)
+    status, said = found(camille, alert, **body)
     assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
     assert rows(Alert)[0].closed_at is None
 
 
 def test_an_appointment_is_kept_until_ninety_days_after_its_date(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    found(client, camille, create(client, camille), at=AT)
-    found(client, camille, create(client, camille), place="Bobigny")
+    found(camille, create(camille), at=AT)
+    found(camille, create(camille), place="Bobigny")
     kept = {each.place: each.dropped_at for each in rows(Appointment)}
     assert kept[None] == datetime(2026, 12, 1, 8, 30, tzinfo=UTC) + timedelta(days=90)
     assert kept["Bobigny"] == clock() + timedelta(days=90)

@@ -5,40 +5,36 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
-from flask import Flask
-from flask.testing import FlaskClient
 
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Door, Person, add_payment, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import add_alert, add_contact, add_payment, change, remove, rows
 
 ADDRESSES = {Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
 
 
 @pytest.fixture
-def camille(person: Callable[..., Person]) -> Person:
+def camille(person: People) -> Person:
     """Make a person with a plan and three verified channels."""
     made = person(plan=PlanName.URGENCE_24H)
-    with session() as s:
-        s.add_all(Contact(user_id=made.id, channel=each, address=to) for each, to in ADDRESSES.items())
-        s.flush()
-        s.execute(sa.update(Contact).values(verified_at=clock(), enabled=True))
+    for channel, address in ADDRESSES.items():
+        add_contact(made.id, channel, address)
     return made
 
 
-def ask(client: FlaskClient, person: Person, alert: UUID) -> Any:
-    return client.post(f"/api/alerts/{alert}/test", headers=person.headers)
+def ask(person: Person, alert: UUID) -> Any:
+    return person.post(f"/api/alerts/{alert}/test")
 
 
-def test_a_test_leaves_on_each_linked_channel(client: FlaskClient, camille: Person, door: Door) -> None:
-    alert = wait_for(camille.id)
-    answer = ask(client, camille, alert)
+def test_a_test_leaves_on_each_linked_channel(camille: Person, door: Door) -> None:
+    alert = add_alert(camille.id)
+    answer = ask(camille, alert)
     assert (answer.status_code, answer.json) == (
         202,
         {"channels": ["email", "sms", "telegram"], "smsFrom": None},
@@ -48,33 +44,29 @@ def test_a_test_leaves_on_each_linked_channel(client: FlaskClient, camille: Pers
     assert sorted(door.nudged) == sorted(row.id for row in written)
 
 
-def test_a_channel_that_is_off_or_not_proven_gets_none(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.channel == Channel.SMS).values(enabled=False))
-        s.execute(sa.update(Contact).where(Contact.channel == Channel.TELEGRAM).values(verified_at=None))
-    assert ask(client, camille, wait_for(camille.id)).json["channels"] == ["email"]
+def test_a_channel_that_is_off_or_not_proven_gets_none(camille: Person) -> None:
+    change(Contact, Contact.channel == Channel.SMS, enabled=False)
+    change(Contact, Contact.channel == Channel.TELEGRAM, verified_at=None)
+    assert ask(camille, add_alert(camille.id)).json["channels"] == ["email"]
 
 
-def test_without_a_channel_it_says_what_to_do(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(enabled=False))
-    answer = ask(client, camille, wait_for(camille.id))
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "no-channel")
+def test_without_a_channel_it_says_what_to_do(camille: Person) -> None:
+    change(Contact, enabled=False)
+    answer = ask(camille, add_alert(camille.id))
+    assert problem(answer) == (409, "no-channel")
 
 
-def test_an_sms_needs_a_plan_as_it_costs(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.delete(Grant))
-    assert ask(client, camille, wait_for(camille.id)).json["channels"] == ["email", "telegram"]
+def test_an_sms_needs_a_plan_as_it_costs(camille: Person) -> None:
+    remove(Grant)
+    assert ask(camille, add_alert(camille.id)).json["channels"] == ["email", "telegram"]
 
 
-def test_three_tests_a_day_go_by_sms(client: FlaskClient, camille: Person) -> None:
-    alert = wait_for(camille.id)
+def test_three_tests_a_day_go_by_sms(camille: Person) -> None:
+    alert = add_alert(camille.id)
 
     def ask_after(wait: timedelta) -> bool:
-        with session() as s:
-            s.execute(sa.update(Notification).values(created_at=Notification.created_at - wait))
-        return "sms" in ask(client, camille, alert).json["channels"]
+        change(Notification, created_at=Notification.created_at - wait)
+        return "sms" in ask(camille, alert).json["channels"]
 
     by_sms = [ask_after(timedelta(minutes=30)) for _ in range(5)]
     assert by_sms == [True, True, True, False, False]
@@ -82,68 +74,64 @@ def test_three_tests_a_day_go_by_sms(client: FlaskClient, camille: Person) -> No
 
 
 def test_no_test_goes_by_sms_once_the_day_s_sms_cost_their_ceiling(
-    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
+    camille: Person, settings_env: Callable[..., None]
 ) -> None:
     settings_env(SMS_DAY_STOP="1")
-    alert = wait_for(camille.id)
-    assert "sms" in ask(client, camille, alert).json["channels"]
-    with session() as s:
-        paid = sa.update(Notification).where(Notification.channel == Channel.SMS)
-        s.execute(paid.values(cost=1, accepted_at=clock(), state=State.SENT))
-    assert ask(client, camille, alert).json["channels"] == ["email", "telegram"]
+    alert = add_alert(camille.id)
+    assert "sms" in ask(camille, alert).json["channels"]
+    change(Notification, Notification.channel == Channel.SMS, cost=1, accepted_at=clock(), state=State.SENT)
+    assert ask(camille, alert).json["channels"] == ["email", "telegram"]
 
 
-def test_it_speaks_the_language_of_the_alert(client: FlaskClient, camille: Person) -> None:
-    alert = wait_for(camille.id)
-    with session() as s:
-        s.execute(sa.update(Alert).values(language="en"))
-    ask(client, camille, alert)
+def test_it_speaks_the_language_of_the_alert(camille: Person) -> None:
+    alert = add_alert(camille.id)
+    change(Alert, language="en")
+    ask(camille, alert)
     assert {row.language for row in rows(Notification)} == {"en"}
 
 
-def test_three_an_hour_whatever_the_alert(client: FlaskClient, camille: Person) -> None:
-    answers = [ask(client, camille, wait_for(camille.id)) for _ in range(4)]
+def test_three_an_hour_whatever_the_alert(camille: Person) -> None:
+    answers = [ask(camille, add_alert(camille.id)) for _ in range(4)]
     assert [each.status_code for each in answers] == [202, 202, 202, 429]
     assert answers[3].json["type"].endswith(":too-many-requests")
     assert 3500 < int(answers[3].headers["Retry-After"]) <= 3601
     first = rows(Notification)[0].params["test"]
-    with session() as s:
-        older = sa.update(Notification).where(Notification.params["test"].astext == first)
-        s.execute(older.values(created_at=Notification.created_at - timedelta(hours=1)))
-    alert = wait_for(camille.id)
-    assert [ask(client, camille, alert).status_code for _ in range(2)] == [202, 429]
+    change(
+        Notification,
+        Notification.params["test"].astext == first,
+        created_at=Notification.created_at - timedelta(hours=1),
+    )
+    alert = add_alert(camille.id)
+    assert [ask(camille, alert).status_code for _ in range(2)] == [202, 429]
 
 
-def test_ten_at_once_are_three(app: Flask, camille: Person) -> None:
-    alert = wait_for(camille.id)
+def test_ten_at_once_are_three(camille: Person) -> None:
+    alert = add_alert(camille.id)
     with ThreadPoolExecutor(10) as threads:
-        statuses = threads.map(lambda _: ask(app.test_client(), camille, alert).status_code, range(10))
+        statuses = threads.map(lambda _: ask(camille, alert).status_code, range(10))
         assert sorted(statuses) == [202] * 3 + [429] * 7
     assert len(rows(Notification)) == 9
 
 
 def test_no_test_goes_by_sms_within_an_hour_after_an_order(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    alert = wait_for(camille.id)
+    alert = add_alert(camille.id)
     add_payment(camille.id)
     sms_from = clock() + timedelta(hours=1)
     frozen.shift(timedelta(minutes=59, seconds=59))
-    assert ask(client, camille, alert).json == {
+    assert ask(camille, alert).json == {
         "channels": ["email", "telegram"],
         "smsFrom": f"{sms_from:%Y-%m-%dT%H:%M:%SZ}",
     }
     frozen.shift(timedelta(seconds=1))
-    assert ask(client, camille, alert).json == {"channels": ["email", "sms", "telegram"], "smsFrom": None}
+    assert ask(camille, alert).json == {"channels": ["email", "sms", "telegram"], "smsFrom": None}
 
 
-def test_where_an_sms_is_the_only_way_it_says_when(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
-) -> None:
-    alert = wait_for(camille.id)
+def test_where_an_sms_is_the_only_way_it_says_when(frozen: time_machine.Traveller, camille: Person) -> None:
+    alert = add_alert(camille.id)
     add_payment(camille.id)
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.channel != Channel.SMS).values(enabled=False))
-    answer = ask(client, camille, alert)
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "sms-later")
+    change(Contact, Contact.channel != Channel.SMS, enabled=False)
+    answer = ask(camille, alert)
+    assert problem(answer) == (409, "sms-later")
     assert answer.json["availableFrom"] == f"{clock() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,51 +1,44 @@
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
-from flask.testing import FlaskClient
 
 from api.models.alert import Alert, AlertTarget
-from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.user import Grant
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, remove, rows
+
+PLAN = PlanName.URGENCE_7J  # of Camille's
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
 MELUN = "melun_77/titre-sejour"
-People = Callable[..., Person]
 
 
 @pytest.fixture
-def camille(person: People) -> Person:
-    return person(plan=PlanName.URGENCE_7J)
-
-
-@pytest.fixture
-def alert_id(client: FlaskClient, camille: Person, door: Door) -> str:
-    made = client.post("/api/alerts", json=WISH | {"name": "Maman"}, headers=camille.headers).json or {}
+def alert_id(camille: Person, door: Door) -> str:
+    made = camille.post("/api/alerts", WISH | {"name": "Maman"}).json
     door.caught_up.clear()
-    with session() as s:
-        s.execute(sa.delete(DeskChange))
+    remove(DeskChange)
     return str(made["id"])
 
 
-def edit(client: FlaskClient, person: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
-    answer = client.patch(f"/api/alerts/{alert}", json=change, headers=person.headers)
+def edit(person: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
+    answer = person.patch(f"/api/alerts/{alert}", change)
     found: dict[str, Any] = answer.json or {}
     return answer.status_code, found
 
 
 def test_new_limits_are_a_new_version_told_to_the_planner_and_caught_up(
-    client: FlaskClient, camille: Person, alert_id: str, door: Door
+    camille: Person, alert_id: str, door: Door
 ) -> None:
-    status, made = edit(client, camille, alert_id, limits={"weekdays": [1, 5], "hourFrom": "09:00"})
+    status, made = edit(camille, alert_id, limits={"weekdays": [1, 5], "hourFrom": "09:00"})
     assert (status, made["limitsVersion"], made["limits"]["weekdays"]) == (200, 2, [1, 5])
     assert (made["procedures"], made["name"]) == (["TITRE_SEJOUR"], "Maman")
     (target,) = rows(AlertTarget)
@@ -57,18 +50,16 @@ def test_new_limits_are_a_new_version_told_to_the_planner_and_caught_up(
     assert door.caught_up == [UUID(alert_id)]
 
 
-def test_limits_are_replaced_as_a_whole(client: FlaskClient, camille: Person, alert_id: str) -> None:
-    edit(client, camille, alert_id, limits={"weekdays": [1], "hourFrom": "09:00"})
-    _, made = edit(client, camille, alert_id, limits={"hourTo": "12:00"})
+def test_limits_are_replaced_as_a_whole(camille: Person, alert_id: str) -> None:
+    edit(camille, alert_id, limits={"weekdays": [1], "hourFrom": "09:00"})
+    _, made = edit(camille, alert_id, limits={"hourTo": "12:00"})
     assert made["limits"]["weekdays"] == []
     assert (made["limits"]["hourFrom"], made["limits"]["hourTo"]) == (None, "12:00")
 
 
-def test_new_targets_are_told_to_the_planner_beside_the_old_ones(
-    client: FlaskClient, camille: Person, alert_id: str
-) -> None:
-    edit(client, camille, alert_id, limits={"weekdays": [1]})
-    status, made = edit(client, camille, alert_id, deskIds=[MELUN], procedures=[])
+def test_new_targets_are_told_to_the_planner_beside_the_old_ones(camille: Person, alert_id: str) -> None:
+    edit(camille, alert_id, limits={"weekdays": [1]})
+    status, made = edit(camille, alert_id, deskIds=[MELUN], procedures=[])
     assert (status, made["prefectureId"], made["deskIds"], made["procedures"]) == (
         200,
         "melun_77",
@@ -80,89 +71,79 @@ def test_new_targets_are_told_to_the_planner_beside_the_old_ones(
     assert len(rows(AlertTarget)) == 1
 
 
-def test_another_prefecture_takes_the_procedures_along(
-    client: FlaskClient, camille: Person, alert_id: str
-) -> None:
-    _, made = edit(client, camille, alert_id, prefectureId="melun_77")
+def test_another_prefecture_takes_the_procedures_along(camille: Person, alert_id: str) -> None:
+    _, made = edit(camille, alert_id, prefectureId="melun_77")
     assert (made["prefectureId"], made["procedures"]) == ("melun_77", ["TITRE_SEJOUR"])
 
 
 def test_a_name_and_a_language_are_no_new_version_and_null_clears_them(
-    client: FlaskClient, camille: Person, alert_id: str
+    camille: Person, alert_id: str
 ) -> None:
-    _, made = edit(client, camille, alert_id, name=" Papa ", language="en")
+    _, made = edit(camille, alert_id, name=" Papa ", language="en")
     assert (made["name"], made["language"], made["limitsVersion"]) == ("Papa", "en", 1)
-    _, made = edit(client, camille, alert_id, name=None, language=None)
+    _, made = edit(camille, alert_id, name=None, language=None)
     assert (made["name"], made["language"]) == (None, None)
     assert rows(DeskChange) == []
 
 
-def test_what_is_left_out_and_what_is_the_same_changes_nothing(
-    client: FlaskClient, camille: Person, alert_id: str
-) -> None:
-    before = client.get(f"/api/alerts/{alert_id}", headers=camille.headers).json or {}
+def test_what_is_left_out_and_what_is_the_same_changes_nothing(camille: Person, alert_id: str) -> None:
+    before = camille.get(f"/api/alerts/{alert_id}").json
     changes: list[dict[str, Any]] = [{}, WISH, {"limits": {}}, {"prefectureId": None}]
     for change in changes:
-        status, made = edit(client, camille, alert_id, **change)
+        status, made = edit(camille, alert_id, **change)
         assert status == 200
         assert {**made, "updatedAt": None} == {**before, "updatedAt": None}
     assert rows(DeskChange) == []
 
 
 def test_without_a_plan_targets_stay_and_the_plans_are_offered(
-    client: FlaskClient, camille: Person, alert_id: str, door: Door
+    camille: Person, alert_id: str, door: Door
 ) -> None:
-    with session() as s:
-        s.execute(sa.delete(Grant))
-    status, said = edit(client, camille, alert_id, limits={"weekdays": [1]})
+    remove(Grant)
+    status, said = edit(camille, alert_id, limits={"weekdays": [1]})
     assert (status, said["type"].rpartition(":")[2]) == (402, "plan-needed")
     assert [each["plan"] for each in said["plans"]] == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
     assert (rows(Alert)[0].limits_version, door.caught_up) == (1, [])
-    assert edit(client, camille, alert_id, name="Papa")[0] == 200
+    assert edit(camille, alert_id, name="Papa")[0] == 200
 
 
-def test_an_edited_alert_does_not_count_beside_itself(client: FlaskClient, person: People) -> None:
+def test_an_edited_alert_does_not_count_beside_itself(person: People) -> None:
     robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
-    made = client.post("/api/alerts", json=WISH, headers=robin.headers).json or {}
-    assert edit(client, robin, made["id"], limits={"weekdays": [2]})[0] == 200
+    made = robin.post("/api/alerts", WISH).json
+    assert edit(robin, made["id"], limits={"weekdays": [2]})[0] == 200
 
 
 def test_a_paused_alert_is_edited_without_a_plan_and_stays_paused(
-    client: FlaskClient, camille: Person, alert_id: str, door: Door
+    camille: Person, alert_id: str, door: Door
 ) -> None:
-    client.patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers)
-    with session() as s:
-        s.execute(sa.delete(Grant))
-    status, made = edit(client, camille, alert_id, limits={"weekdays": [1]})
+    camille.patch(f"/api/alerts/{alert_id}/toggle")
+    remove(Grant)
+    status, made = edit(camille, alert_id, limits={"weekdays": [1]})
     assert (status, made["isActive"], made["limitsVersion"]) == (200, False, 2)
     assert door.caught_up == []
 
 
-def test_what_cannot_be_watched_is_refused_or_waits(
-    client: FlaskClient, camille: Person, alert_id: str, door: Door
-) -> None:
-    status, said = edit(client, camille, alert_id, **HIDDEN)
+def test_what_cannot_be_watched_is_refused_or_waits(camille: Person, alert_id: str, door: Door) -> None:
+    status, said = edit(camille, alert_id, **HIDDEN)
     assert (status, said["errors"][0]["path"], said["errors"][0]["rule"]) == (
         422,
         "procedures.0",
         "not_watched",
     )
-    status, made = edit(client, camille, alert_id, **HIDDEN, acceptWaiting=True)
+    status, made = edit(camille, alert_id, **HIDDEN, acceptWaiting=True)
     assert (status, made["isActive"], made["awaitsWatch"]) == (200, False, True)
     assert door.caught_up == []
-    status, made = edit(client, camille, alert_id, limits={"weekdays": [1]})
+    status, made = edit(camille, alert_id, limits={"weekdays": [1]})
     assert (status, made["awaitsWatch"], made["limitsVersion"]) == (200, True, 3)
-    status, made = edit(client, camille, alert_id, procedures=["TITRE_SEJOUR"])
+    status, made = edit(camille, alert_id, procedures=["TITRE_SEJOUR"])
     assert (status, made["isActive"], made["awaitsWatch"]) == (200, True, False)
     assert door.caught_up == [UUID(alert_id)]
 
 
-def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched(
-    client: FlaskClient, person: People
-) -> None:
+def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched(person: People) -> None:
     robin = person("robin@example.org")
-    made = client.post("/api/alerts", json=HIDDEN | {"acceptWaiting": True}, headers=robin.headers).json or {}
-    assert edit(client, robin, made["id"], procedures=["TITRE_SEJOUR"])[0] == 402
+    made = robin.post("/api/alerts", HIDDEN | {"acceptWaiting": True}).json
+    assert edit(robin, made["id"], procedures=["TITRE_SEJOUR"])[0] == 402
     assert rows(Alert)[0].awaits_watch
 
 
@@ -186,9 +167,9 @@ def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched(
     ],
 )
 def test_a_wrong_change_is_named_and_nothing_changes(
-    client: FlaskClient, camille: Person, alert_id: str, change: dict[str, Any], path: str
+    camille: Person, alert_id: str, change: dict[str, Any], path: str
 ) -> None:
-    status, said = edit(client, camille, alert_id, **change)
+    status, said = edit(camille, alert_id, **change)
     assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
     assert rows(Alert)[0].limits_version == 1
 
@@ -208,43 +189,38 @@ def test_a_wrong_change_is_named_and_nothing_changes(
 )
 def test_limits_that_exclude_everything_are_refused(
     frozen: time_machine.Traveller,
-    client: FlaskClient,
     camille: Person,
     limits: dict[str, Any],
     passes: bool,
 ) -> None:
-    answer = client.post("/api/alerts", json=WISH | {"limits": limits}, headers=camille.headers)
+    answer = camille.post("/api/alerts", WISH | {"limits": limits})
     assert (answer.status_code == 201) is passes, answer.text
     if not passes:
         (error,) = (answer.json or {})["errors"]
         assert (error["path"], error["rule"]) == ("limits.weekdays", "excludes_everything")
 
 
-def test_a_closed_alert_is_not_edited(client: FlaskClient, camille: Person, alert_id: str) -> None:
-    client.delete(f"/api/alerts/{alert_id}", headers=camille.headers)
-    status, said = edit(client, camille, alert_id, name="Papa")
+def test_a_closed_alert_is_not_edited(camille: Person, alert_id: str) -> None:
+    camille.delete(f"/api/alerts/{alert_id}")
+    status, said = edit(camille, alert_id, name="Papa")
     assert (status, said["type"].rpartition(":")[2]) == (409, "alert-closed")
 
 
-def test_an_alert_of_somebody_else_is_not_there(
-    client: FlaskClient, camille: Person, alert_id: str, person: People
-) -> None:
+def test_an_alert_of_somebody_else_is_not_there(camille: Person, alert_id: str, person: People) -> None:
     robin = person("robin@example.org", plan=PlanName.URGENCE_TOTAL)
     for each in (alert_id, str(uuid4())):
-        assert edit(client, robin, each, name="Mine")[0] == 404
-        assert client.get(f"/api/alerts/{each}", headers=robin.headers).status_code == 404
+        assert edit(robin, each, name="Mine")[0] == 404
+        assert robin.get(f"/api/alerts/{each}").status_code == 404
         for act in ("test", "found"):
-            answer = client.post(f"/api/alerts/{each}/{act}", json={}, headers=robin.headers)
+            answer = robin.post(f"/api/alerts/{each}/{act}", {})
             assert answer.status_code == 404
     assert rows(Alert)[0].name == "Maman"
 
 
-def test_edits_at_once_all_count_and_leave_one_set_of_targets(
-    app: Flask, camille: Person, alert_id: str
-) -> None:
+def test_edits_at_once_all_count_and_leave_one_set_of_targets(camille: Person, alert_id: str) -> None:
     def act(number: int) -> int:
         change = {"limits": {"hourFrom": f"{number:02}:00"}, "name": str(number)}
-        return edit(app.test_client(), camille, alert_id, **change)[0]
+        return edit(camille, alert_id, **change)[0]
 
     with ThreadPoolExecutor(8) as threads:
         assert set(threads.map(act, range(1, 17))) == {200}
@@ -257,10 +233,10 @@ def test_an_edit_and_an_end_at_once_leave_the_alert_closed(
     app: Flask, camille: Person, alert_id: str
 ) -> None:
     def act(number: int) -> int:
-        client = app.test_client()
+        app.test_client()
         if number == 4:
-            return client.post(f"/api/alerts/{alert_id}/found", headers=camille.headers).status_code
-        return edit(client, camille, alert_id, limits={"hourFrom": f"{number:02}:00"})[0]
+            return camille.post(f"/api/alerts/{alert_id}/found").status_code
+        return edit(camille, alert_id, limits={"hourFrom": f"{number:02}:00"})[0]
 
     with ThreadPoolExecutor(8) as threads:
         statuses = list(threads.map(act, range(8)))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import time_machine
 from flask import Flask
-from flask.testing import FlaskClient
 
 from api.accounts.consents import list_versions, read_consent_text
 from api.alerts.plan_limits import add_paused_alert
@@ -16,40 +15,40 @@ from api.models.alert import Alert
 from api.models.base import session
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Person, reveal_health, rows
+from tests.api.world import reveal_health
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, rows
 
 BY_NAME = {"deskIds": [BOBIGNY]}
 BY_PROCEDURE = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
 
 @pytest.fixture
-def camille(
-    app: Flask, person: Callable[..., Person], settings_env: Callable[..., None], tmp_path: Path
-) -> Person:
+def camille(app: Flask, person: People, settings_env: Callable[..., None], tmp_path: Path) -> Person:
     """Make a person at a prefecture one of whose desks is for sick foreigners."""
     reveal_health(tmp_path, settings_env)
     return person(plan=PlanName.URGENCE_7J)
 
 
-def create(client: FlaskClient, camille: Person, **body: Any) -> tuple[int, Any]:
-    answer = client.post("/api/alerts", json=body, headers=camille.headers)
+def create(camille: Person, **body: Any) -> tuple[int, Any]:
+    answer = camille.post("/api/alerts", body)
     return answer.status_code, answer.json
 
 
-def test_such_an_alert_needs_explicit_consent(client: FlaskClient, camille: Person) -> None:
-    status, said = create(client, camille, **BY_NAME)
+def test_such_an_alert_needs_explicit_consent(camille: Person) -> None:
+    status, said = create(camille, **BY_NAME)
     assert (status, [(each["path"], each["rule"]) for each in said["errors"]]) == (
         422,
         [("acceptHealth", "health_consent")],
     )
-    assert create(client, camille, **BY_NAME, acceptHealth=False)[0] == 422
+    assert create(camille, **BY_NAME, acceptHealth=False)[0] == 422
     assert rows(Alert) == []
 
 
 def test_the_consent_is_stored_with_its_text_and_its_time(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    assert create(client, camille, **BY_NAME, acceptHealth=True)[0] == 201
+    assert create(camille, **BY_NAME, acceptHealth=True)[0] == 201
     (alert,) = rows(Alert)
     assert alert.consented_at == clock()
     assert alert.consent == {
@@ -62,21 +61,21 @@ def test_the_consent_is_stored_with_its_text_and_its_time(
     }
 
 
-def test_a_procedure_that_other_desks_serve_too_reveals_nothing(client: FlaskClient, camille: Person) -> None:
-    assert create(client, camille, **BY_PROCEDURE)[0] == 201
+def test_a_procedure_that_other_desks_serve_too_reveals_nothing(camille: Person) -> None:
+    assert create(camille, **BY_PROCEDURE)[0] == 201
     (alert,) = rows(Alert)
     assert (alert.consent, alert.consented_at) == (None, None)
 
 
 def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_more(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    _, made = create(client, camille, **BY_NAME, acceptHealth=True)
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
     given = clock()
 
     def change(**body: Any) -> int:
         frozen.shift(60)
-        return client.patch(f"/api/alerts/{made['id']}", json=body, headers=camille.headers).status_code
+        return camille.patch(f"/api/alerts/{made['id']}", body).status_code
 
     assert change(limits={"weekdays": [1]}) == 200
     assert rows(Alert)[0].consented_at == given

@@ -16,9 +16,8 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Role, User
 from configs.clock import clock
-from tests.api.world import BOBIGNY, Person, rows, wait_for
-
-People = Callable[..., Person]
+from tests.clients import People
+from tests.factories import BOBIGNY, add_alert, change, rows
 
 
 @pytest.fixture(autouse=True)
@@ -41,11 +40,7 @@ def find(user_id: UUID, times: int) -> None:
 
 
 def wait_for_desk(user_id: UUID, desk_id: str = BOBIGNY) -> UUID:
-    with session() as s:
-        alert = Alert(user_id=user_id, targets=[AlertTarget(desk_id=desk_id)], created_at=clock())
-        s.add(alert)
-        s.flush()
-        return alert.id
+    return add_alert(user_id, AlertTarget(desk_id=desk_id))
 
 
 def list_heavy() -> list[HeavyUse]:
@@ -78,7 +73,7 @@ def test_desks_count_by_procedure_and_by_desk_each_once(person: People) -> None:
     assert list_heavy() == []
     wait_for_desk(user.id)
     assert list_heavy() == [], "the same desk twice is one"
-    wait_for(user.id)
+    add_alert(user.id)
     (heavy,) = list_heavy()
     assert (heavy.user_id, heavy.desks, heavy.found) == (user.id, 2, 0)
 
@@ -88,9 +83,8 @@ def test_nothing_is_blocked_and_without_an_address_the_admins_are_told(
 ) -> None:
     settings_env(SUPPORT_EMAIL="")
     admin, user = person("admin@example.org", confirmed=True), person()
-    with session() as s:
-        s.get_one(User, admin.id).role = Role.ADMIN
-    wait_for(user.id)
+    change(User, User.id == admin.id, role=Role.ADMIN)
+    add_alert(user.id)
     jobs.tell_hoarding()
     assert [each.user_id for each in rows(Notification)] == [admin.id]
     (alert,) = rows(Alert)

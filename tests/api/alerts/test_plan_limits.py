@@ -1,13 +1,9 @@
 """A smaller plan carries only its own number of alerts."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-import pytest
-import sqlalchemy as sa
 import time_machine
-from flask.testing import FlaskClient
 
 from api.alerts.plan_limits import find_users_over_limit, pause_excess_alerts, start_plan
 from api.background import jobs
@@ -16,20 +12,12 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.notification import Notification
-from api.models.user import Contact, User
+from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Door, Person, rows, wait_for
-
-People = Callable[..., Person]
-
-
-@pytest.fixture
-def camille(person: People, frozen: time_machine.Traveller) -> Person:
-    made = person()
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    return made
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, change, rows
 
 
 def alerts(user_id: UUID, count: int, frozen: time_machine.Traveller) -> list[UUID]:
@@ -37,9 +25,8 @@ def alerts(user_id: UUID, count: int, frozen: time_machine.Traveller) -> list[UU
     made = []
     for _ in range(count):
         frozen.shift(timedelta(minutes=1))
-        made.append(wait_for(user_id))
-        with session() as s:
-            s.execute(sa.update(Alert).where(Alert.id == made[-1]).values(created_at=clock()))
+        made.append(add_alert(user_id))
+        change(Alert, Alert.id == made[-1], created_at=clock())
     return made
 
 
@@ -119,13 +106,11 @@ def test_a_smaller_plan_beside_a_larger_one_pauses_nothing(
     assert rows(Notification) == []
 
 
-def test_paused_and_closed_alerts_take_no_place(
-    client: FlaskClient, camille: Person, frozen: time_machine.Traveller
-) -> None:
+def test_paused_and_closed_alerts_take_no_place(camille: Person, frozen: time_machine.Traveller) -> None:
     camille.holds(PlanName.URGENCE_7J, days=7)
     made = alerts(camille.id, 3, frozen)
-    client.patch(f"/api/alerts/{made[0]}/toggle", headers=camille.headers)
-    client.delete(f"/api/alerts/{made[1]}", headers=camille.headers)
+    camille.patch(f"/api/alerts/{made[0]}/toggle")
+    camille.delete(f"/api/alerts/{made[1]}")
     with session() as s:
         assert find_users_over_limit(s) == []
     frozen.shift(timedelta(days=8))

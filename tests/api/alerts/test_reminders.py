@@ -1,5 +1,4 @@
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,60 +21,48 @@ from configs.signing import sign
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
-from notifier.message_kinds import kind_of
-from tests.api.world import BOBIGNY, Person, rows
+from tests.api.messages import read_again
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_contact, change, remove, rows
 
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 @pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+def camille(frozen: time_machine.Traveller, person: People) -> Person:
     made = person(confirmed=True)
     made.holds(PlanName.URGENCE_TOTAL, days=30)
     return made
 
 
-def find(client: FlaskClient, person: Person, **body: Any) -> str:
+def find(person: Person, **body: Any) -> str:
     """Close a new alert with an appointment; return the alert."""
-    made = client.post("/api/alerts", json={"deskIds": [BOBIGNY]}, headers=person.headers).json or {}
+    made = person.post("/api/alerts", {"deskIds": [BOBIGNY]}).json
     said = {"at": AT.isoformat(), "place": "Bobigny, guichet <4>"} | body
-    answer = client.post(f"/api/alerts/{made['id']}/found", json=said, headers=person.headers)
+    answer = person.post(f"/api/alerts/{made['id']}/found", said)
     assert answer.status_code == 200, answer.text
     return str(made["id"])
 
 
 def link_chat(person: Person) -> None:
-    with session() as s:
-        chat = Contact(
-            user_id=person.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
-        )
-        s.add(chat)
+    add_contact(person.id, Channel.TELEGRAM, "7")
 
 
 def remind() -> list[tuple[str, Channel]]:
     """Run the job; return all reminders so far: which step, by which channel."""
     jobs.remind_of_appointments()
-    mine = sa.select(Notification).where(Notification.kind == "appointment_soon").order_by(Notification.id)
-    with session() as s:
-        return [(each.params["step"], each.channel) for each in s.scalars(mine)]
-
-
-def read_again(kind: str = "appointment_soon") -> TemplateContext | Skip:
-    """Return what the newest message of a kind would say now."""
-    with session() as s:
-        newest = sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc())
-        row = s.scalars(newest).first()
-        assert row is not None
-        assert row.contact is not None
-        return kind_of(kind).prepare(s, ClaimedRow.of(row), row.contact, clock())
+    return [
+        (each.params["step"], each.channel)
+        for each in rows(Notification, Notification.kind == "appointment_soon")
+    ]
 
 
 def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
     link_chat(camille)
-    find(client, camille)
+    find(camille)
     told = []
     for moment in (AT - DAY - SPREAD, AT - DAY, AT - HOUR - SPREAD, AT - HOUR, AT):
         frozen.move_to(moment - timedelta(seconds=1) if moment == AT - DAY - SPREAD else moment)
@@ -86,24 +73,21 @@ def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
     assert told[3:] == [[first, last]] * 2
 
 
-def test_without_telegram_both_are_mails(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
-) -> None:
-    find(client, camille)
+def test_without_telegram_both_are_mails(frozen: time_machine.Traveller, camille: Person) -> None:
+    find(camille)
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.EMAIL)]
 
 
 def test_it_names_day_hour_and_place_in_the_prefectures_time_and_hides_the_place(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
     link_chat(camille)
-    with session() as s:
-        s.execute(sa.update(User).values(time_zone="Asia/Tokyo"))
-    find(client, camille)
+    change(User, time_zone="Asia/Tokyo")
+    find(camille)
     frozen.move_to(AT - HOUR)
     remind()
-    said = read_again()
+    said = read_again("appointment_soon")
     assert isinstance(said, TemplateContext)
     text = render("appointment_soon", "telegram", "fr", said).html
     assert "09:30" in text
@@ -111,13 +95,9 @@ def test_it_names_day_hour_and_place_in_the_prefectures_time_and_hides_the_place
     assert "guichet" not in render("appointment_soon", "email", "fr", said).subject
 
 
-def test_reminders_are_moved_and_switched_off(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
-) -> None:
-    alert = find(client, camille)
-    answer = client.put(
-        f"/api/alerts/{alert}/reminders", json={"first": 2880, "last": None}, headers=camille.headers
-    )
+def test_reminders_are_moved_and_switched_off(frozen: time_machine.Traveller, camille: Person) -> None:
+    alert = find(camille)
+    answer = camille.put(f"/api/alerts/{alert}/reminders", {"first": 2880, "last": None})
     assert (answer.json or {})["appointment"]["firstReminderAt"] == "2026-11-22T08:30:00Z"
     assert (answer.json or {})["appointment"]["lastReminderAt"] is None
     frozen.move_to(AT - 2 * DAY)
@@ -127,56 +107,52 @@ def test_reminders_are_moved_and_switched_off(
         assert remind() == [("first", Channel.EMAIL)]
 
 
-def test_what_was_moved_while_it_waited_is_not_sent(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
-) -> None:
-    alert = find(client, camille)
+def test_what_was_moved_while_it_waited_is_not_sent(frozen: time_machine.Traveller, camille: Person) -> None:
+    alert = find(camille)
     frozen.move_to(AT - DAY)
     remind()
-    client.put(f"/api/alerts/{alert}/reminders", json={"first": 720, "last": 60}, headers=camille.headers)
-    assert read_again() == Skip(State.SKIPPED, "the reminder was moved")
+    camille.put(f"/api/alerts/{alert}/reminders", {"first": 720, "last": 60})
+    assert read_again("appointment_soon") == Skip(State.SKIPPED, "the reminder was moved")
     frozen.move_to(AT - DAY / 2)
     assert remind() == [("first", Channel.EMAIL)] * 2
-    assert isinstance(read_again(), TemplateContext)
+    assert isinstance(read_again("appointment_soon"), TemplateContext)
     frozen.move_to(AT)
-    assert read_again() == Skip(State.EXPIRED, "the appointment is over")
+    assert read_again("appointment_soon") == Skip(State.EXPIRED, "the appointment is over")
 
 
 @pytest.mark.parametrize(
     "body", [{}, {"first": 1440}, {"first": 5, "last": None}, {"first": None, "last": "60"}, [], None]
 )
-def test_other_times_are_refused(client: FlaskClient, camille: Person, body: Any) -> None:
-    alert = find(client, camille)
-    answer = client.put(f"/api/alerts/{alert}/reminders", json=body, headers=camille.headers)
+def test_other_times_are_refused(camille: Person, body: Any) -> None:
+    alert = find(camille)
+    answer = camille.put(f"/api/alerts/{alert}/reminders", body)
     assert answer.status_code in (400, 422)
     assert rows(Appointment)[0].first_reminder_at == AT - DAY
 
 
-def test_only_one_s_own_reminders_and_only_of_a_date_are_moved(
-    client: FlaskClient, camille: Person, person: Callable[..., Person]
-) -> None:
-    alert, other = find(client, camille), find(client, camille, at=None)
+def test_only_one_s_own_reminders_and_only_of_a_date_are_moved(camille: Person, person: People) -> None:
+    alert, other = find(camille), find(camille, at=None)
     body = {"first": None, "last": None}
     stranger = person("stranger@example.org")
     for owner, key in ((stranger, alert), (camille, other)):
-        answer = client.put(f"/api/alerts/{key}/reminders", json=body, headers=owner.headers)
+        answer = owner.put(f"/api/alerts/{key}/reminders", body)
         assert answer.status_code == 404
     assert sorted(filter(None, (each.first_reminder_at for each in rows(Appointment)))) == [AT - DAY]
 
 
 def test_an_appointment_within_the_hour_has_no_reminders(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille, at=(clock() + timedelta(minutes=50)).isoformat())
-    find(client, camille, at=(clock() - DAY).isoformat())
+    find(camille, at=(clock() + timedelta(minutes=50)).isoformat())
+    find(camille, at=(clock() - DAY).isoformat())
     assert {(each.first_reminder_at, each.last_reminder_at) for each in rows(Appointment)} == {(None, None)}
     assert remind() == []
 
 
 def test_reminders_that_are_due_at_once_are_spread_and_none_is_late(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille)
+    find(camille)
     with session() as s:
         (pattern,) = s.scalars(sa.select(Appointment))
         for _ in range(299):
@@ -212,55 +188,50 @@ def test_reminders_that_are_due_at_once_are_spread_and_none_is_late(
 
 
 def test_a_reminder_is_late_rather_than_lost_but_not_by_more_than_an_hour(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille)
+    find(camille)
     frozen.move_to(AT - DAY + timedelta(minutes=59))
     assert remind() == [("first", Channel.EMAIL)]
-    find(client, camille, at=(AT + DAY).isoformat())
+    find(camille, at=(AT + DAY).isoformat())
     frozen.move_to(AT + timedelta(minutes=61))
     assert remind() == [("first", Channel.EMAIL)]
 
 
 def test_people_without_mail_keep_no_other_from_a_reminder(
     frozen: time_machine.Traveller,
-    client: FlaskClient,
     camille: Person,
-    person: Callable[..., Person],
+    person: People,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("api.alerts.reminders._AT_ONCE", 1)
     link_chat(camille)
-    find(client, camille)
+    find(camille)
     frozen.shift(1)  # in front of the other
     other = person("robin@example.org", confirmed=True)
     other.holds(PlanName.URGENCE_TOTAL, days=30)
-    find(client, other)
+    find(other)
     switch_off_mail(camille)
     frozen.move_to(AT - DAY)
     assert remind() == [("first", Channel.EMAIL)]
 
 
 def switch_off_mail(person: Person) -> None:
-    with session() as s:
-        mail = sa.update(Contact).where(Contact.user_id == person.id, Contact.channel == Channel.EMAIL)
-        s.execute(mail.values(enabled=False))
+    change(Contact, Contact.user_id == person.id, Contact.channel == Channel.EMAIL, enabled=False)
 
 
 def block_bot() -> None:
     """Have Telegram refuse what was written, because its reader blocked the bot."""
-    with session() as s:
-        refused = {"state": State.FAILED, "reason": "telegram: bot was blocked", "failed_at": clock()}
-        s.execute(sa.update(Notification).values(refused))
-        chat = sa.update(Contact).where(Contact.channel == Channel.TELEGRAM)
-        s.execute(chat.values(state=ContactState.BLOCKED))
+    refused = {"state": State.FAILED, "reason": "telegram: bot was blocked", "failed_at": clock()}
+    change(Notification, **refused)
+    change(Contact, Contact.channel == Channel.TELEGRAM, state=ContactState.BLOCKED)
 
 
 def test_a_last_reminder_that_telegram_refuses_comes_by_mail_once(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
     link_chat(camille)
-    find(client, camille)
+    find(camille)
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.TELEGRAM)]
     block_bot()
@@ -271,13 +242,12 @@ def test_a_last_reminder_that_telegram_refuses_comes_by_mail_once(
 
 def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
     frozen: time_machine.Traveller,
-    client: FlaskClient,
     camille: Person,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     link_chat(camille)
     switch_off_mail(camille)
-    find(client, camille)
+    find(camille)
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.TELEGRAM)]
     block_bot()
@@ -289,26 +259,26 @@ def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
 
 
 def test_a_prefecture_that_left_the_files_is_named_by_its_id(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille)
+    find(camille)
     frozen.move_to(AT - HOUR)
     remind()
     with session() as s:
         (row,) = s.scalars(sa.select(Notification))
         row.params = row.params | {"prefecture": "gone_99"}
-    said = read_again()
+    said = read_again("appointment_soon")
     assert isinstance(said, TemplateContext)
     assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
 
 
 def test_the_first_of_a_month_is_an_ordinal_in_french(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille, at="2026-12-01T08:30:00Z")
+    find(camille, at="2026-12-01T08:30:00Z")
     frozen.move_to("2026-12-01T07:30:00Z")
     assert remind() == [("last", Channel.EMAIL)]
-    said = read_again()
+    said = read_again("appointment_soon")
     assert isinstance(said, TemplateContext)
     assert said.values["day"] == "mardi 1er décembre 2026"
 
@@ -327,11 +297,10 @@ def find_wish_now() -> Skip | None:
     ("until", "waits"), [("09:00", True), ("09:29", True), ("09:30", False), ("11:00", False)]
 )
 def test_a_reminder_waits_for_the_end_of_quiet_hours_unless_the_appointment_is_before(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, until: str, waits: bool
+    frozen: time_machine.Traveller, camille: Person, until: str, waits: bool
 ) -> None:
-    find(client, camille)  # at 9:30 in Paris
-    with session() as s:
-        s.execute(sa.update(User).values(quiet_from=time(22), quiet_until=time.fromisoformat(until)))
+    find(camille)  # at 9:30 in Paris
+    change(User, quiet_from=time(22), quiet_until=time.fromisoformat(until))
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.EMAIL)]
     assert (find_wish_now() is not None) == waits
@@ -343,28 +312,28 @@ def ask(frozen: time_machine.Traveller, moment: datetime) -> int:
 
 
 def test_the_question_comes_a_day_later_once_and_to_those_who_agreed(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    find(client, camille, mayAsk=True)
-    find(client, camille)
+    find(camille, mayAsk=True)
+    find(camille)
     moments = (AT + DAY - timedelta(seconds=1), AT + DAY, AT + DAY + HOUR, AT + 3 * DAY)
     assert [ask(frozen, moment) for moment in moments] == [0, 1, 0, 0]
 
 
 def test_all_questions_that_are_due_leave_in_one_run(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+    frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.alerts.how_it_went._AT_ONCE", 1)
     for _ in range(3):
-        find(client, camille, mayAsk=True)
+        find(camille, mayAsk=True)
     assert ask(frozen, AT + DAY) == 3
 
 
 def test_without_a_date_it_comes_a_day_after_the_report(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
     found_at = clock()
-    find(client, camille, at=None, place=None, mayAsk=True)
+    find(camille, at=None, place=None, mayAsk=True)
     assert ask(frozen, found_at + DAY) == 1
     (answer,) = rows(Appointment)
     assert answer.asked_at == clock()
@@ -385,7 +354,7 @@ def links(kind: str) -> dict[str, str]:
 def test_the_answer_is_stored_when_it_is_confirmed(
     frozen: time_machine.Traveller, client: FlaskClient, camille: Person, name: str, went_well: bool
 ) -> None:
-    find(client, camille, mayAsk=True)
+    find(camille, mayAsk=True)
     ask(frozen, AT + DAY)
     path = links("how_it_went")[name]
     assert "Envoyer cette réponse" in client.get(path).text
@@ -394,8 +363,7 @@ def test_the_answer_is_stored_when_it_is_confirmed(
     (row,) = rows(Appointment)
     assert (row.went_well, row.answered_at) == (went_well, clock())
     assert isinstance(read_again("how_it_went"), Skip)
-    with session() as s:
-        s.execute(sa.delete(Appointment))
+    remove(Appointment)
     for answer in (client.get(path), client.post(path)):
         assert answer.status_code == 200
         assert "n’est plus enregistré" in answer.text
@@ -404,7 +372,7 @@ def test_the_answer_is_stored_when_it_is_confirmed(
 def test_an_answer_that_is_repeated_or_changed_is_counted_once(
     frozen: time_machine.Traveller, client: FlaskClient, camille: Person
 ) -> None:
-    find(client, camille, mayAsk=True)
+    find(camille, mayAsk=True)
     ask(frozen, AT + DAY)
     paths, first = links("how_it_went"), clock()
     for name, went_well in (("yes_url", True), ("yes_url", True), ("no_url", False)):
@@ -417,7 +385,7 @@ def test_an_answer_that_is_repeated_or_changed_is_counted_once(
 def test_the_link_of_a_reminder_moves_it(
     frozen: time_machine.Traveller, client: FlaskClient, camille: Person
 ) -> None:
-    find(client, camille)
+    find(camille)
     frozen.move_to(AT - DAY)
     remind()
     path = links("appointment_soon")["url"]
@@ -442,9 +410,7 @@ def test_a_token_of_something_else_is_forged(
     assert client.get(f"/l/{page}/{sign(scope, payload, 'link_key')}").status_code == 400
 
 
-def test_the_alert_page_of_a_found_appointment_is_unchanged_by_a_bare_agreement(
-    client: FlaskClient, camille: Person
-) -> None:
-    alert = find(client, camille, at=None, place=None, mayAsk=True)
-    shown = client.get(f"/api/alerts/{UUID(alert)}", headers=camille.headers).json or {}
+def test_the_alert_page_of_a_found_appointment_is_unchanged_by_a_bare_agreement(camille: Person) -> None:
+    alert = find(camille, at=None, place=None, mayAsk=True)
+    shown = camille.get(f"/api/alerts/{UUID(alert)}").json
     assert shown["appointment"] is None

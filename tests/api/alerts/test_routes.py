@@ -4,35 +4,33 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from api.models.base import session
 from api.models.desk import DeskChange, DeskStatus
-from api.models.notification import Notification, NotificationMatch, Priority, State
-from api.models.user import Channel
+from api.models.notification import State
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Door, Person, desk_state, match, rows, see, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_message, change, rows, see
+
+PLAN = PlanName.URGENCE_24H  # of Camille's
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
-People = Callable[..., Person]
 
 
-def create(client: FlaskClient, person: Person, **fields: object) -> dict[str, Any]:
-    answer = client.post("/api/alerts", json=WISH | fields, headers=person.headers)
+def create(person: Person, **fields: object) -> dict[str, Any]:
+    answer = person.post("/api/alerts", WISH | fields)
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json or {}
     return made
 
 
-def test_an_alert_is_kept_told_to_the_planner_and_caught_up(
-    client: FlaskClient, person: People, door: Door
-) -> None:
-    made = create(client, person(plan=PlanName.URGENCE_24H), name=" Maman ")
+def test_an_alert_is_kept_told_to_the_planner_and_caught_up(person: People, door: Door) -> None:
+    made = create(person(plan=PlanName.URGENCE_24H), name=" Maman ")
     (target,) = rows(AlertTarget)
     assert (target.prefecture_id, target.procedure) == ("bobigny_93", "TITRE_SEJOUR")
     assert made["name"] == "Maman"
@@ -43,14 +41,12 @@ def test_an_alert_is_kept_told_to_the_planner_and_caught_up(
     assert door.caught_up == [UUID(made["id"])]
 
 
-def test_limits_reach_every_target_and_come_back_as_they_were_sent(
-    client: FlaskClient, person: People
-) -> None:
+def test_limits_reach_every_target_and_come_back_as_they_were_sent(person: People) -> None:
     limits = {
         "dateFrom": "2099-01-01", "dateTo": "2099-03-31", "weekdays": [1, 5],
         "hourFrom": "09:00", "hourTo": "12:30", "sites": ["Bobigny"],
     }  # fmt: skip
-    made = create(client, person(plan=PlanName.URGENCE_24H), deskIds=[BOBIGNY], limits=limits)
+    made = create(person(plan=PlanName.URGENCE_24H), deskIds=[BOBIGNY], limits=limits)
     assert made["limits"] == limits
     assert made["deskIds"] == [BOBIGNY]
     targets = rows(AlertTarget)
@@ -58,23 +54,21 @@ def test_limits_reach_every_target_and_come_back_as_they_were_sent(
     assert all(target.weekdays == [1, 5] and target.sites == ["Bobigny"] for target in targets)
 
 
-def test_midnight_is_a_limit_and_an_empty_list_is_none(client: FlaskClient, person: People) -> None:
-    create(client, person(plan=PlanName.URGENCE_24H), limits={"hourFrom": "00:00", "weekdays": []})
+def test_midnight_is_a_limit_and_an_empty_list_is_none(person: People) -> None:
+    create(person(plan=PlanName.URGENCE_24H), limits={"hourFrom": "00:00", "weekdays": []})
     (target,) = rows(AlertTarget)
     assert target.hour_from is not None
     assert target.weekdays is None
 
 
-def test_a_named_desk_gives_its_prefecture(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    answer = client.post("/api/alerts", json={"deskIds": ["melun_77/titre-sejour"]}, headers=camille.headers)
+def test_a_named_desk_gives_its_prefecture(camille: Person) -> None:
+    answer = camille.post("/api/alerts", {"deskIds": ["melun_77/titre-sejour"]})
     assert (answer.json or {})["prefectureId"] == "melun_77"
 
 
-def test_one_procedure_may_stand_alone(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
+def test_one_procedure_may_stand_alone(camille: Person) -> None:
     body = {"prefectureId": "melun_77", "procedure": "TITRE_SEJOUR"}
-    answer = client.post("/api/alerts", json=body, headers=camille.headers)
+    answer = camille.post("/api/alerts", body)
     assert (answer.json or {})["procedures"] == ["TITRE_SEJOUR"]
 
 
@@ -88,17 +82,16 @@ def test_without_a_plan_the_plans_are_offered(client: FlaskClient, person: Peopl
     assert (rows(Alert), door.caught_up) == ([], [])
 
 
-def test_a_plan_that_is_over_or_not_begun_is_no_plan(client: FlaskClient, person: People) -> None:
+def test_a_plan_that_is_over_or_not_begun_is_no_plan(person: People) -> None:
     camille = person()
     camille.holds(PlanName.URGENCE_7J, days=1, starts=-1.01)
     camille.holds(PlanName.URGENCE_7J, days=1, starts=0.5)
-    assert client.post("/api/alerts", json=WISH, headers=camille.headers).status_code == 402
+    assert camille.post("/api/alerts", WISH).status_code == 402
 
 
-def test_beyond_the_plan_larger_plans_are_offered(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    create(client, camille)
-    answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
+def test_beyond_the_plan_larger_plans_are_offered(camille: Person) -> None:
+    create(camille)
+    answer = camille.post("/api/alerts", WISH)
     assert answer.status_code == 402
     body = answer.json or {}
     assert body["type"].endswith(":plan-limit")
@@ -106,8 +99,7 @@ def test_beyond_the_plan_larger_plans_are_offered(client: FlaskClient, person: P
     assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
 
 
-def test_fifty_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
+def test_fifty_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
 
     def ask(_: int) -> int:
         return app.test_client().post("/api/alerts", json=WISH, headers=camille.headers).status_code
@@ -118,11 +110,9 @@ def test_fifty_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, person: Pe
     assert len(rows(Alert)) == 1
 
 
-def test_twenty_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    paused = [wait_for(camille.id) for _ in range(20)]
-    with session() as s:
-        s.execute(sa.update(Alert).values(enabled=False))
+def test_twenty_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
+    paused = [add_alert(camille.id) for _ in range(20)]
+    change(Alert, enabled=False)
 
     def ask(alert_id: UUID) -> int:
         return app.test_client().patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code
@@ -132,19 +122,18 @@ def test_twenty_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, person: P
 
 
 def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
-    client: FlaskClient, person: People, settings_env: Callable[..., None]
+    person: People, settings_env: Callable[..., None]
 ) -> None:
     settings_env(FAIR_USE_PREFECTURES="1")
     camille = person(plan=PlanName.URGENCE_TOTAL)
     for _ in range(4):
-        create(client, camille)
-    answer = client.post("/api/alerts", json={"deskIds": ["melun_77/titre-sejour"]}, headers=camille.headers)
+        create(camille)
+    answer = camille.post("/api/alerts", {"deskIds": ["melun_77/titre-sejour"]})
     assert answer.status_code == 409
     assert (answer.json or {})["type"].endswith(":fair-use")
 
 
 def test_paused_alerts_do_not_pile_up_without_end(
-    client: FlaskClient,
     person: People,
     settings_env: Callable[..., None],
     frozen: time_machine.Traveller,
@@ -152,67 +141,64 @@ def test_paused_alerts_do_not_pile_up_without_end(
     settings_env(FAIR_USE_ALERTS="2")
     camille = person(plan=PlanName.URGENCE_7J)
     for _ in range(2):
-        made = create(client, camille)
-        client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
-    answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
-    assert (answer.status_code, (answer.json or {})["type"].rpartition(":")[2]) == (409, "fair-use")
-    client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+        made = create(camille)
+        camille.patch(f"/api/alerts/{made['id']}/toggle")
+    answer = camille.post("/api/alerts", WISH)
+    assert problem(answer) == (409, "fair-use")
+    camille.delete(f"/api/alerts/{made['id']}")
     frozen.shift(timedelta(days=1, minutes=1))  # two can be made in a day
     camille.holds(PlanName.URGENCE_7J)
-    create(client, camille)
+    create(camille)
 
 
-def test_toggling_pauses_and_wakes(client: FlaskClient, person: People, door: Door) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    made = create(client, camille, prefectureId="melun_77")
-    paused = client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
+def test_toggling_pauses_and_wakes(camille: Person, door: Door) -> None:
+    made = create(camille, prefectureId="melun_77")
+    paused = camille.patch(f"/api/alerts/{made['id']}/toggle")
     assert (paused.json or {})["isActive"] is False
     assert len(door.caught_up) == 1
-    woken = client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers)
+    woken = camille.patch(f"/api/alerts/{made['id']}/toggle")
     assert (woken.json or {})["isActive"] is True
     assert door.caught_up == [UUID(made["id"])] * 2
     changes = sorted(rows(DeskChange), key=lambda line: line.id)
     assert [line.reason for line in changes] == ["alert created", "alert paused", "alert enabled"]
 
 
-def test_pausing_needs_no_plan_but_waking_does(client: FlaskClient, person: People) -> None:
+def test_pausing_needs_no_plan_but_waking_does(person: People) -> None:
     camille = person()
-    alert_id = wait_for(camille.id)
-    assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code == 200
-    assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code == 402
+    alert_id = add_alert(camille.id)
+    assert camille.patch(f"/api/alerts/{alert_id}/toggle").status_code == 200
+    assert camille.patch(f"/api/alerts/{alert_id}/toggle").status_code == 402
 
 
-def test_a_paused_alert_makes_room_for_another(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    first = create(client, camille)
-    client.patch(f"/api/alerts/{first['id']}/toggle", headers=camille.headers)
-    create(client, camille)
-    assert client.patch(f"/api/alerts/{first['id']}/toggle", headers=camille.headers).status_code == 402
+def test_a_paused_alert_makes_room_for_another(camille: Person) -> None:
+    first = create(camille)
+    camille.patch(f"/api/alerts/{first['id']}/toggle")
+    create(camille)
+    assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
-def test_deleting_closes_and_hides(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    made = create(client, camille)
-    answer = client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
+def test_deleting_closes_and_hides(camille: Person) -> None:
+    made = create(camille)
+    answer = camille.delete(f"/api/alerts/{made['id']}")
     assert (answer.status_code, answer.data) == (204, b"")
     (alert,) = rows(Alert)
     assert alert.closed_because is ClosedBecause.DELETED
     assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert deleted"}
-    assert client.get("/api/alerts", headers=camille.headers).json == {"items": [], "next": None}
-    assert client.delete(f"/api/alerts/{made['id']}", headers=camille.headers).status_code == 404
-    assert client.patch(f"/api/alerts/{made['id']}/toggle", headers=camille.headers).status_code == 404
-    create(client, camille)
+    assert camille.get("/api/alerts").json == {"items": [], "next": None}
+    assert camille.delete(f"/api/alerts/{made['id']}").status_code == 404
+    assert camille.patch(f"/api/alerts/{made['id']}/toggle").status_code == 404
+    create(camille)
 
 
-def test_an_alert_of_somebody_else_is_not_there(client: FlaskClient, person: People) -> None:
-    mine = create(client, person(plan=PlanName.URGENCE_24H))
+def test_an_alert_of_somebody_else_is_not_there(person: People) -> None:
+    mine = create(person(plan=PlanName.URGENCE_24H))
     other = person("robin@example.org", plan=PlanName.URGENCE_24H)
     for alert_id in (mine["id"], uuid4()):
-        assert client.delete(f"/api/alerts/{alert_id}", headers=other.headers).status_code == 404
-        assert client.patch(f"/api/alerts/{alert_id}/toggle", headers=other.headers).status_code == 404
+        assert other.delete(f"/api/alerts/{alert_id}").status_code == 404
+        assert other.patch(f"/api/alerts/{alert_id}/toggle").status_code == 404
     (alert,) = rows(Alert)
     assert alert.waits
-    assert client.get("/api/alerts", headers=other.headers).json == {"items": [], "next": None}
+    assert other.get("/api/alerts").json == {"items": [], "next": None}
 
 
 def test_nothing_is_done_for_who_is_not_signed_in(client: FlaskClient) -> None:
@@ -222,18 +208,18 @@ def test_nothing_is_done_for_who_is_not_signed_in(client: FlaskClient) -> None:
         assert client.open(f"/api/alerts{path}", method=method, json={"a": 1}).status_code == 401, path
 
 
-def test_an_alert_shows_how_well_it_is_served(client: FlaskClient, person: People) -> None:
+def test_an_alert_shows_how_well_it_is_served(person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    made = create(client, camille)
+    made = create(camille)
     now = clock()
-    desk_state(
+    add_desk(
         status=DeskStatus.ACTIVE, status_reason="checked", last_check_at=now, last_proven_at=now,
         wished_seconds=30, feasible_seconds=40, achieved_seconds=41.5,
     )  # fmt: skip
-    desk_state("bobigny_93/naturalisation", wished_seconds=60)
+    add_desk("bobigny_93/naturalisation", wished_seconds=60)
     detection, slots = see("2026-12-01T08:30:00+00:00", "2026-12-01T09:30:00+00:00")
-    _notify(camille, match(UUID(made["id"]), detection, slots), State.SENT)
-    shown = (client.get("/api/alerts", headers=camille.headers).json or {})["items"][0]
+    add_message(camille.id, add_match(UUID(made["id"]), detection, slots), state=State.SENT, accepted_at=now)
+    shown = camille.get("/api/alerts").json["items"][0]
     assert (shown["slotsFound"], shown["notificationsSent"]) == (2, 1)
     assert (shown["wishedInterval"], shown["feasibleInterval"], shown["achievedInterval"]) == (30, 40, 41.5)
     assert shown["watchLevel"] == "full"
@@ -241,34 +227,22 @@ def test_an_alert_shows_how_well_it_is_served(client: FlaskClient, person: Peopl
     assert [desk["status"] for desk in shown["desks"]] == ["PAUSED", "ACTIVE"]
 
 
-def _notify(person: Person, match_id: UUID, state: State) -> None:
-    now = clock()
-    with session() as s:
-        row = Notification(
-            user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-            dedupe_key=str(match_id), state=state, next_attempt_at=now, next_nudge_at=now, accepted_at=now,
-        )  # fmt: skip
-        s.add(row)
-        s.flush()
-        s.add(NotificationMatch(notification_id=row.id, match_id=match_id))
-
-
-def test_the_newest_alert_comes_first(client: FlaskClient, person: People) -> None:
+def test_the_newest_alert_comes_first(person: People) -> None:
     camille = person(plan=PlanName.URGENCE_7J)
-    made = [create(client, camille)["id"] for _ in range(3)]
-    listed = client.get("/api/alerts", headers=camille.headers).json or {}
+    made = [create(camille)["id"] for _ in range(3)]
+    listed = camille.get("/api/alerts").json
     assert [each["id"] for each in listed["items"]] == made[::-1]
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(client: FlaskClient, person: People) -> None:
+def test_pages_follow_each_other_without_gap_or_repetition(person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    made = [create(client, camille)["id"] for _ in range(5)]
-    client.delete(f"/api/alerts/{made[2]}", headers=camille.headers)
+    made = [create(camille)["id"] for _ in range(5)]
+    camille.delete(f"/api/alerts/{made[2]}")
     seen: list[str] = []
     before: dict[str, str] = {}
     while True:
         query = {"limit": 2, **before}
-        page = client.get("/api/alerts", query_string=query, headers=camille.headers).json or {}
+        page = camille.get("/api/alerts", **query).json
         seen += [each["id"] for each in page["items"]]
         if page["next"] is None:
             break
@@ -276,20 +250,19 @@ def test_pages_follow_each_other_without_gap_or_repetition(client: FlaskClient, 
     assert seen == [*made[:2], *made[3:]][::-1]
 
 
-def test_a_wrong_page_is_named(client: FlaskClient, person: People) -> None:
+def test_a_wrong_page_is_named(person: People) -> None:
     camille = person()
     for query, path in [("limit=0", "limit"), ("limit=101", "limit"), ("before=x", "before"), ("a=b", "a")]:
-        answer = client.get(f"/api/alerts?{query}", headers=camille.headers)
+        answer = camille.get(f"/api/alerts?{query}")
         assert answer.status_code == 422, query
         assert [each["path"] for each in (answer.json or {})["errors"]] == [path]
 
 
-def test_one_alert_is_shown_as_in_the_list_and_when_it_is_over(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    made = create(client, camille)
-    one = client.get(f"/api/alerts/{made['id']}", headers=camille.headers)
-    listed = client.get("/api/alerts", headers=camille.headers).json or {}
+def test_one_alert_is_shown_as_in_the_list_and_when_it_is_over(camille: Person) -> None:
+    made = create(camille)
+    one = camille.get(f"/api/alerts/{made['id']}")
+    listed = camille.get("/api/alerts").json
     assert [one.json] == listed["items"]
-    client.delete(f"/api/alerts/{made['id']}", headers=camille.headers)
-    over = client.get(f"/api/alerts/{made['id']}", headers=camille.headers).json or {}
+    camille.delete(f"/api/alerts/{made['id']}")
+    over = camille.get(f"/api/alerts/{made['id']}").json
     assert (over["closedBecause"], over["closedAt"] is None) == ("deleted", False)

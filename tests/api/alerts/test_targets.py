@@ -10,7 +10,8 @@ from api.errors import ApiError
 from api.middleware.problems import list_field_errors
 from api.models.alert import AlertTarget
 from configs.prefecture import Procedure
-from tests.api.world import BOBIGNY, PREFECTURES
+from tests.api.world import PREFECTURES
+from tests.factories import BOBIGNY
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 

@@ -1,32 +1,25 @@
 """Calls of an alert: who may choose them, their hours, and that a change of something else leaves them."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
-from flask.testing import FlaskClient
 
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.user import Channel, Contact, ContactState, Grant
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, rows
+from tests.clients import People, Person
+from tests.factories import remove, rows, save
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 ON = {"enabled": True, "from": "21:00", "to": "07:30"}
-People = Callable[..., Person]
 
 
 def add_number(who: Person, *, verified: bool = True, state: ContactState = ContactState.OK) -> None:
-    with session() as s:
-        s.add(
-            Contact(
-                user_id=who.id, channel=Channel.SMS, address="+33612345678", state=state,
-                verified_at=clock() if verified else None,
-            )
-        )  # fmt: skip
+    save(Contact(
+        user_id=who.id, channel=Channel.SMS, address="+33612345678", state=state,
+        verified_at=clock() if verified else None,
+    ))  # fmt: skip
 
 
 @pytest.fixture
@@ -36,60 +29,55 @@ def camille(person: People) -> Person:
     return who
 
 
-def create(client: FlaskClient, who: Person, **more: Any) -> tuple[int, dict[str, Any]]:
-    answer = client.post("/api/alerts", json=WISH | more, headers=who.headers)
+def create(who: Person, **more: Any) -> tuple[int, dict[str, Any]]:
+    answer = who.post("/api/alerts", WISH | more)
     return answer.status_code, answer.json or {}
 
 
-def edit(client: FlaskClient, who: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
-    answer = client.patch(f"/api/alerts/{alert}", json=change, headers=who.headers)
+def edit(who: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
+    answer = who.patch(f"/api/alerts/{alert}", change)
     return answer.status_code, answer.json or {}
 
 
-def test_a_new_alert_has_no_calls_and_proposes_the_day(client: FlaskClient, camille: Person) -> None:
-    status, made = create(client, camille)
+def test_a_new_alert_has_no_calls_and_proposes_the_day(camille: Person) -> None:
+    status, made = create(camille)
     assert (status, made["voice"]) == (201, {"enabled": False, "from": "08:00", "to": "22:00"})
 
 
-def test_calls_are_chosen_with_their_hours_at_once_or_later(client: FlaskClient, camille: Person) -> None:
-    status, made = create(client, camille, voice=ON)
+def test_calls_are_chosen_with_their_hours_at_once_or_later(camille: Person) -> None:
+    status, made = create(camille, voice=ON)
     assert (status, made["voice"]) == (201, ON)
-    status, made = edit(client, camille, made["id"], name="Maman")
+    status, made = edit(camille, made["id"], name="Maman")
     assert (status, made["voice"]) == (200, ON)
-    status, made = edit(client, camille, made["id"], voice={"enabled": False})
+    status, made = edit(camille, made["id"], voice={"enabled": False})
     assert (status, made["voice"]["enabled"]) == (200, False)
     assert made["limitsVersion"] == 1, "what is watched did not change"
 
 
 @pytest.mark.parametrize("plan", [PlanName.URGENCE_24H, PlanName.URGENCE_7J])
-def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(
-    client: FlaskClient, person: People, plan: PlanName
-) -> None:
+def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(person: People, plan: PlanName) -> None:
     who = person(plan=plan)
     add_number(who)
-    _, made = create(client, who)
-    status, refused = edit(client, who, made["id"], voice=ON)
+    _, made = create(who)
+    status, refused = edit(who, made["id"], voice=ON)
     assert (status, [each["plan"] for each in refused["plans"]]) == (402, ["URGENCE_TOTAL"])
 
 
 @pytest.mark.parametrize("number", [None, {"verified": False}, {"state": ContactState.BOUNCED}])
-def test_without_a_number_that_works_calls_are_refused(
-    client: FlaskClient, person: People, number: dict[str, Any] | None
-) -> None:
+def test_without_a_number_that_works_calls_are_refused(person: People, number: dict[str, Any] | None) -> None:
     who = person(plan=PlanName.URGENCE_TOTAL)
     if number is not None:
         add_number(who, **number)
-    status, refused = create(client, who, voice=ON)
+    status, refused = create(who, voice=ON)
     assert (status, refused["type"].rpartition(":")[2]) == (409, "not-linked")
     assert rows(Alert) == []
 
 
-def test_calls_are_switched_off_without_a_plan(client: FlaskClient, camille: Person) -> None:
-    _, made = create(client, camille, voice=ON)
-    with session() as s:
-        s.execute(sa.delete(Grant))
-    assert edit(client, camille, made["id"], voice={"enabled": False})[0] == 200
-    assert edit(client, camille, made["id"], voice=ON)[0] == 402
+def test_calls_are_switched_off_without_a_plan(camille: Person) -> None:
+    _, made = create(camille, voice=ON)
+    remove(Grant)
+    assert edit(camille, made["id"], voice={"enabled": False})[0] == 200
+    assert edit(camille, made["id"], voice=ON)[0] == 402
 
 
 @pytest.mark.parametrize(
@@ -104,5 +92,5 @@ def test_calls_are_switched_off_without_a_plan(client: FlaskClient, camille: Per
         None,
     ],
 )
-def test_odd_wishes_are_refused(client: FlaskClient, camille: Person, voice: Any) -> None:
-    assert create(client, camille, voice=voice)[0] == 422
+def test_odd_wishes_are_refused(camille: Person, voice: Any) -> None:
+    assert create(camille, voice=voice)[0] == 422

@@ -1,12 +1,9 @@
 """Alerts whose slots no check can see are refused with the reason, or kept if the request accepts waiting."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
-from flask.testing import FlaskClient
 
 from api.models.alert import Alert
 from api.models.base import session
@@ -16,27 +13,28 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from tests.api.world import BOBIGNY, Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_desk, change, rows, save
 
-People = Callable[..., Person]
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
 
 
-def wish(client: FlaskClient, person: Person, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-    answer = client.post("/api/alerts", json=body, headers=person.headers)
+def wish(person: Person, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    answer = person.post("/api/alerts", body)
     found: dict[str, Any] = answer.json or {}
     return answer.status_code, found
 
 
-def toggled(client: FlaskClient, person: Person, alert: str) -> tuple[int, dict[str, Any]]:
-    answer = client.patch(f"/api/alerts/{alert}/toggle", headers=person.headers)
+def toggled(person: Person, alert: str) -> tuple[int, dict[str, Any]]:
+    answer = person.patch(f"/api/alerts/{alert}/toggle")
     found: dict[str, Any] = answer.json or {}
     return answer.status_code, found
 
 
 def close(desk_id: str) -> None:
-    with session() as s:
-        s.merge(DeskState(id=desk_id, last_outcome=Outcome.CLOSED))
+    add_desk(desk_id, last_outcome=Outcome.CLOSED)
 
 
 @pytest.mark.parametrize(
@@ -61,9 +59,9 @@ def close(desk_id: str) -> None:
     ],
 )
 def test_what_cannot_be_watched_is_refused_with_the_reason_and_what_else_there_is(
-    client: FlaskClient, person: People, body: dict[str, Any], path: str, reason: str
+    person: People, body: dict[str, Any], path: str, reason: str
 ) -> None:
-    status, said = wish(client, person(plan=PlanName.URGENCE_TOTAL), body)
+    status, said = wish(person(plan=PlanName.URGENCE_TOTAL), body)
     assert status == 422
     (error,) = said["errors"]
     assert (error["path"], error["rule"]) == (path, "not_watched")
@@ -73,92 +71,75 @@ def test_what_cannot_be_watched_is_refused_with_the_reason_and_what_else_there_i
     assert rows(Alert) == []
 
 
-def test_where_nothing_else_is_the_place_to_look_is_said(client: FlaskClient, person: People) -> None:
+def test_where_nothing_else_is_the_place_to_look_is_said(person: People) -> None:
     body = {"prefectureId": "cergy_95", "procedures": ["VISA"]}
-    _, said = wish(client, person(plan=PlanName.URGENCE_TOTAL), body)
+    _, said = wish(person(plan=PlanName.URGENCE_TOTAL), body)
     assert (
         "no slots of cergy_95 are seen; where to look: https://www.val-doise.gouv.fr;"
         in said["errors"][0]["detail"]
     )
 
 
-def test_a_page_that_the_prefecture_closed_is_out_of_sale_until_it_answers_again(
-    client: FlaskClient, person: People
-) -> None:
-    camille = person(plan=PlanName.URGENCE_TOTAL)
+def test_a_page_that_the_prefecture_closed_is_out_of_sale_until_it_answers_again(camille: Person) -> None:
     close(BOBIGNY)
-    status, said = wish(client, camille, {"deskIds": [BOBIGNY]})
+    status, said = wish(camille, {"deskIds": [BOBIGNY]})
     assert (status, said["errors"][0]["detail"].split(";")[0]) == (
         422,
         f"the prefecture has closed the page for {BOBIGNY}",
     )
-    with session() as s:
-        s.execute(sa.update(DeskState).values(last_outcome=Outcome.NO_SLOTS))
-    assert wish(client, camille, {"deskIds": [BOBIGNY]})[0] == 201
+    change(DeskState, last_outcome=Outcome.NO_SLOTS)
+    assert wish(camille, {"deskIds": [BOBIGNY]})[0] == 201
 
 
 def test_one_desk_whose_slots_are_seen_is_enough_but_nothing_unchecked_is_sold_beside_it(
-    client: FlaskClient, person: People
+    camille: Person,
 ) -> None:
-    camille = person(plan=PlanName.URGENCE_TOTAL)
-    assert wish(client, camille, HIDDEN | {"deskIds": [BOBIGNY]})[0] == 201
+    assert wish(camille, HIDDEN | {"deskIds": [BOBIGNY]})[0] == 201
     for more in ({}, {"acceptWaiting": True}):
-        status, said = wish(client, camille, {"deskIds": [BOBIGNY, "bobigny_93/visa"]} | more)
+        status, said = wish(camille, {"deskIds": [BOBIGNY, "bobigny_93/visa"]} | more)
         assert (status, [each["path"] for each in said["errors"]]) == (422, ["deskIds.1"])
 
 
-def test_who_accepts_to_wait_is_kept_without_a_plan_and_counted_by_none(
-    client: FlaskClient, person: People, door: Door
-) -> None:
+def test_who_accepts_to_wait_is_kept_without_a_plan_and_counted_by_none(person: People, door: Door) -> None:
     camille = person()
-    status, made = wish(client, camille, HIDDEN | {"acceptWaiting": True})
+    status, made = wish(camille, HIDDEN | {"acceptWaiting": True})
     assert (status, made["isActive"], made["awaitsWatch"]) == (201, False, True)
     assert door.caught_up == []
     paying = person("dominique@example.org", plan=PlanName.URGENCE_24H)
-    assert wish(client, paying, HIDDEN | {"acceptWaiting": True})[0] == 201
-    assert wish(client, paying, {"deskIds": [BOBIGNY]})[0] == 201
+    assert wish(paying, HIDDEN | {"acceptWaiting": True})[0] == 201
+    assert wish(paying, {"deskIds": [BOBIGNY]})[0] == 201
 
 
-def test_a_wish_that_can_be_watched_is_no_other_for_accepting_to_wait(
-    client: FlaskClient, person: People
-) -> None:
+def test_a_wish_that_can_be_watched_is_no_other_for_accepting_to_wait(person: People) -> None:
     body = {"deskIds": [BOBIGNY], "acceptWaiting": True}
-    assert wish(client, person(), body)[0] == 402
+    assert wish(person(), body)[0] == 402
     paying = person("dominique@example.org", plan=PlanName.URGENCE_24H)
-    assert wish(client, paying, body)[1]["awaitsWatch"] is False
+    assert wish(paying, body)[1]["awaitsWatch"] is False
 
 
-def test_a_kept_alert_begins_to_wait_only_where_slots_are_seen(
-    client: FlaskClient, person: People, door: Door
-) -> None:
+def test_a_kept_alert_begins_to_wait_only_where_slots_are_seen(person: People, door: Door) -> None:
     camille = person(plan=PlanName.URGENCE_24H)
-    _, made = wish(client, camille, HIDDEN | {"acceptWaiting": True})
-    status, said = toggled(client, camille, made["id"])
+    _, made = wish(camille, HIDDEN | {"acceptWaiting": True})
+    status, said = toggled(camille, made["id"])
     assert (status, said["type"].rpartition(":")[2]) == (409, "not-watched")
     assert "captcha" in said["detail"]
     with session() as s:
         s.get_one(Alert, UUID(made["id"])).targets[0].procedure = Procedure.TITRE_SEJOUR
-    status, woken = toggled(client, camille, made["id"])
+    status, woken = toggled(camille, made["id"])
     assert (status, woken["isActive"], woken["awaitsWatch"]) == (200, True, False)
     assert door.caught_up == [UUID(made["id"])]
 
 
 @pytest.mark.parametrize("value", ["true", 1, None])
-def test_accepting_to_wait_is_said_by_true(client: FlaskClient, person: People, value: object) -> None:
-    status, said = wish(client, person(), HIDDEN | {"acceptWaiting": value})
+def test_accepting_to_wait_is_said_by_true(person: People, value: object) -> None:
+    status, said = wish(person(), HIDDEN | {"acceptWaiting": value})
     assert (status, said["errors"][0]["path"]) == (422, "acceptWaiting")
 
 
-def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(
-    client: FlaskClient, person: People
-) -> None:
+def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(person: People) -> None:
     someone = person(plan=PlanName.URGENCE_TOTAL)
-    with session() as s:
-        s.add(
-            Drift(desk_id=BOBIGNY, reason=DriftReason.UNLINKED, detail="no longer linked", starts_at=clock())
-        )
-    status, said = wish(client, someone, {"deskIds": [BOBIGNY]})
+    save(Drift(desk_id=BOBIGNY, reason=DriftReason.UNLINKED, detail="no longer linked", starts_at=clock()))
+    status, said = wish(someone, {"deskIds": [BOBIGNY]})
     assert (status, "the prefecture seems to have moved the page for" in str(said)) == (422, True)
-    with session() as s:
-        s.execute(sa.update(Drift).values(ends_at=clock()))
-    assert wish(client, someone, {"deskIds": [BOBIGNY]})[0] == 201
+    change(Drift, ends_at=clock())
+    assert wish(someone, {"deskIds": [BOBIGNY]})[0] == 201

@@ -1,7 +1,6 @@
 """The weekly summary: who gets one and when, what it says, and what stops it."""
 
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -28,7 +27,10 @@ from notifier.content.messages import render
 from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
-from tests.api.world import BOBIGNY, Person, desk_state, match, rows, see, statements
+from tests.api.messages import read_again
+from tests.api.world import statements
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_desk, add_match, change, rows, save, see
 from tests.samples import try_first
 
 KIND = "weekly_summary"
@@ -36,7 +38,6 @@ MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)  # 8:00 in Paris
 HOUR, DAY, WEEK = timedelta(hours=1), timedelta(days=1), timedelta(days=7)
 MELUN, BLIND = "melun_77/titre-sejour", "bobigny_93/naturalisation"
 PARIS = "Europe/Paris"
-People = Callable[..., Person]
 
 
 @pytest.fixture
@@ -47,32 +48,21 @@ def camille(frozen: time_machine.Traveller, person: People) -> Person:
 def ask(who: Person, zone: str = PARIS) -> Person:
     """Have a user with a plan ask for the summary."""
     who.holds(PlanName.URGENCE_TOTAL, days=400)
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.user_id == who.id).values(summary_since=clock()))
-        s.execute(sa.update(User).where(User.id == who.id).values(time_zone=zone))
+    change(Contact, Contact.user_id == who.id, summary_since=clock())
+    change(User, User.id == who.id, time_zone=zone)
     return who
 
 
 def wait(who: Person, *desks: str, **fields: Any) -> UUID:
-    with session() as s:
-        targets = [AlertTarget(desk_id=each) for each in desks or (BOBIGNY,)]
-        made = Alert(user_id=who.id, targets=targets, **fields)
-        s.add(made)
-        s.flush()
-        return made.id
-
-
-def change(record: type[Any], **values: Any) -> None:
-    with session() as s:
-        s.execute(sa.update(record).values(values))
+    targets = [AlertTarget(desk_id=each) for each in desks or (BOBIGNY,)]
+    made = save(Alert(user_id=who.id, targets=targets, **fields))
+    return made.id
 
 
 def write() -> list[Notification]:
     """Run the job; return all summaries so far."""
     jobs.write_weekly_summaries()
-    with session() as s:
-        mine = sa.select(Notification).where(Notification.kind == KIND).order_by(Notification.id)
-        return list(s.scalars(mine))
+    return rows(Notification, Notification.kind == KIND)
 
 
 def count_at(frozen: time_machine.Traveller, *moments: datetime) -> list[int]:
@@ -84,18 +74,8 @@ def count_at(frozen: time_machine.Traveller, *moments: datetime) -> list[int]:
     return found
 
 
-def read_again(at: datetime | None = None) -> TemplateContext | Skip:
-    """Return what the newest summary would say now."""
-    with session() as s:
-        newest = sa.select(Notification).where(Notification.kind == KIND).order_by(Notification.id.desc())
-        row = s.scalars(newest).first()
-        assert row
-        assert row.contact
-        return kind_of(KIND).prepare(s, ClaimedRow.of(row), row.contact, at or clock())
-
-
 def say(language: str = "fr") -> RenderedMessage:
-    said = read_again()
+    said = read_again(KIND)
     assert isinstance(said, TemplateContext)
     return render(KIND, "email", language, said)
 
@@ -109,7 +89,7 @@ def facts(number: int = 0) -> dict[str, Any]:
 
 def send(alert: UUID, detection: tuple[UUID, list[int]], at: datetime, *channels: Channel) -> None:
     """Have a slot alert accepted on these channels."""
-    key = match(alert, *detection)
+    key = add_match(alert, *detection)
     with session() as s:
         contact = s.scalars(sa.select(Contact)).first()
         assert contact
@@ -124,7 +104,7 @@ def send(alert: UUID, detection: tuple[UUID, list[int]], at: datetime, *channels
 
 
 def prove(at: datetime = MONDAY, desk: str = BOBIGNY) -> None:
-    desk_state(desk, last_proven_at=at, achieved_seconds=44.6)
+    add_desk(desk, last_proven_at=at, achieved_seconds=44.6)
 
 
 def test_nobody_gets_one_who_did_not_ask(frozen: time_machine.Traveller, person: People) -> None:
@@ -292,8 +272,7 @@ def test_the_week_of_an_alert_begins_no_earlier_than_it_does(
 def test_a_desk_that_is_not_watched_is_named_as_such(frozen: time_machine.Traveller, camille: Person) -> None:
     wait(camille, name="Maman <3")
     prove(MONDAY - 6 * HOUR)
-    with session() as s:
-        s.add(Outage(desk_id=BOBIGNY, starts_at=MONDAY - 5 * HOUR, reason=OutageReason.MAINTENANCE))
+    save(Outage(desk_id=BOBIGNY, starts_at=MONDAY - 5 * HOUR, reason=OutageReason.MAINTENANCE))
     frozen.move_to(MONDAY + SPREAD)
     write()
     message = say()
@@ -323,7 +302,7 @@ def test_a_desk_without_proven_answers_is_not_called_watched(
     frozen: time_machine.Traveller, camille: Person, state: dict[str, Any], trouble: str | None
 ) -> None:
     wait(camille)
-    desk_state(**state)
+    add_desk(**state)
     frozen.move_to(MONDAY + SPREAD)
     (desk,) = facts()["desks"]
     assert desk["trouble"] == trouble
@@ -422,9 +401,8 @@ def test_alerts_that_stopped_while_it_waits_are_left_out(
     frozen.move_to(MONDAY + SPREAD)
     write()
     for alert, left in ((first, 1), (second, 0)):
-        with session() as s:
-            s.get_one(Alert, alert).enabled = False
-        said = read_again()
+        change(Alert, Alert.id == alert, enabled=False)
+        said = read_again(KIND)
         if left:
             assert isinstance(said, TemplateContext)
             assert [each["where"] for each in said.values["alerts"]] == ["Seine-et-Marne (77)"]
@@ -437,8 +415,8 @@ def test_one_that_waited_until_wednesday_is_not_sent(frozen: time_machine.Travel
     frozen.move_to(MONDAY + SPREAD)
     write()
     wednesday = MONDAY + 40 * HOUR
-    assert isinstance(read_again(wednesday - timedelta(seconds=1)), TemplateContext)
-    assert read_again(wednesday) == Skip(State.EXPIRED, "the week is over")
+    assert isinstance(read_again(KIND, wednesday - timedelta(seconds=1)), TemplateContext)
+    assert read_again(KIND, wednesday) == Skip(State.EXPIRED, "the week is over")
 
 
 def test_it_can_be_read_again_after_its_alerts_are_gone(
@@ -460,15 +438,14 @@ def test_an_alert_without_targets_keeps_no_summary_back(
     frozen: time_machine.Traveller, camille: Person, person: People
 ) -> None:
     wait(ask(person("robin@example.org", confirmed=True)))
-    with session() as s:
-        s.add(Alert(user_id=camille.id))
+    save(Alert(user_id=camille.id))
     assert count_at(frozen, MONDAY + SPREAD) == [1]
 
 
 def make_crowd(size: int) -> None:
     """Write users who asked, each with a plan and an alert for one of two desks."""
-    desk_state(last_proven_at=MONDAY)
-    desk_state(MELUN, last_proven_at=MONDAY)
+    add_desk(last_proven_at=MONDAY)
+    add_desk(MELUN, last_proven_at=MONDAY)
     for hours in range(100):
         see(f"{MONDAY + hours * DAY:%Y-%m-%d}", at=MONDAY - hours * HOUR)
     made = """

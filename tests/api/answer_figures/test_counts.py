@@ -12,18 +12,11 @@ from api.models.answer import AnswerValue, MatchAnswer
 from api.models.answer_figure import NO_PLATFORM, AnswerFigure
 from api.models.base import session
 from configs.clock import clock
-from tests.api.answered import (
-    FOUND,
-    NOTHING_THERE,
-    STOPPED,
-    TOO_LATE,
-    add_user,
-    change_answer,
-    give_answer,
-    send_alert,
-)
-from tests.api.world import BOBIGNY, PREFECTURES, Person, rows
+from tests.api.world import PREFECTURES
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_answer, add_user, announce, change, rows
 
+FOUND, TOO_LATE, NOTHING_THERE, STOPPED = AnswerValue
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 MELUN = "melun_77/titre-sejour"
@@ -49,7 +42,7 @@ def figures(desk_id: str = BOBIGNY, month: date = NOVEMBER) -> tuple[int, ...]:
 
 
 def answer(value: AnswerValue, desk_id: str = BOBIGNY) -> None:
-    give_answer(send_alert(desk_id=desk_id), value)
+    add_answer(announce(desk_id=desk_id).match, value)
 
 
 def test_each_answer_counts_at_its_desk(frozen: time_machine.Traveller) -> None:
@@ -57,7 +50,7 @@ def test_each_answer_counts_at_its_desk(frozen: time_machine.Traveller) -> None:
         for _ in range(number):
             answer(value)
     answer(FOUND, MELUN)
-    send_alert()
+    announce()
     frozen.shift(2 * HOUR)
     assert figures() == (11, 4, 3, 2, 1)
     assert figures(MELUN) == (1, 1, 0, 0, 0)
@@ -85,24 +78,21 @@ def test_an_answer_that_changes_after_it_was_counted_is_counted_anew(
     frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(PUBLIC_DELAY_SECONDS="0")
-    told = send_alert()
-    give_answer(told, FOUND)
+    told = announce().match
+    add_answer(told, FOUND)
     frozen.shift(5)
     assert figures() == (1, 1, 0, 0, 0)
-    change_answer(told, NOTHING_THERE)
+    change(MatchAnswer, MatchAnswer.match_id == told, value=NOTHING_THERE, changed_at=clock())
     assert figures() == (1, 0, 0, 1, 0)
     assert figures() == (1, 0, 0, 1, 0)
 
 
-def test_answers_outlive_alerts_and_accounts(
-    frozen: time_machine.Traveller, person: Callable[..., Person]
-) -> None:
-    camille = person()
-    counted, fresh = (send_alert(camille.id) for _ in range(2))
-    give_answer(counted, TOO_LATE)
+def test_answers_outlive_alerts_and_accounts(frozen: time_machine.Traveller, camille: Person) -> None:
+    counted, fresh = (announce(camille.id).match for _ in range(2))
+    add_answer(counted, TOO_LATE)
     frozen.shift(2 * HOUR)
     assert figures() == (2, 0, 1, 0, 0)
-    give_answer(fresh, FOUND)
+    add_answer(fresh, FOUND)
     with session() as s:
         delete_account(s, camille.id, understood=True)
     assert rows(MatchAnswer) == []
@@ -111,7 +101,7 @@ def test_answers_outlive_alerts_and_accounts(
     assert figures() == (2, 1, 1, 0, 0)
 
 
-def test_a_deletion_counts_nobody_elses_answers(person: Callable[..., Person]) -> None:
+def test_a_deletion_counts_nobody_elses_answers(person: People) -> None:
     answer(FOUND)
     with session() as s:
         delete_account(s, person().id, understood=True)
@@ -122,8 +112,8 @@ def test_alerts_count_once_each_when_their_first_message_was_accepted(
     frozen: time_machine.Traveller,
 ) -> None:
     answer(FOUND)
-    send_alert(took=None)
-    send_alert(took=3.0 * 3600)
+    announce(took=None)
+    announce(took=3.0 * 3600)
     frozen.shift(2 * HOUR)
     assert figures() == (1, 1, 0, 0, 0)
     frozen.shift(3 * HOUR)
@@ -131,7 +121,7 @@ def test_alerts_count_once_each_when_their_first_message_was_accepted(
 
 
 def test_before_the_first_answer_no_alert_counts(frozen: time_machine.Traveller) -> None:
-    send_alert()
+    announce()
     frozen.shift(24 * HOUR)
     assert figures() == (0, 0, 0, 0, 0)
     answer(FOUND)
@@ -145,7 +135,7 @@ def test_a_clock_that_was_ahead_for_a_while_hides_no_later_alert(frozen: time_ma
     assert figures() == (1, 1, 0, 0, 0)
     frozen.shift(timedelta(days=-4))
     assert figures() == (1, 1, 0, 0, 0)
-    send_alert()
+    announce()
     frozen.shift(2 * HOUR)
     assert figures() == (2, 1, 0, 0, 0)
     frozen.shift(timedelta(days=5))
@@ -170,8 +160,8 @@ def test_a_desk_that_the_files_no_longer_have_is_of_no_platform(frozen: time_mac
 
 
 def test_one_person_may_have_many_answers(frozen: time_machine.Traveller) -> None:
-    owner = add_user()
+    owner = add_user().id
     for _ in range(3):
-        give_answer(send_alert(owner), NOTHING_THERE, at=clock())
+        add_answer(announce(owner).match, NOTHING_THERE, at=clock())
     frozen.shift(2 * HOUR)
     assert figures() == (3, 0, 0, 3, 0)

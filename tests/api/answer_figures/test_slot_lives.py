@@ -4,15 +4,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
 from api.models.answer_figure import EVERY, SlotLife
-from api.models.base import session
 from api.models.slot import GoneReason, SlotRow
 from configs.prefecture import desks
-from tests.api.world import BOBIGNY, PREFECTURES, rows, see
+from tests.api.world import PREFECTURES
+from tests.factories import BOBIGNY, change, rows, see
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -33,10 +32,9 @@ def take(
     """Let slots open, and go after so many seconds each."""
     days = [f"2027-01-{number:02}" for number in range(1, len(seconds) + 1)]
     _, slots = see(*days, desk_id=desk_id, at=opened)
-    with session() as s:
-        for slot, lasted in zip(slots, seconds, strict=True):
-            gone = {"gone_at": opened + timedelta(seconds=lasted), "gone_reason": reason}
-            s.execute(sa.update(SlotRow).where(SlotRow.id == slot).values(gone))
+    for slot, lasted in zip(slots, seconds, strict=True):
+        gone = {"gone_at": opened + timedelta(seconds=lasted), "gone_reason": reason}
+        change(SlotRow, SlotRow.id == slot, **gone)
 
 
 def lives() -> dict[tuple[date, str, str], tuple[int, list[float]]]:

@@ -8,10 +8,9 @@ from flask.testing import FlaskClient
 
 from api import cache
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
-from api.models.base import session
 from configs.clock import clock
 from configs.prefecture import desks
-from tests.api.world import BOBIGNY
+from tests.factories import BOBIGNY, save
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -27,23 +26,17 @@ def _no_cache(redis_server: object) -> None:
 def count(desk_id: str = BOBIGNY, month: date = NOVEMBER, alerts: int = 0, **counts: int) -> None:
     """Write a desk's figures of a month."""
     every = {"found": 0, "too_late": 0, "nothing_there": 0, "stopped": 0} | counts
-    with session() as s:
-        s.add(
-            AnswerFigure(
-                month=month, platform=desks()[desk_id].platform, desk_id=desk_id, alerts=alerts, updated_at=clock(),
-                **every,
-            )
-        )  # fmt: skip
+    save(AnswerFigure(
+        month=month, platform=desks()[desk_id].platform, desk_id=desk_id, alerts=alerts, updated_at=clock(),
+        **every,
+    ))  # fmt: skip
 
 
 def live(platform: str, desk_id: str, taken: int = 9, month: date = NOVEMBER) -> None:
     """Write how long slots lived."""
-    with session() as s:
-        s.add(
-            SlotLife(
-                month=month, platform=platform, desk_id=desk_id, taken=taken, seconds=[30, 90.04, 600], updated_at=clock()
-            )
-        )  # fmt: skip
+    save(SlotLife(
+        month=month, platform=platform, desk_id=desk_id, taken=taken, seconds=[30, 90.04, 600], updated_at=clock()
+    ))  # fmt: skip
 
 
 def read(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:
@@ -99,13 +92,10 @@ def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> N
 
 def test_a_desk_whose_platform_changed_has_one_row(client: FlaskClient) -> None:
     count(alerts=10, found=5)
-    with session() as s:
-        s.add(
-            AnswerFigure(
-                month=NOVEMBER, platform="another", desk_id=BOBIGNY, alerts=10, found=0, too_late=5, nothing_there=0,
-                stopped=0, updated_at=clock(),
-            )
-        )  # fmt: skip
+    save(AnswerFigure(
+        month=NOVEMBER, platform="another", desk_id=BOBIGNY, alerts=10, found=0, too_late=5, nothing_there=0,
+        stopped=0, updated_at=clock(),
+    ))  # fmt: skip
     live(desks()[BOBIGNY].platform, BOBIGNY)
     (row,) = read(client, by="desk")
     assert (row["alerts"], row["answers"], row["ledToAppointment"], row["taken"]) == (20, 10, 0.5, 9)

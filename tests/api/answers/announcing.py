@@ -1,43 +1,12 @@
-"""Announcements that can be answered: an alert, its match with a detection, and the message about it."""
+"""Answers to announcements."""
 
-from dataclasses import dataclass
-from itertools import count
 from typing import Any
 from uuid import UUID
-
-import sqlalchemy as sa
 
 from api.answers.service import StoredAnswer, store_answers
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
-from api.models.notification import NotificationMatch
-from configs.clock import clock
-from tests.api.slot_messages import message
-from tests.api.world import match, see, wait_for
-
-_places = count()
-
-
-@dataclass(frozen=True)
-class Announcement:
-    """Ids of an announcement."""
-
-    owner: UUID
-    alert: UUID
-    detection: UUID
-    match: UUID
-    message: UUID
-
-
-def announce(owner: UUID, alert: UUID | None = None, **columns: Any) -> Announcement:
-    """Write a detection, its match with an alert (a new one unless it is named), and a message that was accepted."""
-    alert_id = alert or wait_for(owner)
-    detection_id, slots = see(f"2027-01-05T{next(_places) % 24:02}:{next(_places) % 60:02}:00+00:00")
-    match_id = match(alert_id, detection_id, slots)
-    message_id = message(clock(), user=owner, **columns)
-    with session() as s:
-        s.add(NotificationMatch(notification_id=message_id, match_id=match_id))
-    return Announcement(owner, alert_id, detection_id, match_id, message_id)
+from tests.factories import BOBIGNY, Announcement, add_answer, announce, rows
 
 
 def answer(told: Announcement, value: AnswerValue, **other: Any) -> StoredAnswer:
@@ -49,5 +18,14 @@ def answer(told: Announcement, value: AnswerValue, **other: Any) -> StoredAnswer
 
 def read_answer(told: Announcement) -> MatchAnswer | None:
     """Return the answer to a match."""
-    with session() as s:
-        return s.scalars(sa.select(MatchAnswer).where(MatchAnswer.match_id == told.match)).one_or_none()
+    return next(iter(rows(MatchAnswer, MatchAnswer.match_id == told.match)), None)
+
+
+def report(
+    number: int = 1, owner: UUID | None = None, desk_id: str = BOBIGNY, proof: str | None = None
+) -> list[UUID]:
+    """Have alerts sent and answered as false, each to a new person unless one is named; return the matches."""
+    made = [announce(owner, desk_id=desk_id, proof=proof).match for _ in range(number)]
+    for each in made:
+        add_answer(each)
+    return made

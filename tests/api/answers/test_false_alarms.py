@@ -10,33 +10,24 @@ import time_machine
 
 from api.admin.incidents.schemas import IncidentEntry
 from api.background import jobs
-from api.models.answer import AnswerValue
+from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Match, Notification
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from api.operations.alarms import acknowledge
 from configs.clock import clock
 from configs.signed_links import ShowProof, read_token
 from configs.signing import LinkRefused
-from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
-from tests.api.answered import (
-    FOUND,
-    NOTHING_THERE,
-    TOO_LATE,
-    add_user,
-    change_answer,
-    give_answer,
-    report,
-    send_alert,
-)
-from tests.api.operations.operators import BOTH, add_operator, get_incident, list_written
-from tests.api.world import BOBIGNY, PREFECTURES, rows
+from tests.api.answers.announcing import report
+from tests.api.messages import read_text
+from tests.api.operations.operators import BOTH, add_operator, list_written
+from tests.api.world import PREFECTURES
+from tests.factories import BOBIGNY, add_answer, add_user, announce, change, one, rows
 from tests.notifier.world import alert, detection, get, matched, person
 
+FOUND, TOO_LATE, NOTHING_THERE, STOPPED = AnswerValue
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 MINUTE = timedelta(minutes=1)
@@ -70,7 +61,7 @@ def test_three_people_within_an_hour_alarm_operators(frozen: time_machine.Travel
         frozen.shift(29 * MINUTE)
     frozen.shift(-29 * MINUTE)
     assert jobs.report_false_alarms() == {"mails": 1}
-    incident = get_incident()
+    incident = one(Incident)
     assert (incident.subject, incident.reason, incident.ends_at) == (
         BOBIGNY, IncidentReason.FALSE_ALARMS, None,
     )  # fmt: skip
@@ -102,12 +93,12 @@ def two_people() -> None:
 
 
 def one_person() -> None:
-    report(5, owner=add_user())
+    report(5, owner=add_user().id)
 
 
 def other_answers() -> None:
     for value in (FOUND, TOO_LATE, AnswerValue.STOPPED):
-        give_answer(send_alert(), value)
+        add_answer(announce().match, value)
     report(2)
 
 
@@ -117,13 +108,13 @@ def two_desks() -> None:
 
 
 def an_hour_ago() -> None:
-    give_answer(send_alert(), at=clock() - timedelta(hours=1))
+    add_answer(announce().match, at=clock() - timedelta(hours=1))
     report(2)
 
 
 def changed_to_another() -> None:
     first, *_ = report(3)
-    change_answer(first, TOO_LATE)
+    change(MatchAnswer, MatchAnswer.match_id == first, value=TOO_LATE, changed_at=clock())
 
 
 @pytest.mark.parametrize(
@@ -136,13 +127,12 @@ def test_fewer_or_other_reports_alarm_nobody(say: Callable[[], None]) -> None:
 
 def end_slots(before: timedelta, reason: GoneReason) -> None:
     """Have checks seen all slots go, so long before now."""
-    with session() as s:
-        s.execute(sa.update(SlotRow).values(gone_at=clock() - before, gone_reason=reason))
+    change(SlotRow, gone_at=clock() - before, gone_reason=reason)
 
 
 def give_answers(told: list[UUID]) -> None:
     for each in told:
-        give_answer(each)
+        add_answer(each)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +146,7 @@ def give_answers(told: list[UUID]) -> None:
 def test_only_what_we_still_showed_is_a_false_alarm(
     frozen: time_machine.Traveller, *, reported_first: bool, reason: GoneReason, raised: int
 ) -> None:
-    told = [send_alert() for _ in range(3)]
+    told = [announce().match for _ in range(3)]
     if reported_first:
         give_answers(told)
     frozen.shift(5 * MINUTE)
@@ -167,22 +157,22 @@ def test_only_what_we_still_showed_is_a_false_alarm(
 
 
 def test_an_answer_counts_from_when_it_was_changed(frozen: time_machine.Traveller) -> None:
-    late = send_alert()
-    give_answer(late, FOUND)
+    late = announce().match
+    add_answer(late, FOUND)
     frozen.shift(50 * MINUTE)
     report(2)
-    change_answer(late, NOTHING_THERE)
+    change(MatchAnswer, MatchAnswer.match_id == late, value=NOTHING_THERE, changed_at=clock())
     frozen.shift(50 * MINUTE)
     assert alarms() == 1
 
 
 def test_what_was_sent_before_an_alarm_leads_to_no_other() -> None:
     report(3)
-    late = [send_alert() for _ in range(3)]
+    late = [announce().match for _ in range(3)]
     assert alarms() == 1
     end_incident()
     for each in late:
-        give_answer(each)
+        add_answer(each)
     assert alarms() == 1
 
 
@@ -191,8 +181,7 @@ def test_an_answer_counts_once_though_its_match_is_announced_again(frozen: time_
     assert alarms() == 1
     frozen.shift(MINUTE)
     end_incident()
-    with session() as s:
-        s.execute(sa.update(Match).values(decided_at=clock()))
+    change(Match, decided_at=clock())
     assert alarms() == 1
 
 
@@ -221,7 +210,7 @@ def test_more_reports_within_a_day_add_their_proofs_and_alarm_nobody(frozen: tim
     report(3)
     jobs.report_false_alarms()
     assert report_again(frozen, 2 * MINUTE) == {"mails": 0}
-    incident = get_incident()
+    incident = one(Incident)
     assert (incident.seen_at, len((incident.alarm_params or {})["proofs"])) == (clock(), 3)
 
 
@@ -238,13 +227,7 @@ def test_more_reports_alarm_again_after_a_day_or_an_acknowledgement(frozen: time
 
 def read_alarm() -> str:
     """Return the text of the only alarm."""
-    (row,) = (each for each in rows(Notification) if each.kind == "desk_trouble")
-    with session() as s:
-        contact = s.get_one(Contact, row.contact_id)
-        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
-    assert isinstance(context, TemplateContext)
-    made = render(row.kind, row.channel, "fr", context)
-    return made.text or made.html
+    return read_text(one(Notification, Notification.kind == "desk_trouble"))
 
 
 @pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.TELEGRAM])

@@ -1,40 +1,34 @@
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import time_machine
-from flask.testing import FlaskClient
 
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from configs.plan import PlanName
-from tests.api.answers.announcing import announce, read_answer
-from tests.api.world import Door, Person, match, rows, see, wait_for
+from tests.api.answers.announcing import read_answer
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, add_match, announce, rows, see
 
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 AT = "2026-12-01T08:30:00Z"
 
 
-@pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
-    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
-
-
-def post(
-    client: FlaskClient, who: Person, alert: UUID, value: str, **body: Any
-) -> tuple[int, dict[str, Any]]:
-    answer = client.post(f"/api/alerts/{alert}/answers", json={"value": value} | body, headers=who.headers)
+def post(who: Person, alert: UUID, value: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    answer = who.post(f"/api/alerts/{alert}/answers", {"value": value} | body)
     said: dict[str, Any] = answer.json or {}
     return answer.status_code, said
 
 
-def test_an_answer_is_stored_for_the_newest_announcement(client: FlaskClient, camille: Person) -> None:
+def test_an_answer_is_stored_for_the_newest_announcement(camille: Person) -> None:
     older = announce(camille.id)
     with time_machine.travel("2026-11-20T09:01:00+00:00", tick=False):
         newer = announce(camille.id, older.alert)
-        status, said = post(client, camille, older.alert, "too_late")
+        status, said = post(camille, older.alert, "too_late")
     assert status == 200
     assert (said["value"], said["answeredAt"], said["changeableUntil"]) == (
         "too_late",
@@ -48,29 +42,29 @@ def test_an_answer_is_stored_for_the_newest_announcement(client: FlaskClient, ca
     assert read_answer(older) is None
 
 
-def test_what_was_never_sent_is_not_the_newest_announcement(client: FlaskClient, camille: Person) -> None:
+def test_what_was_never_sent_is_not_the_newest_announcement(camille: Person) -> None:
     told = announce(camille.id)
     detection_id, slots = see("2027-02-05T09:00:00+00:00")
-    waits = match(told.alert, detection_id, slots)
-    assert post(client, camille, told.alert, "too_late")[0] == 200
+    waits = add_match(told.alert, detection_id, slots)
+    assert post(camille, told.alert, "too_late")[0] == 200
     assert {each.match_id for each in rows(MatchAnswer)} == {told.match}
-    assert post(client, camille, told.alert, "found", detectionId=str(detection_id))[0] == 200
+    assert post(camille, told.alert, "found", detectionId=str(detection_id))[0] == 200
     assert waits in {each.match_id for each in rows(MatchAnswer)}
 
 
-def test_another_announcement_is_named_by_its_detection(client: FlaskClient, camille: Person) -> None:
+def test_another_announcement_is_named_by_its_detection(camille: Person) -> None:
     older = announce(camille.id)
     newer = announce(camille.id, older.alert)
-    assert post(client, camille, older.alert, "nothing_there", detectionId=str(older.detection))[0] == 200
+    assert post(camille, older.alert, "nothing_there", detectionId=str(older.detection))[0] == 200
     assert [each.match_id for each in rows(MatchAnswer)] == [older.match]
-    assert post(client, camille, newer.alert, "too_late", detectionId=str(uuid4()))[0] == 404
+    assert post(camille, newer.alert, "too_late", detectionId=str(uuid4()))[0] == 404
 
 
-def test_found_takes_the_appointment_and_closes_the_alert(client: FlaskClient, camille: Person) -> None:
+def test_found_takes_the_appointment_and_closes_the_alert(camille: Person) -> None:
     told = announce(camille.id)
     appointment = {"at": AT, "place": "Bobigny, guichet 4"}
     for _ in range(2):
-        status, said = post(client, camille, told.alert, "found", appointment=appointment)
+        status, said = post(camille, told.alert, "found", appointment=appointment)
         assert (status, said["alert"]["closedBecause"], said["alert"]["appointment"]["at"]) == (
             200,
             "found",
@@ -79,40 +73,36 @@ def test_found_takes_the_appointment_and_closes_the_alert(client: FlaskClient, c
     assert len(rows(Appointment)) == 1
 
 
-def test_who_takes_it_back_is_caught_up(client: FlaskClient, camille: Person, door: Door) -> None:
+def test_who_takes_it_back_is_caught_up(camille: Person, door: Door) -> None:
     told = announce(camille.id)
-    post(client, camille, told.alert, "found")
+    post(camille, told.alert, "found")
     assert door.caught_up == []
-    assert post(client, camille, told.alert, "too_late")[1]["alert"]["isActive"]
+    assert post(camille, told.alert, "too_late")[1]["alert"]["isActive"]
     assert door.caught_up == [told.alert]
 
 
-def test_the_mail_about_the_last_alert_is_nudged(client: FlaskClient, camille: Person, door: Door) -> None:
-    post(client, camille, announce(camille.id).alert, "stopped")
+def test_the_mail_about_the_last_alert_is_nudged(camille: Person, door: Door) -> None:
+    post(camille, announce(camille.id).alert, "stopped")
     assert len(door.nudged) == 1
 
 
-def test_an_answer_is_final_after_an_hour(
-    frozen: time_machine.Traveller, client: FlaskClient, camille: Person
-) -> None:
+def test_an_answer_is_final_after_an_hour(frozen: time_machine.Traveller, camille: Person) -> None:
     told = announce(camille.id)
-    post(client, camille, told.alert, "too_late")
+    post(camille, told.alert, "too_late")
     frozen.shift(timedelta(hours=1))
-    status, said = post(client, camille, told.alert, "found")
+    status, said = post(camille, told.alert, "found")
     assert (status, said["type"].rpartition(":")[2]) == (409, "answer-final")
-    assert post(client, camille, told.alert, "too_late")[0] == 200
+    assert post(camille, told.alert, "too_late")[0] == 200
     assert rows(Alert)[0].waits
 
 
-def test_what_is_not_there_or_another_users_is_not_found(
-    client: FlaskClient, camille: Person, person: Callable[..., Person]
-) -> None:
+def test_what_is_not_there_or_another_users_is_not_found(camille: Person, person: People) -> None:
     robin = person("robin@example.org")
-    told, silent = announce(robin.id), wait_for(camille.id)
+    told, silent = announce(robin.id), add_alert(camille.id)
     for alert in (told.alert, silent, uuid4()):
         for value in AnswerValue:
-            assert post(client, camille, alert, value)[0] == 404
-    assert post(client, camille, silent, "stopped", detectionId=str(told.detection))[0] == 404
+            assert post(camille, alert, value)[0] == 404
+    assert post(camille, silent, "stopped", detectionId=str(told.detection))[0] == 404
     assert rows(MatchAnswer) == []
     assert all(each.waits for each in rows(Alert))
 
@@ -129,11 +119,9 @@ def test_what_is_not_there_or_another_users_is_not_found(
         ({"value": "too_late", "appointment": {"at": AT}}, ""),
     ],
 )
-def test_what_is_no_answer_is_named(
-    client: FlaskClient, camille: Person, body: dict[str, Any], path: str
-) -> None:
+def test_what_is_no_answer_is_named(camille: Person, body: dict[str, Any], path: str) -> None:
     told = announce(camille.id)
-    answer = client.post(f"/api/alerts/{told.alert}/answers", json=body, headers=camille.headers)
+    answer = camille.post(f"/api/alerts/{told.alert}/answers", body)
     said: dict[str, Any] = answer.json or {}
     assert (answer.status_code, [each["path"] for each in said["errors"]]) == (422, [path])
     assert rows(MatchAnswer) == []

@@ -1,11 +1,9 @@
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.alerts.schemas import FoundAppointment
@@ -21,22 +19,14 @@ from api.models.notification import Match, Notification, NotificationMatch
 from api.models.user import Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.answers.announcing import Announcement, announce, answer, read_answer
-from tests.api.world import Person, rows, wait_for
+from tests.api.answers.announcing import answer, read_answer
+from tests.clients import People, Person
+from tests.factories import add_alert, announce, change, get, remove, rows, save
 
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HOUR = timedelta(hours=1)
 FOUND, TOO_LATE, NOTHING, STOPPED = AnswerValue
 OTHERS = {each: [other for other in AnswerValue if other is not each] for each in AnswerValue}
-
-
-@pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
-    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
-
-
-def alert_of(told: Announcement) -> Alert:
-    with session() as s:
-        return s.get_one(Alert, told.alert)
 
 
 def describe(days: int = 9) -> FoundAppointment:
@@ -62,7 +52,7 @@ def test_each_answer_is_stored_and_two_close_the_alert(
         clock(),
         None,
     )
-    assert alert_of(told).closed_because is closed
+    assert get(Alert, told.alert).closed_because is closed
     assert bool(rows(DeskChange)) is bool(closed)
 
 
@@ -72,7 +62,7 @@ def test_the_same_answer_again_changes_nothing_however_late(
 ) -> None:
     told = announce(camille.id)
     first = answer(told, value)
-    before = len(rows(DeskChange)), alert_of(told).closed_at
+    before = len(rows(DeskChange)), get(Alert, told.alert).closed_at
     for wait in (timedelta(0), HOUR, timedelta(days=20)):
         frozen.shift(wait)
         again = answer(told, value, via=AnswerVia.EMAIL)
@@ -80,7 +70,7 @@ def test_the_same_answer_again_changes_nothing_however_late(
     kept = read_answer(told)
     assert kept is not None
     assert (kept.via, kept.changed_at) == (AnswerVia.API, None)
-    assert (len(rows(DeskChange)), alert_of(told).closed_at) == before
+    assert (len(rows(DeskChange)), get(Alert, told.alert).closed_at) == before
 
 
 @pytest.mark.parametrize(("before", "value"), [(a, b) for a in AnswerValue for b in OTHERS[a]])
@@ -98,13 +88,13 @@ def test_an_answer_changes_for_an_hour_and_then_no_more(
     assert (kept.value, kept.via) == (value, AnswerVia.EMAIL)
     assert (kept.answered_at, kept.changed_at) == (began, clock())
     frozen.shift(1)
-    closed = alert_of(late).closed_because
+    closed = get(Alert, late.alert).closed_because
     with pytest.raises(AnswerFinal) as refusal:
         answer(late, value)
     assert refusal.value.since == began + HOUR
     kept = read_answer(late)
     assert kept is not None
-    assert (kept.value, kept.changed_at, alert_of(late).closed_because) == (before, None, closed)
+    assert (kept.value, kept.changed_at, get(Alert, late.alert).closed_because) == (before, None, closed)
     with pytest.raises(AnswerFinal):
         answer(told, before)  # the hour counts from the first answer
 
@@ -119,8 +109,8 @@ def test_who_takes_back_what_closed_the_alert_has_it_open_again(
     frozen.shift(60)
     stored = answer(told, value)
     assert stored.reopened == (told.alert,)
-    assert alert_of(told).waits
-    assert alert_of(told).watched_since == clock()
+    assert get(Alert, told.alert).waits
+    assert get(Alert, told.alert).watched_since == clock()
     assert rows(Appointment) == []
     assert "alert reopened" in {each.reason for each in rows(DeskChange)}
 
@@ -130,10 +120,9 @@ def test_an_alert_that_the_plan_carries_no_more_stays_closed(
 ) -> None:
     told = announce(camille.id)
     answer(told, FOUND, found=describe())
-    with session() as s:
-        s.execute(sa.delete(Grant))
+    remove(Grant)
     assert answer(told, TOO_LATE).reopened == ()
-    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+    assert get(Alert, told.alert).closed_because is ClosedBecause.STOPPED
     assert rows(Appointment) == []
 
 
@@ -141,12 +130,12 @@ def test_stopped_becomes_found_with_its_appointment_and_back(camille: Person) ->
     told = announce(camille.id)
     answer(told, STOPPED)
     answer(told, FOUND, found=describe())
-    assert alert_of(told).closed_because is ClosedBecause.FOUND
+    assert get(Alert, told.alert).closed_because is ClosedBecause.FOUND
     assert [each.at for each in rows(Appointment)] == [describe().at]
     answer(told, FOUND, found=describe(days=3))
     assert [each.at for each in rows(Appointment)] == [describe().at], "the first one stays"
     assert answer(told, STOPPED).reopened == ()
-    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+    assert get(Alert, told.alert).closed_because is ClosedBecause.STOPPED
     assert rows(Appointment) == []
 
 
@@ -164,7 +153,7 @@ def test_another_answer_that_closed_the_alert_keeps_it_closed(camille: Person) -
     answer(one, FOUND)
     answer(other, FOUND)
     assert answer(one, TOO_LATE).reopened == ()
-    assert alert_of(one).closed_because is ClosedBecause.FOUND
+    assert get(Alert, one.alert).closed_because is ClosedBecause.FOUND
     assert answer(other, TOO_LATE).reopened == (one.alert,)
 
 
@@ -209,8 +198,7 @@ def test_a_match_that_is_announced_again_is_answered_anew(
     told = announce(camille.id)
     answer(told, TOO_LATE)
     frozen.shift(2 * HOUR)
-    with session() as s:
-        s.execute(sa.update(Match).values(decided_at=clock()))
+    change(Match, decided_at=clock())
     assert answer(told, FOUND).changeable_until == clock() + HOUR
     frozen.shift(HOUR)
     with pytest.raises(AnswerFinal):
@@ -224,7 +212,7 @@ def test_what_was_closed_long_before_stays_closed(frozen: time_machine.Traveller
     frozen.shift(2 * HOUR)
     answer(later, STOPPED)
     answer(later, TOO_LATE)
-    assert alert_of(told).closed_because is ClosedBecause.STOPPED
+    assert get(Alert, told.alert).closed_because is ClosedBecause.STOPPED
 
 
 @pytest.mark.parametrize("value", AnswerValue)
@@ -233,7 +221,7 @@ def test_a_deleted_alert_takes_answers_and_stays_deleted(camille: Person, value:
     with session() as s:
         delete_alert(s, camille.id, told.alert)
     answer(told, value, found=describe() if value is FOUND else None)
-    assert alert_of(told).closed_because is ClosedBecause.DELETED
+    assert get(Alert, told.alert).closed_because is ClosedBecause.DELETED
     assert rows(Appointment) == []
     assert read_answer(told) is not None
 
@@ -244,7 +232,7 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed(camille: Person)
     assert stored.messages == (mail.id,)
 
 
-def test_only_the_owner_answers(camille: Person, person: Callable[..., Person]) -> None:
+def test_only_the_owner_answers(camille: Person, person: People) -> None:
     told, robin = announce(camille.id), person("robin@example.org")
     own = announce(robin.id)
     refused: list[type[AnswerRefused]] = []
@@ -268,10 +256,10 @@ def test_of_several_matches_a_final_answer_stays_and_the_others_are_stored(
     assert stored.answered_at == clock()
     kept = {each.match_id: each.value for each in rows(MatchAnswer)}
     assert kept == {old.match: TOO_LATE, fresh.match: STOPPED}
-    assert alert_of(old).waits
+    assert get(Alert, old.alert).waits
 
 
-def test_two_answers_at_once_are_one_answer(person: Callable[..., Person]) -> None:
+def test_two_answers_at_once_are_one_answer(person: People) -> None:
     told = announce(person(plan=PlanName.URGENCE_TOTAL).id)
     gate, failures = threading.Barrier(2), list[Exception]()
 
@@ -290,31 +278,28 @@ def test_two_answers_at_once_are_one_answer(person: Callable[..., Person]) -> No
     assert failures == []
     (kept,) = rows(MatchAnswer)
     assert kept.changed_at is not None
-    assert alert_of(told).waits is (kept.value is TOO_LATE)
+    assert get(Alert, told.alert).waits is (kept.value is TOO_LATE)
 
 
 def test_answers_go_with_the_account(camille: Person) -> None:
     answer(announce(camille.id), TOO_LATE)
-    with session() as s:
-        s.execute(sa.delete(User))
+    remove(User)
     assert rows(MatchAnswer) == []
 
 
 def test_a_message_names_the_matches_of_all_that_left_with_it(
-    frozen: time_machine.Traveller, camille: Person, person: Callable[..., Person]
+    frozen: time_machine.Traveller, camille: Person, person: People
 ) -> None:
     robin = person("robin@example.org")
-    with session() as s:
-        contacts = {each.user_id: each.id for each in s.scalars(sa.select(Contact))}
+    contacts = {each.user_id: each.id for each in rows(Contact)}
     sent: dict[str, Any] = {"contact_id": contacts[camille.id], "provider_id": "one"}
     one, with_it = announce(camille.id, **sent), announce(camille.id, **sent)
     announce(robin.id, contact_id=contacts[robin.id], provider_id="one")  # a provider names a batch by one id
     announce(camille.id, **sent | {"provider_id": "two"})
     waiting = announce(camille.id, took=None, contact_id=contacts[camille.id])
-    second = wait_for(camille.id)
+    second = add_alert(camille.id)
     both = announce(camille.id, second, took=None)
-    with session() as s:
-        s.add(NotificationMatch(notification_id=both.message, match_id=waiting.match))
+    save(NotificationMatch(notification_id=both.message, match_id=waiting.match))
     with session() as s:
         assert set(find_matches(s, one.message)) == {one.match, with_it.match}
         assert find_matches(s, waiting.message) == [waiting.match]

@@ -1,26 +1,24 @@
 """The mailbox that an account left takes it back within a week: what that ends, and what it keeps."""
 
 import re
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
 from api.background import jobs
-from api.models.base import session
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.signed_links import VerifyAddress, write_token
-from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
-from tests.api.world import Person, rows
+from notifier.message_kind_base import TemplateContext
+from tests.api.messages import prepare
+from tests.clients import People, Person
+from tests.factories import change, get, rows, save
 
 FIRST, SECOND, THIRD = "camille@example.org", "thief@example.org", "thief2@example.org"
 PASSWORD = "the mailbox owners own password"
@@ -28,38 +26,31 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def camille(person: Callable[..., Person]) -> Person:
+def camille(person: People) -> Person:
     made = person(FIRST)
-    with session() as s:
-        user = s.get_one(User, made.id)
-        user.totp_secret, user.totp_confirmed_at = "A" * 32, clock() - DAY
+    change(User, User.id == made.id, totp_secret="A" * 32, totp_confirmed_at=clock() - DAY)
     return made
 
 
-def move(client: FlaskClient, who: Person, address: str) -> None:
+def move(who: Person, address: str) -> None:
     """Move the account from its login, as who took it over does."""
-    answer = client.patch("/api/users/profile", json={"email": address}, headers=who.headers)
+    answer = who.patch("/api/users/profile", {"email": address})
     assert answer.status_code == 200, answer.text
-    with session() as s:
-        version = s.get_one(User, who.id).token_version
-        contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).first()
+    version = get(User, who.id).token_version
+    contact = rows(Contact, Contact.channel == Channel.EMAIL)[0]
     assert contact
     body = {"token": write_token(VerifyAddress(contact.id, digest(address), new=version))}
-    assert client.post("/api/auth/verify-email", json=body, headers=who.headers).status_code == 200
+    assert who.post("/api/auth/verify-email", body).status_code == 200
 
 
 def links(mailbox: str) -> list[str]:
     """Return the links that mails about moves to a mailbox carry."""
-    found: list[str] = []
-    kind = kind_of("address_changed")
-    with session() as s:
-        for row in s.scalars(sa.select(Notification).where(Notification.kind == "address_changed")):
-            contact = s.get_one(Contact, row.contact_id)
-            made = kind.prepare(s, ClaimedRow.of(row), contact, clock())
-            assert isinstance(made, TemplateContext)
-            if made.address == mailbox and made.values["back_url"]:
-                found.append(urlsplit(made.values["back_url"]).path)
-    return found
+    made = [prepare(row) for row in rows(Notification, Notification.kind == "address_changed")]
+    return [
+        urlsplit(each.values["back_url"]).path
+        for each in made
+        if isinstance(each, TemplateContext) and each.address == mailbox and each.values["back_url"]
+    ]
 
 
 def read_account(user_id: object) -> User:
@@ -68,7 +59,7 @@ def read_account(user_id: object) -> User:
 
 
 def test_the_mailbox_takes_its_account_back(client: FlaskClient, camille: Person) -> None:
-    move(client, camille, SECOND)
+    move(camille, SECOND)
     (link,) = links(FIRST)
     for _ in range(2):
         page = client.get(link)
@@ -78,7 +69,7 @@ def test_the_mailbox_takes_its_account_back(client: FlaskClient, camille: Person
     user, (mailbox,) = read_account(camille.id), rows(Contact)
     assert (user.email, mailbox.address, mailbox.former_address) == (FIRST, FIRST, None)
     assert (user.password_hash, user.has_second_factor) == (None, True)
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+    assert camille.get("/api/auth/me").status_code == 401
     assert {login.ended_because for login in rows(Login)} <= {"address_confirmed"}
     assert [row.params["to"] for row in rows(Notification) if row.kind == "address_changed"][1:] == [SECOND]
     found = re.search(r'action="(/l/reset/[^"]+)"', page.text)
@@ -94,11 +85,10 @@ def test_what_was_linked_after_the_move_goes_and_what_was_before_stays(
     client: FlaskClient, camille: Person
 ) -> None:
     def prove(address: str, channel: Channel, at: datetime) -> None:
-        with session() as s:
-            s.add(Contact(user_id=camille.id, channel=channel, address=address, verified_at=at))
+        save(Contact(user_id=camille.id, channel=channel, address=address, verified_at=at))
 
     prove("+33612345678", Channel.SMS, clock() - DAY)
-    move(client, camille, SECOND)
+    move(camille, SECOND)
     with time_machine.travel(clock() + DAY, tick=False):
         prove("100000018", Channel.TELEGRAM, clock())
         assert client.post(links(FIRST)[0]).status_code == 200
@@ -109,12 +99,12 @@ def test_what_was_linked_after_the_move_goes_and_what_was_before_stays(
 
 
 def test_moves_and_passwords_that_follow_void_nothing(client: FlaskClient, camille: Person) -> None:
-    move(client, camille, SECOND)
+    move(camille, SECOND)
     (link,) = links(FIRST)
-    move(client, camille, THIRD)
+    move(camille, THIRD)
     assert links(SECOND) == [], "only the mailbox that the account had first"
     body = {"password": "another password of the thief"}
-    given = client.post("/api/auth/change-password", json=body, headers=camille.headers)
+    given = camille.post("/api/auth/change-password", body)
     assert given.status_code == 200
     client.post(link)
     assert read_account(camille.id).email == FIRST
@@ -123,16 +113,16 @@ def test_moves_and_passwords_that_follow_void_nothing(client: FlaskClient, camil
 @pytest.mark.parametrize(("days", "email"), [(6.9, FIRST), (7.1, SECOND)])
 def test_it_is_too_late_after_a_week(client: FlaskClient, camille: Person, days: float, email: str) -> None:
     with time_machine.travel(clock(), tick=False) as traveller:
-        move(client, camille, SECOND)
+        move(camille, SECOND)
         (link,) = links(FIRST)
         traveller.shift(timedelta(days=days))
         client.post(link)
         assert read_account(camille.id).email == email
 
 
-def test_a_job_forgets_the_mailbox_after_a_week(client: FlaskClient, camille: Person) -> None:
+def test_a_job_forgets_the_mailbox_after_a_week(camille: Person) -> None:
     with time_machine.travel(clock(), tick=False) as traveller:
-        move(client, camille, SECOND)
+        move(camille, SECOND)
         assert jobs.drop_old_codes()["addresses"] == 0
         traveller.shift(7 * DAY)
         assert jobs.drop_old_codes()["addresses"] == 1
@@ -142,9 +132,9 @@ def test_a_job_forgets_the_mailbox_after_a_week(client: FlaskClient, camille: Pe
 
 @pytest.mark.parametrize("confirmed", [False, True])
 def test_an_account_that_was_opened_meanwhile_gives_way_unless_it_is_confirmed(
-    client: FlaskClient, camille: Person, person: Callable[..., Person], confirmed: bool
+    client: FlaskClient, camille: Person, person: People, confirmed: bool
 ) -> None:
-    move(client, camille, SECOND)
+    move(camille, SECOND)
     (link,) = links(FIRST)
     other = person(FIRST, confirmed=confirmed)
     assert client.post(link).status_code == (409 if confirmed else 200)
@@ -152,8 +142,8 @@ def test_an_account_that_was_opened_meanwhile_gives_way_unless_it_is_confirmed(
     assert (other.id in {user.id for user in rows(User)}) is confirmed
 
 
-def test_who_moves_back_alone_leaves_nothing_to_take(client: FlaskClient, camille: Person) -> None:
-    move(client, camille, SECOND)
-    move(client, camille, FIRST)
+def test_who_moves_back_alone_leaves_nothing_to_take(camille: Person) -> None:
+    move(camille, SECOND)
+    move(camille, FIRST)
     (mailbox,) = rows(Contact)
     assert (mailbox.address, mailbox.former_address) == (FIRST, None)

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
@@ -18,7 +17,8 @@ from api.models.notification import Notification
 from api.models.user import Contact, User
 from configs.clock import clock
 from tests.api.auth.test_registrations import tokens
-from tests.api.world import PASSWORD, Door, rows
+from tests.api.world import Door
+from tests.factories import PASSWORD, change, remove, rows
 
 EMAIL = "camille@example.org"
 NEW = "quite another long password"
@@ -28,9 +28,8 @@ NEW = "quite another long password"
 def account(client: FlaskClient, frozen: time_machine.Traveller) -> None:
     """Make an account with a confirmed address."""
     client.post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD})
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-        s.execute(sa.delete(Notification))
+    change(Contact, verified_at=clock())
+    remove(Notification)
 
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -136,8 +135,7 @@ def test_the_page_behind_the_link_works_without_a_front_end(client: FlaskClient)
 
 
 def test_a_reset_by_link_confirms_an_address_that_was_not(client: FlaskClient) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=None))
+    change(Contact, verified_at=None)
     forget(client)
     (token,) = tokens("password_reset")
     assert reset(client, token).status_code == 204

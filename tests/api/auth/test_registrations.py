@@ -1,7 +1,6 @@
 """An account belongs to the mailbox: who registers a stranger's address first does not keep it."""
 
 import re
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
 from typing import Any
@@ -26,7 +25,9 @@ from configs.clock import clock
 from configs.plan import PlanName
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
-from tests.api.world import BOBIGNY, Door, Person, confirm_addresses, desk_state, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_alert, add_desk, change, remove, rows
 
 EMAIL = "camille@example.org"
 STRANGER, OWNER = "a strangers long password", "the owners own long password"
@@ -93,7 +94,7 @@ def test_what_a_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> N
                 summary_since=clock(),
             )
         )  # fmt: skip
-    wait_for(user.id)
+    add_alert(user.id)
     register(client, OWNER)
     confirm(client, tokens()[1])
     headers = {"Authorization": f"Bearer {given['token']}"}
@@ -124,9 +125,7 @@ def test_what_a_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> N
 READING = frozenset({"get", "head"})
 
 
-def test_an_unconfirmed_login_changes_nothing(
-    app: Flask, client: FlaskClient, camille: Person, person: Callable[..., Person]
-) -> None:
+def test_an_unconfirmed_login_changes_nothing(client: FlaskClient, camille: Person, person: People) -> None:
     document = client.get("/api/openapi.json").json or {}
     writing = [
         (path, method, operation)
@@ -147,13 +146,13 @@ def test_an_unconfirmed_login_changes_nothing(
     assert opened == open_ones
 
 
-def test_an_unconfirmed_login_has_no_export_made(client: FlaskClient, camille: Person) -> None:
-    assert client.get("/api/users/export", headers=camille.headers).status_code == 403
+def test_an_unconfirmed_login_has_no_export_made(camille: Person) -> None:
+    assert camille.get("/api/users/export").status_code == 403
     assert rows(Export) == []
 
 
 def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: FlaskClient, door: Door) -> None:
-    desk_state()
+    add_desk()
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": "Appelez le 0899 000 000"}
     register(client, OWNER, alert=wish, language="en", phone="06 12 34 56 78")
     assert rows(Alert) == []
@@ -168,7 +167,7 @@ def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: Fla
 
 
 def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, door: Door) -> None:
-    desk_state()
+    add_desk()
     register(client, OWNER, alert={"deskIds": [BOBIGNY]})
     (user,) = rows(User)
     with session() as s:
@@ -275,58 +274,53 @@ def test_strange_tokens_confirm_nothing(client: FlaskClient, frozen: time_machin
 def test_the_token_of_an_address_that_is_gone_is_not_found(client: FlaskClient) -> None:
     register(client, OWNER)
     (token,) = tokens()
-    with session() as s:
-        s.execute(sa.delete(User))
+    remove(User)
     assert confirm(client, token).status_code == 404
 
 
 @pytest.fixture
-def camille(person: Callable[..., Person], frozen: time_machine.Traveller) -> Person:
+def camille(person: People, frozen: time_machine.Traveller) -> Person:
     return person(EMAIL, confirmed=False)
 
 
 def test_a_bounced_address_is_confirmed_again_by_its_owner(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock(), state=ContactState.BOUNCED))
-    asked = client.post("/api/auth/verify-email/again", headers=camille.headers)
+    change(Contact, verified_at=clock(), state=ContactState.BOUNCED)
+    asked = camille.post("/api/auth/verify-email/again")
     assert asked.status_code == 202
     (token,) = tokens()
     assert confirm(client, token).status_code == 200
     (contact,) = rows(Contact)
     assert contact.reachable
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+    assert camille.get("/api/auth/me").status_code == 200
 
 
 def test_a_strangers_registration_sends_nothing_to_a_bounced_address(
     client: FlaskClient, camille: Person
 ) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    change(Contact, state=ContactState.BOUNCED)
     register(client, STRANGER)
     assert tokens() == []
 
 
 def test_the_owner_asks_for_the_mail_again_three_times_a_day_at_most(
-    client: FlaskClient, camille: Person, frozen: time_machine.Traveller
+    camille: Person, frozen: time_machine.Traveller
 ) -> None:
     for _ in range(4):
-        assert client.post("/api/auth/verify-email/again", headers=camille.headers).status_code == 202
+        assert camille.post("/api/auth/verify-email/again").status_code == 202
         frozen.shift(timedelta(seconds=301))
     assert len(tokens()) == 3
 
 
-def test_a_confirmed_address_needs_no_mail(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    assert client.post("/api/auth/verify-email/again", headers=camille.headers).status_code == 202
+def test_a_confirmed_address_needs_no_mail(camille: Person) -> None:
+    change(Contact, verified_at=clock())
+    assert camille.post("/api/auth/verify-email/again").status_code == 202
     assert rows(Notification) == []
 
 
 def test_the_mail_that_is_asked_for_again_confirms_the_same_registration(client: FlaskClient) -> None:
     register(client, OWNER)
     headers = {"Authorization": f"Bearer {log_in(client, OWNER).json['token']}"}
-    with session() as s:
-        s.execute(sa.delete(Notification))
+    remove(Notification)
     client.post("/api/auth/verify-email/again", headers=headers)
     (token,) = tokens()
     confirm(client, token)
@@ -368,7 +362,7 @@ def test_a_tag_or_a_dot_makes_another_account(client: FlaskClient, other: str) -
 def test_an_address_that_no_provider_takes_is_refused_by_its_letter(
     client: FlaskClient, camille: Person, letter: str, request_line: str, fields: dict[str, str]
 ) -> None:
-    confirm_addresses()
+    change(Contact, verified_at=clock())
     method, path = request_line.split()
     body = {"email": f"cam{letter}lle@example.org", **fields}
     answer = client.open(path, method=method, json=body, headers=camille.headers)

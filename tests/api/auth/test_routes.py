@@ -4,7 +4,6 @@ from uuid import UUID
 
 import bcrypt
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -14,14 +13,15 @@ from pydantic import ValidationError
 from api.accounts.hash_turns import take_turn
 from api.auth.schemas import Registration
 from api.middleware.problems import list_field_errors
-from api.models.base import session
 from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.signing import SKEW
-from tests.api.world import PASSWORD, Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import PASSWORD, add_contact, change, remove, rows
 
 CAMILLE = {"email": "Camille@Example.org", "password": PASSWORD}
 
@@ -109,18 +109,14 @@ def test_a_mail_that_never_left_is_written_again_at_once(client: FlaskClient) ->
     for count in range(1, 6):
         register(client)
         assert len(rows(Notification)) == count
-        with session() as s:
-            s.execute(
-                sa.update(Notification).values(state=State.FAILED, reason="no answer", failed_at=clock())
-            )
+        change(Notification, state=State.FAILED, reason="no answer", failed_at=clock())
 
 
 def test_a_confirmed_address_learns_that_it_has_an_account(
     client: FlaskClient, door: Door, frozen: time_machine.Traveller
 ) -> None:
     answer = register(client)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
+    change(Contact, verified_at=clock())
     frozen.shift(timedelta(minutes=1))
     assert register(client) == answer
     first, second = sorted(rows(Notification), key=lambda row: row.id)
@@ -240,9 +236,7 @@ def test_without_a_good_token_nothing_is_shown(client: FlaskClient) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "bearer "])
-def test_the_scheme_of_a_token_has_no_case(
-    client: FlaskClient, person: Callable[..., Person], scheme: str
-) -> None:
+def test_the_scheme_of_a_token_has_no_case(client: FlaskClient, person: People, scheme: str) -> None:
     token = person().headers["Authorization"].partition(" ")[2]
     answer = client.get("/api/auth/me", headers={"Authorization": f"{scheme} {token}"})
     assert answer.status_code == 200
@@ -251,25 +245,17 @@ def test_the_scheme_of_a_token_has_no_case(
         assert client.get("/api/auth/me", headers=headers).status_code == 401
 
 
-def test_a_new_token_version_ends_every_token_before(
-    client: FlaskClient, person: Callable[..., Person]
-) -> None:
-    camille = person()
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
-    with session() as s:
-        s.execute(sa.update(User).values(token_version=User.token_version + 1))
-    answer = client.get("/api/auth/me", headers=camille.headers)
+def test_a_new_token_version_ends_every_token_before(camille: Person) -> None:
+    assert camille.get("/api/auth/me").status_code == 200
+    change(User, token_version=User.token_version + 1)
+    answer = camille.get("/api/auth/me")
     assert answer.status_code == 401
     assert (answer.json or {})["type"].endswith(":token-revoked")
 
 
-def test_the_token_of_a_user_who_is_gone_is_refused(
-    client: FlaskClient, person: Callable[..., Person]
-) -> None:
-    camille = person()
-    with session() as s:
-        s.execute(sa.delete(User))
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+def test_the_token_of_a_user_who_is_gone_is_refused(camille: Person) -> None:
+    remove(User)
+    assert camille.get("/api/auth/me").status_code == 401
 
 
 def test_a_token_about_nobody_is_refused(app: Flask, client: FlaskClient) -> None:
@@ -279,16 +265,11 @@ def test_a_token_about_nobody_is_refused(app: Flask, client: FlaskClient) -> Non
 
 
 def test_the_account_shows_contacts_flags_and_the_plan(
-    client: FlaskClient, person: Callable[..., Person], frozen: time_machine.Traveller
+    person: People, frozen: time_machine.Traveller
 ) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    with session() as s:
-        s.add(
-            Contact(
-                user_id=camille.id, channel=Channel.TELEGRAM, address="17", verified_at=clock(), enabled=True
-            )
-        )
-    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    add_contact(camille.id, Channel.TELEGRAM, "17")
+    shown = camille.get("/api/auth/me").json
     assert UUID(shown["id"]) == camille.id
     assert shown["plan"] == "URGENCE_TOTAL"
     assert shown["planExpiresAt"] == "2026-11-21T09:00:00Z"
@@ -298,7 +279,7 @@ def test_the_account_shows_contacts_flags_and_the_plan(
     assert "passwordHash" not in shown
 
 
-def test_without_a_grant_the_plan_is_none(client: FlaskClient, person: Callable[..., Person]) -> None:
+def test_without_a_grant_the_plan_is_none(client: FlaskClient, person: People) -> None:
     shown = client.get("/api/auth/me", headers=person().headers).json or {}
     assert (shown["plan"], shown["planExpiresAt"]) == ("NONE", None)
 

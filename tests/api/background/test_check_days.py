@@ -8,13 +8,12 @@ import time_machine
 
 from api.background import check_day_totals, jobs
 from api.models.base import session
-from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
 from api.models.partitions import make_partitions
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.world import BOBIGNY, desk_state, rows, see
+from tests.factories import BOBIGNY, add_check, add_desk, rows, see
 
 TODAY = date(2026, 11, 20)
 
@@ -22,13 +21,7 @@ pytestmark = pytest.mark.usefixtures("database", "frozen")
 
 
 def check(at: str, outcome: Outcome = Outcome.NO_SLOTS, desk_id: str = BOBIGNY, day: date = TODAY) -> None:
-    with session() as s:
-        s.add(
-            Check(
-                started_at=datetime.fromisoformat(f"{day}T{at}Z"), desk_id=desk_id, outcome=outcome, evidence="x",
-                milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
-            )
-        )  # fmt: skip
+    add_check(desk_id, started_at=datetime.fromisoformat(f"{day}T{at}Z"), outcome=outcome)
 
 
 def days(day: date = TODAY) -> dict[str, Any]:
@@ -51,7 +44,7 @@ def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
-    desk_state(wished_seconds=60.0, feasible_seconds=90.0, due_queue="prefenligne", status=DeskStatus.ACTIVE)
+    add_desk(wished_seconds=60.0, feasible_seconds=90.0, due_queue="prefenligne", status=DeskStatus.ACTIVE)
     for at in ("00:00:00", "08:00:00", "08:01:00", "08:03:00"):
         check(at)
     check("08:03:30", Outcome.SLOTS)
@@ -66,8 +59,8 @@ def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
 
 
 def test_a_scheduled_desk_without_a_check_shows_its_day_and_others_do_not() -> None:
-    desk_state(wished_seconds=30.0, due_queue="prefenligne")
-    desk_state("bobigny_93/retired", wished_seconds=30.0)
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
+    add_desk("bobigny_93/retired", wished_seconds=30.0)
     jobs.check_days()
     (row,) = rows(CheckDay)
     assert (row.desk_id, row.checks, row.proven, row.outcomes) == (BOBIGNY, 0, 0, {})
@@ -75,7 +68,7 @@ def test_a_scheduled_desk_without_a_check_shows_its_day_and_others_do_not() -> N
 
 
 def test_a_repetition_writes_the_same_and_later_checks_are_added(frozen: time_machine.Traveller) -> None:
-    desk_state(wished_seconds=30.0, due_queue="prefenligne")
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
     check("08:00:00")
     for _ in range(2):
         jobs.check_days()
@@ -89,12 +82,12 @@ def test_a_repetition_writes_the_same_and_later_checks_are_added(frozen: time_ma
 def test_a_day_ends_at_midnight_utc_and_is_summed_up_once_more_after_it(
     frozen: time_machine.Traveller,
 ) -> None:
-    desk_state(wished_seconds=30.0, due_queue="prefenligne")
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
     frozen.move_to("2026-11-20T23:30:00+00:00")
     jobs.check_days()
     check("23:59:59.999999")
     check("00:00:00", day=TODAY + timedelta(days=1))
-    desk_state(wished_seconds=120.0, due_queue="prefenligne")
+    add_desk(wished_seconds=120.0, due_queue="prefenligne")
     frozen.move_to("2026-11-21T00:00:00+00:00")
     assert jobs.check_days()["desks"] == 2
     yesterday, today = days()[BOBIGNY], days(TODAY + timedelta(days=1))[BOBIGNY]
@@ -141,7 +134,7 @@ def test_a_table_that_is_empty_is_filled_from_the_oldest_check_on() -> None:
 
 
 def test_a_clock_that_was_ahead_hides_no_day(frozen: time_machine.Traveller) -> None:
-    desk_state(wished_seconds=30.0, due_queue="prefenligne")
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
     frozen.shift(timedelta(days=5))
     jobs.check_days()
     frozen.shift(timedelta(days=-5))

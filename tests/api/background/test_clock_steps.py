@@ -11,7 +11,7 @@ from api.background.schedule import ScheduledJob
 from api.background.scheduler import Scheduler
 from api.models.job_run import JobResult, JobRun
 from configs.clock import clock
-from tests.api.world import rows
+from tests.factories import rows
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 MINUTELY = ScheduledJob("minutely", MINUTE)

@@ -11,12 +11,12 @@ from api.background.job_store import find_last_due
 from api.background.schedule import DailyJob
 from api.background.scheduler import Scheduler
 from api.models.base import session
-from api.models.job_run import JobResult, JobRun
+from api.models.job_run import JobResult
 from api.models.notification import Notification
 from api.models.user import Channel, Role
 from configs.clock import clock
 from tests.api.operations.operators import add_operator
-from tests.api.world import rows
+from tests.factories import add_job_run, rows
 
 MORNING = DailyJob("operations_digest", timedelta(days=1), hour=9)
 Work = Callable[[], int]
@@ -112,9 +112,7 @@ def test_the_time_of_a_message_begins_where_the_last_one_ended(
 
     assert last() == now - day
     for days, result in ((1, JobResult.FAILED), (3, JobResult.DONE), (5, JobResult.DONE)):
-        with session() as s:
-            at = now - days * day
-            s.add(JobRun(job="operations_digest", due_at=at, ended_at=at, result=result, next_nudge_at=at))
+        add_job_run("operations_digest", result, now - days * day)
     assert last() == now - 3 * day
     frozen.shift(timedelta(days=30))
     now = clock()

@@ -10,12 +10,11 @@ import time_machine
 from api.background import delivery_day_totals, jobs
 from api.models.base import new_id, session
 from api.models.delivery_day import DeliveryDay
-from api.models.notification import MatchSlot, Notification, NotificationMatch, State
+from api.models.notification import MatchSlot, Notification, State
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Channel, User
+from api.models.user import Channel
 from configs.clock import clock
-from tests.api.slot_messages import NINE, message
-from tests.api.world import match, rows, see, wait_for
+from tests.factories import NINE, add_alert, add_match, add_slot_message, add_user, change, rows, see
 
 TODAY = date(2026, 11, 20)
 
@@ -28,30 +27,23 @@ def days() -> dict[tuple[date, Channel], Any]:
 
 def failed_alert(at: datetime, gone_at: datetime | None) -> None:
     """Write a slot alert that was refused for good ten seconds after its page was read."""
-    with session() as s:
-        user = User(email=f"{new_id()}@example.org", password_hash=None)
-        s.add(user)
-        s.flush()
-        user_id = user.id
+    user_id = add_user().id
     detection_id, slots = see("2026-12-01", "2026-12-02", at=at)
-    match_id = match(wait_for(user_id), detection_id, slots)
+    match_id = add_match(add_alert(user_id), detection_id, slots)
     failed_at = at + timedelta(seconds=10)
-    notification_id = message(at, None, user_id, state=State.FAILED, reason="refused", failed_at=failed_at)
-    with session() as s:
-        s.execute(sa.update(MatchSlot).where(MatchSlot.match_id == match_id).values(decided_at=at))
-        s.add(NotificationMatch(notification_id=notification_id, match_id=match_id))
-        if gone_at:
-            gone = {"gone_at": gone_at, "gone_reason": GoneReason.TAKEN}
-            s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(**gone))
+    add_slot_message(at, None, user_id, match_id, state=State.FAILED, reason="refused", failed_at=failed_at)
+    change(MatchSlot, MatchSlot.match_id == match_id, decided_at=at)
+    if gone_at:
+        change(SlotRow, SlotRow.id.in_(slots), gone_at=gone_at, gone_reason=GoneReason.TAKEN)
 
 
 def test_a_day_has_counts_and_percentiles_by_channel() -> None:
     for took in (1, 2, 3, 4, 100):
-        message(took=took)
-    message(took=0.5, channel=Channel.SMS)
-    message(took=None)  # still to be sent
-    message(kind="welcome")
-    message(committed_at=None)  # it catches up
+        add_slot_message(took=took)
+    add_slot_message(took=0.5, channel=Channel.SMS)
+    add_slot_message(took=None)  # still to be sent
+    add_slot_message(kind="welcome")
+    add_slot_message(committed_at=None)  # it catches up
     assert jobs.delivery_days() == {"days": 30, "rows": 2}
     mail, sms = days()[TODAY, Channel.EMAIL], days()[TODAY, Channel.SMS]
     assert (mail.accepted, mail.p50_seconds, mail.failed, mail.updated_at) == (5, 3, 0, clock())
@@ -68,16 +60,16 @@ def test_what_failed_counts_if_a_slot_of_it_was_open_then() -> None:
         "reason": "slots gone",
         "failed_at": NINE + timedelta(minutes=1),
     }
-    message(took=None, attempts=3, **gone)
-    message(took=None, attempts=0, **gone)
+    add_slot_message(took=None, attempts=3, **gone)
+    add_slot_message(took=None, attempts=0, **gone)
     jobs.delivery_days()
     row = days()[TODAY, Channel.EMAIL]
     assert (row.accepted, row.p50_seconds, row.failed) == (0, None, 3)
 
 
 def test_a_message_counts_on_the_utc_day_on_which_it_was_written() -> None:
-    message(datetime(2026, 11, 20, tzinfo=UTC))
-    message(datetime(2026, 11, 19, 23, 59, 59, 999999, tzinfo=UTC), took=600)
+    add_slot_message(datetime(2026, 11, 20, tzinfo=UTC))
+    add_slot_message(datetime(2026, 11, 19, 23, 59, 59, 999999, tzinfo=UTC), took=600)
     jobs.delivery_days()
     assert {day: row.accepted for (day, _), row in days().items()} == {
         TODAY: 1,
@@ -88,16 +80,13 @@ def test_a_message_counts_on_the_utc_day_on_which_it_was_written() -> None:
 def test_a_repetition_writes_the_same_and_what_is_accepted_later_is_added(
     frozen: time_machine.Traveller,
 ) -> None:
-    late = message(took=None)
+    late = add_slot_message(took=None)
     for _ in range(2):
-        message(took=1)
+        add_slot_message(took=1)
         jobs.delivery_days()
     assert days()[TODAY, Channel.EMAIL].accepted == 2
     frozen.shift(timedelta(hours=20))
-    with session() as s:
-        s.execute(
-            sa.update(Notification).where(Notification.id == late).values(accepted_at=clock(), state="sent")
-        )
+    change(Notification, Notification.id == late, accepted_at=clock(), state="sent")
     assert jobs.delivery_days()["days"] == 3
     assert days()[TODAY, Channel.EMAIL].accepted == 3
 
@@ -107,7 +96,7 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
 ) -> None:
     every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
     for day in every:
-        message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
+        add_slot_message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
     real = delivery_day_totals.sum_day
 
     def die(s: Any, day: date, now: datetime) -> int:
@@ -126,9 +115,9 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
 
 
 def test_after_an_outage_the_days_since_then_are_made_up(frozen: time_machine.Traveller) -> None:
-    message()
+    add_slot_message()
     jobs.delivery_days()
-    message(NINE + timedelta(days=2))
+    add_slot_message(NINE + timedelta(days=2))
     frozen.shift(timedelta(days=4))
     assert jobs.delivery_days()["days"] == 6
     assert (TODAY + timedelta(days=2), Channel.EMAIL) in days()

@@ -19,8 +19,19 @@ from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.retention import batches
 from configs.clock import clock
-from configs.outcome import Outcome
-from tests.api.world import BOBIGNY, Person, desk_state, match, rows, see, wait_for
+from tests.clients import People
+from tests.factories import (
+    BOBIGNY,
+    add_alert,
+    add_check,
+    add_desk,
+    add_match,
+    change,
+    remove,
+    rows,
+    save,
+    see,
+)
 
 pytestmark = pytest.mark.usefixtures("database")
 DAY = timedelta(days=1)
@@ -28,13 +39,7 @@ OLD = date(2026, 7, 3)
 
 
 def check(at: datetime, desk_id: str = BOBIGNY) -> None:
-    with session() as s:
-        s.add(
-            Check(
-                started_at=at, desk_id=desk_id, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1, requests=1,
-                slots_seen=0, covered=[], process="test",
-            )
-        )  # fmt: skip
+    add_check(desk_id, started_at=at)
 
 
 @pytest.fixture
@@ -73,8 +78,7 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     old_day: datetime, frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(old_day + timedelta(hours=1.5))
-    with session() as s:
-        s.execute(sa.delete(Check).where(Check.started_at > clock()))
+    remove(Check, Check.started_at > clock())
     jobs.check_days()
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
@@ -84,19 +88,18 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
 
 
 def test_sums_that_count_more_than_a_restored_day_holds_stay(old_day: datetime) -> None:
-    with session() as s:
-        s.add(
-            CheckDay(
-                desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
-            )
+    save(
+        CheckDay(
+            desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
         )
+    )
     assert jobs.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
     assert totals() == {OLD: 500}
 
 
 @pytest.mark.usefixtures("old_day")
 def test_a_late_sum_does_not_move_where_the_sums_of_later_days_go_on(frozen: time_machine.Traveller) -> None:
-    desk_state(due_queue="prefenligne")
+    add_desk(due_queue="prefenligne")
     frozen.move_to("2026-10-10T12:00:00+00:00")
     jobs.check_days()
     frozen.move_to("2026-10-14T12:00:00+00:00")  # no sums for four days
@@ -110,27 +113,24 @@ def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[
 
     def announce(user_id: UUID, *moments: str) -> tuple[UUID, list[int]]:
         detection_id, slots = see(*moments)
-        match_id = match(wait_for(user_id), detection_id, [slots[0]])
+        match_id = add_match(add_alert(user_id), detection_id, [slots[0]])
         ranges = ",".join(f"[{each},{each + 1})" for each in slots)
-        with session() as s:
-            row = s.get_one(MatchSlot, (match_id, slots[0]))
-            row.slots = f"{{{ranges}}}"
+        change(MatchSlot, MatchSlot.match_id == match_id, slots=f"{{{ranges}}}")
         return detection_id, slots
 
     return announce
 
 
 def go(slots: list[int], at: datetime) -> None:
-    with session() as s:
-        gone = {"gone_at": at, "gone_reason": GoneReason.TAKEN}
-        s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(gone))
+    gone = {"gone_at": at, "gone_reason": GoneReason.TAKEN}
+    change(SlotRow, SlotRow.id.in_(slots), **gone)
 
 
 Announce = Callable[..., tuple[UUID, list[int]]]
 
 
 def test_a_slot_goes_a_year_after_it_was_gone_with_what_announced_it(
-    announced: Announce, person: Callable[..., Person], frozen: time_machine.Traveller
+    announced: Announce, person: People, frozen: time_machine.Traveller
 ) -> None:
     _, slots = announced(person().id, "2026-12-01", "2026-12-02")
     go(slots, clock())
@@ -144,7 +144,7 @@ def test_a_slot_goes_a_year_after_it_was_gone_with_what_announced_it(
 
 @pytest.mark.rule("3.4")
 def test_a_slot_stays_while_one_that_was_announced_with_it_is_open(
-    announced: Announce, person: Callable[..., Person], frozen: time_machine.Traveller
+    announced: Announce, person: People, frozen: time_machine.Traveller
 ) -> None:
     """Its row says that the other one was announced."""
     _, slots = announced(person().id, "2026-12-01", "open")

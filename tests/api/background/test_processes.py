@@ -17,7 +17,7 @@ from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
 from configs.clock import clock
 from deploy.local.valkey import start_valkey
-from tests.api.world import rows
+from tests.factories import rows
 from tests.notifier.program import Program
 from tests.waiting import outlive, until
 

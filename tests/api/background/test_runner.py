@@ -6,7 +6,6 @@ from itertools import pairwise
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from structlog.testing import capture_logs
 
@@ -14,11 +13,11 @@ from api.background import jobs
 from api.background.job_store import MOST_ATTEMPTS
 from api.background.runner import run_job, warm_up_before_fork
 from api.background.scheduler import Scheduler
-from api.models.base import engine, session
+from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
 from configs.clock import clock
 from tests.api.background.conftest import HOURLY
-from tests.api.world import rows
+from tests.factories import add_job_run, change, rows
 from tests.waiting import until
 
 Work = Callable[[], int]
@@ -95,8 +94,7 @@ def test_a_job_that_succeeds_after_a_failure_keeps_no_error(
 
 
 def test_a_job_that_kills_each_worker_is_given_up(run_id: UUID, done: list[str]) -> None:
-    with session() as s:
-        s.execute(sa.update(JobRun).values(attempts=MOST_ATTEMPTS))
+    change(JobRun, attempts=MOST_ATTEMPTS)
     run_job(str(run_id))
     (run,) = rows(JobRun)
     assert (run.result, run.error, done) == (JobResult.FAILED, "WorkerDied", [])
@@ -108,8 +106,7 @@ def test_a_run_that_another_worker_took_over_is_not_ended_by_the_first(
     taken = uuid4()
 
     def lose() -> dict[str, int]:
-        with session() as s:
-            s.execute(sa.update(JobRun).values(lease_token=taken))
+        change(JobRun, lease_token=taken)
         return {}
 
     monkeypatch.setattr(jobs, "hourly", lose)
@@ -182,9 +179,8 @@ def test_a_run_that_changed_nothing_is_dropped_after_three_days(
     left: int,
 ) -> None:
     result = JobResult.FAILED if error else JobResult.DONE
-    with session() as s:
-        values = {"ended_at": clock(), "result": result, "counts": counts, "error": error}
-        s.execute(sa.update(JobRun).values(values))
+    values = {"ended_at": clock(), "result": result, "counts": counts, "error": error}
+    change(JobRun, **values)
     frozen.shift(timedelta(days=3))
     assert jobs.drop_job_runs() == {"dropped": 0}
     frozen.shift(1)
@@ -197,8 +193,7 @@ def test_an_open_run_of_a_job_that_is_scheduled_no_more_is_dropped(
 ) -> None:
     frozen.shift(timedelta(days=1))
     assert jobs.drop_job_runs() == {"dropped": 0}
-    with session() as s:
-        s.add(JobRun(job="check_days", due_at=clock(), next_nudge_at=clock()))
+    add_job_run("check_days")
     frozen.shift(timedelta(days=2))
     assert jobs.drop_job_runs() == {"dropped": 1}
     assert [run.job for run in rows(JobRun)] == ["check_days"]

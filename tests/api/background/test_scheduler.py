@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 
 from api.background import job_store, jobs
@@ -26,7 +25,7 @@ from configs.job_queues import queue
 from configs.loop_report import BACKGROUND, read_report
 from configs.settings import settings
 from tests.api.background.conftest import DAILY, HOURLY
-from tests.api.world import rows
+from tests.factories import change, rows
 
 NOWHERE = "redis://127.0.0.1:1/0"
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
@@ -35,11 +34,6 @@ Work = Callable[[], int]
 
 def waiting() -> list[str]:
     return [str(job.func_name) for name in JOB_QUEUES for job in queue(name).get_jobs()]
-
-
-def change(**columns: Any) -> None:
-    with session() as s:
-        s.execute(sa.update(JobRun).values(**columns))
 
 
 def lose_nudges() -> None:
@@ -309,12 +303,12 @@ def test_a_job_that_still_runs_is_not_started_again(
     lease = {"lease_token": rows(JobRun)[0].id, "started_at": clock()}
     lose_nudges()
     for _ in range(40):  # over two due times, its lease renewed as by a living worker
-        change(**lease, lease_until=clock() + timedelta(seconds=30))
+        change(JobRun, **lease, lease_until=clock() + timedelta(seconds=30))
         scheduler.turn()
         frozen.shift(300)
     assert work() == 1  # the daily one, enqueued before
     assert len(due_times()) == 1
-    change(ended_at=clock(), result=JobResult.DONE, lease_token=None, lease_until=None)
+    change(JobRun, ended_at=clock(), result=JobResult.DONE, lease_token=None, lease_until=None)
     done.clear()
     scheduler.turn()
     work()
@@ -328,7 +322,7 @@ def test_a_run_whose_worker_was_killed_is_enqueued_when_its_lease_is_over(
     scheduler.turn()
     lose_nudges()
     (run,) = rows(JobRun)
-    change(lease_token=run.id, lease_until=clock() + timedelta(seconds=30), attempts=1)
+    change(JobRun, lease_token=run.id, lease_until=clock() + timedelta(seconds=30), attempts=1)
     frozen.shift(29)
     scheduler.turn()
     assert waiting() == []

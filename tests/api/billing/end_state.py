@@ -15,7 +15,7 @@ from api.models.watch_credit import WatchCredit
 from configs.clock import clock
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_messages
-from tests.api.world import rows
+from tests.factories import rows
 
 _HOUR = 3600
 

@@ -11,22 +11,16 @@ from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, RefundReason
-from api.models.user import Grant
+from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
-from tests.api.declarations.orders import (
-    buy,
-    count_mails,
-    delete_account,
-    hand_over,
-    list_amounts,
-    list_mails,
-)
+from tests.api.declarations.orders import buy, count_mails, hand_over, list_amounts, list_mails
 from tests.api.declarations.test_forms import declare, press
 from tests.api.payments.shop import get_payment, list_grants, list_messages, list_refunds
-from tests.api.world import Person, desk_state, rows
+from tests.clients import People, problem
+from tests.factories import add_desk, remove, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 LENGTH = {DAY: timedelta(days=1), WEEK: timedelta(days=7)}
@@ -98,7 +92,7 @@ def test_a_month_can_be_ordered_again_after_90_days(till: Till, used: PlanName) 
     buy_and_withdraw(till, used)
     until = clock() + timedelta(days=90)
     refused = till.order(TOTAL)
-    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "after-withdrawal")
+    assert problem(refused) == (409, "after-withdrawal")
     assert refused.json["availableFrom"] == f"{until:%Y-%m-%dT%H:%M:%SZ}"
     assert all(each in refused.json["detail"] for each in ("URGENCE_24H", "URGENCE_7J", f"{until:%Y-%m-%d}"))
     assert till.get("quote", plan=TOTAL).status_code == 409
@@ -141,7 +135,7 @@ def test_once_it_began_the_time_to_withdraw_is_over(till: Till) -> None:
     till.shop.pass_time(seconds=(LATER - clock()).total_seconds())
     till.sign_in()
     answer = till.post("withdraw", {"paymentId": str(order.id)})
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "period-over")
+    assert problem(answer) == (409, "period-over")
 
 
 def test_a_mail_that_passes_midnight_gives_no_free_day(till: Till) -> None:
@@ -185,19 +179,19 @@ def test_plans_that_wait_follow_each_other_and_none_moves_up(till: Till) -> None
 
 def test_its_alert_waits_for_the_plan_and_needs_no_other_click(till: Till) -> None:
     buy_and_withdraw(till)
-    desk_state()
+    add_desk()
     till.buy(WEEK, alert=ALERT)
     (alert,) = rows(Alert)
     assert (alert.enabled, "alerts_paused" in list_messages()) == (True, False)
-    assert till.api.get("/api/auth/me").json["nextPlan"] == WEEK
-    assert till.api.get("/api/auth/me").json["nextPlanStartsAt"] == "2026-12-04T23:00:00Z"
-    assert till.api.send("POST", "/api/alerts", ALERT).status_code == 402, "no plan runs yet"
+    assert till.person.get("/api/auth/me").json["nextPlan"] == WEEK
+    assert till.person.get("/api/auth/me").json["nextPlanStartsAt"] == "2026-12-04T23:00:00Z"
+    assert till.person.send("POST", "/api/alerts", ALERT).status_code == 402, "no plan runs yet"
     till.shop.pass_time(seconds=(LATER - clock()).total_seconds())
     till.sign_in()
     jobs.pause_excess_alerts()
-    assert till.api.get(f"/api/alerts/{alert.id}").json["isActive"] is True
-    assert till.api.get("/api/auth/me").json["nextPlan"] is None
-    assert till.api.send("POST", "/api/alerts", ALERT | {"name": "Maman"}).status_code == 201
+    assert till.person.get(f"/api/alerts/{alert.id}").json["isActive"] is True
+    assert till.person.get("/api/auth/me").json["nextPlan"] is None
+    assert till.person.send("POST", "/api/alerts", ALERT | {"name": "Maman"}).status_code == 201
 
 
 def test_what_runs_beside_it_is_neither_credited_nor_ended(till: Till) -> None:
@@ -218,19 +212,15 @@ def test_a_declaration_by_the_form_counts_from_its_second(till: Till) -> None:
     assert till.get("quote", plan=WEEK).json["beginsLater"] is True
 
 
-def test_an_address_that_somebody_typed_changes_nobody_s_order(
-    till: Till, person: Callable[..., Person]
-) -> None:
+def test_an_address_that_somebody_typed_changes_nobody_s_order(till: Till, person: People) -> None:
     other = Till(till.shop, person("other@example.org"))
     declare(till, buy(till, WEEK), email="other@example.org")
     assert other.get("quote", plan=DAY).json["beginsLater"] is False
 
 
-def test_a_withdrawal_by_the_form_follows_its_address_to_a_new_account(
-    till: Till, person: Callable[..., Person]
-) -> None:
+def test_a_withdrawal_by_the_form_follows_its_address_to_a_new_account(till: Till, person: People) -> None:
     order = buy(till, WEEK)
-    delete_account(till.person.id)
+    remove(User, User.id == till.person.id)
     declare(till, order, email="Camille@example.org")
     again = Till(till.shop, person("camille@example.org"))
     assert again.get("quote", plan=DAY).json["beginsLater"] is False, "nobody confirmed it yet"

@@ -5,11 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit
 from api.models.user import Contact, User
 from api.payments.client import call
@@ -17,7 +15,8 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
-from tests.api.world import desk_state, rows
+from tests.clients import problem
+from tests.factories import add_desk, change, rows
 
 _SESSIONS = "/v1/checkout/sessions"
 
@@ -63,7 +62,7 @@ def test_an_order_without_consent_or_choice_is_refused(
 
 
 def test_an_order_is_written_with_its_consent_and_asked_for_at_stripe(till: Till) -> None:
-    desk_state()
+    add_desk()
     answer = till.order(alert=ALERT)
     assert answer.status_code == 200
     (payment,), (page,) = rows(Payment), till.sessions()
@@ -104,11 +103,10 @@ def test_the_payment_creates_the_alert(till: Till) -> None:
 
 
 def test_an_alert_that_the_plan_cannot_carry_by_then_is_paused_and_told(till: Till) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
+    change(Contact, verified_at=clock())
     till.buy(PlanName.URGENCE_24H)
     wished = till.order(PlanName.URGENCE_24H, alert=ALERT | {"name": "Maman"})
-    made = till.shop.client.post("/api/alerts", json=ALERT, headers=till.person.headers)
+    made = till.person.post("/api/alerts", ALERT)
     assert made.status_code == 201, made.json
     till.pay(wished)
     names = {each.name: each.enabled for each in rows(Alert)}
@@ -130,7 +128,7 @@ def test_the_back_button_after_paying_buys_nothing_twice(till: Till) -> None:
     assert first.json
     till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2], card="visa")
     again = till.order()  # before any event has come
-    assert (again.status_code, again.json["type"].rpartition(":")[2]) == (409, "already-paid")
+    assert problem(again) == (409, "already-paid")
     assert len(rows(Payment)) == 1
 
 
@@ -165,11 +163,11 @@ def test_what_stripe_refuses_is_our_fault_and_can_be_ordered_again(till: Till, s
 
 
 def test_three_orders_may_wait_and_no_fourth(till: Till) -> None:
-    desk_state()
+    add_desk()
     wishes: list[dict[str, Any]] = [{}, {"alert": ALERT}, {"alert": ALERT | {"name": "Maman"}}]
     assert [till.order(**each).status_code for each in wishes] == [200, 200, 200]
     fourth = till.order(alert=ALERT | {"name": "Papa"})
-    assert (fourth.status_code, fourth.json["type"].rpartition(":")[2]) == (409, "too-many-checkouts")
+    assert problem(fourth) == (409, "too-many-checkouts")
     assert fourth.json["availableFrom"] == "2026-11-20T10:00:00Z"
     till.shop.pass_time(minutes=61)
     assert till.order().status_code == 200
@@ -196,7 +194,7 @@ def test_a_dearer_plan_credits_the_cheaper_one_and_ends_it(till: Till) -> None:
     till.pay(answer)
     assert till.get("history").json["items"][0]["credits"][0]["reason"] == "upgrade"
     assert list_messages() == ["order", "order", "plan_upgraded"]
-    held = till.shop.client.get("/api/auth/me", headers=till.person.headers).json or {}
+    held = till.person.get("/api/auth/me").json
     assert (held["plan"], held["planExpiresAt"]) == ("URGENCE_7J", "2026-11-27T15:00:00Z")
 
 
@@ -239,7 +237,7 @@ def test_prices_come_from_the_settings_or_the_plans(till: Till, settings_env: An
 def test_an_alert_that_the_plan_would_not_carry_is_refused(till: Till) -> None:
     till.buy(PlanName.URGENCE_24H, alert=ALERT)
     refused = till.order(PlanName.URGENCE_24H, alert=ALERT | {"name": "Maman"})
-    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "plan-limit")
+    assert problem(refused) == (409, "plan-limit")
     assert till.order(PlanName.URGENCE_24H).status_code == 200
 
 
@@ -274,7 +272,7 @@ def test_a_cheaper_plan_or_a_second_subscription_says_from_when(till: Till) -> N
     till.buy(PlanName.URGENCE_TOTAL)
     for name in PlanName.URGENCE_TOTAL, PlanName.URGENCE_7J:
         second = till.get("quote", plan=name.value)
-        assert (second.status_code, second.json["type"].rpartition(":")[2]) == (409, "plan-held")
+        assert problem(second) == (409, "plan-held")
         assert second.json["availableFrom"][:10] == f"{clock() + timedelta(days=30):%Y-%m-%d}"
 
 
@@ -283,8 +281,7 @@ def test_a_customer_deleted_at_stripe_can_order_again(till: Till) -> None:
     (user,) = [each for each in rows(User) if each.id == till.person.id]
     call(lambda c: c.v1.customers.delete(str(user.stripe_customer_id)))
     assert till.post("portal", {}).status_code == 409
-    with session() as s:
-        s.execute(sa.update(User).values(stripe_customer_id=user.stripe_customer_id))
+    change(User, stripe_customer_id=user.stripe_customer_id)
     till.buy(PlanName.URGENCE_24H)
     (now,) = [each for each in rows(User) if each.id == till.person.id]
     assert now.stripe_customer_id not in (None, user.stripe_customer_id)

@@ -1,6 +1,5 @@
 """A desk that closes for good during a plan: another desk, or the time left refunded; by the API and by the mail's link."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 
 from api.background import jobs
 from api.models.base import session
-from api.models.desk import DeskState, Outage, OutageReason
+from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification
 from api.models.payment import Refund, RefundReason, Subscription
 from api.models.user import Contact
@@ -22,33 +21,25 @@ from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import BOBIGNY, Person, rows
-from tests.factories import add_checks
+from tests.clients import People, problem
+from tests.factories import BOBIGNY, add_checks, add_desk, change, rows, save
 
 ROUTE = "closed-desk-refund"
 
 
 def close_desk(since: datetime | None = None) -> None:
-    with session() as s:
-        s.merge(DeskState(id=BOBIGNY))
-        s.flush()
-        s.add(Outage(desk_id=BOBIGNY, starts_at=since or clock(), reason=OutageReason.CLOSED))
-
-
-def open_desk() -> None:
-    with session() as s:
-        s.execute(sa.update(Outage).values(ends_at=clock()))
+    add_desk()
+    save(Outage(desk_id=BOBIGNY, starts_at=since or clock(), reason=OutageReason.CLOSED))
 
 
 def read_alert_id(till: Till) -> str:
-    found: Any = till.shop.client.get("/api/alerts", headers=till.person.headers).json
+    found: Any = till.person.get("/api/alerts").json
     return str(found["items"][0]["id"])
 
 
 def find_link(till: Till, *, confirmed: bool = True) -> str:
     """Return the path of the refund's link, as its mail has it."""
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock() if confirmed else None))
+    change(Contact, verified_at=clock() if confirmed else None)
     with session() as s:
         row = s.scalars(sa.select(Notification).where(Notification.kind == "desk_closed_choice")).one()
         contact = s.get_one(Contact, row.contact_id)
@@ -106,11 +97,11 @@ def test_the_hole_up_to_the_choice_is_not_given_back_twice(closed: Till) -> None
 
 def test_another_desk_is_chosen_by_changing_the_alert(closed: Till) -> None:
     alert_id = read_alert_id(closed)
-    change = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
-    answer = closed.shop.client.patch(f"/api/alerts/{alert_id}", json=change, headers=closed.person.headers)
+    wish = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
+    answer = closed.person.patch(f"/api/alerts/{alert_id}", wish)
     assert answer.status_code == 200, answer.json
     refused = closed.post(ROUTE, {"alertId": alert_id})
-    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (409, "desk-open")
+    assert problem(refused) == (409, "desk-open")
 
 
 def test_a_desk_that_closed_today_or_is_open_again_leaves_nothing_to_refund(till: Till) -> None:
@@ -119,7 +110,7 @@ def test_a_desk_that_closed_today_or_is_open_again_leaves_nothing_to_refund(till
     till.shop.pass_time(hours=23)
     assert till.post(ROUTE, {"alertId": read_alert_id(till)}).status_code == 409
     till.shop.pass_time(hours=2)
-    open_desk()
+    change(Outage, ends_at=clock())
     assert till.post(ROUTE, {"alertId": read_alert_id(till)}).status_code == 409
     assert rows(Refund) == []
 
@@ -140,7 +131,7 @@ def test_an_extension_that_has_not_begun_goes_back_whole(closed: Till) -> None:
     assert [each.ends_at for each in list_grants(closed.person.id)] == [clock()]
 
 
-def test_nobody_else_s_alert_and_no_rubbish(closed: Till, person: Callable[..., Person]) -> None:
+def test_nobody_else_s_alert_and_no_rubbish(closed: Till, person: People) -> None:
     stranger = Till(closed.shop, person("stranger@example.org"))
     assert stranger.post(ROUTE, {"alertId": read_alert_id(closed)}).status_code == 404
     assert closed.post(ROUTE, {"alertId": str(uuid4())}).status_code == 404
@@ -169,8 +160,7 @@ def test_an_address_that_is_not_confirmed_gets_no_such_link(closed: Till) -> Non
 def test_a_link_to_another_address_or_alert_is_refused(closed: Till) -> None:
     link, client = find_link(closed), closed.shop.client
     assert client.post(link[:-3] + "abc").status_code == 400
-    with session() as s:
-        s.execute(sa.update(Contact).values(address="new@example.org"))
+    change(Contact, address="new@example.org")
     assert "Rien à rembourser" in client.post(link).text
     closed.shop.clock.shift(timedelta(days=31))
     assert client.get(link).status_code == 410

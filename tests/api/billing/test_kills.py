@@ -30,7 +30,8 @@ from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import send_commands
 from tests.api.payments.test_subscriptions import customer_of
-from tests.api.world import Person, desk_state, rows
+from tests.clients import People
+from tests.factories import add_desk, change, rows
 from tests.samples import try_first
 
 BEGINNING = "2026-11-20T09:00:00+00:00"
@@ -126,8 +127,7 @@ def begin_outage(name: PlanName, form: OutageCredit = OutageCredit.CREDIT) -> Ca
     def begin(life: Life) -> None:
         buy(life, name, alert=True)
         life.settle()
-        with session() as s:
-            s.get_one(User, life.till.person.id).outage_credit = form
+        change(User, User.id == life.till.person.id, outage_credit=form)
         check(60, 780, 800)
         life.till.shop.pass_time(hours=14)
 
@@ -172,7 +172,7 @@ class Stage:
     """Tells a story from the beginning, as often as wanted."""
 
     till: Till
-    person: Callable[..., Person]
+    person: People
     server: redis.Redis
     patch: pytest.MonkeyPatch
 
@@ -202,12 +202,12 @@ class Stage:
         self.till.shop.clock.move_to(BEGINNING)
         self.till.shop.control.reset()
         self.till.person = self.person(confirmed=True)
-        desk_state()
+        add_desk()
 
 
 @pytest.fixture
 def stage(
-    till: Till, person: Callable[..., Person], redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    till: Till, person: People, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Stage]:
     yield Stage(till, person, redis_server, monkeypatch)
     engine().dispose()

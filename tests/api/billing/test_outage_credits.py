@@ -1,14 +1,12 @@
 """Paid time without watching is given back: as time, on the next invoice, or as money, and never twice."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 
 from api.background import jobs
 from api.models.alert import Alert
-from api.models.base import session
-from api.models.desk import DeskState, Outage, OutageReason
+from api.models.desk import Outage, OutageReason
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.clock import clock
@@ -16,8 +14,8 @@ from configs.outcome import Outcome
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import BOBIGNY, Person, desk_state, rows
-from tests.factories import add_checks
+from tests.clients import People
+from tests.factories import BOBIGNY, add_checks, add_desk, rows, save
 from tests.refused_writes import broken_row
 
 TOTAL = PlanName.URGENCE_TOTAL
@@ -50,9 +48,7 @@ def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
     assert (entry["reason"], entry["seconds"]) == ("outage", 7200)
 
 
-def test_an_account_that_fails_keeps_no_other_from_its_credit(
-    till: Till, person: Callable[..., Person]
-) -> None:
+def test_an_account_that_fails_keeps_no_other_from_its_credit(till: Till, person: People) -> None:
     other = Till(till.shop, person("other@example.org", confirmed=True))
     for each in (till, other):
         each.buy(PlanName.URGENCE_24H, alert=ALERT)
@@ -97,7 +93,7 @@ def test_without_the_acceptance_every_unproven_minute_counts(till: Till) -> None
 
 
 def test_the_interval_that_a_site_allows_is_no_hole(till: Till) -> None:
-    desk_state(feasible_seconds=600)
+    add_desk(feasible_seconds=600)
     till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=False))
     check(10, 20, 30, 42, 50)
     till.shop.pass_time(hours=1)
@@ -108,8 +104,7 @@ def test_the_interval_that_a_site_allows_is_no_hole(till: Till) -> None:
 
 def test_time_before_a_desk_was_asked_for_is_no_hole(till: Till) -> None:
     till.buy(PlanName.URGENCE_7J, withoutAlert=True)
-    with session() as s:
-        s.merge(DeskState(id=BOBIGNY))
+    add_desk()
     alerts, headers = "/api/alerts", till.person.headers
     made = till.shop.client.post(alerts, json=ALERT, headers=headers).json or {}
     check(30, 60, 90)
@@ -127,7 +122,7 @@ def test_a_desk_that_an_edit_adds_was_not_missed_before(till: Till) -> None:
     (alert,) = rows(Alert)
     till.shop.pass_time(hours=5)
     path = f"/api/alerts/{alert.id}"
-    answer = till.shop.client.patch(path, json=ALERT, headers=till.person.headers)
+    answer = till.person.patch(path, ALERT)
     assert answer.status_code == 200, answer.json
     check(20, 40, 55)
     till.shop.pass_time(hours=1, minutes=10)
@@ -161,7 +156,7 @@ def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
 
 def test_who_prefers_money_gets_it_by_the_same_means(till: Till) -> None:
     wish = {"outageCredit": "refund"}
-    answer = till.shop.client.patch("/api/users/profile", json=wish, headers=till.person.headers)
+    answer = till.person.patch("/api/users/profile", wish)
     assert answer.status_code == 200, answer.json
     till.buy(PlanName.URGENCE_24H, alert=ALERT)
     check(60, 180, 210)
@@ -225,10 +220,8 @@ def test_credit_for_an_invoice_that_will_not_come_is_paid_back(till: Till) -> No
 
 def test_a_desk_that_closed_for_good_leaves_a_choice(till: Till) -> None:
     till.buy(PlanName.URGENCE_7J, alert=ALERT)
-    with session() as s:
-        s.merge(DeskState(id=BOBIGNY))
-        s.flush()
-        s.add(Outage(desk_id=BOBIGNY, starts_at=clock(), reason=OutageReason.CLOSED))
+    add_desk()
+    save(Outage(desk_id=BOBIGNY, starts_at=clock(), reason=OutageReason.CLOSED))
     assert jobs.tell_closed_desks() == {"mails": 0}
     till.shop.pass_time(days=1)
     assert jobs.tell_closed_desks() == {"mails": 1}

@@ -29,7 +29,7 @@ from tests.api.billing.test_closed_desks import close_desk, read_alert_id
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.declarations.orders import hand_over
-from tests.api.world import add_stripe_event, rows
+from tests.factories import add_stripe_event, change, get, rows
 
 MAILS = Path(__file__).with_name("mails")
 LANGUAGES = ("fr", "en")
@@ -47,8 +47,7 @@ SELLER = {
 def seller(till: Till, settings_env: Callable[..., None]) -> None:
     """Name the seller, and confirm the buyer's address."""
     settings_env(**SELLER)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
+    change(Contact, verified_at=clock())
 
 
 def compare(*wanted: str) -> None:
@@ -139,8 +138,7 @@ def test_a_subscription_from_a_credit_to_a_refused_renewal(till: Till) -> None:
     till.shop.pass_time(days=27)
     jobs.tell_renewals()
     compare("renewal_soon")
-    with session() as s:
-        customer = str(s.get_one(User, till.person.id).stripe_customer_id)
+    customer = str(get(User, till.person.id).stripe_customer_id)
     till.shop.control.use_card(customer, "fails_later")
     till.shop.pass_time(days=3)
     compare("payment_failed:payment_failed_renewal")

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -14,17 +13,13 @@ from configs.plan import PlanName
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
-from notifier.message_kinds import kind_of
 from tests.api.billing.till import Till
-from tests.api.world import Person, rows
+from tests.api.messages import read_again
+from tests.clients import Person
+from tests.factories import add_contact, change, remove, rows
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)  # the frozen clock's
 DAY, WEEK, MONTH = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
-
-
-@pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
-    return person(confirmed=True)
 
 
 def tell() -> list[str]:
@@ -33,16 +28,6 @@ def tell() -> list[str]:
     with session() as s:
         mine = sa.select(Notification.kind).where(Notification.kind.in_(("plan_expiring", "plan_ended")))
         return list(s.scalars(mine.order_by(Notification.id)))
-
-
-def read_again(kind: str) -> TemplateContext | Skip:
-    """Return what the newest notice of a kind would say now."""
-    with session() as s:
-        newest = sa.select(Notification).where(Notification.kind == kind).order_by(Notification.id.desc())
-        row = s.scalars(newest).first()
-        assert row is not None
-        assert row.contact is not None
-        return kind_of(kind).prepare(s, ClaimedRow.of(row), row.contact, clock())
 
 
 @pytest.mark.parametrize(
@@ -63,8 +48,7 @@ def test_a_plan_is_told_of_before_its_end_and_at_its_end_each_once(
 
 def test_the_end_stands_in_the_clock_of_its_user(frozen: time_machine.Traveller, camille: Person) -> None:
     camille.holds(WEEK, days=7)
-    with session() as s:
-        s.execute(sa.update(User).values(time_zone="Indian/Reunion"))
+    change(User, time_zone="Indian/Reunion")
     frozen.move_to(START + timedelta(days=6, hours=12))
     tell()
     said = read_again("plan_expiring")
@@ -122,8 +106,7 @@ def test_a_grant_that_was_taken_back_is_not_told_of(frozen: time_machine.Travell
     camille.holds(WEEK, days=7)
     frozen.move_to(START + timedelta(days=6, hours=1))
     tell()
-    with session() as s:
-        s.execute(sa.delete(Grant))
+    remove(Grant)
     assert isinstance(read_again("plan_expiring"), Skip)
 
 
@@ -131,12 +114,8 @@ def test_it_goes_to_telegram_too_and_to_a_mailbox_without_alerts(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
     camille.holds(DAY)
-    with session() as s:
-        s.execute(sa.update(Contact).values(enabled=False))
-        chat = Contact(
-            user_id=camille.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
-        )
-        s.add(chat)
+    change(Contact, enabled=False)
+    add_contact(camille.id, Channel.TELEGRAM, "7")
     frozen.move_to(START + timedelta(hours=23))
     assert tell() == ["plan_expiring"] * 2
     assert {each.channel for each in rows(Notification)} == {Channel.EMAIL, Channel.TELEGRAM}
@@ -146,12 +125,8 @@ def test_in_quiet_hours_the_mail_leaves_and_telegram_waits(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
     camille.holds(DAY)
-    with session() as s:
-        chat = Contact(
-            user_id=camille.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
-        )
-        s.add(chat)
-        s.execute(sa.update(User).values(quiet_from=time(8), quiet_until=time(10)))
+    add_contact(camille.id, Channel.TELEGRAM, "7")
+    change(User, quiet_from=time(8), quiet_until=time(10))
     frozen.move_to(START + timedelta(hours=23))  # 9:00 in Paris
     tell()
     with session() as s:

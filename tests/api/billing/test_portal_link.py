@@ -15,6 +15,7 @@ from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants
+from tests.factories import change, get
 
 
 def read_mails() -> list[dict[str, str]]:
@@ -33,16 +34,14 @@ def read_mails() -> list[dict[str, str]]:
 
 
 def confirm(*, confirmed: bool = True) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock() if confirmed else None))
+    change(Contact, verified_at=clock() if confirmed else None)
 
 
 @pytest.fixture
 def refused(till: Till) -> Till:
     """Give a subscriber whose first renewal is refused."""
     till.buy(PlanName.URGENCE_TOTAL)
-    with session() as s:
-        customer = s.get_one(User, till.person.id).stripe_customer_id
+    customer = get(User, till.person.id).stripe_customer_id
     till.shop.control.use_card(str(customer), "fails_later")
     till.shop.pass_time(days=30, hours=2)
     confirm()
@@ -96,8 +95,7 @@ def test_without_stripe_the_page_says_so(refused: Till) -> None:
 
 def test_a_link_to_an_address_that_was_left_opens_nothing(refused: Till) -> None:
     (mail,) = read_mails()
-    with session() as s:
-        s.execute(sa.update(Contact).values(address="new@example.org"))
+    change(Contact, address="new@example.org")
     answer = refused.shop.client.post(mail["signed_url"].removeprefix("http://localhost:4000"))
     assert "n’est plus valable" in answer.text
     assert "Refresh" not in answer.headers

@@ -19,7 +19,8 @@ from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
 from tests.api.payments.test_refunds import intent_of
 from tests.api.payments.test_subscriptions import customer_of
-from tests.api.world import Person, rows
+from tests.clients import People, problem
+from tests.factories import rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 PLANS = (DAY, WEEK, TOTAL)
@@ -52,7 +53,7 @@ def test_an_address_that_gets_no_alerts_buys_nothing(
 ) -> None:
     till.confirm(confirmed=confirmed, state=state)
     refused = till.order(alert=ALERT)
-    assert (refused.status_code, refused.json["type"].rpartition(":")[2]) == (status, "address-unconfirmed")
+    assert problem(refused) == (status, "address-unconfirmed")
     assert "POST /api/auth/verify-email/again" in refused.json["detail"]
     assert rows(Payment) == []
     assert till.shop.control.requests("/v1/checkout") == []
@@ -200,9 +201,7 @@ def test_a_subscription_that_has_ended_cannot_be_cancelled(till: Till) -> None:
     assert till.post("cancel", {"periodEnd": True}).status_code == 409
 
 
-def test_nothing_of_another_user_s_payments_can_be_seen_or_changed(
-    till: Till, person: Callable[..., Person]
-) -> None:
+def test_nothing_of_another_user_s_payments_can_be_seen_or_changed(till: Till, person: People) -> None:
     till.buy(TOTAL)
     (payment,) = rows(Payment)
     stranger = Till(till.shop, person("stranger@example.org"))
@@ -212,10 +211,10 @@ def test_nothing_of_another_user_s_payments_can_be_seen_or_changed(
     assert stranger.get("quote", plan=TOTAL.value).json["credit"] == 0
     admin = ("payments", f"payments/{payment.id}", "stripe-events", "payment-differences")
     for path in admin:
-        answer = till.shop.client.get(f"/api/admin/{path}", headers=stranger.person.headers)
+        answer = stranger.person.get(f"/api/admin/{path}")
         assert answer.status_code == 403, path
     for path in (f"payments/{payment.id}/refunds", "stripe-events/evt_1/replay"):
         wish = {"note": "mine"}
-        answer = till.shop.client.post(f"/api/admin/{path}", json=wish, headers=stranger.person.headers)
+        answer = stranger.person.post(f"/api/admin/{path}", wish)
         assert answer.status_code == 403, path
     assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]

@@ -20,7 +20,6 @@ from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Sub
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.payments import checkout_calls, jobs
-from api.payments import client as stripe_client
 from api.payments.client import call
 from api.payments.errors import StripeAway
 from api.payments.executors import carry_out
@@ -43,7 +42,8 @@ from tests.api.payments.shop import (
     list_messages,
     list_open_events,
 )
-from tests.api.world import Person, desk_state, rows
+from tests.clients import People, Person
+from tests.factories import add_desk, change, rows
 from tests.samples import try_first
 
 TOTAL, WEEK = PlanName.URGENCE_TOTAL, PlanName.URGENCE_7J
@@ -62,7 +62,7 @@ class Town:
     deliveries: list[Delivery]  # of that order
 
     @classmethod
-    def found(cls, till: Till, person: Callable[..., Person]) -> "Town":
+    def found(cls, till: Till, person: People) -> "Town":
         """Let everything happen that comes before the trouble."""
         refunded, paid, wants = (
             Till(till.shop, person(f"{name}@example.org", confirmed=True))
@@ -127,9 +127,9 @@ TROUBLES = [
 
 
 @pytest.fixture
-def town(till: Till, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch) -> Town:
+def town(till: Till, person: People, monkeypatch: pytest.MonkeyPatch) -> Town:
     monkeypatch.setattr(checkout_calls, "sleep", lambda _: None)
-    desk_state()
+    add_desk()
     return Town.found(till, person)
 
 
@@ -172,7 +172,6 @@ def find_effect() -> datetime:
 
 def wait_for_answers(settings_env: Callable[..., None], seconds: float) -> None:
     settings_env(STRIPE_ANSWER_SECONDS=seconds)
-    stripe_client._make_client.cache_clear()
 
 
 def check_end(town: Town, *, refused_row_is_used: bool) -> None:
@@ -217,8 +216,7 @@ def test_hours_without_answers_wear_out_no_wait(till: Till) -> None:
     with session() as s:
         request_cancellation(s, row.id, clock())
         refund = plan_refund(s, lock_payment(s, payment_id), 100, RefundReason.OPERATOR)
-    with session() as s:
-        s.execute(sa.update(StripeCommand).values(attempts=2000))
+    change(StripeCommand, attempts=2000)
     till.shop.control.mode("error_500", count=2)
     for _ in range(2):
         carry_out(CommandKind.END, row.id)
@@ -362,7 +360,7 @@ def test_two_clicks_at_once_lead_to_one_page(till: Till) -> None:
 @pytest.mark.parametrize("lost", ["expiry", "answer"])
 def test_a_second_subscription_is_never_payable_beside_the_first(till: Till, lost: str) -> None:
     """The older page is ended before the newer one is shown, also where Stripe was away in between."""
-    desk_state()
+    add_desk()
     first = till.order(TOTAL)
     if lost == "expiry":
         till.shop.control.mode("error_500", count=1, path=f"POST {_SESSIONS}")

@@ -3,8 +3,6 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-import sqlalchemy as sa
-
 from api.background import jobs
 from api.billing.plan_ends import remind_in_grace
 from api.billing.schemas import Cancellation
@@ -19,7 +17,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import rows
+from tests.factories import change, get, rows
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -113,17 +111,15 @@ def test_days_out_of_range_are_refused(till: Till) -> None:
 
 def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
     till.buy(TOTAL)
-    with session() as s:
-        s.execute(sa.update(Subscription).values(period_ends_at=clock() + timedelta(days=3)))
-        s.execute(sa.update(Grant).values(ends_at=clock() + timedelta(days=3)))
+    change(Subscription, period_ends_at=clock() + timedelta(days=3))
+    change(Grant, ends_at=clock() + timedelta(days=3))
     answer = till.post("cancel", {"on": "2026-11-27"})
     assert answer.json["errors"][0]["rule"] == "after_period"
 
 
 def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None:
     till.buy(TOTAL)
-    with session() as s:
-        customer = s.get_one(User, till.person.id).stripe_customer_id
+    customer = get(User, till.person.id).stripe_customer_id
     till.shop.control.use_card(str(customer), "fails_later")
     till.shop.pass_time(days=31)
     (row,) = rows(Subscription)
@@ -145,8 +141,7 @@ def test_without_a_subscription_there_is_nothing_to_cancel(till: Till) -> None:
 def test_the_portal_opens_for_who_has_paid(till: Till) -> None:
     assert till.post("portal", {}).status_code == 409
     till.buy(TOTAL)
-    with session() as s:
-        assert s.get_one(User, till.person.id).stripe_customer_id
+    assert get(User, till.person.id).stripe_customer_id
     answer = till.post("portal", {})
     assert answer.status_code == 200, answer.json
     assert answer.json["portalUrl"].startswith(till.shop.control.url)

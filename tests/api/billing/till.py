@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-
-from api.models.base import session
 from api.models.user import Contact, ContactState
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop
-from tests.api.world import Person
-from tests.clients import Answer, ApiClient, sign_in
+from tests.clients import Answer, Person, sign_in
+from tests.factories import change
 
 ALERT = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
@@ -34,25 +31,24 @@ class Till:
     shop: Shop
     person: Person
 
-    @property
-    def api(self) -> ApiClient:
-        return ApiClient(self.shop.client, self.person.headers)
-
     def sign_in(self) -> None:
         """Sign the user in again, after days in which the login ended."""
-        self.person.login_id, self.person.headers = sign_in(self.shop.client.application, self.person.id)
+        self.person = sign_in(self.shop.client.application, self.person.id)
 
     def confirm(self, *, confirmed: bool = True, state: ContactState = ContactState.OK) -> None:
         """Write whether the user's address is confirmed, and whether messages bounced from it."""
-        mine = sa.update(Contact).where(Contact.user_id == self.person.id)
-        with session() as s:
-            s.execute(mine.values(verified_at=clock() if confirmed else None, state=state))
+        change(
+            Contact,
+            Contact.user_id == self.person.id,
+            verified_at=clock() if confirmed else None,
+            state=state,
+        )
 
     def get(self, path: str, **query: Any) -> Answer:
-        return self.api.get(f"/api/billing/{path}", **query)
+        return self.person.get(f"/api/billing/{path}", **query)
 
     def post(self, path: str, body: dict[str, Any]) -> Answer:
-        return self.api.send("POST", f"/api/billing/{path}", body)
+        return self.person.post(f"/api/billing/{path}", body)
 
     def order(self, name: PlanName = PlanName.URGENCE_7J, **changes: Any) -> Answer:
         """Ask for a checkout; without an alert unless one is given."""

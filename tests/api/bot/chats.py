@@ -14,8 +14,8 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
 from configs.bot_buttons import shorten_id, write_answer_button
 from configs.clock import clock
-from tests.api.answers.announcing import Announcement, announce
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import Announcement, announce, rows
 
 SECRET = "secret-of-the-webhook"
 _ids = count(1)

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from configs.plan import PlanName
 from tests.api.bot.chats import SECRET, BotUser, link_chat
-from tests.api.world import Person
+from tests.clients import People, Person
 
 CHAT = 9_876_543_210
 
@@ -19,7 +19,7 @@ def _webhook(client: FlaskClient, settings_env: Callable[..., None]) -> None:
 
 
 @pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
+def camille(frozen: time_machine.Traveller, person: People) -> Person:
     return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
 
 

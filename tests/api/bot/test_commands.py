@@ -1,42 +1,30 @@
 """Commands of the bot and the buttons of its lists: for the linked chat alone, and with a reply each."""
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert, ClosedBecause
-from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Grant, User
 from configs.bot_buttons import ALL, write_alert_button, write_language_button
 from configs.plan import PlanName
 from tests.api.bot.chats import BotUser, link_chat, replies
-from tests.api.world import Door, Person, desk_state, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, add_desk, change, get, remove, rows
 
 COMMANDS = ["/alerts", "/pause", "/resume", "/stop", "/language", "/unlink", "/help"]
-
-
-def get_alert(key: UUID) -> Alert:
-    with session() as s:
-        return s.get_one(Alert, key)
-
-
-def change_alert(key: UUID, **columns: Any) -> None:
-    with session() as s:
-        s.execute(sa.update(Alert).where(Alert.id == key).values(**columns))
 
 
 @pytest.fixture
 def mine(camille: Person) -> UUID:
     """Give an alert that waits."""
-    desk_state()
-    return wait_for(camille.id)
+    add_desk()
+    return add_alert(camille.id)
 
 
 @pytest.mark.parametrize("command", ["/alerts", "/language", "/help"])
@@ -67,9 +55,9 @@ def test_what_is_no_command_is_not_replied_to(chat: BotUser, text: str) -> None:
 
 def test_the_only_alert_is_paused_and_resumed_at_once(chat: BotUser, mine: UUID, door: Door) -> None:
     chat.write("/pause")
-    assert not get_alert(mine).enabled
+    assert not get(Alert, mine).enabled
     chat.write("/resume")
-    assert get_alert(mine).enabled
+    assert get(Alert, mine).enabled
     assert replies() == [{"view": "alerts", "event": "paused"}, {"view": "alerts", "event": "resumed"}]
     assert door.caught_up == [mine]
 
@@ -78,10 +66,10 @@ def test_an_update_that_comes_again_late_undoes_nothing(chat: BotUser, mine: UUI
     chat.write("/pause")
     chat.press(write_alert_button("resume", mine))
     chat.repeat(0)
-    assert get_alert(mine).enabled
+    assert get(Alert, mine).enabled
     chat.press(write_alert_button("pause", mine))
     assert chat.repeat(1)["method"] == "answerCallbackQuery"
-    assert not get_alert(mine).enabled
+    assert not get(Alert, mine).enabled
     assert len(replies()) == 3
 
 
@@ -89,15 +77,15 @@ def test_the_only_alert_is_stopped_and_can_be_resumed_for_a_day(
     frozen: time_machine.Traveller, chat: BotUser, mine: UUID, door: Door
 ) -> None:
     chat.write("/stop")
-    assert get_alert(mine).closed_because is ClosedBecause.STOPPED
+    assert get(Alert, mine).closed_because is ClosedBecause.STOPPED
     assert "last_way_stopped" in {each.kind for each in rows(Notification)}
     chat.write("/resume")
-    assert get_alert(mine).waits
+    assert get(Alert, mine).waits
     assert door.caught_up == [mine]
     chat.write("/stop")
     frozen.shift(timedelta(days=1))
     chat.write("/resume")
-    assert not get_alert(mine).waits
+    assert not get(Alert, mine).waits
     assert replies()[-1] == {"view": "alerts", "event": "nothing"}
 
 
@@ -105,16 +93,16 @@ def test_a_paused_alert_that_was_stopped_waits_again_after_resume(chat: BotUser,
     chat.write("/pause")
     chat.write("/stop")
     chat.write("/resume")
-    assert get_alert(mine).waits
+    assert get(Alert, mine).waits
 
 
 def test_of_several_alerts_it_asks_which(chat: BotUser, camille: Person, mine: UUID) -> None:
-    other = wait_for(camille.id)
+    other = add_alert(camille.id)
     for command in ("/pause", "/stop"):
         chat.write(command)
     assert replies() == [{"view": "pause"}, {"view": "stop"}]
-    assert get_alert(mine).waits
-    assert get_alert(other).waits
+    assert get(Alert, mine).waits
+    assert get(Alert, other).waits
 
 
 def test_nothing_to_do_is_said(chat: BotUser, camille: Person) -> None:
@@ -126,23 +114,23 @@ def test_nothing_to_do_is_said(chat: BotUser, camille: Person) -> None:
 def test_a_button_of_a_list_acts_on_its_alert_alone(
     chat: BotUser, camille: Person, mine: UUID, door: Door
 ) -> None:
-    other = wait_for(camille.id)
+    other = add_alert(camille.id)
     said = chat.press(write_alert_button("pause", mine), message_id=81)
     assert (said["method"], said["show_alert"]) == ("answerCallbackQuery", False)
     assert "en pause" in said["text"]
-    assert (get_alert(mine).enabled, get_alert(other).enabled) == (False, True)
+    assert (get(Alert, mine).enabled, get(Alert, other).enabled) == (False, True)
     assert replies() == [{"view": "alerts", "event": "paused", "replaces": "81"}]
     assert "reprend" in chat.press(write_alert_button("resume", mine))["text"]
     assert door.caught_up == [mine]
     assert "arrêtée" in chat.press(write_alert_button("stop", mine))["text"]
     assert "arrêtée" in chat.press(write_alert_button("stop", mine))["text"]
-    assert (get_alert(mine).waits, get_alert(other).waits) == (False, True)
+    assert (get(Alert, mine).waits, get(Alert, other).waits) == (False, True)
 
 
 def test_a_press_that_comes_again_is_replied_to_once(chat: BotUser, mine: UUID) -> None:
     chat.press(write_alert_button("pause", mine))
     chat.repeat()
-    assert not get_alert(mine).enabled
+    assert not get(Alert, mine).enabled
     assert len(replies()) == 1
 
 
@@ -150,37 +138,33 @@ def test_a_press_that_comes_again_is_replied_to_once(chat: BotUser, mine: UUID) 
 def test_all_alerts_at_once(
     chat: BotUser, camille: Person, mine: UUID, action: str, waits: list[bool]
 ) -> None:
-    wait_for(camille.id)
+    add_alert(camille.id)
     chat.press(write_alert_button(action, ALL))
     assert [each.waits for each in rows(Alert)] == waits
 
 
 def test_what_the_plan_does_not_carry_is_said(chat: BotUser, camille: Person, mine: UUID) -> None:
-    with session() as s:
-        s.execute(sa.update(Grant).values(plan=PlanName.URGENCE_24H))
-    other = wait_for(camille.id)
-    change_alert(other, enabled=False)
+    change(Grant, plan=PlanName.URGENCE_24H)
+    other = add_alert(camille.id)
+    change(Alert, Alert.id == other, enabled=False)
     said = chat.press(write_alert_button("resume", other))
     assert (said["show_alert"], "formule" in said["text"]) == (True, True)
-    assert not get_alert(other).enabled
-    with session() as s:
-        s.execute(sa.delete(Grant))
+    assert not get(Alert, other).enabled
+    remove(Grant)
     chat.write("/resume")
     assert [each["event"] for each in replies()] == ["plan_limit", "plan_needed"]
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "stop"])
-def test_an_alert_of_another_account_is_left_alone(
-    chat: BotUser, person: Callable[..., Person], action: str
-) -> None:
+def test_an_alert_of_another_account_is_left_alone(chat: BotUser, person: People, action: str) -> None:
     robin = person("robin@example.org", plan=PlanName.URGENCE_TOTAL)
-    other = wait_for(robin.id)
-    before = get_alert(other).updated_at
+    other = add_alert(robin.id)
+    before = get(Alert, other).updated_at
     for key in (other, uuid4()):
         said = chat.press(write_alert_button(action, key))
         assert (said["show_alert"], "n’existe plus" in said["text"]) == (True, True)
     chat.press(write_alert_button(action, ALL))
-    assert (get_alert(other).waits, get_alert(other).updated_at) == (True, before)
+    assert (get(Alert, other).waits, get(Alert, other).updated_at) == (True, before)
 
 
 def test_an_alert_that_is_over_is_left_alone(
@@ -206,8 +190,7 @@ def test_the_language_is_changed(client: FlaskClient, chat: BotUser, camille: Pe
 def test_a_chat_leaves_its_account_by_a_command(
     chat: BotUser, camille: Person, language: str, words: str
 ) -> None:
-    with session() as s:
-        s.execute(sa.update(User).values(language=language))
+    change(User, language=language)
     said = chat.write("/unlink")
     assert (said["method"], said["chat_id"]) == ("sendMessage", chat.chat)
     assert words in said["text"]
@@ -226,7 +209,7 @@ def test_in_a_chat_that_is_nobodys_a_command_does_nothing_and_says_so(
     said = stranger.write(command)
     assert (said["method"], said["chat_id"]) == ("sendMessage", stranger.chat)
     assert "liée à aucun compte" in said["text"]
-    assert get_alert(mine).waits
+    assert get(Alert, mine).waits
     assert rows(Notification) == []
 
 
@@ -237,18 +220,18 @@ def test_in_a_group_a_command_does_nothing_and_says_so(
     group = BotUser(client, -100, "group")
     assert "conversation privée" in group.write(command)["text"]
     assert group.write("/start") == group.write("/weather") == {}
-    assert get_alert(mine).waits
+    assert get(Alert, mine).waits
     assert replies() == []
 
 
 def test_the_chat_of_another_account_acts_on_its_own_alerts(
-    client: FlaskClient, chat: BotUser, mine: UUID, person: Callable[..., Person]
+    client: FlaskClient, chat: BotUser, mine: UUID, person: People
 ) -> None:
     robin = person("robin@example.org", plan=PlanName.URGENCE_TOTAL)
     link_chat(robin, 4711)
-    theirs = wait_for(robin.id)
+    theirs = add_alert(robin.id)
     BotUser(client, 4711).write("/stop")
-    assert (get_alert(mine).waits, get_alert(theirs).waits) == (True, False)
+    assert (get(Alert, mine).waits, get(Alert, theirs).waits) == (True, False)
 
 
 def test_a_flood_of_commands_is_not_replied_to(chat: BotUser) -> None:

@@ -1,20 +1,17 @@
 """Buttons below a slot alert: stored once, for the right alert, and only in the chat that it was sent to."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
-from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, Grant
 from configs.bot_buttons import ALL, shorten_id, write_answer_button
@@ -22,7 +19,9 @@ from configs.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.api.bot.chats import BotUser, announce_in_chat, button, link_chat, replies
 from tests.api.bot.conftest import CHAT
-from tests.api.world import Door, Person, rows, statements, wait_for
+from tests.api.world import Door, statements
+from tests.clients import People, Person
+from tests.factories import add_alert, change, remove, rows
 
 VALUES = [each.value for each in AnswerValue]
 CLOSED = {"found": ClosedBecause.FOUND, "stopped": ClosedBecause.STOPPED}
@@ -128,8 +127,7 @@ def test_an_alert_that_the_plan_carries_no_more_stays_closed_and_that_is_said(
 ) -> None:
     told = announce_in_chat(camille, contact_id)
     chat.press(button(told, "found"))
-    with session() as s:
-        s.execute(sa.delete(Grant))
+    remove(Grant)
     assert "reste close" in chat.press(button(told, "too_late"))["text"]
     assert not rows(Alert)[0].waits
 
@@ -156,7 +154,7 @@ def test_the_last_alert_of_a_plan_is_told_by_mail(
 
 
 def test_pressed_in_the_chat_of_another_account_it_does_nothing_and_says_so(
-    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID, person: Callable[..., Person]
+    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID, person: People
 ) -> None:
     told = announce_in_chat(camille, contact_id)
     link_chat(person("robin@example.org", plan=PlanName.URGENCE_TOTAL), 4711)
@@ -226,16 +224,13 @@ def test_after_the_alert_is_deleted_the_button_says_so(
     chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
     told = announce_in_chat(camille, contact_id)
-    with session() as s:
-        s.execute(sa.delete(Alert))
+    remove(Alert)
     assert_refused(chat.press(button(told, "too_late")), "ne vaut plus")
 
 
-def test_an_alert_that_is_over_can_be_answered(
-    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID
-) -> None:
+def test_an_alert_that_is_over_can_be_answered(chat: BotUser, camille: Person, contact_id: UUID) -> None:
     told = announce_in_chat(camille, contact_id)
-    assert client.delete(f"/api/alerts/{told.alert}", headers=camille.headers).status_code == 204
+    assert camille.delete(f"/api/alerts/{told.alert}").status_code == 204
     said = chat.press(button(told, "nothing_there"))
     assert (said["show_alert"], "reste close" in said["text"]) == (False, True)
     assert value_of(told) == "nothing_there"
@@ -255,15 +250,14 @@ def test_a_chat_that_is_switched_off_answers_a_chat_that_was_lost_does_not(
 
 
 def set_contact(**columns: Any) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.channel == Channel.TELEGRAM).values(**columns))
+    change(Contact, Contact.channel == Channel.TELEGRAM, **columns)
 
 
 def test_the_reply_is_in_the_language_of_the_account(
-    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID
+    chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
     told = announce_in_chat(camille, contact_id, language="ar")
-    client.patch("/api/users/profile", json={"language": "en"}, headers=camille.headers)
+    camille.patch("/api/users/profile", {"language": "en"})
     assert chat.press(button(told, "too_late"))["text"] == "Noted, thank you."
     (edit,) = [each for each in rows(Notification) if each.kind == "slot_answered"]
     assert edit.language == "ar", "the message keeps its own"
@@ -273,7 +267,7 @@ def test_of_several_alerts_in_one_message_the_button_asks_which(
     chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
     first = announce_in_chat(camille, contact_id)
-    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    second = announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
     assert "text" not in chat.press(button(first, "found"))
     assert rows(MatchAnswer) == []
     assert [each["asks"] for each in replies("slot_answered")] == ["found"]
@@ -285,14 +279,14 @@ def test_of_several_alerts_in_one_message_the_button_asks_which(
 
 def test_what_is_about_a_desk_is_not_asked_by_alert(chat: BotUser, camille: Person, contact_id: UUID) -> None:
     first = announce_in_chat(camille, contact_id)
-    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    second = announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
     chat.press(button(second, "nothing_there"))
     assert (value_of(first), value_of(second)) == ("nothing_there", "nothing_there")
 
 
 def test_all_of_them_can_be_meant(chat: BotUser, camille: Person, contact_id: UUID) -> None:
     first = announce_in_chat(camille, contact_id)
-    second = announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
+    second = announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
     chat.press(button(first, "stopped", ALL))
     assert (value_of(first), value_of(second)) == ("stopped", "stopped")
     assert not any(each.waits for each in rows(Alert))
@@ -307,8 +301,8 @@ def test_back_offers_the_answers_again(chat: BotUser, camille: Person, contact_i
 
 def test_a_match_of_another_message_is_not_answered(chat: BotUser, camille: Person, contact_id: UUID) -> None:
     first = announce_in_chat(camille, contact_id)
-    announce_in_chat(camille, contact_id, alert=wait_for(camille.id))
-    other = announce_in_chat(camille, contact_id, message_id=78, alert=wait_for(camille.id))
+    announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
+    other = announce_in_chat(camille, contact_id, message_id=78, alert=add_alert(camille.id))
     assert_refused(chat.press(button(first, "found", other.match)), "ne vaut plus")
     assert rows(MatchAnswer) == []
 

@@ -16,7 +16,7 @@ from configs.plan import PlanName
 from configs.signed_links import ConfirmCancellation, write_token
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants
-from tests.api.world import rows
+from tests.factories import rows
 
 FORM, TOTAL = "/l/resilier", PlanName.URGENCE_TOTAL
 TEN_DAYS = timedelta(days=10)

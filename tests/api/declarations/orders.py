@@ -1,8 +1,5 @@
 """Helpers for tests of withdrawals: orders, their mails, and what became of them."""
 
-from typing import Any
-from uuid import UUID
-
 import sqlalchemy as sa
 
 from api.declarations import service
@@ -11,11 +8,10 @@ from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund
-from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till
-from tests.api.world import rows
+from tests.factories import change, rows
 
 BY_ACCOUNT = Author(DeclaredBy.ACCOUNT, "fr")
 
@@ -31,9 +27,9 @@ def buy(till: Till, name: PlanName = PlanName.URGENCE_7J) -> Payment:
 
 def hand_over() -> None:
     """Note that a provider took the order mails, as the notifier does."""
-    mails = sa.update(Notification).where(Notification.kind == "order", Notification.accepted_at.is_(None))
-    with session() as s:
-        s.execute(mails.values(accepted_at=clock()))
+    change(
+        Notification, Notification.kind == "order", Notification.accepted_at.is_(None), accepted_at=clock()
+    )
 
 
 def withdraw(till: Till, order: Payment) -> Declaration:
@@ -56,14 +52,3 @@ def count_mails(kind: str) -> int:
 
 def list_mails(kind: str) -> list[Notification]:
     return [each for each in rows(Notification) if each.kind == kind]
-
-
-def delete_account(user_id: UUID) -> None:
-    with session() as s:
-        s.execute(sa.delete(User).where(User.id == user_id))
-
-
-def give(payment_id: UUID, **columns: Any) -> None:
-    """Write columns of a payment."""
-    with session() as s:
-        s.execute(sa.update(Payment).where(Payment.id == payment_id).values(**columns))

@@ -11,7 +11,7 @@ from api.declarations.service import undo_own
 from api.errors import ApiError
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
-from api.models.user import Grant
+from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
 from api.payments.client import call
 from configs.clock import clock
@@ -30,9 +30,9 @@ from tests.api.declarations.notices import (
     send,
     settle,
 )
-from tests.api.declarations.orders import buy, count_mails, delete_account, list_mails
+from tests.api.declarations.orders import buy, count_mails, list_mails
 from tests.api.payments.shop import list_commands, list_messages
-from tests.api.world import rows
+from tests.factories import remove, rows
 
 
 def test_the_form_shows_all_once_more_and_can_be_corrected(till: Till) -> None:
@@ -253,7 +253,7 @@ def test_after_deletion_nothing_is_revived_and_the_links_still_answer(till: Till
     order = buy(till, TOTAL)
     cancel(till.person.id, {"on": "2026-11-25"})
     (row,) = read_notices()
-    delete_account(till.person.id)
+    remove(User, User.id == till.person.id)
     settle(till)
     for which in ("undo", "confirm"):
         assert press(till.shop.client, row, which).status_code == 200

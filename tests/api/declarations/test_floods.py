@@ -11,7 +11,7 @@ from api.models.notification import Notification, Priority
 from tests.api.billing.till import Till
 from tests.api.declarations.notices import FORM, TOTAL
 from tests.api.declarations.orders import buy
-from tests.api.world import rows
+from tests.factories import rows
 
 POSTS, NETWORKS, ADDRESSES = 10_000, 50, 400
 AN_HOUR = 20  # declarations of one network address
@@ -31,7 +31,7 @@ def test_ten_thousand_declarations_stay_few_rows_and_mails(
     till: Till, path: str, field: str, kind: DeclarationKind
 ) -> None:
     number, texts = str(buy(till, TOTAL).order_number), dict[tuple[int, bool], set[str]]()
-    before, answers = _count_mails(), Counter[int]()
+    before, answers = len(rows(Notification)), Counter[int]()
     for turn in range(POSTS):
         known = turn % 7 == 0
         email = OWN if turn % 5 == 0 else f"s{turn % ADDRESSES}@example.org"
@@ -45,14 +45,10 @@ def test_ten_thousand_declarations_stay_few_rows_and_mails(
     assert texts[200, True] <= texts[200, False], "the same answer for every address and number"
     stored = [each for each in rows(Declaration) if each.kind is kind]
     assert len(stored) == answers[200] <= NETWORKS * AN_HOUR
-    assert _count_mails() - before <= 2 * len(stored) + 3
+    assert len(rows(Notification)) - before <= 2 * len(stored) + 3
     with session() as s:
         urgent = sa.select(sa.func.count()).where(
             Notification.kind.in_(["cancel_noticed", "withdrawal_received"]),
             Notification.priority == Priority.CRITICAL,
         )
         assert s.scalar(urgent) == 0, "alerts are claimed before these mails"
-
-
-def _count_mails() -> int:
-    return len(rows(Notification))

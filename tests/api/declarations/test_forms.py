@@ -15,24 +15,23 @@ from api.declarations import applying
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
 from api.models.base import new_id
 from api.models.payment import Payment
-from api.models.user import Grant
+from api.models.user import Grant, User
 from configs.clock import clock
 from configs.encryption import encrypt
 from configs.signed_links import ConfirmDeclaration, WithdrawOrder, write_token
 from configs.signing import sign
 from configs.withdrawal_period import ZONE
 from tests.api.billing.till import Till
-from tests.api.declarations.mails import read_mail
 from tests.api.declarations.orders import (
     buy,
     count_mails,
-    delete_account,
     list_amounts,
     list_mails,
     read_declarations,
     withdraw,
 )
-from tests.api.world import rows
+from tests.api.messages import read_text
+from tests.factories import remove, rows
 
 FORM = "/l/retractation"
 
@@ -85,7 +84,7 @@ def test_its_acknowledgement_has_the_content_the_second_and_the_link(till: Till)
     declare(till, order)
     (mail,) = list_mails("withdrawal_received")
     assert (mail.address, mail.user_id) == ("camille@example.org", None)
-    text = read_mail(mail)
+    text = read_text(mail)
     for part in (
         "Camille Martin",
         "camille@example.org",
@@ -185,7 +184,7 @@ def test_the_answer_is_the_same_whoever_is_named(till: Till) -> None:
         answers.add(answer.text.replace(email, "…"))
     assert len(answers) == 1
     assert count_mails("withdrawal_received") == len(named)
-    assert len({read_mail(each).count("\n") for each in list_mails("withdrawal_received")}) == 1
+    assert len({read_text(each).count("\n") for each in list_mails("withdrawal_received")}) == 1
 
 
 def test_a_double_click_is_one_declaration(till: Till) -> None:
@@ -237,7 +236,7 @@ def test_a_plan_that_was_used_whole_is_refused_with_the_reason(till: Till) -> No
     till.shop.pass_time(days=8)
     declare(till, order)
     assert "utilisée jusqu’à sa fin" in press(till).text
-    assert "reconnu que le droit de rétractation se perd" in read_mail(list_mails("withdrawn")[0])
+    assert "reconnu que le droit de rétractation se perd" in read_text(list_mails("withdrawn")[0])
     assert list_amounts() == []
 
 
@@ -276,7 +275,7 @@ def test_bad_input_is_refused_or_cleaned(till: Till, which: str) -> None:
     for row in read_declarations():
         assert row.name
         assert row.name.replace(" ", "").isalpha()
-        assert "script>" not in read_mail(list_mails("withdrawal_received")[0]).lower()
+        assert "script>" not in read_text(list_mails("withdrawal_received")[0]).lower()
 
 
 def test_one_address_gets_three_mails_a_day_and_is_not_locked_out_by_them(
@@ -310,18 +309,18 @@ def test_strangers_use_up_neither_the_turn_nor_the_mail_of_who_names_the_order(
         assert declare(till, order).status_code == 200
     told = list_mails("withdrawal_received")
     assert len(told) == ACKNOWLEDGED_A_DAY + STORED_A_DAY - 1, "what may take effect is never silent"
-    assert str(order.order_number) in read_mail(max(told, key=lambda each: each.id))
+    assert str(order.order_number) in read_text(max(told, key=lambda each: each.id))
 
 
 def test_wrong_numbers_leave_the_mail_of_who_names_the_order_of_a_deleted_account(till: Till) -> None:
     order = buy(till)
-    delete_account(till.person.id)
+    remove(User, User.id == till.person.id)
     for _ in range(ACKNOWLEDGED_A_DAY + 1):
         declare(till, "7KQ2M9XWPA")
     number = str(order.order_number)
     for typed in (number, number.lower(), f"{number[:5]}-{number[5:]}", number):
         assert declare(till, typed).status_code == 200
-    told = [number in read_mail(each).upper().replace("-", "") for each in list_mails("withdrawal_received")]
+    told = [number in read_text(each).upper().replace("-", "") for each in list_mails("withdrawal_received")]
     assert sorted(told) == [False] * ACKNOWLEDGED_A_DAY + [True] * ACKNOWLEDGED_A_DAY
     press(till)
     assert list_amounts() == [1499]
@@ -359,7 +358,7 @@ def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> No
     order = buy(till)
     path = f"/l/withdraw/{write_token(WithdrawOrder(order.id))}"
     till.shop.pass_time(days=1)
-    delete_account(till.person.id)
+    remove(User, User.id == till.person.id)
     client = till.shop.client
     page = client.get(path)
     assert page.status_code == 200
@@ -370,7 +369,7 @@ def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> No
         done = client.post(path, data={"name": "Camille", "email": "new@example.org"})
         assert (done.status_code, "Votre rétractation est enregistrée" in done.text) == (200, True)
     (mail,) = list_mails("withdrawal_received")
-    assert (mail.address, "URGENCE 7J" in read_mail(mail)) == ("new@example.org", True)
+    assert (mail.address, "URGENCE 7J" in read_text(mail)) == ("new@example.org", True)
     assert list_mails("withdrawn")[0].address == "new@example.org"
     assert len(list_amounts()) == 1
     assert [(each.made_by, each.user_id) for each in read_declarations()] == [("link", None)]
@@ -378,7 +377,7 @@ def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> No
 
 def test_after_the_account_is_gone_the_form_needs_the_press(till: Till) -> None:
     order = buy(till)
-    delete_account(till.person.id)
+    remove(User, User.id == till.person.id)
     declare(till, order)
     till.shop.pass_time(days=4)
     jobs.apply_declarations()

@@ -20,7 +20,7 @@ from tests.clients import Answer
 
 
 def undo(till: Till) -> Answer:
-    return till.api.send("POST", "/api/billing/cancel/undo")
+    return till.person.send("POST", "/api/billing/cancel/undo")
 
 
 def read_type(answer: Answer) -> str:

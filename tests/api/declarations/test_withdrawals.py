@@ -26,14 +26,13 @@ from tests.api.declarations.orders import (
     BY_ACCOUNT,
     buy,
     count_mails,
-    give,
     hand_over,
     list_amounts,
     read_declarations,
     withdraw,
 )
 from tests.api.payments.shop import get_payment, list_grants, list_kinds
-from tests.api.world import rows
+from tests.factories import change, get, rows
 from tests.waiting import until
 
 _WAITING = sa.text(
@@ -156,7 +155,7 @@ def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
 
 def test_without_the_request_to_begin_all_goes_back(till: Till) -> None:
     order = buy(till, PlanName.URGENCE_24H)
-    give(order.id, consent={"startNow": False, "acknowledgesLoss": False})
+    change(Payment, Payment.id == order.id, consent={"startNow": False, "acknowledgesLoss": False})
     till.shop.pass_time(days=2)
     assert withdraw(till, order).refund_cents == order.amount_cents
 
@@ -273,6 +272,5 @@ def test_every_order_has_a_number_of_its_own_and_no_renewal_has_one(till: Till) 
     numbers = {each.consented_at is None: each.order_number for each in rows(Payment)}
     assert numbers[True] is None
     assert len(numbers[False] or "") == 10
-    with session() as s:
-        again = s.get_one(Payment, next(each.id for each in rows(Payment) if each.consented_at))
-        assert again.order_number == numbers[False]
+    again = get(Payment, next(each.id for each in rows(Payment) if each.consented_at))
+    assert again.order_number == numbers[False]

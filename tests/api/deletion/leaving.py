@@ -3,13 +3,12 @@
 from typing import Any
 
 import sqlalchemy as sa
-from flask.testing import FlaskClient
-from werkzeug.test import TestResponse
 
-from api.models.base import engine, session
+from api.models.base import engine
 from api.models.login import Login
 from configs.clock import clock
-from tests.api.world import Person
+from tests.clients import Answer, Person
+from tests.factories import change
 
 URL = "/api/users/me"
 _WAITING = sa.text(
@@ -17,20 +16,13 @@ _WAITING = sa.text(
 )
 
 
-def delete(client: FlaskClient, person: Person, body: dict[str, Any] | None = None) -> TestResponse:
-    return client.delete(URL, json=body, headers=person.headers)
+def delete(person: Person, body: dict[str, Any] | None = None) -> Answer:
+    return person.delete(URL, body)
 
 
 def prove(person: Person) -> None:
     """Write that the password was given just now."""
-    with session() as s:
-        s.get_one(Login, person.login_id).proven_at = clock()
-
-
-def word(answer: TestResponse) -> str:
-    """Return the last word of a problem's type."""
-    assert answer.json
-    return str(answer.json["type"]).rpartition(":")[2]
+    change(Login, Login.id == person.login_id, proven_at=clock())
 
 
 def is_one_waiting() -> bool:

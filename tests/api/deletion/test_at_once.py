@@ -5,7 +5,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
-from flask.testing import FlaskClient
 
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.service import confirm, receive_form
@@ -15,9 +14,10 @@ from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.payment import Payment
 from configs.object_store import Blobs
-from tests.api.deletion.leaving import is_one_waiting, word
+from tests.api.deletion.leaving import is_one_waiting
 from tests.api.invoices.documents import pay
-from tests.api.world import Person, rows
+from tests.clients import Person, problem
+from tests.factories import change, rows
 
 
 def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
@@ -34,23 +34,20 @@ def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
 
 
 def name_order(person: Person) -> WithdrawalForm:
-    with session() as s:
-        payment = s.get_one(Payment, pay(person.id))
-        payment.order_number = "7KQ2M9XWPA"
+    change(Payment, Payment.id == pay(person.id), order_number="7KQ2M9XWPA")
     return WithdrawalForm(name="Camille", email=person.email, order="7KQ2M9XWPA")
 
 
-def test_a_form_s_declaration_is_stored(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
     assert while_deleting(camille, lambda: receive_form(wish, "fr", bool)).result().id
     (row,) = rows(Declaration)
     assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
 
 
-def test_a_declaration_is_confirmed(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+def test_a_declaration_is_confirmed(camille: Person, blobs: Blobs) -> None:
     wish = name_order(camille)
-    with session() as s:
-        s.execute(sa.update(Payment).values(order_number="2KQ2M9XWPA"))
+    change(Payment, order_number="2KQ2M9XWPA")
     row = receive_form(wish, "fr", bool)
     with session() as s:  # it names the order only now
         s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
@@ -58,9 +55,7 @@ def test_a_declaration_is_confirmed(client: FlaskClient, camille: Person, blobs:
     assert [each.confirmed_at is not None for each in rows(Declaration)] == [True]
 
 
-def test_an_export_is_refused(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
-    answer = while_deleting(
-        camille, lambda: client.get("/api/users/export", headers=camille.headers)
-    ).result()
-    assert (answer.status_code, word(answer)) == (401, "token-revoked")
+def test_an_export_is_refused(camille: Person, blobs: Blobs) -> None:
+    answer = while_deleting(camille, lambda: camille.get("/api/users/export")).result()
+    assert (answer.status_code, problem(answer)[1]) == (401, "token-revoked")
     assert rows(Export) == []

@@ -25,7 +25,8 @@ from notifier.providers import providers
 from tests.api.deletion.leaving import delete, prove
 from tests.api.deletion.traces import find, read_tables
 from tests.api.payments.shop import Shop
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import get, rows
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -54,10 +55,10 @@ def list_open(*kinds: str) -> list[Notification]:
 
 
 def test_the_acknowledgement_of_a_withdrawal_is_sent_then_forgotten(
-    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+    sandbox: "Running", shop: Shop, camille: Person
 ) -> None:
     withdraw(shop, camille)
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": True}).status_code == 204
     waiting = list_open("withdrawal_received", "withdrawn")
     assert {each.kind for each in waiting} == {"withdrawal_received", "withdrawn"}
     deliver(*(str(each.id) for each in waiting))
@@ -70,7 +71,7 @@ def test_the_acknowledgement_of_a_withdrawal_is_sent_then_forgotten(
 
 
 def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
-    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+    sandbox: "Running", shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     withdraw(shop, camille)
     (row,) = list_open("withdrawal_received")
@@ -79,7 +80,7 @@ def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
 
     def send_late(message: Any) -> Any:
         monkeypatch.undo()
-        assert delete(client, camille, {"understood": True}).status_code == 204
+        assert delete(camille, {"understood": True}).status_code == 204
         return take(message)
 
     monkeypatch.setattr(mail, "hand_over", send_late)
@@ -89,12 +90,12 @@ def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
 
 
 def test_one_that_its_provider_refuses_is_forgotten_too(
-    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+    sandbox: "Running", shop: Shop, camille: Person
 ) -> None:
     with session() as s:
         s.query(Contact).filter_by(user_id=camille.id).one().address = "not-an-address@"
     withdraw(shop, camille)
-    delete(client, camille, {"understood": True})
+    delete(camille, {"understood": True})
     (row,) = list_open("withdrawal_received")
     deliver(str(row.id))
     (row,) = [each for each in rows(Notification) if each.kind == "withdrawal_received"]
@@ -102,11 +103,11 @@ def test_one_that_its_provider_refuses_is_forgotten_too(
     assert (row.address, row.params) == (FORGOTTEN, {})
 
 
-def test_an_address_that_takes_no_mail_is_not_kept(shop: Shop, client: FlaskClient, camille: Person) -> None:
+def test_an_address_that_takes_no_mail_is_not_kept(shop: Shop, camille: Person) -> None:
     withdraw(shop, camille)
     with session() as s:
         s.query(Contact).filter_by(user_id=camille.id).one().state = ContactState.BOUNCED
-    delete(client, camille, {"understood": True})
+    delete(camille, {"understood": True})
     assert {each.kind for each in rows(Notification)} == {"account_deleted"}
 
 
@@ -114,11 +115,10 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
     sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
 ) -> None:
     payment = shop.buy(camille.id, PlanName.URGENCE_7J)
-    with session() as s:
-        number = s.get_one(Payment, payment).order_number
+    number = get(Payment, payment).order_number
     receive_form(WithdrawalForm(name=NAME, email=camille.email, order=str(number)), "fr", bool)
     prove(camille)
-    delete(client, camille, {"understood": True})
+    delete(camille, {"understood": True})
     (row,) = list_open("withdrawal_received")
     deliver(str(row.id))
     (mail,) = sandbox.messages()
@@ -128,24 +128,22 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
     assert find({NAME.lower()}, read_tables()) == []
 
 
-def test_the_next_account_of_an_address_leaves_it_in_peace(
-    shop: Shop, client: FlaskClient, camille: Person, person: Any
-) -> None:
+def test_the_next_account_of_an_address_leaves_it_in_peace(shop: Shop, camille: Person, person: Any) -> None:
     withdraw(shop, camille)
-    delete(client, camille, {"understood": True})
-    delete(client, person(camille.email, confirmed=True))
+    delete(camille, {"understood": True})
+    delete(person(camille.email, confirmed=True))
     assert len(list_open("withdrawal_received")) == 1
 
 
 def test_a_notice_of_cancellation_is_paid_with_the_deletion(
-    sandbox: "Running", shop: Shop, client: FlaskClient, camille: Person
+    sandbox: "Running", shop: Shop, camille: Person
 ) -> None:
     notify_end(shop, camille)
-    answer = delete(client, camille)
+    answer = delete(camille)
     assert answer.json
     (lost,) = answer.json["lost"]
     assert (lost["amount"], lost["refund"] > 0, lost["renews"]) == (0, True, False)
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": True}).status_code == 204
     payments.work_off()
     (refund,) = rows(Refund)
     assert refund.amount_cents == lost["refund"]
@@ -162,14 +160,12 @@ def test_a_notice_of_cancellation_is_paid_with_the_deletion(
     assert ("pris fin avec" in noticed, "/l/resiliation/" in noticed, NAME in noticed) == (True, False, True)
 
 
-def test_a_notice_for_the_end_of_the_period_pays_nothing_back(
-    shop: Shop, client: FlaskClient, camille: Person
-) -> None:
+def test_a_notice_for_the_end_of_the_period_pays_nothing_back(shop: Shop, camille: Person) -> None:
     notify_end(shop, camille, periodEnd=True)
-    answer = delete(client, camille)
+    answer = delete(camille)
     assert answer.json
     assert [each["refund"] for each in answer.json["lost"]] == [0]
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": True}).status_code == 204
     assert rows(Refund) == []
 
 

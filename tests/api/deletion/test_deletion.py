@@ -1,6 +1,5 @@
 """DELETE /api/users/me: what it asks for, what it deletes, what stays without a name."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,39 +26,38 @@ from configs.clock import clock
 from configs.object_store import Blobs
 from configs.plan import PlanName
 from notifier.jobs import deliver
-from tests.api.deletion.leaving import URL, delete, is_one_waiting, prove, word
+from tests.api.deletion.leaving import URL, delete, is_one_waiting, prove
 from tests.api.payments.shop import Shop, get_payment
-from tests.api.world import Door, Person, add_payment, match, rows, see, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import add_alert, add_match, add_payment, change, give_role, rows, save, save_all, see
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-People = Callable[..., Person]
 
-
-def test_an_account_without_a_plan_is_deleted_at_once(client: FlaskClient, camille: Person) -> None:
+def test_an_account_without_a_plan_is_deleted_at_once(camille: Person) -> None:
     detection, slots = see("2099-01-05T09:00:00+01:00")
-    match(wait_for(camille.id), detection, slots)
-    assert delete(client, camille).status_code == 204
+    add_match(add_alert(camille.id), detection, slots)
+    assert delete(camille).status_code == 204
     assert (rows(User), rows(Contact), rows(Login)) == ([], [], [])
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
-    assert delete(client, camille).status_code == 401
+    assert camille.get("/api/auth/me").status_code == 401
+    assert delete(camille).status_code == 401
 
 
-def test_others_keep_everything(client: FlaskClient, camille: Person, person: People) -> None:
+def test_others_keep_everything(camille: Person, person: People) -> None:
     other = person("other@example.org", plan=PlanName.URGENCE_7J, confirmed=True)
-    alert = wait_for(other.id)
-    delete(client, camille)
-    assert client.get(f"/api/alerts/{alert}", headers=other.headers).status_code == 200
+    alert = add_alert(other.id)
+    delete(camille)
+    assert other.get(f"/api/alerts/{alert}").status_code == 200
     assert [each.email for each in rows(User)] == ["other@example.org"]
 
 
 def test_it_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.get_one(Login, camille.login_id).proven_at = clock() - timedelta(hours=1)
-    answer = delete(client, camille, {"understood": True})
-    assert (answer.status_code, word(answer)) == (403, "recent-proof-needed")
+    change(Login, Login.id == camille.login_id, proven_at=clock() - timedelta(hours=1))
+    answer = delete(camille, {"understood": True})
+    assert (answer.status_code, problem(answer)[1]) == (403, "recent-proof-needed")
     assert client.delete(URL).status_code == 401
     assert len(rows(User)) == 1
 
@@ -68,41 +66,40 @@ def test_it_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
 def test_a_body_that_means_nothing_is_refused(
     client: FlaskClient, camille: Person, body: dict[str, Any]
 ) -> None:
-    assert delete(client, camille, body).status_code == 422
+    assert delete(camille, body).status_code == 422
     assert client.delete(URL, data="{", headers=camille.headers).status_code in (400, 415)
-    assert client.delete(URL, json=[], headers=camille.headers).status_code == 422
+    assert camille.delete(URL, []).status_code == 422
     assert len(rows(User)) == 1
 
 
-def test_an_operator_is_made_a_user_first(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.get_one(User, camille.id).role = Role.SUPPORT
-    answer = delete(client, camille, {"understood": True})
-    assert (answer.status_code, word(answer)) == (409, "operator")
+def test_an_operator_is_made_a_user_first(camille: Person) -> None:
+    change(User, User.id == camille.id, role=Role.SUPPORT)
+    answer = delete(camille, {"understood": True})
+    assert (answer.status_code, problem(answer)[1]) == (409, "operator")
 
 
-def test_with_a_plan_it_says_first_what_is_lost(shop: Shop, client: FlaskClient, camille: Person) -> None:
+def test_with_a_plan_it_says_first_what_is_lost(shop: Shop, camille: Person) -> None:
     payment = shop.buy(camille.id, PlanName.URGENCE_7J)
     shop.clock.shift(timedelta(days=3, hours=12))
     prove(camille)
-    answer = delete(client, camille)
-    assert (answer.status_code, word(answer)) == (409, "plan-running")
+    answer = delete(camille)
+    assert (answer.status_code, problem(answer)[1]) == (409, "plan-running")
     assert answer.json
     assert "withdraw" in answer.json["detail"]
     (lost,) = answer.json["lost"]
     assert (lost["plan"], lost["amount"], lost["renews"]) == ("URGENCE_7J", 749, False)
     assert lost["endsAt"] == "2026-11-27T09:00:00Z"
-    assert delete(client, camille, {"understood": False}).status_code == 409
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": False}).status_code == 409
+    assert delete(camille, {"understood": True}).status_code == 204
     assert get_payment(payment).user_id is None
 
 
-def test_a_subscription_is_cancelled_at_stripe(shop: Shop, client: FlaskClient, camille: Person) -> None:
+def test_a_subscription_is_cancelled_at_stripe(shop: Shop, camille: Person) -> None:
     shop.buy(camille.id, PlanName.URGENCE_TOTAL)
-    answer = delete(client, camille)
+    answer = delete(camille)
     assert answer.json
     assert [each["renews"] for each in answer.json["lost"]] == [True]
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": True}).status_code == 204
     payments.work_off()
     shop.deliver()
     assert [each["status"] for each in shop.control.objects("subscription")] == ["canceled"]
@@ -111,36 +108,27 @@ def test_a_subscription_is_cancelled_at_stripe(shop: Shop, client: FlaskClient, 
     assert len(rows(Payment)) == paid, "nothing is charged any more"
 
 
-def test_payments_stay_without_a_name(client: FlaskClient, camille: Person) -> None:
+def test_payments_stay_without_a_name(camille: Person) -> None:
     payment = add_payment(camille.id)
-    with session() as s:
-        s.get_one(Payment, payment).alert_wish = {"name": "Papa"}
-        s.get_one(User, camille.id).stripe_customer_id = "cus_1"
-        s.add(
-            Refund(payment_id=payment, amount_cents=100, reason=RefundReason.OPERATOR, note="Camille called")
-        )
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    change(Payment, Payment.id == payment, alert_wish={"name": "Papa"})
+    change(User, User.id == camille.id, stripe_customer_id="cus_1")
+    save(Refund(payment_id=payment, amount_cents=100, reason=RefundReason.OPERATOR, note="Camille called"))
+    assert delete(camille, {"understood": True}).status_code == 204
     kept = get_payment(payment)
     assert (kept.user_id, kept.alert_wish, kept.consented_at is None) == (None, None, False)
     assert [each.note for each in rows(Refund)] == [None]
     assert [(each.payment_id, each.customer) for each in rows(FormerCustomer)] == [(payment, "cus_1")]
 
 
-def test_an_admin_resolves_a_payment_and_support_does_not(
-    client: FlaskClient, camille: Person, person: People
-) -> None:
+def test_an_admin_resolves_a_payment_and_support_does_not(camille: Person, person: People) -> None:
     payment = add_payment(camille.id)
-    with session() as s:
-        s.get_one(User, camille.id).stripe_customer_id = "cus_1"
-    delete(client, camille)
+    change(User, User.id == camille.id, stripe_customer_id="cus_1")
+    delete(camille)
     operator = person("admin@example.org")
     shown = []
     for role in (Role.ADMIN, Role.SUPPORT):
-        with session() as s:
-            user = s.get_one(User, operator.id)
-            user.role, user.totp_secret = role, "secret"
-            user.totp_confirmed_at = clock() - timedelta(days=1)
-        answer = client.get(f"/api/admin/payments/{payment}", headers=operator.headers)
+        give_role(operator.id, role)
+        answer = operator.get(f"/api/admin/payments/{payment}")
         assert answer.json
         shown.append(answer.json["formerCustomer"])
     assert shown == ["cus_1", None]
@@ -151,18 +139,17 @@ def test_messages_to_support_go_also_those_sent_without_signing_in(
 ) -> None:
     mine = {"email": "Camille@example.org", "message": "Bonjour, c’est Camille"}
     assert client.post("/api/support", json=mine).status_code < 300
-    with session() as s:
-        s.add(SupportRequest(user_id=camille.id, email="x@example.org", message="encore moi"))
-        s.add(SupportRequest(email="other@example.org", message="quelqu’un d’autre"))
-    delete(client, camille)
+    save(SupportRequest(user_id=camille.id, email="x@example.org", message="encore moi"))
+    save(SupportRequest(email="other@example.org", message="quelqu’un d’autre"))
+    delete(camille)
     assert [each.email for each in rows(SupportRequest)] == ["other@example.org"]
     assert {each.kind for each in rows(Notification)} <= {"operations", "account_deleted"}
 
 
 def test_the_last_mail_arrives_and_its_row_forgets_the_address(
-    sandbox: "Running", client: FlaskClient, camille: Person, door: Door
+    sandbox: "Running", camille: Person, door: Door
 ) -> None:
-    delete(client, camille)
+    delete(camille)
     (row,) = rows(Notification)
     assert (row.kind, row.address, door.nudged) == ("account_deleted", camille.email, [row.id])
     deliver(str(row.id))
@@ -172,10 +159,8 @@ def test_the_last_mail_arrives_and_its_row_forgets_the_address(
     assert (row.state, row.address, row.params) == (State.SENT, FORGOTTEN, {})
 
 
-def test_a_last_mail_that_is_refused_forgets_the_address_too(
-    sandbox: "Running", client: FlaskClient, person: People
-) -> None:
-    delete(client, person("not-an-address@", confirmed=True))
+def test_a_last_mail_that_is_refused_forgets_the_address_too(sandbox: "Running", person: People) -> None:
+    delete(person("not-an-address@", confirmed=True))
     (row,) = rows(Notification)
     deliver(str(row.id))
     (row,) = rows(Notification)
@@ -184,27 +169,25 @@ def test_a_last_mail_that_is_refused_forgets_the_address_too(
 
 
 def test_an_address_that_was_freed_may_open_an_account_again(client: FlaskClient, camille: Person) -> None:
-    delete(client, camille)
+    delete(camille)
     body = {"email": camille.email, "password": "correct horse battery staple"}
     assert client.post("/api/auth/register", json=body).status_code == 202
     (user,) = rows(User)
     assert user.id != camille.id
 
 
-def test_an_export_and_its_file_go(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
-    client.get("/api/users/export", headers=camille.headers)
+def test_an_export_and_its_file_go(camille: Person, blobs: Blobs) -> None:
+    camille.get("/api/users/export")
     exports.make_exports()
     assert len(blobs.names()) == 1
-    delete(client, camille)
+    delete(camille)
     exports.drop_exports()
     assert blobs.names() == []
 
 
-def test_a_deadlock_is_tried_again(
-    client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deadlock_is_tried_again(camille: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another transaction holds an alert, for which the deletion waits, and then wants the account."""
-    alert, real, tries = wait_for(camille.id), delete_account, []
+    alert, real, tries = add_alert(camille.id), delete_account, []
 
     def count(*given: Any, **named: Any) -> Any:
         tries.append(True)
@@ -214,16 +197,14 @@ def test_a_deadlock_is_tried_again(
     with ThreadPoolExecutor(1) as pool:
         with session() as s:
             s.get_one(Alert, alert, with_for_update=True)
-            answer = pool.submit(delete, client, camille)
+            answer = pool.submit(delete, camille)
             until(is_one_waiting)  # it waits first, so PostgreSQL ends it first, after its deadlock_timeout
             s.get_one(User, camille.id, with_for_update=True)
         assert answer.result(10).status_code == 204
     assert (len(tries), rows(User)) == (2, [])
 
 
-def test_a_deadlock_each_time_is_an_error(
-    client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_deadlock_each_time_is_an_error(camille: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     class Deadlock(psycopg2.errors.DeadlockDetected):
         pgcode = "40P01"
 
@@ -234,20 +215,19 @@ def test_a_deadlock_each_time_is_an_error(
         raise OperationalError("DELETE", {}, Deadlock())
 
     monkeypatch.setattr(access, "delete_account", meet)
-    assert delete(client, camille).status_code == 503
+    assert delete(camille).status_code == 503
     assert (len(tries), len(rows(User))) == (access._TRIES, 1)
 
 
-def test_figures_of_many_messages_are_deleted_soon(client: FlaskClient, camille: Person) -> None:
+def test_figures_of_many_messages_are_deleted_soon(camille: Person) -> None:
     now = clock()
-    with session() as s:
-        s.add_all(
-            Notification(
-                user_id=camille.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-                dedupe_key=f"slot:{number}", state=State.SENT, accepted_at=now, next_attempt_at=now, next_nudge_at=now,
-            )
-            for number in range(2000)
-        )  # fmt: skip
-    assert delete(client, camille).status_code == 204
+    save_all(
+        Notification(
+            user_id=camille.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+            dedupe_key=f"slot:{number}", state=State.SENT, accepted_at=now, next_attempt_at=now, next_nudge_at=now,
+        )
+        for number in range(2000)
+    )  # fmt: skip
+    assert delete(camille).status_code == 204
     with session() as s:
         assert s.scalar(sa.select(sa.func.count()).select_from(Notification)) == 1

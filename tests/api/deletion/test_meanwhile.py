@@ -1,6 +1,5 @@
 """Deletion while something else works on the account; and what arrives for an account that is gone."""
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -48,12 +47,11 @@ from notifier.providers import providers
 from tests.api.declarations.orders import hand_over
 from tests.api.deletion.leaving import delete, prove
 from tests.api.payments.shop import Shop, get_payment
-from tests.api.world import PASSWORD, Person, rows, see, wait_for
+from tests.clients import People, Person
+from tests.factories import PASSWORD, add_alert, rows, see
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
-
-People = Callable[..., Person]
 
 
 def write_message(person: Person) -> str:
@@ -65,14 +63,14 @@ def write_message(person: Person) -> str:
 
 
 def test_deleted_while_a_message_is_sent_the_row_stays_gone(
-    sandbox: "Running", client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+    sandbox: "Running", camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, mail = write_message(camille), providers()["sendgrid"]
     take = mail.hand_over
 
     def send_late(message: Any) -> Any:
         answer = take(message)
-        assert delete(client, camille).status_code == 204
+        assert delete(camille).status_code == 204
         return answer
 
     monkeypatch.setattr(mail, "hand_over", send_late)
@@ -82,28 +80,26 @@ def test_deleted_while_a_message_is_sent_the_row_stays_gone(
     assert [(each.kind, each.state) for each in rows(Notification)] == [("account_deleted", State.PENDING)]
 
 
-def test_a_message_that_waits_is_not_sent_any_more(
-    sandbox: "Running", client: FlaskClient, camille: Person
-) -> None:
+def test_a_message_that_waits_is_not_sent_any_more(sandbox: "Running", camille: Person) -> None:
     key = write_message(camille)
-    delete(client, camille)
+    delete(camille)
     deliver(key)
     assert sandbox.messages() == []
 
 
 def test_deleted_while_its_alert_is_matched_the_others_are_told(
-    sandbox: "Running", client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch
+    sandbox: "Running", person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Matching has read the alert; its account is gone when the notification is written."""
     camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
     other = person("other@example.org", plan=PlanName.URGENCE_7J, confirmed=True)
     for each in (camille, other):
-        wait_for(each.id)
+        add_alert(each.id)
     detection, _ = see("2099-01-05T09:00:00+01:00")
 
     def write_late(*given: Any, **named: Any) -> Any:
         monkeypatch.undo()
-        assert delete(client, camille, {"understood": True}).status_code == 204
+        assert delete(camille, {"understood": True}).status_code == 204
         return notification_writer.write(*given, **named)
 
     monkeypatch.setattr(match_service, "write", write_late)
@@ -114,15 +110,15 @@ def test_deleted_while_its_alert_is_matched_the_others_are_told(
 
 
 def test_deleted_while_the_export_runs_no_file_and_no_mail_stays(
-    client: FlaskClient, camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+    camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = Blobs.put
 
     def put_late(self: Blobs, key: str, data: bytes) -> None:
         put(self, key, data)
-        assert delete(client, camille).status_code == 204
+        assert delete(camille).status_code == 204
 
-    client.get("/api/users/export", headers=camille.headers)
+    camille.get("/api/users/export")
     monkeypatch.setattr(Blobs, "put", put_late)
     assert exports.make_exports() == {"made": 0}
     assert (blobs.names(), rows(Export)) == ([], [])
@@ -130,20 +126,20 @@ def test_deleted_while_the_export_runs_no_file_and_no_mail_stays(
 
 
 def test_deleted_before_the_export_is_read(
-    client: FlaskClient, camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+    camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def write_late(*given: Any) -> None:
-        assert delete(client, camille).status_code == 204
+        assert delete(camille).status_code == 204
         write_archive(*given)
 
-    client.get("/api/users/export", headers=camille.headers)
+    camille.get("/api/users/export")
     monkeypatch.setattr(exports, "write_archive", write_late)
     assert exports.make_exports() == {"made": 0}
     assert blobs.names() == []
 
 
 def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
-    shop: Shop, client: FlaskClient, camille: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
     shop.control.pay(order.session_id)
@@ -151,7 +147,7 @@ def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
 
     def fetch_late(kind: CheckoutSession, object_id: str) -> Any:
         facts = fetch(kind, object_id)
-        assert delete(client, camille).status_code == 204
+        assert delete(camille).status_code == 204
         return facts
 
     monkeypatch.setattr(CheckoutSession, "fetch", fetch_late)
@@ -165,9 +161,9 @@ def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
     assert [each.payment_id for each in rows(FormerCustomer)] == [order.payment_id]
 
 
-def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, client: FlaskClient, camille: Person) -> None:
+def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, camille: Person) -> None:
     order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
-    delete(client, camille)
+    delete(camille)
     shop.control.pay(order.session_id)
     shop.deliver()
     assert get_payment(order.payment_id).status in (PaymentStatus.COMPLETED, PaymentStatus.REFUNDED)
@@ -176,11 +172,9 @@ def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, client: FlaskCli
     assert len(rows(FormerCustomer)) == 1
 
 
-def test_a_late_dispute_is_applied_without_reviving_anything(
-    shop: Shop, client: FlaskClient, camille: Person
-) -> None:
+def test_a_late_dispute_is_applied_without_reviving_anything(shop: Shop, camille: Person) -> None:
     payment = shop.buy(camille.id)
-    delete(client, camille, {"understood": True})
+    delete(camille, {"understood": True})
     shop.control.dispute(_find_intent(payment))
     shop.deliver()
     kinds = {each.kind for each in rows(PaymentEvent)}
@@ -203,7 +197,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
     hand_over()
     shop.pass_time(days=days)
     prove(camille)
-    assert delete(client, camille, {"understood": True}).status_code == 204
+    assert delete(camille, {"understood": True}).status_code == 204
     shop.pass_time(days=2)
     form = {"name": "Camille", "email": "later@example.org"}
     path = f"/l/withdraw/{write_token(WithdrawOrder(payment))}"
@@ -213,7 +207,7 @@ def test_a_withdrawal_after_the_deletion_gives_back_what_was_not_used(
 
 
 def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person) -> None:
-    alert = wait_for(camille.id)
+    alert = add_alert(camille.id)
     with session() as s:
         user = s.get_one(User, camille.id)
         user.password_hash = hash_password(PASSWORD)
@@ -227,7 +221,7 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
         "portal": write_token(OpenPortal(*sent)),
         "closed-desk": write_token(RefundClosedDesk(*sent, alert)),
     }
-    delete(client, camille)
+    delete(camille)
     left = [each.id for each in rows(Notification)]
     for page, token in links.items():
         assert client.get(f"/l/{page}/{token}").status_code < 500, page
@@ -238,7 +232,7 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
     wrong = {"email": camille.email, "password": PASSWORD}
     assert client.post("/api/auth/login", json=wrong).status_code == 401
     assert client.post("/api/auth/forgot-password", json={"email": camille.email}).status_code == 202
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 401
+    assert camille.get("/api/auth/me").status_code == 401
     for table in (User, Contact, Login, Alert, TelegramLink):
         assert rows(table) == [], table
     assert [each.id for each in rows(Notification)] == left

@@ -26,7 +26,7 @@ from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables
 from tests.api.payments.shop import Shop
-from tests.api.world import rows, see
+from tests.factories import rows, see
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -8,8 +8,7 @@ from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.models.notification import State
-from tests.api.slot_messages import NINE, message
-from tests.api.world import BOBIGNY
+from tests.factories import BOBIGNY, NINE, add_slot_message
 
 YESTERDAY = NINE - timedelta(days=1)
 
@@ -19,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("database", "frozen", "redis_server")
 def write_alerts(number: int, at: Any = YESTERDAY, **other: Any) -> None:
     for _ in range(number):
         delivered = {"state": State.DELIVERED, "delivered_at": at + timedelta(seconds=4)}
-        message(at, params={"desk_id": BOBIGNY}, provider="sendgrid", **delivered | other)
+        add_slot_message(at, params={"desk_id": BOBIGNY}, provider="sendgrid", **delivered | other)
 
 
 def read(client: FlaskClient, path: str, name: str) -> list[dict[str, Any]]:

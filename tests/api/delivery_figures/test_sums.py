@@ -22,8 +22,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
 from notifier.receipts import receipt_readers
-from tests.api.slot_messages import NINE, message
-from tests.api.world import BOBIGNY, rows
+from tests.factories import BOBIGNY, NINE, add_slot_message, change, rows
 
 TODAY = date(2026, 11, 20)
 MELUN = "melun_77/titre-sejour"
@@ -37,7 +36,9 @@ def alert(
     """Write a slot alert; `delivered` after so many seconds from its page on."""
     if (seconds := other.pop("delivered", None)) is not None:
         other |= {"state": State.DELIVERED, "delivered_at": NINE + timedelta(seconds=seconds)}
-    message(took=took, params={"desk_id": desk}, provider=provider if took is not None else None, **other)
+    add_slot_message(
+        took=took, params={"desk_id": desk}, provider=provider if took is not None else None, **other
+    )
 
 
 def failed(state: State, **other: Any) -> None:
@@ -119,7 +120,7 @@ def test_only_providers_that_send_receipts_are_tracked() -> None:
 def test_alerts_that_catch_up_and_other_messages_do_not_count() -> None:
     alert(committed_at=None)
     alert(kind="desk_watched")
-    message(NINE - timedelta(days=1))
+    add_slot_message(NINE - timedelta(days=1))
     assert figures() == {}
 
 
@@ -128,9 +129,8 @@ def test_a_repetition_leaves_no_row_of_what_is_over() -> None:
     assert (Channel.EMAIL, NONE, ALL) in figures()
     first = figures()
     assert len(first) == len(figures()) == 4
-    with session() as s:
-        accepted = {"accepted_at": clock(), "state": State.SENT, "provider": "smtp"}
-        s.execute(sa.update(Notification).values(accepted))
+    accepted = {"accepted_at": clock(), "state": State.SENT, "provider": "smtp"}
+    change(Notification, **accepted)
     assert {provider for _, provider, _ in figures()} == {ALL, "smtp"}
 
 
@@ -158,7 +158,7 @@ def test_today_computed_is_what_would_be_written(choice: FigureChoice) -> None:
 
 def test_the_job_sums_up_each_day_that_may_have_changed() -> None:
     alert()
-    message(NINE - timedelta(days=3))
+    add_slot_message(NINE - timedelta(days=3))
     assert jobs.delivery_figures() == {"days": 30, "rows": 8}
     assert {row.day for row in rows(DeliveryFigure)} == {TODAY, TODAY - timedelta(days=3)}
     assert jobs.delivery_figures() == {"days": 2, "rows": 4}

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,29 +9,31 @@ from api.models.base import session
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.clock import clock
 from configs.proofs import new_key
-from tests.api.world import Person, match, see, wait_for
+from tests.clients import People, Person
+from tests.factories import add_alert, add_match, change, see
 
-People = Callable[..., Person]
 
-
-def show(client: FlaskClient, person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
-    answer = client.get(f"/api/detections/{detection}", headers=person.headers)
+def show(person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
+    answer = person.get(f"/api/detections/{detection}")
     found: dict[str, Any] = answer.json or {}
     return answer.status_code, found
 
 
-def test_each_slot_says_when_it_was_seen_and_gone(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:
     now = clock()
     moments = ("2026-12-01T08:30:00+00:00", "2026-12-02", "open")
     detection, slots = see(*moments, at=now, seats=2)
-    match(wait_for(camille.id), detection, slots)
+    add_match(add_alert(camille.id), detection, slots)
     gone = now + timedelta(minutes=4)
-    with session() as s:
-        first = s.get_one(SlotRow, slots[0])
-        first.seen_at, first.gone_at, first.gone_reason = now + timedelta(minutes=3), gone, GoneReason.TAKEN
-        first.place_label = "Guichet 1"
-    status, found = show(client, camille, detection)
+    change(
+        SlotRow,
+        SlotRow.id == slots[0],
+        seen_at=now + timedelta(minutes=3),
+        gone_at=gone,
+        gone_reason=GoneReason.TAKEN,
+        place_label="Guichet 1",
+    )
+    status, found = show(camille, detection)
     assert (status, found["slotsAvailable"], found["id"]) == (200, 6, str(detection))
     timed, dated, unknown = found["slots"]
     assert (timed["date"], timed["time"], timed["place"], timed["seats"]) == (
@@ -47,12 +48,12 @@ def test_each_slot_says_when_it_was_seen_and_gone(client: FlaskClient, person: P
     assert (unknown["date"], unknown["time"]) == (None, None)
 
 
-def test_only_the_slots_that_the_user_waits_for_are_shown(client: FlaskClient, person: People) -> None:
+def test_only_the_slots_that_the_user_waits_for_are_shown(person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     detection, slots = see("2026-12-01", "2026-12-02", "2026-12-03")
-    match(wait_for(camille.id), detection, slots)
-    match(wait_for(robin.id), detection, slots[2:])
-    _, found = show(client, robin, detection)
+    add_match(add_alert(camille.id), detection, slots)
+    add_match(add_alert(robin.id), detection, slots[2:])
+    _, found = show(robin, detection)
     assert [slot["date"] for slot in found["slots"]] == ["2026-12-03"]
     assert len(found["alertIds"]) == 1
 
@@ -60,27 +61,24 @@ def test_only_the_slots_that_the_user_waits_for_are_shown(client: FlaskClient, p
 def test_a_detection_of_somebody_else_is_not_there(client: FlaskClient, person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     detection, slots = see("2026-12-01")
-    match(wait_for(camille.id), detection, slots)
-    assert show(client, camille, detection)[0] == 200
-    assert show(client, robin, detection)[0] == 404
-    assert show(client, robin, uuid4())[0] == 404
+    add_match(add_alert(camille.id), detection, slots)
+    assert show(camille, detection)[0] == 200
+    assert show(robin, detection)[0] == 404
+    assert show(robin, uuid4())[0] == 404
     assert client.get(f"/api/detections/{detection}").status_code == 401
 
 
-def test_the_proof_is_a_link(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_the_proof_is_a_link(camille: Person) -> None:
     detection, slots = see("2026-12-01")
-    match(wait_for(camille.id), detection, slots)
-    with session() as s:
-        s.execute(sa.update(Detection).values(proof_key=new_key(clock())))
-    proof = show(client, camille, detection)[1]["proof"]
+    add_match(add_alert(camille.id), detection, slots)
+    change(Detection, proof_key=new_key(clock()))
+    proof = show(camille, detection)[1]["proof"]
     assert "/l/proof/" in proof
 
 
-def test_of_very_many_slots_the_first_are_shown(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:
     detection, slots = see(*(f"2027-{1 + n // 28 % 12:02}-{1 + n % 28:02}" for n in range(336)))
-    match(wait_for(camille.id), detection, slots)
+    add_match(add_alert(camille.id), detection, slots)
     with session() as s:
         s.execute(
             sa.text(
@@ -91,6 +89,6 @@ def test_of_very_many_slots_the_first_are_shown(client: FlaskClient, person: Peo
             ),
             {"detection": detection},
         )
-    _, found = show(client, camille, detection)
+    _, found = show(camille, detection)
     assert (found["slotsAvailable"], len(found["slots"])) == (672, 500)
     assert [slot["date"] for slot in found["slots"]] == sorted(slot["date"] for slot in found["slots"])

@@ -7,13 +7,13 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.detections.queries import SlotSummary, _find_first_moment
-from tests.api.world import PREFECTURES, Person, match, see, wait_for
+from tests.api.world import PREFECTURES
+from tests.clients import People, Person
+from tests.factories import add_alert, add_match, see
 
-People = Callable[..., Person]
 
-
-def page(client: FlaskClient, person: Person, **query: object) -> dict[str, Any]:
-    answer = client.get("/api/detections", query_string=query, headers=person.headers)
+def page(person: Person, **query: object) -> dict[str, Any]:
+    answer = person.get("/api/detections", **query)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json or {}
     return found
@@ -22,65 +22,55 @@ def page(client: FlaskClient, person: Person, **query: object) -> dict[str, Any]
 def matched(person: Person, *moments: str, seats: int | None = None) -> UUID:
     """Write a detection of these moments, all of which one alert of the person wants; return the detection."""
     detection, slots = see(*moments, seats=seats)
-    match(wait_for(person.id), detection, slots)
+    add_match(add_alert(person.id), detection, slots)
     return detection
 
 
-def test_a_detection_counts_only_the_slots_that_the_user_waits_for(
-    client: FlaskClient, person: People
-) -> None:
-    camille = person()
+def test_a_detection_counts_only_the_slots_that_the_user_waits_for(camille: Person) -> None:
     detection, slots = see("2026-12-01T08:30:00+00:00", "2026-12-02T08:30:00+00:00", "2026-12-03")
-    alert_id = wait_for(camille.id)
-    match(alert_id, detection, slots[1:])
-    (shown,) = page(client, camille)["items"]
+    alert_id = add_alert(camille.id)
+    add_match(alert_id, detection, slots[1:])
+    (shown,) = page(camille)["items"]
     assert (shown["slotsAvailable"], shown["slotDate"], shown["slotTime"]) == (2, "2026-12-02", "09:30")
     assert (shown["id"], shown["alertIds"]) == (str(detection), [str(alert_id)])
 
 
-def test_a_match_without_slots_counts_none(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_a_match_without_slots_counts_none(camille: Person) -> None:
     detection, _ = see("2026-12-01T08:30:00+00:00")
-    match(wait_for(camille.id), detection, [])
-    (shown,) = page(client, camille)["items"]
+    add_match(add_alert(camille.id), detection, [])
+    (shown,) = page(camille)["items"]
     assert (shown["slotsAvailable"], shown["slotDate"], shown["slotTime"]) == (0, None, None)
 
 
-def test_several_alerts_that_match_show_one_detection_and_each_slot_once(
-    client: FlaskClient, person: People
-) -> None:
-    camille = person()
+def test_several_alerts_that_match_show_one_detection_and_each_slot_once(camille: Person) -> None:
     detection, slots = see("2026-12-01", "2026-12-02")
-    alerts = {str(wait_for(camille.id)) for _ in range(2)}
+    alerts = {str(add_alert(camille.id)) for _ in range(2)}
     for alert_id in alerts:
-        match(UUID(alert_id), detection, slots)
-    (shown,) = page(client, camille)["items"]
+        add_match(UUID(alert_id), detection, slots)
+    (shown,) = page(camille)["items"]
     assert shown["slotsAvailable"] == 2
     assert set(shown["alertIds"]) == alerts
 
 
-def test_seats_count(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_seats_count(camille: Person) -> None:
     matched(camille, "2026-12-01", seats=3)
-    assert page(client, camille)["items"][0]["slotsAvailable"] == 3
+    assert page(camille)["items"][0]["slotsAvailable"] == 3
 
 
-def test_an_hour_that_the_page_did_not_say_is_null(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_an_hour_that_the_page_did_not_say_is_null(camille: Person) -> None:
     matched(camille, "open")
     matched(camille, "2026-12-01")
-    dated, undated = page(client, camille)["items"]
+    dated, undated = page(camille)["items"]
     assert (dated["slotDate"], dated["slotTime"]) == ("2026-12-01", None)
     assert (undated["slotDate"], undated["slotTime"], undated["slotsAvailable"]) == (None, None, 1)
 
 
-def test_pages_follow_each_other_without_gap_or_repetition(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_pages_follow_each_other_without_gap_or_repetition(camille: Person) -> None:
     newest_first = [str(matched(camille, "open")) for _ in range(5)][::-1]
     seen: list[str] = []
     before: str | None = None
     while True:
-        found = page(client, camille, limit=2, **({"before": before} if before else {}))
+        found = page(camille, limit=2, **({"before": before} if before else {}))
         seen += [each["id"] for each in found["items"]]
         before = found["next"]
         if before is None:
@@ -88,27 +78,26 @@ def test_pages_follow_each_other_without_gap_or_repetition(client: FlaskClient, 
     assert seen == newest_first
 
 
-def test_detections_of_somebody_else_are_not_shown(client: FlaskClient, person: People) -> None:
+def test_detections_of_somebody_else_are_not_shown(person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     detection = matched(camille, "2026-12-01")
-    assert page(client, robin) == {"items": [], "next": None}
-    assert page(client, robin, before=detection) == {"items": [], "next": None}
+    assert page(robin) == {"items": [], "next": None}
+    assert page(robin, before=detection) == {"items": [], "next": None}
 
 
-def test_slots_that_only_somebody_else_waits_for_are_not_counted(client: FlaskClient, person: People) -> None:
+def test_slots_that_only_somebody_else_waits_for_are_not_counted(person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     detection, slots = see("2026-12-01", "2026-12-02", "2026-12-03")
-    match(wait_for(camille.id), detection, slots)
-    match(wait_for(robin.id), detection, slots[2:])
-    (shown,) = page(client, robin)["items"]
+    add_match(add_alert(camille.id), detection, slots)
+    add_match(add_alert(robin.id), detection, slots[2:])
+    (shown,) = page(robin)["items"]
     assert (shown["slotsAvailable"], shown["slotDate"], len(shown["alertIds"])) == (1, "2026-12-03", 1)
 
 
-def test_a_wrong_query_is_named(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_a_wrong_query_is_named(camille: Person) -> None:
     for query, path in [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"),
                         ("before=x", "before"), ("before=%00", ""), ("colour=red", "colour")]:  # fmt: skip
-        answer = client.get(f"/api/detections?{query}", headers=camille.headers)
+        answer = camille.get(f"/api/detections?{query}")
         assert answer.status_code == 422, query
         assert [each["path"] for each in (answer.json or {})["errors"]] == [path]
 
@@ -117,8 +106,8 @@ def test_nobody_sees_anything_without_signing_in(client: FlaskClient) -> None:
     assert client.get("/api/detections").status_code == 401
 
 
-def test_a_page_after_an_unknown_detection_is_still_a_page(client: FlaskClient, person: People) -> None:
-    assert page(client, person(), before=uuid4())["items"] == []
+def test_a_page_after_an_unknown_detection_is_still_a_page(person: People) -> None:
+    assert page(person(), before=uuid4())["items"] == []
 
 
 @pytest.mark.parametrize(

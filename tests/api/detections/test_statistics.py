@@ -7,7 +7,7 @@ import redis
 import time_machine
 from flask.testing import FlaskClient
 
-from tests.api.world import BOBIGNY, see
+from tests.factories import BOBIGNY, see
 
 MELUN = "melun_77/titre-sejour"
 

@@ -6,16 +6,16 @@ import tracemalloc
 from datetime import timedelta
 
 import pytest
-from flask.testing import FlaskClient
 
 from api.exports import jobs
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
 from configs.object_store import Blobs
 from tests.api.exports.test_exports import ask, download, read
-from tests.api.world import Person, match, see, wait_for
+from tests.clients import Person
+from tests.factories import add_alert, add_match, save_all, see
 
 NUMBER = 5000
 MOST_SECONDS, MOST_BYTES = 30.0, 100_000_000
@@ -24,27 +24,23 @@ MOST_SECONDS, MOST_BYTES = 30.0, 100_000_000
 def add_notifications(person: Person) -> None:
     """Write messages as alerts leave them, each with its match."""
     detection, slots = see("2099-01-05T09:00:00+01:00")
-    matched = match(wait_for(person.id), detection, slots)
+    matched = add_match(add_alert(person.id), detection, slots)
     now = clock()
     ids = [new_id() for _ in range(NUMBER)]
-    with session() as s:
-        s.add_all(
-            Notification(
-                id=each, user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-                params={"detection": str(detection), "slots": slots}, dedupe_key=f"slot:{each}", state=State.SENT,
-                accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
-            )
-            for each in ids
-        )  # fmt: skip
-        s.flush()
-        s.add_all(NotificationMatch(notification_id=each, match_id=matched) for each in ids)
+    save_all(
+        Notification(
+            id=each, user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+            params={"detection": str(detection), "slots": slots}, dedupe_key=f"slot:{each}", state=State.SENT,
+            accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
+        )
+        for each in ids
+    )  # fmt: skip
+    save_all(NotificationMatch(notification_id=each, match_id=matched) for each in ids)
 
 
-def test_an_export_of_5000_notifications_takes_little_time_and_memory(
-    client: FlaskClient, camille: Person, blobs: Blobs
-) -> None:
+def test_an_export_of_5000_notifications_takes_little_time_and_memory(camille: Person, blobs: Blobs) -> None:
     add_notifications(camille)
-    ask(client, camille)
+    ask(camille)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
     assert jobs.make_exports() == {"made": 1}
@@ -52,13 +48,13 @@ def test_an_export_of_5000_notifications_takes_little_time_and_memory(
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert took < MOST_SECONDS
     assert grown < MOST_BYTES
-    assert len(read(download(client, camille), "notifications")) == NUMBER
+    assert len(read(download(camille), "notifications")) == NUMBER
 
 
 @pytest.mark.journey
-def test_an_export_holds_few_rows_in_memory(client: FlaskClient, camille: Person, blobs: Blobs) -> None:
+def test_an_export_holds_few_rows_in_memory(camille: Person, blobs: Blobs) -> None:
     add_notifications(camille)
-    ask(client, camille)
+    ask(camille)
     tracemalloc.start()
     try:
         jobs.make_exports()

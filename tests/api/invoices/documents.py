@@ -16,6 +16,7 @@ from api.payments.owners import link_id
 from api.payments.postings import post_dispute, post_ordered, post_paid, post_settled
 from configs.clock import clock
 from configs.plan import PlanName
+from tests.factories import rows
 
 
 def pay(user_id: UUID | None = None, cents: int = 1499, at: datetime | None = None, **columns: Any) -> UUID:
@@ -82,16 +83,11 @@ def end_dispute(payment_id: UUID, cents: int, status: str = "lost") -> None:
 def issue() -> list[Invoice]:
     """Issue what is due; return all documents in the order of their issue."""
     issue_due(60)
-    return list_documents()
-
-
-def list_documents() -> list[Invoice]:
-    with session() as s:
-        return list(s.scalars(sa.select(Invoice).order_by(Invoice.id)))
+    return rows(Invoice)
 
 
 def list_numbers() -> list[str]:
-    return [each.number for each in list_documents()]
+    return [each.number for each in rows(Invoice)]
 
 
 def sum_documents(documents: list[Invoice], field: str = "amount_cents") -> int:

@@ -13,8 +13,9 @@ from api.invoices.pdf_files import make_due_files
 from api.models.base import session
 from api.models.invoice import Invoice
 from configs.object_store import Blobs, StoreAway, invoice_blobs
-from tests.api.invoices.documents import list_documents, pay
-from tests.api.world import Person
+from tests.api.invoices.documents import pay
+from tests.clients import People
+from tests.factories import get, rows
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +27,7 @@ def folder(database: str, tmp_path: Path, settings_env: Callable[..., None]) -> 
 def test_a_run_issues_and_makes_the_file(folder: Path) -> None:
     pay()
     assert jobs.issue_invoices() == {"issued": 1, "files": 1, "failed": 0}
-    (document,) = list_documents()
+    (document,) = rows(Invoice)
     assert document.pdf_key is not None
     assert (folder / document.pdf_key).read_bytes().startswith(b"%PDF-")
     assert jobs.issue_invoices() == {"issued": 0, "files": 0, "failed": 0}
@@ -94,65 +95,64 @@ def test_a_run_without_an_invoice_loads_nothing_to_draw_it(monkeypatch: pytest.M
 def test_a_file_that_the_store_lost_is_made_again() -> None:
     pay()
     jobs.issue_invoices()
-    (document,) = list_documents()
+    (document,) = rows(Invoice)
     assert document.pdf_key is not None
     invoice_blobs().delete(document.pdf_key)
     assert pdf_files.read_file(document) is None
     assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
-    (document,) = list_documents()
+    (document,) = rows(Invoice)
     assert pdf_files.read_file(document) is not None
 
 
-def test_a_name_that_goes_leaves_the_file_too(person: Callable[..., Person], folder: Path) -> None:
-    buyer = person()
-    pay(buyer.id, client_name="Camille")
+def test_a_name_that_goes_leaves_the_file_too(person: People, folder: Path) -> None:
+    camille = person()
+    pay(camille.id, client_name="Camille")
     jobs.issue_invoices()
-    (document,) = list_documents()
+    (document,) = rows(Invoice)
     (file,) = folder.rglob("*.pdf")
     named = file.read_bytes()
     with session() as s:
-        forget_client(s, buyer.id)
-    assert pdf_files.read_file(list_documents()[0]) is None
+        forget_client(s, camille.id)
+    assert pdf_files.read_file(rows(Invoice)[0]) is None
     make_due_files(60)
     assert [*folder.rglob("*.pdf")] == [file]
     assert file.read_bytes() != named
-    assert list_documents()[0].pdf_key == document.pdf_key
+    assert rows(Invoice)[0].pdf_key == document.pdf_key
 
 
 def test_a_name_that_goes_while_its_file_is_stored_is_not_kept(
-    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    buyer = person()
-    pay(buyer.id, client_name="Camille")
+    camille = person()
+    pay(camille.id, client_name="Camille")
     issue_due(60)
     real = Blobs.put
 
     def put_and_forget(blobs: Blobs, key: str, data: bytes) -> None:
         real(blobs, key, data)
         with session() as s:
-            forget_client(s, buyer.id)
+            forget_client(s, camille.id)
 
     with monkeypatch.context() as patch:
         patch.setattr(Blobs, "put", put_and_forget)
         make_due_files(60)
-    with session() as s:
-        assert s.get_one(Invoice, list_documents()[0].id).pdf_made_at is None
+    assert get(Invoice, rows(Invoice)[0].id).pdf_made_at is None
     assert make_due_files(60) == (1, 0)
 
 
 def test_a_slow_worker_leaves_no_name_in_the_store(
-    person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch, folder: Path
+    person: People, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     """While it stores, the account goes, and another worker makes the file without the name."""
-    buyer = person()
-    pay(buyer.id, client_name="Camille")
+    camille = person()
+    pay(camille.id, client_name="Camille")
     issue_due(60)
     real = Blobs.put
 
     def put_late(blobs: Blobs, key: str, data: bytes) -> None:
         patch.setattr(Blobs, "put", real)
         with session() as s:
-            forget_client(s, buyer.id)
+            forget_client(s, camille.id)
         assert make_due_files(60) == (1, 0)
         unnamed.append((folder / key).read_bytes())
         real(blobs, key, data)

@@ -27,7 +27,6 @@ from configs.plan import PlanName
 from tests.api.invoices.documents import (
     end_dispute,
     issue,
-    list_documents,
     list_numbers,
     pay,
     refund,
@@ -36,7 +35,8 @@ from tests.api.invoices.documents import (
 )
 from tests.api.payments.shop import Shop, get_payment, send_commands
 from tests.api.payments.test_overtaken import upgrade
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import rows
 
 
 def read(document: Invoice) -> InvoiceContents:
@@ -44,12 +44,12 @@ def read(document: Invoice) -> InvoiceContents:
 
 
 def test_an_order_has_an_invoice_with_its_period_and_seller(
-    shop: Shop, buyer: Person, settings_env: Callable[..., None]
+    shop: Shop, camille: Person, settings_env: Callable[..., None]
 ) -> None:
     settings_env(
         SELLER_NAME="Œuvre utile", SELLER_ADDRESS="1 rue de l’Été, 75001 Paris", SELLER_SIREN="123456789"
     )
-    payment = shop.buy(buyer.id, PlanName.URGENCE_7J, client_name="Chloé Nœl")
+    payment = shop.buy(camille.id, PlanName.URGENCE_7J, client_name="Chloé Nœl")
     (document,) = issue()
     found = read(document)
     assert found.order == get_payment(payment).order_number
@@ -69,9 +69,9 @@ def test_an_order_has_an_invoice_with_its_period_and_seller(
 
 @pytest.mark.parametrize(("name", "days"), [(PlanName.URGENCE_7J, 7), (PlanName.URGENCE_TOTAL, 30)])
 def test_an_order_withdrawn_before_its_invoice_names_the_period_that_was_bought(
-    name: PlanName, days: int, shop: Shop, buyer: Person
+    name: PlanName, days: int, shop: Shop, camille: Person
 ) -> None:
-    payment = shop.buy(buyer.id, name)
+    payment = shop.buy(camille.id, name)
     shop.pass_time(hours=5)
     with session() as s:
         withdraw(s, payment, clock())
@@ -81,8 +81,8 @@ def test_an_order_withdrawn_before_its_invoice_names_the_period_that_was_bought(
     assert (found.ends_at - found.starts_at).days == days
 
 
-def test_a_renewal_has_one_too_and_bears_the_name_of_its_order(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, PlanName.URGENCE_TOTAL, client_name="Camille")
+def test_a_renewal_has_one_too_and_bears_the_name_of_its_order(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, PlanName.URGENCE_TOTAL, client_name="Camille")
     shop.pass_time(days=31, hours=2)
     first, second = issue()
     assert [each.number for each in (first, second)] == ["F2026-000001", "F2026-000002"]
@@ -90,19 +90,19 @@ def test_a_renewal_has_one_too_and_bears_the_name_of_its_order(shop: Shop, buyer
     assert (second.client_name, read(second).order) == ("Camille", read(first).order)
 
 
-def test_an_upgrade_says_what_was_credited(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
-    shop.control.pay(upgrade(shop, buyer.id, cheap).session_id)
+def test_an_upgrade_says_what_was_credited(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, PlanName.URGENCE_24H)
+    shop.control.pay(upgrade(shop, camille.id, cheap).session_id)
     shop.deliver()
     lines = read(issue()[-1]).lines
     assert [each.kind for each in lines] == [LineKind.PLAN, LineKind.UPGRADE_CREDIT]
     assert lines[0].amount_cents == 1499
     assert lines[1].plan is PlanName.URGENCE_24H
-    assert sum(each.amount_cents for each in lines) == list_documents()[-1].amount_cents
+    assert sum(each.amount_cents for each in lines) == rows(Invoice)[-1].amount_cents
 
 
-def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, buyer: Person) -> None:
-    payment = shop.buy(buyer.id)
+def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, camille: Person) -> None:
+    payment = shop.buy(camille.id)
     with session() as s:
         plan_refund(s, lock_payment(s, payment), 500, RefundReason.OPERATOR)
     send_commands()
@@ -140,8 +140,8 @@ def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(
     assert issue_due(60) == (0, 0)
 
 
-def test_a_lost_dispute_has_a_credit_note(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id)
+def test_a_lost_dispute_has_a_credit_note(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
     issue()
     intent = shop.control.objects("payment_intent")[0]["id"]
     shop.control.close_dispute(shop.control.dispute(intent)["id"], "lost")
@@ -174,8 +174,8 @@ def test_a_credit_note_of_a_dispute_is_of_no_more_than_is_left(
     end_dispute(payment, 1499)
     end_dispute(whole, 1499)
     assert issue_due(60) == (1, 0)
-    assert list_documents()[-1].amount_cents == 999
-    assert sum_documents(list_documents()) == 0
+    assert rows(Invoice)[-1].amount_cents == 999
+    assert sum_documents(rows(Invoice)) == 0
     assert issue_due(60) == (0, 0)
 
 
@@ -190,9 +190,9 @@ def test_a_dispute_that_was_won_leaves_what_was_paid(
     assert (len(found), sum_documents(found)) == (documents, 1499)
 
 
-def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, buyer: Person) -> None:
+def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, camille: Person) -> None:
     pay(cents=0)
-    shop.order(buyer.id)
+    shop.order(camille.id)
     assert issue() == []
 
 
@@ -290,14 +290,14 @@ def test_a_document_is_never_removed(database: str) -> None:
         s.execute(sa.delete(Invoice))
 
 
-def test_a_clients_name_goes_and_the_document_stays(buyer: Person) -> None:
-    pay(buyer.id, client_name="Camille Secrète")
+def test_a_clients_name_goes_and_the_document_stays(camille: Person) -> None:
+    pay(camille.id, client_name="Camille Secrète")
     issue()
     with session() as s:
         s.execute(sa.update(Invoice).values(pdf_key="2026/x.pdf", pdf_made_at=clock()))
     with session() as s:
-        forget_client(s, buyer.id)
-    (document,) = list_documents()
+        forget_client(s, camille.id)
+    (document,) = rows(Invoice)
     (payment,) = rows(Payment)
     assert (document.client_name, document.pdf_made_at, payment.client_name) == (None, None, None)
     assert "Secrète" not in str(document.contents)

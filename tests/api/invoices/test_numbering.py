@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from api.invoices.issuing import issue_due
-from api.models.invoice import InvoiceKind
+from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import RefundStatus
-from tests.api.invoices.documents import issue, list_documents, pay, refund, sum_documents, sum_ledger
+from tests.api.invoices.documents import issue, pay, refund, sum_documents, sum_ledger
+from tests.factories import rows
 from tests.waiting import until
 
 ALL = 267  # 200 invoices, 67 credit notes
@@ -43,7 +44,7 @@ while True:
 def check_series() -> None:
     """Look for gaps and doubles, and at the order of the dates."""
     for kind in InvoiceKind:
-        found = sorted((each for each in list_documents() if each.kind is kind), key=lambda each: each.number)
+        found = sorted((each for each in rows(Invoice) if each.kind is kind), key=lambda each: each.number)
         assert [int(each.number[-6:]) for each in found] == list(range(1, len(found) + 1))
         assert [each.issued_at for each in found] == sorted(each.issued_at for each in found)
 
@@ -56,7 +57,7 @@ def test_four_that_issue_at_once_leave_no_gap(database: str) -> None:
         issued = list(pool.map(issue_due, [60.0] * 4))
     assert sum(done for done, _ in issued) == len(issue()) == 18
     check_series()
-    assert sum_documents(list_documents()) == sum_ledger()
+    assert sum_documents(rows(Invoice)) == sum_ledger()
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def has_grown(before: int) -> bool:
-    found = len(list_documents())
+    found = len(rows(Invoice))
     return found > before or found == ALL
 
 
@@ -99,7 +100,7 @@ def test_two_hundred_payments_at_once_with_kills(database: str) -> None:
 
     with issuing(4) as running, ThreadPoolExecutor(10) as pool:
         for wave in range(20):
-            before = len(list_documents())
+            before = len(rows(Invoice))
             bought = [pool.submit(buy, 10 * wave + each) for each in range(10)]
             until(partial(has_grown, before), pause=0.001)
             victim = drawn.randrange(len(running))
@@ -107,6 +108,6 @@ def test_two_hundred_payments_at_once_with_kills(database: str) -> None:
             running[victim] = start()
             for each in bought:
                 each.result()
-        until(lambda: len(list_documents()) == ALL)
+        until(lambda: len(rows(Invoice)) == ALL)
     check_series()
-    assert sum_documents(list_documents()) == sum_ledger()
+    assert sum_documents(rows(Invoice)) == sum_ledger()

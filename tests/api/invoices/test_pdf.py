@@ -7,9 +7,9 @@ from contextlib import closing
 import pytest
 
 from api.invoices import pdf
-from api.models.base import session
 from api.models.invoice import Invoice
-from tests.api.invoices.documents import issue, list_documents, pay, refund
+from tests.api.invoices.documents import issue, pay, refund
+from tests.factories import get, rows
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_any_name_is_taken(document: Invoice, name: str) -> None:
 def test_a_credit_note_names_its_invoice(document: Invoice) -> None:
     refund(document.payment_id, 500)
     issue()
-    note = list_documents()[-1]
+    note = rows(Invoice)[-1]
     assert count_pages(pdf.render_pdf(note)) == 1
 
 
@@ -67,5 +67,4 @@ def test_both_faces_have_what_french_needs() -> None:
 def test_a_row_is_left_as_it_was(document: Invoice) -> None:
     before = dict(document.contents)
     pdf.render_pdf(document)
-    with session() as s:
-        assert s.get_one(Invoice, document.id).contents == before
+    assert get(Invoice, document.id).contents == before

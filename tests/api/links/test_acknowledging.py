@@ -5,19 +5,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
 from api.models.audit import ActorKind, AuditEntry
-from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel, Role, User
 from configs.clock import clock
 from configs.signed_links import AcknowledgeIncident, write_token
 from configs.signing import sign
-from tests.api.operations.operators import add_operator, get_incident
-from tests.api.world import add_incident, rows
+from tests.api.operations.operators import add_operator
+from tests.factories import add_incident, change, one, rows
 
 LINK = "/l/incident/"
 
@@ -39,7 +37,7 @@ def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, adm
         assert "prestataire d’envoi en panne" in answer.text
         assert "sendgrid" in answer.text
         assert 'method="post"' in answer.text
-    assert get_incident().acknowledged_at is None
+    assert one(Incident).acknowledged_at is None
     assert rows(AuditEntry) == []
 
 
@@ -50,7 +48,7 @@ def test_confirming_acknowledges_it_once_with_one_row_in_the_audit(client: Flask
         answer = client.post(link(operator, number))
         assert answer.status_code == 200
         assert "Alarme prise en compte" in answer.text
-    assert get_incident().acknowledged_at is not None
+    assert one(Incident).acknowledged_at is not None
     (row,) = rows(AuditEntry)
     assert (row.actor_id, row.actor_kind, row.action) == (
         operator,
@@ -84,15 +82,14 @@ def test_other_open_alarms_are_shown_beside(client: FlaskClient, admin: UUID) ->
 
 def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient, admin: UUID) -> None:
     number = add_incident()
-    with session() as s:
-        s.execute(sa.update(User).values(role=Role.USER))
+    change(User, role=Role.USER)
     for who, what in ((admin, number), (uuid4(), number), (admin, number + 1)):
         for method in ("GET", "POST"):
             answer = client.open(link(who, what), method=method)
             assert answer.status_code == 200
             assert "Ce lien ne vaut plus" in answer.text
             assert "sendgrid" not in answer.text
-    assert get_incident().acknowledged_at is None
+    assert one(Incident).acknowledged_at is None
     assert rows(AuditEntry) == []
 
 
@@ -115,4 +112,4 @@ def test_forged_and_old_links_are_refused(
     frozen.shift(timedelta(days=31))
     for method in ("GET", "POST"):
         assert client.open(LINK + good, method=method).status_code == 410
-    assert get_incident().acknowledged_at is None
+    assert one(Incident).acknowledged_at is None

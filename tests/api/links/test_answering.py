@@ -1,12 +1,10 @@
 """Links in slot alerts by which their reader says what became of the slots."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
@@ -20,16 +18,14 @@ from configs.clock import clock
 from configs.plan import PlanName
 from configs.signed_links import AnswerAlert, write_token
 from configs.signing import sign
-from tests.api.answers.announcing import Announcement, announce, read_answer
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.answers.announcing import read_answer
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import Announcement, add_alert, announce, change, remove, rows
 
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 VALUES = ("found", "too_late", "nothing_there", "stopped")
 SAID = dict(zip(VALUES, ("Trouvé", "Trop tard", "La page ne montre rien", "Arrêter"), strict=True))
-
-
-@pytest.fixture
-def camille(frozen: time_machine.Traveller, person: Callable[..., Person]) -> Person:
-    return person(plan=PlanName.URGENCE_TOTAL, confirmed=True)
 
 
 def link(told: Announcement, value: str = "") -> str:
@@ -38,7 +34,7 @@ def link(told: Announcement, value: str = "") -> str:
 
 def announce_to_two(owner: UUID) -> Announcement:
     """Write a message that two alerts wanted, whose names tell them apart."""
-    told, second = announce(owner), wait_for(owner)
+    told, second = announce(owner), add_alert(owner)
     other = announce(owner, second)
     with session() as s:
         s.add(NotificationMatch(notification_id=told.message, match_id=other.match))
@@ -138,8 +134,7 @@ def test_a_link_to_what_was_announced_again_offers_the_answers(
     told = announce(camille.id)
     client.post(link(told, "too_late"))
     frozen.shift(timedelta(hours=2))
-    with session() as s:
-        s.execute(sa.update(Match).values(decided_at=clock()))
+    change(Match, decided_at=clock())
     assert "<form" in client.get(link(told, "found")).text
     assert client.post(link(told, "found")).status_code == 200
 
@@ -148,8 +143,7 @@ def test_found_may_say_day_and_hour_by_the_clock_of_the_prefecture(
     client: FlaskClient, camille: Person
 ) -> None:
     told = announce(camille.id)
-    with session() as s:
-        s.execute(sa.update(User).values(time_zone="Asia/Tokyo"))
+    change(User, time_zone="Asia/Tokyo")
     client.post(link(told), data={"value": "found", "day": "2026-12-01", "hour": "09:30"})
     (appointment,) = rows(Appointment)
     assert appointment.at == datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
@@ -214,9 +208,7 @@ def test_an_answer_that_closes_nothing_is_about_all_alerts_of_the_message(
     assert len(rows(MatchAnswer)) == 2
 
 
-def test_no_alert_of_somebody_else_can_be_named(
-    client: FlaskClient, camille: Person, person: Callable[..., Person]
-) -> None:
+def test_no_alert_of_somebody_else_can_be_named(client: FlaskClient, camille: Person, person: People) -> None:
     robins = announce(person("robin@example.org").id)
     told = announce_to_two(camille.id)
     page = client.post(link(told), data={"value": "stopped", "alert": [str(robins.alert)]})
@@ -228,8 +220,7 @@ def test_no_alert_of_somebody_else_can_be_named(
 
 def test_a_page_never_names_the_procedure_nor_the_only_alert(client: FlaskClient, camille: Person) -> None:
     told = announce(camille.id)
-    with session() as s:
-        s.get_one(Alert, told.alert).name = "Mon titre"
+    change(Alert, Alert.id == told.alert, name="Mon titre")
     for value in VALUES:
         for page in (client.get(link(told, value)), client.post(link(told, value))):
             assert "titre" not in page.text.partition("<main")[2].lower()
@@ -237,12 +228,10 @@ def test_a_page_never_names_the_procedure_nor_the_only_alert(client: FlaskClient
 
 def test_what_is_gone_says_so(client: FlaskClient, camille: Person) -> None:
     told = announce(camille.id)
-    with session() as s:
-        s.execute(sa.delete(Alert))
+    remove(Alert)
     for page in (client.get(link(told, "found")), client.post(link(told, "found"))):
         assert (page.status_code, "n’existe plus" in page.text) == (200, True)
-    with session() as s:
-        s.execute(sa.delete(User))
+    remove(User)
     assert "n’existe plus" in client.post(link(told, "found")).text
 
 
@@ -271,8 +260,7 @@ def test_the_page_is_in_the_language_of_the_account(
     client: FlaskClient, camille: Person, language: str, words: str, direction: str
 ) -> None:
     told = announce(camille.id)
-    with session() as s:
-        s.execute(sa.update(User).values(language=language))
+    change(User, language=language)
     for page in (client.get(link(told, "too_late")), client.post(link(told, "too_late"))):
         assert words in page.text
         assert f'dir="{direction}"' in page.text

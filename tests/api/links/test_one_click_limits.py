@@ -8,8 +8,9 @@ from api.models.alert import Alert
 from api.models.notification import Notification
 from configs.plan import PlanName
 from configs.signed_links import StopAlerts, write_token
-from tests.api.links.test_unsubscribing import ONE_CLICK, UNDO, People, stop
-from tests.api.world import rows, wait_for
+from tests.api.links.test_unsubscribing import ONE_CLICK, UNDO, stop
+from tests.clients import People
+from tests.factories import add_alert, rows
 
 
 @pytest.mark.parametrize("path", ["stop", "unsubscribe"])
@@ -17,7 +18,7 @@ def test_an_address_that_opened_very_many_links_still_stops_one(
     client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     monkeypatch.setattr(rate_limits, "GENERAL", "3 per 15 minutes")
-    link = f"/l/{path}/{write_token(StopAlerts((wait_for(person().id),)))}"
+    link = f"/l/{path}/{write_token(StopAlerts((add_alert(person().id),)))}"
     assert [client.get(link).status_code for _ in range(4)] == [200, 200, 200, 429]
     assert client.post(f"{link}x", data=ONE_CLICK).status_code == 429, "a forged one counts by its address"
     assert client.post(link, data=ONE_CLICK).status_code == 200
@@ -25,14 +26,14 @@ def test_an_address_that_opened_very_many_links_still_stops_one(
 
 
 def test_one_link_is_not_used_without_end(client: FlaskClient, person: People) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     answers = [client.post(link, data=ONE_CLICK).status_code for _ in range(31)]
     assert answers == [200] * 30 + [429]
-    assert client.post(stop(wait_for(person("other@example.org").id)), data=ONE_CLICK).status_code == 200
+    assert client.post(stop(add_alert(person("other@example.org").id)), data=ONE_CLICK).status_code == 200
 
 
 def test_who_stops_and_undoes_again_and_again_causes_one_mail(client: FlaskClient, person: People) -> None:
-    link = stop(wait_for(person(plan=PlanName.URGENCE_7J, confirmed=True).id))
+    link = stop(add_alert(person(plan=PlanName.URGENCE_7J, confirmed=True).id))
     for _ in range(5):
         client.post(link, data=ONE_CLICK)
         client.post(link, data=UNDO)

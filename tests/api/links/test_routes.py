@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,9 +11,8 @@ from configs.contact_addresses import digest
 from configs.plan import PlanName
 from configs.signed_links import StopAlerts, VerifyAddress, write_token
 from configs.signing import sign
-from tests.api.world import Person, rows, wait_for
-
-People = Callable[..., Person]
+from tests.clients import People
+from tests.factories import add_alert, rows
 
 
 def stop(alert_id: UUID) -> str:
@@ -24,7 +22,7 @@ def stop(alert_id: UUID) -> str:
 def test_opening_the_stop_link_shows_the_alert_and_changes_nothing(
     client: FlaskClient, person: People
 ) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     for _ in range(2):
         answer = client.get(link)
         assert answer.status_code == 200
@@ -37,13 +35,13 @@ def test_opening_the_stop_link_shows_the_alert_and_changes_nothing(
 
 
 def test_a_page_never_names_the_procedure(client: FlaskClient, person: People) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     for answer in (client.get(link), client.post(link)):
         assert "jour" not in answer.text.lower()  # as in séjour
 
 
 def test_confirming_stops_the_alert_once_and_tells_the_planner(client: FlaskClient, person: People) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     for _ in range(2):
         answer = client.post(link)
         assert answer.status_code == 200
@@ -58,7 +56,7 @@ def test_confirming_stops_the_alert_once_and_tells_the_planner(client: FlaskClie
 
 
 def test_a_mail_program_may_stop_it_in_one_click(client: FlaskClient, person: People) -> None:
-    answer = client.post(stop(wait_for(person().id)), data={"List-Unsubscribe": "One-Click"})  # RFC 8058
+    answer = client.post(stop(add_alert(person().id)), data={"List-Unsubscribe": "One-Click"})  # RFC 8058
     assert answer.status_code == 200
     (alert,) = rows(Alert)
     assert not alert.waits
@@ -66,8 +64,8 @@ def test_a_mail_program_may_stop_it_in_one_click(client: FlaskClient, person: Pe
 
 def test_an_alert_that_ended_otherwise_keeps_its_reason(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_24H)
-    alert_id = wait_for(camille.id)
-    client.delete(f"/api/alerts/{alert_id}", headers=camille.headers)
+    alert_id = add_alert(camille.id)
+    camille.delete(f"/api/alerts/{alert_id}")
     client.post(stop(alert_id))
     (alert,) = rows(Alert)
     assert alert.closed_because is ClosedBecause.DELETED
@@ -80,7 +78,7 @@ def test_the_link_of_an_alert_that_is_gone_says_so(client: FlaskClient) -> None:
 
 
 def test_forged_links_are_refused_in_french(client: FlaskClient, person: People) -> None:
-    alert_id = wait_for(person().id)
+    alert_id = add_alert(person().id)
     good = write_token(StopAlerts((alert_id,)))
     other_scope = sign("verify-email", {"alerts": [str(alert_id)]}, "link_key")
     payloads: tuple[object, ...] = ("x", 7, None, [], {"contact": "x"}, {"alerts": 5}, {"alerts": []})
@@ -100,7 +98,7 @@ def test_forged_links_are_refused_in_french(client: FlaskClient, person: People)
 def test_an_old_link_says_that_it_expired(
     client: FlaskClient, person: People, frozen: time_machine.Traveller
 ) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     frozen.shift(timedelta(days=31))
     for method in ("GET", "POST"):
         answer = client.open(link, method=method)
@@ -162,7 +160,7 @@ def test_an_address_is_shown_as_text_never_as_markup(client: FlaskClient, person
 
 
 def test_pages_are_private_and_carry_no_script(client: FlaskClient, person: People) -> None:
-    answer = client.get(stop(wait_for(person().id)))
+    answer = client.get(stop(add_alert(person().id)))
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]

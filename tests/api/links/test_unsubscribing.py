@@ -1,6 +1,5 @@
 """Unsubscribing from a mail program, on the page, and how it is undone."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -23,9 +22,10 @@ from configs.message_groups import MessageGroup
 from configs.plan import PlanName
 from configs.signed_links import StopAlerts, StopGroup, write_token
 from configs.signing import sign
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, one, rows
 
-People = Callable[..., Person]
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}  # RFC 8058
 UNDO = {"undo": "true"}
 
@@ -35,9 +35,7 @@ def stop(*alerts: UUID) -> str:
 
 
 def mail_contact(who: Person) -> Contact:
-    with session() as s:
-        mine = sa.select(Contact).where(Contact.user_id == who.id, Contact.channel == Channel.EMAIL)
-        return s.scalars(mine).one()
+    return one(Contact, Contact.user_id == who.id, Contact.channel == Channel.EMAIL)
 
 
 def stop_group(who: Person, group: MessageGroup = MessageGroup.REMINDERS) -> str:
@@ -46,7 +44,7 @@ def stop_group(who: Person, group: MessageGroup = MessageGroup.REMINDERS) -> str
 
 
 def test_opening_the_link_changes_nothing(client: FlaskClient, person: People) -> None:
-    link = stop(wait_for(person().id))
+    link = stop(add_alert(person().id))
     for _ in range(2):
         answer = client.get(link)
         assert answer.status_code == 200
@@ -58,10 +56,9 @@ def test_opening_the_link_changes_nothing(client: FlaskClient, person: People) -
 
 
 def test_a_mail_program_stops_the_alert_in_one_click_without_a_login(
-    client: FlaskClient, person: People
+    client: FlaskClient, camille: Person
 ) -> None:
-    camille = person()
-    link, other = stop(wait_for(camille.id)), wait_for(camille.id)
+    link, other = stop(add_alert(camille.id)), add_alert(camille.id)
     for _ in range(2):
         assert client.post(link, data=ONE_CLICK).status_code == 200
     closed = {alert.id: alert.closed_because for alert in rows(Alert)}
@@ -69,15 +66,14 @@ def test_a_mail_program_stops_the_alert_in_one_click_without_a_login(
     assert list(closed.values()) == [ClosedBecause.STOPPED]
 
 
-def test_a_mail_about_several_alerts_stops_them_all(client: FlaskClient, person: People) -> None:
-    camille = person()
-    client.post(stop(wait_for(camille.id), wait_for(camille.id)), data=ONE_CLICK)
+def test_a_mail_about_several_alerts_stops_them_all(client: FlaskClient, camille: Person) -> None:
+    client.post(stop(add_alert(camille.id), add_alert(camille.id)), data=ONE_CLICK)
     assert not any(alert.waits for alert in rows(Alert))
 
 
 def test_the_link_undoes_it_within_a_day(client: FlaskClient, person: People, door: Door) -> None:
     camille = person(plan=PlanName.URGENCE_7J)
-    alert_id = wait_for(camille.id)
+    alert_id = add_alert(camille.id)
     link = stop(alert_id)
     client.post(link, data=ONE_CLICK)
     assert "Les recevoir de nouveau" in client.get(link).text
@@ -90,7 +86,7 @@ def test_the_link_undoes_it_within_a_day(client: FlaskClient, person: People, do
 
 
 def test_a_day_later_it_is_final(client: FlaskClient, person: People, door: Door) -> None:
-    alert_id = wait_for(person(plan=PlanName.URGENCE_7J).id)
+    alert_id = add_alert(person(plan=PlanName.URGENCE_7J).id)
     with time_machine.travel(clock(), tick=False) as moment:
         link = stop(alert_id)
         client.post(link, data=ONE_CLICK)
@@ -103,17 +99,17 @@ def test_a_day_later_it_is_final(client: FlaskClient, person: People, door: Door
 
 def test_an_alert_that_was_deleted_stays_deleted(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_7J)
-    alert_id = wait_for(camille.id)
-    client.delete(f"/api/alerts/{alert_id}", headers=camille.headers)
+    alert_id = add_alert(camille.id)
+    camille.delete(f"/api/alerts/{alert_id}")
     client.post(stop(alert_id), data=UNDO)
     assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
 
 
 def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_24H)
-    link = stop(wait_for(camille.id))
+    link = stop(add_alert(camille.id))
     client.post(link, data=ONE_CLICK)
-    wait_for(camille.id)
+    add_alert(camille.id)
     answer = client.post(link, data=UNDO)
     assert answer.status_code == 402
     assert "Votre formule ne permet pas" in answer.text
@@ -121,7 +117,7 @@ def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskCli
 
 
 def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: People) -> None:
-    token = write_token(StopAlerts((wait_for(person(plan=PlanName.URGENCE_7J).id),)))
+    token = write_token(StopAlerts((add_alert(person(plan=PlanName.URGENCE_7J).id),)))
     assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
     for page in (client.post(f"/l/stop/{token}").text, client.get(f"/l/stop/{token}").text):
         assert f'action="/l/unsubscribe/{token}"' in page
@@ -134,19 +130,19 @@ def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: 
 
 def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    link = stop(wait_for(camille.id))
+    link = stop(add_alert(camille.id))
     assert "C’est votre seule alerte" in client.get(link).text
     assert "C’est votre seule alerte" in client.post(link, data=ONE_CLICK).text
-    wait_for(camille.id)
+    add_alert(camille.id)
     assert "Vos autres alertes continuent" in client.get(link).text
 
 
 def test_the_stop_link_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
-    link = f"/l/stop/{write_token(StopAlerts((wait_for(camille.id),)))}"
+    link = f"/l/stop/{write_token(StopAlerts((add_alert(camille.id),)))}"
     assert "C’est votre seule alerte" in client.get(link).text
     assert "Vos autres alertes continuent" not in client.post(link).text
-    wait_for(camille.id)
+    add_alert(camille.id)
     assert "Vos autres alertes continuent" in client.post(link).text
 
 
@@ -162,11 +158,10 @@ def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient
 
 
 def test_the_link_of_news_withdraws_the_consent_and_brings_none_back(
-    client: FlaskClient, person: People
+    client: FlaskClient, camille: Person
 ) -> None:
-    camille = person()
     with session() as s:
-        contact = s.scalars(sa.select(Contact)).one()
+        contact = s.get_one(Contact, one(Contact).id)
         give_consent(contact, "registration")
         give_news_consent(contact, "preferences")
     link = stop_group(camille, MessageGroup.NEWS)
@@ -184,9 +179,8 @@ def test_the_link_of_news_withdraws_the_consent_and_brings_none_back(
 
 
 def test_the_link_of_the_weekly_summary_stops_it_and_asks_for_it_again(
-    client: FlaskClient, person: People
+    client: FlaskClient, camille: Person
 ) -> None:
-    camille = person()
     with session() as s:
         s.scalars(sa.select(Contact)).one().summary_since = clock()
     link = stop_group(camille, MessageGroup.SUMMARY)
@@ -203,8 +197,7 @@ def test_the_link_of_the_weekly_summary_stops_it_and_asks_for_it_again(
     assert mail_contact(camille).summary_since == since
 
 
-def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClient, camille: Person) -> None:
     contact = mail_contact(camille)
     token = write_token(StopGroup(contact.id, digest("before@example.org"), MessageGroup.DESK))
     assert "n’existe plus" in client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).text
@@ -230,7 +223,7 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
     client: FlaskClient, person: People, door: Door
 ) -> None:
     camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
-    first, last = wait_for(camille.id), wait_for(camille.id)
+    first, last = add_alert(camille.id), add_alert(camille.id)
     client.post(stop(first), data=ONE_CLICK)
     assert notices() == []
     for _ in range(2):
@@ -241,19 +234,19 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
 
 
 def test_the_stop_link_of_the_text_confirms_it_too(client: FlaskClient, person: People) -> None:
-    alert_id = wait_for(person(plan=PlanName.URGENCE_7J, confirmed=True).id)
+    alert_id = add_alert(person(plan=PlanName.URGENCE_7J, confirmed=True).id)
     client.post(f"/l/stop/{write_token(StopAlerts((alert_id,)))}")
     assert len(notices()) == 1
 
 
 def test_without_a_running_plan_nothing_is_confirmed(client: FlaskClient, person: People) -> None:
-    client.post(stop(wait_for(person(confirmed=True).id)), data=ONE_CLICK)
+    client.post(stop(add_alert(person(confirmed=True).id)), data=ONE_CLICK)
     assert notices() == []
 
 
 def test_the_account_shows_that_the_last_alert_was_stopped_until_it_is_undone(person: People) -> None:
     camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
-    alert_id = wait_for(camille.id)
+    alert_id = add_alert(camille.id)
     with session() as s:
         assert not has_stopped_last(s, camille.id)
         stop_alerts(s, camille.id, [alert_id])

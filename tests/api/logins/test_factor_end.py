@@ -33,14 +33,11 @@ from configs.signed_links import (
     VerifyAddress,
     write_token,
 )
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
-from notifier.message_kinds import kind_of
-from tests.api.pages.accounts import EMAIL, build_device, create_account
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser
-from tests.api.pages.walk.population import give_login
-from tests.api.world import PASSWORD, Door, rows
-from tests.clients import sign_in
+from notifier.message_kind_base import Skip, TemplateContext
+from tests.api.messages import prepare
+from tests.api.world import Door
+from tests.clients import Browser, seat_operator, sign_in
+from tests.factories import EMAIL, PASSWORD, add_account, add_contact, change, get, rows, save
 from tests.refused_writes import broken_row
 
 SECRET, RECOVERY = "A" * 32, "abcde-fghjk"
@@ -75,12 +72,11 @@ class World:
         return ends_at
 
     def read(self) -> User:
-        with session() as s:
-            return s.get_one(User, self.id)
+        return get(User, self.id)
 
     def browse(self) -> Browser:
         browser = Browser(self.app)
-        give_login(browser, self.id)
+        browser.give_login(self.id)
         return browser
 
     def write_link(self, link: Link | None = None) -> str:
@@ -101,11 +97,9 @@ class World:
 
 @pytest.fixture
 def world(app: Flask, client: FlaskClient) -> World:
-    user_id = create_account().id
-    with session() as s:
-        user = s.get_one(User, user_id)
-        user.totp_secret, user.totp_confirmed_at = SECRET, clock() - DAY
-        s.add(RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(SECRET, RECOVERY)))
+    user_id = add_account().id
+    change(User, User.id == user_id, totp_secret=SECRET, totp_confirmed_at=clock() - DAY)
+    save(RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(SECRET, RECOVERY)))
     return World(app, client, user_id)
 
 
@@ -117,24 +111,13 @@ def actions(action: str) -> list[AuditEntry]:
     return [each for each in rows(AuditEntry) if each.action == action]
 
 
-def prepare(row: Notification) -> TemplateContext | Skip:
-    with session() as s:
-        contact = s.get_one(Contact, row.contact_id)
-        return kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
-
-
 def test_every_contact_is_told_whatever_is_switched_off(world: World, door: Door) -> None:
     now = clock()
-    with session() as s:
-        s.execute(sa.update(Contact).values(enabled=False, former_address=FORMER, moved_at=now))
-        for channel, address, verified in (
-            (Channel.SMS, "+33612345678", now),
-            (Channel.TELEGRAM, "987654", now),
-        ):
-            s.add(Contact(user_id=world.id, channel=channel, address=address, verified_at=verified))
-        device = build_device(world.id, "Firefox")
-        device.enabled = False
-        s.add(device)
+    change(Contact, former_address=FORMER, moved_at=now)
+    add_contact(world.id, Channel.SMS, "+33612345678")
+    add_contact(world.id, Channel.TELEGRAM, "987654")
+    add_contact(world.id, Channel.PUSH)
+    change(Contact, enabled=False)
     ends_at = world.ask()
     assert ends_at == clock() + WAIT
     found = {(row.channel, row.params.get("to")) for row in told()}
@@ -162,7 +145,7 @@ def by_recovery_code(world: World) -> None:
 
 def by_proof(world: World) -> None:
     body = {"password": PASSWORD, "code": pyotp.TOTP(SECRET).at(clock())}
-    _, headers = sign_in(world.app, world.id)
+    headers = sign_in(world.app, world.id).headers
     assert world.client.post("/api/auth/prove", json=body, headers=headers).status_code == 200
 
 
@@ -198,14 +181,13 @@ def by_operator(world: World) -> None:
 
 
 def by_mailbox(world: World) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(former_address=FORMER, moved_at=clock()))
+    change(Contact, former_address=FORMER, moved_at=clock())
     token = write_token(ReturnAddress(world.find_mailbox(), digest(FORMER)))
     assert "Votre compte est revenu" in world.client.post(f"/l/address/{token}").text
 
 
 def by_move(world: World) -> None:
-    _, headers = sign_in(world.app, world.id)
+    headers = sign_in(world.app, world.id).headers
     world.client.patch("/api/users/profile", json={"email": NEW_ADDRESS}, headers=headers)
     version = world.read().token_version
     token = write_token(VerifyAddress(world.find_mailbox(), digest(NEW_ADDRESS), new=version))
@@ -280,15 +262,14 @@ def test_an_account_that_fails_keeps_no_other_from_its_end(
     world: World, frozen: time_machine.Traveller
 ) -> None:
     world.ask()
-    second = create_account("other@example.org").id
-    with session() as s:
-        user = s.get_one(User, second)
-        user.totp_secret, user.totp_confirmed_at, user.factor_ends_at = SECRET, clock(), clock() + WAIT
+    second = add_account("other@example.org").id
+    change(
+        User, User.id == second, totp_secret=SECRET, totp_confirmed_at=clock(), factor_ends_at=clock() + WAIT
+    )
     frozen.shift(WAIT)
     with broken_row("users", "id", world.id):
         assert jobs.end_lost_factors() == {"ended": 1, "failed": 1}
-    with session() as s:
-        assert not s.get_one(User, second).has_second_factor
+    assert not get(User, second).has_second_factor
     assert world.read().has_second_factor
     assert jobs.end_lost_factors() == {"ended": 1, "failed": 0}
 
@@ -318,8 +299,7 @@ def test_asking_again_shortens_nothing_and_waits_a_day(world: World, frozen: tim
     ],
 )
 def test_who_may_ask_for_whose_account(world: World, of: Role, by: Role, words: str) -> None:
-    with session() as s:
-        s.get_one(User, world.id).role = of
+    change(User, User.id == world.id, role=of)
     browser = world.operate("fin", by, reason="a test")
     assert (browser.status, world.read().factor_ends_at is None) == ((422, True) if words else (303, False))
     assert words in browser.page.text
@@ -327,16 +307,13 @@ def test_who_may_ask_for_whose_account(world: World, of: Role, by: Role, words: 
 
 
 def test_it_does_not_end_where_no_contact_can_be_told(world: World, frozen: time_machine.Traveller) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    change(Contact, state=ContactState.BOUNCED)
     refused = world.operate("fin", reason="her mailbox is gone")
     assert (refused.status, "ne peut être prévenu" in refused.page.text) == (422, True)
     assert (world.read().factor_ends_at, told(), actions("user.end_factor")) == (None, [], [])
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.OK))
+    change(Contact, state=ContactState.OK)
     world.ask()
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    change(Contact, state=ContactState.BOUNCED)
     frozen.shift(WAIT)
     assert jobs.end_lost_factors() == {"ended": 0, "failed": 0}
     user = world.read()
@@ -355,22 +332,19 @@ def test_what_support_asked_for_does_not_end_the_factor_of_an_operator(world: Wo
 def test_nobody_asks_for_the_own_account_without_a_reason_or_for_nothing(world: World) -> None:
     assert world.operate("fin", reason=" ").status == 422
     assert world.operate("garder").status == 422, "nothing is to be kept"
-    with session() as s:
-        s.get_one(User, world.id).role = Role.ADMIN
+    change(User, User.id == world.id, role=Role.ADMIN)
     own = world.browse()
     own.get(f"/admin/utilisateurs/{world.id}/second-facteur/fin")
     own.send("/second-facteur/fin", reason="mine")
     assert "votre propre compte" in own.page.text
-    with session() as s:
-        user = s.get_one(User, world.id)
-        user.totp_secret, user.totp_confirmed_at, user.role = None, None, Role.USER
+    change(User, User.id == world.id, totp_secret=None, totp_confirmed_at=None, role=Role.USER)
     assert "pas de second facteur" in world.operate("fin", reason="x").page.text
     assert (told(), actions("user.end_factor")) == ([], [])
 
 
 def test_a_link_of_something_else_keeps_nothing(world: World, frozen: time_machine.Traveller) -> None:
     ends_at = world.ask()
-    other = create_account("other@example.org").id
+    other = add_account("other@example.org").id
     moment = int(ends_at.timestamp())
     expected: list[tuple[Link, int, str]] = [
         (KeepSecondFactor(other, moment), 200, ENDED),  # it has none

@@ -25,19 +25,16 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
 from configs.clock import clock
 from configs.signing import SKEW
-from tests.api.world import PASSWORD, Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import PASSWORD, change, get, rows
 
-People = Callable[..., Person]
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
-
-
-def word(answer: Any) -> str:
-    return str((answer.json or {})["type"].rpartition(":")[2])
 
 
 @pytest.fixture
@@ -110,9 +107,9 @@ def test_a_stolen_refresh_token_ends_the_login_and_its_owner_is_told(
     mine = refresh(client, stolen).json or {}
     frozen.shift(timedelta(seconds=11))
     answer = refresh(client, stolen)
-    assert (answer.status_code, word(answer)) == (401, "token-reused")
+    assert (answer.status_code, problem(answer)[1]) == (401, "token-reused")
     assert not opens(client, mine["token"])
-    assert word(refresh(client, mine["refreshToken"])) == "token-revoked"
+    assert problem(refresh(client, mine["refreshToken"]))[1] == "token-revoked"
     (login,) = rows(Login)
     assert login.ended_because is EndedBecause.TOKEN_REUSED
     (mail,) = rows(Notification)
@@ -126,10 +123,9 @@ def test_a_stolen_token_is_noticed_although_it_was_replaced_by_a_clock_that_was_
 ) -> None:
     stolen = log_in(client)["refreshToken"]
     refresh(client, stolen)
-    with session() as s:
-        s.execute(sa.update(Login).values(rotated_at=clock() + timedelta(hours=1)))
+    change(Login, rotated_at=clock() + timedelta(hours=1))
     frozen.shift(timedelta(minutes=1))
-    assert word(refresh(client, stolen)) == "token-reused"
+    assert problem(refresh(client, stolen))[1] == "token-reused"
 
 
 @pytest.mark.usefixtures("account")
@@ -143,7 +139,7 @@ def test_a_database_restored_from_an_older_state_is_no_theft(
     third = refresh(client, second["refreshToken"]).json or {}
     with session() as s:
         s.merge(then)
-    assert word(refresh(client, third["refreshToken"])) == "token-revoked"
+    assert problem(refresh(client, third["refreshToken"]))[1] == "token-revoked"
     (login,) = rows(Login)
     assert (login.ended_at, rows(Notification)) == (None, [])
 
@@ -165,7 +161,7 @@ def test_a_token_of_long_ago_ends_the_login_too(client: FlaskClient) -> None:
     first = log_in(client)
     second = refresh(client, first["refreshToken"]).json or {}
     refresh(client, second["refreshToken"])
-    assert word(refresh(client, first["refreshToken"])) == "token-reused"
+    assert problem(refresh(client, first["refreshToken"]))[1] == "token-reused"
 
 
 @pytest.mark.usefixtures("account")
@@ -206,7 +202,7 @@ def test_a_login_lasts_ninety_days_at_most(client: FlaskClient, frozen: time_mac
 
 @pytest.mark.usefixtures("account")
 def test_an_access_token_does_not_refresh(client: FlaskClient) -> None:
-    assert word(refresh(client, log_in(client)["token"])) == "not-signed-in"
+    assert problem(refresh(client, log_in(client)["token"]))[1] == "not-signed-in"
 
 
 @pytest.mark.usefixtures("account")
@@ -227,9 +223,8 @@ def test_logging_out_everywhere_ends_every_login_of_the_user_and_no_one_elses(
     assert not opens(client, one["token"])
     assert not opens(client, other["token"])
     assert refresh(client, other["refreshToken"]).status_code == 401
-    with session() as s:
-        assert s.get_one(User, account).token_version == 1
-    assert client.get("/api/auth/me", headers=robin.headers).status_code == 200
+    assert get(User, account).token_version == 1
+    assert robin.get("/api/auth/me").status_code == 200
     assert opens(client, log_in(client)["token"])
 
 
@@ -253,13 +248,13 @@ def test_the_logins_are_listed_and_one_of_them_is_ended(
     assert len((client.get("/api/auth/logins", headers=bearer(other["token"])).json or {})["items"]) == 1
 
 
-def test_nobody_sees_or_ends_another_ones_login(client: FlaskClient, person: People) -> None:
+def test_nobody_sees_or_ends_another_ones_login(person: People) -> None:
     camille, robin = person(), person("robin@example.org")
-    listed = (client.get("/api/auth/logins", headers=robin.headers).json or {})["items"]
+    listed = robin.get("/api/auth/logins").json["items"]
     assert [each["id"] for each in listed] == [str(robin.login_id)]
     path = f"/api/auth/logins/{camille.login_id}"
-    assert client.delete(path, headers=robin.headers).status_code == 404
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+    assert robin.delete(path).status_code == 404
+    assert camille.get("/api/auth/me").status_code == 200
 
 
 def test_the_token_of_one_user_with_the_login_of_another_is_refused(
@@ -305,20 +300,16 @@ def test_the_password_proves_who_it_is_for_five_minutes(
     headers = bearer(log_in(client)["token"])
     frozen.shift(timedelta(minutes=5, seconds=1))
     late = client.post("/api/auth/totp", headers=headers)
-    assert (late.status_code, word(late)) == (403, "recent-proof-needed")
+    assert (late.status_code, problem(late)[1]) == (403, "recent-proof-needed")
     proven = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
     assert proven.json == {"provenUntil": "2026-11-20T09:10:01Z"}
     assert client.post("/api/auth/totp", headers=headers).status_code == 200
 
 
-def test_a_proof_of_a_clock_that_was_ahead_is_none(
-    client: FlaskClient, person: People, frozen: time_machine.Traveller
-) -> None:
-    camille = person()
+def test_a_proof_of_a_clock_that_was_ahead_is_none(camille: Person, frozen: time_machine.Traveller) -> None:
     for ahead, status in ((SKEW, 200), (SKEW + 1, 403)):
-        with session() as s:
-            s.execute(sa.update(Login).values(proven_at=clock() + timedelta(seconds=ahead)))
-        assert client.post("/api/auth/totp", headers=camille.headers).status_code == status
+        change(Login, proven_at=clock() + timedelta(seconds=ahead))
+        assert camille.post("/api/auth/totp").status_code == status
 
 
 @pytest.mark.usefixtures("account")
@@ -326,7 +317,7 @@ def test_a_wrong_proof_is_refused_and_ten_are_enough(client: FlaskClient) -> Non
     headers = bearer(log_in(client)["token"])
     for _ in range(10):
         answer = client.post("/api/auth/prove", json={"password": "wrong"}, headers=headers)
-        assert (answer.status_code, word(answer)) == (403, "wrong-proof")
+        assert (answer.status_code, problem(answer)[1]) == (403, "wrong-proof")
     last = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
     assert last.status_code == 429
     assert 0 < int(last.headers["Retry-After"]) <= 900
@@ -343,7 +334,7 @@ def test_only_a_wrong_password_or_code_counts_as_a_guess(
         assert all(each.acquire() for each in places.values())
         for _ in range(11):
             busy = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)
-            assert (busy.status_code, word(busy)) == (503, "busy")
+            assert (busy.status_code, problem(busy)[1]) == (503, "busy")
     assert client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers).status_code == 200
 
 
@@ -351,8 +342,7 @@ def test_a_login_of_the_staff_ends_after_half_an_hour_without_use(
     client: FlaskClient, account: UUID, frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:
     settings_env(ACCESS_TOKEN_SECONDS="86400")
-    with session() as s:
-        s.execute(sa.update(User).values(role=Role.ADMIN))
+    change(User, role=Role.ADMIN)
     given = log_in(client)
     for _ in range(3):
         frozen.shift(timedelta(minutes=29))
@@ -424,14 +414,14 @@ def test_a_signed_in_user_makes_300_requests_in_five_minutes_from_wherever(
 ) -> None:
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     camille, robin = person(), person("robin@example.org")
-    assert client.get("/api/auth/me", headers=camille.headers).status_code == 200
+    assert camille.get("/api/auth/me").status_code == 200
     (counter,) = redis_server.keys(f"api:throttle*{camille.id}*")
     redis_server.incrby(counter, 298)
     for address, status in (("192.0.2.1", 200), ("192.0.2.2", 429)):
         answer = client.get("/api/auth/me", headers=camille.headers, environ_base={"REMOTE_ADDR": address})
         assert answer.status_code == status
     assert 0 < int(answer.headers["Retry-After"]) <= 300
-    assert client.get("/api/auth/me", headers=robin.headers).status_code == 200
+    assert robin.get("/api/auth/me").status_code == 200
 
 
 def test_sign_ins_and_refusals_are_logged_by_id(

@@ -19,14 +19,11 @@ from api.models.base import session
 from api.models.login import Login, RecoveryCode
 from api.models.user import Contact, User
 from configs.clock import clock
-from tests.api.world import PASSWORD, confirm_addresses, rows, wait_for
+from tests.clients import problem
+from tests.factories import PASSWORD, add_alert, change, get, one, rows
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 Headers = dict[str, str]
-
-
-def word(answer: Any) -> str:
-    return str((answer.json or {})["type"].rpartition(":")[2])
 
 
 def code_of(secret: str, steps: int = 0) -> str:
@@ -36,7 +33,7 @@ def code_of(secret: str, steps: int = 0) -> str:
 @pytest.fixture
 def headers(client: FlaskClient, frozen: time_machine.Traveller) -> Headers:
     client.post("/api/auth/register", json=CAMILLE)
-    confirm_addresses()
+    change(Contact, verified_at=clock())
     given = client.post("/api/auth/login", json=CAMILLE).json or {}
     return {"Authorization": f"Bearer {given['token']}"}
 
@@ -70,7 +67,7 @@ def test_the_secret_is_stored_only_once_a_code_has_proven_it(client: FlaskClient
     wrong = client.post(
         "/api/auth/totp/confirm", json={"setup": setup["setup"], "code": "000000"}, headers=headers
     )
-    assert (wrong.status_code, word(wrong)) == (403, "wrong-code")
+    assert (wrong.status_code, problem(wrong)[1]) == (403, "wrong-code")
     with session() as s:
         kept = s.execute(sa.text("SELECT totp_secret, totp_confirmed_at FROM users")).one()
     assert tuple(kept) == (None, None)
@@ -122,7 +119,7 @@ def test_each_code_is_good_once(
     code = code_of(factor[0])
     assert finish(client, challenge(client), code).status_code == 200
     again = finish(client, challenge(client), code)
-    assert (again.status_code, word(again)) == (401, "wrong-code")
+    assert (again.status_code, problem(again)[1]) == (401, "wrong-code")
     assert finish(client, challenge(client), code_of(factor[0], -1)).status_code == 401  # an earlier one
     frozen.shift(timedelta(seconds=30))
     assert finish(client, challenge(client), code_of(factor[0])).status_code == 200
@@ -168,13 +165,12 @@ def test_a_challenge_ends_after_five_minutes_or_with_a_new_password(
 ) -> None:
     text = challenge(client)
     frozen.shift(timedelta(minutes=5, seconds=1))
-    assert word(finish(client, text, code_of(factor[0]))) == "challenge-over"
+    assert problem(finish(client, text, code_of(factor[0])))[1] == "challenge-over"
     text = challenge(client)
-    with session() as s:
-        s.execute(sa.update(User).values(token_version=User.token_version + 1))
-    assert word(finish(client, text, code_of(factor[0]))) == "challenge-over"
+    change(User, token_version=User.token_version + 1)
+    assert problem(finish(client, text, code_of(factor[0])))[1] == "challenge-over"
     for strange in ("x", "", "a.b.c", text[:-1]):
-        assert word(finish(client, strange, "000000")) == "challenge-over"
+        assert problem(finish(client, strange, "000000"))[1] == "challenge-over"
 
 
 def test_each_recovery_code_signs_in_once(client: FlaskClient, factor: tuple[str, list[str]]) -> None:
@@ -195,7 +191,7 @@ def test_new_recovery_codes_replace_the_old_ones(
     assert finish(client, text, new[0]).status_code == 200
     frozen.shift(timedelta(minutes=6))
     late = client.post("/api/auth/totp/recovery-codes", headers=headers)
-    assert (late.status_code, word(late)) == (403, "recent-proof-needed")
+    assert (late.status_code, problem(late)[1]) == (403, "recent-proof-needed")
 
 
 def test_a_proof_needs_the_code_too(
@@ -204,8 +200,8 @@ def test_a_proof_needs_the_code_too(
     def prove(**code: str) -> Any:
         return client.post("/api/auth/prove", json={"password": PASSWORD} | code, headers=headers)
 
-    assert word(prove()) == "code-needed"
-    assert word(prove(code="000000")) == "wrong-proof"
+    assert problem(prove())[1] == "code-needed"
+    assert problem(prove(code="000000"))[1] == "wrong-proof"
     assert prove(code=code_of(factor[0])).status_code == 200
 
 
@@ -213,7 +209,7 @@ def test_a_second_one_is_refused_and_the_first_is_removed_with_its_codes(
     client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
 ) -> None:
     again = client.post("/api/auth/totp", headers=headers)
-    assert (again.status_code, word(again)) == (409, "totp-exists")
+    assert (again.status_code, problem(again)[1]) == (409, "totp-exists")
     assert client.delete("/api/auth/totp", headers=headers).status_code == 204
     assert rows(RecoveryCode) == []
     assert "token" in (client.post("/api/auth/login", json=CAMILLE).json or {})
@@ -226,7 +222,7 @@ def test_the_setup_of_another_user_is_refused(
     setup = client.post("/api/auth/totp", headers=robin.headers).json or {}
     body = {"setup": setup["setup"], "code": code_of(setup["secret"])}
     answer = client.post("/api/auth/totp/confirm", json=body, headers=headers)
-    assert (answer.status_code, word(answer)) == (403, "wrong-setup")
+    assert (answer.status_code, problem(answer)[1]) == (403, "wrong-setup")
 
 
 def test_removing_it_needs_a_recent_proof(
@@ -234,7 +230,7 @@ def test_removing_it_needs_a_recent_proof(
 ) -> None:
     frozen.shift(timedelta(minutes=6))
     answer = client.delete("/api/auth/totp", headers=headers)
-    assert (answer.status_code, word(answer)) == (403, "recent-proof-needed")
+    assert (answer.status_code, problem(answer)[1]) == (403, "recent-proof-needed")
 
 
 def test_a_key_that_is_missing_is_said_and_no_error(
@@ -243,7 +239,7 @@ def test_a_key_that_is_missing_is_said_and_no_error(
     text = challenge(client)
     settings_env(DATA_KEYS="another-key-another-key-another-key")
     answer = finish(client, text, code_of(factor[0]))
-    assert (answer.status_code, word(answer)) == (503, "unavailable")
+    assert (answer.status_code, problem(answer)[1]) == (503, "unavailable")
     settings_env(DATA_KEYS="another-key-another-key-another-key,0123456789abcdef-0123456789abcdef-data")
     assert finish(client, text, code_of(factor[0])).status_code == 200
 
@@ -257,9 +253,8 @@ def test_a_reset_keeps_the_second_factor_and_everything_else(
     assert client.patch("/api/users/notifications", json=wished, headers=headers).status_code == 200
     kept = client.get("/api/users/notifications", headers=headers).json
     (user,) = rows(User)
-    alert = wait_for(user.id)
-    with session() as s:
-        token = sign_reset(s.scalars(sa.select(Contact)).one(), s.get_one(User, user.id))
+    alert = add_alert(user.id)
+    token = sign_reset(one(Contact), get(User, user.id))
     reset = {"token": token, "password": "velours-cactus-7-marée"}
     assert client.post("/api/auth/reset-password", json=reset).status_code == 204
     login = {"email": CAMILLE["email"], "password": reset["password"]}

@@ -1,5 +1,4 @@
 import gzip
-from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -7,9 +6,8 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.middleware import compression
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import Person
+from tests.clients import Browser, People
+from tests.factories import add_account
 
 TAKES = {"Accept-Encoding": "gzip, deflate, br"}
 OUTLOOK = "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR"
@@ -53,11 +51,9 @@ def test_the_same_answer_is_packed_once(client: FlaskClient) -> None:
     assert compression._pack_kept.cache_info().misses == 1
 
 
-def test_what_is_a_persons_own_is_never_packed(
-    app: Flask, client: FlaskClient, person: Callable[..., Person]
-) -> None:
-    create_account()
-    camille = sign_in(Browser(app))
+def test_what_is_a_persons_own_is_never_packed(app: Flask, client: FlaskClient, person: People) -> None:
+    add_account()
+    camille = Browser(app).sign_in()
 
     def check(answer: TestResponse) -> None:
         assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False), answer.request.path

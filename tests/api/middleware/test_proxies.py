@@ -19,7 +19,7 @@ from configs.settings import settings
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
-from tests.api.world import PASSWORD
+from tests.factories import PASSWORD
 
 API = Path(api.__file__).parent
 EMAIL = "camille@example.org"

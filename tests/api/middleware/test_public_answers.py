@@ -4,7 +4,9 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from tests.api.world import Person, desk_state, statements
+from tests.api.world import statements
+from tests.clients import People
+from tests.factories import add_desk
 
 CACHED = [
     "/api/calendar",
@@ -48,7 +50,7 @@ def test_a_new_status_is_shown_after_five_seconds_at_most(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
     before = client.get("/api/prefectures")
-    desk_state(last_check_at=frozen_now(frozen))
+    add_desk(last_check_at=frozen_now(frozen))
     assert client.get("/api/prefectures").data == before.data
     frozen.shift(5)
     after = client.get("/api/prefectures", headers={"If-None-Match": before.headers["ETag"]})
@@ -74,14 +76,12 @@ def test_without_redis_everybody_is_served(client: FlaskClient, settings_env: Ca
             assert (answer.status_code, answer.headers["Cache-Status"]) == (200, "rdvpriority; fwd=bypass")
 
 
-def test_what_is_a_users_own_is_kept_nowhere(client: FlaskClient, person: Callable[..., Person]) -> None:
+def test_what_is_a_users_own_is_kept_nowhere(client: FlaskClient, person: People) -> None:
     headers = person().headers
     for path in ("/api/alerts", "/api/detections", "/api/auth/me"):
         assert client.get(path, headers=headers).headers["Cache-Control"] == "no-store"
 
 
-def test_a_token_does_not_make_a_public_answer_private(
-    client: FlaskClient, person: Callable[..., Person]
-) -> None:
+def test_a_token_does_not_make_a_public_answer_private(client: FlaskClient, person: People) -> None:
     answer = client.get("/api/prefectures", headers=person().headers)
     assert answer.headers["Cache-Control"] == "public, max-age=5"

@@ -8,9 +8,10 @@ from flask.testing import FlaskClient
 from api.auth.tokens import sign_reset
 from api.logins.challenge import sign_challenge
 from api.middleware import shared_counts
-from api.models.base import session
 from api.models.user import Contact, User
-from tests.api.world import PASSWORD, Person, confirm_addresses
+from configs.clock import clock
+from tests.clients import People, Person
+from tests.factories import PASSWORD, change, get, one
 
 NOWHERE = "redis://127.0.0.1:1/0"
 
@@ -28,7 +29,7 @@ SignIn = Callable[[str], int]
 def open_account(client: FlaskClient, *, use_cookies: bool) -> SignIn:
     """Open an account, and return how its owner signs in from an address."""
     client.post("/api/auth/register", json=ACCOUNT)
-    confirm_addresses()
+    change(Contact, verified_at=clock())
     own = client.application.test_client(use_cookies=use_cookies)
 
     def sign_in(address: str) -> int:
@@ -149,7 +150,7 @@ def test_a_browser_that_is_known_signs_in_beside_a_flood_from_its_own_network(
 
 def test_a_cookie_is_good_for_the_accounts_that_signed_in_by_that_browser(client: FlaskClient) -> None:
     client.post("/api/auth/register", json=ACCOUNT)
-    confirm_addresses()
+    change(Contact, verified_at=clock())
     assert (
         client.post("/api/auth/login", json=ACCOUNT).status_code == 200
     )  # this browser is Camille's from now on
@@ -209,12 +210,10 @@ def test_ranges_of_addresses_and_all_together_have_ceilings_that_keep_no_known_p
 
 @pytest.mark.parametrize("scope", ["auth-48", "auth-in-all"])
 def test_a_flood_leaves_the_way_on_after_a_password_and_the_way_to_a_new_one(
-    client: FlaskClient, person: Callable[..., Person], redis_server: redis.Redis, scope: str
+    client: FlaskClient, camille: Person, redis_server: redis.Redis, scope: str
 ) -> None:
-    camille = person()
-    with session() as s:
-        user = s.get_one(User, camille.id)
-        challenge, token = sign_challenge(user), sign_reset(s.query(Contact).one(), user)
+    user = get(User, camille.id)
+    challenge, token = sign_challenge(user), sign_reset(one(Contact), user)
     log_in(client, "robin@example.org", "2001:db8:1:1::1")
     (counter,) = redis_server.keys(f"*{scope}*")
     redis_server.incrby(counter, 400)
@@ -307,9 +306,8 @@ def test_without_redis_nobody_signs_in_and_the_rest_goes_on(without_redis: Flask
 
 
 def test_without_redis_who_is_signed_in_goes_on(
-    client: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
 ) -> None:
-    camille = person()
     settings_env(REDIS_URL=NOWHERE)
     lonely = client.application.test_client()
     assert lonely.get("/api/auth/me", headers=camille.headers).status_code == 200
@@ -328,8 +326,6 @@ def test_a_unix_socket_reaches_redis_too(
     assert make_app().test_client().get("/api/health/live").status_code == 200
 
 
-def test_who_is_signed_in_looks_without_counting_as_a_try(
-    client: FlaskClient, person: Callable[..., Person]
-) -> None:
+def test_who_is_signed_in_looks_without_counting_as_a_try(client: FlaskClient, person: People) -> None:
     headers = client.get("/api/auth/me", headers=person().headers).headers
     assert headers["X-RateLimit-Limit"] == "1000"

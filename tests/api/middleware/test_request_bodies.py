@@ -13,12 +13,11 @@ from hypothesis import strategies as st
 from api.middleware import shared_counts
 from api.middleware.request_bodies import LARGEST_BODY
 from configs.plan import PlanName
-from tests.api.world import Person
+from tests.clients import People
 from tests.fuzz import times
 
 LOGIN = "/api/auth/login"
 JSON = {"Content-Type": "application/json"}
-People = Callable[..., Person]
 
 
 def send(client: FlaskClient, data: bytes | str, content_type: str = "application/json") -> tuple[int, str]:

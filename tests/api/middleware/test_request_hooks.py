@@ -4,9 +4,7 @@ import pytest
 import structlog
 from flask.testing import FlaskClient
 
-from tests.api.world import Person
-
-People = Callable[..., Person]
+from tests.clients import People
 
 
 def test_unknown_routes_and_methods_are_problems_too(bare: FlaskClient) -> None:
@@ -66,13 +64,11 @@ def test_what_is_private_is_not_kept_by_caches(client: FlaskClient, person: Peop
     assert answer.headers["Cache-Control"] == "no-store"
 
 
-def test_the_log_names_who_was_refused(
-    client: FlaskClient, person: People, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_log_names_who_was_refused(person: People, caplog: pytest.LogCaptureFixture) -> None:
     someone = person()
     with caplog.at_level("INFO"):
-        assert client.get("/api/auth/me", headers=someone.headers).status_code == 200
+        assert someone.get("/api/auth/me").status_code == 200
         assert str(someone.id) not in caplog.text
-        assert client.get("/api/admin/users", headers=someone.headers).status_code == 403
+        assert someone.get("/api/admin/users").status_code == 403
     assert str(someone.id) in caplog.text
     assert someone.email not in caplog.text

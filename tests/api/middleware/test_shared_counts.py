@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from api.middleware import shared_counts
 from api.middleware.shared_counts import SharedCounts
 from configs.clock import clock
-from tests.api.world import Person
+from tests.clients import People
 from tests.waiting import ONE_TRY
 
 RULE = "4 per minute"
@@ -107,7 +107,7 @@ def test_a_redis_that_hangs_delays_one_request_and_the_counts_go_on(
 
 
 def test_requests_do_not_ask_redis_one_by_one(
-    client: FlaskClient, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 3600)
     headers = person().headers
@@ -127,7 +127,7 @@ def test_requests_do_not_ask_redis_one_by_one(
 
 
 def test_a_user_is_limited_from_all_addresses_together(
-    client: FlaskClient, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("api.middleware.rate_limits.USER", "2 per 5 minutes")
     headers = person().headers

@@ -12,7 +12,8 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
 from tests.api.operations.operators import BOTH, add_operator
-from tests.api.world import Person, rows
+from tests.clients import People
+from tests.factories import rows
 
 PASSWORD = "vingt-deux tramways bleus"
 FAR = "203.0.113.9"  # a network address from which nothing came before
@@ -115,7 +116,7 @@ def test_all_together_have_a_ceiling_and_alarm_operators_at_half_of_it(
 
 
 def test_accounts_that_nobody_confirmed_ask_for_new_passwords_within_the_mailbox_s_six(
-    client: FlaskClient, person: Callable[..., Person]
+    client: FlaskClient, person: People
 ) -> None:
     for number in range(8):
         person(f"marie+{number}@outlook.fr", confirmed=False)
@@ -127,7 +128,7 @@ def test_accounts_that_nobody_confirmed_ask_for_new_passwords_within_the_mailbox
 
 
 def test_an_owner_is_sent_a_new_password_whatever_strangers_asked_for(
-    client: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+    client: FlaskClient, person: People, settings_env: Callable[..., None]
 ) -> None:
     settings_env(STRANGER_MAILS_A_DAY="0")
     owner = person("camille@example.org")

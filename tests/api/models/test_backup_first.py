@@ -13,6 +13,7 @@ from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from configs.clock import clock
+from tests.factories import change, remove
 from tests.waiting import until
 
 
@@ -34,11 +35,6 @@ def script() -> ScriptDirectory:
     return ScriptDirectory.from_config(config())
 
 
-def change(**columns: Any) -> None:
-    with session() as s:
-        s.execute(sa.update(BackupState).where(BackupState.part == BackupPart.MIGRATION).values(**columns))
-
-
 def request() -> Any:
     with session() as s:
         return s.scalar(sa.select(BackupState.request).where(BackupState.part == BackupPart.MIGRATION))
@@ -51,7 +47,7 @@ def test_it_waits_until_its_own_request_is_answered() -> None:
     waiting.start()
     asked = until(request)
     assert waiting.is_alive()
-    change(answer=asked)
+    change(BackupState, BackupState.part == BackupPart.MIGRATION, answer=asked)
     waiting.join(60)
     assert said == ["waiting for the dump before this migration", "the dump is complete"]
 
@@ -59,7 +55,12 @@ def test_it_waits_until_its_own_request_is_answered() -> None:
 @pytest.mark.usefixtures("behind")
 def test_a_dump_that_fails_stops_the_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(_: float) -> None:
-        change(trouble="the store of backups takes nothing", trouble_since=clock())
+        change(
+            BackupState,
+            BackupState.part == BackupPart.MIGRATION,
+            trouble="the store of backups takes nothing",
+            trouble_since=clock(),
+        )
 
     monkeypatch.setattr("api.migrations.backup_first.time.sleep", fail)
     with pytest.raises(
@@ -71,8 +72,7 @@ def test_a_dump_that_fails_stops_the_migration(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.usefixtures("behind")
 def test_a_service_that_does_not_work_is_named_at_once() -> None:
-    with session() as s:
-        s.execute(sa.delete(BackupState))
+    remove(BackupState)
     with pytest.raises(
         BackupMissing, match=r"has stored no log yet: is `python -m deploy.backup run` running"
     ):

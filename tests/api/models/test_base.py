@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from api.models.base import autocommit_session, engine, session, write_array
 from api.models.user import User
+from tests.factories import rows, save
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -48,9 +49,7 @@ def test_a_connection_notices_that_the_network_to_its_database_is_gone() -> None
 
 
 def test_objects_stay_readable_after_the_commit() -> None:
-    with session() as s:
-        user = User(email="camille@example.org")
-        s.add(user)
+    user = save(User(email="camille@example.org"))
     assert user.email == "camille@example.org"
 
 
@@ -59,8 +58,7 @@ def test_an_error_leaves_nothing_behind() -> None:
         s.add(User(email="camille@example.org"))
         s.flush()
         raise ZeroDivisionError
-    with session() as s:
-        assert s.scalars(sa.select(User)).all() == []
+    assert rows(User) == []
 
 
 @pytest.fixture
@@ -75,8 +73,7 @@ def short_idle(database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.mark.usefixtures("short_idle")
 def test_a_process_that_stands_still_in_a_transaction_does_not_hold_its_rows_for_long() -> None:
     """It was paused with its machine, say."""
-    with session() as s:
-        s.add(User(email="camille@example.org"))
+    save(User(email="camille@example.org"))
     change = sa.text("UPDATE users SET language = :language")
     with pytest.raises(sa.exc.OperationalError) as caught, session() as standing:  # noqa: PT012 -- once it goes on
         standing.execute(change, {"language": "en"})

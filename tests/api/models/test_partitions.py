@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from api.models.base import engine, session
 from api.models.check import Check
 from api.models.partitions import count_days_ahead, make_partitions
-from configs.outcome import Outcome
+from tests.factories import add_check
 
 pytestmark = pytest.mark.usefixtures("database")
 DAY = date(2031, 3, 1)  # no other test makes days there
@@ -29,15 +29,8 @@ def make(days: int = 0) -> None:
         make_partitions(rows, DAY, days)
 
 
-def add_check(day: date = DAY) -> None:
-    with session() as rows:
-        rows.add(
-            Check(
-                started_at=datetime(day.year, day.month, day.day, tzinfo=UTC), desk_id="evry_91/a",
-                outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1, requests=1, slots_seen=0, covered=[],
-                process="test",
-            )
-        )  # fmt: skip
+def check_day(day: date = DAY) -> None:
+    add_check("evry_91/a", started_at=datetime(day.year, day.month, day.day, tzinfo=UTC))
 
 
 @contextmanager
@@ -58,7 +51,7 @@ def test_a_day_is_made_while_another_transaction_reads_the_table(settings_env: C
     settings_env(DATABASE_SECONDS="5")
     with another("SELECT count(*) FROM checks"):
         make()
-        add_check()
+        check_day()
     with session() as rows:
         assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == 1
 
@@ -68,7 +61,7 @@ def test_checks_are_written_while_a_day_is_being_made(settings_env: Callable[...
     make()
     with session() as rows, another("SELECT count(*) FROM checks"):
         make_partitions(rows, DAY + timedelta(days=3), 0)
-        add_check()
+        check_day()
 
 
 def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..., None]) -> None:
@@ -80,9 +73,9 @@ def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..
         make()
     assert getattr(refused.value.orig, "pgcode", None) == "55P03"
     with pytest.raises(sa.exc.IntegrityError, match="no partition"):
-        add_check()
+        check_day()
     make()
-    add_check()
+    check_day()
 
 
 def test_two_programs_that_make_the_same_day_do_not_fail_each_other() -> None:
@@ -91,7 +84,7 @@ def test_two_programs_that_make_the_same_day_do_not_fail_each_other() -> None:
         with session() as second, pytest.raises(sa.exc.OperationalError, match="lock timeout"):
             make_partitions(second, DAY, 0)
     make()
-    add_check()
+    check_day()
 
 
 def test_a_day_is_shaped_as_the_table() -> None:

@@ -23,6 +23,7 @@ from api.models.payment import (
 )
 from api.models.user import User
 from configs.plan import PlanName
+from tests.factories import add_user, change, get, remove, save
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 Kind = PaymentEventKind
@@ -32,14 +33,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 @pytest.fixture
 def payment_id() -> UUID:
-    with session() as s:
-        user = User(email="camille@example.org", password_hash=None)
-        s.add(user)
-        s.flush()
-        payment = Payment(user_id=user.id, plan=PlanName.URGENCE_7J, amount_cents=1499)
-        s.add(payment)
-        s.flush()
-        return payment.id
+    return save(Payment(user_id=add_user().id, plan=PlanName.URGENCE_7J, amount_cents=1499)).id
 
 
 def happen(payment_id: UUID, *kinds: PaymentEventKind, subject: str = "") -> Payment:
@@ -60,11 +54,7 @@ def happen(payment_id: UUID, *kinds: PaymentEventKind, subject: str = "") -> Pay
 
 
 def refund(payment_id: UUID, cents: int) -> UUID:
-    with session() as s:
-        row = Refund(payment_id=payment_id, amount_cents=cents, reason=RefundReason.OPERATOR)
-        s.add(row)
-        s.flush()
-        return row.id
+    return save(Refund(payment_id=payment_id, amount_cents=cents, reason=RefundReason.OPERATOR)).id
 
 
 @pytest.mark.parametrize(
@@ -116,8 +106,7 @@ def test_an_event_happens_once_for_each_subject(payment_id: UUID) -> None:
 def test_what_happened_is_not_changed(payment_id: UUID, statement: str) -> None:
     happen(payment_id, Kind.PAID)
     refund(payment_id, 100)
-    with session() as s:
-        s.add(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
+    save(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
     with session() as s, pytest.raises(DBAPIError, match=r"never changed|follow from|foreign key"):
         s.execute(sa.text(statement))
 
@@ -126,11 +115,9 @@ def test_refunds_are_limited_by_what_was_paid(payment_id: UUID) -> None:
     first = refund(payment_id, 1000)
     with pytest.raises(IntegrityError, match="ck_payments_refunded"):
         refund(payment_id, 500)
-    with session() as s:
-        s.get_one(Refund, first).status = RefundStatus.FAILED
+    change(Refund, Refund.id == first, status=RefundStatus.FAILED)
     refund(payment_id, 1499)
-    with session() as s:
-        assert s.get_one(Payment, payment_id).refunded_cents == 1499
+    assert get(Payment, payment_id).refunded_cents == 1499
 
 
 def test_two_refunds_at_once_do_not_exceed_it_either(payment_id: UUID) -> None:
@@ -164,23 +151,19 @@ def test_events_at_once_all_count(payment_id: UUID) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    with session() as s:
-        payment = s.get_one(Payment, payment_id)
-        assert payment.status is PaymentStatus.REFUNDED
-        assert payment.paid_at is not None
+    payment = get(Payment, payment_id)
+    assert payment.status is PaymentStatus.REFUNDED
+    assert payment.paid_at is not None
 
 
 def test_a_payment_outlives_its_user(payment_id: UUID) -> None:
     happen(payment_id, Kind.PAID)
-    with session() as s:
-        s.execute(sa.delete(User))
-    with session() as s:
-        payment = s.get_one(Payment, payment_id)
-        assert (payment.user_id, payment.status) == (None, PaymentStatus.COMPLETED)
+    remove(User)
+    payment = get(Payment, payment_id)
+    assert (payment.user_id, payment.status) == (None, PaymentStatus.COMPLETED)
 
 
 def test_an_owner_has_one_id_of_a_kind(payment_id: UUID) -> None:
-    with session() as s:
-        s.add(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
+    save(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
     with pytest.raises(IntegrityError, match="uq_stripe_ids_payment_id_kind"), session() as s:
         s.add(StripeId(id="pi_2", kind="payment_intent", payment_id=payment_id))

@@ -1,7 +1,5 @@
 """Users and alerts carry when they were last changed, by whatever statement, and show it."""
 
-from collections.abc import Callable
-
 import pytest
 import sqlalchemy as sa
 import time_machine
@@ -12,14 +10,15 @@ from api.models.base import session
 from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, rows
+from tests.clients import People, Person
+from tests.factories import change, rows
 
 WISH = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 BEGIN, LATER = "2026-11-20T09:00:00Z", "2026-11-20T09:01:00Z"
 
 
 def test_an_alert_shows_when_it_was_last_changed(
-    client: FlaskClient, person: Callable[..., Person], frozen: time_machine.Traveller
+    client: FlaskClient, person: People, frozen: time_machine.Traveller
 ) -> None:
     headers = person(plan=PlanName.URGENCE_24H).headers
     made = client.post("/api/alerts", json=WISH, headers=headers).json or {}
@@ -31,22 +30,18 @@ def test_an_alert_shows_when_it_was_last_changed(
     assert changed["updatedAt"] == LATER
 
 
-def test_an_account_shows_when_it_was_last_changed(
-    client: FlaskClient, person: Callable[..., Person], frozen: time_machine.Traveller
-) -> None:
-    camille = person()
+def test_an_account_shows_when_it_was_last_changed(camille: Person, frozen: time_machine.Traveller) -> None:
     frozen.shift(60)
-    assert (client.get("/api/auth/me", headers=camille.headers).json or {})["updatedAt"] == BEGIN
-    with session() as s:
-        s.get_one(User, camille.id).language = "en"
-    assert (client.get("/api/auth/me", headers=camille.headers).json or {})["updatedAt"] == LATER
+    assert camille.get("/api/auth/me").json["updatedAt"] == BEGIN
+    change(User, User.id == camille.id, language="en")
+    assert camille.get("/api/auth/me").json["updatedAt"] == LATER
 
 
 @pytest.mark.parametrize("record", [User, Alert])
 def test_a_statement_that_changes_many_rows_counts_too(
     record: type[User | Alert],
     client: FlaskClient,
-    person: Callable[..., Person],
+    person: People,
     frozen: time_machine.Traveller,
 ) -> None:
     client.post("/api/alerts", json=WISH, headers=person(plan=PlanName.URGENCE_24H).headers)

@@ -12,7 +12,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.money.test_credits import hand_over, work
-from tests.api.world import rows
+from tests.factories import rows
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 Book = dict[str, int]

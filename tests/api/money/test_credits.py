@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from api.background import jobs
-from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
 from api.models.user import User
 from api.models.watch_credit import WatchCredit
@@ -15,8 +14,7 @@ from configs.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
-from tests.api.world import BOBIGNY, rows
-from tests.factories import add_checks, make_room_for_checks
+from tests.factories import BOBIGNY, add_checks, change, get, make_room_for_checks, rows
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -48,8 +46,7 @@ def pass_days(till: Till, days: int, step: int = 1) -> None:
 
 
 def use_bad_card(till: Till) -> None:
-    with session() as s:
-        customer = s.get_one(User, till.person.id).stripe_customer_id
+    customer = get(User, till.person.id).stripe_customer_id
     till.shop.control.use_card(str(customer), "fails_later")
 
 
@@ -65,7 +62,7 @@ def read_given() -> tuple[int, int]:
 
 
 def wish_for_money(till: Till) -> None:
-    answer = till.api.send("PATCH", "/api/users/profile", {"outageCredit": "refund"})
+    answer = till.person.send("PATCH", "/api/users/profile", {"outageCredit": "refund"})
     assert answer.status_code == 200
 
 
@@ -277,5 +274,4 @@ def test_18_who_chooses_money_later_gets_it(till: Till) -> None:
 
 def hand_over(till: Till, payment: Payment) -> None:
     """Let a provider take the order mail, which holds the notice of the right."""
-    with session() as s:
-        s.get_one(Payment, payment.id).order_mail_at = payment.paid_at
+    change(Payment, Payment.id == payment.id, order_mail_at=payment.paid_at)

@@ -17,9 +17,8 @@ from configs.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from tests.api.billing.till import Till
-from tests.api.payments.shop import list_grants, list_kinds, list_messages, list_refunds
-from tests.api.world import rows
-from tests.factories import add_dispute
+from tests.api.payments.shop import add_dispute, list_grants, list_kinds, list_messages, list_refunds
+from tests.factories import rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 OPEN = [
@@ -41,7 +40,7 @@ def account(sandbox: Running) -> Account:
 def forget(till: Till) -> None:
     """Delete the account."""
     till.sign_in()
-    assert till.api.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
+    assert till.person.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
 
 
 def list_left(till: Till) -> list[str]:

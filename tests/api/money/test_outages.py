@@ -13,8 +13,7 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
-from tests.api.world import BOBIGNY, rows
-from tests.factories import add_checks, make_room_for_checks
+from tests.factories import BOBIGNY, add_checks, change, make_room_for_checks, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 OTHER = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
@@ -38,7 +37,7 @@ def pass_hours(till: Till, hours: int, step: int = 1) -> None:
 
 def wish(till: Till, form: str) -> None:
     till.sign_in()
-    assert till.api.send("PATCH", "/api/users/profile", {"outageCredit": form}).status_code == 200
+    assert till.person.send("PATCH", "/api/users/profile", {"outageCredit": form}).status_code == 200
 
 
 def sum_hours() -> float:
@@ -68,14 +67,14 @@ def test_09_eight_hours_count_whatever_becomes_of_the_alert(till: Till, act: str
     till.sign_in()
     if act in ("pause", "resume"):
         for _ in range(1 + (act == "resume")):
-            assert till.api.send("PATCH", f"{path}/toggle", {}).status_code == 200
+            assert till.person.send("PATCH", f"{path}/toggle", {}).status_code == 200
     if act == "delete":
-        assert till.api.send("DELETE", path).status_code == 204
+        assert till.person.send("DELETE", path).status_code == 204
     if act == "change":
-        assert till.api.send("PATCH", path, OTHER).status_code == 200
+        assert till.person.send("PATCH", path, OTHER).status_code == 200
     if act == "stop":
-        assert till.api.send("PATCH", f"{path}/toggle", {}).status_code == 200
-        assert till.api.send("DELETE", path).status_code == 204
+        assert till.person.send("PATCH", f"{path}/toggle", {}).status_code == 200
+        assert till.person.send("DELETE", path).status_code == 204
     check(start, *(480 + 30 * each for each in range(200)))
     till.shop.pass_time(days=1)
     jobs.credit_outages()
@@ -193,8 +192,7 @@ def test_unwatched_time_is_given_once_however_the_plan_ends(till: Till, end: str
     till.shop.pass_time(hours=24)
     till.sign_in()
     (payment,) = rows(Payment)
-    with session() as s:
-        s.get_one(Payment, payment.id).order_mail_at = payment.paid_at
+    change(Payment, Payment.id == payment.id, order_mail_at=payment.paid_at)
     if end == "withdraw":
         assert till.post("withdraw", {"paymentId": str(payment.id)}).status_code == 200
     elif end == "upgrade":
@@ -202,7 +200,7 @@ def test_unwatched_time_is_given_once_however_the_plan_ends(till: Till, end: str
     elif end == "cancel":
         assert till.post("cancel", {"periodEnd": True}).status_code == 200
     else:
-        assert till.api.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
+        assert till.person.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
     till.shop.work_off()
     pass_hours(till, 24 * (4 if end != "cancel" else 32), step=24)
     if end == "withdraw":

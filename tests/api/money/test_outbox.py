@@ -19,7 +19,7 @@ from deploy.sandbox.stripe.resources.subscriptions import delete_customer
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_commands
-from tests.api.world import desk_state, rows
+from tests.factories import add_desk, rows
 
 
 def order_refund(till: Till) -> None:
@@ -29,7 +29,7 @@ def order_refund(till: Till) -> None:
 
 
 def order_credit(till: Till) -> None:
-    desk_state()
+    add_desk()
     till.buy(PlanName.URGENCE_TOTAL, alert=ALERT)
     check(60, 780, 800)  # twelve hours of thirty days
     till.shop.pass_time(hours=14)

@@ -17,9 +17,10 @@ from configs.clock import clock
 from configs.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
+from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.billing.till import Till
-from tests.api.world import rows
-from tests.factories import add_foreign_intent, add_foreign_session
+from tests.api.payments.shop import add_foreign_session
+from tests.factories import rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 # What we read of Stripe's objects, beside the SDK's class of each.
@@ -81,7 +82,7 @@ def test_03_the_stand_in_shows_an_invoices_lines_as_stripe_does(till: Till) -> N
 
 def test_16_refused_cards_of_another_product_raise_no_alarm(till: Till, account: Account) -> None:
     for _ in range(6):
-        refused = add_foreign_intent(account, metadata={"order_id": "9"})
+        refused = add_payment_intent(account, 1000, "usd", metadata={"order_id": "9"})
         account.emit("payment_intent.payment_failed", refused)
     till.shop.deliver()
     with session() as s:

@@ -1,26 +1,24 @@
 """GET /api/notifications: a user's own messages, their texts and their states."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.notification import MatchSlot, Notification, NotificationMatch, Priority, State
 from api.models.user import Channel, User
 from configs.clock import clock
-from tests.api.world import Person, match, see, wait_for
+from tests.clients import People, Person
+from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, rows, save, see
 
-People = Callable[..., Person]
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
 
 
 def write(
-    person: Person,
+    person: Person | User,
     kind: str = "support_received",
     state: State = State.SENT,
     *,
@@ -31,43 +29,36 @@ def write(
 ) -> UUID:
     """Write a message to a person."""
     now = at or clock()
-    row = Notification(
-        id=new_id(), user_id=person.id, channel=channel, kind=kind, params=params, priority=Priority.IMMEDIATE,
-        dedupe_key=str(uuid4()), state=state, reason=reason or ("x" if state in _ENDED else None), created_at=now,
+    ended, leased = state in _ENDED, state is State.SENDING
+    return add_message(
+        person.id, kind=kind, channel=channel, params=params, priority=Priority.IMMEDIATE, state=state,
+        reason=reason or ("x" if ended else None), created_at=now, next_attempt_at=now,
         accepted_at=now if state in (State.SENT, State.DELIVERED, State.NO_RECEIPT, State.BOUNCED) else None,
-        failed_at=now if state in _ENDED else None, lease_token=new_id() if state is State.SENDING else None,
-        lease_until=now if state is State.SENDING else None, next_attempt_at=now, next_nudge_at=now,
+        failed_at=now if ended else None, lease_token=new_id() if leased else None, lease_until=now if leased else None,
     )  # fmt: skip
-    with session() as s:
-        s.add(row)
-    return row.id
 
 
-def announce(person: Person, *moments: str) -> UUID:
+def announce(person: Person | User, *moments: str) -> UUID:
     """Write a slot alert that announced slots at these moments."""
     detection, slots = see(*moments)
-    match_id = match(wait_for(person.id), detection, slots)
-    key = write(
-        person, "slot_detected", detection_id=str(detection), desk_id="bobigny_93/titre-sejour", code="secret"
-    )
-    with session() as s:
-        decided = s.scalars(sa.select(MatchSlot.decided_at).where(MatchSlot.match_id == match_id)).first()
-        s.get_one(Notification, key).matched_at = decided
-        s.add(NotificationMatch(notification_id=key, match_id=match_id))
+    match_id = add_match(add_alert(person.id), detection, slots)
+    key = write(person, "slot_detected", detection_id=str(detection), desk_id=BOBIGNY, code="secret")
+    save(NotificationMatch(notification_id=key, match_id=match_id))
+    decided = rows(MatchSlot, MatchSlot.match_id == match_id)[0].decided_at
+    change(Notification, Notification.id == key, matched_at=decided)
     return key
 
 
-def page(client: FlaskClient, person: Person, **query: object) -> dict[str, Any]:
-    answer = client.get("/api/notifications", query_string=query, headers=person.headers)
+def page(person: Person, **query: object) -> dict[str, Any]:
+    answer = person.get("/api/notifications", **query)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json or {}
     return found
 
 
-def test_a_slot_alert_is_shown_with_its_text(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_a_slot_alert_is_shown_with_its_text(camille: Person) -> None:
     key = announce(camille, "2026-12-01T08:30:00+00:00")
-    (shown,) = page(client, camille)["items"]
+    (shown,) = page(camille)["items"]
     assert (shown["id"], shown["type"], shown["channel"], shown["status"]) == (
         str(key), "slot_detected", "email", "sent",
     )  # fmt: skip
@@ -79,12 +70,9 @@ def test_a_slot_alert_is_shown_with_its_text(client: FlaskClient, person: People
     assert shown["sentAt"] == shown["createdAt"]
 
 
-def test_what_a_message_is_about_is_named_and_none_of_its_other_values(
-    client: FlaskClient, person: People
-) -> None:
-    camille = person()
+def test_what_a_message_is_about_is_named_and_none_of_its_other_values(camille: Person) -> None:
     announce(camille, "2026-12-01")
-    (shown,) = page(client, camille)["items"]
+    (shown,) = page(camille)["items"]
     about = shown["metadata"]
     assert (about["deskId"], about["prefectureId"]) == ("bobigny_93/titre-sejour", "bobigny_93")
     assert about["detectionId"]
@@ -95,43 +83,39 @@ def test_nobody_reads_the_messages_of_somebody_else(client: FlaskClient, person:
     camille, robin = person(), person("robin@example.org")
     mine = write(camille, number=1)
     theirs = write(robin, number=2)
-    assert [each["id"] for each in page(client, camille)["items"]] == [str(mine)]
-    assert [each["id"] for each in page(client, robin)["items"]] == [str(theirs)]
+    assert [each["id"] for each in page(camille)["items"]] == [str(mine)]
+    assert [each["id"] for each in page(robin)["items"]] == [str(theirs)]
     assert client.get("/api/notifications").status_code == 401
 
 
-def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(client: FlaskClient, person: People) -> None:
+def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     for number in range(3):
         write(robin, number=number)
-    stolen = page(client, robin, limit=1)["next"]
+    stolen = page(robin, limit=1)["next"]
     assert stolen
-    assert page(client, camille, before=stolen)["items"] == []
+    assert page(camille, before=stolen)["items"] == []
 
 
-def test_pages_follow_each_other_also_within_one_instant(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_pages_follow_each_other_also_within_one_instant(camille: Person) -> None:
     now = clock()
     keys = [write(camille, number=1, at=now + timedelta(seconds=each // 3)) for each in range(7)]
     found, before = [], None
     for _ in range(4):
-        got = page(client, camille, limit=2, **({"before": before} if before else {}))
+        got = page(camille, limit=2, **({"before": before} if before else {}))
         found += [each["id"] for each in got["items"]]
         before = got["next"]
     assert found == [str(each) for each in reversed(keys)]
     assert before is None
 
 
-def test_messages_are_filtered_by_channel_and_status(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_messages_are_filtered_by_channel_and_status(camille: Person) -> None:
     sms = write(camille, "channel_lost", State.SKIPPED, channel=Channel.SMS, reason="switched off")
     mail = write(camille, state=State.SKIPPED, reason="switched off")
     write(camille)
-    assert [each["id"] for each in page(client, camille, channel="sms")["items"]] == [str(sms)]
-    assert [each["id"] for each in page(client, camille, status="skipped")["items"]] == [str(mail), str(sms)]
-    assert [each["id"] for each in page(client, camille, status="skipped", channel="sms")["items"]] == [
-        str(sms)
-    ]
+    assert [each["id"] for each in page(camille, channel="sms")["items"]] == [str(sms)]
+    assert [each["id"] for each in page(camille, status="skipped")["items"]] == [str(mail), str(sms)]
+    assert [each["id"] for each in page(camille, status="skipped", channel="sms")["items"]] == [str(sms)]
 
 
 @pytest.mark.parametrize(
@@ -145,23 +129,18 @@ def test_a_query_that_means_nothing_is_refused(
 
 
 @pytest.mark.parametrize(("language", "words"), [("fr", "déjà pris"), ("en", "were gone"), ("ar", "حُجزت")])
-def test_a_reason_is_in_the_account_s_language(
-    client: FlaskClient, person: People, language: str, words: str
-) -> None:
-    camille = person()
-    with session() as s:
-        s.get_one(User, camille.id).language = language
+def test_a_reason_is_in_the_account_s_language(camille: Person, language: str, words: str) -> None:
+    change(User, User.id == camille.id, language=language)
     write(camille, "slot_detected", State.EXPIRED, reason="slots gone")
-    (shown,) = page(client, camille)["items"]
+    (shown,) = page(camille)["items"]
     assert (shown["reason"], words in shown["errorMsg"]) == ("slots_gone", True)
     assert shown["failedAt"]
 
 
-def test_what_a_provider_said_is_never_shown(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_what_a_provider_said_is_never_shown(camille: Person) -> None:
     for state in (State.FAILED, State.BOUNCED, State.PENDING):
         write(camille, state=state, reason="sendgrid answered 550 <camille@example.org>")
-    answer = client.get("/api/notifications", headers=camille.headers)
+    answer = camille.get("/api/notifications")
     assert "sendgrid" not in answer.text
     assert [each["reason"] for each in (answer.json or {})["items"]] == [
         "tried_again",
@@ -170,10 +149,9 @@ def test_what_a_provider_said_is_never_shown(client: FlaskClient, person: People
     ]
 
 
-def test_a_link_to_choose_a_password_is_not_shown(client: FlaskClient, person: People) -> None:
-    camille = person()
+def test_a_link_to_choose_a_password_is_not_shown(camille: Person) -> None:
     write(camille, "password_reset")
-    (shown,) = page(client, camille)["items"]
+    (shown,) = page(camille)["items"]
     assert (shown["content"], shown["body"], shown["title"]) == (
         "secret", None, "Choisissez un nouveau mot de passe – RDVPriority",
     )  # fmt: skip

@@ -6,10 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from api.models.base import new_id, session
-from api.models.incident import Incident
 from api.models.notification import Notification
-from api.models.user import Channel, Contact, Role, User
-from configs.clock import clock
+from api.models.user import Channel, Role, User
+from tests.factories import add_contact, save
 
 _ADDRESSES = {Channel.EMAIL: "oscar@example.org", Channel.SMS: "+33639980017", Channel.TELEGRAM: "17"}
 BOTH = (Channel.EMAIL, Channel.TELEGRAM)
@@ -25,18 +24,10 @@ class Written(NamedTuple):
 
 def add_operator(*channels: Channel, role: Role = Role.ADMIN, enabled: bool = True) -> UUID:
     """Make an operator with a verified contact on each of these channels."""
-    with session() as s:
-        user = User(email=f"{new_id()}@example.org", role=role)
-        s.add(user)
-        s.flush()
-        for channel in channels:
-            s.add(
-                Contact(
-                    user_id=user.id, channel=channel, address=_ADDRESSES[channel], verified_at=clock(),
-                    enabled=enabled,
-                )
-            )  # fmt: skip
-        return user.id
+    user = save(User(email=f"{new_id()}@example.org", role=role))
+    for channel in channels:
+        add_contact(user.id, channel, _ADDRESSES[channel], enabled=enabled)
+    return user.id
 
 
 def list_written(user_id: UUID | None = None) -> list[Written]:
@@ -48,9 +39,3 @@ def list_written(user_id: UUID | None = None) -> list[Written]:
             for each in s.scalars(query)
             if user_id in (None, each.user_id)
         ]
-
-
-def get_incident() -> Incident:
-    """Return the only incident."""
-    with session() as s:
-        return s.scalars(sa.select(Incident)).one()

@@ -17,8 +17,8 @@ from api.operations.alarms import acknowledge, open_alarm
 from api.payments import notices
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.jobs import deliver
-from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
-from tests.api.world import rows
+from tests.api.operations.operators import BOTH, Written, add_operator, list_written
+from tests.factories import one, rows
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
 
@@ -68,7 +68,7 @@ def test_what_was_acknowledged_stays_quiet(frozen: time_machine.Traveller) -> No
     add_operator(*BOTH)
     warn()
     with session() as s:
-        acknowledge(s, get_incident().id)
+        acknowledge(s, one(Incident).id)
     frozen.shift(timedelta(hours=1))
     assert jobs.repeat_alarms() == {"mails": 0}
     assert list_written() == [FIRST]
@@ -76,21 +76,21 @@ def test_what_was_acknowledged_stays_quiet(frozen: time_machine.Traveller) -> No
 
 def test_a_second_acknowledgement_changes_nothing(frozen: time_machine.Traveller) -> None:
     warn()
-    begun = get_incident().starts_at
+    begun = one(Incident).starts_at
     for _ in range(2):
         with session() as s:
-            acknowledge(s, get_incident().id)
+            acknowledge(s, one(Incident).id)
         frozen.shift(timedelta(minutes=1))
-    assert (get_incident().acknowledged_at, get_incident().ends_at) == (begun, begun)
+    assert (one(Incident).acknowledged_at, one(Incident).ends_at) == (begun, begun)
     with session() as s:
-        assert acknowledge(s, get_incident().id + 1) is None
+        assert acknowledge(s, one(Incident).id + 1) is None
 
 
 def test_a_message_that_waits_is_not_sent_after_the_acknowledgement() -> None:
     add_operator(TELEGRAM)
     warn()
     with session() as s:
-        acknowledge(s, get_incident().id)
+        acknowledge(s, one(Incident).id)
     (row,) = rows(Notification)
     deliver(str(row.id))
     (row,) = rows(Notification)
@@ -123,7 +123,7 @@ def test_plain_users_get_no_alarm() -> None:
     add_operator(*BOTH, role=Role.USER)
     warn()
     assert list_written() == []
-    assert get_incident().told_at is not None
+    assert one(Incident).told_at is not None
 
 
 def test_the_support_address_gets_the_mail_at_once(settings_env: Callable[..., None]) -> None:

@@ -14,14 +14,14 @@ from rq import Queue, SimpleWorker
 from api.background import jobs
 from api.background.schedule import find_job
 from api.models.base import session
-from api.models.incident import IncidentReason
+from api.models.incident import Incident, IncidentReason
 from api.models.notification import QUEUES, Notification
 from api.models.user import Channel
 from api.operations.alarms import acknowledge, open_alarm
 from api.operations.dead_mans_switch import SwitchNotCalled
 from notifier.jobs import deliver
-from tests.api.operations.operators import add_operator, get_incident
-from tests.api.world import rows
+from tests.api.operations.operators import add_operator
+from tests.factories import one, rows
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen", "workers")
 
@@ -103,7 +103,7 @@ def test_it_is_not_called_while_an_alarm_does_not_leave(
     frozen.shift(timedelta(seconds=1))
     assert jobs.call_dead_mans_switch() == {"held": 1}
     with session() as s:
-        acknowledge(s, get_incident().id)
+        acknowledge(s, one(Incident).id)
     (row,) = rows(Notification)
     deliver(str(row.id))
     assert jobs.call_dead_mans_switch() == {}

@@ -9,24 +9,31 @@ import pytest
 import sqlalchemy as sa
 
 from api.models.appointment import Appointment
-from api.models.base import new_id, session
+from api.models.base import session
 from api.models.incident import IncidentReason
-from api.models.job_run import JobResult, JobRun
-from api.models.notification import Notification, Priority, State
+from api.models.job_run import JobResult
+from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel
 from api.operations.digest import count_events, write_digest
 from api.operations.report import measure_day, write_report
-from api.paging import first_id_at
 from configs.clock import clock
 from configs.plan import PlanName
-from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
+from tests.api.messages import render_row
 from tests.api.operations.operators import add_operator
-from tests.api.world import add_incident, rows, see, wait_for
+from tests.factories import (
+    add_alert,
+    add_grant,
+    add_incident,
+    add_job_run,
+    add_slot_message,
+    add_user,
+    one,
+    save,
+    see,
+)
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
@@ -35,30 +42,18 @@ TELEGRAM_S_LIMIT = 4096  # characters of a message
 
 
 def user(created_at: datetime | None = None) -> UUID:
-    with session() as s:
-        made = User(email=f"{new_id()}@example.org", created_at=created_at or clock() - 9 * DAY)
-        s.add(made)
-        s.flush()
-        return made.id
+    return add_user(created_at=created_at or clock() - 9 * DAY).id
 
 
 def hold(plan: PlanName, starts_at: datetime, ends_at: datetime, who: UUID | None = None) -> UUID:
     who = who or user()
-    with session() as s:
-        s.add(Grant(user_id=who, plan=plan, starts_at=starts_at, ends_at=ends_at, source="test"))
+    add_grant(who, plan, starts_at=starts_at, ends_at=ends_at)
     return who
 
 
 def send(at: datetime, **columns: Any) -> UUID:
-    values: dict[str, Any] = {
-        "id": UUID(int=first_id_at(at).int + uuid4().int % 2**60), "channel": Channel.EMAIL, "kind": "slot_detected",
-        "priority": Priority.CRITICAL, "next_attempt_at": at, "next_nudge_at": at, "address": "x@example.org",
-        "created_at": at, "dedupe_key": str(uuid4()),
-    }  # fmt: skip
-    with session() as s:
-        s.add(Notification(**(values | columns)))
-    key: UUID = values["id"]
-    return key
+    unseen: dict[str, Any] = dict.fromkeys(("seen_at", "committed_at", "matched_at"))
+    return add_slot_message(at, None, **unseen | columns)
 
 
 def count() -> dict[str, Any]:
@@ -73,19 +68,13 @@ def measure() -> dict[str, Any]:
 
 def read_message() -> str:
     """Return the text of the only message."""
-    (row,) = (each for each in rows(Notification) if each.kind.startswith("operations_"))
-    with session() as s:
-        contact = s.get_one(Contact, row.contact_id)
-        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
-    assert isinstance(context, TemplateContext)
-    return render(row.kind, row.channel, "fr", context).html
+    return render_row(one(Notification, Notification.kind.startswith("operations_"))).html
 
 
 def test_accounts_and_requests_of_the_time_are_counted() -> None:
     for at in (clock() - DAY - HOUR, clock() - DAY, clock() - HOUR, clock()):
         user(at)
-        with session() as s:
-            s.add(SupportRequest(email="x@example.org", message="?", created_at=at))
+        save(SupportRequest(email="x@example.org", message="?", created_at=at))
     assert (count()["accounts"], count()["support"]) == (2, 2)
 
 
@@ -201,9 +190,8 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     send(at, state=State.FAILED, kind="verify_email", **ended)
     for cost in ("0.075", "0.15"):
         send(at, channel=Channel.SMS, state=State.SENT, accepted_at=at, cost=Decimal(cost))
-    with session() as s:
-        for result in JobResult:
-            s.add(JobRun(job=result.value, due_at=at, ended_at=at, result=result, next_nudge_at=at))
+    for result in JobResult:
+        add_job_run(result.value, result, at)
     found = measure()
     assert (found["failed"], found["jobs"]) == (1, 1)
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
@@ -218,13 +206,10 @@ def test_a_message_counts_as_failed_on_the_day_on_which_it_was_given_up() -> Non
 
 def hear_back(message: UUID, heard_at: datetime, kind: ReceiptKind = ReceiptKind.BOUNCED) -> None:
     """Write a receipt about a message, applied as soon as it came."""
-    with session() as s:
-        s.add(
-            ProviderEvent(
-                provider="sendgrid", event_id=str(uuid4()), notification_ids=[message], kind=kind, at=heard_at,
-                received_at=heard_at, applied_at=heard_at,
-            )
-        )  # fmt: skip
+    save(ProviderEvent(
+        provider="sendgrid", event_id=str(uuid4()), notification_ids=[message], kind=kind, at=heard_at,
+        received_at=heard_at, applied_at=heard_at,
+    ))  # fmt: skip
 
 
 def test_a_message_that_comes_back_after_the_report_is_in_the_next_one() -> None:
@@ -252,14 +237,11 @@ def test_a_message_without_receipt_is_in_the_report_after_its_time() -> None:
 
 def test_answers_of_people_who_found_an_appointment_are_counted() -> None:
     for hours, went_well in ((1, True), (2, True), (3, False), (30, False)):
-        alert_id = wait_for(user())
-        with session() as s:
-            s.add(
-                Appointment(
-                    alert_id=alert_id, may_ask=True, answered_at=clock() - hours * HOUR, went_well=went_well,
-                    dropped_at=clock() + DAY,
-                )
-            )  # fmt: skip
+        alert_id = add_alert(user())
+        save(Appointment(
+            alert_id=alert_id, may_ask=True, answered_at=clock() - hours * HOUR, went_well=went_well,
+            dropped_at=clock() + DAY,
+        ))  # fmt: skip
     found = measure()
     assert (found["answers"], found["went_well"]) == (3, 2)
 

@@ -12,8 +12,8 @@ from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel
 from api.operations.self_checks import QUERIES
 from configs.clock import clock
-from tests.api.operations.operators import Written, add_operator, get_incident, list_written
-from tests.api.world import rows
+from tests.api.operations.operators import Written, add_operator, list_written
+from tests.factories import one, rows
 
 pytestmark = pytest.mark.usefixtures("redis_server", "frozen")
 _MESSAGE = (
@@ -142,6 +142,6 @@ def test_operators_are_alarmed_once_a_day(database: str) -> None:
     assert jobs.check_promises() == {"mails": 1}
     assert jobs.check_promises() == {"mails": 0}
     assert list_written() == [Written("operations_alarm", Channel.TELEGRAM, again=False)]
-    incident = get_incident()
+    incident = one(Incident)
     assert incident.reason is IncidentReason.SELF_CHECK
     assert incident.subject.startswith("an export is not made 20")

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
@@ -20,7 +19,8 @@ from api.outlook.queries import list_offers
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Person, desk_state, see
+from tests.clients import People
+from tests.factories import BOBIGNY, add_desk, change, save, see
 
 MELUN = "melun_77/titre-sejour"
 
@@ -50,8 +50,7 @@ def at(text: str) -> datetime:
 
 
 def close_slots(slots: list[int], when: datetime, reason: GoneReason = GoneReason.TAKEN) -> None:
-    with session() as s:
-        s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(gone_at=when, gone_reason=reason))
+    change(SlotRow, SlotRow.id.in_(slots), gone_at=when, gone_reason=reason)
 
 
 def history(found: dict[str, Any]) -> dict[str, Any]:
@@ -60,12 +59,12 @@ def history(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_it_shows_how_the_desks_for_the_wish_are_watched(outlook: Callable[..., dict[str, Any]]) -> None:
-    desk_state(
+    add_desk(
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock(), wished_seconds=30,
         feasible_seconds=75, achieved_seconds=80,
     )  # fmt: skip
     # A captcha hides its slots: its interval says nothing about finding one.
-    desk_state("bobigny_93/naturalisation", wished_seconds=10, feasible_seconds=10, achieved_seconds=10)
+    add_desk("bobigny_93/naturalisation", wished_seconds=10, feasible_seconds=10, achieved_seconds=10)
     found = outlook()
     assert [desk["id"] for desk in found["desks"]] == [BOBIGNY, "bobigny_93/naturalisation"]
     assert [desk["isSeen"] for desk in found["desks"]] == [True, False]
@@ -77,7 +76,7 @@ def test_it_shows_how_the_desks_for_the_wish_are_watched(outlook: Callable[..., 
 def test_plans_show_what_an_alert_costs_and_the_interval_to_expect(
     outlook: Callable[..., dict[str, Any]],
 ) -> None:
-    desk_state(feasible_seconds=75)
+    add_desk(feasible_seconds=75)
     plans = [(each["plan"], each["amount"], each["expectedInterval"]) for each in outlook()["plans"]]
     assert plans == [("URGENCE_24H", 499, 120), ("URGENCE_7J", 1499, 75), ("URGENCE_TOTAL", 2999, 75)]
     assert [each.expected_interval for each in list_offers(None)] == [120, 60, 30]
@@ -144,7 +143,7 @@ def test_it_says_on_how_much_watching_that_rests(outlook: Callable[..., dict[str
 
 
 def test_where_nothing_is_seen_it_says_why_as_the_alert_would(
-    client: FlaskClient, person: Callable[..., Person], outlook: Callable[..., dict[str, Any]]
+    client: FlaskClient, person: People, outlook: Callable[..., dict[str, Any]]
 ) -> None:
     for procedure in ("NATURALISATION", "VISA", "PASSEPORT"):
         found = outlook(procedure)
@@ -168,14 +167,14 @@ def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
         ("melun_77", [MELUN]),
     ]
     assert places[0]["distance"] == pytest.approx(33, abs=3)
-    desk_state(last_outcome=Outcome.CLOSED)
+    add_desk(last_outcome=Outcome.CLOSED)
     assert [each["prefectureId"] for each in outlook(place="cergy_95")["unwatched"]["otherPlaces"]] == [
         "melun_77"
     ]
 
 
 def test_a_page_that_closed_is_no_longer_sold(outlook: Callable[..., dict[str, Any]]) -> None:
-    desk_state(last_outcome=Outcome.CLOSED)
+    add_desk(last_outcome=Outcome.CLOSED)
     found = outlook()
     assert found["desks"][0]["isSeen"] is False
     assert found["plans"] == []
@@ -184,8 +183,8 @@ def test_a_page_that_closed_is_no_longer_sold(outlook: Callable[..., dict[str, A
 
 
 def test_a_release_that_the_page_announces_is_an_alternative(outlook: Callable[..., dict[str, Any]]) -> None:
-    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
-    desk_state("bobigny_93/visa", releases_at=clock() + timedelta(days=2))  # its address is stale
+    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
+    add_desk("bobigny_93/visa", releases_at=clock() + timedelta(days=2))  # its address is stale
     told = {"beginsAt": "2026-11-22T09:00:00Z", "endsAt": None, "announcedBy": "page"}
     found = outlook("NATURALISATION")
     assert (found["unwatched"]["nextRelease"], found["desks"][0]["nextRelease"]) == (told, told)
@@ -206,13 +205,10 @@ def test_a_wish_that_does_not_exist_is_refused(client: FlaskClient) -> None:
 
 def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:
     for month in (date(2026, 11, 1), date(2025, 12, 1), date(2025, 11, 1)):
-        with session() as s:
-            s.add(
-                AnswerFigure(
-                    month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=100, found=2, too_late=1,
-                    nothing_there=1, stopped=1, updated_at=clock(),
-                )
-            )  # fmt: skip
+        save(AnswerFigure(
+            month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=100, found=2, too_late=1,
+            nothing_there=1, stopped=1, updated_at=clock(),
+        ))  # fmt: skip
     seen, other = (desk["answers"] for desk in outlook()["desks"])
     assert seen == {
         "alerts": 200, "answers": 10, "ledToAppointment": 0.4, "tooLate": 0.2, "falseAlarmsPerThousand": 10.0,

@@ -3,8 +3,8 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
+from tests.factories import add_account
 
 
 @pytest.fixture
@@ -25,5 +25,5 @@ def visitor(browse: Callable[..., Browser]) -> Browser:
 @pytest.fixture
 def camille(visitor: Browser) -> Browser:
     """A browser in which camille@example.org is signed in."""
-    create_account()
-    return sign_in(visitor)
+    add_account()
+    return visitor.sign_in()

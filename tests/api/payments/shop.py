@@ -25,7 +25,13 @@ from configs.clock import clock
 from configs.job_queues import queue
 from configs.plan import PlanName, plan
 from deploy.sandbox.control_client import Delivery, StripeControl
+from deploy.sandbox.stripe.account import Account
+from deploy.sandbox.stripe.objects import blank
+from deploy.sandbox.stripe.objects import new_id as new_stripe_id
+from deploy.sandbox.stripe.resources.money_back import build_dispute
+from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.world import Door
+from tests.factories import get, rows, save
 
 CONSENT = {
     "termsVersion": "2026-11",
@@ -68,8 +74,7 @@ class Shop:
             "consented_at": clock(),
         } | columns
         payment_id = new_id()
-        with session() as s:
-            s.add(Payment(id=payment_id, user_id=user_id, plan=name, created_at=clock(), **values))
+        save(Payment(id=payment_id, user_id=user_id, plan=name, created_at=clock(), **values))
         session_id = self._open_session(payment_id, name, values["amount_cents"], currency_at_stripe)
         with session() as s:
             link_id(s, session_id, "checkout.session", s.get_one(Payment, payment_id))
@@ -141,8 +146,7 @@ class Shop:
 
 
 def get_payment(payment_id: UUID) -> Payment:
-    with session() as s:
-        return s.get_one(Payment, payment_id)
+    return get(Payment, payment_id)
 
 
 def list_grants(user_id: UUID) -> list[Grant]:
@@ -152,26 +156,21 @@ def list_grants(user_id: UUID) -> list[Grant]:
 
 def list_kinds(payment_id: UUID) -> list[str]:
     """Return what happened to a payment, in the order in which it was recorded."""
-    with session() as s:
-        found = sa.select(PaymentEvent.kind).where(PaymentEvent.payment_id == payment_id)
-        return [each.value for each in s.scalars(found.order_by(PaymentEvent.id))]
+    return [each.kind.value for each in rows(PaymentEvent, PaymentEvent.payment_id == payment_id)]
 
 
 def list_refunds(payment_id: UUID) -> list[Refund]:
-    with session() as s:
-        return list(s.scalars(sa.select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.id)))
+    return rows(Refund, Refund.payment_id == payment_id)
 
 
 def list_messages() -> list[str]:
     """Return the kinds of the messages that were written, in their order."""
-    with session() as s:
-        return list(s.scalars(sa.select(Notification.kind).order_by(Notification.id)))
+    return [each.kind for each in rows(Notification)]
 
 
 def list_open_events() -> list[StripeEvent]:
     """Return the events that are still to be applied."""
-    with session() as s:
-        return list(s.scalars(sa.select(StripeEvent).where(StripeEvent.next_attempt_at.is_not(None))))
+    return rows(StripeEvent, StripeEvent.next_attempt_at.is_not(None))
 
 
 def send_commands() -> None:
@@ -190,3 +189,23 @@ def list_commands() -> list[StripeCommand]:
     """Return what Stripe has not answered yet, the next first."""
     with session() as s:
         return list(s.scalars(sa.select(StripeCommand).order_by(StripeCommand.next_attempt_at)))
+
+
+def add_dispute(account: Account, status: str) -> dict[str, Any]:
+    """Open a dispute of the one paid charge at Stripe, by this word of Stripe's for its status."""
+    (charge,) = account.where("charge", status="succeeded")
+    made = account.add(build_dispute(account, charge, charge["amount"], "general") | {"status": status})
+    account.emit("charge.dispute.created", made)
+    return made
+
+
+def add_foreign_session(account: Account) -> dict[str, Any]:
+    """Have another product of the same Stripe account sell by Checkout, with `metadata: null`."""
+    moment, intent = account.clock.now(), add_payment_intent(account, 1000, "usd")
+    return account.add(
+        blank(
+            "checkout.session", id=new_stripe_id("cs_test"), created=moment, currency="usd", amount_total=1000,
+            mode="payment", payment_intent=intent["id"], status="complete", payment_status="paid",
+            metadata=None, expires_at=moment + 3600, _items=[], _intent=intent["id"],
+        )
+    )  # fmt: skip

@@ -24,7 +24,7 @@ from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, get_payment, list_grants, send_commands
 from tests.api.payments.test_overtaken import list_running, upgrade
 from tests.api.payments.test_refunds import plan
-from tests.api.world import Person
+from tests.clients import Person
 
 DAY, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_TOTAL
 
@@ -62,9 +62,9 @@ def end_quietly(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("run", range(2))
-def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, buyer: Person, run: int) -> None:
-    cheap = shop.buy(buyer.id, DAY)
-    order = upgrade(shop, buyer.id, cheap)
+def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camille: Person, run: int) -> None:
+    cheap = shop.buy(camille.id, DAY)
+    order = upgrade(shop, camille.id, cheap)
     shop.control.pay(order.session_id)
     deliveries = post_all(shop)
 
@@ -76,14 +76,14 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, buyer
     end_quietly(shop)
     nets = [each["net"] for each in shop.control.ledger()]
     if get_payment(order.payment_id).status is PaymentStatus.COMPLETED:
-        assert (nets, list_running(buyer.id)) == ([499, 1000], [(order.payment_id, "payment")])
+        assert (nets, list_running(camille.id)) == ([499, 1000], [(order.payment_id, "payment")])
     else:
-        assert (nets, list_running(buyer.id)) == ([0, 0], [])
+        assert (nets, list_running(camille.id)) == ([0, 0], [])
 
 
-def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, DAY)
-    orders = [upgrade(shop, buyer.id, cheap, name) for name in (PlanName.URGENCE_7J, TOTAL)]
+def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, DAY)
+    orders = [upgrade(shop, camille.id, cheap, name) for name in (PlanName.URGENCE_7J, TOTAL)]
     for order in orders:
         shop.control.pay(order.session_id)
     deliveries = post_all(shop)
@@ -91,13 +91,13 @@ def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, buye
     end_quietly(shop)
     states = {get_payment(each.payment_id).status for each in orders}
     assert states == {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}
-    assert len(list_running(buyer.id)) == 1
+    assert len(list_running(camille.id)) == 1
     assert min(each["net"] for each in shop.control.ledger()) == 0
 
 
 @pytest.mark.parametrize("days", [None, 4])
-def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, buyer: Person, days: int | None) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, camille: Person, days: int | None) -> None:
+    shop.buy(camille.id, TOTAL)
     shop.clock.shift(timedelta(days=30, hours=2))
     shop.control.advance()
     deliveries = post_all(shop)
@@ -105,7 +105,7 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, buyer: Person, 
     wish = Cancellation.model_validate({"on": day} if days else {"periodEnd": True})
 
     def cancel() -> None:
-        cancel_own(buyer.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
+        cancel_own(camille.id, wish, Author(DeclaredBy.ACCOUNT, "fr"))
 
     do_at_once(cancel, lambda: apply_each(deliveries))
     end_quietly(shop)
@@ -115,7 +115,7 @@ def test_a_subscription_is_cancelled_while_it_renews(shop: Shop, buyer: Person, 
     shop.pass_time(days=40)
     _, renewal = shop.control.ledger()  # and no third one
     paid = [
-        each for each in list_grants(buyer.id)[1:] if each.ends_at - each.starts_at > timedelta(seconds=1)
+        each for each in list_grants(camille.id)[1:] if each.ends_at - each.starts_at > timedelta(seconds=1)
     ]
     bought, whole = sum((each.ends_at - each.starts_at).total_seconds() for each in paid), 31 * 86_400
     assert abs(renewal["net"] - 2999 * bought / whole) <= 1

@@ -25,7 +25,7 @@ from api.payments.book import (
     take,
 )
 from configs.plan import PlanName
-from tests.api.world import rows
+from tests.factories import rows, save
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 cents = st.integers(0, 5000)
@@ -72,10 +72,8 @@ def test_what_is_taken_comes_first_off_what_is_unearned(unearned: int, used: int
 
 @pytest.fixture
 def payment_id(database: str) -> UUID:
-    with session() as s:
-        payment = Payment(id=new_id(), plan=PlanName.URGENCE_7J, amount_cents=1499, created_at=AT)
-        s.add(payment)
-        return payment.id
+    payment = save(Payment(id=new_id(), plan=PlanName.URGENCE_7J, amount_cents=1499, created_at=AT))
+    return payment.id
 
 
 def pay(payment_id: UUID, amount: int, cause: str = "paid") -> bool:
@@ -107,11 +105,8 @@ def test_a_transaction_that_does_not_balance_is_refused(payment_id: UUID) -> Non
 
 
 def write_half(payment_id: UUID) -> None:
-    with session() as s:
-        row = BookTransaction(cause="half", kind=BookKind.PAID, at=AT)
-        s.add(row)
-        s.flush()
-        s.add(BookLine(transaction_id=row.id, payment_id=payment_id, account=Account.CASH, cents=1))
+    row = save(BookTransaction(cause="half", kind=BookKind.PAID, at=AT))
+    save(BookLine(transaction_id=row.id, payment_id=payment_id, account=Account.CASH, cents=1))
 
 
 @pytest.mark.parametrize("table", ["book_transactions", "book_lines"])

@@ -10,12 +10,13 @@ from api.invoices.issuing import issue_due
 from api.models.base import session
 from api.models.payment import Payment
 from api.models.stripe_event import PaymentDifference
-from api.models.user import Role, User
+from api.models.user import Role
 from api.payments.book_checks import QUERIES, find_book_faults
 from api.payments.reconciliation import reconcile
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import give_role, rows
 
 _CREDIT = (
     "INSERT INTO watch_credits (id, payment_id, seconds, form, amount_cents, created_at)"
@@ -52,9 +53,9 @@ FAULTS = {
 
 
 @pytest.fixture
-def payment_id(shop: Shop, buyer: Person) -> UUID:
+def payment_id(shop: Shop, camille: Person) -> UUID:
     """Give a paid month that is two hours old, with its invoice."""
-    found = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
+    found = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
     issue_due(60)
     shop.clock.shift(timedelta(hours=2))
     return found
@@ -84,10 +85,8 @@ def test_a_check_finds_its_fault(payment_id: UUID, check: str) -> None:
     assert list_found()[check] == payment_id
 
 
-def test_a_fault_is_a_difference_that_the_admins_hear_of(payment_id: UUID, buyer: Person) -> None:
-    with session() as s:
-        s.get_one(User, buyer.id).role = Role.ADMIN
-        s.execute(sa.text("UPDATE contacts SET verified_at = now()"))
+def test_a_fault_is_a_difference_that_the_admins_hear_of(payment_id: UUID, camille: Person) -> None:
+    give_role(camille.id, Role.ADMIN)
     assert reconcile()["left"] == 0
     plant(*FAULTS["the bank keeps another amount"])
     assert reconcile()["left"] == 1
@@ -99,8 +98,8 @@ def test_a_fault_is_a_difference_that_the_admins_hear_of(payment_id: UUID, buyer
     assert list_messages().count("payment_trouble") == 1
 
 
-def test_documents_have_an_hour(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id)
+def test_documents_have_an_hour(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
     assert list_found() == {}
     shop.clock.shift(timedelta(hours=2))
     assert [each.id for each in rows(Payment)] == [list_found()["documents are not the money that moved"]]

@@ -25,7 +25,7 @@ from api.payments.refunds import plan_refund
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop
-from tests.api.world import Person
+from tests.clients import Person
 from tests.lab.chaos.books import read_promises
 from tests.lab.chaos.consumers import Buyer, Consumers, FormerBuyer
 from tests.lab.chaos.inbox import ShopperMail
@@ -62,8 +62,8 @@ def acknowledge(row: Declaration, reference: str | None = None) -> ShopperMail:
     return ShopperMail("a@shop.example.org", clock(), frozenset({"n1"}), RECEIPTS[0], text)
 
 
-def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, buyer: Person) -> None:
-    paid = shop.buy(buyer.id)
+def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, camille: Person) -> None:
+    paid = shop.buy(camille.id)
     sums = {"payments": 1, "cents paid": 1499, "grants": 1, "order mails": 1, "cents that differ": 0}
     assert payments(shop) == (sums, [])
     with session() as s:
@@ -77,17 +77,17 @@ def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, 
     assert payments(shop) == ({**sums, "cents refunded": 100}, [])
 
 
-def test_an_order_mail_that_never_came_or_came_twice_is_named(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id)
+def test_an_order_mail_that_never_came_or_came_twice_is_named(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
     for taken, said in ((0, "COMPLETED with order mails taken at [()]"), (2, "the order mail came twice")):
         (difference,) = payments(shop, taken)[1]
         assert said in difference
 
 
 def test_a_withdrawal_is_right_with_its_receipt_its_money_and_its_documents(
-    shop: Shop, buyer: Person
+    shop: Shop, camille: Person
 ) -> None:
-    order = shop.buy(buyer.id, PlanName.URGENCE_24H, order_number=NUMBER, order_mail_at=clock())
+    order = shop.buy(camille.id, PlanName.URGENCE_24H, order_number=NUMBER, order_mail_at=clock())
     shop.pass_time(hours=6)
     row = withdraw_order(order, Author(DeclaredBy.ACCOUNT, "fr"))
     found = read_promises(engine(), 0).differences
@@ -106,11 +106,11 @@ def test_a_withdrawal_is_right_with_its_receipt_its_money_and_its_documents(
     assert not [each for each in found if "document" in each or "invoice" in each or "credit note" in each]
 
 
-def test_a_subscription_that_is_over_here_and_runs_at_stripe_is_named(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, PlanName.URGENCE_TOTAL, order_number=NUMBER)
+def test_a_subscription_that_is_over_here_and_runs_at_stripe_is_named(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, PlanName.URGENCE_TOTAL, order_number=NUMBER)
     assert withdrawals(shop)[1] == []
     with session() as s:
-        delete_account(s, buyer.id, understood=True)
+        delete_account(s, camille.id, understood=True)
     (difference,) = withdrawals(shop)[1]
     assert difference.endswith("over here, active at Stripe")
     jobs.work_off()
@@ -118,10 +118,10 @@ def test_a_subscription_that_is_over_here_and_runs_at_stripe_is_named(shop: Shop
 
 
 def test_an_account_that_was_deleted_and_is_still_there_is_found(
-    shop: Shop, buyer: Person, redis_server: redis.Redis, tmp_path: Path
+    shop: Shop, camille: Person, redis_server: redis.Redis, tmp_path: Path
 ) -> None:
-    shop.buy(buyer.id, client_name="Camille Chaos01")
-    who = Buyer("shopper1@shop.example.org", "Camille Chaos01", frozenset({str(buyer.id)}))
+    shop.buy(camille.id, client_name="Camille Chaos01")
+    who = Buyer("shopper1@shop.example.org", "Camille Chaos01", frozenset({str(camille.id)}))
     nobody: Any = None
     consumers = Consumers(nobody, former=[FormerBuyer(who, clock())])
     book = read_deletions(engine(), redis_server, tmp_path, consumers=consumers, mails=[], journal=JOURNAL)

@@ -15,15 +15,16 @@ from api.payments.owners import link_intent
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
-from tests.api.world import Person, add_payment, add_stripe_event
+from tests.clients import Person
+from tests.factories import add_payment, add_stripe_event, save
 
 NUMBERS = count()
 
 
 @pytest.fixture(autouse=True)
-def operator(shop: Shop, buyer: Person, settings_env: Callable[..., None]) -> None:
+def operator(shop: Shop, camille: Person, settings_env: Callable[..., None]) -> None:
     settings_env(SUPPORT_EMAIL="ops@example.org")
-    add_payment(buyer.id)
+    add_payment(camille.id)
 
 
 def refuse(times: int, hours_ago: float = 0.5, intent: str = "") -> None:
@@ -68,21 +69,20 @@ def test_one_payment_whose_card_is_refused_again_and_again_counts_once(shop: Sho
     assert count_failures_now() == 1
 
 
-def test_orders_that_stripe_never_took_count_too(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id, PlanName.URGENCE_24H)
-    with session() as s:
-        s.add(
-            PaymentEvent(
-                payment_id=order.payment_id, kind=PaymentEventKind.FAILED, at=clock(), recorded_at=clock()
-            )
+def test_orders_that_stripe_never_took_count_too(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id, PlanName.URGENCE_24H)
+    save(
+        PaymentEvent(
+            payment_id=order.payment_id, kind=PaymentEventKind.FAILED, at=clock(), recorded_at=clock()
         )
+    )
     assert count_failures_now() == 1
     shop.clock.shift(WINDOW)
     assert count_failures_now() == 0
 
 
-def test_a_card_that_stripe_refuses_is_seen(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id, PlanName.URGENCE_24H)
+def test_a_card_that_stripe_refuses_is_seen(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id, PlanName.URGENCE_24H)
     for _ in range(3):
         shop.control.pay(order.session_id, card="declined")
     shop.deliver()

@@ -4,7 +4,6 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.models.base import session
@@ -16,14 +15,15 @@ from api.payments.ledger import add_event
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import rows
 
 
 @pytest.fixture
-def payment(shop: Shop, client: FlaskClient, buyer: Person) -> UUID:
+def payment(shop: Shop, camille: Person) -> UUID:
     """A payment whose account was deleted."""
-    made = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
-    answer = client.delete("/api/users/me", json={"understood": True}, headers=buyer.headers)
+    made = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
+    answer = camille.delete("/api/users/me", {"understood": True})
     assert answer.status_code == 204
     return made
 

@@ -3,13 +3,11 @@
 import gc
 import time
 from collections import Counter
-from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
 import psutil
 import pytest
-from flask.testing import FlaskClient
 
 from api.models.base import new_id, session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Refund, RefundReason
@@ -27,12 +25,14 @@ from configs.job_queues import queue, redis
 from configs.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, list_messages, list_open_events
-from tests.api.world import Person, rows, statements
+from tests.api.world import statements
+from tests.clients import People, Person
+from tests.factories import rows
 
 _MEGABYTE = 1 << 20
 
 
-def pay_many(shop: Shop, person: Callable[..., Person], number: int) -> list[Delivery]:
+def pay_many(shop: Shop, person: People, number: int) -> list[Delivery]:
     """Let ten users pay so many orders; return the events of all."""
     users = [person(f"user{each}@example.org").id for each in range(10)]
     for each in range(number):
@@ -66,7 +66,7 @@ def check_all_applied(shop: Shop, deliveries: list[Delivery], number: int) -> No
 
 
 def test_hundreds_of_events_at_once_are_applied_in_bounded_rounds(
-    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(event_store.find_due_objects, "__defaults__", (20,))
     deliveries = pay_many(shop, person, 24)
@@ -79,9 +79,7 @@ def test_hundreds_of_events_at_once_are_applied_in_bounded_rounds(
     check_all_applied(shop, deliveries, 24)
 
 
-def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(
-    shop: Shop, person: Callable[..., Person]
-) -> None:
+def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(shop: Shop, person: People) -> None:
     deliveries = pay_many(shop, person, 12)
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200
@@ -97,7 +95,7 @@ def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(
 
 
 def test_the_sweep_gives_plans_at_full_speed_and_the_rest_at_leisure(
-    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliveries = pay_many(shop, person, 12)
     for each in sorted(deliveries, key=lambda found: found.type == "checkout.session.completed"):
@@ -122,7 +120,7 @@ def test_the_sweep_gives_plans_at_full_speed_and_the_rest_at_leisure(
 
 @pytest.mark.journey
 @pytest.mark.timeout(3600)
-def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Callable[..., Person]) -> None:
+def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: People) -> None:
     deliveries = pay_many(shop, person, 2_500)
     assert len(deliveries) >= 10_000
     gc.collect()
@@ -137,13 +135,11 @@ def test_ten_thousand_events_at_once_take_little_memory(shop: Shop, person: Call
     check_all_applied(shop, deliveries, 2_500)
 
 
-def test_a_user_with_two_hundred_payments_reads_them_in_pages(
-    shop: Shop, client: FlaskClient, buyer: Person
-) -> None:
-    add_history(buyer, 200)
+def test_a_user_with_two_hundred_payments_reads_them_in_pages(shop: Shop, camille: Person) -> None:
+    add_history(camille, 200)
 
     def get(query: str) -> dict[str, object]:
-        answer = client.get(f"/api/billing/history?{query}", headers=buyer.headers)
+        answer = camille.get(f"/api/billing/history?{query}")
         assert answer.status_code == 200
         return dict(answer.json or {})
 
@@ -160,17 +156,21 @@ def test_a_user_with_two_hundred_payments_reads_them_in_pages(
     assert len(seen) == len(set(seen)) == 200
     assert seen == sorted(seen, reverse=True)
     assert statements(lambda: get("limit=100")) == statements(lambda: get("limit=1"))
-    few = statements(lambda: client.get("/api/billing/quote?plan=URGENCE_TOTAL", headers=buyer.headers))
+    few = statements(lambda: camille.get("/api/billing/quote?plan=URGENCE_TOTAL"))
     assert few < 10
 
 
-def add_history(buyer: Person, number: int) -> None:
+def add_history(camille: Person, number: int) -> None:
     """Write paid orders, each with its plan, and a refund of a part of each."""
     with session() as s:
         for each in range(number):
             starts = clock() - timedelta(days=7 * (number - each + 1))
             payment = Payment(
-                id=new_id(), user_id=buyer.id, plan=PlanName.URGENCE_7J, amount_cents=1499, created_at=starts
+                id=new_id(),
+                user_id=camille.id,
+                plan=PlanName.URGENCE_7J,
+                amount_cents=1499,
+                created_at=starts,
             )
             s.add(payment)
             s.flush()
@@ -178,7 +178,7 @@ def add_history(buyer: Person, number: int) -> None:
                 [
                     PaymentEvent(payment_id=payment.id, kind=PaymentEventKind.PAID, at=starts, recorded_at=starts),
                     Grant(
-                        user_id=buyer.id, plan=PlanName.URGENCE_7J, starts_at=starts, ends_at=starts + timedelta(days=7),
+                        user_id=camille.id, plan=PlanName.URGENCE_7J, starts_at=starts, ends_at=starts + timedelta(days=7),
                         source="payment", payment_id=payment.id,
                     ),
                     Refund(payment_id=payment.id, amount_cents=100, reason=RefundReason.OPERATOR),
@@ -187,7 +187,7 @@ def add_history(buyer: Person, number: int) -> None:
 
 
 def test_lists_of_several_pages_are_compared_whole(
-    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "_PAGE", 5)
     pay_many(shop, person, 12)  # all events are lost
@@ -201,16 +201,16 @@ def test_lists_of_several_pages_are_compared_whole(
 
 
 def test_what_happens_while_lists_are_read_is_no_difference(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     make = reconciliation._list_objects
 
     def make_then_pay(since: int) -> object:
         listed = make(since)
         shop.control.pay(order.session_id)
         shop.deliver()
-        shop.buy(buyer.id)  # begun after the lists were made
+        shop.buy(camille.id)  # begun after the lists were made
         return listed
 
     monkeypatch.setattr(reconciliation, "_list_objects", make_then_pay)
@@ -219,7 +219,7 @@ def test_what_happens_while_lists_are_read_is_no_difference(
 
 
 def test_one_object_that_cannot_be_applied_does_not_end_the_comparison(
-    shop: Shop, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pay_many(shop, person, 3)
     fetch = CheckoutSession.fetch
@@ -239,13 +239,13 @@ def test_one_object_that_cannot_be_applied_does_not_end_the_comparison(
 
 
 def test_waiting_refunds_do_not_keep_events_waiting(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    payment_id = shop.buy(buyer.id)
+    payment_id = shop.buy(camille.id)
     with session() as s:
         for _ in range(300):
             plan_refund(s, lock_payment(s, payment_id), 1, RefundReason.OPERATOR)
-    shop.control.pay(shop.order(buyer.id).session_id)
+    shop.control.pay(shop.order(camille.id).session_id)
     for each in shop.control.take_deliveries():
         assert shop.post(each.body, each.headers) == 200
     for job in queue("payments").get_jobs():  # the nudges are lost

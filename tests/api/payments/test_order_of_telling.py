@@ -1,19 +1,18 @@
 """The order mail leaves before the first alert; while no provider takes it, the account shows the order."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from configs.job_queues import queue, redis
 from notifier.sweep import Sweep
 from tests.api.payments.shop import Shop
-from tests.api.world import Door, Person, see, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, add_contact, change, see
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -28,17 +27,12 @@ def door() -> Door:
 
 
 @pytest.fixture
-def waiting_buyer(person: Callable[..., Person], shop: Shop) -> Person:
+def waiting_buyer(person: People, shop: Shop) -> Person:
     """Give a buyer who is reached by mail and Telegram, and waits for a desk that shows an open slot."""
     made = person()
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-        s.add(
-            Contact(
-                user_id=made.id, channel=Channel.TELEGRAM, address="42", enabled=True, verified_at=clock()
-            )
-        )
-    wait_for(made.id)
+    change(Contact, verified_at=clock())
+    add_contact(made.id, Channel.TELEGRAM, "42")
+    add_alert(made.id)
     see("2026-11-25T09:00:00+00:00")
     return made
 
@@ -78,7 +72,7 @@ def test_while_no_provider_takes_mails_the_account_shows_the_order_and_alerts_go
     shop.buy(waiting_buyer.id)
     work_all()
     assert [each.channel for each in sandbox.messages()] == ["telegram"]
-    history = shop.client.get("/api/billing/history", headers=waiting_buyer.headers).json or {}
+    history = waiting_buyer.get("/api/billing/history").json
     (shown,) = history["items"]
     assert (shown["plan"], shown["status"], shown["from"]) == (
         "URGENCE_7J",

@@ -22,17 +22,18 @@ from tests.api.payments.shop import (
     list_messages,
     list_open_events,
 )
-from tests.api.world import Person, wait_for
+from tests.clients import Person
+from tests.factories import add_alert, change, remove
 
 
-def test_a_paid_order_gives_the_plan_and_wakes_the_alerts(shop: Shop, buyer: Person) -> None:
-    alert_id = wait_for(buyer.id)
-    order = shop.order(buyer.id)
+def test_a_paid_order_gives_the_plan_and_wakes_the_alerts(shop: Shop, camille: Person) -> None:
+    alert_id = add_alert(camille.id)
+    order = shop.order(camille.id)
     assert shop.control.pay(order.session_id)["error"] is None
     shop.deliver()
     payment = get_payment(order.payment_id)
     assert (payment.status, payment.paid_at, payment.amount_cents) == (PaymentStatus.COMPLETED, clock(), 1499)
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert (grant.starts_at, grant.ends_at) == (clock(), clock() + timedelta(days=7))
     assert (grant.payment_id, grant.source) == (order.payment_id, "payment")
     assert shop.door.caught_up == [alert_id]
@@ -41,69 +42,68 @@ def test_a_paid_order_gives_the_plan_and_wakes_the_alerts(shop: Shop, buyer: Per
     assert list_open_events() == []
 
 
-def test_events_in_any_order_and_twice_end_the_same(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_events_in_any_order_and_twice_end_the_same(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     deliveries = shop.control.take_deliveries()
     assert len(deliveries) > 2
     for each in (deliveries[::-1], deliveries):
         shop.deliver(each)
     assert list_kinds(order.payment_id) == ["paid"]
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
     assert list_messages() == ["order"]
     assert list_open_events() == []
 
 
-def test_the_same_plan_again_extends_it(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id)
+def test_the_same_plan_again_extends_it(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
     shop.pass_time(days=2)
-    shop.buy(buyer.id)
-    first, second = list_grants(buyer.id)
+    shop.buy(camille.id)
+    first, second = list_grants(camille.id)
     assert (second.starts_at, second.ends_at) == (first.ends_at, first.ends_at + timedelta(days=7))
 
 
-def test_an_abandoned_checkout_gives_nothing(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_an_abandoned_checkout_gives_nothing(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.pass_time(days=2)
     assert get_payment(order.payment_id).status is PaymentStatus.FAILED
     assert list_kinds(order.payment_id) == ["expired"]
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
 
 
-def test_a_bank_debit_starts_the_plan_when_it_is_paid(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_a_bank_debit_starts_the_plan_when_it_is_paid(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id, card="sepa")
     shop.deliver()
     assert get_payment(order.payment_id).status is PaymentStatus.PENDING
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     shop.pass_time(days=4)
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert grant.starts_at == clock()
 
 
-def test_a_bank_debit_that_fails_is_told(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_a_bank_debit_that_fails_is_told(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id, card="sepa_fails")
     shop.deliver()
     shop.pass_time(days=4)
     assert get_payment(order.payment_id).status is PaymentStatus.FAILED
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     assert list_messages() == ["payment_failed"]
 
 
-def test_a_promotion_code_lowers_what_was_paid_and_alarms_nobody(shop: Shop, buyer: Person) -> None:
+def test_a_promotion_code_lowers_what_was_paid_and_alarms_nobody(shop: Shop, camille: Person) -> None:
     shop.control.add_promotion_code("WELCOME", percent_off=20)
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id, promotion_code="WELCOME")
     shop.deliver()
     assert get_payment(order.payment_id).amount_cents == 1199
     assert list_messages() == ["order"]
 
 
-def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
-    with session() as s:
-        s.delete(s.get_one(User, buyer.id))
+def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
+    remove(User, User.id == camille.id)
     shop.control.pay(order.session_id)
     shop.deliver()
     shop.deliver()
@@ -114,15 +114,15 @@ def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, buyer: Person) 
 
 @pytest.mark.parametrize(("desk", "watched"), [("bobigny_93/titre-sejour", True), ("gone", False)])
 def test_the_ordered_alert_is_created_or_the_money_goes_back(
-    shop: Shop, buyer: Person, desk: str, watched: bool
+    shop: Shop, camille: Person, desk: str, watched: bool
 ) -> None:
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]} if watched else {"deskIds": [desk]}
-    payment_id = shop.buy(buyer.id, PlanName.URGENCE_24H, alert_wish=wish)
+    payment_id = shop.buy(camille.id, PlanName.URGENCE_24H, alert_wish=wish)
     shop.deliver()
     payment = get_payment(payment_id)
     assert (payment.alert_id in shop.door.caught_up) is watched
     assert (payment.status is PaymentStatus.COMPLETED) is watched
-    assert len(list_grants(buyer.id)) == watched
+    assert len(list_grants(camille.id)) == watched
     assert list_messages() == (["order"] if watched else ["refunded"])
 
 
@@ -138,11 +138,10 @@ def deliver_in_turn(shop: Shop, order: Order, *, intent_first: bool) -> None:
 
 @pytest.mark.parametrize("intent_first", [True, False])
 def test_an_amount_that_no_discount_explains_is_told_in_any_order(
-    shop: Shop, buyer: Person, admin: None, intent_first: bool
+    shop: Shop, camille: Person, admin: None, intent_first: bool
 ) -> None:
-    order = shop.order(buyer.id)
-    with session() as s:
-        s.get_one(Payment, order.payment_id).amount_cents = 1599  # more than Stripe was told
+    order = shop.order(camille.id)
+    change(Payment, Payment.id == order.payment_id, amount_cents=1599)  # more than Stripe was told
     shop.control.pay(order.session_id)
     deliver_in_turn(shop, order, intent_first=intent_first)
     assert sorted(list_messages()) == ["order", "payment_trouble"]
@@ -151,17 +150,17 @@ def test_an_amount_that_no_discount_explains_is_told_in_any_order(
 
 @pytest.mark.parametrize("intent_first", [True, False])
 def test_a_promotion_code_alarms_nobody_in_any_order(
-    shop: Shop, buyer: Person, admin: None, intent_first: bool
+    shop: Shop, camille: Person, admin: None, intent_first: bool
 ) -> None:
     shop.control.add_promotion_code("WELCOME", percent_off=20)
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id, promotion_code="WELCOME")
     deliver_in_turn(shop, order, intent_first=intent_first)
     assert (get_payment(order.payment_id).amount_cents, list_messages()) == (1199, ["order"])
 
 
-def test_another_currency_does_not_count_as_paid(shop: Shop, buyer: Person, admin: None) -> None:
-    order = shop.order(buyer.id, currency_at_stripe="usd")
+def test_another_currency_does_not_count_as_paid(shop: Shop, camille: Person, admin: None) -> None:
+    order = shop.order(camille.id, currency_at_stripe="usd")
     shop.control.pay(order.session_id)
     shop.deliver()
     intent = shop.control.objects("payment_intent")[0]["id"]
@@ -170,7 +169,7 @@ def test_another_currency_does_not_count_as_paid(shop: Shop, buyer: Person, admi
     shop.work_off()
     payment = get_payment(order.payment_id)
     assert (payment.status, payment.amount_cents, payment.refunded_cents) == (PaymentStatus.PENDING, 1499, 0)
-    assert (list_grants(buyer.id), list_open_events()) == ([], [])
+    assert (list_grants(camille.id), list_open_events()) == ([], [])
     assert list_messages() == ["payment_trouble"]
     assert list_params("payment_trouble") == {
         "trouble": "currency_differs",

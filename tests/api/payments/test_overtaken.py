@@ -25,7 +25,8 @@ from tests.api.payments.shop import (
     send_commands,
 )
 from tests.api.payments.test_refunds import intent_of, plan
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import change, rows, save
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -34,12 +35,7 @@ def upgrade(shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = WEEK, **col
     """Order a larger plan that credits all of a day that was just bought."""
     price = 1499 if name is WEEK else 2999
     order = shop.order(user_id, name, amount_cents=price - 499, **columns)
-    with session() as s:
-        s.add(
-            PlanCredit(
-                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400
-            )
-        )
+    save(PlanCredit(payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400))
     return order
 
 
@@ -54,44 +50,44 @@ def list_running(user_id: UUID) -> list[tuple[UUID | None, str]]:
     return [(each.payment_id, each.source) for each in list_grants(user_id) if each.ends_at > clock()]
 
 
-def test_a_credit_is_spent_once(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, DAY)
-    first, second = upgrade(shop, buyer.id, cheap), upgrade(shop, buyer.id, cheap)
+def test_a_credit_is_spent_once(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, DAY)
+    first, second = upgrade(shop, camille.id, cheap), upgrade(shop, camille.id, cheap)
     pay(shop, first, second)
-    assert list_running(buyer.id) == [(first.payment_id, "payment")]
+    assert list_running(camille.id) == [(first.payment_id, "payment")]
     assert get_payment(second.payment_id).status is PaymentStatus.REFUNDED
     assert [each.reason for each in list_refunds(second.payment_id)] == [RefundReason.DUPLICATE]
     assert list_messages() == ["order", "order", "plan_upgraded", "refunded"]
 
 
-def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, buyer: Person) -> None:
-    first, second = shop.order(buyer.id, TOTAL), shop.order(buyer.id, TOTAL)
+def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, camille: Person) -> None:
+    first, second = shop.order(camille.id, TOTAL), shop.order(camille.id, TOTAL)
     pay(shop, first, second)
     shop.deliver()
-    assert list_running(buyer.id) == [(first.payment_id, "payment")]
+    assert list_running(camille.id) == [(first.payment_id, "payment")]
     assert [each["net"] for each in shop.control.ledger()] == [2999, 0]
     assert sorted(each["status"] for each in shop.control.objects("subscription")) == ["active", "canceled"]
 
 
-def test_an_upgrade_whose_credit_was_paid_back_meanwhile_goes_back_too(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, DAY)
-    order = upgrade(shop, buyer.id, cheap)
+def test_an_upgrade_whose_credit_was_paid_back_meanwhile_goes_back_too(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, DAY)
+    order = upgrade(shop, camille.id, cheap)
     carry_out(CommandKind.REFUND, plan(cheap, 499))
     pay(shop, order)
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
-    assert list_running(buyer.id) == []
+    assert list_running(camille.id) == []
 
 
-def test_a_day_that_is_paid_below_a_larger_plan_goes_back(shop: Shop, buyer: Person) -> None:
-    small, large = shop.order(buyer.id, DAY), shop.order(buyer.id, TOTAL)
+def test_a_day_that_is_paid_below_a_larger_plan_goes_back(shop: Shop, camille: Person) -> None:
+    small, large = shop.order(camille.id, DAY), shop.order(camille.id, TOTAL)
     pay(shop, large, small)
     assert get_payment(small.payment_id).status is PaymentStatus.REFUNDED
-    assert list_running(buyer.id) == [(large.payment_id, "payment")]
+    assert list_running(camille.id) == [(large.payment_id, "payment")]
 
 
-def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, DAY)
-    order = upgrade(shop, buyer.id, cheap)
+def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, DAY)
+    order = upgrade(shop, camille.id, cheap)
     pay(shop, order)
     with pytest.raises(RefundRefused, match="0 cents"):
         plan(cheap, 1)
@@ -106,14 +102,16 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, buyer: Person) 
     effects.run()
     send_commands()
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
-    assert list_running(buyer.id) == []
+    assert list_running(camille.id) == []
 
 
 @pytest.mark.parametrize("how", ["refund", "dispute", "unwatched"])
-def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buyer: Person, how: str) -> None:
-    cheap = shop.buy(buyer.id, DAY)
+def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(
+    shop: Shop, camille: Person, how: str
+) -> None:
+    cheap = shop.buy(camille.id, DAY)
     gone: dict[str, Any] = {"alert_wish": {"deskIds": ["gone"]}} if how == "unwatched" else {}
-    order = upgrade(shop, buyer.id, cheap, **gone)
+    order = upgrade(shop, camille.id, cheap, **gone)
     pay(shop, order)
     if how == "refund":
         carry_out(CommandKind.REFUND, plan(order.payment_id, 1000))
@@ -122,21 +120,21 @@ def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(shop: Shop, buy
         shop.control.close_dispute(dispute["id"], "lost")
         shop.deliver()
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-    assert list_running(buyer.id) == [(cheap, "revived")]
-    assert list_grants(buyer.id)[-1].ends_at == clock() + timedelta(days=1)
+    assert list_running(camille.id) == [(cheap, "revived")]
+    assert list_grants(camille.id)[-1].ends_at == clock() + timedelta(days=1)
 
 
-def test_refunds_that_were_only_planned_end_no_plan(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_refunds_that_were_only_planned_end_no_plan(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     plan(payment_id, 499)
     carry_out(CommandKind.REFUND, plan(payment_id, 1000))
     assert get_payment(payment_id).status is PaymentStatus.COMPLETED
-    assert list_running(buyer.id) == [(payment_id, "payment")]
+    assert list_running(camille.id) == [(payment_id, "payment")]
 
 
-def test_money_that_went_back_before_it_was_heard_of_gives_nothing(shop: Shop, buyer: Person) -> None:
+def test_money_that_went_back_before_it_was_heard_of_gives_nothing(shop: Shop, camille: Person) -> None:
     shop.control.add_promotion_code("LESS", percent_off=20)
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id, card="3ds", authenticate="leave", promotion_code="LESS")
     shop.deliver()
     paid = shop.control.pay(order.session_id)["session"]
@@ -145,39 +143,37 @@ def test_money_that_went_back_before_it_was_heard_of_gives_nothing(shop: Shop, b
     shop.deliver()
     shop.deliver(late)
     payment = get_payment(order.payment_id)
-    assert list_running(buyer.id) == []
+    assert list_running(camille.id) == []
     assert (payment.amount_cents, payment.refunded_cents, payment.status.value) == (1199, 1199, "REFUNDED")
 
 
-def test_a_renewal_that_is_paid_after_the_end_was_decided_goes_back(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_a_renewal_that_is_paid_after_the_end_was_decided_goes_back(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     (row,) = rows(Subscription)
     shop.clock.shift(timedelta(days=30, minutes=30))
     shop.control.advance()
-    with session() as s:
-        s.get_one(Subscription, row.id).cancel_wanted_at = row.period_ends_at
+    change(Subscription, Subscription.id == row.id, cancel_wanted_at=row.period_ends_at)
     shop.pass_time(hours=2)
     shop.deliver()
     assert [each["net"] for each in shop.control.ledger()] == [2999, 0]
-    assert list_running(buyer.id) == []
+    assert list_running(camille.id) == []
 
 
-def test_a_renewal_that_is_paid_as_it_is_cancelled_is_paid_back_in_part(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_a_renewal_that_is_paid_as_it_is_cancelled_is_paid_back_in_part(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     (row,) = rows(Subscription)
     assert row.period_ends_at
     ends = row.period_ends_at + timedelta(days=10)
-    with session() as s:
-        s.get_one(Subscription, row.id).cancel_wanted_at = ends
+    change(Subscription, Subscription.id == row.id, cancel_wanted_at=ends)
     shop.pass_time(days=30, hours=2)
     shop.deliver()
-    assert list_grants(buyer.id)[-1].ends_at == ends
+    assert list_grants(camille.id)[-1].ends_at == ends
     # 21 of 31 days, rounded up
     assert [each["refunded"] for each in shop.control.ledger()] == [0, 2032]
 
 
-def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, TOTAL)
+def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, TOTAL)
     shop.pass_time(days=3)
     with session() as s:
         ended = lock_payment(s, payment_id)

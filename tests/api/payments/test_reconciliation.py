@@ -4,13 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, RefundStatus, Subscription
 from api.models.stripe_event import PaymentDifference
-from api.models.user import Role, User
+from api.models.user import Role
 from api.payments import reconciliation
 from api.payments.effects import Effects
 from api.payments.facts import SessionFacts
@@ -20,21 +18,22 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_refunds
 from tests.api.payments.test_refunds import intent_of
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import change, give_role, rows, save
 
 
 def list_differences() -> list[tuple[dict[str, Any], dict[str, Any], bool]]:
     return [(each.ours, each.stripe, each.repaired) for each in rows(PaymentDifference)]
 
 
-def test_lost_events_are_made_up_for(shop: Shop, buyer: Person) -> None:
-    paid, monthly = shop.order(buyer.id), shop.order(buyer.id, PlanName.URGENCE_TOTAL)
+def test_lost_events_are_made_up_for(shop: Shop, camille: Person) -> None:
+    paid, monthly = shop.order(camille.id), shop.order(camille.id, PlanName.URGENCE_TOTAL)
     for order in (paid, monthly):
         shop.control.pay(order.session_id)
     shop.control.take_deliveries()  # all lost
     assert reconcile()["left"] == 0
     assert {get_payment(each.payment_id).status for each in (paid, monthly)} == {PaymentStatus.COMPLETED}
-    assert len(list_grants(buyer.id)) == 2
+    assert len(list_grants(camille.id)) == 2
     assert {repaired for _, _, repaired in list_differences()} == {True}
     shop.control.refund(intent_of(paid.payment_id))
     shop.control.take_deliveries()
@@ -43,14 +42,11 @@ def test_lost_events_are_made_up_for(shop: Shop, buyer: Person) -> None:
     assert reconcile() == {"compared": 4, "different": 0, "left": 0, "missed": 0}
 
 
-def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, buyer: Person) -> None:
-    with session() as s:
-        s.get_one(User, buyer.id).role = Role.ADMIN
-        s.execute(sa.text("UPDATE contacts SET verified_at = now()"))
-    payment_id = shop.buy(buyer.id)
-    with session() as s:
-        s.get_one(Payment, payment_id).amount_cents = 1500
-        s.add(Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
+def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, camille: Person) -> None:
+    give_role(camille.id, Role.ADMIN)
+    payment_id = shop.buy(camille.id)
+    change(Payment, Payment.id == payment_id, amount_cents=1500)
+    save(Payment(user_id=camille.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
     shop.clock.shift(timedelta(hours=1))
     assert reconcile()["left"] == 2
     ours, stripe, repaired = next(each for each in list_differences() if each[1])
@@ -58,13 +54,11 @@ def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, buyer:
     assert list_messages() == ["order", "payment_trouble"]
 
 
-def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     shop.control.take_deliveries()
-    with session() as s:
-        lost = Payment(user_id=buyer.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock())
-        s.add(lost)
+    lost = save(Payment(user_id=camille.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
     assert sync_stuck_payments() == {"synced": 0, "expired": 0}
     shop.clock.shift(timedelta(minutes=30))
     assert sync_stuck_payments() == {"synced": 1, "expired": 1}
@@ -73,18 +67,18 @@ def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, buyer: Person) 
     assert sync_stuck_payments() == {"synced": 0, "expired": 0}
 
 
-def test_a_subscription_whose_events_are_lost_begins_after_half_an_hour(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id, PlanName.URGENCE_TOTAL)
+def test_a_subscription_whose_events_are_lost_begins_after_half_an_hour(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
     shop.control.pay(order.session_id)
     shop.control.take_deliveries()
     shop.clock.shift(timedelta(minutes=30))
     assert sync_stuck_payments() == {"synced": 2, "expired": 0}
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
-    assert [each.plan for each in list_grants(buyer.id)] == [PlanName.URGENCE_TOTAL]
+    assert [each.plan for each in list_grants(camille.id)] == [PlanName.URGENCE_TOTAL]
 
 
-def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, PlanName.URGENCE_TOTAL)
+def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
     dispute = shop.control.dispute(intent_of(payment_id))
     shop.control.close_dispute(dispute["id"], "lost")
     (subscription,) = shop.control.objects("subscription")
@@ -98,9 +92,9 @@ def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, buy
 
 
 def test_an_object_that_cannot_be_applied_stops_no_other(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = [shop.order(buyer.id) for _ in range(2)]
+    orders = [shop.order(camille.id) for _ in range(2)]
     for order in orders:
         shop.control.pay(order.session_id)
     shop.control.take_deliveries()

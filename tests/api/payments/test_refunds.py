@@ -28,7 +28,8 @@ from tests.api.payments.shop import (
     list_refunds,
     send_commands,
 )
-from tests.api.world import Person
+from tests.clients import Person
+from tests.factories import save
 
 
 def plan(payment_id: UUID, cents: int) -> UUID:
@@ -41,12 +42,12 @@ def intent_of(payment_id: UUID) -> str:
         return str(find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent"))
 
 
-def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, buyer: Person) -> None:
-    first, second = shop.buy(buyer.id), shop.buy(buyer.id)
+def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, camille: Person) -> None:
+    first, second = shop.buy(camille.id), shop.buy(camille.id)
     shop.pass_time(days=1)
     carry_out(CommandKind.REFUND, plan(first, 1499))
     shop.deliver()
-    ended, moved = list_grants(buyer.id)
+    ended, moved = list_grants(camille.id)
     assert (ended.payment_id, ended.ends_at) == (first, clock())
     assert (moved.payment_id, moved.starts_at) == (second, clock())
     assert moved.ends_at == clock() + timedelta(days=7)
@@ -55,12 +56,12 @@ def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, buyer: P
     assert list_messages() == ["order", "order", "refunded"]
 
 
-def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id)
-    second, third = shop.buy(buyer.id), shop.buy(buyer.id)
-    before = list_grants(buyer.id)
+def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
+    second, third = shop.buy(camille.id), shop.buy(camille.id)
+    before = list_grants(camille.id)
     carry_out(CommandKind.REFUND, plan(second, 1499))
-    kept, moved = list_grants(buyer.id)
+    kept, moved = list_grants(camille.id)
     assert kept.ends_at == before[0].ends_at
     assert (moved.payment_id, moved.starts_at, moved.ends_at) == (
         third,
@@ -69,18 +70,18 @@ def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, buyer: Person) -> None
     )
 
 
-def test_a_partial_refund_leaves_the_plan(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_partial_refund_leaves_the_plan(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     carry_out(CommandKind.REFUND, plan(payment_id, 500))
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 500)
-    assert list_grants(buyer.id)[0].ends_at == clock() + timedelta(days=7)
+    assert list_grants(camille.id)[0].ends_at == clock() + timedelta(days=7)
     with pytest.raises(RefundRefused, match="999 cents"):
         plan(payment_id, 1000)
 
 
-def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     shop.pass_time(hours=1)
     shop.control.refund(intent_of(payment_id), amount=499)
     shop.deliver()
@@ -91,12 +92,12 @@ def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, buyer: Pe
         (RefundReason.EXTERNAL, 1000),
     ]
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
-    assert list_grants(buyer.id)[0].ends_at == clock()
+    assert list_grants(camille.id)[0].ends_at == clock()
 
 
 @pytest.mark.parametrize("mode", ["error_500", "reset_after"])
-def test_a_refund_without_an_answer_is_made_once(shop: Shop, buyer: Person, mode: str) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refund_without_an_answer_is_made_once(shop: Shop, camille: Person, mode: str) -> None:
+    payment_id = shop.buy(camille.id)
     refund_id = plan(payment_id, 1499)
     shop.control.mode(mode, count=1)
     carry_out(CommandKind.REFUND, refund_id)
@@ -109,8 +110,8 @@ def test_a_refund_without_an_answer_is_made_once(shop: Shop, buyer: Person, mode
     assert (money["captured"], money["refunded"]) == (1499, 1499)
 
 
-def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     carry_out(CommandKind.REFUND, plan(payment_id, 1499))
     shop.deliver()
     (made,) = shop.control.objects("refund")
@@ -122,8 +123,8 @@ def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, buyer: Person) -
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_refused_refund_has_failed(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refused_refund_has_failed(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     refund_id = plan(payment_id, 1499)
     shop.control.refund(intent_of(payment_id))  # the dashboard was quicker
     carry_out(CommandKind.REFUND, refund_id)
@@ -132,8 +133,8 @@ def test_a_refused_refund_has_failed(shop: Shop, buyer: Person) -> None:
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, buyer: Person) -> None:
-    lost, won = shop.buy(buyer.id), shop.buy(buyer.id)
+def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, camille: Person) -> None:
+    lost, won = shop.buy(camille.id), shop.buy(camille.id)
     for payment_id, status in ((lost, "lost"), (won, "won")):
         opened = shop.control.dispute(intent_of(payment_id))
         shop.deliver()
@@ -142,12 +143,12 @@ def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, buyer: 
         shop.deliver()
     assert get_payment(lost).status is PaymentStatus.REFUNDED
     assert get_payment(won).status is PaymentStatus.COMPLETED
-    assert [each.payment_id for each in list_grants(buyer.id) if each.ends_at > clock()] == [won]
+    assert [each.payment_id for each in list_grants(camille.id) if each.ends_at > clock()] == [won]
 
 
 @pytest.mark.parametrize("status", ["won", "lost"])
-def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, buyer: Person, status: str) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, camille: Person, status: str) -> None:
+    payment_id = shop.buy(camille.id)
     opened = shop.control.dispute(intent_of(payment_id))
     shop.deliver()
     refund_id = plan(payment_id, 100)
@@ -164,8 +165,8 @@ def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, buyer: Person, stat
     assert "payment_trouble" not in list_messages()
 
 
-def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     opened = shop.control.dispute(intent_of(payment_id))
     facts = Dispute().fetch(opened["id"])
     expected = {"lost": PaymentStatus.REFUNDED, "won": PaymentStatus.COMPLETED}
@@ -179,8 +180,8 @@ def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop
     assert len(list_refunds(payment_id)) == 1
 
 
-def test_a_dispute_that_is_lost_after_it_was_won_is_lost(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_dispute_that_is_lost_after_it_was_won_is_lost(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     facts = Dispute().fetch(shop.control.dispute(intent_of(payment_id))["id"])
     for status in ("won", "lost"):
         with session() as s:
@@ -188,8 +189,8 @@ def test_a_dispute_that_is_lost_after_it_was_won_is_lost(shop: Shop, buyer: Pers
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     shop.pass_time(hours=1)
     shop.control.refund(intent_of(payment_id), amount=1000)
     opened = shop.control.dispute(intent_of(payment_id), amount=499)
@@ -210,12 +211,12 @@ def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, buyer: Per
         thread.join()
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
     assert get_payment(payment_id).refunded_cents == 1000
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert grant.ends_at == clock()
 
 
-def test_withdrawing_gives_back_the_unused_part(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_withdrawing_gives_back_the_unused_part(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     shop.pass_time(days=2, seconds=1)
     with session() as s:
         _, effects = withdraw(s, payment_id, clock())
@@ -223,14 +224,14 @@ def test_withdrawing_gives_back_the_unused_part(shop: Shop, buyer: Person) -> No
     send_commands()
     # 1499 * 431,999 s of 604,800 s = 1070.7 cents, rounded up
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1071]
-    assert list_grants(buyer.id)[0].ends_at == clock()
+    assert list_grants(camille.id)[0].ends_at == clock()
     assert list_kinds(payment_id) == ["paid", "withdrawn"]
     with session() as s, pytest.raises(RefundRefused, match="before"):
         withdraw(s, payment_id, clock())
 
 
-def test_without_the_request_to_begin_everything_goes_back(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, consent={"termsVersion": "2026-11"})
+def test_without_the_request_to_begin_everything_goes_back(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, consent={"termsVersion": "2026-11"})
     shop.pass_time(days=3)
     with session() as s:
         _, effects = withdraw(s, payment_id, clock())
@@ -239,26 +240,25 @@ def test_without_the_request_to_begin_everything_goes_back(shop: Shop, buyer: Pe
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_plan_that_was_used_whole_cannot_be_withdrawn(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, PlanName.URGENCE_24H)
+def test_a_plan_that_was_used_whole_cannot_be_withdrawn(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, PlanName.URGENCE_24H)
     shop.pass_time(days=1)
     with session() as s, pytest.raises(RefundRefused, match="used whole"):
         withdraw(s, payment_id, clock())
 
 
-def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
+def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, PlanName.URGENCE_24H)
     shop.pass_time(hours=6)
-    order = shop.order(buyer.id, PlanName.URGENCE_7J, amount_cents=1124)
-    with session() as s:
-        s.add(
-            PlanCredit(
-                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
-            )
+    order = shop.order(camille.id, PlanName.URGENCE_7J, amount_cents=1124)
+    save(
+        PlanCredit(
+            payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
         )
+    )
     shop.control.pay(order.session_id)
     shop.deliver()
-    assert [(each.payment_id, each.ends_at) for each in list_grants(buyer.id)] == [
+    assert [(each.payment_id, each.ends_at) for each in list_grants(camille.id)] == [
         (cheap, clock()),
         (order.payment_id, clock() + timedelta(days=7)),
     ]
@@ -267,24 +267,23 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
         _, effects = withdraw(s, order.payment_id, clock())
     effects.run()
     send_commands()
-    revived = list_grants(buyer.id)[-1]
+    revived = list_grants(camille.id)[-1]
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_credited_plan_goes_on_where_the_order_s_desk_closed(shop: Shop, buyer: Person) -> None:
-    cheap = shop.buy(buyer.id, PlanName.URGENCE_24H)
+def test_a_credited_plan_goes_on_where_the_order_s_desk_closed(shop: Shop, camille: Person) -> None:
+    cheap = shop.buy(camille.id, PlanName.URGENCE_24H)
     shop.pass_time(hours=6)
-    order = shop.order(buyer.id, PlanName.URGENCE_7J, amount_cents=1124, alert_wish={"deskIds": ["gone"]})
-    with session() as s:
-        s.add(
-            PlanCredit(
-                payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
-            )
+    order = shop.order(camille.id, PlanName.URGENCE_7J, amount_cents=1124, alert_wish={"deskIds": ["gone"]})
+    save(
+        PlanCredit(
+            payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
         )
+    )
     shop.control.pay(order.session_id)
     shop.deliver()
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-    revived = list_grants(buyer.id)[-1]
+    revived = list_grants(camille.id)[-1]
     assert (revived.payment_id, revived.ends_at) == (cheap, clock() + timedelta(hours=18))

@@ -13,7 +13,7 @@ from api.payments.ledger import lock_payment
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from tests.api.payments.shop import Shop, get_payment, list_refunds
-from tests.api.world import Person
+from tests.clients import Person
 
 
 def plan(payment_id: UUID, cents: int, reason: RefundReason = RefundReason.WITHDRAWAL) -> UUID:
@@ -32,8 +32,8 @@ def list_sums(payment_id: UUID) -> list[tuple[RefundReason, RefundStatus, int]]:
 
 
 @pytest.mark.parametrize("told_first", [True, False])
-def test_the_rest_of_a_withdrawal_goes_back(shop: Shop, buyer: Person, *, told_first: bool) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_the_rest_of_a_withdrawal_goes_back(shop: Shop, camille: Person, *, told_first: bool) -> None:
+    payment_id = shop.buy(camille.id)
     refund_id = plan(payment_id, 1499)
     refund_in_dashboard(shop, payment_id, 200)
     if told_first:
@@ -54,8 +54,8 @@ def test_the_rest_of_a_withdrawal_goes_back(shop: Shop, buyer: Person, *, told_f
     assert [each["refunded"] for each in shop.control.ledger()] == [1499]
 
 
-def test_it_is_overtaken_again_and_again(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_it_is_overtaken_again_and_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     due = plan(payment_id, 1000)
     for cents in (600, 100):
         refund_in_dashboard(shop, payment_id, cents)
@@ -73,8 +73,8 @@ def test_it_is_overtaken_again_and_again(shop: Shop, buyer: Person) -> None:
     )
 
 
-def test_what_an_operator_wished_is_not_repeated(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_what_an_operator_wished_is_not_repeated(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     refund_id = plan(payment_id, 1499, RefundReason.OPERATOR)
     refund_in_dashboard(shop, payment_id, 200)
     carry_out(CommandKind.REFUND, refund_id)
@@ -86,8 +86,8 @@ def test_what_an_operator_wished_is_not_repeated(shop: Shop, buyer: Person) -> N
     ]
 
 
-def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id)
+def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
     carry_out(CommandKind.REFUND, plan(payment_id, 1000))
     shop.deliver()
     (made,) = shop.control.objects("refund")
@@ -102,9 +102,9 @@ def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, buyer: Person) -> Non
 
 
 def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
-    shop: Shop, buyer: Person
+    shop: Shop, camille: Person
 ) -> None:
-    payment_id = shop.buy(buyer.id)
+    payment_id = shop.buy(camille.id)
     carry_out(CommandKind.REFUND, plan(payment_id, 1, RefundReason.OPERATOR))
     shop.deliver()
     (first,) = shop.control.objects("refund")

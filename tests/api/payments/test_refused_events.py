@@ -16,7 +16,8 @@ from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_open_events
 from tests.api.payments.test_webhook import event
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import rows
 
 
 def sign(shop: Shop, body: bytes, secret: str | None = None) -> str:
@@ -80,8 +81,8 @@ def test_without_a_signature_or_for_another_body_it_is_refused(shop: Shop) -> No
     assert rows(StripeEvent) == []
 
 
-def test_an_old_event_is_stored_and_applied_as_things_are_now(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_an_old_event_is_stored_and_applied_as_things_are_now(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     body = event(**about(id=order.session_id), created=1, api_version="2015-10-16")
     shop.post(body, shop.control.sign(body))
@@ -95,16 +96,16 @@ def test_an_event_from_the_future_is_stored(shop: Shop) -> None:
     assert len(rows(StripeEvent)) == 1
 
 
-def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, buyer: Person) -> None:
+def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, camille: Person) -> None:
     """Metadata is text that whoever holds our key may write: it never takes an order from its own session."""
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     for named in (str(order.payment_id), str(uuid4()), "x" * 500, ""):
         shop.control.pay(open_session(named))
     shop.deliver()
     shop.clock.shift(60)
     jobs.work_off()
     assert get_payment(order.payment_id).status is PaymentStatus.PENDING
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     waiting = {each.flag for each in list_open_events() if each.type == "checkout.session.completed"}
     assert waiting == {None, StripeEventFlag.UNKNOWN_OWNER}
     shop.control.pay(order.session_id)
@@ -125,9 +126,9 @@ def open_session(payment: str) -> str:
 
 
 def test_without_a_key_events_are_stored_and_wait(
-    shop: Shop, buyer: Person, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     deliveries = shop.control.take_deliveries()
     monkeypatch.delenv("STRIPE_SECRET_KEY")
@@ -139,8 +140,10 @@ def test_without_a_key_events_are_stored_and_wait(
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
 
 
-def test_an_event_of_a_type_that_nothing_applies_does_not_block_its_object(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id)
+def test_an_event_of_a_type_that_nothing_applies_does_not_block_its_object(
+    shop: Shop, camille: Person
+) -> None:
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     for name, kind in (("evt_a", "checkout.session.renamed"), ("evt_b", "checkout.session.completed")):
         body = event(id=name, type=kind, **about(id=order.session_id))
@@ -149,7 +152,7 @@ def test_an_event_of_a_type_that_nothing_applies_does_not_block_its_object(shop:
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
 
 
-def test_ids_of_two_objects_never_end_at_one_payment(shop: Shop, buyer: Person) -> None:
-    first, second = shop.order(buyer.id), shop.order(buyer.id, PlanName.URGENCE_24H)
+def test_ids_of_two_objects_never_end_at_one_payment(shop: Shop, camille: Person) -> None:
+    first, second = shop.order(camille.id), shop.order(camille.id, PlanName.URGENCE_24H)
     with session() as s, pytest.raises(Exception, match=second.session_id):
         link_id(s, second.session_id, "checkout.session", s.get_one(Payment, first.payment_id))

@@ -31,7 +31,8 @@ from tests.api.payments.shop import (
     list_refunds,
     send_commands,
 )
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import get, remove, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
 
@@ -42,22 +43,16 @@ def get_subscription() -> Subscription:
     return row
 
 
-def list_payments() -> list[Payment]:
-    with session() as s:
-        return list(s.scalars(sa.select(Payment).order_by(Payment.id)))
-
-
 def customer_of(user_id: UUID) -> str:
-    with session() as s:
-        return str(s.get_one(User, user_id).stripe_customer_id)
+    return str(get(User, user_id).stripe_customer_id)
 
 
-def test_the_first_invoice_gives_the_first_period(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, TOTAL)
-    (grant,) = list_grants(buyer.id)
+def test_the_first_invoice_gives_the_first_period(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, TOTAL)
+    (grant,) = list_grants(camille.id)
     row = get_subscription()
     assert (grant.payment_id, grant.starts_at, grant.ends_at) == (payment_id, clock(), row.period_ends_at)
-    assert (row.status, row.user_id, row.plan) == ("active", buyer.id, TOTAL)
+    assert (row.status, row.user_id, row.plan) == ("active", camille.id, TOTAL)
     assert get_payment(payment_id).status is PaymentStatus.COMPLETED
     assert get_payment(payment_id).subscription_id == row.id
     assert list_messages() == ["order"]
@@ -65,23 +60,23 @@ def test_the_first_invoice_gives_the_first_period(shop: Shop, buyer: Person) -> 
     assert list_open_events() == []
 
 
-def test_events_in_reverse_end_the_same(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id, TOTAL)
+def test_events_in_reverse_end_the_same(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id, TOTAL)
     shop.control.pay(order.session_id)
     deliveries = shop.control.take_deliveries()
     shop.deliver(deliveries[::-1])
     shop.work_off()
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert grant.payment_id == order.payment_id
-    assert len(list_payments()) == 1
+    assert len(rows(Payment)) == 1
     assert get_subscription().status == "active"
 
 
-def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, buyer: Person) -> None:
-    first = shop.buy(buyer.id, TOTAL)
+def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, camille: Person) -> None:
+    first = shop.buy(camille.id, TOTAL)
     shop.pass_time(days=31, hours=2)
-    _, renewal = list_payments()
-    before, after = list_grants(buyer.id)
+    _, renewal = rows(Payment)
+    before, after = list_grants(camille.id)
     assert (before.payment_id, after.payment_id) == (first, renewal.id)
     assert after.starts_at == before.ends_at
     assert (renewal.amount_cents, renewal.status) == (2999, PaymentStatus.COMPLETED)
@@ -89,13 +84,13 @@ def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, buyer: Person
     assert list_messages() == ["order"]
 
 
-def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
-    shop.control.use_card(customer_of(buyer.id), "fails_later")
+def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
+    shop.control.use_card(customer_of(camille.id), "fails_later")
     shop.pass_time(days=31, hours=2)
-    _, renewal = list_payments()
+    _, renewal = rows(Payment)
     assert renewal.status is PaymentStatus.FAILED
-    paid, grace = list_grants(buyer.id)
+    paid, grace = list_grants(camille.id)
     assert (grace.source, grace.starts_at) == ("grace", paid.ends_at)
     assert grace.ends_at == paid.ends_at + timedelta(days=3)
     for _ in range(2):
@@ -105,30 +100,30 @@ def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, bu
     with session() as s:
         remind_in_grace(s)
     assert list_messages() == ["order", "payment_failed", "payment_failed"]
-    shop.control.use_card(customer_of(buyer.id), "visa")
+    shop.control.use_card(customer_of(camille.id), "visa")
     (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
     shop.control.pay_invoice(invoice["id"])
     shop.deliver()
     assert get_payment(renewal.id).status is PaymentStatus.COMPLETED
-    assert [each.source for each in list_grants(buyer.id)] == ["payment", "payment"]
+    assert [each.source for each in list_grants(camille.id)] == ["payment", "payment"]
 
 
-def test_a_full_refund_ends_the_plan_and_the_subscription(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, TOTAL)
+def test_a_full_refund_ends_the_plan_and_the_subscription(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, TOTAL)
     shop.pass_time(days=1)
     with session() as s:
         refund_id = plan_refund(s, lock_payment(s, payment_id), 2999, RefundReason.OPERATOR).id
     carry_out(CommandKind.REFUND, refund_id)
-    assert list_grants(buyer.id)[0].ends_at == clock()
+    assert list_grants(camille.id)[0].ends_at == clock()
     send_commands()
     shop.deliver()
     assert get_subscription().status == "canceled"
     shop.pass_time(days=40)
-    assert len(list_payments()) == 1
+    assert len(rows(Payment)) == 1
 
 
-def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     row = get_subscription()
     at = clock() + timedelta(days=10)
     with session() as s:
@@ -146,12 +141,11 @@ def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, buyer:
 
 
 def test_an_account_that_is_deleted_before_its_subscription_is_known_pays_no_more(
-    shop: Shop, buyer: Person
+    shop: Shop, camille: Person
 ) -> None:
-    order = shop.order(buyer.id, TOTAL)
+    order = shop.order(camille.id, TOTAL)
     shop.control.pay(order.session_id)
-    with session() as s:
-        s.delete(s.get_one(User, buyer.id))
+    remove(User, User.id == camille.id)
     shop.deliver()
     shop.deliver()
     assert list_commands() == []
@@ -159,8 +153,8 @@ def test_an_account_that_is_deleted_before_its_subscription_is_known_pays_no_mor
     assert [each["captured"] for each in shop.control.ledger()] == [2999]
 
 
-def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     row, at = get_subscription(), clock() + timedelta(minutes=1)
     with session() as s:
         request_cancellation(s, row.id, at)
@@ -173,23 +167,22 @@ def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, bu
     assert (get_subscription().status, list_commands()) == ("canceled", [])
 
 
-def test_the_first_invoice_is_enough_to_know_period_and_customer(shop: Shop, buyer: Person) -> None:
-    order = shop.order(buyer.id, TOTAL)
+def test_the_first_invoice_is_enough_to_know_period_and_customer(shop: Shop, camille: Person) -> None:
+    order = shop.order(camille.id, TOTAL)
     shop.control.pay(order.session_id)
     shop.deliver(each for each in shop.control.take_deliveries() if each.type == "invoice.paid")
     row = get_subscription()
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert (row.status, row.period_starts_at, row.period_ends_at) == (
         "active",
         grant.starts_at,
         grant.ends_at,
     )
-    with session() as s:
-        assert s.get_one(User, buyer.id).stripe_customer_id  # the portal opens
+    assert get(User, camille.id).stripe_customer_id  # the portal opens
 
 
-def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     row = get_subscription()
     with session() as s:
         request_cancellation(s, row.id, clock())
@@ -202,9 +195,9 @@ def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, buyer: Person) 
 
 @pytest.mark.parametrize("at_period_end", [True, False])
 def test_a_cancellation_at_stripe_gets_its_receipt_once(
-    shop: Shop, buyer: Person, at_period_end: bool
+    shop: Shop, camille: Person, at_period_end: bool
 ) -> None:
-    shop.buy(buyer.id, TOTAL)
+    shop.buy(camille.id, TOTAL)
     (known,) = shop.control.objects("subscription")
     shop.control.cancel_subscription(known["id"], at_period_end=at_period_end)
     deliveries = shop.control.take_deliveries()
@@ -214,12 +207,12 @@ def test_a_cancellation_at_stripe_gets_its_receipt_once(
     assert list_messages() == ["order", "cancelled"]
     with session() as s:
         params = s.scalars(sa.select(Notification.params).where(Notification.kind == "cancelled")).one()
-    (grant,) = list_grants(buyer.id)
+    (grant,) = list_grants(camille.id)
     assert params == {"ends": grant.ends_at.isoformat(), "refund": 0, "plan": "URGENCE_TOTAL"}
 
 
-def test_an_end_of_ours_gets_no_second_receipt(shop: Shop, buyer: Person) -> None:
-    shop.buy(buyer.id, TOTAL)
+def test_an_end_of_ours_gets_no_second_receipt(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id, TOTAL)
     with session() as s:
         request_cancellation(s, get_subscription().id, clock() + timedelta(days=3))
     carry_out(CommandKind.END, get_subscription().id)
@@ -228,8 +221,8 @@ def test_an_end_of_ours_gets_no_second_receipt(shop: Shop, buyer: Person) -> Non
     assert list_messages() == ["order"]
 
 
-def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop, buyer: Person) -> None:
-    payment_id = shop.buy(buyer.id, TOTAL)
+def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, TOTAL)
     (invoice,) = shop.control.objects("invoice")
     facts = Invoice().fetch(invoice["id"])
     assert facts.payments
@@ -249,16 +242,16 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
     assert list_refunds(payment_id)[0].error == "resource_missing"  # the stand-in has no such intent
 
 
-def test_a_withdrawal_ends_the_renewals_too(shop: Shop, buyer: Person) -> None:
-    order = shop.buy(buyer.id, TOTAL)
+def test_a_withdrawal_ends_the_renewals_too(shop: Shop, camille: Person) -> None:
+    order = shop.buy(camille.id, TOTAL)
     shop.pass_time(days=31, hours=2)
     shop.pass_time(days=10)
-    _, renewal = list_payments()
+    _, renewal = rows(Payment)
     with session() as s:
         back, _ = withdraw(s, order, clock())
     (refund,) = list_refunds(renewal.id)
     assert back == refund.amount_cents  # the first month was used whole
-    grant = list_grants(buyer.id)[-1]
+    grant = list_grants(camille.id)[-1]
     row = get_subscription()
     assert row.period_ends_at
     assert row.period_starts_at

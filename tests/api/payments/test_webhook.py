@@ -16,7 +16,7 @@ from api.background.scheduler import Scheduler
 from api.models.base import session
 from api.models.payment import PaymentEvent, PaymentStatus
 from api.models.stripe_event import StripeEvent, StripeEventFlag
-from api.models.user import Role, User
+from api.models.user import Role
 from api.payments import jobs
 from api.payments.client import API_VERSION, call, get_client
 from api.payments.errors import StripeAway
@@ -33,7 +33,8 @@ from tests.api.payments.shop import (
     list_messages,
     list_open_events,
 )
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import give_role, rows
 
 
 def event(**changes: Any) -> bytes:
@@ -55,9 +56,9 @@ def list_requests(shop: Shop, path: str) -> list[dict[str, Any]]:
     return [each for each in shop.control.requests() if each["path"].startswith(path)]
 
 
-def paid(shop: Shop, buyer: Person) -> Delivery:
+def paid(shop: Shop, camille: Person) -> Delivery:
     """Return the event of a session that was paid."""
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     return next(each for each in shop.control.take_deliveries() if each.type == "checkout.session.completed")
 
@@ -129,8 +130,8 @@ def test_an_event_keeps_nothing_of_what_it_said(shop: Shop) -> None:
         assert "example.org" not in str(s.execute(sa.text("SELECT * FROM stripe_events")).all())
 
 
-def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, buyer: Person) -> None:
-    delivery = paid(shop, buyer)
+def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, camille: Person) -> None:
+    delivery = paid(shop, camille)
     ready = Barrier(20)
 
     def post(_: int) -> int:
@@ -144,12 +145,12 @@ def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, buyer: Perso
     with ThreadPoolExecutor(20) as pool:
         assert set(pool.map(post, range(20))) == {200}
     assert shop.work() == 1
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
     assert list_messages() == ["order"]
 
 
-def test_a_lost_nudge_is_made_up_by_the_sweep(shop: Shop, buyer: Person) -> None:
-    delivery = paid(shop, buyer)
+def test_a_lost_nudge_is_made_up_by_the_sweep(shop: Shop, camille: Person) -> None:
+    delivery = paid(shop, camille)
     shop.post(delivery.body, delivery.headers)
     for job in queue("payments").get_jobs():
         job.delete()
@@ -159,13 +160,13 @@ def test_a_lost_nudge_is_made_up_by_the_sweep(shop: Shop, buyer: Person) -> None
     for _ in range(3):
         Scheduler([]).turn()
     assert shop.work() == 1
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
 
 
 def test_two_runs_for_one_object_never_overlap(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delivery = paid(shop, buyer)
+    delivery = paid(shop, camille)
     shop.post(delivery.body, delivery.headers)
     object_id = json.loads(delivery.body)["data"]["object"]["id"]
     with session() as s:
@@ -173,15 +174,15 @@ def test_two_runs_for_one_object_never_overlap(
     with session() as s:
         assert claim_object(s, object_id) is None
     shop.work()
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     # its worker died: the sweep takes it over once the lease is over
     shop.clock.shift(timedelta(seconds=61))
     jobs.work_off()
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
 
 
-def test_an_answer_that_took_longer_than_its_lease_is_not_applied(shop: Shop, buyer: Person) -> None:
-    delivery = paid(shop, buyer)
+def test_an_answer_that_took_longer_than_its_lease_is_not_applied(shop: Shop, camille: Person) -> None:
+    delivery = paid(shop, camille)
     shop.post(delivery.body, delivery.headers)
     object_id = json.loads(delivery.body)["data"]["object"]["id"]
     with session() as s:
@@ -199,10 +200,10 @@ def test_an_answer_that_took_longer_than_its_lease_is_not_applied(shop: Shop, bu
 
 
 def test_an_event_that_comes_meanwhile_asks_for_another_run(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer that was read first is older than what the second event is about."""
-    order = shop.order(buyer.id)
+    order = shop.order(camille.id)
     read = CheckoutSession.fetch
     runs: list[str | None] = []
 
@@ -224,18 +225,18 @@ def test_an_event_that_comes_meanwhile_asks_for_another_run(
 
 
 @pytest.mark.parametrize("mode", ["half_answer", "unauthorized"])
-def test_while_stripe_is_away_events_wait(shop: Shop, buyer: Person, mode: str) -> None:
-    delivery = paid(shop, buyer)
+def test_while_stripe_is_away_events_wait(shop: Shop, camille: Person, mode: str) -> None:
+    delivery = paid(shop, camille)
     shop.control.mode(mode)
     shop.deliver([delivery])
     for _ in range(2):
         shop.clock.shift(timedelta(seconds=70))
         jobs.work_off()
-    assert list_grants(buyer.id) == []
+    assert list_grants(camille.id) == []
     shop.control.mode("normal")
     shop.clock.shift(timedelta(seconds=70))
     jobs.work_off()
-    assert len(list_grants(buyer.id)) == 1
+    assert len(list_grants(camille.id)) == 1
 
 
 def test_three_failures_leave_stripe_alone(shop: Shop) -> None:
@@ -249,8 +250,8 @@ def test_three_failures_leave_stripe_alone(shop: Shop) -> None:
     assert refused.value.retry_after == 15
 
 
-def test_each_call_names_the_pinned_version(shop: Shop, buyer: Person) -> None:
-    paid(shop, buyer)
+def test_each_call_names_the_pinned_version(shop: Shop, camille: Person) -> None:
+    paid(shop, camille)
     asked = list_requests(shop, "/v1/")
     assert {each["api_version"] for each in asked} == {API_VERSION}
 
@@ -263,12 +264,10 @@ def test_the_client_is_made_anew_after_a_fork(shop: Shop, monkeypatch: pytest.Mo
 
 
 def test_an_event_that_cannot_be_applied_is_tried_for_three_days_then_told(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with session() as s:
-        s.get_one(User, buyer.id).role = Role.ADMIN
-        s.execute(sa.text("UPDATE contacts SET verified_at = now()"))
-    delivery = paid(shop, buyer)
+    give_role(camille.id, Role.ADMIN)
+    delivery = paid(shop, camille)
 
     def fail(_self: object, object_id: str) -> Any:
         raise ValueError(object_id)
@@ -319,8 +318,8 @@ def test_an_object_without_an_owner_is_flagged_and_left_after_a_while(shop: Shop
     assert list_messages() == []
 
 
-def test_an_event_can_be_replayed(shop: Shop, buyer: Person) -> None:
-    delivery = paid(shop, buyer)
+def test_an_event_can_be_replayed(shop: Shop, camille: Person) -> None:
+    delivery = paid(shop, camille)
     shop.deliver([delivery])
     with session() as s:
         assert replay_event(s, delivery.id)
@@ -333,9 +332,9 @@ def test_an_event_can_be_replayed(shop: Shop, buyer: Person) -> None:
 
 
 def test_without_redis_the_event_is_stored(
-    shop: Shop, buyer: Person, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    delivery = paid(shop, buyer)
+    delivery = paid(shop, camille)
 
     def away(*_: object, **__: object) -> None:
         raise RedisConnectionError

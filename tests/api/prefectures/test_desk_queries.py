@@ -2,7 +2,6 @@ import datetime as dt
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
@@ -11,7 +10,7 @@ from api.prefectures.desk_queries import WatchStates, read_watch_states
 from configs.clock import clock
 from configs.outcome import Outcome
 from configs.prefecture import Desk, Grade, Procedure, WatchLevel
-from tests.api.world import desk_state
+from tests.factories import add_desk, change, save
 
 
 def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:
@@ -80,20 +79,16 @@ def test_a_release_is_told_until_it_has_been() -> None:
 def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) -> None:
     desk, now = made(), clock()
     at = now + timedelta(hours=1)
-    desk_state(desk.id, inconclusive=0, releases_at=at)
+    add_desk(desk.id, inconclusive=0, releases_at=at)
 
     def promised() -> object:
         with session() as rows:
             return read_watch_states(rows, [desk]).build_public_answer(desk).releases_at
 
-    with session() as rows:
-        rows.add(
-            Drift(desk_id=desk.id, reason=DriftReason.HOME, detail="x", starts_at=now - timedelta(hours=1))
-        )
-        rows.add(Drift(desk_id="bobigny_93/y", reason=DriftReason.HOME, detail="x", starts_at=now))
+    save(Drift(desk_id=desk.id, reason=DriftReason.HOME, detail="x", starts_at=now - timedelta(hours=1)))
+    save(Drift(desk_id="bobigny_93/y", reason=DriftReason.HOME, detail="x", starts_at=now))
     assert promised() is None
-    with session() as rows:
-        rows.execute(sa.update(Drift).values(ends_at=now))
+    change(Drift, ends_at=now)
     assert promised() == at
-    desk_state(desk.id, last_outcome=Outcome.CLOSED)
+    add_desk(desk.id, last_outcome=Outcome.CLOSED)
     assert promised() is None

@@ -6,12 +6,11 @@ from typing import Any
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.base import session
 from api.models.desk import DeskStatus
 from api.models.discovery import Drift, DriftReason
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.world import BOBIGNY, desk_state, see
+from tests.factories import BOBIGNY, add_desk, save, see
 
 
 def read(client: FlaskClient, query: str = "") -> dict[str, dict[str, Any]]:
@@ -32,8 +31,8 @@ def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskCl
 
 
 def test_a_department_is_as_well_as_its_best_desk_for_the_procedure(client: FlaskClient) -> None:
-    desk_state(status=DeskStatus.ACTIVE)
-    desk_state("bobigny_93/naturalisation", status=DeskStatus.CAPTCHA)
+    add_desk(status=DeskStatus.ACTIVE)
+    add_desk("bobigny_93/naturalisation", status=DeskStatus.CAPTCHA)
     shown = {
         word: tuple(
             read(client, f"?procedure={word}")["93"][key] for key in ("desks", "watchLevel", "status")
@@ -51,14 +50,12 @@ def test_a_department_is_as_well_as_its_best_desk_for_the_procedure(client: Flas
 def test_a_page_that_closed_or_moved_cannot_be_watched(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
-    desk_state(last_outcome=Outcome.CLOSED)
-    desk_state("melun_77/titre-sejour")
-    with session() as s:
-        moved = Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.HOME, detail="x", starts_at=clock())
-        s.add(moved)
+    add_desk(last_outcome=Outcome.CLOSED)
+    add_desk("melun_77/titre-sejour")
+    save(Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.HOME, detail="x", starts_at=clock()))
     tiles = read(client)
     assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "none")
-    desk_state(last_outcome=Outcome.NO_SLOTS)
+    add_desk(last_outcome=Outcome.NO_SLOTS)
     frozen.shift(timedelta(seconds=6))
     assert read(client)["93"]["watchLevel"] == "full"
 
@@ -70,14 +67,14 @@ def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: ti
 
     assert count() == (0, 0, [])
     day = timedelta(days=1)
-    desk_state(last_proven_at=clock() - day)
-    desk_state("bobigny_93/naturalisation", last_proven_at=clock())
-    desk_state("melun_77/titre-sejour", last_proven_at=clock() - day - timedelta(seconds=1))
+    add_desk(last_proven_at=clock() - day)
+    add_desk("bobigny_93/naturalisation", last_proven_at=clock())
+    add_desk("melun_77/titre-sejour", last_proven_at=clock() - day - timedelta(seconds=1))
     both = ["TITRE_SEJOUR", "NATURALISATION"]
     assert count("?procedure=TITRE_SEJOUR") == (2, 1, both)
     assert count("?procedure=NATURALISATION") == (1, 1, both), "what its one desk is for"
     assert count("?procedure=PASSEPORT") == (0, 0, [])
-    desk_state("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
     frozen.shift(timedelta(seconds=6))
     assert count() == (0, 0, []), "a page that closed is watched no more, and the other one is a day old"
 
@@ -85,11 +82,11 @@ def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: ti
 def test_a_check_that_changes_nothing_sends_no_body_again(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
-    desk_state(status=DeskStatus.ACTIVE, status_reason="watched: no slot is open", last_check_at=clock())
+    add_desk(status=DeskStatus.ACTIVE, status_reason="watched: no slot is open", last_check_at=clock())
     first = client.get("/api/prefectures/map")
     frozen.shift(timedelta(seconds=6))
     see("2026-12-01", desk_id=BOBIGNY)
-    desk_state(status_reason="watched: slots are open", last_check_at=clock(), last_slot_at=clock())
+    add_desk(status_reason="watched: slots are open", last_check_at=clock(), last_slot_at=clock())
     again = client.get("/api/prefectures/map", headers={"If-None-Match": first.headers["ETag"]})
     assert (again.status_code, again.headers["Cache-Status"]) == (304, "rdvpriority; fwd=miss; stored")
 

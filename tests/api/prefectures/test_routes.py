@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 
 from api.models.desk import DeskStatus
 from configs.clock import clock
-from tests.api.world import BOBIGNY, desk_state, see
+from tests.factories import BOBIGNY, add_desk, see
 
 FIRST = "2026-12-01T08:30:00+00:00"
 
@@ -42,8 +42,8 @@ def test_a_desk_that_nobody_checked_yet_says_so(client: FlaskClient) -> None:
 
 def test_a_prefecture_is_as_well_as_its_best_desk(client: FlaskClient) -> None:
     now = clock()
-    desk_state(status=DeskStatus.ERROR, status_reason="5 in a row", inconclusive=5, wished_seconds=30)
-    desk_state(
+    add_desk(status=DeskStatus.ERROR, status_reason="5 in a row", inconclusive=5, wished_seconds=30)
+    add_desk(
         "bobigny_93/naturalisation", status=DeskStatus.CAPTCHA, status_reason="a captcha", last_check_at=now,
         wished_seconds=30, feasible_seconds=45,
     )  # fmt: skip
@@ -55,7 +55,7 @@ def test_a_prefecture_is_as_well_as_its_best_desk(client: FlaskClient) -> None:
 
 
 def test_a_desk_with_a_stale_address_is_shown_but_never_active(client: FlaskClient) -> None:
-    desk_state("bobigny_93/visa", status=DeskStatus.ACTIVE, status_reason="long ago")
+    add_desk("bobigny_93/visa", status=DeskStatus.ACTIVE, status_reason="long ago")
     desks = {desk["id"]: desk for desk in listed(client)["bobigny_93"]["desks"]}
     assert (desks["bobigny_93/visa"]["status"], desks["bobigny_93/visa"]["statusReason"]) == (
         "PAUSED",
@@ -68,7 +68,7 @@ def test_slots_are_told_to_the_public_an_hour_late(
     client: FlaskClient, frozen: time_machine.Traveller
 ) -> None:
     see(FIRST, "2026-12-01T09:00:00+00:00")
-    desk_state(last_slot_at=clock())
+    add_desk(last_slot_at=clock())
     for minutes in (0, 59):
         frozen.move_to(f"2026-11-20T09:{minutes:02}:00+00:00")
         page = shown(client)

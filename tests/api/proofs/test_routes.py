@@ -11,22 +11,21 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.base import session
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.object_store import Blobs, StoreAway, proof_blobs
 from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
 from configs.signed_links import ShowProof, StopAlerts, write_token
 from configs.signing import sign
-from tests.api.world import Person, match, see, wait_for
+from tests.clients import People, Person
+from tests.factories import add_alert, add_match, change, get, see
 
-People = Callable[..., Person]
 PAGE = "<html><script>alert(1)</script>Évry".encode("latin-1")
 PNG = b"\x89PNG\r\n\x1a\n not really"
 
 
 @pytest.fixture
-def blobs(client: FlaskClient, settings_env: Callable[..., None], tmp_path: Path) -> Blobs:
+def blobs(settings_env: Callable[..., None], tmp_path: Path) -> Blobs:
     settings_env(STATE_DIR=tmp_path)
     return proof_blobs()
 
@@ -34,19 +33,13 @@ def blobs(client: FlaskClient, settings_env: Callable[..., None], tmp_path: Path
 def proven(key: str | None = None) -> UUID:
     """Write a detection with a proof's key; return it."""
     detection, _ = see("2026-12-01T08:30:00+00:00")
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = key or new_key(clock())
+    change(Detection, Detection.id == detection, proof_key=key or new_key(clock()))
     return detection
-
-
-def key_of(detection: UUID) -> str:
-    with session() as s:
-        return s.get_one(Detection, detection).proof_key or ""
 
 
 def keep(blobs: Blobs, detection: UUID, *, picture: bool = True, **changes: Any) -> Meta:
     given: dict[str, Any] = {
-        "key": key_of(detection), "desk": "bobigny_93/titre-sejour", "platform": "ezbooking", "outcome": "slots",
+        "key": (get(Detection, detection).proof_key or ""), "desk": "bobigny_93/titre-sejour", "platform": "ezbooking", "outcome": "slots",
         "evidence": "1 moment", "seen_at": clock(), "url": "https://www.example.fr/<b>?a=1", "status": 200,
         "headers": {}, "sha256": fingerprint(PAGE), "size": len(PAGE), "time_zone": "Indian/Reunion", "asked": {},
     }  # fmt: skip
@@ -62,8 +55,8 @@ def link(detection: UUID) -> str:
     return f"/l/proof/{write_token(ShowProof(detection))}"
 
 
-def shown(client: FlaskClient, person: Person) -> list[str | None]:
-    answer = client.get("/api/detections", headers=person.headers)
+def shown(person: Person) -> list[str | None]:
+    answer = person.get("/api/detections")
     return [each["proof"] for each in (answer.json or {})["items"]]
 
 
@@ -73,29 +66,26 @@ def test_who_may_see_a_detection_gets_a_link_and_nobody_else(
 ) -> None:
     camille, robin = person(), person("robin@example.org")
     detection, slots = see("2026-12-01T08:30:00+00:00")
-    match(wait_for(camille.id), detection, slots)
-    assert shown(client, camille) == [None]
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = new_key(clock())
-    (found,) = shown(client, camille)
+    add_match(add_alert(camille.id), detection, slots)
+    assert shown(camille) == [None]
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
+    (found,) = shown(camille)
     assert found
     assert found.startswith("http://localhost:4000/l/proof/")
-    assert shown(client, robin) == []
+    assert shown(robin) == []
     frozen.shift(3601)
     public = client.get("/api/prefectures/bobigny_93").json or {}
     assert [each["proof"] for each in public["recentDetections"]] == [None]
 
 
 def test_a_link_leads_to_the_page_its_picture_and_its_source(
-    client: FlaskClient, person: People, blobs: Blobs, frozen: time_machine.Traveller
+    client: FlaskClient, camille: Person, blobs: Blobs, frozen: time_machine.Traveller
 ) -> None:
-    camille = person()
     detection, slots = see("2026-12-01T08:30:00+00:00")
-    match(wait_for(camille.id), detection, slots)
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = new_key(clock())
+    add_match(add_alert(camille.id), detection, slots)
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     keep(blobs, detection)
-    (found,) = shown(client, camille)
+    (found,) = shown(camille)
     page = client.get((found or "").removeprefix("http://localhost:4000"))
     assert page.status_code == 200
     assert "20/11/2026 à 13:00:00" in page.text
@@ -182,14 +172,10 @@ def test_a_store_that_is_away_is_an_answer_of_its_own(
     assert answer.headers["Retry-After"]
 
 
-def test_what_is_kept_no_longer_has_no_link(
-    client: FlaskClient, person: People, frozen: time_machine.Traveller
-) -> None:
-    camille = person()
+def test_what_is_kept_no_longer_has_no_link(camille: Person, frozen: time_machine.Traveller) -> None:
     detection, slots = see("2026-12-01T08:30:00+00:00")
-    match(wait_for(camille.id), detection, slots)
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = new_key(clock() - timedelta(days=30))
-    assert shown(client, camille) != [None]
+    add_match(add_alert(camille.id), detection, slots)
+    change(Detection, Detection.id == detection, proof_key=new_key(clock() - timedelta(days=30)))
+    assert shown(camille) != [None]
     frozen.shift(timedelta(days=1))
-    assert shown(client, camille) == [None]
+    assert shown(camille) == [None]

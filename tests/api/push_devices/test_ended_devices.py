@@ -1,13 +1,11 @@
 """Devices whose browser ended its subscription are deleted by the daily clean-up."""
 
 import pytest
-import sqlalchemy as sa
 
 from api.background import jobs
-from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
-from tests.api.world import rows
+from tests.factories import change, rows
 from tests.notifier.world import alert, detection, matched, person
 
 
@@ -17,10 +15,7 @@ def test_an_ended_device_is_deleted_and_its_messages_stay() -> None:
     alert(who)
     matched(detection())
     assert jobs.drop_old_codes()["devices"] == 0
-    with session() as s:
-        s.execute(
-            sa.update(Contact).where(Contact.channel == Channel.PUSH).values(state=ContactState.BLOCKED)
-        )
+    change(Contact, Contact.channel == Channel.PUSH, state=ContactState.BLOCKED)
     assert jobs.drop_old_codes()["devices"] == 1
     assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]
     assert [row.contact_id for row in rows(Notification) if row.channel is Channel.PUSH] == [None]

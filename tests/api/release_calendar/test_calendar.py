@@ -15,7 +15,8 @@ from icalendar import Calendar
 from api import cache
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.world import PREFECTURES, desk_state
+from tests.api.world import PREFECTURES
+from tests.factories import add_desk
 
 HIDDEN = "saint-denis_974/titre-sejour"
 _RELEASES = """    releases:
@@ -60,7 +61,7 @@ def feed(client: FlaskClient, query: str = "?procedure=TITRE_SEJOUR") -> tuple[b
 
 
 def test_releases_of_files_and_pages_are_listed_in_the_order_of_time(client: FlaskClient) -> None:
-    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
+    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
     found = [
         (each["deskId"], each["beginsAt"], each["endsAt"], each["announcedBy"]) for each in listed(client)
     ]
@@ -75,7 +76,7 @@ def test_releases_of_files_and_pages_are_listed_in_the_order_of_time(client: Fla
 def test_they_are_filtered_by_prefecture_and_procedure(
     client: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
+    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=4))
     for query, expected in {
         "?prefecture=bobigny_93": {"bobigny_93/naturalisation"},
         "?procedure=NATURALISATION": {"bobigny_93/naturalisation"},
@@ -86,12 +87,12 @@ def test_they_are_filtered_by_prefecture_and_procedure(
 
 
 def test_a_page_that_announces_what_its_file_says_is_one_release(client: FlaskClient) -> None:
-    desk_state(HIDDEN, releases_at=datetime(2026, 11, 23, 12, tzinfo=UTC))
+    add_desk(HIDDEN, releases_at=datetime(2026, 11, 23, 12, tzinfo=UTC))
     assert [each["announcedBy"] for each in listed(client)] == ["source"] * 8
 
 
 def test_a_page_that_closed_releases_nothing(client: FlaskClient) -> None:
-    desk_state(HIDDEN, releases_at=clock() + timedelta(days=1), last_outcome=Outcome.CLOSED)
+    add_desk(HIDDEN, releases_at=clock() + timedelta(days=1), last_outcome=Outcome.CLOSED)
     assert listed(client) == []
 
 
@@ -121,7 +122,7 @@ def test_a_feed_has_instants_that_every_program_reads(client: FlaskClient) -> No
 
 
 def test_a_feed_without_releases_has_a_component(client: FlaskClient) -> None:
-    desk_state(HIDDEN, last_outcome=Outcome.CLOSED)
+    add_desk(HIDDEN, last_outcome=Outcome.CLOSED)
     body, events = feed(client)
     assert events == []
     (only,) = Calendar.from_ical(body).subcomponents
@@ -148,7 +149,7 @@ def test_an_event_keeps_its_uid_and_the_feed_its_bytes_all_day(
 
 
 def test_a_page_s_release_has_an_end_in_a_feed(client: FlaskClient) -> None:
-    desk_state(HIDDEN, releases_at=clock() + timedelta(hours=1))
+    add_desk(HIDDEN, releases_at=clock() + timedelta(hours=1))
     first = feed(client)[1][0]
     assert first.duration == timedelta(minutes=15)
     assert "elle-même" in first["DESCRIPTION"]

@@ -1,6 +1,5 @@
 """The public ledger: what it counts, what it leaves out, and that nothing in it is one person's."""
 
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -9,14 +8,14 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.answer_figure import AnswerFigure
-from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.clock import clock
-from tests.api.world import BOBIGNY, Person, add_payment, desk_state
+from tests.clients import People
+from tests.factories import BOBIGNY, add_desk, add_payment, save_all
 
 YESTERDAY = date(2026, 11, 19)
 HOUR = timedelta(hours=1)
@@ -35,8 +34,7 @@ def ledger(client: FlaskClient) -> dict[str, Any]:
 
 
 def add(*rows: Any) -> None:
-    with session() as s:
-        s.add_all(rows)
+    save_all(rows)
 
 
 def delivered(day: date, accepted: int = 5, channel: Channel = Channel.EMAIL, failed: int = 0) -> DeliveryDay:
@@ -103,7 +101,7 @@ def test_intervals_are_achieved_by_promised_at_desks_whose_slots_are_seen(client
 
 
 def test_outages_are_those_that_reach_into_the_period(client: FlaskClient) -> None:
-    desk_state()
+    add_desk()
     begins = datetime(2026, 10, 21, tzinfo=UTC)
     add(
         outage(begins - 9 * HOUR, begins - 8 * HOUR, OutageReason.CLOSED),
@@ -125,14 +123,14 @@ def test_outages_are_those_that_reach_into_the_period(client: FlaskClient) -> No
 
 
 def test_an_outage_from_before_the_period_that_lasts_is_shown(client: FlaskClient) -> None:
-    desk_state()
+    add_desk()
     add(outage(datetime(2026, 9, 1, tzinfo=UTC), None))
     (total,) = ledger(client)["outagesByReason"]
     assert total["seconds"] == (30 * 24 + 9) * 3600
 
 
 def test_what_was_given_back_is_told_for_five_payments_or_more(
-    client: FlaskClient, person: Callable[..., Person], frozen: time_machine.Traveller
+    client: FlaskClient, person: People, frozen: time_machine.Traveller
 ) -> None:
     one = person()
     payments = [add_payment(one.id) for _ in range(5)]
@@ -160,7 +158,7 @@ def test_what_was_given_back_is_told_for_five_payments_or_more(
     assert told["invoice"]["amount"] == 0
 
 
-def test_nothing_in_it_names_a_person(client: FlaskClient, person: Callable[..., Person]) -> None:
+def test_nothing_in_it_names_a_person(client: FlaskClient, person: People) -> None:
     one = person("nadia@example.org")
     add_payment(one.id)
     add(delivered(YESTERDAY))

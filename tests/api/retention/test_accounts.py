@@ -1,7 +1,6 @@
 """Accounts that were never confirmed or that nobody uses: who is warned, who goes, and who never does."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,20 +21,20 @@ from api.retention import unused_accounts
 from api.retention.unused_accounts import Step, UnusedAccount
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Person, rows, wait_for
+from tests.clients import People, Person
+from tests.factories import add_alert, change, rows, save
 
 pytestmark = pytest.mark.usefixtures("database")
 DAY = timedelta(days=1)
-Make = Callable[..., Person]
+Make = People
 
 
 def age(person: Person, days: float, **columns: Any) -> None:
     """Have an account registered, and used last, so many days ago."""
     at = clock() - days * DAY
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.user_id == person.id).values(created_at=at))
-        values = {"last_used_at": at, "created_at": at} | columns
-        s.execute(sa.update(User).where(User.id == person.id).values(values))
+    change(Contact, Contact.user_id == person.id, created_at=at)
+    values = {"last_used_at": at, "created_at": at} | columns
+    change(User, User.id == person.id, **values)
 
 
 def emails() -> set[str]:
@@ -62,9 +61,7 @@ def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
 
     def confirm(_: Any, __: Any, statement: str, *___: Any) -> None:
         if statement.startswith("DELETE FROM users"):
-            with session() as s:
-                mine = sa.update(Contact).where(Contact.user_id == late.id)
-                s.execute(mine.values(verified_at=clock()))
+            change(Contact, Contact.user_id == late.id, verified_at=clock())
 
     sa.event.listen(engine(), "before_cursor_execute", confirm)
     try:
@@ -83,11 +80,10 @@ def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_acc
         age(each, 31)
     age(people["admin"], 31, role=Role.ADMIN)
     people["plan"].holds(PlanName.URGENCE_24H, days=1, starts=-20)
-    with session() as s:
-        s.add(Payment(user_id=people["order"].id, plan=PlanName.URGENCE_24H, amount_cents=499))
-        s.add(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
-        chat = {"user_id": people["chat"].id, "channel": Channel.TELEGRAM, "address": "42"}
-        s.add(Contact(**chat, verified_at=clock()))
+    save(Payment(user_id=people["order"].id, plan=PlanName.URGENCE_24H, amount_cents=499))
+    save(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
+    chat = {"user_id": people["chat"].id, "channel": Channel.TELEGRAM, "address": "42"}
+    save(Contact(**chat, verified_at=clock()))
     assert jobs.drop_unverified_accounts() == {"dropped": 0}
     assert len(emails()) == len(names)
 
@@ -117,9 +113,8 @@ def test_what_is_due_for_an_unused_account(
 
 
 def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
-    frozen: time_machine.Traveller, person: Make
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    camille = person(confirmed=True)
     age(camille, 671)
     found = []
     for _ in range(60):
@@ -138,22 +133,20 @@ def test_an_unused_account_is_warned_twice_and_then_its_time_is_over(
 
 
 def test_an_account_that_is_used_while_the_job_runs_stays(
-    frozen: time_machine.Traveller, person: Make, monkeypatch: pytest.MonkeyPatch
+    frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    camille = person(confirmed=True)
     age(camille, 800)
     for step in ("warned", "warned"):
         assert jobs.end_unused_accounts()[step] == 1
         frozen.shift(40 * DAY)
     found = list(unused_accounts._list_unused(clock()))
     monkeypatch.setattr(unused_accounts, "_list_unused", lambda _: iter(found))
-    wait_for(camille.id)  # an alert is made after the accounts were read
+    add_alert(camille.id)  # an alert is made after the accounts were read
     assert jobs.end_unused_accounts() == {"warned": 0, "deleted": 0, "failed": 0}
     assert len(rows(User)) == 1
 
 
-def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, person: Make) -> None:
-    camille = person(confirmed=True)
+def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, camille: Person) -> None:
     age(camille, 671)
     assert jobs.end_unused_accounts()["warned"] == 1
     frozen.shift(DAY)
@@ -172,12 +165,11 @@ def test_a_plan_an_order_an_alert_and_an_office_are_uses(
 ) -> None:
     names = ("plan", "order", "alert", "admin", "nothing")
     people = {name: person(f"{name}@example.org", confirmed=True) for name in names}
-    alert = wait_for(people["alert"].id)
+    alert = add_alert(people["alert"].id)
     people["plan"].holds(PlanName.URGENCE_7J, days=7, starts=-600)
-    with session() as s:
-        s.execute(sa.update(Alert).where(Alert.id == alert).values(updated_at=clock() - 600 * DAY))
-        order = {"plan": PlanName.URGENCE_7J, "amount_cents": 1499, "created_at": clock() - 600 * DAY}
-        s.add(Payment(user_id=people["order"].id, **order))
+    change(Alert, Alert.id == alert, updated_at=clock() - 600 * DAY)
+    order = {"plan": PlanName.URGENCE_7J, "amount_cents": 1499, "created_at": clock() - 600 * DAY}
+    save(Payment(user_id=people["order"].id, **order))
     for each in people.values():
         age(each, 800)
     age(people["admin"], 800, role=Role.ADMIN)

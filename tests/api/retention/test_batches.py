@@ -17,7 +17,7 @@ from api.models.desk import Outage, OutageReason
 from api.models.support import SupportRequest
 from api.retention import batches
 from configs.clock import clock
-from tests.api.world import BOBIGNY, desk_state, rows
+from tests.factories import BOBIGNY, add_desk, rows, save_all
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
@@ -28,13 +28,10 @@ class Killed(Exception):
 
 def ask_support(*days: float) -> None:
     """Write messages to support that are so many days old."""
-    with session() as s:
-        s.add_all(
-            SupportRequest(
-                email="x@example.org", message="Bonjour", created_at=clock() - timedelta(days=each)
-            )
-            for each in days
-        )
+    save_all(
+        SupportRequest(email="x@example.org", message="Bonjour", created_at=clock() - timedelta(days=each))
+        for each in days
+    )
 
 
 def die_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +72,7 @@ def test_a_job_that_is_killed_half_way_keeps_its_batches_and_the_next_run_ends_t
 
 
 def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
-    desk_state()
+    add_desk()
     counts = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
     last = datetime(2015, 12, 31, 23, tzinfo=UTC)
     with session() as s:

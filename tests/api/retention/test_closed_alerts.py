@@ -5,36 +5,32 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
-from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.models.alert import Alert, ClosedBecause
-from api.models.base import session
 from api.models.payment import Payment
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import BOBIGNY, Person, add_payment, rows, wait_for
+from tests.clients import People
+from tests.factories import BOBIGNY, add_alert, add_payment, change, rows
 
 _DAY = timedelta(days=1)
 WISH = {"deskIds": [BOBIGNY], "acceptWaiting": True}
 
 
 def close(alert_id: UUID, ago: timedelta) -> UUID:
-    with session() as s:
-        closed = {
-            "closed_at": clock() - ago,
-            "closed_because": ClosedBecause.DELETED,
-            "created_at": clock() - ago,
-        }
-        s.execute(sa.update(Alert).where(Alert.id == alert_id).values(closed))
+    closed = {
+        "closed_at": clock() - ago,
+        "closed_because": ClosedBecause.DELETED,
+        "created_at": clock() - ago,
+    }
+    change(Alert, Alert.id == alert_id, **closed)
     return alert_id
 
 
 def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed(
-    client: FlaskClient,
-    person: Callable[..., Person],
+    person: People,
     frozen: time_machine.Traveller,
     settings_env: Callable[..., None],
 ) -> None:
@@ -43,9 +39,9 @@ def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed
     camille.holds(PlanName.URGENCE_TOTAL, days=9)
 
     def make_and_close() -> int:
-        answer = client.post("/api/alerts", json=WISH, headers=camille.headers)
+        answer = camille.post("/api/alerts", WISH)
         if answer.status_code == 201:
-            client.delete(f"/api/alerts/{(answer.json or {})['id']}", headers=camille.headers)
+            camille.delete(f"/api/alerts/{(answer.json or {})['id']}")
         return answer.status_code
 
     for _ in range(3):
@@ -55,14 +51,13 @@ def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed
 
 
 @pytest.mark.usefixtures("database", "frozen")
-def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: Callable[..., Person]) -> None:
+def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: People) -> None:
     owner = person().id
-    old, recent, ordered = (wait_for(owner) for _ in range(3))
-    still_open = wait_for(owner)
+    old, recent, ordered = (add_alert(owner) for _ in range(3))
+    still_open = add_alert(owner)
     for each, ago in ((old, 366 * _DAY), (recent, 364 * _DAY), (ordered, 366 * _DAY)):
         close(each, ago)
     payment = add_payment(owner)
-    with session() as s:
-        s.execute(sa.update(Payment).where(Payment.id == payment).values(alert_id=ordered))
+    change(Payment, Payment.id == payment, alert_id=ordered)
     assert jobs.drop_closed_alerts() == {"dropped": 1}
     assert {row.id for row in rows(Alert)} == {recent, ordered, still_open}

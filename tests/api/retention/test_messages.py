@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.background import jobs
 from api.background.schedule import list_jobs
@@ -19,7 +18,8 @@ from api.retention import batches
 from api.retention import messages as old_messages
 from configs.clock import clock
 from notifier.dead_letters import replay_by_id
-from tests.api.world import Person
+from tests.clients import People
+from tests.factories import add_job_run, get, remove, save
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 FIGURES = (
@@ -43,19 +43,15 @@ def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
         "state": State.SENT, "params": {"to": "old@example.org"}, "provider": "sendgrid", "provider_id": f"p{made}",
         "address": None if user_id else "visitor@example.org", "accepted_at": at,
     } | columns  # fmt: skip
-    with session() as s:
-        s.add(
-            Notification(
-                id=made, user_id=user_id, channel=Channel.EMAIL, kind="address_changed", priority=Priority.IMMEDIATE,
-                dedupe_key=str(made), created_at=at, next_attempt_at=at, next_nudge_at=at, **values,
-            )
-        )  # fmt: skip
+    save(Notification(
+        id=made, user_id=user_id, channel=Channel.EMAIL, kind="address_changed", priority=Priority.IMMEDIATE,
+        dedupe_key=str(made), created_at=at, next_attempt_at=at, next_nudge_at=at, **values,
+    ))  # fmt: skip
     return made
 
 
 def read(made: UUID) -> Notification:
-    with session() as s:
-        return s.get_one(Notification, made)
+    return get(Notification, made)
 
 
 def texts(made: UUID) -> tuple[Any, ...]:
@@ -64,7 +60,7 @@ def texts(made: UUID) -> tuple[Any, ...]:
 
 
 def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
-    person: Callable[..., Person],
+    person: People,
 ) -> None:
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
@@ -86,12 +82,7 @@ def add_run(result: JobResult, age: float, kept_days: int | None) -> None:
     """Write a run of so many days ago, and how long messages were kept then."""
     due = clock() - timedelta(days=age)
     counts = {} if kept_days is None else {old_messages.KEPT_SECONDS: kept_days * 86400}
-    with session() as s:
-        s.add(
-            JobRun(
-                job=old_messages.JOB, due_at=due, ended_at=due, result=result, next_nudge_at=due, counts=counts
-            )
-        )  # fmt: skip
+    add_job_run(old_messages.JOB, result, due, counts=counts)
 
 
 @pytest.mark.parametrize("kept_days", [90, None])
@@ -114,8 +105,7 @@ def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.Mon
     add_run(JobResult.FAILED, 1, kept_days=90)
     assert jobs.erase_messages()["read"] == 3  # those of a week before the end of that run, and later
     assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
-    with session() as s:
-        s.execute(sa.delete(JobRun).where(JobRun.due_at == done))
+    remove(JobRun, JobRun.due_at == done)
     assert jobs.erase_messages()["read"] == 6  # as the first run does, and one after all rows are lost
     assert {texts(each)[1] for each in made} == {""}
 

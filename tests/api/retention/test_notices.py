@@ -1,6 +1,5 @@
 """Notices are dropped after MESSAGES_KEPT_FOR."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -11,11 +10,12 @@ from api.paging import first_id_at
 from configs.clock import clock
 from configs.retention import MESSAGES_KEPT_FOR
 from tests.api.notices.test_routes import write_notice
-from tests.api.world import Person, rows
+from tests.clients import People
+from tests.factories import rows
 
 
 @pytest.mark.usefixtures("database")
-def test_only_old_notices_are_dropped(person: Callable[..., Person]) -> None:
+def test_only_old_notices_are_dropped(person: People) -> None:
     user_id, kept = person().id, MESSAGES_KEPT_FOR()
     assert kept == timedelta(days=90)
     for age in (kept + timedelta(minutes=1), kept - timedelta(minutes=1)):

@@ -9,7 +9,7 @@ from api.models.base import new_id, session
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from configs.clock import clock
 from configs.retention import RECEIPTS_KEPT_FOR
-from tests.api.world import rows
+from tests.factories import rows
 
 
 @pytest.mark.usefixtures("database")

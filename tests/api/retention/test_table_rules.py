@@ -14,16 +14,14 @@ from api.models.base import Base, engine, session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification
 from api.models.support import SupportRequest
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from api.operations.alarms import acknowledge
 from api.retention.table_growth import Growth, find_growth
 from api.retention.table_rules import PLANNER, TABLE_RULES, AtMost, DroppedByAge, Kept, OwnedBy, Rule
 from configs.clock import clock
-from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
-from tests.api.operations.operators import Written, add_operator, get_incident, list_written
-from tests.api.world import rows
+from tests.api.messages import read_text
+from tests.api.operations.operators import Written, add_operator, list_written
+from tests.factories import one, rows, save
 
 DAY = timedelta(days=1)
 BY_NAME = {each.__tablename__: each.__table__ for each in RECORDS}
@@ -79,20 +77,8 @@ def find_growth_now() -> list[Growth]:
         return find_growth(s, clock())
 
 
-def read_alarm() -> str:
-    """Return the text of the only alarm."""
-    (row,) = rows(Notification)
-    with session() as s:
-        contact = s.get_one(Contact, row.contact_id)
-        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
-    assert isinstance(context, TemplateContext)
-    made = render(row.kind, row.channel, "fr", context)
-    return made.text or made.html
-
-
 def ask_support(age: timedelta) -> None:
-    with session() as s:
-        s.add(SupportRequest(email="x@example.org", message="Bonjour", created_at=clock() - age))
+    save(SupportRequest(email="x@example.org", message="Bonjour", created_at=clock() - age))
 
 
 @pytest.mark.usefixtures("database", "frozen")
@@ -120,7 +106,7 @@ def test_a_table_that_no_rule_knows_is_told(stranger: str) -> None:
     add_operator(Channel.TELEGRAM)
     assert find_growth_now() == [Growth(stranger, 0)]
     assert jobs.report_growth() == {"mails": 1}
-    assert "Aucune règle de conservation" in read_alarm()
+    assert "Aucune règle de conservation" in read_text(one(Notification))
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -133,11 +119,11 @@ def test_operators_are_alarmed_once_a_month_and_the_acknowledgement_ends_it(
     frozen.shift(DAY)
     assert jobs.report_growth() == {"mails": 0}
     assert list_written() == [Written("operations_alarm", Channel.TELEGRAM, again=False)]
-    assert "1 ligne de trop" in read_alarm()
-    incident = get_incident()
+    assert "1 ligne de trop" in read_text(one(Notification))
+    incident = one(Incident)
     assert (incident.reason, incident.subject) == (IncidentReason.TABLE_GROWTH, "support_requests 2026-11")
     with session() as s:
         acknowledge(s, incident.id)
-    assert get_incident().ends_at == clock()
+    assert one(Incident).ends_at == clock()
     frozen.move_to("2026-12-01T09:00:00+00:00")
     assert jobs.report_growth() == {"mails": 1}

@@ -31,8 +31,9 @@ from api.paging import first_id_at
 from configs.clock import clock
 from configs.job_queues import queue
 from configs.outcome import Outcome
-from tests.api.slot_messages import message
-from tests.api.world import BOBIGNY, PREFECTURES, Person, desk_state, match, rows, see, wait_for
+from tests.api.world import PREFECTURES
+from tests.clients import People
+from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_slot_message, change, rows, see
 
 DAY = timedelta(days=1)
 CHECKS, SLOTS = 24, 4  # of a day
@@ -57,18 +58,17 @@ class World:
 
     def __init__(self, user_id: UUID) -> None:
         """Begin with nothing but them."""
-        desk_state(BOBIGNY, due_queue="prefenligne", wished_seconds=60.0)
-        with session() as s:
-            s.execute(sa.update(Contact).values(verified_at=clock()))
-        self._user, self._alert = user_id, wait_for(user_id)
+        add_desk(BOBIGNY, due_queue="prefenligne", wished_seconds=60.0)
+        change(Contact, verified_at=clock())
+        self._user, self._alert = user_id, add_alert(user_id)
 
     def write_day(self) -> None:
         """Write what a day leaves."""
         begins = datetime.combine(clock().date(), time(), UTC)
         detection_id, slots = see(*(f"2099-01-{number + 1:02}" for number in range(SLOTS)), at=begins)
-        match_id = match(self._alert, detection_id, slots[:1])
-        message_id = message(
-            begins, user=self._user, state=State.DELIVERED, delivered_at=begins, provider="sendgrid"
+        match_id = add_match(self._alert, detection_id, slots[:1])
+        message_id = add_slot_message(
+            begins, user_id=self._user, state=State.DELIVERED, delivered_at=begins, provider="sendgrid"
         )
         gone = {"gone_at": begins + timedelta(hours=1), "gone_reason": GoneReason.TAKEN}
         with session() as s:
@@ -152,7 +152,7 @@ Make = Callable[[Iterable[ScheduledJob], int], Player]
 
 @pytest.fixture
 def make(
-    person: Callable[..., Person],
+    person: People,
     redis_server: redis.Redis,
     settings_env: Callable[..., None],
     frozen: time_machine.Traveller,

@@ -14,7 +14,6 @@ import pytest
 import sqlalchemy as sa
 import uvicorn
 from flask import Flask
-from flask.testing import FlaskClient
 from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
 from redis.exceptions import RedisError
@@ -32,12 +31,18 @@ from configs.clock import clock, override_clock
 from configs.live_nudges import nudge_streams
 from configs.loop_report import FRESH, STREAM, read_report
 from tests.api.notices.test_routes import write_notice
-from tests.api.world import Person
+from tests.clients import People, Person
+from tests.factories import change
 from tests.waiting import until
 
-People = Callable[..., Person]
 API = "http://localhost:4000"
 FRONT = "https://front.example"
+
+
+@pytest.fixture
+def camille(person: People) -> Person:
+    """Make a user at a clock that goes on, as the streams' does."""
+    return person()
 
 
 class Stream:
@@ -97,12 +102,7 @@ class LiveServer:
 
 
 def end_login(person: Person) -> None:
-    with session() as s:
-        s.execute(
-            sa.update(Login)
-            .where(Login.user_id == person.id)
-            .values(ended_at=clock(), ended_because=EndedBecause.LOGGED_OUT)
-        )
+    change(Login, Login.user_id == person.id, ended_at=clock(), ended_because=EndedBecause.LOGGED_OUT)
 
 
 @pytest.fixture
@@ -135,12 +135,11 @@ def test_a_new_notice_arrives_at_once(
             assert stream.next_notice() == (str(key), title)
 
 
-def test_an_event_has_what_the_list_has(live: LiveServer, person: People, client: FlaskClient) -> None:
-    camille = person()
+def test_an_event_has_what_the_list_has(live: LiveServer, camille: Person) -> None:
     last = write_notice(camille.id, id=first_id_at(clock() - timedelta(hours=1)))
     body = "« Essonne »\n\nligne\r\n\u2028 data: x"
     write_notice(camille.id, "<b>🏛", body=body, read_at=clock(), detection_id=uuid4(), link=None)
-    shown = client.get("/api/notices", headers=camille.headers).get_json()["items"][0]
+    shown = camille.get("/api/notices").json["items"][0]
     with live.listen(camille, Last_Event_ID=str(last)) as stream:
         stream.next_notice()
         assert stream.data == shown
@@ -191,8 +190,9 @@ def test_who_was_away_for_an_hour_misses_nothing(
         assert stream.next_notice()[0] == str(later)
 
 
-def test_a_transaction_that_commits_after_a_later_one_is_not_missed(live: LiveServer, person: People) -> None:
-    camille = person()
+def test_a_transaction_that_commits_after_a_later_one_is_not_missed(
+    live: LiveServer, camille: Person
+) -> None:
     early = first_id_at(clock() - timedelta(seconds=30))
     with live.listen(camille) as stream:
         write_notice(camille.id, "late id")
@@ -225,8 +225,7 @@ def test_silence_is_filled_with_comments(
         assert [stream.next_line() for _ in range(5)] == ["", ":", "", ":", ""]
 
 
-def test_only_an_access_token_of_ours_opens_a_stream(live: LiveServer, person: People, app: Flask) -> None:
-    camille = person()
+def test_only_an_access_token_of_ours_opens_a_stream(live: LiveServer, camille: Person, app: Flask) -> None:
     good = camille.headers["Authorization"].removeprefix("Bearer ")
     with app.app_context():
         others = [
@@ -257,8 +256,7 @@ def test_every_other_origin_is_refused(live: LiveServer, person: People, path: s
         assert refused.getheader("Access-Control-Allow-Origin") is None
 
 
-def test_a_page_of_ours_opens_a_stream_by_its_cookie(live: LiveServer, person: People) -> None:
-    camille = person()
+def test_a_page_of_ours_opens_a_stream_by_its_cookie(live: LiveServer, camille: Person) -> None:
     cookie = f"__Host-access={camille.headers['Authorization'].removeprefix('Bearer ')}"
     with live.open("/live/notices", Origin=API, Cookie=cookie) as response:
         assert response.status == 200
@@ -338,8 +336,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back(
         assert stream.next_notice()[0] == str(key)
 
 
-def test_a_client_that_had_no_event_yet_misses_nothing_either(live: LiveServer, person: People) -> None:
-    camille = person()
+def test_a_client_that_had_no_event_yet_misses_nothing_either(live: LiveServer, camille: Person) -> None:
     with live.listen(camille) as stream:
         begun = stream.begun
     key = write_notice(camille.id)
@@ -348,17 +345,15 @@ def test_a_client_that_had_no_event_yet_misses_nothing_either(live: LiveServer, 
 
 
 def test_an_id_of_a_clock_that_was_ahead_hides_nothing_that_is_written_now(
-    live: LiveServer, person: People
+    live: LiveServer, camille: Person
 ) -> None:
-    camille = person()
     ahead = write_notice(camille.id, "ahead", id=first_id_at(clock() + timedelta(hours=6)))
     key = write_notice(camille.id, "now")
     with live.listen(camille, Last_Event_ID=str(ahead)) as stream:
         assert stream.next_notice() == (str(key), "now")
 
 
-def test_a_clock_that_was_moved_ahead_hides_nothing(live: LiveServer, person: People) -> None:
-    camille = person()
+def test_a_clock_that_was_moved_ahead_hides_nothing(live: LiveServer, camille: Person) -> None:
     with override_clock(lambda: datetime.now(UTC) + timedelta(hours=9)), live.listen(camille) as stream:
         key = write_notice(camille.id)
         nudge_streams()

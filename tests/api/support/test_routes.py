@@ -3,20 +3,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.models.base import session
 from api.models.notification import Notification
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from configs.clock import clock
-from tests.api.world import Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import change, rows
 
 STRANGER: dict[str, Any] = {"email": "robin@example.org", "message": "Ça ne marche pas."}
 MAILBOX = "assistance@example.org"
-People = Callable[..., Person]
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +42,8 @@ def test_a_stranger_gets_a_number_and_a_mail_and_so_does_support(client: FlaskCl
     assert sorted(door.nudged) == sorted(row.id for row in rows(Notification))
 
 
-def test_a_user_needs_no_address_and_is_told_by_their_own_mail(client: FlaskClient, person: People) -> None:
-    camille = person()
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
+def test_a_user_needs_no_address_and_is_told_by_their_own_mail(client: FlaskClient, camille: Person) -> None:
+    change(Contact, verified_at=clock())
     status, said = ask(client, json={"message": "Bonjour"}, headers=camille.headers)
     assert (status, said["email"]) == (201, "camille@example.org")
     assert rows(SupportRequest)[0].user_id == camille.id
@@ -75,9 +72,8 @@ def test_without_a_mailbox_the_operators_are_told(
 ) -> None:
     settings_env(SUPPORT_EMAIL="")
     operator = person("operateur@example.org")
-    with session() as s:
-        s.execute(sa.update(User).where(User.id == operator.id).values(role=Role.SUPPORT))
-        s.execute(sa.update(Contact).values(verified_at=clock()))
+    change(User, User.id == operator.id, role=Role.SUPPORT)
+    change(Contact, verified_at=clock())
     ask(client, json=STRANGER)
     assert {(row.kind, row.user_id) for row in rows(Notification)} == {
         ("operations", operator.id),
@@ -91,7 +87,7 @@ def test_a_strange_token_is_refused_and_not_taken_for_nobody(client: FlaskClient
 
 
 @pytest.mark.parametrize(
-    ("change", "path"),
+    ("fault", "path"),
     [
         ({"email": None}, "email"),
         ({"email": "nowhere"}, "email"),
@@ -107,10 +103,10 @@ def test_a_strange_token_is_refused_and_not_taken_for_nobody(client: FlaskClient
     ],
 )
 def test_a_wrong_request_is_named_and_does_not_count(
-    client: FlaskClient, change: dict[str, Any], path: str
+    client: FlaskClient, fault: dict[str, Any], path: str
 ) -> None:
     for _ in range(6):
-        status, said = ask(client, json=STRANGER | change)
+        status, said = ask(client, json=STRANGER | fault)
         assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
     assert rows(SupportRequest) == []
     assert ask(client, json=STRANGER)[0] == 201

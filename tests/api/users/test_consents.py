@@ -1,6 +1,5 @@
 """Consent to each channel: given where it is added or confirmed, withdrawn where it is switched off or removed."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -23,7 +22,8 @@ from api.users.telegram_linking import confirm_link
 from configs.clock import clock
 from configs.contact_addresses import digest
 from configs.signed_links import VerifyAddress, write_token
-from tests.api.world import Person, rows
+from tests.clients import Person
+from tests.factories import rows
 
 pytestmark = pytest.mark.usefixtures("app")
 MINUTE = timedelta(minutes=1)
@@ -64,9 +64,8 @@ def test_a_registration_is_a_consent_and_its_confirmation_another(frozen: time_m
 
 
 def test_a_confirmed_number_is_a_consent_and_its_removal_leaves_none(
-    frozen: time_machine.Traveller, person: Callable[..., Person]
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    camille = person()
     with session() as s:
         contact = Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345678")
         s.add(contact)
@@ -79,9 +78,8 @@ def test_a_confirmed_number_is_a_consent_and_its_removal_leaves_none(
 
 
 def test_a_linked_chat_is_a_consent_that_the_switch_withdraws_and_gives_again(
-    frozen: time_machine.Traveller, person: Callable[..., Person]
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    camille = person()
     with session() as s:
         later = clock() + MINUTE
         s.add(

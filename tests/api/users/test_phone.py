@@ -24,16 +24,13 @@ from api.users.phone_codes import send_code
 from configs.clock import clock
 from configs.encryption import decrypt
 from configs.plan import PlanName
-from tests.api.world import Door, Person, rows
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import change, rows, save
 
-People = Callable[..., Person]
+PLAN = PlanName.URGENCE_24H  # of Camille's
 PHONE = "+33612345601"
 OTHER = "+33612345602"
-
-
-@pytest.fixture
-def camille(person: People) -> Person:
-    return person(plan=PlanName.URGENCE_24H)
 
 
 def ask(client: FlaskClient, who: Person, phone: str = PHONE, network: str = "192.0.2.1") -> Any:
@@ -53,22 +50,12 @@ def asked(client: FlaskClient, who: Person, phone: str = PHONE, network: str = "
 
 
 def newest_code(user_id: UUID) -> str:
-    with session() as s:
-        query = sa.select(Notification).where(
-            Notification.user_id == user_id, Notification.kind == "phone_code"
-        )
-        message = s.scalars(query.order_by(Notification.id.desc())).first()
-        assert message
-        return decrypt(message.params["code"])
+    mine = rows(Notification, Notification.user_id == user_id, Notification.kind == "phone_code")
+    return decrypt(mine[-1].params["code"])
 
 
-def verify(client: FlaskClient, who: Person, code: str) -> Any:
-    return client.post("/api/users/phone/verify", json={"code": code}, headers=who.headers)
-
-
-def refused(answer: Any) -> tuple[int, str]:
-    assert answer.mimetype == "application/problem+json"
-    return answer.status_code, answer.json["type"].rpartition(":")[2]
+def verify(who: Person, code: str) -> Any:
+    return who.post("/api/users/phone/verify", {"code": code})
 
 
 def wrong(code: str) -> str:
@@ -80,15 +67,15 @@ def test_a_number_is_confirmed_by_its_code(client: FlaskClient, camille: Person,
     (sms,) = rows(Notification)
     assert (sms.channel, sms.priority) == (Channel.SMS, Priority.CRITICAL)
     assert door.nudged == [sms.id]
-    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    shown = camille.get("/api/auth/me").json
     assert (shown["phone"], shown["phoneVerified"], shown["notifySms"]) == (PHONE, False, False)
-    shown = verify(client, camille, code).json
+    shown = verify(camille, code).json
     assert (shown["phone"], shown["phoneVerified"], shown["notifySms"]) == (PHONE, True, True)
     with session() as s:
         found = find_contact(s, Channel.SMS, PHONE)
         assert found
         assert found.user_id == camille.id
-    assert refused(verify(client, camille, code)) == (409, "no-code")
+    assert problem(verify(camille, code)) == (409, "no-code")
 
 
 SCRIPTS = {"arabic": "\u0660", "persian": "\u06f0", "devanagari": "\u0966", "full width": "\uff10"}
@@ -101,7 +88,7 @@ SCRIPTS = {"arabic": "\u0660", "persian": "\u06f0", "devanagari": "\u0966", "ful
 )  # fmt: skip
 def test_a_code_is_taken_as_it_is_pasted(client: FlaskClient, camille: Person, written: str) -> None:
     code = asked(client, camille)
-    assert verify(client, camille, written.format(code[:3], code[3:])).status_code == 200
+    assert verify(camille, written.format(code[:3], code[3:])).status_code == 200
 
 
 @pytest.mark.parametrize("zero", SCRIPTS.values(), ids=SCRIPTS)
@@ -110,20 +97,19 @@ def test_figures_of_any_script_are_taken(client: FlaskClient, camille: Person, z
         return "".join(chr(ord(zero) + int(each)) if each.isdigit() else each for each in text)
 
     code = asked(client, camille, write("06 12 34 56 01"))
-    assert verify(client, camille, write(code)).json["phone"] == PHONE
+    assert verify(camille, write(code)).json["phone"] == PHONE
 
 
 def test_a_change_is_reported_to_the_confirmed_address(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    verify(client, camille, asked(client, camille))
+    change(Contact, verified_at=clock())
+    verify(camille, asked(client, camille))
     (told,) = (row for row in rows(Notification) if row.kind == "address_changed")
     assert (told.channel, told.params) == (Channel.EMAIL, {"changed": "phone", "shown": "…01"})
 
 
 def test_neither_code_nor_number_is_in_the_tables(client: FlaskClient, camille: Person) -> None:
     code = asked(client, camille)
-    verify(client, camille, wrong(code))
+    verify(camille, wrong(code))
     with session() as s:
         texts = [
             str(row)
@@ -135,18 +121,18 @@ def test_neither_code_nor_number_is_in_the_tables(client: FlaskClient, camille: 
 
 
 def test_the_number_in_use_stays_until_the_new_one_is_confirmed(client: FlaskClient, camille: Person) -> None:
-    verify(client, camille, asked(client, camille))
+    verify(camille, asked(client, camille))
     code = asked(client, camille, OTHER)
-    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    shown = camille.get("/api/auth/me").json
     assert (shown["phone"], shown["newPhone"], shown["phoneVerified"]) == (PHONE, OTHER, True)
-    shown = verify(client, camille, code).json
+    shown = verify(camille, code).json
     assert (shown["phone"], shown["newPhone"]) == (OTHER, None)
     with session() as s:
         assert find_contact(s, Channel.SMS, PHONE) is None
 
 
 def test_the_number_that_one_has_needs_no_code(client: FlaskClient, camille: Person) -> None:
-    verify(client, camille, asked(client, camille))
+    verify(camille, asked(client, camille))
     asked(client, camille, OTHER)
     count = len(rows(PhoneCode))
     shown = ask(client, camille).json
@@ -157,11 +143,11 @@ def test_the_number_that_one_has_needs_no_code(client: FlaskClient, camille: Per
 def test_five_wrong_codes_end_it(client: FlaskClient, camille: Person) -> None:
     code = asked(client, camille)
     for left in (4, 3, 2, 1, 0):
-        answer = verify(client, camille, wrong(code))
-        assert refused(answer) == (422, "wrong-code")
+        answer = verify(camille, wrong(code))
+        assert problem(answer) == (422, "wrong-code")
         assert (f"{left} more tries" in answer.json["detail"]) is bool(left)
-    assert refused(verify(client, camille, code)) == (409, "no-code")
-    assert verify(client, camille, asked(client, camille)).status_code == 200
+    assert problem(verify(camille, code)) == (409, "no-code")
+    assert verify(camille, asked(client, camille)).status_code == 200
 
 
 def test_a_code_is_good_for_ten_minutes(
@@ -169,17 +155,17 @@ def test_a_code_is_good_for_ten_minutes(
 ) -> None:
     code = asked(client, camille)
     frozen.shift(timedelta(seconds=599))
-    assert refused(verify(client, camille, wrong(code))) == (422, "wrong-code")
+    assert problem(verify(camille, wrong(code))) == (422, "wrong-code")
     frozen.shift(timedelta(seconds=1))
-    assert refused(verify(client, camille, code)) == (409, "no-code")
+    assert problem(verify(camille, code)) == (409, "no-code")
 
 
 def test_only_the_newest_code_counts(client: FlaskClient, camille: Person) -> None:
     first = asked(client, camille)
     second = asked(client, camille)
     if first != second:
-        assert refused(verify(client, camille, first)) == (422, "wrong-code")
-    assert verify(client, camille, second).status_code == 200
+        assert problem(verify(camille, first)) == (422, "wrong-code")
+    assert verify(camille, second).status_code == 200
 
 
 def test_a_code_is_for_one_number_and_one_account(
@@ -187,24 +173,23 @@ def test_a_code_is_for_one_number_and_one_account(
 ) -> None:
     robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
     code = asked(client, camille)
-    assert refused(verify(client, robin, code)) == (409, "no-code")
+    assert problem(verify(robin, code)) == (409, "no-code")
     asked(client, robin, OTHER, "192.0.2.2")
     if code != newest_code(robin.id):
-        assert refused(verify(client, robin, code)) == (422, "wrong-code")
+        assert problem(verify(robin, code)) == (422, "wrong-code")
     asked(client, camille, "+33612345603")
     if code != newest_code(camille.id):
-        assert refused(verify(client, camille, code)) == (422, "wrong-code")
+        assert problem(verify(camille, code)) == (422, "wrong-code")
 
 
 def test_a_number_belongs_to_its_newest_proof_and_the_account_before_is_told(
-    client: FlaskClient, person: People
+    client: FlaskClient, camille: Person, person: People
 ) -> None:
-    camille = person(plan=PlanName.URGENCE_24H, confirmed=True)
-    verify(client, camille, asked(client, camille))
+    verify(camille, asked(client, camille))
     robin = person("robin@example.org", plan=PlanName.URGENCE_24H, confirmed=True)
-    shown = verify(client, robin, asked(client, robin, network="192.0.2.2")).json
+    shown = verify(robin, asked(client, robin, network="192.0.2.2")).json
     assert (shown["phone"], shown["phoneVerified"]) == (PHONE, True)
-    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    shown = camille.get("/api/auth/me").json
     assert (shown["phone"], shown["notifySms"]) == (None, False)
     (told,) = [each for each in rows(Notification) if each.kind == "channel_lost"]
     assert (told.user_id, told.channel) == (camille.id, Channel.EMAIL)
@@ -218,7 +203,7 @@ def test_of_three_who_confirm_one_number_at_once_the_last_one_has_it(app: Flask,
     ]
 
     def confirm(pair: tuple[Person, str]) -> int:
-        status: int = verify(app.test_client(), *pair).status_code
+        status: int = verify(*pair).status_code
         return status
 
     with ThreadPoolExecutor(3) as pool:
@@ -230,9 +215,7 @@ def test_tries_at_once_are_all_counted(app: Flask, camille: Person) -> None:
     code = asked(app.test_client(), camille)
 
     def guess(number: int) -> int:
-        status: int = verify(
-            app.test_client(), camille, f"{(int(code) + 1 + number) % 1_000_000:06}"
-        ).status_code
+        status: int = verify(camille, f"{(int(code) + 1 + number) % 1_000_000:06}").status_code
         return status
 
     with ThreadPoolExecutor(8) as pool:
@@ -295,9 +278,8 @@ def test_codes_that_the_provider_did_not_take_are_asked_for_again_within_bounds(
 ) -> None:
     for _ in range(9):
         asked(client, camille)
-        with session() as s:
-            s.execute(sa.update(Notification).values(state=State.FAILED, reason="x", failed_at=clock()))
-    assert refused(ask(client, camille)) == (429, "too-many-codes")
+        change(Notification, state=State.FAILED, reason="x", failed_at=clock())
+    assert problem(ask(client, camille)) == (429, "too-many-codes")
 
 
 def test_a_code_that_may_have_arrived_counts(
@@ -306,22 +288,18 @@ def test_a_code_that_may_have_arrived_counts(
     failed = {"state": State.FAILED, "reason": "unknown: x", "failed_at": clock(), "unknown_attempts": 1}
     for _ in range(3):
         asked(client, camille)
-        with session() as s:
-            s.execute(sa.update(Notification).values(failed))
-    assert refused(ask(client, camille)) == (429, "too-many-codes")
+        change(Notification, **failed)
+    assert problem(ask(client, camille)) == (429, "too-many-codes")
 
 
 def test_codes_and_links_are_dropped_when_they_are_of_no_use(
     client: FlaskClient, frozen: time_machine.Traveller, camille: Person
 ) -> None:
     asked(client, camille)
-    with session() as s:
-        s.add(
-            TelegramLink(
-                user_id=camille.id, code_hash=b"x", chat_id="17", chat_name="Camille", created_at=clock(),
-                expires_at=clock() + timedelta(days=1),
-            )
-        )  # fmt: skip
+    save(TelegramLink(
+        user_id=camille.id, code_hash=b"x", chat_id="17", chat_name="Camille", created_at=clock(),
+        expires_at=clock() + timedelta(days=1),
+    ))  # fmt: skip
     assert jobs.drop_old_codes() == {"codes": 0, "links": 0, "devices": 0, "addresses": 0}
     frozen.shift(timedelta(days=1))
     assert jobs.drop_old_codes() == {"codes": 1, "links": 1, "devices": 0, "addresses": 0}
@@ -356,11 +334,11 @@ def test_a_deleted_account_leaves_its_codes_to_the_limits_for_a_day(
     first = person("first@example.org", plan=PlanName.URGENCE_24H, confirmed=True)
     for _ in range(3):
         assert ask(client, first, PHONE, "192.0.2.1").status_code == 200
-    gone = client.delete("/api/users/me", json={"understood": True}, headers=first.headers)
+    gone = first.delete("/api/users/me", {"understood": True})
     assert (gone.status_code, {row.user_id for row in rows(PhoneCode)}) == (204, {None})
     second = person("second@example.org", plan=PlanName.URGENCE_24H)
     to_number, from_network = ask(client, second, PHONE, "192.0.2.2"), ask(client, second, OTHER, "192.0.2.1")
-    assert [refused(each) for each in (to_number, from_network)] == [(429, "too-many-codes")] * 2
+    assert [problem(each) for each in (to_number, from_network)] == [(429, "too-many-codes")] * 2
     assert "to this number" in to_number.json["detail"]
     assert "from this network" in from_network.json["detail"]
     frozen.shift(timedelta(days=1))
@@ -376,7 +354,7 @@ def test_codes_asked_for_at_once_do_not_pass_the_limit(app: Flask, camille: Pers
 
 def test_without_a_plan_there_is_no_code(client: FlaskClient, person: People) -> None:
     answer = ask(client, person())
-    assert refused(answer) == (402, "plan-needed")
+    assert problem(answer) == (402, "plan-needed")
     assert answer.json["plans"]
     assert rows(PhoneCode) == []
     assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
@@ -417,8 +395,8 @@ def test_more_countries_may_be_allowed(
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "12345x", "١٢٣٤٥", None, 123456, ["1"]])
-def test_what_is_no_code_is_said(client: FlaskClient, camille: Person, code: object) -> None:
-    answer = client.post("/api/users/phone/verify", json={"code": code}, headers=camille.headers)
+def test_what_is_no_code_is_said(camille: Person, code: object) -> None:
+    answer = camille.post("/api/users/phone/verify", {"code": code})
     assert answer.status_code == 422
     assert [each["path"] for each in (answer.json or {})["errors"]] == ["code"]
 

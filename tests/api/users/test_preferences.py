@@ -1,22 +1,21 @@
 """PATCH and GET /api/users/notifications: groups by channel, quiet hours, the rhythm of slot alerts."""
 
-from collections.abc import Callable
 from datetime import time, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from flask.testing import FlaskClient
 
 from api.accounts.consents import give_consent, give_news_consent, withdraw_consent
-from api.models.base import new_id, session
+from api.models.base import session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, SlotRhythm, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person, problem
+from tests.factories import add_alert, add_contact, add_message, change, get, one, rows
 
-People = Callable[..., Person]
 PATH = "/api/users/notifications"
 QUIET = {"from": "22:00", "until": "07:00", "slots": True}
 
@@ -25,50 +24,41 @@ QUIET = {"from": "22:00", "until": "07:00", "slots": True}
 def camille(person: People) -> Person:
     """Make a user with a plan, a confirmed address and a linked chat."""
     made = person(plan=PlanName.URGENCE_TOTAL)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock(), consented_at=clock()))
-        s.add(
-            Contact(user_id=made.id, channel=Channel.TELEGRAM, address="1", verified_at=clock(), enabled=True)
-        )
+    change(Contact, verified_at=clock(), consented_at=clock())
+    add_contact(made.id, Channel.TELEGRAM, "1")
     return made
 
 
-def patch(client: FlaskClient, who: Person, **body: Any) -> Any:
-    return client.patch(PATH, json=body, headers=who.headers)
+def patch(who: Person, **body: Any) -> Any:
+    return who.patch(PATH, body)
 
 
-def changed(client: FlaskClient, who: Person, **body: Any) -> dict[str, Any]:
+def changed(who: Person, **body: Any) -> dict[str, Any]:
     """Change preferences; return what GET shows then."""
-    answer = patch(client, who, **body)
+    answer = patch(who, **body)
     assert answer.status_code == 200, answer.text
-    return shown(client, who)
+    return shown(who)
 
 
-def shown(client: FlaskClient, who: Person) -> dict[str, Any]:
-    found: dict[str, Any] = client.get(PATH, headers=who.headers).json or {}
+def shown(who: Person) -> dict[str, Any]:
+    found: dict[str, Any] = who.get(PATH).json
     return found
 
 
 def read_contact(channel: Channel = Channel.EMAIL) -> Contact:
-    with session() as s:
-        return s.scalars(sa.select(Contact).where(Contact.channel == channel)).one()
+    return one(Contact, Contact.channel == channel)
 
 
 def hold(who: Person, held_for: HeldFor | None = HeldFor.DIGEST) -> Notification:
     """Write a slot alert that waits for tomorrow."""
     later = clock() + timedelta(days=1)
-    with session() as s:
-        row = Notification(
-            id=new_id(), user_id=who.id, contact_id=read_contact().id, channel=Channel.EMAIL, kind="slot_detected",
-            priority=Priority.SCHEDULED, dedupe_key=str(new_id()), held_for=held_for, next_attempt_at=later,
-            next_nudge_at=later,
-        )  # fmt: skip
-        s.add(row)
-        return row
+    waits = {"priority": Priority.SCHEDULED, "next_attempt_at": later, "next_nudge_at": later}
+    made = add_message(who.id, contact_id=read_contact().id, held_for=held_for, **waits)
+    return get(Notification, made)
 
 
-def test_at_first_all_arrives_at_once_but_news(client: FlaskClient, camille: Person) -> None:
-    assert shown(client, camille) == {
+def test_at_first_all_arrives_at_once_but_news(camille: Person) -> None:
+    assert shown(camille) == {
         "notifyEmail": True, "notifySms": False, "notifyTelegram": True, "notifyPush": False,
         "groups": {
             "slots": {"email": True, "sms": None, "telegram": True, "push": None},
@@ -83,60 +73,54 @@ def test_at_first_all_arrives_at_once_but_news(client: FlaskClient, camille: Per
     }  # fmt: skip
 
 
-def test_a_group_is_switched_by_channel_and_the_rest_stays(client: FlaskClient, camille: Person) -> None:
-    groups = changed(client, camille, groups={"slots": {"telegram": False}, "desk": {"email": False}})[
-        "groups"
-    ]
+def test_a_group_is_switched_by_channel_and_the_rest_stays(camille: Person) -> None:
+    groups = changed(camille, groups={"slots": {"telegram": False}, "desk": {"email": False}})["groups"]
     assert groups["slots"] == {"email": True, "sms": None, "telegram": False, "push": None}
     assert groups["desk"] == {"email": False, "sms": None, "telegram": True, "push": None}
     assert read_contact(Channel.TELEGRAM).stopped_groups == ["slots"]
-    groups = changed(client, camille, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
+    groups = changed(camille, notifyEmail=True, groups={"slots": {"telegram": True}})["groups"]
     assert (groups["slots"]["telegram"], groups["desk"]["email"]) == (True, False)
 
 
-def test_slot_alerts_on_a_further_channel_catch_up(client: FlaskClient, camille: Person, door: Door) -> None:
-    alert = wait_for(camille.id)
-    changed(client, camille, groups={"slots": {"telegram": True}, "desk": {"telegram": False}})
+def test_slot_alerts_on_a_further_channel_catch_up(camille: Person, door: Door) -> None:
+    alert = add_alert(camille.id)
+    changed(camille, groups={"slots": {"telegram": True}, "desk": {"telegram": False}})
     assert door.caught_up == []
-    changed(client, camille, groups={"slots": {"telegram": False}})
+    changed(camille, groups={"slots": {"telegram": False}})
     assert door.caught_up == []
-    changed(client, camille, groups={"slots": {"telegram": True}})
+    changed(camille, groups={"slots": {"telegram": True}})
     assert door.caught_up == [alert]
 
 
 @pytest.mark.parametrize("group", ["account", "payment"])
-def test_account_and_payment_mail_cannot_be_switched_off(
-    client: FlaskClient, camille: Person, group: str
-) -> None:
-    answer = patch(client, camille, groups={group: {"email": False}})
+def test_account_and_payment_mail_cannot_be_switched_off(camille: Person, group: str) -> None:
+    answer = patch(camille, groups={group: {"email": False}})
     assert answer.status_code == 422
     (error,) = answer.json["errors"]
     assert (error["path"], error["rule"]) == (f"groups.{group}.email", "always_on")
     assert "cannot be switched off" in error["detail"]
-    assert changed(client, camille, groups={group: {"email": True}})["groups"][group]["email"] is True
+    assert changed(camille, groups={group: {"email": True}})["groups"][group]["email"] is True
     assert read_contact().stopped_groups == []
 
 
-def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(
-    client: FlaskClient, camille: Person
-) -> None:
-    answer = patch(client, camille, notifyEmail=False, groups={"slots": {"sms": True}})
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "not-linked")
-    assert shown(client, camille)["notifyEmail"] is True  # nothing of it was changed
-    assert changed(client, camille, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
+def test_a_group_on_a_channel_that_is_not_linked_says_how_to_link_it(camille: Person) -> None:
+    answer = patch(camille, notifyEmail=False, groups={"slots": {"sms": True}})
+    assert problem(answer) == (409, "not-linked")
+    assert shown(camille)["notifyEmail"] is True  # nothing of it was changed
+    assert changed(camille, groups={"slots": {"sms": False}})["groups"]["slots"]["sms"] is None
 
 
-def test_quiet_hours_and_the_rhythm_are_kept(client: FlaskClient, camille: Person) -> None:
-    found = changed(client, camille, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
+def test_quiet_hours_and_the_rhythm_are_kept(camille: Person) -> None:
+    found = changed(camille, quietHours=QUIET, slotRhythm="daily", digestAt="18:30")
     assert (found["quietHours"], found["slotRhythm"], found["digestAt"]) == (QUIET, "daily", "18:30")
     (user,) = rows(User)
     assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
     assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(18, 30))
-    found = changed(client, camille, notifyEmail=True)
+    found = changed(camille, notifyEmail=True)
     assert (found["quietHours"], found["slotRhythm"]) == (QUIET, "daily")
-    found = changed(client, camille, quietHours={"from": "23:00", "until": "06:00"})
+    found = changed(camille, quietHours={"from": "23:00", "until": "06:00"})
     assert found["quietHours"]["slots"] is False
-    assert changed(client, camille, quietHours=None)["quietHours"] is None
+    assert changed(camille, quietHours=None)["quietHours"] is None
 
 
 @pytest.mark.parametrize(
@@ -155,44 +139,40 @@ def test_quiet_hours_and_the_rhythm_are_kept(client: FlaskClient, camille: Perso
         ({"groups": {"desk": {"email": "yes"}}}, "groups.desk.email"),
     ],
 )
-def test_what_is_wrong_is_named(
-    client: FlaskClient, camille: Person, body: dict[str, Any], path: str
-) -> None:
-    answer = patch(client, camille, **body)
+def test_what_is_wrong_is_named(camille: Person, body: dict[str, Any], path: str) -> None:
+    answer = patch(camille, **body)
     assert answer.status_code == 422
     assert [each["path"] for each in answer.json["errors"]] == [path]
 
 
-def test_news_are_a_consent_with_its_text_and_end_by_it(client: FlaskClient, camille: Person) -> None:
-    assert changed(client, camille, groups={"news": {"email": True}})["groups"]["news"]["email"] is True
+def test_news_are_a_consent_with_its_text_and_end_by_it(camille: Person) -> None:
+    assert changed(camille, groups={"news": {"email": True}})["groups"]["news"]["email"] is True
     given = (read_contact().consent or {})["news"]
     assert (given["subject"], given["place"]) == ("news", "preferences")
-    changed(client, camille, groups={"news": {"email": True}})  # once more changes nothing
+    changed(camille, groups={"news": {"email": True}})  # once more changes nothing
     assert (read_contact().consent or {})["news"] == given
-    assert changed(client, camille, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
+    assert changed(camille, groups={"news": {"email": False}})["groups"]["news"]["email"] is False
     assert (read_contact().consent or {})["news"].items() > given.items()
 
 
-def test_the_weekly_summary_is_asked_for_and_keeps_since_when(client: FlaskClient, camille: Person) -> None:
-    assert changed(client, camille, groups={"summary": {"email": True}})["groups"]["summary"]["email"] is True
+def test_the_weekly_summary_is_asked_for_and_keeps_since_when(camille: Person) -> None:
+    assert changed(camille, groups={"summary": {"email": True}})["groups"]["summary"]["email"] is True
     since = read_contact().summary_since
     assert since
-    changed(client, camille, groups={"summary": {"email": True}})  # once more changes nothing
+    changed(camille, groups={"summary": {"email": True}})  # once more changes nothing
     assert read_contact().summary_since == since
-    assert changed(client, camille, notifyEmail=False)["groups"]["summary"]["email"] is True
-    assert (
-        changed(client, camille, groups={"summary": {"email": False}})["groups"]["summary"]["email"] is False
-    )
+    assert changed(camille, notifyEmail=False)["groups"]["summary"]["email"] is True
+    assert changed(camille, groups={"summary": {"email": False}})["groups"]["summary"]["email"] is False
     assert read_contact().summary_since is None
     assert read_contact().stopped_groups == []
 
 
-def test_news_need_the_channel(client: FlaskClient, camille: Person) -> None:
-    assert changed(client, camille, notifyEmail=False)["groups"]["news"]["email"] is None
-    answer = patch(client, camille, groups={"news": {"email": True}})
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "not-linked")
+def test_news_need_the_channel(camille: Person) -> None:
+    assert changed(camille, notifyEmail=False)["groups"]["news"]["email"] is None
+    answer = patch(camille, groups={"news": {"email": True}})
+    assert problem(answer) == (409, "not-linked")
     assert "news" not in (read_contact().consent or {})
-    found = changed(client, camille, notifyEmail=True, groups={"news": {"email": True}})
+    found = changed(camille, notifyEmail=True, groups={"news": {"email": True}})
     assert found["groups"]["news"]["email"] is True
     assert read_contact().wants_news
 
@@ -223,10 +203,10 @@ def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way:
     ],
 )
 def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
-    client: FlaskClient, camille: Person, path: str, body: dict[str, Any]
+    camille: Person, path: str, body: dict[str, Any]
 ) -> None:
     waiting, failed = hold(camille), hold(camille, None)
-    assert client.patch(path, json=body, headers=camille.headers).status_code == 200
+    assert camille.patch(path, body).status_code == 200
     found = {row.id: row for row in rows(Notification)}
     assert found[waiting.id].state is State.PENDING
     assert max(found[waiting.id].next_attempt_at, found[waiting.id].next_nudge_at) <= clock()

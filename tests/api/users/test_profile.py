@@ -1,6 +1,6 @@
 """PATCH /api/users/profile and /notifications: what changes at once, and what when its owner confirms it."""
 
-from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from api.alerts.service import lock_user
 from api.auth.tokens import sign_reset
 from api.models.alert import Alert
 from api.models.base import session
+from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
@@ -20,27 +21,20 @@ from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
 from configs.plan import PlanName
 from configs.signed_links import VerifyAddress, write_token
-from tests.api.world import Door, Person, rows, wait_for
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, add_contact, change, get, one, rows, save
 
-People = Callable[..., Person]
+PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 NEW = "nouvelle@example.org"
 
 
-@pytest.fixture
-def camille(person: People) -> Person:
-    """Make a user whose address is confirmed, with a plan."""
-    made = person(plan=PlanName.URGENCE_TOTAL)
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    return made
+def patch(who: Person, path: str = "profile", **body: Any) -> Any:
+    return who.patch(f"/api/users/{path}", body)
 
 
-def patch(client: FlaskClient, who: Person, path: str = "profile", **body: Any) -> Any:
-    return client.patch(f"/api/users/{path}", json=body, headers=who.headers)
-
-
-def changed(client: FlaskClient, who: Person, path: str = "profile", **body: Any) -> dict[str, Any]:
-    answer = patch(client, who, path, **body)
+def changed(who: Person, path: str = "profile", **body: Any) -> dict[str, Any]:
+    answer = patch(who, path, **body)
     assert answer.status_code == 200, answer.text
     shown: dict[str, Any] = answer.json
     return shown
@@ -49,47 +43,43 @@ def changed(client: FlaskClient, who: Person, path: str = "profile", **body: Any
 def link(who: Person, address: str) -> str:
     """Return the link that the mail to an address has."""
     contact = contact_of(who, Channel.EMAIL)
-    with session() as s:
-        version = s.get_one(User, who.id).token_version
+    version = get(User, who.id).token_version
     return f"/l/verify/{write_token(VerifyAddress(contact.id, digest(address), new=version))}"
 
 
-def move(client: FlaskClient, who: Person, address: str) -> Any:
+def move(who: Person, address: str) -> Any:
     """Confirm a new address where the account is signed in."""
     body = {"token": link(who, address).rpartition("/")[2]}
-    return client.post("/api/auth/verify-email", json=body, headers=who.headers)
+    return who.post("/api/auth/verify-email", body)
 
 
 def contact_of(who: Person, channel: Channel) -> Contact:
-    with session() as s:
-        query = sa.select(Contact).where(Contact.user_id == who.id, Contact.channel == channel)
-        return s.scalars(query).one()
+    return one(Contact, Contact.user_id == who.id, Contact.channel == channel)
 
 
 def prove_long_ago(who: Person) -> None:
     """Let the last proof of every login be older than it may be."""
-    with session() as s:
-        s.execute(sa.text("UPDATE logins SET proven_at = proven_at - interval '1 hour'"))
+    change(Login, proven_at=Login.proven_at - timedelta(hours=1))
 
 
 def kinds() -> list[str]:
     return sorted(row.kind for row in rows(Notification))
 
 
-def test_language_and_time_zone_change_at_once_and_nothing_else(client: FlaskClient, camille: Person) -> None:
-    before = client.get("/api/auth/me", headers=camille.headers).json or {}
-    shown = changed(client, camille, language="en", timeZone="Indian/Reunion")
+def test_language_and_time_zone_change_at_once_and_nothing_else(camille: Person) -> None:
+    before = camille.get("/api/auth/me").json
+    shown = changed(camille, language="en", timeZone="Indian/Reunion")
     assert (shown["language"], shown["timeZone"]) == ("en", "Indian/Reunion")
     drop = {"language", "timeZone", "updatedAt"}
     assert {k: v for k, v in shown.items() if k not in drop} == {
         k: v for k, v in before.items() if k not in drop
     }
-    assert changed(client, camille, language=None)["language"] == "en"
+    assert changed(camille, language=None)["language"] == "en"
 
 
-def test_an_account_may_have_any_language_of_messages(client: FlaskClient, camille: Person) -> None:
+def test_an_account_may_have_any_language_of_messages(camille: Person) -> None:
     for language in MESSAGE_LANGUAGES:
-        assert changed(client, camille, language=language)["language"] == language
+        assert changed(camille, language=language)["language"] == language
 
 
 @pytest.mark.parametrize(
@@ -107,10 +97,8 @@ def test_an_account_may_have_any_language_of_messages(client: FlaskClient, camil
         ({"role": "admin"}, "role"),
     ],
 )
-def test_what_is_wrong_is_named(
-    client: FlaskClient, camille: Person, body: dict[str, Any], path: str
-) -> None:
-    answer = patch(client, camille, **body)
+def test_what_is_wrong_is_named(camille: Person, body: dict[str, Any], path: str) -> None:
+    answer = patch(camille, **body)
     assert answer.status_code == 422
     assert [each["path"] for each in answer.json["errors"]] == [path]
 
@@ -118,13 +106,13 @@ def test_what_is_wrong_is_named(
 def test_a_new_email_takes_effect_when_it_is_confirmed(
     client: FlaskClient, camille: Person, door: Door
 ) -> None:
-    shown = changed(client, camille, email=NEW)
+    shown = changed(camille, email=NEW)
     assert (shown["email"], shown["newEmail"], shown["emailVerified"]) == (camille.email, NEW, True)
     assert kinds() == ["verify_new_email"]
     assert NEW in client.get(link(camille, NEW)).text
     assert contact_of(camille, Channel.EMAIL).address == camille.email
-    assert move(client, camille, NEW).status_code == 200
-    shown = client.get("/api/auth/me", headers=camille.headers).json or {}
+    assert move(camille, NEW).status_code == 200
+    shown = camille.get("/api/auth/me").json
     assert (shown["email"], shown["newEmail"], shown["emailVerified"]) == (NEW, None, True)
     assert kinds() == ["address_changed", "verify_new_email"]
     assert set(door.nudged) == {row.id for row in rows(Notification)}
@@ -136,7 +124,7 @@ def test_a_press_elsewhere_hands_the_address_to_no_account(
     client: FlaskClient, camille: Person, person: People
 ) -> None:
     """A stranger asks for the address of somebody who presses the mail's button, and then wants an account of theirs."""
-    changed(client, camille, email=NEW)
+    changed(camille, email=NEW)
     token = link(camille, NEW).rpartition("/")[2]
     for page in (client.get(f"/l/verify/{token}"), client.post(f"/l/verify/{token}")):
         assert "c…@example.org" in page.text
@@ -151,60 +139,54 @@ def test_a_press_elsewhere_hands_the_address_to_no_account(
     assert sorted(user.email for user in rows(User)) == [camille.email, NEW, robin.email]
 
 
-def test_a_link_counts_once_and_only_the_newest_address(client: FlaskClient, camille: Person) -> None:
-    changed(client, camille, email="first@example.org")
+def test_a_link_counts_once_and_only_the_newest_address(camille: Person) -> None:
+    changed(camille, email="first@example.org")
     first = {"token": link(camille, "first@example.org").rpartition("/")[2]}
-    changed(client, camille, email=NEW)
-    assert client.post("/api/auth/verify-email", json=first, headers=camille.headers).status_code == 404
+    changed(camille, email=NEW)
+    assert camille.post("/api/auth/verify-email", first).status_code == 404
     assert contact_of(camille, Channel.EMAIL).address == camille.email
     for _ in range(2):
-        move(client, camille, NEW)
+        move(camille, NEW)
     assert kinds().count("address_changed") == 1
-    move(client, camille, camille.email)
+    move(camille, camille.email)
     assert contact_of(camille, Channel.EMAIL).address == NEW
 
 
-def test_the_address_that_one_has_ends_the_change(client: FlaskClient, camille: Person) -> None:
-    changed(client, camille, email=NEW)
-    assert changed(client, camille, email=camille.email.upper())["newEmail"] is None
-    move(client, camille, NEW)
+def test_the_address_that_one_has_ends_the_change(camille: Person) -> None:
+    changed(camille, email=NEW)
+    assert changed(camille, email=camille.email.upper())["newEmail"] is None
+    move(camille, NEW)
     assert contact_of(camille, Channel.EMAIL).address == camille.email
 
 
-def test_another_spelling_of_the_address_that_one_has_is_no_change(
-    client: FlaskClient, camille: Person
-) -> None:
-    assert changed(client, camille, email="CAMILLE@example.org\u200b")["newEmail"] is None
+def test_another_spelling_of_the_address_that_one_has_is_no_change(camille: Person) -> None:
+    assert changed(camille, email="CAMILLE@example.org\u200b")["newEmail"] is None
     assert rows(Notification) == []
 
 
-def test_an_address_of_another_account_shows_only_to_its_owner(
-    client: FlaskClient, camille: Person, person: People
-) -> None:
+def test_an_address_of_another_account_shows_only_to_its_owner(camille: Person, person: People) -> None:
     person("robin@example.org")
-    shown = changed(client, camille, email="Robin@example.org")
+    shown = changed(camille, email="Robin@example.org")
     assert shown["newEmail"] == "Robin@example.org"
-    answer = move(client, camille, "Robin@example.org")
+    answer = move(camille, "Robin@example.org")
     assert answer.status_code == 409
     assert contact_of(camille, Channel.EMAIL).address == camille.email
     assert sorted(user.email for user in rows(User)) == [camille.email, "robin@example.org"]
 
 
-def test_mails_to_new_addresses_are_bounded(client: FlaskClient, camille: Person) -> None:
+def test_mails_to_new_addresses_are_bounded(camille: Person) -> None:
     for number in range(3):
-        changed(client, camille, email=f"n{number}@example.org")
-    answer = patch(client, camille, email=NEW)
+        changed(camille, email=f"n{number}@example.org")
+    answer = patch(camille, email=NEW)
     assert answer.status_code == 429
     assert answer.json["type"].endswith(":too-many-mails")
     assert answer.headers["Retry-After"] == "86400"
     assert contact_of(camille, Channel.EMAIL).new_address == "n2@example.org"
 
 
-def test_a_stranger_gets_three_mails_a_day_from_all_accounts_together(
-    client: FlaskClient, person: People
-) -> None:
+def test_a_stranger_gets_three_mails_a_day_from_all_accounts_together(person: People) -> None:
     people = [person(f"p{number}@example.org") for number in range(4)]
-    answers = [patch(client, each, email=NEW) for each in people]
+    answers = [patch(each, email=NEW) for each in people]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert 0 < int(answers[3].headers["Retry-After"]) <= 86400
     assert kinds() == ["verify_new_email"] * 3
@@ -223,10 +205,9 @@ def test_a_change_of_an_account_holds_up_no_message_to_it(camille: Person) -> No
 
 
 def test_a_new_password_ends_a_change_that_somebody_asked_for(client: FlaskClient, camille: Person) -> None:
-    changed(client, camille, email=NEW)
+    changed(camille, email=NEW)
     asked = link(camille, NEW)
-    with session() as s:
-        s.execute(sa.update(User).values(token_version=User.token_version + 1))
+    change(User, token_version=User.token_version + 1)
     client.post(asked)
     assert contact_of(camille, Channel.EMAIL).address == camille.email
 
@@ -235,11 +216,10 @@ def test_who_takes_the_account_over_by_its_mailbox_ends_the_change(
     client: FlaskClient, person: People
 ) -> None:
     stranger = person()
-    changed(client, stranger, email=NEW)
+    changed(stranger, email=NEW)
     asked = link(stranger, NEW)
-    with session() as s:
-        contact = s.get_one(Contact, contact_of(stranger, Channel.EMAIL).id)
-        token = sign_reset(contact, s.get_one(User, stranger.id))
+    contact = get(Contact, contact_of(stranger, Channel.EMAIL).id)
+    token = sign_reset(contact, get(User, stranger.id))
     answer = client.post(
         "/api/auth/reset-password", json={"token": token, "password": "velours-cactus-7-marée"}
     )
@@ -249,63 +229,50 @@ def test_who_takes_the_account_over_by_its_mailbox_ends_the_change(
 
 
 @pytest.mark.parametrize("body", [{"email": NEW}, {"phone": "+33612345601"}])
-def test_a_new_address_needs_a_recent_proof(
-    client: FlaskClient, camille: Person, body: dict[str, str]
-) -> None:
+def test_a_new_address_needs_a_recent_proof(camille: Person, body: dict[str, str]) -> None:
     prove_long_ago(camille)
-    answer = patch(client, camille, **body)
+    answer = patch(camille, **body)
     assert answer.status_code == 403
     assert answer.json["type"].endswith(":recent-proof-needed")
     assert kinds() == []
-    changed(client, camille, language="en", phone=None, telegram=None)
+    changed(camille, language="en", phone=None, telegram=None)
 
 
 def link_chat(who: Person, **columns: Any) -> UUID:
-    with session() as s:
-        made = Contact(
-            user_id=who.id, channel=Channel.TELEGRAM, address="17", verified_at=clock(), enabled=True
-        )
-        for name, value in columns.items():
-            setattr(made, name, value)
-        s.add(made)
-        s.flush()
-        return made.id
+    return add_contact(who.id, Channel.TELEGRAM, "17", **columns).id
 
 
-def test_null_unlinks_telegram_and_the_phone(client: FlaskClient, camille: Person) -> None:
+def test_null_unlinks_telegram_and_the_phone(camille: Person) -> None:
     link_chat(camille)
-    with session() as s:
-        s.add(Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345601"))
-    shown = changed(client, camille, telegram=None)
+    save(Contact(user_id=camille.id, channel=Channel.SMS, address="+33612345601"))
+    shown = changed(camille, telegram=None)
     assert (shown["telegramChatId"], shown["phone"]) == (False, "+33612345601")
-    assert changed(client, camille, phone=None)["phone"] is None
+    assert changed(camille, phone=None)["phone"] is None
     assert [contact.channel for contact in rows(Contact)] == [Channel.EMAIL]
 
 
-def test_channels_are_switched_off_and_on(client: FlaskClient, camille: Person, door: Door) -> None:
+def test_channels_are_switched_off_and_on(camille: Person, door: Door) -> None:
     link_chat(camille)
-    alert = wait_for(camille.id)
-    shown = changed(client, camille, "notifications", notifyEmail=False, notifyTelegram=False)
+    alert = add_alert(camille.id)
+    shown = changed(camille, "notifications", notifyEmail=False, notifyTelegram=False)
     assert (shown["notifyEmail"], shown["notifyTelegram"]) == (False, False)
     assert door.caught_up == []
-    shown = changed(client, camille, "notifications", notifyTelegram=True)
+    shown = changed(camille, "notifications", notifyTelegram=True)
     assert (shown["notifyEmail"], shown["notifyTelegram"]) == (False, True)
     assert door.caught_up == [alert]
     assert len(rows(Alert)) == 1
 
 
-def test_switching_on_again_takes_back_an_unsubscription(client: FlaskClient, camille: Person) -> None:
+def test_switching_on_again_takes_back_an_unsubscription(camille: Person) -> None:
     link_chat(camille, enabled=False, state=ContactState.UNSUBSCRIBED)
-    changed(client, camille, "notifications", notifyTelegram=True)
+    changed(camille, "notifications", notifyTelegram=True)
     assert contact_of(camille, Channel.TELEGRAM).state is ContactState.OK
 
 
 @pytest.mark.parametrize("flag", ["notifySms", "notifyTelegram"])
-def test_a_channel_that_is_not_linked_cannot_be_switched_on(
-    client: FlaskClient, camille: Person, flag: str
-) -> None:
+def test_a_channel_that_is_not_linked_cannot_be_switched_on(camille: Person, flag: str) -> None:
     link_chat(camille, verified_at=None)
-    answer = patch(client, camille, "notifications", **{flag: True})
+    answer = patch(camille, "notifications", **{flag: True})
     assert answer.status_code == 409
     assert answer.json["type"].endswith(":not-linked")
-    changed(client, camille, "notifications", **{flag: False})
+    changed(camille, "notifications", **{flag: False})

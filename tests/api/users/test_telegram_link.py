@@ -16,13 +16,14 @@ from flask.testing import FlaskClient
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.contact_lookup import ContactLookup
+from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
 from configs.encryption import decrypt
-from tests.api.world import Door, Person, rows, statements
+from tests.api.world import Door, statements
+from tests.clients import People, Person, problem
+from tests.factories import change, rows
 
-People = Callable[..., Person]
 SECRETS = "new-secret-new-secret,old-secret-old-secret"
 HOOK = "/api/telegram/webhook"
 LINK = "/api/users/telegram-link"
@@ -33,17 +34,9 @@ def _bot(app: Flask, settings_env: Callable[..., None]) -> None:
     settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot", TELEGRAM_WEBHOOK_SECRET=SECRETS)
 
 
-@pytest.fixture
-def camille(person: People) -> Person:
-    made = person()
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-    return made
-
-
-def ask(client: FlaskClient, who: Person) -> str:
+def ask(who: Person) -> str:
     """Ask for a link; return its code."""
-    answer = client.post(LINK, headers=who.headers)
+    answer = who.post(LINK)
     assert answer.status_code == 200, answer.text
     url = urlsplit((answer.json or {})["url"])
     assert (url.netloc, url.path) == ("t.me", "/rdvpriority_bot")
@@ -67,13 +60,13 @@ def press(client: FlaskClient, code: str, **fields: Any) -> None:
     assert (answer.status_code, answer.json) == (200, {"received": True})
 
 
-def state(client: FlaskClient, who: Person) -> tuple[str, str | None]:
-    shown = client.get(LINK, headers=who.headers).json or {}
+def state(who: Person) -> tuple[str, str | None]:
+    shown = who.get(LINK).json
     return shown["state"], shown["chatName"]
 
 
-def confirm(client: FlaskClient, who: Person) -> Any:
-    return client.post(f"{LINK}/confirm", headers=who.headers)
+def confirm(who: Person) -> Any:
+    return who.post(f"{LINK}/confirm")
 
 
 def chats() -> list[str]:
@@ -81,17 +74,17 @@ def chats() -> list[str]:
 
 
 def test_a_chat_is_linked_by_start_and_confirmation(client: FlaskClient, camille: Person, door: Door) -> None:
-    assert state(client, camille) == ("none", None)
-    code = ask(client, camille)
+    assert state(camille) == ("none", None)
+    code = ask(camille)
     assert len(code) == 22  # 128 bits
-    assert state(client, camille) == ("waiting", None)
+    assert state(camille) == ("waiting", None)
     press(client, code)
-    assert state(client, camille) == ("started", "Camille Martin")
+    assert state(camille) == ("started", "Camille Martin")
     assert chats() == []
-    shown = confirm(client, camille).json
+    shown = confirm(camille).json
     assert (shown["telegramChatId"], shown["notifyTelegram"]) == (True, True)
     assert chats() == ["9876543210"]
-    assert state(client, camille) == ("none", None)
+    assert state(camille) == ("none", None)
     mail, said = sorted(rows(Notification), key=lambda row: row.id)
     assert (mail.kind, mail.channel) == ("telegram_linked", Channel.EMAIL)
     assert decrypt(mail.params["chat_name"]) == "Camille Martin"
@@ -101,10 +94,10 @@ def test_a_chat_is_linked_by_start_and_confirmation(client: FlaskClient, camille
 
 
 def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, camille: Person) -> None:
-    code = ask(client, camille)
+    code = ask(camille)
     press(client, code)
-    confirm(client, camille)
-    press(client, ask(client, camille), chat=55555)
+    confirm(camille)
+    press(client, ask(camille), chat=55555)
     with session() as s:
         text = " ".join(
             str(s.execute(sa.text(f"SELECT * FROM {table}")).all())  # noqa: S608 -- our own names
@@ -114,96 +107,95 @@ def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, ca
         assert secret not in text
 
 
-def test_nothing_is_linked_before_start(client: FlaskClient, camille: Person) -> None:
-    assert confirm(client, camille).status_code == 409
-    ask(client, camille)
-    answer = confirm(client, camille)
-    assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (409, "no-chat")
+def test_nothing_is_linked_before_start(camille: Person) -> None:
+    assert confirm(camille).status_code == 409
+    ask(camille)
+    answer = confirm(camille)
+    assert problem(answer) == (409, "no-chat")
 
 
 def test_a_code_is_good_for_ten_minutes(
     client: FlaskClient, frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    code = ask(client, camille)
+    code = ask(camille)
     frozen.shift(timedelta(seconds=600))
     press(client, code)
-    assert state(client, camille) == ("none", None)
-    assert confirm(client, camille).status_code == 409
+    assert state(camille) == ("none", None)
+    assert confirm(camille).status_code == 409
 
 
 def test_a_code_is_good_once_and_a_repeated_update_changes_nothing(
     client: FlaskClient, camille: Person
 ) -> None:
-    code = ask(client, camille)
+    code = ask(camille)
     press(client, code)
     press(client, code)
     press(client, code, chat=666, first_name="Mallory")
-    assert state(client, camille) == ("started", "Camille Martin")
-    confirm(client, camille)
+    assert state(camille) == ("started", "Camille Martin")
+    confirm(camille)
     press(client, code, chat=666)
-    assert state(client, camille) == ("none", None)
-    assert confirm(client, camille).status_code == 409
+    assert state(camille) == ("none", None)
+    assert confirm(camille).status_code == 409
     assert chats() == ["9876543210"]
 
 
 def test_a_new_link_ends_the_one_before(client: FlaskClient, camille: Person) -> None:
-    first = ask(client, camille)
+    first = ask(camille)
     press(client, first)
-    second = ask(client, camille)
-    assert state(client, camille) == ("waiting", None)
+    second = ask(camille)
+    assert state(camille) == ("waiting", None)
     press(client, first)
-    assert state(client, camille) == ("waiting", None)
+    assert state(camille) == ("waiting", None)
     press(client, second)
-    assert state(client, camille)[0] == "started"
+    assert state(camille)[0] == "started"
 
 
 @pytest.mark.parametrize("kind", ["group", "supergroup", "channel"])
 def test_only_private_chats_are_linked(client: FlaskClient, camille: Person, kind: str) -> None:
-    press(client, ask(client, camille), kind=kind, chat=-100)
-    assert state(client, camille) == ("waiting", None)
+    press(client, ask(camille), kind=kind, chat=-100)
+    assert state(camille) == ("waiting", None)
 
 
 def test_a_chat_belongs_to_its_newest_proof_and_the_account_before_is_told(
     client: FlaskClient, camille: Person, person: People
 ) -> None:
-    press(client, ask(client, camille))
-    confirm(client, camille)
+    press(client, ask(camille))
+    confirm(camille)
     robin = person("robin@example.org", confirmed=True)
-    press(client, ask(client, robin))
-    assert confirm(client, robin).status_code == 200
+    press(client, ask(robin))
+    assert confirm(robin).status_code == 200
     (chat,) = [each for each in rows(Contact) if each.channel is Channel.TELEGRAM]
     assert chat.user_id == robin.id
     (told,) = [each for each in rows(Notification) if each.kind == "channel_lost"]
     assert (told.user_id, told.channel) == (camille.id, Channel.EMAIL)
     assert told.params == {"channel": "telegram", "state": "moved"}
-    assert not client.get("/api/auth/me", headers=camille.headers).json["telegramChatId"]  # type: ignore[index]
+    assert not camille.get("/api/auth/me").json["telegramChatId"]
 
 
 def test_of_three_who_confirm_one_chat_at_once_the_last_one_has_it(app: Flask, person: People) -> None:
     people = [person(f"p{number}@example.org") for number in range(3)]
     for each in people:
-        press(app.test_client(), ask(app.test_client(), each))
+        press(app.test_client(), ask(each))
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda each: confirm(app.test_client(), each).status_code, people))
+        answers = list(pool.map(lambda each: confirm(each).status_code, people))
     assert answers == [200, 200, 200]
     assert len(chats()) == len(rows(ContactLookup)) == 1
 
 
 def test_confirming_twice_at_once_is_once(app: Flask, camille: Person) -> None:
-    press(app.test_client(), ask(app.test_client(), camille))
+    press(app.test_client(), ask(camille))
     with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: confirm(app.test_client(), camille).status_code, range(3)))
+        answers = list(pool.map(lambda _: confirm(camille).status_code, range(3)))
     assert sorted(answers) == [200, 409, 409]
     assert sorted(row.kind for row in rows(Notification)) == ["bot_reply", "telegram_linked"]
 
 
 def test_another_chat_replaces_the_one_before(client: FlaskClient, camille: Person) -> None:
-    press(client, ask(client, camille))
-    confirm(client, camille)
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.BLOCKED, enabled=False))
-    press(client, ask(client, camille), chat=55555)
-    confirm(client, camille)
+    press(client, ask(camille))
+    confirm(camille)
+    change(Contact, state=ContactState.BLOCKED, enabled=False)
+    press(client, ask(camille), chat=55555)
+    confirm(camille)
     assert chats() == ["55555"]
     (contact,) = (each for each in rows(Contact) if each.channel is Channel.TELEGRAM)
     assert contact.reachable
@@ -212,43 +204,40 @@ def test_another_chat_replaces_the_one_before(client: FlaskClient, camille: Pers
 def test_the_link_of_one_user_is_no_business_of_another(
     client: FlaskClient, camille: Person, person: People
 ) -> None:
-    press(client, ask(client, camille))
+    press(client, ask(camille))
     robin = person("robin@example.org")
-    assert state(client, robin) == ("none", None)
-    assert confirm(client, robin).status_code == 409
+    assert state(robin) == ("none", None)
+    assert confirm(robin).status_code == 409
 
 
-def test_a_link_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
-    with session() as s:
-        s.execute(sa.text("UPDATE logins SET proven_at = proven_at - interval '1 hour'"))
-    answer = client.post(LINK, headers=camille.headers)
+def test_a_link_needs_a_recent_proof(camille: Person) -> None:
+    change(Login, proven_at=Login.proven_at - timedelta(hours=1))
+    answer = camille.post(LINK)
     assert answer.status_code == 403
     assert (answer.json or {})["type"].endswith(":recent-proof-needed")
     assert rows(TelegramLink) == []
 
 
-def test_without_a_bot_there_is_no_link(
-    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
-) -> None:
+def test_without_a_bot_there_is_no_link(camille: Person, settings_env: Callable[..., None]) -> None:
     settings_env(TELEGRAM_BOT_NAME="")
-    assert client.post(LINK, headers=camille.headers).status_code == 503
+    assert camille.post(LINK).status_code == 503
 
 
 @pytest.mark.parametrize("secret", [None, "", "wrong", "new-secret-new-secret,old-secret-old-secret", "é"])
 def test_a_forged_call_is_refused_without_a_query(
     client: FlaskClient, camille: Person, secret: str | None
 ) -> None:
-    body = update(f"/start {ask(client, camille)}")
+    body = update(f"/start {ask(camille)}")
     answers: list[Any] = []
     assert statements(lambda: answers.append(call(client, body, secret))) == 0
     assert answers[0].status_code == 403
-    assert state(client, camille) == ("waiting", None)
+    assert state(camille) == ("waiting", None)
 
 
 def test_both_secrets_are_taken_while_they_change(client: FlaskClient, camille: Person) -> None:
-    answer = call(client, update(f"/start {ask(client, camille)}"), "old-secret-old-secret")
+    answer = call(client, update(f"/start {ask(camille)}"), "old-secret-old-secret")
     assert answer.status_code == 200
-    assert state(client, camille)[0] == "started"
+    assert state(camille)[0] == "started"
 
 
 def test_without_a_secret_every_call_is_refused(
@@ -282,9 +271,9 @@ def test_without_a_secret_every_call_is_refused(
 def test_what_means_nothing_is_taken_and_changes_nothing(
     client: FlaskClient, camille: Person, body: object
 ) -> None:
-    ask(client, camille)
+    ask(camille)
     assert call(client, body).status_code == 200
-    assert state(client, camille) == ("waiting", None)
+    assert state(camille) == ("waiting", None)
 
 
 def test_an_update_of_more_than_a_megabyte_is_refused(client: FlaskClient) -> None:
@@ -292,8 +281,8 @@ def test_an_update_of_more_than_a_megabyte_is_refused(client: FlaskClient) -> No
 
 
 def test_a_name_is_shown_in_one_short_line(client: FlaskClient, camille: Person) -> None:
-    press(client, ask(client, camille), first_name="A\n\u202eB" + "x" * 500, last_name="", username="cam")
-    _, name = state(client, camille)
+    press(client, ask(camille), first_name="A\n\u202eB" + "x" * 500, last_name="", username="cam")
+    _, name = state(camille)
     assert name
     assert name.isprintable()
     assert len(name) < 140
@@ -301,25 +290,21 @@ def test_a_name_is_shown_in_one_short_line(client: FlaskClient, camille: Person)
 
 
 def test_a_chat_without_a_name_has_one(client: FlaskClient, camille: Person) -> None:
-    press(client, ask(client, camille), first_name="", last_name="")
-    assert state(client, camille) == ("started", "Telegram")
+    press(client, ask(camille), first_name="", last_name="")
+    assert state(camille) == ("started", "Telegram")
 
 
 def test_a_chat_that_blocked_the_bot_is_unlinked_until_it_is_linked_again(
     client: FlaskClient, camille: Person
 ) -> None:
-    press(client, ask(client, camille))
-    assert confirm(client, camille).json["telegramChatId"] is True
-    with session() as s:
-        blocked = sa.update(Contact).where(Contact.channel == Channel.TELEGRAM)
-        s.execute(blocked.values(state=ContactState.BLOCKED))
-    account = client.get("/api/auth/me", headers=camille.headers).json or {}
+    press(client, ask(camille))
+    assert confirm(camille).json["telegramChatId"] is True
+    change(Contact, Contact.channel == Channel.TELEGRAM, state=ContactState.BLOCKED)
+    account = camille.get("/api/auth/me").json
     assert (account["telegramChatId"], account["notifyTelegram"]) == (False, False)
-    switched = client.patch(
-        "/api/users/notifications", json={"notifyTelegram": True}, headers=camille.headers
-    )
+    switched = camille.patch("/api/users/notifications", {"notifyTelegram": True})
     assert switched.status_code == 409
     assert "not-linked" in switched.text
-    press(client, ask(client, camille))
-    account = confirm(client, camille).json
+    press(client, ask(camille))
+    account = confirm(camille).json
     assert (account["telegramChatId"], account["notifyTelegram"]) == (True, True)

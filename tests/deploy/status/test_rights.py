@@ -13,13 +13,13 @@ from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import User
 from deploy.status.screen import ask_all
-from tests.api.world import desk_state
+from tests.factories import add_desk
 
 
 def test_every_part_answers_a_reader(
     database: str, redis_server: redis.Redis, settings_env: Callable[..., None]
 ) -> None:
-    desk_state()
+    add_desk()
     url: Any = make_url(database).set(username="reader_of_tests", password="reader-of-tests")
     address = url.render_as_string(hide_password=False)
     make_logins(database, parse_logins({"reader": address}), 60)

@@ -21,8 +21,9 @@ from deploy.status.__main__ import main
 from deploy.status.screen import ask_all, show
 from deploy.status.target_environment import NothingRuns, attach
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
-from tests.api.world import BOBIGNY, PREFECTURES, desk_state
+from tests.api.world import PREFECTURES
 from tests.conftest import forget
+from tests.factories import BOBIGNY, add_desk
 
 POSTGRES = {
     "alarms", "desks", "hosts", "lateness", "outages", "runs", "messages", "providers", "payments", "discovery",
@@ -103,7 +104,7 @@ def test_json_says_the_same_and_the_exit_code_that_something_is_down(
     settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
-    desk_state(status=DeskStatus.CAPTCHA, status_reason="a captcha")
+    add_desk(status=DeskStatus.CAPTCHA, status_reason="a captcha")
     assert main(["--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert told.keys() >= {HEALTH, *READS} | {"at", "works", "down", "environment"}

@@ -11,10 +11,10 @@ import time_machine
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartFinding
-from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from configs.clock import clock
 from configs.redis import open_redis
+from tests.factories import save
 
 SANDBOX = Path(__file__).resolve().parents[4] / "deploy" / "sandbox" / "prefectures"
 FIRST, SECOND, THIRD = (
@@ -39,8 +39,7 @@ def world(
             "status": DeskStatus.ACTIVE, "status_reason": "watched", "wished_seconds": 60.0, "share_seconds": 10.0,
             "achieved_seconds": 60.0, "last_check_at": clock() - timedelta(seconds=20),
         }  # fmt: skip
-        with session() as s:
-            s.add(DeskState(id=desk, **(well | given)))
+        save(DeskState(id=desk, **(well | given)))
 
     return write
 

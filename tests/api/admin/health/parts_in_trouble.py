@@ -12,7 +12,7 @@ from api.models.job_run import JobResult
 from api.models.user import Channel
 from configs.clock import clock
 from configs.proof_spool_status import SpoolReport
-from tests.api.world import BOBIGNY
+from tests.factories import BOBIGNY
 
 HOST = "127.77.0.93:8800"
 

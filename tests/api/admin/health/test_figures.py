@@ -21,14 +21,14 @@ from api.admin.health.figures import (
     read_spiders,
     read_workers,
 )
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState, Outage, OutageReason
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.incident import IncidentReason
 from api.models.notification import Priority
-from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.user import Channel, User
+from api.models.slot import GoneReason, SlotRow
+from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
 from configs.prefecture import desks
@@ -37,7 +37,7 @@ from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from notifier import match_nudge, nudges
 from tests.api.admin.health.conftest import FIRST, SECOND, THIRD
-from tests.api.world import add_incident
+from tests.factories import add_alert, add_incident, add_user, change, save, see
 
 World = Callable[..., None]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -79,27 +79,13 @@ def test_achieved_is_compared_with_wished(world: World) -> None:
 def test_open_slots_detections_and_alerts_are_counted(world: World) -> None:
     world(FIRST)
     now = clock()
-    with session() as s:
-        user = User(email="a@example.org")
-        s.add(user)
-        s.flush()
-        closed: dict[str, Any] = {"closed_at": now, "closed_because": ClosedBecause.DELETED}
-        for columns in ({}, {"enabled": False}, closed):
-            s.add(Alert(user_id=user.id, **columns))
-        for number, gone in enumerate([None, None, now]):
-            s.add(
-                SlotRow(
-                    desk_id=FIRST, place_key=str(number), moment="2026-12-01", url="http://x", opened_at=now,
-                    seen_at=now, gone_at=gone, gone_reason=GoneReason.TAKEN if gone else None,
-                )
-            )  # fmt: skip
-        for age in (59 * MINUTE, 61 * MINUTE):
-            s.add(
-                Detection(
-                    desk_id=FIRST, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
-                    booking_url="http://x", seen_at=now - age, committed_at=now - age,
-                )
-            )  # fmt: skip
+    user = add_user()
+    closed: dict[str, Any] = {"closed_at": now, "closed_because": ClosedBecause.DELETED}
+    for columns in ({}, {"enabled": False}, closed):
+        add_alert(user.id, **columns)
+    _, slots = see("2026-12-01", "2026-12-02", "2026-12-03", desk_id=FIRST, at=now - 59 * MINUTE)
+    see(desk_id=FIRST, at=now - 61 * MINUTE)
+    change(SlotRow, SlotRow.id == slots[0], gone_at=now, gone_reason=GoneReason.TAKEN)
     found = read_desks()
     counted = ("open_slots", "open_desks", "detections_last_hour", "waiting_alerts")
     assert [found[name] for name in counted] == [2, 1, 1, 1]
@@ -107,12 +93,11 @@ def test_open_slots_detections_and_alerts_are_counted(world: World) -> None:
 
 def test_only_hosts_that_are_not_asked_as_usual_are_named(world: World) -> None:
     now = clock()
-    with session() as s:
-        s.add(HostState(host="a:443", rests_until=now - MINUTE, rest_reason="the site refused us"))
-        s.add(HostState(host="b:443", budget_share=0.999))
-        s.add(HostState(host="c:443", budget_share=0.5))
-        s.add(HostState(host="d:443", rests_until=now + MINUTE, rest_reason="the site refused us"))
-        s.add(HostState(host="e:443", stopped_at=now, stop_reason="they called us"))
+    save(HostState(host="a:443", rests_until=now - MINUTE, rest_reason="the site refused us"))
+    save(HostState(host="b:443", budget_share=0.999))
+    save(HostState(host="c:443", budget_share=0.5))
+    save(HostState(host="d:443", rests_until=now + MINUTE, rest_reason="the site refused us"))
+    save(HostState(host="e:443", stopped_at=now, stop_reason="they called us"))
     found = read_hosts()
     assert found["resting"] == [
         {"host": "d:443", "until": now + MINUTE, "reason": "the site refused us", "rests_in_a_row": 0}
@@ -125,10 +110,9 @@ def test_outages_that_last_are_listed_oldest_first(world: World) -> None:
     now = clock()
     for desk in (FIRST, SECOND):
         world(desk)
-    with session() as s:
-        s.add(Outage(desk_id=FIRST, starts_at=now - MINUTE, reason=OutageReason.BLOCKED))
-        s.add(Outage(desk_id=SECOND, starts_at=now - 9 * MINUTE, reason=OutageReason.CAPTCHA))
-        s.add(Outage(desk_id=SECOND, starts_at=now - 99 * MINUTE, ends_at=now, reason=OutageReason.CLOSED))
+    save(Outage(desk_id=FIRST, starts_at=now - MINUTE, reason=OutageReason.BLOCKED))
+    save(Outage(desk_id=SECOND, starts_at=now - 9 * MINUTE, reason=OutageReason.CAPTCHA))
+    save(Outage(desk_id=SECOND, starts_at=now - 99 * MINUTE, ends_at=now, reason=OutageReason.CLOSED))
     assert read_outages()["open"] == [
         {"desk": SECOND, "since": now - 9 * MINUTE, "reason": "captcha"},
         {"desk": FIRST, "since": now - MINUTE, "reason": "blocked"},

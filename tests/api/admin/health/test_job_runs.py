@@ -14,12 +14,13 @@ from rq import Queue, SimpleWorker
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.job_runs import read_job_runs
 from api.admin.health.lines import Words, list_lines
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from api.paging import first_id_at
 from configs.clock import clock
 from configs.loop_report import BACKGROUND, LoopReport, write_report
 from tests.api.admin.health.conftest import ask
+from tests.factories import save
 
 Listen = Callable[..., None]
 _numbers = count()
@@ -47,8 +48,7 @@ def keep(job: str = "check_days", due: float = 0, planned: float | None = None, 
     """Write a run that was due so many seconds ago, and planned then or `planned` seconds ago."""
     first = first_id_at(ago(due if planned is None else planned))
     run_id = UUID(int=first.int + next(_numbers))  # several may be planned at once
-    with session() as s:
-        s.add(JobRun(id=run_id, job=job, due_at=ago(due), next_nudge_at=clock(), **columns))
+    save(JobRun(id=run_id, job=job, due_at=ago(due), next_nudge_at=clock(), **columns))
 
 
 def end(job: str = "check_days", due: float = 60, error: str | None = None, **counts: int) -> None:

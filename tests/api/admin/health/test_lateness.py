@@ -8,11 +8,11 @@ import pytest
 
 from api.admin.health import lateness
 from api.admin.health.lateness import read_lateness
-from api.models.base import session
 from api.models.check import Check
 from configs.clock import clock
 from configs.outcome import Outcome
 from tests.api.admin.health.conftest import FIRST, SECOND
+from tests.factories import save_all
 
 World = Callable[..., None]
 
@@ -23,8 +23,7 @@ def checked(desk: str, *ages: float, outcome: Outcome = Outcome.NO_SLOTS) -> Non
         "outcome": outcome, "evidence": "x", "milliseconds": 9, "requests": 1, "slots_seen": 0, "covered": [],
         "process": "test",
     }  # fmt: skip
-    with session() as s:
-        s.add_all(Check(desk_id=desk, started_at=clock() - timedelta(seconds=age), **common) for age in ages)
+    save_all(Check(desk_id=desk, started_at=clock() - timedelta(seconds=age), **common) for age in ages)
 
 
 def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World) -> None:

@@ -7,20 +7,18 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from uuid_utils.compat import uuid4
 
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.messages import read_messages, read_providers
-from api.models.base import session
-from api.models.notification import Notification, Priority, State
-from api.models.slot import Detection
-from api.models.user import Channel, User
+from api.models.notification import State
+from api.models.user import Channel
 from api.operations.providers import list_providers
 from api.paging import first_id_at
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.clock import clock
 from notifier.channels import channel
 from tests.api.admin.health.conftest import FIRST, ask
+from tests.factories import add_message, add_user, see
 
 World = Callable[..., None]
 Tell = Callable[..., None]
@@ -29,9 +27,7 @@ Tell = Callable[..., None]
 @pytest.fixture
 def tell(world: World) -> Tell:
     """Write notifications: `tell(State.SENT, Channel.SMS, took=9, ago=60)`: seconds and milliseconds."""
-    with session() as s:
-        user = User(email="a@example.org")
-        s.add(user)
+    user = add_user()
 
     def write(
         state: State, channel: Channel = Channel.EMAIL, *, took: float = 9, ago: float = 60, **given: Any
@@ -42,15 +38,8 @@ def tell(world: World) -> Tell:
         ends = {"accepted_at": at} if is_accepted else {"failed_at": at, "reason": "no such number"}
         if state is State.PENDING:
             ends = {}
-        with session() as s:
-            s.add(
-                Notification(
-                    user_id=user.id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL, state=state,
-                    dedupe_key=str(uuid4()), next_attempt_at=at, next_nudge_at=at, seen_at=seen, committed_at=seen,
-                    created_at=at,
-                    **(ends | given),
-                )
-            )  # fmt: skip
+        times = {"created_at": at, "next_attempt_at": at, "seen_at": seen, "committed_at": seen}
+        add_message(user.id, channel=channel, state=state, **times, **(ends | given))
 
     return write
 
@@ -68,13 +57,7 @@ def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
     tell(State.PENDING, ago=4)
     world(FIRST)
     at = clock() - timedelta(seconds=3)
-    with session() as s:
-        s.add(
-            Detection(
-                desk_id=FIRST, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
-                booking_url="http://x", seen_at=at, committed_at=at,
-            )
-        )  # fmt: skip
+    see(desk_id=FIRST, at=at)
     found = read_messages()
     assert (found["on_the_way"], found["oldest_seconds"]) == (2, 14)
     assert (found["unmatched"], found["oldest_unmatched_seconds"]) == (1, 3)

@@ -18,13 +18,12 @@ from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
-from api.models.user import User
 from api.payments.client import STRIPE_REST_SECONDS
 from api.payments.event_store import STRIPE_RETRY_FOR
 from configs.circuit_breaker import CircuitBreaker
 from configs.clock import clock
 from tests.api.admin.health.conftest import ask
-from tests.api.world import add_payment, add_stripe_event
+from tests.factories import add_payment, add_stripe_event, add_user, save, save_all
 
 World = Callable[..., None]
 
@@ -83,15 +82,15 @@ def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], Part
 
 
 def test_a_refund_that_waits_for_the_bank_is_no_trouble(finding: Callable[[], PartFinding]) -> None:
-    with session() as s:
-        refund = Refund(
+    refund = save(
+        Refund(
             payment_id=pay(),
             amount_cents=500,
             reason=RefundReason.OPERATOR,
             error=DISPUTED,
             created_at=clock(),
         )
-        s.add(refund)
+    )
     command(9000, refund.id)
     assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
 
@@ -99,12 +98,11 @@ def test_a_refund_that_waits_for_the_bank_is_no_trouble(finding: Callable[[], Pa
 def command(age: float, subject: UUID | None = None) -> None:
     """Write a command of so many seconds ago."""
     at = clock() - timedelta(seconds=age)
-    with session() as s:
-        s.add(
-            StripeCommand(
-                kind=CommandKind.REFUND, subject_id=subject or new_id(), created_at=at, next_attempt_at=at
-            )
+    save(
+        StripeCommand(
+            kind=CommandKind.REFUND, subject_id=subject or new_id(), created_at=at, next_attempt_at=at
         )
+    )
 
 
 def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFinding]) -> None:
@@ -118,11 +116,9 @@ def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFi
             **columns,
         )
 
-    with session() as s:
-        s.add_all([declare(100), declare(-86400), declare(600, refused_because="no_order")])
+    save_all([declare(100), declare(-86400), declare(600, refused_because="no_order")])
     assert finding().state is PartState.OK
-    with session() as s:
-        s.add(declare(130))
+    save(declare(130))
     reason = "1 declaration not applied: the job apply_declarations does it"
     assert finding() == PartFinding(PartState.DEGRADED, reason)
 
@@ -159,10 +155,7 @@ _CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see 
 
 
 def pay() -> UUID:
-    with session() as s:
-        user = User(email=f"{new_id()}@example.org")
-        s.add(user)
-    return add_payment(user.id)
+    return add_payment(add_user().id)
 
 
 def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:
@@ -178,13 +171,11 @@ def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable
             settled_at=at,
         )
 
-    with session() as s:
-        s.add(refund(RefundStatus.SUCCEEDED, now - timedelta(days=3)))
-        s.add(refund(RefundStatus.FAILED, now - timedelta(days=2)))
+    save(refund(RefundStatus.SUCCEEDED, now - timedelta(days=3)))
+    save(refund(RefundStatus.FAILED, now - timedelta(days=2)))
     assert finding() == _CASE
     assert read_payments().failed_refunds == 1
-    with session() as s:
-        s.add(refund(RefundStatus.PENDING, now))
+    save(refund(RefundStatus.PENDING, now))
     assert finding().state is PartState.OK
 
 
@@ -193,10 +184,8 @@ def test_differences_of_the_last_comparison_are_a_case(finding: Callable[[], Par
         at = clock() - timedelta(hours=hours)
         return PaymentDifference(found_at=at, object_id=name, ours={}, stripe={}, repaired=repaired)
 
-    with session() as s:
-        s.add_all([differ("in_1", 2, repaired=True), differ("in_2", 50)])
+    save_all([differ("in_1", 2, repaired=True), differ("in_2", 50)])
     assert finding().state is PartState.OK
-    with session() as s:
-        s.add_all([differ("in_3", 25), differ("in_3", 1)])
+    save_all([differ("in_3", 25), differ("in_3", 1)])
     assert finding() == _CASE
     assert read_payments().differences == 1

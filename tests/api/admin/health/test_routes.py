@@ -15,7 +15,6 @@ from rq import Queue, SimpleWorker
 from api.admin.health.checks import HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
-from api.models.check import Check
 from api.models.desk import DeskStatus, HostState
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
@@ -28,7 +27,8 @@ from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
 from configs.refused_files import publish_refusal, withdraw_refusal
-from tests.api.world import BOBIGNY, Person, desk_state
+from tests.clients import People
+from tests.factories import BOBIGNY, add_check, add_desk, save
 from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
@@ -43,13 +43,7 @@ SEEN = {
 
 
 def check(age: float) -> None:
-    with session() as s:
-        s.add(
-            Check(
-                started_at=clock() - timedelta(seconds=age), desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS,
-                evidence="x", milliseconds=1, requests=1, slots_seen=0, covered=[], process="test",
-            )
-        )  # fmt: skip
+    add_check(started_at=clock() - timedelta(seconds=age))
 
 
 def keeper(server: redis.Redis, **changes: Any) -> None:
@@ -88,7 +82,7 @@ def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker)
     write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
     write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
     spool(redis_server)
-    desk_state(wished_seconds=30, feasible_seconds=30)
+    add_desk(wished_seconds=30, feasible_seconds=30)
     check(age=1)
     return client
 
@@ -150,10 +144,9 @@ def test_a_queue_whose_spiders_are_missing_on_one_of_two_machines_is_named(
 
 
 def test_a_key_that_was_taken_away_too_early_is_said(
-    whole: FlaskClient, person: Callable[..., Person], settings_env: Callable[..., None]
+    whole: FlaskClient, person: People, settings_env: Callable[..., None]
 ) -> None:
-    with session() as s:
-        s.add(Contact(user_id=person().id, channel=Channel.SMS, address="+33612345601"))
+    save(Contact(user_id=person().id, channel=Channel.SMS, address="+33612345601"))
     assert (whole.get("/api/health").json or {})["status"] == "ok"
     settings_env(DATA_KEYS="another-key-another-key-another-key")
     found = whole.get("/api/health")
@@ -243,7 +236,7 @@ def test_what_is_of_a_time_to_come_is_down(
     keeper(redis_server)
     planner(redis_server, age=-86400)
     ahead = clock() + timedelta(seconds=68370)
-    desk_state(wished_seconds=30, feasible_seconds=30, due_queue="prefenligne", last_check_at=ahead)
+    add_desk(wished_seconds=30, feasible_seconds=30, due_queue="prefenligne", last_check_at=ahead)
     check(age=-68370)
     found = parts(client)
     assert {name: found[name].split("from now")[0] for name in found} == {
@@ -268,7 +261,7 @@ def queue(desk: str, age: float | None, **changes: Any) -> None:
         "feasible_seconds": 60,
         "last_outcome": Outcome.NO_SLOTS,
     }
-    desk_state(desk, **values | {"due_queue": QUEUES_OF[desk], "last_check_at": at} | changes)
+    add_desk(desk, **values | {"due_queue": QUEUES_OF[desk], "last_check_at": at} | changes)
 
 
 @pytest.mark.rule("3.12")
@@ -360,11 +353,11 @@ def test_old_checks_are_named_but_not_where_nothing_is_scheduled(
     keeper(redis_server)
     planner(redis_server)
     parts(client, 200)
-    desk_state(wished_seconds=30, feasible_seconds=30)
+    add_desk(wished_seconds=30, feasible_seconds=30)
     assert "none was checked yet" in parts(client)["checks"]
     check(age=500)
     assert "120 s are allowed" in parts(client)["checks"]
-    desk_state(wished_seconds=30, feasible_seconds=400)
+    add_desk(wished_seconds=30, feasible_seconds=400)
     parts(client, 200)
 
 

@@ -22,13 +22,13 @@ from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
 from api.models.check import Check
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
-from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from api.models.job_run import JOB_QUEUES, JobResult
 from api.models.key_sighting import KeySighting
 from api.models.notification import QUEUES, HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.stripe_event import StripeEventFlag
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from api.operations.alarms import acknowledge
 from api.operations.providers import read_left_alone
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
@@ -39,13 +39,22 @@ from configs.outcome import Outcome
 from configs.proof_spool_status import SpoolReport, publish_report
 from configs.redis import open_redis
 from configs.refused_files import publish_refusal
-from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
 from tests.api.admin.health.test_certificate import site, write_certificate
-from tests.api.operations.operators import BOTH, Written, add_operator, get_incident, list_written
-from tests.api.world import BOBIGNY, PREFECTURES, add_stripe_event, desk_state, rows
+from tests.api.messages import read_text
+from tests.api.operations.operators import BOTH, Written, add_operator, list_written
+from tests.api.world import PREFECTURES
 from tests.deploy.compose_files import DEPLOY
+from tests.factories import (
+    BOBIGNY,
+    add_desk,
+    add_job_run,
+    add_stripe_event,
+    one,
+    remove,
+    rows,
+    save,
+    save_all,
+)
 
 pytestmark = [
     pytest.mark.usefixtures("database", "redis_server", "frozen", "healthy"),
@@ -62,8 +71,7 @@ def wait(number: int, due_at: datetime, **columns: Any) -> None:
         "channel": Channel.EMAIL, "kind": "support_received", "priority": Priority.IMMEDIATE,
         "next_attempt_at": due_at, "next_nudge_at": due_at, "address": "x@example.org", "created_at": due_at,
     }  # fmt: skip
-    with session() as s:
-        s.add_all(Notification(dedupe_key=str(uuid4()), **(values | columns)) for _ in range(number))
+    save_all(Notification(dedupe_key=str(uuid4()), **(values | columns)) for _ in range(number))
 
 
 def break_provider(name: str = "telegram") -> None:
@@ -79,13 +87,7 @@ def alarms() -> list[Written]:
 
 def read_alarm() -> str:
     """Return the text of the only alarm."""
-    (row,) = (each for each in rows(Notification) if each.kind == "operations_alarm")
-    with session() as s:
-        contact = s.get_one(Contact, row.contact_id)
-        context = kind_of(row.kind).prepare(s, ClaimedRow.of(row), contact, clock())
-    assert isinstance(context, TemplateContext)
-    made = render(row.kind, row.channel, "fr", context)
-    return made.text or made.html
+    return read_text(one(Notification, Notification.kind == "operations_alarm"))
 
 
 def report_well(server: redis.Redis) -> None:
@@ -96,7 +98,7 @@ def report_well(server: redis.Redis) -> None:
     for key in (PLANNER, BACKGROUND, STREAM):
         write_report(server, LoopReport(at=now), key)
     publish_report(server, SpoolReport(at=now, machine="one", store="s3://x"))
-    desk_state(wished_seconds=30, feasible_seconds=30)
+    add_desk(wished_seconds=30, feasible_seconds=30)
     with session() as s:
         s.add(
             Check(
@@ -135,8 +137,7 @@ def test_nothing_wrong_writes_nothing(healthy: Healthy, frozen: time_machine.Tra
         wait(3, clock())
         report_well(healthy.server)
         assert jobs.watch_operations() == {"mails": 0}
-        with session() as s:
-            s.execute(sa.delete(Notification))
+        remove(Notification)
         frozen.shift(3 * MINUTE)
     assert rows(Incident) == []
 
@@ -163,51 +164,31 @@ def spend(settings_env: Callable[..., None]) -> None:
 
 def complain(number: int) -> None:
     now = clock()
-    with session() as s:
-        s.add_all(
-            ProviderEvent(
-                provider="sendgrid", event_id=str(each), notification_ids=[], kind=ReceiptKind.COMPLAINED, at=now,
-                received_at=now, applied_at=now,
-            )
-            for each in range(number)
-        )  # fmt: skip
+    save_all(
+        ProviderEvent(
+            provider="sendgrid", event_id=str(each), notification_ids=[], kind=ReceiptKind.COMPLAINED, at=now,
+            received_at=now, applied_at=now,
+        )
+        for each in range(number)
+    )  # fmt: skip
 
 
 def fail_job() -> None:
-    now = clock()
-    with session() as s:
-        s.add(
-            JobRun(
-                job="check_days",
-                due_at=now,
-                ended_at=now,
-                result=JobResult.FAILED,
-                error="KeyError",
-                next_nudge_at=now,
-            )
-        )
+    add_job_run("check_days", JobResult.FAILED, error="KeyError")
 
 
 def keep_key(days: float) -> None:
     since = clock() - timedelta(days=days)
-    with session() as s:
-        s.add(
-            KeySighting(
-                program="api", name="jwt_secret", fingerprint="x", first_seen_at=since, started_at=clock(),
-                first_since=since,
-            )
-        )  # fmt: skip
-
-
-def forget_backups() -> None:
-    with session() as s:
-        s.execute(sa.delete(BackupState))
+    save(KeySighting(
+        program="api", name="jwt_secret", fingerprint="x", first_seen_at=since, started_at=clock(),
+        first_since=since,
+    ))  # fmt: skip
 
 
 def age_checks() -> None:
     with session() as s:
         s.execute(sa.text("TRUNCATE checks"))
-    desk_state(last_check_at=None)
+    add_desk(last_check_at=None)
 
 
 class Ill(NamedTuple):
@@ -247,7 +228,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
         Ill("proofs", lambda: publish_report(server, SpoolReport(at=clock(), machine="one", store="x", trouble="full")), DEGRADED, 5, "proofs", "spiders can leave no proof"),
         Ill("records", lambda: count_dropped(server, "ants", 2, clock().date()), DEGRADED, 5, "records", "ants: 2"),
         Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
-        Ill("backups", forget_backups, DEGRADED, 30, "backups", "the base backup was not made yet"),
+        Ill("backups", lambda: remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
         Ill("files", lambda: publish_refusal(server, "api", clock(), "a.yaml:8: wrong"), DEGRADED, 5, "files", "a.yaml:8: wrong"),
     ]  # fmt: skip
 
@@ -287,7 +268,7 @@ def test_each_alarm_rings_on_an_ill_stack_once_it_has_lasted(
             case.make()
         told.append(jobs.watch_operations()["mails"])
     assert told == [0] * int(case.minutes) + [1]
-    assert (get_incident().reason, get_incident().subject) == (case.reason, case.subject)
+    assert (one(Incident).reason, one(Incident).subject) == (case.reason, case.subject)
     assert case.text in read_alarm()
 
 
@@ -346,7 +327,7 @@ def test_a_provider_that_stays_down_is_alarm_after_two_minutes(frozen: time_mach
     frozen.shift(2 * MINUTE)
     break_provider()
     assert watch() == {"mails": 1}
-    assert (get_incident().reason, get_incident().subject) == (IncidentReason.PROVIDER_DOWN, "telegram")
+    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.PROVIDER_DOWN, "telegram")
     assert alarms() == [ALARM._replace(channel=Channel.EMAIL)], "not by the provider that is down"
     assert "Un prestataire d’envoi est en panne" in read_alarm()
     frozen.shift(MINUTE)
@@ -389,10 +370,10 @@ def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_mac
         frozen.shift(MINUTE)
         mend_provider()
         frozen.shift(8 * MINUTE)
-    seen = get_incident().seen_at
+    seen = one(Incident).seen_at
     frozen.shift(10 * MINUTE)
     watch()
-    assert get_incident().ends_at == seen
+    assert one(Incident).ends_at == seen
 
 
 def test_a_trouble_that_a_look_found_over_has_not_lasted(
@@ -406,16 +387,10 @@ def test_a_trouble_that_a_look_found_over_has_not_lasted(
             healthy.server.delete("crawler:keeper:seen")
         began = clock()
         told.append(jobs.watch_operations()["mails"])
-        with session() as s:
-            s.add(
-                JobRun(
-                    job="watch_operations", due_at=began, started_at=began, ended_at=began, result=JobResult.DONE,
-                    next_nudge_at=began,
-                )
-            )  # fmt: skip
+        add_job_run("watch_operations", JobResult.DONE, began, started_at=began)
         frozen.shift(MINUTE)
     assert told == [0, 0, 0, 1]
-    assert get_incident().starts_at == began - MINUTE
+    assert one(Incident).starts_at == began - MINUTE
 
 
 def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) -> None:
@@ -442,7 +417,7 @@ def test_detections_that_nobody_matches_are_told(frozen: time_machine.Traveller)
     assert watch() == {"mails": 0}, "the sweep nudges, each time after a longer wait"
     frozen.shift(MINUTE)
     assert [watch()["mails"] for _ in range(2)] == [1, 0]
-    assert (get_incident().reason, get_incident().subject) == (IncidentReason.OLD_QUEUE, "detections")
+    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.OLD_QUEUE, "detections")
     assert "2 détections à apparier, la plus ancienne depuis 5 minutes" in read_alarm()
 
 
@@ -480,7 +455,7 @@ def test_a_provider_that_refuses_many_for_a_limit_is_told(
     assert watch() == {"mails": 0}, "a burst"
     frozen.shift(MINUTE)
     assert watch() == {"mails": 1}
-    assert (get_incident().reason, get_incident().subject) == (IncidentReason.QUOTA, reason.partition(" ")[0])
+    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.QUOTA, reason.partition(" ")[0])
     assert "10 messages refusés" in read_alarm()
 
 
@@ -505,7 +480,7 @@ def test_the_ceiling_of_sms_is_told_once_a_day(
     assert [watch()["mails"] for _ in range(2)] == [1, 0]
     assert "Le plafond des SMS du jour est atteint" in read_alarm()
     with session() as s:
-        acknowledge(s, get_incident().id)
+        acknowledge(s, one(Incident).id)
     assert watch() == {"mails": 0}
     frozen.shift(timedelta(days=1))
     wait(1, clock(), cost=Decimal(3), **(sent | {"accepted_at": clock()}))
@@ -519,11 +494,10 @@ def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_
     wait(2, clock() - 6 * MINUTE)
     watch()
     assert "terminé" not in read_alarm()
-    with session() as s:
-        s.execute(sa.delete(Notification))
+    remove(Notification)
     frozen.shift(15 * MINUTE)
     watch()
-    assert get_incident().ends_at is not None
+    assert one(Incident).ends_at is not None
     assert jobs.repeat_alarms() == {"mails": 1}
     assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()
 
@@ -533,7 +507,7 @@ def test_an_incident_that_operators_know_of_is_not_told(frozen: time_machine.Tra
     break_provider()
     watch()
     with session() as s:
-        acknowledge(s, get_incident().id)
+        acknowledge(s, one(Incident).id)
     frozen.shift(2 * MINUTE)
     break_provider()
     assert watch() == {"mails": 0}
@@ -547,4 +521,4 @@ def test_the_planner_s_loop_does_not_end_what_it_does_not_watch(frozen: time_mac
     frozen.shift(timedelta(hours=1))
     with session() as s:
         incidents.store_incidents(s, [], clock())
-    assert get_incident().ends_at is None
+    assert one(Incident).ends_at is None

@@ -2,8 +2,7 @@ import pytest
 from flask import Flask
 
 from api.models.user import Role
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser
+from tests.clients import Browser, seat_operator
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from api.answer_figures.queries import find_first_month
-from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
+from api.models.answer import AnswerValue
 from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from configs.clock import clock
-from tests.api.pages.accounts import EMAIL, create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import match, see, statements, wait_for
+from tests.api.world import statements
+from tests.clients import Browser
+from tests.factories import EMAIL, add_account, add_alert, add_answer, add_match, save, see
 
 PAGE = "/admin/reponses"
 
@@ -20,26 +20,21 @@ PAGE = "/admin/reponses"
 def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.NOTHING_THERE) -> UUID:
     """Write an answer to a detection of its own; return the detection's id."""
     detection, slots = see("2099-01-05")
-    made = match(wait_for(user_id), detection, slots)
-    with session() as s:
-        at = clock() - timedelta(minutes=minutes)
-        s.add(MatchAnswer(match_id=made, value=value, answered_at=at, via=AnswerVia.EMAIL))
+    made = add_match(add_alert(user_id), detection, slots)
+    add_answer(made, value, clock() - timedelta(minutes=minutes))
     return detection
 
 
 def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
     month = find_first_month(months_ago + 1)
-    with session() as s:
-        s.add(
-            AnswerFigure(
-                month=month, platform="ezbooking", desk_id=desk_id, alerts=alerts, found=1, too_late=2,
-                nothing_there=nothing_there, stopped=0, updated_at=clock(),
-            )
-        )  # fmt: skip
+    save(AnswerFigure(
+        month=month, platform="ezbooking", desk_id=desk_id, alerts=alerts, found=1, too_late=2,
+        nothing_there=nothing_there, stopped=0, updated_at=clock(),
+    ))  # fmt: skip
 
 
 def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
-    user = create_account()
+    user = add_account()
     detection = report(user.id)
     report(user.id, value=AnswerValue.FOUND)
     page = support.get(PAGE)
@@ -65,7 +60,7 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
 
 
 def test_ten_thousand_reports_and_many_desks_have_pages(admin: Browser) -> None:
-    detection = report(create_account().id)
+    detection = report(add_account().id)
     with session() as s:
         s.execute(
             sa.text("""

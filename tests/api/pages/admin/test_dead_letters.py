@@ -11,35 +11,32 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from tests.api.pages.accounts import create_account
-from tests.api.pages.admin.operators import send_twice
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows, statements
+from tests.api.world import Door, statements
+from tests.clients import Browser
+from tests.factories import add_account, one, rows, save_all
 
 PAGE, REPLAY = "/admin/messages-echoues", "/admin/messages-echoues/renvoi"
 
 
 @pytest.fixture
 def camille_id(admin: Browser) -> UUID:
-    return create_account().id
+    return add_account().id
 
 
 def fail(user_id: UUID, number: int = 1, hours: float = 0, **columns: object) -> list[UUID]:
     """Write messages that failed for good so many hours ago."""
     at = clock() - timedelta(hours=hours)
     values = {"channel": Channel.EMAIL, "kind": "verify_email", "reason": "sendgrid answered 500"} | columns
-    with session() as s:
-        contact = s.scalars(sa.select(Contact).where(Contact.user_id == user_id)).one()
-        made = [
-            Notification(
-                user_id=user_id, contact_id=contact.id, priority=Priority.CRITICAL, dedupe_key=str(uuid4()),
-                state=State.FAILED, attempts=5, failed_at=at, next_attempt_at=at, next_nudge_at=at, **values,
-            )
-            for _ in range(number)
-        ]  # fmt: skip
-        s.add_all(made)
-        s.flush()
-        return [each.id for each in made]
+    contact = one(Contact, Contact.user_id == user_id)
+    made = [
+        Notification(
+            user_id=user_id, contact_id=contact.id, priority=Priority.CRITICAL, dedupe_key=str(uuid4()),
+            state=State.FAILED, attempts=5, failed_at=at, next_attempt_at=at, next_nudge_at=at, **values,
+        )
+        for _ in range(number)
+    ]  # fmt: skip
+    save_all(made)
+    return [each.id for each in made]
 
 
 def list_states() -> list[State]:
@@ -113,7 +110,7 @@ def test_a_form_that_is_sent_twice_sends_once(admin: Browser, camille_id: UUID, 
 def test_two_at_once_send_once(admin: Browser, camille_id: UUID, door: Door) -> None:
     letters = fail(camille_id, 20)
     admin.get(REPLAY)
-    send_twice(admin, REPLAY, typed="20")
+    admin.send_twice(REPLAY, typed="20")
     assert sorted(door.nudged) == sorted(letters)
 
 
@@ -193,7 +190,7 @@ def test_ten_thousand_messages_have_pages(admin: Browser, camille_id: UUID) -> N
 
 
 def test_support_reads_and_sends_nothing(support: Browser) -> None:
-    (letter,) = fail(create_account().id)
+    (letter,) = fail(add_account().id)
     page = support.get(PAGE)
     assert "sendgrid answered 500" in page.text
     assert "renvoi" not in page.html

@@ -3,32 +3,30 @@
 from datetime import timedelta
 
 from api.models.audit import AuditEntry
-from api.models.base import session
-from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, desk_state, rows, wait_for
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows
 
 PAGE = f"/admin/guichets/{BOBIGNY}"
 
 
-def add_check() -> None:
-    with session() as s:
-        s.add(
-            Check(
-                started_at=clock() - timedelta(seconds=60), desk_id=BOBIGNY, outcome=Outcome.BLOCKED,
-                evidence="403 <b>Forbidden</b>", milliseconds=90, requests=2, slots_seen=0, covered=[],
-                process="host:17", error="KeyError('slots')",
-            )
-        )  # fmt: skip
+def block() -> None:
+    add_check(
+        started_at=clock() - timedelta(seconds=60),
+        outcome=Outcome.BLOCKED,
+        evidence="403 <b>Forbidden</b>",
+        milliseconds=90,
+        requests=2,
+        process="host:17",
+        error="KeyError('slots')",
+    )
 
 
 def test_desks_are_chosen_by_prefecture_status_and_pause(admin: Browser) -> None:
-    desk_state(status=DeskStatus.ERROR, status_reason="unreachable")
-    desk_state("bobigny_93/naturalisation", status=DeskStatus.PAUSED, paused_at=clock(), pause_reason="essai")
+    add_desk(status=DeskStatus.ERROR, status_reason="unreachable")
+    add_desk("bobigny_93/naturalisation", status=DeskStatus.PAUSED, paused_at=clock(), pause_reason="essai")
     for query, shown in (
         ("prefectureId=bobigny_93", {"titre-sejour", "naturalisation", "visa"}),
         ("prefectureId=&status=ERROR&paused=", {"titre-sejour"}),
@@ -47,9 +45,9 @@ def test_desks_are_chosen_by_prefecture_status_and_pause(admin: Browser) -> None
 
 
 def test_a_desk_is_shown_with_its_checks_and_who_waits(admin: Browser) -> None:
-    desk_state(status=DeskStatus.ACTIVE, status_reason="watched", wished_seconds=30, achieved_seconds=45)
-    add_check()
-    wait_for(create_account().id)
+    add_desk(status=DeskStatus.ACTIVE, status_reason="watched", wished_seconds=30, achieved_seconds=45)
+    block()
+    add_alert(add_account().id)
     page = admin.get(PAGE)
     assert page.headings == [BOBIGNY]
     for text in (
@@ -85,7 +83,7 @@ def test_a_desk_is_paused_and_resumed(admin: Browser) -> None:
 
 def test_a_pause_that_many_notice_has_the_desk_typed(admin: Browser) -> None:
     for number in range(10):
-        wait_for(create_account(f"user{number}@example.org").id)
+        add_alert(add_account(f"user{number}@example.org").id)
     page = admin.get(f"{PAGE}/pause")
     assert "10 personnes attendent un créneau ici" in page.text
     admin.send("/pause", reason="essai")

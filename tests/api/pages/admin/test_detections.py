@@ -9,21 +9,16 @@ from api.models.base import session
 from api.models.slot import Detection
 from configs.clock import clock
 from configs.proofs import new_key
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, match, rows, see, statements, wait_for
+from tests.api.world import statements
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_account, add_alert, add_match, change, rows, see
 
 LIST = "/admin/detections"
 
 
-def prove(detection: UUID) -> None:
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = new_key(clock())
-
-
 def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
     detection, slots = see("2099-01-05T09:00:00+01:00", "open", seats=3)
-    match(wait_for(create_account().id), detection, slots)
+    add_match(add_alert(add_account().id), detection, slots)
     page = support.get(LIST)
     assert BOBIGNY in page.text
     page = support.get(f"{LIST}/{detection}")
@@ -36,7 +31,7 @@ def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
 
 def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
     detection, _ = see("2099-01-05")
-    prove(detection)
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     page = admin.get(f"{LIST}/{detection}")
     assert f"{LIST}/{detection}/preuve" in page.html
     assert "/l/proof/" not in page.html, "a link that is made when it is asked for"
@@ -85,7 +80,7 @@ def test_ten_thousand_detections_and_slots_have_pages(admin: Browser) -> None:
 
 def test_for_a_user_no_page_is_there(camille: Browser) -> None:
     detection, _ = see("2099-01-05")
-    prove(detection)
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     for path in (LIST, f"{LIST}/{detection}", f"{LIST}/{detection}/preuve"):
         camille.get(path)
         assert camille.status == 404, path

@@ -4,19 +4,15 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
 from api.models.audit import AuditEntry
-from api.models.base import session
 from api.models.desk import HostState
 from api.models.login import Login
 from api.models.user import Role
 from configs.clock import clock
-from tests.api.pages.accounts import create_account
-from tests.api.pages.admin.operators import give_role, seat_operator
-from tests.api.pages.browser import Browser
-from tests.api.world import rows
+from tests.clients import Browser, seat_operator
+from tests.factories import add_account, change, give_role, rows
 
 HOST = "127.77.0.93:8800"
 PAGE, STOP = "/admin/sites", f"/admin/sites/{HOST}/arret"
@@ -27,7 +23,7 @@ def list_actions() -> list[str]:
 
 
 def test_a_visitor_is_led_to_the_sign_in_and_back(visitor: Browser) -> None:
-    create = create_account()
+    create = add_account()
     give_role(create.id, Role.SUPPORT, second_factor=False)
     visitor.get(f"{PAGE}?limit=2")
     assert visitor.location.startswith("/login?next=admin_hosts.list_hosts")
@@ -75,8 +71,7 @@ def test_without_a_second_factor_an_operator_sees_nothing(app: Flask) -> None:
 
 
 def test_a_login_from_before_the_second_factor_has_to_show_it(admin: Browser) -> None:
-    with session() as s:
-        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(days=2)))
+    change(Login, proven_at=clock() - timedelta(days=2))
     admin.get(PAGE)
     assert admin.location.startswith("/prove?next=admin_hosts.list_hosts")
 

@@ -1,10 +1,8 @@
 """Operators' pages of web hosts."""
 
-from api.models.base import session
 from api.models.desk import HostState
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, desk_state, rows, wait_for
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_account, add_alert, add_desk, rows, save
 
 HOST = "127.77.0.93:8800"
 PAGE = f"/admin/sites/{HOST}"
@@ -19,9 +17,8 @@ def test_the_list_leads_to_each_host_page_by_page(admin: Browser) -> None:
 
 
 def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
-    desk_state(status_reason="watched")
-    with session() as s:
-        s.add(HostState(host=HOST, budget_share=0.5, rests_in_a_row=2))
+    add_desk(status_reason="watched")
+    save(HostState(host=HOST, budget_share=0.5, rests_in_a_row=2))
     page = admin.get(PAGE)
     assert BOBIGNY in page.text
     assert "50 %" in page.text.replace("\u202f", " ").replace("\xa0", " ")
@@ -30,7 +27,7 @@ def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
 
 
 def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
-    wait_for(create_account().id)
+    add_alert(add_account().id)
     page = admin.get(f"{PAGE}/arret")
     assert "1 personne attend un créneau ici." in page.text
     admin.send("/arret", reason="essai", typed=HOST)

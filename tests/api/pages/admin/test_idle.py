@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 _JSON = {"Accept": "application/json"}
 POLLS = ["/admin/en-direct", "/notifications/direct"]

@@ -2,11 +2,10 @@
 
 from datetime import timedelta
 
-from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from configs.clock import clock
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, rows
+from tests.clients import Browser
+from tests.factories import BOBIGNY, rows, save
 
 HOST = "127.77.0.93:8800"
 
@@ -22,11 +21,8 @@ def add_incident(
         "alarm_params": {},
         "told_at": began,
     }
-    with session() as s:
-        made = Incident(subject=subject, reason=reason, **(given | columns))
-        s.add(made)
-        s.flush()
-        return made.id
+    made = save(Incident(subject=subject, reason=reason, **(given | columns)))
+    return made.id
 
 
 def test_incidents_are_chosen_and_lead_to_their_subject(admin: Browser) -> None:

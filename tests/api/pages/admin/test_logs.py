@@ -1,35 +1,27 @@
 """Operators' pages of job runs and of the audit."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
 
 from api.models.audit import ActorKind, AuditEntry
-from api.models.base import session
-from api.models.job_run import JobResult, JobRun
+from api.models.job_run import JobResult
 from api.models.user import Role
 from configs.clock import clock
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser
+from tests.clients import Browser, seat_operator
+from tests.factories import add_job_run, save
 
 
-def add_run(job: str, result: JobResult | None, **columns: object) -> None:
-    ended = clock() if result else None
-    with session() as s:
-        s.add(
-            JobRun(
-                job=job, due_at=clock() - timedelta(minutes=1), started_at=clock(), ended_at=ended, result=result,
-                attempts=1, next_nudge_at=clock(), **columns,
-            )
-        )  # fmt: skip
+def add_run(job: str, result: JobResult | None, **columns: Any) -> None:
+    add_job_run(job, result, due_at=clock() - timedelta(minutes=1), started_at=clock(), attempts=1, **columns)
 
 
-def add_entry(action: str = "host.stop", **columns: object) -> None:
+def add_entry(action: str = "host.stop", **columns: Any) -> None:
     given = {"actor_id": None, "actor_kind": ActorKind.COMMAND, "subject_type": "host", "subject_id": "x:1"}
-    with session() as s:
-        s.add(AuditEntry(at=clock(), action=action, **(given | columns)))
+    save(AuditEntry(at=clock(), action=action, **(given | columns)))
 
 
 def test_job_runs_are_chosen_by_job_and_result(admin: Browser) -> None:

@@ -1,12 +1,10 @@
 """Operators' pages of payments: the list, one payment, its refund, differences with Stripe, and totals."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 from flask import Flask
 
 from api.invoices.issuing import issue_due
@@ -15,29 +13,18 @@ from api.models.base import session
 from api.models.login import Login
 from api.models.payment import Payment, Refund, StripeId
 from api.models.user import Role
-from api.payments import client as stripe_client
 from configs.clock import clock
-from deploy.sandbox.control_client import StripeControl
-from tests.api.pages.accounts import create_account
-from tests.api.pages.admin.operators import seat_operator, send_twice
-from tests.api.pages.browser import Browser
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
-from tests.api.world import Door, add_difference, add_payment, rows, statements
+from tests.api.world import statements
+from tests.clients import Browser, seat_operator
+from tests.factories import add_account, add_difference, add_payment, change, rows
 
 LIST = "/admin/paiements"
 
 
 @pytest.fixture
 def buyer_id() -> UUID:
-    return create_account().id
-
-
-@pytest.fixture
-def shop(
-    frozen: time_machine.Traveller, stripe_stand_in: StripeControl, app: Flask, door: Door
-) -> Iterator[Shop]:
-    yield Shop(stripe_stand_in, app.test_client(), door, frozen)
-    stripe_client._make_client.cache_clear()
+    return add_account().id
 
 
 @pytest.fixture
@@ -207,7 +194,7 @@ def test_a_form_that_is_sent_twice_gives_back_once(shop: Shop, admin: Browser, b
 def test_two_at_once_give_back_once(shop: Shop, admin: Browser, buyer_id: UUID) -> None:
     payment_id = shop.buy(buyer_id)
     admin.get(f"{write_address(payment_id)}/remboursement?amount=5")
-    codes = send_twice(admin, "/remboursement", note="essai", typed=find_number(payment_id))
+    codes = admin.send_twice("/remboursement", note="essai", typed=find_number(payment_id))
     assert codes == [303, 422]
     assert [each.amount_cents for each in list_refunds(payment_id)] == [500]
 
@@ -266,7 +253,7 @@ def test_support_sees_payments_and_gives_nothing_back(support: Browser, buyer_id
 
 
 def test_for_the_payer_there_is_no_such_page(camille: Browser, app: Flask) -> None:
-    payment_id = add_payment(create_account("other@example.org").id)
+    payment_id = add_payment(add_account("other@example.org").id)
     for path in (LIST, write_address(payment_id), f"{write_address(payment_id)}/remboursement"):
         camille.get(path)
         assert camille.status == 404, path
@@ -275,7 +262,7 @@ def test_for_the_payer_there_is_no_such_page(camille: Browser, app: Flask) -> No
 def test_payments_are_found_by_number_state_account_and_stripe_s_id(
     shop: Shop, admin: Browser, buyer_id: UUID
 ) -> None:
-    order, paid = shop.order(buyer_id), shop.buy(create_account("other@example.org").id)
+    order, paid = shop.order(buyer_id), shop.buy(add_account("other@example.org").id)
     numbers = {each: find_number(each) for each in (order.payment_id, paid)}
     for query, expected in {
         f"orderNumber={numbers[paid]}": paid,
@@ -311,8 +298,7 @@ def test_ten_thousand_payments_have_pages(admin: Browser, buyer_id: UUID) -> Non
 
 def test_of_a_deleted_account_nobody_is_told(admin: Browser, buyer_id: UUID) -> None:
     payment_id = add_payment(buyer_id)
-    with session() as s:
-        s.get_one(Payment, payment_id).user_id = None
+    change(Payment, Payment.id == payment_id, user_id=None)
     page = admin.get(write_address(payment_id))
     assert "supprimé" in page.text
     page = admin.get(f"{write_address(payment_id)}/remboursement?amount=1")

@@ -4,20 +4,16 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
 from api.models.audit import AuditEntry
-from api.models.base import session
 from api.models.desk import DeskState, HostState
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, rows
+from tests.clients import Browser, seat_operator
+from tests.factories import BOBIGNY, add_account, add_grant, change, rows
 
 HOST = "127.77.0.93:8800"
 STOP, GO = f"/admin/sites/{HOST}/arret", f"/admin/sites/{HOST}/reprise"
@@ -89,7 +85,7 @@ def test_a_pause_that_nobody_saw_is_not_lifted(
 
 
 def test_a_role_that_another_gave_meanwhile_is_not_taken(admin: Browser, other: Browser) -> None:
-    user_id = create_account().id
+    user_id = add_account().id
     path = f"/admin/utilisateurs/{user_id}/role"
     admin.get(path)
     act(other, path, role="admin", typed="camille@example.org")
@@ -101,18 +97,12 @@ def test_a_role_that_another_gave_meanwhile_is_not_taken(admin: Browser, other: 
 
 
 def test_a_plan_that_became_longer_meanwhile_is_not_ended(admin: Browser) -> None:
-    user_id, now = create_account().id, clock()
-    with session() as s:
-        grant = Grant(
-            user_id=user_id, plan=PlanName.URGENCE_7J, starts_at=now, ends_at=now + timedelta(1), source="payment"
-        )  # fmt: skip
-        s.add(grant)
-        s.flush()
-        grant_id = grant.id
+    user_id, now = add_account().id, clock()
+    grant = add_grant(user_id, PlanName.URGENCE_7J, source="payment")
+    grant_id = grant.id
     path = f"/admin/utilisateurs/{user_id}/formules/{grant_id}/fin"
     admin.get(path)
-    with session() as s:
-        s.execute(sa.update(Grant).values(ends_at=now + timedelta(7)))
+    change(Grant, ends_at=now + timedelta(7))
     admin.send(path, typed="URGENCE 7J")
     assert admin.status == 422
     assert rows(Grant)[0].ends_at == now + timedelta(7)

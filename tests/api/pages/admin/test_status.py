@@ -12,8 +12,8 @@ from api.admin.health.status_report import HEALTH
 from api.models.audit import AuditEntry
 from api.pages.admin.status.view_data import StatusView
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, rows
+from tests.clients import Browser
+from tests.factories import BOBIGNY, rows
 
 
 def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:

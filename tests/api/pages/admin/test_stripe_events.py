@@ -1,36 +1,20 @@
 """Operators' pages of Stripe's events: the list, and applying one again."""
 
-from collections.abc import Iterator
-
-import pytest
 import sqlalchemy as sa
-import time_machine
 from flask import Flask
 
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.stripe_event import StripeEventFlag
-from api.payments import client as stripe_client
-from deploy.sandbox.control_client import StripeControl
-from tests.api.pages.accounts import create_account
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser
 from tests.api.payments.shop import Shop, list_grants
-from tests.api.world import Door, add_stripe_event, rows
+from tests.clients import Browser, seat_operator
+from tests.factories import add_account, add_stripe_event, rows
 
 LIST = "/admin/evenements-stripe"
 
 
-@pytest.fixture
-def shop(
-    frozen: time_machine.Traveller, stripe_stand_in: StripeControl, app: Flask, door: Door
-) -> Iterator[Shop]:
-    yield Shop(stripe_stand_in, app.test_client(), door, frozen)
-    stripe_client._make_client.cache_clear()
-
-
 def test_an_event_that_waits_is_applied_again(shop: Shop, app: Flask) -> None:
-    buyer, admin = create_account(), seat_operator(app)
+    buyer, admin = add_account(), seat_operator(app)
     order = shop.order(buyer.id)
     shop.control.pay(order.session_id)
     shop.control.mode("error_500", path="/v1/")

@@ -15,17 +15,16 @@ from api.models.notification import Notification
 from api.models.user import Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.pages.accounts import EMAIL, create_account
-from tests.api.pages.admin.operators import send_twice
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows, statements, wait_for
+from tests.api.world import Door, statements
+from tests.clients import Browser
+from tests.factories import EMAIL, add_account, add_alert, add_grant, change, rows
 
 LIST, SEARCH = "/admin/utilisateurs", "/admin/utilisateurs/recherche"
 
 
 @pytest.fixture
 def camille_id() -> UUID:
-    return create_account().id
+    return add_account().id
 
 
 def write_address(user_id: UUID) -> str:
@@ -34,14 +33,7 @@ def write_address(user_id: UUID) -> str:
 
 def hold(user_id: UUID, days: float = 1, starts: float = -0.5, plan: PlanName = PlanName.URGENCE_7J) -> UUID:
     """Write a grant from `starts` days from now on."""
-    begins = clock() + timedelta(days=starts)
-    with session() as s:
-        made = Grant(
-            user_id=user_id, plan=plan, starts_at=begins, ends_at=begins + timedelta(days=days), source="payment"
-        )  # fmt: skip
-        s.add(made)
-        s.flush()
-        return made.id
+    return add_grant(user_id, plan, days, starts, source="payment").id
 
 
 def list_actions(action: str) -> list[AuditEntry]:
@@ -56,7 +48,7 @@ def read_role(user_id: UUID) -> Role:
 def test_a_user_is_found_by_address_which_stands_in_no_url(
     admin: Browser, camille_id: UUID, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    create_account("somebody@example.org")
+    add_account("somebody@example.org")
     admin.get(LIST)
     page = admin.send(SEARCH, email="CAMILLE@example.org")
     assert admin.status == 200
@@ -125,12 +117,7 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
     admin.get(path)
     admin.send("/lien-de-reprise")
     assert "Ce compte n’a pas changé d’adresse" in admin.page.text
-    with session() as s:
-        s.execute(
-            sa.update(Contact)
-            .where(Contact.user_id == camille_id)
-            .values(former_address="Left@example.org", moved_at=clock())
-        )
+    change(Contact, Contact.user_id == camille_id, former_address="Left@example.org", moved_at=clock())
     admin.get(LIST)
     assert write_address(camille_id) in admin.send(SEARCH, email="left@example.org").html
     assert path in admin.get(write_address(camille_id)).html
@@ -148,7 +135,7 @@ def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
 
 
 def test_a_plan_is_given_after_one_more_question(admin: Browser, camille_id: UUID, door: Door) -> None:
-    alert = wait_for(camille_id)
+    alert = add_alert(camille_id)
     page = admin.get(f"{write_address(camille_id)}/formule")
     assert "Ce compte n’a pas de formule en ce moment." in page.text
     assert rows(Grant) == []
@@ -165,8 +152,7 @@ def test_a_plan_is_given_after_one_more_question(admin: Browser, camille_id: UUI
 def test_the_end_of_a_given_plan_is_told_in_the_operator_s_time(
     frozen: time_machine.Traveller, admin: Browser, camille_id: UUID
 ) -> None:
-    with session() as s:
-        s.execute(sa.update(User).where(User.email == "admin@example.org").values(time_zone="Indian/Reunion"))
+    change(User, User.email == "admin@example.org", time_zone="Indian/Reunion")
     admin.get(f"{write_address(camille_id)}/formule")
     admin.send("/formule", plan="URGENCE_7J", days="3")
     assert "13:00" in admin.follow().text, "09:00 UTC"
@@ -188,7 +174,7 @@ def test_a_form_that_is_sent_twice_gives_once(admin: Browser, camille_id: UUID) 
 
 def test_two_at_once_give_once(admin: Browser, camille_id: UUID) -> None:
     admin.get(f"{write_address(camille_id)}/formule")
-    assert send_twice(admin, "/formule", plan="URGENCE_7J") == [303, 422]
+    assert admin.send_twice("/formule", plan="URGENCE_7J") == [303, 422]
     assert len(rows(Grant)) == 1
 
 
@@ -241,7 +227,7 @@ def test_a_plan_that_has_not_begun_is_removed(admin: Browser, camille_id: UUID) 
 
 
 def test_a_grant_is_found_under_its_own_user_only(admin: Browser, camille_id: UUID) -> None:
-    other = create_account("other@example.org").id
+    other = add_account("other@example.org").id
     admin.get(f"{write_address(other)}/formules/{hold(camille_id)}/fin")
     assert admin.status == 404
 
@@ -264,7 +250,7 @@ def test_the_last_admin_and_an_unconfirmed_address_keep_their_role(admin: Browse
     admin.get(f"{write_address(me)}/role")
     page = admin.send("/role", role="user", typed="admin@example.org")
     assert "C’est le dernier administrateur" in page.text
-    stranger = create_account("stranger@example.org", confirmed=False).id
+    stranger = add_account("stranger@example.org", confirmed=False).id
     admin.get(f"{write_address(stranger)}/role")
     page = admin.send("/role", role="admin", typed="stranger@example.org")
     assert "Cette adresse n’est pas confirmée" in page.text
@@ -273,8 +259,7 @@ def test_the_last_admin_and_an_unconfirmed_address_keep_their_role(admin: Browse
 
 
 def test_money_and_roles_need_a_recent_proof(admin: Browser, camille_id: UUID) -> None:
-    with session() as s:
-        s.execute(sa.update(Login).values(proven_at=clock() - timedelta(hours=1)))
+    change(Login, proven_at=clock() - timedelta(hours=1))
     grant = hold(camille_id)
     for path in ("formule", "role", f"formules/{grant}/fin"):
         admin.get(f"{write_address(camille_id)}/{path}")
@@ -295,7 +280,7 @@ def test_grants_have_pages(admin: Browser, camille_id: UUID) -> None:
 
 
 def test_for_a_user_no_page_is_there(camille: Browser, app: Flask) -> None:
-    other = create_account("other@example.org").id
+    other = add_account("other@example.org").id
     for path in (LIST, write_address(other), f"{write_address(other)}/role"):
         camille.get(path)
         assert camille.status == 404, path

@@ -4,7 +4,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 
 from api import cache
@@ -17,8 +16,8 @@ from api.outlook.schemas import HeatCell
 from api.pages.advice.heat_map import build_heat_map
 from configs.clock import clock
 from configs.outcome import Outcome
-from tests.api.pages.browser import Browser, Page
-from tests.api.world import BOBIGNY, desk_state, see
+from tests.clients import Browser, Page
+from tests.factories import BOBIGNY, add_desk, change, save, see
 
 PARIS = ZoneInfo("Europe/Paris")
 WISH = "/departements/bobigny_93/titre-sejour"
@@ -40,13 +39,12 @@ def open_slots(openings: int) -> None:
         opened = clock().astimezone(PARIS).replace(hour=8, minute=10) - timedelta(days=3, weeks=week)
         _, ids = see("2027-01-05", at=opened)
         gone = {"gone_at": opened + timedelta(minutes=5), "gone_reason": GoneReason.TAKEN}
-        with session() as s:
-            s.execute(sa.update(SlotRow).where(SlotRow.id.in_(ids)).values(gone))
+        change(SlotRow, SlotRow.id.in_(ids), **gone)
 
 
 def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor: Browser) -> None:
     open_slots(10)
-    desk_state(
+    add_desk(
         status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
         wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
     )  # fmt: skip
@@ -81,13 +79,13 @@ def test_each_plan_leads_to_an_account_with_wish_and_plan(visitor: Browser) -> N
 
 
 def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
-    desk_state("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
+    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     page = visitor.get("/departements/bobigny_93/naturalisation")
     assert "Un captcha cache les créneaux de cette démarche" in page.text
     assert "22 novembre 2026" in page.text
     assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
-    desk_state(last_outcome=Outcome.CLOSED)
-    desk_state("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    add_desk(last_outcome=Outcome.CLOSED)
+    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
     cache._open_cache.cache_clear()
     page = visitor.get("/departements/cergy_95/titre-sejour")
     assert "Aucune page de rendez-vous n’est connue" in page.text
@@ -96,7 +94,7 @@ def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Brows
 
 
 def test_a_page_that_closed_and_one_that_is_stale_say_so(visitor: Browser) -> None:
-    desk_state(last_outcome=Outcome.CLOSED)
+    add_desk(last_outcome=Outcome.CLOSED)
     page = visitor.get(WISH)
     assert "a fermé ou déplacé cette page" in page.text
     assert "Nous ne vendons pas d’alerte" in page.text
@@ -121,13 +119,10 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
 
 
 def answer_alerts(found: int, too_late: int, nothing_there: int) -> None:
-    with session() as s:
-        s.add(
-            AnswerFigure(
-                month=clock().date().replace(day=1), platform="ezbooking", desk_id=BOBIGNY, alerts=400, found=found,
-                too_late=too_late, nothing_there=nothing_there, stopped=0, updated_at=clock(),
-            )
-        )  # fmt: skip
+    save(AnswerFigure(
+        month=clock().date().replace(day=1), platform="ezbooking", desk_id=BOBIGNY, alerts=400, found=found,
+        too_late=too_late, nothing_there=nothing_there, stopped=0, updated_at=clock(),
+    ))  # fmt: skip
 
 
 def read_text(visitor: Browser) -> str:

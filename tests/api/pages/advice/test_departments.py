@@ -7,8 +7,8 @@ import time_machine
 from api import cache
 from api.pages.advice.place_search import search_places
 from configs.clock import clock
-from tests.api.pages.browser import Browser, Page
-from tests.api.world import see
+from tests.clients import Browser, Page
+from tests.factories import see
 
 
 @pytest.fixture(autouse=True)

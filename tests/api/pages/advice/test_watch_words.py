@@ -20,7 +20,7 @@ from api.pages.watch_words import (
 )
 from configs.desk import Grade, WatchLevel
 from configs.prefecture import desks
-from tests.api.world import BOBIGNY
+from tests.factories import BOBIGNY
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,17 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.notification import Notification
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
 from configs.clock import clock
 from configs.proofs import new_key
-from tests.api.pages.accounts import create_account
 from tests.api.pages.alerts.test_new_alert import MARKUP, WISH, hold
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, desk_state, match, rows, see, statements, wait_for
+from tests.api.world import Door, statements
+from tests.clients import Browser
+from tests.factories import add_account, add_alert, add_desk, add_match, change, rows, see
 
 TASKS = ("", "/modifier", "/fermer", "/trouve")
 
@@ -22,7 +20,7 @@ TASKS = ("", "/modifier", "/fermer", "/trouve")
 @pytest.fixture
 def alert(camille: Browser) -> UUID:
     (user,) = rows(User)
-    return wait_for(user.id)
+    return add_alert(user.id)
 
 
 def show(browser: Browser, alert: UUID, task: str = "") -> str:
@@ -38,7 +36,7 @@ def ask_parts(browser: Browser, alert: UUID, etag: str = "") -> tuple[int, dict[
 
 
 def test_it_shows_what_is_watched_and_when_it_was_last_proven(camille: Browser, alert: UUID) -> None:
-    desk_state(last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=5), achieved_seconds=60)
+    add_desk(last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=5), achieved_seconds=60)
     text = show(camille, alert)
     assert "Seine-Saint-Denis (93)" in text
     assert "Titre de séjour : vie privée et familiale (Bobigny)" in text
@@ -54,7 +52,7 @@ def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
     assert (status, ask_parts(camille, alert, etag)[0]) == (200, 304)
     assert set(before) == {"watch", "slots", "messages"}
     detection, slots = see("2026-12-21T09:00:00+00:00", "2026-12-21T09:30:00+00:00")
-    match(alert, detection, slots)
+    add_match(alert, detection, slots)
     _, after, _ = ask_parts(camille, alert, etag)
     assert "2 encore ouverts" in after["slots"]
     assert "lundi 21 décembre 2026" in after["slots"]
@@ -65,22 +63,18 @@ def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
 
 def test_slots_that_are_gone_are_not_offered(camille: Browser, alert: UUID) -> None:
     detection, slots = see("2026-12-21T09:00:00+00:00")
-    match(alert, detection, slots)
-    with session() as s:
-        for slot in s.query(SlotRow):
-            slot.gone_at, slot.gone_reason = clock(), GoneReason.TAKEN
+    add_match(alert, detection, slots)
+    change(SlotRow, gone_at=clock(), gone_reason=GoneReason.TAKEN)
     text = show(camille, alert)
     assert "Plus de place" in text
     assert "Réserver" not in text
 
 
 def test_slots_that_are_open_stand_above_newer_ones_that_are_gone(camille: Browser, alert: UUID) -> None:
-    match(alert, *see("2026-12-21T09:00:00+00:00"))
+    add_match(alert, *see("2026-12-21T09:00:00+00:00"))
     gone, slots = see("2026-12-22T09:00:00+00:00")
-    match(alert, gone, slots)
-    with session() as s:
-        taken = sa.update(SlotRow).where(SlotRow.id.in_(slots))
-        s.execute(taken.values(gone_at=clock(), gone_reason=GoneReason.TAKEN))
+    add_match(alert, gone, slots)
+    change(SlotRow, SlotRow.id.in_(slots), gone_at=clock(), gone_reason=GoneReason.TAKEN)
     text = show(camille, alert)
     assert text.index("lundi 21 décembre 2026") < text.index("Plus de place")
 
@@ -93,8 +87,8 @@ def test_without_a_plan_it_says_that_nothing_is_sent(camille: Browser, alert: UU
 
 def test_another_alerts_slots_are_not_shown(camille: Browser, alert: UUID) -> None:
     (user,) = rows(User)
-    other = wait_for(user.id)
-    match(other, *see("2026-12-21T09:00:00+00:00"))
+    other = add_alert(user.id)
+    add_match(other, *see("2026-12-21T09:00:00+00:00"))
     assert "Pas encore de créneau" in show(camille, alert)
     assert "1 encore ouvert" in show(camille, other)
 
@@ -102,13 +96,12 @@ def test_another_alerts_slots_are_not_shown(camille: Browser, alert: UUID) -> No
 def test_many_slots_take_as_many_statements_as_none(camille: Browser, alert: UUID) -> None:
     none = statements(lambda: camille.get(f"/alertes/{alert}"))
     for hour in range(3):
-        match(alert, *see(f"2026-12-21T0{hour}:00:00+00:00"))
+        add_match(alert, *see(f"2026-12-21T0{hour}:00:00+00:00"))
     assert statements(lambda: camille.get(f"/alertes/{alert}")) == none <= 8
 
 
 def test_its_language_and_texts_are_safe(camille: Browser, alert: UUID) -> None:
-    with session() as s:
-        s.get_one(Alert, alert).name = MARKUP
+    change(Alert, Alert.id == alert, name=MARKUP)
     for task in TASKS:
         show(camille, alert, task)
         assert MARKUP not in camille.page.html
@@ -118,7 +111,7 @@ def test_its_language_and_texts_are_safe(camille: Browser, alert: UUID) -> None:
 
 
 def test_another_users_alert_does_not_exist(camille: Browser) -> None:
-    theirs = wait_for(create_account("other@example.org").id)
+    theirs = add_alert(add_account("other@example.org").id)
     (detection,) = [see("2026-12-21T09:00:00+00:00")[0]]
     for task in (*TASKS, "/direct", "/rendez-vous.ics", f"/preuve/{detection}"):
         camille.get(f"/alertes/{theirs}{task}")
@@ -127,7 +120,7 @@ def test_another_users_alert_does_not_exist(camille: Browser) -> None:
 
 @pytest.mark.parametrize("task", ["modifier", "pause", "reprendre", "essai", "fermer", "trouve"])
 def test_another_users_alert_is_not_changed(camille: Browser, alert: UUID, task: str) -> None:
-    theirs = wait_for(create_account("other@example.org").id)
+    theirs = add_alert(add_account("other@example.org").id)
     camille.get(f"/alertes/{alert}/modifier")
     data = camille.page.find_form("/modifier")["fields"]
     camille._show(camille.client.post(f"/alertes/{theirs}/{task}", data=data, headers=camille.headers))
@@ -137,7 +130,7 @@ def test_another_users_alert_is_not_changed(camille: Browser, alert: UUID, task:
 
 
 def test_a_visitor_is_led_to_the_sign_in(visitor: Browser) -> None:
-    alert = wait_for(create_account().id)
+    alert = add_alert(add_account().id)
     for task in (*TASKS, "/rendez-vous.ics"):
         visitor.get(f"/alertes/{alert}{task}")
         assert visitor.location.startswith("/login?next=alert_pages."), task
@@ -233,11 +226,10 @@ def test_a_wrong_edit_changes_nothing(camille: Browser, alert: UUID) -> None:
 
 def test_a_proof_is_a_fresh_link(camille: Browser, alert: UUID) -> None:
     detection, slots = see("2026-12-21T09:00:00+00:00")
-    match(alert, detection, slots)
+    add_match(alert, detection, slots)
     camille.get(f"/alertes/{alert}/preuve/{detection}")
     assert camille.status == 404
-    with session() as s:
-        s.get_one(Detection, detection).proof_key = new_key(clock())
+    change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     page = camille.get(f"/alertes/{alert}")
     assert f"/preuve/{detection}" in page.html
     answer = camille.client.get(f"/alertes/{alert}/preuve/{detection}")

@@ -4,30 +4,28 @@ from datetime import time
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.pages.alerts.test_new_alert import NEW, WISH, hold
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows, wait_for
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import add_alert, change, remove, rows, save
 
 OFFER = "Appelez-moi quand un créneau s’ouvre"
 
 
 def add_number() -> None:
     (user,) = rows(User)
-    with session() as s:
-        s.add(Contact(user_id=user.id, channel=Channel.SMS, address="+33612345678", verified_at=clock()))
+    save(Contact(user_id=user.id, channel=Channel.SMS, address="+33612345678", verified_at=clock()))
 
 
 @pytest.fixture
 def alert(camille: Browser) -> UUID:
     (user,) = rows(User)
-    return wait_for(user.id)
+    return add_alert(user.id)
 
 
 def read_calls() -> tuple[bool, time, time]:
@@ -86,9 +84,8 @@ def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
     edit = f"/alertes/{alert}/modifier"
     camille.get(edit)
     camille.send(edit, **{"voice.enabled": "true", "voice.from": "07:00"})
-    with session() as s:
-        s.execute(sa.delete(Grant))
-        s.execute(sa.delete(Contact).where(Contact.channel == Channel.SMS))
+    remove(Grant)
+    remove(Contact, Contact.channel == Channel.SMS)
     camille.get(edit)
     camille.send(edit, name="Maman")
     assert (rows(Alert)[0].name, read_calls()) == ("Maman", (True, time(7), time(22)))
@@ -97,7 +94,6 @@ def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
 def test_a_form_without_calls_leaves_them(camille: Browser, alert: UUID, door: Door) -> None:
     edit = f"/alertes/{alert}/modifier"
     camille.get(edit)
-    with session() as s:
-        s.get_one(Alert, alert).voice_enabled = True
+    change(Alert, Alert.id == alert, voice_enabled=True)
     camille.send(edit, name="Maman")
     assert read_calls() == (True, time(8), time(22))

@@ -9,14 +9,14 @@ from api.models.appointment import Appointment
 from api.models.user import User
 from configs.clock import clock
 from tests.api.pages.alerts.test_new_alert import MARKUP
-from tests.api.pages.browser import Browser
-from tests.api.world import rows, wait_for
+from tests.clients import Browser
+from tests.factories import add_alert, rows
 
 
 @pytest.fixture
 def alert(camille: Browser) -> UUID:
     (user,) = rows(User)
-    made = wait_for(user.id)
+    made = add_alert(user.id)
     camille.get(f"/alertes/{made}/trouve")
     return made
 

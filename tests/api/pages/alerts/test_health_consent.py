@@ -9,8 +9,9 @@ from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
 from configs.plan import PlanName
 from tests.api.pages.alerts.test_new_alert import NEW, hold
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, reveal_health, rows
+from tests.api.world import reveal_health
+from tests.clients import Browser
+from tests.factories import BOBIGNY, rows
 
 REFUSED = {
     "fr": "Cochez cette case pour attendre ce guichet.",

@@ -7,14 +7,13 @@ import pytest
 
 from api.alerts.schemas import NewAlert
 from api.models.alert import Alert, AlertTarget
-from api.models.base import session
-from api.models.user import Grant, User
+from api.models.user import User
 from configs.clock import clock
 from configs.languages import MESSAGE_LANGUAGES
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, Door, rows
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_account, add_grant, one, rows
 
 NEW = "/alertes/nouvelle"
 WISH = f"{NEW}?prefecture=bobigny_93&procedure=TITRE_SEJOUR"
@@ -22,11 +21,7 @@ MARKUP = "<script>alert('x')</script>\"><b>"
 
 
 def hold(plan: PlanName = PlanName.URGENCE_24H) -> None:
-    (user,) = rows(User)
-    now = clock()
-    with session() as s:
-        ends_at = now + timedelta(days=1)
-        s.add(Grant(user_id=user.id, plan=plan, starts_at=now, ends_at=ends_at, source="t"))
+    add_grant(one(User).id, plan)
 
 
 def count_checked(browser: Browser) -> list[str]:
@@ -214,7 +209,7 @@ def test_markup_in_every_field_is_shown_escaped(camille: Browser) -> None:
 def test_a_visitor_signs_in_and_comes_back_to_the_wish(visitor: Browser) -> None:
     visitor.get(WISH)
     assert "/login" in visitor.location
-    create_account()
+    add_account()
     visitor.get(visitor.location)
     visitor.send("/login", email="camille@example.org", password="correct horse battery")
     visitor.follow()
@@ -234,6 +229,6 @@ def test_a_session_that_ended_in_the_form_keeps_it(camille: Browser) -> None:
 
 
 def test_it_speaks_arabic_from_right_to_left(browse: Any) -> None:
-    create_account(language="ar")
-    page = sign_in(browse("ar")).get(WISH)
+    add_account(language="ar")
+    page = browse("ar").sign_in().get(WISH)
     assert page.headings == ["تنبيه جديد"]

@@ -12,8 +12,8 @@ from api.pages.calendar.view_data import CalendarView
 from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
 from configs.clock import clock
 from configs.prefecture import Procedure, WatchLevel
-from tests.api.pages.browser import Browser
-from tests.api.world import desk_state
+from tests.clients import Browser
+from tests.factories import add_desk
 
 DESK = "bobigny_93/naturalisation"
 FEED = "/calendrier/bobigny_93/naturalisation.ics"
@@ -25,7 +25,7 @@ def _clock(frozen: time_machine.Traveller, redis_server: redis.Redis) -> None:
 
 
 def test_a_release_is_shown_by_the_day_and_hour_of_its_prefecture(visitor: Browser) -> None:
-    desk_state(DESK, releases_at=clock() + timedelta(days=4))
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
     page = visitor.get("/calendrier")
     assert visitor.response.headers["Cache-Control"] == "public, max-age=60"
     for text in ("mardi 24 novembre 2026", "10:00", "93 – Seine-Saint-Denis", "Annoncé par la page"):
@@ -34,7 +34,7 @@ def test_a_release_is_shown_by_the_day_and_hour_of_its_prefecture(visitor: Brows
 
 
 def test_the_form_filters_and_offers_the_feed(visitor: Browser) -> None:
-    desk_state(DESK, releases_at=clock() + timedelta(days=4))
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
     page = visitor.get("/calendrier?prefecture=bobigny_93&procedure=NATURALISATION")
     assert "Dans votre agenda" in page.text
     assert '<option value="bobigny_93" selected>' in page.html
@@ -58,7 +58,7 @@ def test_rubbish_is_answered_by_the_form(visitor: Browser) -> None:
 
 
 def test_a_feed_is_one_of_a_prefecture_and_a_procedure_in_its_language(visitor: Browser) -> None:
-    desk_state(DESK, releases_at=clock() + timedelta(days=4))
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
     titles = {}
     for language in ("fr", "en", "ar"):
         answer = visitor.client.get(f"{FEED}?lang={language}")

@@ -1,16 +1,13 @@
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.contact_linking import PhoneCode
 from api.models.notification import Notification
-from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.clock import clock
+from api.models.user import Channel, Contact, ContactState, User
 from configs.encryption import decrypt
 from configs.plan import PlanName
-from tests.api.pages.accounts import forget_access
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import add_grant, change, one, rows
 
 PHONE = "+33612345601"
 
@@ -18,25 +15,17 @@ PHONE = "+33612345601"
 @pytest.fixture
 def subscriber(camille: Browser) -> Browser:
     """Give a browser of a user with a plan, on the page of the channels."""
-    with session() as s:
-        user, now = s.scalars(sa.select(User)).one(), clock()
-        ends_at = now.replace(year=now.year + 1)
-        s.add(
-            Grant(user_id=user.id, plan=PlanName.URGENCE_24H, starts_at=now, ends_at=ends_at, source="test")
-        )
+    add_grant(one(User).id, PlanName.URGENCE_24H, 365)
     camille.get("/canaux")
     return camille
 
 
 def read_code() -> str:
-    with session() as s:
-        query = sa.select(Notification).where(Notification.kind == "phone_code")
-        return decrypt(s.scalars(query.order_by(Notification.id.desc())).all()[0].params["code"])
+    return decrypt(rows(Notification, Notification.kind == "phone_code")[-1].params["code"])
 
 
 def find_contact(channel: Channel) -> Contact:
-    with session() as s:
-        return s.scalars(sa.select(Contact).where(Contact.channel == channel)).one()
+    return one(Contact, Contact.channel == channel)
 
 
 def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
@@ -62,8 +51,7 @@ def test_a_number_is_confirmed_by_its_code(subscriber: Browser, door: Door) -> N
 
 def test_mails_that_a_link_stopped_start_again(camille: Browser) -> None:
     assert "vous avez arrêté" not in camille.get("/canaux").text
-    with session() as s:
-        s.execute(sa.update(Contact).values(stopped_groups=["reminders", "desk"]))
+    change(Contact, stopped_groups=["reminders", "desk"])
     text = camille.get("/canaux").text
     assert "les e-mails de rappel" in text
     assert "si un guichet est surveillé" in text
@@ -116,11 +104,9 @@ def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Brows
         camille.send("/canaux/choix")
         assert "Tout est éteint" in camille.follow().text
     assert not find_contact(Channel.EMAIL).enabled
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.BOUNCED))
+    change(Contact, state=ContactState.BOUNCED)
     assert "Nos messages à cette adresse nous reviennent" in camille.get("/canaux").text
-    with session() as s:
-        s.execute(sa.update(Contact).values(state=ContactState.UNSUBSCRIBED))
+    change(Contact, state=ContactState.UNSUBSCRIBED)
     assert "Vous ne vouliez plus d’e-mails." in camille.get("/canaux").text
     camille.send("/canaux/choix", notifyEmail="true")
     assert find_contact(Channel.EMAIL).reachable
@@ -129,7 +115,7 @@ def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Brows
 def test_a_number_is_removed_also_where_the_access_cookie_is_too_old(subscriber: Browser) -> None:
     subscriber.send("/canaux/numero", phone=PHONE)
     subscriber.follow()
-    forget_access(subscriber)
+    subscriber.forget_access()
     subscriber.send("/canaux/sans-numero")
     assert "Votre numéro est retiré." in subscriber.follow().text
     assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]

@@ -7,20 +7,16 @@ from functools import cache
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 
-from api.models.base import session
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel, Contact, User
 from api.pages.asset_files import compute_version
 from configs.brand import BRAND
-from configs.clock import clock
 from configs.contact_addresses import digest
-from configs.plan import PlanName
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows
+from tests.api.world import Door
 from tests.browser_keys import subscribe
+from tests.clients import Browser
+from tests.factories import add_account, add_grant, one, rows
 
 NAME = "Firefox, Linux"
 _ADD = "/canaux/navigateurs"
@@ -31,22 +27,10 @@ def make_subscription(number: int) -> dict[str, Any]:
     return subscribe(path=f"device-{number}")
 
 
-def give_plan() -> None:
-    with session() as s:
-        now = clock()
-        for user in s.scalars(sa.select(User)):
-            s.add(
-                Grant(
-                    user_id=user.id, plan=PlanName.URGENCE_24H, starts_at=now,
-                    ends_at=now.replace(year=now.year + 1), source="test",
-                )
-            )  # fmt: skip
-
-
 @pytest.fixture
 def subscriber(camille: Browser) -> Browser:
     """Give a browser of a user with a plan, on the page of the channels."""
-    give_plan()
+    add_grant(one(User).id, days=365)
     camille.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
     camille.get("/canaux")
     return camille
@@ -102,8 +86,8 @@ def test_a_browser_of_another_account_is_not_removed(
     subscriber: Browser, browse: Callable[..., Browser]
 ) -> None:
     subscriber.send(_ADD, **fill_form())
-    create_account("eve@example.org")
-    eve = sign_in(browse(), "eve@example.org")
+    add_account("eve@example.org")
+    eve = browse().sign_in("eve@example.org")
     (device,) = list_devices()
     token = eve.get("/canaux").find_form("/canaux/choix")["fields"]["csrf_token"]
     eve.client.post(f"{_ADD}/{device.id}/retirer", data={"csrf_token": token}, headers=eve.headers)

@@ -3,15 +3,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask
 
-from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.user import Channel, Contact
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import rows
+from tests.clients import Browser
+from tests.factories import add_account, change, rows
 
 CHAT = "9876543210"
 NAME = '<script>alert("x")</script> Camille'
@@ -23,8 +20,7 @@ def _bot(app: Flask, settings_env: Callable[..., None]) -> None:
 
 
 def press_start() -> None:
-    with session() as s:
-        s.execute(sa.update(TelegramLink).values(chat_id=CHAT, chat_name=NAME))
+    change(TelegramLink, chat_id=CHAT, chat_name=NAME)
 
 
 def poll(browser: Browser, **headers: str) -> Any:
@@ -75,7 +71,7 @@ def test_the_link_of_another_user_does_not_show(camille: Browser, browse: Callab
     camille.get("/canaux")
     camille.send("/canaux/telegram")
     press_start()
-    create_account("other@example.org")
+    add_account("other@example.org")
     other = browse()
     other.get("/login")
     other.send("/login", email="other@example.org", password="correct horse battery")

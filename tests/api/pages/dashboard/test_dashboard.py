@@ -3,20 +3,21 @@ from datetime import timedelta
 import pytest
 
 from api.alerts.stopping import stop_alerts
+from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.user import Grant, User
 from configs.clock import clock
 from configs.plan import PlanName, plans
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import rows, statements, wait_for
+from tests.api.world import statements
+from tests.clients import Browser
+from tests.factories import add_account, add_alert, add_grant, rows, save
 
 
 def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
-    mine, other = create_account(), create_account("other@example.org")
-    wait_for(mine.id)
-    wait_for(other.id, prefecture_id="melun_77")
-    page = sign_in(visitor).page
+    mine, other = add_account(), add_account("other@example.org")
+    add_alert(mine.id)
+    add_alert(other.id, AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR"))
+    page = visitor.sign_in().page
     assert "Seine-Saint-Denis (93)" in page.text
     assert "Seine-et-Marne" not in page.text
     assert "0 créneau trouvé" in page.text
@@ -28,19 +29,9 @@ def test_without_an_alert_it_says_what_to_do(camille: Browser) -> None:
 
 
 def test_it_speaks_the_language_of_the_account(visitor: Browser) -> None:
-    user = create_account(language="en")
-    now = clock()
-    with session() as s:
-        s.add(
-            Grant(
-                user_id=user.id,
-                plan=PlanName.URGENCE_24H,
-                starts_at=now,
-                ends_at=now + timedelta(days=1),
-                source="t",
-            )
-        )
-    page = sign_in(visitor).page
+    user = add_account(language="en")
+    add_grant(user.id, PlanName.URGENCE_24H)
+    page = visitor.sign_in().page
     assert page.headings == ["My alerts"]
     assert "URGENCE 24H" in page.text
     assert visitor.get("/dashboard?lang=ar").headings == ["تنبيهاتي"]
@@ -71,16 +62,16 @@ def test_another_address_thanks_for_nothing(camille: Browser, query: str) -> Non
 
 def test_it_takes_as_many_statements_for_many_alerts_as_for_one(camille: Browser) -> None:
     (user,) = rows(User)
-    wait_for(user.id)
+    add_alert(user.id)
     one = statements(lambda: camille.get("/dashboard"))
     for _ in range(5):
-        wait_for(user.id)
+        add_alert(user.id)
     assert statements(lambda: camille.get("/dashboard")) == one <= 6
 
 
 def test_an_unconfirmed_address_gets_its_mail_again(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    page = sign_in(visitor).page
+    add_account(confirmed=False)
+    page = visitor.sign_in().page
     assert "Confirmez votre adresse" in page.text
     visitor.send("/confirm")
     assert "Un message est en route" in visitor.follow().text
@@ -93,18 +84,17 @@ def test_every_plan_has_a_name(camille: Browser) -> None:
 
 
 def test_it_warns_when_a_link_stopped_the_last_alert_of_a_running_plan(visitor: Browser) -> None:
-    user, now = create_account(), clock()
+    user, now = add_account(), clock()
     grant = {
         "plan": PlanName.URGENCE_24H,
         "starts_at": now,
         "ends_at": now + timedelta(days=1),
         "source": "t",
     }
-    with session() as s:
-        s.add(Grant(user_id=user.id, **grant))
-    alert_id = wait_for(user.id)
+    save(Grant(user_id=user.id, **grant))
+    alert_id = add_alert(user.id)
     warning = "a arrêté votre dernière alerte"
-    assert warning not in sign_in(visitor).page.text
+    assert warning not in visitor.sign_in().page.text
     with session() as s:
         stop_alerts(s, user.id, [alert_id])
     assert warning in visitor.get("/dashboard").text

@@ -6,7 +6,7 @@ from flask.testing import FlaskClient
 
 from api.pages.area import Access, Area
 from api.pages.headers import build_policy, keep_for_everybody, list_payment_hosts
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 # What is no page: the API, files, and pages whose templates are older than the areas.
 _OTHERS = ("/api/", "/static/", "/l/")

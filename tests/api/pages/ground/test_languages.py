@@ -2,7 +2,7 @@ import pytest
 from flask import Flask, url_for
 
 from api.middleware.languages import choose_language, use_account_language
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 
 @pytest.mark.parametrize(

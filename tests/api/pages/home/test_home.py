@@ -6,8 +6,8 @@ import pytest
 import time_machine
 
 from configs.clock import clock
-from tests.api.pages.browser import Browser
-from tests.api.world import desk_state
+from tests.clients import Browser
+from tests.factories import add_desk
 
 
 def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(visitor: Browser) -> None:
@@ -38,8 +38,8 @@ def test_it_tells_how_many_desks_were_proven_within_a_day(
 ) -> None:
     page = visitor.get(f"/?lang={language}")
     assert none in page.text
-    desk_state(last_proven_at=clock())
-    desk_state("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
+    add_desk(last_proven_at=clock())
+    add_desk("melun_77/titre-sejour", last_proven_at=clock() - timedelta(hours=23))
     frozen.shift(timedelta(minutes=2))
     page = visitor.get(f"/?lang={language}")
     assert some in page.text.replace("\u00a0", " ")

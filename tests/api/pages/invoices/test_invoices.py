@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from api.background import jobs
+from api.models.invoice import Invoice
 from api.models.user import User
 from configs.object_store import Blobs, StoreAway
-from tests.api.invoices.documents import issue, list_documents, pay, refund
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import rows
+from tests.api.invoices.documents import issue, pay, refund
+from tests.clients import Browser
+from tests.factories import add_account, rows
 
 LIST = "/formule/factures"
 
@@ -43,7 +43,7 @@ def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
     jobs.issue_invoices()
     page = camille.get(LIST)
     assert page.html.count('/pdf"') == 2
-    invoice, _, note = list_documents()
+    invoice, _, note = rows(Invoice)
     assert f"{LIST}/{note.id}" in page.html
     file = camille.client.get(f"{LIST}/{invoice.id}/pdf", headers=camille.headers)
     assert (file.mimetype, file.status_code) == ("application/pdf", 200)
@@ -52,8 +52,8 @@ def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en", "ar"])
 def test_a_document_names_what_the_law_wants(browse: Callable[..., Browser], language: str) -> None:
-    create_account(language=language)
-    browser = sign_in(browse(language))
+    add_account(language=language)
+    browser = browse(language).sign_in()
     pay_for(browser)
     invoice, note = issue()
     page = browser.get(f"{LIST}/{invoice.id}")
@@ -90,7 +90,7 @@ def test_without_its_file_the_page_is_there_to_print(
 
 
 def test_another_users_document_is_not_there(camille: Browser) -> None:
-    pay(create_account("other@example.org").id)
+    pay(add_account("other@example.org").id)
     invoice = issue()[0]
     for path in (f"{LIST}/{invoice.id}", f"{LIST}/{invoice.id}/pdf"):
         camille.get(path)
@@ -101,6 +101,6 @@ def test_a_payment_leads_to_its_documents(camille: Browser) -> None:
     pay_for(camille)
     (payment,) = {each.payment_id for each in issue()}
     page = camille.get(f"/formule/paiements/{payment}")
-    for each in list_documents():
+    for each in rows(Invoice):
         assert f"{LIST}/{each.id}" in page.html
     assert LIST in camille.get("/formule").html

@@ -10,7 +10,6 @@ import redis
 import time_machine
 
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
-from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
@@ -18,8 +17,8 @@ from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
 from configs.clock import clock
-from tests.api.pages.browser import Browser
-from tests.api.world import BOBIGNY, desk_state
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_desk, save_all
 
 _LAST = date(2026, 11, 19)
 
@@ -30,8 +29,7 @@ def _clock(frozen: time_machine.Traveller, redis_server: redis.Redis) -> None:
 
 
 def add(*rows: Any) -> None:
-    with session() as s:
-        s.add_all(rows)
+    save_all(rows)
 
 
 def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, failed: int = 0) -> DeliveryDay:
@@ -118,7 +116,7 @@ def test_before_the_first_arrival_it_says_so(browse: Callable[..., Browser]) -> 
 
 
 def test_it_names_outages_and_paces(visitor: Browser) -> None:
-    desk_state(BOBIGNY)
+    add_desk(BOBIGNY)
     hour = timedelta(hours=1)
     outage = Outage(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=None, reason=OutageReason.CAPTCHA)
     add(outage, checked(90))

@@ -7,7 +7,7 @@ import pytest
 from api.pages.legal.documents import list_versions, read_document, render_markdown
 from configs import retention
 from configs.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 PAGES = {
     "/conditions": ("Conditions générales de vente", "Droit de rétractation"),

@@ -7,8 +7,8 @@ import time_machine
 from api import cache
 from api.models.desk import DeskStatus
 from configs.clock import clock
-from tests.api.pages.browser import Browser, Page
-from tests.api.world import desk_state
+from tests.clients import Browser, Page
+from tests.factories import add_desk
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def find_tile(page: Page, place: str) -> str:
 
 
 def test_the_map_shows_each_department_and_a_table_with_the_same(visitor: Browser) -> None:
-    desk_state(status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock())
+    add_desk(status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock())
     page = visitor.get("/carte")
     assert (find_tile(page, "bobigny_93"), find_tile(page, "melun_77"), find_tile(page, "cergy_95")) == (
         "seen",

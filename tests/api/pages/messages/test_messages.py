@@ -3,24 +3,15 @@
 from collections.abc import Callable
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from api.pages.messages.view_data import StateGroup
 from tests.api.notifications.test_routes import announce, write
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import Person
+from tests.clients import Browser
+from tests.factories import add_account, change, one
 
 PAGE = "/messages"
-
-
-def find_person() -> Person:
-    with session() as s:
-        user = s.scalars(sa.select(User).where(User.email == "camille@example.org")).one()
-        return Person(user.id, user.email, {}, user.id)
 
 
 def test_a_visitor_signs_in_first(visitor: Browser) -> None:
@@ -35,7 +26,7 @@ def test_an_account_without_messages_has_no_filter(camille: Browser) -> None:
 
 
 def test_a_slot_alert_is_read_again(camille: Browser) -> None:
-    announce(find_person(), "2026-12-01T08:30:00+00:00")
+    announce(one(User), "2026-12-01T08:30:00+00:00")
     page = camille.get(PAGE)
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
     assert "mardi 1er décembre 2026" in page.text
@@ -47,9 +38,8 @@ def test_a_slot_alert_is_read_again(camille: Browser) -> None:
 def test_a_message_runs_in_the_direction_of_its_language(
     camille: Browser, language: str, direction: str
 ) -> None:
-    announce(find_person(), "2026-12-01T08:30:00+00:00")
-    with session() as s:
-        s.execute(sa.update(Notification).values(language=language))
+    announce(one(User), "2026-12-01T08:30:00+00:00")
+    change(Notification, language=language)
     assert f'<div class="said" lang="{language}" dir="{direction}">' in camille.get(PAGE).html
 
 
@@ -70,7 +60,7 @@ def test_a_message_runs_in_the_direction_of_its_language(
 def test_each_state_says_why_and_what_to_do(
     camille: Browser, state: State, reason: str | None, words: str, target: str | None
 ) -> None:
-    write(find_person(), state=state, reason=reason, number=1)
+    write(one(User), state=state, reason=reason, number=1)
     main = camille.get(PAGE).html.partition("<main")[2].partition("</main>")[0]
     assert words in main
     assert [path for path in ("/canaux", "/dashboard") if f'href="{path}"' in main] == (
@@ -82,7 +72,7 @@ def test_each_state_says_why_and_what_to_do(
 
 def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Browser) -> None:
     write(
-        find_person(),
+        one(User),
         "slot_detected",
         State.SKIPPED,
         reason="told recently",
@@ -97,7 +87,7 @@ def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Bro
 @pytest.mark.parametrize("group", StateGroup)
 def test_the_filter_shows_what_it_names(camille: Browser, group: StateGroup) -> None:
     for state in State:
-        write(find_person(), state=state, number=f"[{state.value}]")
+        write(one(User), state=state, number=f"[{state.value}]")
     shown = {
         state for state in State if f"[{state.value}]" in camille.get(f"{PAGE}?state={group.value}").text
     }
@@ -110,22 +100,22 @@ def test_the_filter_shows_what_it_names(camille: Browser, group: StateGroup) -> 
 
 
 def test_a_filter_that_finds_nothing_leads_back(camille: Browser) -> None:
-    write(find_person(), number=1)
+    write(one(User), number=1)
     page = camille.get(f"{PAGE}?channel=sms")
     assert "Aucun message ne correspond" in page.text
     assert 'name="channel"' in page.html
 
 
 def test_an_address_that_means_nothing_shows_all(camille: Browser) -> None:
-    write(find_person(), number=41)
+    write(one(User), number=41)
     for query in ("channel=fax", "state=lost", "before=x", "before=99999999999999999-" + "0" * 32):
         assert "41" in camille.get(f"{PAGE}?{query}").text
 
 
 def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Browser) -> None:
     for number in range(21):
-        write(find_person(), number=f"[{number}]")
-        write(find_person(), channel=Channel.TELEGRAM, number=1)
+        write(one(User), number=f"[{number}]")
+        write(one(User), channel=Channel.TELEGRAM, number=1)
     first = camille.get(f"{PAGE}?channel=email")
     assert ("[20]" in first.text, "[0]" in first.text) == (True, False)
     (following,) = (given["href"] for tag, given in first.tags if tag == "a" and given.get("rel") == "next")
@@ -134,7 +124,7 @@ def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Brows
 
 
 def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
-    write(find_person(), "password_reset")
+    write(one(User), "password_reset")
     page = camille.get(PAGE)
     assert "Nous ne le montrons pas une seconde fois." in page.text
     assert "<details" not in page.html
@@ -142,9 +132,9 @@ def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_the_page_speaks_the_languages_of_pages(browse: Callable[..., Browser], language: str) -> None:
-    create_account(language=language)
-    browser = sign_in(browse(language))
-    write(find_person(), state=State.EXPIRED, reason="slots gone", number=1)
+    add_account(language=language)
+    browser = browse(language).sign_in()
+    write(one(User), state=State.EXPIRED, reason="slots gone", number=1)
     page = browser.get(PAGE)
     assert {"en": "The slots were gone", "ar": "كانت المواعيد قد حُجزت"}[language] in page.text
     assert "Ce que nous vous avons envoyé" not in page.text

@@ -3,23 +3,19 @@
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.notice import Notice
 from api.models.user import User
 from configs.clock import clock
 from tests.api.notices.test_routes import write_notice
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
-from tests.api.world import rows
+from tests.clients import Browser
+from tests.factories import EMAIL, add_account, one, rows
 
 PAGE = "/notifications"
 
 
 def find_user() -> UUID:
-    with session() as s:
-        return s.scalars(sa.select(User.id).where(User.email == "camille@example.org")).one()
+    return one(User, User.email == EMAIL).id
 
 
 def read_parts(browser: Browser) -> dict[str, str]:
@@ -91,7 +87,7 @@ def test_one_notice_and_then_all_are_marked_as_read(camille: Browser) -> None:
 
 
 def test_the_notice_of_another_user_is_left_alone(camille: Browser) -> None:
-    theirs = write_notice(create_account("robin@example.org").id, "Titre")
+    theirs = write_notice(add_account("robin@example.org").id, "Titre")
     write_notice(find_user())
     camille.get(PAGE)
     camille.send(f"{PAGE}/lues", last=str(theirs))

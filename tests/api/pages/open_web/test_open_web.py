@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from api.pages.area import Access
 from api.pages.open_web.site_pages import PAGES
 from configs.clock import clock
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 FRONT = "https://front.example"
 # Public, but nothing for search engines.

@@ -9,17 +9,16 @@ from zipfile import ZipFile
 import pytest
 
 from api.exports import jobs
-from api.models.base import session
 from api.models.export import Export
 from api.models.login import Login
-from api.models.user import Grant, Role, User
+from api.models.user import Role, User
 from api.pages.personal_data import routes
 from api.pages.personal_data.view_data import KNOWN
 from api.schemas import LostPlan
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, rows
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_grant, change, one, rows
 
 
 @pytest.fixture(autouse=True)
@@ -29,20 +28,7 @@ def _store(settings_env: Callable[..., None], tmp_path: Path, app: object) -> No
 
 def make_stale() -> None:
     """Let the proof of every login be old."""
-    with session() as s:
-        for login in s.query(Login).all():
-            login.proven_at = clock() - timedelta(hours=1)
-
-
-def give_plan() -> None:
-    (user,) = rows(User)
-    with session() as s:
-        s.add(
-            Grant(
-                user_id=user.id, plan=PlanName.URGENCE_7J, starts_at=clock(), ends_at=clock() + timedelta(days=3),
-                source="test",
-            )
-        )  # fmt: skip
+    change(Login, proven_at=clock() - timedelta(hours=1))
 
 
 @pytest.mark.parametrize(("providers", "is_named"), [("sendgrid", False), ("sendgrid,smtp", True)])
@@ -114,7 +100,7 @@ def test_an_account_without_a_plan_is_deleted_by_one_press(camille: Browser) -> 
 
 
 def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Browser) -> None:
-    give_plan()
+    add_grant(one(User).id, PlanName.URGENCE_7J, 3)
     page = camille.get("/donnees/suppression")
     # The box may not deny the right of withdrawal, which outlives the account (L.221-18).
     assert "sans remboursement" not in page.text
@@ -132,8 +118,7 @@ def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Brow
 
 def test_an_operator_reads_why_not(camille: Browser) -> None:
     (user,) = rows(User)
-    with session() as s:
-        s.get_one(User, user.id).role = Role.ADMIN
+    change(User, User.id == user.id, role=Role.ADMIN)
     camille.get("/donnees/suppression")
     answer = camille.send("/donnees/suppression", understood="true")
     assert camille.status == 422

@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-import sqlalchemy as sa
-
-from api.models.base import session
-from api.models.user import Contact, User
+from api.models.user import User
 from configs.plan import PlanName
-from tests.api.pages.browser import Browser, Page
 from tests.api.payments.shop import Shop
+from tests.clients import Browser, Page
 
 TICKED = {
     "consent.startNow": "true",
@@ -52,9 +48,3 @@ class Buyer:
         self.open_order(name, wish)
         self.press()
         self.pay()
-
-
-def unconfirm(user_id: UUID) -> None:
-    """Make the user's address one that is not confirmed."""
-    with session() as s:
-        s.execute(sa.update(Contact).where(Contact.user_id == user_id).values(verified_at=None))

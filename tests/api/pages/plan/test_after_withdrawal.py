@@ -5,10 +5,9 @@ import pytest
 from api.models.alert import Alert
 from api.models.payment import Payment
 from configs.plan import PlanName
-from tests.api.pages.accounts import sign_in
 from tests.api.pages.plan.buyer import Buyer
 from tests.api.pages.plan.test_withdrawal import buy
-from tests.api.world import desk_state, rows
+from tests.factories import add_desk, rows
 
 WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 BOXES = ["consent.startNow", "consent.acknowledgesLoss", "consent.acceptsHourThreshold"]
@@ -51,7 +50,7 @@ def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(
 
 
 def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -> None:
-    desk_state()
+    add_desk()
     page = withdrawn.get("/formule")
     assert "Après une rétractation, cette formule commence le 5 décembre 2026, 00:00." in page.text
     assert "Après une rétractation, à partir du 18 février 2027" in page.text
@@ -78,6 +77,6 @@ def test_who_never_withdrew_reads_nothing_of_it(buyer: Buyer) -> None:
 
 def test_90_days_later_all_is_as_before(withdrawn: Buyer) -> None:
     withdrawn.shop.pass_time(days=90)
-    sign_in(withdrawn.browser)
+    withdrawn.browser.sign_in()
     assert "rétracté d’une commande" not in withdrawn.open_order().text
     assert "Après une rétractation" not in withdrawn.get("/formule").text

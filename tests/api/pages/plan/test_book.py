@@ -11,11 +11,9 @@ from flask import Flask
 from api.background import jobs
 from api.models.payment import Payment, StripeId
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.admin.operators import seat_operator
-from tests.api.pages.browser import Browser, Page
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import rows
+from tests.clients import Browser, Page, seat_operator
+from tests.factories import add_account, rows
 
 _WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 _TITLE = "Où est l’argent"
@@ -28,7 +26,7 @@ def plain(page: Page) -> str:
 
 def read_book(buyer: Buyer, which: int = 0) -> str:
     """Return what a payment's page says of its money: the oldest payment by 0."""
-    sign_in(buyer.browser)
+    buyer.browser.sign_in()
     payment = sorted(rows(Payment), key=lambda each: each.id)[which]
     return plain(buyer.get(f"/formule/paiements/{payment.id}")).partition(_TITLE)[2]
 
@@ -76,7 +74,7 @@ def test_an_outage_lowers_the_next_charge(buyer: Buyer) -> None:
 def test_an_upgrade_moves_the_rest(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_24H)
     buyer.shop.clock.shift(timedelta(hours=12))
-    sign_in(buyer.browser)
+    buyer.browser.sign_in()
     buyer.buy(PlanName.URGENCE_7J)
     book = read_book(buyer)
     assert "Payé 4,99 € Temps utilisé 2,49 € Compté dans une autre commande 2,50 €" in book
@@ -124,8 +122,8 @@ def test_an_unpaid_order_has_no_book_and_anothers_is_not_there(
     assert _TITLE not in buyer.get(f"/formule/paiements/{payment.id}").text
     buyer.browser.response = answer
     buyer.pay()
-    create_account("other@example.org")
-    other = sign_in(browse(), "other@example.org")
+    add_account("other@example.org")
+    other = browse().sign_in("other@example.org")
     page = other.get(f"/formule/paiements/{payment.id}")
     assert other.status == 404
     assert _TITLE not in page.text

@@ -2,9 +2,9 @@ from api.models.declaration import Declaration
 from api.models.payment import Refund, Subscription
 from api.models.user import User
 from configs.plan import PlanName
-from tests.api.pages.browser import Browser, Page
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import PASSWORD, rows
+from tests.clients import Browser, Page
+from tests.factories import PASSWORD, rows
 
 
 def send(buyer: Buyer, wished: str) -> Page:

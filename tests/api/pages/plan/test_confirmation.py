@@ -1,8 +1,7 @@
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import add_payment
+from tests.clients import Browser
+from tests.factories import add_account, add_payment
 
 BACK = "/dashboard?payment=success&plan=URGENCE_7J"
 TWIN = "/formule/confirmation?plan=URGENCE_7J"
@@ -45,7 +44,7 @@ def test_an_order_that_was_not_paid_leads_to_another_one(buyer: Buyer) -> None:
 
 
 def test_the_payment_of_somebody_else_confirms_nothing(camille: Browser) -> None:
-    add_payment(create_account("other@example.org").id, PlanName.URGENCE_7J)
+    add_payment(add_account("other@example.org").id, PlanName.URGENCE_7J)
     assert ask(camille)[1] is False
 
 

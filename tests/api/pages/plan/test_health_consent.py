@@ -13,7 +13,8 @@ from api.models.alert import Alert
 from api.models.payment import Payment
 from configs.clock import clock
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import BOBIGNY, reveal_health, rows
+from tests.api.world import reveal_health
+from tests.factories import BOBIGNY, rows
 
 WISH = "&alert=" + quote(json.dumps({"deskIds": [BOBIGNY], "acceptHealth": True}))
 REFUSED = {

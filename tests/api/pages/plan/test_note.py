@@ -8,7 +8,7 @@ from api.models.payment import Payment
 from configs.plan import PlanName
 from tests.api.invoices.documents import issue
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import rows
+from tests.factories import rows
 
 
 def test_from_25_euros_the_order_shows_it(buyer: Buyer, settings_env: Callable[..., None]) -> None:

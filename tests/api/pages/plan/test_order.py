@@ -7,12 +7,11 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.payment import Payment
-from api.models.user import User
+from api.models.user import Contact, User
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.pages.plan.buyer import Buyer, unconfirm
-from tests.api.world import PASSWORD, rows, wait_for
+from tests.api.pages.plan.buyer import Buyer
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_account, add_alert, change, rows
 
 WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
@@ -46,9 +45,9 @@ LABELS = {
 def test_the_button_says_the_obligation_to_pay_and_the_line_before_it_what_price_and_duration(
     language: str, browse: Callable[..., Browser]
 ) -> None:
-    create_account(language=language)
+    add_account(language=language)
     browser = browse(language)
-    sign_in(browser)
+    browser.sign_in()
     page = browser.get("/formule/commande?plan=URGENCE_TOTAL")
     assert f"<span>{LABELS[language]}</span></button>" in page.html
     last = page.html.rpartition('<p class="last-line">')[2]
@@ -75,9 +74,9 @@ FUNCTION = {
 def test_the_order_names_the_function_to_withdraw_as_every_foot_does(
     language: str, browse: Callable[..., Browser]
 ) -> None:
-    create_account(language=language)
+    add_account(language=language)
     browser = browse(language)
-    sign_in(browser)
+    browser.sign_in()
     html = browser.get("/formule/commande?plan=URGENCE_7J").html
     names = re.findall(r'href="/l/retractation"[^>]*>([^<]+)</a>', html)
     assert len(names) == 2
@@ -156,8 +155,8 @@ def test_without_a_login_it_leads_to_the_sign_in_and_back(visitor: Browser, acco
 
 
 def test_an_unconfirmed_address_is_led_to_its_confirmation(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     page = visitor.get("/formule/commande?plan=URGENCE_7J")
     assert "Confirmez d’abord votre adresse e-mail." in page.text
     assert BUTTON not in page.text
@@ -167,7 +166,7 @@ def test_an_unconfirmed_address_is_led_to_its_confirmation(visitor: Browser) -> 
 
 def test_an_address_that_became_unconfirmed_is_refused_with_words(buyer: Buyer, account: User) -> None:
     buyer.open_order()
-    unconfirm(account.id)
+    change(Contact, Contact.user_id == account.id, verified_at=None)
     buyer.press()
     assert "Confirmez d’abord votre adresse e-mail" in buyer.browser.follow().text
     assert rows(Payment) == []
@@ -186,7 +185,7 @@ def test_what_cannot_be_watched_is_not_sold_and_shows_what_is(buyer: Buyer) -> N
 
 
 def test_existing_alerts_are_named_and_carried(buyer: Buyer) -> None:
-    wait_for(buyer.user.id)
+    add_alert(buyer.user.id)
     page = buyer.open_order()
     assert "Seine-Saint-Denis (93)" in page.text
     buyer.press()

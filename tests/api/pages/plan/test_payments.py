@@ -2,16 +2,15 @@ import pytest
 
 from api.models.user import User
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account
-from tests.api.pages.browser import Browser
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import PASSWORD, add_payment, rows
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_account, add_payment, rows
 
 
 def test_it_lists_the_users_payments_and_leads_to_each(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_24H)
     buyer.buy(PlanName.URGENCE_7J)
-    stranger = add_payment(create_account("other@example.org").id)
+    stranger = add_payment(add_account("other@example.org").id)
     page = buyer.get("/formule/paiements")
     assert page.text.count("Payé") == 2
     assert str(stranger) not in page.html
@@ -23,7 +22,7 @@ def test_it_lists_the_users_payments_and_leads_to_each(buyer: Buyer) -> None:
 
 
 def test_another_users_payment_is_not_there(camille: Browser) -> None:
-    stranger = add_payment(create_account("other@example.org").id)
+    stranger = add_payment(add_account("other@example.org").id)
     camille.get(f"/formule/paiements/{stranger}")
     assert camille.status == 404
 

@@ -1,8 +1,8 @@
 from api.models.user import User
 from configs.plan import PlanName
-from tests.api.pages.browser import Browser
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import PASSWORD
+from tests.clients import Browser
+from tests.factories import PASSWORD
 
 
 def test_without_a_plan_it_shows_what_is_sold(camille: Browser) -> None:

@@ -2,24 +2,19 @@
 
 from datetime import timedelta
 
-import sqlalchemy as sa
-
-from api.models.base import session
 from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund
 from configs.clock import clock
 from configs.plan import PlanName
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser, Page
 from tests.api.pages.plan.buyer import Buyer
-from tests.api.world import rows
+from tests.clients import Browser, Page
+from tests.factories import add_account, change, rows
 
 
 def buy(buyer: Buyer, name: PlanName = PlanName.URGENCE_7J) -> Payment:
     buyer.buy(name)
-    with session() as s:
-        s.execute(sa.update(Notification).where(Notification.kind == "order").values(accepted_at=clock()))
+    change(Notification, Notification.kind == "order", accepted_at=clock())
     found: list[Payment] = rows(Payment)
     return next(each for each in found if each.plan is name)
 
@@ -74,7 +69,7 @@ def test_it_goes_with_the_period(buyer: Buyer) -> None:
     order = buy(buyer, PlanName.URGENCE_TOTAL)
     page = buyer.get(f"/formule/retractation/{order.id}")
     buyer.shop.clock.shift(timedelta(days=15))
-    sign_in(buyer.browser)
+    buyer.browser.sign_in()
     assert list_links(buyer.get("/formule")) == []
     assert (
         "Le délai pour se rétracter de cette commande est passé."
@@ -94,7 +89,7 @@ def test_a_name_that_is_too_long_is_said_beside_its_field(buyer: Buyer) -> None:
 def test_another_person_s_order_is_not_there(buyer: Buyer, visitor: Browser) -> None:
     order = buy(buyer)
     stranger = Browser(visitor.client.application)
-    create_account("stranger@example.org")
-    sign_in(stranger, "stranger@example.org")
+    add_account("stranger@example.org")
+    stranger.sign_in("stranger@example.org")
     stranger.get(f"/formule/retractation/{order.id}")
     assert stranger.status == 404

@@ -1,23 +1,17 @@
 from datetime import time
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.user import Channel, Contact, SlotRhythm, User
 from configs.clock import clock
-from tests.api.pages.browser import Browser
-from tests.api.world import Door, rows, wait_for
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import add_alert, add_contact, change, one, rows, save
 
 FIELDS = {
     "slots.email": "true", "desk.email": "true", "slotRhythm": "daily", "digestAt": "07:00", "isQuiet": "true",
     "quietFrom": "22:00", "quietUntil": "07:00", "quietSlots": "true",
 }  # fmt: skip
-
-
-def read_contact() -> Contact:
-    with session() as s:
-        return s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
 
 
 def untick(browser: Browser, *names: str) -> None:
@@ -37,7 +31,7 @@ def test_quiet_hours_the_digest_and_groups_are_kept(camille: Browser) -> None:
     (user,) = rows(User)
     assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
     assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(7))
-    assert read_contact().stopped_groups == ["reminders"]
+    assert one(Contact, Contact.channel == Channel.EMAIL).stopped_groups == ["reminders"]
     fields = page.find_form("/preferences")["fields"]
     assert {name: fields[name] for name in FIELDS} == {name: [value] for name, value in FIELDS.items()}
     assert "reminders.email" not in fields
@@ -51,14 +45,13 @@ def test_news_are_asked_for_with_their_text(camille: Browser) -> None:
     page = camille.get("/preferences")  # mails are off: it would be no consent
     assert "J’accepte" not in page.text
     assert 'name="news.email"' not in page.html
-    with session() as s:
-        s.execute(sa.update(Contact).values(consented_at=clock()))
+    change(Contact, consented_at=clock())
     page = camille.get("/preferences")
     assert "J’accepte de recevoir par e-mail des nouvelles" in page.text
     assert "news.email" not in page.find_form("/preferences")["fields"]
     camille.send("/preferences", **FIELDS, **{"news.email": "true"})
     assert "news.email" in camille.follow().find_form("/preferences")["fields"]
-    assert read_contact().wants_news
+    assert one(Contact, Contact.channel == Channel.EMAIL).wants_news
 
 
 def test_the_weekly_summary_is_off_until_its_box_is_ticked(camille: Browser) -> None:
@@ -66,17 +59,16 @@ def test_the_weekly_summary_is_off_until_its_box_is_ticked(camille: Browser) -> 
     assert "chaque lundi à 8 h de votre fuseau" in page.text
     assert "summary.email" not in page.find_form("/preferences")["fields"]
     camille.send("/preferences", **FIELDS, **{"summary.email": "true"})
-    assert read_contact().wants_summary
+    assert one(Contact, Contact.channel == Channel.EMAIL).wants_summary
     assert "summary.email" in camille.follow().find_form("/preferences")["fields"]
     untick(camille, "summary.email")
     camille.send("/preferences")
-    assert not read_contact().wants_summary
+    assert not one(Contact, Contact.channel == Channel.EMAIL).wants_summary
 
 
 def test_a_channel_that_is_not_linked_is_neither_shown_nor_changed(camille: Browser) -> None:
-    with session() as s:
-        user = s.scalars(sa.select(User)).one()
-        s.add(Contact(user_id=user.id, channel=Channel.SMS, address="+33612345678"))
+    user = one(User)
+    save(Contact(user_id=user.id, channel=Channel.SMS, address="+33612345678"))
     page = camille.get("/preferences")
     assert "slots.sms" not in page.html
     camille.send("/preferences", **FIELDS)
@@ -86,12 +78,8 @@ def test_a_channel_that_is_not_linked_is_neither_shown_nor_changed(camille: Brow
 
 def test_a_channel_that_is_linked_while_the_page_is_open_keeps_its_messages(camille: Browser) -> None:
     camille.get("/preferences")
-    with session() as s:
-        user = s.scalars(sa.select(User)).one()
-        chat = Contact(
-            user_id=user.id, channel=Channel.TELEGRAM, address="7", enabled=True, verified_at=clock()
-        )
-        s.add(chat)
+    user = one(User)
+    add_contact(user.id, Channel.TELEGRAM, "7")
     untick(camille, "desk.email")
     camille.send("/preferences", slotRhythm="daily")
     assert {each.channel: each.stopped_groups for each in rows(Contact)} == {
@@ -106,9 +94,8 @@ def test_a_channel_that_is_linked_while_the_page_is_open_keeps_its_messages(cami
 
 
 def test_slot_alerts_that_are_switched_on_again_catch_up(camille: Browser, door: Door) -> None:
-    alert = wait_for(rows(User)[0].id)
-    with session() as s:
-        s.execute(sa.update(Contact).values(stopped_groups=["slots"], verified_at=clock()))
+    alert = add_alert(rows(User)[0].id)
+    change(Contact, stopped_groups=["slots"], verified_at=clock())
     camille.get("/preferences")
     camille.send("/preferences", **FIELDS)
     assert door.caught_up == [alert]

@@ -5,21 +5,19 @@ import time_machine
 from flask import Flask
 
 from api.middleware.languages import LANGUAGES
-from api.models.base import session
 from api.models.user import Contact, OutageCredit, User
 from configs.contact_addresses import digest
 from configs.languages import MESSAGE_LANGUAGES
 from configs.signed_links import VerifyAddress, write_token
-from tests.api.pages.accounts import EMAIL
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, Door, rows
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import EMAIL, PASSWORD, one, rows
 
 SETTINGS = {"language": "en", "timeZone": "Indian/Reunion", "outageCredit": "refund"}
 
 
 def read_user() -> User:
-    with session() as s:
-        return s.query(User).one()
+    return one(User)
 
 
 def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:

@@ -2,11 +2,9 @@ from collections.abc import Callable
 
 import pytest
 
-from api.models.base import session
 from api.models.login import Login
-from tests.api.pages.accounts import EMAIL, create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, rows
+from tests.clients import Browser
+from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 
 NEW = "another horse battery staple"
 
@@ -15,7 +13,7 @@ NEW = "another horse battery staple"
 def elsewhere(camille: Browser, browse: Callable[..., Browser]) -> Browser:
     """Give another browser in which the same user is signed in."""
     assert camille.status == 200
-    return sign_in(browse())
+    return browse().sign_in()
 
 
 def is_signed_in(browser: Browser) -> bool:
@@ -29,9 +27,7 @@ def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
 
 
 def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
-    with session() as s:
-        for login in s.query(Login):
-            login.browser = '<script>alert("x")</script>'
+    change(Login, browser='<script>alert("x")</script>')
     page = camille.get("/securite")
     assert page.text.count('<script>alert("x")</script>') == 2
     camille.send("/securite/connexions/")
@@ -45,8 +41,8 @@ def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
 
 def test_a_login_of_another_user_is_none(camille: Browser, browse: Callable[..., Browser]) -> None:
     mine = {login.id for login in rows(Login)}
-    create_account("other@example.org")
-    other = sign_in(browse(), "other@example.org")
+    add_account("other@example.org")
+    other = browse().sign_in("other@example.org")
     (theirs,) = {login.id for login in rows(Login)} - mine
     camille.get("/securite")
     camille.page.find_form("/logout")["attributes"]["action"] = f"/securite/connexions/{theirs}"

@@ -4,12 +4,11 @@ from datetime import timedelta
 import pyotp
 import time_machine
 
-from api.models.base import session
 from api.models.login import RecoveryCode
 from api.models.user import User
 from configs.clock import clock
-from tests.api.pages.browser import Browser, Page
-from tests.api.world import rows
+from tests.clients import Browser, Page
+from tests.factories import one, rows
 
 
 def read_secret(page: Page) -> str:
@@ -29,8 +28,7 @@ def set_up(browser: Browser) -> list[str]:
 
 
 def has_factor() -> bool:
-    with session() as s:
-        return s.query(User).one().has_second_factor
+    return one(User).has_second_factor
 
 
 def test_a_second_factor_is_set_up_by_a_qr_code(camille: Browser) -> None:

@@ -7,17 +7,17 @@ import time_machine
 
 from api.models.login import Login
 from api.models.notification import Notification
-from tests.api.admin.conftest import confirm_mailbox
-from tests.api.pages.accounts import EMAIL, create_account, forget_access, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, rows
+from api.models.user import Contact
+from configs.clock import clock
+from tests.clients import Browser
+from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 
 
 def test_an_old_access_cookie_is_renewed_by_the_page(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
-    create_account()
-    sign_in(visitor)
+    add_account()
+    visitor.sign_in()
     before = visitor.client.get_cookie("__Host-refresh")
     frozen.shift(timedelta(hours=1))
     assert visitor.get("/dashboard").headings == ["Mes alertes"]
@@ -30,14 +30,14 @@ def test_an_old_access_cookie_is_renewed_by_the_page(
 
 
 def test_two_tabs_renew_once(visitor: Browser, frozen: time_machine.Traveller) -> None:
-    create_account()
-    sign_in(visitor)
+    add_account()
+    visitor.sign_in()
     old = visitor.client.get_cookie("__Host-refresh")
     assert old
-    forget_access(visitor)
+    visitor.forget_access()
     visitor.get("/dashboard")
     first = visitor.client.get_cookie("__Host-refresh")
-    forget_access(visitor)
+    visitor.forget_access()
     visitor.client.set_cookie("__Host-refresh", old.value)
     frozen.shift(timedelta(seconds=5))
     assert visitor.get("/dashboard").headings == ["Mes alertes"]
@@ -48,14 +48,14 @@ def test_two_tabs_renew_once(visitor: Browser, frozen: time_machine.Traveller) -
 
 
 def test_a_copied_cookie_ends_the_login(visitor: Browser, frozen: time_machine.Traveller) -> None:
-    create_account()
-    sign_in(visitor)
+    add_account()
+    visitor.sign_in()
     old = visitor.client.get_cookie("__Host-refresh")
     assert old
     for _ in range(2):
         frozen.shift(timedelta(hours=1))
         visitor.get("/dashboard")
-    forget_access(visitor)
+    visitor.forget_access()
     visitor.client.set_cookie("__Host-refresh", old.value)
     visitor.get("/dashboard")
     assert visitor.location.startswith("/login")
@@ -66,8 +66,8 @@ def test_a_copied_cookie_ends_the_login(visitor: Browser, frozen: time_machine.T
 def test_a_form_open_in_another_tab_survives_the_renewal(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     frozen.shift(timedelta(hours=1))  # the dashboard is open since then
     other = Browser(visitor.client.application)
     other.client = visitor.client
@@ -80,8 +80,8 @@ def test_a_form_open_in_another_tab_survives_the_renewal(
 def test_a_form_without_the_logins_token_is_shown_again_and_changes_nothing(
     visitor: Browser, token: str
 ) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     page = visitor.send("/confirm", csrf_token=token, note="<b>mine</b>")
     assert (visitor.status, page.headings) == (403, ["Envoyez encore une fois"])
     assert "<b>mine</b>" in page.text
@@ -90,8 +90,8 @@ def test_a_form_without_the_logins_token_is_shown_again_and_changes_nothing(
 
 
 def test_a_form_of_another_site_is_refused(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     visitor.headers["Sec-Fetch-Site"] = "cross-site"
     page = visitor.send("/confirm")
     assert (visitor.status, "ne venait pas de notre site" in page.text) == (403, True)
@@ -103,8 +103,8 @@ def test_a_form_of_another_site_is_refused(visitor: Browser) -> None:
 
 
 def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     visitor.client.delete_cookie("__Host-access")
     visitor.client.delete_cookie("__Host-refresh")
     page = visitor.send("/confirm", note="à garder", password="never kept")
@@ -120,7 +120,7 @@ def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -
 
 def lose_session(browser: Browser, **fields: str) -> None:
     """Send a form whose session ended."""
-    sign_in(browser)
+    browser.sign_in()
     for name in ("__Host-access", "__Host-refresh"):
         browser.client.delete_cookie(name)
     browser.send("/confirm", **fields)
@@ -128,8 +128,8 @@ def lose_session(browser: Browser, **fields: str) -> None:
 
 
 def test_another_account_that_signs_in_sees_and_sends_nothing_of_the_form(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    create_account("other@example.org", confirmed=False)
+    add_account(confirmed=False)
+    add_account("other@example.org", confirmed=False)
     lose_session(visitor, note="à garder")
     visitor.send("/login", email="other@example.org", password=PASSWORD)
     page = visitor.follow()
@@ -141,14 +141,14 @@ def test_another_account_that_signs_in_sees_and_sends_nothing_of_the_form(visito
 
 def test_a_form_without_a_token_of_the_account_is_not_kept(visitor: Browser) -> None:
     """Another site could have made it, and have it sent by the press after the sign-in."""
-    create_account(confirmed=False)
+    add_account(confirmed=False)
     lose_session(visitor, note="forged", csrf_token="")
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     assert "forged" not in visitor.follow().html
 
 
 def test_a_token_of_strange_letters_is_no_error(visitor: Browser) -> None:
-    create_account(confirmed=False)
+    add_account(confirmed=False)
     lose_session(visitor, note="forged", csrf_token="é")
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     assert visitor.status == 303
@@ -156,12 +156,12 @@ def test_a_token_of_strange_letters_is_no_error(visitor: Browser) -> None:
 
 
 def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browser) -> None:
-    create_account(confirmed=False)
+    add_account(confirmed=False)
     lose_session(visitor)
     page = visitor.page
     assert [at["href"] for _, at in page.tags if at.get("hreflang") == "en"] == ["/confirm?lang=en"]
-    confirm_mailbox(EMAIL)
-    sign_in(visitor)
+    change(Contact, Contact.address == EMAIL, verified_at=clock())
+    visitor.sign_in()
     visitor.get("/profil")
     page = visitor.send("/profil/adresse", email="nothing")
     (link,) = (at["href"] for _, at in page.tags if at.get("hreflang") == "ar")
@@ -169,8 +169,8 @@ def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browse
 
 
 def test_a_form_too_large_to_keep_says_so(visitor: Browser) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     visitor.client.delete_cookie("__Host-access")
     visitor.client.delete_cookie("__Host-refresh")
     page = visitor.send("/confirm", note="x" * 20_000)
@@ -182,7 +182,7 @@ def test_a_form_too_large_to_keep_says_so(visitor: Browser) -> None:
 def test_a_visitors_form_needs_the_token_of_this_browser(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
-    create_account()
+    add_account()
     stranger = Browser(visitor.client.application)
     stolen = stranger.get("/login").find_form("/login")["fields"]["csrf_token"]
     visitor.get("/login")

@@ -8,9 +8,8 @@ from flask import Flask, render_template_string
 
 from api.pages.area import Access, Area
 from tests.api.conftest import _make
-from tests.api.pages.accounts import create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_account
 
 _PAGE = """{% extends "base.html" %}{% block title %}Secret{% endblock %}{% block main %}<h1>Secret</h1>
 <form method="post" action="/secret">{{ csrf_field() }}<button>Oui</button></form>{% endblock %}"""
@@ -31,8 +30,8 @@ def browser_with_secret(app: Flask) -> Browser:
 
     made = _make()
     made.register_blueprint(area)
-    create_account()
-    return sign_in(Browser(made))
+    add_account()
+    return Browser(made).sign_in()
 
 
 def test_a_page_asks_for_the_password_where_it_was_given_long_ago(

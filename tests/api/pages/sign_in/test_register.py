@@ -7,9 +7,9 @@ from api.models.login import PendingRegistration
 from api.models.user import Contact, User
 from configs.contact_addresses import digest
 from configs.signed_links import VerifyAddress, write_token
-from tests.api.pages.accounts import EMAIL, create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, Door, rows
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import EMAIL, PASSWORD, add_account, rows
 
 
 def test_a_registration_keeps_the_plan_and_the_wish(visitor: Browser, door: Door) -> None:
@@ -34,8 +34,8 @@ def test_an_account_speaks_the_language_of_its_registration(visitor: Browser, la
 
 
 def test_an_account_changes_nothing_before_its_address_is_confirmed(visitor: Browser, door: Door) -> None:
-    create_account(confirmed=False)
-    sign_in(visitor)
+    add_account(confirmed=False)
+    visitor.sign_in()
     visitor.get("/profil")
     visitor.send("/profil/reglages", language="ar", timeZone="Asia/Tokyo", outageCredit="refund")
     page = visitor.follow()
@@ -52,7 +52,7 @@ def test_a_wish_without_a_plan_leads_to_a_new_alert(visitor: Browser) -> None:
 
 
 def test_a_known_address_gets_the_same_answer(visitor: Browser) -> None:
-    create_account()
+    add_account()
     visitor.get("/register")
     visitor.send("/register", email=EMAIL, password="another horse battery")
     assert visitor.follow().headings == ["Confirmez votre adresse"]
@@ -90,7 +90,7 @@ def test_checkout_leads_back_here_when_it_was_left(visitor: Browser, query: str)
 
 
 def test_a_forgotten_password_is_answered_the_same_for_everybody(visitor: Browser, door: Door) -> None:
-    create_account()
+    add_account()
     for email, mails in ((EMAIL, 1), ("nobody@example.org", 1)):
         visitor.get("/forgot")
         visitor.send("/forgot", email=email)

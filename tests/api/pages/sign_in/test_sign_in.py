@@ -3,18 +3,16 @@ from collections.abc import Callable
 import pyotp
 import pytest
 
-from api.models.base import session
 from api.models.login import Login
 from api.models.user import User
 from configs.clock import clock
-from tests.api.pages.accounts import EMAIL, create_account, sign_in
-from tests.api.pages.browser import Browser
-from tests.api.world import PASSWORD, rows
+from tests.clients import Browser
+from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 
 
 def test_a_user_signs_in_and_out(visitor: Browser) -> None:
-    create_account()
-    page = sign_in(visitor).page
+    add_account()
+    page = visitor.sign_in().page
     assert page.headings == ["Mes alertes"]
     assert visitor.response.headers["Cache-Control"] == "no-store"
     visitor.send("/logout")
@@ -25,7 +23,7 @@ def test_a_user_signs_in_and_out(visitor: Browser) -> None:
 
 
 def test_cookies_are_for_this_host_and_no_script(visitor: Browser) -> None:
-    create_account()
+    add_account()
     visitor.get("/login")
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     cookies = visitor.response.headers.getlist("Set-Cookie")
@@ -60,7 +58,7 @@ def test_a_bearer_token_opens_no_page(visitor: Browser, person: Callable[..., ob
 def test_a_wrong_login_says_so_beside_the_field_and_keeps_the_address(
     visitor: Browser, email: str, password: str, text: str
 ) -> None:
-    create_account()
+    add_account()
     visitor.get("/login")
     page = visitor.send("/login", email=email, password=password)
     assert visitor.status == 422
@@ -74,14 +72,12 @@ def test_a_wrong_login_says_so_beside_the_field_and_keeps_the_address(
 
 def add_second_factor() -> pyotp.TOTP:
     secret = pyotp.random_base32()
-    with session() as s:
-        user = s.query(User).one()
-        user.totp_secret, user.totp_confirmed_at = secret, clock()
+    change(User, totp_secret=secret, totp_confirmed_at=clock())
     return pyotp.TOTP(secret)
 
 
 def test_a_second_factor_is_asked_for(visitor: Browser) -> None:
-    create_account()
+    add_account()
     factor = add_second_factor()
     visitor.get("/login?next=dashboard.show_dashboard?payment=success")
     page = visitor.send("/login", email=EMAIL, password=PASSWORD)
@@ -101,14 +97,14 @@ def test_a_second_factor_is_asked_for(visitor: Browser) -> None:
     ],
 )  # fmt: skip
 def test_the_target_is_a_page_of_ours_or_the_dashboard(visitor: Browser, target: str) -> None:
-    create_account()
+    add_account()
     visitor.get("/login")
     visitor.send("/login", email=EMAIL, password=PASSWORD, next=target)
     assert visitor.location == "/dashboard"
 
 
 def test_a_page_that_needs_a_login_is_opened_after_it(visitor: Browser) -> None:
-    create_account()
+    add_account()
     visitor.get("/dashboard?payment=success&plan=URGENCE_7J&lang=en")
     assert visitor.status == 303
     visitor.follow()
@@ -118,7 +114,7 @@ def test_a_page_that_needs_a_login_is_opened_after_it(visitor: Browser) -> None:
 
 
 def test_guesses_at_an_account_end_in_a_page(visitor: Browser) -> None:
-    create_account()
+    add_account()
     visitor.get("/login")
     for _ in range(10):
         visitor.send("/login", email=EMAIL, password="wrong password")

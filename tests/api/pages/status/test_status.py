@@ -11,7 +11,7 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
 from api.pages.status.view_data import SERVICES
 from configs.redis import open_redis
-from tests.api.pages.browser import Browser
+from tests.clients import Browser
 
 Find = Callable[..., None]
 

@@ -4,7 +4,7 @@ import re
 
 from werkzeug.test import TestResponse
 
-from tests.api.pages.browser import Page, check_page
+from tests.clients import Page, check_page
 
 _HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
 

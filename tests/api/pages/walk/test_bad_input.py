@@ -12,13 +12,13 @@ from werkzeug.test import TestResponse
 
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.base import session
 from api.models.contact_linking import TelegramLink
-from tests.api.pages.browser import Browser, Page
 from tests.api.pages.walk.addresses import FORMS, LINKS, OPEN_FORMS, PAGES, fill_address, list_rules
 from tests.api.pages.walk.answers import check_answer
-from tests.api.pages.walk.population import SECRETS, Population, give_login, read_cookies
+from tests.api.pages.walk.population import SECRETS, Population
 from tests.api.pages.walk.test_forms import find_token
+from tests.clients import Browser, Page
+from tests.factories import change
 
 SCRIPT = '"><script data-injected>alert(1)</script>'
 MARKUP = f"""'{SCRIPT}<i data-injected>' data-injected='1" data-injected="1 {{{{7*191}}}} {{% raise %}} %(x)s %s \u202e😀"""
@@ -43,7 +43,7 @@ def anna(population: Population) -> Browser:
 def post(browser: Browser, population: Population, endpoint: str, /, **changes: Any) -> TestResponse:
     """Send a form with its token; the login is a new one where the form before ended it."""
     if browser.client.get("/canaux/telegram/etat", headers=browser.headers).status_code != 200:
-        give_login(browser, population.users["anna"])
+        browser.give_login(population.users["anna"])
     address, fields = FORMS[endpoint]
     data = fields | {"csrf_token": find_token(browser, endpoint)} | changes
     return browser.client.post(fill_address(address, population.ids), data=data, headers=browser.headers)
@@ -71,12 +71,11 @@ def test_markup_in_any_field_is_text(anna: Browser, population: Population) -> N
 
 
 def test_markup_that_was_stored_is_text_on_every_page(population: Population) -> None:
-    with session() as s:
-        s.query(Alert).filter_by(name=SECRETS["alert"]).one().name = MARKUP[:80]
-        s.query(Appointment).one().place = MARKUP
-        s.query(TelegramLink).one().chat_name = MARKUP
+    change(Alert, Alert.name == SECRETS["alert"], name=MARKUP[:80])
+    change(Appointment, place=MARKUP)
+    change(TelegramLink, chat_name=MARKUP)
     anna = population.browse("anna")
-    give_login(anna, population.users["anna"], MARKUP)
+    anna.give_login(population.users["anna"], MARKUP)
     shown = 0
     for address in PAGES.values():
         answer = anna.client.get(fill_address(address, population.ids), headers=anna.headers)
@@ -173,9 +172,9 @@ def test_the_wrong_method_is_answered_by_a_page(anna: Browser, population: Popul
 def test_every_form_sent_twice_at_once_is_answered_twice(anna: Browser, population: Population) -> None:
     for endpoint, (address, fields) in FORMS.items():
         if anna.client.get("/canaux/telegram/etat", headers=anna.headers).status_code != 200:
-            give_login(anna, population.users["anna"])
+            anna.give_login(population.users["anna"])
         data = fields | {"csrf_token": find_token(anna, endpoint)}
-        cookies = "; ".join(f"{name}={value}" for name, value in read_cookies(anna).items())
+        cookies = anna.cookie_header
         url = fill_address(address, population.ids)
 
         def send(_: int, url: str = url, data: dict[str, str] = data, cookies: str = cookies) -> int:

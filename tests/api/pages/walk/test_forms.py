@@ -9,7 +9,6 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from api.models.login import Login
-from tests.api.pages.browser import Browser
 from tests.api.pages.walk.addresses import (
     FORMS,
     LINKS,
@@ -19,9 +18,10 @@ from tests.api.pages.walk.addresses import (
     list_rules,
 )
 from tests.api.pages.walk.answers import check_answer
-from tests.api.pages.walk.population import Population, put_cookies, read_cookies
+from tests.api.pages.walk.population import Population
 from tests.api.pages.walk.tables import read_digests
-from tests.api.world import rows
+from tests.clients import Browser
+from tests.factories import rows
 
 VISITORS = ("sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset")
 ELSEWHERE = (
@@ -43,7 +43,7 @@ _tokens: dict[
 
 def read_token(browser: Browser, address: str) -> str:
     """Return the token of a page's forms. Who comes with the same cookies has the same one: it is read once."""
-    key = address, frozenset(read_cookies(browser).items())
+    key = address, frozenset(browser.cookies.items())
     if key not in _tokens:
         _tokens[key] = str(re.findall(r'name="csrf_token" value="([^"]+)"', browser.get(address).html)[0])
     return _tokens[key]
@@ -146,12 +146,12 @@ def test_forms_without_a_login_read_no_cookie(population: Population) -> None:
 
 def test_who_signed_out_is_out_with_copies_of_all_cookies_too(population: Population) -> None:
     anna = population.browse("anna")
-    copies = read_cookies(anna)
+    copies = anna.cookies
     token = find_token(anna, "sign_in.sign_out")
     assert send(anna, population, "sign_in.sign_out", token).status_code == 303
-    assert set(read_cookies(anna)) <= {"__Host-notice"}
+    assert set(anna.cookies) <= {"__Host-notice"}
     for left in (("__Host-access",), ("__Host-refresh",), ("__Host-access", "__Host-refresh")):
-        put_cookies(anna, {name: value for name, value in copies.items() if name in left})
+        anna.cookies = {name: value for name, value in copies.items() if name in left}
         assert anna.client.get("/dashboard").status_code == 303, left
         assert send(anna, population, "sign_in.send_confirmation", token).status_code == 401, left
 
@@ -162,7 +162,7 @@ def test_a_sign_out_renews_nothing(population: Population) -> None:
     anna.client.delete_cookie("__Host-access")
     answer = send(anna, population, "sign_in.sign_out", token)
     assert answer.status_code == 303
-    assert set(read_cookies(anna)) <= {"__Host-notice"}
+    assert set(anna.cookies) <= {"__Host-notice"}
 
 
 def test_a_sign_in_keeps_nothing_that_was_there_before(
@@ -170,7 +170,7 @@ def test_a_sign_in_keeps_nothing_that_was_there_before(
 ) -> None:
     """Session fixation: cookies and tokens that somebody else put into the browser are worth nothing after it."""
     victim, thief = browse(), population.browse("neighbour")
-    put_cookies(victim, read_cookies(thief))
+    victim.cookies = thief.cookies
     token = find_token(thief, "sign_in.sign_out")
     before = {each.id for each in rows(Login)}
     victim.get("/login")
@@ -178,5 +178,5 @@ def test_a_sign_in_keeps_nothing_that_was_there_before(
     assert victim.status == 303
     (made,) = (each for each in rows(Login) if each.id not in before)
     assert made.user_id == population.users["anna"]
-    assert read_cookies(victim)["__Host-access"] != read_cookies(thief)["__Host-access"]
+    assert victim.cookies["__Host-access"] != thief.cookies["__Host-access"]
     assert send(victim, population, "sign_in.sign_out", token).status_code == 403

@@ -6,14 +6,13 @@ from werkzeug.test import TestResponse
 from api.models.audit import AuditEntry
 from api.models.user import Role
 from api.pages.area import Access
-from tests.api.pages.admin.operators import give_role
-from tests.api.pages.browser import Browser
 from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_address
 from tests.api.pages.walk.answers import check_answer, check_keeping
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
-from tests.api.world import add_incident, rows
+from tests.clients import Browser
+from tests.factories import add_incident, give_role, rows
 
 # What filters of operators' lists are called.
 QUERY_NAMES = (

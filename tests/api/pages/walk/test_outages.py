@@ -8,11 +8,11 @@ import time_machine
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.api.pages.browser import Browser, Page
 from tests.api.pages.walk.addresses import FORMS, PAGES, fill_address
 from tests.api.pages.walk.answers import check_answer
 from tests.api.pages.walk.population import Population
 from tests.api.pages.walk.test_forms import find_token
+from tests.clients import Browser, Page
 
 NOWHERE = "postgresql://x:x@127.0.0.1:1/x"
 WORDS = {"fr": "Le service ne répond pas", "en": "The service is not responding", "ar": "الخدمة لا تستجيب"}

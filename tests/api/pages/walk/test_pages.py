@@ -4,11 +4,11 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from tests.api.pages.browser import Browser
 from tests.api.pages.walk.addresses import OPERATOR_PAGES, PAGES, fill_address, list_rules
 from tests.api.pages.walk.answers import check_answer, check_keeping
-from tests.api.pages.walk.population import ROLES, SECRETS, Population, read_cookies
+from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
+from tests.clients import Browser
 
 # Pages about a thing that has an owner: 404 for all others.
 OWNED = {
@@ -103,7 +103,7 @@ def test_the_host_of_a_request_is_in_no_page(population: Population) -> None:
     anna = population.browse("anna")
     for endpoint, address in PAGES.items():
         path = fill_address(address, population.ids)
-        cookies = "; ".join(f"{name}={value}" for name, value in read_cookies(anna).items())
+        cookies = anna.cookie_header
         headers = {"Host": "evil.example", "Cookie": cookies, "Accept": "text/html"}
         answer = anna.client.get(path, headers=headers)
         assert "evil.example" not in answer.text + answer.headers.get("Location", ""), endpoint
