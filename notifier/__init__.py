@@ -24,7 +24,6 @@ __all__ = [
     "detection_seen",
     "get_ready",
     "is_genuine",
-    "keep_acknowledgements",
     "mark_gone_slots",
     "notify_address",
     "nudge",
@@ -143,18 +142,21 @@ def notify_address(
     dedupe_key: str,
     *,
     language: str = "fr",
+    user_id: UUID | None = None,
 ) -> list[UUID]:
     """Write one e-mail to an address that needs no account; `nudge` its id after the commit.
 
-    Nothing is checked about the address: the caller limits how often strangers may name one. A `dedupe_key` that was
-    used before writes nothing.
+    It is also shown in the account of `user_id`, whose deletion a mail that waits outlives. Nothing is checked about
+    the address: the caller limits how often strangers may name one. A `dedupe_key` that was used before writes nothing.
 
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return notification_writer.notify_address(session, address, kind, params, dedupe_key, language=language)
+    return notification_writer.notify_address(
+        session, address, kind, params, dedupe_key, language=language, user_id=user_id
+    )
 
 
 def raise_alarm(
@@ -180,17 +182,6 @@ def repeat_alarm(session: "Session", incident: "Incident", now: datetime) -> lis
     from notifier import alarms  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return alarms.repeat_alarm(session, incident, now)
-
-
-def keep_acknowledgements(session: "Session", declared: Mapping[UUID, Mapping[str, str]]) -> list[UUID]:
-    """Let the waiting messages about declarations outlive their account, in the transaction that deletes it.
-
-    `declared` has what each declaration is about to lose: `name` and `email`. The rows lose it with their address once
-    they have ended. Returns the ids of what is kept.
-    """
-    from notifier import kept_acknowledgements  # noqa: PLC0415 -- late, so that importing us costs nothing
-
-    return kept_acknowledgements.keep_acknowledgements(session, declared)
 
 
 def mark_gone_slots(session: "Session") -> list[UUID]:

@@ -17,7 +17,7 @@ from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session, aliased, object_session
 
 from api.models.base import is_any_of, session
-from api.models.notification import FORGOTTEN, OUTLIVES, PAID_CHANNELS, Notification, State
+from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
 from configs.database_errors import is_away, passes
@@ -25,7 +25,6 @@ from notifier import call_outcomes
 from notifier.contact_loss import change_state
 from notifier.fallback import tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
-from notifier.message_kinds import forgetful_kinds
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receipt_base import MOST_IDS
 from notifier.sms_budget import price_settled
@@ -183,8 +182,6 @@ def _settle(row: Notification, event: ProviderEvent) -> None:
     row.accepted_at = max(event.at, row.created_at)
     row.lease_token = row.lease_until = None
     row.failed_at = None
-    if row.address is not None and (row.kind in forgetful_kinds() or OUTLIVES in row.params):
-        row.address, row.params = FORGOTTEN, {}  # its account is deleted, and it has left
     row.cost = price_settled(row)
 
 

@@ -95,15 +95,7 @@ class MessageKind(ABC):
 
     languages: ClassVar[Sequence[str]] = FRENCH_AND_ENGLISH  # that its texts exist in; French is the fallback
 
-    forgets_address: ClassVar[bool] = (
-        False  # a row without an account loses its address and values once it ended
-    )
-
     chats_wait: ClassVar[bool] = False  # beside a mail that never waits, the others keep quiet hours
-
-    outlives_account: ClassVar[bool] = (
-        False  # one that waits is sent all the same when its account is deleted
-    )
 
     is_secret: ClassVar[bool] = (
         False  # its text is a link or a code that opens the account: it is never shown again

@@ -332,16 +332,26 @@ def _name_way(contact: Contact) -> str:
 
 
 def notify_address(
-    session: Session, address: str, kind: str, params: dict[str, Any], dedupe_key: str, *, language: str
+    session: Session,
+    address: str,
+    kind: str,
+    params: dict[str, Any],
+    dedupe_key: str,
+    *,
+    language: str,
+    user_id: UUID | None = None,
 ) -> list[UUID]:
-    """Write an e-mail to an address without an account; return its id where the dedupe key is new.
+    """Write an e-mail to an address; return its id where the dedupe key is new.
 
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    kind_of(kind)
-    row = _message(kind, Channel.EMAIL, choose_language(kind, language), params, Priority.IMMEDIATE)
-    return _insert(session, [row | {"address": address, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}])
+    spoken = choose_language(kind, language)
+    if user_id and kind_of(kind).makes_notice:
+        write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
+    row = _message(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
+    to = {"address": address, "user_id": user_id, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}
+    return _insert(session, [row | to])
 
 
 def _message(

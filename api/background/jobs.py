@@ -47,7 +47,14 @@ from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
 from api.push_devices.service import drop_ended_devices
-from api.retention import declarations, messages, unused_accounts, unverified_accounts, watch_records
+from api.retention import (
+    addresses,
+    declarations,
+    messages,
+    unused_accounts,
+    unverified_accounts,
+    watch_records,
+)
 from api.retention.batches import delete_in_batches
 from api.retention.table_growth import tell_growth
 from api.separate_parts import do_each
@@ -143,6 +150,12 @@ def drop_old_logins() -> Counts:
         "logins": delete_in_batches(Login.id, ended_long_ago()),
         "registrations": delete_in_batches(PendingRegistration.id, is_useless_by_now()),
     }
+
+
+def erase_addresses() -> Counts:
+    """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
+    with session() as s:
+        return {"erased": addresses.erase_addresses(s)}
 
 
 def drop_old_codes() -> Counts:

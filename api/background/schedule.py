@@ -70,6 +70,7 @@ def list_jobs() -> list[ScheduledJob]:
         ScheduledJob("drop_job_runs", _DAY),
         ScheduledJob("drop_old_logins", _DAY),
         ScheduledJob("drop_old_codes", _DAY),
+        ScheduledJob("erase_addresses", _HOUR),
         ScheduledJob("end_lost_factors", _HOUR),
         ScheduledJob("drop_appointments", _DAY),
         ScheduledJob("drop_support_requests", _DAY),

@@ -20,13 +20,14 @@ from api.accounts.queries import find_user
 from api.billing.quotes import find_subscription
 from api.declarations.cancellation_dates import LONGEST_NOTICE, quote_both_ends
 from api.declarations.cancellations import NOTICED, is_ending
-from api.declarations.records import acknowledge, find_order, is_address_of, link_order
+from api.declarations.records import acknowledge, describe, find_order, is_address_of, link_order
 from api.declarations.schemas import CancellationForm, WithdrawalForm
 from api.declarations.withdrawals import RECEIVED
 from api.errors import ApiError
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.payment import Payment, Subscription
+from api.models.user import User
 from api.payments import notices
 from api.payments.ledger import lock_payment
 from api.payments.subscriptions import find_order_of
@@ -159,15 +160,19 @@ def _tell_cancellation(
 
     Of those that name no contract the admins hear once a day: one may count nevertheless, within ten days.
     """
-    params, key = {"declaration": str(row.id)}, f"{NOTICED}:{row.id}"
+    key = f"{NOTICED}:{row.id}"
     if order and order.user_id:
         known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
-        mails = notifier.create_notifications(session, order.user_id, NOTICED, params | known, key)
+        params, owner = describe(row, own=True) | known, session.get_one(User, order.user_id)
+        mails = notifier.notify_address(
+            session, owner.email, NOTICED, params, key, language=owner.language, user_id=owner.id
+        )
     else:
         detail = f"declaration {row.id}: a cancellation that names no contract; there may be more of them"
         day = f"cancellation-open:{clock():%Y-%m-%d}"
         mails = notices.tell_admins(session, "declaration_open", detail, key=day)
     if row.email and not (order and is_address_of(session, order, row.email)) and may_tell():
         typed = f"{key}:typed"
+        params = describe(row, own=False)
         mails += notifier.notify_address(session, row.email, NOTICED, params, typed, language=row.language)
     return mails

@@ -131,10 +131,23 @@ def acknowledge(
     The acknowledgement, with the content and the second, goes to the address that was typed, otherwise to the
     account's. What came of it later goes to the account's while there is one (`to_typed` false). `amounts` are cents.
     """
-    params: dict[str, str | int] = {"declaration": str(row.id), **amounts}
-    key, language = f"{kind}:{row.id}", row.language
-    if row.email and (to_typed or row.user_id is None):
-        return notifier.notify_address(session, row.email, kind, params, key, language=language)
-    if row.user_id is None:
+    owner = None if row.email and to_typed else row.user_id
+    address = session.get_one(User, owner).email if owner else row.email
+    if not address:
         return []
-    return notifier.create_notifications(session, row.user_id, kind, params, key, language=language)
+    params = describe(row, own=owner is not None) | amounts
+    key, language = f"{kind}:{row.id}", row.language
+    return notifier.notify_address(session, address, kind, params, key, language=language, user_id=owner)
+
+
+def describe(row: Declaration, *, own: bool) -> dict[str, str | int]:
+    """Return the params of a mail about a declaration, with the words that it loses with its account.
+
+    `own` is whether it goes to the account's address.
+    """
+    words: dict[str, str | int] = {
+        "declaration": str(row.id),
+        "name": row.name or "",
+        "email": row.email or "",
+    }
+    return words | {"own": True} if own else words

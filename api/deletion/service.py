@@ -19,7 +19,7 @@ from api.deletion.losses import list_losses
 from api.errors import ApiError
 from api.invoices.issuing import forget_client
 from api.models.declaration import Declaration
-from api.models.notification import OUTLIVES, Notification
+from api.models.notification import Notification, State
 from api.models.payment import Payment, Refund, Subscription
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
@@ -74,6 +74,7 @@ def delete_account(
     email, language = user.email, user.language
     addresses = _list_addresses(session, user)
     _take_names_from_declarations(session, user_id, addresses)
+    _release_mails(session, user_id)
     _delete_letters(session, user_id, addresses)
     session.flush()
     session.execute(sa.delete(User).where(User.id == user_id))
@@ -127,10 +128,7 @@ def _take_words_from_payments(session: Session, user_id: UUID) -> None:
 
 
 def _take_names_from_declarations(session: Session, user_id: UUID, addresses: set[str]) -> None:
-    """Remove names and addresses from withdrawals and cancellations, which stay as the payments do.
-
-    Acknowledgements that wait for their provider keep them until they have left.
-    """
+    """Remove names and addresses from withdrawals and cancellations, which stay as the payments do."""
     payments = sa.select(Payment.id).where(Payment.user_id == user_id)
     subscriptions = sa.select(Subscription.id).where(Subscription.user_id == user_id)
     theirs = sa.or_(
@@ -139,10 +137,15 @@ def _take_names_from_declarations(session: Session, user_id: UUID, addresses: se
         Declaration.subscription_id.in_(subscriptions),
         sa.func.lower(Declaration.email).in_(addresses),
     )
-    written = sa.select(Declaration.id, Declaration.name, Declaration.email).where(theirs)
-    words = {key: {"name": name or "", "email": email or ""} for key, name, email in session.execute(written)}
-    notifier.keep_acknowledgements(session, words)
     session.execute(sa.update(Declaration).where(theirs).values(name=None, email=None))
+
+
+def _release_mails(session: Session, user_id: UUID) -> None:
+    """Let the mails that go to an address outlive the account, where they wait: the law owes them."""
+    waiting = (Notification.address.is_not(None), Notification.state.in_((State.PENDING, State.SENDING)))
+    session.execute(
+        sa.update(Notification).where(Notification.user_id == user_id, *waiting).values(user_id=None)
+    )
 
 
 def _list_addresses(session: Session, user: User) -> set[str]:
@@ -165,7 +168,9 @@ def _delete_letters(session: Session, user_id: UUID, addresses: set[str]) -> Non
     of_sender = sa.func.lower(SupportRequest.email).in_(addresses)
     session.execute(sa.delete(SupportRequest).where((SupportRequest.user_id == user_id) | of_sender))
     apart = (Notification.user_id.is_(None), sa.func.lower(Notification.address).in_(addresses))
-    session.execute(sa.delete(Notification).where(*apart, ~Notification.params.has_key(OUTLIVES)))
+    waits = Notification.state.in_((State.PENDING, State.SENDING))
+    is_owed = sa.and_(waits, Notification.params.has_key("declaration"))
+    session.execute(sa.delete(Notification).where(*apart, ~is_owed))
 
 
 def _write_last_mail(session: Session, email: str, language: str, params: dict[str, Any]) -> list[UUID]:

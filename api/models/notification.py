@@ -24,8 +24,7 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
-FORGOTTEN = ""  # stands for an address without an account, once it is deleted
-OUTLIVES = "account_deleted"  # a key of the params of a message that outlives its account
+FORGOTTEN = ""  # stands for an address that was erased
 PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
 RECEIPTS = "receipts"
 
@@ -121,8 +120,8 @@ class MatchPart(Base):
 class Notification(Base):
     """One message to one person through one contact. The row is the source of truth, the queue only a nudge.
 
-    A message to an e-mail address without an account (SUPPORT_EMAIL, a visitor who wrote to support) has that
-    `address` in place of a user and a contact.
+    A message to an e-mail address (SUPPORT_EMAIL, a visitor who wrote to support, what the law owes whatever becomes of
+    the account) has that `address` in place of a contact; its user is null where it has none, or none any more.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
     the provider, then delivered. `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after
     which the provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the
@@ -187,7 +186,7 @@ class Notification(Base):
         ),
         sa.CheckConstraint("attempts >= 0", name="attempts"),
         sa.CheckConstraint("segments >= 0", name="segments"),
-        sa.CheckConstraint("(user_id IS NULL) = (address IS NOT NULL)", name="recipient"),
+        sa.CheckConstraint("user_id IS NOT NULL OR address IS NOT NULL", name="recipient"),
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
         sa.Index(
             "ix_notifications_due",
@@ -217,6 +216,11 @@ class Notification(Base):
             "accepted_at",
             postgresql_where=sa.text("channel IN ('sms', 'voice') AND accepted_at IS NOT NULL"),
             postgresql_include=["cost"],
+        ),
+        sa.Index(
+            "ix_notifications_address",  # to be erased
+            "id",
+            postgresql_where=sa.text("user_id IS NULL AND address <> ''"),
         ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment
-from api.models.user import Channel, Contact
+from api.models.user import Contact
 from configs.plan import name_plan
 from configs.settings import settings
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
@@ -20,24 +20,16 @@ _ZONE = ZoneInfo("Europe/Paris")
 
 
 class DeclarationNotice(MessageKind):
-    """To the account's e-mail address, confirmed or not, or to the one that was typed. Params: `declaration`.
+    """To the account's e-mail address, or to the one that was typed. Params: `declaration`, `name`, `email`.
 
-    It proves the declaration, so it is sent also where the account is deleted meanwhile. Its params have the name and
-    the address then, which the declaration has lost.
+    It proves the declaration, so it is sent also where the account is deleted meanwhile: the declaration has lost name
+    and address then, its params have them.
     """
 
-    outlives_account = True
-
-    def accepts_contact(self, contact: Contact) -> bool:
-        """Whether it is an e-mail address, switched off or not."""
-        return contact.channel is Channel.EMAIL
-
     def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+        self, session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
     ) -> TemplateContext | Skip:
         """Return what was declared."""
-        if contact.is_lost:
-            return Skip(State.SKIPPED, f"address {contact.state.value}")
         declared = session.get(Declaration, UUID(row.params["declaration"]))
         if declared is None:
             return Skip(State.SKIPPED, "declaration deleted")

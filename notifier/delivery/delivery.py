@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
-from api.models.notification import FORGOTTEN, OUTLIVES, WISHES, Notification, Priority, State
+from api.models.notification import WISHES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.logs import EachOf
@@ -40,7 +40,7 @@ from notifier.delivery.retry_policy import (
 from notifier.errors import NotAttempted, TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED, forgetful_kinds, kind_of, outliving_kinds
+from notifier.message_kinds import SLOT_DETECTED, kind_of
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, Answer
 
 # A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
@@ -91,7 +91,6 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         claimed = claiming.claim(opened, ids, database_clock(opened))
         for each in claimed.dropped:
             close(opened, [each.row.id], claimed.token, _decide_unsent(each, database_clock(opened)))
-            forget_addresses(opened, [each.row])
             if each.how.state is not State.PENDING:
                 end = {"state": each.how.state.value, "reason": each.how.reason}
                 _about(each.row).info("not sent", **end)
@@ -99,7 +98,6 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
             # Tried as often as any other: a row that cannot be read would never be seen to expire.
             attempt = replace(attempt_of(row), lasting=False)
             close(opened, [row.id], claimed.token, on_error(error, attempt, database_clock(opened)))
-            forget_addresses(opened, [row])
             _about(row).warning("not sent", reason=error.reason)
     return claimed.messages
 
@@ -230,7 +228,6 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
     with session() as opened:
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
-            forget_addresses(opened, rows)
         kept = [each for each in sent.messages if each.first.id in ours]
         states = {each.contact_state for each in decisions if each.contact_state}
         lock_contacts(opened, {each.first.contact_id for each in kept if states and each.first.contact_id})
@@ -244,22 +241,6 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
     mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token)
     changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
     return read_ids(opened.execute(changed, execution_options={"prepare": len(ids) <= FEW}), ids)
-
-
-def forget_addresses(opened: Session, rows: Sequence[ClaimedRow]) -> None:
-    """Take the address from the rows that have ended and whose account is deleted.
-
-    The account of a claimed row may be gone since: whether it outlived it, the row itself says.
-    """
-    ids = [row.id for row in rows if row.kind in forgetful_kinds() | outliving_kinds()]
-    if ids:
-        ended = sa.update(Notification).where(
-            is_any_of(Notification.id, ids),
-            Notification.address.is_not(None),
-            Notification.kind.in_(forgetful_kinds()) | Notification.params.has_key(OUTLIVES),
-            Notification.state.not_in([State.PENDING, State.SENDING]),
-        )
-        opened.execute(ended.values(address=FORGOTTEN, params={}))
 
 
 def _columns(decision: DeliveryDecision) -> dict[str, Any]:

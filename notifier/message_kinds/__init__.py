@@ -39,18 +39,6 @@ def mergeable_kinds() -> tuple[str, ...]:
     return tuple(name for name, kind in kinds().items() if isinstance(kind, Mergeable))
 
 
-@lru_cache(maxsize=1)
-def forgetful_kinds() -> frozenset[str]:
-    """Return the names of the kinds whose rows lose their address once they ended."""
-    return frozenset(name for name, kind in kinds().items() if kind.forgets_address)
-
-
-@lru_cache(maxsize=1)
-def outliving_kinds() -> frozenset[str]:
-    """Return the names of the kinds whose waiting messages are sent though their account is deleted."""
-    return frozenset(name for name, kind in kinds().items() if kind.outlives_account)
-
-
 def prepare_all(kind: str, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
     """Read again what many notifications of a kind say; in their order.
 

@@ -15,9 +15,7 @@ _PARIS = ZoneInfo("Europe/Paris")  # the account's own zone is deleted too
 
 
 class AccountDeleted(MessageKind):
-    """Goes to an address without an account, which its row loses once the mail is handed over."""
-
-    forgets_address = True
+    """Goes to an address without an account, which housekeeping takes from its row (api/retention/addresses.py)."""
 
     def prepare(
         self, _session: Session, row: ClaimedRow, _contact: Contact, _now: datetime

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from api.models.declaration import Declaration
-from api.models.notification import OUTLIVES
 from api.models.payment import Payment
 from api.models.user import Contact
 from configs.plan import name_plan
@@ -19,7 +19,7 @@ from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 
 
 class CancelNoticed(DeclarationNotice):
-    """To the account's address, with the end and the links; to another typed one only what was typed there."""
+    """To the account's address (param `own`), with the end and the links; to another one only what was typed there."""
 
     makes_notice = True
     notice_link = "/formule"
@@ -31,9 +31,10 @@ class CancelNoticed(DeclarationNotice):
         made = super().prepare(session, row, contact, now)
         if isinstance(made, Skip):
             return made
-        if row.params.get(OUTLIVES):  # its contract ended with the account: there is nothing to undo
-            return TemplateContext(made.values | {"signed_url": ""}, None)
-        if row.address is None:
+        if row.params.get("own"):
+            declared = session.get_one(Declaration, UUID(row.params["declaration"]))
+            if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
+                return TemplateContext(made.values | {"signed_url": ""}, None)
             return TemplateContext(made.values | _write_amounts(row), made.url)
         hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "own": False}
         return TemplateContext(made.values | hidden, None)

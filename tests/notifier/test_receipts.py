@@ -156,18 +156,6 @@ def test_delivered_revives_a_message_of_unknown_fate(state: State) -> None:
     assert (row.accepted_at is None, row.failed_at, row.reason) == (False, None, None)
 
 
-def test_a_receipt_takes_the_address_from_the_last_mail_of_a_deleted_account() -> None:
-    with session() as s:
-        params = {"refund_cents": 0, "renewed": False}
-        (key,) = notifier.notify_address(s, "gone@example.org", "account_deleted", params, "k", language="fr")
-    again = clock() + timedelta(hours=1)
-    change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again, next_nudge_at=again)
-    send_events(event_of(key, message_id="first"))
-    apply_receipts()
-    row = get(Notification, key)
-    assert (row.state, row.address, row.params) == (State.DELIVERED, "", {})
-
-
 def test_a_message_that_never_left_is_not_revived() -> None:
     key = unknown()
     change(Notification, key, unknown_attempts=0)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.exc import OperationalError
 
+from api.background import jobs
 from api.deletion import access
 from api.deletion.service import delete_account
 from api.exports import jobs as exports
@@ -146,7 +147,7 @@ def test_messages_to_support_go_also_those_sent_without_signing_in(
     assert {each.kind for each in rows(Notification)} <= {"operations", "account_deleted"}
 
 
-def test_the_last_mail_arrives_and_its_row_forgets_the_address(
+def test_the_last_mail_arrives_and_its_row_loses_the_address_within_the_hour(
     sandbox: "Running", camille: Person, door: Door
 ) -> None:
     delete(camille)
@@ -155,17 +156,23 @@ def test_the_last_mail_arrives_and_its_row_forgets_the_address(
     deliver(str(row.id))
     (mail,) = sandbox.messages()
     assert (mail.to, mail.subject) == (camille.email, "Votre compte est supprimé – RDVPriority")
+    assert jobs.erase_addresses() == {"erased": 1}
     (row,) = rows(Notification)
     assert (row.state, row.address, row.params) == (State.SENT, FORGOTTEN, {})
 
 
-def test_a_last_mail_that_is_refused_forgets_the_address_too(sandbox: "Running", person: People) -> None:
+def test_a_last_mail_that_is_refused_loses_the_address_after_a_week(
+    sandbox: "Running", person: People
+) -> None:
     delete(person("not-an-address@", confirmed=True))
     (row,) = rows(Notification)
     deliver(str(row.id))
+    assert jobs.erase_addresses() == {"erased": 0}
+    with session() as s:
+        s.execute(sa.update(Notification).values(failed_at=clock() - timedelta(days=8)))
+    jobs.erase_addresses()
     (row,) = rows(Notification)
-    assert row.state not in (State.PENDING, State.SENDING)
-    assert row.address == FORGOTTEN
+    assert (row.state, row.address) == (State.FAILED, FORGOTTEN)
 
 
 def test_an_address_that_was_freed_may_open_an_account_again(client: FlaskClient, camille: Person) -> None:
