@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from api.models.notification import Notification, State
+from api.models.base import session
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, User
 from api.pages.messages.view_data import StateGroup
 from tests.api.notifications.test_routes import announce, write
@@ -68,6 +69,13 @@ def test_each_state_says_why_and_what_to_do(
     )
     assert "sendgrid" not in main
     assert "twilio" not in main
+
+
+def test_what_the_hourly_cap_holds_back_says_so(camille: Browser) -> None:
+    key = write(one(User), state=State.PENDING, number=1)
+    with session() as s:
+        s.get_one(Notification, key).held_for = HeldFor.CAP
+    assert "attend son tour" in camille.get(PAGE).html
 
 
 def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Browser) -> None:
