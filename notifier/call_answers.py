@@ -17,7 +17,8 @@ from configs.database_errors import passes
 from notifier import receipt_store
 from notifier.call_addresses import CallRequest, CallStep, call_address, read_call
 from notifier.call_wishes import is_answered
-from notifier.content.messages import choose_language, read_words, render
+from notifier.content.messages import choose_language, render
+from notifier.content.text_files import read_words
 from notifier.content.twiml import write_farewell, write_menu
 from notifier.message_kind_base import Skip, TemplateContext
 from notifier.message_kinds import SLOT_CALL

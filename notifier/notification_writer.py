@@ -22,8 +22,9 @@ from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, User
 from configs.matching_queues import NUDGE_SECONDS
-from notifier.content.messages import FALLBACK, choose_language, languages_of, speaks
+from notifier.content.messages import FALLBACK, choose_language, speaks
 from notifier.content.slot_alert_content import ContentCache
+from notifier.content.text_files import languages_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.earlier_notices import find_informed

@@ -25,7 +25,7 @@ from configs.startup import exit_on_config_error
 from notifier import hourly_cap, match_batches, match_service, matching, notification_writer, nudges
 from notifier.channel_base import Acceptance
 from notifier.channels import channels, providers_of
-from notifier.content import messages
+from notifier.content import messages, text_files
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import on_success
 from notifier.message_kind_base import ClaimedRow
@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 def preload() -> None:
     """Load and build what the first message needs and no connection: SDKs, clients, texts, files, mappers."""
     configure_mappers()
-    messages.warm_up()
+    text_files.warm_up()
     format_date(clock(), "full", locale=messages.FALLBACK)
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()

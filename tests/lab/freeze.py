@@ -18,13 +18,16 @@ from pathlib import Path
 from pkgutil import iter_modules
 from tempfile import TemporaryDirectory
 
+from lxml import html
 from PIL import Image, ImageChops, ImageStat
 
 from configs.languages import MESSAGE_LANGUAGES
 from crawler import commands
 from deploy.postgres_tools import find_tool
+from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
-from notifier.content.messages import languages_of, render, speaks
+from notifier.content.messages import render, speaks
+from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.lab.bench.servers import servers
 from tests.notifier.content.message_samples import SampleSize, list_samples
@@ -34,6 +37,7 @@ _PICTURES = "pages"
 _WIDTH = 320  # of a picture, in pixels: enough to see what moved
 _COLOURS = 16
 _SAME = 1.5  # mean difference of a pixel, of 255: dates and counters move, layouts differ by more
+_UNSEEN = dict.fromkeys(map(ord, "•\u2007\u034f"), " ")  # bullets, and what keeps a preview short
 _TELEGRAM = ("delete-webhook", "set-webhook", "show-webhook")
 # pg_dump draws a word of its own for each dump.
 _PER_DUMP = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
@@ -101,14 +105,18 @@ def _read_messages() -> str:
             for language in MESSAGE_LANGUAGES:
                 if language in languages_of(kind) and speaks(kind, language, channel):
                     made = render(kind, channel, language, list_samples(kind, language, SampleSize.USUAL))
-                    said += [
-                        f"=== {kind} {channel} {language}",
-                        made.subject or "",
-                        made.text,
-                        made.html or "",
-                    ]
-                    said += [str(made.button or ""), *map(str, made.choices)]
+                    said += [f"=== {kind} {channel} {language}", *_list_words(made, channel)]
     return "\n".join(said) + "\n"
+
+
+def _list_words(made: RenderedMessage, channel: str) -> list[str]:
+    """Return what a reader sees, whatever the white space between: of a mail's page its words and its links."""
+    page = [made.html]
+    if channel == "email":
+        found = html.fromstring(made.html)
+        page = [" ".join(found.xpath("//body//text()")).translate(_UNSEEN), *found.xpath("//@href")]
+    said = [made.subject, made.text, *page, str(made.button or ""), *map(str, made.choices)]
+    return [" ".join(each.split()) for each in said]
 
 
 def _read_help() -> str:

@@ -14,7 +14,8 @@ from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import channels, providers_of
-from notifier.content.messages import languages_of, render, speaks
+from notifier.content.messages import render, speaks
+from notifier.content.text_files import languages_of
 from tests.browser_keys import browser_address
 from tests.notifier.content.message_samples import SampleSize, list_samples
 

@@ -13,14 +13,17 @@ from api.models.user import Channel, Contact
 from configs.contact_addresses import digest
 from configs.message_groups import STOPPABLE, MessageGroup
 from configs.signed_links import StopAlerts, StopGroup, read_unsubscription
-from notifier.content.messages import TEMPLATES, find_path, languages_of
+from notifier.content.messages import render
 from notifier.content.stop_headers import add_stop_link, write_stop_headers
+from notifier.content.text_files import languages_of
 from notifier.jobs import deliver
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
+from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
+    URL,
     Person,
     alert,
     all_of,
@@ -126,10 +129,9 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
 @pytest.mark.parametrize("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))
 def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -> None:
     for language in languages_of(kind):
-        for name in ("email.html", "email.txt"):
-            assert "stop_group" in (TEMPLATES / str(find_path(kind, language, name))).read_text(
-                encoding="utf-8"
-            )
+        mail = render(kind, "email", language, list_samples(kind, language, SampleSize.USUAL))
+        assert f'href="{URL}/stop"' in mail.html
+        assert f"{URL}/stop" in mail.text
 
 
 @pytest.mark.parametrize("kind", ["new_sign_in", "order", "password_reset", "renewal_soon", "account_unused"])

@@ -139,7 +139,7 @@ def test_the_footer_of_a_mail_has_the_link_of_its_header(
     (mail,) = sandbox.messages("email")
     url = mail.draft.headers["List-Unsubscribe"].strip("<>")
     assert f'href="{url}"' in (mail.draft.html or "")
-    assert f" : {url}\n" in mail.draft.text
+    assert f"\u00a0: {url}\n" in mail.draft.text
 
 
 def test_a_closed_page_is_told_in_other_words() -> None:
