@@ -22,7 +22,7 @@ from notifier.content.text_files import read_words
 from notifier.content.twiml import write_farewell, write_menu
 from notifier.message_kind_base import Skip, TemplateContext
 from notifier.message_kinds import SLOT_CALL
-from notifier.message_kinds.slot_call import GONE, STOPPED, read_open
+from notifier.message_kinds.calls import GONE, STOPPED, read_open
 from notifier.receipts import receipt_readers
 from notifier.receipts.twilio_calls import REPEAT_KEY, STOP_KEY, is_machine
 from notifier.twilio_webhooks import RETRIES, read_form

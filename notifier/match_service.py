@@ -34,7 +34,7 @@ from notifier.matching import (
     select_slots,
     slot_moment,
 )
-from notifier.message_kinds.slot_detected import UNCONFIRMED_SECONDS
+from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
 from notifier.notification_writer import MatchResult, next_nudge, write
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients

@@ -1,17 +1,16 @@
-"""Base class of the message kinds, and what a kind is handed and gives back."""
+"""Message kinds: their fields, and what they are handed and give back."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Session
 
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact
-from configs.languages import FRENCH_AND_ENGLISH, read_language
+from configs.languages import read_language
 from configs.message_groups import MessageGroup
 from notifier.channel_base import Choices
 
@@ -88,60 +87,85 @@ class Skip:
 Seen = Sequence[tuple[ClaimedRow, Contact]]
 
 
-class MessageKind(ABC):
-    """A kind of message. One file in `notifier/message_kinds/` defines one kind; its texts are templates."""
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """The contacts that a kind is written for, and what keeps a message from one of them when it leaves."""
 
-    group: ClassVar[MessageGroup] = MessageGroup.ACCOUNT  # what a reader of its mails can stop
+    accepts: Callable[[Contact], bool]
+    find_loss: Callable[[Contact], Skip | None]
 
-    languages: ClassVar[Sequence[str]] = FRENCH_AND_ENGLISH  # that its texts exist in; French is the fallback
 
-    chats_wait: ClassVar[bool] = False  # beside a mail that never waits, the others keep quiet hours
+Values = Callable[[Session, ClaimedRow, Contact, datetime], TemplateContext | Skip]
+Check = Callable[[Session, ClaimedRow, Contact, datetime], Skip | None]
+ReadMany = Callable[[Session, Seen, datetime], list[TemplateContext | Skip]]
 
-    is_secret: ClassVar[bool] = (
-        False  # its text is a link or a code that opens the account: it is never shown again
-    )
 
-    makes_notice: ClassVar[bool] = False  # it is shown in the app too, by `notice.txt` of its texts
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageKind:
+    """A kind of message: an entry in the table of its theme's module; its texts are `templates/<name>.jinja`."""
 
-    notice_link: ClassVar[str | None] = None  # where that notice leads: the path of one of our pages
+    to: Recipients
+
+    values: Values  # what the texts are filled with, whether or not the message would be sent now
+
+    check: Check | None = None  # why a message that waited is not true any more
+
+    restored: Values | None = None  # what is shown of it later, where that is not `values`
+
+    group: MessageGroup = MessageGroup.ACCOUNT  # what a reader of its mails can stop
+
+    notice_link: str | None = None  # the app shows it too, with a link to this page
+
+    chats_wait: bool = False  # beside a mail that never waits, the others keep quiet hours
+
+    # Its text is a link or a code that opens the account: it is never shown again.
+    is_secret: bool = False
+
+    # From when on it says nothing any more: one that quiet hours would hold until then cannot wait.
+    find_end_of_use: Callable[[Mapping[str, Any]], datetime | None] = lambda _params: None
+
+    # The values of its title, as far as a row has them of which nothing else is left.
+    name_subject: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda _params: {}
+
+    # Several notifications may leave as one message: these read many rows at once, and fill that message.
+    prepare_many: ReadMany | None = None
+    restore_many: ReadMany | None = None
+    merge: Callable[[Sequence[TemplateContext], str], TemplateContext] | None = None
+
+    @property
+    def makes_notice(self) -> bool:
+        """Whether it is shown in the app too, by the part `notice` of its texts."""
+        return self.notice_link is not None
 
     def accepts_contact(self, contact: Contact) -> bool:
-        """Whether a message of this kind is written for a contact at all; as a rule where a person can be reached."""
-        return contact.reachable
+        """Whether a message of this kind is written for a contact at all."""
+        return self.to.accepts(contact)
 
-    @abstractmethod
     def prepare(
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:
         """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
+        skip = self.to.find_loss(contact)
+        if skip is None and self.check:
+            skip = self.check(session, row, contact, now)
+        return skip or self.values(session, row, contact, now)
 
-    def find_end_of_use(self, _params: Mapping[str, Any]) -> datetime | None:
-        """Return from when on it says nothing any more: one that quiet hours would hold until then cannot wait."""
-        return None
-
-    def name_subject(self, _params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of its title, as far as a row has them of which nothing else is left."""
-        return {}
+    def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
+        """Read the rows of many notifications, as `prepare` does those of one; in their order."""
+        if self.prepare_many:
+            return self.prepare_many(session, rows, now)
+        return [self.prepare(session, row, contact, now) for row, contact in rows]
 
     def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
         """Read again what a message said that was written before, whether or not it would be sent now.
 
         `contact` can be reached, and has no address.
         """
-        return self.prepare(session, row, contact, row.created_at)
+        return self.restore_all(session, [(row, contact)])[0]
 
     def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
         """Read again what many messages said, as `restore` does one."""
-        return [self.restore(session, row, contact) for row, contact in rows]
-
-
-class Mergeable(MessageKind):
-    """A kind several of whose notifications may leave as one message."""
-
-    @abstractmethod
-    def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
-        """Read the rows of many notifications at once, as `prepare` does those of one."""
-
-    @abstractmethod
-    def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
-        """Return the values of one message to one contact that replaces these."""
+        if self.restore_many:
+            return self.restore_many(session, rows, max((row.created_at for row, _ in rows)))
+        read = self.restored or self.values
+        return [read(session, row, contact, row.created_at) for row, contact in rows]

@@ -13,10 +13,8 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.notification import State
 from api.models.slot import SlotRow
-from api.models.user import Channel, Contact
 from notifier.content.announcements import Announcement, read_announcements
 from notifier.content.desk_location import location_of
-from notifier.content.desk_message_content import skip_unreachable
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
 from notifier.matching import OpenedSlot
 from notifier.message_edits import EDITABLE_FOR
@@ -32,16 +30,6 @@ class ReopenedSlot:
 
     slot: OpenedSlot
     seen_at: datetime
-
-
-def accepts_edits(contact: Contact) -> bool:
-    """Whether a contact is a chat: other channels cannot change what they delivered."""
-    return contact.channel is Channel.TELEGRAM and contact.reachable
-
-
-def skip_edit(row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
-    """Return why a message is not edited any more, or None."""
-    return skip_unreachable(contact) or skip_old(row, now)
 
 
 def skip_old(row: ClaimedRow, now: datetime) -> Skip | None:

@@ -1,7 +1,7 @@
 """A mail's plain text and its page in the common layout, both made from the same lines.
 
-Paragraphs are separated by empty lines. On the page a line that begins with `- ` or `* ` is an item of a list, one
-that is nothing but an address is a link, and one that a mark made into a block (`button`, `box`) stands by itself.
+Paragraphs are separated by empty lines. On the page a line that begins with `- ` or `* ` is an item of a list, and one
+that a mark made into a block (`button`, `box`) stands by itself. Links are made by marks alone, never from values.
 """
 
 import re
@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from configs.languages import FRENCH
-from notifier.content.text_files import LAYOUT, get_template, read_marks
+from notifier.content.text_files import LAYOUT, get_template
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _ITEM = re.compile(r"[-*] ")
 _BLOCKS = ("<table", "<h2", "<p ")  # no value begins so: values are escaped
-_ADDRESS = re.compile(r"https?://\S+")
 _FRENCH_SPACES = re.compile(r" (?=[:;?!»])|(?<=«) ")  # at which no line ends
 
 
@@ -70,8 +69,6 @@ def _ends_list(line: str, last: Block) -> bool:
 def _read_line(line: str, language: str) -> tuple[str, Markup]:
     if line.startswith(_BLOCKS):
         return "block", Markup(line)  # noqa: S704 -- its values are escaped
-    if _ADDRESS.fullmatch(line):
-        return "paragraph", read_marks(language, escaping=True)["show_url"](Markup(line))  # noqa: S704 -- as above
     item = _ITEM.match(line)
     return ("item" if item else "paragraph"), _write(line[item.end() if item else 0 :], language)
 

@@ -31,8 +31,8 @@ from notifier.delivery.retry_policy import (
     waits_of_copies,
 )
 from notifier.errors import DeliveryError, Misconfigured, TemporaryError
-from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Mergeable, Seen, Skip, TemplateContext
-from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds, prepare_all
+from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Seen, Skip, TemplateContext
+from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds
 from notifier.sms_budget import REASON as OVER_BUDGET
 from notifier.sms_budget import is_over_budget
 
@@ -152,7 +152,7 @@ def _read_again(
         return [Misconfigured(f"unknown kind {kind}: waits for a newer worker")] * len(seen)
     try:
         with opened.begin_nested():
-            return [*prepare_all(kind, opened, seen, now)]
+            return [*kind_of(kind).prepare_all(opened, seen, now)]
     except Exception as error:
         if passes(error) or isinstance(error, JobTimeoutException):
             raise
@@ -322,7 +322,7 @@ def _desk_of(row: ClaimedRow) -> Hashable:
 def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     row, contact, context = group[0]
     kind = kind_of(row.kind)
-    if len(group) > 1 and isinstance(kind, Mergeable):
+    if len(group) > 1 and kind.merge:
         context = kind.merge([each for _, _, each in group], row.language)
     address = context.address or contact.address
     context = add_stop_link(row, address, context)

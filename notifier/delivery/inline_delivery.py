@@ -27,7 +27,7 @@ from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopL
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds.slot_detected import UNCONFIRMED_SECONDS
+from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
 from notifier.provider_base import answer_seconds
 from notifier.recipients import Recipient
 

@@ -29,7 +29,7 @@ from notifier.content import messages, text_files
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import on_success
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import kinds, mergeable_kinds, prepare_all
+from notifier.message_kinds import kind_of, kinds, mergeable_kinds
 from notifier.open_slots import OpenSlots
 from notifier.recipients import recipients
 from notifier.workers.queues import FUNCTIONS, WORK, names_of
@@ -97,7 +97,9 @@ def _warm_up_database() -> None:
             nobody, nobody, Channel.EMAIL, "", "fr", {}, Priority.BULK, 1, None, None, None, None, 0, now
         )
         for name in mergeable_kinds():
-            prepare_all(name, opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now)
+            kind_of(name).prepare_all(
+                opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now
+            )
         hourly_cap.read_turns(opened, [nobody], nobody, now)
         delivery.close(opened, [nobody], nobody, on_success(Acceptance("", ""), now))
     delivery.claim([nobody])

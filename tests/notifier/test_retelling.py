@@ -15,7 +15,7 @@ from configs.clock import clock
 from notifier.delivery import delivery
 from notifier.match_service import match_open
 from notifier.message_kind_base import ClaimedRow, Skip
-from notifier.message_kinds.slot_detected import SlotDetected
+from notifier.message_kinds import SLOT_DETECTED, kind_of
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -134,7 +134,7 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
     with session() as s:
         row = s.get_one(Notification, late)
         claimed = ClaimedRow.of(row)
-        seen = SlotDetected().prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
+        seen = kind_of(SLOT_DETECTED).prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
     assert seen == Skip(State.EXPIRED, "slots gone")
 
 

@@ -13,7 +13,6 @@ from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.test_locked_screen import facts_with
-from tests.notifier.content.test_messages import FACTS
 
 NOTICED = sorted(name for name, kind in kinds().items() if kind.makes_notice)
 # More values than the mails' texts have in their sample: both ends of a sentence.
@@ -23,23 +22,6 @@ TEXTS = sorted(
     for language in languages_of(kind)
     if choose_notice_language(kind, language) == language
 )
-
-
-def test_there_are_notices() -> None:
-    assert {"slot_detected", "desk_unwatched", "release_soon", "alerts_paused", "order"} <= set(NOTICED)
-    assert {kind for kind, language in TEXTS if language == "fr"} == set(NOTICED)
-
-
-@in_turn("kind, language", TEXTS)
-def test_a_notice_is_complete(kind: str, language: str) -> None:
-    made = render_notice(kind, language, FACTS[kind])
-    assert made.language == language
-    assert made.title
-    assert made.body
-    assert "None" not in made.title + made.body
-    assert not any(
-        mark in made.title + made.body for mark in ("{", "}", "http://localhost:4000/l/", " – RDVPriority")
-    )
 
 
 @in_turn("kind, language", TEXTS)

@@ -18,8 +18,7 @@ from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
 from notifier.errors import NotAttempted
 from notifier.jobs import deliver
-from notifier.message_kind_base import Seen
-from notifier.message_kinds.slot_detected import SlotDetected
+from notifier.message_kind_base import MessageKind, Seen
 from notifier.sweep import undelivered
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
 from tests.notifier.world import alert, change, confirm, detection, get, matched, person, slots
@@ -124,14 +123,14 @@ def test_a_row_that_cannot_be_read_keeps_no_other_of_its_kind(
 ) -> None:
     alert(person()), alert(person(addresses={Channel.EMAIL: "b@example.org"}))
     bad, good = matched(detection(opened := slots()))
-    prepare_all = SlotDetected.prepare_all
+    prepare_all = MessageKind.prepare_all
 
-    def prepare(kind: SlotDetected, s: Session, rows: Seen, now: datetime) -> Any:
+    def prepare(kind: MessageKind, s: Session, rows: Seen, now: datetime) -> Any:
         if any(row.id == bad for row, _ in rows):
             s.execute(sa.text("SELECT 1/0")) if broken == "sql" else 1 / 0
         return prepare_all(kind, s, rows, now)
 
-    monkeypatch.setattr(SlotDetected, "prepare_all", prepare)
+    monkeypatch.setattr(MessageKind, "prepare_all", prepare)
     for wait in (60, 86400, 300, 300, 300, 300, 300):
         deliver(str(bad), str(good))
         frozen.shift(wait)

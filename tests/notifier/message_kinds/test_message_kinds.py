@@ -10,8 +10,8 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from notifier.content.slot_alert_content import StopLink
 from notifier.message_kind_base import Skip, TemplateContext
-from notifier.message_kinds import UnknownKind, kind_of, kinds
-from notifier.message_kinds.slot_detected import MatchedSlots, reason_to_skip
+from notifier.message_kinds import UnknownKind, kind_of
+from notifier.message_kinds.slots import MatchedSlots, reason_to_skip
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -26,67 +26,6 @@ def contact(**values: Any) -> Contact:
 def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
     stops = [StopLink(uuid4(), None) for _ in range(alerts)]
     return MatchedSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
-
-
-def test_the_folder_is_the_registry() -> None:
-    assert sorted(kinds()) == [
-        "account_deleted",
-        "account_exists",
-        "account_unused",
-        "address_changed",
-        "alerts_paused",
-        "appointment_soon",
-        "bot_reply",
-        "call_missed",
-        "cancel_noticed",
-        "cancelled",
-        "channel_lost",
-        "credited",
-        "desk_closed_choice",
-        "desk_trouble",
-        "desk_unwatched",
-        "desk_watchable",
-        "desk_watched",
-        "export_ready",
-        "factor_end",
-        "hoarding",
-        "how_it_went",
-        "last_way_stopped",
-        "login_ended",
-        "more_messages",
-        "new_sign_in",
-        "operations",
-        "operations_alarm",
-        "operations_digest",
-        "operations_report",
-        "order",
-        "password_changed",
-        "password_reset",
-        "payment_failed",
-        "payment_trouble",
-        "phone_code",
-        "plan_ended",
-        "plan_expiring",
-        "plan_upgraded",
-        "refunded",
-        "release_soon",
-        "renewal_soon",
-        "slot_answered",
-        "slot_call",
-        "slot_detected",
-        "slot_gone",
-        "slot_reopened",
-        "sms_cost",
-        "support_received",
-        "telegram_linked",
-        "test_message",
-        "verify_email",
-        "verify_new_email",
-        "weekly_summary",
-        "welcome",
-        "withdrawal_received",
-        "withdrawn",
-    ]
 
 
 def test_an_unknown_kind_names_those_that_exist() -> None:

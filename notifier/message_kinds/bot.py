@@ -7,43 +7,31 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import State
-from api.models.user import Channel, Contact
+from api.models.user import Contact
 from configs.bot_buttons import write_language_button
 from configs.languages import MESSAGE_LANGUAGES
 from notifier.channel_base import ChoiceButton, Choices
 from notifier.content.alert_list import ACTIONS, MOST, ListedAlert, list_alerts, list_buttons
 from notifier.content.message_links import account_page
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
+from notifier.message_kinds.recipients import LINKED_CHAT
 from notifier.telegram_commands import COMMANDS
 
 _LANGUAGES_IN_ROW = 3
 
 
-class BotReply(MessageKind):
-    """Params: `view` (`alerts`, `pause`, `resume`, `stop`, `language`, `help`) and, where there is one, `event`.
+def _reply(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext:
+    """Return what was asked for, as it is now.
 
-    `event` is the word of what was done just now; `account` the address, shortened, that a chat was linked to;
-    `replaces` the provider's id of the reply that it takes the place of.
+    Params: `view` (`alerts`, `pause`, `resume`, `stop`, `language`, `help`) and, where there is one, `event`, the word
+    of what was done just now; `account` the address, shortened, that a chat was linked to; `replaces` the provider's id
+    of the reply that it takes the place of.
     """
-
-    languages = tuple(MESSAGE_LANGUAGES)
-
-    def accepts_contact(self, contact: Contact) -> bool:
-        """Whether it is a chat, switched off or not: who asked there awaits a reply."""
-        return contact.channel is Channel.TELEGRAM and contact.is_linked
-
-    def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
-    ) -> TemplateContext | Skip:
-        """Return what was asked for, as it is now."""
-        if not contact.is_linked:
-            return Skip(State.SKIPPED, f"address {contact.state.value}")
-        view = row.params["view"]
-        alerts = _list_for(session, contact, view, now) if view not in ("language", "help") else []
-        context = _describe(view, alerts, row.language)
-        said = {name: row.params.get(name) for name in ("event", "account")}
-        return replace(context, values=context.values | said, replaces=row.params.get("replaces", ""))
+    view = row.params["view"]
+    alerts = _list_for(session, contact, view, now) if view not in ("language", "help") else []
+    context = _describe(view, alerts, row.language)
+    said = {name: row.params.get(name) for name in ("event", "account")}
+    return replace(context, values=context.values | said, replaces=row.params.get("replaces", ""))
 
 
 def _list_for(session: Session, contact: Contact, view: str, now: datetime) -> list[ListedAlert]:
@@ -73,3 +61,6 @@ def _list_languages() -> Choices:
     buttons = [ChoiceButton(name, write_language_button(code)) for code, name in MESSAGE_LANGUAGES.items()]
     starts = range(0, len(buttons), _LANGUAGES_IN_ROW)
     return tuple(tuple(buttons[start : start + _LANGUAGES_IN_ROW]) for start in starts)
+
+
+KINDS = {"bot_reply": MessageKind(to=LINKED_CHAT, values=_reply)}

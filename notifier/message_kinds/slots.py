@@ -1,8 +1,8 @@
-"""The slot alert: which of the matched slots are still open, and the reasons to send nothing."""
+"""The slot alert: which of the matched slots are still open, and the reasons to send nothing; how many more wait."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -12,12 +12,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import HeldFor, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact, ContactState
 from configs.constants import Constant
-from configs.languages import MESSAGE_LANGUAGES
 from configs.message_groups import MessageGroup
 from notifier.content import slot_alert_content
 from notifier.content.announcements import (
@@ -27,8 +26,10 @@ from notifier.content.announcements import (
     select_announced,
 )
 from notifier.content.desk_location import location_of
+from notifier.content.message_links import account_page
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
-from notifier.message_kind_base import ClaimedRow, Mergeable, Seen, Skip, TemplateContext
+from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
+from notifier.message_kinds.recipients import REACHABLE, find_no_loss
 
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
@@ -45,63 +46,51 @@ class MatchedSlots:
     slots: list[SlotRow] = field(default_factory=list)
 
 
-class SlotDetected(Mergeable):
-    """Several slot alerts of one contact leave as one message."""
+def _name_place(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return where it was."""
+    desk_id = params.get("desk_id")
+    if not isinstance(desk_id, str):
+        return {}
+    home = location_of(desk_id, desk_id.partition("/")[0])
+    return {"openings": [{"prefecture": home.name, "department": home.department}]}
 
-    group = MessageGroup.SLOTS
-    makes_notice = True
-    notice_link = "/dashboard"
-    languages = tuple(MESSAGE_LANGUAGES)
 
-    def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
-    ) -> TemplateContext | Skip:
-        """Return what is open, or why nothing is sent."""
-        return self.prepare_all(session, [(row, contact)], now)[0]
+def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
+    return _prepare_all(session, [(row, contact)], now)[0]
 
-    def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
-        """Return for each what is open, or why nothing is sent; three queries for all of them."""
-        confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
-        matched = read_matched_slots(session, [row.id for row, _ in rows])
-        cache = ContentCache()
 
-        def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
-            found = matched.get(row.id)
-            if found is None:
-                return Skip(State.SKIPPED, "alert deleted")
-            opening = _build_opening(row, found)
-            skip = reason_to_skip(found, contact, confirmed)
-            return skip or cache.context([opening], found.stops, row.language)
+def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
+    """Return for each what is open, or why nothing is sent; three queries for all of them."""
+    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
+    matched = read_matched_slots(session, [row.id for row, _ in rows])
+    cache = ContentCache()
 
-        return [one(row, contact) for row, contact in rows]
+    def one(row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
+        found = matched.get(row.id)
+        if found is None:
+            return Skip(State.SKIPPED, "alert deleted")
+        opening = _build_opening(row, found)
+        skip = reason_to_skip(found, contact, confirmed)
+        return skip or cache.context([opening], found.stops, row.language)
 
-    def name_subject(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Return where it was."""
-        desk_id = params.get("desk_id")
-        if not isinstance(desk_id, str):
-            return {}
-        home = location_of(desk_id, desk_id.partition("/")[0])
-        return {"openings": [{"prefecture": home.name, "department": home.department}]}
+    return [one(row, contact) for row, contact in rows]
 
-    def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
-        """Return for each what was announced, whether it is open still or not."""
-        announced = read_announcements(session, [row.id for row, _ in rows])
-        announced |= read_held_back(session, [row for row, _ in rows])
-        cache = ContentCache()
 
-        def one(row: ClaimedRow) -> TemplateContext | Skip:
-            found = announced.get(row.id)
-            if found is None or not found.slots:
-                return Skip(State.SKIPPED, "alert deleted")
-            seen_at = row.seen_at or found.detection.seen_at
-            opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
-            return cache.context([opening], found.stops, row.language)
+def _restore_all(session: Session, rows: Seen, _now: datetime) -> list[TemplateContext | Skip]:
+    """Return for each what was announced, whether it is open still or not."""
+    announced = read_announcements(session, [row.id for row, _ in rows])
+    announced |= read_held_back(session, [row for row, _ in rows])
+    cache = ContentCache()
 
-        return [one(row) for row, _ in rows]
+    def one(row: ClaimedRow) -> TemplateContext | Skip:
+        found = announced.get(row.id)
+        if found is None or not found.slots:
+            return Skip(State.SKIPPED, "alert deleted")
+        seen_at = row.seen_at or found.detection.seen_at
+        opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
+        return cache.context([opening], found.stops, row.language)
 
-    def merge(self, contexts: Sequence[TemplateContext], language: str) -> TemplateContext:
-        """Return the values of one message about several desks."""
-        return slot_alert_content.merge(contexts, language)
+    return [one(row) for row, _ in rows]
 
 
 def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
@@ -182,3 +171,43 @@ def _unreachable(contact: Contact) -> str:
     if contact.state is not ContactState.OK:
         return f"address {contact.state.value}"
     return "switched off" if not contact.enabled else "address not verified"
+
+
+def _count_waiting(
+    session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
+) -> TemplateContext | Skip:
+    """Return how many alerts the hourly cap holds back; one that waits on several channels counts once."""
+    detection = Notification.params["detection_id"].astext
+    waiting = sa.select(sa.func.count(detection.distinct())).where(
+        Notification.contact_id.in_(sa.select(Contact.id).where(Contact.user_id == contact.user_id)),
+        Notification.state == State.PENDING,
+        Notification.held_for == HeldFor.CAP,
+    )
+    count = session.scalar(waiting)
+    return _name_count(count) if count else Skip(State.EXPIRED, "nothing waits any more")
+
+
+def _name_no_count(_session: Session, _row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:
+    """Return the words without a number: how many waited then, no row says."""
+    return _name_count(0)
+
+
+def _name_count(count: int) -> TemplateContext:
+    url = account_page("messages")
+    return TemplateContext({"count": count, "url": url}, url)
+
+
+KINDS = {
+    # Several of one contact leave as one message.
+    "slot_detected": MessageKind(
+        to=replace(REACHABLE, find_loss=find_no_loss),
+        values=_prepare,
+        group=MessageGroup.SLOTS,
+        notice_link="/dashboard",
+        name_subject=_name_place,
+        prepare_many=_prepare_all,
+        restore_many=_restore_all,
+        merge=slot_alert_content.merge,
+    ),
+    "more_messages": MessageKind(to=REACHABLE, values=_count_waiting, restored=_name_no_count),
+}

@@ -1,4 +1,4 @@
-"""The call about open slots: what it says, and the reasons not to call."""
+"""The call about open slots and the SMS after it: what they say, and the reasons not to call."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -8,44 +8,34 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import HeldFor, State
 from api.models.user import Channel, Contact, ContactState
+from configs.message_groups import MessageGroup
 from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
 from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
 from notifier.content.announcements import read_announcements
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.delivery.retry_policy import CALL_ATTEMPTS
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.slot_detected import (
+from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
+from notifier.message_kinds.recipients import find_no_loss
+from notifier.message_kinds.slots import (
     UNCONFIRMED,
     UNCONFIRMED_SECONDS,
     MatchedSlots,
     read_matched_slots,
 )
 
-CALL_LANGUAGES = ("fr", "en", "ar", "es", "pt")
 GONE, STOPPED = Skip(State.EXPIRED, "slots gone"), Skip(State.SKIPPED, "alert stopped")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
 
-class SlotCall(MessageKind):
-    """Params: `series`, `attempt`, the desk and the detection. The hours of its alerts say when, and no group."""
+def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
+    """Return what is open, or why no call is made. Params: `series`, `attempt`, the desk and the detection."""
+    skip = _find_end(session, row, contact, now) or find_loss(contact) or find_wish(session, row.id, now)
+    return skip or read_open(session, row.id, row.seen_at, row.language, now)
 
-    languages = CALL_LANGUAGES
 
-    def accepts_contact(self, contact: Contact) -> bool:
-        """Whether it is a confirmed number, though SMS be switched off: calls are chosen by alert."""
-        return contact.channel is Channel.SMS and find_loss(contact) is None
-
-    def prepare(
-        self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
-    ) -> TemplateContext | Skip:
-        """Return what is open, or why no call is made."""
-        skip = _find_end(session, row, contact, now) or find_loss(contact) or find_wish(session, row.id, now)
-        return skip or read_open(session, row.id, row.seen_at, row.language, now)
-
-    def restore(self, session: Session, row: ClaimedRow, _contact: Contact) -> TemplateContext | Skip:
-        """Return what was open when the call was planned."""
-        return restore_call(session, row)
+def _restore(session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext | Skip:
+    return restore_call(session, row)
 
 
 def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
@@ -114,3 +104,41 @@ def read_open(
 def _describe(found: MatchedSlots, seen_at: datetime | None, language: str) -> TemplateContext:
     opening = SlotOpening(found.detection, tuple(found.slots), seen_at or found.detection.seen_at)
     return ContentCache().context([opening], (), language)
+
+
+def _prepare_sms(
+    session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    """Return what is open, or why nothing is sent any more.
+
+    Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
+    """
+    if read_series(session, row.params).has_key:
+        return Skip(State.SKIPPED, KEY_PRESSED)
+    skip = find_loss(contact) or _find_switch(contact) or find_wish_of_sms(session, row.id, now)
+    return skip or read_open(session, row.id, row.seen_at, row.language, now)
+
+
+def _find_switch(contact: Contact) -> Skip | None:
+    if not contact.enabled:
+        return Skip(State.SKIPPED, "switched off")
+    stopped = MessageGroup.SLOTS in (contact.stopped_groups or ())
+    return Skip(State.SKIPPED, "stopped by its reader") if stopped else None
+
+
+KINDS = {
+    # A confirmed number, though SMS be switched off: calls are chosen by alert. Its hours say when, and no group.
+    "slot_call": MessageKind(
+        to=Recipients(
+            lambda contact: contact.channel is Channel.SMS and find_loss(contact) is None, find_no_loss
+        ),
+        values=_prepare,
+        restored=_restore,
+    ),
+    # After a call that an answering machine took: a confirmed number that takes SMS.
+    "call_missed": MessageKind(
+        to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable, find_no_loss),
+        values=_prepare_sms,
+        restored=_restore,
+    ),
+}

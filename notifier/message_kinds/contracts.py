@@ -1,0 +1,247 @@
+"""Messages that the law wants on a durable medium: an order's confirmation, receipts of declarations, their result.
+
+A receipt proves the declaration, so it is sent also where the account is deleted meanwhile: its params have the name
+and the address then, which the declaration has lost.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from babel.dates import format_date, format_time
+from sqlalchemy.orm import Session
+
+from api.models.alert import Alert
+from api.models.declaration import Declaration, DeclaredBy
+from api.models.notification import State
+from api.models.payment import Payment, Subscription
+from api.models.user import Contact, Grant
+from configs.languages import FRENCH
+from configs.plan import name_plan, plan
+from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_consent, read_terms
+from configs.settings import settings
+from configs.signed_links import (
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    WithdrawOrder,
+    write_token,
+)
+from configs.withdrawal_period import ZONE
+from notifier.content.desk_message_content import since_values
+from notifier.content.message_links import link
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
+from notifier.message_kinds.recipients import ADDRESS
+
+_AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
+_MINUTE = timedelta(minutes=1)
+_PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the paid period"}
+Describe = Callable[[Session, Declaration, str], dict[str, Any]]
+
+
+def _sign_withdrawal(_session: Session, row: ClaimedRow, _contact: Contact) -> str:
+    """Return the page where the reader withdraws without signing in, also after the account is gone."""
+    return link("withdraw", write_token(WithdrawOrder(UUID(row.params["payment"]))))
+
+
+def _describe_order(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+    """Return plan, price, beginning and end, terms, and how to withdraw: all in the mail itself (L.221-13)."""
+    payment = session.get_one(Payment, UUID(row.params["payment"]))
+    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
+    # The contract is made by the payment: the time to withdraw counts from that day.
+    ordered = payment.paid_at or payment.created_at
+    starts = min((each.starts_at for each in grants), default=ordered)
+    ends = max((each.ends_at for each in grants), default=starts)
+    names = name_seller(row.language if row.language in LANGUAGES else BINDING)
+    cancel_url = link("cancel", write_token(CancelOrder(payment.id))) if payment.subscription_id else ""
+    return {
+        **describe_payment(session, row.params["payment"], row.language),
+        "cancel_url": cancel_url,
+        "form_url": link("retractation"),
+        "begins_later": payment.begins_later,
+        "later": starts > (payment.paid_at or starts) + _AT_ONCE,
+        "unwatched": not _has_alert(session, payment),
+        "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
+        "mediator": names["mediator"],
+        "starts": write_instant(starts, zone, row.language),
+        "ends": write_instant(ends, zone, row.language),
+        "ordered": since_values({"since": ordered.isoformat()}, zone, row.language)["since_day"],
+        "agreed": (payment.consent_text or "").splitlines(),
+        "declined": _read_declined(payment, row.language),
+        "terms_text": _write_terms(payment.terms_version or find_newest_version(), row.language),
+    }
+
+
+def _read_declined(payment: Payment, language: str) -> str:
+    """Return the sentence of the box that was left open; empty where all were ticked."""
+    if payment.consent is None or payment.consent.get("acceptsHourThreshold"):
+        return ""
+    return read_consent(payment.terms_version or find_newest_version(), language).accepts_hour_threshold
+
+
+def _write_terms(version: str, language: str) -> str:
+    """Return the terms that were accepted, whole: a link is no durable medium (CJUE C-49/11). French binds."""
+    shown = dict.fromkeys([language, BINDING]) if language in LANGUAGES else [BINDING]
+    return "\n\n".join(read_terms(version, each) for each in shown)
+
+
+def _has_alert(session: Session, payment: Payment) -> bool:
+    """Whether an alert of the buyer waits already."""
+    waiting = sa.select(Alert.id).where(
+        Alert.user_id == payment.user_id, Alert.enabled, Alert.closed_at.is_(None)
+    )
+    return session.scalar(waiting.limit(1)) is not None
+
+
+def _acknowledge(describe: Describe, notice_link: str | None = None) -> MessageKind:
+    """Return a kind about a declaration; `describe` adds its values, of which `url` is where its button leads."""
+    return MessageKind(to=ADDRESS, values=partial(_fill, describe), notice_link=notice_link)
+
+
+def _fill(
+    describe: Describe, session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
+) -> TemplateContext | Skip:
+    declared = session.get(Declaration, UUID(row.params["declaration"]))
+    if declared is None:
+        return Skip(State.SKIPPED, "declaration deleted")
+    values = {"support_email": settings().support_email or ""}
+    values |= _describe_declaration(session, declared, row.language)
+    values |= {name: text for name, text in row.params.items() if name in ("name", "email")}
+    values |= describe(session, declared, row.language)
+    return TemplateContext(values, values.get("url"))
+
+
+def _describe_declaration(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+    """Return the content of a declaration, and when it was made. A form's says what was typed and nothing more."""
+    order = session.get(Payment, declared.payment_id) if declared.payment_id else None
+    known = order if declared.made_by is not DeclaredBy.FORM else None
+    return {
+        "number": declared.reference or "",
+        "name": declared.name or "",
+        "email": declared.email or "",
+        "plan": name_plan(known.plan) if known else "",
+        "ordered": _write_day(known.paid_at or known.created_at, language) if known else "",
+        "made_day": _write_day(declared.made_at, language),
+        "made_hour": format_time(declared.made_at, "medium", tzinfo=ZONE, locale=language),
+    }
+
+
+def _describe_withdrawal(_session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+    """Return the link that confirms, and until when it waits for that; both empty where nothing is to confirm.
+
+    It is asked for where the declaration was made without a login: a stranger may have typed this address.
+    """
+    if declared.made_by is not DeclaredBy.FORM or declared.takes_effect_at is None:
+        return {"confirm_url": "", "applied_on": "", "url": None}
+    url = link("declaration", write_token(ConfirmDeclaration(declared.id)))
+    return {"confirm_url": url, "applied_on": _write_day(declared.takes_effect_at, language), "url": url}
+
+
+def _describe_result(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+    """Return the order, the refund, and the reason of a refusal; each is empty where there is none."""
+    order = session.get(Payment, declared.payment_id)
+    if order is None:
+        raise LookupError(f"declaration {declared.id} is about no order")
+    return {
+        "number": order.order_number or str(order.id),
+        "plan": name_plan(order.plan),
+        "ordered": _write_day(order.paid_at or order.created_at, language),
+        "monthly": plan(order.plan).recurring,
+        "refund": write_amount(declared.refund_cents, language) if declared.refund_cents else "",
+        "refusal": declared.refused_because or "",
+    }
+
+
+def _fill_cancellation(
+    session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    """Return the content of the notice: to the account's address (param `own`) with the end and the links.
+
+    Another address, which was typed, does not learn whether the contract is known.
+    """
+    made = _fill(_describe_cancellation, session, row, contact, now)
+    if isinstance(made, Skip):
+        return made
+    if row.params.get("own"):
+        declared = session.get_one(Declaration, UUID(row.params["declaration"]))
+        if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
+            return TemplateContext(made.values | {"signed_url": ""}, None)
+        return TemplateContext(made.values | _write_amounts(row), made.url)
+    hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "own": False}
+    return TemplateContext(made.values | hidden, None)
+
+
+def _describe_cancellation(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+    """Return the wish, the end, and the link that confirms or undoes."""
+    order = session.get(Payment, declared.payment_id) if declared.payment_id else None
+    url = link("resiliation", write_token(ConfirmCancellation(declared.id)))
+    return {
+        "own": True,
+        "plan": name_plan(order.plan) if order else "",
+        "ordered": _write_day(order.paid_at or order.created_at, language) if order else "",
+        "wish": _write_wish(declared, language),
+        "ends": _write_end(_find_end(session, declared), language),
+        "latest": _write_end(declared.takes_effect_at or declared.made_at, language),
+        "confirmed": declared.confirmed_at is not None,
+        "refunded": not declared.at_period_end,
+        "signed_url": url,
+        "url": url,
+        "refund": "",
+        "late_refund": "",
+        "nothing_later": False,
+    }
+
+
+def _write_amounts(row: ClaimedRow) -> dict[str, Any]:
+    """Return what goes back, as it was known at the notice; empty where it was not."""
+    now, later = row.params.get("refund"), row.params.get("late_refund")
+    return {
+        "refund": write_amount(now, row.language) if now else "",
+        "late_refund": write_amount(later, row.language) if later else "",
+        "nothing_later": later == 0,
+    }
+
+
+def _write_wish(declared: Declaration, language: str) -> str:
+    """Return the end that was wished: a day, or the end of the paid period."""
+    if declared.wished_on is None:
+        return _PERIOD_END.get(language, _PERIOD_END[FRENCH])
+    return _write_date(declared.wished_on, language)
+
+
+def _find_end(session: Session, declared: Declaration) -> datetime:
+    """Return when the contract ends without another word."""
+    ends = declared.takes_effect_at or declared.made_at
+    if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
+        return max(ends, session.get_one(Subscription, declared.subscription_id).period_ends_at or ends)
+    return ends
+
+
+def _write_end(at: datetime, language: str) -> str:
+    local = at.astimezone(ZONE)
+    if local.time() == time():  # midnight belongs to the day that was chosen
+        local -= _MINUTE
+    return f"{_write_day(local, language)}, {format_time(local, 'short', tzinfo=ZONE, locale=language)}"
+
+
+def _write_day(at: datetime, language: str) -> str:
+    """Return a day in France in words: `20 novembre 2026`."""
+    return _write_date(at.astimezone(ZONE).date(), language)
+
+
+def _write_date(day: date, language: str) -> str:
+    text = format_date(day, "long", locale=language)
+    return text.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else text
+
+
+KINDS = {
+    "order": sell(_describe_order, sign_url=_sign_withdrawal),
+    "withdrawal_received": _acknowledge(_describe_withdrawal),
+    "withdrawn": _acknowledge(_describe_result, "/formule/paiements"),
+    "cancel_noticed": MessageKind(to=ADDRESS, values=_fill_cancellation, notice_link="/formule"),
+}

@@ -1,0 +1,246 @@
+"""Messages to operators: alarms, which ask for acknowledgement where they belong to an incident, and daily figures.
+
+They go to SUPPORT_EMAIL or, where that is not set, to the admins. They name ids, providers and amounts, never a person.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from babel.dates import format_timedelta
+from babel.numbers import format_currency, format_decimal
+from sqlalchemy.orm import Session, load_only
+
+from api.models.incident import Incident
+from api.models.notification import State
+from api.models.support import SupportRequest
+from api.models.user import Contact, Role, User
+from configs.plan import PlanName, name_plan
+from configs.signed_links import AcknowledgeIncident, write_proof_link, write_token
+from notifier.content.desk_message_content import desk_infos, since_at_home
+from notifier.content.message_links import link
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.message_kinds.recipients import REACHABLE
+
+_WITHHELD = "…"  # the program that shows a message again may have no key to sign with
+_DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
+_REPORT = (
+    "accounts", "detections", "alerts", "accepted", "failed", "bounced", "no_receipt", "jobs", "sms", "answers",
+    "went_well",
+)  # fmt: skip
+Fill = Callable[[ClaimedRow], dict[str, Any]]
+
+
+def _check_operator(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> Skip | None:
+    if row.address is not None:
+        return None
+    user = session.get_one(User, contact.user_id, options=[load_only(User.role)])
+    return Skip(State.SKIPPED, "no operator any more") if user.role is Role.USER else None
+
+
+def _check_alarm(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
+    incident = _find_incident(session, row)
+    if incident is not None and incident.acknowledged_at is not None:
+        return Skip(State.SKIPPED, "acknowledged before")
+    return _check_operator(session, row, contact, now)
+
+
+def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
+    """Return the incident that a message is of, as it is now."""
+    if "incident" not in row.params:
+        return None
+    columns = load_only(Incident.acknowledged_at, Incident.ends_at)
+    return session.get(Incident, row.params["incident"], options=[columns], populate_existing=True)
+
+
+def _alarm(fill: Fill, fill_links: Fill = lambda _row: {}) -> MessageKind:
+    """Return a kind that may be an alarm; `fill_links` adds what is not shown again."""
+    return MessageKind(
+        to=REACHABLE,
+        check=_check_alarm,
+        values=partial(_write_alarm, fill, fill_links),
+        restored=partial(_write_alarm_again, fill),
+    )
+
+
+def _write_alarm(
+    fill: Fill, fill_links: Fill, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+) -> TemplateContext:
+    incident, url = _find_incident(session, row), None
+    if _has_link(row):
+        url = link("incident", write_token(AcknowledgeIncident(row.params["incident"], contact.user_id)))
+    is_over = incident is not None and incident.ends_at is not None
+    return _ask(fill(row) | fill_links(row), row, url, is_over=is_over)
+
+
+def _write_alarm_again(
+    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    url = link("incident", _WITHHELD) if _has_link(row) else None
+    return _check_operator(session, row, contact, now) or _ask(fill(row), row, url, is_over=False)
+
+
+def _ask(values: dict[str, Any], row: ClaimedRow, url: str | None, *, is_over: bool) -> TemplateContext:
+    asked = {"acknowledge_url": url, "again": row.params.get("again", False), "over": is_over}
+    return TemplateContext(values | asked, url)
+
+
+def _has_link(row: ClaimedRow) -> bool:
+    """Whether a message acknowledges an incident: it is of one, and its reader has an account."""
+    return "incident" in row.params and row.address is None
+
+
+def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
+    """Return which desks are in trouble, why and since when."""
+    found = desk_infos(row.params["desks"])
+    return {
+        "subject": row.params["subject"],
+        "reason": row.params["reason"],
+        "spots": found,
+        "more": row.params["count"] - len(found),
+        "people": row.params.get("people", 0),
+        "proofs": [_name_proof(each, row.language, "") for each in row.params.get("proofs", ())],
+        **since_at_home(row.params, row.language),
+    }
+
+
+def _fill_proofs(row: ClaimedRow) -> dict[str, Any]:
+    """Return the pages that proved slots, after false alarms."""
+    proofs = row.params.get("proofs", ())
+    return {
+        "proofs": [
+            _name_proof(each, row.language, write_proof_link(UUID(each["detection"]))) for each in proofs
+        ]
+    }
+
+
+def _name_proof(proof: Mapping[str, str], language: str, url: str) -> dict[str, str]:
+    """Return when the page was read, in words, and the link to it."""
+    seen = since_at_home({"since": proof["seen_at"]}, language)
+    return {"day": seen["since_day"], "hour": seen["since_hour"], "url": url}
+
+
+def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
+    """Return what is wrong: `number` of `of` messages, their `age`; `detail` in English, as health says it."""
+    oldest = timedelta(seconds=row.params.get("oldest_seconds", 0))
+    return {
+        "reason": row.params["reason"],
+        "subject": row.params["subject"],
+        "detail": row.params.get("detail", ""),
+        "number": row.params.get("number", 0),
+        "of": row.params.get("of", 0),
+        "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
+        **since_at_home(row.params, row.language),
+    }
+
+
+def _fill_payment(row: ClaimedRow) -> dict[str, Any]:
+    return {"trouble": row.params["trouble"], "detail": row.params["detail"]}
+
+
+def _report(fill: Fill) -> MessageKind:
+    """Return a kind whose params say all."""
+    return MessageKind(
+        to=REACHABLE,
+        check=_check_operator,
+        values=lambda _session, row, _contact, _now: TemplateContext(fill(row)),
+        restored=partial(_write_figures_again, fill),
+    )
+
+
+def _write_figures_again(
+    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    return _check_operator(session, row, contact, now) or TemplateContext(fill(row))
+
+
+def _fill_hoarding(row: ClaimedRow) -> dict[str, Any]:
+    """Return an account beyond fair use, by its id."""
+    return {name: row.params[name] for name in ("user", "desks", "found")}
+
+
+def _fill_sms_cost(row: ClaimedRow) -> dict[str, Any]:
+    amounts = ("spent", "warn", "stop")
+    return {name: format_currency(row.params[name], "EUR", locale=row.language) for name in amounts}
+
+
+def _read_request(
+    session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    """Return a request to support."""
+    request = session.get(SupportRequest, row.params["request"])
+    if skip := _check_operator(session, row, contact, now):
+        return skip
+    if request is None:
+        return Skip(State.SKIPPED, "request deleted")
+    return TemplateContext(
+        {
+            "number": request.id,
+            "sender": request.email,
+            "user_id": str(request.user_id) if request.user_id else None,
+            "message": request.message,
+        }
+    )
+
+
+def _fill_digest(row: ClaimedRow) -> dict[str, Any]:
+    """Return what happened since the digest before, and the newest alarms that are open."""
+    listed = row.params["listed"]
+    return {name: row.params[name] for name in _DIGEST} | {
+        "begun": _list_plans(row.params["begun"]),
+        "ended": _list_plans(row.params["ended"]),
+        "listed": listed,
+        "more": row.params["open"] - len(listed),
+        **_write_span(row),
+    }
+
+
+def _fill_report(row: ClaimedRow) -> dict[str, Any]:
+    """Return the figures of a day, in words where they are no plain numbers."""
+    params, back = row.params, row.params["refunded_cents"]
+    return {name: params[name] for name in _REPORT} | {
+        "sales": _list_plans(params["sales"]),
+        "sold": _write_cents(params["sales_cents"], row.language),
+        "refunded": _write_cents(back, row.language) if back else "",
+        "p50": _write_seconds(params["p50"], row.language),
+        "p95": _write_seconds(params["p95"], row.language),
+        "sms_cost": format_currency(Decimal(params["sms_cost"]), "EUR", locale=row.language),
+        **_write_span(row),
+    }
+
+
+def _list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return names of plans with their numbers, in the order of the plans."""
+    return [(name_plan(each), numbers[each.value]) for each in PlanName if each.value in numbers]
+
+
+def _write_span(row: ClaimedRow) -> dict[str, str]:
+    """Return the time that numbers are about, which ended a moment ago."""
+    found = {name: since_at_home({"since": row.params[name]}, row.language) for name in ("since", "until")}
+    return {name: f"{each['since_day']} à {each['since_hour']}" for name, each in found.items()}
+
+
+def _write_cents(cents: int, language: str) -> str:
+    return format_currency(Decimal(cents) / 100, "EUR", locale=language)
+
+
+def _write_seconds(seconds: float | None, language: str) -> str:
+    """Return `1,4 s`; empty where no message was measured."""
+    if seconds is None:
+        return ""
+    return f"{format_decimal(seconds, '#,##0.0', locale=language)}\N{NO-BREAK SPACE}s"
+
+
+KINDS = {
+    "desk_trouble": _alarm(_fill_desks, _fill_proofs),
+    "operations_alarm": _alarm(_fill_operations),
+    "payment_trouble": _alarm(_fill_payment),
+    "operations": MessageKind(to=REACHABLE, values=_read_request),
+    "hoarding": _report(_fill_hoarding),
+    "sms_cost": _report(_fill_sms_cost),
+    "operations_digest": _report(_fill_digest),
+    "operations_report": _report(_fill_report),
+}

@@ -1,0 +1,238 @@
+"""Reminders of appointments, the question how one went, and the summary of the week."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from babel.dates import format_date, format_time, format_timedelta
+from sqlalchemy.orm import Session, load_only
+
+from api.models.alert import Alert
+from api.models.appointment import Appointment
+from api.models.base import is_any_of
+from api.models.notification import State
+from api.models.user import Contact
+from configs.languages import FRENCH
+from configs.message_groups import MessageGroup
+from configs.prefecture import desks
+from configs.signed_links import MoveReminders, TellHowItWent, write_token
+from notifier.content.desk_location import DeskLocation, location_of, name_city
+from notifier.content.desk_message_content import since_values
+from notifier.content.message_links import account_page, link
+from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
+from notifier.message_kinds.recipients import REACHABLE, REACHABLE_MAIL
+
+_COLUMNS = load_only(
+    Appointment.at,
+    Appointment.place,
+    Appointment.first_reminder_at,
+    Appointment.last_reminder_at,
+    Appointment.answered_at,
+)
+_OVER = Skip(State.EXPIRED, "the appointment is over")
+_WEEK = timedelta(days=7)
+_LONGEST_NAME = 120  # characters of an alert's name
+
+
+def _find_begin(params: Mapping[str, Any]) -> datetime | None:
+    """Return when the appointment begins; None where a row, of an older version say, does not name it."""
+    try:
+        return datetime.fromisoformat(params["at"])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _check_appointment(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> Skip | None:
+    """Skip a reminder that is over or was moved. Params: `step` (first, last), `due` (ISO 8601)."""
+    found = _read_appointment(session, row)
+    if found is None or found.at is None or found.at <= now:
+        return _OVER
+    due: datetime | None = getattr(found, f"{row.params['step']}_reminder_at")
+    is_due = due == datetime.fromisoformat(row.params["due"])
+    return None if is_due else Skip(State.SKIPPED, "the reminder was moved")
+
+
+def _read_appointment(session: Session, row: ClaimedRow) -> Appointment | None:
+    return session.get(Appointment, UUID(row.params["appointment"]), options=[_COLUMNS])
+
+
+def _describe_appointment(
+    session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
+) -> TemplateContext | Skip:
+    """Return when and where it is."""
+    found = _read_appointment(session, row)
+    if found is None or found.at is None:
+        return _OVER
+    home = location_of("", row.params["prefecture"])
+    local = found.at.astimezone(home.zone)
+    url = link("reminder", write_token(MoveReminders(found.id)))
+    values = {
+        "where": f"{home.name} ({home.department})",
+        "place": found.place or "",
+        "day": _write_weekday(local, row.language),
+        "hour": format_time(local, "short", locale=row.language),
+        "url": url,
+    }
+    return TemplateContext(values, url)
+
+
+def _write_weekday(local: datetime, language: str) -> str:
+    """Return `mardi 1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
+    day = format_date(local, "full", locale=language)
+    return day.replace(" 1 ", " 1er ", 1) if language == FRENCH else day
+
+
+def _check_question(session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> Skip | None:
+    found = _read_appointment(session, row)
+    if found is None or found.answered_at:
+        return Skip(State.EXPIRED, "answered, or no appointment any more")
+    return None
+
+
+def _ask_how_it_went(
+    _session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
+) -> TemplateContext:
+    """Return a link for each answer."""
+    appointment_id = UUID(row.params["appointment"])
+    urls = {
+        name: link("went", write_token(TellHowItWent(appointment_id, went_well)))
+        for name, went_well in (("yes_url", True), ("no_url", False))
+    }
+    return TemplateContext(urls, urls["yes_url"])
+
+
+def _sum_up(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
+    """Return what happened at the desks of the alerts that still wait.
+
+    Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (api/alerts/weekly_facts.py).
+    """
+    if now >= datetime.fromisoformat(row.params["ends"]):
+        return Skip(State.EXPIRED, "the week is over")
+    found = _read_alerts(session, [row])
+    told = [each for each in row.params["alerts"] if _is_open(found.get(UUID(each["alert"])))]
+    if not any(found[UUID(each["alert"])].enabled for each in told):
+        return Skip(State.SKIPPED, "alert stopped")
+    return _fill(row, told, found)
+
+
+def _sum_up_again(session: Session, rows: Seen, _now: datetime) -> list[TemplateContext | Skip]:
+    """Return what had happened in several weeks."""
+    found = _read_alerts(session, [row for row, _ in rows])
+    return [_fill(row, row.params["alerts"], found) for row, _ in rows]
+
+
+def _read_alerts(session: Session, rows: Sequence[ClaimedRow]) -> dict[UUID, Any]:
+    ids = [UUID(each["alert"]) for row in rows for each in row.params["alerts"]]
+    query = sa.select(Alert.id, Alert.name, Alert.enabled, Alert.awaits_watch, Alert.closed_at)
+    return {row.id: row for row in session.execute(query.where(is_any_of(Alert.id, ids)))}
+
+
+def _is_open(alert: Any) -> bool:
+    return alert is not None and alert.closed_at is None and (alert.enabled or alert.awaits_watch)
+
+
+def _fill(row: ClaimedRow, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
+    url, monday = account_page("dashboard"), date.fromisoformat(row.params["monday"])
+    alerts = [_describe_alert(each, found.get(UUID(each["alert"])), row.language) for each in told]
+    values = {
+        "url": url,
+        "from_day": _write_day(monday - _WEEK, row.language),
+        "to_day": _write_day(monday, row.language),
+        "alerts": alerts,
+        "more": row.params["more"],
+        "quiet": _sum_up_quiet_week(told, row.language) if not row.params["more"] else None,
+    }
+    return TemplateContext(values, url)
+
+
+def _describe_alert(week: Mapping[str, Any], alert: Any, language: str) -> dict[str, Any]:
+    home = location_of("", week["prefecture"])
+    shown = [_describe_desk(each, home, language) for each in week["desks"] if each["desk"] in desks()]
+    return {
+        "where": f"{home.name} ({home.department})",
+        "name": ((alert and alert.name) or "")[:_LONGEST_NAME],
+        "city": name_city(home.zone, language),
+        "sent": week["sent"],
+        "desks": shown,
+        "more": week["more"],
+        "advice": _choose_advice(week),
+    }
+
+
+def _choose_advice(week: Mapping[str, Any]) -> str:
+    """Return what its owner should do: `look` where nothing is watched, `book` or `widen` after openings, `wait`."""
+    if all(each["trouble"] or each["blind"] for each in week["desks"]):
+        return "look"
+    if week["sent"]:
+        return "book"
+    return "widen" if any(each["openings"] for each in week["desks"]) else "wait"
+
+
+def _describe_desk(week: Mapping[str, Any], home: DeskLocation, language: str) -> dict[str, Any]:
+    desk = desks()[week["desk"]]
+    day, hour = _write_moment(week["proven"], home, language)
+    since_day, since_hour = _write_moment(week["since"], home, language)
+    every = timedelta(seconds=week["every"] or 0)
+    return {
+        "label": desk.message_label,
+        "page": desk.url,
+        "openings": week["openings"],
+        "blind": week["blind"],
+        "trouble": week["trouble"] or "",
+        "since_day": since_day,
+        "since_hour": since_hour,
+        "proven_day": day,
+        "proven_hour": hour,
+        "every": format_timedelta(every, threshold=2, locale=language) if every else "",
+    }
+
+
+def _sum_up_quiet_week(told: Sequence[Mapping[str, Any]], language: str) -> dict[str, Any] | None:
+    """Return the one line of a week in which nothing opened while all desks were watched; None of any other week."""
+    seen = {each["desk"]: (each, week) for week in told for each in week["desks"]}
+    happened = any(week["sent"] or week["more"] or not week["desks"] for week in told)
+    if happened or not all(_is_quiet(each) for each, _ in seen.values()):
+        return None
+    first, week = min(seen.values(), key=lambda pair: datetime.fromisoformat(pair[0]["proven"]))
+    home = location_of("", week["prefecture"])
+    day, hour = _write_moment(first["proven"], home, language)
+    return {
+        "count": len(seen), "proven_day": day, "proven_hour": hour, "city": name_city(home.zone, language),
+    }  # fmt: skip
+
+
+def _is_quiet(desk: Mapping[str, Any]) -> bool:
+    return not (desk["openings"] or desk["trouble"] or desk["blind"]) and desk["proven"] is not None
+
+
+def _write_moment(at: str | None, home: DeskLocation, language: str) -> tuple[str, str]:
+    if at is None:
+        return "", ""
+    written = since_values({"since": at}, home.zone, language)
+    return written["since_day"], written["since_hour"]
+
+
+def _write_day(day: date, language: str) -> str:
+    """Return `1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
+    written = format_date(day, "long", locale=language)
+    return written.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else written
+
+
+KINDS = {
+    "appointment_soon": MessageKind(
+        to=REACHABLE,
+        check=_check_appointment,
+        values=_describe_appointment,
+        group=MessageGroup.REMINDERS,
+        find_end_of_use=_find_begin,
+    ),
+    # To users who agreed to the question.
+    "how_it_went": MessageKind(
+        to=REACHABLE_MAIL, check=_check_question, values=_ask_how_it_went, group=MessageGroup.REMINDERS
+    ),
+    "weekly_summary": MessageKind(
+        to=REACHABLE_MAIL, values=_sum_up, group=MessageGroup.SUMMARY, restore_many=_sum_up_again
+    ),
+}
