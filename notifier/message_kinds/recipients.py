@@ -45,7 +45,7 @@ REACHABLE = Recipients(lambda contact: contact.reachable, skip_unreachable)
 REACHABLE_MAIL = Recipients(lambda contact: is_mail(contact) and contact.reachable, skip_unreachable)
 CONFIRMED_MAIL = Recipients(is_confirmed_mail, find_account_loss)
 ANY_MAIL = Recipients(is_mail, find_account_loss)
-# Of an account that pays, or of who declared something: also where mail was reported as spam.
+# Of an account that pays: also where mail was reported as spam.
 PAYERS_MAIL = Recipients(is_mail, lambda contact: skip_address(contact) if contact.is_lost else None)
 REACHABLE_OR_MAIL = Recipients(
     takes_plan_news, lambda contact: None if takes_plan_news(contact) else skip_address(contact)
