@@ -43,7 +43,7 @@ def keep_running(children: Mapping[str, Callable[[], int]]) -> int:
         if signal.sigwait(_HEARD) in _ASKED:
             break
         for pid, code in _reap():
-            if pid not in alive:  # as a container's first process we are given whom nobody waits for
+            if pid not in alive:  # a container's first process is given orphans, too
                 continue
             name, started = alive.pop(pid)
             failures[name] = failures[name] + 1 if time.monotonic() - started < _ESTABLISHED else 0

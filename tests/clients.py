@@ -59,7 +59,7 @@ def problem(answer: Any) -> tuple[int, str]:
 
 @dataclass
 class Person:
-    """A signed-in user's program; `headers` sign in whoever sends them."""
+    """A signed-in user's program; requests with `headers` are that user's."""
 
     app: Flask
     id: UUID
@@ -304,7 +304,7 @@ def seat_operator(
 
 
 def check_page(response: TestResponse) -> Page:
-    """Check the rules for every page of ours; return its elements."""
+    """Check the rules that every page keeps; return its elements."""
     assert response.mimetype == "text/html", response.mimetype
     page = Page(response.text)
     assert response.text.lstrip().lower().startswith("<!doctype html>")

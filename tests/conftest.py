@@ -93,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
     replace_database_clock(partial(datetime.now, UTC))  # a test that freezes ours freezes it, too
     if hasattr(config, "workerinput"):
         act_as_users()
+        # Turns at hashing passwords are taken there, for all processes of a machine: workers would wait for each other.
+        os.environ["STATE_DIR"] += f"/{config.workerinput['workerid']}"
     if hasattr(config, "workerinput") or config.option.collectonly:
         return
     folder = Path(tempfile.mkdtemp(prefix="rdv-tests-", dir=_find_memory()))

@@ -83,7 +83,7 @@ class ServerFiles:
         }
 
     def write(self) -> None:
-        """Write all files anew."""
+        """Write settings, secrets, keys and certificates of the server into an empty folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         self._write_secrets()

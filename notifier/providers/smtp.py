@@ -224,7 +224,7 @@ def _open(server: MailServer, seconds: float) -> _Connection:
         smtplib.SMTPNotSupportedError: it offers no TLS, or no login.
         OSError: it is not reached.
     """
-    # Without a name of ours smtplib asks DNS for one.
+    # Without a name smtplib asks DNS for the machine's.
     options: dict[str, Any] = {"local_hostname": split_sender()[1].rpartition("@")[2], "timeout": seconds}
     if server.is_tls_from_start:
         made: _Connection = _TlsConnection(server.host, server.port, context=tls_context(), **options)
