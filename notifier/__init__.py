@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
@@ -11,12 +11,9 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from api.models.incident import Incident
-    from api.models.notification import Notification
 
 __all__ = [
     "CallRefused",
-    "RestoredMessage",
-    "Withheld",
     "answer_call",
     "catch_up",
     "create_notifications",
@@ -24,36 +21,23 @@ __all__ = [
     "detection_seen",
     "get_ready",
     "is_genuine",
+    "is_secret",
+    "list_operator_kinds",
     "mark_gone_slots",
     "notify_address",
     "nudge",
     "raise_alarm",
     "receive",
-    "render",
     "repeat_alarm",
     "replay",
     "write_bot_line",
+    "write_title",
     "write_to_contacts",
 ]
 
 
-Withheld = Literal["secret", "erased", "unavailable"]
-
-
 class CallRefused(Exception):
     """A call in the name of a provider is not signed as agreed."""
-
-
-class RestoredMessage(NamedTuple):
-    """What a message said, as far as it may be shown again.
-
-    `content`: the text is `shown`; it was a link or a code (`secret`); it is older than MESSAGES_KEPT_FOR (`erased`);
-    or what it was about is gone, or it never had a text (`unavailable`). `title` is None where the row cannot tell it.
-    """
-
-    content: Literal["shown"] | Withheld
-    title: str | None
-    text: str | None = None
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -225,15 +209,25 @@ def replay(session: "Session", notification_ids: Iterable[UUID], *, unsure: bool
     return dead_letters.replay_by_id(session, list(notification_ids), unsure=unsure)
 
 
-def render(session: "Session", rows: "Sequence[Notification]") -> dict[UUID, RestoredMessage]:
-    """Return by id what messages said, rendered again from their rows, in a few queries for any number of them.
+def is_secret(kind: str) -> bool:
+    """Whether no row of a kind keeps its text. An unknown kind has none to keep."""
+    from notifier.message_kinds import kinds  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    Links that are good for whoever has them, codes, and texts that were erased are not shown. The caller sees to it
-    that the rows are the reader's own.
-    """
-    from notifier import rendering  # noqa: PLC0415 -- late, so that importing us costs nothing
+    return kind in kinds() and kinds()[kind].secret
 
-    return rendering.restore(session, rows)
+
+def list_operator_kinds() -> list[str]:
+    """Return the kinds of messages to operators, which a former operator does not read any more."""
+    from notifier.message_kinds import operators  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return list(operators.KINDS)
+
+
+def write_title(kind: str, language: str, params: object) -> str | None:
+    """Return the title of a message whose row has none, as far as its `params` tell it."""
+    from notifier.content import messages  # noqa: PLC0415 -- late, so that importing us costs nothing
+
+    return messages.write_title(kind, language, params)
 
 
 def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> bool:

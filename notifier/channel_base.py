@@ -47,6 +47,14 @@ class RenderedMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredText:
+    """What a message said, as its row keeps it: plain text, without the links that act for their reader."""
+
+    title: str | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutgoingMessage:
     """One message to one address; several messages may share their content."""
 
@@ -59,6 +67,7 @@ class OutgoingMessage:
     # About the account or a payment, or wanted again after a spam report: no provider's list of those holds it up.
     passes_lists: bool = False
     replaces: str = ""  # the provider's id of the message that it edits
+    stored: StoredText | None = None  # None of a secret kind
 
     @property
     def filled(self) -> RenderedMessage:

@@ -15,8 +15,6 @@ from sqlalchemy.orm import Session
 from api.models.base import new_id
 from api.models.notification import State
 from api.models.slot import Detection
-from api.models.slot_ids import write_ranges
-from notifier.content.announcements import HELD_SLOTS
 from notifier.matching import RETELL_SECONDS, Announced, Candidate
 from notifier.message_kind_base import Skip
 from notifier.message_kinds import SLOT_DETECTED
@@ -32,12 +30,11 @@ INSERT INTO notifications
   (id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, reason,
    seen_at, matched_at, created_at, failed_at, next_attempt_at, next_nudge_at)
 SELECT id, user_id, contact_id, channel, :kind, language, 'critical',
-  jsonb_build_object('detection_id', CAST(:detection_id AS text), 'desk_id', CAST(:desk_id AS text),
-    CAST(:held_slots AS text), slots),
+  jsonb_build_object('detection_id', CAST(:detection_id AS text), 'desk_id', CAST(:desk_id AS text)),
   dedupe_key, state, reason, :seen_at, :now, :now, :now, :now, :now
 FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
-  CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:state AS text[]), CAST(:reason AS text[]),
-  CAST(:slots AS text[])) AS h(id, user_id, contact_id, channel, language, dedupe_key, state, reason, slots)
+  CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:state AS text[]), CAST(:reason AS text[]))
+  AS h(id, user_id, contact_id, channel, language, dedupe_key, state, reason)
 ORDER BY dedupe_key
 ON CONFLICT (dedupe_key) DO NOTHING
 """)
@@ -45,11 +42,10 @@ ON CONFLICT (dedupe_key) DO NOTHING
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Why a user gets no message of a detection, of which slots, and the language of the alert that waits."""
+    """Why a user gets no message of a detection, and the language of the alert that waits."""
 
     how: Skip
     language: str | None
-    slots: tuple[int, ...]
 
 
 def find_held_back(
@@ -63,10 +59,10 @@ def find_held_back(
     for each in rest:
         wanted = slots.find_passing(each.limits)
         told, lately = announced.get(each.alert_id, Announced())
-        if again := wanted & lately:
-            held[each.user_id] = HeldBack(TOLD_RECENTLY, each.language, slots.list_ids(again))
-        elif gone := wanted & ~told:
-            held.setdefault(each.user_id, HeldBack(GONE, each.language, slots.list_ids(gone)))
+        if wanted & lately:
+            held[each.user_id] = HeldBack(TOLD_RECENTLY, each.language)
+        elif wanted & ~told:
+            held.setdefault(each.user_id, HeldBack(GONE, each.language))
     return held
 
 
@@ -82,7 +78,6 @@ def write_held_back(
         return
     span = int(detection.seen_at.timestamp() // RETELL_SECONDS)
     hows = [held[each.user_id] for each in reached]
-    ranges = {slots: write_ranges(slots) for slots in {why.slots for why in hows}}
     pairs = list(zip(reached, hows, strict=True))
     parameters = {
         "now": now,
@@ -90,7 +85,6 @@ def write_held_back(
         "seen_at": detection.seen_at,
         "detection_id": str(detection.id),
         "desk_id": detection.desk_id,
-        "held_slots": HELD_SLOTS,
         "id": [str(new_id()) for _ in reached],
         "user_id": [str(each.user_id) for each in reached],
         "contact_id": [str(each.contact_id) for each in reached],
@@ -101,6 +95,5 @@ def write_held_back(
         ],
         "state": [why.how.state for why in hows],
         "reason": [why.how.reason for why in hows],
-        "slots": [ranges[why.slots] for why in hows],
     }
     session.execute(_WRITE, parameters)

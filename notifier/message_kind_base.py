@@ -108,9 +108,9 @@ class MessageKind:
 
     values: Values  # what the texts are filled with, whether or not the message would be sent now
 
-    check: Check | None = None  # why a message that waited is not true any more
+    secret: bool  # its text is a link or a code that opens the account, or another's words: no row keeps it
 
-    restored: Values | None = None  # what is shown of it later, where that is not `values`
+    check: Check | None = None  # why a message that waited is not true any more
 
     group: MessageGroup = MessageGroup.ACCOUNT  # what a reader of its mails can stop
 
@@ -118,18 +118,11 @@ class MessageKind:
 
     chats_wait: bool = False  # beside a mail that never waits, the others keep quiet hours
 
-    # Its text is a link or a code that opens the account: it is never shown again.
-    is_secret: bool = False
-
     # From when on it says nothing any more: one that quiet hours would hold until then cannot wait.
     find_end_of_use: Callable[[Mapping[str, Any]], datetime | None] = lambda _params: None
 
-    # The values of its title, as far as a row has them of which nothing else is left.
-    name_subject: Callable[[Mapping[str, Any]], dict[str, Any]] = lambda _params: {}
-
     # Several notifications may leave as one message: these read many rows at once, and fill that message.
     prepare_many: ReadMany | None = None
-    restore_many: ReadMany | None = None
     merge: Callable[[Sequence[TemplateContext], str], TemplateContext] | None = None
 
     @property
@@ -155,17 +148,3 @@ class MessageKind:
         if self.prepare_many:
             return self.prepare_many(session, rows, now)
         return [self.prepare(session, row, contact, now) for row, contact in rows]
-
-    def restore(self, session: Session, row: ClaimedRow, contact: Contact) -> TemplateContext | Skip:
-        """Read again what a message said that was written before, whether or not it would be sent now.
-
-        `contact` can be reached, and has no address.
-        """
-        return self.restore_all(session, [(row, contact)])[0]
-
-    def restore_all(self, session: Session, rows: Seen) -> list[TemplateContext | Skip]:
-        """Read again what many messages said, as `restore` does one."""
-        if self.restore_many:
-            return self.restore_many(session, rows, max((row.created_at for row, _ in rows)))
-        read = self.restored or self.values
-        return [read(session, row, contact, row.created_at) for row, contact in rows]

@@ -145,7 +145,7 @@ def write_notice(
 def _render(session: Session, user_id: UUID, row: ClaimedRow) -> NoticeText | None:
     kind = kind_of(row.kind)
     try:
-        context = kind.restore(session, row, _build_contact(kind, user_id, row.created_at))
+        context = kind.values(session, row, _build_contact(kind, user_id, row.created_at), row.created_at)
         return None if isinstance(context, Skip) else render_notice(row.kind, row.language, context.values)
     except (sa.exc.DBAPIError, JobTimeoutException):
         raise

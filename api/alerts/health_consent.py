@@ -2,15 +2,26 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import NewAlert
 from api.errors import invalid
 from api.models.alert import Alert, AlertTarget
+from api.models.base import is_any_of
+from api.models.notice import Notice
+from api.models.notification import Notification, State
+from api.models.slot import Detection
 from api.schemas import FieldError
 from configs.clock import clock
 from configs.desk import Desk, Procedure
-from configs.prefecture import Prefecture, prefectures
+from configs.prefecture import Prefecture, desks, prefectures
+
+# Kinds that may speak of any desk of their reader's alerts, and whose rows name none.
+_OF_ANY_DESK = ("slot_gone", "slot_reopened", "slot_answered", "bot_reply", "test_message")
 
 
 def check_health_consent(wish: NewAlert, place: Prefecture) -> None:
@@ -32,11 +43,7 @@ def find_revealing_desks(wish: NewAlert, place: Prefecture) -> Iterator[Desk]:
 
 def note_health_consent(alert: Alert, targets: list[AlertTarget]) -> None:
     """Note the consent of an alert whose new targets need one; it keeps the time of an earlier consent."""
-    desk_ids = [each.desk_id for each in targets if each.desk_id]
-    procedures = [each.procedure for each in targets if each.procedure]
-    home = next((each.prefecture_id or (each.desk_id or "").partition("/")[0] for each in targets), "")
-    place = prefectures().get(home)
-    if place is None or next(_find_revealing(desk_ids, procedures, place), None) is None:
+    if next(_find_revealing_targets(targets), None) is None:
         alert.consent = alert.consented_at = None
     elif alert.consented_at is None:
         alert.consented_at = clock()
@@ -48,6 +55,52 @@ def note_ordered_consent(alert: Alert, given_at: datetime) -> None:
     if alert.consent:
         alert.consented_at = given_at
         alert.consent = {HEALTH: describe_consent(HEALTH, "order", given_at)}
+
+
+def erase_health_texts(session: Session, user_id: UUID) -> None:
+    """Erase messages' texts and notices about desks whose names reveal health, where no open alert has consent to them.
+
+    Call it where such a consent ends, and again within two days: rows that a worker holds meanwhile are left out, as
+    it may wait for the user's row.
+    """
+    session.flush()
+    ended = _list_without_consent(session, user_id)
+    names = sa.cast(Notification.params, sa.Text)
+    said = sa.or_(
+        Notification.kind.in_(_OF_ANY_DESK), *(names.contains(f'"{each}"', autoescape=True) for each in ended)
+    )
+    mine = sa.select(Notification.id).where(
+        Notification.user_id == user_id,
+        Notification.text.is_not(None),
+        Notification.state.not_in((State.PENDING, State.SENDING)),
+        said,
+    )
+    found = session.scalars(mine.with_for_update(skip_locked=True)).all()
+    session.execute(
+        sa.update(Notification).where(is_any_of(Notification.id, found)).values(title=None, text=None)
+    )
+    detections = sa.select(Detection.id).where(Detection.desk_id.in_(ended))
+    session.execute(sa.delete(Notice).where(Notice.user_id == user_id, Notice.detection_id.in_(detections)))
+
+
+def _list_without_consent(session: Session, user_id: UUID) -> list[str]:
+    """Return the desks whose names reveal health, but for those to which an open alert of the user has consent."""
+    consented = session.scalars(
+        sa.select(Alert)
+        .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.consented_at.is_not(None))
+        .options(selectinload(Alert.targets))
+    )
+    kept = {desk.id for alert in consented for desk in _find_revealing_targets(alert.targets)}
+    return [each.id for each in desks().values() if each.reveals_health and each.id not in kept]
+
+
+def _find_revealing_targets(targets: list[AlertTarget]) -> Iterator[Desk]:
+    """Yield the desks of an alert's targets that need consent."""
+    desk_ids = [each.desk_id for each in targets if each.desk_id]
+    procedures = [each.procedure for each in targets if each.procedure]
+    home = next((each.prefecture_id or (each.desk_id or "").partition("/")[0] for each in targets), "")
+    place = prefectures().get(home)
+    return _find_revealing(desk_ids, procedures, place) if place else iter(())
 
 
 def _find_revealing(

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.entitlement import find_entitlement, list_plans_above
-from api.alerts.health_consent import note_health_consent
+from api.alerts.health_consent import erase_health_texts, note_health_consent
 from api.alerts.schemas import NewAlert
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.unwatched import record_unwatched
@@ -119,6 +119,8 @@ def close_alert(session: Session, alert: Alert, because: ClosedBecause) -> None:
     if alert.closed_at is None:
         record_unwatched(session, alert.user_id, clock())
         alert.closed_at, alert.closed_because = clock(), because
+        if alert.consented_at:
+            erase_health_texts(session, alert.user_id)
         record_desk_changes(session, alert, f"alert {because}")
 
 

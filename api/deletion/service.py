@@ -144,7 +144,9 @@ def _release_mails(session: Session, user_id: UUID) -> None:
     """Let the mails that go to an address outlive the account, where they wait: the law owes them."""
     waiting = (Notification.address.is_not(None), Notification.state.in_((State.PENDING, State.SENDING)))
     session.execute(
-        sa.update(Notification).where(Notification.user_id == user_id, *waiting).values(user_id=None)
+        sa.update(Notification)
+        .where(Notification.user_id == user_id, *waiting)
+        .values(user_id=None, title=None, text=None)
     )
 
 

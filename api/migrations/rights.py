@@ -141,7 +141,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "background": _ALL,  # it hands over order confirmations itself, and deletes accounts
         "crawler": f"SELECT ({_NEW_MESSAGE}, lease_until), INSERT ({_NEW_MESSAGE})",
         "notifier": _CHANGE,
-        "reader": (
+        "reader": (  # without addresses and texts
             f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
             " provider, cost, segments, receipt_due_at, lease_until, held_for)"
         ),

@@ -126,7 +126,9 @@ class Notification(Base):
     the provider, then delivered. `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after
     which the provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the
     parts that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts. `held_for` is what it
-    waits for, or waited for last: an attempt that its provider did not take ends that.
+    waits for, or waited for last: an attempt that its provider did not take ends that. `title` and `text` are what it
+    said, written when it leaves, without the links that act for their reader; null before, for secret kinds, for
+    readers without an account, and once erased.
     """
 
     __tablename__ = "notifications"
@@ -139,6 +141,8 @@ class Notification(Base):
     kind: Mapped[str]
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     params: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sa.text("'{}'"))
+    title: Mapped[str | None] = mapped_column(deferred=True)  # few readers of a row need its words
+    text: Mapped[str | None] = mapped_column(deferred=True)
     priority: Mapped[Priority] = mapped_column(enum_column(Priority, "priority"))
     dedupe_key: Mapped[str] = mapped_column(unique=True)
 

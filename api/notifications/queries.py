@@ -4,13 +4,21 @@ from collections.abc import Collection
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 
 import notifier
 from api.models.notification import Notification, State
 from api.notifications.reasons import find_reason, write_reason
-from api.notifications.schemas import MessageSubject, OwnMessage, OwnMessagePage, OwnMessageQuery
+from api.notifications.schemas import (
+    MessageSubject,
+    OwnMessage,
+    OwnMessagePage,
+    OwnMessageQuery,
+    ShownContent,
+)
 from api.paging import cut_page, read_cursor, write_cursor
+from configs.clock import clock
+from configs.retention import MESSAGES_KEPT_FOR
 
 # What a row's values call the ids that may be shown. Its other values may be secrets.
 _SUBJECT = {
@@ -28,23 +36,23 @@ def list_own_messages(
     """Return a page of the messages to a user, reasons in that language; of several `states` if they are given."""
     query = _select_own(user_id, wanted, states or ([wanted.status] if wanted.status else []))
     shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
-    texts = notifier.render(session, shown)
     return OwnMessagePage(
-        items=[_build_message(row, texts[row.id], language) for row in shown],
+        items=[_build_message(row, language) for row in shown],
         next=write_cursor(shown[-1].created_at, shown[-1].id) if more else None,
     )
 
 
-def _build_message(row: Notification, restored: notifier.RestoredMessage, language: str) -> OwnMessage:
-    reason = find_reason(row.state, row.reason, row.held_for)
+def _build_message(row: Notification, language: str) -> OwnMessage:
+    reason, content = find_reason(row.state, row.reason, row.held_for), _find_content(row)
+    is_shown = content == "shown"
     return OwnMessage(
         id=row.id,
         channel=row.channel,
         type=row.kind,
         language=row.language,
-        title=restored.title,
-        body=restored.text,
-        content=restored.content,
+        title=row.title if is_shown else notifier.write_title(row.kind, row.language, row.params),
+        body=row.text if is_shown else None,
+        content=content,
         metadata=_build_subject(row),
         status=row.state,
         created_at=row.created_at,
@@ -56,9 +64,19 @@ def _build_message(row: Notification, restored: notifier.RestoredMessage, langua
     )
 
 
+def _find_content(row: Notification) -> ShownContent:
+    """Return whether the text is shown, or why it is not."""
+    if notifier.is_secret(row.kind):
+        return "secret"
+    if row.created_at <= clock() - MESSAGES_KEPT_FOR():
+        return "erased"
+    return "unavailable" if row.text is None else "shown"
+
+
 def _select_own(user_id: UUID, wanted: OwnMessageQuery, states: Collection[State]) -> sa.Select[Notification]:
     """Order by the instant, as the index does; an id tells rows of one instant apart."""
-    query = sa.select(Notification).where(Notification.user_id == user_id)
+    texts = (undefer(Notification.title), undefer(Notification.text))
+    query = sa.select(Notification).options(*texts).where(Notification.user_id == user_id)
     if wanted.channel:
         query = query.where(Notification.channel == wanted.channel)
     if states:

@@ -12,6 +12,8 @@ from api.notifications.reasons import Reason
 from api.paging import MomentCursor
 from api.schemas import Answer, Body
 
+ShownContent = Literal["shown", "secret", "erased", "unavailable"]  # or why a body is not shown
+
 
 class OwnMessageQuery(Body):
     """Which messages, and which page: `before` is the `next` of the page before."""
@@ -33,10 +35,11 @@ class MessageSubject(Answer):
 
 
 class OwnMessage(Answer):
-    """A message to the user. `title` and `body` are rendered again in its `language`, from what is kept of it.
+    """A message to the user. `title` and `body` are what it said when it left, in its `language`.
 
-    `content`: the body is `shown`; it was a link or a code, which is not shown again (`secret`); its text was `erased`
-    after its time; or its subject is gone, or it never had a text (`unavailable`). `[…]` replaces such links in a body.
+    `content`: the body is `shown`; it was a link or a code, which is not kept (`secret`); its text was `erased` after
+    its time; or it has not left, or its text went with its subject (`unavailable`). `[…]` replaces such links in a
+    body.
     `sentAt`: when its provider took it. `reason` is a word for programs, `errorMsg` the same for the user, in the
     account's language: why it did not arrive, did not leave, or leaves later.
     """
@@ -47,7 +50,7 @@ class OwnMessage(Answer):
     language: str
     title: str | None
     body: str | None
-    content: Literal["shown", "secret", "erased", "unavailable"]
+    content: ShownContent
     metadata: MessageSubject
     status: State
     created_at: datetime

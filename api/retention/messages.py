@@ -1,4 +1,7 @@
-"""Messages lose their addresses and texts after MESSAGES_KEPT_FOR; their times and figures stay."""
+"""Messages lose their addresses and texts after MESSAGES_KEPT_FOR; their times and figures stay.
+
+Texts of desks whose names reveal health go with the consent, also those that were on their way when it ended.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -7,6 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.alerts.health_consent import erase_health_texts
+from api.models.alert import Alert
 from api.models.base import is_any_of, session
 from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification, State
@@ -17,11 +22,14 @@ from configs.retention import MESSAGES_KEPT_FOR
 
 JOB = "erase_messages"
 KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was
+_LATELY = timedelta(days=2)  # two runs
 _AGAIN = timedelta(days=7)  # of what the last run saw: messages that were still on their way then
 _OPEN = (State.PENDING, State.SENDING)
 # An address that stands in for a user is emptied: the row must have one of both.
 _ERASED: dict[str, Any] = {
     "params": {},
+    "title": None,
+    "text": None,
     "provider_id": None,
     "address": sa.case((Notification.address.is_not(None), "")),
 }
@@ -34,6 +42,7 @@ def erase_messages() -> dict[str, int]:
     of the last one that was completed, and so does one that follows a killed one. Where MESSAGES_KEPT_FOR was longer
     then, it begins where that one ended; where a run did not note it, with the first message.
     """
+    _erase_without_consent()
     kept_for = MESSAGES_KEPT_FOR()
     last_id, end = _find_begin(), first_id_at(clock() - kept_for)
     read = 0
@@ -44,6 +53,17 @@ def erase_messages() -> dict[str, int]:
         if len(ids) < batches.BATCH:
             return {"read": read, KEPT_SECONDS: round(kept_for.total_seconds())}
         last_id = ids[-1]
+
+
+def _erase_without_consent() -> None:
+    ended = sa.select(Alert.user_id).where(
+        Alert.closed_at > clock() - _LATELY, Alert.consented_at.is_not(None)
+    )
+    with session() as s:
+        user_ids = s.scalars(ended.distinct()).all()
+    for user_id in user_ids:
+        with session() as s:
+            erase_health_texts(s, user_id)
 
 
 def _find_begin() -> UUID:
@@ -62,7 +82,10 @@ def _erase_batch(s: Session, after: UUID, end: UUID) -> list[UUID]:
     ordered = sa.select(Notification.id).order_by(Notification.id).limit(batches.BATCH)
     ids = list(s.scalars(ordered.where(Notification.id > after, Notification.id < end)))
     has_text = sa.or_(
-        Notification.params != {}, Notification.address != "", Notification.provider_id.is_not(None)
+        Notification.params != {},
+        Notification.text.is_not(None),
+        Notification.address != "",
+        Notification.provider_id.is_not(None),
     )
     old = (is_any_of(Notification.id, ids), Notification.state.not_in(_OPEN), has_text)
     s.execute(

@@ -17,9 +17,6 @@ from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import announced_ids, read_ranges
 from notifier.content.slot_alert_content import StopLink
 from notifier.matching import OpenedSlot
-from notifier.message_kind_base import ClaimedRow
-
-HELD_SLOTS = "held_slots"  # in the params of an alert that matching held back: its slots, as ranges
 
 
 @dataclass(slots=True)
@@ -44,21 +41,6 @@ def read_announcements(session: Session, ids: Sequence[UUID]) -> dict[UUID, Anno
     for each in announced.values():
         each.slots = sorted(set(each.slots))  # by id
     return announced
-
-
-def read_held_back(session: Session, rows: Iterable[ClaimedRow]) -> dict[UUID, Announcement]:
-    """Return by notification what matching held back: no match, so the row itself names its detection and slots."""
-    named = [row for row in rows if HELD_SLOTS in row.params]
-    if not named:
-        return {}
-    detections = read_detections(session, {UUID(row.params["detection_id"]) for row in named})
-    slots = _read_slots(session, {slot for row in named for slot in _list_ids([row.params[HELD_SLOTS]])})
-    held = {}
-    for row in named:
-        mine = [slots[each] for each in _list_ids([row.params[HELD_SLOTS]]) if each in slots]
-        if detection := detections.get(UUID(row.params["detection_id"])):
-            held[row.id] = Announcement(detection, slots=mine)
-    return held
 
 
 def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:

@@ -5,6 +5,7 @@ A part is named as the channel that it is for (`email`, `sms`, `telegram`), or a
 `push.path`, the label of a chat's `button`. A mail's text and its page are made from the same part.
 """
 
+import html
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -13,9 +14,13 @@ from typing import Any, NamedTuple
 from jinja2 import UndefinedError
 from jinja2.environment import TemplateModule
 
+from api.models.user import Channel
 from configs.languages import FRENCH
-from notifier.channel_base import LinkButton, RenderedMessage
+from notifier.channel_base import LinkButton, RenderedMessage, StoredText
+from notifier.content.desk_location import location_of
 from notifier.content.mail_page import render_page, render_text
+from notifier.content.message_links import link
+from notifier.content.sms_text import fit_text
 from notifier.content.template_functions import clean_values
 from notifier.content.text_files import (
     WORDS,
@@ -32,6 +37,8 @@ _MAIL, _CHAT, _PUSH, _NOTICE, _TITLE = "email", "telegram", "push", "notice", "t
 _BRAND = " – RDVPriority"  # the end of many subjects; the app says it elsewhere
 _LONGEST_TITLE, _LONGEST_BODY = 300, 4000  # characters
 _BREAKS = re.compile("[ \t\n]+")  # where a line may end: at a no-break space it may not
+_MARKUP = re.compile("<[^>]*>")
+_MASK = "[…]"  # in a stored text, in place of a link that works for everybody who has it
 
 
 def choose_language(kind: str, wanted: str) -> str:
@@ -144,6 +151,33 @@ def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | N
         return _KindTexts(kind, spoken, values).write_subject(_MAIL)
     except UndefinedError:
         return None
+
+
+def write_title(kind: str, language: str, params: object) -> str | None:
+    """Return the title of a message that has not left, as far as its `params` (any JSON) tell it."""
+    desk_id = params.get("desk_id") if isinstance(params, dict) else None
+    if not isinstance(desk_id, str):
+        return render_title(kind, language, {})
+    home = location_of(desk_id, desk_id.partition("/")[0])
+    return render_title(
+        kind, language, {"openings": [{"prefecture": home.name, "department": home.department}]}
+    )
+
+
+def write_stored_text(
+    kind: str, channel: str, context: TemplateContext, rendered: RenderedMessage
+) -> StoredText:
+    """Return what the reader of a channel reads of a message that is about to leave."""
+    text = rendered.text
+    if channel == Channel.SMS:
+        text = fit_text(rendered)
+    elif channel == _CHAT and rendered.html:
+        text = html.unescape(_MARKUP.sub("", rendered.html))
+    for tag in context.substitutions:
+        text = text.replace(tag, _MASK)
+    title = rendered.subject if channel == _MAIL else render_title(kind, rendered.language, context.values)
+    signed = re.escape(link("")) + r"/[\w-]+/\S+"
+    return StoredText(title, re.sub(signed, _MASK, text))
 
 
 class NoticeText(NamedTuple):

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import Any, cast
 from uuid import UUID
 
@@ -19,11 +20,11 @@ from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
+from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage, StoredText
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.answer_choices import name_answered
 from notifier.content.answer_links import write_answer_links
-from notifier.content.messages import render
+from notifier.content.messages import render, write_stored_text
 from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
@@ -61,6 +62,7 @@ class Sent:
 
     messages: Sequence[ClaimedMessage]
     answer: Answer
+    texts: Sequence[StoredText | None] = ()  # what the rows of each message keep; empty where none has left
 
 
 def deliver(ids: Sequence[UUID]) -> None:
@@ -148,30 +150,34 @@ def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Rend
     needed = PROVIDER_TIMEOUT_SECONDS() + claiming.MARGIN_SECONDS
     sender = BatchSender(name, claimed[0].until - timedelta(seconds=needed))
     for together, answer in sender.send(outgoing):
-        yield Sent([claimed_of[id(each)] for each in together], answer)
+        yield Sent([claimed_of[id(each)] for each in together], answer, [each.stored for each in together])
 
 
 @dataclass(slots=True)
 class Renderer:
     """Renders claimed messages; those of a channel whose contexts have the same key share their content."""
 
-    contents: dict[Any, RenderedMessage] = field(default_factory=dict)
+    contents: dict[Any, tuple[RenderedMessage, StoredText | None]] = field(default_factory=dict)
 
     def render(self, message: ClaimedMessage) -> OutgoingMessage:
         """Render one message."""
         row, context = message.first, message.context
         key = (row.kind, row.channel, row.language, row.id if context.key is None else context.key)
         if key not in self.contents:
-            self.contents[key] = render(row.kind, row.channel, row.language, context)
+            content = render(row.kind, row.channel, row.language, context)
+            is_kept = not kind_of(row.kind).secret
+            stored = write_stored_text(row.kind, row.channel, context, content) if is_kept else None
+            self.contents[key] = content, stored
+        content, stored = self.contents[key]
         ids = [each.id for each in message.rows]
         is_mail = row.channel is Channel.EMAIL
         headers = write_stop_headers(context) if is_mail else {}
         answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
         substitutions = {**name_answered(row), **context.substitutions, **answers}
         return OutgoingMessage(
-            self.contents[key], message.address, ids, substitutions, message.seen_at, headers,
+            content, message.address, ids, substitutions, message.seen_at, headers,
             passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
-            replaces=context.replaces,
+            replaces=context.replaces, stored=stored,
         )  # fmt: skip
 
 
@@ -189,10 +195,11 @@ def record(sent: Sent) -> bool:
 def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     now = database_clock()
     decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
-    for message in sent.messages:
+    for message, said in zip_longest(sent.messages, sent.texts):
         for row in message.rows:
             answer = sent.answer if row is message.first else _without_cost(sent.answer)
-            decisions[_decide(row, answer, now)].append(row)
+            decision = _decide(row, answer, now)
+            decisions[replace(decision, said=said) if said and decision.keeps_text else decision].append(row)
     return decisions
 
 
@@ -249,6 +256,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         "reason": decision.reason,
         "lease_token": None,
         "lease_until": None,
+        **_text_columns(decision.said),
     }
     if decision.receipt:
         receipt = decision.receipt
@@ -275,6 +283,14 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
             tried["priority"] = _HELD_PRIORITY
         return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}
     return values | {"failed_at": decision.at}
+
+
+def _text_columns(said: StoredText | None) -> dict[str, Any]:
+    """Return the columns of a text; they stay empty where the reader has no account."""
+    if said is None:
+        return {}
+    has_reader, kept = _ROWS.c.user_id.is_not(None), {"title": said.title, "text": said.text}
+    return {name: sa.case((has_reader, sa.literal(text, sa.Text()))) for name, text in kept.items()}
 
 
 def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:

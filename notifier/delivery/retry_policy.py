@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
 from configs.constants import Constant
-from notifier.channel_base import Acceptance
+from notifier.channel_base import Acceptance, StoredText
 from notifier.errors import (
     AddressBusy,
     DeliveryError,
@@ -86,7 +86,7 @@ class DeliveryDecision:
     """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
 
     `counts` is whether the attempt does, `unknown` whether the provider may have accepted. `held_for` is what it waits
-    for.
+    for. `said` is the text that the row keeps from now on.
     """
 
     state: State
@@ -97,6 +97,12 @@ class DeliveryDecision:
     counts: bool = True
     unknown: bool = False
     held_for: HeldFor | None = None
+    said: StoredText | None = None
+
+    @property
+    def keeps_text(self) -> bool:
+        """Whether the message may have left, or never will: its row then says what it said."""
+        return self.unknown or self.state is not State.PENDING
 
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:

@@ -145,18 +145,21 @@ def _say_number(_session: Session, row: ClaimedRow, _contact: Contact, _now: dat
 
 
 KINDS = {
-    "account_exists": MessageKind(to=CONFIRMED_MAIL, values=_lead_home),
-    "welcome": MessageKind(to=CONFIRMED_MAIL, values=_welcome),
-    "new_sign_in": MessageKind(to=CONFIRMED_MAIL, values=_say_when),
-    "login_ended": MessageKind(to=CONFIRMED_MAIL, values=_say_when),
-    "password_changed": MessageKind(to=CONFIRMED_MAIL, values=_say_when),
-    "password_reset": MessageKind(to=ANY_MAIL, values=_sign_reset, is_secret=True),
+    "account_exists": MessageKind(to=CONFIRMED_MAIL, values=_lead_home, secret=False),
+    "welcome": MessageKind(to=CONFIRMED_MAIL, values=_welcome, secret=False),
+    "new_sign_in": MessageKind(to=CONFIRMED_MAIL, values=_say_when, secret=False),
+    "login_ended": MessageKind(to=CONFIRMED_MAIL, values=_say_when, secret=False),
+    "password_changed": MessageKind(to=CONFIRMED_MAIL, values=_say_when, secret=False),
+    "password_reset": MessageKind(to=ANY_MAIL, values=_sign_reset, secret=True),
     "factor_end": MessageKind(
-        to=Recipients(_takes_factor_end, find_no_loss), check=_check_factor, values=_say_factor_end
+        to=Recipients(_takes_factor_end, find_no_loss),
+        check=_check_factor,
+        values=_say_factor_end,
+        secret=False,
     ),
-    "export_ready": MessageKind(to=CONFIRMED_MAIL, values=_lead_to_export),
-    "last_way_stopped": MessageKind(to=CONFIRMED_MAIL, check=_check_alerts, values=_offer_undo),
-    "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused),
-    "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted),
-    "support_received": MessageKind(to=CONFIRMED_MAIL, values=_say_number),
+    "export_ready": MessageKind(to=CONFIRMED_MAIL, values=_lead_to_export, secret=False),
+    "last_way_stopped": MessageKind(to=CONFIRMED_MAIL, check=_check_alerts, values=_offer_undo, secret=False),
+    "account_unused": MessageKind(to=ANY_MAIL, values=_warn_unused, secret=False),
+    "account_deleted": MessageKind(to=ADDRESS, values=_say_deleted, secret=False),
+    "support_received": MessageKind(to=CONFIRMED_MAIL, values=_say_number, secret=False),
 }

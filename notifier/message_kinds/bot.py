@@ -63,4 +63,4 @@ def _list_languages() -> Choices:
     return tuple(tuple(buttons[start : start + _LANGUAGES_IN_ROW]) for start in starts)
 
 
-KINDS = {"bot_reply": MessageKind(to=LINKED_CHAT, values=_reply)}
+KINDS = {"bot_reply": MessageKind(to=LINKED_CHAT, values=_reply, secret=False)}

@@ -11,7 +11,6 @@ from api.models.user import Channel, Contact, ContactState
 from configs.message_groups import MessageGroup
 from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
 from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
-from notifier.content.announcements import read_announcements
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.delivery.retry_policy import CALL_ATTEMPTS
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
@@ -34,10 +33,6 @@ def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime)
     return skip or read_open(session, row.id, row.seen_at, row.language, now)
 
 
-def _restore(session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext | Skip:
-    return restore_call(session, row)
-
-
 def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
     """Return why the earlier calls to a person leave no room for this one, or None."""
     series = read_series(session, row.params)
@@ -50,15 +45,6 @@ def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime
     if has_other_call(session, contact.user_id, row.id, row.params[SERIES], now):
         return Skip(State.SKIPPED, "called within the hour")
     return None
-
-
-def restore_call(session: Session, row: ClaimedRow) -> TemplateContext | Skip:
-    """Return what was open when a call was planned."""
-    found = read_announcements(session, [row.id]).get(row.id)
-    if found is None or not found.slots:
-        return Skip(State.SKIPPED, "alert deleted")
-    opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
-    return ContentCache().context([opening], (), row.language)
 
 
 def find_loss(contact: Contact) -> Skip | None:
@@ -133,12 +119,12 @@ KINDS = {
             lambda contact: contact.channel is Channel.SMS and find_loss(contact) is None, find_no_loss
         ),
         values=_prepare,
-        restored=_restore,
+        secret=False,
     ),
     # After a call that an answering machine took: a confirmed number that takes SMS.
     "call_missed": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable, find_no_loss),
         values=_prepare_sms,
-        restored=_restore,
+        secret=False,
     ),
 }

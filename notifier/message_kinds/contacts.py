@@ -136,26 +136,26 @@ KINDS = {
         to=Recipients(_needs_confirmation, find_no_loss),
         check=_check_confirmation,
         values=_confirm_address,
-        is_secret=True,
+        secret=True,
     ),
     "verify_new_email": MessageKind(
         to=Recipients(lambda contact: is_mail(contact) and contact.new_address is not None, find_no_loss),
         values=_confirm_new_address,
-        is_secret=True,
+        secret=True,
     ),
     "address_changed": MessageKind(
         to=Recipients(is_confirmed_mail, find_no_loss),
         check=_check_address,
         values=_say_changed,
-        is_secret=True,
+        secret=True,
     ),
     # Verified or not: its owner asked a moment ago.
     "phone_code": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS, find_no_loss),
         values=_write_code,
-        is_secret=True,
+        secret=True,
     ),
-    "telegram_linked": MessageKind(to=CONFIRMED_MAIL, values=_name_chat),
-    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost),
-    "test_message": MessageKind(to=REACHABLE, check=_check_tested, values=_name_tested),
+    "telegram_linked": MessageKind(to=CONFIRMED_MAIL, values=_name_chat, secret=False),
+    "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False),
+    "test_message": MessageKind(to=REACHABLE, check=_check_tested, values=_name_tested, secret=False),
 }

@@ -100,7 +100,7 @@ def _has_alert(session: Session, payment: Payment) -> bool:
 
 def _acknowledge(describe: Describe, notice_link: str | None = None) -> MessageKind:
     """Return a kind about a declaration; `describe` adds its values, of which `url` is where its button leads."""
-    return MessageKind(to=ADDRESS, values=partial(_fill, describe), notice_link=notice_link)
+    return MessageKind(to=ADDRESS, values=partial(_fill, describe), secret=False, notice_link=notice_link)
 
 
 def _fill(
@@ -243,5 +243,7 @@ KINDS = {
     "order": sell(_describe_order, sign_url=_sign_withdrawal),
     "withdrawal_received": _acknowledge(_describe_withdrawal),
     "withdrawn": _acknowledge(_describe_result, "/formule/paiements"),
-    "cancel_noticed": MessageKind(to=ADDRESS, values=_fill_cancellation, notice_link="/formule"),
+    "cancel_noticed": MessageKind(
+        to=ADDRESS, values=_fill_cancellation, secret=False, notice_link="/formule"
+    ),
 }

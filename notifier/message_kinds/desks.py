@@ -86,7 +86,9 @@ def _localize(instant: str | None, zone: ZoneInfo) -> datetime | None:
 
 
 def _kind(values: Values, check: Check | None = None, group: MessageGroup = MessageGroup.DESK) -> MessageKind:
-    return MessageKind(to=REACHABLE, check=check, values=values, group=group, notice_link="/dashboard")
+    return MessageKind(
+        to=REACHABLE, check=check, values=values, secret=False, group=group, notice_link="/dashboard"
+    )
 
 
 KINDS = {

@@ -17,7 +17,6 @@ from api.models.user import Contact
 from notifier.content.announcements import Announcement
 from notifier.content.answered_alerts import add_answers, list_alerts
 from notifier.content.edited_alerts import (
-    ShownOpening,
     describe_gone,
     describe_open,
     find_open_again,
@@ -63,17 +62,6 @@ def _say_open_again(
     if not reopened:
         return Skip(State.EXPIRED, "gone again")
     return add_answers(session, row, describe_open(reopened, row.language), now)
-
-
-def _say_first(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
-    """Return what was announced first, whether it is open still or not."""
-    shown = [_restore(each, row) for each in read_told(session, row)]
-    return add_answers(session, row, describe_open(shown, row.language), now) if shown else _DELETED
-
-
-def _restore(told: Announcement, row: ClaimedRow) -> ShownOpening:
-    at = datetime.fromisoformat(row.params["at"])
-    return SlotOpening(told.detection, tuple(told.slots), at), told.stops
 
 
 def _say_answered(
@@ -124,9 +112,7 @@ def _find_edit(session: Session, row: ClaimedRow) -> sa.Row[str, dict[str, str]]
 
 
 KINDS = {
-    "slot_gone": MessageKind(to=EDITABLE_CHAT, check=_check_gone, values=_say_gone),
-    "slot_reopened": MessageKind(
-        to=EDITABLE_CHAT, check=_check_age, values=_say_open_again, restored=_say_first
-    ),
-    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_answered),
+    "slot_gone": MessageKind(to=EDITABLE_CHAT, check=_check_gone, values=_say_gone, secret=False),
+    "slot_reopened": MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_open_again, secret=False),
+    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_answered, secret=False),
 }

@@ -25,7 +25,6 @@ from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE
 
-_WITHHELD = "…"  # the program that shows a message again may have no key to sign with
 _DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
 _REPORT = (
     "accounts", "detections", "alerts", "accepted", "failed", "bounced", "no_receipt", "jobs", "sms", "answers",
@@ -56,36 +55,20 @@ def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
     return session.get(Incident, row.params["incident"], options=[columns], populate_existing=True)
 
 
-def _alarm(fill: Fill, fill_links: Fill = lambda _row: {}) -> MessageKind:
-    """Return a kind that may be an alarm; `fill_links` adds what is not shown again."""
-    return MessageKind(
-        to=REACHABLE,
-        check=_check_alarm,
-        values=partial(_write_alarm, fill, fill_links),
-        restored=partial(_write_alarm_again, fill),
-    )
+def _alarm(fill: Fill) -> MessageKind:
+    """Return a kind that may be an alarm."""
+    return MessageKind(to=REACHABLE, check=_check_alarm, values=partial(_write_alarm, fill), secret=False)
 
 
 def _write_alarm(
-    fill: Fill, fill_links: Fill, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
+    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
 ) -> TemplateContext:
     incident, url = _find_incident(session, row), None
     if _has_link(row):
         url = link("incident", write_token(AcknowledgeIncident(row.params["incident"], contact.user_id)))
     is_over = incident is not None and incident.ends_at is not None
-    return _ask(fill(row) | fill_links(row), row, url, is_over=is_over)
-
-
-def _write_alarm_again(
-    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
-    url = link("incident", _WITHHELD) if _has_link(row) else None
-    return _check_operator(session, row, contact, now) or _ask(fill(row), row, url, is_over=False)
-
-
-def _ask(values: dict[str, Any], row: ClaimedRow, url: str | None, *, is_over: bool) -> TemplateContext:
     asked = {"acknowledge_url": url, "again": row.params.get("again", False), "over": is_over}
-    return TemplateContext(values | asked, url)
+    return TemplateContext(fill(row) | asked, url)
 
 
 def _has_link(row: ClaimedRow) -> bool:
@@ -102,24 +85,15 @@ def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
         "spots": found,
         "more": row.params["count"] - len(found),
         "people": row.params.get("people", 0),
-        "proofs": [_name_proof(each, row.language, "") for each in row.params.get("proofs", ())],
+        "proofs": [_name_proof(each, row.language) for each in row.params.get("proofs", ())],
         **since_at_home(row.params, row.language),
     }
 
 
-def _fill_proofs(row: ClaimedRow) -> dict[str, Any]:
-    """Return the pages that proved slots, after false alarms."""
-    proofs = row.params.get("proofs", ())
-    return {
-        "proofs": [
-            _name_proof(each, row.language, write_proof_link(UUID(each["detection"]))) for each in proofs
-        ]
-    }
-
-
-def _name_proof(proof: Mapping[str, str], language: str, url: str) -> dict[str, str]:
-    """Return when the page was read, in words, and the link to it."""
+def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
+    """Return when a page that proved slots was read, in words, and the link to it."""
     seen = since_at_home({"since": proof["seen_at"]}, language)
+    url = write_proof_link(UUID(proof["detection"]))
     return {"day": seen["since_day"], "hour": seen["since_hour"], "url": url}
 
 
@@ -147,14 +121,8 @@ def _report(fill: Fill) -> MessageKind:
         to=REACHABLE,
         check=_check_operator,
         values=lambda _session, row, _contact, _now: TemplateContext(fill(row)),
-        restored=partial(_write_figures_again, fill),
+        secret=False,
     )
-
-
-def _write_figures_again(
-    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
-    return _check_operator(session, row, contact, now) or TemplateContext(fill(row))
 
 
 def _fill_hoarding(row: ClaimedRow) -> dict[str, Any]:
@@ -235,10 +203,11 @@ def _write_seconds(seconds: float | None, language: str) -> str:
 
 
 KINDS = {
-    "desk_trouble": _alarm(_fill_desks, _fill_proofs),
+    "desk_trouble": _alarm(_fill_desks),
     "operations_alarm": _alarm(_fill_operations),
     "payment_trouble": _alarm(_fill_payment),
-    "operations": MessageKind(to=REACHABLE, values=_read_request),
+    # The words of who wrote to support: they go with the request.
+    "operations": MessageKind(to=REACHABLE, values=_read_request, secret=True),
     "hoarding": _report(_fill_hoarding),
     "sms_cost": _report(_fill_sms_cost),
     "operations_digest": _report(_fill_digest),

@@ -45,7 +45,9 @@ def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | No
     only: an unconfirmed one may be a stranger's.
     """
     values = partial(_fill, describe, sign_url)
-    return MessageKind(to=PAYERS_MAIL, values=values, group=MessageGroup.PAYMENT, notice_link=notice_link)
+    return MessageKind(
+        to=PAYERS_MAIL, values=values, secret=False, group=MessageGroup.PAYMENT, notice_link=notice_link
+    )
 
 
 def _fill(
@@ -230,6 +232,7 @@ def _end_plan(*, is_over: bool) -> MessageKind:
         to=REACHABLE_OR_MAIL,
         check=partial(_check_end, is_over),
         values=_describe_end,
+        secret=False,
         notice_link=_PLAN,
         chats_wait=True,
     )
@@ -279,5 +282,5 @@ KINDS = {
     "plan_expiring": _end_plan(is_over=False),
     # One that a refund or a withdrawal ended has their message instead.
     "plan_ended": _end_plan(is_over=True),
-    "alerts_paused": MessageKind(to=REACHABLE, values=_list_paused, notice_link=_DASHBOARD),
+    "alerts_paused": MessageKind(to=REACHABLE, values=_list_paused, secret=False, notice_link=_DASHBOARD),
 }

@@ -21,7 +21,7 @@ from configs.signed_links import MoveReminders, TellHowItWent, write_token
 from notifier.content.desk_location import DeskLocation, location_of, name_city
 from notifier.content.desk_message_content import since_values
 from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
+from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE, REACHABLE_MAIL
 
 _COLUMNS = load_only(
@@ -110,21 +110,15 @@ def _sum_up(session: Session, row: ClaimedRow, _contact: Contact, now: datetime)
     """
     if now >= datetime.fromisoformat(row.params["ends"]):
         return Skip(State.EXPIRED, "the week is over")
-    found = _read_alerts(session, [row])
+    found = _read_alerts(session, row)
     told = [each for each in row.params["alerts"] if _is_open(found.get(UUID(each["alert"])))]
     if not any(found[UUID(each["alert"])].enabled for each in told):
         return Skip(State.SKIPPED, "alert stopped")
     return _fill(row, told, found)
 
 
-def _sum_up_again(session: Session, rows: Seen, _now: datetime) -> list[TemplateContext | Skip]:
-    """Return what had happened in several weeks."""
-    found = _read_alerts(session, [row for row, _ in rows])
-    return [_fill(row, row.params["alerts"], found) for row, _ in rows]
-
-
-def _read_alerts(session: Session, rows: Sequence[ClaimedRow]) -> dict[UUID, Any]:
-    ids = [UUID(each["alert"]) for row in rows for each in row.params["alerts"]]
+def _read_alerts(session: Session, row: ClaimedRow) -> dict[UUID, Any]:
+    ids = [UUID(each["alert"]) for each in row.params["alerts"]]
     query = sa.select(Alert.id, Alert.name, Alert.enabled, Alert.awaits_watch, Alert.closed_at)
     return {row.id: row for row in session.execute(query.where(is_any_of(Alert.id, ids)))}
 
@@ -135,7 +129,7 @@ def _is_open(alert: Any) -> bool:
 
 def _fill(row: ClaimedRow, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
     url, monday = account_page("dashboard"), date.fromisoformat(row.params["monday"])
-    alerts = [_describe_alert(each, found.get(UUID(each["alert"])), row.language) for each in told]
+    alerts = [_describe_alert(each, found[UUID(each["alert"])], row.language) for each in told]
     values = {
         "url": url,
         "from_day": _write_day(monday - _WEEK, row.language),
@@ -152,7 +146,7 @@ def _describe_alert(week: Mapping[str, Any], alert: Any, language: str) -> dict[
     shown = [_describe_desk(each, home, language) for each in week["desks"] if each["desk"] in desks()]
     return {
         "where": f"{home.name} ({home.department})",
-        "name": ((alert and alert.name) or "")[:_LONGEST_NAME],
+        "name": (alert.name or "")[:_LONGEST_NAME],
         "city": name_city(home.zone, language),
         "sent": week["sent"],
         "desks": shown,
@@ -225,14 +219,19 @@ KINDS = {
         to=REACHABLE,
         check=_check_appointment,
         values=_describe_appointment,
+        secret=False,
         group=MessageGroup.REMINDERS,
         find_end_of_use=_find_begin,
     ),
     # To users who agreed to the question.
     "how_it_went": MessageKind(
-        to=REACHABLE_MAIL, check=_check_question, values=_ask_how_it_went, group=MessageGroup.REMINDERS
+        to=REACHABLE_MAIL,
+        check=_check_question,
+        values=_ask_how_it_went,
+        secret=False,
+        group=MessageGroup.REMINDERS,
     ),
     "weekly_summary": MessageKind(
-        to=REACHABLE_MAIL, values=_sum_up, group=MessageGroup.SUMMARY, restore_many=_sum_up_again
+        to=REACHABLE_MAIL, values=_sum_up, secret=False, group=MessageGroup.SUMMARY
     ),
 }

@@ -1,11 +1,10 @@
 """The slot alert: which of the matched slots are still open, and the reasons to send nothing; how many more wait."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import chain
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,13 +18,7 @@ from api.models.user import Contact, ContactState
 from configs.constants import Constant
 from configs.message_groups import MessageGroup
 from notifier.content import slot_alert_content
-from notifier.content.announcements import (
-    read_announcements,
-    read_detections,
-    read_held_back,
-    select_announced,
-)
-from notifier.content.desk_location import location_of
+from notifier.content.announcements import read_detections, select_announced
 from notifier.content.message_links import account_page
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
@@ -44,15 +37,6 @@ class MatchedSlots:
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
     slots: list[SlotRow] = field(default_factory=list)
-
-
-def _name_place(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return where it was."""
-    desk_id = params.get("desk_id")
-    if not isinstance(desk_id, str):
-        return {}
-    home = location_of(desk_id, desk_id.partition("/")[0])
-    return {"openings": [{"prefecture": home.name, "department": home.department}]}
 
 
 def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
@@ -74,23 +58,6 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
         return skip or cache.context([opening], found.stops, row.language)
 
     return [one(row, contact) for row, contact in rows]
-
-
-def _restore_all(session: Session, rows: Seen, _now: datetime) -> list[TemplateContext | Skip]:
-    """Return for each what was announced, whether it is open still or not."""
-    announced = read_announcements(session, [row.id for row, _ in rows])
-    announced |= read_held_back(session, [row for row, _ in rows])
-    cache = ContentCache()
-
-    def one(row: ClaimedRow) -> TemplateContext | Skip:
-        found = announced.get(row.id)
-        if found is None or not found.slots:
-            return Skip(State.SKIPPED, "alert deleted")
-        seen_at = row.seen_at or found.detection.seen_at
-        opening = SlotOpening(found.detection, tuple(found.slots), seen_at)
-        return cache.context([opening], found.stops, row.language)
-
-    return [one(row) for row, _ in rows]
 
 
 def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
@@ -184,15 +151,8 @@ def _count_waiting(
         Notification.held_for == HeldFor.CAP,
     )
     count = session.scalar(waiting)
-    return _name_count(count) if count else Skip(State.EXPIRED, "nothing waits any more")
-
-
-def _name_no_count(_session: Session, _row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:
-    """Return the words without a number: how many waited then, no row says."""
-    return _name_count(0)
-
-
-def _name_count(count: int) -> TemplateContext:
+    if not count:
+        return Skip(State.EXPIRED, "nothing waits any more")
     url = account_page("messages")
     return TemplateContext({"count": count, "url": url}, url)
 
@@ -202,12 +162,11 @@ KINDS = {
     "slot_detected": MessageKind(
         to=replace(REACHABLE, find_loss=find_no_loss),
         values=_prepare,
+        secret=False,
         group=MessageGroup.SLOTS,
         notice_link="/dashboard",
-        name_subject=_name_place,
         prepare_many=_prepare_all,
-        restore_many=_restore_all,
         merge=slot_alert_content.merge,
     ),
-    "more_messages": MessageKind(to=REACHABLE, values=_count_waiting, restored=_name_no_count),
+    "more_messages": MessageKind(to=REACHABLE, values=_count_waiting, secret=False),
 }

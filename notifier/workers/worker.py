@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from babel.dates import format_date, format_time
@@ -23,7 +24,7 @@ from configs.job_worker import run_worker
 from configs.prefecture import prefectures
 from configs.startup import exit_on_config_error
 from notifier import hourly_cap, match_batches, match_service, matching, notification_writer, nudges
-from notifier.channel_base import Acceptance
+from notifier.channel_base import Acceptance, StoredText
 from notifier.channels import channels, providers_of
 from notifier.content import messages, text_files
 from notifier.delivery import delivery
@@ -101,7 +102,8 @@ def _warm_up_database() -> None:
                 opened, [(row, Contact(id=nobody, address="", state=ContactState.OK))], now
             )
         hourly_cap.read_turns(opened, [nobody], nobody, now)
-        delivery.close(opened, [nobody], nobody, on_success(Acceptance("", ""), now))
+        accepted = replace(on_success(Acceptance("", ""), now), said=StoredText("", ""))
+        delivery.close(opened, [nobody], nobody, accepted)
     delivery.claim([nobody])
     nudges.waiting([nobody])
 

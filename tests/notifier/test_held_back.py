@@ -1,7 +1,7 @@
 """Alerts that matching holds back: a row with the reason, and never a thousand."""
 
-from datetime import time, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -16,7 +16,6 @@ from configs.clock import clock
 from configs.plan import PlanName
 from notifier import match_batches
 from notifier.jobs import deliver, match, match_part, rearm
-from notifier.rendering import restore
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -168,18 +167,3 @@ def test_a_crowd_s_parts_hold_back_as_one_match_does() -> None:
     for number in numbers:
         match_part(str(seen), number)
     assert [each[1:] for each in held()] == [LATE] * 3
-
-
-@pytest.mark.parametrize("limits", [{}, {"hour_from": time(9), "hour_to": time(12)}])
-def test_what_was_held_back_can_be_shown_with_its_own_slots(limits: dict[str, Any]) -> None:
-    alert(person(), {"desk_id": DESK, **limits})
-    opened = slots([MORNING, MORNING + timedelta(hours=5)])
-    seen = detection(opened)
-    gone(opened)
-    matched(seen)
-    with session() as s:
-        row = s.scalars(sa.select(Notification)).one()
-        shown = restore(s, [row])[row.id]
-    assert shown.content == "shown"
-    assert ("2 créneaux ouverts" in (shown.text or "")) == (not limits)
-    assert "9:30" in (shown.text or "") or "09:30" in (shown.text or "")

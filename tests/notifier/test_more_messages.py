@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 
-from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs import circuit_breaker
@@ -17,7 +16,6 @@ from configs.job_queues import queue
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
 from notifier.jobs import deliver, match
-from notifier.rendering import restore
 from notifier.sweep import undelivered
 from tests.notifier.world import MORNING, alert, change, detection, notifications, person, slots
 
@@ -137,14 +135,3 @@ def test_a_contact_that_was_lost_meanwhile_is_told_nothing(
     (row,) = notices()
     assert (row.state, row.reason) == (State.SKIPPED, "switched off")
     assert len(whole.messages()) == 1
-
-
-def test_it_is_shown_again_without_a_number(settings_env: Put) -> None:
-    settings_env(EMAIL_PER_HOUR="1")
-    alert(person())
-    open_slots(0, 2)
-    (row,) = notices()
-    with session() as s:
-        shown = restore(s, [s.get_one(Notification, row.id)])[row.id]
-    assert shown.title == "D’autres alertes attendent – RDVPriority"
-    assert "en un seul message" in (shown.text or "")

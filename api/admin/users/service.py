@@ -7,6 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+import notifier
 from api.accounts.email_change import report_move
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
 from api.accounts.service import choose_length
@@ -18,6 +19,7 @@ from api.alerts.service import wake_alerts
 from api.errors import ApiError, not_found
 from api.logins import factor_end
 from api.models.audit import ActorKind
+from api.models.notification import Notification
 from api.models.user import Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -56,7 +58,15 @@ def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Ro
     changed = {"role": [user.role.value, role.value]}
     user.factor_ends_at = None  # of an operator's account only an admin may ask for that
     user.role = role
+    if role is Role.USER:
+        _erase_operator_messages(session, user.id)
     return changed
+
+
+def _erase_operator_messages(session: Session, user_id: UUID) -> None:
+    """Erase the texts of messages to operators: they speak of other people's accounts."""
+    theirs = (Notification.user_id == user_id, Notification.kind.in_(notifier.list_operator_kinds()))
+    session.execute(sa.update(Notification).where(*theirs).values(title=None, text=None))
 
 
 def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:

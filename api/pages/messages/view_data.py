@@ -19,6 +19,7 @@ from api.notifications.reasons import Reason
 from api.notifications.schemas import OwnMessage, OwnMessageQuery
 from api.pages.message_words import CHANNEL_NAMES, describe_state
 from configs.languages import RIGHT_TO_LEFT
+from configs.prefecture import desks
 
 _l = lazy_gettext
 _PER_PAGE = 20
@@ -51,11 +52,16 @@ _STATES: dict[StateGroup, Collection[State]] = {
     StateGroup.HELD_BACK: (State.EXPIRED, State.SKIPPED),
     StateGroup.FAILED: (State.FAILED, State.BOUNCED),
 }
-_TYPE_NAMES = {  # of messages that have no title any more
+_TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "slot_detected": _l("Créneau détecté"),
     "phone_code": _l("Code de confirmation"),
     "slot_call": _l("Appel : créneau détecté"),
     "call_missed": _l("SMS après un appel"),
+    "more_messages": _l("D’autres alertes attendent"),
+    "desk_unwatched": _l("Guichet qui n’est plus surveillé"),
+    "desk_watched": _l("Guichet de nouveau surveillé"),
+    "desk_watchable": _l("Guichet que nous pouvons surveiller"),
+    "release_soon": _l("Publication prochaine de créneaux"),
 }
 _WITHHELD = {
     "secret": _l(
@@ -95,6 +101,7 @@ class ShownMessage:
     at: datetime
     why: str | LazyString | None
     withheld: LazyString | None  # why its text is not shown
+    desk: str | None  # which it is about, of one without a text
     action: tuple[str, LazyString] | None  # address and text of a link
 
     @property
@@ -156,14 +163,27 @@ def _describe(message: OwnMessage) -> ShownMessage:
         at=message.sent_at or message.created_at,
         why=message.error_msg or _explain(message.status),
         withheld=_explain_content(message),
+        desk=_name_desk(message) if _has_no_text_yet(message) else None,
         action=_find_action(message),
     )
 
 
 def _explain_content(message: OwnMessage) -> LazyString | None:
-    """Return why there is no text; what was held back may never have had one, and says why it was."""
-    is_held = message.status in _STATES[StateGroup.HELD_BACK]
-    return None if is_held and message.content == "unavailable" else _WITHHELD.get(message.content)
+    """Return why there is no text; what did not leave never had one, and says why it did not."""
+    if not _has_no_text_yet(message):
+        return _WITHHELD.get(message.content)
+    is_under_way = message.status in _STATES[StateGroup.UNDER_WAY]
+    return _l("Son texte est écrit au moment où il part.") if is_under_way else None
+
+
+def _has_no_text_yet(message: OwnMessage) -> bool:
+    return message.content == "unavailable" and message.sent_at is None
+
+
+def _name_desk(message: OwnMessage) -> str | None:
+    """Return what messages call the desk."""
+    desk = desks().get(message.metadata.desk_id or "")
+    return desk.message_label if desk else None
 
 
 def _explain(state: State) -> LazyString | None:

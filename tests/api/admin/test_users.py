@@ -14,13 +14,14 @@ import time_machine
 from api.admin.short_addresses import shorten_address, shorten_email, shorten_phone
 from api.models.alert import Alert
 from api.models.desk import DeskChange
+from api.models.notification import State
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.admin.conftest import Operators, Stage, audit
 from tests.api.world import Door
 from tests.clients import Answer, Operator, People, Person, problem
-from tests.factories import add_alert, add_contact, change, rows
+from tests.factories import add_alert, add_contact, add_message, change, rows
 
 
 def emails(operator: Operator, **query: Any) -> list[str]:
@@ -125,6 +126,22 @@ def test_another_kind_of_id_or_an_unknown_one_is_not_found(admin: Operator, path
     for user_id in (str(uuid4()), "1", "x" * 200, "../users", "%00"):
         assert problem(admin.ask("GET", f"/users/{user_id}{path}")) == (404, "not-found")
     assert audit() == []
+
+
+def test_who_is_no_operator_any_more_reads_no_message_to_operators(admin: Operator, stage: Stage) -> None:
+    mine: dict[str, Any] = {
+        "user_id": stage.person.id,
+        "state": State.SENT,
+        "accepted_at": clock(),
+        "text": "Un compte.",
+    }
+    add_message(kind="hoarding", **mine)
+    add_message(kind="support_received", **mine)
+    path = f"/users/{stage.person.id}/role"
+    for role, shown in (("support", {"hoarding", "support_received"}), ("user", {"support_received"})):
+        admin.do("PATCH", path, role=role)
+        found = stage.person.get("/api/notifications").json
+        assert {each["type"] for each in found["items"] if each["content"] == "shown"} == shown
 
 
 def test_an_admin_makes_support_and_admins_and_takes_it_away(admin: Operator, stage: Stage) -> None:

@@ -3,22 +3,28 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
 from api.accounts.consents import list_versions, read_consent_text
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
+from api.background import jobs
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import new_id, session
+from api.models.notice import Notice
+from api.models.notification import Notification, State
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.world import reveal_health
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, rows
+from tests.factories import BOBIGNY, add_message, change, rows, save, see
 
+OTHER = "melun_77/titre-sejour"
 BY_NAME = {"deskIds": [BOBIGNY]}
 BY_PROCEDURE = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
@@ -96,3 +102,73 @@ def test_an_ordered_alert_that_is_added_paused_keeps_its_consent(camille: Person
 @pytest.mark.parametrize("language", ["fr", "en", "ar"])
 def test_the_text_is_shown_in_three_languages(language: str) -> None:
     assert read_consent_text("health", language)
+
+
+def tell(camille: Person, kind: str = "slot_detected", state: State = State.SENT, **params: Any) -> UUID:
+    """Write a message that left, or is on its way, with its text."""
+    now, leased = clock(), state is State.SENDING
+    return add_message(
+        camille.id, kind=kind, state=state, params=params, title="Créneau", text="Pour vous.", accepted_at=now,
+        lease_token=new_id() if leased else None, lease_until=now if leased else None,
+    )  # fmt: skip
+
+
+def read_texts() -> set[UUID]:
+    """Return the messages that have their text."""
+    with session() as s:
+        kept = sa.select(Notification.id).where(
+            Notification.title.is_not(None), Notification.text.is_not(None)
+        )
+        return set(s.scalars(kept))
+
+
+def test_the_texts_go_with_the_consent(camille: Person) -> None:
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
+    detection, _ = see("2026-12-01")
+    save(
+        Notice(
+            user_id=camille.id,
+            kind="slot_detected",
+            language="fr",
+            title="x",
+            body="x",
+            detection_id=detection,
+        )
+    )
+    tell(camille, desk_id=BOBIGNY)
+    tell(camille, "desk_unwatched", desks=[OTHER, BOBIGNY])
+    tell(camille, "bot_reply")
+    others = {tell(camille, desk_id=OTHER), tell(camille, "support_received", number=1)}
+    assert len(read_texts()) == 5
+    assert camille.delete(f"/api/alerts/{made['id']}").status_code == 204
+    assert read_texts() == others
+    assert rows(Notice) == []
+
+
+def test_the_texts_stay_while_another_alert_has_the_consent(camille: Person) -> None:
+    (_, first), (_, second) = (create(camille, **BY_NAME, acceptHealth=True) for _ in range(2))
+    key = tell(camille, desk_id=BOBIGNY)
+    camille.delete(f"/api/alerts/{first['id']}")
+    assert read_texts() == {key}
+    change = camille.patch(f"/api/alerts/{second['id']}", BY_PROCEDURE | {"deskIds": []})
+    assert (change.status_code, read_texts()) == (200, set())
+
+
+def test_an_alert_that_needs_no_consent_takes_no_texts_along(camille: Person) -> None:
+    _, made = create(camille, **BY_PROCEDURE)
+    key = tell(camille, desk_id=BOBIGNY)
+    camille.delete(f"/api/alerts/{made['id']}")
+    assert read_texts() == {key}
+
+
+def test_what_was_on_its_way_when_the_consent_ended_loses_its_text_within_a_day(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
+    key = tell(camille, state=State.SENDING, desk_id=BOBIGNY)
+    camille.delete(f"/api/alerts/{made['id']}")
+    assert read_texts() == {key}, "its worker holds it"
+    change(Notification, Notification.id == key, state=State.SENT, lease_token=None, lease_until=None)
+    frozen.shift(86400)
+    jobs.erase_messages()
+    assert read_texts() == set()

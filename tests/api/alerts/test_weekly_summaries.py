@@ -26,7 +26,6 @@ from notifier.channel_base import RenderedMessage
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
-from notifier.message_kinds import kind_of
 from tests.api.messages import read_again
 from tests.api.world import statements
 from tests.clients import People, Person
@@ -417,21 +416,6 @@ def test_one_that_waited_until_wednesday_is_not_sent(frozen: time_machine.Travel
     wednesday = MONDAY + 40 * HOUR
     assert isinstance(read_again(KIND, wednesday - timedelta(seconds=1)), TemplateContext)
     assert read_again(KIND, wednesday) == Skip(State.EXPIRED, "the week is over")
-
-
-def test_it_can_be_read_again_after_its_alerts_are_gone(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    alert = wait(camille, name="Papa")
-    frozen.move_to(MONDAY + SPREAD)
-    (row,) = write()
-    with session() as s:
-        s.delete(s.get_one(Alert, alert))
-    with session() as s:
-        contact = s.scalars(sa.select(Contact)).one()
-        said = kind_of(KIND).restore(s, ClaimedRow.of(row), contact)
-    assert isinstance(said, TemplateContext)
-    assert "Seine-Saint-Denis (93)" in render(KIND, "email", "fr", said).text
 
 
 def test_an_alert_without_targets_keeps_no_summary_back(

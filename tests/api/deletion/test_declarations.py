@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from api.background import jobs
@@ -89,6 +90,8 @@ def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
     jobs.erase_addresses()
     (row,) = [each for each in rows(Notification) if each.kind == "withdrawal_received"]
     assert (row.state, row.address, row.params) == (State.SENT, FORGOTTEN, {})
+    with session() as s:
+        assert s.scalars(sa.select(Notification.text).where(Notification.text.is_not(None))).all() == []
 
 
 def test_one_that_its_provider_refuses_is_forgotten_after_a_week(

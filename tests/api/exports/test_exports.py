@@ -76,8 +76,9 @@ def fill(person: Person) -> None:
     save(MatchAnswer(match_id=matched, value=AnswerValue.TOO_LATE, answered_at=clock(), via=AnswerVia.EMAIL))
     add_payment(person.id)
     add_notification(
-        person, kind="telegram_linked", params={"chat_name": encrypt("Camille M."), "code": encrypt("042917")}
-    )
+        person, kind="telegram_linked", params={"chat_name": encrypt("Camille M."), "code": encrypt("042917")},
+        title="Bonjour", text="Vu […]",
+    )  # fmt: skip
 
 
 def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: People, blobs: Blobs) -> None:
@@ -99,6 +100,7 @@ def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: Peo
     assert [row["email"] for row in read(archive, "users")] == [camille.email]
     assert {row["address"] for row in read(archive, "contacts")} == {camille.email, PHONE, CHAT}
     assert [row["params"] for row in read(archive, "notifications")] == [{"chat_name": "Camille M."}]
+    assert [(row["title"], row["text"]) for row in read(archive, "notifications")] == [("Bonjour", "Vu […]")]
     for table in (
         "alerts",
         "alert_targets",

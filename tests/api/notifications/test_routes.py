@@ -8,12 +8,14 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.models.base import new_id
-from api.models.notification import MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.notification import Notification, NotificationMatch, Priority, State
 from api.models.user import Channel, User
 from configs.clock import clock
+from configs.retention import MESSAGES_KEPT_FOR
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, rows, save, see
+from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, save, see
 
+TITLE, TEXT = "Créneau détecté – Seine-Saint-Denis (93)", "1 créneau, mardi 1er décembre 2026.\nArrêter : […]"
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
 
 
@@ -28,24 +30,24 @@ def write(
     **params: Any,
 ) -> UUID:
     """Write a message to a person."""
-    now = at or clock()
+    now, said = at or clock(), f"n° {params['number']}" if "number" in params else None
     ended, leased = state in _ENDED, state is State.SENDING
     return add_message(
         person.id, kind=kind, channel=channel, params=params, priority=Priority.IMMEDIATE, state=state,
         reason=reason or ("x" if ended else None), created_at=now, next_attempt_at=now,
         accepted_at=now if state in (State.SENT, State.DELIVERED, State.NO_RECEIPT, State.BOUNCED) else None,
+        title=said and "Votre message", text=said,
         failed_at=now if ended else None, lease_token=new_id() if leased else None, lease_until=now if leased else None,
     )  # fmt: skip
 
 
 def announce(person: Person | User, *moments: str) -> UUID:
-    """Write a slot alert that announced slots at these moments."""
+    """Write a slot alert that left, about slots at these moments."""
     detection, slots = see(*moments)
     match_id = add_match(add_alert(person.id), detection, slots)
     key = write(person, "slot_detected", detection_id=str(detection), desk_id=BOBIGNY, code="secret")
     save(NotificationMatch(notification_id=key, match_id=match_id))
-    decided = rows(MatchSlot, MatchSlot.match_id == match_id)[0].decided_at
-    change(Notification, Notification.id == key, matched_at=decided)
+    change(Notification, Notification.id == key, title=TITLE, text=TEXT)
     return key
 
 
@@ -56,16 +58,13 @@ def page(person: Person, **query: object) -> dict[str, Any]:
     return found
 
 
-def test_a_slot_alert_is_shown_with_its_text(camille: Person) -> None:
+def test_a_slot_alert_is_shown_with_the_text_that_it_left_with(camille: Person) -> None:
     key = announce(camille, "2026-12-01T08:30:00+00:00")
     (shown,) = page(camille)["items"]
     assert (shown["id"], shown["type"], shown["channel"], shown["status"]) == (
         str(key), "slot_detected", "email", "sent",
     )  # fmt: skip
-    assert shown["title"] == "Créneau détecté – Seine-Saint-Denis (93)"
-    assert "mardi 1er décembre 2026" in shown["body"]
-    assert shown["content"] == "shown"
-    assert "/l/stop/" not in shown["body"]
+    assert (shown["title"], shown["body"], shown["content"]) == (TITLE, TEXT, "shown")
     assert (shown["reason"], shown["errorMsg"], shown["failedAt"]) == (None, None, None)
     assert shown["sentAt"] == shown["createdAt"]
 
@@ -155,3 +154,21 @@ def test_a_link_to_choose_a_password_is_not_shown(camille: Person) -> None:
     assert (shown["content"], shown["body"], shown["title"]) == (
         "secret", None, "Choisissez un nouveau mot de passe – RDVPriority",
     )  # fmt: skip
+
+
+def test_what_has_not_left_has_a_title_and_no_text(camille: Person) -> None:
+    write(camille, "slot_detected", State.PENDING, desk_id=BOBIGNY)
+    write(camille, "slot_detected", State.SKIPPED, desk_id=7)
+    write(camille, "horoscope", State.FAILED)
+    assert [(each["content"], each["title"], each["body"]) for each in page(camille)["items"]] == [
+        ("unavailable", None, None), ("unavailable", None, None), ("unavailable", TITLE, None),
+    ]  # fmt: skip
+
+
+def test_texts_are_shown_for_as_long_as_they_are_kept(camille: Person) -> None:
+    oldest = clock() - MESSAGES_KEPT_FOR()
+    write(camille, number=1, at=oldest)
+    write(camille, number=2, at=oldest + timedelta(minutes=1))
+    assert [(each["content"], each["title"], each["body"]) for each in page(camille)["items"]] == [
+        ("shown", "Votre message", "n° 2"), ("erased", None, None),
+    ]  # fmt: skip

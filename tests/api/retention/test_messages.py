@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from api.background import jobs
 from api.background.schedule import list_jobs
@@ -40,7 +41,7 @@ def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
     at = clock() - timedelta(days=age)
     made = UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1)
     values: dict[str, Any] = {
-        "state": State.SENT, "params": {"to": "old@example.org"}, "provider": "sendgrid", "provider_id": f"p{made}",
+        "state": State.SENT, "params": {"to": "old@example.org"}, "title": "Adresse", "text": "Changée.", "provider": "sendgrid", "provider_id": f"p{made}",
         "address": None if user_id else "visitor@example.org", "accepted_at": at,
     } | columns  # fmt: skip
     save(Notification(
@@ -55,8 +56,9 @@ def read(made: UUID) -> Notification:
 
 
 def texts(made: UUID) -> tuple[Any, ...]:
-    row = read(made)
-    return row.params, row.address, row.provider_id
+    columns = (Notification.params, Notification.address, Notification.provider_id, Notification.text)
+    with session() as s:
+        return tuple(s.execute(sa.select(*columns, Notification.title).where(Notification.id == made)).one())
 
 
 def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
@@ -66,10 +68,10 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
     before = [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)]
     assert jobs.erase_messages()["read"] == 2
-    assert texts(old) == ({}, None, None)
-    assert texts(stranger) == ({}, "", None)  # it has no user: the column must not be null
+    assert texts(old) == ({}, None, None, None, None)
+    assert texts(stranger) == ({}, "", None, None, None)  # it has no user: the column must not be null
     assert [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)] == before
-    assert texts(young)[0] == {"to": "old@example.org"}
+    assert (texts(young)[0], texts(young)[3:]) == ({"to": "old@example.org"}, ("Changée.", "Adresse"))
 
 
 def test_a_message_on_its_way_keeps_its_text() -> None:

@@ -19,7 +19,7 @@ from api.models.slot import DetectionSlot
 from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
-from configs.prefecture import Procedure, desks
+from configs.prefecture import Procedure, desks, prefectures
 from tests.lab.pictures.history import Opening, write_openings
 
 PASSWORD = "quatre paniers de poires"  # of accounts that live for minutes, on loopback
@@ -152,10 +152,13 @@ def _announce(s: Session, user_id: UUID, alert_id: UUID, opening: Opening) -> No
 
 def _build_message(user_id: UUID, channel: Channel, opening: Opening) -> Notification:
     is_lost = channel is Channel.SMS and opening.count == 1
+    place = prefectures()[opening.desk.prefecture_id]
     state = State.FAILED if is_lost else State.SENT if channel is Channel.TELEGRAM else State.DELIVERED
     return Notification(
         id=new_id(), user_id=user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
         dedupe_key=f"screenshots:{channel}:{opening.detection_id}", state=state, next_attempt_at=opening.at,
         next_nudge_at=opening.at, created_at=opening.at, accepted_at=None if is_lost else opening.at,
         failed_at=opening.at if is_lost else None, reason="the provider refused it" if is_lost else None,
+        title=f"Créneau détecté – {place.name} ({place.department})",
+        text=f"Créneaux ouverts : {opening.count}\n\nRéserver maintenant : {opening.desk.url}\n\nArrêter : […]",
     )  # fmt: skip

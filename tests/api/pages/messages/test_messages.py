@@ -26,13 +26,12 @@ def test_an_account_without_messages_has_no_filter(camille: Browser) -> None:
     assert 'name="channel"' not in page.html
 
 
-def test_a_slot_alert_is_read_again(camille: Browser) -> None:
+def test_a_slot_alert_says_what_it_said(camille: Browser) -> None:
     announce(one(User), "2026-12-01T08:30:00+00:00")
     page = camille.get(PAGE)
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
     assert "mardi 1er décembre 2026" in page.text
     assert "tient la place d’un lien personnel" in page.text
-    assert "/l/stop/" not in page.html
 
 
 @pytest.mark.parametrize(("language", "direction"), [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])
@@ -89,7 +88,30 @@ def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Bro
     page = camille.get(PAGE)
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
     assert "prévenu des mêmes créneaux peu avant" in page.text
+    assert "Guichet : Titre de séjour" in page.text.replace("\u00a0", " ")
     assert "plus disponible" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("slot_detected", "Seine-Saint-Denis (93)"),
+        ("more_messages", "D’autres alertes attendent"),
+        ("refunded", "Message du service"),
+    ],
+)
+def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, title: str) -> None:
+    write(one(User), kind, State.PENDING, desk_id="bobigny_93/titre-sejour")
+    page = camille.get(PAGE)
+    assert title in page.text
+    assert "écrit au moment où il part" in page.text
+
+
+def test_what_lost_its_text_says_so_and_names_no_desk(camille: Browser) -> None:
+    write(one(User), "slot_detected", desk_id="bobigny_93/titre-sejour")
+    page = camille.get(PAGE)
+    assert "a été supprimé" in page.text
+    assert "Guichet" not in page.text
 
 
 @pytest.mark.parametrize("group", StateGroup)

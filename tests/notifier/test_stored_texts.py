@@ -1,0 +1,214 @@
+"""Texts that rows keep of their messages: what was sent, and nothing that opens an account."""
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+import notifier
+from api.models.alert import Alert
+from api.models.base import new_id, session
+from api.models.notification import Notification, Priority, State
+from api.models.user import CONTACT_CHANNELS, Channel
+from configs.clock import clock
+from notifier.channels import channels
+from notifier.content.message_links import link
+from notifier.content.messages import speaks
+from notifier.delivery import delivery
+from notifier.delivery.claiming import ClaimedMessage
+from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
+from notifier.jobs import deliver
+from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
+from notifier.message_kinds import kinds
+from notifier.message_kinds.recipients import REACHABLE
+from tests.notifier.content.message_samples import SampleSize, list_samples
+from tests.notifier.delivery.slot_alerts import waiting
+from tests.notifier.world import (
+    ADDRESSES,
+    DESK,
+    OTHER_DESK,
+    alert,
+    all_of,
+    change,
+    detection,
+    gone,
+    matched,
+    person,
+    slots,
+)
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
+pytestmark = pytest.mark.usefixtures("whole")
+TOKEN = "eyJhIjoxfQ.c2lnbmVk.dG9rZW4"
+SIGNED = re.compile(r"https?://\S+/l/\w[\w-]*/\S+")
+SECRET = {"password_reset", "verify_email", "verify_new_email", "phone_code", "address_changed", "operations"}
+WAYS = [*CONTACT_CHANNELS, Channel.VOICE]
+
+
+def read_stored() -> list[tuple[str, State, str | None, str | None]]:
+    """Return kind, state, title and text of each row, in the order of their writing."""
+    with session() as s:
+        rows = s.query(Notification.kind, Notification.state, Notification.title, Notification.text).order_by(
+            Notification.created_at, Notification.id
+        )
+        return [(row.kind, row.state, row.title, row.text) for row in rows]
+
+
+def sign_links(value: Any) -> Any:
+    """Return the values of a text, each address in them replaced by a link that acts for its reader."""
+    if isinstance(value, str) and value.startswith("http"):
+        return link("stop", TOKEN)
+    if isinstance(value, Mapping):
+        return {name: sign_links(each) for name, each in value.items()}
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(map(sign_links, value))
+    return type(value)(map(sign_links, value)) if isinstance(value, list | tuple) else value
+
+
+def claim_sample(user_id: Any, kind: str, channel: Channel) -> ClaimedMessage:
+    """Write a message of a kind as its worker holds it, with links that act for its reader."""
+    now, token = clock(), uuid4()
+    row = Notification(
+        id=new_id(), user_id=user_id, channel=channel, kind=kind, language="fr", priority=Priority.IMMEDIATE,
+        dedupe_key=str(uuid4()), state=State.SENDING, attempts=1, lease_token=token, created_at=now,
+        lease_until=now + timedelta(seconds=30), next_attempt_at=now, next_nudge_at=now, unknown_attempts=0, params={},
+    )  # fmt: skip
+    with session() as s:
+        s.add(row)
+    context = list_samples(kind, "fr", SampleSize.USUAL)
+    signed = TemplateContext(sign_links(context.values), link("stop", TOKEN), choices=context.choices)
+    address = ADDRESSES.get(channel, ADDRESSES[Channel.SMS])
+    return ClaimedMessage((ClaimedRow.of(row),), token, now + timedelta(seconds=30), address, signed)
+
+
+@pytest.mark.parametrize("channel", WAYS)
+def test_no_row_keeps_a_link_that_acts_for_its_reader(channel: Channel, whole: "Running") -> None:
+    """One message of every kind of the channel leaves; the table then has no secret text, and no token."""
+    who = person(channels=(Channel.EMAIL,)).id
+    spoken = [name for name in kinds() if speaks(name, "fr", channel)]
+    for kind in spoken:
+        delivery.hand_over([claim_sample(who, kind, channel)])
+    found = read_stored()
+    assert [kind for kind, *_ in found] == spoken
+    assert {kind for kind, _, _, text in found if text is None} == SECRET.intersection(spoken)
+    for kind, state, title, text in found:
+        assert state is not State.PENDING, kind
+        assert TOKEN not in f"{title}{text}", kind
+        assert not SIGNED.search(f"{title}{text}"), kind
+    if channel is Channel.EMAIL:
+        assert any(TOKEN in each.text for each in whole.messages("email")), "links have left"
+        assert all(title for kind, _, title, _ in found if kind not in SECRET)
+
+
+def test_every_kind_says_whether_its_text_is_a_secret() -> None:
+    """A kind that signs a link for its reader, or decrypts a code, is secret, or its links are masked."""
+    assert {name for name, kind in kinds().items() if kind.secret} == SECRET
+    unmarked: dict[str, Any] = {"to": REACHABLE, "values": lambda *_given: TemplateContext()}
+    with pytest.raises(TypeError, match="secret"):
+        MessageKind(**unmarked)
+
+
+def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Running") -> None:
+    who, opened = person(channels=CONTACT_CHANNELS), slots()
+    waiting_alert = alert(who, name="Naturalisation de maman")
+    deliver(*map(str, matched(detection(opened))))
+    gone(opened)
+    with session() as s:
+        s.delete(s.get_one(Alert, waiting_alert))
+    said = {row.channel: row for row in _read_alerts()}
+    assert {row.title for row in said.values()} == {"Créneau détecté – Essonne (91)"}
+    mail, sms, chat = (said[each].text or "" for each in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
+    (left,) = whole.messages("email")
+    assert mail == SIGNED.sub("[…]", left.text).strip()
+    assert "[…]" in mail
+    assert sms.startswith("RDVPriority : 1 créneau ouvert, Essonne (91), le 26/11 à 09:30.")
+    assert "Naturalisation <b>&" in chat, "the desk's label as it is read, without the markup around it"
+    assert "<tg-spoiler>" not in chat
+
+
+def _read_alerts() -> list[Any]:
+    with session() as s:
+        return s.query(Notification.channel, Notification.title, Notification.text).all()
+
+
+def test_alerts_that_leave_as_one_message_keep_its_text(whole: "Running") -> None:
+    alert(person(), {"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    keys = [*matched(detection()), *matched(detection(desk_id=OTHER_DESK))]
+    deliver(*map(str, keys))
+    assert len(whole.messages("email")) == 1
+    assert len({text for *_, text in read_stored()}) == 1
+
+
+def test_a_crowd_s_rows_keep_their_text(whole: "Running") -> None:
+    for number in range(3):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    deliver(*map(str, matched(detection())))
+    assert len({mail.provider_id for mail in whole.messages("email")}) == 1, "one call"
+    assert ["1 créneau ouvert" in (text or "") for *_, text in read_stored()] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_kept"),
+    [
+        (TemporaryError("busy"), False),
+        (OutcomeUnknown("no answer"), True),
+        (PermanentError("refused"), True),
+    ],
+)
+def test_a_row_has_its_text_once_it_may_have_left_or_never_will(answer: Any, is_kept: bool) -> None:
+    waiting()
+    (message,) = delivery.claim([row.id for row in all_of(Notification)])
+    ((_, outgoing),), _ = delivery.render_messages([message])
+    delivery.record(delivery.Sent([message], answer, [outgoing.stored]))
+    ((_, _, title, text),) = read_stored()
+    assert (title is not None, text is not None) == (is_kept, is_kept)
+
+
+def test_what_is_held_back_has_no_text() -> None:
+    key = waiting()
+    change(Alert, all_of(Alert)[0].id, enabled=False)
+    deliver(str(key))
+    assert read_stored() == [("slot_detected", State.SKIPPED, None, None)]
+
+
+def test_a_message_to_somebody_without_an_account_leaves_no_text_behind(whole: "Running") -> None:
+    with session() as s:
+        made = notifier.notify_address(
+            s,
+            "visitor@example.org",
+            "account_deleted",
+            {"at": clock().isoformat(), "renewed": False, "refund": 0},
+            "key",
+        )
+    deliver(*map(str, made))
+    assert len(whole.messages("email")) == 1
+    assert read_stored() == [("account_deleted", State.SENT, None, None)]
+
+
+@pytest.mark.parametrize(
+    ("program", "reads", "writes"),
+    [
+        ("api", True, True),
+        ("background", True, True),
+        ("notifier", True, True),
+        ("crawler", False, False),
+        ("reader", False, False),
+    ],
+)
+def test_the_programs_that_read_and_write_texts(program: str, reads: bool, writes: bool) -> None:
+    role = f"rdvpriority_{program}"
+    with session() as s:
+        for column in ("title", "text"):
+            for right, has_it in (("SELECT", reads), ("UPDATE", writes)):
+                asked = sa.func.has_column_privilege(role, "notifications", column, right)
+                assert s.scalar(sa.select(asked)) is has_it, (column, right)
+
+
+def test_all_channels_are_looked_at() -> None:
+    assert set(channels()) == {each.value for each in WAYS}
