@@ -15,11 +15,12 @@ from api.models.base import is_any_of
 from api.models.notification import Notification, State
 from api.models.user import Contact
 from notifier.content.announcements import Announcement
-from notifier.content.answered_alerts import add_answers, list_alerts
 from notifier.content.edited_alerts import (
+    add_answers,
     describe_gone,
     describe_open,
     find_open_again,
+    list_alerts,
     list_reopened,
     read_told,
     skip_old,
