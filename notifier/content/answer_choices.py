@@ -1,23 +1,29 @@
-"""Buttons of a slot alert in a chat: by them its reader says what became of the slots.
+"""Buttons in a chat and links in a mail, by which the reader of a slot alert says what became of the slots.
 
-Very many messages share their content. So the data of a button names its notification by a tag, which is filled in for
-each message.
+Very many messages share their content. So a button or a link names its notification by a tag, which is filled in for
+each message. The links of a mail are one address for each answer, of one token.
 """
 
 from collections.abc import Sequence
 from functools import cache
 from uuid import UUID
 
+from api.models.answer import AnswerValue
 from api.models.user import Channel
 from configs.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.formatting import truncate_line
+from configs.signed_links import AnswerAlert, write_token
 from notifier.channel_base import ChoiceButton, Choices
+from notifier.content.message_links import link
 from notifier.content.messages import write_words
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED
 
 _KIND = "slot_answered"
 ANSWERED = "%answered%"  # the tag: the notification that a button answers
+# Placeholder of each answer's address in a text that many readers share.
+ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
+UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
 _ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
 _CHOSEN = "\N{CHECK MARK} "
 _LONGEST = 40  # characters of a name in a label
@@ -61,3 +67,18 @@ def name_answered(row: ClaimedRow) -> dict[str, str]:
     """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
     is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
     return {ANSWERED: shorten_id(row.id)} if is_alert else {}
+
+
+def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
+    page = _write_page(notification_ids)
+    return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}
+
+
+def write_date_link(notification_ids: Sequence[UUID]) -> str:
+    """Return the address at which a reader who found an appointment says when it is."""
+    return f"{_write_page(notification_ids)}?value={AnswerValue.FOUND.value}"
+
+
+def _write_page(notification_ids: Sequence[UUID]) -> str:
+    return link("answer", write_token(AnswerAlert(notification_ids[0])))

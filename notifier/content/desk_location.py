@@ -1,9 +1,12 @@
-"""Location of a desk: the prefecture's name and the time zone; also of desks that left the files since."""
+"""Location of desks, also of those that left the files since; their names and times, as texts are filled with."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from babel.dates import get_timezone_location
+from babel.dates import format_date, format_time, get_timezone_location
 
 from configs.desk import reveals_health, zone_of
 from configs.prefecture import desks, prefectures
@@ -42,3 +45,48 @@ def name_desk(desk_id: str, label: str) -> str:
     if desk and desk.neutral_label:
         return desk.neutral_label
     return _UNNAMED if reveals_health(label) else label
+
+
+class DeskInfo(NamedTuple):
+    """A desk as people know it: `Essonne (91)`, its label, the page."""
+
+    where: str
+    label: str
+    url: str
+
+
+def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
+    """Return the desks that the files still have, in order."""
+    found = [desks()[desk_id] for desk_id in sorted(desk_ids) if desk_id in desks()]
+    homes = [location_of(desk.id, desk.prefecture_id) for desk in found]
+    return [
+        DeskInfo(f"{home.name} ({home.department})", desk.message_label, desk.url)
+        for desk, home in zip(found, homes, strict=True)
+    ]
+
+
+def since_values(params: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str, str]:
+    """Return in words when it began, in that zone."""
+    moment = datetime.fromisoformat(params["since"]).astimezone(zone)
+    day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
+    first = language == "fr" and moment.day == 1
+    return {"since_day": day.replace("1 ", "1er ", 1) if first else day, "since_hour": hour}
+
+
+def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
+    """Return what the texts on unwatched desks are filled with; `where` is None for desks of several prefectures."""
+    found = desk_infos(params["desks"])
+    homes = sorted({spot.where for spot in found})
+    zone = next((desks()[desk_id].zone for desk_id in params["desks"] if desk_id in desks()), zone_of(_HOME))
+    return {
+        "reason": params["reason"],
+        "spots": found,
+        "where": homes[0] if len(homes) == 1 else None,
+        "city": name_city(zone, language),
+        **since_values(params, zone, language),
+    }
+
+
+def since_at_home(params: Mapping[str, Any], language: str) -> dict[str, str]:
+    """Return in words when it began, as operators' clocks say."""
+    return since_values(params, zone_of(_HOME), language)

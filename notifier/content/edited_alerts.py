@@ -20,8 +20,12 @@ from api.models.slot import Detection, SlotRow
 from configs.bot_buttons import shorten_id
 from notifier.channel_base import Choices
 from notifier.content.announcements import Announcement, read_announcements
-from notifier.content.answer_choices import ANSWERED, list_answer_choices, list_option_choices
-from notifier.content.answer_links import write_date_link
+from notifier.content.answer_choices import (
+    ANSWERED,
+    list_answer_choices,
+    list_option_choices,
+    write_date_link,
+)
 from notifier.content.desk_location import location_of, name_desk
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
 from notifier.matching import OpenedSlot

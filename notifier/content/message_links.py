@@ -1,6 +1,19 @@
-"""Addresses of our own pages, as messages carry them."""
+"""Addresses of our own pages, as messages carry them; the links and headers that stop mails.
 
+One click: https://www.rfc-editor.org/rfc/rfc8058
+"""
+
+from dataclasses import replace
+
+from api.models.user import Channel
+from configs.contact_addresses import digest
+from configs.message_groups import STOPPABLE
 from configs.settings import settings
+from configs.signed_links import StopGroup, write_token
+from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kind_of
+
+_TAG = "%stop_group%"
 
 
 def sms_stop_page() -> str | None:
@@ -22,3 +35,27 @@ def account_page(path: str) -> str:
 def link(page: str, token: str = "") -> str:
     """Return `{API_URL}/l/<page>/<token>`; without a token the page that needs none."""
     return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}".rstrip("/")
+
+
+def add_stop_link(row: ClaimedRow, address: str, context: TemplateContext) -> TemplateContext:
+    """Return the context with the link that stops the group of a mail; unchanged where its reader cannot stop one."""
+    group = kind_of(row.kind).group
+    if row.channel is not Channel.EMAIL or group not in STOPPABLE or row.contact_id is None:
+        return context
+    token = write_token(StopGroup(row.contact_id, digest(address), group))
+    return replace(
+        context,
+        values={**context.values, "stop_url": _TAG},
+        substitutions={**context.substitutions, _TAG: link("unsubscribe", token)},
+        stop_token=token,
+    )
+
+
+def write_stop_headers(context: TemplateContext) -> dict[str, str]:
+    """Return the headers of a mail; none where its reader cannot stop such mails."""
+    if not context.stop_token:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{link('unsubscribe', context.stop_token)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }

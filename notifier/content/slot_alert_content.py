@@ -12,8 +12,7 @@ from api.models.alert import Moment
 from api.models.slot import Detection
 from configs.signed_links import StopAlerts, write_token
 from notifier.channel_base import Choices
-from notifier.content.answer_choices import list_answer_choices
-from notifier.content.answer_links import ANSWER_TAGS, UNSIGNED
+from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
 from notifier.matching import AnySlot, slot_moment

@@ -20,7 +20,7 @@ from configs.database_errors import passes, read_refusal
 from configs.job_queues import redis
 from configs.settings import SettingMissing
 from notifier import held_notices, hourly_cap
-from notifier.content.stop_headers import add_stop_link
+from notifier.content.message_links import add_stop_link
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
     ATTEMPTS,

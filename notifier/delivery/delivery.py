@@ -22,10 +22,9 @@ from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage, StoredText
 from notifier.contact_loss import change_state, lock_contacts
-from notifier.content.answer_choices import name_answered
-from notifier.content.answer_links import write_answer_links
+from notifier.content.answer_choices import name_answered, write_answer_links
+from notifier.content.message_links import write_stop_headers
 from notifier.content.messages import render, write_stored_text
-from notifier.content.stop_headers import write_stop_headers
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable

@@ -21,7 +21,7 @@ from configs.signed_links import (
     StopAlerts,
     write_token,
 )
-from notifier.content.desk_message_content import since_values
+from notifier.content.desk_location import since_values
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
 from notifier.message_kinds.payments import write_amount

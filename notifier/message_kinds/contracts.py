@@ -32,7 +32,7 @@ from configs.signed_links import (
     write_token,
 )
 from configs.withdrawal_period import ZONE
-from notifier.content.desk_message_content import since_values
+from notifier.content.desk_location import since_values
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant

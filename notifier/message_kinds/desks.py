@@ -15,8 +15,7 @@ from api.models.user import Contact
 from configs.languages import FRENCH
 from configs.message_groups import MessageGroup
 from configs.prefecture import desks
-from notifier.content.desk_location import name_city
-from notifier.content.desk_message_content import desk_infos, outage_values
+from notifier.content.desk_location import desk_infos, name_city, outage_values
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import Check, ClaimedRow, MessageKind, Skip, TemplateContext, Values
 from notifier.message_kinds.recipients import REACHABLE

@@ -20,7 +20,7 @@ from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from configs.plan import PlanName, name_plan
 from configs.signed_links import AcknowledgeIncident, write_proof_link, write_token
-from notifier.content.desk_message_content import desk_infos, since_at_home
+from notifier.content.desk_location import desk_infos, since_at_home
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE

@@ -27,7 +27,7 @@ from configs.plan import PlanName, name_plan, plan
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
-from notifier.content.desk_message_content import since_values
+from notifier.content.desk_location import since_values
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import PAYERS_MAIL, REACHABLE, REACHABLE_OR_MAIL

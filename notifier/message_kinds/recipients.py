@@ -1,8 +1,7 @@
 """Contacts that messages go to: why a kind is written for one, and why a message is not sent to it any more."""
 
 from api.models.notification import State
-from api.models.user import Channel, Contact
-from notifier.content.desk_message_content import skip_unreachable
+from api.models.user import Channel, Contact, ContactState
 from notifier.message_kind_base import Recipients, Skip
 
 
@@ -29,6 +28,15 @@ def takes_plan_news(contact: Contact) -> bool:
 def skip_address(contact: Contact) -> Skip:
     """Return the end of a message whose address takes none, by the state of the address."""
     return Skip(State.SKIPPED, f"address {contact.state.value}")
+
+
+def skip_unreachable(contact: Contact) -> Skip | None:
+    """Return why nothing is sent to a contact that was reachable when the message was written, or None."""
+    if contact.state is not ContactState.OK:
+        return Skip(State.SKIPPED, f"address {contact.state.value}")
+    if contact.reachable:
+        return None
+    return Skip(State.SKIPPED, "address not verified" if contact.enabled else "switched off")
 
 
 def find_account_loss(contact: Contact) -> Skip | None:

@@ -18,8 +18,7 @@ from configs.languages import FRENCH
 from configs.message_groups import MessageGroup
 from configs.prefecture import desks
 from configs.signed_links import MoveReminders, TellHowItWent, write_token
-from notifier.content.desk_location import DeskLocation, location_of, name_city
-from notifier.content.desk_message_content import since_values
+from notifier.content.desk_location import DeskLocation, location_of, name_city, since_values
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE, REACHABLE_MAIL

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
-from api.models.user import Contact, ContactState
+from api.models.user import Contact
 from configs.constants import Constant
 from configs.message_groups import MessageGroup
 from notifier.content import slot_alert_content
@@ -22,7 +22,7 @@ from notifier.content.announcements import read_detections, select_announced
 from notifier.content.message_links import account_page
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
-from notifier.message_kinds.recipients import REACHABLE, find_no_loss
+from notifier.message_kinds.recipients import REACHABLE, find_no_loss, skip_unreachable
 
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
@@ -123,8 +123,8 @@ def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
 
 def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
     """Return why the alert is not sent now, or None. Pure."""
-    if not contact.reachable:
-        return Skip(State.SKIPPED, _unreachable(contact))
+    if skip := skip_unreachable(contact):
+        return skip
     if not found.stops:
         return Skip(State.SKIPPED, "alert stopped")
     if not found.slots:
@@ -132,12 +132,6 @@ def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datet
     if all(slot.seen_at < confirmed_since for slot in found.slots):
         return UNCONFIRMED  # docs/decisions/unconfirmed-slots.md
     return None
-
-
-def _unreachable(contact: Contact) -> str:
-    if contact.state is not ContactState.OK:
-        return f"address {contact.state.value}"
-    return "switched off" if not contact.enabled else "address not verified"
 
 
 def _count_waiting(

@@ -12,8 +12,7 @@ from babel.dates import format_date, format_time, format_timedelta
 from configs.message_groups import STOPPABLE
 from configs.prefecture import prefectures
 from notifier.content.answer_choices import list_answer_choices
-from notifier.content.desk_location import name_city
-from notifier.content.desk_message_content import DeskInfo
+from notifier.content.desk_location import DeskInfo, name_city
 from notifier.content.messages import choose_language
 from notifier.content.slot_alert_content import shorten_day
 from notifier.message_kind_base import TemplateContext

@@ -7,8 +7,7 @@ from typing import Any
 from api.pages.procedure_names import PROCEDURE_NAMES
 from configs.prefecture import Procedure, desks
 from notifier.channel_base import RenderedMessage
-from notifier.content.desk_location import name_desk
-from notifier.content.desk_message_content import DeskInfo, desk_infos
+from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.messages import render
 from notifier.message_kind_base import TemplateContext
 from tests.in_turn import in_turn

@@ -12,7 +12,7 @@ from configs.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.messages import render
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
-from notifier.content.template_functions import shorten
+from notifier.content.text_files import shorten
 from notifier.matching import OpenedSlot
 from notifier.message_kind_base import TemplateContext
 from tests.notifier.world import URL

@@ -15,8 +15,7 @@ from configs.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import RenderedMessage
 from notifier.channels import channels
-from notifier.content.desk_location import location_of
-from notifier.content.desk_message_content import DeskInfo
+from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_links import sms_stop_page
 from notifier.content.messages import render, speaks
 from notifier.content.slot_alert_content import first_moment

@@ -13,8 +13,8 @@ from api.models.user import Channel, Contact
 from configs.contact_addresses import digest
 from configs.message_groups import STOPPABLE, MessageGroup
 from configs.signed_links import StopAlerts, StopGroup, read_unsubscription
+from notifier.content.message_links import add_stop_link, write_stop_headers
 from notifier.content.messages import render
-from notifier.content.stop_headers import add_stop_link, write_stop_headers
 from notifier.content.text_files import languages_of
 from notifier.jobs import deliver
 from notifier.message_kind_base import ClaimedRow, TemplateContext
