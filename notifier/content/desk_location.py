@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, get_timezone_location
 
 from configs.desk import reveals_health, zone_of
+from configs.languages import FRENCH
 from configs.prefecture import desks, prefectures
 
 _HOME = "Europe/Paris"
@@ -65,12 +66,21 @@ def desk_infos(desk_ids: Iterable[str]) -> list[DeskInfo]:
     ]
 
 
-def since_values(params: Mapping[str, Any], zone: ZoneInfo, language: str) -> dict[str, str]:
-    """Return in words when it began, in that zone."""
-    moment = datetime.fromisoformat(params["since"]).astimezone(zone)
-    day, hour = format_date(moment, "long", locale=language), format_time(moment, "short", locale=language)
-    first = language == "fr" and moment.day == 1
-    return {"since_day": day.replace("1 ", "1er ", 1) if first else day, "since_hour": hour}
+def write_day(day: date, language: str) -> str:
+    """Return `1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
+    written = format_date(day, "long", locale=language)
+    return written.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else written
+
+
+def write_moment(at: datetime | str, zone: ZoneInfo, language: str) -> tuple[str, str]:
+    """Return in words the day and the hour of an instant (ISO 8601), in that zone."""
+    local = (datetime.fromisoformat(at) if isinstance(at, str) else at).astimezone(zone)
+    return write_day(local, language), format_time(local, "short", locale=language)
+
+
+def since_values(at: str, zone: ZoneInfo, language: str) -> dict[str, str]:
+    """Return in words when something began, as texts name it."""
+    return dict(zip(("since_day", "since_hour"), write_moment(at, zone, language), strict=True))
 
 
 def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
@@ -83,10 +93,15 @@ def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
         "spots": found,
         "where": homes[0] if len(homes) == 1 else None,
         "city": name_city(zone, language),
-        **since_values(params, zone, language),
+        **since_values(params["since"], zone, language),
     }
 
 
-def since_at_home(params: Mapping[str, Any], language: str) -> dict[str, str]:
-    """Return in words when it began, as operators' clocks say."""
-    return since_values(params, zone_of(_HOME), language)
+def write_home_moment(at: str, language: str) -> tuple[str, str]:
+    """Return in words the day and the hour of an instant, as operators' clocks say."""
+    return write_moment(at, zone_of(_HOME), language)
+
+
+def since_at_home(at: str, language: str) -> dict[str, str]:
+    """Return in words when something began, as operators' clocks say."""
+    return since_values(at, zone_of(_HOME), language)

@@ -12,7 +12,6 @@ from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact, ContactState, User
 from configs.contact_addresses import digest
-from configs.desk import zone_or_home
 from configs.settings import settings
 from configs.signed_links import (
     PASSWORD_RESET_SECONDS,
@@ -21,10 +20,10 @@ from configs.signed_links import (
     StopAlerts,
     write_token,
 )
-from notifier.content.desk_location import since_values
+from notifier.content.desk_location import since_values, write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
-from notifier.message_kinds.payments import write_amount
+from notifier.message_kinds.payments import read_zone, write_amount
 from notifier.message_kinds.recipients import (
     ADDRESS,
     ANY_MAIL,
@@ -51,13 +50,8 @@ def _welcome(_session: Session, _row: ClaimedRow, _contact: Contact, _now: datet
 def _say_when(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext:
     """Return what happened at `at` (ISO 8601), in the user's time zone, and with which browser."""
     url = str(settings().frontend_url)
-    since = since_values({"since": row.params["at"]}, _read_zone(session, contact), row.language)
+    since = since_values(row.params["at"], read_zone(session, contact), row.language)
     return TemplateContext({"url": url, "browser": row.params.get("browser", "")} | since, url)
-
-
-def _read_zone(session: Session, contact: Contact) -> ZoneInfo:
-    user = session.get_one(User, contact.user_id, options=[load_only(User.time_zone)])
-    return zone_or_home(user.time_zone)
 
 
 def _lead_to_export(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext:
@@ -74,14 +68,14 @@ def _say_deleted(_session: Session, row: ClaimedRow, _contact: Contact, _now: da
         "refund": write_amount(back, row.language) if back else "",
         "support_email": settings().support_email or "",
     }
-    return TemplateContext(values | since_values({"since": row.params["at"]}, _PARIS, row.language))
+    return TemplateContext(values | since_values(row.params["at"], _PARIS, row.language))
 
 
 def _warn_unused(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext:
     """Return the days of the last use and of the deletion (`used`, `ends`: ISO 8601), in the user's time zone."""
-    zone, url = _read_zone(session, contact), str(settings().frontend_url)
-    ends, used = (since_values({"since": row.params[name]}, zone, row.language) for name in ("ends", "used"))
-    return TemplateContext({"url": url, "ends": ends["since_day"], "used": used["since_day"]}, url)
+    zone, url = read_zone(session, contact), str(settings().frontend_url)
+    days = {name: write_moment(row.params[name], zone, row.language)[0] for name in ("ends", "used")}
+    return TemplateContext({"url": url} | days, url)
 
 
 def _sign_reset(session: Session, _row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext:
@@ -135,7 +129,7 @@ def _say_factor_end(session: Session, row: ClaimedRow, contact: Contact, _now: d
     if not ended:
         moment = int(datetime.fromisoformat(ends).timestamp())
         url = link("factor", write_token(KeepSecondFactor(contact.user_id, moment)))
-    since = since_values({"since": ends}, _read_zone(session, contact), row.language)
+    since = since_values(ends, read_zone(session, contact), row.language)
     return TemplateContext({"ended": ended, "url": url} | since, url, address=row.params.get("to"))
 
 

@@ -5,14 +5,14 @@ and the address then, which the declaration has lost.
 """
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from babel.dates import format_date, format_time
+from babel.dates import format_time
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
@@ -32,7 +32,7 @@ from configs.signed_links import (
     write_token,
 )
 from configs.withdrawal_period import ZONE
-from notifier.content.desk_location import since_values
+from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
@@ -70,7 +70,7 @@ def _describe_order(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[s
         "mediator": names["mediator"],
         "starts": write_instant(starts, zone, row.language),
         "ends": write_instant(ends, zone, row.language),
-        "ordered": since_values({"since": ordered.isoformat()}, zone, row.language)["since_day"],
+        "ordered": write_moment(ordered, zone, row.language)[0],
         "agreed": (payment.consent_text or "").splitlines(),
         "declined": _read_declined(payment, row.language),
         "terms_text": _write_terms(payment.terms_version or find_newest_version(), row.language),
@@ -211,7 +211,7 @@ def _write_wish(declared: Declaration, language: str) -> str:
     """Return the end that was wished: a day, or the end of the paid period."""
     if declared.wished_on is None:
         return _PERIOD_END.get(language, _PERIOD_END[FRENCH])
-    return _write_date(declared.wished_on, language)
+    return write_day(declared.wished_on, language)
 
 
 def _find_end(session: Session, declared: Declaration) -> datetime:
@@ -231,12 +231,7 @@ def _write_end(at: datetime, language: str) -> str:
 
 def _write_day(at: datetime, language: str) -> str:
     """Return a day in France in words: `20 novembre 2026`."""
-    return _write_date(at.astimezone(ZONE).date(), language)
-
-
-def _write_date(day: date, language: str) -> str:
-    text = format_date(day, "long", locale=language)
-    return text.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else text
+    return write_moment(at, ZONE, language)[0]
 
 
 KINDS = {

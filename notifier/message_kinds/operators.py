@@ -20,7 +20,7 @@ from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from configs.plan import PlanName, name_plan
 from configs.signed_links import AcknowledgeIncident, write_proof_link, write_token
-from notifier.content.desk_location import desk_infos, since_at_home
+from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_links import link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE
@@ -86,15 +86,14 @@ def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
         "more": row.params["count"] - len(found),
         "people": row.params.get("people", 0),
         "proofs": [_name_proof(each, row.language) for each in row.params.get("proofs", ())],
-        **since_at_home(row.params, row.language),
+        **since_at_home(row.params["since"], row.language),
     }
 
 
 def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
     """Return when a page that proved slots was read, in words, and the link to it."""
-    seen = since_at_home({"since": proof["seen_at"]}, language)
-    url = write_proof_link(UUID(proof["detection"]))
-    return {"day": seen["since_day"], "hour": seen["since_hour"], "url": url}
+    day, hour = write_home_moment(proof["seen_at"], language)
+    return {"day": day, "hour": hour, "url": write_proof_link(UUID(proof["detection"]))}
 
 
 def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
@@ -107,7 +106,7 @@ def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
         "number": row.params.get("number", 0),
         "of": row.params.get("of", 0),
         "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
-        **since_at_home(row.params, row.language),
+        **since_at_home(row.params["since"], row.language),
     }
 
 
@@ -187,8 +186,9 @@ def _list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
 
 def _write_span(row: ClaimedRow) -> dict[str, str]:
     """Return the time that numbers are about, which ended a moment ago."""
-    found = {name: since_at_home({"since": row.params[name]}, row.language) for name in ("since", "until")}
-    return {name: f"{each['since_day']} à {each['since_hour']}" for name, each in found.items()}
+    return {
+        name: " à ".join(write_home_moment(row.params[name], row.language)) for name in ("since", "until")
+    }
 
 
 def _write_cents(cents: int, language: str) -> str:

@@ -27,7 +27,7 @@ from configs.plan import PlanName, name_plan, plan
 from configs.prefecture import prefectures
 from configs.settings import settings
 from configs.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
-from notifier.content.desk_location import since_values
+from notifier.content.desk_location import write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import PAYERS_MAIL, REACHABLE, REACHABLE_OR_MAIL
@@ -61,10 +61,11 @@ def _fill(
     url = str(settings().frontend_url)
     signed_url = sign_url(session, row, contact) if sign_url and contact.confirmed else ""
     values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
-    return TemplateContext(values | describe(session, row, _read_zone(session, contact)), signed_url or url)
+    return TemplateContext(values | describe(session, row, read_zone(session, contact)), signed_url or url)
 
 
-def _read_zone(session: Session, contact: Contact) -> ZoneInfo:
+def read_zone(session: Session, contact: Contact) -> ZoneInfo:
+    """Return the time zone of a contact's user."""
     user = session.get_one(User, contact.user_id, options=[load_only(User.time_zone)])
     return zone_or_home(user.time_zone)
 
@@ -89,8 +90,7 @@ def write_amount(cents: int, language: str) -> str:
 
 def write_instant(at: datetime, zone: ZoneInfo, language: str) -> str:
     """Return day and hour of an instant: `20 novembre 2026, 09:00`."""
-    found = since_values({"since": at.isoformat()}, zone, language)
-    return f"{found['since_day']}, {found['since_hour']}"
+    return ", ".join(write_moment(at, zone, language))
 
 
 def _describe_cancelled(_session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
@@ -264,10 +264,10 @@ def _is_followed(session: Session, grant: Grant) -> bool:
 
 def _describe_end(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext:
     """Return the plan and its end as the row has them. Params: `grant`, `plan`, `ends` (ISO 8601)."""
-    ends = since_values({"since": row.params["ends"]}, _read_zone(session, contact), row.language)
+    day, hour = write_moment(row.params["ends"], read_zone(session, contact), row.language)
     url = account_page("formule")
-    values = {"plan": name_plan(PlanName(row.params["plan"])), "url": url}
-    return TemplateContext(values | {"day": ends["since_day"], "hour": ends["since_hour"]}, url)
+    plan_name = name_plan(PlanName(row.params["plan"]))
+    return TemplateContext({"plan": plan_name, "url": url, "day": day, "hour": hour}, url)
 
 
 KINDS = {

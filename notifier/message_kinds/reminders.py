@@ -18,7 +18,7 @@ from configs.languages import FRENCH
 from configs.message_groups import MessageGroup
 from configs.prefecture import desks
 from configs.signed_links import MoveReminders, TellHowItWent, write_token
-from notifier.content.desk_location import DeskLocation, location_of, name_city, since_values
+from notifier.content.desk_location import DeskLocation, location_of, name_city, write_day, write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE, REACHABLE_MAIL
@@ -131,8 +131,8 @@ def _fill(row: ClaimedRow, told: Sequence[Mapping[str, Any]], found: Mapping[UUI
     alerts = [_describe_alert(each, found[UUID(each["alert"])], row.language) for each in told]
     values = {
         "url": url,
-        "from_day": _write_day(monday - _WEEK, row.language),
-        "to_day": _write_day(monday, row.language),
+        "from_day": write_day(monday - _WEEK, row.language),
+        "to_day": write_day(monday, row.language),
         "alerts": alerts,
         "more": row.params["more"],
         "quiet": _sum_up_quiet_week(told, row.language) if not row.params["more"] else None,
@@ -201,16 +201,7 @@ def _is_quiet(desk: Mapping[str, Any]) -> bool:
 
 
 def _write_moment(at: str | None, home: DeskLocation, language: str) -> tuple[str, str]:
-    if at is None:
-        return "", ""
-    written = since_values({"since": at}, home.zone, language)
-    return written["since_day"], written["since_hour"]
-
-
-def _write_day(day: date, language: str) -> str:
-    """Return `1er décembre 2026`: in French, Babel has no ordinal for the first of a month."""
-    written = format_date(day, "long", locale=language)
-    return written.replace("1 ", "1er ", 1) if language == FRENCH and day.day == 1 else written
+    return write_moment(at, home.zone, language) if at else ("", "")
 
 
 KINDS = {
