@@ -4,7 +4,7 @@ import argparse
 import signal
 import sys
 from http.server import ThreadingHTTPServer
-from threading import Event, Thread
+from threading import Thread
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,6 @@ from prometheus_client.exposition import MetricsHandler
 from api.background.exporter import METRICS_PORT
 from configs.connection_limits import check_connections
 from configs.database import database_url
-from configs.file_watch import end_for_newer_files, watch_program
 from configs.logs import set_up_logs
 from configs.prefork import name_process
 from configs.psycopg_timeout import wait_no_longer_than
@@ -61,20 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
     name_process("metrics")
-    watch = watch_program("metrics", "deploy.metrics.__main__")
     check_connections(database_url())  # without an address it says so at once
     wait_no_longer_than(STATEMENT_SECONDS)
     with make_server(wanted.host, wanted.port) as server:
         for signum in (signal.SIGTERM, signal.SIGINT):
             # in a thread of its own: shutdown() waits for the loop that this very thread runs
             signal.signal(signum, lambda *_: Thread(target=server.shutdown).start())
-        ends = Event()
-
-        def end() -> None:
-            end_for_newer_files(ends)
-            server.shutdown()
-
-        watch.start(ends, end)
         log.info("metrics are served", host=wanted.host, port=wanted.port)
         server.serve_forever(poll_interval=1)
     return 0

@@ -78,7 +78,7 @@ def test_a_wrong_file_changes_nothing_and_is_named_by_health(stack: Stack) -> No
     path = file_of(stack)
     text = path.read_text("utf-8")
     path.write_text(text.replace("tier: 1", "tier: 9"), "utf-8")
-    programs = {"api", "background", "metrics", "notifier", "planner"}
+    programs = {"api", "background", "notifier", "planner"}
 
     def named() -> bool:
         state, reason = read_files_part(stack)
