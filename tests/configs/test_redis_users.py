@@ -68,6 +68,8 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("set", "api:cache:map:all", "1"), {"api", "background"}),
         (("incr", "notifier:rate:sms"), {"notifier"}),
         (("hset", "breaker:stripe", "failures", "3"), {"api", "background", "notifier"}),
+        (("hget", "breaker:telegram", "failures"), {"api", "background", "crawler", "notifier", "reader"}),
+        (("hset", "breaker:telegram", "failures", "3"), {"api", "background", "notifier"}),
         (("set", "refused:writes", "x"), TELLING),
         (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),
         (("hset", "rq:worker:background-7", "state", "x"), {"background"}),
