@@ -19,7 +19,7 @@ from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
 from configs.database_errors import passes
-from configs.job_queues import connect
+from configs.job_queues import connect, redis
 from configs.job_worker import run_worker
 from configs.prefecture import prefectures
 from configs.startup import exit_on_config_error
@@ -76,6 +76,7 @@ def warm_up_before_fork() -> None:
     """Warm up, then disconnect: the workers share the statements' memory, and each connects for itself."""
     warm_up()
     engine().dispose()
+    redis().connection_pool.disconnect()
 
 
 def _warm_up_database() -> None:
