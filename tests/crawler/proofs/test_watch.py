@@ -125,7 +125,7 @@ def test_left_proofs_bring_a_worker_and_a_stop_ends_it(
             until((kept / key / META).exists)
             assert (kept / key / BODY).exists()
             until(lambda: len(process_tree.tree(process.pid)) == 1)
-        assert process_tree.resident(process.pid) < 25
+        assert process_tree.resident(process.pid) < 60  # of it some 20 the settings and Redis, for its report
     finally:
         process.terminate()
         ended = process.wait(60)
