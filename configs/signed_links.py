@@ -160,14 +160,6 @@ class CancelOrder(Link):
     payment: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerCall(Link):
-    """Names the message that a voice call carries, where Twilio asks about the call."""
-
-    notification: UUID
-    language: str
-
-
 class _Purpose(NamedTuple):
     scope: str  # part of the signature: a token is good for one purpose
     # How long a token is good, in seconds. None: its page says when it is too late.
@@ -192,7 +184,6 @@ _PURPOSES: Mapping[type[Link], _Purpose] = {
     ConfirmCancellation: _Purpose("cancellation", 500 * _DAY),  # afterwards the form is there
     WithdrawOrder: _Purpose("withdraw", None),
     CancelOrder: _Purpose("cancel", None),
-    AnswerCall: _Purpose("call", 3600.0),  # Twilio may queue a call, and tries a report again
 }
 
 _ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in _PURPOSES}

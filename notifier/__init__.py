@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CallRefused",
-    "answer_call",
     "catch_up",
     "create_notifications",
     "deliver",
@@ -241,20 +240,6 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
     from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing
 
     return receiving.is_genuine(provider, headers, body, query)
-
-
-def answer_call(headers: Mapping[str, str], body: bytes, query: str = "") -> str:
-    """Handle what Twilio asks or reports of a call; return what it is to say (TwiML), nothing where it asks nothing.
-
-    Raises:
-        CallRefused: Twilio did not make the request, or its address is not signed by us.
-        sqlalchemy.exc.OperationalError: it could not be stored; Twilio tries again.
-    """
-    from notifier import call_answers  # noqa: PLC0415 -- late, so that importing us costs nothing
-
-    if not is_genuine("twilio_calls", headers, body, query):
-        raise CallRefused("a request about a call is not signed as agreed")
-    return call_answers.answer_call(body, query)
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:

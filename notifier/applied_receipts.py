@@ -8,6 +8,7 @@ the attempt that was accepted, or about one of unknown fate.
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -21,12 +22,12 @@ from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
 from configs.database_errors import is_away, passes
-from notifier import call_outcomes
 from notifier.contact_loss import change_state
-from notifier.fallback import tell_elsewhere
+from notifier.fallback import call_again, tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receipt_base import MOST_IDS
+from notifier.receipts.twilio_calls import MACHINE
 from notifier.sms_budget import price_settled
 
 AT_ONCE = 500  # receipts that one job applies
@@ -35,7 +36,7 @@ _WAIT = timedelta(seconds=1)  # for the answer to a call that is under way
 _ANSWER_MARGIN_SECONDS = 5.0  # beyond the longest wait for an answer, in which it is written
 _ACCEPTED = (State.SENT, State.NO_RECEIPT, State.DELIVERED, State.BOUNCED)
 _UNSETTLED = (State.PENDING, State.SENDING, State.FAILED, State.EXPIRED, State.SKIPPED)
-_ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED, ReceiptKind.KEY)
+_ARRIVED = (ReceiptKind.DELIVERED, ReceiptKind.COMPLAINED)
 _CONTACT_STATES = {
     ReceiptKind.BOUNCED: ContactState.BOUNCED,
     ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
@@ -141,8 +142,6 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
-    if event.kind is ReceiptKind.KEY:  # in any copy of the call
-        call_outcomes.apply_key(opened, row, now)
     if row.state in _ACCEPTED:
         is_own = row.provider == event.provider and row.provider_id == event.message_id
         if not is_own or row.provider_id is None:
@@ -151,9 +150,7 @@ def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, 
         _settle(row, event)
     else:
         return
-    if event.kind is ReceiptKind.ENDED:
-        call_outcomes.apply_end(opened, event, row, now)
-    elif event.kind in _ARRIVED:
+    if event.kind in _ARRIVED:
         _deliver(row, event)
     else:
         _bounce(opened, row, event, now)
@@ -214,7 +211,9 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     row.failed_at = event.at
     _log(row, "bounced", reason=row.reason)
     tell_elsewhere(opened, [row], now)
-    call_outcomes.follow_missed_call(opened, event, row, now)
+    if row.channel is Channel.VOICE and event.code != MACHINE:  # Twilio charges nothing
+        row.cost = Decimal(0)
+    call_again(opened, row, event.at, now)
 
 
 def expire_receipts(now: datetime) -> None:
@@ -248,4 +247,4 @@ def _expire_paid(opened: Session, key: UUID, now: datetime) -> None:
     if row and row.state is State.SENT:
         _expire(opened, [row])
         tell_elsewhere(opened, [row], now)
-        call_outcomes.follow_unreported_calls(opened, [row], now)
+        call_again(opened, row, row.accepted_at or now, now)

@@ -17,13 +17,12 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import new_id
-from api.models.notification import Match, Notification, NotificationMatch, Priority
+from api.models.notification import Match, Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.constants import Constant
 from configs.plan import plans
 from configs.settings import settings
-from notifier.call_series import ATTEMPT, SERIES, is_coming, of_user, rang_lately, write_key
 from notifier.call_wishes import CallHours, has_answer, select_hours, wants_calls
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_CALL
@@ -31,6 +30,10 @@ from notifier.message_kinds import SLOT_CALL
 # How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over
 _CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)
 
+# Least time between two calls to one person about different slots
+_CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
+
+_LONGEST_WAIT = timedelta(days=1)  # of a call
 _LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
 _AT_ONCE = 500  # people in one round; the others are planned in the next
 
@@ -50,7 +53,7 @@ class WantedCall:
 
 
 def plan_calls(session: Session, now: datetime) -> list[UUID]:
-    """Write the first attempts of calls; return their notifications, to nudge after the commit.
+    """Write calls; return their notifications, to nudge after the commit.
 
     A person is called about what was matched last, once for all alerts that it is about.
     """
@@ -73,7 +76,7 @@ def _choose_latest(calls: Sequence[WantedCall]) -> list[WantedCall]:
 
 
 def _write(session: Session, calls: Sequence[Sequence[WantedCall]], now: datetime) -> list[UUID]:
-    """Write an attempt for each person, in two statements; return their ids."""
+    """Write a call for each person, in two statements; return their ids."""
     rows = [_build_row(several[0], now) for several in calls]
     pairs = [
         {"notification_id": row["id"], "match_id": each.match_id}
@@ -86,20 +89,17 @@ def _write(session: Session, calls: Sequence[Sequence[WantedCall]], now: datetim
 
 
 def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
-    series = str(new_id())
-    params = {
-        "detection_id": str(call.detection_id), "desk_id": call.desk_id, SERIES: series, ATTEMPT: 1,
-    }  # fmt: skip
+    key, params = new_id(), {"detection_id": str(call.detection_id), "desk_id": call.desk_id}
     return {
-        "id": new_id(), "user_id": call.user_id, "contact_id": call.contact_id, "channel": Channel.VOICE,
+        "id": key, "user_id": call.user_id, "contact_id": call.contact_id, "channel": Channel.VOICE,
         "kind": SLOT_CALL, "language": choose_language(SLOT_CALL, call.language), "params": params,
-        "priority": Priority.CRITICAL, "dedupe_key": write_key(series, 1), "seen_at": call.seen_at,
+        "priority": Priority.CRITICAL, "dedupe_key": f"call:{key}", "seen_at": call.seen_at,
         "matched_at": call.decided_at, "created_at": now, "next_attempt_at": now, "next_nudge_at": now,
     }  # fmt: skip
 
 
 def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
-    """Return the query for matches that want a first call: columns of WantedCall, then of CallHours."""
+    """Return the query for matches that want a call: columns of WantedCall, then of CallHours."""
     since = now - timedelta(seconds=_CALL_FRESH_SECONDS())
     with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
     entitled = sa.exists().where(
@@ -147,4 +147,12 @@ def _was_called_about() -> sa.Exists:
 
 def _was_called(now: datetime) -> sa.Exists:
     """Return the condition that a user was called within CALL_EVERY_SECONDS, may have been, or is about to be."""
-    return sa.exists().where(of_user(Alert.user_id, now), sa.or_(is_coming(), rang_lately(now)))
+    row, since = Notification, now - timedelta(seconds=_CALL_EVERY_SECONDS())
+    may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
+    rang = sa.func.coalesce(row.accepted_at, may_have)
+    return sa.exists().where(
+        row.user_id == Alert.user_id,
+        row.kind == SLOT_CALL,
+        row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=_CALL_EVERY_SECONDS())),
+        sa.or_(row.state.in_([State.PENDING, State.SENDING]), rang > since),
+    )

@@ -1,4 +1,4 @@
-"""Wishes about calls: which alerts want one, and at which hours."""
+"""Wishes about calls: which alerts want one, and at which hours of their user."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from notifier.message_times import read_times, select_times
 
 @dataclass(frozen=True, slots=True)
 class CallHours:
-    """When an alert's user may be called about it."""
+    """When a user may be called."""
 
     begins: time
     ends: time
@@ -27,7 +27,7 @@ class CallHours:
     times: Any  # as `select_times` has them
 
     def allow(self, at: datetime) -> bool:
-        """Return whether a call may be made: within the alert's hours, and not in quiet hours that slot alerts keep.
+        """Return whether a call may be made: within the hours of calls, and not in quiet hours that slot alerts keep.
 
         The hours are those that a clock on the wall shows, also in a night in which it is set.
         """
@@ -46,7 +46,7 @@ class CallHours:
 
 def select_hours() -> tuple[Any, ...]:
     """Return the columns of CallHours, in a query for alerts and their users."""
-    return Alert.voice_from, Alert.voice_to, User.time_zone, select_times()
+    return User.calls_from, User.calls_until, User.time_zone, select_times()
 
 
 def wants_calls() -> sa.ColumnElement[bool]:

@@ -1,7 +1,11 @@
-"""Fallback of slot alerts by SMS: one that did not arrive is sent once on another channel."""
+"""Fallback: a slot alert by SMS that did not arrive is sent once on another channel, a call that no one took by SMS.
+
+A call is made once more, too.
+"""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,7 +15,8 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import new_id
 from api.models.notification import Notification, NotificationMatch, State
 from api.models.user import Channel
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.delivery.retry_policy import CALL_GAP_SECONDS
+from notifier.message_kinds import AFTER, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.recipients import recipients
 
@@ -21,48 +26,66 @@ _TELLS = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED)
 
 
 def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime) -> None:
-    """Write a slot alert on another channel of its user for each of these that went by SMS, once.
+    """Write for each slot alert by SMS a message on another channel of its user, for each call an SMS; each once.
 
-    Nothing is written where another channel told the same matches, or where the user and the plan have none.
+    Nothing is written where another channel told the same matches as an SMS, or where the user and the plan have none.
+    The SMS after a call has no `seen_at`: it is no slot alert, whose delay counts.
     """
     for row in rows:
         if row.kind == SLOT_DETECTED and row.channel is Channel.SMS and row.user_id:
             _tell_one(opened, row, row.user_id, now)
+        elif row.kind == SLOT_CALL:
+            key = f"fallback:{row.params.get(AFTER, row.id)}"  # one SMS for both calls
+            sms = {"channel": Channel.SMS, "kind": CALL_MISSED, "dedupe_key": key, "seen_at": None}
+            _copy(opened, row, sms, now, now)
+
+
+def call_again(opened: Session, row: Notification, ended_at: datetime, now: datetime) -> None:
+    """Write the second call, CALL_GAP_SECONDS after one that no person took; it is made if a slot is open then."""
+    if row.kind != SLOT_CALL or AFTER in row.params or row.unknown_attempts:
+        return
+    again = {"params": row.params | {AFTER: str(row.id)}, "dedupe_key": f"call-again:{row.id}"}
+    _copy(opened, row, again, ended_at + timedelta(seconds=CALL_GAP_SECONDS()), now)
 
 
 def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) -> None:
-    matches = set(
-        opened.scalars(
-            sa.select(NotificationMatch.match_id).where(NotificationMatch.notification_id == row.id)
-        )
-    )
     found = {each.channel: each.contact_id for each in recipients(opened, [user_id], now)}
     channel = next((each for each in _ORDER if each in found), None)
-    if channel is None or _is_told(opened, row, matches):
+    if channel is None or _is_told(opened, row):
         return
-    values = {
-        "id": new_id(), "user_id": user_id, "contact_id": found[channel], "channel": channel, "kind": row.kind,
-        "language": row.language, "priority": row.priority, "params": row.params,
-        "dedupe_key": f"fallback:{row.id}", "seen_at": row.seen_at, "matched_at": row.matched_at,
-        "created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now),
+    other = {"contact_id": found[channel], "channel": channel, "dedupe_key": f"fallback:{row.id}"}
+    _copy(opened, row, {**other, "next_nudge_at": next_nudge(now)}, now, now)
+
+
+def _copy(opened: Session, row: Notification, values: dict[str, Any], at: datetime, now: datetime) -> None:
+    """Write a message about the same matches to the same person, due at an instant; once for a dedupe key."""
+    same = {
+        name: getattr(row, name)
+        for name in (
+            "user_id", "contact_id", "channel", "kind", "language", "priority", "params", "seen_at", "matched_at"
+        )
     }  # fmt: skip
-    made = (
-        insert(Notification).values(values).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
+    due = {"id": new_id(), "created_at": now, "next_attempt_at": at, "next_nudge_at": at}
+    made = insert(Notification).values(same | due | values)
+    key = opened.scalar(
+        made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]).returning(Notification.id)
     )
-    key = opened.scalar(made.returning(Notification.id))
-    if key and matches:
-        pairs = [{"notification_id": key, "match_id": each} for each in matches]
-        opened.execute(insert(NotificationMatch).values(pairs))
+    if key:
+        its = sa.select(sa.literal(key, sa.Uuid()), NotificationMatch.match_id).where(
+            NotificationMatch.notification_id == row.id
+        )
+        opened.execute(insert(NotificationMatch).from_select(["notification_id", "match_id"], its))
 
 
-def _is_told(opened: Session, row: Notification, matches: set[UUID]) -> bool:
-    other = aliased(Notification)
+def _is_told(opened: Session, row: Notification) -> bool:
+    own, link, other = aliased(NotificationMatch), aliased(NotificationMatch), aliased(Notification)
     query = (
         sa.select(sa.literal(1))
-        .select_from(NotificationMatch)
-        .join(other, other.id == NotificationMatch.notification_id)
+        .select_from(own)
+        .join(link, link.match_id == own.match_id)
+        .join(other, other.id == link.notification_id)
         .where(
-            NotificationMatch.match_id.in_(matches),
+            own.notification_id == row.id,
             other.channel != Channel.SMS,
             other.kind == row.kind,
             other.matched_at == row.matched_at,

@@ -1,7 +1,8 @@
 """Daily budget of SMS: what one costs, and which of them it still allows.
 
 A day is one of UTC. A price is our estimate: segments times SMS_PRICE, a minute of CALL_PRICE. Slot alerts and codes
-leave at any cost; above SMS_DAY_STOP bulk messages do not, above 1.5 times of it reminders neither.
+leave at any cost; above SMS_DAY_STOP bulk messages and those after a call do not, above 1.5 times of it reminders
+neither.
 """
 
 from datetime import datetime
@@ -17,7 +18,7 @@ from configs.contact_addresses import country_of
 from configs.settings import settings
 from configs.sms_prices import OTHER
 from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kinds import CALL_MISSED, SLOT_DETECTED
 
 REASON = "SMS budget of the day used up"
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}  # of SMS_DAY_STOP
@@ -38,6 +39,7 @@ def price_settled(row: Notification) -> Decimal | None:
 
 def is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
     """Whether a claimed message is an SMS that the day's budget does not allow any more."""
-    if row.channel is not Channel.SMS or row.priority not in _STOPS_AT or row.kind == SLOT_DETECTED:
+    stops_at = _STOPS_AT[Priority.BULK] if row.kind == CALL_MISSED else _STOPS_AT.get(row.priority)
+    if row.channel is not Channel.SMS or stops_at is None or row.kind == SLOT_DETECTED:
         return False
-    return sum_of_day(session, now) >= settings().sms_day_stop * _STOPS_AT[row.priority]
+    return sum_of_day(session, now) >= settings().sms_day_stop * stops_at

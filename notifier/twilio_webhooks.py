@@ -6,15 +6,35 @@ https://www.twilio.com/docs/usage/security#validating-requests
 import base64
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 from configs.settings import SettingMissing, settings
+from notifier.receipt_base import MOST_IDS, parse_ids
 
+MESSAGES, CALLS = "/api/hooks/twilio", "/api/hooks/twilio/calls"  # our webhooks
+_IDS = "notifications"
 _SIGNATURE = "x-twilio-signature"
 # Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 RETRIES = "#rc=5&rp=all"
+
+
+def webhook_address(path: str, query: str = "") -> str:
+    """Return the public address of a webhook, which Twilio signs."""
+    address = f"{settings().api_url}{path}"
+    return f"{address}?{query}" if query else address
+
+
+def callback_of(path: str, ids: Sequence[UUID]) -> str:
+    """Return where Twilio reports on the message of these notifications."""
+    return webhook_address(path, f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES
+
+
+def read_ids(query: str) -> tuple[UUID, ...]:
+    """Return the notifications that an address names."""
+    return parse_ids(dict(parse_qsl(query)).get(_IDS, ""))
 
 
 def read_form(body: bytes) -> dict[str, str]:

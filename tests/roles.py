@@ -48,7 +48,6 @@ _ROLES = {
     "deploy/status/": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
     "notifier/__init__.py": None,
-    "notifier/call_answers.py": "rdvpriority_api",  # what Twilio asks the API during a call
     "notifier/receiving.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info

@@ -38,11 +38,11 @@ def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
 
 def read_voice(alert: Alert) -> Voice:
     """Return the calls of an alert as the API shows them."""
-    return Voice.model_construct(enabled=alert.voice_enabled, begins=alert.voice_from, to=alert.voice_to)
+    return Voice.model_construct(enabled=alert.voice_enabled)
 
 
 def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
-    """Switch the calls of an alert on or off, or change their hours.
+    """Switch the calls of an alert on or off.
 
     Only switching them on needs a plan and a number: a form sends again what an alert has.
 
@@ -51,7 +51,7 @@ def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
     """
     if wish.enabled and not alert.voice_enabled:
         _check(read_call_offer(session, alert.user_id))
-    alert.voice_enabled, alert.voice_from, alert.voice_to = wish.enabled, wish.begins, wish.to
+    alert.voice_enabled = wish.enabled
 
 
 def _check(offer: CallOffer) -> None:

@@ -13,15 +13,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationInfo,
     WithJsonSchema,
-    field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from api.models.alert import VOICE_FROM, VOICE_TO, ClosedBecause
+from api.models.alert import ClosedBecause
 from api.models.notification import State
 from api.models.user import Channel
 from api.paging import PageQuery
@@ -123,32 +121,13 @@ class Limits(Body):
         )
 
 
-_SAME_HOURS = "`from` and `to` are the same: give the calls some hours"
-
-
 class Voice(Body):
-    """Calls about slots of the alert, in addition to its messages.
+    """Calls about slots of the alert, in addition to its messages, in the account's `callHours`.
 
-    The hours are of the account's time zone, over midnight where `from` lies behind `to`. Calls need a plan that has
-    them, and a confirmed phone number.
+    They need a plan that has them, and a confirmed phone number.
     """
 
     enabled: Flag = False
-    begins: Annotated[Hour, Field(alias="from", examples=["08:00"])] = VOICE_FROM
-    to: Annotated[Hour, Field(examples=["22:00"])] = VOICE_TO
-
-    @field_validator("to")
-    @classmethod
-    def _differ(cls, to: dt.time, known: ValidationInfo) -> dt.time:
-        if to == known.data.get("begins"):
-            raise PydanticCustomError("same_hours", _SAME_HOURS)
-        return to
-
-    @model_validator(mode="after")
-    def _differ_from_default(self) -> Self:
-        if self.begins == self.to:
-            raise PydanticCustomError("same_hours", _SAME_HOURS)
-        return self
 
 
 # The rule of NewAlert._for_something as a JSON schema: what it refuses. Of an `anyOf` with what it takes, generators of

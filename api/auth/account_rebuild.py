@@ -42,7 +42,7 @@ RULES: Mapping[str, ColumnRules] = {
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
         given="password_hash language wished_plan",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step factor_ends_at outage_credit"
-        " slot_rhythm digest_at quiet_from quiet_until quiet_slots",
+        " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(
@@ -52,7 +52,7 @@ RULES: Mapping[str, ColumnRules] = {
     ),
     "alerts": ColumnRules(
         goes="id user_id name language enabled awaits_watch limits_version created_at watched_since updated_at"
-        " voice_enabled voice_from voice_to consent consented_at closed_at closed_because"
+        " voice_enabled consent consented_at closed_at closed_because"
     ),
     "exports": ColumnRules(
         goes="id user_id requested_at attempts next_attempt_at ready_at expires_at file_key size_bytes"

@@ -4,7 +4,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, request
+from flask import request
 from werkzeug.datastructures import Headers
 
 import notifier
@@ -40,26 +40,26 @@ def receive_sendgrid_events() -> dict[str, Any]:
     return Received().as_json()
 
 
-def _is_genuine_request(headers: Headers, body: bytes) -> bool:
-    """The address of a request about a call is signed twice: by Twilio, and its token by us."""
+def _is_genuine_call(headers: Headers, body: bytes) -> bool:
+    """As of an SMS."""
     return notifier.is_genuine("twilio_calls", dict(headers), body, request.query_string.decode("latin-1"))
 
 
-@blueprint.post("/hooks/twilio/calls", responses={200: None, 204: None, **declare_errors(403, 413)})
-@webhook(_is_genuine_request)
-def answer_call() -> Response:
-    """Say what a call says (TwiML), take its keys, or how it ended. The address has the call's signed token."""
-    said = notifier.answer_call(
-        dict(request.headers), request.get_data(), request.query_string.decode("latin-1")
-    )
-    return Response(said, mimetype="text/xml") if said else Response(status=HTTPStatus.NO_CONTENT)
+@blueprint.post("/hooks/twilio/calls", responses={204: None, **declare_errors(403, 413)})
+@webhook(_is_genuine_call)
+def receive_call_state() -> tuple[str, int]:
+    """Take how a call ended."""
+    return _receive("twilio_calls")
 
 
 @blueprint.post("/hooks/twilio", responses={204: None, **declare_errors(403, 413)})
 @webhook(_is_genuine_sms_call)
 def receive_sms_state() -> tuple[str, int]:
     """Take the state of an SMS, or a person's answer such as STOP. An empty answer sends nothing back."""
-    notifier.receive(
-        "twilio", dict(request.headers), request.get_data(), request.query_string.decode("latin-1")
-    )
+    return _receive("twilio")
+
+
+def _receive(provider: str) -> tuple[str, int]:
+    query = request.query_string.decode("latin-1")
+    notifier.receive(provider, dict(request.headers), request.get_data(), query)
     return "", HTTPStatus.NO_CONTENT

@@ -14,7 +14,9 @@ _ALL = "SELECT, INSERT, UPDATE, DELETE"
 # What a message asks of its recipient, before anybody reads the address.
 _RECIPIENT = "id, user_id, channel, verified_at, enabled, state"
 # When a user's messages leave.
-_MESSAGE_TIMES = "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots"
+_MESSAGE_TIMES = (
+    "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots, calls_from, calls_until"
+)
 # A login, without the hashes of its tokens.
 _LOGIN = "id, user_id, browser, created_at, last_used_at, rotated_at, expires_at, proven_at, ended_at, ended_because"
 # A message to write, without the address of somebody who has no account.

@@ -17,7 +17,6 @@ from configs.clock import clock
 from configs.prefecture import Procedure
 
 REOPENS = timedelta(hours=24)  # after it was stopped by a message: so long it may be opened again
-VOICE_FROM, VOICE_TO = time(8), time(22)  # of calls, unless the user says otherwise
 
 
 class ClosedBecause(StrEnum):
@@ -89,10 +88,8 @@ class Alert(Base):
     # since when these targets wait without a pause: nobody watched them for this alert before
     watched_since: Mapped[datetime] = mapped_column(default=clock, server_default=sa.func.now())
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=sa.func.now())
-    # calls, within hours of the user's time zone; from a later hour to an earlier one they reach over midnight
+    # calls, in the user's hours of them
     voice_enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    voice_from: Mapped[time] = mapped_column(default=VOICE_FROM, server_default="08:00")
-    voice_to: Mapped[time] = mapped_column(default=VOICE_TO, server_default="22:00")
     # explicit consent to a message about a desk whose name reveals health (api/alerts/health_consent.py)
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
@@ -107,7 +104,6 @@ class Alert(Base):
     __table_args__ = (
         sa.CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", name="closed_with_reason"),
         sa.CheckConstraint("NOT (awaits_watch AND enabled)", name="awaits_paused"),
-        sa.CheckConstraint("voice_from <> voice_to", name="voice_hours"),
         sa.Index(
             "ix_alerts_voice",
             "id",

@@ -59,7 +59,6 @@ class HeldFor(StrEnum):
     DIGEST = "digest"
     CAP = "hourly_cap"
     SLOTS = "slots"  # that its slots are seen again
-    REPORT = "report"  # of a call before
 
 
 WISHES = (HeldFor.QUIET_HOURS, HeldFor.DIGEST)  # its reader wants it later

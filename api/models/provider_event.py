@@ -19,8 +19,6 @@ class ReceiptKind(StrEnum):
     BOUNCED = "bounced"  # no message will ever arrive there
     COMPLAINED = "complained"  # its reader called it spam
     STOPPED = "stopped"  # its reader answered STOP
-    KEY = "key"  # a called person pressed the key that ends the calls about these slots
-    ENDED = "ended"  # a call that was answered is over
 
 
 class ProviderEvent(Base):

@@ -76,6 +76,7 @@ class SlotRhythm(StrEnum):
 
 AFTER_REPORT = "after_report"  # a key of a consent that was given again after a spam report or a STOP
 DIGEST_AT = time(7)  # of a day, in the user's time zone, unless the user says otherwise
+CALLS_FROM, CALLS_UNTIL = time(8), time(22)  # unless the user says otherwise
 
 
 class User(Base):
@@ -113,6 +114,9 @@ class User(Base):
     quiet_slots: Mapped[bool] = mapped_column(
         default=False, server_default=sa.false()
     )  # slot alerts wait, too
+    # When calls may be made, in `time_zone`; from a later hour to an earlier one over midnight.
+    calls_from: Mapped[time] = mapped_column(default=CALLS_FROM, server_default="08:00")
+    calls_until: Mapped[time] = mapped_column(default=CALLS_UNTIL, server_default="22:00")
     last_used_at: Mapped[datetime] = mapped_column(default=clock, server_default=_NOW)  # its day counts
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=_NOW)
@@ -133,6 +137,7 @@ class User(Base):
         sa.CheckConstraint(
             "(quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until", name="quiet_hours"
         ),
+        sa.CheckConstraint("calls_from <> calls_until", name="call_hours"),
     )
 
     @validates("email")

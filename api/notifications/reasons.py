@@ -38,7 +38,6 @@ class Reason(StrEnum):
     NOBODY_ANSWERED = "nobody_answered"
     CALLS_ENDED = "calls_ended"
     OUTSIDE_CALL_HOURS = "outside_call_hours"
-    CALLED_LATELY = "called_lately"
 
 
 # The beginnings of the notifier's reasons of messages that were not sent. What is not among them is OUTDATED.
@@ -56,10 +55,8 @@ _HELD_BACK: Mapping[str, Reason] = {
     "switched off": Reason.CHANNEL_OFF,
     "no address": Reason.NO_ADDRESS,
     "SMS budget": Reason.SMS_BUDGET,
-    "key pressed": Reason.CALLS_ENDED,
     "slots answered": Reason.CALLS_ENDED,
     "outside the hours of calls": Reason.OUTSIDE_CALL_HOURS,
-    "called within the hour": Reason.CALLED_LATELY,
 }
 # What a message waits for that leaves later. What is not among them is TRIED_AGAIN.
 _WAITING: Mapping[HeldFor, Reason] = {
@@ -194,11 +191,6 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Vos heures d’appel étaient passées.",
         "en": "Your hours of calls were over.",
         "ar": "كانت ساعات الاتصال التي اخترتها قد انتهت.",
-    },
-    Reason.CALLED_LATELY: {
-        "fr": "Nous vous avions déjà appelé dans l’heure.",
-        "en": "We had called you within that hour already.",
-        "ar": "كنا قد اتصلنا بك خلال تلك الساعة.",
     },
 }
 

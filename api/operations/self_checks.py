@@ -51,11 +51,10 @@ QUERIES = {
           AND n.matched_at BETWEEN g.starts_at - interval '1 hour' AND g.ends_at + interval '1 hour')
         AND NOT EXISTS (SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.kind = 'plan_ended'
           WHERE p.user_id = n.user_id AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id))""",
-    "a number was called again after the key that ends it": """
-        SELECT min(params->>'series') FROM notifications
-        WHERE kind = 'slot_call' AND created_at BETWEEN :since AND :settled GROUP BY params->>'series'
-        HAVING max((params->>'attempt')::int) FILTER (WHERE accepted_at IS NOT NULL)
-          > min((params->>'attempt')::int) FILTER (WHERE params ? 'key')""",
+    "a number was called again after a person answered": """
+        SELECT s.id FROM notifications s JOIN notifications f ON f.id::text = s.params->>'after'
+        WHERE s.kind = 'slot_call' AND s.created_at BETWEEN :since AND :settled
+          AND f.delivered_at < s.accepted_at - interval '10 seconds'""",
     "a job failed for good, or is late": """
         SELECT id FROM job_runs
         WHERE (result = 'failed' AND ended_at >= :since)

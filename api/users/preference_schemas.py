@@ -7,7 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.alerts.schemas import Hour
-from api.models.user import DIGEST_AT, SlotRhythm
+from api.models.user import CALLS_FROM, CALLS_UNTIL, DIGEST_AT, SlotRhythm
 from api.schemas import Answer, Body, Flag, name_rule
 
 
@@ -25,14 +25,14 @@ _AlwaysOn = Annotated[
 
 
 def refuse_same_hours(begins: time | None, until: time) -> time:
-    """Return the end of quiet hours.
+    """Return the end of hours.
 
     Raises:
         pydantic_core.PydanticCustomError: they begin then, too.
     """
     if begins == until:
         raise PydanticCustomError(
-            "same_hours", "`from` and `until` are the same: say null for no quiet hours"
+            "same_hours", "`from` and `until` are the same: name two hours, or null for no quiet hours"
         )
     return until
 
@@ -105,6 +105,18 @@ class QuietHours(Body):
         return refuse_same_hours(known.data.get("begins"), until)
 
 
+class CallHours(Body):
+    """From when until when, in the time zone of the account, calls may be made; over midnight where `from` is later."""
+
+    begins: Annotated[Hour, Field(alias="from", examples=[f"{CALLS_FROM:%H:%M}"])]
+    until: Annotated[Hour, Field(examples=[f"{CALLS_UNTIL:%H:%M}"])]
+
+    @field_validator("until")
+    @classmethod
+    def _differ(cls, until: time, known: ValidationInfo) -> time:
+        return refuse_same_hours(known.data.get("begins"), until)
+
+
 class NotificationFlags(Body):
     """Which channels are switched on; what is left out stays. SMS, Telegram and push must be linked first."""
 
@@ -125,6 +137,7 @@ class NotificationChanges(NotificationFlags):
     digest_at: Hour | None = Field(
         None, description="Of the rhythm `daily`: the local time of the message.", examples=["07:00"]
     )
+    call_hours: CallHours | None = None
 
 
 class GroupState(Answer):
@@ -156,6 +169,13 @@ class QuietHoursState(Answer):
     slots: bool
 
 
+class CallHoursState(Answer):
+    """The hours of calls as they are kept."""
+
+    begins: str = Field(alias="from", examples=[f"{CALLS_FROM:%H:%M}"])
+    until: str = Field(examples=[f"{CALLS_UNTIL:%H:%M}"])
+
+
 class NotificationState(Answer):
     """What is switched on, and when messages leave, in the time zone of the account."""
 
@@ -167,4 +187,5 @@ class NotificationState(Answer):
     quiet_hours: QuietHoursState | None
     slot_rhythm: SlotRhythm
     digest_at: str = Field(examples=[f"{DIGEST_AT:%H:%M}"])
+    call_hours: CallHoursState
     time_zone: str

@@ -14,6 +14,7 @@ from api.models.database_clock import database_clock
 from api.models.notification import Notification, waits_as_wished
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from api.users.preference_schemas import (
+    CallHoursState,
     GroupChanges,
     GroupState,
     GroupStates,
@@ -48,6 +49,8 @@ def change_times(session: Session, user: User, flags: NotificationChanges) -> No
     named = flags.model_fields_set
     user.slot_rhythm = flags.slot_rhythm or user.slot_rhythm
     user.digest_at = flags.digest_at or user.digest_at
+    if flags.call_hours:
+        user.calls_from, user.calls_until = flags.call_hours.begins, flags.call_hours.until
     if "quiet_hours" in named:
         quiet = flags.quiet_hours
         user.quiet_from, user.quiet_until = (quiet.begins, quiet.until) if quiet else (None, None)
@@ -139,6 +142,7 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
         quiet_hours=_read_quiet_hours(user),
         slot_rhythm=user.slot_rhythm,
         digest_at=_write_hour(user.digest_at),
+        call_hours=CallHoursState(begins=_write_hour(user.calls_from), until=_write_hour(user.calls_until)),
         time_zone=user.time_zone,
     )
 

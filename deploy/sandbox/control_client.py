@@ -122,7 +122,7 @@ class SandboxControl:
         ask(f"{self.inbox}/api/calls/answers", {"mode": mode, **parameters})
 
     def act_in_call(self, sid: str, action: str) -> None:
-        """Let a called person do something: answer, machine, busy, hang_up, or a key."""
+        """Let a called person do something: answer, machine or busy."""
         ask(f"{self.inbox}/api/calls/{sid}", {"action": action})
 
     def reset(self) -> None:

@@ -36,14 +36,13 @@ SMS_UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
 # How long a message that is no slot alert is tried: its provider is away, a key is refused or missing, its worker is
 # old
 _GIVE_UP_SECONDS = Constant("GIVE_UP_SECONDS", 86400.0)
-# How often somebody is called at most about the same slots
-CALL_ATTEMPTS = Constant("CALL_ATTEMPTS", 3)
-# Time between two of these attempts
-CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 60.0)
+# Time between two calls about the same slots
+CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 180.0)
 # How long a phone rings: less than most voicemails wait
 CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
 # How many copies of an SMS are sent at most that its provider may have accepted
 _SMS_COPIES = 4
+_CALLS = 2  # about the same slots, at most
 
 # How long one worker owns a notification; longer than the provider's time-out
 LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
@@ -176,7 +175,7 @@ def _retry_unknown(error: DeliveryError, attempt: Attempt, now: datetime) -> Del
 
 def most_copies(channel: Channel) -> int | None:
     """Return how many copies of unknown fate a message may have: each SMS costs, each call rings."""
-    return {Channel.SMS: _SMS_COPIES, Channel.VOICE: CALL_ATTEMPTS()}.get(channel)
+    return {Channel.SMS: _SMS_COPIES, Channel.VOICE: _CALLS}.get(channel)
 
 
 def waits_of_copies(channel: Channel) -> Sequence[float]:

@@ -6,6 +6,8 @@ from notifier.message_kind_base import MessageKind
 
 SLOT_DETECTED = "slot_detected"
 SLOT_CALL = "slot_call"
+CALL_MISSED = "call_missed"
+AFTER = "after"  # in the params of a second call: the id of the first
 
 
 class UnknownKind(LookupError):

@@ -6,14 +6,13 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.models.notification import HeldFor, State
+from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.message_groups import MessageGroup
-from notifier.call_series import KEY_PRESSED, SERIES, has_other_call, has_waiting_report, read_series
 from notifier.call_wishes import CallHours, is_answered, may_call, may_write, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
-from notifier.delivery.retry_policy import CALL_ATTEMPTS
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
+from notifier.message_kinds import AFTER
 from notifier.message_kinds.recipients import find_no_loss
 from notifier.message_kinds.slots import (
     UNCONFIRMED,
@@ -28,23 +27,19 @@ _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
 
 def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
-    """Return what is open, or why no call is made. Params: `series`, `attempt`, the desk and the detection."""
-    skip = _find_end(session, row, contact, now) or find_loss(contact) or find_wish(session, row.id, now)
+    """Return what is open, or why no call is made. Params: the desk and the detection; of a second call, the first."""
+    skip = _find_end(session, row) or find_loss(contact) or find_wish(session, row.id, now)
     return skip or read_open(session, row.id, row.seen_at, row.language, now)
 
 
-def _find_end(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
-    """Return why the earlier calls to a person leave no room for this one, or None."""
-    series = read_series(session, row.params)
-    if series.has_key:
-        return Skip(State.SKIPPED, KEY_PRESSED)
-    if series.calls >= CALL_ATTEMPTS():
-        return Skip(State.EXPIRED, "called often enough")
-    if series.calls and has_waiting_report(session, row.params[SERIES], now):
-        return Skip(State.PENDING, "", held_for=HeldFor.REPORT)
-    if has_other_call(session, contact.user_id, row.id, row.params[SERIES], now):
-        return Skip(State.SKIPPED, "called within the hour")
-    return None
+def _find_end(session: Session, row: ClaimedRow) -> Skip | None:
+    """Return why a second call is not made: the first was answered by its late report, or this one may have rung."""
+    if AFTER not in row.params:
+        return None
+    first = session.get(Notification, UUID(row.params[AFTER]))
+    if first and first.state is State.DELIVERED:
+        return _ANSWERED
+    return Skip(State.EXPIRED, "called often enough") if row.unknown_attempts else None
 
 
 def find_loss(contact: Contact) -> Skip | None:
@@ -99,8 +94,6 @@ def _prepare_sms(
 
     Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
     """
-    if read_series(session, row.params).has_key:
-        return Skip(State.SKIPPED, KEY_PRESSED)
     skip = find_loss(contact) or _find_switch(contact) or find_wish_of_sms(session, row.id, now)
     return skip or read_open(session, row.id, row.seen_at, row.language, now)
 
@@ -113,7 +106,7 @@ def _find_switch(contact: Contact) -> Skip | None:
 
 
 KINDS = {
-    # A confirmed number, though SMS be switched off: calls are chosen by alert. Its hours say when, and no group.
+    # A confirmed number, though SMS be switched off: calls are chosen by alert. Hours say when, and no group.
     "slot_call": MessageKind(
         to=Recipients(
             lambda contact: contact.channel is Channel.SMS and find_loss(contact) is None, find_no_loss
@@ -121,7 +114,7 @@ KINDS = {
         values=_prepare,
         secret=False,
     ),
-    # After a call that an answering machine took: a confirmed number that takes SMS.
+    # After a call that no person took: a confirmed number that takes SMS.
     "call_missed": MessageKind(
         to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable, find_no_loss),
         values=_prepare_sms,

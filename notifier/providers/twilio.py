@@ -14,9 +14,9 @@ from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.sms_text import fit_text, segments
 from notifier.delivery.provider_http import Transport, travelling
 from notifier.provider_base import OneCallProvider
-from notifier.receipts.twilio import callback_of
 from notifier.sms_budget import price_sms
 from notifier.twilio_api import open_client, sorted_errors
+from notifier.twilio_webhooks import MESSAGES, callback_of
 
 PROVIDER = "twilio"
 
@@ -59,7 +59,7 @@ class Twilio(OneCallProvider):
         text = fit_text(message.filled)
         with _sorted():
             made = client.messages.create(
-                to=message.address, body=text, status_callback=callback_of(message.ids), **_sender()
+                to=message.address, body=text, status_callback=callback_of(MESSAGES, message.ids), **_sender()
             )
         parts = _segments(made) or segments(text)
         cost = price_sms(message.address, parts)

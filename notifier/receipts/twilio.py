@@ -7,15 +7,11 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from urllib.parse import parse_qsl
-from uuid import UUID
 
 from api.models.provider_event import ReceiptKind
-from configs.settings import settings
-from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, MOST_IDS, Receipt, ReceiptReader, parse_ids
-from notifier.twilio_webhooks import RETRIES, is_signed, read_form
+from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader
+from notifier.twilio_webhooks import MESSAGES, is_signed, read_form, read_ids, webhook_address
 
-_IDS = "notifications"
 _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
 _KINDS = {
@@ -38,23 +34,12 @@ _NEGATIONS = frozenset({"ne", "n", "pas", "non", "jamais", "not", "don", "dont",
 _WORD = re.compile(r"[^\W\d_]+")
 
 
-def callback_address(query: str = "") -> str:
-    """Return the public address of the webhook, which Twilio signs."""
-    address = f"{settings().api_url}/api/hooks/twilio"
-    return f"{address}?{query}" if query else address
-
-
-def callback_of(ids: Sequence[UUID]) -> str:
-    """Return where Twilio reports on the message of these notifications."""
-    return callback_address(f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES
-
-
 class TwilioReceipts(ReceiptReader):
     """A call carries one message's new state, or one message that a person sent us."""
 
     def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:
         """Return whether our token signed API_URL's address and the form, and the account is ours."""
-        return is_signed(headers, body, callback_address(query))
+        return is_signed(headers, body, webhook_address(MESSAGES, query))
 
     def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
         """Return the receipt, if the call is one; as Twilio names no time, its arrival counts."""
@@ -67,10 +52,11 @@ class TwilioReceipts(ReceiptReader):
         kind = _kind_of(form)
         if kind is None:
             return []
-        ids = parse_ids(dict(parse_qsl(query)).get(_IDS, ""))
         code = form.get("ErrorCode", "")
         code_shown = code[:LONGEST_CODE] if code.isdecimal() else None
-        return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code_shown)]
+        return [
+            Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, read_ids(query), code_shown)
+        ]
 
 
 def _read_answer(form: Mapping[str, str], sid: str, now: datetime) -> list[Receipt]:

@@ -4,7 +4,6 @@ import json
 import socket
 from collections.abc import Callable
 from urllib.parse import urlencode
-from uuid import UUID
 
 import pytest
 from flask.testing import FlaskClient
@@ -14,7 +13,6 @@ from api.models.base import new_id
 from api.models.provider_event import ProviderEvent
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
-from notifier.call_addresses import CallStep, call_address, write_call_token
 from tests.factories import rows
 
 SECRET = "tests-receipts"
@@ -52,29 +50,25 @@ def test_a_state_of_an_sms_is_taken_with_the_query_of_its_address(client: FlaskC
     assert [row.event_id for row in rows(ProviderEvent)] == ["SM1:delivered"]
 
 
-def call_about_call(client: FlaskClient, key: UUID, step: CallStep, **fields: str) -> TestResponse:
-    """Let Twilio ask about a call."""
-    now = settings()
-    address = call_address(step, write_call_token(key, "fr"))
-    form = {"AccountSid": now.require("twilio_account_sid"), "CallSid": "CA1", "To": "+33612345678", **fields}
-    headers = sign_form(now.require("twilio_auth_token"), address, form)
-    return client.post(address.removeprefix("https://rdv.example"), data=urlencode(form), headers=headers)
+def report_call(client: FlaskClient) -> TestResponse:
+    """Let Twilio report how a call ended."""
+    now, path = settings(), f"{CALLS}?notifications={new_id()}"
+    about = {"AccountSid": now.require("twilio_account_sid"), "CallSid": "CA1", "To": "+33612345678"}
+    form = about | {"CallStatus": "completed", "AnsweredBy": "human"}
+    headers = sign_form(now.require("twilio_auth_token"), f"https://rdv.example{path}", form)
+    return client.post(path, data=urlencode(form), headers=headers)
 
 
-def test_a_question_of_a_call_is_answered_with_what_to_say(client: FlaskClient) -> None:
-    answer = call_about_call(client, new_id(), CallStep.ANSWERED, AnsweredBy="human")
-    assert (answer.status_code, answer.mimetype) == (200, "text/xml")
-    assert "plus rien à vous annoncer" in answer.text, "no such message"
-    assert call_about_call(client, new_id(), CallStep.ENDED, CallStatus="completed").status_code == 204
+def test_the_end_of_a_call_is_taken(client: FlaskClient) -> None:
+    assert report_call(client).status_code == 204
+    assert [row.event_id for row in rows(ProviderEvent)] == ["CA1:delivered"]
 
 
-def test_while_the_database_is_away_a_call_says_something_and_keeps_no_key(
+def test_while_the_database_is_away_a_report_of_a_call_is_to_come_again(
     client: FlaskClient, settings_env: Callable[..., None]
 ) -> None:
     settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
-    said = call_about_call(client, new_id(), CallStep.ANSWERED, AnsweredBy="human")
-    assert (said.status_code, "Un créneau s’est ouvert" in said.text) == (200, True)
-    assert call_about_call(client, new_id(), CallStep.KEY, Digits="1").status_code == 503
+    assert report_call(client).status_code == 503
 
 
 @pytest.mark.parametrize("path", [SENDGRID, TWILIO, CALLS])

@@ -13,7 +13,6 @@ from configs.settings import SettingMissing
 from configs.signed_links import (
     AcknowledgeIncident,
     AnswerAlert,
-    AnswerCall,
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,
@@ -58,7 +57,6 @@ PURPOSES: list[tuple[Link, str, timedelta | None]] = [
     (ConfirmCancellation(ID), "cancellation", 500 * DAY),
     (WithdrawOrder(ID), "withdraw", None),
     (CancelOrder(ID), "cancel", None),
-    (AnswerCall(ID, "fr"), "call", HOUR),
 ]
 each_purpose = pytest.mark.parametrize(("link", "scope", "lifetime"), PURPOSES)
 

@@ -1,14 +1,14 @@
-"""Calls: to which people and when, their words, the end of a series, and requests that are forged or repeated."""
+"""Calls: to which people and when, their words, the second call, the SMS after one, and forged or repeated reports."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
-from uuid import uuid4
 from xml.etree import ElementTree as ET
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 import notifier
 from api.models.alert import Alert
@@ -19,17 +19,12 @@ from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock, override_clock
 from configs.plan import PlanName
-from configs.settings import settings
-from deploy.sandbox.receipts.signatures import sign_form
 from notifier.applied_receipts import expire_receipts
-from notifier.call_addresses import CallStep, call_address, write_call_token
 from notifier.delivery.claiming import claim
 from notifier.jobs import deliver
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import (
-    ALWAYS,
-    SID,
-    ask,
+    CALLED,
     callee,
     calls,
     missed_sms,
@@ -39,6 +34,7 @@ from tests.notifier.calls_world import (
     wanted_call,
 )
 from tests.notifier.world import (
+    ALL_DAY,
     alert,
     all_of,
     change,
@@ -59,18 +55,6 @@ NOON = datetime(2026, 11, 24, 11, 0, tzinfo=UTC)  # in Paris, a Tuesday
 def _api(whole: Any, settings_env: Callable[..., None]) -> None:
     whole.call_answers("rings")
     settings_env(API_URL="http://127.0.0.1:4000", CALLS_PER_SECOND="1000")
-
-
-def parse(document: str) -> ET.Element:
-    return ET.fromstring(document)  # noqa: S314 -- our own
-
-
-def texts(document: str) -> list[str]:
-    return [each.text or "" for each in parse(document).iter("Say")]
-
-
-def waits_for_key(document: str) -> bool:
-    return parse(document).find("Gather") is not None
 
 
 # Who is called
@@ -97,27 +81,30 @@ def test_who_did_not_choose_calls_is_not_called() -> None:
 
 @pytest.mark.parametrize("plan", [PlanName.URGENCE_24H, PlanName.URGENCE_7J])
 def test_smaller_plans_have_no_calls(plan: PlanName) -> None:
-    alert(person(plan, channels=(Channel.EMAIL, Channel.SMS)), **ALWAYS)
+    who = person(plan, channels=(Channel.EMAIL, Channel.SMS))
+    change(User, who.id, **ALL_DAY)
+    alert(who, **CALLED)
     matched(detection())
     assert planned() == []
 
 
 def test_a_plan_that_began_after_the_match_brings_no_call() -> None:
     who = person(PlanName.URGENCE_7J, channels=(Channel.EMAIL, Channel.SMS))
-    alert(who, **ALWAYS)
+    change(User, who.id, **ALL_DAY)
+    alert(who, **CALLED)
     matched(detection())
     grant(who, PlanName.URGENCE_TOTAL, clock() + timedelta(seconds=1), clock() + timedelta(days=1))
     assert planned() == []
 
 
 def test_a_number_that_is_not_confirmed_is_not_called() -> None:
-    alert(person(channels=(Channel.SMS,), verified=False), **ALWAYS)
+    change(Contact, callee().contacts[Channel.SMS], verified_at=None)
     matched(detection())
     assert planned() == []
 
 
 def test_a_number_is_called_though_sms_are_switched_off() -> None:
-    alert(person(channels=(Channel.SMS,), enabled=False), **ALWAYS)
+    change(Contact, callee().contacts[Channel.SMS], enabled=False)
     matched(detection())
     assert len(planned()) == 1
 
@@ -140,20 +127,42 @@ def test_who_answered_stop_is_not_called() -> None:
         (time(22), time(12, 30), True),
     ],
 )
-def test_calls_are_made_within_the_alerts_hours_of_the_users_zone(
-    begins: time, ends: time, *, called: bool
-) -> None:
+def test_calls_are_made_within_the_hours_of_the_users_zone(begins: time, ends: time, *, called: bool) -> None:
     with override_clock(lambda: NOON):
-        alert(person(channels=(Channel.SMS,)), voice_enabled=True, voice_from=begins, voice_to=ends)
+        change(User, callee().id, calls_from=begins, calls_until=ends)
         matched(detection())
         assert bool(planned()) is called
 
 
+@pytest.mark.parametrize(("hour", "rings"), [(3, False), (7, False), (8, True), (21, True), (22, False)])
+def test_who_set_no_hours_hears_nothing_at_3_in_the_night(
+    whole: Any, frozen: time_machine.Traveller, hour: int, *, rings: bool
+) -> None:
+    frozen.move_to(NOON.replace(hour=hour - 1))  # that hour in Paris
+    alert(person(channels=(Channel.SMS,)), **CALLED)
+    matched(detection())
+    Sweep().turn()
+    deliver(*(str(row.id) for row in calls()))
+    assert bool(whole.messages("voice")) is rings
+
+
+def test_a_call_that_waited_until_the_night_is_not_made(whole: Any, frozen: time_machine.Traveller) -> None:
+    frozen.move_to(NOON)
+    alert(person(channels=(Channel.SMS,)), **CALLED)
+    matched(detection())
+    (key,) = planned()
+    frozen.move_to(NOON.replace(hour=22))
+    deliver(str(key))
+    assert (get(Notification, key).state, get(Notification, key).reason) == (
+        State.SKIPPED,
+        "outside the hours of calls",
+    )
+    assert whole.messages("voice") == []
+
+
 def test_hours_are_of_the_users_own_zone() -> None:
     with override_clock(lambda: NOON):
-        who = person(channels=(Channel.SMS,))
-        change(User, who.id, time_zone="Indian/Reunion")
-        alert(who, voice_enabled=True, voice_from=time(14, 30), voice_to=time(16))
+        change(User, callee().id, time_zone="Indian/Reunion", calls_from=time(14, 30), calls_until=time(16))
         matched(detection())
         assert len(planned()) == 1, "it is 15:00 there"
 
@@ -185,7 +194,7 @@ def test_a_person_is_called_once_an_hour_at_most() -> None:
 
 def test_two_alerts_of_one_person_are_one_call() -> None:
     who = callee()
-    alert(who, **ALWAYS)
+    alert(who, **CALLED)
     matched(detection())
     assert len(planned()) == 1
 
@@ -214,27 +223,18 @@ def test_the_sweep_plans_calls(queued: Callable[[str], list[tuple[str, list[Any]
     assert ("notifier.jobs.deliver", [str(row.id)]) in queued("voice-critical")
 
 
-def test_a_call_whose_worker_died_waits_and_counts_as_an_attempt() -> None:
+def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
     key = wanted_call()
     with session() as s:
         made = claim(s, [key], clock())
     (message,) = made.messages
-    assert get(Notification, key).lease_until - clock() > timedelta(seconds=50), "the phone may ring still"
+    assert get(Notification, key).lease_until - clock() > timedelta(seconds=170), "the phone may ring still"
     change(Notification, key, lease_until=clock(), next_nudge_at=clock())
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.unknown_attempts, message.address) == (State.SENT, 1, "+33612345678")
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="no-answer")
-    change(Notification, calls()[1].id, next_attempt_at=clock(), next_nudge_at=clock())
-    deliver(str(calls()[1].id))
-    report(calls()[1].id, CallStep.ENDED, sid=own(calls()[1].id), CallStatus="no-answer")
-    third = calls()[2]
-    change(Notification, third.id, next_attempt_at=clock(), next_nudge_at=clock())
-    deliver(str(third.id))
-    assert (get(Notification, third.id).state, get(Notification, third.id).reason) == (
-        State.EXPIRED,
-        "called often enough",
-    )
+    report(key, "no-answer")
+    assert len(calls()) == 1, "it may have rung twice"
 
 
 def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[..., None]) -> None:
@@ -289,12 +289,19 @@ def test_an_alert_that_wants_no_call_any_more_ends_it(change_of: dict[str, bool]
 # The words
 
 
-def test_a_person_hears_what_is_open_and_which_keys_there_are() -> None:
-    said = ask(placed_call(), CallStep.ANSWERED, AnsweredBy="human")
-    assert waits_for_key(said)
-    assert "1 créneau est ouvert" in " ".join(texts(said))
-    assert "appuyez sur 1" in " ".join(texts(said))
-    assert "Naturalisation" not in said, "whoever listens learns no procedure"
+def read_words(call: Any) -> tuple[str, str]:
+    """Return what a call says, and in which voice."""
+    said = ET.fromstring(call.custom["Twiml"]).findall("Say")  # noqa: S314 -- our own
+    return said[0].text or "", said[0].get("language", "")
+
+
+def test_the_words_travel_with_the_call_and_name_no_procedure(whole: Any) -> None:
+    placed_call()
+    (call,) = whole.messages("voice")
+    said, _ = read_words(call)
+    assert "1 créneau est ouvert" in said
+    assert "aturalisation" not in call.custom["Twiml"], "whoever listens learns no procedure"
+    assert "Url" not in call.custom
 
 
 @pytest.mark.parametrize(
@@ -307,131 +314,161 @@ def test_a_person_hears_what_is_open_and_which_keys_there_are() -> None:
         ("de", "créneau est ouvert", "fr-FR"),
     ],
 )
-def test_a_call_speaks_the_users_language(language: str, word: str, voice: str) -> None:
-    said = ask(placed_call(), CallStep.ANSWERED, language=language, AnsweredBy="unknown")
-    assert word in " ".join(texts(said))
-    assert {each.get("language") for each in parse(said).iter("Say")} == {voice}
-
-
-def test_the_second_key_says_it_again_and_an_unknown_one_names_the_keys() -> None:
-    key = placed_call()
-    assert "créneau est ouvert" in ask(key, CallStep.KEY, Digits="2")
-    again = ask(key, CallStep.KEY, Digits="9")
-    assert waits_for_key(again)
-    assert "ne sert à rien" in " ".join(texts(again))
-
-
-def test_slots_that_went_while_it_rang_are_not_announced() -> None:
-    callee()
-    opened = slots()
-    matched(detection(opened))
-    (key,) = planned()
-    deliver(str(key))
-    gone(opened)
-    said = ask(key, CallStep.ANSWERED, AnsweredBy="human")
-    assert not waits_for_key(said)
-    assert "plus disponibles" in " ".join(texts(said))
-
-
-def test_a_message_that_was_deleted_says_that_nothing_is_left() -> None:
-    said = ask(uuid4(), CallStep.ANSWERED, AnsweredBy="human")
-    assert not waits_for_key(said)
-    assert "plus rien à vous annoncer" in " ".join(texts(said))
+def test_a_call_speaks_the_users_language(whole: Any, language: str, word: str, voice: str) -> None:
+    change(User, callee().id, language=language)
+    matched(detection())
+    deliver(*map(str, planned()))
+    (call,) = whole.messages("voice")
+    said, spoken = read_words(call)
+    assert word in said
+    assert spoken == voice
 
 
 # What follows
 
 
-def own(key: Any) -> str:
-    return get(Notification, key).provider_id or ""
+def due(key: Any) -> None:
+    """Let a call's time come, and have it made."""
+    change(Notification, key, next_attempt_at=clock(), next_nudge_at=clock())
+    deliver(str(key))
 
 
-def test_the_first_key_ends_the_series_and_keeps_the_alert() -> None:
+@pytest.mark.parametrize("status", ["no-answer", "busy", "failed", "canceled"])
+def test_a_call_that_nobody_takes_brings_an_sms_and_one_more_call_after_three_minutes(
+    whole: Any, status: str
+) -> None:
     key = placed_call()
-    report(key, CallStep.ANSWERED, sid=own(key), AnsweredBy="human")
-    said = report(key, CallStep.KEY, sid=own(key), Digits="1")
-    assert not waits_for_key(said)
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="completed")
+    report(key, status)
+    first, second = calls()
+    assert (first.state, first.cost) == (State.BOUNCED, Decimal(0)), "Twilio charges nothing for it"
+    assert timedelta(seconds=170) < second.next_attempt_at - clock() <= timedelta(seconds=180)
+    due(second.id)
+    report(second.id, status)
+    assert [row.state for row in calls()] == [State.BOUNCED] * 2
+    (sms,) = missed_sms()
+    deliver(str(sms.id))
+    assert get(Notification, sms.id).state is State.SENT
+    (message,) = [each for each in whole.messages("sms") if "appeler" in each.text]
+    assert "nous venons de vous appeler" in message.text
+
+
+def test_an_answering_machine_is_followed_as_nobody() -> None:
+    key = placed_call()
+    report(key, "completed", AnsweredBy="machine_start")
+    assert [row.state for row in calls()] == [State.BOUNCED, State.PENDING]
+    assert calls()[0].cost, "the call was answered"
+    assert len(missed_sms()) == 1
+
+
+@pytest.mark.parametrize("answered_by", ["human", "unknown", ""])
+def test_who_answers_is_not_called_again(answered_by: str) -> None:
+    key = placed_call()
+    report(key, "completed", AnsweredBy=answered_by)
     (only,) = calls()
     assert only.state is State.DELIVERED
+    assert missed_sms() == []
     (mine,) = all_of(Alert)
     assert mine.waits
 
 
-@pytest.mark.parametrize("status", ["no-answer", "busy", "failed"])
-def test_a_call_that_nobody_answers_is_made_three_times_a_minute_apart(status: str) -> None:
-    key = placed_call()
-    began = get(Notification, key).accepted_at
-    assert began
-    for attempt in range(3):
-        row = calls()[-1]
-        change(Notification, row.id, next_attempt_at=clock(), next_nudge_at=clock())
-        deliver(str(row.id))
-        report(row.id, CallStep.ENDED, sid=own(row.id), CallStatus=status)
-        assert calls()[attempt].state is State.BOUNCED
-        if attempt < 2:
-            wait = calls()[attempt + 1].next_attempt_at - clock()
-            assert timedelta(seconds=55) < wait <= timedelta(seconds=60)
-    assert len(calls()) == 3
-    assert missed_sms() == []
-    assert {row.cost for row in calls()} == {0}, "Twilio charges nothing for these"
+def test_the_second_call_is_not_made_once_the_slots_are_gone(whole: Any) -> None:
+    callee()
+    opened = slots()
+    matched(detection(opened))
+    (key,) = planned()
+    deliver(str(key))
+    report(key, "no-answer")
+    gone(opened)
+    due(calls()[1].id)
+    assert (calls()[1].state, calls()[1].reason) == (State.EXPIRED, "slots gone")
+    assert len(whole.messages("voice")) == 1
 
 
-def test_who_hangs_up_without_a_key_is_called_again() -> None:
-    key = placed_call()
-    report(key, CallStep.ANSWERED, sid=own(key), AnsweredBy="human")
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="completed")
-    first, second = calls()
-    assert (first.state, second.state) == (State.DELIVERED, State.PENDING)
-
-
-def test_an_answering_machine_hears_nothing_and_is_followed_by_one_sms(whole: Any) -> None:
-    key = placed_call()
-    said = report(key, CallStep.ANSWERED, sid=own(key), AnsweredBy="machine_start")
-    assert texts(said) == []
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="completed")
-    second = calls()[1]
-    change(Notification, second.id, next_attempt_at=clock(), next_nudge_at=clock())
-    deliver(str(second.id))
-    report(second.id, CallStep.ANSWERED, sid=own(second.id), AnsweredBy="machine_start")
+def test_no_sms_follows_where_sms_are_switched_off(whole: Any) -> None:
+    who = person(channels=(Channel.SMS,), enabled=False)
+    change(User, who.id, **ALL_DAY)
+    alert(who, **CALLED)
+    matched(detection())
+    (key,) = planned()
+    deliver(str(key))
+    report(key, "no-answer")
     (sms,) = missed_sms()
     deliver(str(sms.id))
-    assert get(Notification, sms.id).state is State.SENT
-    (message,) = whole.messages("sms")
-    assert "nous venons de vous appeler" in message.text
+    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (
+        State.SKIPPED,
+        "switched off",
+    )
+    assert whole.messages("sms") == []
 
 
-def test_the_key_ends_an_attempt_that_waits() -> None:
+def test_no_sms_follows_above_the_budget_of_the_day(whole: Any, settings_env: Callable[..., None]) -> None:
     key = placed_call()
-    report(key, CallStep.ANSWERED, sid=own(key), AnsweredBy="human")
-    report(key, CallStep.ENDED, sid=own(key), CallStatus="completed")
-    report(key, CallStep.KEY, sid=own(key), Digits="1")
-    assert calls()[1].state is State.SKIPPED
-    assert calls()[1].reason == "key pressed"
+    report(key, "no-answer")
+    change(Notification, key, cost=Decimal(1))
+    settings_env(SMS_DAY_WARN="0.5", SMS_DAY_STOP="1")
+    (sms,) = missed_sms()
+    deliver(str(sms.id))
+    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (
+        State.SKIPPED,
+        "SMS budget of the day used up",
+    )
+    assert [each for each in whole.messages("sms") if "appeler" in each.text] == []
 
 
-def test_a_call_whose_end_is_not_reported_is_followed_by_another() -> None:
+def test_a_call_whose_end_is_not_reported_counts_as_one_that_nobody_took() -> None:
     key = placed_call()
     change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
     expire_receipts(clock())
     assert [row.state for row in calls()] == [State.NO_RECEIPT, State.PENDING]
+    assert len(missed_sms()) == 1
 
 
-def test_calls_of_unknown_fate_count_as_attempts(whole: Any, settings_env: Callable[..., None]) -> None:
+def test_calls_of_unknown_fate_ring_twice_at_most(whole: Any, settings_env: Callable[..., None]) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
     whole.provider_mode("twilio_calls", "yes_without_answer")
     key = wanted_call()
     for _ in range(3):
-        change(Notification, key, next_attempt_at=clock(), next_nudge_at=clock())
-        deliver(str(key))
+        due(key)
     row = get(Notification, key)
-    assert (row.state, row.unknown_attempts) == (State.FAILED, 3)
-    assert len(whole.messages("voice")) == 3
+    assert (row.state, row.unknown_attempts) == (State.FAILED, 2)
+    assert len(whole.messages("voice")) == 2
+    assert len(calls()) == 1
+
+
+def test_with_a_second_call_of_unknown_fate_a_phone_rings_twice_at_most(
+    whole: Any, settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
+    key = placed_call()
+    report(key, "no-answer")
+    whole.provider_mode("twilio_calls", "yes_without_answer")
+    again = calls()[1].id
+    for _ in range(2):
+        due(again)
+    assert (get(Notification, again).state, get(Notification, again).reason) == (
+        State.EXPIRED,
+        "called often enough",
+    )
+    assert len(whole.messages("voice")) == 2
+
+
+def test_who_answered_as_a_late_report_says_is_not_called_again(whole: Any) -> None:
+    key = placed_call()
+    change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
+    expire_receipts(clock())
+    report(key, "completed", AnsweredBy="human")
+    again = calls()[1].id
+    due(again)
+    assert (get(Notification, again).state, get(Notification, again).reason) == (
+        State.SKIPPED,
+        "slots answered",
+    )
+    assert len(whole.messages("voice")) == 1
 
 
 def test_calls_wait_while_their_provider_is_away_and_sms_leave(whole: Any) -> None:
     whole.provider_mode("twilio_calls", "error_500")
-    alert(person(channels=(Channel.SMS,)), **ALWAYS)
+    callee()
     (sms,) = matched(detection())
     (key,) = planned()
     deliver(str(key))
@@ -446,52 +483,38 @@ def test_calls_wait_while_their_provider_is_away_and_sms_leave(whole: Any) -> No
     assert get(Notification, key).state is State.SENT
 
 
-# Requests that are not as they should be
+# Reports that are not as they should be
 
 
-@pytest.mark.parametrize("step", list(CallStep))
-def test_a_repeated_request_changes_nothing_more(step: CallStep) -> None:
+@pytest.mark.parametrize("status", ["completed", "no-answer"])
+def test_a_repeated_report_changes_nothing_more(status: str) -> None:
     key = placed_call()
-    form = {"AnsweredBy": "human", "Digits": "1", "CallStatus": "no-answer"}
     for _ in range(3):
-        report(key, step, sid=own(key), **form)
-    assert len(calls()) <= 2
-    assert calls()[0].state in (State.DELIVERED, State.BOUNCED)
+        report(key, status)
+    assert len(calls()) == (1 if status == "completed" else 2)
+    assert len(missed_sms()) <= 1
 
 
-def test_a_request_that_twilio_did_not_sign_is_refused() -> None:
+def test_a_report_that_twilio_did_not_sign_is_refused() -> None:
     key = placed_call()
-    address = call_address(CallStep.KEY, write_call_token(key, "fr"))
-    form = {"AccountSid": settings().twilio_account_sid or "", "CallSid": SID, "Digits": "1"}
-    headers = sign_form("another-token", address, form)
     with pytest.raises(notifier.CallRefused):
-        notifier.answer_call(headers, urlencode(form).encode(), address.partition("?")[2])
+        report(key, "no-answer", token="another-token")
+    assert get(Notification, key).state is State.SENT
 
 
-@pytest.mark.parametrize("token", ["", "forged", "W10.x.y"])
-def test_a_request_whose_address_we_did_not_sign_is_refused(token: str) -> None:
-    address = call_address(CallStep.KEY, token)
-    form = {"AccountSid": settings().twilio_account_sid or "", "CallSid": SID, "Digits": "1"}
-    headers = sign_form(settings().require("twilio_auth_token"), address, form)
-    with pytest.raises(notifier.CallRefused):
-        notifier.answer_call(headers, urlencode(form).encode(), address.partition("?")[2])
-
-
-def test_an_address_is_good_for_an_hour() -> None:
+@pytest.mark.parametrize("form", [{"CallSid": ""}, {"CallStatus": "ringing"}, {"CallSid": "C" * 200}])
+def test_a_report_that_says_nothing_changes_nothing(form: dict[str, str]) -> None:
     key = placed_call()
-    address = call_address(CallStep.KEY, write_call_token(key, "fr"))
-    form = {"AccountSid": settings().twilio_account_sid or "", "CallSid": SID, "Digits": "1"}
-    headers = sign_form(settings().require("twilio_auth_token"), address, form)
-    later = datetime.now(UTC) + timedelta(minutes=61)
-    with override_clock(lambda: later), pytest.raises(notifier.CallRefused):
-        notifier.answer_call(headers, urlencode(form).encode(), address.partition("?")[2])
-
-
-def test_a_request_without_the_calls_id_is_answered_and_stores_nothing() -> None:
-    key = placed_call()
-    assert waits_for_key(ask(key, CallStep.ANSWERED, sid="", AnsweredBy="human"))
+    report(key, form.get("CallStatus", "no-answer"), **{k: v for k, v in form.items() if k == "CallSid"})
+    assert get(Notification, key).state is State.SENT
     with session() as s:
         assert s.scalar(sa.text("SELECT count(*) FROM provider_events")) == 0
+
+
+def test_a_report_of_another_call_does_not_end_this_one() -> None:
+    key = placed_call()
+    report(key, "no-answer", CallSid="CA00000000000000000000000000000001")
+    assert get(Notification, key).state is State.SENT
 
 
 def test_the_cost_of_a_call_counts_with_that_of_sms() -> None:

@@ -14,7 +14,7 @@ import notifier
 from api.models.notification import State
 from api.models.user import CONTACT_CHANNELS, Channel
 from deploy.local.valkey import start_valkey
-from tests.notifier.calls_world import ALWAYS
+from tests.notifier.calls_world import callee
 from tests.notifier.program import Program
 from tests.notifier.world import alert, detection, matched, notifications, person
 from tests.samples import try_first
@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_after_a_phone_rang_does_not_make_it_ring_twice_
     whole.call_answers("rings")
     whole.provider_mode("twilio_calls", "yes_without_answer")
     dying, _ = worker("voice"), start("notifier.sweep")
-    alert(person(channels=(Channel.SMS,)), **ALWAYS)
+    callee()
     matched(detection())
     dying.until(lambda: len(whole.messages("voice")) == 1)
     dying.kill()

@@ -39,9 +39,8 @@ CONTACT_STATES = {
     ReceiptKind.COMPLAINED: ContactState.UNSUBSCRIBED,
     ReceiptKind.STOPPED: ContactState.UNSUBSCRIBED,
 }
-CALLS = {ReceiptKind.KEY, ReceiptKind.ENDED}  # receipts of calls alone
 which = st.sampled_from(list(PROVIDERS))
-kinds = st.sampled_from([kind for kind in ReceiptKind if kind not in CALLS])
+kinds = st.sampled_from(list(ReceiptKind))
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +26,7 @@ PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
 OTHER_DESK = f"{PREFECTURE}/titre-sejour"
 URL = "https://www.essonne.example/booking/create/23014"
+ALL_DAY = {"calls_from": time(0), "calls_until": time(23, 59, 59)}  # hours of calls
 ADDRESSES = {
     Channel.EMAIL: "camille@example.org", Channel.SMS: "+33612345678", Channel.TELEGRAM: "987654",
     Channel.PUSH: browser_address("camille"),

@@ -19,7 +19,7 @@ from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.procedures import find_procedure
-from api.schemas import PlanAnswer
+from api.schemas import Flag, PlanAnswer
 from configs.desk import Desk, Procedure
 from configs.languages import MESSAGE_LANGUAGES, Language
 from configs.plan import PlanName
@@ -37,7 +37,6 @@ TEXTS: Texts = {
     ("name", "string_too_long"): _NAME_TOO_LONG,
     ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
     ("limits.weekdays[]", "excludes_everything"): _l("Aucun de ces jours n’arrive avant la dernière date."),
-    ("voice.to", "same_hours"): _l("Choisissez une autre heure que celle du début."),
     "not-linked": _l("Pour être appelé, confirmez d’abord un numéro de téléphone dans « Mes canaux »."),
     "plan-needed": _l("Pour surveiller, il faut une formule : choisissez-en une ci-dessous."),
     "plan-limit": _l(
@@ -57,6 +56,7 @@ class AlertForm(NewAlert):
     """The fields of the form: a wish, and the language of its messages (of the account without one)."""
 
     language: Language | None = None
+    calls_shown: Flag = False
 
     def as_change(self, *, with_calls: bool) -> AlertChange:
         """Return the change that makes an alert what the form says. Its parts were validated.
@@ -216,7 +216,7 @@ def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
 
 def has_calls(form: Form[AlertForm]) -> bool:
     """Return whether a form that was sent showed the calls."""
-    return bool(form.typed.get("voice.from"))
+    return bool(form.typed.get("callsShown"))
 
 
 def _find_only(place: Prefecture) -> list[str]:

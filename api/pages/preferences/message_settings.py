@@ -41,8 +41,10 @@ RHYTHMS = (
     (SlotRhythm.DAILY.value, _l("Une fois par jour, en un seul message")),
 )
 _QUIET = (time(22), time(7))  # what the form proposes
+_SAME_HOURS = _l("Choisissez une autre heure que celle du début.")
 MESSAGE_TEXTS: Texts = {
-    ("quietUntil", "same_hours"): _l("Choisissez une autre heure que celle du début."),
+    ("quietUntil", "same_hours"): _SAME_HOURS,
+    ("callsUntil", "same_hours"): _SAME_HOURS,
 }
 
 
@@ -64,11 +66,18 @@ class MessageSettings(Body):
     quiet_from: Hour
     quiet_until: Hour
     quiet_slots: Flag
+    calls_from: Hour
+    calls_until: Hour
 
     @field_validator("quiet_until")
     @classmethod
     def _differ(cls, until: time, known: ValidationInfo) -> time:
         return refuse_same_hours(known.data.get("quiet_from"), until)
+
+    @field_validator("calls_until")
+    @classmethod
+    def _differ_for_calls(cls, until: time, known: ValidationInfo) -> time:
+        return refuse_same_hours(known.data.get("calls_from"), until)
 
 
 def list_group_choices(
@@ -105,6 +114,8 @@ def fill_settings(state: NotificationState) -> dict[str, Any]:
         "quietFrom": quiet.begins if quiet else f"{_QUIET[0]:%H:%M}",
         "quietUntil": quiet.until if quiet else f"{_QUIET[1]:%H:%M}",
         "quietSlots": bool(quiet and quiet.slots),
+        "callsFrom": state.call_hours.begins,
+        "callsUntil": state.call_hours.until,
     }
 
 
@@ -125,4 +136,5 @@ def build_changes(wish: MessageSettings, state: NotificationState) -> Notificati
         "slotRhythm": sent["slotRhythm"],
         "digestAt": sent["digestAt"],
         "quietHours": quiet if wish.is_quiet else None,
+        "callHours": {"from": sent["callsFrom"], "until": sent["callsUntil"]},
     })  # fmt: skip

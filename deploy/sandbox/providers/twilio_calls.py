@@ -5,12 +5,12 @@ https://www.twilio.com/docs/voice/api/call-resource
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from dataclasses import replace
 from functools import partial
 from typing import Final
 from urllib.parse import urlencode
+from xml.etree import ElementTree as ET
 
 from aiohttp import web
 
@@ -19,13 +19,13 @@ from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import Outbox, OutboxDraft
 from deploy.sandbox.outgoing import OutgoingCalls
-from deploy.sandbox.providers.phone_call import CALL_ANSWERS, ENDED, PhoneCall, list_actions
+from deploy.sandbox.providers.phone_call import CALL_ANSWERS, ENDED, FIRST_ACTIONS, PhoneCall, read_texts
 from deploy.sandbox.providers.provider import Accepted, provider_mode, seen_at, told_ids
 from deploy.sandbox.providers.twilio import TwilioApi, check_number, refuse
 from deploy.sandbox.receipts.signatures import sign_form
 from deploy.sandbox.request_body import read_body, text
 
-_TRIES: Final = 5  # of a request that failed, as the addresses ask for
+_LONGEST_TWIML: Final = 4000
 _USUAL: Final = {"Timeout": "60", "TimeLimit": "14400", "MachineDetection": ""}
 
 
@@ -41,7 +41,7 @@ class TwilioCalls(TwilioApi):
         super().__init__(outbox)
         self.answers = Mode("rings")
         self.phone_calls: dict[str, PhoneCall] = {}
-        self._calls = OutgoingCalls("what to say")
+        self._calls = OutgoingCalls("a call")
 
     async def reset(self) -> None:
         """End the calls, and let them ring again."""
@@ -75,13 +75,10 @@ class TwilioCalls(TwilioApi):
         }
         about |= {"Direction": "outbound-api", "ApiVersion": "2010-04-01"}
 
-        async def ask(url: str, form: dict[str, str]) -> str:
-            return await self._ask(url, about | form, token)
-
         show = partial(self._note, token=token, about=about)
         seconds = 0.0 if mode.name == "nobody" else float(draft.custom["Timeout"])
-        made = self.phone_calls[sid] = PhoneCall(sid, seconds, ask, show, draft.custom["Url"])
-        for action in list_actions(mode):
+        made = self.phone_calls[sid] = PhoneCall(sid, seconds, read_texts(draft.custom["Twiml"]), show)
+        if action := FIRST_ACTIONS.get(mode.name):
             made.actions.put_nowait(action)
         self._calls.run(made.run())
 
@@ -90,29 +87,19 @@ class TwilioCalls(TwilioApi):
         message = self.find_sent(made.sid)
         if message is None:
             return
-        said = "\n".join(made.said) or message.text
+        said = "\n".join(made.texts) if made.answered_by else ""
         custom = message.custom | {"CallStatus": made.status}
         self.outbox.change(message, replace(message.draft, text=said, custom=custom))
         if made.status in ENDED:
             url = message.custom["StatusCallback"].partition("#")[0]
-            form = about | {"CallStatus": made.status, "CallDuration": "0"}
+            form = about | {"CallStatus": made.status, "CallDuration": "0", "AnsweredBy": made.answered_by}
             self.receipts.send(url, urlencode(form).encode, lambda _: sign_form(token, url, form))
-
-    async def _ask(self, address: str, form: dict[str, str], token: str) -> str:
-        """Ask the product what to say; nothing where it does not answer, which Twilio ends the call for."""
-        url = address.partition("#")[0]
-        for wait in range(_TRIES):
-            await asyncio.sleep(wait / 5)
-            _, taken = await self._calls.post(url, urlencode(form).encode(), sign_form(token, url, form))
-            if taken is not None:
-                return taken.decode()
-        return ""
 
     async def read_call(self, request: web.Request) -> Accepted:
         """Read a call into its one draft."""
         form, sid = _USUAL | await self.read_form(request), f"CA{secrets.token_hex(16)}"
         _check(form)
-        kept = {key: form[key] for key in ("Url", "StatusCallback", *_USUAL)}
+        kept = {key: form[key] for key in ("Twiml", "StatusCallback", *_USUAL)}
         draft = OutboxDraft(
             to=form["To"],
             text="",
@@ -132,6 +119,11 @@ class TwilioCalls(TwilioApi):
 def _check(form: dict[str, str]) -> None:
     check_number(form.get("To", ""), 21211, "To")
     check_number(form.get("From", ""), 21212, "From")
-    for name in ("Url", "StatusCallback"):
-        if not form.get(name, "").startswith(("http://", "https://")):
-            raise refuse(21205, f"{name} is not a valid URL")
+    if not form.get("StatusCallback", "").startswith(("http://", "https://")):
+        raise refuse(21205, "StatusCallback is not a valid URL")
+    try:
+        texts = read_texts(form.get("Twiml", ""))
+    except ET.ParseError:
+        texts = []
+    if not texts or len(form["Twiml"]) > _LONGEST_TWIML:
+        raise refuse(21218, "Twiml is no document, or too long")

@@ -1,14 +1,13 @@
-// What the called person can do during a call: answer it, press keys, hang up.
+// What the called person can do while the phone rings.
 
 import { build } from "./text.js";
 
 const STATES = {
-  ringing: "Le téléphone sonne", "in-progress": "En communication", completed: "Appel terminé",
+  ringing: "Le téléphone sonne", completed: "Appel terminé",
   busy: "Occupé", "no-answer": "Sans réponse", failed: "Échec",
 };
 const ACTIONS = {
   ringing: [["answer", "Décrocher"], ["machine", "Répondeur"], ["busy", "Occupé"]],
-  "in-progress": [["1", "Touche 1"], ["2", "Touche 2"], ["9", "Touche 9"], ["hang_up", "Raccrocher"]],
 };
 
 export function keypad(message) {

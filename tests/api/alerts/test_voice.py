@@ -1,4 +1,4 @@
-"""Calls of an alert: who may choose them, their hours, and that a change of something else leaves them."""
+"""Calls of an alert: who may choose them, and that a change of something else leaves them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.clients import People, Person
 from tests.factories import remove, rows, save
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
-ON = {"enabled": True, "from": "21:00", "to": "07:30"}
+ON = {"enabled": True}
 
 
 def add_number(who: Person, *, verified: bool = True, state: ContactState = ContactState.OK) -> None:
@@ -39,12 +39,12 @@ def edit(who: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json or {}
 
 
-def test_a_new_alert_has_no_calls_and_proposes_the_day(camille: Person) -> None:
+def test_a_new_alert_has_no_calls(camille: Person) -> None:
     status, made = create(camille)
-    assert (status, made["voice"]) == (201, {"enabled": False, "from": "08:00", "to": "22:00"})
+    assert (status, made["voice"]) == (201, {"enabled": False})
 
 
-def test_calls_are_chosen_with_their_hours_at_once_or_later(camille: Person) -> None:
+def test_calls_are_chosen_at_once_or_later(camille: Person) -> None:
     status, made = create(camille, voice=ON)
     assert (status, made["voice"]) == (201, ON)
     status, made = edit(camille, made["id"], name="Maman")
@@ -83,10 +83,8 @@ def test_calls_are_switched_off_without_a_plan(camille: Person) -> None:
 @pytest.mark.parametrize(
     "voice",
     [
-        {"enabled": True, "from": "08:00", "to": "08:00"},
+        {"enabled": True, "from": "08:00", "to": "22:00"},
         {"enabled": "true"},
-        {"enabled": True, "from": "8:00"},
-        {"enabled": True, "to": "24:00"},
         {"on": True},
         "always",
         None,

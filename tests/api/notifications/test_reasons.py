@@ -56,7 +56,6 @@ def test_a_row_has_the_reason_of_its_state(state: State, stored: str | None, exp
         (State.PENDING, None, HeldFor.CAP, Reason.HOURLY_CAP),
         (State.PENDING, "sendgrid answered 500", HeldFor.CAP, Reason.HOURLY_CAP),
         (State.PENDING, None, HeldFor.SLOTS, Reason.UNCONFIRMED),
-        (State.PENDING, None, HeldFor.REPORT, Reason.TRIED_AGAIN),
         (State.PENDING, None, HeldFor.QUIET_HOURS, Reason.QUIET_HOURS),
         (State.PENDING, f"{UNKNOWN}no answer", HeldFor.DIGEST, Reason.DIGEST),
         (State.EXPIRED, "slots gone", HeldFor.QUIET_HOURS, Reason.GONE_IN_QUIET_HOURS),

@@ -18,8 +18,8 @@ from tests.factories import one, rows
 pytestmark = pytest.mark.usefixtures("redis_server", "frozen")
 _MESSAGE = (
     "INSERT INTO notifications (id, user_id, contact_id, channel, kind, priority, dedupe_key, next_attempt_at,"
-    " next_nudge_at, created_at, matched_at, state, accepted_at, receipt_due_at, params) SELECT gen_random_uuid(),"
-    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, :at, {state}, {receipt}, '{params}'"
+    " next_nudge_at, created_at, matched_at, state, accepted_at, receipt_due_at) SELECT gen_random_uuid(),"
+    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, :at, {state}, {receipt}"
 )
 _DETECTION = (
     "INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at)"
@@ -48,8 +48,8 @@ _COUNTER = (
 )
 
 
-def message(kind: str, state: str = _SENT, receipt: str = _NEVER, params: str = "{}") -> str:
-    return _MESSAGE.format(kind=kind, state=state, receipt=receipt, params=params).replace('":', '"\\:')
+def message(kind: str, state: str = _SENT, receipt: str = _NEVER) -> str:
+    return _MESSAGE.format(kind=kind, state=state, receipt=receipt)
 
 
 def invoice(number: str, at: str = "at", file: str = ":at") -> str:
@@ -70,9 +70,11 @@ FAULTS = {
     ],
     "a message has no receipt": [message("welcome", receipt="CAST(:at AS timestamptz)")],
     "somebody without a plan was told of a slot": [message("slot_detected")],
-    "a number was called again after the key that ends it": [
-        message("slot_call", params='{"series": "s", "attempt": 1, "key": true}'),
-        message("slot_call", params='{"series": "s", "attempt": 2}'),
+    "a number was called again after a person answered": [
+        message("slot_call"),
+        "UPDATE notifications SET id = :id, state = 'delivered', delivered_at = CAST(:at AS timestamptz) - interval '1 min'",
+        message("slot_call"),
+        "UPDATE notifications SET params = jsonb_build_object('after', CAST(:id AS text)) WHERE id <> :id",
     ],
     "a job failed for good, or is late": [
         "INSERT INTO job_runs (id, job, due_at, next_nudge_at) VALUES (:id, 'check_days', :at, :at)"

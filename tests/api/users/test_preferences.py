@@ -60,6 +60,7 @@ def hold(who: Person, held_for: HeldFor | None = HeldFor.DIGEST) -> Notification
 def test_at_first_all_arrives_at_once_but_news(camille: Person) -> None:
     assert shown(camille) == {
         "notifyEmail": True, "notifySms": False, "notifyTelegram": True, "notifyPush": False,
+        "callHours": {"from": "08:00", "until": "22:00"},
         "groups": {
             "slots": {"email": True, "sms": None, "telegram": True, "push": None},
             "desk": {"email": True, "sms": None, "telegram": True, "push": None},
@@ -123,9 +124,19 @@ def test_quiet_hours_and_the_rhythm_are_kept(camille: Person) -> None:
     assert changed(camille, quietHours=None)["quietHours"] is None
 
 
+def test_the_hours_of_calls_are_8_to_22_unless_changed(camille: Person) -> None:
+    assert shown(camille)["callHours"] == {"from": "08:00", "until": "22:00"}
+    night = {"from": "21:00", "until": "06:30"}
+    assert changed(camille, callHours=night)["callHours"] == night
+    assert changed(camille, notifyEmail=True)["callHours"] == night
+    (user,) = rows(User)
+    assert (user.calls_from, user.calls_until) == (time(21), time(6, 30))
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [
+        ({"callHours": {"from": "22:00", "until": "22:00"}}, "callHours.until"),
         ({"quietHours": {"from": "22:00"}}, "quietHours.until"),
         ({"quietHours": {"from": "22:00", "until": "22:00"}}, "quietHours.until"),
         ({"quietHours": {"from": "24:00", "until": "07:00"}}, "quietHours.from"),

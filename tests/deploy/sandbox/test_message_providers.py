@@ -120,12 +120,23 @@ def test_twilio_refuses_an_sms(
 
 @pytest.mark.parametrize(
     ("fields", "code"),
-    [({"to": "0639980017"}, 21211), ({"from_": "RDVPriority"}, 21212), ({"url": "ftp://x"}, 21205)],
+    [
+        ({"to": "0639980017"}, 21211),
+        ({"from_": "RDVPriority"}, 21212),
+        ({"status_callback": "ftp://x"}, 21205),
+        ({"twiml": "words"}, 21218),
+    ],
 )
 def test_twilio_refuses_a_call(
     twilio: Callable[..., Client], sandbox: Running, fields: dict[str, str], code: int
 ) -> None:
-    placed = {"to": TO, "from_": FROM, "url": "http://127.0.0.1:1/say", **fields}
+    placed = {
+        "to": TO,
+        "from_": FROM,
+        "twiml": "<Response><Say>a</Say></Response>",
+        "status_callback": "http://127.0.0.1:1/",
+        **fields,
+    }
     assert refusal_of(lambda: twilio(sandbox.twilio_calls).calls.create(**placed)) == code
     assert sandbox.messages() == []
 

@@ -163,7 +163,7 @@ def _prepare(
     stack: Stack, restarter: ServerRestarter, store: ProofStore, journal: OpeningJournal, seed: int
 ) -> tuple[Field, HealthMonitor]:
     watch, outside = HealthMonitor(stack.ports.api), SandboxControl(stack.ports, journal)
-    outside.call_answers("person", keys="1")
+    outside.call_answers("person")
     field = Field(
         stack=stack,
         outside=outside,

@@ -15,8 +15,7 @@ from api.models.user import Channel
 from api.operations.self_checks import find_broken_promises
 from api.payments.book_checks import find_book_faults
 from configs.clock import clock
-from notifier.call_series import SERIES
-from notifier.message_kinds import SLOT_CALL
+from notifier.message_kinds import AFTER, SLOT_CALL
 from tests.lab.chaos.accounting import CLOCKS
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal
@@ -98,14 +97,15 @@ def read_messages(engine: sa.Engine, inbox: InboxReader, journal: OpeningJournal
 
 
 def read_calls(engine: sa.Engine, inbox: InboxReader) -> Book:
-    """Hold the calls and pushes that came beside who wants them, and count how often a series rang."""
-    book, series = Book(), Notification.params[SERIES].astext
-    query = sa.select(series, Notification.id).where(Notification.kind == SLOT_CALL)
+    """Hold the calls and pushes that came beside who wants them, and count how often a phone rang about the same."""
+    book = Book()
+    first = sa.func.coalesce(Notification.params[AFTER].astext, sa.cast(Notification.id, sa.Text))
+    query = sa.select(first, Notification.id).where(Notification.kind == SLOT_CALL)
     with engine.connect() as connection:
         for name, key in connection.execute(query):
             book.counts[name] += len(inbox.received(str(key)))
     book.differences += [
-        f"calls {name}: rang {n} times" for name, n in book.counts.items() if n > CALL_ATTEMPTS
+        f"call {name}: rang {n} times" for name, n in book.counts.items() if n > CALL_ATTEMPTS
     ]
     callers = {each.addresses[Channel.SMS] for each in PEOPLE if each.wants_calls and each.enabled}
     browsers = {each.browser for each in PEOPLE if each.has_browser}

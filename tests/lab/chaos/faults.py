@@ -30,7 +30,7 @@ _MAIL_AWAY: tuple[Mode, ...] = (
     ("slow", {"seconds": 4}),  # longer than PROVIDER_SWITCH_SECONDS
 )
 _ODD_ANSWERS: tuple[Mode, ...] = (
-    ("nobody", {}), ("busy", {}), ("machine", {}), ("hangs_up", {}), ("early", {}), ("person", {"keys": "291"}),
+    ("nobody", {}), ("busy", {}), ("machine", {}), ("failed", {}),
 )  # fmt: skip
 _ODD_PUSHES: tuple[Mode, ...] = tuple(
     (each, {}) for each in ("odd", "redirect", "unauthorized", "rate_limited", "ended")
@@ -109,14 +109,14 @@ def _refuse_address(field: Field, _spell: Spell) -> None:
 
 
 def _call_oddly(field: Field, _spell: Spell) -> None:
-    """Calls are missed, taken by a machine, or by a person who presses no key or wrong ones."""
+    """Calls are missed, or taken by a machine."""
     mode, parameters = field.rng.choice(_ODD_ANSWERS)
     field.outside.call_answers(mode, **parameters)
     try:
         field.open_anywhere()
         time.sleep(8)
     finally:
-        field.outside.call_answers("person", keys="1")
+        field.outside.call_answers("person")
 
 
 def _receipts(mode: str, draw: Callable[[Field], dict[str, float]], *, loses: bool = False) -> Act:

@@ -10,7 +10,7 @@ SMS_UNKNOWN = 31 * 60 / HASTE  # seconds
 UNKNOWN_COPIES, SMS_UNKNOWN_COPIES = 5, 4
 # Half of a cap may leave at once, then one message per refill (20 s), with all that waited: less than any bound.
 CAPS = dict.fromkeys(CONTACT_CHANNELS, 360)  # messages that a contact may get in an hour
-CALL_ATTEMPTS = 3
+CALL_ATTEMPTS = 2  # about the same slots
 # A lease outlives a provider's time-out, a claim the deadline: the order of life, thirty times as fast.
 PERIODS = {
     "HTTP_DEADLINE_SECONDS": "6",
@@ -30,7 +30,6 @@ PERIODS = {
     "PROVIDER_REST_SECONDS": "4",  # longer than a call
     "NO_RECEIPT_SECONDS": "20",
     "CALLS_PER_SECOND": "5",
-    "CALL_ATTEMPTS": str(CALL_ATTEMPTS),
     "CALL_GAP_SECONDS": "2",
     "CALL_EVERY_SECONDS": "30",
     "CALL_FRESH_SECONDS": "20",

@@ -94,7 +94,7 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
     known = list(desks)
     with session() as rows:
         for person in PEOPLE:
-            user = User(email=person.addresses[Channel.EMAIL])
+            user = User(email=person.addresses[Channel.EMAIL], calls_from=time(0), calls_until=time(23, 59))
             rows.add(user)
             rows.flush()
             known_since = {"user_id": user.id, "verified_at": now}
@@ -111,10 +111,8 @@ def settle_in(desks: Iterable[Desk], now: datetime) -> None:
             targets = [AlertTarget(prefecture_id=where, procedure=what) for where, what in places]
             if person.by_name:
                 targets = [AlertTarget(desk_id=desk.id) for desk in wanted]
-            alert = Alert(user_id=user.id, enabled=person.enabled, targets=targets)
-            if person.wants_calls:
-                alert.voice_enabled, alert.voice_from, alert.voice_to = True, time(0), time(23, 59)
-            rows.add(alert)
+            wish = {"enabled": person.enabled, "voice_enabled": person.wants_calls}
+            rows.add(Alert(user_id=user.id, targets=targets, **wish))
         rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
 
 

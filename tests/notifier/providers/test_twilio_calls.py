@@ -1,6 +1,7 @@
 """Twilio's answers to the calls that we ask for, and their meaning for the message."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -9,7 +10,6 @@ import pytest
 
 from api.models.base import new_id
 from configs.settings import SettingMissing
-from notifier.call_addresses import CallStep, read_call
 from notifier.channel_base import OutgoingMessage, RenderedMessage
 from notifier.channels import channel
 from notifier.errors import Misconfigured, PermanentError, TemporaryError
@@ -25,22 +25,26 @@ def _api(sandbox: "Running", settings_env: Callable[..., None]) -> None:
 
 
 def message(address: str = "+33612345678") -> OutgoingMessage:
-    return OutgoingMessage(RenderedMessage(text="said later", language="es"), address, [new_id()])
+    return OutgoingMessage(RenderedMessage(text="Un créneau <ouvert>", language="es"), address, [new_id()])
 
 
-def test_a_call_is_asked_for_with_signed_addresses_of_ours(sandbox: "Running") -> None:
+def test_a_call_carries_its_words_and_the_address_of_its_report(sandbox: "Running") -> None:
     sent = message()
     accepted = TwilioCalls().send([sent])
     (call,) = sandbox.messages("voice")
     assert (accepted.provider, accepted.provider_id) == ("twilio_calls", call.provider_id)
     assert (accepted.awaits_receipt, accepted.receipt_within, accepted.cost) == (True, 240, Decimal("0.15"))
-    for name, step in (("Url", CallStep.ANSWERED), ("StatusCallback", CallStep.ENDED)):
-        parts = urlsplit(call.custom[name])
-        assert (parts.netloc, parts.path) == ("rdv.example", "/api/hooks/twilio/calls")
-        assert parse_qs(parts.fragment) == {"rc": ["5"], "rp": ["all"]}
-        asked = read_call(parts.query)
-        assert (asked.step, asked.notification_id, asked.language) == (step, sent.ids[0], "es")
-    assert "said later" not in str(call.to_json()), "what is said is asked for when somebody answers"
+    parts = urlsplit(call.custom["StatusCallback"])
+    assert (parts.netloc, parts.path) == ("rdv.example", "/api/hooks/twilio/calls")
+    assert parse_qs(parts.query) == {"notifications": [str(sent.ids[0])]}
+    assert parse_qs(parts.fragment) == {"rc": ["5"], "rp": ["all"]}
+    assert "Un créneau &lt;ouvert&gt;" in call.custom["Twiml"]
+    assert call.custom["MachineDetection"] == "Enable"
+
+
+def test_long_words_are_cut_to_what_twilio_takes(sandbox: "Running") -> None:
+    long = replace(message(), content=RenderedMessage(text="é & " * 5000, language="fr"))
+    assert TwilioCalls().send([long]).provider_id
 
 
 @pytest.mark.parametrize(

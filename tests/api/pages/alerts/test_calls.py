@@ -1,6 +1,5 @@
 """Calls on the form of an alert: offered with a plan that has them, kept by a form that did not show them."""
 
-from datetime import time
 from uuid import UUID
 
 import pytest
@@ -28,9 +27,9 @@ def alert(camille: Browser) -> UUID:
     return add_alert(user.id)
 
 
-def read_calls() -> tuple[bool, time, time]:
-    (alert,) = rows(Alert)
-    return alert.voice_enabled, alert.voice_from, alert.voice_to
+def wants_calls() -> bool:
+    (enabled,) = (each.voice_enabled for each in rows(Alert))
+    return bool(enabled)
 
 
 def test_a_smaller_plan_is_not_offered_calls(camille: Browser) -> None:
@@ -42,8 +41,8 @@ def test_a_new_alert_may_ask_for_calls(camille: Browser, door: Door) -> None:
     hold(PlanName.URGENCE_TOTAL)
     add_number()
     assert OFFER in camille.get(WISH).text
-    camille.send(NEW, **{"voice.enabled": "true", "voice.from": "21:00", "voice.to": "06:00"})
-    assert read_calls() == (True, time(21), time(6))
+    camille.send(NEW, **{"voice.enabled": "true"})
+    assert wants_calls()
 
 
 def test_without_a_number_it_says_what_is_missing(camille: Browser) -> None:
@@ -54,26 +53,16 @@ def test_without_a_number_it_says_what_is_missing(camille: Browser) -> None:
     assert "confirmez d’abord un numéro de téléphone" in page.text
 
 
-def test_the_same_hour_twice_is_refused_beside_its_field(camille: Browser) -> None:
-    hold(PlanName.URGENCE_TOTAL)
-    add_number()
-    camille.get(WISH)
-    page = camille.send(NEW, **{"voice.enabled": "true", "voice.from": "08:00", "voice.to": "08:00"})
-    assert camille.status == 422
-    assert "Choisissez une autre heure que celle du début." in page.text
-
-
 def test_calls_are_changed_and_ended_by_the_form(camille: Browser, alert: UUID, door: Door) -> None:
     hold(PlanName.URGENCE_TOTAL)
     add_number()
     edit = f"/alertes/{alert}/modifier"
     camille.get(edit)
-    camille.send(edit, **{"voice.enabled": "true", "voice.from": "07:00"})
-    assert read_calls() == (True, time(7), time(22))
-    fields = camille.get(edit).find_form(edit)["fields"]
-    assert fields["voice.from"] == ["07:00"]
+    camille.send(edit, **{"voice.enabled": "true"})
+    assert wants_calls()
+    assert "/preferences#calls" in camille.get(edit).html
     camille.send(edit, **{"voice.enabled": []})
-    assert read_calls() == (False, time(7), time(22))
+    assert not wants_calls()
 
 
 def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
@@ -83,12 +72,12 @@ def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
     add_number()
     edit = f"/alertes/{alert}/modifier"
     camille.get(edit)
-    camille.send(edit, **{"voice.enabled": "true", "voice.from": "07:00"})
+    camille.send(edit, **{"voice.enabled": "true"})
     remove(Grant)
     remove(Contact, Contact.channel == Channel.SMS)
     camille.get(edit)
     camille.send(edit, name="Maman")
-    assert (rows(Alert)[0].name, read_calls()) == ("Maman", (True, time(7), time(22)))
+    assert (rows(Alert)[0].name, wants_calls()) == ("Maman", True)
 
 
 def test_a_form_without_calls_leaves_them(camille: Browser, alert: UUID, door: Door) -> None:
@@ -96,4 +85,4 @@ def test_a_form_without_calls_leaves_them(camille: Browser, alert: UUID, door: D
     camille.get(edit)
     change(Alert, Alert.id == alert, voice_enabled=True)
     camille.send(edit, name="Maman")
-    assert read_calls() == (True, time(8), time(22))
+    assert wants_calls()

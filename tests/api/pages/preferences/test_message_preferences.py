@@ -10,7 +10,7 @@ from tests.factories import add_alert, add_contact, change, one, rows, save
 
 FIELDS = {
     "slots.email": "true", "desk.email": "true", "slotRhythm": "daily", "digestAt": "07:00", "isQuiet": "true",
-    "quietFrom": "22:00", "quietUntil": "07:00", "quietSlots": "true",
+    "quietFrom": "22:00", "quietUntil": "07:00", "quietSlots": "true", "callsFrom": "21:00", "callsUntil": "06:00",
 }  # fmt: skip
 
 
@@ -31,6 +31,7 @@ def test_quiet_hours_the_digest_and_groups_are_kept(camille: Browser) -> None:
     (user,) = rows(User)
     assert (user.quiet_from, user.quiet_until, user.quiet_slots) == (time(22), time(7), True)
     assert (user.slot_rhythm, user.digest_at) == (SlotRhythm.DAILY, time(7))
+    assert (user.calls_from, user.calls_until) == (time(21), time(6))
     assert one(Contact, Contact.channel == Channel.EMAIL).stopped_groups == ["reminders"]
     fields = page.find_form("/preferences")["fields"]
     assert {name: fields[name] for name in FIELDS} == {name: [value] for name, value in FIELDS.items()}
@@ -39,6 +40,14 @@ def test_quiet_hours_the_digest_and_groups_are_kept(camille: Browser) -> None:
     camille.send("/preferences")
     camille.follow()
     assert rows(User)[0].quiet_from is None
+
+
+def test_calls_are_made_from_8_to_22_unless_changed(camille: Browser) -> None:
+    fields = camille.get("/preferences").find_form("/preferences")["fields"]
+    assert (fields["callsFrom"], fields["callsUntil"]) == (["08:00"], ["22:00"])
+    page = camille.send("/preferences", callsFrom="09:00", callsUntil="09:00")
+    assert camille.status == 422
+    assert "Choisissez une autre heure que celle du début." in page.text
 
 
 def test_news_are_asked_for_with_their_text(camille: Browser) -> None:

@@ -174,7 +174,8 @@ _MESSAGES = {
     "reminders.email": "true", "reminders.sms": "true", "reminders.telegram": "true", "news.email": "true",
     "summary.email": "true",
     "slotRhythm": "hourly", "digestAt": "07:00", "isQuiet": "true", "quietFrom": "22:00", "quietUntil": "07:00",
-    "quietSlots": "true", "boxes": "slots.email slots.telegram desk.email reminders.email summary.email news.email",
+    "quietSlots": "true", "callsFrom": "08:00", "callsUntil": "21:00",
+    "boxes": "slots.email slots.telegram desk.email reminders.email summary.email news.email",
 }  # fmt: skip
 _SUBSCRIPTION = subscribe()
 _DEVICE = {
