@@ -1,11 +1,9 @@
-"""Base class of the channels, and what their providers are handed and give back."""
+"""What the providers of the channels are handed and give back."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
 from uuid import UUID
 
 from configs.formatting import truncate_line
@@ -113,14 +111,3 @@ class Acceptance:
     def __post_init__(self) -> None:
         """Keep of the id what the table takes: one that it refuses would have the message sent again."""
         object.__setattr__(self, "provider_id", truncate_line(self.provider_id, _LONGEST_ID))
-
-
-class Channel(ABC):
-    """A way to reach a person. One file in `notifier/channels/` defines one channel."""
-
-    # Messages that a job names. Programs that nudge have no SDK, and cannot ask a provider how many it takes.
-    MOST_IN_JOB: ClassVar[int] = 1
-
-    @abstractmethod
-    def provider_names(self) -> Sequence[str]:
-        """Return the providers that take its messages over, those to try first in front."""

@@ -1,12 +1,20 @@
-"""Registry of the providers: each file in this folder is one, found by its name."""
+"""The providers by name."""
 
 from functools import lru_cache
 
-from configs.class_registry import load_folder
 from notifier.provider_base import Provider
 
 
 @lru_cache(maxsize=1)
 def providers() -> dict[str, Provider]:
-    """Return all providers by name, imported at the first call."""
-    return load_folder(__name__, __path__, Provider)  # type: ignore[type-abstract] # only its subclasses are built
+    """Return all providers, imported at the first call: their SDKs take tens of megabytes."""
+    from notifier.providers import sendgrid, smtp, telegram, twilio, web_push  # noqa: PLC0415 -- at the first call
+
+    return {
+        "sendgrid": sendgrid.SendGrid(),
+        "smtp": smtp.Smtp(),
+        "telegram": telegram.Telegram(),
+        "twilio": twilio.Twilio(),
+        "twilio_calls": twilio.TwilioCalls(),
+        "web_push": web_push.WebPush(),
+    }

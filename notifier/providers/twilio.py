@@ -1,47 +1,159 @@
-"""SMS by Twilio.
+"""SMS and calls by Twilio: its client over our transport, and what its refusals mean.
 
 https://www.twilio.com/docs/messaging/api/message-resource#create-a-message-resource
+https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
 """
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from twilio.base.exceptions import TwilioRestException, TwilioServiceException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
 
 from api.models.user import ContactState
+from configs.call_prices import price_call
+from configs.constants import Constant
 from configs.contact_addresses import is_sms_service
 from configs.settings import settings
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.sms_text import fit_text, segments
 from notifier.delivery.provider_http import Transport, travelling
+from notifier.delivery.retry_policy import CALL_RING_SECONDS
+from notifier.errors import DeliveryError, Misconfigured, PermanentError, RateLimited, TemporaryError
 from notifier.provider_base import OneCallProvider
 from notifier.sms_budget import price_sms
-from notifier.twilio_api import open_client, sorted_errors
-from notifier.twilio_webhooks import MESSAGES, callback_of
+from notifier.twilio_webhooks import CALLS, MESSAGES, callback_of
 
-PROVIDER = "twilio"
-
-# Error code → reason, and the state that it gives the contact: https://www.twilio.com/docs/api/errors
-_PERMANENT: dict[int, tuple[str, ContactState | None]] = {
-    21211: ("no such number", ContactState.BOUNCED),
-    21214: ("number cannot be reached", ContactState.BOUNCED),
-    21217: ("no such number", ContactState.BOUNCED),
-    21265: ("a short code is no number of a person", ContactState.BOUNCED),
-    21408: ("no permission for that country: enable it at Twilio", None),
-    21421: ("no such number", ContactState.BOUNCED),
-    21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
-    21612: ("no route to that number", ContactState.BOUNCED),
-    21614: ("no mobile number", ContactState.BOUNCED),
-    21617: ("text too long", None),
+# The longest call
+_CALL_LONGEST_SECONDS = 120
+# Time after which a call that nothing was reported of counts as lost: longer than it rings and lasts
+_CALL_REPORT_SECONDS = Constant("CALL_REPORT_SECONDS", 240.0)
+# How long silence lasts after which Twilio takes the answer for a person's; it may be 2 to 10 s. Until then a person
+# hears nothing.
+_SILENCE_MILLISECONDS = 2500
+_LONGEST_WORDS = 700  # characters: a document that travels with a call has 4,000 at most, and `&` counts five
+# The voice is Twilio's default of the language; of Arabic it has none but this one.
+_VOICES: Mapping[str, dict[str, str]] = {
+    "fr": {"language": "fr-FR"},
+    "en": {"language": "en-GB"},
+    "es": {"language": "es-ES"},
+    "pt": {"language": "pt-PT"},
+    "ar": {"language": "arb", "voice": "Polly.Zeina"},
 }
-# Of the sender: no such number, not ours, takes no SMS, a messaging service without numbers.
-_SENDER = frozenset({21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705})
 _DIGITS = 2  # of a number of segments: a text of 1,600 characters has 24 at most
 
-_sorted = partial(sorted_errors, PROVIDER, _PERMANENT, _SENDER, "TWILIO_PHONE_NUMBER")
+# Full queue, rate: nothing is wrong with the message.
+_TOO_MANY = {20429, 21611, 14107}
+# Of Twilio's own codes; its client gives the HTTP status where the answer has none.
+_LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
+_OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-def _api() -> tuple[Any, Transport]:
-    return open_client(PROVIDER, settings().address_of("twilio"))
+class _Service(NamedTuple):
+    """What differs between SMS and calls: https://www.twilio.com/docs/api/errors."""
+
+    provider: str
+    sender: str  # the setting with our number
+    sender_codes: frozenset[int]  # errors of that number
+    # By error code: the reason, and the state that it gives the contact.
+    permanent: Mapping[int, tuple[str, ContactState | None]]
+
+
+_SMS = _Service(
+    "twilio",
+    "TWILIO_PHONE_NUMBER",
+    # No such number, not ours, takes no SMS, a messaging service without numbers.
+    frozenset({21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705}),
+    {
+        21211: ("no such number", ContactState.BOUNCED),
+        21214: ("number cannot be reached", ContactState.BOUNCED),
+        21217: ("no such number", ContactState.BOUNCED),
+        21265: ("a short code is no number of a person", ContactState.BOUNCED),
+        21408: ("no permission for that country: enable it at Twilio", None),
+        21421: ("no such number", ContactState.BOUNCED),
+        21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
+        21612: ("no route to that number", ContactState.BOUNCED),
+        21614: ("no mobile number", ContactState.BOUNCED),
+        21617: ("text too long", None),
+    },
+)
+_CALLS = _Service(
+    "twilio_calls",
+    "TWILIO_VOICE_NUMBER",
+    frozenset({21210, 21212, 21213, 21606}),  # no number, not ours, not verified
+    {
+        13224: ("no such number", None),
+        21211: ("no such number", ContactState.BOUNCED),
+        21214: ("number cannot be reached", None),
+        21215: ("no permission to call that country: enable it at Twilio", None),
+        21216: ("Twilio does not call that number", None),
+        21217: ("no such number", ContactState.BOUNCED),
+    },
+)
+
+_quiet = logging.getLogger(f"{__name__}.twilio")
+_quiet.disabled = True  # Twilio's client logs each request at INFO
+
+
+@lru_cache(maxsize=4)
+def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any, Transport]:
+    transport = Transport(provider)
+    http = TwilioHttpClient(logger=_quiet)
+    http.session = transport
+    client = Client(account, token, http_client=http)
+    client.api.base_url = (
+        base_url  # there is no option for it: https://github.com/twilio/twilio-python/issues/521
+    )
+    return client, transport
+
+
+def _open(service: _Service) -> tuple[Any, Transport]:
+    """Return the client of a service, and the transport that carries its requests.
+
+    Raises:
+        configs.settings.SettingMissing: TWILIO_ACCOUNT_SID or TWILIO_AUTH_TOKEN is not set.
+    """
+    now = settings()
+    account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
+    return _client(service.provider, account, token, now.address_of(service.provider).rstrip("/"))
+
+
+@contextmanager
+def _sorted_errors(service: _Service) -> Iterator[None]:
+    """Turn what Twilio's client raises into the errors of a delivery.
+
+    Raises:
+        notifier.errors.DeliveryError: sorted by whether another attempt can help.
+    """
+    try:
+        yield
+    except (TwilioRestException, TwilioServiceException) as error:
+        raise _delivery_error(error, service) from error
+
+
+def _delivery_error(error: TwilioRestException | TwilioServiceException, service: _Service) -> DeliveryError:
+    provider = service.provider
+    code = error.code if isinstance(error.code, int) and error.code <= _HIGHEST_CODE else 0
+    if code in service.permanent:
+        reason, state = service.permanent[code]
+        return PermanentError(f"{provider} {code}: {reason}", state)
+    if code in _TOO_MANY:
+        return RateLimited(f"{provider} {code}")
+    if code in service.sender_codes:
+        return Misconfigured(f"{provider} {code}: check {service.sender}")
+    if error.status in _OURS:
+        return Misconfigured(
+            f"{provider} answered {error.status}: check TWILIO_ACCOUNT_SID and TWILIO_AUTH_TOKEN"
+        )
+    if code < _LEAST_CODE:  # a proxy's or a firewall's answer speaks of no message
+        return TemporaryError(f"{provider} answered {error.status}, in no words of its own")
+    return PermanentError(f"{provider} answered {error.status}, code {code}")
 
 
 class Twilio(OneCallProvider):
@@ -49,21 +161,21 @@ class Twilio(OneCallProvider):
 
     def warm_up(self) -> None:
         """Build the client; Twilio imports its parts when they are first asked for."""
-        _ = _api()[0].messages
+        _ = _open(_SMS)[0].messages
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         """Hand one SMS to Twilio."""
         (message,) = messages
-        client, transport = _api()
+        client, transport = _open(_SMS)
         travelling(transport, message)
         text = fit_text(message.filled)
-        with _sorted():
+        with _sorted_errors(_SMS):
             made = client.messages.create(
                 to=message.address, body=text, status_callback=callback_of(MESSAGES, message.ids), **_sender()
             )
         parts = _segments(made) or segments(text)
         cost = price_sms(message.address, parts)
-        return Acceptance(PROVIDER, made.sid or "", cost, awaits_receipt=True, segments=parts)
+        return Acceptance(_SMS.provider, made.sid or "", cost, awaits_receipt=True, segments=parts)
 
 
 def _sender() -> dict[str, str]:
@@ -76,3 +188,45 @@ def _segments(made: Any) -> int:
     """Return how many segments Twilio counted; a messaging service counts them later, and says 0."""
     counted = str(made.num_segments or "")
     return int(counted) if counted.isdecimal() and len(counted) <= _DIGITS else 0
+
+
+class TwilioCalls(OneCallProvider):
+    """One call. Its words travel with it: they were true when it was made."""
+
+    def warm_up(self) -> None:
+        """Build the client; Twilio imports its parts when they are first asked for."""
+        _ = _open(_CALLS)[0].calls
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        """Have Twilio call one number, and say whether a machine answered. A machine hears the words, too."""
+        (message,) = messages
+        client, transport = _open(_CALLS)
+        travelling(transport, message)
+        with _sorted_errors(_CALLS):
+            made = client.calls.create(
+                to=message.address,
+                from_=settings().require("twilio_voice_number"),
+                twiml=_write_twiml(message.filled.text, message.content.language),
+                status_callback=callback_of(CALLS, message.ids),
+                status_callback_method="POST",
+                timeout=CALL_RING_SECONDS(),
+                time_limit=_CALL_LONGEST_SECONDS,
+                machine_detection="Enable",
+                machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
+            )
+        return Acceptance(
+            _CALLS.provider,
+            made.sid or "",
+            price_call(message.address),
+            awaits_receipt=True,
+            receipt_within=_CALL_REPORT_SECONDS(),
+        )
+
+
+def _write_twiml(text: str, language: str) -> str:
+    """Return the document that says a text twice and ends the call: https://www.twilio.com/docs/voice/twiml/say."""
+    response = Element("Response")
+    said = SubElement(response, "Say", _VOICES[language] | {"loop": "2"})
+    said.text = " ".join(text.split())[:_LONGEST_WORDS]
+    SubElement(response, "Hangup")
+    return tostring(response, encoding="unicode")

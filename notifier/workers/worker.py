@@ -25,7 +25,7 @@ from configs.prefecture import prefectures
 from configs.startup import exit_on_config_error
 from notifier import hourly_cap, match_batches, match_service, matching, notification_writer, nudges
 from notifier.channel_base import Acceptance, StoredText
-from notifier.channels import channels, providers_of
+from notifier.channels import providers_of
 from notifier.content import messages, text_files
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import on_success
@@ -50,7 +50,7 @@ def preload() -> None:
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()
     kinds()
-    for channel in channels():
+    for channel in Channel:
         for _, provider in providers_of(channel):
             provider.warm_up()
 

@@ -21,11 +21,11 @@ from tempfile import TemporaryDirectory
 from lxml import html
 from PIL import Image, ImageChops, ImageStat
 
+from api.models.user import Channel
 from configs.languages import MESSAGE_LANGUAGES
 from crawler import commands
 from deploy.postgres_tools import find_tool
 from notifier.channel_base import RenderedMessage
-from notifier.channels import channels
 from notifier.content.messages import render, speaks
 from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
@@ -101,7 +101,7 @@ def _read_schema() -> str:
 def _read_messages() -> str:
     said = []
     for kind in sorted(kinds()):
-        for channel in channels():
+        for channel in sorted(Channel):
             for language in MESSAGE_LANGUAGES:
                 if language in languages_of(kind) and speaks(kind, language, channel):
                     made = render(kind, channel, language, list_samples(kind, language, SampleSize.USUAL))

@@ -8,12 +8,13 @@ import os
 from collections.abc import Iterable, Iterator
 from uuid import uuid4
 
+from api.models.user import Channel
 from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import settings
 from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.channels import channels, providers_of
+from notifier.channels import providers_of
 from notifier.content.messages import render, speaks
 from notifier.content.text_files import languages_of
 from tests.browser_keys import browser_address
@@ -42,7 +43,7 @@ def join_stack() -> None:
 
 def list_texts(names: Iterable[str]) -> Iterator[tuple[str, str, str]]:
     """Yield kind, channel and language of each text that there is."""
-    for kind, channel, language in itertools.product(names, channels(), MESSAGE_LANGUAGES):
+    for kind, channel, language in itertools.product(names, sorted(Channel), MESSAGE_LANGUAGES):
         if language in languages_of(kind) and speaks(kind, language, channel):
             yield kind, channel, language
 

@@ -7,9 +7,9 @@ import sys
 from html import escape
 from pathlib import Path
 
+from api.models.user import Channel
 from configs.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from notifier.channel_base import RenderedMessage
-from notifier.channels import channels
 from notifier.content.messages import render, speaks
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.content.text_files import languages_of
@@ -65,7 +65,7 @@ def _write_kind(kind: str) -> str:
     spoken = [each for each in MESSAGE_LANGUAGES if each in languages_of(kind)]
     figures = [
         _write_message(kind, channel, language)
-        for channel in channels()
+        for channel in sorted(Channel)
         for language in spoken
         if speaks(kind, language, channel)
     ]

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.alert import Moment
+from api.models.user import Channel
 from configs.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channel_base import RenderedMessage
-from notifier.channels import channels
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_links import sms_stop_page
 from notifier.content.messages import render, speaks
@@ -307,7 +307,7 @@ TEXTS = sorted(
     (kind, language, channel)
     for kind in kinds()
     for language in languages_of(kind)
-    for channel in channels()
+    for channel in sorted(Channel)
     if speaks(kind, language, channel)
 )
 MAILS = sorted((kind, language) for kind, language, channel in TEXTS if channel == "email")

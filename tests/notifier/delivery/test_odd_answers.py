@@ -78,7 +78,7 @@ def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, a
 @pytest.mark.parametrize("code", ["21211", None, [], {}, 10**400, True])
 def test_a_code_of_twilio_that_is_none_blames_no_message(code: Any) -> None:
     error = TwilioRestException(400, "/Messages.json", "To", code)
-    with pytest.raises(DeliveryError) as caught, twilio._sorted():
+    with pytest.raises(DeliveryError) as caught, twilio._sorted_errors(twilio._SMS):
         raise error
     assert type(caught.value) is TemporaryError
 

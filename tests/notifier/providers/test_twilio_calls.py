@@ -11,9 +11,9 @@ import pytest
 from api.models.base import new_id
 from configs.settings import SettingMissing
 from notifier.channel_base import OutgoingMessage, RenderedMessage
-from notifier.channels import channel
+from notifier.channels import provider_names
 from notifier.errors import Misconfigured, PermanentError, TemporaryError
-from notifier.providers.twilio_calls import TwilioCalls
+from notifier.providers.twilio import TwilioCalls
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -60,7 +60,7 @@ def test_a_refusal_says_whether_to_try_again(sandbox: "Running", mode: str, erro
 def test_sms_leave_while_calls_are_away(sandbox: "Running") -> None:
     sandbox.provider_mode("twilio_calls", "refuse")
     assert sandbox.twilio != sandbox.twilio_calls
-    assert channel("voice").provider_names() != channel("sms").provider_names()
+    assert provider_names("voice") != provider_names("sms")
 
 
 def test_a_number_that_does_not_exist_is_refused_for_good(sandbox: "Running") -> None:

@@ -16,7 +16,7 @@ from api.operations.providers import list_providers
 from api.paging import first_id_at
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.clock import clock
-from notifier.channels import channel
+from notifier.channels import provider_names
 from tests.api.admin.health.conftest import FIRST, ask
 from tests.factories import add_message, add_user, see
 
@@ -131,5 +131,5 @@ def _id_of(ago: timedelta) -> UUID:
 def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:
     settings_env(MAIL_PROVIDERS="smtp,sendgrid")
     assert {each: list_providers(each) for each in Channel} == {
-        each: tuple(channel(each.value).provider_names()) for each in Channel
+        each: tuple(provider_names(each)) for each in Channel
     }
