@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.database_clock import database_clock
 from api.models.user import Channel
 from configs.database_errors import is_away, passes
-from notifier import applied_receipts, delivered_receipts, match_batches, match_service, nudges
+from notifier import applied_receipts, match_batches, match_service, nudges
 from notifier.channels import most_at_once, most_in_job
 from notifier.delivery import delivery
 from notifier.delivery.call_sizes import choose_call_size, record_call
@@ -121,8 +121,8 @@ def apply_receipts() -> None:
     meanwhile (docs/benchmarks.md).
     """
     with session() as opened:
-        more_wait = delivered_receipts.apply_delivered(opened, database_clock()) == delivered_receipts.MOST
-    applied_receipts.apply_due(database_clock(), except_delivered=more_wait)
+        applied = applied_receipts.apply_delivered(opened, database_clock())
+    applied_receipts.apply_due(database_clock(), except_delivered=applied == applied_receipts.MOST_DELIVERED)
 
 
 @_patient

@@ -16,8 +16,8 @@ from configs.startup import exit_on_config_error
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_api import ALLOWED_UPDATES, TelegramRefused, call_bot
-from notifier.telegram_updates import SECRET_HEADER
 
 _MARGIN = 2.0  # seconds that an answer takes after Telegram's own waiting
 _AGAIN = 5.0  # seconds after a failure
@@ -51,7 +51,7 @@ def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
     """Return the API's answer to an update."""
     url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
     with Transport("the API") as transport:
-        answer = transport.post(url, json=update, headers={SECRET_HEADER: secret})
+        answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})
     if answer.status_code != HTTPStatus.OK:
         raise UpdateRefused(
             f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"

@@ -1,15 +1,50 @@
-"""Calls of providers: the check that one is genuine, and the store of receipts."""
+"""Calls of providers: the check that one is genuine, and the store of receipts, a row for each without its address."""
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import Session
 
-from api.models.base import session
+from api.models.base import is_any_of, new_id, session, write_array
+from api.models.contact_lookup import find_contact
+from api.models.database_clock import database_clock
+from api.models.notification import Notification
+from api.models.provider_event import ReceiptKind
+from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import CallRefused, receipt_store, telegram_updates
-from notifier.receipts import receipt_readers
+from configs.contact_addresses import fold_address
+from configs.retention import RECEIPTS_KEPT_FOR
+from configs.settings import SettingMissing, settings
+from notifier import CallRefused
+from notifier.receipts import Receipt, ReceiptReader
+from notifier.receipts.sendgrid import SendGridReceipts
+from notifier.receipts.twilio import TwilioCallReceipts, TwilioReceipts
 
-_TELEGRAM = "telegram"
+READERS: Mapping[str, ReceiptReader] = {
+    "sendgrid": SendGridReceipts(),
+    "twilio": TwilioReceipts(),
+    "twilio_calls": TwilioCallReceipts(),
+}
+_TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
+TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name
+
+# Many rows are one parameter per column: a call may carry thousands of events.
+_STORING = sa.text("""
+INSERT INTO provider_events
+  (id, provider, event_id, message_id, notification_ids, contact_id, kind, code, at, received_at, next_attempt_at)
+SELECT id, :provider, event_id, message_id, CAST(notification_ids AS uuid[]), contact_id, kind, code, at, :now, :now
+FROM unnest(CAST(:ids AS uuid[]), CAST(:event_ids AS text[]), CAST(:message_ids AS text[]),
+    CAST(:notification_ids AS text[]), CAST(:contact_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
+    CAST(:at AS timestamptz[]))
+  AS e(id, event_id, message_id, notification_ids, contact_id, kind, code, at)
+ON CONFLICT (provider, event_id) DO NOTHING
+RETURNING id
+""")
+
 log = structlog.get_logger(__name__)
 
 
@@ -20,10 +55,24 @@ def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: st
         LookupError: no calls are received from this provider.
     """
     if provider == _TELEGRAM:
-        return telegram_updates.is_genuine(headers)
+        return _is_from_telegram(headers)
     _check_known(provider)
     lower = {name.lower(): value for name, value in headers.items()}
-    return receipt_readers()[provider].is_genuine(lower, body, query)
+    return READERS[provider].is_genuine(lower, body, query)
+
+
+def _is_from_telegram(headers: Mapping[str, str]) -> bool:
+    """Return whether a call carries one of TELEGRAM_WEBHOOK_SECRET; without that setting none is genuine.
+
+    https://core.telegram.org/bots/api#setwebhook
+    """
+    try:
+        known = settings().require_all("telegram_webhook_secret")
+    except SettingMissing:
+        return False
+    wanted = TELEGRAM_SECRET_HEADER.lower()
+    given = next((value for name, value in headers.items() if name.lower() == wanted), "")
+    return any(hmac.compare_digest(given.encode(), each.encode()) for each in known)
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> None:
@@ -40,7 +89,7 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) 
 
 
 def _check_known(provider: str) -> None:
-    if provider not in receipt_readers():
+    if provider not in READERS:
         raise LookupError(f"no receipts are received from {provider!r}")
 
 
@@ -51,9 +100,69 @@ def _keep_receipts(provider: str, body: bytes, query: str) -> None:
     """
     now = clock()
     try:
-        receipts = receipt_readers()[provider].read_receipts(body, query, now)
+        receipts = READERS[provider].read_receipts(body, query, now)
     except ValueError as error:
         log.warning("receipts not readable", provider=provider, because=str(error)[:80])
         return
     with session() as opened:
-        receipt_store.store(opened, provider, receipts)
+        store(opened, provider, receipts)
+
+
+def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
+    """Write the receipts that are new, by the provider's ids of them; return how many are."""
+    found = {each.event_id: each for each in receipts}
+    unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
+    if not unique:
+        return 0
+    now = database_clock(opened)
+    contacts = _find_contacts(opened, unique, now)
+    arrays: dict[str, Iterable[object]] = {
+        "ids": (new_id() for _ in unique),
+        "event_ids": (each.event_id for each in unique),
+        "message_ids": (each.message_id for each in unique),
+        "notification_ids": (write_array(each.notification_ids) for each in unique),
+        "contact_ids": (contacts.get(each.event_id) for each in unique),
+        "kinds": (each.kind.value for each in unique),
+        "codes": (each.code for each in unique),
+        "at": (each.at for each in unique),
+    }
+    columns = {name: write_array(values) for name, values in arrays.items()}
+    return len(opened.scalars(_STORING, {"now": now, "provider": provider, **columns}).all())
+
+
+def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
+    """Return the contact that each receipt speaks of, by its id, where it has the receipt's address now."""
+    about = [each for each in receipts if each.kind is not ReceiptKind.DELIVERED]
+    contacts = _by_notification(opened, [each.notification_ids[0] for each in about if each.notification_ids])
+    found = {}
+    for each in about:
+        if each.notification_ids:
+            contact, written_at = contacts.get(each.notification_ids[0], (None, now))
+        else:  # a person's own SMS, or a mailbox that answered late: its bounce carries no ids
+            channel = Channel.EMAIL if "@" in each.address else Channel.SMS
+            contact, written_at = find_contact(opened, channel, each.address), each.at
+        if contact and _is_news(contact, each, written_at, now):
+            found[each.event_id] = contact.id
+    return found
+
+
+def _is_news(contact: Contact, receipt: Receipt, written_at: datetime, now: datetime) -> bool:
+    """Whether a receipt about a message that was written then says something of a contact as it is now.
+
+    Not where it has another address, nor a bounce where its owner has confirmed it since. A repetition is known by the
+    row of the first; a receipt of a message from before all rows that are kept may be one.
+    """
+    is_its_own = fold_address(contact.address) == fold_address(receipt.address)
+    is_old = written_at < now - RECEIPTS_KEPT_FOR()
+    confirmed_at = contact.verified_at if receipt.kind is ReceiptKind.BOUNCED else None
+    return is_its_own and not is_old and not (confirmed_at and written_at < confirmed_at)
+
+
+def _by_notification(opened: Session, ids: Sequence[UUID]) -> Mapping[UUID, tuple[Contact, datetime]]:
+    if not ids:
+        return {}
+    query = sa.select(Notification.id, Contact, Notification.created_at).join(
+        Contact, Contact.id == Notification.contact_id
+    )
+    rows = opened.execute(query.where(is_any_of(Notification.id, ids)))
+    return {row[0]: (row[1], row[2]) for row in rows}

@@ -27,8 +27,8 @@ from notifier.delivery.provider_http import Transport, travelling
 from notifier.delivery.retry_policy import CALL_RING_SECONDS
 from notifier.errors import DeliveryError, Misconfigured, PermanentError, RateLimited, TemporaryError
 from notifier.provider_base import OneCallProvider
+from notifier.receipts.twilio import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
 from notifier.sms_budget import price_sms
-from notifier.twilio_webhooks import CALLS, MESSAGES, callback_of
 
 # The longest call
 _CALL_LONGEST_SECONDS = 120
@@ -171,7 +171,10 @@ class Twilio(OneCallProvider):
         text = fit_text(message.filled)
         with _sorted_errors(_SMS):
             made = client.messages.create(
-                to=message.address, body=text, status_callback=callback_of(MESSAGES, message.ids), **_sender()
+                to=message.address,
+                body=text,
+                status_callback=callback_of(SMS_WEBHOOK, message.ids),
+                **_sender(),
             )
         parts = _segments(made) or segments(text)
         cost = price_sms(message.address, parts)
@@ -207,7 +210,7 @@ class TwilioCalls(OneCallProvider):
                 to=message.address,
                 from_=settings().require("twilio_voice_number"),
                 twiml=_write_twiml(message.filled.text, message.content.language),
-                status_callback=callback_of(CALLS, message.ids),
+                status_callback=callback_of(CALL_WEBHOOK, message.ids),
                 status_callback_method="POST",
                 timeout=CALL_RING_SECONDS(),
                 time_limit=_CALL_LONGEST_SECONDS,

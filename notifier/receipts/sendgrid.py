@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from api.models.provider_event import ReceiptKind
 from configs.settings import SettingMissing, settings
-from notifier.receipt_base import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader, parse_ids
+from notifier.receipts import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader, parse_ids
 
 _SIGNATURE = "x-twilio-email-event-webhook-signature"
 _TIMESTAMP = "x-twilio-email-event-webhook-timestamp"

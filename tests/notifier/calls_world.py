@@ -14,7 +14,7 @@ from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
 from notifier.call_planning import plan_calls
 from notifier.jobs import apply_receipts, deliver
-from notifier.twilio_webhooks import CALLS, webhook_address
+from notifier.receipts.twilio import CALL_WEBHOOK, webhook_address
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person
 
 CALLED = {"voice_enabled": True}
@@ -71,7 +71,7 @@ def report(key: UUID, status: str, *, token: str = "", **form: str) -> None:
     about = {"AccountSid": settings().twilio_account_sid or "", "To": "+33612345678", "CallStatus": status}
     fields = {"CallSid": get(Notification, key).provider_id or "", **about, **form}
     signed = sign_form(
-        token or settings().require("twilio_auth_token"), webhook_address(CALLS, query), fields
+        token or settings().require("twilio_auth_token"), webhook_address(CALL_WEBHOOK, query), fields
     )
     notifier.receive("twilio_calls", signed, urlencode(fields).encode(), query)
     apply_receipts()

@@ -12,7 +12,7 @@ from api.models.user import Contact
 from configs.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_events, sign_form
-from notifier.twilio_webhooks import MESSAGES, callback_of, webhook_address
+from notifier.receipts.twilio import SMS_WEBHOOK, callback_of, webhook_address
 from tests.notifier.world import get
 
 SECRET = "tests-receipts"
@@ -53,7 +53,7 @@ def send_sms_state(
 
 def query_of(ids: Sequence[UUID]) -> str:
     """Return what Twilio calls the webhook with behind the `?`: what is behind a `#` is never sent."""
-    return urlsplit(callback_of(MESSAGES, ids)).query
+    return urlsplit(callback_of(SMS_WEBHOOK, ids)).query
 
 
 def answer_sms(number: str, text: str) -> None:
@@ -65,5 +65,5 @@ def call_twilio_hook(form: dict[str, str], query: str = "") -> None:
     """Let Twilio call the webhook, signed with our token."""
     whole = {"AccountSid": settings().require("twilio_account_sid"), **form}
     token = settings().require("twilio_auth_token")
-    headers = sign_form(token, webhook_address(MESSAGES, query), whole)
+    headers = sign_form(token, webhook_address(SMS_WEBHOOK, query), whole)
     notifier.receive("twilio", headers, urlencode(whole).encode(), query)

@@ -20,12 +20,12 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
-from notifier import applied_receipts, receipt_store
+from notifier import applied_receipts, receiving
 from notifier.channel_base import Acceptance
 from notifier.delivery import delivery
 from notifier.errors import OutcomeUnknown
 from notifier.jobs import apply_receipts
-from notifier.receipt_base import Receipt
+from notifier.receipts import Receipt
 from tests.fuzz import times
 from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots
 
@@ -136,7 +136,7 @@ class Receipts(RuleBasedStateMachine):
         events = sa.select(sa.func.count()).select_from(ProviderEvent)
         with session() as s:
             before = s.scalar(events) or 0  # as the API, whose rights these are
-            receipt_store.store(s, PROVIDERS[channel], [receipt] * repeated)
+            receiving.store(s, PROVIDERS[channel], [receipt] * repeated)
             stored = (s.scalar(events) or 0) - before
         self.stored += stored
         return stored

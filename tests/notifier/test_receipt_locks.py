@@ -20,7 +20,7 @@ from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, User
 from configs.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier import applied_receipts, receipt_base
+from notifier import applied_receipts, receipts
 from notifier.applied_receipts import apply_due, expire_receipts
 from notifier.jobs import apply_receipts, deliver
 from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
@@ -113,7 +113,7 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     first = sent(Channel.SMS)
     keys = [
         first,
-        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(receipt_base.MOST_IDS + 3)),
+        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(receipts.MOST_IDS + 3)),
     ]
     deliver(*map(str, keys[1:]))
     together = keys[1:]

@@ -20,7 +20,7 @@ from configs.retention import RECEIPTS_KEPT_FOR
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.jobs import apply_receipts
-from notifier.twilio_webhooks import MESSAGES, callback_of
+from notifier.receipts.twilio import SMS_WEBHOOK, callback_of
 from tests.notifier.receipts_world import SECRET, answer_sms, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
 from tests.notifier.world import ADDRESSES, change, get, in_one_transaction
@@ -169,7 +169,7 @@ def test_stop_is_understood_as_people_write_it(words: str) -> None:
 
 
 def test_twilio_is_asked_to_repeat_what_we_could_not_take_and_may_sign_that_wish_or_not() -> None:
-    address = callback_of(MESSAGES, [uuid4()])
+    address = callback_of(SMS_WEBHOOK, [uuid4()])
     assert address.endswith("#rc=5&rp=all")
     form = {"AccountSid": settings().require("twilio_account_sid"), "MessageSid": "SM1"}
     token, body = settings().require("twilio_auth_token"), urlencode(form).encode()

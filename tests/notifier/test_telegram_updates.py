@@ -16,9 +16,9 @@ from configs.settings import SettingMissing
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.errors import TemporaryError
 from notifier.poll import UpdateRefused, fetch_updates
+from notifier.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_api import TelegramRefused
 from notifier.telegram_commands import COMMANDS
-from notifier.telegram_updates import SECRET_HEADER
 from notifier.webhook_command import telegram_command
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def api() -> Iterator[Api]:
         def do_POST(self) -> None:
             assert self.path == "/api/telegram/webhook"
             made.updates.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            made.secrets.append(self.headers[SECRET_HEADER])
+            made.secrets.append(self.headers[TELEGRAM_SECRET_HEADER])
             status, said = made.answers.pop(0) if made.answers else (200, {})
             body = json.dumps({"received": True} | said).encode()
             self.send_response(status)
@@ -165,17 +165,17 @@ def test_polling_needs_a_secret(settings_env: Callable[..., None]) -> None:
         fetch_updates(0, 0)
 
 
-@pytest.mark.parametrize("headers", [{}, {SECRET_HEADER: "wrong"}, {SECRET_HEADER: ""}])
+@pytest.mark.parametrize("headers", [{}, {TELEGRAM_SECRET_HEADER: "wrong"}, {TELEGRAM_SECRET_HEADER: ""}])
 def test_a_forged_call_is_not_genuine(headers: dict[str, str]) -> None:
     assert not notifier.is_genuine("telegram", headers, b"")
 
 
 @pytest.mark.parametrize("secret", ["new-secret", "old-secret"])
 def test_the_header_may_be_written_in_any_case(secret: str) -> None:
-    assert notifier.is_genuine("telegram", {SECRET_HEADER.lower(): secret}, b"")
+    assert notifier.is_genuine("telegram", {TELEGRAM_SECRET_HEADER.lower(): secret}, b"")
 
 
 @pytest.mark.parametrize("name", ["fax", "telegram"])
 def test_a_provider_that_sends_no_receipts_is_named(name: str) -> None:
     with pytest.raises(LookupError, match=name):
-        notifier.receive(name, {SECRET_HEADER: "new-secret"}, b"")
+        notifier.receive(name, {TELEGRAM_SECRET_HEADER: "new-secret"}, b"")

@@ -21,7 +21,7 @@ from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier.receipts import receipt_readers
+from notifier.receiving import READERS
 from tests.factories import BOBIGNY, NINE, add_slot_message, change, rows
 
 TODAY = date(2026, 11, 20)
@@ -114,7 +114,7 @@ def test_only_providers_that_send_receipts_are_tracked() -> None:
     mail, telegram = found[Channel.EMAIL, ALL, ALL], found[Channel.TELEGRAM, ALL, ALL]
     assert (mail.delivered, mail.tracked, mail.confirmed) == (2, 1, 1)
     assert (telegram.delivered, telegram.tracked) == (1, 0)
-    assert set(RECEIPT_PROVIDERS) == set(receipt_readers())
+    assert set(RECEIPT_PROVIDERS) == set(READERS)
 
 
 def test_alerts_that_catch_up_and_other_messages_do_not_count() -> None:

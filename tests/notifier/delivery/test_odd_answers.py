@@ -18,7 +18,7 @@ from notifier.errors import DeliveryError, OutcomeUnknown, PermanentError, Tempo
 from notifier.jobs import deliver
 from notifier.provider_base import OneCallProvider
 from notifier.providers import twilio
-from notifier.receipt_base import LONGEST_ID
+from notifier.receipts import LONGEST_ID
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
