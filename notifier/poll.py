@@ -17,7 +17,7 @@ from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receiving import TELEGRAM_SECRET_HEADER
-from notifier.telegram_api import ALLOWED_UPDATES, TelegramRefused, call_bot
+from notifier.webhook_command import ALLOWED_UPDATES, TelegramRefused, call_bot
 
 _MARGIN = 2.0  # seconds that an answer takes after Telegram's own waiting
 _AGAIN = 5.0  # seconds after a failure
@@ -33,7 +33,7 @@ def fetch_updates(offset: int, wait: float) -> int:
     """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset.
 
     Raises:
-        notifier.telegram_api.TelegramRefused: 409, while a webhook is registered.
+        notifier.webhook_command.TelegramRefused: 409, while a webhook is registered.
         notifier.errors.DeliveryError: no answer, of Telegram or of the API.
         UpdateRefused: the API did not take an update.
     """

@@ -19,8 +19,8 @@ from notifier.content.message_links import account_page
 from notifier.content.messages import write_words
 from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
 from notifier.message_kinds.recipients import LINKED_CHAT
-from notifier.telegram_commands import COMMANDS
 
+COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"
 _LANGUAGES_IN_ROW = 3
 _MOST = 10  # alerts in one message

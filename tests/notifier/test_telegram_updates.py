@@ -15,11 +15,10 @@ from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import SettingMissing
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.errors import TemporaryError
+from notifier.message_kinds.bot import COMMANDS
 from notifier.poll import UpdateRefused, fetch_updates
 from notifier.receiving import TELEGRAM_SECRET_HEADER
-from notifier.telegram_api import TelegramRefused
-from notifier.telegram_commands import COMMANDS
-from notifier.webhook_command import telegram_command
+from notifier.webhook_command import TelegramRefused, telegram_command
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

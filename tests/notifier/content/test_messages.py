@@ -23,7 +23,7 @@ from notifier.content.sms_text import fit_text, segments
 from notifier.content.text_files import TEMPLATES, find_part, languages_of, read_parts
 from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
-from notifier.telegram_commands import COMMANDS
+from notifier.message_kinds.bot import COMMANDS
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 

@@ -17,7 +17,7 @@ from configs.languages import MESSAGE_LANGUAGES
 from configs.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.jobs import deliver
-from notifier.telegram_commands import COMMANDS
+from notifier.message_kinds.bot import COMMANDS
 from tests.notifier.world import Person, alert, change, for_procedure, notifications, person
 
 if TYPE_CHECKING:
