@@ -12,7 +12,7 @@ from api.models.user import Channel, User
 from configs.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
-from notifier.call_planning import plan_calls
+from notifier.calls import plan_calls
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts.twilio import CALL_WEBHOOK, webhook_address
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person

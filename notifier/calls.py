@@ -1,4 +1,4 @@
-"""Planning of calls about what was matched a moment ago.
+"""Calls: the alerts that want one and the hours of their users, and the planning of calls about matches.
 
 Matching itself knows nothing of calls, so that they add no query to the way from a page to its alert. The sweep looks
 for matches of the few alerts that want calls.
@@ -7,7 +7,7 @@ for matches of the few alerts that want calls.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -16,16 +16,18 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
+from api.models.answer import MatchAnswer
 from api.models.base import new_id
 from api.models.notification import Match, Notification, NotificationMatch, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.constants import Constant
+from configs.desk import zone_or_home
 from configs.plan import plans
 from configs.settings import settings
-from notifier.call_wishes import CallHours, has_answer, select_hours, wants_calls
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_CALL
+from notifier.message_times import read_times, select_times
 
 # How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over
 _CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)
@@ -36,6 +38,33 @@ _CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 _LONGEST_WAIT = timedelta(days=1)  # of a call
 _LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
 _AT_ONCE = 500  # people in one round; the others are planned in the next
+
+
+@dataclass(frozen=True, slots=True)
+class CallHours:
+    """When a user may be called."""
+
+    begins: time
+    ends: time
+    zone: str
+    times: Any  # as `select_times` has them
+
+    def allow(self, at: datetime) -> bool:
+        """Return whether a call may be made: within the hours of calls, and not in quiet hours that slot alerts keep.
+
+        The hours are those that a clock on the wall shows, also in a night in which it is set.
+        """
+        shown = at.astimezone(zone_or_home(self.zone)).time()
+        if self.begins < self.ends:
+            is_within = self.begins <= shown < self.ends
+        else:
+            is_within = shown >= self.begins or shown < self.ends
+        return is_within and not self.are_quiet(at)
+
+    def are_quiet(self, at: datetime) -> bool:
+        """Return whether it is in quiet hours that slot alerts keep."""
+        times = read_times(self.times)
+        return bool(times and times.keeps_slots_quiet(at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +146,7 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
     query = (
         sa.select(
             Alert.user_id, Contact.id, sa.func.coalesce(Alert.language, User.language), Match.id, Match.decided_at,
-            Detection.id, Detection.desk_id, Detection.seen_at, *select_hours(),
+            Detection.id, Detection.desk_id, Detection.seen_at, *_select_hours(),
         )
         .select_from(Alert)
         .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at > since))
@@ -126,10 +155,10 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
         .join(Contact, is_phone)
     )  # fmt: skip
     return query.where(
-        wants_calls(),
+        _wants_calls(),
         Match.decided_at <= now,
         entitled,
-        ~has_answer(),
+        ~_has_answer(),
         ~_was_called_about(),
         ~_was_called(now),
     )
@@ -156,3 +185,40 @@ def _was_called(now: datetime) -> sa.Exists:
         row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=_CALL_EVERY_SECONDS())),
         sa.or_(row.state.in_([State.PENDING, State.SENDING]), rang > since),
     )
+
+
+def _select_hours() -> tuple[Any, ...]:
+    """Return the columns of CallHours, in a query for alerts and their users."""
+    return User.calls_from, User.calls_until, User.time_zone, select_times()
+
+
+def _wants_calls() -> sa.ColumnElement[bool]:
+    """Return the condition that an alert waits and wants calls."""
+    return sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
+
+
+def _has_answer() -> sa.Exists:
+    """Return the condition that a match was answered since it was announced last, in a query for matches."""
+    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
+    return sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
+
+
+def read_hours(session: Session, notification_id: UUID) -> CallHours | None:
+    """Return the hours of a call's user; None where no alert of it wants calls any more."""
+    its = (
+        sa.select(*_select_hours())
+        .select_from(NotificationMatch)
+        .join(Match, Match.id == NotificationMatch.match_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .join(User, User.id == Alert.user_id)
+        .where(NotificationMatch.notification_id == notification_id, _wants_calls())
+    )
+    row = session.execute(its.limit(1)).first()
+    return CallHours(*row) if row else None
+
+
+def is_answered(session: Session, notification_id: UUID) -> bool:
+    """Return whether a match of a call was answered by its user, in whatever way."""
+    its = sa.select(Match.id).join(NotificationMatch, NotificationMatch.match_id == Match.id)
+    found = its.where(NotificationMatch.notification_id == notification_id, _has_answer())
+    return session.scalar(found.limit(1)) is not None
