@@ -18,7 +18,7 @@ from configs.plan import PlanName
 from configs.push_subscriptions import PushSubscription
 from deploy.local.stack import Stack
 from deploy.sandbox.providers.push import make_subscription
-from notifier.webhook_command import register_commands, register_webhook
+from notifier.telegram_bot import register_commands, register_webhook
 
 EMAIL = "camille@example.org"
 OPERATOR = "operateur@example.org"

@@ -23,7 +23,7 @@ from api.rekey_command import rekey_command
 from configs.clock import clock
 from configs.gunicorn_hooks import BEFORE_FORK
 from configs.keys import _COST
-from notifier.webhook_command import register_webhook
+from notifier.telegram_bot import register_webhook
 from tests.clients import People, Person
 from tests.factories import change, rows, save
 from tests.rotation import NEW, OLD

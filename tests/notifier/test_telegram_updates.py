@@ -16,9 +16,8 @@ from configs.settings import SettingMissing
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.errors import TemporaryError
 from notifier.message_kinds.bot import COMMANDS
-from notifier.poll import UpdateRefused, fetch_updates
 from notifier.receiving import TELEGRAM_SECRET_HEADER
-from notifier.webhook_command import TelegramRefused, telegram_command
+from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

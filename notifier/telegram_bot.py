@@ -1,15 +1,18 @@
-"""Calls of the Telegram Bot API about updates, and the commands set-webhook, show-webhook and delete-webhook.
+"""Updates of the Telegram bot: the commands set-webhook, show-webhook, delete-webhook and poll.
 
-`python -m notifier.webhook_command`, which needs no Flask and runs where the bot's token is; also `flask telegram`.
+`python -m notifier.telegram_bot`, which needs no Flask and runs where the bot's token is; also `flask telegram`.
 https://core.telegram.org/bots/api#getting-updates
 """
 
+import signal
+import threading
 from collections.abc import Callable
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import click
+import structlog
 
 from api.models.key_losses import record_keys_at_start
 from configs.languages import FRENCH, MESSAGE_LANGUAGES
@@ -19,14 +22,25 @@ from notifier.content.messages import write_words
 from notifier.delivery.provider_http import Transport
 from notifier.errors import DeliveryError
 from notifier.message_kinds.bot import COMMANDS
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.receiving import TELEGRAM_SECRET_HEADER
 
 _KIND = "bot_reply"  # whose words describe the commands
 _PRIVATE = {"type": "all_private_chats"}
-ALLOWED_UPDATES = ["message", "callback_query"]
+_ALLOWED_UPDATES = ["message", "callback_query"]
+_WEBHOOK = "/api/telegram/webhook"
+_MARGIN = 2.0  # seconds that an answer takes after Telegram's own waiting
+_AGAIN = 5.0  # seconds after a failure
+
+log = structlog.get_logger(__name__)
 
 
 class TelegramRefused(Exception):
     """Telegram did not do what it was asked; the text is its own description."""
+
+
+class UpdateRefused(Exception):
+    """The API did not take an update; the text has its answer."""
 
 
 def call_bot(method: str, **parameters: Any) -> Any:
@@ -64,7 +78,7 @@ def register_webhook() -> str:
     """
     url = settings().require("telegram_webhook_url")
     secret = settings().require_all("telegram_webhook_secret")[0]
-    call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=ALLOWED_UPDATES)
+    call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=_ALLOWED_UPDATES)
     record_keys_at_start("telegram", "telegram_webhook_secret")
     return url
 
@@ -101,9 +115,50 @@ def _describe(language: str) -> list[dict[str, str]]:
     ]
 
 
+def fetch_updates(offset: int, wait: float) -> int:
+    """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset.
+
+    Raises:
+        TelegramRefused: 409, while a webhook is registered.
+        notifier.errors.DeliveryError: no answer, of Telegram or of the API.
+        UpdateRefused: the API did not take an update.
+    """
+    secret = settings().require_all("telegram_webhook_secret")[0]
+    updates: list[dict[str, Any]] = call_bot(
+        "getUpdates", offset=offset, timeout=int(wait), allowed_updates=_ALLOWED_UPDATES
+    )
+    for update in updates:
+        _carry_out(_hand_over(update, secret))
+        offset = update["update_id"] + 1
+    return offset
+
+
+def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
+    """Return the API's answer to an update."""
+    url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
+    with Transport("the API") as transport:
+        answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})
+    if answer.status_code != HTTPStatus.OK:
+        raise UpdateRefused(
+            f"the API answered {answer.status_code}: check API_URL and TELEGRAM_WEBHOOK_SECRET"
+        )
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def _carry_out(said: dict[str, Any]) -> None:
+    """Make the call that an answer carries. What Telegram refuses of it is lost, as it is in answers to a webhook."""
+    if method := said.get("method"):
+        parameters = {name: value for name, value in said.items() if name not in ("method", "received")}
+        try:
+            call_bot(method, **parameters)
+        except TelegramRefused as error:
+            log.warning("a reply was refused", method=method, because=str(error))
+
+
 @click.group("telegram")
 def telegram_command() -> None:
-    """Register the address that Telegram calls."""
+    """Register the address that Telegram calls, or fetch what it would bring."""
 
 
 def _explain_errors(act: Callable[[], None]) -> Callable[[], None]:
@@ -140,9 +195,32 @@ def show_webhook() -> None:
 @telegram_command.command("delete-webhook")
 @_explain_errors
 def delete_webhook() -> None:
-    """Take the address back; `python -m notifier.poll` fetches the updates then."""
+    """Take the address back; `poll` fetches the updates then."""
     call_bot("deleteWebhook")
     click.echo("no webhook is registered")
+
+
+@telegram_command.command("poll")
+@_explain_errors
+def poll() -> None:
+    """Fetch the updates where Telegram cannot call us, such as on a laptop, until a signal ends it.
+
+    They are handed to the API's webhook, as Telegram would, and the calls that come back are carried out.
+    """
+    settings().require("telegram_bot_token")
+    settings().require_all("telegram_webhook_secret")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    wait, offset = max(0.0, PROVIDER_TIMEOUT_SECONDS() - _MARGIN), 0
+    log.info("polling")
+    while not stopped.is_set():
+        try:
+            offset = fetch_updates(offset, wait)
+        except (DeliveryError, TelegramRefused, UpdateRefused) as error:
+            # Telegram keeps what was not handled.
+            log.warning("no updates", because=getattr(error, "reason", None) or str(error))
+            stopped.wait(_AGAIN)
 
 
 if __name__ == "__main__":
