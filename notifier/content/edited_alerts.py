@@ -19,7 +19,6 @@ from api.models.notification import Match, NotificationMatch, State
 from api.models.slot import Detection, SlotRow
 from configs.bot_buttons import shorten_id
 from notifier.channel_base import Choices
-from notifier.content.announcements import Announcement, read_announcements
 from notifier.content.answer_choices import (
     ANSWERED,
     list_answer_choices,
@@ -27,7 +26,14 @@ from notifier.content.answer_choices import (
     write_date_link,
 )
 from notifier.content.desk_location import location_of, name_desk
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
+from notifier.content.slot_alert_content import (
+    Announcement,
+    ContentCache,
+    SlotOpening,
+    StopLink,
+    merge,
+    read_announcements,
+)
 from notifier.matching import OpenedSlot
 from notifier.message_edits import EDITABLE_FOR
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext

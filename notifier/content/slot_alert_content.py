@@ -1,21 +1,28 @@
-"""Content of a slot alert: what is open at which desk, in one language, as the values of its texts."""
+"""Content of a slot alert: what it announced, or what is open at which desk, as the values of its texts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from babel.dates import format_date, format_skeleton, format_time
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
 
-from api.models.alert import Moment
-from api.models.slot import Detection
+from api.models.alert import Alert, Moment
+from api.models.base import is_any_of
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.slot import Detection, SlotRow
+from api.models.slot_ids import announced_ids, read_ranges
 from configs.signed_links import StopAlerts, write_token
 from notifier.channel_base import Choices
 from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
-from notifier.matching import AnySlot, slot_moment
+from notifier.matching import AnySlot, OpenedSlot, slot_moment
 from notifier.message_kind_base import TemplateContext
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
@@ -189,3 +196,65 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
         "first_day_short": shorten_day(first.day, language),
         "first_hour": hour,
     }
+
+
+@dataclass(slots=True)
+class Announcement:
+    """What one slot alert announced, and the alerts that wanted it."""
+
+    detection: Detection
+    stops: list[StopLink] = field(default_factory=list)
+    slots: list[OpenedSlot] = field(default_factory=list)
+
+
+def read_announcements(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
+    """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all."""
+    found = [tuple(row) for row in session.execute(select_announced(ids))]
+    detections = read_detections(session, {row[1] for row in found})
+    slots = _read_slots(session, {slot for row in found for slot in _list_ids(row[5])})
+    announced: dict[UUID, Announcement] = {}
+    for key, detection_id, alert_id, name, _, ranges in found:
+        mine = announced.setdefault(key, Announcement(detections[detection_id]))
+        mine.stops.append(StopLink(alert_id, name))
+        mine.slots += [slots[each] for each in _list_ids(ranges) if each in slots]
+    for each in announced.values():
+        each.slots = sorted(set(each.slots))  # by id
+    return announced
+
+
+def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:
+    """Select by alert of each notification: its id, the detection's, the alert's, its name, whether it waits, slots.
+
+    The slots are an array of multiranges as text, null where none is known.
+    """
+    slots = (
+        sa.select(sa.func.array_agg(sa.cast(announced_ids(), sa.Text)))
+        .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
+        .scalar_subquery()
+    )
+    waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
+    return (
+        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, slots)
+        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
+        .join(Match, Match.id == NotificationMatch.match_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .where(is_any_of(Notification.id, ids))
+        .order_by(Alert.id)
+    )
+
+
+def read_detections(session: Session, ids: Collection[UUID]) -> dict[UUID, Detection]:
+    """Return detections by id."""
+    return {row.id: row for row in session.scalars(sa.select(Detection).where(is_any_of(Detection.id, ids)))}
+
+
+def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]:
+    """Return slots by id, those that are gone too. Rows, not objects: there may be thousands."""
+    wanted = sa.literal(sorted(ids), ARRAY(sa.BigInteger()))
+    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
+    rows = session.execute(sa.select(*columns).where(SlotRow.id == sa.any_(wanted)))
+    return {row[0]: OpenedSlot(*row) for row in rows}
+
+
+def _list_ids(ranges: Iterable[str] | None) -> Iterable[int]:
+    return chain.from_iterable(chain.from_iterable(read_ranges(each)) for each in ranges or ())

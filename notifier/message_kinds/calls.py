@@ -13,13 +13,9 @@ from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
 from notifier.message_kinds import AFTER
 from notifier.message_kinds.recipients import find_no_loss
-from notifier.message_kinds.slots import (
-    UNCONFIRMED,
-    UNCONFIRMED_SECONDS,
-    read_matched_slots,
-)
+from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
-_GONE, _STOPPED = Skip(State.EXPIRED, "slots gone"), Skip(State.SKIPPED, "alert stopped")
+_STOPPED = Skip(State.SKIPPED, "alert stopped")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
@@ -61,13 +57,10 @@ def _find_wish(session: Session, notification_id: UUID, now: datetime, *, rings:
 def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateContext | Skip:
     """Return what is open of the slots of a call, or why it has nothing to announce."""
     found = read_matched_slots(session, [row.id]).get(row.id)
-    if found is None or not found.stops:
+    if found is None:
         return _STOPPED
-    if not found.slots:
-        return _GONE
-    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
-    if all(slot.seen_at < confirmed for slot in found.slots):
-        return UNCONFIRMED
+    if skip := find_end(found, now - timedelta(seconds=UNCONFIRMED_SECONDS())):
+        return skip
     opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
     return ContentCache().context([opening], (), row.language)
 

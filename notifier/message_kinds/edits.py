@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from api.models.base import is_any_of
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from notifier.content.announcements import Announcement
 from notifier.content.edited_alerts import (
     add_answers,
     describe_gone,
@@ -25,7 +24,7 @@ from notifier.content.edited_alerts import (
     read_told,
     skip_old,
 )
-from notifier.content.slot_alert_content import SlotOpening
+from notifier.content.slot_alert_content import Announcement, SlotOpening
 from notifier.message_edits import GONE, MOST_EDITS, REOPENED
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED

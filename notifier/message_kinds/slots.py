@@ -18,16 +18,19 @@ from api.models.user import Contact
 from configs.constants import Constant
 from configs.message_groups import MessageGroup
 from notifier.content import slot_alert_content
-from notifier.content.announcements import read_detections, select_announced
 from notifier.content.message_links import account_page
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
+from notifier.content.slot_alert_content import (
+    ContentCache,
+    SlotOpening,
+    StopLink,
+    read_detections,
+    select_announced,
+)
 from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
 from notifier.message_kinds.recipients import REACHABLE, find_no_loss, skip_unreachable
 
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
-
-UNCONFIRMED = Skip(State.PENDING, "", held_for=HeldFor.SLOTS)
 
 
 @dataclass(slots=True)
@@ -123,14 +126,17 @@ def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
 
 def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
     """Return why the alert is not sent now, or None. Pure."""
-    if skip := skip_unreachable(contact):
-        return skip
+    return skip_unreachable(contact) or find_end(found, confirmed_since)
+
+
+def find_end(found: MatchedSlots, confirmed_since: datetime) -> Skip | None:
+    """Return why there is nothing to say of what was matched, or None."""
     if not found.stops:
         return Skip(State.SKIPPED, "alert stopped")
     if not found.slots:
         return Skip(State.EXPIRED, "slots gone")
     if all(slot.seen_at < confirmed_since for slot in found.slots):
-        return UNCONFIRMED  # docs/decisions/unconfirmed-slots.md
+        return Skip(State.PENDING, "", held_for=HeldFor.SLOTS)  # docs/decisions/unconfirmed-slots.md
     return None
 
 
