@@ -32,7 +32,7 @@ def note_built_statements() -> list[str]:
 
 
 def test_workers_are_forked_with_their_statements_built_and_without_a_connection(
-    database: str, sandbox: object
+    database: str, redis_server: object, sandbox: object
 ) -> None:
     warm_up_before_fork()
     assert engine().pool.checkedin() == 0  # type: ignore[attr-defined]
