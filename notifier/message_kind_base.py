@@ -108,7 +108,8 @@ class MessageKind:
 
     values: Values  # what the texts are filled with, whether or not the message would be sent now
 
-    secret: bool  # its text is a link or a code that opens the account, or another's words: no row keeps it
+    # No row keeps its text: a link or a code that opens the account, what is encrypted, another person's words.
+    secret: bool
 
     check: Check | None = None  # why a message that waited is not true any more
 

@@ -155,7 +155,8 @@ KINDS = {
         values=_write_code,
         secret=True,
     ),
-    "telegram_linked": MessageKind(to=CONFIRMED_MAIL, values=_name_chat, secret=False),
+    # Its row has the chat's name encrypted.
+    "telegram_linked": MessageKind(to=CONFIRMED_MAIL, values=_name_chat, secret=True),
     "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False),
     "test_message": MessageKind(to=REACHABLE, check=_check_tested, values=_name_tested, secret=False),
 }
