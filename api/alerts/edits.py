@@ -80,7 +80,7 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
         alert.watched_since = clock()
     had_consent, alert.targets = alert.consented_at is not None, targets
     note_health_consent(alert, targets)
-    if had_consent and alert.consented_at is None:
+    if had_consent:  # also where another desk needs one now
         erase_health_texts(session, alert.user_id)
     alert.limits_version += 1
     alert.enabled, alert.awaits_watch = enabled, waiting

@@ -76,8 +76,13 @@ def erase_health_texts(session: Session, user_id: UUID) -> None:
         said,
     )
     found = session.scalars(mine.with_for_update(skip_locked=True)).all()
+    # Several alerts may have left as one message, whose words each of their rows has
+    words = sa.select(Notification.text).where(is_any_of(Notification.id, found))
+    same = sa.and_(Notification.user_id == user_id, Notification.text.in_(words))
     session.execute(
-        sa.update(Notification).where(is_any_of(Notification.id, found)).values(title=None, text=None)
+        sa.update(Notification)
+        .where(sa.or_(is_any_of(Notification.id, found), same))
+        .values(title=None, text=None)
     )
     detections = sa.select(Detection.id).where(Detection.desk_id.in_(ended))
     session.execute(sa.delete(Notice).where(Notice.user_id == user_id, Notice.detection_id.in_(detections)))

@@ -56,9 +56,8 @@ def erase_messages() -> dict[str, int]:
 
 
 def _erase_without_consent() -> None:
-    ended = sa.select(Alert.user_id).where(
-        Alert.closed_at > clock() - _LATELY, Alert.consented_at.is_not(None)
-    )
+    since = clock() - _LATELY  # an edit that ends a consent leaves no trace of it on the alert
+    ended = sa.select(Alert.user_id).where(sa.or_(Alert.closed_at > since, Alert.updated_at > since))
     with session() as s:
         user_ids = s.scalars(ended.distinct()).all()
     for user_id in user_ids:

@@ -108,7 +108,7 @@ def tell(camille: Person, kind: str = "slot_detected", state: State = State.SENT
     """Write a message that left, or is on its way, with its text."""
     now, leased = clock(), state is State.SENDING
     return add_message(
-        camille.id, kind=kind, state=state, params=params, title="Créneau", text="Pour vous.", accepted_at=now,
+        camille.id, kind=kind, state=state, params=params, title="Créneau", text=f"Pour vous, {new_id()}.", accepted_at=now,
         lease_token=new_id() if leased else None, lease_until=now if leased else None,
     )  # fmt: skip
 
@@ -145,6 +145,16 @@ def test_the_texts_go_with_the_consent(camille: Person) -> None:
     assert rows(Notice) == []
 
 
+def test_what_left_as_one_message_with_such_a_desk_goes_too(camille: Person) -> None:
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
+    now = clock()
+    for desk, text in ((BOBIGNY, "Bobigny, Melun."), (OTHER, "Bobigny, Melun."), (OTHER, "Melun.")):
+        add_message(camille.id, kind="slot_detected", state=State.SENT, params={"desk_id": desk},
+                    title="Créneau", text=text, accepted_at=now)  # fmt: skip
+    camille.delete(f"/api/alerts/{made['id']}")
+    assert len(read_texts()) == 1
+
+
 def test_the_texts_stay_while_another_alert_has_the_consent(camille: Person) -> None:
     (_, first), (_, second) = (create(camille, **BY_NAME, acceptHealth=True) for _ in range(2))
     key = tell(camille, desk_id=BOBIGNY)
@@ -168,6 +178,18 @@ def test_what_was_on_its_way_when_the_consent_ended_loses_its_text_within_a_day(
     key = tell(camille, state=State.SENDING, desk_id=BOBIGNY)
     camille.delete(f"/api/alerts/{made['id']}")
     assert read_texts() == {key}, "its worker holds it"
+    change(Notification, Notification.id == key, state=State.SENT, lease_token=None, lease_until=None)
+    frozen.shift(86400)
+    jobs.erase_messages()
+    assert read_texts() == set()
+
+
+def test_what_was_on_its_way_when_an_edit_ended_the_consent_loses_its_text_within_a_day(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
+    key = tell(camille, state=State.SENDING, desk_id=BOBIGNY)
+    assert camille.patch(f"/api/alerts/{made['id']}", BY_PROCEDURE | {"deskIds": []}).status_code == 200
     change(Notification, Notification.id == key, state=State.SENT, lease_token=None, lease_until=None)
     frozen.shift(86400)
     jobs.erase_messages()
