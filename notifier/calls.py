@@ -35,6 +35,9 @@ _CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)
 # Least time between two calls to one person about different slots
 _CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
 
+# After a call: then no SMS says "we have just called you", and no second call follows
+LATE_AFTER = timedelta(minutes=10)
+
 _LONGEST_WAIT = timedelta(days=1)  # of a call
 _LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
 _AT_ONCE = 500  # people in one round; the others are planned in the next
@@ -176,15 +179,35 @@ def _was_called_about() -> sa.Exists:
 
 def _was_called(now: datetime) -> sa.Exists:
     """Return the condition that a user was called within CALL_EVERY_SECONDS, may have been, or is about to be."""
-    row, since = Notification, now - timedelta(seconds=_CALL_EVERY_SECONDS())
-    may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
-    rang = sa.func.coalesce(row.accepted_at, may_have)
+    row = Notification
     return sa.exists().where(
         row.user_id == Alert.user_id,
         row.kind == SLOT_CALL,
         row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=_CALL_EVERY_SECONDS())),
-        sa.or_(row.state.in_([State.PENDING, State.SENDING]), rang > since),
+        sa.or_(row.state == State.PENDING, _rings_or_rang(now)),
     )
+
+
+def is_called_besides(
+    session: Session, call_id: UUID, first: str | None, user_id: UUID, now: datetime
+) -> bool:
+    """Return whether another call than this one, and than the one that it follows, rings or rang within the hour.
+
+    Calls are planned an hour apart, but reports that come late and what an operator replays may bring two together.
+    """
+    row = Notification
+    its = {call_id} if first is None else {call_id, UUID(first)}
+    other = sa.exists().where(
+        row.user_id == user_id, row.kind == SLOT_CALL, row.id.not_in(its), _rings_or_rang(now)
+    )
+    return bool(session.scalar(sa.select(other)))
+
+
+def _rings_or_rang(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a call is being made, or was, or may have been, within CALL_EVERY_SECONDS."""
+    row, since = Notification, now - timedelta(seconds=_CALL_EVERY_SECONDS())
+    may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
+    return sa.or_(row.state == State.SENDING, sa.func.coalesce(row.accepted_at, may_have) > since)
 
 
 def _select_hours() -> tuple[Any, ...]:

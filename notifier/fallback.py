@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import new_id
 from api.models.notification import Notification, NotificationMatch, State
 from api.models.user import Channel
+from notifier.calls import LATE_AFTER
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
 from notifier.message_kinds import AFTER, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.notification_writer import next_nudge
@@ -44,8 +45,11 @@ def call_again(opened: Session, row: Notification, ended_at: datetime, now: date
     """Write the second call, CALL_GAP_SECONDS after one that no person took; it is made if a slot is open then."""
     if row.kind != SLOT_CALL or AFTER in row.params or row.unknown_attempts:
         return
+    at = ended_at + timedelta(seconds=CALL_GAP_SECONDS())
+    if now > at + LATE_AFTER:  # its report came late
+        return
     again = {"params": row.params | {AFTER: str(row.id)}, "dedupe_key": f"call-again:{row.id}"}
-    _copy(opened, row, again, ended_at + timedelta(seconds=CALL_GAP_SECONDS()), now)
+    _copy(opened, row, again, at, now)
 
 
 def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) -> None:

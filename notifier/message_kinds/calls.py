@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.message_groups import MessageGroup
-from notifier.calls import is_answered, read_hours
+from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
 from notifier.message_kinds import AFTER
@@ -16,6 +16,9 @@ from notifier.message_kinds.recipients import find_no_loss
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")
+# Neither a call nor its SMS waits for the next look at a page, which may be hours away.
+_UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
+_CALLED = Skip(State.SKIPPED, "called within the hour")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
@@ -23,6 +26,8 @@ _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
     """Return what is open, or why no call is made. Params: the desk and the detection; of a second call, the first."""
     skip = _find_end(session, row) or _find_loss(contact) or _find_wish(session, row.id, now, rings=True)
+    if skip is None and is_called_besides(session, row.id, row.params.get(AFTER), contact.user_id, now):
+        skip = _CALLED
     return skip or _read_open(session, row, now)
 
 
@@ -60,7 +65,7 @@ def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateCont
     if found is None:
         return _STOPPED
     if skip := find_end(found, now - timedelta(seconds=UNCONFIRMED_SECONDS())):
-        return skip
+        return _UNSEEN if skip.state is State.PENDING else skip
     opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
     return ContentCache().context([opening], (), row.language)
 
@@ -72,6 +77,8 @@ def _prepare_sms(
 
     Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
     """
+    if now - row.created_at > LATE_AFTER:
+        return _LATE
     skip = _find_loss(contact) or _find_switch(contact) or _find_wish(session, row.id, now, rings=False)
     return skip or _read_open(session, row, now)
 

@@ -384,6 +384,41 @@ def test_the_second_call_is_not_made_once_the_slots_are_gone(whole: Any) -> None
     assert len(whole.messages("voice")) == 1
 
 
+def test_a_call_and_its_sms_wait_for_no_look_at_a_page(settings_env: Callable[..., None]) -> None:
+    key = placed_call()
+    report(key, "no-answer")
+    settings_env(UNCONFIRMED_SECONDS="0.000001")
+    (sms,) = missed_sms()
+    due(calls()[1].id)
+    deliver(str(sms.id))
+    assert {(row.state, row.reason) for row in (calls()[1], get(Notification, sms.id))} == {
+        (State.EXPIRED, "slots not seen lately")
+    }
+
+
+def test_long_after_a_call_neither_an_sms_nor_a_second_call_follows(whole: Any) -> None:
+    key = placed_call()
+    report(key, "no-answer")
+    (sms,) = missed_sms()
+    change(Notification, sms.id, created_at=clock() - timedelta(minutes=11))
+    deliver(str(sms.id))
+    assert get(Notification, sms.id).reason == "long after the call"
+    assert whole.messages("sms") == []
+
+
+def test_a_call_is_not_made_within_an_hour_of_another(whole: Any) -> None:
+    first = placed_call()
+    change(Notification, first, accepted_at=clock() - timedelta(minutes=61))
+    matched(detection(slots(place="2")))
+    (other,) = planned()
+    deliver(str(other))
+    report(first, "no-answer")
+    again = next(row for row in calls() if row.params.get("after") == str(first))
+    due(again.id)
+    assert get(Notification, again.id).reason == "called within the hour"
+    assert len(whole.messages("voice")) == 2
+
+
 def test_no_sms_follows_where_sms_are_switched_off(whole: Any) -> None:
     who = person(channels=(Channel.SMS,), enabled=False)
     change(User, who.id, **ALL_DAY)
