@@ -24,7 +24,7 @@ from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE
 from deploy.sandbox.addresses import url as address
 from deploy.sandbox.control_client import StripeControl
-from tests.api.deletion.traces import find, read_files, read_redis, read_tables
+from tests.api.deletion.traces import find, find_after_the_hourly_job, read_files, read_redis
 from tests.factories import rows, save_all
 from tests.lab.bench.latency import hasty
 from tests.waiting import until
@@ -153,7 +153,7 @@ def test_she_deletes_her_account_and_nothing_names_her(stack: Stack, leila: Visi
     folder = Path(stack.environment["STATE_DIR"])
     until(lambda: not any((folder / "exports").iterdir()), pause=LOOK)
     needles = {leila.email, "haddad", str(user.id)}
-    until(lambda: find(needles, read_tables()) == [], seconds=60, pause=LOOK)
+    until(lambda: find_after_the_hourly_job(needles) == [], seconds=60, pause=LOOK)
     assert [each.user_id for each in rows(Payment)] == [None]
     keys = find(needles, read_redis(redis.Redis.from_url(stack.environment["REDIS_URL"])))
     # Another process of the API counts her last requests for five minutes.

@@ -10,6 +10,7 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
+from api.retention.addresses import erase_addresses
 
 
 def read_tables() -> Iterator[tuple[str, str]]:
@@ -58,3 +59,10 @@ def read_files(folder: Path) -> Iterator[tuple[str, str]]:
 def find(needles: set[str], places: Any) -> list[tuple[str, str]]:
     """Return where a needle stands: the place, and the needle."""
     return sorted({(name, each) for name, text in places for each in needles if each in text.lower()})
+
+
+def find_after_the_hourly_job(needles: set[str]) -> list[tuple[str, str]]:
+    """Return what the tables hold once the last mails of a deleted account have lost their address."""
+    with session() as s:
+        erase_addresses(s)
+    return find(needles, read_tables())

@@ -6,10 +6,8 @@ from zipfile import ZipFile
 
 import redis
 
-from api.models.base import session
-from api.retention.addresses import erase_addresses
 from deploy.local.stack import Stack
-from tests.api.deletion.traces import find, read_redis, read_tables
+from tests.api.deletion.traces import find, find_after_the_hourly_job, read_redis
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import ARABIC_NARROW, FRENCH_NARROW_BARE, MARKS, Seat, each
 from tests.browser.navigators import declarations, personal_data, plan, sign_in
@@ -39,15 +37,9 @@ def test_a_user_leaves_with_the_data_and_without_a_trace(
     personal_data.delete_account(person)
     until(lambda: person.visitor.messages("email")[-1]["subject"].find("supprimé") >= 0, pause=LOOK)
     needles = {person.visitor.email.partition("@")[0]}
-    until(lambda: _find_after_the_hourly_job(needles) == [], seconds=60, pause=LOOK)
+    until(lambda: find_after_the_hourly_job(needles) == [], seconds=60, pause=LOOK)
     assert find(needles, read_redis(redis.Redis.from_url(stack.environment["REDIS_URL"]))) == []
     sign_in.write_credentials(person)
     person.see("Aucun compte n’a cette adresse et ce mot de passe.")
     person.page.goto(link)
     person.arrive("Se rétracter de la commande")
-
-
-def _find_after_the_hourly_job(needles: set[str]) -> list[tuple[str, str]]:
-    with session() as s:
-        erase_addresses(s)
-    return find(needles, read_tables())
