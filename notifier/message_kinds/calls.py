@@ -18,7 +18,7 @@ from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_mat
 _STOPPED = Skip(State.SKIPPED, "alert stopped")
 # Neither a call nor its SMS waits for the next look at a page, which may be hours away.
 _UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
-_CALLED = Skip(State.SKIPPED, "called within the hour")
+_CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 

@@ -415,7 +415,7 @@ def test_a_call_is_not_made_within_an_hour_of_another(whole: Any) -> None:
     report(first, "no-answer")
     again = next(row for row in calls() if row.params.get("after") == str(first))
     due(again.id)
-    assert get(Notification, again.id).reason == "called within the hour"
+    assert get(Notification, again.id).reason == "called often enough"
     assert len(whole.messages("voice")) == 2
 
 
