@@ -45,7 +45,7 @@ RARE = {
     "background": QUEUES
     | CHANNELS
     | SCRIPTS
-    | {"+client|list", "%R~*:checks", "~api:cache:*", "%R~crawler:*", "~refused:*"},
+    | {"+client|list", "+info", "+publish", "%R~*:checks", "~api:cache:*", "%R~crawler:*", "~refused:*"},
     "crawler": QUEUES | CHANNELS | SCRIPTS | {"%W~refused:*", "%R~breaker:telegram", "&stream:*", "+publish"},
     "notifier": SCRIPTS | {"+client|list"},
     "reader": {"+srem", "~rq:workers"},  # the name of a worker that died

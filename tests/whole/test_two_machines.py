@@ -77,8 +77,13 @@ def health(stack: Stack) -> tuple[str, str]:
 
 def test_both_machines_check_and_tell(stack: Stack, second: SecondMachine) -> None:
     until(lambda: is_shared(stack, second))
-    workers = {each.name() for each in map(psutil.Process, inside(second))}
-    assert {"worker-critical", "worker-email", "sweep"} <= workers
+    # A worker has its name a moment after its start
+    until(
+        lambda: (
+            {"worker-critical", "worker-email", "sweep"}
+            <= {psutil.Process(pid).name() for pid in inside(second)}
+        )
+    )
     open_slot(stack)
     until(lambda: count_told() == [1])
 

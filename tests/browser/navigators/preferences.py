@@ -1,6 +1,6 @@
 """Preferences of messages: what arrives where, and when."""
 
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from tests.browser.navigators.person import Person
 
@@ -25,7 +25,7 @@ def ask_for_quiet_nights(person: Person) -> None:
     for label in (_DAILY, _QUIET, _QUIET_SLOTS):
         person.hands.tick(person.field(label))
     for label, hour in _HOURS.items():
-        person.hands.write_hour(person.field(label), hour)
+        person.hands.write_hour(_find_hour(person, label), hour)
     _save(person)
 
 
@@ -35,7 +35,7 @@ def see_quiet_nights(person: Person) -> None:
     for label in (_DAILY, _QUIET, _QUIET_SLOTS):
         expect(person.field(label)).to_be_checked()
     for label, hour in _HOURS.items():
-        expect(person.field(label)).to_have_value(hour)
+        expect(_find_hour(person, label)).to_have_value(hour)
 
 
 def stop_mails_about_desks(person: Person) -> None:
@@ -50,3 +50,11 @@ def stop_mails_about_desks(person: Person) -> None:
 def _save(person: Person) -> None:
     person.press("Enregistrer")
     person.see_notice("C’est enregistré.")
+
+
+def _find_hour(person: Person, french: str) -> Locator:
+    """Return a field of quiet hours or of the daily message: hours of calls have the same labels elsewhere."""
+    if french not in {"De", "À"}:
+        return person.field(french)
+    quiet = person.main.get_by_role("region", name=person.words.match("Heures calmes"))
+    return quiet.get_by_label(person.words.match_label(french))
