@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.alerts.calls import change_voice
-from api.alerts.health_consent import erase_health_texts, note_health_consent
+from api.alerts.health_consent import erase_health_texts, list_revealing, note_health_consent
 from api.alerts.schemas import AlertChange, NewAlert
 from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
 from api.alerts.targets import build_targets, find_watched_desks, get_prefecture_id, read_limits
@@ -78,9 +78,10 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     record_desk_changes(session, alert, "alert changed")
     if not (alert.enabled and _list_desk_ids(targets) == _list_desk_ids(alert.targets)):
         alert.watched_since = clock()
-    had_consent, alert.targets = alert.consented_at is not None, targets
+    consented = list_revealing(alert.targets) if alert.consented_at else set()
+    alert.targets = targets
     note_health_consent(alert, targets)
-    if had_consent:  # also where another desk needs one now
+    if consented - list_revealing(targets):
         erase_health_texts(session, alert.user_id)
     alert.limits_version += 1
     alert.enabled, alert.awaits_watch = enabled, waiting

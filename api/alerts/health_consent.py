@@ -1,11 +1,11 @@
 """Explicit consent to an alert for desks whose names reveal health (GDPR, Article 9(2)(a))."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, selectinload
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import NewAlert
@@ -57,35 +57,44 @@ def note_ordered_consent(alert: Alert, given_at: datetime) -> None:
         alert.consent = {HEALTH: describe_consent(HEALTH, "order", given_at)}
 
 
-def erase_health_texts(session: Session, user_id: UUID) -> None:
+def list_revealing(targets: list[AlertTarget]) -> set[str]:
+    """Return the desks of an alert's targets to which it needs consent."""
+    return {desk.id for desk in _find_revealing_targets(targets)}
+
+
+def erase_health_texts(session: Session, user_id: UUID, kinds: Collection[str] = _OF_ANY_DESK) -> None:
     """Erase messages' texts and notices about desks whose names reveal health, where no open alert has consent to them.
 
     Call it where such a consent ends, and again within two days: rows that a worker holds meanwhile are left out, as
-    it may wait for the user's row.
+    it may wait for the user's row. `kinds`: those that are erased whatever desk they speak of.
     """
     session.flush()
     ended = _list_without_consent(session, user_id)
-    names = sa.cast(Notification.params, sa.Text)
-    said = sa.or_(
-        Notification.kind.in_(_OF_ANY_DESK), *(names.contains(f'"{each}"', autoescape=True) for each in ended)
+    named = aliased(Notification)
+    # Several alerts may have left as one message, whose words each of their rows has
+    same = sa.exists().where(
+        named.user_id == user_id,
+        _names(named, ended),
+        sa.or_(named.text == Notification.text, named.provider_id == Notification.provider_id),
     )
     mine = sa.select(Notification.id).where(
         Notification.user_id == user_id,
         Notification.text.is_not(None),
         Notification.state.not_in((State.PENDING, State.SENDING)),
-        said,
+        sa.or_(Notification.kind.in_(kinds), _names(Notification, ended), same),
     )
-    found = session.scalars(mine.with_for_update(skip_locked=True)).all()
-    # Several alerts may have left as one message, whose words each of their rows has
-    words = sa.select(Notification.text).where(is_any_of(Notification.id, found))
-    same = sa.and_(Notification.user_id == user_id, Notification.text.in_(words))
+    found = session.scalars(mine.with_for_update(skip_locked=True, of=Notification)).all()
     session.execute(
-        sa.update(Notification)
-        .where(sa.or_(is_any_of(Notification.id, found), same))
-        .values(title=None, text=None)
+        sa.update(Notification).where(is_any_of(Notification.id, found)).values(title=None, text=None)
     )
     detections = sa.select(Detection.id).where(Detection.desk_id.in_(ended))
     session.execute(sa.delete(Notice).where(Notice.user_id == user_id, Notice.detection_id.in_(detections)))
+
+
+def _names(row: type[Notification], desk_ids: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a message's row names one of these desks."""
+    params = sa.cast(row.params, sa.Text)
+    return sa.or_(sa.false(), *(params.contains(f'"{each}"', autoescape=True) for each in desk_ids))
 
 
 def _list_without_consent(session: Session, user_id: UUID) -> list[str]:
@@ -95,7 +104,7 @@ def _list_without_consent(session: Session, user_id: UUID) -> list[str]:
         .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.consented_at.is_not(None))
         .options(selectinload(Alert.targets))
     )
-    kept = {desk.id for alert in consented for desk in _find_revealing_targets(alert.targets)}
+    kept = {desk_id for alert in consented for desk_id in list_revealing(alert.targets)}
     return [each.id for each in desks().values() if each.reveals_health and each.id not in kept]
 
 

@@ -56,13 +56,20 @@ def erase_messages() -> dict[str, int]:
 
 
 def _erase_without_consent() -> None:
-    since = clock() - _LATELY  # an edit that ends a consent leaves no trace of it on the alert
-    ended = sa.select(Alert.user_id).where(sa.or_(Alert.closed_at > since, Alert.updated_at > since))
+    since = clock() - _LATELY
+    ended = sa.and_(Alert.closed_at > since, Alert.consented_at.is_not(None))
+    edited = Alert.updated_at > since  # an edit that ends a consent leaves no trace of it on the alert
+    users = sa.select(Alert.user_id, sa.func.bool_or(sa.func.coalesce(ended, False))).where(
+        sa.or_(ended, edited)
+    )
     with session() as s:
-        user_ids = s.scalars(ended.distinct()).all()
-    for user_id in user_ids:
+        found = s.execute(users.group_by(Alert.user_id)).all()
+    for user_id, has_ended in found:
         with session() as s:
-            erase_health_texts(s, user_id)
+            if has_ended:
+                erase_health_texts(s, user_id)
+            else:
+                erase_health_texts(s, user_id, kinds=())
 
 
 def _find_begin() -> UUID:

@@ -194,3 +194,19 @@ def test_what_was_on_its_way_when_an_edit_ended_the_consent_loses_its_text_withi
     frozen.shift(86400)
     jobs.erase_messages()
     assert read_texts() == set()
+
+
+def test_who_edits_an_alert_without_consent_keeps_texts(camille: Person) -> None:
+    _, made = create(camille, **BY_PROCEDURE)
+    keys = {tell(camille, "bot_reply"), tell(camille, "slot_gone"), tell(camille, desk_id=OTHER)}
+    assert camille.patch(f"/api/alerts/{made['id']}", {"name": "Pour ma sœur"}).status_code == 200
+    jobs.erase_messages()
+    assert read_texts() == keys
+
+
+def test_an_edit_that_leaves_the_desk_keeps_texts(camille: Person) -> None:
+    _, made = create(camille, **BY_NAME, acceptHealth=True)
+    keys = {tell(camille, "bot_reply"), tell(camille, desk_id=BOBIGNY)}
+    more = {"deskIds": [BOBIGNY, "bobigny_93/naturalisation"], "acceptHealth": True}
+    assert camille.patch(f"/api/alerts/{made['id']}", more).status_code == 200
+    assert read_texts() == keys
