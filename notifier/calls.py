@@ -184,7 +184,7 @@ def _was_called(now: datetime) -> sa.Exists:
         row.user_id == Alert.user_id,
         row.kind == SLOT_CALL,
         row.created_at > now - max(_LONGEST_WAIT, timedelta(seconds=_CALL_EVERY_SECONDS())),
-        sa.or_(row.state == State.PENDING, _rings_or_rang(now)),
+        sa.or_(row.state.in_([State.PENDING, State.SENDING]), _rang(now)),
     )
 
 
@@ -197,17 +197,20 @@ def is_called_besides(
     """
     row = Notification
     its = {call_id} if first is None else {call_id, UUID(first)}
+    newer_rings = sa.and_(
+        row.state == State.SENDING, row.id > call_id
+    )  # of two at once the newer one is made
     other = sa.exists().where(
-        row.user_id == user_id, row.kind == SLOT_CALL, row.id.not_in(its), _rings_or_rang(now)
+        row.user_id == user_id, row.kind == SLOT_CALL, row.id.not_in(its), sa.or_(newer_rings, _rang(now))
     )
     return bool(session.scalar(sa.select(other)))
 
 
-def _rings_or_rang(now: datetime) -> sa.ColumnElement[bool]:
-    """Return the condition that a call is being made, or was, or may have been, within CALL_EVERY_SECONDS."""
+def _rang(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a call was made, or may have been, within CALL_EVERY_SECONDS."""
     row, since = Notification, now - timedelta(seconds=_CALL_EVERY_SECONDS())
     may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
-    return sa.or_(row.state == State.SENDING, sa.func.coalesce(row.accepted_at, may_have) > since)
+    return sa.func.coalesce(row.accepted_at, may_have) > since
 
 
 def _select_hours() -> tuple[Any, ...]:

@@ -419,6 +419,18 @@ def test_a_call_is_not_made_within_an_hour_of_another(whole: Any) -> None:
     assert len(whole.messages("voice")) == 2
 
 
+def test_of_two_calls_at_once_one_is_made(whole: Any) -> None:
+    callee()
+    matched(detection())
+    (waiting,) = planned()
+    change(Notification, waiting, created_at=clock() - timedelta(hours=25))
+    matched(detection(slots(place="2")))
+    (newer,) = planned()
+    deliver(str(waiting), str(newer))
+    assert {row.state for row in calls()} == {State.SENT, State.SKIPPED}
+    assert len(whole.messages("voice")) == 1
+
+
 def test_no_sms_follows_where_sms_are_switched_off(whole: Any) -> None:
     who = person(channels=(Channel.SMS,), enabled=False)
     change(User, who.id, **ALL_DAY)
