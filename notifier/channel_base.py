@@ -1,4 +1,4 @@
-"""What the providers of the channels are handed and give back."""
+"""Messages as rendered and as sent, and acceptances: the arguments and results of the channels' providers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -24,7 +24,7 @@ class Priority(StrEnum):
     BULK = "bulk"
 
 
-FORGOTTEN = ""  # stands for an address that was erased
+FORGOTTEN = ""  # in place of an erased address
 PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
 RECEIPTS = "receipts"
 

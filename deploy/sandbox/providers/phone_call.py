@@ -1,4 +1,4 @@
-"""One call of Twilio's stand-in: it rings, and a person or a machine answers and hears its texts, or nobody does.
+"""One call of Twilio's stand-in: it rings; a person or a machine hears its texts, or it ends unanswered.
 
 https://www.twilio.com/docs/voice/twiml
 https://www.twilio.com/docs/voice/api/call-resource#call-status-values
