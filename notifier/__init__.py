@@ -168,12 +168,11 @@ def repeat_alarm(session: "Session", incident: "Incident", now: datetime) -> lis
 
 
 def mark_gone_slots(session: "Session") -> list[UUID]:
-    """Write the edits of messages whose slots are gone, or open again; return what to `nudge` after the commit."""
+    """Write the edits of messages whose slots are gone; return what to `nudge` after the commit."""
     from api.models.database_clock import database_clock  # noqa: PLC0415 -- late, so that importing us costs nothing
-    from notifier import gone_slots, reopened_slots  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import message_edits  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    now = database_clock(session)
-    return gone_slots.mark_gone_slots(session, now) + reopened_slots.mark_reopened_slots(session, now)
+    return message_edits.mark_gone_slots(session, database_clock(session))
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of, session
 from api.models.database_clock import database_clock
-from api.models.notification import MatchSlot, Notification, NotificationMatch, State
+from api.models.notification import MatchSlot, Notification, NotificationMatch, State, is_told
 from api.models.slot_ids import announced_ids
 from api.models.user import Channel
 from configs.clock import clock
@@ -21,8 +21,6 @@ from configs.startup import exit_on_config_error
 from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
 from notifier.notification_writer import next_nudge
-
-_SAID = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:
@@ -56,7 +54,7 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
             other.kind == Notification.kind,
             announced_ids(said).overlaps(announced_ids(slot)),
         )
-        .where(other.state.in_(_SAID), is_any_of(Notification.id, [row.id for row in rows]))
+        .where(is_told(other), is_any_of(Notification.id, [row.id for row in rows]))
     )
     return set(session.scalars(query))
 

@@ -57,7 +57,7 @@ def match(detection_id: str) -> None:
     mine = _inline_claim()
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            matched = match_service.match_or_part(opened, key, database_clock(), mine)
+            matched = match_service.match_detection(opened, key, database_clock(), mine, CROWD_ALERTS())
         nudges.match_parts(key, matched.parts, matched.times)
         _send(matched.written, mine)
 
@@ -86,7 +86,7 @@ def catch_up(alert_id: str) -> None:
 
 @_patient
 def rearm(desk_id: str) -> None:
-    """Match a desk's open slots with alerts that were not notified of them, or of an earlier opening long ago.
+    """Match a desk's open slots with alerts that were not notified of them.
 
     Where there are very many such alerts, each part of them is a job of its own.
     """
@@ -106,9 +106,7 @@ def tell_open(desk_id: str, *alert_ids: str) -> None:
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
     mine = _inline_claim()
     with session() as opened:
-        written = match_service.match_open(
-            opened, desk_id, database_clock(), alert_ids, mine, in_crowd=in_crowd
-        )
+        written = match_service.match(opened, desk_id, database_clock(), alert_ids, mine, in_crowd=in_crowd)
     _send(written, mine)
 
 

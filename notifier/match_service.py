@@ -1,6 +1,6 @@
-"""Transactions of matching: a detection, an alert that catches up, a desk whose slots are still open."""
+"""Matching: open slots by waiting alerts, less what each was told of; one transaction of a desk at a time."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -11,39 +11,32 @@ from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
-from api.models.notification import Match
-from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.constants import Constant
 from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
-from notifier.held_back import find_held_back, write_held_back
 from notifier.match_log import log_when_committed
 from notifier.matching import (
-    RETELL_SECONDS,
-    Announced,
-    AnySlot,
     Candidate,
     OpenedSlot,
     WantedSlots,
-    already_notified,
     candidates,
-    describe_gone,
-    earlier_openings,
-    read_announced,
+    read_matched,
+    select_alike,
     select_slots,
     slot_moment,
 )
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
 from notifier.notification_writer import MatchResult, next_nudge, write
 from notifier.open_slots import OpenSlots
-from notifier.recipients import recipients
+from notifier.recipients import Recipient, recipients
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
 CROWD_ALERTS = Constant("CROWD_ALERTS", 50)
 
-SeenSlot = tuple[SlotRow, list[int], list[int]]  # with its earlier openings
-
+# A message that failed or bounced told nobody; but one that would end so again is not written in each round.
+_TRY_AGAIN = timedelta(minutes=30)
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
 
 
@@ -56,18 +49,39 @@ class Matched:
     times: int = 0  # how often the detection was nudged before
 
 
-def match_detection(session: Session, detection_id: UUID, now: datetime) -> list[UUID]:
-    """Match a detection, once; return the ids of the notifications to deliver."""
-    detection = _take_unmatched(session, detection_id, now)
-    if detection is None:
-        return []
-    return _write_result(session, detection, candidates(session, detection, detection.seen_at), now)
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a desk is matched: a detection, or else a `round` over all that is open, also for one alert that changed.
+
+    Messages name the detection, in a round the desk's latest. `entitled_at` is when their users must hold a plan.
+    """
+
+    detection: Detection
+    entitled_at: datetime
+    is_round: bool
+
+    @classmethod
+    def of(cls, detection: Detection) -> "Occasion":
+        """Return the occasion of a detection: its own slots, and whoever held a plan when they were seen."""
+        return cls(detection, detection.seen_at, is_round=False)
 
 
-def match_or_part(
-    session: Session, detection_id: UUID, now: datetime, inline: InlineClaim | None = None
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """What is to be written: wishes, and the contacts by which their users are reached."""
+
+    wishes: list[WantedSlots] = field(default_factory=list)
+    reached: list[Recipient] = field(default_factory=list)
+
+
+def match_detection(
+    session: Session,
+    detection_id: UUID,
+    now: datetime,
+    inline: InlineClaim | None = None,
+    most: int | None = None,
 ) -> Matched:
-    """Match a detection, or put the waiting alerts into parts where they are many.
+    """Match a detection, once, or put the waiting alerts into parts where they are more than `most`.
 
     Of parts that were made before, those that are not matched yet are returned. Notifications that `inline` takes are
     not among those to deliver.
@@ -75,10 +89,10 @@ def match_or_part(
     detection = _take_unmatched(session, detection_id, now)
     if detection is None:
         return Matched()
-    many = CROWD_ALERTS()
-    found = candidates(session, detection, detection.seen_at, most=many)
-    if len(found) <= many:
-        return Matched(_write_result(session, detection, found, now, inline))
+    found = candidates(session, detection, detection.seen_at, most=most)
+    if most is None or len(found) <= most:
+        occasion = Occasion.of(detection)
+        return Matched(_write(session, occasion, _find_untold(session, occasion, found, now), now, inline))
     detection.matched_at = None  # its parts will be
     detection.next_nudge_at = next_nudge(now, detection.nudges)
     numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
@@ -99,105 +113,157 @@ def match_part(
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
-    return _write_result(session, detection, found, now, inline, in_crowd=True)
+    occasion = Occasion.of(detection)
+    untold = _find_untold(session, occasion, found, now)
+    return _write(session, occasion, untold, now, inline, in_crowd=True)
 
 
-def match_open(
+def match(
     session: Session,
     desk_id: str,
     now: datetime,
-    alert_ids: Collection[UUID] | None = None,
+    alerts: Collection[UUID] | None = None,
     inline: InlineClaim | None = None,
     *,
     in_crowd: bool = False,
 ) -> list[UUID]:
-    """Match a desk's open slots with some alerts, or with all that were not notified; return what to deliver.
+    """Match a desk's open slots with some alerts, or with all; return the notifications to deliver.
 
-    The notifications name the desk's latest detection. Users must be entitled now. The desk's lock is taken only
-    where there is something to write, and only these alerts and slots are read again under it.
+    The desk's lock is taken only where there is something to write, and only these alerts and slots are read again
+    under it.
     """
-    found = find_untold(session, desk_id, now, alert_ids)
+    found = find_untold(session, desk_id, now, alerts)
     if not found:
         return []
     session.execute(sa.select(_lock(sa.literal(desk_id))))
-    wanted = sorted({slot for wish in found for slot in wish.slots})
-    detection, wishes = _find_candidates(session, desk_id, now, [wish.alert_id for wish in found], wanted)
-    if detection is None or not wishes:
+    occasion = _begin_round(session, desk_id, now)
+    if occasion is None:
         return []
-    told_of = SlotRow.id == sa.any_(_bigints({slot for wish in wishes for slot in wish.slots}))
-    slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
-    reached = recipients(session, {wish.user_id for wish in wishes}, now)
-    seen_at = max(slot.seen_at for slot in slots)
-    result = MatchResult(detection, wishes, reached, seen_at, slots, late=True, in_crowd=in_crowd)
-    return _write_matches(session, result, now, inline)
+    waiting = candidates(session, occasion.detection, now, [wish.alert_id for wish in found])
+    slots = {slot for wish in found for slot in wish.slots}
+    untold = _find_untold(session, occasion, waiting, now, slots)
+    return _write(session, occasion, untold, now, inline, in_crowd=in_crowd)
 
 
 def find_untold(
-    session: Session, desk_id: str, now: datetime, alert_ids: Collection[UUID] | None = None
+    session: Session, desk_id: str, now: datetime, alerts: Collection[UUID] | None = None
 ) -> list[WantedSlots]:
-    """Return the alerts to notify, each with the desk's open slots; takes no lock, so the result may be out of date.
+    """Return the alerts that a desk's open slots are to be written for, those of higher plans in front.
 
-    Where no alerts are named, those of users without a reachable contact are left out: each round would find them
-    again, and people with higher plans are in front.
+    It takes no lock, so the result may be out of date.
     """
-    _, wishes = _find_candidates(session, desk_id, now, alert_ids)
-    if alert_ids is not None or not wishes:
-        return wishes
-    reached = recipients(session, {wish.user_id for wish in wishes}, now)
-    ranks = {each.user_id: each.plan_rank for each in reached}
-    kept = [wish for wish in wishes if wish.user_id in ranks]
-    return sorted(kept, key=lambda wish: -ranks[wish.user_id])
+    occasion = _begin_round(session, desk_id, now)
+    if occasion is None:
+        return []
+    waiting = candidates(session, occasion.detection, now, alerts)
+    untold = _find_untold(session, occasion, waiting, now, is_patient=alerts is None)
+    ranks = {each.user_id: each.plan_rank for each in untold.reached}
+    return sorted(untold.wishes, key=lambda wish: -ranks.get(wish.user_id, 0))
 
 
-def _find_candidates(
+def _begin_round(session: Session, desk_id: str, now: datetime) -> Occasion | None:
+    newest = sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc())
+    detection = session.scalar(newest.limit(1))
+    return Occasion(detection, now, is_round=True) if detection else None
+
+
+def _find_untold(
     session: Session,
-    desk_id: str,
+    occasion: Occasion,
+    found: list[Candidate],
     now: datetime,
-    alert_ids: Collection[UUID] | None,
     slot_ids: Collection[int] | None = None,
-) -> tuple[Detection | None, list[WantedSlots]]:
-    newest = (
-        sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc()).limit(1)
-    )
-    detection = session.scalar(newest)
-    if detection is None:
-        return None, []
-    slots = _confirmed_slots(session, detection, now, slot_ids)
-    found = candidates(session, detection, now, alert_ids) if slots.ids else []
-    return detection, _wishes(session, detection, slots, found, now)
+    *,
+    is_patient: bool = False,
+) -> Untold:
+    """Return what the alerts want of the open slots and were not told of; `is_patient`: nor were tried to be lately.
+
+    A user whom no contact reaches is matched all the same, which makes a notice; but once.
+    """
+    slots = _read_slots(session, occasion, now, slot_ids) if found else None
+    if slots is None or not slots.ids:
+        return Untold()
+    tried = now - _TRY_AGAIN if is_patient else now
+    matched = read_matched(session, slots, {each.alert_id for each in found}, now, tried_since=tried)
+    wishes = select_slots(found, slots, matched)
+    if not wishes:
+        return Untold()
+    reached = recipients(session, {wish.user_id for wish in wishes}, occasion.entitled_at)
+    users = {each.user_id for each in reached}
+    return Untold([wish for wish in wishes if wish.is_new or wish.user_id in users], reached)
 
 
-def _confirmed_slots(
-    session: Session, detection: Detection, now: datetime, slot_ids: Collection[int] | None
+def _read_slots(
+    session: Session, occasion: Occasion, now: datetime, slot_ids: Collection[int] | None
 ) -> OpenSlots:
-    """Return a desk's open slots that were seen lately, or those among some."""
+    """Return a desk's open slots that were seen lately, or those among some; of a detection its own."""
+    detection = occasion.detection
+    if occasion.is_round:
+        confirmed = SlotRow.seen_at > now - timedelta(seconds=UNCONFIRMED_SECONDS())
+        chosen = sa.and_(SlotRow.desk_id == detection.desk_id, confirmed)
+    else:
+        saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == detection.id)
+        chosen = sa.and_(SlotRow.id.in_(saw), ~_is_detected_after(detection))
     columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
-    confirmed = now - timedelta(seconds=UNCONFIRMED_SECONDS())
-    query = sa.select(*columns, *earlier_openings()).where(
-        SlotRow.desk_id == detection.desk_id, SlotRow.gone_at.is_(None), SlotRow.seen_at > confirmed
-    )
+    query = sa.select(*columns, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
     if slot_ids is not None:
         query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
-    rows = session.execute(query, describe_gone(_retold_since(now)))
-    return _describe_slots(detection, [(OpenedSlot(*row[:-2]), row[-2], row[-1]) for row in rows])
-
-
-def _describe_slots(detection: Detection, rows: Sequence[tuple[AnySlot, list[int], list[int]]]) -> OpenSlots:
+    rows = [(OpenedSlot(*row[:-1]), row[-1]) for row in session.execute(query)]
     zone = location_of(detection.desk_id, detection.prefecture_id).zone
     return OpenSlots(
-        {slot.id: slot_moment(slot, zone, detection.site) for slot, _, _ in rows},
-        min((slot.opened_at for slot, _, _ in rows), default=detection.seen_at),
-        {slot.id: same for slot, same, _ in rows if same},
-        {slot.id: unknown_hours for slot, _, unknown_hours in rows if unknown_hours},
+        {slot.id: slot_moment(slot, zone, detection.site) for slot, _ in rows},
+        min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
+        {slot.id: alike for slot, alike in rows if alike},
     )
 
 
-def _retold_since(now: datetime) -> datetime:
-    return now - timedelta(seconds=RETELL_SECONDS)
+def _is_detected_after(detection: Detection) -> sa.Exists:
+    """Return the condition that a slot returned, and is the later detection's to tell: parts of both run at once."""
+    later = sa.tuple_(Detection.seen_at, Detection.id) > sa.tuple_(
+        sa.literal(detection.seen_at), sa.literal(detection.id, sa.Uuid())
+    )
+    return sa.exists().where(
+        DetectionSlot.slot_id == SlotRow.id, Detection.id == DetectionSlot.detection_id, later
+    )
 
 
 def _bigints(ids: Collection[int]) -> sa.BindParameter[list[int]]:
     return sa.literal(list(ids), ARRAY(sa.BigInteger()))
+
+
+def _write(
+    session: Session,
+    occasion: Occasion,
+    untold: Untold,
+    now: datetime,
+    inline: InlineClaim | None = None,
+    *,
+    in_crowd: bool = False,
+) -> list[UUID]:
+    """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
+    detection, waiting, taken = occasion.detection, list[UUID](), 0
+    if untold.wishes:
+        told_of = SlotRow.id == sa.any_(_bigints({slot for wish in untold.wishes for slot in wish.slots}))
+        slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
+        seen_at = max(slot.seen_at for slot in slots) if occasion.is_round else detection.seen_at
+        result = MatchResult(
+            detection,
+            untold.wishes,
+            untold.reached,
+            seen_at,
+            slots,
+            late=occasion.is_round,
+            in_crowd=in_crowd,
+        )
+        written = write(session, result, now, inline)
+        waiting, taken = written.waiting, len(written.inline)
+    elif occasion.is_round:
+        return []
+    log_when_committed(
+        session, "matched", detection=str(detection.id), desk=detection.desk_id, alerts=len(untold.wishes),
+        notifications=len(waiting) + taken, late=occasion.is_round,
+    )  # fmt: skip
+    return waiting
 
 
 def desks_of(session: Session, alert_id: UUID) -> list[str]:
@@ -257,102 +323,3 @@ def _update_unmatched() -> sa.Executable:
         .returning(Detection, _lock(Detection.desk_id))
     )
     return mine.execution_options(synchronize_session=False, prepare=True)
-
-
-def _write_result(
-    session: Session,
-    detection: Detection,
-    found: list[Candidate],
-    now: datetime,
-    inline: InlineClaim | None = None,
-    *,
-    in_crowd: bool = False,
-) -> list[UUID]:
-    if not found:
-        _log_nothing(session, detection)
-        return []
-    since, alert_ids = _retold_since(now), {each.alert_id for each in found}
-    rows, was_matched = read_seen_slots(session, detection, since, in_crowd=in_crowd)
-    slots = _describe_slots(detection, rows)
-    first = detection.seen_at if _are_new(detection, rows) else None
-    announced = {}
-    if was_matched or first is None:
-        announced = read_announced(session, detection.desk_id, slots, alert_ids, since, first=first)
-    gone = slots.find_bits({slot.id for slot, _, _ in rows if slot.gone_at})
-    known = {each: announced.get(each, Announced()).known | gone for each in alert_ids}
-    wishes = select_slots(found, slots, known)
-    told = {wish.user_id for wish in wishes}
-    rest = [each for each in found if each.user_id not in told]
-    if held := find_held_back(rest, slots, announced):
-        write_held_back(session, detection, held, recipients(session, held, detection.seen_at), now)
-    if not wishes:
-        _log_nothing(session, detection)
-        return []
-    reached = recipients(session, told, detection.seen_at)
-    open_ones = [slot for slot, _, _ in rows if slot.gone_at is None]
-    result = MatchResult(detection, wishes, reached, detection.seen_at, open_ones, in_crowd=in_crowd)
-    return _write_matches(session, result, now, inline)
-
-
-def _write_matches(
-    session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None
-) -> list[UUID]:
-    """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
-    written = write(session, result, now, inline)
-    log_when_committed(
-        session, "matched", detection=str(result.detection.id), desk=result.detection.desk_id,
-        alerts=len(result.wishes), notifications=len(written.waiting) + len(written.inline), late=result.late,
-    )  # fmt: skip
-    return written.waiting
-
-
-def _log_nothing(session: Session, detection: Detection) -> None:
-    log_when_committed(
-        session, "matched", detection=str(detection.id), desk=detection.desk_id, alerts=0, notifications=0
-    )
-
-
-def read_seen_slots(
-    session: Session, detection: Detection, since: datetime, *, in_crowd: bool = False
-) -> tuple[list[SeenSlot], bool]:
-    """Return the slots that a detection saw, in their order, with their `earlier_openings`.
-
-    Those that are gone are among them, except an unknown hour that was replaced by known ones: another detection has
-    these. Second, whether anything may have been matched with this detection or a later one of its desk; in a crowd
-    other parts have been.
-    """
-    given = describe_gone(since) | {"detection_id": detection.id}
-    later = {} if in_crowd else {"desk_id": detection.desk_id, "seen_at": detection.seen_at}
-    rows = session.execute(_select_seen(in_crowd=in_crowd), given | later).all()
-    return [(row[0], row[1], row[2]) for row in rows], any(row[3] for row in rows)
-
-
-def _are_new(detection: Detection, rows: Sequence[SeenSlot]) -> bool:
-    """Whether only what was matched with this detection, or a later one of its desk, can have announced the slots."""
-    return not any(same or unknown or slot.opened_at < detection.seen_at for slot, same, unknown in rows)
-
-
-@lru_cache(maxsize=2)
-def _select_seen(*, in_crowd: bool) -> sa.Select[SlotRow, list[int], list[int], bool]:
-    saw = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == sa.bindparam("detection_id"))
-    replaced = SlotRow.gone_reason.is_not_distinct_from(GoneReason.SUPERSEDED)
-    was_matched = sa.true() if in_crowd else _was_matched()
-    query = sa.select(SlotRow, *earlier_openings(), was_matched).where(SlotRow.id.in_(saw), ~replaced)
-    return query.order_by(SlotRow.id).execution_options(prepare=True)
-
-
-def _was_matched() -> sa.ColumnElement[bool]:
-    instant = sa.bindparam("seen_at", type_=sa.DateTime(timezone=True))
-    later = Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= instant
-    return sa.exists().where(Match.detection_id == Detection.id, *later).correlate(None)
-
-
-def _wishes(
-    session: Session, detection: Detection, slots: OpenSlots, found: list[Candidate], now: datetime
-) -> list[WantedSlots]:
-    if not found or not slots.ids:
-        return []
-    alert_ids = {each.alert_id for each in found}
-    return select_slots(
-        found, slots, already_notified(session, detection.desk_id, slots, alert_ids, _retold_since(now))
-    )

@@ -15,31 +15,20 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray, is_any_given
-from api.models.database_clock import CLOCKS_DIFFER
-from api.models.notification import (
-    Match,
-    MatchSlot,
-    Notification,
-    NotificationMatch,
-    State,
-    waits_as_wished,
-)
+from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State, is_told
 from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import announced_ids, write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
-from notifier.delivery.retry_policy import USED_UP
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
 
-# One alert is not notified of the same slot twice within this time
-RETELL_SECONDS = 1800
+# How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
+_CLOCKS_DIFFER = timedelta(days=1)
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
-# A notification that ended so was never sent.
-_UNSAID = (State.EXPIRED, State.SKIPPED)
 
 
 class OpenedSlot(NamedTuple):
@@ -65,19 +54,17 @@ class Candidate(NamedTuple):
     name: str | None = None
 
 
-class Announced(NamedTuple):
-    """The open slots that an alert needs no notification of, as bits.
+class MatchedBits(NamedTuple):
+    """The open slots that an alert was matched with, as bits: those that a message tells of, and all.
 
-    It was told of `told` themselves, and within the last half hour of an earlier opening of `lately`.
+    The others were matched while no contact was in use, or their messages ended otherwise.
     """
 
     told: int = 0
-    lately: int = 0
+    matched: int = 0
 
-    @property
-    def known(self) -> int:
-        """Return all of them."""
-        return self.told | self.lately
+
+_NOTHING = MatchedBits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +77,7 @@ class WantedSlots:
     language: str | None
     slots: tuple[int, ...]
     name: str | None = None
+    is_new: bool = True  # it was not matched with all of them before
 
 
 def candidates(
@@ -179,15 +167,13 @@ def _is_entitled() -> sa.ColumnElement[bool]:
     )
 
 
-def earlier_openings() -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[list[int]]]:
-    """Return two columns for an open slot: the ids of gone slots that count as the same. See `describe_gone`.
+def select_alike() -> sa.ColumnElement[list[int]]:
+    """Return a column for an open slot: the ids of gone slots of its place that count as the same.
 
-    First the earlier openings of the same desk, place and moment that were open lately.
-    Then those of its place that was open, at unknown hours, until this hour was seen; and of a place that is open at
-    unknown hours again, the hours that lapsed meanwhile (docs/decisions/superseded-slots.md).
+    They are those of its place that was open, at unknown hours, until this hour was seen; and of a place that is open
+    at unknown hours again, the hours that lapsed meanwhile (docs/decisions/superseded-slots.md).
     """
     before = aliased(SlotRow)
-    same = before.moment == SlotRow.moment, before.gone_at > _instant("gone_since")
     unknown_hours = (
         before.moment == "open",
         before.gone_reason == GoneReason.SUPERSEDED,
@@ -200,15 +186,7 @@ def earlier_openings() -> tuple[sa.ColumnElement[list[int]], sa.ColumnElement[li
     )
     # By CASE: for an hour, which most slots are, the rows of its place are not read.
     known_hours = sa.case((SlotRow.moment == "open", _gone_ids(before, *lapsed)))
-    return _gone_ids(before, *same), _gone_ids(before, *unknown_hours).op("||")(known_hours)
-
-
-def describe_gone(since: datetime) -> dict[str, Any]:
-    """Return what `earlier_openings` are asked with: openings that were open `since` then.
-
-    Alerts are sent while a slot is open, and the clocks of crawler and notifier differ by less than half of that time.
-    """
-    return {"gone_since": since - timedelta(seconds=RETELL_SECONDS / 2)}
+    return _gone_ids(before, *unknown_hours).op("||")(known_hours)
 
 
 def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.ColumnElement[list[int]]:
@@ -225,132 +203,75 @@ def _plan_once(alert_ids: Collection[UUID] | None) -> dict[str, bool]:
     return {"prepare": alert_ids is None or len(alert_ids) <= FEW}
 
 
-def already_notified(
-    session: Session, desk_id: str, slots: OpenSlots, alert_ids: Collection[UUID], since: datetime
-) -> dict[UUID, int]:
-    """Return by alert the open slots of a desk that need no notification."""
-    found = read_announced(session, desk_id, slots, alert_ids, since)
-    return {alert_id: each.known for alert_id, each in found.items()}
-
-
-def read_announced(
+def read_matched(
     session: Session,
-    desk_id: str,
     slots: OpenSlots,
     alert_ids: Collection[UUID],
-    since: datetime,
+    now: datetime,
     *,
-    first: datetime | None = None,
-) -> dict[UUID, Announced]:
-    """Return by alert why open slots of a desk need no notification.
+    tried_since: datetime,
+) -> dict[UUID, MatchedBits]:
+    """Return by alert the open slots that it was matched with already; of others nothing.
 
-    Either the alert was told of this very opening, or that the place is open when these were its unknown hours, or
-    of an earlier opening of the same desk, place and moment `since` then. A match whose notifications all expired
-    or were skipped told nobody; one that its provider would not take, nobody since `since`. What a clock that was
-    ahead decided in the future was not decided since then.
-    `first` is when the first detection was seen that can have announced the slots, where that is known.
+    Messages that failed or bounced tell nobody, unless they were written since `tried_since`.
     """
     given = {
-        "desk_id": desk_id, "alert_ids": alert_ids, "since": since, "first": first,
-        "until": since + timedelta(seconds=RETELL_SECONDS) + CLOCKS_DIFFER,
-        "wanted": write_ranges(slots.with_earlier), "earlier": slots.earlier, "oldest": slots.oldest,
-        "longest": timedelta(seconds=RETELL_SECONDS), "has_earlier": bool(slots.same),
+        "alert_ids": alert_ids, "wanted": write_ranges([*slots.ids, *slots.alike_ids]), "tried": tried_since,
+        "oldest": min(slots.oldest, now), "alike": slots.alike_ids, "before": _CLOCKS_DIFFER,
     }  # fmt: skip
-    rows: list[Any] = list(
-        session.execute(
-            _select_notified(first_known=first is not None), given, execution_options=_plan_once(alert_ids)
-        )
-    )
-    told = (row for row in rows if row.before or row.late)
-    return {row.id: _announced(slots, row.before or "", row.late or "") for row in told}
+    rows = session.execute(_select_matched(), given, execution_options=_plan_once(alert_ids))
+    return {
+        row.id: MatchedBits(slots.find_alike(row.told or ""), slots.find_alike(row.matched)) for row in rows
+    }
 
 
-@lru_cache(maxsize=2)
-def _select_notified(*, first_known: bool) -> sa.Select[*tuple[Any, ...]]:
-    lately = MatchSlot.decided_at.between(_instant("since"), _instant("until"))
+@lru_cache(maxsize=1)
+def _select_matched() -> sa.Select[*tuple[Any, ...]]:
     message = sa.join(NotificationMatch, Notification, Notification.id == NotificationMatch.notification_id)
-    said = (
+    failed_lately = sa.and_(
+        Notification.state.in_((State.FAILED, State.BOUNCED)), Notification.matched_at > _instant("tried")
+    )
+    told = (
         sa.exists()
         .select_from(message)
         .where(
             NotificationMatch.match_id == Match.id,
             Notification.matched_at == MatchSlot.decided_at,
             Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
-            Notification.state.not_in(_UNSAID),
-            sa.or_(
-                Notification.state != State.FAILED,
-                Notification.reason.not_like(f"{USED_UP}%"),
-                lately,
-            ),
+            sa.or_(is_told(Notification), failed_lately),
         )
     )
-    # An earlier opening whose message waits (quiet hours, a digest) does not keep a later one from being matched. Most
-    # rounds meet no earlier opening, and ask for no row of it.
-    waits = (
-        sa.exists()
-        .select_from(message)
-        .where(
-            NotificationMatch.match_id == Match.id,
-            Notification.matched_at == MatchSlot.decided_at,
-            waits_as_wished(),
-        )
-    )
-    has_earlier = sa.bindparam("has_earlier", type_=sa.Boolean())
-    told_lately = sa.and_(lately, sa.or_(~has_earlier, ~waits))
-    wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
     ranges = sa.func.range_agg(announced_ids())
-    before, late = (
-        sa.cast(ranges.filter(each), sa.Text).label(name)
-        for name, each in (("before", ~told_lately), ("late", told_lately))
-    )
     # Alert by alert, through the index of both: joined, each part of a crowd would read the matches of all of it.
     asked = (
         sa.func.unnest(sa.bindparam("alert_ids", type_=UuidArray()))
         .table_valued("id", name="asked")
         .render_derived()
     )
-    first = _instant("first") if first_known else _first_teller()
-    openings = sa.select(Detection.id).where(
-        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at >= first
+    wanted = sa.bindparam("wanted", type_=INT8MULTIRANGE())
+    alike = SlotRow.id == sa.any_(sa.bindparam("alike", type_=ARRAY(sa.BigInteger())))
+    oldest = sa.func.least(
+        _instant("oldest"), sa.select(sa.func.min(SlotRow.opened_at)).where(alike).scalar_subquery()
     )
-    told = (
-        sa.select(before, late)
+    before = sa.cast(sa.bindparam("before", type_=sa.Interval()), sa.Interval())
+    matched = (
+        sa.select(
+            sa.cast(ranges.filter(told), sa.Text).label("told"), sa.cast(ranges, sa.Text).label("matched")
+        )
         .select_from(Match)
         .join(MatchSlot, MatchSlot.match_id == Match.id)
-        .where(
-            Match.alert_id == asked.c.id,
-            Match.detection_id == sa.any_(sa.func.array(openings.scalar_subquery())),
-        )
-        .where(announced_ids().overlaps(wanted), said)
-        .lateral("told")
+        .where(Match.alert_id == asked.c.id, Match.decided_at > oldest - before)
+        .where(announced_ids().overlaps(wanted))
+        .having(sa.func.count() > 0)
+        .lateral("matched")
     )
-    return sa.select(asked.c.id, told.c.before, told.c.late).select_from(asked).join(told, sa.true())
-
-
-def _announced(slots: OpenSlots, before: str, late: str) -> Announced:
-    told = slots.find_told(before, lately=False) | slots.find_told(late, lately=False)
-    return Announced(told, slots.find_told(late, lately=True) & ~told)
+    return (
+        sa.select(asked.c.id, matched.c.told, matched.c.matched).select_from(asked).join(matched, sa.true())
+    )
 
 
 def _instant(name: str) -> sa.BindParameter[datetime]:
     return sa.bindparam(name, type_=sa.DateTime(timezone=True))
-
-
-def _first_teller() -> sa.ColumnElement[datetime]:
-    """Return when the first detection was seen whose matches may name one of these slots, or an earlier opening.
-
-    They belong to the detection that opened it, however late that was matched, or to a later one, the newest of its
-    desk.
-    """
-    earlier = sa.select(sa.func.min(SlotRow.opened_at)).where(
-        SlotRow.id == sa.any_(sa.bindparam("earlier", type_=ARRAY(sa.BigInteger())))
-    )
-    oldest = sa.func.least(_instant("oldest"), earlier.scalar_subquery())
-    before = oldest - sa.cast(sa.bindparam("longest", type_=sa.Interval()), sa.Interval())
-    newest = sa.select(sa.func.max(Detection.seen_at)).where(
-        Detection.desk_id == sa.bindparam("desk_id"), Detection.seen_at <= before
-    )
-    return sa.func.coalesce(newest.scalar_subquery(), before)
 
 
 def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
@@ -364,21 +285,23 @@ def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
 
 
 def select_slots(
-    found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, int]
+    found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, MatchedBits]
 ) -> list[WantedSlots]:
     """Return the slots to notify each alert of; alerts without such a slot are left out.
 
-    `found` is ordered by alert, `known` is what `told` returned.
+    `found` is ordered by alert, `known` is what `read_matched` returned.
     """
     wishes = []
     for alert_id, group in groupby(found, key=lambda each: each.alert_id):
         targets = list(group)
-        wanted = 0
+        wanted, before = 0, known.get(alert_id, _NOTHING)
         for each in targets:
             wanted |= slots.find_passing(each.limits)
-        if wanted := wanted & ~known.get(alert_id, 0):
-            first, ids = targets[0], slots.list_ids(wanted)
+        if wanted := wanted & ~before.told:
+            first, ids, is_new = targets[0], slots.list_ids(wanted), bool(wanted & ~before.matched)
             wishes.append(
-                WantedSlots(alert_id, first.user_id, first.limits_version, first.language, ids, first.name)
+                WantedSlots(
+                    alert_id, first.user_id, first.limits_version, first.language, ids, first.name, is_new
+                )
             )
     return wishes

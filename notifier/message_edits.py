@@ -1,11 +1,11 @@
-"""Edits of delivered messages: which messages name some slots, what each of them says now, and how edits are written.
+"""Edits of delivered messages: those in Telegram all of whose slots are gone, and the notices that say the same.
 
-An edit is a notification of its own. A message says "gone" after `slot_gone` and "open again" after `slot_reopened`, by
-turns. Their number is bounded, and the last one always is `slot_gone`.
+A slot is gone once a conclusive check that began RETURN_SECONDS after it went did not show it either; what lapsed is
+not, as no check has shown it. An edit is a notification of its own.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,16 +15,42 @@ from sqlalchemy.orm import Session
 
 from api.models.base import write_array
 from api.models.notification import Priority
+from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
 from notifier.notification_writer import write_to_contacts
 
-GONE, REOPENED = "slot_gone", "slot_reopened"  # the kinds
+GONE = "slot_gone"  # the kind
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
-MOST_EDITS = 5  # of each of the two kinds, for one message
+_MOST = 10_000  # slots of one round
 
-# The matches that named some slots of some desks (`describe_slots`). A match that caught up names the newest detection
-# of its moment, which may be older than the slot.
-TOUCHED = """
+# By desk: what is gone from now on, with what the page may have meant by the same words (a place that is open, and its
+# hours), and when the first of these opened. Both instants are of the crawler's clock.
+_CLOSE = sa.text("""
+WITH closed AS (
+  UPDATE slots SET gone_told_at = :now WHERE id = ANY(ARRAY(
+    SELECT g.id FROM slots g
+    WHERE g.gone_reason IN ('taken', 'past') AND g.gone_told_at IS NULL AND (g.gone_at <= :earliest OR EXISTS (
+      SELECT FROM desks d
+      WHERE d.id = g.desk_id AND d.last_proven_at >= g.gone_at + make_interval(secs => :returns)))
+    ORDER BY g.gone_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
+  ))
+  RETURNING id, desk_id, place_key, moment, opened_at, gone_at
+),
+touched AS (
+  SELECT id, desk_id, opened_at FROM closed WHERE gone_at > :earliest
+  UNION
+  SELECT s.id, s.desk_id, s.opened_at
+  FROM closed c JOIN slots s ON s.desk_id = c.desk_id AND s.place_key = c.place_key
+    AND 'open' IN (c.moment, s.moment)
+  WHERE s.gone_at > :earliest
+)
+SELECT desk_id, min(opened_at) AS since, CAST(range_agg(int8range(id, id, '[]')) AS text) AS slots
+FROM touched GROUP BY desk_id
+""")
+
+# The matches that named some slots of some desks. A match that caught up names the newest detection of its moment,
+# which may be older than the slot.
+_TOUCHED = """
 WITH given AS (
   SELECT * FROM unnest(CAST(:desk_ids AS text[]), CAST(:since AS timestamptz[]), CAST(:slots AS int8multirange[]))
     AS c(desk_id, since, slots)
@@ -37,57 +63,97 @@ named AS (
   JOIN detections n ON n.desk_id = c.desk_id AND n.seen_at >= coalesce(before.seen_at, :earliest)
 ),
 touched AS (
-  SELECT DISTINCT m.id, m.detection_id, m.alert_id, s.decided_at
+  SELECT DISTINCT m.id, s.decided_at
   FROM named n
   JOIN matches m ON m.detection_id = n.id AND m.decided_at > :earliest
   JOIN match_slots s ON s.match_id = m.id AND s.decided_at > :earliest
   WHERE coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && n.slots
 )
 """
-# All alerts that left as one message have its id. `edits.shown` is the edit that the message shows. What expired was
-# not sent, unless its fate is unknown; one that Telegram refused is not tried again.
-_MESSAGES = f"""
-{TOUCHED}
+# All alerts that left as one message have its id.
+_MESSAGES = sa.text(f"""
+{_TOUCHED}
 SELECT DISTINCT o.id, o.contact_id, o.provider_id, o.user_id, o.language, o.accepted_at,
-  o.params ->> 'desk_id' AS desk_id, edits.gone, edits.reopened
+  o.params ->> 'desk_id' AS desk_id
 FROM touched t
 JOIN notification_matches l ON l.match_id = t.id
 JOIN notifications n ON n.id = l.notification_id AND n.matched_at = t.decided_at
 JOIN notifications o ON o.provider = n.provider AND o.provider_id = n.provider_id AND o.contact_id = n.contact_id
   AND o.kind = n.kind
-CROSS JOIN LATERAL (
-  SELECT count(*) FILTER (WHERE e.kind = '{GONE}') AS gone, count(*) FILTER (WHERE e.kind = '{REOPENED}') AS reopened,
-    coalesce(bool_or(e.state IN ('pending', 'sending')), false) AS waits,
-    (array_agg(e.kind ORDER BY e.created_at DESC, e.id DESC)
-      FILTER (WHERE e.state NOT IN ('expired', 'skipped') OR e.unknown_attempts > 0
-        OR e.reason LIKE 'telegram: %'))[1] AS shown
-  FROM notifications e
-  WHERE e.dedupe_key = ANY(ARRAY(
-    SELECT concat(kind, ':', n.contact_id, ':', n.provider_id, ':', number)
-    FROM unnest(ARRAY['{GONE}', '{REOPENED}']) AS kind, generate_series(0, {MOST_EDITS - 1}) AS number
-  ))
-) edits
 WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.accepted_at > :earliest
-  AND n.provider_id ~ '^[0-9]+$' AND edits.gone < {MOST_EDITS}
-"""  # noqa: S608 -- put together from constants
+  AND n.provider_id ~ '^[0-9]+$'
+""")  # noqa: S608 -- put together from constants
+
+# What of these desks is not gone: nor is a place that is open at an unknown hour while one of its hours is, nor an hour
+# while its place is.
+_STILL_OPEN = sa.text("""
+SELECT coalesce(CAST(range_agg(int8range(s.id, s.id, '[]')) AS text), '{}')
+FROM slots s
+WHERE s.desk_id = ANY(CAST(:desk_ids AS text[])) AND (s.gone_at IS NULL OR s.gone_at > :earliest)
+  AND (s.gone_told_at IS NULL AND s.gone_reason IS DISTINCT FROM 'superseded' OR EXISTS (
+    SELECT FROM slots o WHERE o.desk_id = s.desk_id AND o.place_key = s.place_key AND 'open' IN (o.moment, s.moment)
+    AND o.id <> s.id AND o.gone_told_at IS NULL AND o.gone_reason IS DISTINCT FROM 'superseded'
+    AND (o.gone_at IS NULL OR o.gone_at > s.gone_at)))
+""")
+
+_WITH_OPEN_SLOT = sa.text("""
+SELECT DISTINCT n.id
+FROM notifications n
+JOIN notification_matches l ON l.notification_id = n.id
+JOIN match_slots s ON s.match_id = l.match_id AND s.decided_at = n.matched_at
+WHERE n.id = ANY(CAST(:ids AS uuid[]))
+  AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange)
+""")
+
+# Of the users all of whose alerts on a detection have no slot left.
+_MARK_NOTICES = sa.text(f"""
+{_TOUCHED},
+gone AS (
+  SELECT n.id AS detection_id, a.user_id
+  FROM named n
+  JOIN matches m ON m.detection_id = n.id
+  JOIN alerts a ON a.id = m.alert_id
+  JOIN match_slots s ON s.match_id = m.id
+  CROSS JOIN LATERAL (SELECT coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) AS slots) told
+  GROUP BY n.id, a.user_id
+  HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open AS int8multirange))
+)
+UPDATE notices x SET gone_at = :now FROM gone g
+WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS NULL
+""")  # noqa: S608 -- put together from constants
 
 
-def select_messages(condition: str) -> sa.TextClause:
-    """Return the statement for messages in Telegram that name the slots, and whose `edits` meet a condition."""
-    return sa.text(f"{_MESSAGES} AND {condition}")
-
-
-def describe_slots(rows: Sequence[Any], earliest: datetime) -> dict[str, Any]:
-    """Return the parameters of TOUCHED: rows of desk, its slots as ranges, and when the first of these opened."""
-    return {
+def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
+    """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
+    earliest = now - EDITABLE_FOR
+    closing = {"now": now, "returns": RETURN_SECONDS(), "earliest": earliest, "most": _MOST}
+    closed = session.execute(_CLOSE, closing).all()
+    if not closed:
+        return []
+    given = {
         "earliest": earliest,
-        "desk_ids": write_array(row.desk_id for row in rows),
-        "since": write_array(row.since for row in rows),
-        "slots": write_array(row.slots for row in rows),
+        "desk_ids": write_array(row.desk_id for row in closed),
+        "since": write_array(row.since for row in closed),
+        "slots": write_array(row.slots for row in closed),
     }
+    told = session.execute(_MESSAGES, given).all()
+    desk_ids = {row.desk_id for row in (*closed, *told) if row.desk_id}
+    still = session.scalar(_STILL_OPEN, {"desk_ids": write_array(desk_ids), "earliest": earliest})
+    session.execute(_MARK_NOTICES, given | {"open": still, "now": now})
+    ids = write_array(row.id for row in told)
+    still_open = set(session.scalars(_WITH_OPEN_SLOT, {"ids": ids, "open": still}))
+    return _write_edits(session, _group_by_message(told, still_open), now)
 
 
-def write_edits(session: Session, kind: str, messages: Iterable[Sequence[Any]], now: datetime) -> list[UUID]:
+def _group_by_message(rows: Iterable[Any], still_open: set[UUID]) -> list[list[Any]]:
+    """Group the rows of alerts that left as one message; those with a slot that is open are left out."""
+    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
+    for row in rows:
+        messages[row.contact_id, row.provider_id].append(row)
+    return [several for several in messages.values() if not any(row.id in still_open for row in several)]
+
+
+def _write_edits(session: Session, messages: Iterable[list[Any]], now: datetime) -> list[UUID]:
     """Write an edit of each message, which is given by its rows; return the notifications to nudge."""
     edits = [
         {
@@ -100,20 +166,13 @@ def write_edits(session: Session, kind: str, messages: Iterable[Sequence[Any]], 
                 "sent": rows[0].accepted_at.isoformat(),
                 "at": now.isoformat(),
             },
-            "dedupe_key": f"{kind}:{rows[0].contact_id}:{rows[0].provider_id}:{_count_edits(kind, rows[0])}",
+            "dedupe_key": name_edit(rows[0].contact_id, rows[0].provider_id),
         }
         for rows in messages
     ]
-    return write_to_contacts(session, kind, Channel.TELEGRAM, Priority.BULK, edits) if edits else []
+    return write_to_contacts(session, GONE, Channel.TELEGRAM, Priority.BULK, edits) if edits else []
 
 
-def _count_edits(kind: str, row: Any) -> int:
-    return int(row.gone if kind == GONE else row.reopened)
-
-
-def group_by_message(rows: Iterable[Any]) -> list[list[Any]]:
-    """Group the rows of alerts that left as one message."""
-    messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
-    for row in rows:
-        messages[row.contact_id, row.provider_id].append(row)
-    return list(messages.values())
+def name_edit(contact_id: UUID | None, message: str) -> str:
+    """Return the dedupe key of the edit of a message: it is said to be gone once."""
+    return f"{GONE}:{contact_id}:{message}"

@@ -27,7 +27,6 @@ from notifier.content.slot_alert_content import ContentCache
 from notifier.content.text_files import languages_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
-from notifier.earlier_notices import find_informed
 from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
 from notifier.message_times import Hold, lock_times
@@ -195,9 +194,8 @@ def write(
         )
         for each in result.recipients
     ]
-    waiting = {to.user_id for to in result.recipients if to.contact_id in holds}
     contents = inline.contents if inline else ContentCache()
-    notices = _build_notices(session, result, wishes_of, now, waiting=waiting, contents=contents)
+    notices = _build_notices(session, result, wishes_of, contents)
     others = {name: leased.get(name) for name in _LEASE} | notices.list_parameters()
     new = _write(session, result, rows, of_all, others)
     written = [each for each in zip(rows, result.recipients, strict=True) if each[0]["id"] in new]
@@ -241,27 +239,15 @@ def _write(
 
 
 def _build_notices(
-    session: Session,
-    result: MatchResult,
-    wishes_of: Mapping[UUID, list[WantedSlots]],
-    now: datetime,
-    *,
-    waiting: Collection[UUID],
-    contents: ContentCache,
+    session: Session, result: MatchResult, wishes_of: Mapping[UUID, list[WantedSlots]], contents: ContentCache
 ) -> SlotNotices:
-    """Return the notices; none to users who have one of these slots already.
-
-    Users whose messages are `waiting` (quiet hours, a digest) are matched with each opening of a slot that flickers.
-    """
+    """Return the notices; none to users who have one of these slots already."""
     slots = {slot.id: slot for slot in result.slots}
     notices = SlotNotices(result.detection, result.seen_at, slots, contents)
     languages = {each.user_id: each.language for each in result.recipients}
-    silent = [each for each in wishes_of if each not in languages]
-    languages |= read_languages(session, silent)
-    asked = wishes_of if result.late else {each: wishes_of[each] for each in {*silent, *waiting}}
-    informed = find_informed(session, asked, result.slots, now)
+    languages |= read_languages(session, [each for each in wishes_of if each not in languages])
     for user_id, wishes in wishes_of.items():
-        if user_id not in informed:
+        if any(wish.is_new for wish in wishes):
             notices.add(user_id, wishes[0].language or languages.get(user_id, FALLBACK), wishes)
     return notices
 

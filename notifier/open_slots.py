@@ -7,7 +7,7 @@ limits are asked once per day, hour and site.
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,25 +20,18 @@ Bits = dict[Any, int]
 
 @dataclass(slots=True)
 class OpenSlots:
-    """Slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same.
-
-    An alert that was notified of `same`, earlier openings of the same moment, is not notified again for a while. One
-    that was notified of `unknown_hours`, that its place was open then, is not notified again at all. Those of a place
-    that is open at unknown hours again are the hours that lapsed meanwhile.
-    """
+    """Slots of one desk, when the first opened and, by the id of each, the gone ones that count as the same."""
 
     moments: Mapping[int, Moment]
     oldest: datetime
-    same: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    unknown_hours: Mapping[int, Sequence[int]] = field(default_factory=dict)
+    alike: Mapping[int, Sequence[int]] = field(default_factory=dict)
     ids: list[int] = field(init=False)
-    _same: Bits = field(default_factory=lambda: defaultdict(int), init=False)
-    _unknown_hours: Bits = field(default_factory=lambda: defaultdict(int), init=False)
+    _alike: Bits = field(default_factory=lambda: defaultdict(int), init=False)
     _by_day: Bits = field(default_factory=lambda: defaultdict(int), init=False)
     _by_hour: Bits = field(default_factory=lambda: defaultdict(int), init=False)
     _by_site: Bits = field(default_factory=lambda: defaultdict(int), init=False)
     _passing: Bits = field(default_factory=dict, init=False)
-    _told: Bits = field(default_factory=dict, init=False)
+    _found: Bits = field(default_factory=dict, init=False)
     _chosen: dict[int, tuple[int, ...]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -48,20 +41,13 @@ class OpenSlots:
             self._by_day[moment.day] |= bit
             self._by_hour[moment.hour] |= bit
             self._by_site[moment.site] |= bit
-            for gone in self.same.get(slot_id, ()):
-                self._same[gone] |= bit
-            for gone in self.unknown_hours.get(slot_id, ()):
-                self._unknown_hours[gone] |= bit
+            for gone in self.alike.get(slot_id, ()):
+                self._alike[gone] |= bit
 
     @property
-    def with_earlier(self) -> list[int]:
-        """Return the ids of the slots and of all that count as the same."""
-        return [*self.ids, *self.earlier]
-
-    @property
-    def earlier(self) -> list[int]:
-        """Return the ids of all that count as the same."""
-        return [*self._same, *self._unknown_hours]
+    def alike_ids(self) -> list[int]:
+        """Return the ids of the gone slots that count as one of these."""
+        return list(self._alike)
 
     def find_passing(self, limits: Limits) -> int:
         """Return the slots that limits let pass."""
@@ -82,24 +68,18 @@ class OpenSlots:
             self._passing[name, key] = _join(passing)
         return self._passing[name, key]
 
-    def find_told(self, ranges: str, *, lately: bool) -> int:
-        """Return the slots that need no notification after one of these ids; `lately`: within the last half hour."""
-        key = ranges, lately
-        if key not in self._told:
+    def find_alike(self, ranges: str) -> int:
+        """Return the slots that have one of these ids, or count as the same as one."""
+        if ranges not in self._found:
             spans = read_ranges(ranges)
             known = _join(self._between(span) for span in spans)
-            for gone in (self._unknown_hours, self._same) if lately else (self._unknown_hours,):
-                known |= _join(bits for slot_id, bits in gone.items() if _holds(spans, slot_id))
-            self._told[key] = known
-        return self._told[key]
+            known |= _join(bits for slot_id, bits in self._alike.items() if _holds(spans, slot_id))
+            self._found[ranges] = known
+        return self._found[ranges]
 
     def _between(self, span: range) -> int:
         first, end = bisect_left(self.ids, span.start), bisect_left(self.ids, span.stop)
         return ((1 << (end - first)) - 1) << first
-
-    def find_bits(self, ids: Collection[int]) -> int:
-        """Return the slots with these ids."""
-        return _join(1 << number for number, slot_id in enumerate(self.ids) if slot_id in ids)
 
     def list_ids(self, bits: int) -> tuple[int, ...]:
         """Return the ids of slots, in order."""

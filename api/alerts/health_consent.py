@@ -21,7 +21,7 @@ from configs.desk import Desk, Procedure
 from configs.prefecture import Prefecture, desks, prefectures
 
 # Kinds that may speak of any desk of their reader's alerts, and whose rows name none.
-_OF_ANY_DESK = ("slot_gone", "slot_reopened", "slot_answered", "bot_reply", "test_message")
+_OF_ANY_DESK = ("slot_gone", "slot_answered", "bot_reply", "test_message")
 
 
 def check_health_consent(wish: NewAlert, place: Prefecture) -> None:

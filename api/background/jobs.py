@@ -310,7 +310,7 @@ def write_weekly_summaries() -> Counts:
 
 
 def mark_gone_slots() -> Counts:
-    """Edit the messages all of whose slots are gone, and those whose slots are open again."""
+    """Edit the messages all of whose slots are gone, and mark the notices that say the same."""
     return _send(notifier.mark_gone_slots)
 
 

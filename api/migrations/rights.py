@@ -123,13 +123,17 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
     "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
-    "slots": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "slots": {
+        "api": _READ, "background": "SELECT, UPDATE (gone_told_at), DELETE", "crawler": _CHANGE, "notifier": _READ,
+        "reader": _READ,
+    },
     "detections": {
         "api": _READ, "background": _READ, "crawler": _ADD,
         "notifier": "SELECT, UPDATE (matched_at, nudges, next_nudge_at)", "reader": _READ,
     },
-    "detection_slots": {"api": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ},
-    "gone_cursors": {"background": _CHANGE, "reader": _READ},
+    "detection_slots": {
+        "api": _READ, "background": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ,
+    },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"crawler": _ALL, "reader": _READ},
     "desk_landings": {"crawler": _CHANGE, "reader": _READ},

@@ -28,7 +28,7 @@ from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
-from api.models.slot import Detection, DetectionSlot, GoneCursor, SlotRow
+from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.support import SupportRequest
@@ -37,7 +37,7 @@ from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, GoneCursor, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
+    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
     NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,

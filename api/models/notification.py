@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm.util import AliasedClass
 
 from api.models.base import Base, enum_column, new_id
 from api.models.user import Channel, Contact
@@ -50,6 +51,9 @@ class State(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     SKIPPED = "skipped"
+
+
+_TELLS = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED, State.NO_RECEIPT)
 
 
 class HeldFor(StrEnum):
@@ -227,6 +231,13 @@ class Notification(Base):
         ),
         sa.Index("ix_notifications_failed", "failed_at", postgresql_where=sa.text("state = 'failed'")),
     )
+
+
+def is_told(row: type[Notification] | AliasedClass[Notification] = Notification) -> sa.ColumnElement[bool]:
+    """Return the condition that a message tells its reader: it was accepted, is on its way, or may have arrived."""
+    ended = row.state.in_((State.FAILED, State.EXPIRED, State.SKIPPED))
+    may_have_arrived = sa.and_(ended, row.unknown_attempts > 0)
+    return sa.or_(row.state.in_(_TELLS), may_have_arrived)
 
 
 def waits_as_wished() -> sa.ColumnElement[bool]:

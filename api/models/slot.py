@@ -9,6 +9,10 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.desk import DeskState
+from configs.constants import Constant
+
+# A slot that is back so soon after it was gone is the same slot: its row is open again, and nobody is told twice
+RETURN_SECONDS = Constant("RETURN_SECONDS", 300.0)
 
 
 class GoneReason(StrEnum):
@@ -36,6 +40,8 @@ class SlotRow(Base):
     """A bookable moment of a desk, from its first sight to its end.
 
     `moment` is an ISO instant, a date or `open`. It is never null: to a unique index two nulls are different.
+    `gone_told_at` is when messages and notices were told that it is gone: after RETURN_SECONDS, where a check has shown
+    it to be (`taken`, `past`). From then on it does not return.
     """
 
     __tablename__ = "slots"
@@ -52,6 +58,7 @@ class SlotRow(Base):
     seen_at: Mapped[datetime]
     gone_at: Mapped[datetime | None]
     gone_reason: Mapped[GoneReason | None] = mapped_column(enum_column(GoneReason, "gone_reason"))
+    gone_told_at: Mapped[datetime | None]
 
     __table_args__ = (
         sa.CheckConstraint("(gone_at IS NULL) = (gone_reason IS NULL)", name="gone_with_reason"),
@@ -71,6 +78,11 @@ class SlotRow(Base):
             "ix_slots_desk_id_gone_at", "desk_id", "gone_at", postgresql_where=sa.text("gone_at IS NOT NULL")
         ),
         sa.Index("ix_slots_seen_at", "seen_at", postgresql_where=sa.text("gone_at IS NULL")),
+        sa.Index(
+            "ix_slots_gone_untold",
+            "gone_at",
+            postgresql_where=sa.text("gone_reason IN ('taken', 'past') AND gone_told_at IS NULL"),
+        ),
     )
 
 
@@ -119,12 +131,3 @@ class DetectionSlot(Base):
     )
 
     __table_args__ = (sa.Index("ix_detection_slots_slot_id", "slot_id"),)
-
-
-class GoneCursor(Base):
-    """Until when the slots of a desk that went were looked at, for the messages that had announced them."""
-
-    __tablename__ = "gone_cursors"
-
-    desk_id: Mapped[str] = mapped_column(sa.ForeignKey(DeskState.id), primary_key=True)
-    until: Mapped[datetime]

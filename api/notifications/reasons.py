@@ -18,7 +18,6 @@ class Reason(StrEnum):
     TRIED_AGAIN = "tried_again"
     UNCONFIRMED = "unconfirmed"
     SLOTS_GONE = "slots_gone"
-    TOLD_RECENTLY = "told_recently"
     ALERT_STOPPED = "alert_stopped"
     OUTDATED = "outdated"
     UNSUBSCRIBED = "unsubscribed"
@@ -44,7 +43,6 @@ class Reason(StrEnum):
 _HELD_BACK: Mapping[str, Reason] = {
     "slots gone": Reason.SLOTS_GONE,
     "no consent": Reason.NO_CONSENT,
-    "told recently": Reason.TOLD_RECENTLY,
     "alert stopped": Reason.ALERT_STOPPED,
     "alert deleted": Reason.ALERT_STOPPED,
     "stopped by its reader": Reason.UNSUBSCRIBED,
@@ -91,11 +89,6 @@ WORDS: Mapping[Reason, Mapping[str, str]] = {
         "fr": "Les créneaux étaient déjà pris au moment de l’envoi.",
         "en": "The slots were gone when it was about to leave.",
         "ar": "كانت المواعيد قد حُجزت قبل الإرسال.",
-    },
-    Reason.TOLD_RECENTLY: {
-        "fr": "Nous vous avions prévenu des mêmes créneaux peu avant.",
-        "en": "We had told you of the same slots shortly before.",
-        "ar": "كنا قد أخبرناك بالمواعيد نفسها قبل ذلك بقليل.",
     },
     Reason.ALERT_STOPPED: {
         "fr": "L’alerte était arrêtée ou fermée au moment de l’envoi.",

@@ -135,7 +135,6 @@ TABLE_RULES: dict[str, Rule] = {
     "slots": DroppedByAge("drop_gone_slots", lambda: SLOTS_KEPT_FOR() + 90 * _DAY, _has_older_slot),
     "detections": Kept("one for each opening: the openings of a desk, and what alerts were matched with"),
     "detection_slots": OwnedBy("slots"),
-    "gone_cursors": AtMost(50_000, "one for each desk"),
     "discovery_runs": Kept("one a day"),
     "desk_links": AtMost(500_000, "the links to each desk's page, as the last walks saw them"),
     "desk_landings": AtMost(50_000, "one for each desk"),

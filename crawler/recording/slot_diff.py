@@ -48,6 +48,7 @@ class CheckResult:
 class SlotChanges:
     """Changes to write. `news` open and are notified; `quiet` open too, but users were notified of them already.
 
+    Either may be open again: the row of a slot that was gone for a moment (crawler/recording/slot_writer.py).
     `again` pairs the rows that were seen once more with how they look now; `gone` pairs rows with their reason.
     `still_open`: places that the page called open at an unknown hour or on a day, while such hours of theirs are open.
     """

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id, write_array
 from api.models.database_clock import database_clock
-from api.models.slot import Source
+from api.models.slot import RETURN_SECONDS, Source
 from configs.clock import clock
 from configs.desk import Desk
 from configs.matching_queues import NUDGE_SECONDS
@@ -45,14 +45,32 @@ CROSS JOIN LATERAL (
 ) AS newest
 WHERE s.id = newest.id AND s.gone_reason = 'superseded'
 """)
+# A row that was gone for so short a time that nobody was told so is open again, in place of a new one.
 _OPENED = sa.text("""
-INSERT INTO slots (desk_id, place_key, place_label, moment, starts_at, seats, url, opened_at, seen_at)
-SELECT desk_id, place_key, place_label, moment, starts_at, seats, url, at, at
-FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:place_label AS text[]),
-            CAST(:moment AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:seats AS int[]),
-            CAST(:url AS text[]), CAST(:at AS timestamptz[]))
-  AS n(desk_id, place_key, place_label, moment, starts_at, seats, url, at)
-RETURNING id, desk_id, place_key, moment
+WITH shown AS (
+  SELECT * FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:place_label AS text[]),
+                       CAST(:moment AS text[]), CAST(:starts_at AS timestamptz[]), CAST(:seats AS int[]),
+                       CAST(:url AS text[]), CAST(:at AS timestamptz[]))
+    AS n(desk_id, place_key, place_label, moment, starts_at, seats, url, at)
+),
+returned AS (
+  UPDATE slots s SET gone_at = NULL, gone_reason = NULL, seen_at = greatest(n.at, s.seen_at), seats = n.seats,
+    url = n.url
+  FROM shown n
+  CROSS JOIN LATERAL (
+    SELECT o.id FROM slots o WHERE o.desk_id = n.desk_id AND o.place_key = n.place_key AND o.moment = n.moment
+    ORDER BY o.id DESC LIMIT 1
+  ) AS newest
+  WHERE s.id = newest.id AND s.gone_at > n.at - make_interval(secs => :returns) AND s.gone_told_at IS NULL
+  RETURNING s.id, s.desk_id, s.place_key, s.moment
+),
+opened AS (
+  INSERT INTO slots (desk_id, place_key, place_label, moment, starts_at, seats, url, opened_at, seen_at)
+  SELECT desk_id, place_key, place_label, moment, starts_at, seats, url, at, at FROM shown
+  WHERE (desk_id, place_key, moment) NOT IN (SELECT desk_id, place_key, moment FROM returned)
+  RETURNING id, desk_id, place_key, moment
+)
+SELECT * FROM returned UNION ALL SELECT * FROM opened
 """)
 # Text, and both tables at once: the flushes of two mapped classes took twice as long, while people wait.
 _DETECTED = sa.text("""
@@ -145,7 +163,7 @@ def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]
     if not rows:
         return {}
     names = ("desk_id", "place_key", "place_label", "moment", "starts_at", "seats", "url", "at")
-    opened = session.execute(_OPENED, _columns(names, rows))
+    opened = session.execute(_OPENED, {"returns": RETURN_SECONDS(), **_columns(names, rows)})
     return {(row.desk_id, row.place_key, row.moment): row.id for row in opened}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from rich.text import Text
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from api.models.check import Check
 from api.models.desk import DeskState, HostState, Outage
@@ -125,13 +125,8 @@ def _read_events(session: Session, since: datetime) -> Iterator[Event]:
 
 def _read_gone(session: Session, since: datetime) -> Iterator[Event]:
     """Yield slots that went together; those that a page did not show, once it was read whole again without them."""
-    back = aliased(SlotRow)
-    same = sa.and_(
-        back.desk_id == SlotRow.desk_id, back.place_key == SlotRow.place_key, back.moment == SlotRow.moment,
-        back.opened_at >= SlotRow.gone_at,
-    )  # fmt: skip
     read_again = sa.exists().where(DeskState.id == SlotRow.desk_id, DeskState.whole_at > SlotRow.gone_at)
-    is_sure = sa.or_(SlotRow.gone_reason != GoneReason.TAKEN, read_again & ~sa.exists().where(same))
+    is_sure = sa.or_(SlotRow.gone_reason != GoneReason.TAKEN, read_again)
     together = SlotRow.gone_at, SlotRow.desk_id, SlotRow.gone_reason
     went = sa.select(*together, sa.func.count(), sa.func.min(SlotRow.opened_at)).group_by(*together)
     row: Any

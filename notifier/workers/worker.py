@@ -84,15 +84,13 @@ def _warm_up_database() -> None:
     nobody, now = new_id(), clock()
     nowhere = Detection(id=nobody, desk_id="", prefecture_id="", procedures=[])
     with session() as opened:
-        match_service.match_or_part(opened, nobody, now)
+        match_service.match_detection(opened, nobody, now)
         opened.get(Detection, nobody)
         match_batches.take_part(opened, nobody, 0)
         match_batches.finish_detection(opened, nobody, now)
         matching.candidates(opened, nowhere, now, [nobody])
         matching.candidates(opened, nowhere, now, most=1)
-        match_service.read_seen_slots(opened, nowhere, now)
-        for first in (None, now):
-            matching.read_announced(opened, "", OpenSlots({0: Moment()}, now), [nobody], now, first=first)
+        matching.read_matched(opened, OpenSlots({0: Moment()}, now), [nobody], now, tried_since=now)
         recipients(opened, [nobody], now)
         notification_writer.write(opened, notification_writer.MatchResult(nowhere, (), (), now), now)
         row = ClaimedRow(

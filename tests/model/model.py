@@ -6,7 +6,7 @@ Only values are shared with it: the check as a spider hands it over, and the wor
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from crawler.items import CheckItem
@@ -14,10 +14,12 @@ from crawler.reading import CoveredWindow, Slot
 
 ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)
-RETELL = timedelta(minutes=30)
+RETURNS = timedelta(minutes=5)
 UNCONFIRMED = timedelta(minutes=15)
 LOOK_AGAIN = timedelta(seconds=45)  # at an alert whose slots were not seen for longer
 LAPSE = timedelta(minutes=10)
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 Moment = datetime | date | None
 Told = tuple[str, str, str, int]  # desk, place, moment, the how-manieth opening
@@ -25,15 +27,16 @@ Told = tuple[str, str, str, int]  # desk, place, moment, the how-manieth opening
 
 @dataclass(eq=False)
 class Opening:
-    """A slot from when it opened to when it was gone; `instead` is the `open` slot whose hours it shows."""
+    """A slot from when it opened to when it was gone, and stayed so for RETURNS."""
 
     desk: str
     place: str
     moment: Moment
     number: int
+    opened: datetime
     seen: datetime
     gone: str | None = None
-    instead: "Opening | None" = None
+    gone_at: datetime = NEVER
 
     @property
     def key(self) -> tuple[str, str, Moment]:
@@ -42,6 +45,23 @@ class Opening:
     @property
     def name(self) -> Told:
         return self.desk, self.place, Slot(None, self.moment).moment_text, self.number  # type: ignore[arg-type]
+
+    def go(self, why: str, at: datetime) -> None:
+        self.gone, self.gone_at = why, max(at, self.seen)
+
+    def is_like(self, other: "Opening") -> bool:
+        """Whether who was told of the other was told of this one.
+
+        The other may have been open at an unknown hour until this hour was seen; or be an hour that lapsed while this
+        place, at an unknown hour, was open.
+        """
+        if (self.desk, self.place) != (other.desk, other.place):
+            return False
+        if other.moment is None:
+            stood_for = other.gone == "superseded" and other.gone_at >= self.opened
+        else:
+            stood_for = self.moment is None and other.gone == "lapsed" and other.opened >= self.opened
+        return self is other or stood_for
 
 
 @dataclass(frozen=True)
@@ -124,10 +144,6 @@ class Model:
     detections: list[Seen] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     tokens: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    # By desk and place. `behind`: the `open` slot of which the place's hours are the rest; it was never without a slot
-    # since. `went`: when one of its slots was gone last.
-    behind: dict[tuple[str, str], Opening] = field(default_factory=dict)
-    went: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     # Seen opens, covered closes.
 
@@ -141,34 +157,35 @@ class Model:
         shown = {(slot.place.key, slot.moment) for slot in check.slots if not past(slot.moment, at)}
         timed = {place for place, moment in shown if moment is not None}
         shown -= {(place, None) for place in timed}
-        told_as_open = self._close(check, at, shown, timed)
+        were_open = self._close(check, at, shown, timed)
         shown = {each for each in shown if each[1] not in self._moments(check.desk_id, each[0])}
         vague = {each for each in shown if self._says_nothing_new(check.desk_id, *each, shown)}
-        for place, moment in shown:
-            self._follow(check.desk_id, place, moment, at, vague=(place, moment) in vague)
-        opened = [
-            self._open(check.desk_id, place, moment, at, told_as_open.get(place))
-            for place, moment in shown - vague
-        ]
-        return self._detect(check.desk_id, at, [each for each in opened if each.instead is None])
+        for place in {place for place, _ in vague if self._at(check.desk_id, place)}:
+            before = self._newest(check.desk_id, place, None)
+            if before and before.gone == "superseded":
+                before.seen = at
+        opened = {each: self._open(check.desk_id, *each, at) for each in shown - vague}
+        return self._detect(
+            check.desk_id, at, [each for (place, _), each in opened.items() if place not in were_open]
+        )
 
     def _close(
         self, check: CheckItem, at: datetime, shown: set[tuple[str, Moment]], timed: set[str]
-    ) -> dict[str, Opening]:
-        told_as_open = {}
+    ) -> set[str]:
+        """Close what is gone; return the places that were open, at an unknown hour, until now."""
+        were_open = set()
         for slot in self.open(check.desk_id):
+            if slot.moment is None:
+                were_open.add(slot.place)
             if past(slot.moment, at):
-                slot.gone = "past"
+                slot.go("past", at)
             elif slot.moment is None and slot.place in timed:
-                slot.gone, told_as_open[slot.place] = "superseded", slot
-                self.behind[slot.desk, slot.place] = slot
+                slot.go("superseded", at)
             elif (slot.place, slot.moment) in shown:
                 slot.seen = at
             elif proves(check) and covers(check.covered, slot, at):
-                slot.gone = "taken"
-            if slot.gone:
-                self.went[slot.desk, slot.place] = at
-        return told_as_open
+                slot.go("taken", at)
+        return were_open
 
     def _says_nothing_new(
         self, desk: str, place: str, moment: Moment, shown: set[tuple[str, Moment]]
@@ -180,20 +197,18 @@ class Model:
         days = {each.astimezone(ZONE).date() for each in hours if isinstance(each, datetime)}
         return not isinstance(moment, datetime) and moment in days
 
-    def _follow(self, desk: str, place: str, moment: Moment, at: datetime, *, vague: bool) -> None:
-        """Take what a page shows of a place: it goes on from its `open` slot, or is another opening."""
-        before = self.behind.get((desk, place))
-        if before is None:
-            return
-        if self._at(desk, place):
-            before.seen = at if vague else before.seen
-        elif moment is None or at > self.went[desk, place]:
-            del self.behind[desk, place]
-
-    def _open(self, desk: str, place: str, moment: Moment, at: datetime, instead: Opening | None) -> Opening:
-        number = sum(each.key == (desk, place, moment) for each in self.slots)
-        self.slots.append(Opening(desk, place, moment, number, at, instead=instead))
+    def _open(self, desk: str, place: str, moment: Moment, at: datetime) -> Opening:
+        """Open a slot; one that was gone for a moment only is open again."""
+        before = self._newest(desk, place, moment)
+        if before and before.gone_at > at - RETURNS:
+            before.gone, before.gone_at, before.seen = None, NEVER, max(at, before.seen)
+            return before
+        number = before.number + 1 if before else 0
+        self.slots.append(Opening(desk, place, moment, number, at, at))
         return self.slots[-1]
+
+    def _newest(self, desk: str, place: str, moment: Moment) -> Opening | None:
+        return next((each for each in reversed(self.slots) if each.key == (desk, place, moment)), None)
 
     def _detect(self, desk: str, at: datetime, news: list[Opening]) -> Seen | None:
         if not news:
@@ -210,13 +225,27 @@ class Model:
             each for each in self.slots if not each.gone and each.seen <= self._lapse_limit(each.desk, now)
         ]
         for slot in unseen:
-            slot.gone = "lapsed"
-            self.went[slot.desk, slot.place] = now
+            slot.go("lapsed", now)
         for desk, place in {(each.desk, each.place) for each in unseen}:
-            before = self.behind.get((desk, place))
-            if before and not self._at(desk, place) and before.seen > self._lapse_limit(desk, now):
-                before.gone = None
-                del self.behind[desk, place]
+            before = self._newest(desk, place, None)
+            was_open = before and before.gone == "superseded" and before.seen > self._lapse_limit(desk, now)
+            if before and was_open and not self._at(desk, place) and self._was_never_closed(before):
+                before.gone, before.gone_at = None, NEVER
+
+    def _was_never_closed(self, before: Opening) -> bool:
+        """Whether the hours of a place that was open at an unknown hour left no instant without a slot."""
+        reached = before.gone_at
+        hours = [
+            each
+            for each in self.slots
+            if (each.desk, each.place) == (before.desk, before.place) and each.moment is not None
+        ]
+        for each in sorted(hours, key=lambda hour: hour.opened):
+            if each.gone_at >= before.gone_at:
+                if each.opened > reached:
+                    return False
+                reached = max(reached, each.gone_at)
+        return True
 
     def _lapse_limit(self, desk: str, now: datetime) -> datetime:
         return now - max(LAPSE, 5 * self.intervals[desk])
@@ -236,7 +265,10 @@ class Model:
         """Tell of a detection, once."""
         if not seen.matched:
             seen.matched = True
-            self._tell(seen.desk, [slot for slot in seen.slots if not slot.gone], seen.at, now, self.alerts)
+            later = self.detections[self.detections.index(seen) + 1 :]
+            returned = {id(slot) for other in later for slot in other.slots}  # it is theirs to tell
+            here = [slot for slot in seen.slots if not slot.gone and id(slot) not in returned]
+            self._tell(seen.desk, here, seen.at, now, self.alerts)
 
     def tell_open(self, desk: str, now: datetime, alerts: Iterable[Alert]) -> None:
         """Tell these alerts of what is open now (an alert catches up; the sweep's round)."""
@@ -249,7 +281,7 @@ class Model:
         of: dict[int, set[tuple[Alert, Opening]]] = defaultdict(set)
         for alert in alerts:
             for slot in slots:
-                if self.wants(alert, slot, entitled_at) and not self.told(alert, slot, now):
+                if self.wants(alert, slot, entitled_at) and not self.told(alert, slot):
                     of[alert.person].add((alert, slot))
         for person, pairs in of.items():
             for contact in self.contacts(person, entitled_at):
@@ -266,14 +298,10 @@ class Model:
             )
         )
 
-    def told(self, alert: Alert, slot: Opening, now: datetime) -> bool:
-        """Whether this opening was told, or stood behind an `open` that was, or its like was within half an hour."""
-        return any(
-            message.says(alert, other)
-            for message in self.messages
-            for other in self.slots
-            if other in (slot, slot.instead) or (other.key == slot.key and message.at > now - RETELL)
-        )
+    def told(self, alert: Alert, slot: Opening) -> bool:
+        """Whether this slot was told, or one that counts as the same."""
+        like = [other for other in self.slots if slot.is_like(other)]
+        return any(message.says(alert, other) for message in self.messages for other in like)
 
     def plans(self, person: int, at: datetime) -> set[str]:
         return {plan for who, plan, start, end in self.grants if who == person and start <= at < end}
@@ -299,7 +327,7 @@ class Model:
             each
             for _, slot in waiting
             for each in self.slots
-            if slot in (each, each.instead) and not each.gone
+            if not each.gone and (each is slot or shows_hours_of(each, slot))
         ]
         if message.contact in self.off or not waiting:
             message.state = "skipped"
@@ -318,8 +346,14 @@ class Model:
             for slot in self.slots
             if not slot.gone and slot.seen > now - UNCONFIRMED
             if self.wants(alert, slot, now) and self.contacts(alert.person, now)
-            if not self.told(alert, slot, now)
+            if not self.told(alert, slot)
         ]
+
+
+def shows_hours_of(hour: Opening, slot: Opening) -> bool:
+    """Whether an hour was seen by the time that its place was no longer open at an unknown hour."""
+    here = (hour.desk, hour.place) == (slot.desk, slot.place)
+    return here and slot.gone == "superseded" and hour.opened <= slot.gone_at
 
 
 def proves(check: CheckItem) -> bool:

@@ -113,7 +113,9 @@ def test_a_place_that_closed_and_opened_again_is_announced_again(
 def test_a_place_that_was_not_visited_for_as_long_as_a_slot_lives_unseen_is_announced_again(
     watch: Watch, frozen: time_machine.Traveller
 ) -> None:
-    frozen.shift(timedelta(minutes=30))
+    frozen.shift(timedelta(minutes=15))
+    watch.world.lapse(clock())
+    frozen.shift(timedelta(minutes=15))
     assert watch.read_week(0) == ["0@example.org"]
 
 

@@ -1,6 +1,6 @@
-"""Steps of the tests about edited messages: slots that are announced, go and come back, and the job that edits."""
+"""Steps of the tests about edited messages: slots that are announced and go, and the job that edits."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import time_machine
@@ -31,11 +31,6 @@ def announce(who: Person, *moments: datetime, desk_id: str = DESK, place: str = 
     return opened
 
 
-def prove(desk_id: str = DESK) -> None:
-    """Have a conclusive check begin now."""
-    change(DeskState, desk_id, last_proven_at=clock())
-
-
 def write_edits() -> list[UUID]:
     """Run the job; return the edits that it wrote."""
     before = {each.id for each in notifications()}
@@ -50,11 +45,16 @@ def run_job() -> list[UUID]:
     return written
 
 
-def missed_twice(frozen: time_machine.Traveller, ids: list[int], desk_id: str = DESK) -> None:
-    """Close slots, and have a check begin a minute later."""
+def stay_gone(frozen: time_machine.Traveller, ids: list[int], desk_id: str = DESK) -> None:
+    """Close slots, let the time pass in which they may return, and have a check begin."""
     gone(ids)
-    frozen.shift(60)
+    frozen.shift(timedelta(minutes=5))
     prove(desk_id)
+
+
+def prove(desk_id: str = DESK) -> None:
+    """Have a conclusive check begin now."""
+    change(DeskState, desk_id, last_proven_at=clock())
 
 
 def marked() -> list[bool]:

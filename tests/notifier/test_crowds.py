@@ -17,7 +17,7 @@ from configs.clock import clock
 from configs.plan import PlanName, plan
 from notifier import match_batches
 from notifier.jobs import catch_up, match, match_part, rearm
-from notifier.match_service import match_or_part
+from notifier.match_service import Matched, match_detection
 from notifier.nudges import WaitingWork, deliver, waiting
 from notifier.sweep import Sweep
 from tests.notifier.world import (
@@ -56,6 +56,11 @@ def crowd(
     for each in people[:2]:
         alert(each, for_procedure())
     return people
+
+
+def part(seen: UUID) -> Matched:
+    made: Matched = in_one_transaction(match_detection, seen, clock(), None, 3)
+    return made
 
 
 def work(queued: Queued) -> None:
@@ -166,7 +171,7 @@ def test_a_part_reads_neither_the_targets_nor_the_matches_of_the_whole_crowd(
     settings_env(PROGRAM="notifier")
     for place in ("1", "2"):
         seen = detection(slots(place=place))
-        assert in_one_transaction(match_or_part, seen, clock()).parts == [0, 1, 2, 3]
+        assert part(seen).parts == [0, 1, 2, 3]
         before = read_by_index("ix_alert_targets_desk_id", "ix_matches_detection_id")
         for number in range(4):
             match_part(str(seen), number)
@@ -201,6 +206,24 @@ def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_
 
 
 @pytest.mark.rule("3.4")
+def test_a_crowd_whose_slot_flickers_between_its_parts_is_told_once(
+    crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    opened = slots()
+    first = detection(opened)
+    match(str(first))
+    match_part(str(first), 0)
+    frozen.shift(1)
+    second = detection(opened)
+    match_part(str(first), 1)
+    assert len(whole.messages("email")) == 2, "the later detection tells the others"
+    match(str(second))
+    work(queued)
+    assert len(whole.messages("email")) == 7
+    assert {get(Detection, each).matched_at is not None for each in (first, second)} == {True}
+
+
+@pytest.mark.rule("3.4")
 @pytest.mark.parametrize("is_later", [False, True])
 def test_alerts_that_catch_up_while_their_parts_wait_are_told_once(
     crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller, *, is_later: bool
@@ -220,7 +243,7 @@ def test_alerts_that_catch_up_while_their_parts_wait_are_told_once(
 
 def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Person]) -> None:
     seen = detection()
-    matched = in_one_transaction(match_or_part, seen, clock())
+    matched = part(seen)
     assert (matched.written, matched.parts) == ([], [0, 1, 2, 3])
     found = [set(each.alert_ids) for each in all_of(MatchPart)]
     assert sum(map(len, found)) == len(set.union(*found)) == 9

@@ -11,9 +11,9 @@ from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.clock import clock
+from notifier import match_service
 from notifier.dead_letters import main
 from notifier.jobs import deliver
-from notifier.match_service import match_open
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
@@ -41,7 +41,9 @@ def dead(reason: str = "attempts used up: sendgrid answered 500", channel: Chann
     """Write a slot alert that failed."""
     alert(person(channels=(channel,)))
     (made,) = matched(detection(slots()))
-    change(Notification, made, state=State.FAILED, reason=reason, failed_at=clock(), attempts=5)
+    unknown = 4 if reason.startswith("unknown: ") else 0
+    ended = {"reason": reason, "failed_at": clock(), "attempts": 5, "unknown_attempts": unknown}
+    change(Notification, made, state=State.FAILED, **ended)
     return made
 
 
@@ -128,7 +130,7 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
     for minutes, fresh in ((29, 0), (2, 1), (2, 0)):
         frozen.shift(timedelta(minutes=minutes))
         confirm(opened)
-        assert len(in_one_transaction(match_open, DESK, clock())) == fresh
+        assert len(in_one_transaction(match_service.match, DESK, clock())) == fresh
     main(["replay", str(key)])
     for row in notifications(State.PENDING):
         deliver(str(row.id))
@@ -157,7 +159,7 @@ def test_an_alert_that_may_have_arrived_is_not_told_anew(frozen: time_machine.Tr
     dead("unknown: sendgrid did not answer: ReadTimeout")
     frozen.shift(timedelta(minutes=31))
     confirm([each.id for each in all_of(SlotRow)])
-    assert in_one_transaction(match_open, DESK, clock()) == []
+    assert in_one_transaction(match_service.match, DESK, clock()) == []
 
 
 def test_the_front_door_replays_dead_letters_and_nothing_else(frozen: time_machine.Traveller) -> None:

@@ -8,13 +8,14 @@ import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
+from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
-from api.models.slot import GoneCursor, GoneReason, SlotRow
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier.jobs import catch_up, deliver
-from tests.notifier.edited_messages import announce, marked, missed_twice, prove, run_job, write_edits
+from tests.notifier.edited_messages import announce, marked, prove, run_job, stay_gone, write_edits
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -45,14 +46,15 @@ def camille(whole: "Running", frozen: time_machine.Traveller) -> Person:
 
 
 @pytest.mark.rule("4.12")
-def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
+def test_the_message_is_edited_after_five_minutes_and_no_new_one_comes(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
     opened = announce(camille)
     gone(opened)
+    frozen.shift(timedelta(minutes=4, seconds=59))
     prove()
-    assert run_job() == []
-    frozen.shift(60)
+    frozen.shift(timedelta(minutes=10))
+    assert run_job() == [], "no check has looked again"
     prove()
     (edit,) = run_job()
     (message,) = whole.messages()
@@ -60,35 +62,33 @@ def test_the_message_is_edited_at_the_second_check_and_no_new_one_comes(
     assert "Créneau détecté" in message.text_before
     assert "Ce créneau n’est plus proposé" in message.text
     assert "Essonne (91)" in message.text
-    assert "10:01" in message.text
+    assert "10:14" in message.text
     assert not any(button.url for button in message.draft.buttons), "answers alone are left"
     assert message.text.count("<b>&") == 0
     (row,) = [each for each in notifications() if each.id == edit]
     assert (row.kind, row.state, row.provider_id) == ("slot_gone", State.DELIVERED, message.provider_id)
 
 
-def test_it_promises_no_message_about_the_same_slot(
+def test_it_promises_a_message_about_other_slots(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    missed_twice(frozen, announce(camille))
+    stay_gone(frozen, announce(camille))
     run_job()
-    assert matched(detection(slots([MORNING]))) == [], "told within the last half hour"
     assert "dès qu’un autre créneau s’ouvre" in whole.messages()[0].text
 
 
 def test_the_first_of_a_month_is_an_ordinal_in_french(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    missed_twice(frozen, announce(camille, MORNING + timedelta(days=5)))
+    stay_gone(frozen, announce(camille, MORNING + timedelta(days=5)))
     run_job()
     assert "mardi 1er décembre 2026 à 09:30" in whole.messages()[0].text
 
 
 def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camille: Person) -> None:
-    missed_twice(frozen, announce(camille))
+    stay_gone(frozen, announce(camille))
     assert len(run_job()) == 1
     frozen.shift(60)
-    prove()
     assert run_job() == []
 
 
@@ -96,10 +96,10 @@ def test_a_message_with_a_slot_that_is_open_stays(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
     first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
-    missed_twice(frozen, [first])
+    stay_gone(frozen, [first])
     assert run_job() == []
     frozen.shift(60)
-    missed_twice(frozen, [second])
+    stay_gone(frozen, [second])
     assert len(run_job()) == 1
     assert "Ces créneaux ne sont plus proposés" in whole.messages()[0].text
 
@@ -108,41 +108,16 @@ def test_a_message_with_a_slot_that_is_open_stays(
 def test_a_slot_that_came_back_is_not_gone(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
-    gone(opened)
+    (opened,) = announce(camille)
+    gone([opened])
     frozen.shift(60)
-    again = slots([MORNING])
+    change(SlotRow, opened, gone_at=None, gone_reason=None)
+    frozen.shift(timedelta(minutes=10))
     prove()
     assert run_job() == []
-    frozen.shift(60)
-    missed_twice(frozen, again)
+    stay_gone(frozen, [opened])
     assert len(run_job()) == 1
     assert whole.messages()[0].edited_at is not None
-
-
-def test_a_slot_that_opens_again_before_the_edit_holds_it_back(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    missed_twice(frozen, announce(camille))
-    (edit,) = write_edits()
-    slots([MORNING])
-    deliver(str(edit))
-    (row,) = notifications(State.EXPIRED)
-    assert (row.id, row.reason) == (edit, "open again")
-    assert whole.messages()[0].edited_at is None
-
-
-def test_an_edit_that_was_held_back_so_is_made_once_the_slot_is_gone_after_all(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    missed_twice(frozen, announce(camille))
-    (edit,) = write_edits()
-    again = slots([MORNING])
-    deliver(str(edit))
-    frozen.shift(60)
-    missed_twice(frozen, again)
-    assert len(run_job()) == 1
-    assert "Ce créneau n’est plus proposé" in whole.messages()[0].text
 
 
 def test_a_place_whose_hours_showed_up_is_gone_with_the_last_of_them(
@@ -152,34 +127,42 @@ def test_a_place_whose_hours_showed_up_is_gone_with_the_last_of_them(
     deliver(*map(str, matched(detection([unknown]))))
     frozen.shift(60)
     change(SlotRow, unknown, gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
-    hours = slots([MORNING])
-    frozen.shift(60)
+    hours = slots([MORNING], seen_at=clock())
+    frozen.shift(timedelta(minutes=10))
     prove()
     assert run_job() == []
-    missed_twice(frozen, hours)
+    stay_gone(frozen, hours)
+    assert len(run_job()) == 1
+
+
+def test_an_hour_is_not_gone_while_its_place_is_called_open(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    (place,) = slots(["open"])
+    stay_gone(frozen, opened)
+    assert run_job() == []
+    stay_gone(frozen, [place])
+    assert len(run_job()) == 1
+
+
+def test_what_a_crawler_whose_clock_is_ahead_saw_go_is_gone_by_its_own_clock(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    (opened,) = announce(camille)
+    ahead = clock() + timedelta(hours=1)
+    change(SlotRow, opened, seen_at=ahead, gone_at=ahead, gone_reason=GoneReason.TAKEN)
+    change(DeskState, DESK, last_proven_at=ahead + timedelta(minutes=5))
     assert len(run_job()) == 1
 
 
 def test_a_slot_that_lapsed_was_not_proven_gone(frozen: time_machine.Traveller, camille: Person) -> None:
     (opened,) = announce(camille)
     change(SlotRow, opened, gone_at=clock(), gone_reason=GoneReason.LAPSED)
-    frozen.shift(60)
+    frozen.shift(timedelta(minutes=10))
     prove()
     assert run_job() == []
-
-
-def test_a_slot_that_lapsed_and_came_back_is_gone_with_its_last_opening(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    (opened,) = announce(camille)
-    change(SlotRow, opened, gone_at=clock(), gone_reason=GoneReason.LAPSED)
-    frozen.shift(60)
-    again = slots([MORNING])
-    prove()
-    assert run_job() == []
-    missed_twice(frozen, again)
-    assert len(run_job()) == 1
-    assert marked() == [True]
+    assert marked() == [False]
 
 
 def test_several_desks_in_one_message_are_waited_for(
@@ -193,9 +176,9 @@ def test_several_desks_in_one_message_are_waited_for(
     ]
     deliver(str(written[0][0]))
     (message,) = whole.messages()
-    missed_twice(frozen, opened[0])
+    stay_gone(frozen, opened[0])
     assert run_job() == []
-    missed_twice(frozen, opened[1], OTHER_DESK)
+    stay_gone(frozen, opened[1], OTHER_DESK)
     assert len(run_job()) == 1
     assert whole.messages()[0].provider_id == message.provider_id
     assert whole.messages()[0].edited_at is not None
@@ -206,37 +189,24 @@ def test_a_message_of_two_days_ago_stays(
 ) -> None:
     opened = announce(camille)
     frozen.shift(timedelta(hours=48))
-    missed_twice(frozen, opened)
+    stay_gone(frozen, opened)
     assert run_job() == []
 
 
 def test_an_edit_that_waited_too_long_is_left_out(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    missed_twice(frozen, announce(camille))
+    stay_gone(frozen, announce(camille))
     (edit,) = write_edits()
     frozen.shift(timedelta(hours=48))
     deliver(str(edit))
     assert [each.reason for each in notifications(State.EXPIRED)] == ["too old to be edited"]
 
 
-def test_a_clock_that_was_ahead_holds_no_edit_back(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    opened = announce(camille)
-    with session() as s:
-        s.add(GoneCursor(desk_id=DESK, until=clock() + timedelta(hours=6)))
-    missed_twice(frozen, opened)
-    assert len(run_job()) == 1
-    frozen.shift(60)
-    prove()
-    assert run_job() == []
-
-
 def test_other_channels_have_nothing_to_edit(whole: "Running", frozen: time_machine.Traveller) -> None:
     who = person(channels=(Channel.EMAIL, Channel.SMS))
     alert(who)
-    missed_twice(frozen, announce(who))
+    stay_gone(frozen, announce(who))
     assert run_job() == []
 
 
@@ -251,7 +221,7 @@ def test_an_alert_that_caught_up_is_told_too(whole: "Running", frozen: time_mach
     assert len(whole.messages()) == 1
     with session() as s:
         every = list(s.scalars(sa.select(SlotRow.id)))
-    missed_twice(frozen, every)
+    stay_gone(frozen, every)
     assert len(run_job()) == 1
 
 
@@ -260,7 +230,7 @@ def test_a_message_that_its_reader_deleted_is_no_dead_letter(
 ) -> None:
     opened = announce(camille)
     whole.reset()
-    missed_twice(frozen, opened)
+    stay_gone(frozen, opened)
     (edit,) = run_job()
     (row,) = notifications(State.EXPIRED)
     assert (row.id, row.reason) == (edit, "telegram: message to edit not found")
@@ -269,7 +239,7 @@ def test_a_message_that_its_reader_deleted_is_no_dead_letter(
 def test_an_edit_whose_answer_was_lost_is_taken_for_done(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    missed_twice(frozen, announce(camille))
+    stay_gone(frozen, announce(camille))
     (edit,) = run_job()
     frozen.shift(60)
     change(Notification, edit, state=State.PENDING, next_attempt_at=clock())
@@ -280,7 +250,7 @@ def test_an_edit_whose_answer_was_lost_is_taken_for_done(
 def test_a_chat_that_was_switched_off_is_left_alone(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    missed_twice(frozen, announce(camille))
+    stay_gone(frozen, announce(camille))
     change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
     run_job()
     assert [each.reason for each in notifications(State.SKIPPED)] == ["switched off"]
@@ -292,11 +262,11 @@ def test_the_notice_is_marked_also_of_people_without_telegram(
 ) -> None:
     alert(person(channels=(Channel.EMAIL,)))
     first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
-    missed_twice(frozen, [first])
+    stay_gone(frozen, [first])
     run_job()
     assert marked() == [False, False]
     frozen.shift(60)
-    missed_twice(frozen, [second])
+    stay_gone(frozen, [second])
     run_job()
     assert marked() == [True, True]
 
@@ -307,7 +277,7 @@ def test_a_notice_waits_for_every_alert_of_its_user(
     early = person(channels=(Channel.EMAIL,))
     alert(early, {"desk_id": DESK, "hour_to": time(10)})
     first, _ = announce(camille, MORNING, MORNING + timedelta(hours=3))
-    missed_twice(frozen, [first])
+    stay_gone(frozen, [first])
     run_job()
     gone_for = {each.user_id for each in all_of(Notice) if each.gone_at}
     assert gone_for == {early.id}

@@ -22,7 +22,6 @@ from configs import circuit_breaker
 from configs.clock import clock
 from notifier import held_notices, hourly_cap, notification_writer, nudges
 from notifier.jobs import deliver, match
-from notifier.match_service import match_detection
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     DESK,
@@ -193,7 +192,7 @@ def test_what_is_held_back_takes_no_turn_of_the_provider(
     settings_env(SMS_PER_HOUR="1")
     alert(person(channels=(Channel.SMS,)))
     open_slot(0)
-    (key,) = in_one_transaction(match_detection, detection(slots(place="2")), clock())
+    (key,) = matched(detection(slots(place="2")))
     held = [key, *copy(key, 49)]
     for each in held[::4]:  # each claims what else waits for its contact
         deliver(str(each))

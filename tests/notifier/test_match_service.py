@@ -13,7 +13,8 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.plan import PlanName
-from notifier.match_service import desks_of, match_open, open_desks
+from notifier import match_service
+from notifier.match_service import desks_of, open_desks
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -40,7 +41,7 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 
 
 def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_open, desk_id, clock(), alert_id and [alert_id])
+    made: list[UUID] = in_one_transaction(match_service.match, desk_id, clock(), alert_id and [alert_id])
     return made
 
 
@@ -229,54 +230,100 @@ def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
 
 
 @pytest.mark.rule("3.4")
-def test_a_slot_that_comes_back_is_not_told_twice_within_half_an_hour_but_at_its_end(
-    frozen: time_machine.Traveller,
+@pytest.mark.parametrize("state", [State.EXPIRED, State.SKIPPED])
+def test_who_was_not_really_told_of_a_slot_is_told_when_it_is_seen_again(state: State) -> None:
+    alert(person())
+    opened = slots([MORNING])
+    (made,) = matched(detection(opened))
+    assert matched(detection(opened)) == []
+    change(Notification, made, state=state, reason="slots gone", failed_at=clock())
+    assert len(matched(detection(opened))) == 1
+    assert rearm() == []
+
+
+@pytest.mark.parametrize("state", [State.FAILED, State.BOUNCED])
+def test_a_message_that_failed_told_nobody_and_is_not_written_again_in_each_round(
+    frozen: time_machine.Traveller, state: State
 ) -> None:
     alert(person())
-    first = slots([MORNING])
-    told(matched(detection(first)))
-    gone(first)
-    frozen.shift(timedelta(minutes=10))
-    again = slots([MORNING])
-    assert matched(detection(again)) == []
-    frozen.shift(timedelta(minutes=19))
-    confirm(again)
+    opened = slots([MORNING])
+    (made,) = matched(detection(opened))
+    change(Notification, made, state=state, reason="refused", failed_at=clock())
+    assert rearm() == []
+    frozen.shift(timedelta(minutes=29))
+    confirm(opened)
     assert rearm() == []
     frozen.shift(timedelta(minutes=2))
-    confirm(again)
+    confirm(opened)
     assert len(rearm()) == 1
     assert rearm() == []
 
 
-def test_a_slot_that_comes_back_after_half_an_hour_is_new(frozen: time_machine.Traveller) -> None:
+@pytest.mark.parametrize("state", [State.FAILED, State.BOUNCED])
+def test_who_was_not_told_by_a_message_that_failed_is_told_when_the_slot_is_back(state: State) -> None:
+    waiting = alert(person())
+    opened = slots([MORNING])
+    (made,) = matched(detection(opened))
+    change(Notification, made, state=state, reason="refused", failed_at=clock())
+    (again,) = matched(detection(opened))
+    change(Notification, again, state=state, reason="refused", failed_at=clock())
+    assert len(rearm(waiting)) == 1
+
+
+def test_a_slot_that_returned_is_told_by_the_later_detection_alone(frozen: time_machine.Traveller) -> None:
+    alert(person())
+    opened = slots([MORNING])
+    first = detection(opened)
+    frozen.shift(1)
+    second = detection(opened)
+    assert matched(first) == []
+    assert len(matched(second)) == 1
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=11), timedelta(hours=20)])
+def test_a_slot_of_a_crawler_whose_clock_is_ahead_is_told_once(ahead: timedelta) -> None:
+    alert(person())
+    seen_at = clock() + ahead
+    opened = slots([MORNING], seen_at=seen_at)
+    told(matched(detection(opened, seen_at=seen_at)))
+    for _ in range(3):
+        assert rearm() == []
+
+
+@pytest.mark.parametrize(
+    "state",
+    [State.SENT, State.DELIVERED, State.NO_RECEIPT, State.FAILED, State.EXPIRED, State.SKIPPED],
+)
+def test_a_message_that_arrived_or_may_have_tells(frozen: time_machine.Traveller, state: State) -> None:
+    alert(person())
+    opened = slots([MORNING])
+    (made,) = matched(detection(opened))
+    ended = {
+        "accepted_at": clock(),
+        "failed_at": clock(),
+        "reason": "unknown: no answer",
+        "unknown_attempts": 4,
+    }
+    change(Notification, made, state=state, **ended)
+    frozen.shift(timedelta(hours=3))
+    confirm(opened)
+    assert rearm() == []
+
+
+def test_another_contact_that_was_told_is_enough() -> None:
+    alert(person(channels=(Channel.EMAIL, Channel.SMS)))
+    mail, _sms = matched(detection())
+    told([mail])
+    change(Notification, _sms, state=State.EXPIRED, reason="x", failed_at=clock())
+    assert rearm() == []
+
+
+def test_a_new_row_of_the_same_moment_is_told_at_once(frozen: time_machine.Traveller) -> None:
     alert(person())
     first = slots([MORNING])
     told(matched(detection(first)))
     gone(first)
-    frozen.shift(timedelta(minutes=31))
-    assert len(matched(detection(slots([MORNING])))) == 1
-
-
-def test_half_an_hour_counts_for_the_same_place_and_moment_only(frozen: time_machine.Traveller) -> None:
-    alert(person())
-    first = slots([MORNING])
-    told(matched(detection(first)))
-    gone(first)
-    frozen.shift(timedelta(minutes=1))
-    elsewhere = slots([MORNING], place="2")
-    later = slots([MORNING + timedelta(minutes=15)])
-    assert len(matched(detection(elsewhere + later))) == 1
-    assert {slot for _, slot in told_pairs()} == {*first, *elsewhere, *later}
-
-
-@pytest.mark.rule("3.4")
-def test_who_was_not_really_told_is_told_when_the_slot_comes_back(frozen: time_machine.Traveller) -> None:
-    alert(person())
-    first = slots([MORNING])
-    (made,) = matched(detection(first))
-    change(Notification, made, state=State.EXPIRED, reason="slots gone", failed_at=clock())
-    gone(first)
-    frozen.shift(timedelta(minutes=1))
+    frozen.shift(timedelta(minutes=6))
     assert len(matched(detection(slots([MORNING])))) == 1
 
 

@@ -15,7 +15,7 @@ from api.models.slot import Detection, SlotRow
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from notifier.matching import Candidate, WantedSlots, candidates, select_slots, slot_moment
+from notifier.matching import Candidate, MatchedBits, WantedSlots, candidates, select_slots, slot_moment
 from notifier.open_slots import OpenSlots
 from tests.notifier.world import (
     DESK,
@@ -61,7 +61,7 @@ def wishes(
     """Choose for one alert that has one target per limits."""
     alert_id, user_id = uuid4(), uuid4()
     rows = [Candidate(alert_id, user_id, 1, None, Limits(**each)) for each in limits or ({},)]
-    return select_slots(rows, opened(moments), {alert_id: bits(known or ())})
+    return select_slots(rows, opened(moments), {alert_id: MatchedBits(bits(known or ()))})
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_the_choice_is_what_each_alert_itself_would_say(
         for each in targets
     ]
     told = {(ids[number], slot) for number, slot in known if number < len(ids)}
-    bits_of = {each: bits(slot for alert_id, slot in told if alert_id == each) for each in ids}
+    bits_of = {each: MatchedBits(bits(slot for alert_id, slot in told if alert_id == each)) for each in ids}
     chosen = {
         (wish.alert_id, slot) for wish in select_slots(rows, opened(moments), bits_of) for slot in wish.slots
     }

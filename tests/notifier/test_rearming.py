@@ -16,10 +16,10 @@ from api.models.base import engine, session
 from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from notifier import match_batches
+from notifier import match_batches, match_service
 from notifier.delivery.delivery import deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
-from notifier.match_service import find_untold, match_open
+from notifier.match_service import find_untold
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -90,7 +90,7 @@ def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
         other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
         with session() as s:
             s.execute(sa.text("SET LOCAL lock_timeout = '1ms'"))
-            assert match_open(s, DESK, clock()) == []
+            assert match_service.match(s, DESK, clock()) == []
 
 
 def test_a_round_reads_a_row_for_each_alert_and_each_slot_not_for_each_pair() -> None:
@@ -131,7 +131,7 @@ def test_who_cannot_be_reached_is_no_reason_to_lock_and_is_told_when_that_is_ove
     assert not [each for each in said if "lock" in each], said
     assert [row.decided_at for row in all_of(Match)] == decided
     change(Contact, who.contacts[Channel.EMAIL], enabled=True)
-    assert len(in_one_transaction(match_open, DESK, clock())) == 1
+    assert len(in_one_transaction(match_service.match, DESK, clock())) == 1
 
 
 def test_an_alert_that_catches_up_with_what_it_knows_takes_no_lock() -> None:
@@ -151,11 +151,11 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
     def look(*about: Any) -> Any:
         found = find_untold(*about)
         monkeypatch.undo()
-        sent(in_one_transaction(match_open, DESK, clock(), [waiting]))
+        sent(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         return found
 
     monkeypatch.setattr("notifier.match_service.find_untold", look)
-    assert in_one_transaction(match_open, DESK, clock()) == []
+    assert in_one_transaction(match_service.match, DESK, clock()) == []
     assert len(notifications()) == 1
 
 
@@ -215,30 +215,12 @@ def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() 
             changed.targets[0].weekdays = weekdays
             changed.limits_version = version
         before = len(told_pairs())
-        sent(made := in_one_transaction(match_open, DESK, clock(), [waiting]))
+        sent(made := in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         assert (len(made), len(told_pairs()) > before) == ((0, False) if version == 3 else (1, True))
     assert {slot for _, slot in told_pairs()} == set(opened)
     with session() as s:
         sizes = s.scalars(sa.select(sa.cast(MatchSlot.slots, sa.Text))).all()
     assert len(sizes) == len(set(itertools.chain(sizes)))
-
-
-def test_many_that_flicker_are_told_again_after_half_an_hour_only(frozen: time_machine.Traveller) -> None:
-    alert(person())
-    opened = hours(MANY_SLOTS)
-    sent(matched(detection(opened)))
-    gone(opened)
-    frozen.shift(timedelta(minutes=10))
-    again = hours(MANY_SLOTS)
-    assert matched(detection(again)) == []
-    frozen.shift(timedelta(minutes=19))
-    confirm(again)
-    assert in_one_transaction(match_open, DESK, clock()) == []
-    frozen.shift(timedelta(minutes=2))
-    confirm(again)
-    sent(made := in_one_transaction(match_open, DESK, clock()))
-    assert len(made) == 1
-    assert in_one_transaction(match_open, DESK, clock()) == []
 
 
 def test_rows_of_one_slot_each_that_an_older_version_wrote_still_count() -> None:
@@ -253,7 +235,7 @@ def test_rows_of_one_slot_each_that_an_older_version_wrote_still_count() -> None
             MatchSlot(match_id=row.match_id, slot_id=slot, decided_at=row.decided_at) for slot in opened[1:]
         )
     assert told_pairs() == {(waiting, slot) for slot in opened}
-    assert in_one_transaction(match_open, DESK, clock()) == []
+    assert in_one_transaction(match_service.match, DESK, clock()) == []
 
 
 def test_a_part_of_a_crowd_writes_a_row_for_each_match(

@@ -12,8 +12,8 @@ from api.models.notification import Match, MatchSlot, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact
 from configs.clock import clock
+from notifier import match_service
 from notifier.delivery import delivery
-from notifier.match_service import match_open
 from notifier.message_kind_base import ClaimedRow, Skip
 from notifier.message_kinds import SLOT_DETECTED, kind_of
 from tests.notifier.world import (
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.usefixtures("database")
 
 
 def rearm(alert_id: UUID | None = None) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_open, DESK, clock(), alert_id and [alert_id])
+    made: list[UUID] = in_one_transaction(match_service.match, DESK, clock(), alert_id and [alert_id])
     return made
 
 
@@ -61,6 +61,16 @@ def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round(
     second = alert(person())
     assert len(rearm()) == 1
     assert {get(Match, each.match_id).alert_id for each in all_of(MatchSlot)} == {first, second}
+
+
+def test_the_hours_of_a_place_told_as_open_by_a_clock_that_was_ahead_are_not_told_again() -> None:
+    alert(person())
+    ahead = clock() + timedelta(minutes=5)
+    (place,) = slots(["open"], seen_at=ahead)
+    told(matched(detection([place], seen_at=ahead)))
+    change(SlotRow, place, gone_at=ahead, gone_reason=GoneReason.SUPERSEDED)
+    slots([MORNING], seen_at=ahead)
+    assert rearm() == []
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -136,37 +146,3 @@ def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
         claimed = ClaimedRow.of(row)
         seen = kind_of(SLOT_DETECTED).prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
     assert seen == Skip(State.EXPIRED, "slots gone")
-
-
-def test_half_an_hour_begins_when_this_slot_was_told_not_another_of_its_match(
-    frozen: time_machine.Traveller,
-) -> None:
-    waiting = alert(person())
-    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
-    gone([two])
-    told(matched(detection([one, two])))
-    frozen.shift(timedelta(minutes=20))
-    change(SlotRow, two, gone_at=None, gone_reason=None)
-    confirm([one, two])
-    told(rearm(waiting))
-    gone([one])
-    frozen.shift(timedelta(minutes=11))
-    assert len(matched(detection(slots([MORNING])))) == 1
-    gone([two])
-    assert matched(detection(slots([MORNING + timedelta(hours=1)]))) == []
-
-
-@pytest.mark.rule("3.4")
-def test_half_an_hour_counts_from_the_message_although_its_detection_was_matched_late(
-    frozen: time_machine.Traveller,
-) -> None:
-    alert(person())
-    first = detection(opened := slots([MORNING]))
-    frozen.shift(timedelta(seconds=1))
-    detection(slots([MORNING + timedelta(hours=1)]))
-    frozen.shift(timedelta(minutes=15))
-    confirm(opened)
-    told(matched(first))
-    gone(opened)
-    frozen.shift(timedelta(minutes=16))
-    assert matched(detection(slots([MORNING]))) == []

@@ -19,7 +19,7 @@ from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from notifier.match_service import match_detection
+from notifier.match_service import Matched, match_detection
 from tests.browser_keys import browser_address
 
 PREFECTURE = "evry-courcouronnes_91"
@@ -201,8 +201,8 @@ def told_pairs() -> set[tuple[UUID, int]]:
 
 def matched(seen: UUID) -> list[UUID]:
     """Match a detection as a worker does; return the notifications that were written, in their order."""
-    found: list[UUID] = in_one_transaction(match_detection, seen, clock())
-    return found
+    found: Matched = in_one_transaction(match_detection, seen, clock())
+    return found.written
 
 
 def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -69,6 +69,15 @@ def test_three_people_within_an_hour_alarm_operators(frozen: time_machine.Travel
     assert sent == [Channel.TELEGRAM]
 
 
+def test_a_slot_that_was_gone_for_a_moment_when_it_was_answered_is_no_false_alarm(
+    frozen: time_machine.Traveller,
+) -> None:
+    report(3)
+    frozen.shift(MINUTE)
+    detection([each.id for each in rows(SlotRow)], desk_id=BOBIGNY)
+    assert alarms() == 0
+
+
 def test_what_people_report_holds_no_alert_of_the_desk() -> None:
     report(5)
     jobs.report_false_alarms()

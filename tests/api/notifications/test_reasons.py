@@ -17,7 +17,7 @@ _LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
 POINTLESS = {
     "acknowledged before", "alert waits already", "already verified", "an alert waits again",
     "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
-    "gone again", "long after the call", "nothing waits any more", "number changed meanwhile", "open again", "published already", "request deleted", "slots not seen lately",
+    "long after the call", "nothing waits any more", "number changed meanwhile", "published already", "request deleted", "slots not seen lately",
     "the appointment is over", "the change was made, ended or replaced", "the desk is not watched any more",
     "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
     "too old to be edited", "watched again",
@@ -37,7 +37,6 @@ POINTLESS = {
         (State.SKIPPED, "address unsubscribed", Reason.UNSUBSCRIBED),
         (State.SKIPPED, "address bounced", Reason.BOUNCED),
         (State.SKIPPED, "address blocked", Reason.BLOCKED),
-        (State.SKIPPED, "told recently", Reason.TOLD_RECENTLY),
         (State.EXPIRED, "slots gone", Reason.SLOTS_GONE),
         (State.EXPIRED, "watched again", Reason.OUTDATED),
         (State.BOUNCED, "twilio 30003", Reason.BOUNCED),

@@ -21,7 +21,7 @@ from api.models.base import engine, server_answers, session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.partitions import make_partitions
-from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.clock import clock
 from configs.desk import Desk
 from configs.dropped_checks import read_dropped
@@ -179,13 +179,40 @@ def test_a_slot_is_detected_once_while_it_stays_open(
     assert row.seen_at == NOW + timedelta(seconds=60)
 
 
-def test_a_slot_that_went_and_comes_back_is_new_again(write: Callable[..., None]) -> None:
-    for token, shown in enumerate([(slot(),), (), (slot(),)], start=1):
-        write(check("a", token, *shown))
-    assert [row.gone_reason for row in sorted(rows_of(SlotRow), key=lambda row: row.id)] == [
-        GoneReason.TAKEN,
-        None,
-    ]
+@pytest.mark.rule("3.4")
+@pytest.mark.parametrize(("seconds", "reasons"), [(299, [None]), (300, [GoneReason.TAKEN, None])])
+def test_a_slot_that_comes_back_within_five_minutes_is_the_same_and_detected(
+    write: Callable[..., None],
+    frozen: time_machine.Traveller,
+    seconds: int,
+    reasons: list[GoneReason | None],
+) -> None:
+    for token, (shown, after) in enumerate([((slot(),), 0), ((), 0), ((slot(),), seconds)], start=1):
+        frozen.shift(after)
+        write(check("a", token, *shown, started_at=clock()))
+    found = sorted(rows_of(SlotRow), key=lambda row: row.id)
+    assert [row.gone_reason for row in found] == reasons
+    assert (found[0].opened_at, found[-1].seen_at) == (NOW, clock())
+    with session() as s:
+        pairs = s.execute(sa.select(DetectionSlot.detection_id, DetectionSlot.slot_id)).all()
+    assert len({each.detection_id for each in pairs}) == 2
+    assert {each.slot_id for each in pairs} == {row.id for row in found}
+
+
+def test_a_slot_that_was_called_gone_does_not_come_back(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot()))
+    write(check("a", 2))
+    with session() as s:
+        s.execute(sa.update(SlotRow).values(gone_told_at=NOW))
+    write(check("a", 3, slot()))
+    assert len(rows_of(SlotRow)) == 2
+
+
+def test_some_of_the_slots_of_a_page_come_back_and_some_are_new(write: Callable[..., None]) -> None:
+    write(check("a", 1, slot()))
+    write(check("a", 2))
+    write(check("a", 3, slot(), slot(HOUR + timedelta(hours=1))))
+    assert [row.gone_at for row in rows_of(SlotRow)] == [None, None]
     assert len(rows_of(Detection)) == 2
 
 

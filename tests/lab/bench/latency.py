@@ -120,7 +120,7 @@ def control(stack: Stack) -> SandboxControl:
 def open_slot(stack: Stack) -> None:
     """Open one slot on the desk that Camille waits for, at a time that was not open before.
 
-    A slot that opens again within half an hour is told at its end only.
+    A slot that is back within five minutes is the same slot, and not told again.
     """
     control(stack).open_slots(CODE, FORM, [_choose_time(next(_opened))])
 

@@ -29,7 +29,6 @@ _MANY_LANGUAGES = {
     "slot_answered",
     "slot_detected",
     "slot_gone",
-    "slot_reopened",
     "welcome",
     "verify_email",
     "plan_expiring",

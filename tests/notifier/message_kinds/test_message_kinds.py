@@ -100,8 +100,6 @@ def test_why_a_slot_alert_is_held_back(
         ("slot_gone", {}, False),
         ("slot_gone", {"channel": Channel.TELEGRAM}, True),
         ("slot_gone", {"channel": Channel.TELEGRAM, "enabled": False}, False),
-        ("slot_reopened", {}, False),
-        ("slot_reopened", {"channel": Channel.TELEGRAM}, True),
         ("weekly_summary", {}, True),
         ("weekly_summary", {"enabled": False}, False),
         ("weekly_summary", {"channel": Channel.TELEGRAM}, False),

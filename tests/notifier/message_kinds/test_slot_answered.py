@@ -172,10 +172,10 @@ def test_a_message_that_is_too_old_stays(
     assert shown(whole).edited_at is None
 
 
-def miss_twice(frozen: time_machine.Traveller, ids: list[int]) -> None:
-    """Close slots, have a check begin a minute later, and run the job."""
+def stay_gone(frozen: time_machine.Traveller, ids: list[int]) -> None:
+    """Close slots, and run the job once they are gone for good."""
     gone(ids)
-    frozen.shift(60)
+    frozen.shift(timedelta(minutes=5))
     change(DeskState, DESK, last_proven_at=clock())
     jobs.mark_gone_slots()
     deliver(*(str(row.id) for row in notifications(State.PENDING)))
@@ -185,7 +185,7 @@ def test_what_is_gone_can_still_be_answered_and_stays_gone(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
     opened = announce()
-    miss_twice(frozen, opened)
+    stay_gone(frozen, opened)
     assert labels(shown(whole)) == FOUR
     (row,) = alerts_in_chat()
     assert read_button(shown(whole).draft.buttons[0].data) == AnswerButton("found", row.id, None)
@@ -202,7 +202,7 @@ def test_slots_that_go_after_the_answer_leave_it_shown(
     opened = announce()
     answer(AnswerValue.FOUND)
     edit(frozen, camille)
-    miss_twice(frozen, opened)
+    stay_gone(frozen, opened)
     assert "n’est plus proposé" in shown(whole).text
     assert "Votre réponse\u00a0: Trouvé" in shown(whole).text
     assert labels(shown(whole))[0] == "Ajouter la date"

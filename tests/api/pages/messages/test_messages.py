@@ -77,17 +77,17 @@ def test_what_the_hourly_cap_holds_back_says_so(camille: Browser) -> None:
     assert "attend son tour" in camille.get(PAGE).html
 
 
-def test_what_was_held_back_before_it_had_a_text_says_where_and_why(camille: Browser) -> None:
+def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
     write(
         one(User),
         "slot_detected",
         State.SKIPPED,
-        reason="told recently",
+        reason="alert stopped",
         desk_id="bobigny_93/titre-sejour",
     )
     page = camille.get(PAGE)
     assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
-    assert "prévenu des mêmes créneaux peu avant" in page.text
+    assert "L’alerte était arrêtée ou fermée" in page.text
     assert "Guichet : Titre de séjour" in page.text.replace("\u00a0", " ")
     assert "plus disponible" not in page.text
 
