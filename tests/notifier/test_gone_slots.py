@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
+from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
@@ -144,6 +144,27 @@ def test_an_hour_is_not_gone_while_its_place_is_called_open(
     assert run_job() == []
     stay_gone(frozen, [place])
     assert len(run_job()) == 1
+
+
+def test_an_hour_is_gone_while_another_hour_of_its_place_is_open(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    opened = announce(camille)
+    slots([MORNING + timedelta(hours=1)])
+    stay_gone(frozen, opened)
+    assert len(run_job()) == 1
+
+
+def test_a_slot_that_a_crawler_writes_just_now_is_waited_for_by_nobody(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    stay_gone(frozen, announce(camille))
+    with engine().begin() as writer:
+        writer.execute(sa.text("SELECT FROM slots FOR UPDATE"))
+        assert write_edits() == []
+    with engine().begin() as detecting:
+        detecting.execute(sa.text("SELECT FROM slots FOR KEY SHARE"))
+        assert len(run_job()) == 1
 
 
 def test_what_a_crawler_whose_clock_is_ahead_saw_go_is_gone_by_its_own_clock(
