@@ -13,22 +13,25 @@ def clock() -> datetime:
     """Return the present instant: timezone-aware, UTC."""
     if _instead:
         return _instead[-1]()
-    return datetime.now(UTC) + _read_offset(_offset_files[0]) if _offset_files else datetime.now(UTC)
+    return datetime.now(UTC) + read_offset()
 
 
 def use_offset_file(path: Path | None) -> None:
     """Step this process's clock by the seconds in a file (CLOCK_OFFSET_FILE), read at each call; None ends that.
 
-    A missing file means no offset: a test sets a running program's clock without touching the machine's.
+    A second number steps what this process holds for the database's clock. A missing file means no offset: a test sets
+    a running program's clock without touching the machine's.
     """
     _offset_files[:] = [path] if path else []
 
 
-def _read_offset(path: Path) -> timedelta:
+def read_offset(*, of_database: bool = False) -> timedelta:
+    """Return by how much the offset file steps our clock, or the database's."""
     try:
-        return timedelta(seconds=float(path.read_text("utf-8")))
+        numbers = _offset_files[0].read_text("utf-8").split() if _offset_files else []
     except FileNotFoundError:
-        return timedelta(0)
+        numbers = []
+    return timedelta(seconds=float(numbers[of_database])) if len(numbers) > of_database else timedelta(0)
 
 
 @contextmanager

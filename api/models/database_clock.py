@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import engine
+from configs.clock import read_offset
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between what two programs hold for now
 _ASKED_EVERY = 10.0  # seconds; between them our own stopwatch goes on
@@ -42,7 +43,8 @@ def database_clock(session: Session | None = None) -> datetime:
         return _instead[0]()
     if not _answers or time.monotonic() - _answers[0].asked_at >= _ASKED_EVERY:
         _ask(session)
-    return _answers[0].instant + timedelta(seconds=time.monotonic() - _answers[0].at)
+    passed = timedelta(seconds=time.monotonic() - _answers[0].at)
+    return _answers[0].instant + passed + read_offset(of_database=True)
 
 
 def replace_database_clock(source: Callable[[], datetime]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.clock import clock, override_clock
+from configs.clock import clock, override_clock, read_offset
 from configs.settings import SettingsRefused, load, settings
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -24,9 +24,12 @@ def test_the_clock_is_stepped_by_a_file_and_right_again_without_it(
     for seconds in (86_400, -3_600.5):
         offset.write_text(str(seconds))
         assert clock() - right == timedelta(seconds=seconds)
+        assert read_offset(of_database=True) == timedelta(0)
+    offset.write_text("60 -3600")
+    assert (clock() - right, read_offset(of_database=True)) == (timedelta(minutes=1), timedelta(hours=-1))
     settings_env(CLOCK_OFFSET_FILE="")
     settings()
-    assert clock() == right
+    assert (clock(), read_offset(of_database=True)) == (right, timedelta(0))
 
 
 def test_an_overridden_time_is_not_stepped(settings_env: Callable[..., None], tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ ZONE = ZoneInfo("Europe/Paris")
 
 
 class MovedClock:
-    """The clock of all programs of a stack that have this file as CLOCK_OFFSET_FILE; the machine's stays as it is."""
+    """The clock of all programs of a stack that have this file as CLOCK_OFFSET_FILE, and what they hold for the database's.
+
+    The machine's stays as it is.
+    """
 
     def __init__(self, file: Path, begins: time) -> None:
         """Begin with the next such hour in Paris."""
@@ -32,5 +35,5 @@ class MovedClock:
         """Let so much time pass."""
         self._offset += ahead
         part = self.file.with_suffix(".part")
-        part.write_text(str(self._offset.total_seconds()), "utf-8")
+        part.write_text(f"{self._offset.total_seconds()} {self._offset.total_seconds()}", "utf-8")
         part.replace(self.file)  # a program never reads half of it
