@@ -22,9 +22,11 @@ from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
 from configs.database_errors import is_away, passes
+from notifier.calls import LATE_AFTER
 from notifier.contact_loss import change_state
 from notifier.fallback import call_again, tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
+from notifier.message_kinds import SLOT_CALL
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receipts import MOST_IDS
 from notifier.receipts.twilio import MACHINE
@@ -258,7 +260,7 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
 
 
 def expire_receipts(now: datetime) -> None:
-    """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere."""
+    """Mark what was accepted and not confirmed in time, at most AT_ONCE; have SMS told elsewhere, and calls by SMS."""
     row = Notification
     overdue = row.state == State.SENT, row.receipt_due_at <= now
     few = sa.select(row.id, row.channel).where(*overdue).order_by(row.receipt_due_at).limit(AT_ONCE)
@@ -272,6 +274,16 @@ def expire_receipts(now: datetime) -> None:
         if channel in PAID_CHANNELS:
             with session() as opened:
                 _expire_paid(opened, key, now)
+    with session() as opened:
+        tell_elsewhere(opened, opened.scalars(_lock_unsure_calls(now)).all(), now)
+
+
+def _lock_unsure_calls(now: datetime) -> sa.Select[Notification]:
+    """Return the query for calls that ended lately without our knowing whether they rang; it locks their users."""
+    row = Notification
+    lately = row.state == State.FAILED, row.failed_at > now - LATE_AFTER
+    unsure = sa.select(row).join(User).where(*lately, row.kind == SLOT_CALL, row.unknown_attempts > 0)
+    return unsure.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
 
 
 def _expire(opened: Session, rows: Sequence[Notification]) -> None:

@@ -17,7 +17,7 @@ from api.models.notification import Notification, NotificationMatch, State
 from api.models.user import Channel
 from notifier.calls import LATE_AFTER
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
-from notifier.message_kinds import AFTER, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
+from notifier.message_kinds import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.recipients import recipients
 
@@ -36,9 +36,14 @@ def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime)
         if row.kind == SLOT_DETECTED and row.channel is Channel.SMS and row.user_id:
             _tell_one(opened, row, row.user_id, now)
         elif row.kind == SLOT_CALL:
-            key = f"fallback:{row.params.get(AFTER, row.id)}"  # one SMS for both calls
-            sms = {"channel": Channel.SMS, "kind": CALL_MISSED, "dedupe_key": key, "seen_at": None}
-            _copy(opened, row, sms, now, now)
+            first = row.params.get(AFTER, str(row.id))  # one SMS for both calls
+            sms = {
+                "channel": Channel.SMS,
+                "kind": CALL_MISSED,
+                "dedupe_key": f"fallback:{first}",
+                "seen_at": None,
+            }
+            _copy(opened, row, sms | {"params": row.params | {AFTER: first}}, now, now)
 
 
 def call_again(opened: Session, row: Notification, ended_at: datetime, now: datetime) -> None:
@@ -48,7 +53,7 @@ def call_again(opened: Session, row: Notification, ended_at: datetime, now: date
     at = ended_at + timedelta(seconds=CALL_GAP_SECONDS())
     if now > at + LATE_AFTER:  # its report came late
         return
-    again = {"params": row.params | {AFTER: str(row.id)}, "dedupe_key": f"call-again:{row.id}"}
+    again = {"params": row.params | {AFTER: str(row.id)}, "dedupe_key": f"{CALL_AGAIN}{row.id}"}
     _copy(opened, row, again, at, now)
 
 

@@ -15,7 +15,6 @@ from api.models.database_clock import database_clock
 from api.models.notification import Notification
 from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, Contact
-from configs.clock import clock
 from configs.contact_addresses import fold_address
 from configs.retention import RECEIPTS_KEPT_FOR
 from configs.settings import SettingMissing, settings
@@ -98,9 +97,8 @@ def _keep_receipts(provider: str, body: bytes, query: str) -> None:
 
     The sweep has them applied within a second. A job from here would wait for a Redis that hangs.
     """
-    now = clock()
     try:
-        receipts = READERS[provider].read_receipts(body, query, now)
+        receipts = READERS[provider].read_receipts(body, query, database_clock())
     except ValueError as error:
         log.warning("receipts not readable", provider=provider, because=str(error)[:80])
         return

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
@@ -11,7 +12,7 @@ from configs.message_groups import MessageGroup
 from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
-from notifier.message_kinds import AFTER
+from notifier.message_kinds import AFTER, CALL_AGAIN
 from notifier.message_kinds.recipients import find_no_loss
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
@@ -35,10 +36,17 @@ def _find_end(session: Session, row: ClaimedRow) -> Skip | None:
     """Return why a second call is not made: the first was answered by its late report, or this one may have rung."""
     if AFTER not in row.params:
         return None
-    first = session.get(Notification, UUID(row.params[AFTER]))
-    if first and first.state is State.DELIVERED:
+    if _is_taken(session, row):
         return _ANSWERED
     return Skip(State.EXPIRED, "called often enough") if row.unknown_attempts else None
+
+
+def _is_taken(session: Session, row: ClaimedRow) -> bool:
+    """Return whether a person took one of the calls that a row follows, as a late report may say."""
+    first = row.params[AFTER]
+    either = sa.or_(Notification.id == UUID(first), Notification.dedupe_key == f"{CALL_AGAIN}{first}")
+    taken = sa.select(sa.exists().where(either, Notification.state == State.DELIVERED))
+    return bool(session.scalar(taken))
 
 
 def _find_loss(contact: Contact) -> Skip | None:
@@ -79,6 +87,8 @@ def _prepare_sms(
     """
     if now - row.created_at > LATE_AFTER:
         return _LATE
+    if _is_taken(session, row):
+        return _ANSWERED
     skip = _find_loss(contact) or _find_switch(contact) or _find_wish(session, row.id, now, rings=False)
     return skip or _read_open(session, row, now)
 

@@ -470,6 +470,14 @@ def test_a_call_whose_end_is_not_reported_counts_as_one_that_nobody_took() -> No
     assert len(missed_sms()) == 1
 
 
+@pytest.mark.parametrize("minutes", [10, -10])
+def test_the_clock_of_who_takes_a_report_moves_no_second_call(minutes: int) -> None:
+    key = placed_call()
+    with override_clock(lambda: datetime.now(UTC) + timedelta(minutes=minutes)):
+        report(key, "no-answer")
+    assert timedelta(seconds=170) < calls()[1].next_attempt_at - clock() <= timedelta(seconds=180)
+
+
 def test_calls_of_unknown_fate_ring_twice_at_most(whole: Any, settings_env: Callable[..., None]) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
     whole.provider_mode("twilio_calls", "yes_without_answer")
@@ -480,6 +488,9 @@ def test_calls_of_unknown_fate_ring_twice_at_most(whole: Any, settings_env: Call
     assert (row.state, row.unknown_attempts) == (State.FAILED, 2)
     assert len(whole.messages("voice")) == 2
     assert len(calls()) == 1
+    for _ in range(2):
+        expire_receipts(clock())
+    assert len(missed_sms()) == 1, "whether they rang is not known"
 
 
 def test_with_a_second_call_of_unknown_fate_a_phone_rings_twice_at_most(
@@ -499,18 +510,17 @@ def test_with_a_second_call_of_unknown_fate_a_phone_rings_twice_at_most(
     assert len(whole.messages("voice")) == 2
 
 
-def test_who_answered_as_a_late_report_says_is_not_called_again(whole: Any) -> None:
+def test_who_answered_as_a_late_report_says_is_not_called_again_and_gets_no_sms(whole: Any) -> None:
     key = placed_call()
     change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
     expire_receipts(clock())
     report(key, "completed", AnsweredBy="human")
-    again = calls()[1].id
-    due(again)
-    assert (get(Notification, again).state, get(Notification, again).reason) == (
-        State.SKIPPED,
-        "slots answered",
-    )
-    assert len(whole.messages("voice")) == 1
+    (sms,), again = missed_sms(), calls()[1].id
+    for key in (again, sms.id):
+        due(key)
+        row = get(Notification, key)
+        assert (row.state, row.reason) == (State.SKIPPED, "slots answered")
+    assert (len(whole.messages("voice")), whole.messages("sms")) == (1, [])
 
 
 def test_calls_wait_while_their_provider_is_away_and_sms_leave(whole: Any) -> None:
