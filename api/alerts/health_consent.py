@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from api.accounts.consents import HEALTH, describe_consent
@@ -65,8 +67,9 @@ def list_revealing(targets: list[AlertTarget]) -> set[str]:
 def erase_health_texts(session: Session, user_id: UUID, kinds: Collection[str] = _OF_ANY_DESK) -> None:
     """Erase messages' texts and notices about desks whose names reveal health, where no open alert has consent to them.
 
-    Call it where such a consent ends, and again within two days: rows that a worker holds meanwhile are left out, as
-    it may wait for the user's row. `kinds`: those that are erased whatever desk they speak of.
+    Messages' rows name these desks no more. Call it where such a consent ends, and again within two days: rows that a
+    worker holds meanwhile are left out, as it may wait for the user's row. `kinds`: those that are erased whatever desk
+    they speak of.
     """
     session.flush()
     ended = _list_without_consent(session, user_id)
@@ -77,18 +80,34 @@ def erase_health_texts(session: Session, user_id: UUID, kinds: Collection[str] =
         _names(named, ended),
         sa.or_(named.text == Notification.text, named.provider_id == Notification.provider_id),
     )
+    has_text = sa.and_(Notification.text.is_not(None), sa.or_(Notification.kind.in_(kinds), same))
     mine = sa.select(Notification.id).where(
         Notification.user_id == user_id,
-        Notification.text.is_not(None),
         Notification.state.not_in((State.PENDING, State.SENDING)),
-        sa.or_(Notification.kind.in_(kinds), _names(Notification, ended), same),
+        sa.or_(_names(Notification, ended), has_text),
     )
     found = session.scalars(mine.with_for_update(skip_locked=True, of=Notification)).all()
-    session.execute(
-        sa.update(Notification).where(is_any_of(Notification.id, found)).values(title=None, text=None)
-    )
     detections = sa.select(Detection.id).where(Detection.desk_id.in_(ended))
-    session.execute(sa.delete(Notice).where(Notice.user_id == user_id, Notice.detection_id.in_(detections)))
+    told = sa.exists().where(
+        named.user_id == user_id,
+        _names(named, ended),
+        sa.func.starts_with(named.dedupe_key, Notice.dedupe_key + ":"),
+    )
+    about = sa.or_(Notice.detection_id.in_(detections), told)
+    session.execute(sa.delete(Notice).where(Notice.user_id == user_id, about))
+    session.execute(
+        sa.update(Notification)
+        .where(is_any_of(Notification.id, found))
+        .values(title=None, text=None, params=_unname(ended))
+    )
+
+
+def _unname(desk_ids: Iterable[str]) -> sa.ColumnElement[Any]:
+    """Return the params of a message's row with nothing in place of these desks."""
+    params: sa.ColumnElement[str] = sa.cast(Notification.params, sa.Text)
+    for each in desk_ids:
+        params = sa.func.replace(params, f'"{each}"', '""')
+    return sa.cast(params, JSONB)
 
 
 def _names(row: type[Notification], desk_ids: Iterable[str]) -> sa.ColumnElement[bool]:

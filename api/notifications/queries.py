@@ -91,7 +91,7 @@ def _build_subject(row: Notification) -> MessageSubject:
     params: object = row.params  # as the row has it: any JSON
     values = params if isinstance(params, dict) else {}
     named = {name: values.get(key) for name, key in _SUBJECT.items()}
-    known = {name: each if isinstance(each, str) else None for name, each in named.items()}
+    known = {name: each if each and isinstance(each, str) else None for name, each in named.items()}
     if known["desk_id"] and not known["prefecture_id"]:
         known["prefecture_id"] = known["desk_id"].partition("/")[0]
     return MessageSubject(**known)

@@ -65,10 +65,10 @@ _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
 }
 _WITHHELD = {
     "secret": _l(
-        "Ce message portait un lien ou un code personnel. Nous ne le montrons pas une seconde fois."
+        "Ce message portait un lien, un code ou des données personnelles. Nous ne les montrons pas une seconde fois."
     ),
     "erased": _l("Son texte est effacé : nous ne gardons les textes que 90 jours."),
-    "unavailable": _l("Son contenu n’est plus disponible : ce dont il parlait a été supprimé."),
+    "unavailable": _l("Nous n’avons pas son texte : il a été effacé, ou son envoi a été interrompu."),
 }
 _CHANNELS = ("channels.show_channels", _l("Vérifier mes canaux"))
 _ALERTS = ("dashboard.show_dashboard", _l("Voir mes alertes"))

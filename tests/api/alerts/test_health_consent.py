@@ -104,12 +104,14 @@ def test_the_text_is_shown_in_three_languages(language: str) -> None:
     assert read_consent_text("health", language)
 
 
-def tell(camille: Person, kind: str = "slot_detected", state: State = State.SENT, **params: Any) -> UUID:
+def tell(
+    camille: Person, kind: str = "slot_detected", state: State = State.SENT, key: str = "", **params: Any
+) -> UUID:
     """Write a message that left, or is on its way, with its text."""
     now, leased = clock(), state is State.SENDING
     return add_message(
         camille.id, kind=kind, state=state, params=params, title="Créneau", text=f"Pour vous, {new_id()}.", accepted_at=now,
-        lease_token=new_id() if leased else None, lease_until=now if leased else None,
+        lease_token=new_id() if leased else None, lease_until=now if leased else None, dedupe_key=key or str(new_id()),
     )  # fmt: skip
 
 
@@ -135,14 +137,20 @@ def test_the_texts_go_with_the_consent(camille: Person) -> None:
             detection_id=detection,
         )
     )
+    for number, desks in enumerate(([OTHER, BOBIGNY], [OTHER])):
+        key = f"desk_unwatched:{number}"
+        save(Notice(user_id=camille.id, kind="x", language="fr", title="x", body="x", dedupe_key=key))
+        tell(camille, "desk_unwatched", key=f"{key}:email", desks=desks)
     tell(camille, desk_id=BOBIGNY)
-    tell(camille, "desk_unwatched", desks=[OTHER, BOBIGNY])
     tell(camille, "bot_reply")
     others = {tell(camille, desk_id=OTHER), tell(camille, "support_received", number=1)}
-    assert len(read_texts()) == 5
+    assert len(read_texts()) == 6
     assert camille.delete(f"/api/alerts/{made['id']}").status_code == 204
-    assert read_texts() == others
-    assert rows(Notice) == []
+    assert len(read_texts() - others) == 1
+    assert [row.dedupe_key for row in rows(Notice)] == ["desk_unwatched:1"]
+    assert BOBIGNY not in str([row.params for row in rows(Notification)])
+    shown = {each["metadata"]["deskId"] for each in camille.get("/api/notifications").json["items"]}
+    assert shown == {None, OTHER}
 
 
 def test_what_left_as_one_message_with_such_a_desk_goes_too(camille: Person) -> None:

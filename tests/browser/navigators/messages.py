@@ -21,7 +21,9 @@ def read_slot_alert(person: Person, place: str) -> None:
     expect(alert).not_to_contain_text("/l/stop/")
     person.see("« […] » tient la place d’un lien personnel, que nous ne montrons pas une seconde fois.")
     # The mail that confirmed the address.
-    person.see("Ce message portait un lien ou un code personnel. Nous ne le montrons pas une seconde fois.")
+    person.see(
+        "Ce message portait un lien, un code ou des données personnelles. Nous ne les montrons pas une seconde fois."
+    )
     person.page.goto(before)
 
 

@@ -110,7 +110,7 @@ def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, ti
 def test_what_lost_its_text_says_so_and_names_no_desk(camille: Browser) -> None:
     write(one(User), "slot_detected", desk_id="bobigny_93/titre-sejour")
     page = camille.get(PAGE)
-    assert "a été supprimé" in page.text
+    assert "il a été effacé" in page.text
     assert "Guichet" not in page.text
 
 
@@ -156,7 +156,7 @@ def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Brows
 def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
     write(one(User), "password_reset")
     page = camille.get(PAGE)
-    assert "Nous ne le montrons pas une seconde fois." in page.text
+    assert "Nous ne les montrons pas une seconde fois." in page.text
     assert "<details" not in page.html
 
 
