@@ -28,12 +28,11 @@ _WARM = 8.0  # seconds of checks before anything is counted: each desk has had o
 
 @dataclass(frozen=True)
 class Work:
-    """What a crawl did in a time: pages asked, seconds passed, CPU seconds of its process (and of our servers)."""
+    """What a crawl did in a time: pages asked, seconds passed, CPU seconds of its process."""
 
     pages: int
     seconds: float
     cpu: float
-    servers: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -74,11 +73,9 @@ def _crawl_bare(peer: str, made: BenchStack, seconds: float) -> Work:
 def _crawl_fully(made: BenchStack, seconds: float) -> Work:
     with made.spiders() as (spider,):
         let_pass(_WARM)
-        pages, began, ours, servers = made.requests, time.monotonic(), cpu(spider), made.servers_cpu()
+        pages, began, used = made.requests, time.monotonic(), cpu(spider)
         let_pass(seconds)
-        return Work(
-            made.requests - pages, time.monotonic() - began, cpu(spider) - ours, made.servers_cpu() - servers
-        )
+        return Work(made.requests - pages, time.monotonic() - began, cpu(spider) - used)
 
 
 def _watch_unchanged(python: Path, folder: Path, addresses: Sequence[str]) -> Work:
@@ -117,7 +114,6 @@ def _read_children_cpu() -> float:
 def _figures(found: dict[str, list[Work]]) -> list[Figure]:
     rates = {name: [each.rate for each in works] for name, works in found.items()}
     cpus = {name: [each.cpu_ms for each in works] for name, works in found.items()}
-    servers = [1000 * each.servers / each.pages for each in found["full"]]
     names = {"scrapy": "bare Scrapy", "aiohttp": "bare aiohttp"}
     return [
         Figure("full path, pages/s", median(rates["full"])),
@@ -125,7 +121,6 @@ def _figures(found: dict[str, list[Work]]) -> list[Figure]:
         Figure("full ÷ bare Scrapy, pages/s", median_ratio(rates["full"], rates["scrapy"]), at_least(1.3)),
         Figure("full ÷ bare aiohttp, pages/s", median_ratio(rates["full"], rates["aiohttp"]), at_least(0.3)),
         Figure("full path, CPU ms a page", median(cpus["full"])),
-        Figure("planner, PostgreSQL and Redis, CPU ms a page", median(servers)),
         *(Figure(f"{shown}, CPU ms a page", median(cpus[name])) for name, shown in names.items()),
         Figure("urlwatch, CPU ms a page", median(cpus["urlwatch"])),
         Figure("full ÷ urlwatch, CPU a page", median_ratio(cpus["full"], cpus["urlwatch"]), below(1.0)),

@@ -23,7 +23,6 @@ from deploy.local.short_periods import gather
 from deploy.local.valkey import start_valkey
 
 API = "api.app:create_app()"
-_PROGRAMS = ("crawler.loops plan", "postgres", "valkey")
 Settings = dict[str, str]
 
 
@@ -74,10 +73,6 @@ class Servers:
         query = sa.text("SELECT 1 FROM checks WHERE started_at > :since AND process LIKE :pid LIMIT 1")
         with self.engine.connect() as connection:
             return bool(connection.scalar(query, {"since": since, "pid": f"%:{pid}"}))
-
-    def servers_cpu(self) -> float:
-        """Return the CPU seconds that the planner, PostgreSQL and Redis have used."""
-        return sum(read_cpu(_PROGRAMS).values())
 
 
 @contextmanager

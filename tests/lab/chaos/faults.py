@@ -258,20 +258,19 @@ TABLE = (
     Fault("kill-scrapyd", _kill("scrapyd", 1), "scrapyd spider"),
     Fault("terminate-scrapyd", _kill("scrapyd", 1, signal.SIGTERM), "scrapyd spider"),
     Fault(
-        "scrapyd-that-dies-again-and-again", _kill_again_and_again("scrapyd", 6), "scrapyd spider planner redis",
-        names="scrapyd",  # health sees the keeper through Redis
+        "scrapyd-that-dies-again-and-again", _kill_again_and_again("scrapyd", 6), "scrapyd spider planner redis"
     ),
     Fault("restart-redis", _restart("Redis"), "redis"),
     Fault("kill-redis", _kill_server("Redis"), "redis"),
     Fault("empty-redis", _empty_redis, "redis", weight=2),
     Fault("restore-older-redis", _restore_older_redis, "redis", weight=2),
-    Fault("stop-redis", _take_down("Redis", (6, 6)), "redis spider scrapyd", names="redis"),
-    Fault("hang-redis", _freeze("Redis", 6), "redis spider scrapyd", names="redis"),
+    Fault("stop-redis", _take_down("Redis", (6, 6)), "redis spider scrapyd"),
+    Fault("hang-redis", _freeze("Redis", 6), "redis spider scrapyd"),
     Fault("restart-postgres", _restart("PostgreSQL"), "postgres"),
     Fault("kill-postgres", _kill_server("PostgreSQL"), "postgres"),
     Fault("kill-a-connection-of-postgres", _kill_server("PostgreSQL", connection=True), "postgres"),
-    Fault("stop-postgres", _take_down("PostgreSQL", (10, 14)), "postgres", names="database"),
-    Fault("hang-postgres", _freeze("PostgreSQL", 5), "postgres", names="database"),
+    Fault("stop-postgres", _take_down("PostgreSQL", (10, 14)), "postgres"),
+    Fault("hang-postgres", _freeze("PostgreSQL", 5), "postgres"),
     Fault("fill-the-disk", _fill_disk, "disk postgres redis", needs_disk=True),
     Fault("site-hangs", _site("hang_forever"), "sites"),
     Fault("site-drips", _site("drip"), "sites"),  # a byte a second
@@ -301,7 +300,7 @@ TABLE = (
     Fault("receipts-are-repeated", _receipts("repeated", lambda f: {"times": f.rng.randint(2, 8)}), "receipts",
           harmless=True),
     Fault("receipts-are-lost", _receipts("lost", lambda _: {}, loses=True), "receipts", harmless=True),
-    Fault("store-of-proofs-is-away", _take_store_away, "store proofs redis spider", names="proofs", harmless=True),
+    Fault("store-of-proofs-is-away", _take_store_away, "store proofs redis spider", harmless=True),
     Fault(
         "stripe-is-away",
         _answer("payment", ("refuse", {}), ("timeout", {}), ("error_500", {"saved": 1}), seconds=(10, 20)),

@@ -101,7 +101,6 @@ class Fault:
     name: str
     act: Act
     holds: str = ""  # words: what it needs for itself, so that two faults do not bend the same thing at once
-    names: str | None = None  # the part that /api/health must call down meanwhile
     alone: bool = False  # it waits for a certain moment, which others would spoil
     harmless: bool = False  # a subscriber who waits for an alert must not notice it
     weight: int = 1  # cards in the deck
@@ -109,5 +108,5 @@ class Fault:
 
     @property
     def held(self) -> frozenset[str]:
-        """Return what it holds; health needs somebody to answer while it is to name a part."""
-        return frozenset(self.holds.split()) | ({"gunicorn"} if self.names else set())
+        """Return what it holds."""
+        return frozenset(self.holds.split())

@@ -94,7 +94,6 @@ class Spell:
     loses_receipts: bool = False
     outage: ProviderOutage | None = None
     clock_offset: timedelta | None = None  # by which the programs' clock was off meanwhile
-    said: bool | None = None  # whether health named what was down; None where nothing had to be named
 
     def covers(self, at: datetime, slack: timedelta) -> bool:
         """Whether it lasted at an instant, or so long before or after it."""

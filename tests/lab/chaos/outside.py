@@ -141,46 +141,34 @@ def plannings_of(desk: Desk) -> list[int]:
 
 
 class HealthMonitor:
-    """Asks /api/health twice a second on a thread of its own: when it was well, and what it named when not."""
+    """Asks /api/health twice a second on a thread of its own: whether all is well, and what is down."""
 
     def __init__(self, port: int) -> None:
         self._url = f"http://127.0.0.1:{port}/api/health"
-        self._looks: list[tuple[datetime, int, dict[str, str]]] = []  # status (0: no answer), states of parts
+        self._status, self._down = 0, list[str]()  # status (0: no answer), parts
         threading.Thread(target=self._follow, name="watch", daemon=True).start()
 
     def is_well(self) -> bool:
         """Whether the last answer was that all is well."""
-        return bool(self._looks) and self._looks[-1][1] == HTTPStatus.OK
+        return self._status == HTTPStatus.OK
 
     def last(self) -> str:
         """Return the last answer in words."""
-        _, status, parts = self._looks[-1] if self._looks else (None, 0, dict[str, str]())
-        down = sorted(name for name, state in parts.items() if state == "down")
-        return f"{status}, down: {', '.join(down) or 'nothing'}"
-
-    def has_reported(self, part: str, begin: datetime, end: datetime) -> bool:
-        """Whether it called the part degraded between the two, or down with a 503, as a client may read that alone."""
-        unavailable = HTTPStatus.SERVICE_UNAVAILABLE
-        return any(
-            parts.get(part) == "degraded" or (parts.get(part) == "down" and status == unavailable)
-            for at, status, parts in self._looks
-            if begin <= at <= end
-        )
+        return f"{self._status}, down: {', '.join(self._down) or 'nothing'}"
 
     def _follow(self) -> None:
         pause = threading.Event()
         while not pause.wait(_HEALTH_EVERY):
-            status, parts = self._read()
-            self._looks.append((clock(), status, parts))
+            self._status, self._down = self._read()
 
-    def _read(self) -> tuple[int, dict[str, str]]:
+    def _read(self) -> tuple[int, list[str]]:
         try:
             with urllib.request.urlopen(self._url, timeout=_HEALTH_PATIENCE) as answer:
-                status, body = answer.status, answer.read()
+                return answer.status, []
         except urllib.error.HTTPError as error:
-            status, body = error.code, error.read()
+            with suppress(ValueError):  # it may die in the middle of an answer; nginx has its own
+                parts = json.loads(error.read()).get("parts", {})
+                return error.code, sorted(name for name, part in parts.items() if part["status"] == "down")
+            return error.code, []
         except (OSError, HTTPException):
-            return 0, {}
-        with suppress(ValueError):  # it may die in the middle of an answer; nginx has its own
-            return status, {name: part["status"] for name, part in json.loads(body).get("parts", {}).items()}
-        return 0, {}
+            return 0, []

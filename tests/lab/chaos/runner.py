@@ -71,7 +71,6 @@ class ChaosRunner:
         began = time.monotonic()
         played.well = self._wait()
         played.took = time.monotonic() - began
-        self._note_health(faults)
         state = f"well after {played.took:4.1f} s" if played.well else f"NOT WELL ({self._watch.last()})"
         self._say(f"{number:3} {state}, {len(self._field.journal.kills):3} kills, {', '.join(played.faults)}")
         for opening in self._list_open():
@@ -102,13 +101,6 @@ class ChaosRunner:
                 spell.missed = str(error)
         if spell.missed:
             self._say(f"  {fault.name} missed: {spell.missed}")
-
-    def _note_health(self, faults: Sequence[Fault]) -> None:
-        """Note whether health named what was down, from when it went until all was well again."""
-        names = {fault.name: fault.names for fault in faults}
-        for spell in self._field.journal.spells[-len(names) :]:
-            if (part := names.get(spell.fault)) and not spell.missed:
-                spell.said = self._watch.has_reported(part, spell.began_at, clock())
 
     def _open(self, count: int) -> None:
         for _ in range(count):
