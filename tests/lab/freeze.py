@@ -38,7 +38,7 @@ _WIDTH = 320  # of a picture, in pixels: enough to see what moved
 _COLOURS = 16
 _SAME = 1.5  # mean difference of a pixel, of 255: dates and counters move, layouts differ by more
 _UNSEEN = dict.fromkeys(map(ord, "•\u2007\u034f"), " ")  # bullets, and what keeps a preview short
-_TELEGRAM = ("delete-webhook", "set-webhook", "show-webhook")
+_TELEGRAM = ("delete-webhook", "poll", "set-webhook", "show-webhook")
 # pg_dump draws a word of its own for each dump.
 _PER_DUMP = re.compile(r"^\\(un)?restrict .*$", re.MULTILINE)
 _PROGRAMS = (
