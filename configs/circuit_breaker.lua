@@ -3,18 +3,16 @@
 -- KEYS[1] hash of the breaker: failures in a row, when it opened, its probe's token, until when that probe may run
 -- KEYS[2] list of the seconds that its last answers took
 -- ARGV    what happened (`ask`, `look`, `success`, `failure`); now, in seconds; seconds of rest; failures that open it;
---         the call's token; seconds that its answer took; seconds above which answers are slow (0: none is); seconds
---         above which one answer is not quick
+--         the call's token; seconds that its answer took; seconds above which answers are slow (0: none is)
 -- Result  seconds to wait; 0 where the call may be made. `look` changes nothing
 --
--- There is no hash after an answer that was quick. One that was not is remembered for two rests.
 -- An open breaker lets one call through after its rest: the probe. Its success closes the breaker, its failure begins
 -- another rest. A probe that is never heard of again runs out after one more rest. Answers that are slow in the median
 -- open it too, and a slow probe has failed.
 -- Instants ahead of now by more than a rest come from a clock that was set ahead: they are over.
 
 local happened, now, rest, most, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
-local seconds, slow, quick = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local seconds, slow = tonumber(ARGV[6]), tonumber(ARGV[7])
 local TIMES, ENOUGH = 20, 5
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
@@ -52,10 +50,6 @@ end
 if happened == 'success' and not (is_open and slow > 0 and seconds > slow) then
   if slow > 0 and not is_open and are_slow() then return open() end
   redis.call('DEL', KEYS[1])
-  if seconds > quick then
-    redis.call('HSET', KEYS[1], 'seconds', ARGV[6])
-    redis.call('EXPIRE', KEYS[1], math.ceil(rest) * 2)
-  end
   return '0'
 end
 if is_open then

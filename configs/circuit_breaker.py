@@ -25,7 +25,6 @@ PROVIDER_SLOW_SECONDS = 3
 PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
 
 FAILURES = 3  # in a row that open it
-QUICK_SECONDS = 1.0  # in which an answer comes that nobody minds to wait for
 
 log = structlog.get_logger(__name__)
 
@@ -77,22 +76,13 @@ class CircuitBreaker:
         """Return whether no call has succeeded since it opened: during its rests, and between them."""
         try:
             failures = int(redis().hget(f"breaker:{self._name}", "failures") or 0)
-        except RedisError:
+        except (RedisError, SettingMissing):
             failures = local_breaker(self._name).failures
         return failures >= FAILURES
 
-    def is_quick(self) -> bool:
-        """Return whether the last call was answered, and within QUICK_SECONDS; also before any call."""
-        try:
-            return not redis().exists(f"breaker:{self._name}")
-        except (RedisError, SettingMissing):
-            return not local_breaker(self._name).failures
-
     def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
         now = clock().timestamp()
-        given: list[str | float] = [
-            happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow, QUICK_SECONDS,
-        ]  # fmt: skip
+        given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]
         keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
         try:
             return float(_script()(keys=keys, args=given, client=redis()))

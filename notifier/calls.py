@@ -126,7 +126,7 @@ def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
         "id": key, "user_id": call.user_id, "contact_id": call.contact_id, "channel": Channel.VOICE,
         "kind": SLOT_CALL, "language": choose_language(SLOT_CALL, call.language), "params": params,
         "priority": Priority.CRITICAL, "dedupe_key": f"call:{key}", "seen_at": call.seen_at,
-        "matched_at": call.decided_at, "created_at": now, "next_attempt_at": now, "next_nudge_at": now,
+        "matched_at": call.decided_at, "created_at": now, "next_attempt_at": now,
     }  # fmt: skip
 
 

@@ -17,9 +17,7 @@ _PROVIDERS: Mapping[str, Sequence[str]] = {
 # Messages that a job names, and that are claimed for one call. Programs that nudge have no SDK, and cannot ask a
 # provider how many it takes.
 _MOST_IN_JOB: Mapping[str, int] = {
-    # As the first call of a crowd (notifier/delivery/call_sizes.py): a provider that hangs, or is tried again after a
-    # rest, has no more of unknown fate.
-    Channel.EMAIL: 100,
+    Channel.EMAIL: 500,  # as in a call of SendGrid
     Channel.PUSH: 10,  # as in a call
 }
 

@@ -20,7 +20,6 @@ from configs.retention import MESSAGES_KEPT_FOR
 from configs.startup import exit_on_config_error
 from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
-from notifier.notification_writer import next_nudge
 
 
 def letters(given: argparse.Namespace) -> sa.Select[Notification]:
@@ -77,7 +76,7 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     for row in alive:
         row.state, row.reason, row.failed_at = State.PENDING, None, None
         row.attempts, row.unknown_attempts = 0, 0
-        row.next_attempt_at, row.next_nudge_at, row.nudges = now, next_nudge(now), 0
+        row.next_attempt_at = now
     return [row.id for row in alive]
 
 

@@ -18,7 +18,6 @@ from api.models.user import Channel
 from notifier.calls import LATE_AFTER
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
 from notifier.message_kinds import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
-from notifier.notification_writer import next_nudge
 from notifier.recipients import recipients
 
 _ORDER = (Channel.TELEGRAM, Channel.EMAIL)
@@ -63,7 +62,7 @@ def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) 
     if channel is None or _is_told(opened, row):
         return
     other = {"contact_id": found[channel], "channel": channel, "dedupe_key": f"fallback:{row.id}"}
-    _copy(opened, row, {**other, "next_nudge_at": next_nudge(now)}, now, now)
+    _copy(opened, row, other, now, now)
 
 
 def _copy(opened: Session, row: Notification, values: dict[str, Any], at: datetime, now: datetime) -> None:
@@ -74,7 +73,7 @@ def _copy(opened: Session, row: Notification, values: dict[str, Any], at: dateti
             "user_id", "contact_id", "channel", "kind", "language", "priority", "params", "seen_at", "matched_at"
         )
     }  # fmt: skip
-    due = {"id": new_id(), "created_at": now, "next_attempt_at": at, "next_nudge_at": at}
+    due = {"id": new_id(), "created_at": now, "next_attempt_at": at}
     made = insert(Notification).values(same | due | values)
     key = opened.scalar(
         made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]).returning(Notification.id)

@@ -11,20 +11,10 @@ from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
 from api.models.database_clock import database_clock
-from api.models.user import Channel
 from configs.database_errors import is_away, passes
 from notifier import applied_receipts, match_batches, match_service, nudges
-from notifier.channels import most_at_once, most_in_job
 from notifier.delivery import delivery
-from notifier.delivery.call_sizes import choose_call_size, record_call
 from notifier.delivery.inline_delivery import InlineClaim
-from notifier.delivery.provider_choice import is_quick
-from notifier.delivery.rate import has_place
-from notifier.match_service import CROWD_ALERTS
-from notifier.nudges import WaitingWork
-
-_INLINE = 1000  # messages that this worker sends of what it wrote, at most: those of a part
-_CALLS = 3  # in which they leave, the first of which may be small
 
 log = structlog.get_logger(__name__)
 
@@ -53,26 +43,26 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
 @_patient
 def match(detection_id: str) -> None:
     """Match a detection, then deliver; where very many alerts wait, each part is a job of its own."""
-    key = UUID(detection_id)
-    mine = _inline_claim()
+    key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            matched = match_service.match_detection(opened, key, database_clock(), mine, CROWD_ALERTS())
+            matched = match_service.match_detection(
+                opened, key, database_clock(), mine, match_service.CROWD_ALERTS()
+            )
         nudges.match_parts(key, matched.parts, matched.times)
         _send(matched.written, mine)
 
 
 @_patient
 def match_part(detection_id: str, number: int) -> None:
-    """Match one part of the alerts that wait for a detection, then deliver."""
-    key = UUID(detection_id)
-    mine = _inline_claim()
+    """Match one part of the alerts that wait for a detection, send their mails, and have the rest delivered."""
+    key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
     with bound_contextvars(detection=detection_id):
         with session() as opened:
             written = match_service.match_part(opened, key, number, database_clock(), mine)
         with session() as opened:
             match_batches.finish_detection(opened, key, database_clock())
-        _send(written, mine)
+        _send(written, mine, in_crowd=True)
 
 
 @_patient
@@ -94,7 +84,7 @@ def rearm(desk_id: str) -> None:
         found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, database_clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
-        _tell_open(desk_id, found[0], in_crowd=sum(map(len, found)) > CROWD_ALERTS())
+        _tell_open(desk_id, found[0], in_crowd=len(found) > 1)
 
 
 @_patient
@@ -104,10 +94,17 @@ def tell_open(desk_id: str, *alert_ids: str) -> None:
 
 
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
-    mine = _inline_claim()
+    mine = InlineClaim.begin(database_clock())
     with session() as opened:
-        written = match_service.match(opened, desk_id, database_clock(), alert_ids, mine, in_crowd=in_crowd)
-    _send(written, mine)
+        written = match_service.match(opened, desk_id, database_clock(), alert_ids, mine)
+    _send(written, mine, in_crowd=in_crowd)
+
+
+def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:
+    """Have the workers of the channels deliver, and send the mails that were claimed as they were written."""
+    nudges.send_matched(written, in_crowd=in_crowd)
+    if mine:
+        mine.send(delivery.hand_over)
 
 
 @_patient
@@ -126,59 +123,4 @@ def apply_receipts() -> None:
 @_patient
 def deliver(*notification_ids: str) -> None:
     """Send notifications that are due and that no other worker holds."""
-    _deliver(nudges.waiting([UUID(each) for each in notification_ids]))
-
-
-def _inline_claim() -> InlineClaim | None:
-    """Return a claim on what this worker will write, for a channel that takes many at once and answers soon."""
-    for channel in Channel:
-        if (most := most_at_once(channel)) > 1 and is_quick(channel):
-            return InlineClaim(channel, min(_INLINE, _CALLS * most), database_clock())
-    return None
-
-
-def _send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
-    """Deliver here what leaves in few calls, as everything is warm; other workers take the rest meanwhile."""
-    ready = nudges.waiting(written) if written else []
-    here = _here(ready, mine)
-    taken = {each.id for each in here}
-    nudges.deliver(each for each in ready if each.id not in taken)
-    if mine:
-        _hand_over(mine)
-    nudges.show_notices()  # after what leaves here: that is never delayed by it. A notice may be all that was written
-    _deliver(here)
-
-
-def _hand_over(mine: InlineClaim) -> None:
-    """Send call by call; what is no longer fresh is put back, to be read again before it is sent."""
-    rest, renderer = mine.messages, delivery.Renderer()
-    while rest:
-        size = choose_call_size(mine.channel)
-        messages, rest = rest[:size], rest[size:]
-        if mine.is_fresh:
-            record_call(mine.channel, delivery.hand_over(messages, renderer))
-        else:
-            delivery.put_back(messages, "put back: what was read of it has become old")
-
-
-def _here(waiting: list[WaitingWork], mine: InlineClaim | None) -> list[WaitingWork]:
-    """Choose what this worker sends itself: by the channel that takes most at once, answers soon and has a place.
-
-    Never by push: the servers that answer are those that a user's browser named.
-    """
-    only = mine.channel if mine and mine.messages else None
-    awake = [each for each in waiting if only in (None, each.channel) and each.channel is not Channel.PUSH]
-    free = {each for each in {each.channel for each in awake} if is_quick(each) and has_place(each)}
-    awake = [each for each in awake if each.channel in free]
-    if not awake:
-        return []
-    channel = max((each.channel for each in awake), key=most_at_once)
-    chosen = [each for each in awake if each.channel is channel]
-    return chosen if most_at_once(channel) > 1 else chosen[:1]
-
-
-def _deliver(waiting: Sequence[WaitingWork]) -> None:
-    allowed = [each.id for each in waiting]
-    most = max((most_in_job(each.channel) for each in waiting), default=1)
-    for start in range(0, len(allowed), most):  # a claim's lease is for one call
-        delivery.deliver(allowed[start : start + most])
+    delivery.deliver([UUID(each) for each in notification_ids])

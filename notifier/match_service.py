@@ -114,8 +114,7 @@ def match_part(
     alert_ids = match_batches.take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
     occasion = Occasion.of(detection)
-    untold = _find_untold(session, occasion, found, now)
-    return _write(session, occasion, untold, now, inline, in_crowd=True)
+    return _write(session, occasion, _find_untold(session, occasion, found, now), now, inline)
 
 
 def match(
@@ -124,8 +123,6 @@ def match(
     now: datetime,
     alerts: Collection[UUID] | None = None,
     inline: InlineClaim | None = None,
-    *,
-    in_crowd: bool = False,
 ) -> list[UUID]:
     """Match a desk's open slots with some alerts, or with all; return the notifications to deliver.
 
@@ -142,7 +139,7 @@ def match(
     waiting = candidates(session, occasion.detection, now, [wish.alert_id for wish in found])
     slots = {slot for wish in found for slot in wish.slots}
     untold = _find_untold(session, occasion, waiting, now, slots)
-    return _write(session, occasion, untold, now, inline, in_crowd=in_crowd)
+    return _write(session, occasion, untold, now, inline)
 
 
 def find_untold(
@@ -237,8 +234,6 @@ def _write(
     untold: Untold,
     now: datetime,
     inline: InlineClaim | None = None,
-    *,
-    in_crowd: bool = False,
 ) -> list[UUID]:
     """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
     detection, waiting, taken = occasion.detection, list[UUID](), 0
@@ -246,17 +241,9 @@ def _write(
         told_of = SlotRow.id == sa.any_(_bigints({slot for wish in untold.wishes for slot in wish.slots}))
         slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
         seen_at = max(slot.seen_at for slot in slots) if occasion.is_round else detection.seen_at
-        result = MatchResult(
-            detection,
-            untold.wishes,
-            untold.reached,
-            seen_at,
-            slots,
-            late=occasion.is_round,
-            in_crowd=in_crowd,
-        )
-        written = write(session, result, now, inline)
-        waiting, taken = written.waiting, len(written.inline)
+        result = MatchResult(detection, untold.wishes, untold.reached, seen_at, slots, late=occasion.is_round)
+        waiting = write(session, result, now, inline)
+        taken = len(inline.messages) if inline else 0
     elif occasion.is_round:
         return []
     log_when_committed(

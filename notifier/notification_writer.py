@@ -31,7 +31,6 @@ from notifier.matching import WantedSlots
 from notifier.message_kinds import SLOT_DETECTED, kind_of
 from notifier.message_times import Hold, lock_times
 from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
-from notifier.nudges import IN_CROWD
 from notifier.recipients import Recipient
 
 # A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
@@ -58,18 +57,16 @@ inserted_match_slots AS (
 ),
 new_notifications AS (
   INSERT INTO notifications (id, user_id, contact_id, channel, language, dedupe_key, kind, priority, params,
-    seen_at, committed_at, matched_at, created_at, next_attempt_at, next_nudge_at,
-    held_for, state, attempts, lease_token, lease_until, unknown_attempts, nudges)
+    seen_at, committed_at, matched_at, created_at, next_attempt_at,
+    held_for, state, attempts, lease_token, lease_until)
   SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind,
     CASE WHEN held_for IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
     CAST(:seen_at AS timestamptz),
     CASE WHEN held_for IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
-    CAST(:now AS timestamptz), coalesce(held_until, CAST(:now AS timestamptz)),
-    CASE WHEN leased THEN CAST(:lease_until AS timestamptz)
-      ELSE coalesce(held_until, CAST(:next_nudge_at AS timestamptz)) END,
+    CAST(:now AS timestamptz),
+    CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE coalesce(held_until, CAST(:now AS timestamptz)) END,
     held_for, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
-    CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END,
-    0, 0
+    CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END
   FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
       CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]),
       CAST(:held_until AS timestamptz[]), CAST(:held_for AS text[]))
@@ -87,9 +84,9 @@ SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
 _WRITE_TO_CONTACTS = sa.text("""
 INSERT INTO notifications (id, user_id, contact_id, channel, kind, language, params, priority, dedupe_key, created_at,
-  next_attempt_at, next_nudge_at)
+  next_attempt_at)
 SELECT id, user_id, contact_id, :channel, :kind, language, CAST(params AS jsonb), :priority, dedupe_key,
-  CAST(:now AS timestamptz), CAST(:now AS timestamptz), CAST(:next_nudge_at AS timestamptz)
+  CAST(:now AS timestamptz), CAST(:now AS timestamptz)
 FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:contact_ids AS uuid[]), CAST(:languages AS text[]),
     CAST(:params AS text[]), CAST(:dedupe_keys AS text[]))
   AS n(id, user_id, contact_id, language, params, dedupe_key)
@@ -103,8 +100,7 @@ _OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 _OF_RECIPIENT = (
     "id", "user_id", "contact_id", "channel", "language", "dedupe_key", "leased", "held_until", "held_for",
 )  # fmt: skip
-_LEASE = ("lease_token", "lease_until")
-_OF_ALL = ("kind", "priority", "seen_at", "committed_at", "next_nudge_at")
+_OF_ALL = ("kind", "priority", "seen_at", "committed_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +117,6 @@ class MatchResult:
     seen_at: datetime  # when the slots were seen last
     slots: Sequence[SlotRow] = ()  # those that the wishes name
     late: bool = False
-    in_crowd: bool = False  # one of the parts of very many alerts
 
     def wishes_of(self) -> dict[UUID, list[WantedSlots]]:
         """Return the wishes by user."""
@@ -157,21 +152,13 @@ def next_nudge(now: datetime, times: int = 0) -> datetime:
     return now + timedelta(seconds=wait)
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenNotifications:
-    """The ids of new notifications."""
-
-    waiting: list[UUID]  # to be claimed by any worker
-    inline: list[UUID]  # leased by the worker that wrote them
-
-
 def write(
     session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None = None
-) -> WrittenNotifications:
+) -> list[UUID]:
     """Write matches and notifications: one per person and contact, however many alerts of that person match.
 
-    Each person has a notice too, also one whom no contact reaches. Notifications that this worker can send itself are
-    written as leased, and added to `inline`.
+    Each person has a notice too, also one whom no contact reaches. Returns the ids of those that may leave now and that
+    `inline` did not take: these are written as leased.
     """
     wishes_of = result.wishes_of()
     times = lock_times(session, {to.user_id for to in result.recipients if to.find_hold(now)})
@@ -179,9 +166,8 @@ def write(
         to.contact_id: to._replace(times=times[to.user_id]) for to in result.recipients if to.user_id in times
     }
     holds = {key: hold for key, to in held.items() if (hold := to.find_hold(now))}
-    at_once = [to for to in result.recipients if to.contact_id not in holds] if holds else result.recipients
+    at_once = [to for to in result.recipients if to.contact_id not in holds]
     contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
-    leased = inline.columns() if inline else {}
     of_all = _columns_of_all(result, now)
     keys = result.keys(wishes_of, now)
     rows = [
@@ -196,18 +182,13 @@ def write(
     ]
     contents = inline.contents if inline else ContentCache()
     notices = _build_notices(session, result, wishes_of, contents)
-    others = {name: leased.get(name) for name in _LEASE} | notices.list_parameters()
-    new = _write(session, result, rows, of_all, others)
-    written = [each for each in zip(rows, result.recipients, strict=True) if each[0]["id"] in new]
-    if inline:
-        of_leased, slots = of_all | leased, {slot.id: slot for slot in result.slots}
-        for row, to in written:
-            if row["leased"]:
-                inline.add(of_leased | row, to.address, result.detection, wishes_of[to.user_id], slots)
-    return WrittenNotifications(
-        [row["id"] for row, _ in written if not row["leased"] and row["held_until"] is None],
-        [row["id"] for row, _ in written if row["leased"]],
-    )
+    lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
+    new = _write(session, result, rows, of_all, lease | notices.list_parameters())
+    slots = {slot.id: slot for slot in result.slots}
+    for row, to in zip(rows, result.recipients, strict=True):
+        if inline and row["leased"] and row["id"] in new:
+            inline.add(of_all | row, to.address, result.detection, wishes_of[to.user_id], slots)
+    return [row["id"] for row in rows if row["id"] in new and not row["leased"] and row["held_until"] is None]
 
 
 def _write(
@@ -257,17 +238,16 @@ def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
     detection = result.detection
     return {
         "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
-        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id}
-        | ({IN_CROWD: True} if result.in_crowd else {}),
+        "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
         "seen_at": result.seen_at, "committed_at": None if result.late else detection.committed_at,
-        "matched_at": now, "created_at": now, "next_nudge_at": next_nudge(now),
+        "matched_at": now,
     }  # fmt: skip
 
 
 def _columns_of_recipient(
     to: Recipient, wishes: Sequence[WantedSlots], dedupe_key: str, hold: Hold | None, *, leased: bool
 ) -> dict[str, Any]:
-    """Return the columns that differ; `leased` is whether the worker that writes the row sends it."""
+    """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
         "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key, "leased": leased,
@@ -354,7 +334,7 @@ def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
     if not rows:
         return []
     now = database_clock(session)
-    times = {"created_at": now, "next_attempt_at": now, "next_nudge_at": next_nudge(now)}
+    times = {"created_at": now, "next_attempt_at": now}
     made = insert(Notification).values([row | times for row in rows])
     made = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     new = set(session.scalars(made.returning(Notification.id)))
@@ -380,7 +360,7 @@ def write_to_contacts(
         "languages": (choose_language(kind, each["language"]) for each in messages),
     }
     of_all = {
-        "kind": kind, "channel": channel, "priority": priority, "now": now, "next_nudge_at": next_nudge(now),
+        "kind": kind, "channel": channel, "priority": priority, "now": now,
     }  # fmt: skip
     return list(
         session.scalars(

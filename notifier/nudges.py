@@ -14,14 +14,14 @@ from redis.exceptions import RedisError
 from rq import Queue
 from sqlalchemy.exc import DBAPIError
 
-from api.models.base import is_any_of, session
+from api.models.base import is_any_of, new_id, session
 from api.models.database_clock import database_clock
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel
 from configs.clock import clock
 from configs.constants import Constant
 from configs.database_errors import passes
-from configs.job_queues import KEPT_SECONDS, name_job, push, queue
+from configs.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
 from configs.live_nudges import nudge_streams
 from configs.matching_queues import CRITICAL, MANY
 from notifier.channels import most_in_job
@@ -37,23 +37,19 @@ _REARM = "notifier.jobs.rearm"
 _TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
 _APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
-IN_CROWD = "in_crowd"  # marks params of slot alerts that very many get
+FEW = 50  # messages of a channel that are nudged together, at most, where they are single ones
+URGENT = (Priority.CRITICAL, Priority.IMMEDIATE)  # somebody waits for it
 _AT_ONCE = 500  # jobs in one round trip
 
 log = structlog.get_logger(__name__)
 
 
 class WaitingWork(NamedTuple):
-    """A notification that is to be delivered; `times` is how often it was nudged before.
-
-    `in_crowd` is whether very many are told of the same slots.
-    """
+    """A notification that is to be delivered; `in_crowd` is whether very many get the same."""
 
     id: UUID
     channel: Channel
     priority: Priority
-    contact_id: UUID | None
-    times: int = 0
     in_crowd: bool = False
 
 
@@ -123,52 +119,68 @@ def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -
 
 
 def nudge(notification_ids: Sequence[UUID]) -> None:
-    """Have notifications delivered, each by its own channel and priority."""
-    if not notification_ids:
-        return
-    show_notices()
+    """Have notifications delivered, each by its own channel."""
+    if notification_ids:
+        send_matched(notification_ids)
+
+
+def send_matched(notification_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
+    """Have what was just written delivered and shown; a notice may be all that there is.
+
+    What is in bulk is left to the sweep, which lets little of it into a queue at a time.
+    """
     with _forgiving("deliver"):
-        deliver(waiting(notification_ids))
+        works = waiting(notification_ids) if notification_ids else []
+        deliver(each._replace(in_crowd=in_crowd) for each in works if each.priority is not Priority.BULK)
+    show_notices()  # after the messages, which it does not delay
 
 
 def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
     """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
     row, now = Notification, database_clock()
     is_free = sa.or_(row.state == State.PENDING, row.lease_until <= now)
-    in_crowd = row.params.has_key(IN_CROWD)
-    chosen = sa.select(row.id, row.channel, row.priority, row.contact_id, sa.literal(0), in_crowd)
+    chosen = sa.select(row.id, row.channel, row.priority)
     with session() as opened:
         found = opened.execute(chosen.where(is_any_of(row.id, notification_ids), is_free))
-        works = {each.id: each for each in map(WaitingWork._make, found)}
+        works = {each[0]: WaitingWork(*each) for each in found}
     return [works[each] for each in notification_ids if each in works]
 
 
-def deliver(several: Iterable[WaitingWork]) -> None:
-    """Have notifications delivered: as many in a job as a channel puts into one.
+def read_wait(channel: Channel, *, single: bool) -> float | None:
+    """Return for how many seconds the oldest job of a queue has waited; None where none waits.
 
-    Fresh slot alerts that few get go in front of the queue of their channel, where a crowd's may wait for their turn.
+    Raises:
+        redis.RedisError: Redis is away, or holds something else there.
+        ValueError: the job does not say when it was queued.
     """
-    by_queue: dict[tuple[Channel, Priority, bool], list[WaitingWork]] = defaultdict(list)
+    jobs = queue(queue_of(channel, single=single))
+    if not jobs.count:
+        return None
+    return max(0.0, read_oldest_seconds(jobs, clock()) or 0.0)  # a job that is too old is about to be dropped
+
+
+def deliver(several: Iterable[WaitingWork]) -> None:
+    """Have notifications delivered: as many in a job as a channel takes at once.
+
+    What few people wait for at this moment goes another way than a crowd, so that it is never behind one.
+    """
+    by_queue: dict[tuple[Channel, bool], list[UUID]] = defaultdict(list)
     for each in several:
-        in_front = each.priority is Priority.CRITICAL and not each.in_crowd and not each.times
-        by_queue[each.channel, each.priority, in_front].append(each)
+        by_queue[each.channel, each.priority in URGENT and not each.in_crowd].append(each.id)
     with _forgiving("deliver"):
-        for (channel, priority, in_front), mine in by_queue.items():
-            most = most_in_job(channel)
-            batches = [mine[start : start + most] for start in range(0, len(mine), most)]
-            # The last one that is put in front is the first.
-            batches = batches[::-1] if in_front else batches
-            _push_all(queue(queue_of(channel, priority)), batches, in_front=in_front)
+        for (channel, is_single), ids in by_queue.items():
+            name, most = queue_of(channel, single=is_single and len(ids) <= FEW), most_in_job(channel)
+            _push_all(queue(name), [ids[start : start + most] for start in range(0, len(ids), most)])
 
 
-def _push_all(to: Queue, batches: list[list[WaitingWork]], *, in_front: bool) -> None:
+def _push_all(to: Queue, batches: list[list[UUID]]) -> None:
     seconds = math.ceil(LEASE_SECONDS())
     for start in range(0, len(batches), _AT_ONCE):
         to.enqueue_many(
             Queue.prepare_data(
-                _DELIVER, args=tuple(str(each.id) for each in batch), timeout=seconds,
-                job_id=name_job(to.name, f"deliver-{batch[0].id}-{len(batch)}-{batch[0].times}"),
-                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver", at_front=in_front,
+                _DELIVER, args=tuple(map(str, batch)), timeout=seconds,
+                job_id=name_job(to.name, f"deliver-{new_id()}"),
+                result_ttl=0, ttl=KEPT_SECONDS, failure_ttl=KEPT_SECONDS, description="deliver",
             )
             for batch in batches[start : start + _AT_ONCE]
         )  # fmt: skip

@@ -40,7 +40,7 @@ class Recipient(NamedTuple):
 
     @property
     def address(self) -> str:
-        """Return the address, decrypted now: of a crowd most are claimed and read again before they are sent."""
+        """Return the address, decrypted now: of most contacts it is not asked."""
         return read_stored_address(self.stored_address)
 
     def pick_language(self, wanted: str | None) -> str:

@@ -2,7 +2,7 @@
 
 import sys
 import threading
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,13 +10,16 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from psycopg2.errors import ForeignKeyViolation
+from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from api.models.base import session, takes_writes
 from api.models.database_clock import database_clock
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
+from api.models.user import Channel
 from configs.constants import Constant
 from configs.database_errors import is_away, passes
 from configs.logs import set_up_logs
@@ -26,16 +29,19 @@ from configs.process_age import on_stop_signals, repeat_until_old
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.calls import plan_calls
+from notifier.delivery.rate import per_second
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import REARM_SECONDS, WaitingWork
 
 # How often the sweep looks for what was lost
 _SWEEP_SECONDS = Constant("SWEEP_SECONDS", 1.0)
-# How long the sweep waits when the database is back: workers first write the answers that they heard meanwhile
-_HEAD_START_SECONDS = Constant("HEAD_START_SECONDS", 2.0)
 
 _AT_ONCE = 1000  # rows in one round; the rest is due in the next
+_SECONDS_OF_OTHERS = 10  # of a channel's rate: the portion in which other messages enter a queue
+_FAST = 50  # messages a second by a channel whose provider names no limit
+_MOST_NUDGED = 100_000  # rows that are remembered
+Nudged = dict[UUID, tuple[int, datetime]]  # how often a row was nudged that no worker claimed, and when
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
 
 log = structlog.get_logger(__name__)
@@ -61,43 +67,111 @@ def unmatched(now: datetime) -> list[tuple[UUID, int]]:
         return [(row.id, _count(row, now)) for row in opened.scalars(query)]
 
 
-def undelivered(now: datetime) -> list[WaitingWork]:
-    """Return the notifications that are due, or whose lease ran out; they are due later from now on.
-
-    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. Of slot alerts
-    that leave as one message the first is returned: it is claimed with the others, and two claims at once would part
-    them.
-    """
-    query = (
-        sa.select(Notification)
-        .where(Notification.state.in_((State.PENDING, State.SENDING)), Notification.next_nudge_at <= now)
-        .order_by(_RANK, Notification.next_nudge_at)
-        .limit(_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
-    first: dict[Hashable, WaitingWork] = {}
-    with session() as opened:
-        for row in opened.scalars(query):
-            work = WaitingWork(
-                row.id, row.channel, row.priority, row.contact_id, _count(row, now),
-                in_crowd=nudges.IN_CROWD in row.params,
-            )  # fmt: skip
-            first.setdefault(_name_message(row, now), work)
-    return list(first.values())
-
-
-def _name_message(row: Notification, now: datetime) -> Hashable:
-    """Return what rows share that one claim takes together; of all others the id."""
-    is_free = row.state is State.PENDING and row.next_attempt_at <= now
-    if row.kind == SLOT_DETECTED and row.contact_id and is_free:
-        return row.contact_id, row.language
-    return row.id
-
-
-def _count(row: Detection | Notification, now: datetime) -> int:
+def _count(row: Detection, now: datetime) -> int:
     row.nudges += 1
     row.next_nudge_at = next_nudge(now, row.nudges)
     return row.nudges
+
+
+def undelivered(now: datetime, nudged: Nudged | None = None) -> list[WaitingWork]:
+    """Return the notifications that are due, or whose lease ran out, and that no job names any more.
+
+    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `nudged` is what
+    earlier rounds returned: what no worker could claim since is returned again after ever longer waits.
+    """
+    seen: Nudged = {} if nudged is None else nudged
+    with session() as opened:
+        due = sa.select(Notification.channel).where(*_are_due(now)).distinct()
+        works = [
+            work for channel in opened.scalars(due).all() for work in _find_lost(opened, channel, now, seen)
+        ]
+    rank = {each: number for number, each in enumerate(Priority)}
+    return sorted(works, key=lambda work: rank[work.priority])
+
+
+def _find_lost(opened: Session, channel: Channel, now: datetime, nudged: Nudged) -> list[WaitingWork]:
+    """Return what a channel has lost.
+
+    A job that waits may name all that became due since a little before it was queued. So what was tried before goes by
+    the age of the queue that it goes to, and what was never tried by that of both. What nobody waits for enters a queue
+    that is empty, and no more of it than leaves in some seconds.
+    """
+    try:
+        single, rest = (nudges.read_wait(channel, single=each) for each in (True, False))
+    except (RedisError, ValueError) as error:
+        log.warning("not nudged, the sweep will", what="deliver", because=type(error).__name__)
+        return []
+    row, wait = Notification, timedelta(seconds=NUDGE_SECONDS())
+    is_urgent = row.priority.in_(nudges.URGENT)
+
+    def find(*where: sa.ColumnElement[bool], most: int) -> list[Notification]:
+        query = sa.select(row).where(row.channel == channel, *_are_due(now), *where)
+        query = query.order_by(_RANK, row.next_attempt_at)
+        return list(opened.scalars(query.limit(most).with_for_update(skip_locked=True)))
+
+    def before(*ages: float | None) -> datetime:
+        waits = [timedelta(seconds=age) for age in ages if age is not None]
+        return now - max(waits) - wait if waits else now
+
+    tried = (
+        row.channel == channel,
+        *_are_due(now),
+        is_urgent,
+        ~is_fresh(),
+        row.next_attempt_at <= before(single),
+    )
+    some = (
+        sa.select(row.id).where(*tried).limit(nudges.FEW + 1).subquery()
+    )  # locks none: a worker may claim them now
+    are_many = opened.scalars(sa.select(sa.func.count()).select_from(some)).one() > nudges.FEW
+    until = before(rest) if are_many else before(single)
+    again = find(is_urgent, ~is_fresh(), row.next_attempt_at <= until, most=_AT_ONCE)
+    fresh = find(is_urgent, is_fresh(), row.next_attempt_at + wait <= before(single, rest), most=_AT_ONCE)
+    others = (
+        find(~is_urgent, most=_SECONDS_OF_OTHERS * (per_second(channel) or _FAST)) if rest is None else []
+    )
+    return [
+        *_take(again, now, nudged, in_crowd=are_many),
+        *_take(fresh, now, nudged, in_crowd=len(fresh) > nudges.FEW),
+        *_take(others, now, nudged, in_crowd=False),
+    ]
+
+
+def _are_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
+    return Notification.state.in_((State.PENDING, State.SENDING)), Notification.next_attempt_at <= now
+
+
+def _is_held_off(row: Notification, now: datetime, nudged: Nudged) -> bool:
+    """Whether a row is as an earlier round left it: no worker could claim it, and the wait is not over."""
+    if row.id not in nudged:
+        return False
+    times, at = nudged[row.id]
+    return at == row.next_attempt_at and now < at + timedelta(seconds=NUDGE_SECONDS() * 2 ** min(times, 30))
+
+
+def _take(
+    rows: Sequence[Notification], now: datetime, nudged: Nudged, *, in_crowd: bool
+) -> list[WaitingWork]:
+    """Note that rows are nudged. Of slot alerts that leave as one message the first is returned.
+
+    It is claimed with the others, and two claims at once would part them.
+    """
+    first: dict[Hashable, WaitingWork] = {}
+    for row in rows:
+        if _is_held_off(row, now, nudged):
+            continue
+        times, at = nudged.get(row.id, (0, row.next_attempt_at))
+        nudged[row.id] = (times + 1 if at == row.next_attempt_at else 1, now)
+        row.next_attempt_at = now
+        first.setdefault(_name_message(row), WaitingWork(row.id, row.channel, row.priority, in_crowd))
+    return list(first.values())
+
+
+def _name_message(row: Notification) -> Hashable:
+    """Return what rows share that one claim takes together; of all others the id."""
+    if row.kind == SLOT_DETECTED and row.contact_id and row.state is State.PENDING:
+        return row.contact_id, row.language
+    return row.id
 
 
 @dataclass
@@ -105,13 +179,15 @@ class Sweep:
     """One process's rounds; desks with open slots are re-armed in some of them only."""
 
     rearm_at: datetime | None = None
-    back_at: datetime | None = None
+    nudged: Nudged = field(default_factory=dict)
     database: OutageLog = field(default_factory=OutageLog)
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
         now = database_clock()
-        detections, notifications = unmatched(now), undelivered(now)
+        if len(self.nudged) > _MOST_NUDGED:
+            self.nudged.clear()
+        detections, notifications = unmatched(now), undelivered(now, self.nudged)
         for detection_id, times in detections:
             match_nudge.match(detection_id, times)
         nudges.deliver(notifications)
@@ -153,11 +229,14 @@ class Sweep:
     def turn_safely(self) -> None:
         """Do one round; a database that is away is logged once, not each second.
 
-        When it is back, workers first write the answers that they received meanwhile; the rest is nudged after that.
+        It is back for a round before the next: workers first write the answers that they received meanwhile.
         """
         try:
-            if not self._waits(database_clock()):
+            if not self.database.is_open:
                 self.turn()
+            elif takes_writes():
+                log.info("database back")
+                self.database.end()
         except DBAPIError as error:
             if not passes(error):
                 raise
@@ -165,16 +244,6 @@ class Sweep:
                 log.warning("a round met others, the next one begins anew", because=type(error.orig).__name__)
             elif self.database.begin(str(error)):
                 log.warning("database away, trying again", because=type(error.orig).__name__)
-
-    def _waits(self, now: datetime) -> bool:
-        if self.database.is_open:
-            if not takes_writes():
-                return True
-            log.info("database back")
-            self.database.end()
-            self.back_at = now + timedelta(seconds=_HEAD_START_SECONDS())
-        head_start = timedelta(seconds=_HEAD_START_SECONDS())
-        return self.back_at is not None and timedelta(0) < self.back_at - now <= head_start
 
 
 @exit_on_config_error("the sweep")

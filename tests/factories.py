@@ -189,7 +189,7 @@ def add_message(user_id: UUID | None = None, *matches: UUID, **columns: Any) -> 
     now = clock()
     known = {
         "channel": Channel.EMAIL, "kind": "slot_detected", "priority": Priority.CRITICAL, "dedupe_key": str(new_id()),
-        "state": State.PENDING, "created_at": now, "next_attempt_at": now, "next_nudge_at": now,
+        "state": State.PENDING, "created_at": now, "next_attempt_at": now,
         "address": None if user_id else "x@example.org",
     }  # fmt: skip
     made = save(Notification(user_id=user_id, **known | columns))
@@ -206,7 +206,7 @@ def add_slot_message(
         # The order of ids is that of time, which a frozen clock does not stop.
         "id": UUID(int=first_id_at(at).int | new_id().int & (1 << 64) - 1),
         "state": State.SENT if accepted else State.PENDING, "accepted_at": accepted, "created_at": at, "seen_at": at,
-        "committed_at": at, "matched_at": at, "next_attempt_at": at, "next_nudge_at": at,
+        "committed_at": at, "matched_at": at, "next_attempt_at": at,
     }  # fmt: skip
     return add_message(user_id, *matches, **known | columns)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from api.models.notification import Priority, queue_of
+from api.models.notification import queue_of
 from api.models.user import Channel
 from configs.job_queues import push
 from deploy.sandbox.running import Running
@@ -43,7 +43,7 @@ PARENTS = {
             "worker-critical": ("critical", "notifier.jobs.match"),
             "worker-many": ("receipts", "notifier.jobs.apply_receipts"),
             **{
-                f"worker-{each.value}": (queue_of(each, Priority.BULK), "notifier.jobs.deliver")
+                f"worker-{each.value}": (queue_of(each, single=False), "notifier.jobs.deliver")
                 for each in _CHANNELS
             },
         },

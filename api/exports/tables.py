@@ -54,7 +54,6 @@ class ExportedTable:
         return [each for each in _table_of(self.record).columns if each.name not in self.left_out]
 
 
-_LEASE = ("lease_token", "lease_until", "next_nudge_at", "nudges")
 EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(User, ("id",), ("password_hash", "totp_secret", "totp_used_step", "token_version")),
     ExportedTable(Contact),
@@ -68,7 +67,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(Match, ("alert_id",)),
     ExportedTable(MatchSlot, ("match_id",)),
     ExportedTable(MatchAnswer, ("match_id",), ("counted",)),
-    ExportedTable(Notification, left_out=_LEASE),
+    ExportedTable(Notification, left_out=("lease_token", "lease_until")),
     ExportedTable(Notice, left_out=("dedupe_key",)),
     ExportedTable(NotificationMatch, ("notification_id",)),
     ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),

@@ -22,7 +22,7 @@ _LOGIN = "id, user_id, browser, created_at, last_used_at, rotated_at, expires_at
 # A message to write, without the address of somebody who has no account.
 _NEW_MESSAGE = (
     "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
-    " unknown_attempts, nudges, created_at, next_attempt_at, next_nudge_at"
+    " unknown_attempts, created_at, next_attempt_at"
 )
 
 # A notice without its text.

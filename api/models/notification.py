@@ -17,7 +17,7 @@ from configs.matching_queues import MATCHING
 
 
 class Priority(StrEnum):
-    """Priority of a message: it selects the queue and the number of attempts."""
+    """Priority of a message: it selects the number of attempts, and what leaves first."""
 
     CRITICAL = "critical"
     IMMEDIATE = "immediate"
@@ -30,13 +30,15 @@ PAID_CHANNELS = (Channel.SMS, Channel.VOICE)  # each message of which costs
 RECEIPTS = "receipts"
 
 
-def queue_of(channel: Channel, priority: Priority) -> str:
-    """Return the name of the queue that delivers by a channel."""
-    return f"{channel.value}-{priority.value}"
+def queue_of(channel: Channel, *, single: bool) -> str:
+    """Return the name of a queue that delivers by a channel: that of single alerts and codes, or of the rest."""
+    return f"{channel.value}-{'single' if single else 'rest'}"
 
 
 # All queues: two for matching (single alerts, crowds), that of receipts, then those of each channel.
-QUEUES = (*MATCHING, RECEIPTS, *(queue_of(channel, priority) for channel in Channel for priority in Priority))
+QUEUES = (
+    *MATCHING, RECEIPTS, *(queue_of(channel, single=single) for channel in Channel for single in (True, False)),
+)  # fmt: skip
 
 
 class State(StrEnum):
@@ -126,12 +128,13 @@ class Notification(Base):
     A message to an e-mail address (SUPPORT_EMAIL, a visitor who wrote to support, what the law owes whatever becomes of
     the account) has that `address` in place of a contact; its user is null where it has none, or none any more.
     Its instants: the page was read (`seen_at`), the detection committed, the alert matched, the message accepted by
-    the provider, then delivered. `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after
-    which the provider may have accepted the message: the answer was incomplete, or the worker died. `segments` are the
-    parts that an SMS is billed as. `receipt_due_at` is null where the provider sends no receipts. `held_for` is what it
-    waits for, or waited for last: an attempt that its provider did not take ends that. `title` and `text` are what it
-    said, written when it leaves, without the links that act for their reader; null before, for secret kinds, for
-    readers without an account, and once erased.
+    the provider, then delivered. `next_attempt_at` is when it is due: its next attempt, or the end of its lease.
+    `cost` is our estimate, in EUR. `unknown_attempts` counts those of `attempts` after which the provider may have
+    accepted the message: the answer was incomplete, or the worker died. `segments` are the parts that an SMS is billed
+    as. `receipt_due_at` is null where the provider sends no receipts. `held_for` is what it waits for, or waited for
+    last: an attempt that its provider did not take ends that. `title` and `text` are what it said, written when it
+    leaves, without the links that act for their reader; null before, for secret kinds, for readers without an account,
+    and once erased.
     """
 
     __tablename__ = "notifications"
@@ -159,8 +162,6 @@ class Notification(Base):
     lease_token: Mapped[UUID | None]
     lease_until: Mapped[datetime | None]
     next_attempt_at: Mapped[datetime]
-    next_nudge_at: Mapped[datetime]
-    nudges: Mapped[int] = mapped_column(default=0, server_default="0")
     provider: Mapped[str | None]
     provider_id: Mapped[str | None]
     cost: Mapped[Decimal | None] = mapped_column(sa.Numeric(8, 5))
@@ -197,7 +198,7 @@ class Notification(Base):
         sa.Index("ix_notifications_user_id_created_at", "user_id", "created_at"),
         sa.Index(
             "ix_notifications_due",
-            "next_nudge_at",
+            "next_attempt_at",
             postgresql_where=sa.text("state IN ('pending', 'sending')"),
         ),
         sa.Index(
@@ -248,6 +249,13 @@ def waits_as_wished() -> sa.ColumnElement[bool]:
 def was_put_off() -> sa.ColumnElement[bool]:
     """Return the condition that a message waited last because its reader wanted it later."""
     return sa.func.coalesce(Notification.held_for.in_(WISHES), sa.false())
+
+
+def is_fresh() -> sa.ColumnElement[bool]:
+    """Return the condition that a message is as it was written: who wrote it has nudged it, if it is due at once."""
+    row = Notification
+    is_untried = sa.and_(row.attempts == 0, row.held_for.is_(None), row.reason.is_(None))
+    return sa.and_(is_untried, row.next_attempt_at <= row.created_at)
 
 
 class NotificationMatch(Base):

@@ -68,7 +68,7 @@ def wake_held(session: Session, user_id: UUID) -> None:
     locked = mine.order_by(Notification.id).with_for_update(skip_locked=True)
     waking = sa.update(Notification).where(Notification.id.in_(locked))
     session.execute(
-        waking.values(next_attempt_at=now, next_nudge_at=now),
+        waking.values(next_attempt_at=now),
         execution_options={"synchronize_session": False},
     )
 

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
-from api.models.notification import Notification, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.database_errors import passes, read_refusal
 from configs.job_queues import redis
 from configs.settings import SettingMissing
-from notifier import held_notices, hourly_cap
 from notifier.content.message_links import add_stop_link
+from notifier.delivery import hourly_cap
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
     ATTEMPTS,
@@ -41,7 +41,9 @@ _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person
 _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, which name them all
 _DIED = f"{UNKNOWN}no worker lived to record an answer"
 _WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
-_DEATHS = 5  # attempts of unknown fate, after which a message that may kill its workers waits longest
+_DEATHS = (
+    5  # attempts of unknown fate, from which on the lease of a message that may kill its workers is longest
+)
 _COLUMNS = [getattr(Notification, name) for name in CLAIMED_COLUMNS]
 
 log = structlog.get_logger(__name__)
@@ -141,7 +143,7 @@ def _within_cap(
         else:
             held |= dict.fromkeys((each.id for each, _, _ in group), turn)
     hourly_cap.hold_back(opened, held, made.token)
-    held_notices.write_notices(opened, held, now)
+    hourly_cap.write_notices(opened, held, now)
 
 
 def _read_again(
@@ -172,12 +174,12 @@ def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Exec
         beside.kind == given.c.kind,
         beside.language == given.c.language,
         given.c.kind.in_(mergeable_kinds()),
-        _free(beside, now, takes_over),
+        _may_leave(beside, now, takes_over),
     )
     wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
     locked = (
         sa.select(Notification.id)
-        .where(Notification.id.in_(wanted), _free(Notification, now, takes_over))
+        .where(Notification.id.in_(wanted), _may_leave(Notification, now, takes_over))
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
@@ -186,7 +188,7 @@ def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Exec
     until = _lease_end(unknown, made, now)
     values = {
         "state": State.SENDING, "lease_token": made.token, "lease_until": until,
-        "attempts": Notification.attempts + 1, "next_nudge_at": until, "nudges": 0, "unknown_attempts": unknown,
+        "attempts": Notification.attempts + 1, "next_attempt_at": until, "unknown_attempts": unknown,
         "reason": sa.case((died, _DIED), else_=Notification.reason),
     }  # fmt: skip
     update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
@@ -199,15 +201,17 @@ def _lease_end(
     """Return until when no other worker takes a row over.
 
     An SMS, or a call, whose worker died is of unknown fate from its claim on, as a claim is for one request at once:
-    it waits as long as one that was not answered.
+    it waits as long as one that was not answered. So does a message that may kill its workers.
     """
     waits = [now + timedelta(seconds=each) for each in waits_of_copies(Channel.SMS)]
     earlier = [(unknown == number, sa.literal(max(each, made.until))) for number, each in enumerate(waits)]
     of_sms = sa.case(*earlier, else_=sa.literal(max(waits[-1], made.until)))
     of_calls = max(now + timedelta(seconds=waits_of_copies(Channel.VOICE)[0]), made.until)
+    of_killers = max(now + timedelta(seconds=max(UNKNOWN_RETRY_SECONDS())), made.until)
     return sa.case(
         (Notification.channel == Channel.SMS, of_sms),
         (Notification.channel == Channel.VOICE, sa.literal(of_calls)),
+        (unknown >= _DEATHS, sa.literal(of_killers)),
         else_=sa.literal(made.until),
     )
 
@@ -225,16 +229,13 @@ def _may_take_over() -> bool:
 
 def _free(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
     due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now)
-    if not takes_over:
-        return due
-    later = now - timedelta(seconds=max(UNKNOWN_RETRY_SECONDS()))
-    return sa.or_(
-        due,
-        sa.and_(
-            row.state == State.SENDING,
-            row.lease_until <= sa.case((row.unknown_attempts < _DEATHS, now), else_=later),
-        ),
-    )
+    return sa.or_(due, sa.and_(row.state == State.SENDING, row.lease_until <= now)) if takes_over else due
+
+
+def _may_leave(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is free, or waits for the hourly cap: who leaves earlier takes it along."""
+    is_capped = sa.and_(row.state == State.PENDING, row.held_for == HeldFor.CAP)
+    return sa.or_(_free(row, now, takes_over), is_capped)
 
 
 def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, now: datetime) -> Seen:

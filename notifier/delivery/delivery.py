@@ -1,7 +1,9 @@
 """Delivery of notifications, from their rows to the provider and back: claim, read again, send, record."""
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -12,12 +14,14 @@ import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
+from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
 
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
 from api.models.notification import WISHES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
+from configs.database_errors import passes
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
 from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage, StoredText
@@ -28,7 +32,6 @@ from notifier.content.messages import render, write_stored_text
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
-from notifier.delivery.durable_write import retry_until_written
 from notifier.delivery.retry_policy import (
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,
@@ -37,7 +40,7 @@ from notifier.delivery.retry_policy import (
     on_error,
     on_success,
 )
-from notifier.errors import NotAttempted, TemporaryError
+from notifier.errors import TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, kind_of
@@ -51,6 +54,8 @@ _HELD_PRIORITY = sa.case(
 
 # The table: to update by its class takes half as long again, with every message.
 _ROWS = cast("sa.Table", Notification.__table__)
+
+_WRITE_AGAIN_SECONDS = 0.2  # several times before the sweep goes on
 
 log = structlog.get_logger(__name__)
 
@@ -69,21 +74,10 @@ def deliver(ids: Sequence[UUID]) -> None:
     hand_over(claim(ids))
 
 
-def hand_over(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> str | None:
-    """Send what is claimed; record each answer as it comes. Calls that share a renderer share their texts.
-
-    Return the provider that accepted all of it; None where there is no such one.
-    """
-    took = set()
-    for sent in send(claimed, renderer):
-        took.add(sent.answer.provider if isinstance(sent.answer, Acceptance) else None)
+def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
+    """Send what is claimed; record each answer as it comes."""
+    for sent in send(claimed):
         record(sent)
-    return took.pop() if len(took) == 1 else None
-
-
-def put_back(claimed: Sequence[ClaimedMessage], reason: str) -> None:
-    """Return claimed messages to the queue: they have not left, and the attempt does not count."""
-    record(Sent(claimed, NotAttempted(reason)))
 
 
 def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
@@ -112,25 +106,25 @@ def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
     return DeliveryDecision(State.PENDING, until, row.reason, counts=False, held_for=how.held_for)
 
 
-def send(claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None) -> Iterator[Sent]:
+def send(claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
     """Hand messages to their providers; no connection to the database is held meanwhile. Raises nothing."""
     by_channel: dict[Channel, list[ClaimedMessage]] = defaultdict(list)
     for message in claimed:
         by_channel[message.first.channel].append(message)
     for name, mine in by_channel.items():
-        yield from _hand_over(name, mine, renderer or Renderer())
+        yield from _hand_over(name, mine)
 
 
 def render_messages(
-    claimed: Sequence[ClaimedMessage], renderer: "Renderer | None" = None
+    claimed: Sequence[ClaimedMessage],
 ) -> tuple[list[tuple[ClaimedMessage, OutgoingMessage]], list[Sent]]:
     """Return claimed messages with what leaves for each, and those whose text could not be made."""
     rendered: list[tuple[ClaimedMessage, OutgoingMessage]] = []
     failed: list[Sent] = []
-    used = renderer or Renderer()
+    renderer = Renderer()
     for message in claimed:
         try:
-            rendered.append((message, used.render(message)))
+            rendered.append((message, renderer.render(message)))
         except JobTimeoutException:
             raise  # the leases run out
         except Exception as error:
@@ -141,8 +135,8 @@ def render_messages(
     return rendered, failed
 
 
-def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage], renderer: "Renderer") -> Iterator[Sent]:
-    rendered, failed = render_messages(claimed, renderer)
+def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sent]:
+    rendered, failed = render_messages(claimed)
     yield from failed
     claimed_of = {id(each): message for message, each in rendered}
     outgoing = [each for _, each in rendered]
@@ -183,10 +177,10 @@ class Renderer:
 def record(sent: Sent) -> bool:
     """Write the answer where the lease is still ours; return whether it was for all.
 
-    An answer that was received is not lost while the database is away, however long.
+    An answer that was received is not lost while the database is away, however long: nobody takes the row over then.
     """
     decisions = _decisions(sent)
-    ours = retry_until_written(lambda: _write(sent, decisions))
+    ours = _write(sent, decisions)
     _log_decisions(decisions, ours)
     return len(ours) == sum(map(len, decisions.values()))
 
@@ -228,6 +222,26 @@ def attempt_of(row: ClaimedRow) -> Attempt:
     )
 
 
+def _may_pass(error: BaseException) -> bool:
+    return passes(error) or isinstance(error, JobTimeoutException)  # RQ's time for the job is up
+
+
+def _doze(seconds: float) -> None:
+    with suppress(JobTimeoutException):
+        time.sleep(seconds)
+
+
+def _say_once(state: RetryCallState) -> None:
+    if state.attempt_number == 1:
+        log.warning("database away: a provider's answer waits to be written")
+
+
+@retry(
+    retry=retry_if_exception(_may_pass),
+    wait=wait_fixed(_WRITE_AGAIN_SECONDS),
+    sleep=_doze,
+    before_sleep=_say_once,
+)
 def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> set[UUID]:
     token = sent.messages[0].token
     ours: set[UUID] = set()
@@ -280,7 +294,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         if decision.held_for in WISHES:
             tried["committed_at"] = None  # the figures of delays leave it out
             tried["priority"] = _HELD_PRIORITY
-        return values | tried | {"next_attempt_at": decision.at, "next_nudge_at": decision.at}
+        return values | tried | {"next_attempt_at": decision.at}
     return values | {"failed_at": decision.at}
 
 

@@ -1,14 +1,14 @@
-"""Inline delivery: rows are inserted already leased, and the worker that wrote them sends them at once.
+"""Inline delivery of mails: rows are inserted already leased, and the job that wrote them sends them at once.
 
-The writer knows the text, that the slots are open and that the alert waits. So nothing is read again while that is
-fresh (2 s); later rows go through `claim()`. If the worker dies before the answer, the lease runs out as after any
-claim. This lease is shorter, because no call begins late in it.
+The writer knows the text, that the slots are open and that the alerts wait: another job that claims the rows and reads
+them again takes longer than all else that an alert needs (docs/benchmarks.md). If the worker dies before the answer,
+the lease runs out as after any claim.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -21,27 +21,33 @@ from api.models.encrypted_text import UNREADABLE
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
-from notifier import hourly_cap
-from notifier.channels import providers_of
+from configs.circuit_breaker import PROVIDER_REST_SECONDS
+from configs.constants import Constant
+from configs.settings import settings
+from notifier.channels import most_at_once
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
+from notifier.delivery import hourly_cap
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
+from notifier.delivery.provider_choice import breaker_of
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
-from notifier.provider_base import answer_seconds
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.recipients import Recipient
 
-_FRESH_SECONDS = 2.0  # in which what was read for matching still holds, and the last call begins
+# How long a call may take on average, before mails are left to their own workers for a while
+_INLINE_SLOW_SECONDS = Constant("INLINE_SLOW_SECONDS", 1.0)
+
+rests_until: list[float] = []  # in this process, by time.monotonic(); nothing before a slow call
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class InlineClaim:
-    """A claim on rows while they are written, of one channel and `most` at once."""
+    """A claim on mails while their rows are written."""
 
-    channel: Channel
-    most: int
     now: datetime
     claim: MessageClaim = field(init=False)
     contents: ContentCache = field(default_factory=ContentCache, init=False)
@@ -51,47 +57,53 @@ class InlineClaim:
     )
 
     def __post_init__(self) -> None:
-        answers = sum(answer_seconds(name) for name, _ in providers_of(self.channel))
-        needed = _FRESH_SECONDS + answers + MARGIN_SECONDS
-        self.claim = MessageClaim.start(self.now, needed)
+        self.claim = MessageClaim.start(self.now, LEASE_SECONDS())
+
+    @classmethod
+    def begin(cls, now: datetime) -> "InlineClaim | None":
+        """Return a claim; None while the first provider of mail rests, or after a slow call of this process.
+
+        The workers of mail alone wait for it then.
+        """
+        first = settings().mail_providers[0]
+        rests = bool(rests_until) and time.monotonic() < rests_until[0]
+        return None if rests or breaker_of(first, alternatives=False).is_open() else cls(now)
+
+    def send(self, hand_over: Callable[[Sequence[ClaimedMessage]], None]) -> None:
+        """Hand over what was claimed, unless the claim has waited so long that an answer could come after its lease."""
+        needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS)
+        if not self.messages or database_clock() >= self.claim.until - needed:
+            return
+        began = time.monotonic()
+        hand_over(self.messages)
+        calls = 1 + len(self.messages) // most_at_once(Channel.EMAIL)
+        if (time.monotonic() - began) / calls > _INLINE_SLOW_SECONDS():
+            rests_until[:] = [time.monotonic() + PROVIDER_REST_SECONDS()]
 
     @property
     def messages(self) -> list[ClaimedMessage]:
-        """Return what this worker is to send."""
+        """Return what the job is to send."""
         return self.claim.messages
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether what was read for matching still holds, so that it need not be read again."""
-        return database_clock() <= self.now + timedelta(seconds=_FRESH_SECONDS)
 
     def select_contacts(
         self, session: Session, reached: Sequence[Recipient], slots: Iterable[SlotRow]
     ) -> set[UUID]:
-        """Return the contacts whose messages this worker sends itself.
+        """Return the contacts whose messages leave so.
 
-        Left out are contacts for which something waits already (it leaves with it, as one message), those that were
+        Left out are those for which something waits already (it leaves with it, as one message), those that were
         switched on again after a spam report (read again when claimed), and those beyond the hourly cap. There are
         none where the slots were not seen for so long that they may be gone.
         """
         confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
-        mine = (
+        mine = {
             each.contact_id
             for each in reached
-            if each.channel is self.channel and not (each.has_waiting_alert or each.is_after_report)
-        )
-        candidates = set(islice(mine, self.most - len(self.messages)))
-        turns = hourly_cap.read_turns(session, candidates, self.claim.token, self.now)
-        return {each for each in candidates if turns.take(each) <= self.now}
-
-    def columns(self) -> dict[str, Any]:
-        """Return the columns of a row that this worker sends."""
-        return {
-            "state": State.SENDING, "attempts": 1, "unknown_attempts": 0, "lease_token": self.claim.token,
-            "lease_until": self.claim.until, "next_nudge_at": self.claim.until,
-        }  # fmt: skip
+            if each.channel is Channel.EMAIL and not (each.has_waiting_alert or each.is_after_report)
+        }
+        turns = hourly_cap.read_turns(session, mine, self.claim.token, self.now)
+        return {each for each in mine if turns.take(each) <= self.now}
 
     def add(
         self,
@@ -121,5 +133,6 @@ class InlineClaim:
         except Exception:
             log.exception("not put into words", notification=str(row["id"]), kind=row["kind"])
             return
-        claimed = ClaimedRow.from_values(row)
+        leased = {"attempts": 1, "unknown_attempts": 0, "state": State.SENDING}
+        claimed = ClaimedRow.from_values({**row, **leased})
         self.messages.append(ClaimedMessage((claimed,), self.claim.token, self.claim.until, address, context))

@@ -38,14 +38,6 @@ def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
     return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
 
 
-def is_quick(channel: str) -> bool:
-    """Return whether the provider that a channel tries first answers, and soon.
-
-    By another channel only its own workers send: they alone wait.
-    """
-    return all(breaker_of(name, alternatives=False).is_quick() for name, _ in providers_of(channel)[:1])
-
-
 @dataclass(slots=True)
 class ProviderChoice:
     """Hands messages to one channel's providers; `may_call` says whether there is time for one more call."""

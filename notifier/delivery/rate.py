@@ -12,7 +12,6 @@ from redis.exceptions import RedisError
 from api.models.user import Channel
 from configs.constants import Constant
 from configs.job_queues import redis
-from configs.settings import SettingMissing
 
 # How many calls a second Twilio begins; it queues the others, which would then ring late
 _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
@@ -35,16 +34,6 @@ def per_second(channel: Channel) -> int | None:
         Channel.VOICE: _CALLS_PER_SECOND,
     }
     return limits[channel]() if channel in limits else None
-
-
-def has_place(channel: Channel) -> bool:
-    """Return whether a message could leave at once."""
-    if (most := per_second(channel)) is None:
-        return True
-    try:
-        return int(redis().get(_key(channel)) or 0) < most
-    except (RedisError, SettingMissing):
-        return True
 
 
 def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:

@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from api.models.base import engine
 from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.revision import check_tables
 from configs.connection_limits import check_connections
@@ -19,19 +20,19 @@ from configs.startup import exit_on_config_error
 from notifier import sweep
 from notifier.workers import worker
 
-# What each worker does, in its order. One does nothing but match and tell single people at once; a second one helps
-# it when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its
-# own, but calls and push share one: a call goes first, and waits for one job of push at most.
-_WORK = {
+# The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it
+# when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own, but calls
+# and push share one: a call goes first, and waits for one job of push at most.
+_QUEUES = {
     "worker-critical": ("critical",),
     "worker-many": ("critical", "many", "receipts"),
-    "worker-email": ("email", "many"),
-    "worker-sms": ("sms",),
-    "worker-telegram": ("telegram",),
-    "worker-voice": ("voice", "push"),
+    "worker-email": ("email-single", "email-rest", "many"),
+    "worker-sms": ("sms-single", "sms-rest"),
+    "worker-telegram": ("telegram-single", "telegram-rest"),
+    "worker-voice": ("voice-single", "push-single", "voice-rest", "push-rest"),
 }
 CHILDREN: dict[str, Callable[[], int]] = {
-    **{name: partial(worker.run, work, name) for name, work in _WORK.items()},
+    **{name: partial(worker.run, queues, name) for name, queues in _QUEUES.items()},
     "sweep": sweep.main,
 }
 
@@ -51,7 +52,8 @@ def main(given: list[str] | None = None) -> int:
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     record_keys_at_start("notifier")
     log_lost_keys(find_lost_data_keys)
-    worker.warm_up_before_fork()
+    worker.preload()
+    engine().dispose()  # each worker connects for itself
     structlog.get_logger(__name__).info("warm, starting", children=names)
     return keep_running({**{name: CHILDREN[name] for name in names}, "files": watch.run_as_child})
 

@@ -10,12 +10,11 @@ from rq import Queue
 
 from api.app import create_app
 from api.grant_command import grant_command
-from api.models.notification import Notification
+from api.models.notification import QUEUES, Notification
 from api.models.user import Contact
 from configs.contact_addresses import digest
 from configs.settings import SettingMissing, settings
 from configs.signed_links import VerifyAddress, write_token
-from notifier.workers.queues import WORK, names_of
 from tests.api.world import PREFECTURES
 from tests.factories import PASSWORD, rows
 
@@ -64,7 +63,7 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     me = client.get("/api/auth/me", headers=headers).json or {}
     assert (me["plan"], me["emailVerified"]) == ("URGENCE_24H", True)
     assert sorted(row.kind for row in rows(Notification)) == ["verify_email", "welcome"]
-    waiting = sum(Queue(name, connection=redis_server).count for work in WORK for name in names_of(work))
+    waiting = sum(Queue(name, connection=redis_server).count for name in QUEUES)
     assert waiting == 3  # two mails to deliver, the alert to catch up
 
 

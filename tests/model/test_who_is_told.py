@@ -29,9 +29,9 @@ from configs.clock import clock
 from configs.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from notifier import hourly_cap, jobs, match_nudge, nudges
+from notifier import jobs, match_nudge, nudges
 from notifier.channel_base import Acceptance
-from notifier.delivery import delivery
+from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.sweep import Sweep
 from tests.fuzz import times
@@ -345,7 +345,7 @@ class Telling(RuleBasedStateMachine):
         """The same worker sends all that it claimed as it wrote it: the model sends what waits for a contact at once."""
         while self.taken:
             mine = self.taken.pop()
-            jobs._hand_over(mine)
+            delivery.hand_over(mine.messages)
             for message in mine.messages:
                 self.model.deliver(self.bound[message.first.id], now)
         self.agree()
@@ -428,19 +428,19 @@ def machine(
     )
     taken: list[InlineClaim] = []
 
-    def send(written: Sequence[UUID], mine: InlineClaim | None) -> None:
+    def send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:
         queue.extend(("deliver", each) for each in written)
         taken.extend([mine] if mine else [])
 
     parts = {"world": World(), "traveller": frozen, "queue": queue, "taken": taken}
     bound: Any = type("Bound", (Telling,), parts)
-    claim = jobs._inline_claim
-    monkeypatch.setattr(jobs, "_inline_claim", lambda: claim() if bound.inline else None)
+    monkeypatch.setattr(InlineClaim, "begin", lambda now: InlineClaim(now) if bound.inline else None)
     monkeypatch.setattr(jobs, "_send", send)
+    monkeypatch.setattr(nudges, "read_wait", lambda _channel, *, single: None)
     monkeypatch.setattr(
         delivery,
         "send",
-        lambda messages, _renderer: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
+        lambda messages: [delivery.Sent([each], Acceptance("test", "1")) for each in messages],
     )
     monkeypatch.setattr(
         engine().pool, "_pre_ping", False

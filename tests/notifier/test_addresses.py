@@ -77,5 +77,5 @@ def test_a_refused_address_ends_its_own_message_and_touches_no_contact(sandbox: 
 def test_the_same_key_writes_once_and_the_sweep_finds_it(sandbox: "Running") -> None:
     key = written("support_received", {"number": 12})
     assert in_one_transaction(notifier.notify_address, MAILBOX, "support_received", {}, "key") == []
-    later = get(Notification, key).next_nudge_at + timedelta(seconds=1)
+    later = get(Notification, key).next_attempt_at + timedelta(seconds=2)
     assert [each.id for each in undelivered(later)] == [key]

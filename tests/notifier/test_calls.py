@@ -220,7 +220,7 @@ def test_the_sweep_plans_calls(queued: Callable[[str], list[tuple[str, list[Any]
     matched(detection())
     Sweep().turn()
     (row,) = calls()
-    assert ("notifier.jobs.deliver", [str(row.id)]) in queued("voice-critical")
+    assert ("notifier.jobs.deliver", [str(row.id)]) in queued("voice-single")
 
 
 def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
@@ -229,7 +229,7 @@ def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
         made = claim(s, [key], clock())
     (message,) = made.messages
     assert get(Notification, key).lease_until - clock() > timedelta(seconds=170), "the phone may ring still"
-    change(Notification, key, lease_until=clock(), next_nudge_at=clock())
+    change(Notification, key, lease_until=clock(), next_attempt_at=clock())
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.unknown_attempts, message.address) == (State.SENT, 1, "+33612345678")
@@ -329,7 +329,7 @@ def test_a_call_speaks_the_users_language(whole: Any, language: str, word: str, 
 
 def due(key: Any) -> None:
     """Let a call's time come, and have it made."""
-    change(Notification, key, next_attempt_at=clock(), next_nudge_at=clock())
+    change(Notification, key, next_attempt_at=clock())
     deliver(str(key))
 
 
@@ -535,7 +535,7 @@ def test_calls_wait_while_their_provider_is_away_and_sms_leave(whole: Any) -> No
     assert row.next_attempt_at - clock() < timedelta(seconds=46)
     assert get(Notification, sms).state is State.SENT
     whole.provider_mode("twilio_calls", "normal")
-    change(Notification, key, next_attempt_at=clock(), next_nudge_at=clock())
+    change(Notification, key, next_attempt_at=clock())
     deliver(str(key))
     assert get(Notification, key).state is State.SENT
 

@@ -19,13 +19,23 @@ from api.models.user import Channel
 from configs.clock import clock, override_clock
 from configs.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier import held_notices
-from notifier.delivery import delivery
+from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
-from notifier.jobs import apply_receipts, deliver, match
+from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
-from tests.notifier.world import alert, all_of, confirm, detection, get, matched, notifications, person, slots
+from tests.notifier.world import (
+    alert,
+    all_of,
+    confirm,
+    detection,
+    get,
+    match,
+    matched,
+    notifications,
+    person,
+    slots,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -96,7 +106,7 @@ def test_what_the_hourly_cap_holds_back_leaves_in_its_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings_env(SMS_PER_HOUR="2")
-    monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
+    monkeypatch.setattr(hourly_cap, "write_notices", lambda *_: None)
     alert(person(channels=(Channel.SMS,)))
     seen = slots(place="1")
     match(str(detection(seen)))
@@ -106,7 +116,7 @@ def test_what_the_hourly_cap_holds_back_leaves_in_its_turn(
         sweep()
         (held,) = notifications(State.PENDING)
         assert held.held_for is HeldFor.CAP
-        assert held.next_nudge_at == database_clock() + timedelta(hours=1)
+        assert held.next_attempt_at == database_clock() + timedelta(hours=1)
     frozen.shift(timedelta(hours=1))
     confirm(seen + opened)
     sweep()

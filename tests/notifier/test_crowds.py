@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+import redis
 import sqlalchemy as sa
 import time_machine
 
@@ -16,22 +17,20 @@ from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
 from configs.plan import PlanName, plan
 from notifier import match_batches
-from notifier.jobs import catch_up, match, match_part, rearm
+from notifier.jobs import catch_up, match, match_part
 from notifier.match_service import Matched, match_detection
-from notifier.nudges import WaitingWork, deliver, waiting
+from notifier.nudges import WaitingWork, deliver
 from notifier.sweep import Sweep
 from tests.notifier.world import (
     ADDRESSES,
-    DESK,
-    MORNING,
     Person,
     alert,
     all_of,
+    deliver_queued,
     detection,
     for_procedure,
     get,
     in_one_transaction,
-    matched,
     notifications,
     person,
     slots,
@@ -64,6 +63,11 @@ def part(seen: UUID) -> Matched:
 
 
 def work(queued: Queued) -> None:
+    match_parts(queued)
+    deliver_queued()
+
+
+def match_parts(queued: Queued) -> None:
     for name, (key, number) in queued("many"):
         assert name == "notifier.jobs.match_part"
         match_part(key, number)
@@ -259,6 +263,7 @@ def test_up_to_the_limit_one_job_tells_all(
     for number in range(3):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
     match(str(detection()))
+    deliver_queued()
     assert len(whole.messages("email")) == 3
     assert queued("many") == []
 
@@ -271,25 +276,11 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
         own = ADDRESSES | {Channel.EMAIL: f"p{number}@example.org"}
         alert(person(channels=CONTACT_CHANNELS, addresses=own))
     match(str(detection()))
-    work(queued)
-    assert len(whole.messages()) == len(whole.messages("email")) == 2
+    match_parts(queued)
     for name in ("sms", "telegram", "push"):
-        keys = {key for _, several in queued(f"{name}-critical") for key in several}
+        keys = {key for _, several in queued(f"{name}-rest") for key in several}
         assert keys == {str(row.id) for row in notifications(State.PENDING) if row.channel == name}
     assert len(all_of(Notification)) == 8
-
-
-def test_a_part_with_more_mails_than_a_call_takes_sends_them_all(
-    whole: "Running", queued: Queued, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings_env(CROWD_ALERTS="1")
-    monkeypatch.setattr("notifier.jobs.most_at_once", lambda _channel: 2)
-    for number in range(5):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    match(str(detection()))
-    work(queued)
-    assert len(whole.messages("email")) == 5
-    assert queued("email-critical") == []
 
 
 @pytest.fixture
@@ -310,42 +301,21 @@ def chats(several: list[Notification]) -> list[str]:
 
 def test_within_a_crowd_the_higher_plans_go_first(mixed: list[str], queued: Queued) -> None:
     match(str(detection()))
-    work(queued)
-    jobs = [key for _, (key,) in queued("telegram-critical")]
-    told = chats([get(Notification, UUID(key)) for key in jobs])
-    # The first of each part leaves by the worker that matched it.
-    assert chats(notifications(State.DELIVERED)) == [mixed[0], mixed[2]]
-    assert told == [mixed[1], mixed[3]]
+    match_parts(queued)
+    jobs = [UUID(key) for _, (key,) in queued("telegram-rest")]
+    assert chats([get(Notification, key) for key in jobs]) == mixed
 
 
-def test_the_messages_of_a_crowd_are_marked_and_those_of_few_are_not(
-    mixed: list[str], queued: Queued, settings_env: Callable[..., None]
+def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
+    queued: Queued, redis_server: redis.Redis
 ) -> None:
-    match(str(detection()))
-    work(queued)
-    asked = waiting([row.id for row in notifications()])
-    assert [each.in_crowd for each in asked] == [True, True]
-    settings_env(CROWD_ALERTS="50")
-    few = matched(detection(slots([MORNING], desk_id=DESK, place="2")))
-    assert few
-    assert not any(each.in_crowd for each in waiting(few))
-
-
-def test_many_whom_a_round_of_rearming_finds_are_marked_though_they_are_one_part(
-    whole: "Running", settings_env: Callable[..., None]
-) -> None:
-    matched(detection())
-    for number in range(3):
-        alert(person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"}))
-    settings_env(CROWD_ALERTS="2")
-    rearm(DESK)
-    asked = waiting([row.id for row in notifications(State.PENDING)])
-    assert [each.in_crowd for each in asked] == [True, True]  # the first has left
-
-
-def test_a_fresh_alert_of_few_goes_in_front_of_a_crowd(queued: Queued, whole: "Running") -> None:
-    crowd = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL, new_id(), in_crowd=True) for _ in range(2)]
-    few = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL, new_id()) for _ in range(2)]
+    crowd = [WaitingWork(new_id(), Channel.SMS, Priority.CRITICAL) for _ in range(51)]
     deliver(crowd)
-    deliver(few)
-    assert [key for _, (key,) in queued("sms-critical")] == [str(each.id) for each in (*few, *crowd)]
+    deliver(crowd[:50])
+    assert [key for _, (key,) in queued("sms-rest")] == [str(each.id) for each in crowd]
+    assert [key for _, (key,) in queued("sms-single")] == [str(each.id) for each in crowd[:50]]
+
+
+def test_a_job_names_as_many_as_leave_in_a_call(queued: Queued, redis_server: redis.Redis) -> None:
+    deliver(WaitingWork(new_id(), Channel.EMAIL, Priority.BULK) for _ in range(501))
+    assert [len(keys) for _, keys in queued("email-rest")] == [500, 1]

@@ -44,10 +44,10 @@ def test_messages_are_nudged_where_no_sdk_of_a_provider_is_installed(redis_serve
         "import sys; sys.modules |= dict.fromkeys(['sendgrid', 'twilio', 'python_http_client']);"
         "from uuid import uuid4; from api.models.notification import Priority; from api.models.user import Channel;"
         "from notifier.nudges import WaitingWork, deliver;"
-        "deliver(WaitingWork(uuid4(), each, Priority.IMMEDIATE, None) for each in Channel)"
+        "deliver(WaitingWork(uuid4(), each, Priority.IMMEDIATE) for each in Channel)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
-    assert {name: queue(f"{name}-immediate").count for name in Channel} == dict.fromkeys(Channel, 1)
+    assert {name: queue(f"{name}-single").count for name in Channel} == dict.fromkeys(Channel, 1)
 
 
 def test_a_detection_is_nudged_by_its_id_and_nothing_else(queued: Queued) -> None:
@@ -105,7 +105,7 @@ def test_redis_away_leaves_a_notification_to_the_sweep(
     ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
         notifier.nudge(ids)
-    assert [each["what"] for each in logs] == ["show_notices", "deliver"]
+    assert [each["what"] for each in logs] == ["deliver", "show_notices"]
     assert [row.state for row in notifications()] == [State.PENDING]
 
 
@@ -128,7 +128,6 @@ def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) 
     assert ids == [row.id]
     assert (row.contact_id, row.channel) == (who.contacts[Channel.EMAIL], Channel.EMAIL)
     assert (row.kind, row.params, row.priority) == ("verify_email", {"a": 1}, Priority.IMMEDIATE)
-    assert row.next_nudge_at > row.next_attempt_at
 
 
 def test_telling_twice_by_one_key_writes_once(database: str) -> None:
@@ -152,14 +151,14 @@ def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
         in_one_transaction(notifier.create_notifications, who.id, "horoscope", {}, "key")
 
 
-def test_a_nudge_goes_to_the_queue_of_the_rows_priority(database: str, queued: Queued) -> None:
+def test_what_somebody_waits_for_has_a_queue_of_its_own(database: str, queued: Queued) -> None:
     who = person(verified=False)
     (first,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "one")
     (second,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "two")
-    change(Notification, second, priority=Priority.BULK)
+    change(Notification, second, priority=Priority.SCHEDULED)
     notifier.nudge([first, second])
-    assert queued("email-immediate") == [("notifier.jobs.deliver", [str(first)])]
-    assert queued("email-bulk") == [("notifier.jobs.deliver", [str(second)])]
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(first)])]
+    assert queued("email-rest") == [("notifier.jobs.deliver", [str(second)])]
     assert get(Notification, first).state is State.PENDING
 
 

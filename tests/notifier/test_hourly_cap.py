@@ -18,10 +18,10 @@ from api.models.base import new_id, session
 from api.models.notification import HeldFor, Notification, NotificationMatch, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
-from configs import circuit_breaker
 from configs.clock import clock
-from notifier import held_notices, hourly_cap, notification_writer, nudges
-from notifier.jobs import deliver, match
+from notifier import notification_writer, nudges
+from notifier.delivery import hourly_cap
+from notifier.jobs import deliver
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     DESK,
@@ -33,6 +33,7 @@ from tests.notifier.world import (
     get,
     gone,
     in_one_transaction,
+    match,
     matched,
     notifications,
     person,
@@ -44,17 +45,14 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole", "frozen")
-# The worker that matches sends by these itself.
-SENT_BY_MATCHING = tuple(each for each in CONTACT_CHANNELS if each is not Channel.PUSH)
 CAPS = {Channel.EMAIL: 30, Channel.TELEGRAM: 30, Channel.SMS: 10}
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)
 def _only_the_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write no message that says how many more wait, and let no busy machine count as a slow channel."""
-    monkeypatch.setattr(held_notices, "write_notices", lambda *_: None)
-    monkeypatch.setattr(circuit_breaker, "QUICK_SECONDS", 60.0)
+    """Write no message that says how many more wait."""
+    monkeypatch.setattr(hourly_cap, "write_notices", lambda *_: None)
 
 
 def open_slot(number: int) -> list[int]:
@@ -79,7 +77,7 @@ def accept(contact: UUID, **values: Any) -> None:
         to = opened.get_one(Contact, contact)
         opened.add(Notification(
             id=key, user_id=to.user_id, contact_id=to.id, channel=to.channel, kind="slot_detected",
-            priority=Priority.CRITICAL, next_attempt_at=now, next_nudge_at=now, **row,
+            priority=Priority.CRITICAL, next_attempt_at=now, **row,
         ))  # fmt: skip
 
 
@@ -108,14 +106,14 @@ def test_any_hour_holds_the_cap_of_its_channel() -> None:
 
 
 @pytest.mark.rule("6.7")
-@pytest.mark.parametrize("channel", try_first(SENT_BY_MATCHING, 1))
+@pytest.mark.parametrize("channel", try_first(CONTACT_CHANNELS, 1))
 def test_a_busy_desk_tells_everything_within_the_cap(
     channel: Channel,
     whole: "Running",
     frozen: time_machine.Traveller,
     settings_env: Callable[..., None],
 ) -> None:
-    settings_env(EMAIL_PER_HOUR="6", SMS_PER_HOUR="6", TELEGRAM_PER_HOUR="6")
+    settings_env(EMAIL_PER_HOUR="6", SMS_PER_HOUR="6", TELEGRAM_PER_HOUR="6", PUSH_PER_HOUR="6")
     alert(person(channels=(channel,)))
     seen: list[int] = []
     sent: list[datetime] = []
@@ -368,7 +366,7 @@ def test_what_a_persons_cap_holds_back_is_asked_for_when_it_may_leave(
     deliver(*(str(row.id) for row in notifications(State.PENDING)))
     waiting = notifications(State.PENDING)
     assert [row.held_for for row in waiting] == [HeldFor.CAP] * 2
-    assert min(row.next_nudge_at for row in waiting) == clock() + HOUR
+    assert min(row.next_attempt_at for row in waiting) == clock() + HOUR
 
 
 def test_a_persons_cap_is_shared_by_the_contacts_of_one_claim(settings_env: Callable[..., None]) -> None:

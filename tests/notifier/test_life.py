@@ -34,7 +34,7 @@ from notifier import dead_letters, providers
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
-from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
+from notifier.delivery.retry_policy import UNKNOWN_RETRY_SECONDS
 from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import undelivered
@@ -54,6 +54,7 @@ from tests.notifier.world import (
 )  # fmt: skip
 
 HISTORIES, STEPS = 6, 30
+LONGEST = timedelta(seconds=max(UNKNOWN_RETRY_SECONDS()))  # of all waits
 OPEN = (State.PENDING, State.SENDING)
 ANSWERS = st.sampled_from(["yes", "yes", "no", "later", "lost", "silent"])
 DESKS = (DESK, OTHER_DESK)
@@ -205,7 +206,7 @@ class Life(RuleBasedStateMachine):
         for _ in range(30):
             if not (rows := notifications(*OPEN)):
                 return
-            due = min(row.next_nudge_at for row in rows)
+            due = min(row.next_attempt_at for row in rows)
             self.time_passes(max(1, math.ceil((due - clock()).total_seconds())))
             self.the_sweep_nudges("yes")
         raise AssertionError(f"still on their way: {[row.state for row in notifications(*OPEN)]}")
@@ -217,7 +218,6 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def every_row_makes_sense(self) -> None:
-        now, longest = clock(), timedelta(seconds=NUDGE_MAX_SECONDS())
         rows = notifications()
         owners: list[UUID | None] = [each.id for each in self.people]
         for row in sorted(rows, key=lambda row: owners.index(row.user_id)):
@@ -226,9 +226,7 @@ class Life(RuleBasedStateMachine):
         for row in rows:
             assert row.state in (*OPEN, State.SENT) or (row.reason and row.failed_at), row.state
             assert row.unknown_attempts <= row.attempts <= self.tries[row.id] + 1  # a claim may end it
-            # Where the fate of many attempts is unknown the next one is half an hour ahead.
-            due = max(now, row.next_attempt_at)
-            assert row.state not in OPEN or row.next_nudge_at <= due + longest
+            assert row.state not in OPEN or row.next_attempt_at <= clock() + LONGEST
 
     def row(self, which: int) -> list[UUID]:
         return [self.open[which % len(self.open)]]

@@ -22,9 +22,9 @@ from api.models.user import CONTACT_CHANNELS, ContactState, SlotRhythm, User
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
-from notifier import hourly_cap
 from notifier.contact_loss import change_state
-from notifier.delivery import delivery
+from notifier.delivery import delivery, hourly_cap
+from notifier.errors import NotAttempted
 from tests.notifier.world import (
     Person,
     alert,
@@ -47,7 +47,7 @@ def claim_and_put_back(luck: random.Random) -> None:
         ids = list(s.scalars(sa.select(Notification.id)))
     luck.shuffle(ids)
     if claimed := delivery.claim(ids[:8]):
-        delivery.put_back(claimed, "test")
+        delivery.record(delivery.Sent(claimed, NotAttempted("test")))
 
 
 def lose_contact(contacts: list[UUID], luck: random.Random) -> None:

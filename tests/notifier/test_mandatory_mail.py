@@ -12,7 +12,7 @@ from api.models.user import Channel, Contact, ContactState
 from api.users.preference_schemas import NotificationChanges
 from api.users.service import change_notifications
 from configs.message_groups import SWITCHABLE
-from notifier.jobs import deliver, match
+from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from tests.notifier.world import (
     Person,
@@ -20,6 +20,7 @@ from tests.notifier.world import (
     change,
     detection,
     get,
+    match,
     matched,
     notifications,
     person,

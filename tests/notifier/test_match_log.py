@@ -12,10 +12,10 @@ from configs.clock import clock
 from configs.logs import EachOf, set_up_logs
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.applied_receipts import apply_delivered
-from notifier.jobs import apply_receipts, match
+from notifier.jobs import apply_receipts
 from notifier.match_log import find_detection, log_when_committed
 from tests.notifier.receipts_world import SECRET, event_of, send_events
-from tests.notifier.world import alert, detection, notifications, person
+from tests.notifier.world import alert, detection, match, notifications, person
 
 pytestmark = pytest.mark.usefixtures("whole")
 

@@ -10,14 +10,12 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
-from configs import circuit_breaker
 from configs.clock import clock
-from configs.job_queues import queue
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
-from notifier.jobs import deliver, match
+from notifier.jobs import deliver
 from notifier.sweep import undelivered
-from tests.notifier.world import MORNING, alert, change, detection, notifications, person, slots
+from tests.notifier.world import MORNING, alert, change, detection, match, notifications, person, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -27,12 +25,6 @@ Put = Callable[..., None]
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 
 
-@pytest.fixture(autouse=True)
-def _no_slow_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no busy machine count as a slow channel."""
-    monkeypatch.setattr(circuit_breaker, "QUICK_SECONDS", 60.0)
-
-
 def open_slots(first: int, count: int) -> list[int]:
     """Show so many slots of a desk, one after the other; deliver what may leave; return the slots."""
     opened = []
@@ -40,16 +32,8 @@ def open_slots(first: int, count: int) -> list[int]:
         made = slots([MORNING + timedelta(minutes=number)], place=str(number))
         match(str(detection(made)))
         opened += made
-        run_push_jobs()
     sweep()
     return opened
-
-
-def run_push_jobs() -> None:
-    """Deliver what matching leaves to the worker of push."""
-    for job in queue("push-critical").get_jobs():
-        job.delete()
-        deliver(*job.args)
 
 
 def sweep() -> None:
@@ -114,6 +98,7 @@ def test_nothing_is_said_where_what_waited_has_left_or_is_gone(
     (told,) = notifications(State.SENT)
     change(Notification, told.id, accepted_at=clock() - timedelta(hours=1))
     (waiting,) = [row for row in notifications(State.PENDING) if row.kind == "slot_detected"]
+    change(Notification, waiting.id, next_attempt_at=clock())
     deliver(str(waiting.id))
     frozen.shift(31)
     sweep()

@@ -8,18 +8,27 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from api.models.notification import QUEUES, Notification, State
+from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from configs.job_queues import queue
-from notifier import jobs, providers
+from notifier import providers
 from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
 from notifier.provider_base import OneCallProvider
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import callee
-from tests.notifier.world import alert, confirm, detection, get, gone, notifications, person, slots
+from tests.notifier.world import (
+    alert,
+    confirm,
+    deliver_queued,
+    detection,
+    get,
+    gone,
+    notifications,
+    person,
+    slots,
+)
 from tests.samples import try_first
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -74,27 +83,17 @@ def fails(
     return put  # type: ignore[return-value] # a fixture that needs no end
 
 
-def work_off() -> None:
-    """Do what lies in the queues, as workers would."""
-    for name in QUEUES:
-        waiting = queue(name)
-        for job in list(waiting.get_jobs()):
-            waiting.remove(job)
-            job.delete()
-            getattr(jobs, str(job.func_name).rpartition(".")[2])(*job.args)
-
-
 def live_until(
     traveller: time_machine.Traveller, ended: Callable[[], bool], opened: list[int], *, most: float
 ) -> None:
     """Sweep in the seconds in which something is due, until something has ended or `most` seconds have gone."""
     sweep, end = Sweep(), clock() + timedelta(seconds=most)
     while not ended() and clock() < end:
-        due = min(row.next_nudge_at for row in notifications(State.PENDING, State.SENDING))
+        due = min(row.next_attempt_at for row in notifications(State.PENDING, State.SENDING))
         traveller.shift(max(1, math.ceil((due - clock()).total_seconds())))
         confirm(opened)
         sweep.turn()
-        work_off()
+        deliver_queued()
 
 
 def alert_in(channel: Channel) -> tuple[list[int], UUID]:
@@ -102,7 +101,7 @@ def alert_in(channel: Channel) -> tuple[list[int], UUID]:
     alert(person(channels=(channel,)))
     opened = slots()
     match(str(detection(opened)))
-    work_off()
+    deliver_queued()
     (row,) = notifications()
     return opened, row.id
 
@@ -148,7 +147,7 @@ def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
     opened, began = slots(), clock()
     match(str(detection(opened)))
     Sweep().turn()
-    work_off()
+    deliver_queued()
     told, key = (row.id for row in sorted(notifications(), key=lambda row: row.channel))
     live_until(frozen, lambda: calls.copies > 0, opened, most=2 * HOUR)
     row = get(Notification, key)
@@ -167,7 +166,7 @@ def test_a_call_that_may_have_rung_twice_is_not_made_again(
     opened = slots()
     match(str(detection(opened)))
     Sweep().turn()
-    work_off()
+    deliver_queued()
     live_until(frozen, lambda: bool(notifications(State.FAILED)), opened, most=HOUR)
     (row,) = notifications(State.FAILED)
     assert (row.unknown_attempts, provider.copies) == (2, 2 if kind == SLOW else 0)

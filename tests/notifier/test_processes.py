@@ -44,7 +44,7 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
     """Give a function that starts a worker and waits until it takes work."""
 
     def make(*queues: str) -> Program:
-        made = start("notifier.workers.worker", *(queues or ("critical",)))
+        made = start("notifier.workers.worker", *(queues or ("critical", "email-single", "email-rest")))
         made.until(lambda: "working" in made.said)
         return made
 
@@ -56,7 +56,7 @@ def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
     alert(person(channels=CONTACT_CHANNELS))
-    running = worker("critical", "sms", "telegram")
+    running = worker("critical", "email-single", "sms-single", "telegram-single")
     notifier.detection_seen(detection())
     running.until(lambda: len(notifications(State.SENT, State.DELIVERED)) == 3)
     assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
@@ -86,7 +86,7 @@ def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_sa
 def workers(start: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]) -> Program:
     """Give the parent of two workers and of the sweep, all at work; leases and nudges are short."""
     settings_env(LEASE_SECONDS="1", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
-    chosen = [f"--only={name}" for name in ("worker-many", "worker-email", "sweep")]
+    chosen = [f"--only={name}" for name in ("worker-email", "worker-many", "sweep")]
     made = start("notifier.workers", *chosen)
     made.until(lambda: made.said.count(" working ") == 2 and " sweeping " in made.said)
     return made
@@ -101,8 +101,8 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     assert (parent.net_connections(), parent.num_threads()) == ([], 1)
     dying, *others = workers.children
     assert [dying.name(), *(each.name() for each in others)] == [
-        "worker-many",
         "worker-email",
+        "worker-many",
         "sweep",
         "files",
     ]
@@ -135,7 +135,7 @@ def test_two_workers_of_one_channel_send_each_message_once_and_share_its_rate(
     settings_env(SMS_PER_SECOND="2", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
     for number in range(_MESSAGES):
         alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234{number:04}"}))
-    both = [worker("sms"), worker("sms")]
+    both = [worker("sms-single", "sms-rest") for _ in range(2)]
     matched(detection())
     sweep = start("notifier.sweep")
     sweep.until(lambda: len(notifications(State.SENT)) == _MESSAGES)
@@ -161,13 +161,13 @@ def test_a_worker_that_is_killed_after_a_phone_rang_does_not_make_it_ring_twice_
     )  # fmt: skip
     whole.call_answers("rings")
     whole.provider_mode("twilio_calls", "yes_without_answer")
-    dying, _ = worker("voice"), start("notifier.sweep")
+    dying, _ = worker("voice-single"), start("notifier.sweep")
     callee()
     matched(detection())
     dying.until(lambda: len(whole.messages("voice")) == 1)
     dying.kill()
     whole.provider_mode("twilio_calls", "normal")
-    worker("voice").until(lambda: len(whole.messages("voice")) == 2)
+    worker("voice-single").until(lambda: len(whole.messages("voice")) == 2)
     first, second = whole.messages("voice")
     assert second.received_at - first.received_at > timedelta(seconds=5), "it had ceased to ring"
     (row,) = [each for each in notifications() if each.channel is Channel.VOICE]

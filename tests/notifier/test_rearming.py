@@ -18,7 +18,7 @@ from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import match_batches, match_service
 from notifier.delivery.delivery import deliver
-from notifier.jobs import catch_up, match, match_part, rearm, tell_open
+from notifier.jobs import catch_up, match_part, rearm, tell_open
 from notifier.match_service import find_untold
 from tests.notifier.world import (
     DESK,
@@ -27,9 +27,11 @@ from tests.notifier.world import (
     all_of,
     change,
     confirm,
+    deliver_queued,
     detection,
     gone,
     in_one_transaction,
+    match,
     matched,
     notifications,
     person,
@@ -166,12 +168,14 @@ def test_a_crowd_that_a_round_finds_is_told_by_parts(
     detection(hours(3))
     crowd(5)
     rearm(DESK)
+    deliver_queued()
     assert len(whole.messages("email")) == 2
     rearm(DESK)  # the next round finds the parts that wait: those are asked for once
     asked = queued("many")
     assert [name for name, _ in asked] == ["notifier.jobs.tell_open"] * len(asked)
     for _, about in asked:
         tell_open(*about)
+    deliver_queued()
     assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
     assert len(notifications()) == 5
 
@@ -246,4 +250,5 @@ def test_a_part_of_a_crowd_writes_a_row_for_each_match(
     match(str(detection(hours(MANY_SLOTS))))
     for _, about in queued("many"):
         match_part(*about)
+    deliver_queued()
     assert len(all_of(MatchSlot)) == len(whole.messages("email")) == 3

@@ -54,7 +54,7 @@ def unknown(channel: Channel = Channel.EMAIL) -> UUID:
     alert(person(channels=(channel,)))
     (key,) = matched(detection())
     again = clock() + timedelta(hours=1)
-    change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again, next_nudge_at=again)
+    change(Notification, key, unknown_attempts=1, attempts=1, next_attempt_at=again)
     return key
 
 

@@ -7,8 +7,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.user import Channel, User
-from notifier.jobs import match
-from tests.notifier.world import DESK, MORNING, alert, detection, person, slots
+from tests.notifier.world import DESK, MORNING, alert, detection, match, person, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -78,7 +78,7 @@ def claim_sample(user_id: Any, kind: str, channel: Channel) -> ClaimedMessage:
     row = Notification(
         id=new_id(), user_id=user_id, channel=channel, kind=kind, language="fr", priority=Priority.IMMEDIATE,
         dedupe_key=str(uuid4()), state=State.SENDING, attempts=1, lease_token=token, created_at=now,
-        lease_until=now + timedelta(seconds=30), next_attempt_at=now, next_nudge_at=now, unknown_attempts=0, params={},
+        lease_until=now + timedelta(seconds=30), next_attempt_at=now, unknown_attempts=0, params={},
     )  # fmt: skip
     with session() as s:
         s.add(row)

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -15,8 +15,9 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
+from notifier import nudges
 from notifier.delivery import delivery
-from notifier.nudges import REARM_SECONDS
+from notifier.nudges import REARM_SECONDS, WaitingWork
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
@@ -37,6 +38,11 @@ def waiting() -> UUID:
     alert(person())
     (made,) = matched(detection())
     return made
+
+
+def change_all(**values: Any) -> None:
+    for row in notifications():
+        change(Notification, row.id, **values)
 
 
 def nudges_within(frozen: time_machine.Traveller, seconds: int, sweep: Sweep) -> list[int]:
@@ -65,13 +71,112 @@ def test_a_detection_that_was_matched_is_left_alone(queued: Queued, frozen: time
 
 
 @pytest.mark.rule("3.5")
-def test_a_notification_whose_nudge_was_lost_is_nudged_each_time_after_a_longer_wait(
-    queued: Queued, frozen: time_machine.Traveller
+def test_a_notification_whose_nudge_was_lost_is_nudged_as_often_as_that_happens(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
     key = waiting()
-    assert nudges_within(frozen, 40, Sweep()) == [2, 6, 14, 30]
-    assert queued("email-critical") == [("notifier.jobs.deliver", [str(key)])] * 4
+    for begins in (2, 0):
+        assert nudges_within(frozen, 40, Sweep()) == [begins]
+        assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
+        redis_server.flushdb()
     assert get(Notification, key).state is State.PENDING
+
+
+@pytest.mark.rule("3.5")
+def test_what_was_tried_before_waits_for_no_crowd(queued: Queued, frozen: time_machine.Traveller) -> None:
+    key = waiting()
+    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
+    frozen.shift(10)
+    change(Notification, key, next_attempt_at=clock(), attempts=1)
+    assert nudges_within(frozen, 40, Sweep()) == [0], "and once: its job waits"
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
+
+
+def test_many_that_were_tried_before_go_by_the_other_queue_and_its_age(
+    queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis
+) -> None:
+    monkeypatch.setattr(nudges, "FEW", 2)
+    for number in range(3):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = matched(detection())
+    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
+    frozen.shift(10)
+    change_all(next_attempt_at=clock(), attempts=1)
+    assert nudges_within(frozen, 5, Sweep()) == []
+    redis_server.delete("rq:queue:email-rest")
+    assert nudges_within(frozen, 5, Sweep()) == [0]
+    assert queued("email-single") == []
+    assert {key for _, several in queued("email-rest") for key in several} == set(map(str, keys))
+
+
+@pytest.mark.parametrize("priority", [Priority.BULK, Priority.SCHEDULED])
+def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
+    priority: Priority, queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notifier.sweep._SECONDS_OF_OTHERS", 1)
+    monkeypatch.setattr("notifier.sweep._FAST", 2)
+    for number in range(3):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = matched(detection())
+    change_all(priority=priority)
+    sweep = Sweep()
+    for _ in range(3):
+        sweep.turn()
+        frozen.shift(1)
+    assert sum(len(several) for _, several in queued("email-rest")) == 2
+    for job in queue("email-rest").get_jobs():
+        queue("email-rest").remove(job)
+        delivery.deliver([UUID(each) for each in job.args])
+    sweep.turn()
+    assert len(keys) == 3
+    assert sum(len(several) for _, several in queued("email-rest")) == 1
+
+
+def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
+    key = waiting()
+    change(Notification, key, priority=Priority.BULK)
+    nudges.nudge([key])
+    assert queued("email-rest") == queued("email-single") == []
+
+
+def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    key = waiting()
+    sweep, found = Sweep(), []
+    for second in range(70):
+        if sweep.turn():
+            found.append(second)
+        redis_server.delete("rq:queue:email-single")  # its job was taken, and failed
+        frozen.shift(1)
+    assert found == [2, 6, 14, 30, 62]
+    delivery.claim([key])
+    frozen.shift(31)
+    assert sweep.turn() == 1
+
+
+def test_a_damaged_job_stops_nudges_of_its_channel_alone(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    alert(person(channels=(Channel.EMAIL, Channel.SMS)))
+    matched(detection())
+    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.BULK)])
+    (job,) = queue("email-rest").get_jobs()
+    redis_server.hset(job.key, "enqueued_at", "yesterday")
+    frozen.shift(10)
+    Sweep().turn()
+    assert len(queued("sms-single")) == 1
+    assert queued("email-single") == []
+
+
+def test_a_clock_that_was_set_back_makes_no_job_look_younger_than_none(
+    queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL)])
+    frozen.shift(-3600)
+    assert nudges.read_wait(Channel.EMAIL, single=True) == 0
+    assert nudges.read_wait(Channel.EMAIL, single=False) is None
 
 
 def test_a_notification_is_nudged_when_its_next_attempt_is_due(
@@ -79,7 +184,7 @@ def test_a_notification_is_nudged_when_its_next_attempt_is_due(
 ) -> None:
     key = waiting()
     due = clock() + timedelta(seconds=20)
-    change(Notification, key, next_attempt_at=due, next_nudge_at=due)
+    change(Notification, key, next_attempt_at=due, attempts=1)
     assert nudges_within(frozen, 22, Sweep()) == [20]
 
 
@@ -103,9 +208,9 @@ def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     priorities = [Priority.BULK, Priority.SCHEDULED, Priority.IMMEDIATE, Priority.CRITICAL]
     for place, (key, priority) in enumerate(zip(keys, priorities, strict=True)):
         due = clock() - timedelta(minutes=10 - place)
-        change(Notification, key, priority=priority, next_nudge_at=due)
-    assert [each.id for each in undelivered(clock())] == [keys[3], keys[2]]
-    assert [each.id for each in undelivered(clock())] == [keys[1], keys[0]]
+        change(Notification, key, priority=priority, next_attempt_at=due)
+    assert [each.id for each in undelivered(clock())] == [keys[3], keys[2], keys[1], keys[0]]
+    assert undelivered(clock() - timedelta(seconds=1)) == []
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED])
@@ -174,10 +279,10 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     assert {each["event"] for each in logs if each["log_level"] == "warning"} == {
         "not nudged, the sweep will"
     }
-    assert queued("email-critical") == []
+    assert queued("email-single") == []
     frozen.shift(timedelta(seconds=5))
     Sweep().turn()
-    assert len(queued("email-critical")) == 1
+    assert len(queued("email-single")) == 1
     assert len(notifications(State.PENDING)) == 1
 
 
@@ -205,7 +310,6 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
     queued: Queued,
     closed_port: int,
 ) -> None:
-    settings_env(HEAD_START_SECONDS="2")
     detection()
     frozen.shift(10)
     sweep = Sweep()
@@ -215,9 +319,6 @@ def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
         sweep.turn_safely()
     settings_env()
     sweep.turn_safely()
-    frozen.shift(1.9)
-    sweep.turn_safely()
     assert queued("critical") == []
-    frozen.shift(0.1)
     sweep.turn_safely()
     assert len(queued("critical")) == 1

@@ -12,13 +12,15 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import new_id, session
 from api.models.contact_lookup import find_contact
 from api.models.desk import DeskState
-from api.models.notification import Match, Notification, State
+from api.models.notification import QUEUES, Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.slot_ids import select_announced_slots
 from api.models.user import Channel, Contact, Grant, User
 from configs.clock import clock
+from configs.job_queues import queue
 from configs.plan import PlanName
 from configs.prefecture import Procedure
+from notifier import jobs
 from notifier.match_service import Matched, match_detection
 from tests.browser_keys import browser_address
 
@@ -203,6 +205,22 @@ def matched(seen: UUID) -> list[UUID]:
     """Match a detection as a worker does; return the notifications that were written, in their order."""
     found: Matched = in_one_transaction(match_detection, seen, clock())
     return found.written
+
+
+def match(seen: str) -> None:
+    """Match a detection, and deliver what that wrote, as workers do."""
+    jobs.match(seen)
+    deliver_queued()
+
+
+def deliver_queued() -> None:
+    """Deliver what the queues of the channels name, as workers do."""
+    for each in map(queue, QUEUES):
+        for job in each.get_jobs():
+            if job.func_name == "notifier.jobs.deliver":
+                each.remove(job)
+                job.delete()
+                jobs.deliver(*job.args)
 
 
 def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -70,7 +70,7 @@ def add_notifications(email: str) -> None:
         Notification(
             id=new_id(), user_id=user.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
             params={"detection": str(new_id())}, dedupe_key=f"slot:{number}", state=State.SENT,
-            accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
+            accepted_at=now - timedelta(minutes=1), next_attempt_at=now,
         )
         for number in range(NUMBER)
     )  # fmt: skip

@@ -11,7 +11,7 @@ from api.admin.health.findings import Trouble, refuse
 from api.admin.health.reading import read_session
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
-from api.models.notification import HeldFor, Notification, Priority, State
+from api.models.notification import Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.sms_cost import sum_of_day
@@ -102,16 +102,10 @@ def check_messages(_: Redis) -> str:
 
 
 def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
-    """Yield a trouble where messages wait. The hourly cap puts off the nudge alone.
-
-    So a message that leaves earlier takes along what it holds back.
-    """
     n = Notification
     patience = sa.case((n.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
-    is_capped = sa.and_(sa.func.coalesce(n.held_for == HeldFor.CAP, sa.false()), n.next_nudge_at > now)
     waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
         n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
-        ~is_capped,
     )  # fmt: skip
     number, oldest = s.execute(waiting).one()
     if number:

@@ -95,7 +95,7 @@ def send(alert: UUID, detection: tuple[UUID, list[int]], at: datetime, *channels
         for channel in channels:
             row = Notification(
                 user_id=contact.user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
-                dedupe_key=f"{key}{channel}", state=State.SENT, accepted_at=at, next_attempt_at=at, next_nudge_at=at,
+                dedupe_key=f"{key}{channel}", state=State.SENT, accepted_at=at, next_attempt_at=at,
             )  # fmt: skip
             s.add(row)
             s.flush()

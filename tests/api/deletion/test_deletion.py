@@ -231,7 +231,7 @@ def test_figures_of_many_messages_are_deleted_soon(camille: Person) -> None:
     save_all(
         Notification(
             user_id=camille.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-            dedupe_key=f"slot:{number}", state=State.SENT, accepted_at=now, next_attempt_at=now, next_nudge_at=now,
+            dedupe_key=f"slot:{number}", state=State.SENT, accepted_at=now, next_attempt_at=now,
         )
         for number in range(2000)
     )  # fmt: skip

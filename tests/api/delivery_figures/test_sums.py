@@ -167,9 +167,9 @@ def test_the_job_sums_up_each_day_that_may_have_changed() -> None:
 def test_the_messages_of_a_day_are_found_by_their_ids() -> None:
     made = """
     SET LOCAL session_replication_role = replica;
-    INSERT INTO notifications (id, address, channel, kind, priority, dedupe_key, next_attempt_at, next_nudge_at)
+    INSERT INTO notifications (id, address, channel, kind, priority, dedupe_key, next_attempt_at)
       SELECT CAST(lpad(to_hex(CAST(extract(epoch FROM t) * 1000 AS bigint)), 12, '0') || '7' || lpad(n::text, 19, '0')
-        AS uuid), '', 'email', 'slot_detected', 'critical', n::text, t, t
+        AS uuid), '', 'email', 'slot_detected', 'critical', n::text, t
       FROM (SELECT n, now() - n * interval '10 minutes' t FROM generate_series(1, 5000) n) made"""
     with session() as s:
         s.execute(sa.text(made))

@@ -31,7 +31,7 @@ def add_notifications(person: Person) -> None:
         Notification(
             id=each, user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
             params={"detection": str(detection), "slots": slots}, dedupe_key=f"slot:{each}", state=State.SENT,
-            accepted_at=now - timedelta(minutes=1), next_attempt_at=now, next_nudge_at=now,
+            accepted_at=now - timedelta(minutes=1), next_attempt_at=now,
         )
         for each in ids
     )  # fmt: skip

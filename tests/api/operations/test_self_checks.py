@@ -18,8 +18,8 @@ from tests.factories import one, rows
 pytestmark = pytest.mark.usefixtures("redis_server", "frozen")
 _MESSAGE = (
     "INSERT INTO notifications (id, user_id, contact_id, channel, kind, priority, dedupe_key, next_attempt_at,"
-    " next_nudge_at, created_at, matched_at, state, accepted_at, receipt_due_at) SELECT gen_random_uuid(),"
-    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, :at, {state}, {receipt}"
+    " created_at, matched_at, state, accepted_at, receipt_due_at) SELECT gen_random_uuid(),"
+    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, {state}, {receipt}"
 )
 _DETECTION = (
     "INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at)"

@@ -46,7 +46,7 @@ def write(age: float, user_id: UUID | None = None, **columns: Any) -> UUID:
     } | columns  # fmt: skip
     save(Notification(
         id=made, user_id=user_id, channel=Channel.EMAIL, kind="address_changed", priority=Priority.IMMEDIATE,
-        dedupe_key=str(made), created_at=at, next_attempt_at=at, next_nudge_at=at, **values,
+        dedupe_key=str(made), created_at=at, next_attempt_at=at, **values,
     ))  # fmt: skip
     return made
 

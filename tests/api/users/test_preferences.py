@@ -52,7 +52,7 @@ def read_contact(channel: Channel = Channel.EMAIL) -> Contact:
 def hold(who: Person, held_for: HeldFor | None = HeldFor.DIGEST) -> Notification:
     """Write a slot alert that waits for tomorrow."""
     later = clock() + timedelta(days=1)
-    waits = {"priority": Priority.SCHEDULED, "next_attempt_at": later, "next_nudge_at": later}
+    waits = {"priority": Priority.SCHEDULED, "next_attempt_at": later}
     made = add_message(who.id, contact_id=read_contact().id, held_for=held_for, **waits)
     return get(Notification, made)
 
@@ -220,5 +220,5 @@ def test_messages_that_wait_are_looked_at_again_by_what_holds_now(
     assert camille.patch(path, body).status_code == 200
     found = {row.id: row for row in rows(Notification)}
     assert found[waiting.id].state is State.PENDING
-    assert max(found[waiting.id].next_attempt_at, found[waiting.id].next_nudge_at) <= clock()
+    assert found[waiting.id].next_attempt_at <= clock()
     assert found[failed.id].next_attempt_at == failed.next_attempt_at

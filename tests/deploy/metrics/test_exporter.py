@@ -99,10 +99,10 @@ def test_the_number_of_series_is_bounded_and_a_label_holds_nothing_of_a_person()
 
 NOTIFICATION = """
 INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, reason, next_attempt_at,
-  next_nudge_at, created_at, accepted_at, seen_at, committed_at, failed_at, provider, cost)
+  created_at, accepted_at, seen_at, committed_at, failed_at, provider, cost)
 SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
   gen_random_uuid(), 'sms', 'slot_detected', 'critical', n::text, CASE WHEN n < 3 THEN 'delivered' ELSE 'failed' END,
-  'x', t, t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05
+  'x', t, t, t + interval '2 seconds', t, t, t, 'twilio', 0.05
 FROM (SELECT n, CAST(:now AS timestamptz) - n * interval '1 minute' AS t FROM generate_series(1, 4) n) made
 """
 # By name: statements that fill the tables, and the values of the metrics then.
@@ -184,15 +184,15 @@ def test_a_metric_is_of_what_the_tables_hold(case: str) -> None:
 def test_queues_breakers_and_due_desks(
     redis_server: Any, database: str, frozen: time_machine.Traveller
 ) -> None:
-    push("email-bulk", "nowhere.run", (), "one", seconds=10, kept=100)
+    push("email-rest", "nowhere.run", (), "one", seconds=10, kept=100)
     frozen.shift(90)
     write_report(open_redis(), LoopReport(at=clock(), queues={"custom": clock()}))
     breaker = CircuitBreaker("twilio", 15)
     for _ in range(3):
         breaker.record_failure(breaker.begin_call())
     found = scrape()
-    assert found["queue_jobs"] == {("email-bulk",): 1}
-    assert found["queue_oldest_seconds"]["email-bulk",] == pytest.approx(90, abs=1)
+    assert found["queue_jobs"] == {("email-rest",): 1}
+    assert found["queue_oldest_seconds"]["email-rest",] == pytest.approx(90, abs=1)
     assert found["due_desks"] == {("custom",): 0}
     assert (found["breaker_open"]["twilio",], found["breaker_open"]["telegram",]) == (1, 0)
     assert set(list_breakers()) == {"stripe", *(name for each in Channel for name in list_providers(each))}
@@ -261,10 +261,10 @@ _CROWD = """
 INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
   SELECT :now - n * interval '1 second', 'bobigny_93/d' || n % 200, 'no_slots', '', 5, 1, 0, '[]', 'x'
   FROM generate_series(1, 30000) n;
-INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at, next_nudge_at,
+INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at,
   created_at, accepted_at, seen_at, committed_at, provider)
   SELECT (lpad(to_hex((extract(epoch FROM t) * 1000)::bigint), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid,
-    gen_random_uuid(), 'email', 'slot_detected', 'critical', n::text, 'delivered', t, t, t, t, t, t, 'sendgrid'
+    gen_random_uuid(), 'email', 'slot_detected', 'critical', n::text, 'delivered', t, t, t, t, t, 'sendgrid'
   FROM (SELECT n, :now - n * interval '20 seconds' t FROM generate_series(1, 30000) n) made;
 INSERT INTO answers (match_id, value, answered_at, via)
   SELECT gen_random_uuid(), 'found', :now - n * interval '1 minute', 'email' FROM generate_series(1, 30000) n;

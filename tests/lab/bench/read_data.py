@@ -52,9 +52,9 @@ INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
 INSERT INTO match_slots (match_id, slot_id, slots)
   SELECT m.id, w.slot_id, int8multirange(int8range(w.slot_id, w.slot_id, '[]'))
   FROM matches m JOIN wanted w ON w.id = m.id;
-INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at, next_nudge_at,
+INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at,
     accepted_at, title, text)
-  SELECT w.id, w.user_id, 'email', 'slot_detected', 'critical', w.id::text, 'sent', now(), now(), now(),
+  SELECT w.id, w.user_id, 'email', 'slot_detected', 'critical', w.id::text, 'sent', now(), now(),
     'Créneau détecté – Essonne (91)', repeat('1 créneau ouvert, réserver maintenant. ', 40)
   FROM matches m JOIN wanted w ON w.id = m.id;
 INSERT INTO notification_matches (notification_id, match_id)

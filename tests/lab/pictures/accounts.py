@@ -156,8 +156,7 @@ def _build_message(user_id: UUID, channel: Channel, opening: Opening) -> Notific
     state = State.FAILED if is_lost else State.SENT if channel is Channel.TELEGRAM else State.DELIVERED
     return Notification(
         id=new_id(), user_id=user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
-        dedupe_key=f"screenshots:{channel}:{opening.detection_id}", state=state, next_attempt_at=opening.at,
-        next_nudge_at=opening.at, created_at=opening.at, accepted_at=None if is_lost else opening.at,
+        dedupe_key=f"screenshots:{channel}:{opening.detection_id}", state=state, next_attempt_at=opening.at, created_at=opening.at, accepted_at=None if is_lost else opening.at,
         failed_at=opening.at if is_lost else None, reason="the provider refused it" if is_lost else None,
         title=f"Créneau détecté – {place.name} ({place.department})",
         text=f"Créneaux ouverts : {opening.count}\n\nRéserver maintenant : {opening.desk.url}\n\nArrêter : […]",

@@ -146,7 +146,7 @@ def _make_letters(contact_id: UUID) -> list[Notification]:
         Notification(
             user_id=CUSTOMER, contact_id=contact_id, channel=channel, provider=provider, reason=reason, attempts=5,
             kind="slot_detected", priority=Priority.CRITICAL, dedupe_key=f"shown-{number}", state=State.FAILED,
-            failed_at=now - number * 7 * _MINUTE, next_attempt_at=now, next_nudge_at=now,
+            failed_at=now - number * 7 * _MINUTE, next_attempt_at=now,
         )
         for number, (provider, channel, reason) in enumerate(_FAILURES)
     ]  # fmt: skip

@@ -5,18 +5,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
-from api.models.alert import Alert
-from api.models.base import engine
 from api.models.notification import HeldFor, State
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from configs.clock import clock
-from notifier import jobs, match_service, notification_writer
+from notifier import match_service, notification_writer
 from notifier.content.slot_alert_content import SlotOpening
-from notifier.delivery import delivery
-from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery import delivery, inline_delivery
 from notifier.delivery.provider_choice import breaker_of
 from notifier.jobs import deliver, match
 from notifier.nudges import WaitingWork
@@ -25,8 +21,8 @@ from tests.notifier.world import (
     DESK,
     OTHER_DESK,
     alert,
-    change,
     confirm,
+    deliver_queued,
     detection,
     matched,
     notifications,
@@ -38,17 +34,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
-MOST = 10  # statements from the detection's lock to the answer in its row; one takes a turn of the hourly cap
-
-
-def test_one_alert_takes_few_round_trips(whole: "Running") -> None:
-    alert(person())
-    seen = str(detection())
-    said: list[str] = []
-    sa.event.listen(engine(), "before_cursor_execute", lambda *about: said.append(about[2]))
-    match(seen)
-    assert len(whole.messages()) == 1
-    assert len(said) <= MOST, said
 
 
 @pytest.mark.usefixtures("frozen")
@@ -58,12 +43,12 @@ def test_it_is_sending_before_anything_leaves(whole: "Running", monkeypatch: pyt
 
     def look(*_: object) -> None:
         (row,) = notifications()
-        met.append((row.state, row.attempts, row.lease_until, row.next_nudge_at))
+        met.append((row.state, row.attempts, row.lease_until, row.next_attempt_at))
 
     monkeypatch.setattr(delivery, "hand_over", look)
     now = clock()
     match(str(detection()))
-    until = now + timedelta(seconds=13)
+    until = now + timedelta(seconds=30)
     assert met == [(State.SENDING, 1, until, until)]
 
 
@@ -77,9 +62,9 @@ def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings
         dying.setattr(delivery, "hand_over", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match(str(detection([slot])))
-    frozen.shift(12)
+    frozen.shift(29)
     assert undelivered(clock()) == []
-    frozen.shift(2)
+    frozen.shift(1)
     confirm([slot])
     (found,) = undelivered(clock())
     assert isinstance(found, WaitingWork)
@@ -93,6 +78,7 @@ def test_what_waits_already_leaves_with_it_as_one_message(whole: "Running") -> N
     alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
     matched(detection())
     match(str(detection(desk_id=OTHER_DESK, label="Titre de séjour")))
+    deliver_queued()
     (mail,) = whole.messages("email")
     assert mail.custom["notification_ids"].count(",") == 1
     assert len(notifications(State.SENT)) == 2
@@ -105,74 +91,10 @@ def test_what_nobody_confirmed_for_long_is_looked_at_again_and_not_sent(
     seen = detection()
     frozen.shift(901)
     match(str(seen))
+    deliver_queued()
     (row,) = notifications()
     assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
     assert whole.messages() == []
-
-
-def test_a_channel_that_answered_late_is_left_to_its_own_workers(whole: "Running") -> None:
-    breaker = breaker_of("sendgrid", alternatives=False)
-    breaker.record_success(breaker.begin_call(), 5)
-    alert(person())
-    match(str(detection()))
-    (row,) = notifications()
-    assert row.state is State.PENDING
-    deliver(str(row.id))
-    match(str(detection(slots(place="2"))))
-    assert len(whole.messages()) == 2, "a quick answer ended that"
-
-
-def test_after_a_call_that_took_long_the_others_are_looked_at_again(
-    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(jobs, "choose_call_size", lambda _channel: 2)
-    people = [person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(5)]
-    for each in people:
-        alert(each)
-    hand_over = delivery.hand_over
-
-    def slow(*given: Any) -> None:
-        hand_over(*given)
-        frozen.shift(3)
-
-    monkeypatch.setattr(delivery, "hand_over", slow)
-    match(str(detection()))
-    assert len(whole.messages()) == 2
-    left = notifications(State.PENDING)
-    assert [(row.attempts, row.lease_token) for row in left] == [(0, None)] * 3
-    for row in left[:2]:
-        change(Contact, row.contact_id, enabled=False)
-    deliver(*(str(row.id) for row in left))
-    assert len(whole.messages()) == 3
-    assert len(notifications(State.SKIPPED)) == 2
-
-
-def test_after_a_commit_that_took_long_all_of_it_is_looked_at_again(
-    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    who = person()
-    mine = alert(who)
-    write = notification_writer.write
-
-    def slow(*about: Any) -> Any:
-        frozen.shift(3)
-        return write(*about)
-
-    monkeypatch.setattr(match_service, "write", slow)
-    match(str(detection()))
-    change(Alert, mine, enabled=False)
-    assert whole.messages() == []
-    (found,) = undelivered(clock())
-    assert isinstance(found, WaitingWork)
-    deliver(str(found.id))
-    (row,) = notifications()
-    assert (row.state, row.reason, whole.messages()) == (State.SKIPPED, "alert stopped", [])
-
-
-def test_the_lease_covers_the_longest_call_that_may_begin(settings_env: Callable[..., None]) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="20", LEASE_SECONDS="21")
-    now = clock()
-    assert InlineClaim(Channel.EMAIL, 1, now).claim.until == now + timedelta(seconds=2 + 20 + 1)
 
 
 @pytest.mark.usefixtures("frozen")
@@ -191,30 +113,48 @@ def test_what_cannot_be_put_into_words_keeps_no_other(
     assert [row.language for row in notifications(State.SENDING)] == ["fr"]  # its lease runs out
 
 
-@pytest.mark.usefixtures("frozen")  # what was read stays fresh, however busy the machine
-def test_of_more_than_its_calls_take_the_rest_is_claimed_one_call_at_a_time(
-    whole: "Running", monkeypatch: pytest.MonkeyPatch
+def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
+    whole: "Running", monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(jobs, "most_at_once", lambda channel: 1 + (channel is Channel.EMAIL))
-    monkeypatch.setattr(jobs, "choose_call_size", lambda _channel: 2)
-    monkeypatch.setattr(jobs, "_INLINE", 6)
-    for number in range(8):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    rests: list[float] = []
+    monkeypatch.setattr(inline_delivery, "rests_until", rests)
+    settings_env(INLINE_SLOW_SECONDS="0")
+    alert(person())
     match(str(detection()))
-    assert len(whole.messages()) == len(notifications(State.SENT)) == 8
-    assert len({mail.provider_id for mail in whole.messages()}) == 4
+    assert len(rests) == 1
+    match(str(detection(slots(place="2"))))
+    assert len(notifications(State.PENDING)) == 1
+    deliver_queued()
+    rests[:] = [0.0]
+    match(str(detection(slots(place="3"))))
+    assert len(whole.messages()) == 3
+
+
+def test_what_waited_too_long_for_the_lock_of_its_desk_is_not_sent(
+    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert(person())
+    write = notification_writer.write
+
+    def slow(*about: Any) -> Any:
+        frozen.shift(25)
+        return write(*about)
+
+    monkeypatch.setattr(match_service, "write", slow)
+    match(str(detection()))
+    assert whole.messages() == []
+    assert [row.state for row in notifications()] == [State.SENDING]
 
 
 @pytest.mark.rule("3.7")
-def test_what_goes_by_a_channel_that_hangs_is_left_to_its_own_workers(
-    whole: "Running", queued: Callable[[str], list[tuple[str, list[Any]]]], settings_env: Callable[..., None]
+def test_while_the_first_provider_of_mail_rests_no_job_that_matches_waits_for_it(
+    whole: "Running", queued: Callable[[str], list[tuple[str, list[Any]]]]
 ) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
-    alert(person(channels=(Channel.EMAIL, Channel.TELEGRAM)), {"desk_id": OTHER_DESK})
+    breaker = breaker_of("sendgrid", alternatives=False)
+    for _ in range(3):
+        breaker.record_failure(breaker.begin_call())
     alert(person())
-    whole.provider_mode("email", "timeout")
     match(str(detection()))
-    match(str(detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK)))
-    assert [each.channel for each in whole.messages()] == ["telegram"]
-    waiting = [row.id for row in notifications() if row.attempts == 0]
-    assert queued("email-critical") == [("notifier.jobs.deliver", [str(key)]) for key in waiting]
+    (row,) = notifications(State.PENDING)
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(row.id)])]
+    assert whole.provider_calls("email") == 0

@@ -81,7 +81,7 @@ def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: 
         return close(*arguments)
 
     monkeypatch.setattr(delivery, "close", shaky)
-    monkeypatch.setattr("notifier.delivery.durable_write.time.sleep", lambda _: None)
+    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", lambda _: None)
     assert delivery.record(sent)
     assert after(key) == (State.SENT, None)
 
@@ -105,7 +105,7 @@ def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
         raise JobTimeoutException
 
     monkeypatch.setattr(delivery, "close", away)
-    monkeypatch.setattr("notifier.delivery.durable_write.time.sleep", sleep)
+    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     with capture_logs() as logs:
         assert delivery.record(sent)
     assert after(key) == (State.SENT, None)

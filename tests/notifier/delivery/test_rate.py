@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -12,14 +12,13 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
 from notifier.delivery import rate
-from notifier.jobs import deliver, match
-from tests.notifier.world import alert, detection, get, matched, notifications, person, slots
+from notifier.jobs import deliver
+from tests.notifier.world import alert, detection, get, matched, person, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
-Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
 
 @pytest.fixture
@@ -62,10 +61,8 @@ def test_each_channel_has_a_rate_of_its_own_and_mail_has_none(
     settings_env(SMS_PER_SECOND="2")
     assert take(Channel.SMS)
     assert take(Channel.SMS)
-    assert not rate.has_place(Channel.SMS)
     assert not rate.take_place(Channel.SMS, lambda: False)
-    assert rate.has_place(Channel.TELEGRAM)
-    assert all(rate.has_place(Channel.EMAIL) and take(Channel.EMAIL) for _ in range(100))
+    assert all(take(Channel.EMAIL) for _ in range(100))
     assert slept == []
 
 
@@ -75,7 +72,6 @@ def test_without_redis_the_provider_says_what_is_too_much(
     settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     with capture_logs() as logs:
         assert take(Channel.TELEGRAM)
-    assert rate.has_place(Channel.TELEGRAM)
     assert [each["event"] for each in logs] == ["no rate: Redis is away"]
 
 
@@ -89,18 +85,7 @@ def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt(
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.attempts, row.reason) == (State.PENDING, 0, None)
-    assert row.next_nudge_at <= clock() + timedelta(seconds=1)
+    assert row.next_attempt_at <= clock() + timedelta(seconds=1)
     redis_server.delete("notifier:rate:sms")
     deliver(str(key))
     assert len(sandbox.messages("sms")) == 1
-
-
-def test_who_matches_waits_for_no_place(
-    sandbox: "Running", settings_env: Callable[..., None], redis_server: redis.Redis, queued: Queued
-) -> None:
-    settings_env(SMS_PER_SECOND="1")
-    alert(person(channels=(Channel.SMS,)))
-    redis_server.set("notifier:rate:sms", 1, px=60_000)
-    match(str(detection(slots())))
-    (row,) = notifications(State.PENDING)
-    assert queued("sms-critical") == [("notifier.jobs.deliver", [str(row.id)])]

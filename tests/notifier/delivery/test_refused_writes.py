@@ -70,7 +70,7 @@ def test_a_message_that_left_does_not_leave_again(
         else:
             refusing.close()
 
-    monkeypatch.setattr("notifier.delivery.durable_write.time.sleep", sleep)
+    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     (sent,) = delivery.send(delivery.claim([key]))
     with refusing:
         refusing.enter_context(refusal())
@@ -98,7 +98,7 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
             frozen.shift(700)  # its lease is over
             jobs.deliver(str(key))
 
-    monkeypatch.setattr("notifier.delivery.durable_write.time.sleep", sleep)
+    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     (sent,) = delivery.send(delivery.claim([key]))
     with refusing:
         refusing.enter_context(disk_full(for_answers_only=True))
@@ -133,8 +133,10 @@ def test_the_sweep_gives_workers_their_head_start_when_writes_are_taken_again(
                 sweep.turn_safely()
                 frozen.shift(10)
         sweep.turn_safely()
-    assert [each["event"] for each in logs] == ["database away, trying again", "database back"]
-    assert sweep.back_at is not None, "workers write first what they heard meanwhile"
+    said = [each["event"] for each in logs]
+    assert said == ["database away, trying again", "database back"], (
+        "workers write first what they heard meanwhile"
+    )
 
 
 def test_two_transactions_that_met_are_no_outage(frozen: time_machine.Traveller) -> None:

@@ -195,9 +195,9 @@ def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
     match_nudge.match(uuid4())
     frozen.shift(7)
     match_nudge.match(uuid4())
-    nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK, None)])
+    nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK)])
     assert [(each["name"], each["jobs"], each["oldest_seconds"]) for each in read_jobs() if each["jobs"]] == [
-        ("critical", 2, 7.0), ("sms-bulk", 1, 0.0),
+        ("critical", 2, 7.0), ("sms-rest", 1, 0.0),
     ]  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def test_a_key_that_was_taken_away_too_early_is_said(
     assert "give DATA_KEYS back" in part["reason"]
 
 
-@pytest.mark.parametrize(("name", "part"), [("email-critical", "workers"), ("payments", "background")])
+@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), ("payments", "background")])
 def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
 ) -> None:

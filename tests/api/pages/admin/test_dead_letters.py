@@ -31,7 +31,7 @@ def fail(user_id: UUID, number: int = 1, hours: float = 0, **columns: object) ->
     made = [
         Notification(
             user_id=user_id, contact_id=contact.id, priority=Priority.CRITICAL, dedupe_key=str(uuid4()),
-            state=State.FAILED, attempts=5, failed_at=at, next_attempt_at=at, next_nudge_at=at, **values,
+            state=State.FAILED, attempts=5, failed_at=at, next_attempt_at=at, **values,
         )
         for _ in range(number)
     ]  # fmt: skip
@@ -171,9 +171,9 @@ def test_ten_thousand_messages_have_pages(admin: Browser, camille_id: UUID) -> N
         s.execute(
             sa.text("""
             INSERT INTO notifications (id, user_id, contact_id, channel, kind, priority, dedupe_key, state, reason,
-              attempts, failed_at, next_attempt_at, next_nudge_at)
+              attempts, failed_at, next_attempt_at)
             SELECT gen_random_uuid(), user_id, contact_id, channel, kind, priority, 'many-' || n, state, reason,
-              attempts, failed_at - n * interval '1 second', next_attempt_at, next_nudge_at
+              attempts, failed_at - n * interval '1 second', next_attempt_at
             FROM notifications, generate_series(1, 9999) n WHERE id = :id"""),
             {"id": letter},
         )

@@ -4,7 +4,7 @@ Half of a cap may leave at once; then one message per interval, with everything 
 most. A user's cap is for all channels together, but for push: its messages show the same on each device, in place of
 each other. A message counts that is under way, or may have arrived. Two workers that ask in the same instant may exceed
 a cap by one. Messages of other kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them
-could silence alerts.
+could silence alerts. Once an hour a message says that alerts wait.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,7 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import write_array
+from api.models.base import new_id, write_array
 from api.models.database_clock import CLOCKS_DIFFER
 from api.models.prepared import FEW
 from api.models.user import Channel
@@ -61,12 +61,29 @@ FROM contacts k CROSS JOIN LATERAL (
 WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
 """).columns(id=sa.Uuid(), user_id=sa.Uuid())
 
-# Their nudge is put off, not their attempt: a message that leaves earlier takes them along.
+# A message that leaves earlier takes them along.
 _HOLD_BACK = sa.text("""
 UPDATE notifications n SET state = 'pending', attempts = attempts - 1, lease_token = NULL, lease_until = NULL,
-  next_nudge_at = h.at, held_for = 'hourly_cap'
+  next_attempt_at = h.at, held_for = 'hourly_cap'
 FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[])) AS h(id, at)
 WHERE n.id = h.id AND n.lease_token = CAST(:token AS uuid)
+""")
+
+
+_NOTICE = "more_messages"  # says that alerts wait
+# So that it counts a whole burst; where the next turn comes sooner, it is of no use.
+_NOTICE_AFTER = timedelta(seconds=30)
+
+# One for each user and hour of the clock, to the contact of the message that was held back first.
+_WRITE_NOTICES = sa.text("""
+INSERT INTO notifications
+  (id, user_id, contact_id, channel, kind, language, priority, dedupe_key, created_at, next_attempt_at)
+SELECT DISTINCT ON (n.user_id) h.new_id, n.user_id, n.contact_id, n.channel, :kind, n.language,
+  'immediate', :kind || ':' || n.user_id || ':' || :hour, :now, :at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:new_ids AS uuid[])) AS h(id, new_id) JOIN notifications n ON n.id = h.id
+WHERE n.user_id IS NOT NULL AND n.state = 'pending' AND n.held_for = 'hourly_cap'
+ORDER BY n.user_id, n.id
+ON CONFLICT (dedupe_key) DO NOTHING
 """)
 
 
@@ -150,3 +167,16 @@ def hold_back(session: Session, turns: Mapping[UUID, datetime], token: UUID) -> 
     if turns:
         given = {"ids": write_array(turns), "instants": write_array(turns.values()), "token": str(token)}
         session.execute(_HOLD_BACK, given)
+
+
+def write_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
+    """Write a notice to the users whose notifications were just held back; the sweep has it sent."""
+    if held:
+        new_ids = [str(new_id()) for _ in held]
+        given = {
+            "ids": [str(each) for each in held],
+            "new_ids": new_ids,
+            "now": now,
+            "at": now + _NOTICE_AFTER,
+        }
+        session.execute(_WRITE_NOTICES, given | {"kind": _NOTICE, "hour": f"{now:%Y%m%dT%H}"})
