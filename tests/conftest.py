@@ -49,7 +49,7 @@ _FIXED = {
     "APP_ENV": "test",
     "BCRYPT_COST": "4",
     "EVEN_ANSWER_SECONDS": "0",
-    "DISCOVERY_PROCESSES": "0",  # a keeper starts no walk that a test did not ask for
+    "DISCOVERY": "false",  # a keeper starts no walk that a test did not ask for
     "INLINE_SLOW_SECONDS": "60",  # no busy machine counts as a slow provider
     "INTERVAL_JITTER": "0",
     "JWT_SECRET": "0123456789abcdef-0123456789abcdef-tests",

@@ -136,7 +136,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"crawler": _ALL, "reader": _READ},
-    "desk_landings": {"crawler": _CHANGE, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
     "matches": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},

@@ -16,7 +16,7 @@ from api.models.declaration import Declaration
 from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskChange, DeskState, HostState, Outage
-from api.models.discovery import DeskLanding, DeskLink, DiscoveryRun, Drift
+from api.models.discovery import DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
@@ -38,7 +38,7 @@ from api.models.watch_credit import Unwatched, WatchCredit
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
-    NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, DeskLanding, Drift, AuditEntry,
+    NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,

@@ -1,4 +1,4 @@
-"""Memory of discovery: its runs, links to desks, landings on desks' pages, and drifts."""
+"""Memory of discovery: its walks, links to desks, and drifts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -15,16 +15,11 @@ class DriftReason(StrEnum):
     """Why a desk's page seems to be no longer the place to book."""
 
     UNLINKED = "unlinked"  # the prefecture's own site no longer links it
-    GONE = "gone"  # its address answers 404, 410, or 403 alone on its host
-    HOME = "home"  # it leads to the home page
-    RETITLED = (
-        "retitled"  # it, or the page that links it, has another title, and no check has understood it since
-    )
     SILENT = "silent"  # no check has proven anything for DRIFT_SILENT_SECONDS
 
 
 class DiscoveryRun(Base):
-    """One walk of the prefectures' sites by several processes. At most one is open; it outlives its processes.
+    """One walk of the prefectures' sites. At most one is open; it outlives its process.
 
     `cut`: its time ended before the walk did. `pages`: requested from the prefectures' own sites. `found`: booking
     pages that no desk file has; its report names them.
@@ -52,25 +47,14 @@ class DiscoveryRun(Base):
 
 
 class DeskLink(Base):
-    """A page of a prefecture's own site that linked a desk at its last reading, and its title then."""
+    """A page of a prefecture's own site that linked a desk at its last reading."""
 
     __tablename__ = "desk_links"
 
     desk_id: Mapped[str] = mapped_column(primary_key=True)
     page_url: Mapped[str] = mapped_column(primary_key=True)
-    page_title: Mapped[str]
     first_seen_at: Mapped[datetime]
     seen_at: Mapped[datetime]
-
-
-class DeskLanding(Base):
-    """A desk's own page at discovery's last request: at most one a day, and only where checks prove nothing."""
-
-    __tablename__ = "desk_landings"
-
-    desk_id: Mapped[str] = mapped_column(primary_key=True)
-    asked_at: Mapped[datetime]
-    title: Mapped[str | None]
 
 
 class Drift(Base):

@@ -29,9 +29,6 @@ class IncidentReason(StrEnum):
     UNREACHABLE = "unreachable"
     UNREADABLE = "unreadable"
     UNLINKED = "unlinked"
-    GONE = "gone"
-    HOME = "home"
-    RETITLED = "retitled"
     SILENT = "silent"
     HORIZON = "horizon"  # the last check saw moments that lie beyond the desk's horizon
     PART_DOWN = "part_down"  # of health

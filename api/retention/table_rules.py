@@ -137,7 +137,6 @@ TABLE_RULES: dict[str, Rule] = {
     "detection_slots": OwnedBy("slots"),
     "discovery_runs": Kept("one a day"),
     "desk_links": AtMost(500_000, "the links to each desk's page, as the last walks saw them"),
-    "desk_landings": AtMost(50_000, "one for each desk"),
     "drifts": _TROUBLES,
     # Messages
     "matches": OwnedBy("alerts"),

@@ -49,7 +49,7 @@ class CrawlingSettings(CommonSettings):
     browser_processes: int = Field(1, ge=1)
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
-    discovery_processes: int = Field(1, ge=0)
+    discovery: bool = True
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
     scrapyd_urls: Annotated[tuple[_ScrapydAddress, ...], NoDecode] = Field(default_factory=_own_scrapyd)
     scrapyd_password: SecretStr | None = None

@@ -4,18 +4,14 @@ Missing observations decide nothing. Evidence does not count while checks prove 
 a link that the prefecture removed: abandoned pages say "no slot" for ever, so only `slots` refutes that evidence.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from api.models.discovery import DriftReason
-from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
-from crawler.reading import GONE
+from crawler.discovery.observations import ObservedPage, PageSeen
 
-# A desk that was proven within this time has not moved, whatever its title says
+# A desk that was proven within this time is not silent
 DRIFT_PROVEN_SECONDS = 86400
 # A desk that was asked for this long and proved nothing is out of sale
 DRIFT_SILENT_SECONDS = 7 * 86400
@@ -33,22 +29,12 @@ class CheckHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class PreviousRun:
-    """What earlier runs stored about a desk."""
-
-    links: Mapping[str, str] = field(default_factory=dict)  # titles of the pages that linked it, by address
-    title: str | None = None  # of its own page
-
-
-@dataclass(frozen=True, slots=True)
 class CurrentRun:
     """What this run saw of a desk."""
 
     pages: Mapping[str, PageSeen] = field(default_factory=dict)  # of the prefecture's site, by address
     linking: Mapping[str, PageSeen] = field(default_factory=dict)  # those of them that link the desk
-    landing: LandingSeen | None = None  # its own page
     cut: bool = False  # the site was not walked to its end
-    answered: bool = False  # another desk's page on its host answered well
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +46,26 @@ class MoveEvidence:
 
 
 def find_move(
-    life: CheckHistory, before: PreviousRun, seen: CurrentRun, now: datetime
+    life: CheckHistory, before: Collection[str], seen: CurrentRun, now: datetime
 ) -> MoveEvidence | None:
-    """Return the evidence that a desk's page has moved; None without it."""
+    """Return the evidence that a desk's page has moved; None without it. `before`: pages that linked it until now."""
     if life.stopped:
         return None
     recently = now - timedelta(seconds=DRIFT_PROVEN_SECONDS)
     alive = life.lived_at is not None and life.lived_at >= recently
-    sign = None if alive else _judge_landing(before, seen)
     gives_slots = life.slot_at is not None and life.slot_at >= recently
-    sign = sign or (None if gives_slots else find_lost_link(before, seen))
-    return sign or (None if alive else _find_silence(life, now) or _find_new_title(before, seen))
+    sign = None if gives_slots else _find_lost_link(before, seen)
+    return sign or (None if alive else _find_silence(life, now))
 
 
-def find_lost_link(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
+def _find_lost_link(before: Collection[str], seen: CurrentRun) -> MoveEvidence | None:
     """Return the evidence that the site no longer links a desk: each page that did was read again, and none does."""
-    if not before.links or seen.linking:
+    if not before or seen.linking:
         return None
-    answers = [seen.pages.get(url) for url in before.links]
+    answers = [seen.pages.get(url) for url in before]
     if any(page is None or not _tells(page, cut=seen.cut) for page in answers):
         return None
-    return MoveEvidence(DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before.links))}")
-
-
-def same_title(old: str, new: str) -> bool:
-    """Tell whether titles are equal apart from case, spaces and numbers (years, counters)."""
-    return _essence(old) == _essence(new)
+    return MoveEvidence(DriftReason.UNLINKED, f"no longer linked by {', '.join(sorted(before))}")
 
 
 def _tells(page: PageSeen, *, cut: bool) -> bool:
@@ -98,38 +78,8 @@ def _tells(page: PageSeen, *, cut: bool) -> bool:
     )
 
 
-def _judge_landing(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
-    page = seen.landing
-    if page is None or page.status is None:
-        return None
-    if page.status in GONE or (page.status == HTTPStatus.FORBIDDEN and seen.answered):
-        return MoveEvidence(DriftReason.GONE, f"its address answers HTTP {page.status}")
-    if page.status != HTTPStatus.OK:
-        return None
-    if not urlsplit(page.url).path.strip("/"):
-        return MoveEvidence(DriftReason.HOME, f"its address leads to the home page {page.url}")
-    if before.title and page.title and not same_title(before.title, page.title):
-        return MoveEvidence(DriftReason.RETITLED, f"its title was {before.title!r} and is {page.title!r}")
-    return None
-
-
 def _find_silence(life: CheckHistory, now: datetime) -> MoveEvidence | None:
     since = life.silent_since
     if since is None or now - since < timedelta(seconds=DRIFT_SILENT_SECONDS):
         return None
     return MoveEvidence(DriftReason.SILENT, f"no check has proven anything since {since:%Y-%m-%d %H:%M} UTC")
-
-
-def _find_new_title(before: PreviousRun, seen: CurrentRun) -> MoveEvidence | None:
-    for url, title in before.links.items():
-        page = seen.linking.get(url)
-        if page and title and page.title and not same_title(title, page.title):
-            return MoveEvidence(
-                DriftReason.RETITLED,
-                f"{url}, which links it, was titled {title!r} and is {page.title!r}",
-            )
-    return None
-
-
-def _essence(title: str) -> str:
-    return " ".join(re.sub(r"[\W\d_]+", " ", title).casefold().split())

@@ -1,14 +1,16 @@
-"""Observations of one walk, page by page: kept in memory, or in Redis where several processes share the walk."""
+"""Observations of one walk, page by page: kept in memory, and in Redis for the process that resumes the walk."""
 
 import json
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
-
-import redis
+from typing import TYPE_CHECKING, Any
 
 from crawler.discovery.site_links import Booking
+
+if TYPE_CHECKING:
+    import redis
+
+KEPT_SECONDS = 2 * 86400  # of a walk that nothing resumes
 
 
 class ObservedPage(StrEnum):
@@ -28,99 +30,79 @@ class PageSeen:
     url: str
     seen: ObservedPage
     detail: str = ""
-    title: str = ""
     bookings: tuple[Booking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class LandingSeen:
-    """A desk's own page as requested: its status (None: no answer), the final address, its title."""
+class Onward:
+    """A page to request next."""
 
-    desk_id: str
-    status: int | None
-    url: str = ""
-    title: str = ""
-    detail: str = ""
-
-
-Fact = PageSeen | LandingSeen
+    url: str
+    promise: int  # higher is requested sooner
+    home: str  # the site's own spelling of its address
+    steps: int = 0  # links away from the site's home page
 
 
-class ObservationStore(ABC):
-    """The observations of a walk, kept until it ends."""
+@dataclass(frozen=True, slots=True)
+class PageStep:
+    """The result of one page: what was seen, and the pages that it leads to."""
 
-    @abstractmethod
-    def add(self, fact: Fact) -> None:
-        """Keep one more observation."""
+    seen: PageSeen
+    onward: tuple[Onward, ...] = ()
+    refused: bool = False  # the whole site refuses us, not this page only
+    asked: bool = True  # False where robots.txt forbade it: the site did not fail us
 
-    @abstractmethod
-    def all(self) -> list[Fact]:
-        """Return all observations, in any order."""
+    def to_json(self) -> str:
+        """Return it as a text in Redis."""
+        return json.dumps(asdict(self), ensure_ascii=False)
 
-
-class LocalObservations(ObservationStore):
-    """Observations of a walk that one process makes alone."""
-
-    def __init__(self) -> None:
-        self._facts: list[Fact] = []
-
-    def add(self, fact: Fact) -> None:  # noqa: D102 -- its base says it
-        self._facts.append(fact)
-
-    def all(self) -> list[Fact]:  # noqa: D102 -- its base says it
-        return list(self._facts)
+    @classmethod
+    def from_json(cls, text: str) -> "PageStep":
+        """Return what `to_json` wrote."""
+        values: dict[str, Any] = json.loads(text)
+        seen = PageSeen(**values.pop("seen"))
+        bookings = tuple(Booking(**each) for each in seen.bookings)  # type: ignore[arg-type]  # still a dict here
+        onward = tuple(Onward(**each) for each in values.pop("onward"))
+        return cls(replace(seen, seen=ObservedPage(seen.seen), bookings=bookings), onward, **values)
 
 
-def to_json(fact: Fact) -> str:
-    """Return an observation as JSON."""
-    return json.dumps({"kind": type(fact).__name__} | asdict(fact), ensure_ascii=False)
+@dataclass
+class Observations:
+    """The pages that a walk saw. Memory is what its end reads; the list in Redis outlives the process."""
 
+    pages: list[PageSeen] = field(default_factory=list)
+    client: "redis.Redis | None" = None  # None: a walk at the terminal
+    key: str = ""  # prefix of the walk's keys
 
-def from_json(text: str) -> Fact:
-    """Return the observation that `to_json` wrote."""
-    values = json.loads(text)
-    if values.pop("kind") == LandingSeen.__name__:
-        return LandingSeen(**values)
-    values["bookings"] = tuple(Booking(**each) for each in values["bookings"])
-    return PageSeen(**values | {"seen": ObservedPage(values["seen"])})
-
-
-def pages(facts: list[Fact]) -> Iterator[PageSeen]:
-    """Yield the observations of the prefectures' own pages."""
-    return (fact for fact in facts if isinstance(fact, PageSeen))
-
-
-def landings(facts: list[Fact]) -> dict[str, LandingSeen]:
-    """Return the observations of desks' own pages, by desk id."""
-    return {fact.desk_id: fact for fact in facts if isinstance(fact, LandingSeen)}
-
-
-class SharedObservations(ObservationStore):
-    """Observations in Redis, of all processes of a run. They outlive each process."""
-
-    def __init__(self, client: redis.Redis, key: str, seconds: float) -> None:
-        self._client, self._key, self._seconds = client, key, round(seconds)
-
-    def add(self, fact: Fact) -> None:
-        """Keep one more observation.
+    def add(self, step: PageStep) -> None:
+        """Keep one more page.
 
         Raises:
             redis.RedisError: Redis is away.
         """
-        with self._client.pipeline() as pipe:
-            pipe.rpush(self._key, to_json(fact))
-            pipe.expire(self._key, self._seconds)
+        self.pages.append(step.seen)
+        if self.client is None:
+            return
+        with self.client.pipeline() as pipe:
+            pipe.rpush(f"{self.key}:facts", step.to_json())
+            for name in ("facts", "requests", "seen"):  # scrapy-redis sets no expiry
+                pipe.expire(f"{self.key}:{name}", KEPT_SECONDS)
             pipe.execute()
 
-    def all(self) -> list[Fact]:
-        """Return all observations; of a page requested twice (the first process died) the last one.
+    def resume(self) -> list[PageStep]:
+        """Return what an earlier process of this walk saw, and take it over.
 
         Raises:
             redis.RedisError: Redis is away.
         """
-        found: list[str] = self._client.lrange(self._key, 0, -1)  # type: ignore[assignment]  # async and sync in one
-        return list({_name(fact): fact for fact in map(from_json, found)}.values())
+        if self.client is None:
+            return []
+        found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
+        steps = [PageStep.from_json(each) for each in found]
+        self.pages = [step.seen for step in steps]
+        return steps
 
-
-def _name(fact: Fact) -> tuple[str, str]:
-    return (fact.prefecture_id, fact.url) if isinstance(fact, PageSeen) else ("", fact.desk_id)
+    def drop(self) -> None:
+        """Remove all keys of the walk."""
+        if self.client is not None:
+            self.client.delete(*(f"{self.key}:{name}" for name in ("facts", "requests", "seen")))

@@ -1,13 +1,12 @@
 """Evaluation of one page of a prefecture's site: its observation, and the pages to request next. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import urljoin
 
 from configs.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
-from crawler.discovery.observations import ObservedPage, PageSeen
+from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
 from crawler.discovery.site_links import (
     Booking,
     Link,
@@ -18,29 +17,9 @@ from crawler.discovery.site_links import (
     promise,
     worth_walking,
 )
-from crawler.parsing.html_text import title
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 _REFUSALS = (Outcome.BLOCKED, Outcome.CAPTCHA, Outcome.RATE_LIMITED, Outcome.MAINTENANCE)
-_LONGEST = 300  # characters of a stored title
-
-
-@dataclass(frozen=True, slots=True)
-class Onward:
-    """A page to request next."""
-
-    url: str
-    promise: int  # higher is requested sooner
-    home: str  # the site's own spelling of its address
-
-
-@dataclass(frozen=True, slots=True)
-class PageStep:
-    """The result of one page. `refused`: the whole site refuses us, not this page only."""
-
-    seen: PageSeen
-    onward: tuple[Onward, ...] = ()
-    refused: bool = False
 
 
 def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
@@ -57,7 +36,7 @@ def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
     if doubt := _doubt(page):
         return PageStep(PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt))
     bookings, onward = _sort_links(links(page), home, listed)
-    seen = PageSeen(place.id, page.url, ObservedPage.READ, "", title(page.root)[:_LONGEST], tuple(bookings))
+    seen = PageSeen(place.id, page.url, ObservedPage.READ, "", tuple(bookings))
     return PageStep(seen, tuple(onward))
 
 
@@ -80,7 +59,7 @@ def _follow_redirect(page: Page, place: Prefecture, home: str, location: str, li
     seen = PageSeen(place.id, page.url, ObservedPage.MOVED, f"leads to {target}")
     if here is None:
         found = booking(Link(target, ""), home, listed)
-        known = PageSeen(place.id, page.url, ObservedPage.MOVED, seen.detail, "", (found,)) if found else seen
+        known = PageSeen(place.id, page.url, ObservedPage.MOVED, seen.detail, (found,)) if found else seen
         return PageStep(known)
     if here == page.url != target:  # http to https, or with `www.`: the site's own spelling
         return PageStep(seen, (Onward(target, promise(Link(target, "")), target),))

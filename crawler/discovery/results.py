@@ -4,13 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from http import HTTPStatus
 
 from api.models.discovery import DriftReason
 from configs.desk import Desk
 from configs.prefecture import Prefecture
-from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, PreviousRun, find_move
-from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen, landings, pages
+from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, find_move
+from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.site_links import Booking, key
 
 
@@ -58,7 +57,7 @@ class KnownPages:
     addresses: Mapping[str, frozenset[str]] = field(
         default_factory=dict
     )  # prefectures with a desk there, by key
-    before: Mapping[str, PreviousRun] = field(default_factory=dict)  # by desk id
+    before: Mapping[str, Collection[str]] = field(default_factory=dict)  # pages that linked a desk, by its id
     lives: Mapping[str, CheckHistory] = field(default_factory=dict)  # by desk id
     cut: frozenset[str] = frozenset()  # prefectures whose sites were not walked to their end
 
@@ -72,24 +71,22 @@ def addresses(every: Iterable[Desk]) -> dict[str, frozenset[str]]:
 
 
 def evaluate_run(
-    facts: list[Fact], places: Sequence[Prefecture], known: KnownPages, now: datetime
+    facts: Iterable[PageSeen], places: Sequence[Prefecture], known: KnownPages, now: datetime
 ) -> RunResult:
     """Return the result of a run from its observations and what was known of the desks."""
     seen: dict[str, dict[str, PageSeen]] = defaultdict(dict)
-    for page in pages(facts):
+    for page in facts:
         seen[page.prefecture_id][page.url] = page
     linked = _find_linked(page for each in seen.values() for page in each.values())
-    own = landings(facts)
     drifted = []
     for desk in (each for place in places for each in place.desks if each.schedulable):
         now_seen = CurrentRun(
             seen[desk.prefecture_id],
             {page.url: page for page in linked.get(desk.id, ())},
-            own.get(desk.id),
             desk.prefecture_id in known.cut,
-            _host_answers(desk, places, own),
         )
-        if sign := find_move(known.lives.get(desk.id, CheckHistory()), _before(desk, known), now_seen, now):
+        life = known.lives.get(desk.id, CheckHistory())
+        if sign := find_move(life, _linked_before(desk, known), now_seen, now):
             drifted.append((desk.id, sign))
     return RunResult(
         tuple(_count_answers(place.id, seen[place.id], cut=place.id in known.cut) for place in places),
@@ -109,19 +106,10 @@ def back(open_ones: Mapping[str, DriftReason], outcome: RunResult) -> list[str]:
     return [desk for desk, why in open_ones.items() if why is DriftReason.UNLINKED and desk in outcome.linked]
 
 
-def _before(desk: Desk, known: KnownPages) -> PreviousRun:
-    """Return the previous run of a desk, without links if several prefectures share its address (a national search)."""
-    before = known.before.get(desk.id, PreviousRun())
+def _linked_before(desk: Desk, known: KnownPages) -> Collection[str]:
+    """Return the pages that linked a desk; none if several prefectures share its address (a national search)."""
     shared = len(known.addresses.get(key(desk.url), ())) > 1
-    return PreviousRun(title=before.title) if shared else before
-
-
-def _host_answers(desk: Desk, places: Iterable[Prefecture], own: Mapping[str, LandingSeen]) -> bool:
-    """Whether another page on the desk's host answered well: then a refusal concerns the page only."""
-    others = (
-        each for place in places for each in place.desks if each.host == desk.host and each.id != desk.id
-    )
-    return any(each.id in own and own[each.id].status == HTTPStatus.OK for each in others)
+    return () if shared else known.before.get(desk.id, ())
 
 
 def _find_linked(seen: Iterable[PageSeen]) -> dict[str, tuple[PageSeen, ...]]:

@@ -1,18 +1,17 @@
-"""Database reads and writes of discovery: links and titles between two runs, and the check history of desks."""
+"""Database reads and writes of discovery: links between two runs, and the check history of desks."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.discovery import DeskLanding, DeskLink
+from api.models.discovery import DeskLink
 from configs.desk import Desk
-from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory, PreviousRun
-from crawler.discovery.observations import LandingSeen, PageSeen
-from crawler.discovery.runs import DISCOVERY_EVERY_SECONDS
+from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory
+from crawler.discovery.observations import PageSeen
 from crawler.scheduling.desk_budgets import captcha_expected
 
 # A desk is silent only if it was checked all the time: also this long before, and this recently.
@@ -28,20 +27,11 @@ FROM desks d WHERE d.id = ANY(:desks)
 
 
 def linking_pages(rows: Session) -> dict[str, set[str]]:
-    """Return the pages that linked a desk when last seen, by prefecture: a run requests them first."""
+    """Return the pages that linked a desk when last seen, by desk id: a walk requests them first."""
     found: dict[str, set[str]] = defaultdict(set)
     for desk_id, url in rows.execute(sa.select(DeskLink.desk_id, DeskLink.page_url)):
-        found[desk_id.partition("/")[0]].add(url)
+        found[desk_id].add(url)
     return found
-
-
-def before(rows: Session) -> dict[str, PreviousRun]:
-    """Return the stored links and titles, by desk id."""
-    titles = {each.desk_id: each.title for each in rows.scalars(sa.select(DeskLanding))}
-    linked: dict[str, dict[str, str]] = defaultdict(dict)
-    for each in rows.scalars(sa.select(DeskLink)):
-        linked[each.desk_id][each.page_url] = each.page_title
-    return {desk: PreviousRun(linked.get(desk, {}), titles.get(desk)) for desk in {*titles, *linked}}
 
 
 def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
@@ -50,25 +40,6 @@ def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, Ch
     usual = {desk.id for desk in desks if captcha_expected(desk)}
     found = rows.execute(_LIVES, {"desks": sorted(desk.id for desk in desks), "since": since})
     return {row.id: _life(row, now, captcha=row.id in usual) for row in found}
-
-
-def landing_due(rows: Session, desk_id: str, now: datetime) -> bool:
-    """Claim a desk's own page, which is requested once a day by one process; False if it was requested."""
-    again = now - timedelta(seconds=DISCOVERY_EVERY_SECONDS) + timedelta(hours=1)
-    fresh = insert(DeskLanding).values(desk_id=desk_id, asked_at=now)
-    claim = fresh.on_conflict_do_update(
-        index_elements=["desk_id"], set_={"asked_at": now}, where=DeskLanding.asked_at <= again
-    )
-    return rows.execute(claim.returning(DeskLanding.desk_id)).first() is not None
-
-
-def remember_titles(rows: Session, seen: Iterable[LandingSeen]) -> None:
-    """Store the titles of the desks' own pages."""
-    for each in seen:
-        if each.title and each.status is not None:
-            rows.execute(
-                sa.update(DeskLanding).where(DeskLanding.desk_id == each.desk_id).values(title=each.title)
-            )
 
 
 def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now: datetime) -> None:
@@ -80,7 +51,6 @@ def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now:
         {
             "desk_id": desk,
             "page_url": page.url,
-            "page_title": page.title,
             "first_seen_at": now,
             "seen_at": now,
         }
@@ -90,7 +60,7 @@ def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now:
     if not values:
         return
     fresh = insert(DeskLink)
-    changed = {"seen_at": fresh.excluded.seen_at, "page_title": fresh.excluded.page_title}
+    changed = {"seen_at": fresh.excluded.seen_at}
     rows.execute(fresh.on_conflict_do_update(index_elements=["desk_id", "page_url"], set_=changed), values)
     rows.execute(sa.delete(DeskLink).where(DeskLink.desk_id.in_(list(seen)), DeskLink.seen_at < now))
 

@@ -235,26 +235,6 @@ def spend(
     )
 
 
-def acquire_host(entry: DueEntry, holder: str, *, now: datetime, until: datetime) -> Call[bool]:
-    """Make one request of a desk's host without a claim, holding the host until then; False: not now."""
-    return Call(
-        lua_scripts.ACQUIRE_HOST,
-        (_STOPPED,),
-        (now.timestamp(), entry.to_redis, _seconds(until), holder),
-        bool,
-    )
-
-
-def release_host(host: str, holder: str, *, now: datetime, until: datetime) -> Call[None]:
-    """Give a host back that `take` held, to be left alone until then."""
-    return Call(
-        lua_scripts.RELEASE_HOST,
-        (f"crawler:host:{host}",),
-        (now.timestamp(), _seconds(until), holder),
-        _nothing,
-    )
-
-
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
     """End visits: each re-arms its desk and frees its host, only where they are still its own.
 

@@ -17,8 +17,6 @@ def _load(name: str) -> str:
 
 CLAIM = _load("claim")
 SPEND = _load("spend")
-ACQUIRE_HOST = _load("acquire_host")
-RELEASE_HOST = _load("release_host")
 FINISH = _load("finish")
 SCHEDULE = _load("schedule")
 DROP = _load("drop")

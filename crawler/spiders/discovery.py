@@ -1,50 +1,47 @@
 """Discovery spider: walks the prefectures' own sites once a day, for unlisted booking pages and moved ones."""
 
 import asyncio
-import logging
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Self, cast
+import sys
+import warnings
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 
+import redis
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
+from api.models.base import session
 from configs.clock import clock
 from configs.hosts import resolve_stand_in
 from configs.prefecture import Prefecture, desks, prefecture
 from configs.settings import settings
 from crawler.catalogue import check_catalogue
 from crawler.cli.arguments import WrongArgument
-from crawler.discovery import crawl_settings
-from crawler.discovery.desk_pages import DISCOVERY_LOOK_SECONDS
-from crawler.discovery.observations import LocalObservations, ObservationStore, ObservedPage, PageSeen
-from crawler.discovery.page import Onward, step
-from crawler.discovery.politeness import SitePoliteness, allowed_sites, site_of
+from crawler.discovery import crawl_settings, daily_schedule, ending, store
+from crawler.discovery.daily_schedule import Run, allowed_sites
+from crawler.discovery.observations import Observations, ObservedPage, Onward, PageSeen, PageStep
+from crawler.discovery.page import step
 from crawler.discovery.site_links import Listed
+from crawler.discovery.site_walk import SiteWalk, bounded_pause
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.platform_detection.identify import page_of
+from crawler.scheduling import due_queue
 from crawler.url_policy import ensure_allowed
 
-log = logging.getLogger(__name__)
-
-if TYPE_CHECKING:
-    from crawler.discovery.shared_run import SharedRun
-
-# How many links away from a site's home page a walk goes
-_DISCOVERY_DEPTH = 4
-
-
-class Tick:
-    """An item that says nothing: after it the engine looks at its queue again, which it does each 5 s by itself."""
+_LOOK_SECONDS = 1.0  # between two looks whether all sites are walked
+_WALKED = ("finished", "closespider_timeout")  # reasons of Scrapy for which a walk is over
+_HOME, _LINKED_BEFORE = 200, 150  # priorities of the first pages
 
 
 class DiscoverySpider(Spider):
-    """One process of a walk of all sites; with a prefecture, a walk of its site that needs no server."""
+    """A walk of all sites; with a prefecture, a walk of its site that needs no server."""
 
     name = "discovery"
 
@@ -53,12 +50,11 @@ class DiscoverySpider(Spider):
         super().__init__(name)
         chosen = self.select_targets(arguments)
         self.once = bool(chosen)
-        self.places = {place.id: place for place in chosen or allowed_sites()}
+        self.sites = {place.id: SiteWalk(place) for place in chosen or allowed_sites()}
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.facts: ObservationStore = LocalObservations()
-        self.team: SharedRun | None = None
+        self.run: Run | None = None
+        self.seen = Observations()
         self._parent = settings().scrapyd_pid or os.getppid()
-        self.manners = SitePoliteness()
         self._listed: dict[str, Listed] = {}
 
     @classmethod
@@ -82,133 +78,144 @@ class DiscoverySpider(Spider):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Build it, and join or begin a walk where it is one of several processes."""
+        """Build it; where it walks all sites, begin a walk or take over the open one."""
         spider = super().from_crawler(crawler, *args, **kwargs)
-        values = crawl_settings.polite_settings()
-        if spider.once:
-            values |= crawl_settings.terminal_settings()
-        else:
-            from crawler.discovery.shared_run import SharedRun  # noqa: PLC0415 -- a walk at the terminal needs no server's library
-
-            spider.team = SharedRun.join(spider, clock(), only_due=bool(spider.job))
-            if spider.team is None:
-                spider.places = {}  # a keeper asked for what another process had just ended
-            else:
-                spider.facts = spider.team.facts
-                values |= crawl_settings.shared_settings(spider.team.run.key)
-        crawler.settings.setdict(values, priority="cmdline")
+        crawler.settings.setdict(crawl_settings.polite_settings(len(spider.sites)), priority="cmdline")
+        if not spider.once:
+            spider.begin()
+        if spider.run:
+            limits = {"CLOSESPIDER_TIMEOUT": spider.run.seconds_left(clock())}
+            crawler.settings.setdict(
+                crawl_settings.redis_settings(spider.run.key) | limits, priority="cmdline"
+            )
         crawler.signals.connect(spider.robots, signals.robots_parsed)
+        crawler.signals.connect(spider.dropped, signals.request_dropped)
         return spider
 
-    async def start(self) -> AsyncIterator[Request | Tick]:
-        """Yield the first page of each site and those that linked a desk before; then look after the walk."""
-        for request in self._seeds():
-            yield request
-        if self.team:
-            while not self._over(self.team):
-                await asyncio.sleep(DISCOVERY_LOOK_SECONDS())
-                yield Tick()
-            await self._end(self.team)
-            raise CloseSpider("finished")
+    async def start(self) -> AsyncIterator[Request]:
+        """Yield the first page of each site; then look after the walk until all are walked."""
+        self._load_seeds()
+        for site in self.sites.values():
+            if page := site.take():
+                yield self._request(site, page)
+        while any(site.under_way for site in self.sites.values()):
+            await asyncio.sleep(_LOOK_SECONDS)
+            if os.getppid() != self._parent:
+                raise CloseSpider("its parent process died")
 
     def page(self, response: Response) -> None:
-        """Keep what a page shows and ask for those that it leads to; only then is it done."""
+        """Keep what a page shows, and ask for the next of its site."""
         request = cast("Request", response.request)  # Scrapy's engine puts it there
-        meta = request.meta
-        place, url = self.places[meta["prefecture_id"]], meta["address"]
+        site = self.sites[request.meta["prefecture_id"]]
         try:
-            body, headers = unpack_response(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
-        except KNOWN as error:
-            self._doubt(request, str(error))
-            return
-        came = step(page_of(url, body, response.status, headers), place, meta["home"], self._listed_at(place))
-        self.facts.add(came.seen)
-        left = self._note(request, refused=came.refused, doubtful=came.seen.seen is ObservedPage.DOUBT)
-        if not left and meta["steps"] < _DISCOVERY_DEPTH:
-            for onward in came.onward:
-                self.crawler.engine.crawl(self._request(place, onward, meta["steps"] + 1))
-        self._mark_done(request)
+            came = self._read(request, response, site.place)
+        except Exception:
+            # The page proves nothing and its site goes on; Scrapy reports the error.
+            self._doubt(request, "its reading failed")
+            raise
+        self._record(site, came)
 
     def trouble(self, failure: Failure) -> None:
         """Note a page that did not come: it proves nothing."""
         request: Request = failure.request  # type: ignore[attr-defined]  # Scrapy puts it there
         error = failure.value
         if isinstance(error, IgnoreRequest):
-            why = "robots.txt forbids it"
-        else:
-            why = to_fetch_error(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
-        self._doubt(request, why, allowed=not isinstance(error, IgnoreRequest))
+            self._doubt(request, "robots.txt forbids it", asked=False)
+            return
+        self._doubt(
+            request, to_fetch_error(error, request.url).reason if isinstance(error, KNOWN) else repr(error)
+        )
 
     def closed(self, reason: str) -> None:
-        """Tell the person at the terminal."""
+        """Write the result if the walk is over. A walk that was interrupted stays open for the next process."""
+        cut = [name for name, site in self.sites.items() if site.is_cut]
         if self.once:
-            from crawler.discovery.report import print_report  # noqa: PLC0415 -- only there
-
-            print_report(list(self.places.values()), self.facts.all(), reason)
+            places = [site.place for site in self.sites.values()]
+            print(ending.describe(places, self.seen.pages, cut, clock()), file=sys.stdout)  # noqa: T201 -- it is run at a terminal
+        elif self.run and reason in _WALKED:
+            file = ending.finish(self.run, self.seen.pages, cut, clock())
+            self.seen.drop()
+            self.logger.info("%d pages seen, the report is %s", len(self.seen.pages), file)
 
     def robots(self, robotparser: Any, request: Request) -> None:
         """Make the pauses that a site's robots.txt asks for."""
-        if asked := robotparser.rp.crawl_delay(self.settings["ROBOTSTXT_USER_AGENT"]):
-            pause = self.manners.slow_down(site_of(request), float(asked))
-            if slot := self.crawler.engine.downloader.slots.get(urlsplit(request.url).hostname or ""):
-                slot.delay = pause
+        asked = robotparser.rp.crawl_delay(self.settings["ROBOTSTXT_USER_AGENT"])
+        slot = self.crawler.engine.downloader.slots.get(urlsplit(request.url).hostname or "")
+        if asked and slot:
+            slot.delay = bounded_pause(float(asked))
 
-    def _over(self, team: "SharedRun") -> bool:
-        """Whether the walk is over.
+    def dropped(self, request: Request) -> None:
+        """Go on with a site whose page was asked already, as another prefecture's."""
+        site = self.sites[request.meta["prefecture_id"]]
+        site.skip(request.meta["address"])
+        self._ask_next(site)
 
-        Raises:
-            CloseSpider: this process cannot go on; while the walk is open, the keeper starts another.
-        """
-        if os.getppid() != self._parent:
-            raise CloseSpider("its parent process died")
+    def begin(self) -> None:
+        """Begin a walk, or take over the open one; none if the keeper asked for what has just been ended."""
+        # scrapy-redis 0.9.1 uses deprecated parts of Scrapy
+        warnings.filterwarnings("ignore", module=r"scrapy_redis\.")
+        with session() as rows:
+            if self.job and not daily_schedule.due(rows, clock()):
+                self.sites = {}
+                return
+            self.run = daily_schedule.begin(rows, clock())
+        self.seen = Observations(client=due_queue.connect(), key=self.run.key)
+
+    def _load_seeds(self) -> None:
+        """Let the first pages of each site wait: its home page, and those that linked a desk before."""
+        linked: Mapping[str, set[str]] = {}
+        if self.run:
+            with session() as rows:
+                linked = store.linking_pages(rows)
+        for site in self.sites.values():
+            home = site.place.site
+            site.add([Onward(home, _HOME, home)])
+            own = {url for desk in site.place.desks for url in linked.get(desk.id, ())}
+            site.add(Onward(url, _LINKED_BEFORE, home) for url in sorted(own))
+        for each in self.seen.resume():
+            if walked := self.sites.get(each.seen.prefecture_id):
+                walked.record(each)
+
+    def _read(self, request: Request, response: Response, place: Prefecture) -> PageStep:
+        meta = request.meta
         try:
-            return team.over(clock())
-        except Exception as error:  # whatever it is, a process that does not look after the walk must end
-            raise CloseSpider(f"{type(error).__name__}: {error}") from error
-
-    async def _end(self, team: "SharedRun") -> None:
-        """End the walk; where that fails (a server is away, the disk is full), it stays open for the next process."""
-        try:
-            await team.end(self.crawler.engine.download_async, self.settings.getint("DOWNLOAD_MAXSIZE"))
-        except Exception as error:  # as above
-            log.exception("the walk could not be ended")
-            raise CloseSpider(type(error).__name__) from error
-
-    def _seeds(self) -> Iterator[Request]:
-        remembered = self.team.load_linking_pages() if self.team else {}
-        for place in self.places.values():
-            yield self._request(place, Onward(place.site, 200, place.site), 0)
-            for url in sorted(remembered.get(place.id, ())):
-                yield self._request(place, Onward(url, 150, place.site), 0)
-
-    def _request(self, place: Prefecture, onward: Onward, steps: int) -> Request:
-        """Return a page's request, to its stand-in where the site has one."""
-        meta = {"prefecture_id": place.id, "address": onward.url, "home": onward.home, "steps": steps}
-        url = resolve_stand_in(onward.url, settings().sandbox_hosts)
-        return Request(url, self.page, errback=self.trouble, meta=meta, priority=onward.promise - 10 * steps)
+            body, headers = unpack_response(response, self.settings.getint("DOWNLOAD_MAXSIZE"))
+        except KNOWN as error:
+            return PageStep(PageSeen(place.id, meta["address"], ObservedPage.DOUBT, str(error)))
+        found = page_of(meta["address"], body, response.status, headers)
+        came = step(found, place, meta["home"], self._listed_at(place))
+        return replace(came, onward=tuple(replace(each, steps=meta["steps"] + 1) for each in came.onward))
 
     def _listed_at(self, place: Prefecture) -> Listed:
         if place.id not in self._listed:
             self._listed[place.id] = Listed.of(place.desks, desks().values())
         return self._listed[place.id]
 
-    def _doubt(self, request: Request, why: str, *, allowed: bool = True) -> None:
-        self.facts.add(
-            PageSeen(request.meta["prefecture_id"], request.meta["address"], ObservedPage.DOUBT, why)
+    def _doubt(self, request: Request, why: str, *, asked: bool = True) -> None:
+        site = self.sites[request.meta["prefecture_id"]]
+        seen = PageSeen(site.place.id, request.meta["address"], ObservedPage.DOUBT, why)
+        self._record(site, PageStep(seen, asked=asked))
+
+    def _record(self, site: SiteWalk, came: PageStep) -> None:
+        """Keep a page's result, then ask for the site's next page.
+
+        Raises:
+            CloseSpider: Redis is away; the walk stays open for the next process.
+        """
+        try:
+            self.seen.add(site.record(came))
+            self._ask_next(site)
+        except redis.RedisError as error:
+            raise CloseSpider(f"Redis is away: {error}") from error
+
+    def _ask_next(self, site: SiteWalk) -> None:
+        if page := site.take():
+            self.crawler.engine.crawl(self._request(site, page))
+
+    def _request(self, site: SiteWalk, page: Onward) -> Request:
+        """Return a page's request, to its stand-in where the site has one."""
+        meta = {"prefecture_id": site.place.id, "address": page.url, "home": page.home, "steps": page.steps}
+        url = resolve_stand_in(page.url, settings().sandbox_hosts)
+        return Request(
+            url, self.page, errback=self.trouble, meta=meta, priority=page.promise - 10 * page.steps
         )
-        if allowed:
-            self._note(request, doubtful=True)
-        self._mark_done(request)
-
-    def _note(self, request: Request, *, refused: bool = False, doubtful: bool = False) -> bool:
-        """Take note of how a site answers; tell whether it is left alone from now on."""
-        left = self.manners.note(site_of(request), refused=refused, doubtful=doubtful)
-        if left and self.team:
-            self.team.queue.leave(request)
-        elif left:
-            raise CloseSpider("the site refuses us, or does not answer")
-        return left
-
-    def _mark_done(self, request: Request) -> None:
-        if self.team:
-            self.team.queue.finish_request(request, self.manners.pauses.get(site_of(request), 0))

@@ -42,7 +42,7 @@ _SETTINGS = {
 _OF_THE_DRILL = {
     "PREFECTURES_DIR": "/etc/rdvpriority/prefectures",
     "MAIL_PROVIDERS": "sendgrid,smtp",
-    "DISCOVERY_PROCESSES": "0",
+    "DISCOVERY": "0",
     "BACKUP_WAL_SECONDS": "2",
 }
 _BEGINNINGS = {

@@ -85,8 +85,8 @@ def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) 
         with session() as rows:
             return read_watch_states(rows, [desk]).build_public_answer(desk).releases_at
 
-    save(Drift(desk_id=desk.id, reason=DriftReason.HOME, detail="x", starts_at=now - timedelta(hours=1)))
-    save(Drift(desk_id="bobigny_93/y", reason=DriftReason.HOME, detail="x", starts_at=now))
+    save(Drift(desk_id=desk.id, reason=DriftReason.SILENT, detail="x", starts_at=now - timedelta(hours=1)))
+    save(Drift(desk_id="bobigny_93/y", reason=DriftReason.SILENT, detail="x", starts_at=now))
     assert promised() is None
     change(Drift, ends_at=now)
     assert promised() == at

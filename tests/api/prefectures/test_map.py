@@ -52,7 +52,7 @@ def test_a_page_that_closed_or_moved_cannot_be_watched(
 ) -> None:
     add_desk(last_outcome=Outcome.CLOSED)
     add_desk("melun_77/titre-sejour")
-    save(Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.HOME, detail="x", starts_at=clock()))
+    save(Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.SILENT, detail="x", starts_at=clock()))
     tiles = read(client)
     assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "none")
     add_desk(last_outcome=Outcome.NO_SLOTS)

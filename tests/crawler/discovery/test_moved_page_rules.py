@@ -1,36 +1,31 @@
 """The rules for moved pages, each by itself, also where they decide nothing."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from api.models.discovery import DriftReason
-from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, PreviousRun, find_move, same_title
-from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
+from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, find_move
+from crawler.discovery.observations import ObservedPage, PageSeen
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PAGE = "https://www.essonne.gouv.fr/rendez-vous"
-DESK = "https://www.essonne.gouv.fr/booking/create/23014"
-KNOWN = PreviousRun({PAGE: "Prendre rendez-vous"}, "Naturalisation")
+KNOWN = (PAGE,)
 LIVES = CheckHistory(NOW - HOUR, NOW - HOUR)
 MUTE = CheckHistory(NOW - HOUR)
 
 
-def page(seen: ObservedPage = ObservedPage.READ, title: str = "Prendre rendez-vous") -> dict[str, PageSeen]:
-    return {PAGE: PageSeen("evry_91", PAGE, seen, "", title)}
+def page(seen: ObservedPage = ObservedPage.READ) -> dict[str, PageSeen]:
+    return {PAGE: PageSeen("evry_91", PAGE, seen)}
 
 
-def landing(status: int | None = 200, url: str = DESK, title: str = "Naturalisation") -> LandingSeen:
-    return LandingSeen("evry_91/a", status, url, title)
+def linked() -> CurrentRun:
+    return CurrentRun(page(), page())
 
 
-def linked(title: str = "Prendre rendez-vous", **more: Any) -> CurrentRun:
-    return CurrentRun(page(title=title), page(title=title), **more)
-
-
-def reason(life: CheckHistory, before: PreviousRun, seen: CurrentRun) -> DriftReason | None:
+def reason(life: CheckHistory, before: Collection[str], seen: CurrentRun) -> DriftReason | None:
     sign = find_move(life, before, seen, NOW)
     return sign.reason if sign else None
 
@@ -86,55 +81,16 @@ def test_a_page_that_has_gone_takes_its_links_with_it_where_all_others_were_seen
 
 def test_each_page_that_linked_it_must_have_been_read() -> None:
     other = f"{PAGE}/2"
-    assert reason(LIVES, PreviousRun({PAGE: "x", other: "y"}), CurrentRun(page())) is None
+    assert reason(LIVES, (PAGE, other), CurrentRun(page())) is None
     both = page() | {other: PageSeen("evry_91", other, ObservedPage.READ)}
-    assert reason(LIVES, PreviousRun({PAGE: "x", other: "y"}), CurrentRun(both)) is DriftReason.UNLINKED
+    assert reason(LIVES, (PAGE, other), CurrentRun(both)) is DriftReason.UNLINKED
 
 
 def test_who_was_never_seen_linked_is_not_missed() -> None:
-    assert reason(MUTE, PreviousRun(), CurrentRun(page())) is None
+    assert reason(MUTE, (), CurrentRun(page())) is None
 
 
-# The desk's own page
-
-
-@pytest.mark.parametrize(
-    ("seen", "expected"),
-    [
-        (landing(404), DriftReason.GONE),
-        (landing(410), DriftReason.GONE),
-        (landing(403), None),
-        (landing(500), None),
-        (landing(None), None),
-        (landing(url="https://www.essonne.gouv.fr/"), DriftReason.HOME),
-        (landing(title="Accueil"), DriftReason.RETITLED),
-        (landing(title=""), None),
-        (landing(title="NATURALISATION  2027"), None),
-        (landing(), None),
-        (None, None),
-    ],
-)
-def test_what_the_desks_own_page_says(seen: LandingSeen | None, expected: DriftReason | None) -> None:
-    assert reason(MUTE, KNOWN, linked(landing=seen)) is expected
-    assert reason(LIVES, KNOWN, linked(landing=seen)) is None, "a check has proven since that it lives"
-
-
-def test_a_refusal_is_the_pages_own_only_where_another_of_its_host_answered() -> None:
-    assert reason(MUTE, KNOWN, linked(landing=landing(403), answered=True)) is DriftReason.GONE
-
-
-def test_a_proof_older_than_a_day_is_none() -> None:
-    stale = CheckHistory(NOW - HOUR, NOW - DAY - HOUR)
-    assert reason(stale, KNOWN, linked(landing=landing(404))) is DriftReason.GONE
-
-
-# Titles and silence
-
-
-def test_another_title_of_the_page_that_links_it_counts_where_no_check_understands_the_desk() -> None:
-    assert reason(MUTE, KNOWN, linked("Permis de conduire")) is DriftReason.RETITLED
-    assert reason(LIVES, KNOWN, linked("Permis de conduire")) is None
-    assert reason(MUTE, PreviousRun({PAGE: ""}), linked("Permis de conduire")) is None
+# Silence
 
 
 def test_a_week_without_proof_is_too_long() -> None:
@@ -146,9 +102,4 @@ def test_a_week_without_proof_is_too_long() -> None:
 
 def test_what_an_operator_stopped_has_not_moved() -> None:
     stopped = CheckHistory(NOW, silent_since=NOW - 30 * DAY, stopped=True)
-    assert reason(stopped, KNOWN, CurrentRun(page(), landing=landing(404))) is None
-
-
-def test_titles_are_compared_by_their_words() -> None:
-    assert same_title("Prendre rendez-vous, 2026", "PRENDRE RENDEZ VOUS (2027)")
-    assert not same_title("Prendre rendez-vous", "Prendre un rendez-vous au guichet")
+    assert reason(stopped, KNOWN, CurrentRun(page())) is None

@@ -10,8 +10,8 @@ from api.models.discovery import DriftReason
 from configs.desk import Desk
 from configs.prefecture import Prefecture
 from crawler.discovery import report
-from crawler.discovery.moved_page_rules import CheckHistory, PreviousRun
-from crawler.discovery.observations import Fact, LandingSeen, ObservedPage, PageSeen
+from crawler.discovery.moved_page_rules import CheckHistory
+from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.report import DiscoveryReport
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.site_links import Booking
@@ -53,11 +53,11 @@ EVERY = addresses(desk for each in PLACES for desk in each.desks)
 
 
 def page(*bookings: Booking, seen: ObservedPage = ObservedPage.READ, url: str = PAGE) -> PageSeen:
-    return PageSeen("evry_91", url, seen, "why", "Rendez-vous", bookings)
+    return PageSeen("evry_91", url, seen, "why", bookings)
 
 
-def came(*facts: Fact, **known: Any) -> RunResult:
-    return evaluate_run(list(facts), PLACES, KnownPages(EVERY, **known), NOW)
+def came(*facts: PageSeen, **known: Any) -> RunResult:
+    return evaluate_run(facts, PLACES, KnownPages(EVERY, **known), NOW)
 
 
 def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
@@ -78,17 +78,8 @@ def test_a_former_desk_that_is_linked_is_told_and_does_not_drift() -> None:
 
 
 def test_links_to_a_search_that_all_share_say_nothing() -> None:
-    before = {"evry_91/cni": PreviousRun({PAGE: "x"}), "evry_91/a": PreviousRun({PAGE: "x"})}
+    before = {"evry_91/cni": {PAGE}, "evry_91/a": {PAGE}}
     assert [desk for desk, _ in came(page(), before=before).drifted] == ["evry_91/a"]
-
-
-def test_a_refusal_alone_on_its_host_is_the_pages_own() -> None:
-    twin = at("evry_91", "b", f"{SITE}/booking/create/3")
-    both = place("evry", "91", EVRY.desks[0], twin)
-    facts: list[Fact] = [LandingSeen("evry_91/a", 403), LandingSeen("evry_91/b", 200, twin.url)]
-    outcome = evaluate_run(facts, [both], KnownPages(addresses(both.desks)), NOW)
-    assert [(desk, sign.reason) for desk, sign in outcome.drifted] == [("evry_91/a", DriftReason.GONE)]
-    assert evaluate_run(facts[:1], [both], KnownPages(addresses(both.desks)), NOW).drifted == ()
 
 
 def test_a_desk_that_is_linked_again_is_back() -> None:
@@ -96,19 +87,17 @@ def test_a_desk_that_is_linked_again_is_back() -> None:
     assert back({"evry_91/a": DriftReason.UNLINKED, "evry_91/cni": DriftReason.UNLINKED}, outcome) == [
         "evry_91/a"
     ]
-    assert back({"evry_91/a": DriftReason.GONE}, outcome) == []
+    assert back({"evry_91/a": DriftReason.SILENT}, outcome) == []
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> DiscoveryReport:
-    monkeypatch.setattr(report, "prefecture", lambda name: {each.id: each for each in PLACES}[name])
+def made() -> DiscoveryReport:
     outcome = came(
         page(
             Booking(NEW, "Titre de séjour", "rdvpref"), Booking("https://x.example/rdv", "Rendez-vous", None)
         ),
         page(seen=ObservedPage.DOUBT, url=f"{SITE}/lent"),
-        LandingSeen("evry_91/a", 404),
-        lives={"evry_91/a": CheckHistory(NOW - timedelta(hours=1))},
+        lives={"evry_91/a": CheckHistory(NOW - timedelta(hours=1), silent_since=NOW - timedelta(days=8))},
         cut=frozenset({"evry_91"}),
     )
     return DiscoveryReport(outcome, NOW, NOW + timedelta(hours=1), new=("evry_91/a",), back=("evry_91/b",))
@@ -120,7 +109,7 @@ def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
         "no file has",
         NEW,
         "out of sale now",
-        "evry_91/a: gone",
+        "evry_91/a: silent",
         "linked again",
         f"{SITE}/lent: why",
         "to their end",
@@ -129,10 +118,8 @@ def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
 
 
 def test_a_report_is_replaced_by_the_next_of_its_day(made: DiscoveryReport, tmp_path: Path) -> None:
-    folder = report.write(made, tmp_path)
-    assert folder == tmp_path / "discovery" / "2026-11-20"
-    blocks = (folder / "evry_91.yaml").read_text("utf-8")
-    assert "slug: titre-de-sejour" in blocks
-    assert "# No platform recognises this address: https://x.example/rdv" in blocks
-    assert report.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == folder
-    assert sorted(each.name for each in folder.iterdir()) == ["report.json", "report.txt"]
+    file = report.write(made, tmp_path)
+    assert file == tmp_path / "discovery" / "2026-11-20-all.txt"
+    assert "https://x.example/rdv (platform unknown) 'Rendez-vous'" in file.read_text("utf-8")
+    assert report.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == file
+    assert file.read_text("utf-8").count("\n") == 1

@@ -1,14 +1,20 @@
-"""Walks of the stand-in of a prefecture's own site by real processes of Scrapy, to the report and the rows."""
+"""Walks of stand-ins of prefectures' own sites by real processes of Scrapy, to the report and the rows."""
 
-import json
+import asyncio
+import pickle
+import re
+import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import monotonic
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -22,6 +28,7 @@ from configs.clock import clock
 from configs.prefecture import desk
 from crawler.scheduling.desk_store import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
+from tests.crawler.discovery.test_site_walk import Trap
 from tests.crawler.house import ROOT
 from tests.crawler.incidents.incidents_world import person, told, waits
 from tests.waiting import PATIENCE, until
@@ -34,10 +41,9 @@ BOOKING = "/Demarches/Etrangers/Prendre-rendez-vous"
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
 
 
-def report(folder: Path) -> dict[str, Any]:
-    (found,) = (folder / "state" / "discovery").glob("*/report.json")
-    told_: dict[str, Any] = json.loads(found.read_text("utf-8"))
-    return told_
+def report(folder: Path) -> str:
+    (found,) = (folder / "state" / "discovery").glob("*-all.txt")
+    return found.read_text("utf-8")
 
 
 def asked(sandbox: "Running", site: str = SITE) -> list[str]:
@@ -62,24 +68,25 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
 
     walked(walks)
     first = report(tmp_path)
-    (found,) = first["found"]
-    assert (found["platform"], found["text"]) == ("rdvpref", "Titre de séjour : renouvellement")
-    assert found["pages"] == [f"{sandbox.site(SITE)}{BOOKING}"]
-    assert set(first["linked"]) == {DESK, "melun_77/mairie-sablonnieres"}
-    assert (first["drifted"], first["sites"][0]["cut"]) == ([], False)
-    (block,) = (tmp_path / "state" / "discovery").glob("*/melun_77.yaml")
-    assert "demarche/991077/" in block.read_text("utf-8")
+    assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement', linked by" in first
+    assert f"  {DESK}: linked by {sandbox.site(SITE)}{BOOKING}\n" in first
+    assert "out of sale" not in first
+    assert "to their end" not in first
+    assert f"{sandbox.site(SITE)}/Interdit/Guichet: robots.txt forbids it" in first
     assert redis_server.keys("crawler:discovery:*") == [], "a walk that ended leaves nothing in Redis"
     paths = asked(sandbox)
     assert max(Counter(paths).values()) == 1, "no page was asked twice"
     assert not [path for path in paths if path.startswith(("/Interdit", "/Agenda")) or path.endswith(".pdf")]
-    assert "/Interdit/Guichet" in str(first["doubts"])
-    assert asked(sandbox, "77") == ["/booking/create/48803"], "a desk's own page is asked once, for its title"
+    assert asked(sandbox, "77") == [], "a desk's own page is the checks' business"
+
+    walked(walks)
+    again = asked(sandbox)[len(paths) :]
+    assert sorted(again) == sorted(paths), "two walks in a row find the same pages"
+    assert report(tmp_path).partition("\n")[2] == first.partition("\n")[2]
 
     sandbox.mode(SITE, "unlinked")
     walked(walks)
-    assert asked(sandbox)[len(paths) :].index(BOOKING) <= 2, "where a desk was linked is asked first"
-    assert asked(sandbox, "77") == ["/booking/create/48803"], "and not again within the day"
+    assert asked(sandbox)[2 * len(paths) :].index(BOOKING) <= 2, "where a desk was linked is asked first"
     with session() as rows:
         (drift,) = rows.scalars(sa.select(Drift))
         state = rows.get_one(DeskState, DESK)
@@ -95,32 +102,38 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     walked(walks)
     with session() as rows:
         assert rows.scalar(sa.select(Drift.ends_at)) is not None, "it is linked again"
-        assert len(list(rows.scalars(sa.select(DiscoveryRun).where(DiscoveryRun.ended_at.is_not(None))))) == 3
+        assert len(list(rows.scalars(sa.select(DiscoveryRun).where(DiscoveryRun.ended_at.is_not(None))))) == 4
 
 
-def test_processes_share_a_walk_and_go_on_where_one_was_killed(
-    walks: Walks, sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]
+def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
+    walks: Walks,
+    sandbox: "Running",
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+    redis_server: redis.Redis,
 ) -> None:
     settings_env(DISCOVERY_DELAY_SECONDS="0.1", HTTP_DEADLINE_SECONDS="10")
-    first, second = walks.start(), walks.start()
-    until(lambda: asked(sandbox).count("/robots.txt") == 2 and len(asked(sandbox)) > 15)
-    first.kill()
+    first = walks.start()
+    until(lambda: len(asked(sandbox)) > 8)
+    with session() as rows:
+        queue = f"crawler:discovery:{rows.scalar(sa.select(DiscoveryRun.id))}:requests"
+    redis_server.zadd(queue, {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -999})
     seen = len(asked(sandbox))
-    until(lambda: len(asked(sandbox)) > seen + 5)
-    second.kill()
-    second.wait()
-    assert walks.start().wait(PATIENCE) == 0, walks.log(2)
+    until(lambda: len(asked(sandbox)) > seen + 3)
+    first.kill()
+    first.wait()
+    walked(walks)
+    assert not (tmp_path / "ran").exists()
     pages = [each for each in sandbox.requests(SITE) if each.path != "/robots.txt"]
     twice = [path for path, times in Counter(each.path for each in pages).items() if times > 1]
-    assert len(twice) <= 2, f"only what was in flight as each was killed is asked again: {twice}"
-    assert asked(sandbox).count("/robots.txt") <= 3, "once for each process"
+    assert len(twice) <= 1, f"only what was in flight as it was killed is asked again: {twice}"
     at = [datetime.fromisoformat(each.at) for each in pages]
-    assert min((later - sooner).total_seconds() for sooner, later in pairwise(at)) >= 0.1
-    assert DESK in report(tmp_path)["linked"]
+    assert min((later - sooner).total_seconds() for sooner, later in pairwise(at)) >= 0.09
+    assert f"  {DESK}: linked by" in report(tmp_path)
+    assert redis_server.keys("crawler:discovery:*") == []
     with session() as rows:
         (run,) = rows.scalars(sa.select(DiscoveryRun))
-        assert (run.cut, run.pages >= len(pages) - len(twice)) == (False, True)
-        assert run.found == len(report(tmp_path)["found"]) > 0
+        assert (run.cut, run.pages >= len(pages) - len(twice), run.found > 0) == (False, True, True)
 
 
 def test_one_prefecture_at_the_terminal_needs_no_server(
@@ -131,8 +144,7 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
     assert "demarche/991077/ (rdvpref) 'Titre de séjour : renouvellement'" in said.stdout
     assert f"  {DESK}: linked by {place}/" in said.stdout
-    assert list((tmp_path / "state" / "discovery").glob("*/melun_77/report.json"))
-    assert place in said.stdout
+    assert list((tmp_path / "state" / "discovery").glob("*-melun_77.txt"))
     at = [datetime.fromisoformat(each.at) for each in sandbox.requests(SITE)][1:]
     assert (at[-1] - at[0]).total_seconds() >= 0.039 * (len(at) - 1), "robots.txt asks for 0.04 s"
     seen = len(asked(sandbox))
@@ -141,6 +153,94 @@ def test_one_prefecture_at_the_terminal_needs_no_server(
     said = subprocess.run(walk, cwd=ROOT, check=True, capture_output=True, text=True, timeout=PATIENCE)
     assert len(asked(sandbox)) <= seen + 2, "a site that is under maintenance is left alone"
     assert f"{place}/: maintenance: " in said.stdout
-    assert (
-        f"  {DESK}: linked by no page that was read, and not all of the site could be read\n" in said.stdout
+    assert said.stdout.partition("to their end\n")[2].startswith("  melun_77\n")
+
+
+# All sites at once
+
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s"
+_NONE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class ManySites:
+    """One server for each address of 127.77.6.0/24: small sites, of which `hanging` never answers."""
+
+    def __init__(self, hanging: str) -> None:
+        self.hanging = hanging
+        self.asked: list[tuple[float, str, str]] = []  # when, by which address, which path
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._up = threading.Event()
+
+    def run(self) -> None:
+        """Serve until `stop`."""
+        server = self._loop.run_until_complete(asyncio.start_server(self._answer, "0.0.0.0", 0))  # noqa: S104 -- in a network of its own
+        self.port = server.sockets[0].getsockname()[1]
+        self._up.set()
+        self._loop.run_forever()
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        assert self._up.wait(PATIENCE)
+
+    def stop(self) -> None:
+        """End `run`."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
+        address = str(writer.get_extra_info("sockname")[0])
+        self.asked.append((monotonic(), address, path))
+        if address == self.hanging:
+            await reader.read()  # until the process is gone
+        links = b"".join(b'<a href="/%d-x">x</a>' % number for number in range(3))
+        writer.write(_NONE if path == "/robots.txt" else _ANSWER % (len(links), links))
+        with suppress(ConnectionError):
+            await writer.drain()
+            writer.close()
+
+
+@pytest.fixture
+def many_sites(tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[ManySites]:
+    """Give all prefectures of the repository, without desks, sites of one server; the first of them hangs."""
+    made = ManySites("127.77.6.1")
+    thread = threading.Thread(target=made.run, daemon=True)
+    thread.start()
+    made.wait()
+    folder = tmp_path / "prefectures"
+    shutil.copytree(ROOT / "configs" / "prefectures", folder)
+    for number, file in enumerate(sorted(folder.glob("*.yaml")), 1):
+        head = re.split(r"(?m)^(?:hosts|desks):", file.read_text("utf-8"))[0]
+        site = f"site: http://127.77.6.{number}:{made.port}"
+        file.write_text(re.sub(r"(?m)^site:.*$", site, head) + "desks: []\n", "utf-8")
+    settings_env(
+        PREFECTURES_DIR=folder,
+        STATE_DIR=tmp_path / "state",
+        DISCOVERY_DELAY_SECONDS="0.02",
+        HTTP_DEADLINE_SECONDS="8",
+        DISCOVERY_SECONDS="120",
     )
+    yield made
+    made.stop()
+    thread.join(PATIENCE)
+
+
+@pytest.mark.usefixtures("database", "redis_server")
+def test_one_site_that_hangs_holds_up_no_other(many_sites: ManySites, tmp_path: Path) -> None:
+    walks = Walks(tmp_path)
+    process = walks.start()
+    try:
+        until(lambda: len(asked_by(many_sites)) == 101 and len(many_sites.asked) >= 100 * 5 + 1)
+    finally:
+        process.kill()
+        process.wait()
+    first = next(at for at, address, _ in many_sites.asked if address == many_sites.hanging)
+    last = max(at for at, address, _ in many_sites.asked if address != many_sites.hanging)
+    assert last - first < 8, "all others are walked before the first time-out of the one that hangs"
+    counts = Counter(address for _, address, _ in many_sites.asked)
+    assert counts[many_sites.hanging] == 1
+    assert set(counts.values()) == {1, 5}, "robots.txt, the home page and its three"
+
+
+def asked_by(sites: ManySites) -> set[str]:
+    return {address for _, address, _ in sites.asked}

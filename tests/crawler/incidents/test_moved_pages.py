@@ -37,7 +37,7 @@ A = {"desk_id": "evry_91/a"}
 EVERY = list(DriftReason)
 
 
-def moved(slug: str = "a", reason: DriftReason = DriftReason.GONE, at: datetime = NOW) -> list[str]:
+def moved(slug: str = "a", reason: DriftReason = DriftReason.SILENT, at: datetime = NOW) -> list[str]:
     with session() as rows:
         return moved_pages.open_drifts(rows, [(desk(slug), reason, "HTTP 404")], at)
 
@@ -72,10 +72,10 @@ def test_operators_and_those_who_wait_are_told_at_once_and_once(reason: DriftRea
 
 
 def test_a_desk_that_moved_keeps_the_first_reason() -> None:
-    moved(reason=DriftReason.GONE)
-    assert moved(reason=DriftReason.SILENT, at=NOW + HOUR) == []
+    moved(reason=DriftReason.SILENT)
+    assert moved(reason=DriftReason.UNLINKED, at=NOW + HOUR) == []
     with session() as rows:
-        assert [each.reason for each in moved_pages.find_open_drifts(rows)] == [DriftReason.GONE]
+        assert [each.reason for each in moved_pages.find_open_drifts(rows)] == [DriftReason.SILENT]
 
 
 @pytest.mark.parametrize("reason", EVERY)
@@ -150,7 +150,7 @@ def test_nobody_is_told_that_it_is_watched_while_it_is_moved() -> None:
 @pytest.mark.parametrize(
     ("reason", "found", "status"),
     [
-        (DriftReason.GONE, False, DeskStatus.ACTIVE),
+        (DriftReason.SILENT, False, DeskStatus.ACTIVE),
         (DriftReason.UNLINKED, False, DeskStatus.ERROR),
         (DriftReason.UNLINKED, True, DeskStatus.ACTIVE),
     ],

@@ -30,7 +30,7 @@ PARTS: dict[str, tuple[str, Part]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write; return 1 where a part failed (a goal that is missed is a figure like others)."""
     options = _options(arguments)
-    os.environ.setdefault("DISCOVERY_PROCESSES", "0")  # a walk at a stack's start is no part of any figure
+    os.environ.setdefault("DISCOVERY", "0")  # a walk at a stack's start is no part of any figure
     os.environ.setdefault("LOG_FORMAT", "json")  # as on a server; a console's lines take longer to write
     console = Console(highlight=False)
     figures: dict[str, list[Figure]] = {}

@@ -66,7 +66,7 @@ PERIODS = {
     "ACCESS_TOKEN_SECONDS": "86400",  # shoppers and the operator sign in once
     "RECENT_PROOF_SECONDS": "86400",
     "BCRYPT_COST": "4",
-    "DISCOVERY_PROCESSES": "0",  # it is resumed by tests of its own; here it would only take time from the rest
+    "DISCOVERY": "0",  # it is resumed by tests of its own; here it would only take time from the rest
 }
 INTERVAL = 3  # seconds between two checks of a desk
 # From the end of the last fault (or from the opening) to the inbox: a process that restarts, its lease, the hold of

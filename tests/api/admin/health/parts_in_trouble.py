@@ -67,7 +67,7 @@ def make_parts() -> dict[str, Any]:
         "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
         "discovery": {
             "last": {"started_at": ago, "ended_at": ago, "cut": True, "pages": 90, "found": 2},
-            "drifts": [{"desk": BOBIGNY, "reason": "gone", "detail": "404", "since": ago}],
+            "drifts": [{"desk": BOBIGNY, "reason": "silent", "detail": "404", "since": ago}],
         },
         "spiders": [{"system": "ants", "job": "0123456789", "state": "ending", "started": ago, "memory_mb": 90, "running": 1, "checks": 400, "version": "abcdef0123"}],
         "workers": [{"name": "worker-1", "queues": ["slots"], "state": "idle", "since": ago, "jobs": 5, "failed": 1}],

@@ -176,16 +176,16 @@ def test_the_newest_walk_and_the_drifts_that_are_open_are_read(world: World) -> 
             s.add(
                 DiscoveryRun(started_at=started, ended_at=started + HOUR, pages=812, found=hours, cut=False)
             )
-        s.add(Drift(desk_id=FIRST, reason=DriftReason.GONE, detail="404", starts_at=now - HOUR))
-        s.add(Drift(desk_id=SECOND, reason=DriftReason.HOME, detail="led home", starts_at=now - 3 * HOUR))
+        s.add(Drift(desk_id=FIRST, reason=DriftReason.UNLINKED, detail="404", starts_at=now - HOUR))
+        s.add(Drift(desk_id=SECOND, reason=DriftReason.SILENT, detail="led home", starts_at=now - 3 * HOUR))
         s.add(
             Drift(desk_id=FIRST, reason=DriftReason.SILENT, detail="x", starts_at=now - 9 * HOUR, ends_at=now)
         )
     found = read_discovery()
     assert list(found["last"].values()) == [now - 4 * HOUR, now - 3 * HOUR, False, 812, 4]
     assert [list(each.values()) for each in found["drifts"]] == [
-        [SECOND, "home", "led home", now - 3 * HOUR],
-        [FIRST, "gone", "404", now - HOUR],
+        [SECOND, "silent", "led home", now - 3 * HOUR],
+        [FIRST, "unlinked", "404", now - HOUR],
     ]
 
 

@@ -1,4 +1,4 @@
-"""The walks' rows and what is remembered: one open, not repeated, asked once a day; and what silence is."""
+"""The walks' rows and what is remembered: one open, not repeated; and what silence is."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,9 +16,9 @@ from api.models.partitions import make_partitions
 from configs.desk import Desk, WatchLevel
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from crawler.discovery import runs, store
-from crawler.discovery.daily_schedule import Daily
-from crawler.discovery.observations import LandingSeen, ObservedPage, PageSeen
+from crawler.discovery import daily_schedule, store
+from crawler.discovery.daily_schedule import Daily, Run
+from crawler.discovery.observations import ObservedPage, PageSeen
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, out
 
 DAY = timedelta(days=1)
@@ -32,35 +32,34 @@ def world(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: tim
 
 def due(at: Any) -> bool:
     with session() as rows:
-        return runs.due(rows, at)
+        return daily_schedule.due(rows, at)
 
 
 def test_one_walk_is_open_and_whoever_comes_joins_it() -> None:
     with session() as rows:
-        first = runs.join(rows, NOW)
-        assert runs.join(rows, NOW + HOUR) == first
-        runs.end(rows, first, NOW + HOUR, cut=False, pages=3)
-        assert runs.join(rows, NOW + 2 * HOUR).id != first.id
+        first = daily_schedule.begin(rows, NOW)
+        assert daily_schedule.begin(rows, NOW + HOUR) == first
+        daily_schedule.end(rows, first, NOW + HOUR, cut=False, pages=3)
+        assert daily_schedule.begin(rows, NOW + 2 * HOUR).id != first.id
         assert rows.scalar(sa.select(DiscoveryRun.pages).where(DiscoveryRun.id == first.id)) == 3
 
 
 def test_a_walk_is_due_once_a_day_and_while_it_is_open() -> None:
     assert due(NOW)
     with session() as rows:
-        run = runs.join(rows, NOW)
+        run = daily_schedule.begin(rows, NOW)
     assert due(NOW + HOUR)
     with session() as rows:
-        assert runs.lock_run(rows, run)
-        runs.end(rows, run, NOW + HOUR, cut=False, pages=3)
-        assert not runs.lock_run(rows, run)
+        assert daily_schedule.end(rows, run, NOW + HOUR, cut=False, pages=3)
+        assert not daily_schedule.end(rows, run, NOW + HOUR, cut=False, pages=4)
     assert not due(NOW + DAY - HOUR)
     assert due(NOW + DAY)
 
 
 def test_a_walk_has_its_time(settings_env: Callable[..., None]) -> None:
     settings_env(DISCOVERY_SECONDS="60")
-    run = runs.Run(1, NOW)
-    assert (run.over(NOW + timedelta(seconds=59)), run.over(NOW + timedelta(seconds=60))) == (False, True)
+    run = Run(1, NOW)
+    assert [run.seconds_left(NOW + timedelta(seconds=passed)) for passed in (0, 50, 70)] == [60, 10, 1]
 
 
 @pytest.fixture
@@ -69,22 +68,24 @@ def one_site(
 ) -> None:
     file = tmp_path / "prefectures" / "evry_91.yaml"
     file.write_text(file.read_text().replace("https://www.essonne.gouv.fr", "http://127.77.5.1:8800"))
-    settings_env(DISCOVERY_PROCESSES="2")
+    settings_env(DISCOVERY="true")
 
 
 @pytest.mark.usefixtures("one_site")
-def test_the_keeper_starts_what_is_missing_of_a_walk_that_is_due() -> None:
+def test_the_keeper_starts_one_process_of_a_walk_that_is_due(settings_env: Callable[..., None]) -> None:
     daily = Daily()
-    assert [daily.missing(running, NOW) for running in (0, 1, 2, 3)] == [2, 1, 0, 0]
+    assert [daily.missing(running, NOW) for running in (0, 1, 2)] == [1, 0, 0]
     with session() as rows:
-        runs.end(rows, runs.join(rows, NOW), NOW, cut=False, pages=1)
-    assert [daily.missing(0, NOW + at) for at in (HOUR, DAY)] == [0, 2]
+        daily_schedule.end(rows, daily_schedule.begin(rows, NOW), NOW, cut=False, pages=1)
+    assert [daily.missing(0, NOW + at) for at in (HOUR, DAY)] == [0, 1]
+    settings_env(DISCOVERY="false")
+    assert Daily().missing(0, NOW + DAY) == 0
 
 
 def test_the_keeper_starts_none_where_no_site_may_be_asked(
     settings_env: Callable[..., None], caplog: Any
 ) -> None:
-    settings_env(DISCOVERY_PROCESSES="1")
+    settings_env(DISCOVERY="true")
     daily = Daily()
     assert [daily.missing(0, NOW + minutes * HOUR) for minutes in (0, 1)] == [0, 0]
     assert caplog.text.count("is not on this machine") == 1
@@ -102,33 +103,20 @@ def test_the_keeper_starts_none_while_the_database_is_away(
 # Memory
 
 
-def seen(title: str = "Rendez-vous", url: str = PAGE) -> PageSeen:
-    return PageSeen("evry_91", url, ObservedPage.READ, "", title)
+def seen(url: str = PAGE) -> PageSeen:
+    return PageSeen("evry_91", url, ObservedPage.READ)
 
 
 def test_links_are_remembered_until_others_take_their_place() -> None:
     other = f"{PAGE}/2"
     with session() as rows:
-        store.remember_links(rows, {"evry_91/a": [seen(), seen(url=other)], "evry_91/b": [seen()]}, NOW)
-        store.remember_links(rows, {"evry_91/a": [seen("Neuf")]}, NOW + DAY)
+        store.remember_links(rows, {"evry_91/a": [seen(), seen(other)], "evry_91/b": [seen()]}, NOW)
+        store.remember_links(rows, {"evry_91/a": [seen(f"{PAGE}/neuf")]}, NOW + DAY)
         store.remember_links(rows, {}, NOW + 2 * DAY)
-        known = store.before(rows)
-        assert known["evry_91/a"].links == {PAGE: "Neuf"}
-        assert known["evry_91/b"].links == {PAGE: "Rendez-vous"}, (
-            "one that nobody links is looked for where it was"
-        )
-        assert store.linking_pages(rows) == {"evry_91": {PAGE}}
-
-
-def test_a_desks_own_page_is_asked_once_a_day_by_whoever_comes() -> None:
-    with session() as rows:
-        asked = [store.landing_due(rows, "evry_91/a", NOW + at) for at in (0 * HOUR, HOUR, 22 * HOUR, DAY)]
-        assert asked == [True, False, False, True]
-        store.remember_titles(rows, [LandingSeen("evry_91/a", 200, PAGE, "Titre")])
-        store.remember_titles(
-            rows, [LandingSeen("evry_91/a", None, PAGE, "Refus"), LandingSeen("evry_91/a", 200)]
-        )
-        assert store.before(rows)["evry_91/a"].title == "Titre"
+        assert store.linking_pages(rows) == {
+            "evry_91/a": {f"{PAGE}/neuf"},
+            "evry_91/b": {PAGE},  # nobody links it now: it is looked for where it was
+        }
 
 
 def life(slug: str = "a", **change: Any) -> Any:

@@ -1,0 +1,97 @@
+"""The walk of one prefecture's site: which page is next, best first, and when the site is left alone."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from configs.constants import Constant
+from configs.prefecture import Prefecture
+from crawler.discovery.observations import ObservedPage, Onward, PageStep
+from crawler.discovery.site_links import shape
+
+# How many pages of one site a walk asks for
+DISCOVERY_PAGES = Constant("DISCOVERY_PAGES", 100)
+# Pause between two pages of one site
+DISCOVERY_DELAY_SECONDS = Constant("DISCOVERY_DELAY_SECONDS", 10.0)
+
+LONGEST_PAUSE = 60.0  # seconds, whatever a robots.txt asks for
+ENOUGH = 5  # failed pages in a row
+_DEPTH = 4  # links away from a site's home page
+_MOST_OF_A_SHAPE = 30  # pages whose addresses differ in numbers only: a calendar, a list
+_WAITING = 20  # times DISCOVERY_PAGES: most waiting pages of one site
+
+
+@dataclass
+class SiteWalk:
+    """One site. It has at most one request under way, so that no site waits in another's line."""
+
+    place: Prefecture
+    left: bool = False  # it refused us, or failed ENOUGH times in a row
+    under_way: str = ""  # address of the page that is asked now
+    _cut: bool = False
+    _doubts: int = 0
+    _known: set[str] = field(default_factory=set)  # addresses that wait or were asked
+    _done: set[str] = field(default_factory=set)
+    _shapes: Counter[str] = field(default_factory=Counter)
+    _waiting: list[tuple[int, int, Onward]] = field(default_factory=list)  # a heap
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the site was not walked to its end."""
+        return self._cut or self.left or bool(self._waiting or self.under_way)
+
+    def add(self, found: Iterable[Onward]) -> tuple[Onward, ...]:
+        """Let pages wait for their turn; return those that are new and within the limits."""
+        return tuple(page for page in found if self._admit(page))
+
+    def record(self, step: PageStep) -> PageStep:
+        """Take note of a page's result. Return it with those pages only that wait for their turn now."""
+        self._done.add(step.seen.url)
+        self._known.add(step.seen.url)
+        if self.under_way == step.seen.url:
+            self.under_way = ""
+        doubtful = step.seen.seen is ObservedPage.DOUBT
+        if step.asked:
+            self._doubts = self._doubts + 1 if doubtful else 0
+        self.left = self.left or step.refused or self._doubts >= ENOUGH
+        return replace(step, onward=() if self.left else self.add(step.onward))
+
+    def take(self) -> Onward | None:
+        """Return the best page that waits, None if one is under way or the site is walked or left alone."""
+        if self.under_way:
+            return None
+        if self._waiting and (self.left or len(self._done) >= DISCOVERY_PAGES()):
+            self._cut = True
+            self._waiting.clear()
+        while self._waiting:
+            page = heapq.heappop(self._waiting)[-1]
+            if page.url not in self._done:  # an earlier process of this walk asked it
+                self.under_way = page.url
+                return page
+        return None
+
+    def skip(self, url: str) -> None:
+        """Take note that a page is another prefecture's, too, and was asked as that one's."""
+        self._done.add(url)
+        self.under_way = ""
+
+    def _admit(self, page: Onward) -> bool:
+        if page.url in self._known or page.steps > _DEPTH:
+            return False
+        if len(self._waiting) >= _WAITING * DISCOVERY_PAGES():
+            self._cut = True
+            return False
+        self._known.add(page.url)
+        form = shape(page.url)
+        self._shapes[form] += 1
+        if self._shapes[form] > _MOST_OF_A_SHAPE:
+            return False
+        order = -page.promise + 10 * page.steps
+        heapq.heappush(self._waiting, (order, len(self._known), page))
+        return True
+
+
+def bounded_pause(asked: float) -> float:
+    """Return the pause, in seconds, for a site whose robots.txt asks for one: at least ours, at most a minute."""
+    return min(max(asked, DISCOVERY_DELAY_SECONDS()), LONGEST_PAUSE)

@@ -1,0 +1,190 @@
+"""The walk of one site: order, limits, and when it is left alone; requests as JSON."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from scrapy import Request, Spider
+from scrapy_redis.queue import PriorityQueue
+
+from configs.prefecture import Prefecture
+from crawler.discovery.crawl_settings import RequestSerializer
+from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
+from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
+from crawler.scheduling import due_queue
+
+HOME = "http://127.77.5.1:8800"
+PLACE = Prefecture(
+    id="evry_91", name="Essonne", department="91", region="Île-de-France", chef_lieu="Évry",
+    site=HOME, time_zone="Europe/Paris", tier=1, desks=(),
+)  # fmt: skip
+
+
+@pytest.fixture
+def site(settings_env: Callable[..., None]) -> SiteWalk:
+    settings_env(DISCOVERY_DELAY_SECONDS="10", DISCOVERY_PAGES="4")
+    return SiteWalk(PLACE)
+
+
+def page(path: str, promise: int = 0, steps: int = 1) -> Onward:
+    return Onward(f"{HOME}/{path}", promise, HOME, steps)
+
+
+def result(url: str, *onward: Onward, seen: ObservedPage = ObservedPage.READ, **more: Any) -> PageStep:
+    return PageStep(PageSeen(PLACE.id, url, seen), onward, **more)
+
+
+def walk(site: SiteWalk, **more: Any) -> list[str]:
+    """Walk a site to its end; return the paths in their order."""
+    asked = []
+    while found := site.take():
+        asked.append(found.url.removeprefix(f"{HOME}/"))
+        site.record(result(found.url, **more))
+    return asked
+
+
+def test_the_best_comes_first_and_one_at_a_time(site: SiteWalk) -> None:
+    site.add([page("low", 1), page("far", 50, steps=3), page("high", 50)])
+    first = site.take()
+    assert first is not None
+    assert (first.url, site.take(), site.is_cut) == (f"{HOME}/high", None, True)
+    site.record(result(first.url))
+    assert (walk(site), site.is_cut) == (["far", "low"], False)
+
+
+def test_a_page_is_asked_once_and_not_too_far_from_home(site: SiteWalk) -> None:
+    assert len(site.add([page("a"), page("a", 9), page("b", steps=4), page("c", steps=5)])) == 2
+    assert walk(site) == ["a", "b"]
+    assert site.add([page("a")]) == ()
+
+
+def test_a_site_gives_so_many_pages_and_is_cut_then(site: SiteWalk) -> None:
+    site.add(page("x" * number) for number in range(1, 9))
+    assert (len(walk(site)), site.is_cut) == (4, True)
+
+
+def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
+    site: SiteWalk, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DISCOVERY_PAGES="1000")
+    site.add([*(page(f"page-{number}") for number in range(200)), page("Demarches")])
+    asked = walk(site)
+    assert (len(asked), "Demarches" in asked, site.is_cut) == (31, True, False)
+
+
+def test_a_page_of_ten_thousand_links_fills_no_memory(site: SiteWalk) -> None:
+    letters = (page("".join(chr(97 + int(digit)) for digit in str(number))) for number in range(10_000))
+    assert len(site.record(result(HOME, *letters)).onward) == 80
+    assert site.is_cut
+
+
+def test_a_refusal_ends_the_walk_of_a_site(site: SiteWalk) -> None:
+    site.add([page("a"), page("b")])
+    assert (walk(site, refused=True), site.is_cut) == (["a"], True)
+
+
+def test_so_do_some_pages_in_a_row_that_did_not_come(
+    site: SiteWalk, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DISCOVERY_PAGES="100")
+    site.add(page("x" * number) for number in range(1, 20))
+    assert (len(walk(site, seen=ObservedPage.DOUBT)), site.is_cut) == (ENOUGH, True)
+
+
+def test_what_robots_txt_forbids_is_no_failure_of_the_site(
+    site: SiteWalk, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DISCOVERY_PAGES="100")
+    site.add(page("x" * number) for number in range(1, 20))
+    assert len(walk(site, seen=ObservedPage.DOUBT, asked=False)) == 19
+
+
+def test_a_walk_is_resumed_from_what_was_seen(site: SiteWalk) -> None:
+    seeds = [page("", 200, steps=0)]
+    site.add(seeds)
+    done = []
+    for onward in ((page("a", 9), page("b", 1)), (page("c"),)):
+        found = site.take()
+        assert found is not None
+        done.append(PageStep.from_json(site.record(result(found.url, *onward)).to_json()))
+    site.take()  # its answer is lost with the process
+    again = SiteWalk(PLACE)
+    again.add(seeds)
+    for each in done:
+        again.record(each)
+    assert (walk(again), again.is_cut) == (["b", "c"], False)
+
+
+def test_a_page_that_another_prefecture_has_too_is_passed_over(site: SiteWalk) -> None:
+    site.add([page("a", 9), page("b")])
+    found = site.take()
+    assert found is not None
+    site.skip(found.url)
+    assert walk(site) == ["b"]
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(5.0, 10.0), (30.0, 30.0), (3600.0, LONGEST_PAUSE)])
+@pytest.mark.usefixtures("site")
+def test_a_pause_that_is_asked_for_is_made_longer_never_shorter(asked: float, pause: float) -> None:
+    assert bounded_pause(asked) == pause
+
+
+class Walker(Spider):
+    """What requests call back."""
+
+    name = "walker"
+
+    def page(self, response: Any) -> None:
+        """Nothing."""
+
+    def trouble(self, failure: Any) -> None:
+        """Nothing."""
+
+
+META = {"prefecture_id": "evry_91", "address": "é", "home": HOME, "steps": 1}
+OURS = {"url": f"{HOME}/", "priority": 0, "meta": META}
+
+
+class Trap:
+    """Runs when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.file,))
+
+
+def test_a_pickle_in_redis_runs_nothing(redis_server: redis.Redis, tmp_path: Path) -> None:
+    with due_queue.connect() as client:
+        queue = PriorityQueue(client, Walker(), "crawler:discovery:1:requests", RequestSerializer)
+        queue.push(Request(f"{HOME}/é", Walker().page, meta=META | {"download_slot": "x"}, priority=7))
+        redis_server.zadd(queue.key, {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -9})
+        with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's
+            queue.pop()
+        assert not (tmp_path / "ran").exists()
+        found = queue.pop()
+    assert (found.url, found.priority, found.meta) == (f"{HOME}/%C3%A9", 7, META)
+    assert (found.callback.__name__, found.errback.__name__) == ("page", "trouble")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '{"cls": "os.system"}',
+        "\x80\x04",
+        json.dumps(OURS | {"callback": "closed"}),
+        json.dumps(OURS | {"meta": META | {"proxy": "http://elsewhere:3128"}}),
+        json.dumps(OURS | {"meta": []}),
+        json.dumps(OURS | {"method": "POST"}),
+    ],
+)
+def test_nothing_but_our_requests_is_read(text: str) -> None:
+    assert RequestSerializer.loads(json.dumps(OURS))["callback"] == "page"
+    with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's or ours
+        RequestSerializer.loads(text)
