@@ -1,6 +1,7 @@
 """The check of a desk, shared by all booking systems: each check ends in exactly one outcome."""
 
 import logging
+import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 from contextlib import aclosing
@@ -13,6 +14,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 
 from configs.clock import clock
+from configs.constants import Constant
 from configs.desk import Desk, Fetch
 from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
@@ -44,8 +46,12 @@ from crawler.visit_state import VisitResult, VisitState
 if TYPE_CHECKING:
     from crawler.fetching.downloader import DirectDownloader
 
+# Age at which a spider process ends, for another to be started
+SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
+
 log = logging.getLogger(__name__)
 
+_AGE_STEPS = 1000
 _OLDEST_INTERVALS = 5  # as for open slots, which lapse after as many
 
 
@@ -89,10 +95,18 @@ class BookingSpider(Spider):
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
-        """Build the spider. A check at the terminal writes no table rows; a feed contains slots only."""
+        """Build the spider. A check at the terminal writes no table rows; a feed contains slots only.
+
+        One that serves its queue ends by its age or its memory, at SPIDER_AGE_SECONDS to a fifth more, so that no two
+        systems restart at once.
+        """
         spider = super().from_crawler(crawler, *args, **kwargs)
         if spider.once:
             crawler.settings.set("ITEM_PIPELINES", {}, priority="cmdline")
+        else:
+            age = SPIDER_AGE_SECONDS() * (1 + secrets.randbelow(_AGE_STEPS) / _AGE_STEPS / 5)
+            crawler.settings.set("CLOSESPIDER_TIMEOUT", age, priority="cmdline")
+            crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")
         feeds = crawler.settings.getdict("FEEDS").items()
         only_slots = {uri: {"item_classes": [SlotItem], **options} for uri, options in feeds}
         crawler.settings.set("FEEDS", only_slots, priority="cmdline")

@@ -22,7 +22,6 @@ from configs.desk import Desk
 from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
-from crawler.browser.process_tree import proportional, tree
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import RequestBudget
@@ -33,9 +32,8 @@ from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.queues import STOP_GRACE_SECONDS, CrawlQueue
-from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SpiderLease, wait_for
 from crawler.spider_processes import registry
-from crawler.spider_processes.registry import State
+from crawler.spider_processes.registry import RENEWED_SECONDS, State
 
 # Longest sleep of the feeder before it looks at the due queue again
 _FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
@@ -77,7 +75,7 @@ async def serve(spider: ServingSpider) -> AsyncGenerator[CheckBatch, None]:
     """Yield the checks of due desks as they end, until the crawl is stopped.
 
     Raises:
-        scrapy.exceptions.CloseSpider: this process may not claim (any more): no lease, or its parent died.
+        scrapy.exceptions.CloseSpider: this process claims no more: the crawl was closed, or its parent died.
     """
     dispatcher = Dispatcher(spider)
     dispatcher.begin()
@@ -100,8 +98,7 @@ class Dispatcher:
         self._writer = writer_of(spider.crawler, self._queue)
         self._client = due_queue.connect_async()
         spider.proxies.memory = RedisProxyStore(self._client)
-        self._lease = SpiderLease(self._client, self._queue)
-        self._self = registry.current_process(self._queue, spider.job, self._lease.holder)
+        self._self = registry.current_process(self._queue, spider.job)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
@@ -109,17 +106,18 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping, self._over = asyncio.Event(), asyncio.Event()
-        self._full = False
+        self._full = self._closed = False
         self._redis = OutageLog()
         self._ended: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Start acquiring a lease and claiming."""
+        """Start claiming."""
         gc.freeze()  # what is loaded stays; a full collection of it delayed running checks
         gc.set_threshold(*COLLECT_AFTER)
         loop, fed = asyncio.get_running_loop(), asyncio.Event()
         self._writer.fed = fed
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
+        self._writer.on_close = self._crawl_closes
         loops = (self._claim_loop(), self._renew_loop(), self._watch_engine_and_parent())
         self._tasks = [self._start(each) for each in loops]
         self._obeying = self._start(self._poll_stopped_hosts())
@@ -150,55 +148,23 @@ class Dispatcher:
             self._end(f"a fault of ours: {fault!r}")
 
     async def _claim_loop(self) -> None:
-        if not await self._acquire_lease():
-            self._end("no free lease: as many spiders as SPIDER_PROCESSES and SCRAPYD_URLS allow are at work")
-            return
-        await self._publish_status("serving")
         while not self._ended:
             self._wake.clear()
             began = monotonic()
             await wait_for(self._wake, await self._claim())
             await asyncio.sleep(max(0, began + BETWEEN_CLAIMS - monotonic()))
 
-    async def _acquire_lease(self) -> bool:
-        while not self._ended:
-            try:
-                return await self._lease.take(self._stopping)
-            except redis.RedisError as error:
-                self._redis_lost(error)
-                await wait_for(self._stopping, _FEEDER_SLEEP_SECONDS())
-        return True
-
     async def _renew_loop(self) -> None:
-        """Publish our status each SEAT_RENEW_SECONDS, and renew the lease once there is one."""
+        """Publish our status each RENEWED_SECONDS: a process that does not is killed."""
         while not self._stopping.is_set():
             await self._publish_status(self._self.state)
-            await wait_for(self._stopping, SEAT_RENEW_SECONDS())
-            await self._keep_lease()
-
-    async def _has_lease(self) -> bool:
-        """Whether we may claim: a lease may have run out while we were suspended or Redis was away."""
-        if not self._lease.held:
-            await self._keep_lease()
-        return self._lease.held
-
-    async def _keep_lease(self) -> None:
-        """Renew the lease, or end where another process has it."""
-        if self._self.state == "waiting" or self._stopping.is_set():
-            return
-        try:
-            kept = await self._lease.keep()
-        except redis.RedisError as error:
-            self._redis_lost(error)
-        else:
-            if not kept:
-                self._end("its lease was given to another process")
+            await wait_for(self._stopping, RENEWED_SECONDS())
 
     async def _publish_status(self, state: State) -> None:
         self._self = replace(
             self._self,
             state=state,
-            memory=await self._memory(),
+            memory=registry.resident(),
             running=len(self._running),
             checks=self._checks,
         )
@@ -206,12 +172,6 @@ class Dispatcher:
             await registry.publish(self._client, self._self)
         except redis.RedisError as error:
             self._redis_lost(error)
-
-    async def _memory(self) -> int:
-        """Return the memory of this process and its browser, in MB."""
-        if not self._spider.queue.browser:
-            return registry.resident()
-        return registry.resident() + await asyncio.to_thread(lambda: proportional(tree(os.getpid())[1:]))
 
     async def _poll_stopped_hosts(self) -> None:
         """Abort running visits to hosts that an operator stopped, including requests that are already paid for."""
@@ -241,8 +201,6 @@ class Dispatcher:
         if self._writer.behind:
             return BEHIND_SECONDS
         if self._full and not free:
-            return longest
-        if not await self._has_lease():
             return longest
         hold = self._spider.queue.hold_seconds
         try:
@@ -308,7 +266,12 @@ class Dispatcher:
             log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._queue, error)
 
     def _engine_runs(self) -> bool:
-        return self._spider.crawler.engine.running
+        return self._spider.crawler.engine.running and not self._closed
+
+    def _crawl_closes(self) -> None:
+        """End what runs: Scrapy closes the spider, by its age or memory, and takes no more items."""
+        self._closed = True
+        self._end("the crawl is closed")
 
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:
@@ -320,11 +283,12 @@ class Dispatcher:
 
     async def _shut_down(self) -> None:
         self._wake.set()
-        # A renewal that is cut off on its way to Redis may arrive after the release, and take the lease again.
+        # An entry that is on its way to Redis may arrive after the last one, and stand there.
         await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
         await cancel_all(self._tasks)
-        await self._leave_lease()
         if self._running:
+            async with best_effort():
+                await self._publish_status("ending")
             await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
         await cancel_all(list(self._running))
         self._writer.on_finish = None
@@ -361,13 +325,6 @@ class Dispatcher:
             async with best_effort():  # otherwise they come due when their holds end
                 await due_queue.asend(self._client, due_queue.finish(self._queue, visits, now=now))
 
-    async def _leave_lease(self) -> None:
-        """Release the lease, so that a successor claims while our last checks run; claimed desks stay ours."""
-        async with best_effort():  # otherwise the lease runs out
-            await self._lease.leave()
-            if self._running:
-                await self._publish_status("ending")
-
     async def _leave(self) -> None:
         async with best_effort():  # otherwise the entry expires by itself
             await registry.remove(self._client, self._self.name)
@@ -388,3 +345,10 @@ async def cancel_all(tasks: Iterable["asyncio.Task[None]"]) -> None:
     for task in ending:
         task.cancel()
     await asyncio.gather(*ending, return_exceptions=True)
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait until an event is set, for so many seconds at most."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,112 +1,171 @@
-"""Keeper: makes each scrapyd of SCRAPYD_URLS run SPIDER_PROCESSES spiders of each queue.
+"""Keeper: a loop of the planner that has SPIDER_PROCESSES spiders of each queue run on each scrapyd of SCRAPYD_URLS.
 
-A missing spider is started; one that is old, large, silent or outdated is replaced
-(crawler/spider_processes/replacement_policy.py decides). Of several keepers the one with the lease acts.
+A spider ends by itself once it is old or large (CLOSESPIDER_TIMEOUT and MEMUSAGE_LIMIT_MB of Scrapy). The keeper starts
+what is missing, ends what is too many and kills what is silent.
 """
 
 import json
 import logging
 import threading
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import redis
 
 from configs.clock import clock
-from configs.deployed_files import code_version
-from configs.file_watch import DEPLOY_SETTLE_SECONDS, FileWatch
+from configs.constants import Constant
 from configs.outage_log import OutageLog
 from configs.part_failures import PartFailures
 from configs.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
-from crawler.scheduling.queues import queue_of
+from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
 from crawler.spider_processes import registry
-from crawler.spider_processes.kept_scrapyd import KeptScrapyd
-from crawler.spider_processes.lease import Lease
-from crawler.spider_processes.registry import SpiderProcess
-from crawler.spider_processes.replacement_policy import Code
-from crawler.spider_processes.scrapyd_client import Scrapyd
-from crawler.spider_processes.start_backoff import KEEPER_SECONDS
+from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
-log = logging.getLogger(__name__)
+# How often the keeper compares what runs with what should
+KEEPER_SECONDS = Constant("KEEPER_SECONDS", 2.0)
+# How long a spider whose entry expired may go on saying nothing before it is killed
+SILENT_SECONDS = Constant("SILENT_SECONDS", 30.0)
+# How long a spider may take to say its first word: on a busy machine its imports alone take a minute
+FIRST_WORD_SECONDS = Constant("FIRST_WORD_SECONDS", 180.0)
+# Spiders of a queue are started once in this time at most: one that ends at once would keep the machine busy
+START_PAUSE_SECONDS = Constant("START_PAUSE_SECONDS", 10.0)
 
 SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
+_END_SECONDS = 30  # from the request to end until it is killed
+
+log = logging.getLogger(__name__)
+
+
+class KeptScrapyd:
+    """One scrapyd and its spiders. `running`: how many jobs of each queue run or wait to."""
+
+    def __init__(self, scrapyd: Scrapyd) -> None:
+        self.address = scrapyd.address
+        self.running: dict[str, int] = {}
+        self.is_away = False
+        self._scrapyd = scrapyd
+        self._started: dict[str, datetime] = {}  # by queue
+        self._heard: dict[
+            str, tuple[datetime, float]
+        ] = {}  # by job: since when it is silent, and its patience
+        self._asked: dict[str, datetime] = {}  # by job: when it was asked to end
+        self._outage = OutageLog()
+
+    def keep(self, wanted: Mapping[str, int], speaking: Collection[str] | None, now: datetime) -> None:
+        """Have as many spiders of each queue run as are wanted.
+
+        `speaking`: the jobs whose entries stand in Redis; None while it is away, when no spider counts as silent.
+        """
+        self.running = {}
+        try:
+            found = self._scrapyd.jobs()
+            self._listen([job for jobs in found.values() for job in jobs], speaking, now)
+            for queue in sorted(wanted.keys() | found.keys() & set(queue_names())):
+                self.running[queue] = self._adjust(queue, found.get(queue, []), wanted.get(queue, 0), now)
+            self.running = {queue: len(jobs) for queue, jobs in found.items()} | self.running
+        except ScrapydAway as error:
+            self.is_away = True
+            self._outage.tell(log, str(error))
+        else:
+            self.is_away = False
+            self._outage.tell(log, "")
+
+    def start_walk(self, spider: str, processes: int, now: datetime) -> None:
+        """Start so many processes of a spider that serves no queue and ends by itself."""
+        with suppress(ScrapydAway):  # the next look says so
+            self._start(spider, processes, now)
+
+    def _listen(self, jobs: Sequence[str], speaking: Collection[str] | None, now: datetime) -> None:
+        """Note since when each job is silent. Redis that was away or emptied gives all of them their time anew."""
+        known = {job: self._heard.get(job, (now, FIRST_WORD_SECONDS())) for job in jobs}
+        for job, (since, patience) in known.items():
+            if speaking is None:
+                known[job] = now, patience
+            elif job in speaking or since > now:  # the clock was set back
+                known[job] = now, SILENT_SECONDS()
+        self._heard = known
+        self._asked = {job: at for job, at in self._asked.items() if job in known}
+
+    def _adjust(self, queue: str, jobs: Sequence[str], wanted: int, now: datetime) -> int:
+        """Start, end and kill what this queue's number and silence ask for; return how many jobs run then."""
+        for job in jobs:
+            since, patience = self._heard[job]
+            if (silent := (now - since).total_seconds()) > patience:
+                log.warning("%s: job %s has said nothing for %.0f s: it is killed", queue, job, silent)
+                self._kill(job, now)
+            elif job in self._asked and (now - self._asked[job]).total_seconds() > _END_SECONDS:
+                log.warning("%s: job %s was asked to end and still runs: it is killed", queue, job)
+                self._kill(job, now)
+        staying = [job for job in jobs if job not in self._asked]
+        for job in staying[wanted:]:
+            log.info("%s: job %s is one too many: it is asked to end", queue, job)
+            self._scrapyd.cancel(job)
+            self._asked[job] = now
+        return min(wanted, len(staying)) + self._start(queue, wanted - len(staying), now)
+
+    def _kill(self, job: str, now: datetime) -> None:
+        self._scrapyd.cancel(job, kill=True)
+        self._asked[job] = now
+        self._heard[job] = now, SILENT_SECONDS()
+
+    def _start(self, queue: str, missing: int, now: datetime) -> int:
+        """Start what is missing, unless some began a moment ago; return how many were started."""
+        began = self._started.get(queue)
+        if missing <= 0 or (began and 0 <= (now - began).total_seconds() < START_PAUSE_SECONDS()):
+            return 0
+        self._started[queue] = now
+        for _ in range(missing):
+            job = self._scrapyd.schedule(CrawlQueue.parse(queue))
+            log.info("%s: started as job %s", queue, job)
+        return missing
 
 
 class Keeper:
-    """State of one keeper between two runs; what is lost of it the next runs find again."""
+    """Keeps the spiders of all scrapyds running; what a restart of it forgets, its next looks find again."""
 
     def __init__(
-        self,
-        scrapyds: Sequence[Scrapyd],
-        client: redis.Redis,
-        watch: FileWatch | None = None,
-        failures: PartFailures | None = None,
+        self, scrapyds: Sequence[Scrapyd], client: redis.Redis, failures: PartFailures | None = None
     ) -> None:
-        """`watch` tries what is deployed: no spider is replaced for files that it refuses."""
-        self._scrapyds = [KeptScrapyd(each, client) for each in scrapyds]
-        self._watch = watch
+        self._scrapyds = [KeptScrapyd(each) for each in scrapyds]
         self._client = client
-        self._lease = Lease(client, "keeper")
-        self.failures = failures or PartFailures()
-        self._code: Code | None = None
-        self._outages: defaultdict[str, OutageLog] = defaultdict(OutageLog)
+        self._redis = OutageLog()
         self._daily = Daily()
+        self.failures = failures or PartFailures()
 
     def run(self, stop: threading.Event) -> None:
-        """Run each KEEPER_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
+        """Look each KEEPER_SECONDS until `stop` is set; a look that fails is named by health and repeated."""
         while not stop.is_set():
             self.failures.run("keeper", lambda: self.run_once(clock()))
             stop.wait(KEEPER_SECONDS())
-        with suppress(redis.RedisError):  # then it runs out
-            self._lease.leave()
 
     def run_once(self, now: datetime) -> None:
-        """Start missing spiders, end surplus ones, replace those that need it, and report to /api/health."""
-        told, code = self._read_registry(), self._settled_code(now)
-        if not self._lease.held:
-            return
-        wanted = wanted_processes()
+        """Start missing spiders, end surplus and silent ones, and report to /api/health."""
+        speaking, wanted = self._read_jobs(), wanted_processes()
         for each in self._scrapyds:  # one that is away keeps no other one from being served
-            each.keep(wanted, told, code, now)
-        self._start_discovery(told or (), wanted, now)
+            each.keep(wanted, speaking, now)
+        self._start_discovery(wanted, now)
         self._publish_health(wanted, now)
 
-    def _read_registry(self) -> list[SpiderProcess] | None:
-        """Renew the lease and return the registry; None while Redis is away."""
+    def _read_jobs(self) -> list[str] | None:
+        """Return the jobs of the spiders that speak; None while Redis is away."""
         try:
-            mine = self._lease.renew()
-            told = registry.processes(self._client)
+            found = [process.job for process in registry.processes(self._client)]
         except redis.RedisError as error:
-            trouble = f"Redis is away, only missing spiders are started: {error}"
-            self._outages["Redis"].tell(log, trouble)
+            self._redis.tell(log, f"Redis is away, only missing spiders are started: {error}")
             return None
-        self._outages["Redis"].tell(log, "")
-        self._outages["lease"].tell(log, "" if mine else "another keeper has the lease, this one waits")
-        return told
+        self._redis.tell(log, "")
+        return found
 
-    def _settled_code(self, now: datetime) -> Code | None:
-        """Return the deployed code, None while it still changes: half a deploy is no version."""
-        found = code_version()
-        if not self._code or self._code.version != found:
-            self._code = Code(found, now)
-        settles = timedelta() <= now - self._code.since < timedelta(seconds=DEPLOY_SETTLE_SECONDS())
-        is_accepted = self._watch is None or self._watch.accepted == found
-        if settles or not is_accepted:  # a clock that was set back delays nothing
-            return None
-        return self._code
-
-    def _start_discovery(
-        self, told: Sequence[SpiderProcess], wanted: Mapping[str, int], now: datetime
-    ) -> None:
-        """Start the daily walk of the prefectures' sites on the first scrapyd once all queues are served."""
-        first, serving = self._scrapyds[0], {each.system for each in told if each.state == "serving"}
-        if wanted and serving >= wanted.keys() and not first.is_away:
+    def _start_discovery(self, wanted: Mapping[str, int], now: datetime) -> None:
+        """Start the daily walk of the prefectures' sites on the first scrapyd once it serves all queues."""
+        first = self._scrapyds[0]
+        if wanted and not first.is_away and all(first.running.get(queue) for queue in wanted):
             running = first.running.get(daily_schedule.NAME, 0)
             first.start_walk(daily_schedule.NAME, self._daily.missing(running, now), now)
 
@@ -129,7 +188,7 @@ class Keeper:
             "machines": len(present) if len(present) > 1 else 0,  # each has proofs, too
         }
         seen |= {name: found for name, found in beside.items() if found}
-        with suppress(redis.RedisError):  # logged by _read_registry already; /api/health asks Redis itself
+        with suppress(redis.RedisError):  # logged by _read_jobs already; /api/health asks Redis itself
             self._client.set(SEEN, json.dumps(seen), ex=_SEEN_SECONDS)
 
 

@@ -34,7 +34,7 @@ def plan(arguments: list[str]) -> None:
         stop = until_stopped()
         loops = {
             "incidents": IncidentLoop(planner.failures).run,
-            "keeper": Keeper(list_scrapyds(), client, watch, planner.failures).run,
+            "keeper": Keeper(list_scrapyds(), client, planner.failures).run,
         }
         threads = [
             threading.Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in loops.items()

@@ -43,6 +43,8 @@ class RecordPipeline:
 
     async def close_spider(self) -> None:
         """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
+        if told := self._writer.on_close:
+            told()
         if self._writer.fed:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._writer.fed.wait(), 2 * STOP_GRACE_SECONDS())

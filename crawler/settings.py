@@ -123,8 +123,9 @@ DOWNLOAD_HANDLERS: dict[str, Any] = {
 # Checks go into the tables; a spider with arguments takes this away (crawler/booking.py): it needs no database.
 ITEM_PIPELINES: dict[str, int] = {"crawler.pipelines.RecordPipeline": 300}
 
-# The keeper replaces processes by age and memory; checks are rows, so no line a minute is needed.
-MEMUSAGE_ENABLED = False
+# A spider that holds more than SPIDER_MEMORY_MB ends (crawler/booking.py sets the limit); the keeper starts another.
+MEMUSAGE_ENABLED = True
+# Checks are rows, so no line a minute is needed.
 LOGSTATS_INTERVAL = 0
 LOG_FORMAT = "%(asctime)s %(levelname)s [%(name)s] %(message)s"
 FEED_EXPORT_ENCODING = "utf-8"

@@ -51,13 +51,15 @@ class Writer:
     """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
 
     The dispatcher, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
-    back, and `fed`, an event that it sets when it hands over nothing more.
+    back, `on_close`, called before the writer is closed, and `fed`, an event that it sets when it hands over nothing
+    more.
     """
 
     def __init__(self, system: str) -> None:
         self.system = system
         self.on_finish: Callable[[], object] | None = None
         self.fed: asyncio.Event | None = None
+        self.on_close: Callable[[], object] | None = None
         self._waiting: deque[FinishedCheck] = deque()
         self._writing = self._lost = 0
         self._stuck = False

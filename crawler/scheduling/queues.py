@@ -12,7 +12,6 @@ from configs.desk import Desk, Fetch
 from configs.settings import settings
 from crawler.browser.limits import (
     BROWSER_DEADLINE_SECONDS,
-    BROWSER_MEMORY_MB,
     BROWSER_PLACES,
     BROWSER_START_SECONDS,
 )
@@ -62,16 +61,6 @@ class CrawlQueue(NamedTuple):
     def processes(self) -> int:
         """Return how many processes each scrapyd runs for it."""
         return settings().browser_processes if self.browser else settings().spider_processes
-
-    @property
-    def leases(self) -> int:
-        """Return how many processes may serve it at once: those of all scrapyds together."""
-        return self.processes * len(settings().scrapyd_urls)
-
-    @property
-    def memory_mb(self) -> int:
-        """Return the megabytes beyond which a process is replaced, its browser's among them."""
-        return settings().spider_memory_mb + self.browser * BROWSER_MEMORY_MB()
 
     @property
     def hold_seconds(self) -> float:

@@ -1,8 +1,8 @@
 """Registry of spider processes in Redis: each writes its own state; the keeper and `make status` read it.
 
-`processes` is a set of names, `process:<name>` a hash, all of whose fields are texts. It is renewed with the lease each
-SEAT_RENEW_SECONDS and expires SEAT_SECONDS after the last time; a name without a hash is of a process that is gone. A
-process writes its own memory, so that a keeper needs no access to processes on other machines.
+`processes` is a set of names, `process:<name>` a hash, all of whose fields are texts. It is renewed each
+RENEWED_SECONDS and expires SPEAKS_SECONDS after the last time; a name without a hash is of a process that is gone or
+hangs.
 """
 
 import os
@@ -14,16 +14,18 @@ from typing import Any, Literal, cast
 import redis.asyncio
 
 from configs.clock import clock
-from configs.deployed_files import code_version
-from crawler.scheduling import lua_scripts
-from crawler.scheduling.due_queue import Call, send
-from crawler.scheduling.spider_lease import SEAT_SECONDS, lease_keys
+from configs.constants import Constant
 from crawler.spider_processes.identity import process_name
+
+# How often a spider process renews its entry
+RENEWED_SECONDS = Constant("RENEWED_SECONDS", 5.0)
+# How long an entry stands that is not renewed
+SPEAKS_SECONDS = Constant("SPEAKS_SECONDS", 15.0)
 
 NAMES = "crawler:processes"
 _MB = 1_000_000
 
-State = Literal["waiting", "serving", "ending"]
+State = Literal["serving", "ending"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +36,20 @@ class SpiderProcess:
     system: str  # the queue that it serves
     job: str  # scrapyd's id of its job; empty where it was started by hand
     pid: int  # on its own machine
-    state: State  # waiting for a lease, serving, or ending: it claims no more, its checks may end
-    holder: str  # the value of its lease's key, crawler:lease:<queue>:<n>
+    state: State  # ending: it claims no more, its checks may end
     started: datetime  # ISO 8601 in UTC
-    version: str  # of the code that it runs (configs/deployed_files.py)
-    memory: int  # resident, in MB; 0 where the operating system does not tell
+    memory: int  # resident, in MB, without its browser's; 0 where the operating system does not tell
     running: int  # checks that run now
     checks: int  # checks that have ended
 
 
-def current_process(system: str, job: str, holder: str) -> SpiderProcess:
+def current_process(system: str, job: str) -> SpiderProcess:
     """Return this process, as it begins."""
-    return SpiderProcess(
-        process_name(), system, job, os.getpid(), "waiting", holder, clock(), code_version(), resident(), 0, 0
-    )
+    return SpiderProcess(process_name(), system, job, os.getpid(), "serving", clock(), resident(), 0, 0)
 
 
 async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
-    """Write our entry, which expires after SEAT_SECONDS.
+    """Write our entry, which expires after SPEAKS_SECONDS.
 
     Raises:
         redis.RedisError: Redis is away.
@@ -60,7 +58,7 @@ async def publish(client: redis.asyncio.Redis, process: SpiderProcess) -> None:
     told: Any = asdict(process) | {"started": process.started.isoformat()}
     async with client.pipeline() as pipeline:
         pipeline.hset(key, mapping=told)
-        pipeline.pexpire(key, round(SEAT_SECONDS() * 1000))
+        pipeline.pexpire(key, round(SPEAKS_SECONDS() * 1000))
         pipeline.sadd(NAMES, process.name)
         await pipeline.execute()
 
@@ -69,7 +67,7 @@ async def remove(client: redis.asyncio.Redis, name: str) -> None:
     """Remove the entry of a process that ends.
 
     Raises:
-        redis.RedisError: Redis is away; the entry expires after SEAT_SECONDS.
+        redis.RedisError: Redis is away; the entry expires after SPEAKS_SECONDS.
     """
     await client.delete(_key(name))
     await client.srem(NAMES, name)
@@ -89,18 +87,6 @@ def processes(client: redis.Redis) -> list[SpiderProcess]:
     if gone := [name for name, told in zip(names, found, strict=True) if not told]:
         client.srem(NAMES, *gone)
     return [_parse_process(told) for told in found if told]
-
-
-def evict(client: redis.Redis, process: SpiderProcess) -> None:
-    """Release the lease of a dead process and remove its entry, so that its successor need not wait.
-
-    Raises:
-        redis.RedisError: Redis is away; the lease frees itself.
-    """
-    for key in lease_keys(process.system):
-        send(client, Call(lua_scripts.RELEASE_LEASE, (key,), (process.holder,), bool))
-    client.delete(_key(process.name))
-    client.srem(NAMES, process.name)
 
 
 def resident() -> int:

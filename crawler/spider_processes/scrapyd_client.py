@@ -28,14 +28,6 @@ class ScrapydAway(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
-    """Ids of jobs: those that run or wait to, by queue, oldest first; those that finished, whose process is dead."""
-
-    running: dict[str, list[str]]
-    finished: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
 class Scrapyd:
     """Where scrapyd listens (host, port), and how it is spoken to.
 
@@ -52,8 +44,8 @@ class Scrapyd:
         """Where it listens, as host:port."""
         return f"{self.host}:{self.port}"
 
-    def jobs(self) -> Jobs:
-        """Return the jobs that run or wait to run, and those that ended lately.
+    def jobs(self) -> dict[str, list[str]]:
+        """Return the ids of the jobs that run or wait to, by queue, oldest first.
 
         Raises:
             ScrapydAway: it does not answer.
@@ -62,7 +54,7 @@ class Scrapyd:
         running: dict[str, list[str]] = defaultdict(list)
         for job in sorted(answer["running"], key=lambda job: job["start_time"]) + answer["pending"]:
             running[str(_queue(job))].append(job["id"])
-        return Jobs(dict(running), frozenset(job["id"] for job in answer["finished"]))
+        return dict(running)
 
     def schedule(self, queue: CrawlQueue) -> str:
         """Start a queue's spider; return its job's id, whose end tells a browser's queue.

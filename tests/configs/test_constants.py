@@ -11,7 +11,8 @@ from api.payments.event_store import STRIPE_LEASE_SECONDS
 from configs.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.constants import Constant
 from configs.settings import SettingsRefused, load
-from crawler.scheduling.spider_lease import SEAT_RENEW_SECONDS, SEAT_SECONDS
+from crawler.keeper import SILENT_SECONDS
+from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
 from deploy.local.short_periods import UnknownConstant, gather, list_constants
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
@@ -87,5 +88,5 @@ def test_the_lease_of_an_event_outlives_a_call_of_stripe(bare: Put) -> None:
     assert STRIPE_LEASE_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
 
 
-def test_a_seat_is_renewed_before_it_is_lost(bare: Put) -> None:
-    assert SEAT_RENEW_SECONDS() * 2 < SEAT_SECONDS()
+def test_a_spider_speaks_often_enough_not_to_be_killed(bare: Put) -> None:
+    assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()

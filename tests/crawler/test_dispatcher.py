@@ -20,7 +20,7 @@ from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
-from crawler.scheduling import due_queue, lua_scripts, spider_lease
+from crawler.scheduling import due_queue, lua_scripts
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
 from tests.crawler.checks import Crawler, entry
@@ -92,9 +92,7 @@ def spider() -> Spider:
 def desks(
     redis_server: redis.Redis, desk_files: Callable[..., dict[str, Desk]], settings_env: Callable[..., None]
 ) -> dict[str, Desk]:
-    settings_env(
-        STOP_GRACE_SECONDS="0.05", SEAT_SECONDS="0.3", SEAT_RENEW_SECONDS="0.02", FEEDER_SLEEP_SECONDS="0.2"
-    )
+    settings_env(STOP_GRACE_SECONDS="0.05", RENEWED_SECONDS="0.02", FEEDER_SLEEP_SECONDS="0.2")
     return desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800", c="127.77.0.93:8800", d="127.77.0.91:8800")
 
 
@@ -197,21 +195,24 @@ def test_all_checks_that_ended_meanwhile_are_one_item_each_with_its_own_instant(
     run(test())
 
 
-def test_the_last_checks_come_before_the_end(spider: Spider, desks: dict[str, Desk]) -> None:
+def test_the_last_checks_come_before_the_end(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(STOP_GRACE_SECONDS="3")
+
     async def test() -> None:
         put(desks, "a", "b")
         spider.held = {slug: asyncio.Event() for slug in "ab"}
         served = batches(spider)
         waiting = asyncio.ensure_future(anext(served))
         await until(lambda: len(spider.asked) == 2)
-        with due_queue.connect() as client:
-            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
+        monkeypatch.setattr(os, "getppid", lambda: 1)
         spider.held["a"].set()
         assert len((await waiting).checks) == 1
         asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
         await asyncio.sleep(0.1)
         assert len((await anext(served)).checks) == 1
-        with closed("lease"):
+        with closed("parent"):
             await anext(served)
 
     run(test())
@@ -333,15 +334,9 @@ def test_at_the_end_checks_that_run_are_given_their_time_and_the_rest_is_given_b
         assert spider.writer.fed
         assert spider.writer.fed.is_set()
         assert score_of(desks["c"]) <= clock()
-        assert leases() == []
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     run(test())
-
-
-def leases() -> list[str]:
-    with due_queue.connect() as client:
-        return list(client.scan_iter("crawler:lease:*"))
 
 
 def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
@@ -384,44 +379,7 @@ def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
         spider.crawler.engine.running = False
         await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
         assert spider.handed == ["evry_91/b"]
-        assert leases() == []
         await checks.aclose()
-
-    run(test())
-
-
-def test_without_a_seat_nothing_is_claimed_and_the_spider_closes(
-    spider: Spider, desks: dict[str, Desk]
-) -> None:
-    async def test() -> None:
-        put(desks, "a")
-        with due_queue.connect() as client:
-            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
-        with closed("no free lease"):
-            await anext(serve(spider))
-        assert spider.asked == []
-
-    run(test())
-
-
-def test_a_spider_that_loses_its_seat_ends_what_it_has_begun_and_closes(
-    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    settings_env(STOP_GRACE_SECONDS="3")
-
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["a"] = asyncio.Event()
-        checks = serve(spider)
-        assert (await anext(checks)).desk_id == "evry_91/b"
-        with due_queue.connect() as client:
-            client.set(f"crawler:lease:{SYSTEM}:0", "another process", px=60_000)
-        put(desks, "c", ahead=0.1)
-        asyncio.get_running_loop().call_later(0.15, spider.held["a"].set)
-        assert (await anext(checks)).desk_id == "evry_91/a"
-        with closed("lease"):
-            await anext(checks)
-        assert "c" not in spider.asked
 
     run(test())
 
@@ -431,7 +389,7 @@ def test_a_spider_whose_parent_died_closes(
 ) -> None:
     async def test() -> None:
         waiting = asyncio.ensure_future(anext(serve(spider)))
-        await until(leases)
+        await until(told)
         monkeypatch.setattr(os, "getppid", lambda: 1)
         with closed("parent"):
             await waiting
@@ -457,36 +415,47 @@ def told() -> registry.SpiderProcess | None:
     return found[0] if found else None
 
 
-def test_a_process_says_who_it_is_from_its_first_wait_to_its_end(
+def test_a_process_says_what_it_does_until_its_end(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
-    settings_env(SEAT_SECONDS="5", STOP_GRACE_SECONDS="3")
-
-    def state() -> str | None:
-        return found.state if (found := told()) else None
+    settings_env(SPEAKS_SECONDS="5", STOP_GRACE_SECONDS="3")
 
     async def test() -> None:
         put(desks, "a", "b")
         spider.held["b"] = asyncio.Event()
-        with due_queue.connect() as client:
-            client.set(f"crawler:lease:{SYSTEM}:0", "a predecessor", px=60_000)
-            checks = serve(spider)
-            waiting = asyncio.ensure_future(anext(checks))
-            await until(lambda: state() == "waiting")
-            assert spider.asked == []
-            client.delete(f"crawler:lease:{SYSTEM}:0")
-            await waiting
-            await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
-            found = told()
-            assert found
-            assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
-            assert client.get(f"crawler:lease:{SYSTEM}:0") == found.holder
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
+        found = told()
+        assert found
+        assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
         spider.crawler.engine.running = False
-        await until(lambda: state() == "ending")
-        assert leases() == []  # a successor need not wait for the last checks
+        await until(lambda: (found := told()) and found.state == "ending")
         spider.held["b"].set()
         await checks.aclose()
         assert told() is None
+
+    run(test())
+
+
+def test_what_runs_while_scrapy_closes_the_spider_is_handed_to_its_writer(
+    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
+) -> None:
+    settings_env(STOP_GRACE_SECONDS="3")
+
+    async def test() -> None:
+        put(desks, "a", "b")
+        spider.held["b"] = asyncio.Event()
+        checks = serve(spider)
+        await anext(checks)
+        await until(lambda: len(spider.asked) == 2)
+        assert spider.writer.on_close
+        spider.writer.on_close()
+        spider.held["b"].set()
+        assert spider.writer.fed
+        await spider.writer.fed.wait()
+        assert spider.handed == ["evry_91/b"]
+        await checks.aclose()
 
     run(test())
 
@@ -500,63 +469,6 @@ def test_what_it_learns_of_proxies_is_shared_with_other_processes(
         await anext(checks)
         assert isinstance(spider.proxies.memory, RedisProxyStore)
         await checks.aclose()
-
-    run(test())
-
-
-@pytest.mark.rule("3.5")
-def test_a_process_that_was_suspended_claims_nothing_on_a_seat_that_ran_out(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> None:
-    settings_env(SEAT_SECONDS="60", SEAT_RENEW_SECONDS="60")
-
-    async def test() -> None:
-        put(desks, "a")
-        checks = serve(spider)
-        await anext(checks)
-        with due_queue.connect() as client:
-            client.set(f"crawler:lease:{SYSTEM}:0", "a successor", px=60_000)
-        later = monotonic() + 61
-        monkeypatch.setattr(spider_lease, "monotonic", lambda: later)
-        put(desks, "b")
-        with closed("its lease was given to another process"):
-            await anext(checks)
-        assert spider.asked == ["a"]
-
-    run(test())
-
-
-def test_a_renewal_on_its_way_when_the_crawl_stops_does_not_take_the_seat_anew(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    through, sent = due_queue.asend, 0
-
-    async def test() -> None:
-        async def late(client: Any, call: due_queue.Call[Any]) -> Any:
-            nonlocal sent
-            if call.script != lua_scripts.RENEW_LEASE:
-                return await through(client, call)
-            sent += 1
-
-            async def arrive() -> Any:
-                await asyncio.sleep(0.05)
-                return await through(other, call)
-
-            return await asyncio.shield(
-                asyncio.ensure_future(arrive())
-            )  # it is on the wire and cannot be taken back
-
-        other = due_queue.connect_async()
-        waiting = asyncio.ensure_future(anext(serve(spider)))
-        await until(leases)
-        monkeypatch.setattr(spider_lease, "asend", late)
-        await until(lambda: sent)
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        await asyncio.sleep(0.1)
-        assert leases() == []
-        await other.aclose()
 
     run(test())
 
@@ -577,7 +489,6 @@ def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(
         await until(lambda: len(spider.asked) == 3)
         for module, name in (
             (due_queue, "asend"),
-            (spider_lease, "asend"),
             (registry, "publish"),
             (registry, "remove"),
         ):
@@ -612,7 +523,6 @@ def test_redis_may_go_and_come_back(
     async def test() -> None:
         put(desks, "a")
         monkeypatch.setattr(due_queue, "asend", flaky)
-        monkeypatch.setattr(spider_lease, "asend", flaky)
         async with aclosing(serve(spider)) as checks:
             await anext(checks)
             failures_before = failures

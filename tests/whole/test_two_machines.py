@@ -18,7 +18,7 @@ from tests.whole.second_machine import SECOND, SecondMachine, joined, why_not
 pytestmark = [*STACK_JOURNEY, pytest.mark.skipif(bool(why_not()), reason=why_not())]
 # What a lost machine held is taken up again after these, not after the quarter of a minute of a server.
 SHORT = {
-    "SEAT_SECONDS": "3", "SEAT_RENEW_SECONDS": "1", "LEASE_SECONDS": "3", "NUDGE_SECONDS": "0.5",
+    "SPEAKS_SECONDS": "3", "RENEWED_SECONDS": "1", "LEASE_SECONDS": "3", "NUDGE_SECONDS": "0.5",
     "SWEEP_SECONDS": "0.5", "REARM_SECONDS": "2",
 }  # fmt: skip
 # How often each slot that opened was told, in messages that the provider accepted.

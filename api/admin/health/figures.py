@@ -142,7 +142,6 @@ def _list_spiders(client: Redis) -> Iterator[Record]:
                 "memory_mb": int(said["memory"]),
                 "running": int(said["running"]),
                 "checks": int(said["checks"]),
-                "version": said["version"],
             }
 
 

@@ -116,7 +116,7 @@ _SINCE = frozenset(
 _WORDS_OF_OURS = frozenset({"channel", "reason", "result", "state", "status"})
 _NO_ZERO = frozenset({"left_alone_seconds"})  # whose name says a trouble
 _SKIPPED = frozenset({"programs.pid", "proofs.at", "runs.planned_at"})
-_LONGEST = {"version": 8, "spiders.job": 8, "workers.name": 12}
+_LONGEST = {"spiders.job": 8, "workers.name": 12}
 
 
 def list_lines(part: str, found: Any, words: Words, most: int) -> list[Line]:

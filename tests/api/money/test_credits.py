@@ -14,7 +14,7 @@ from configs.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
-from tests.factories import BOBIGNY, add_checks, change, get, make_room_for_checks, rows
+from tests.factories import BOBIGNY, add_checks, add_desk, change, get, make_room_for_checks, rows
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -22,6 +22,7 @@ WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 @pytest.fixture(autouse=True)
 def _months(till: Till) -> None:
     make_room_for_checks(days=190)
+    add_desk(feasible_seconds=1800)  # it is asked each half hour
 
 
 def watch_but(*holes: tuple[float, float], days: int = 62) -> None:

@@ -17,7 +17,6 @@ from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
-from crawler.scheduling.spider_lease import lease_keys
 from crawler.spiders.custom import CustomSpider
 from deploy.sample_desk_files import desk_entry, prefecture_file
 
@@ -46,21 +45,13 @@ def test_a_lane_is_named_by_its_system_and_found_by_its_name() -> None:
     assert {"custom", "custom-browser", "ants", "prefenligne-browser"} <= set(queue_names())
 
 
-def test_a_browsers_lane_has_few_places_and_much_time_and_memory(settings_env: Callable[..., None]) -> None:
+def test_a_browsers_lane_has_few_places_and_much_time(settings_env: Callable[..., None]) -> None:
     settings_env(
-        BROWSER_PLACES="1", BROWSER_PROCESSES="2", BROWSER_MEMORY_MB="700", SPIDER_MEMORY_MB="300",
+        BROWSER_PLACES="1", BROWSER_PROCESSES="2",
         BROWSER_DEADLINE_SECONDS="45", BROWSER_START_SECONDS="30", CLAIM_MARGIN_SECONDS="5",
     )  # fmt: skip
-    assert (BROWSER.places, BROWSER.processes, BROWSER.memory_mb, BROWSER.hold_seconds) == (1, 2, 1000, 80)
-    assert (
-        CrawlQueue("custom").processes,
-        CrawlQueue("custom").memory_mb,
-        CrawlQueue("custom").hold_seconds,
-    ) == (1, 300, 25)
-    assert lease_keys("custom-browser") == [
-        "crawler:lease:custom-browser:0",
-        "crawler:lease:custom-browser:1",
-    ]
+    assert (BROWSER.places, BROWSER.processes, BROWSER.hold_seconds) == (1, 2, 80)
+    assert (CrawlQueue("custom").processes, CrawlQueue("custom").hold_seconds) == (1, 25)
 
 
 @pytest.mark.usefixtures("two")

@@ -15,7 +15,7 @@ from crawler.spider_processes.registry import SpiderProcess
 
 @pytest.fixture(autouse=True)
 def _ground(redis_server: redis.Redis, settings_env: Callable[..., None]) -> None:
-    settings_env(SEAT_SECONDS="7")
+    settings_env(SPEAKS_SECONDS="7")
 
 
 def told(*all_of_them: SpiderProcess) -> list[SpiderProcess]:
@@ -35,14 +35,14 @@ def known() -> list[SpiderProcess]:
 
 
 def test_what_a_process_says_of_itself_is_read_as_it_was_said() -> None:
-    me = registry.current_process("prefenligne", "job-1", "holder")
-    other = replace(me, name="elsewhere:7", state="serving", running=3, checks=9)
+    me = registry.current_process("prefenligne", "job-1")
+    other = replace(me, name="elsewhere:7", state="ending", running=3, checks=9)
     assert told(me, other) == sorted([me, other], key=lambda each: each.name)
-    assert (me.pid, me.state, me.job) == (os.getpid(), "waiting", "job-1")
+    assert (me.pid, me.state, me.job) == (os.getpid(), "serving", "job-1")
 
 
 def test_it_is_forgotten_when_it_falls_silent(redis_server: redis.Redis) -> None:
-    me = registry.current_process("prefenligne", "", "holder")
+    me = registry.current_process("prefenligne", "")
     told(me)
     assert 0 < redis_server.pttl(f"crawler:process:{me.name}") <= 7000
     redis_server.delete(f"crawler:process:{me.name}")
@@ -51,7 +51,7 @@ def test_it_is_forgotten_when_it_falls_silent(redis_server: redis.Redis) -> None
 
 
 def test_it_takes_back_what_it_said_when_it_ends(redis_server: redis.Redis) -> None:
-    me = registry.current_process("prefenligne", "", "holder")
+    me = registry.current_process("prefenligne", "")
     told(me)
 
     async def end() -> None:

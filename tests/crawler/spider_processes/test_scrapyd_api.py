@@ -11,7 +11,7 @@ import pytest
 from configs.desk import Fetch
 from configs.settings import SettingMissing
 from crawler.scheduling.queues import CrawlQueue
-from crawler.spider_processes.scrapyd_client import Jobs, Scrapyd, ScrapydAway, list_scrapyds
+from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, list_scrapyds
 
 
 class Server(BaseHTTPRequestHandler):
@@ -61,7 +61,7 @@ def test_jobs_that_run_or_wait_are_listed_by_spider_oldest_first(scrapyd: Scrapy
 
     running = [job("2", "ants", "2026-11-20 09:00:01"), job("1", "ants", "2026-11-20 09:00:00")]
     says(running=running, pending=[{"id": "3", "spider": "custom"}], finished=[job("0", "ants", "")])
-    assert scrapyd.jobs() == Jobs({"ants": ["1", "2"], "custom": ["3"]}, frozenset({"0"}))
+    assert scrapyd.jobs() == {"ants": ["1", "2"], "custom": ["3"]}
     basic = "Basic c2NyYXB5ZDpwOnNz"  # scrapyd:p:ss
     assert Server.asked == [("GET", "/listjobs.json", {"project": ["rdvpriority"]}, basic)]
 
@@ -86,7 +86,7 @@ def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
     (job,) = values["jobid"]
     running = [{"id": each, "spider": "custom", "start_time": "2026"} for each in (job, "8")]
     says(running=running, pending=[], finished=[])
-    assert scrapyd.jobs().running == {"custom-browser": [job], "custom": ["8"]}
+    assert scrapyd.jobs() == {"custom-browser": [job], "custom": ["8"]}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_the_keeper_goes_on_while_the_password_is_replaced(
     says(running=[], pending=[], finished=[], jobid="7")
     Server.password = known
     settings_env(SCRAPYD_PASSWORD=keeper)
-    assert list_scrapyds()[0].jobs() == Jobs({})
+    assert list_scrapyds()[0].jobs() == {}
     assert list_scrapyds()[0].schedule(CrawlQueue("ants")) == "7"
 
 

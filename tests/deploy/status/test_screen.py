@@ -53,7 +53,7 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
         ("payments", ["events 1 · oldest 30 s", "differences 1", "left alone 60 s"]),
         ("proofs", ["waiting 3 · oldest 10 min · given up 1 · away since 10 min · refused · full"]),
         ("discovery", ["ended 10 min ago · cut · pages 90 · found 2", f"drifts · {BOBIGNY} · silent · 404"]),
-        ("spiders", ["ants · 01234567 · ending · started 10 min · memory mb 90 · running 1 · checks 400 · version abcdef01"]),
+        ("spiders", ["ants · 01234567 · ending · started 10 min · memory mb 90 · running 1 · checks 400"]),
         ("workers", ["worker-1 · slots · idle · since 10 min · jobs 5 · failed 1"]),
     ],
 )  # fmt: skip

@@ -49,7 +49,7 @@ _LABELS = {
     "runs.runs": "en cours", "share": "débit", "since": "depuis", "started": "lancé depuis", "started_at": "commencé",
     "stopped": "arrêtés", "told_at": "signalée", "troubles": "à voir", "unknown": "événements d’objets inconnus",
     "unmatched": "détections à apparier", "unpictured": "à photographier", "unwatched": "hors surveillance",
-    "version": "version", "waiting": "en route", "waiting_alerts": "alertes en attente", "watched": "vérifiés",
+    "waiting": "en route", "waiting_alerts": "alertes en attente", "watched": "vérifiés",
     "wished_seconds": "souhaité", "workers.jobs": "faits", "worst": "au pire",
 }  # fmt: skip
 _EMPTY = {

@@ -69,6 +69,6 @@ def make_parts() -> dict[str, Any]:
             "last": {"started_at": ago, "ended_at": ago, "cut": True, "pages": 90, "found": 2},
             "drifts": [{"desk": BOBIGNY, "reason": "silent", "detail": "404", "since": ago}],
         },
-        "spiders": [{"system": "ants", "job": "0123456789", "state": "ending", "started": ago, "memory_mb": 90, "running": 1, "checks": 400, "version": "abcdef0123"}],
+        "spiders": [{"system": "ants", "job": "0123456789", "state": "ending", "started": ago, "memory_mb": 90, "running": 1, "checks": 400}],
         "workers": [{"name": "worker-1", "queues": ["slots"], "state": "idle", "since": ago, "jobs": 5, "failed": 1}],
     }  # fmt: skip

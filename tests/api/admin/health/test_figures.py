@@ -208,13 +208,12 @@ def test_spiders_and_workers_say_what_they_do(world: World, redis_server: redis.
         "system": "prefenligne",
         "job": "4bd9",
         "state": "serving",
-        "version": "006b",
         "started": started.isoformat(),
     }
     redis_server.sadd("crawler:processes", "host:17", "host:18")  # the second one is gone
     redis_server.hset("crawler:process:host:17", mapping={**said, "memory": 159, "running": 2, "checks": 71})
     assert [list(each.values()) for each in read_spiders()] == [
-        ["prefenligne", "4bd9", "serving", started, 159, 2, 71, "006b"]
+        ["prefenligne", "4bd9", "serving", started, 159, 2, 71]
     ]
     jobs = queue("critical")
     worker = SimpleWorker([jobs], connection=jobs.connection, name="w")
