@@ -1,1 +1,1 @@
-"""Spider processes: registry, leases, replacement, start back-off, scrapyd client."""
+"""Spider processes: what each says of itself, scrapyd and its client."""

@@ -23,7 +23,6 @@ PERIODS = {
     "FEEDER_SLEEP_SECONDS": "0.5",
     "STOP_GRACE_SECONDS": "1",
     "KEEPER_SECONDS": "1",
-    "KEEPER_LEASE_SECONDS": "3",
     "PLANNER_SECONDS": "1",
     "PROVIDER_TIMEOUT_SECONDS": "3",
     "PROVIDER_SWITCH_SECONDS": "2.8",  # a slow provider takes 2.5
