@@ -8,13 +8,10 @@ import logging
 import os
 import re
 import sys
-import time
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
-from configs.outage_log import OutageLog
 from configs.production_checks import is_near_sentry
 from configs.redaction import remove_personal_data
 from configs.settings import settings
@@ -25,14 +22,10 @@ if TYPE_CHECKING:
     from sentry_sdk import Client
     from sentry_sdk.types import Event
 
-ANSWER_SECONDS = 3.0  # of Sentry; a thread of its own waits
 LAST_SECONDS = 1.0  # for reports that wait when a program ends
 WAITING = 50  # reports, at most; later ones are dropped
-PER_MINUTE = 20  # reports of one process
-LONGEST_PAUSE = timedelta(minutes=5)  # after an answer 429, whatever its Retry-After says
 _SDK = "sentry_sdk"  # its own errors are not reported to it
 _OURS = ["api", "configs", "crawler", "deploy", "notifier"]
-_MOST_ERRORS = 50  # of a chain or a group: the outermost
 _LONGEST = 300  # characters of an error's text
 _READ = 2000  # characters of it that are looked at; what is masked there makes room for more
 _BROKEN_END = re.compile(r"[\d\s().+/-]*\S*\Z")  # the word, or the phone number, that the cut has halved
@@ -58,99 +51,46 @@ def make_report_handlers(program: str) -> list[logging.Handler]:
 
 
 class ErrorReporter(logging.Handler):
-    """Hands log records of errors to a client of this process; a forked child makes a client of its own."""
+    """Hands log records of errors to the client of this process, whose thread sends them."""
 
     def __init__(self, program: str) -> None:
         super().__init__(logging.ERROR)
         self._program = program
         self._client: Client | None = None
-        self._client_pid = 0
-        self._budget = ReportBudget()
+        self._pid = 0  # whose client it is: a fork copies the queue, whose reports its parent sends
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Queue a report; a thread sends it. Over PER_MINUTE, or with WAITING queued, it is dropped."""
-        if record.name.partition(".")[0] == _SDK or not self._budget.take():
+        """Queue a report; with WAITING queued it is dropped, and Sentry says itself when it takes no more."""
+        if record.name.partition(".")[0] == _SDK:
             return
         try:
-            client = self._find_client()
-            client.capture_event(_describe(record, self._program, client.options))
+            if self._client is None or self._pid != os.getpid():
+                self._client, self._pid = _make_client(), os.getpid()
+            self._client.capture_event(_describe(record, self._program, self._client.options))
         except Exception as error:  # noqa: BLE001 -- what cannot be reported must not stop the program
             log.warning("an error cannot be reported", because=type(error).__name__)
 
     def flush(self) -> None:
         """Wait for the reports of this process, LAST_SECONDS at most; `logging` calls it when the program ends."""
-        if self._client and self._client_pid == os.getpid():
+        if self._client and self._pid == os.getpid():
             self._client.flush(timeout=LAST_SECONDS)
-
-    def _find_client(self) -> "Client":
-        """Return this process's client. A fork copies the parent's queue, whose reports the parent sends."""
-        if self._client is None or self._client_pid != os.getpid():
-            self._client, self._client_pid = _make_client(), os.getpid()
-        return self._client
-
-
-class ReportBudget:
-    """How many reports a process may still make: PER_MINUTE, saved up for a minute at most."""
-
-    def __init__(self) -> None:
-        self._left = float(PER_MINUTE)
-        self._at = time.monotonic()
-
-    def take(self) -> bool:
-        """Use up one report; tell whether there was one."""
-        now = time.monotonic()
-        self._left = min(PER_MINUTE, self._left + (now - self._at) * PER_MINUTE / 60)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def _make_client() -> "Client":
+    """Return a client. No integration adds anything to what `build_report` lets through."""
     from importlib.metadata import version  # noqa: PLC0415 -- as the SDK
 
     from sentry_sdk import Client  # noqa: PLC0415 -- not loaded without a DSN
-    from sentry_sdk.transport import HttpTransport  # noqa: PLC0415
 
-    class QuickTransport(HttpTransport):
-        """Sends once, follows no redirects, and logs once when Sentry takes nothing."""
-
-        TIMEOUT = ANSWER_SECONDS  # type: ignore[assignment] # an int there; urllib3 takes both
-        _outage = OutageLog()
-
-        def _request(self, method: str, endpoint_type: Any, body: Any, headers: "Mapping[str, str]") -> Any:
-            url = self._auth.get_api_url(endpoint_type)
-            answer = self._pool.request(method, url, body=body, headers=headers, retries=False)
-            if answer.status < 300 and self._outage.end():  # noqa: PLR2004 -- taken
-                log.warning("error reports are taken again")
-            return answer
-
-        def _update_rate_limits(self, response: Any) -> None:
-            super()._update_rate_limits(response)
-            latest = datetime.now(UTC) + LONGEST_PAUSE
-            self._disabled_until = {each: min(until, latest) for each, until in self._disabled_until.items()}
-
-        def _check_disabled(self, category: str) -> bool:
-            latest = datetime.now(UTC) + LONGEST_PAUSE  # a later one was noted before the clock was set back
-            self._disabled_until = {each: end for each, end in self._disabled_until.items() if end <= latest}
-            return super()._check_disabled(category)
-
-        def on_dropped_event(self, reason: str) -> None:
-            if self._outage.begin(reason):
-                log.warning("error reports are not taken, they are dropped", because=reason)
-
-    dsn = settings().require("sentry_dsn")
     # Without this, HTTP_PROXY would lead a report for this machine elsewhere.
     proxy = "" if is_near_sentry(settings()) else None
     return Client(
-        dsn=dsn, transport=QuickTransport, transport_queue_size=WAITING, shutdown_timeout=LAST_SECONDS,
+        dsn=settings().require("sentry_dsn"), transport_queue_size=WAITING, shutdown_timeout=LAST_SECONDS,
         release=f"rdvpriority@{version('rdvpriority')}", environment=settings().app_env, server_name="",
         before_send=lambda event, _: build_report(event), default_integrations=False,
         auto_enabling_integrations=False, auto_session_tracking=False, send_client_reports=False,
-        include_local_variables=False, include_source_context=False, max_breadcrumbs=0,
-        enable_backpressure_handling=False, in_app_include=_OURS, spotlight=False, debug=False, http_proxy=proxy,
-        https_proxy=proxy,
+        include_local_variables=False, include_source_context=False, max_breadcrumbs=0, in_app_include=_OURS,
+        http_proxy=proxy, https_proxy=proxy,
     )  # fmt: skip
 
 
@@ -189,7 +129,7 @@ def build_report(event: "Event") -> "Event":
     extra = given.get("extra", {})
     report["extra"] = {name: _shorten(extra[name]) for name in _IDENTIFIERS if name in extra}
     if errors := given.get("exception", {}).get("values"):
-        report["exception"] = {"values": [_build_exception(each) for each in errors[-_MOST_ERRORS:]]}
+        report["exception"] = {"values": [_build_exception(each) for each in errors]}
     return cast("Event", report)
 
 
