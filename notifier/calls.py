@@ -5,9 +5,9 @@ for matches of the few alerts that want calls.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
 from api.models.base import new_id
-from api.models.notification import Match, Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.constants import Constant
@@ -77,7 +77,7 @@ class WantedCall:
     user_id: UUID
     contact_id: UUID
     language: str
-    match_id: UUID
+    announcement_id: UUID
     decided_at: datetime
     detection_id: UUID
     desk_id: str
@@ -97,34 +97,19 @@ def plan_calls(session: Session, now: datetime) -> list[UUID]:
     for row in session.execute(_select_wanted(now)):
         if CallHours(*row[8:]).allow(now):
             wanted[row[0]].append(WantedCall(*row[:8]))
-    chosen = [_choose_latest(calls) for calls in list(wanted.values())[:_AT_ONCE]]
-    return _write(session, chosen, now) if chosen else []
-
-
-def _choose_latest(calls: Sequence[WantedCall]) -> list[WantedCall]:
-    """Return the matches of one person that were decided last, at the same time."""
-    latest = max(each.decided_at for each in calls)
-    return [each for each in calls if each.decided_at == latest]
-
-
-def _write(session: Session, calls: Sequence[Sequence[WantedCall]], now: datetime) -> list[UUID]:
-    """Write a call for each person, in two statements; return their ids."""
-    rows = [_build_row(several[0], now) for several in calls]
-    pairs = [
-        {"notification_id": row["id"], "match_id": each.match_id}
-        for row, several in zip(rows, calls, strict=True)
-        for each in several
-    ]
-    session.execute(insert(Notification).values(rows))
-    session.execute(insert(NotificationMatch).values(pairs))
+    latest = (max(calls, key=lambda call: call.decided_at) for calls in wanted.values())
+    rows = [_build_row(call, now) for call in islice(latest, _AT_ONCE)]
+    if rows:
+        session.execute(insert(Notification).values(rows))
     return [row["id"] for row in rows]
 
 
 def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
     key, params = new_id(), {"detection_id": str(call.detection_id), "desk_id": call.desk_id}
     return {
-        "id": key, "user_id": call.user_id, "contact_id": call.contact_id, "channel": Channel.VOICE,
-        "kind": SLOT_CALL, "language": choose_language(SLOT_CALL, call.language), "params": params,
+        "id": key, "user_id": call.user_id, "contact_id": call.contact_id,
+        "announcement_id": call.announcement_id, "channel": Channel.VOICE, "kind": SLOT_CALL,
+        "language": choose_language(SLOT_CALL, call.language), "params": params,
         "priority": Priority.CRITICAL, "dedupe_key": f"call:{key}", "seen_at": call.seen_at,
         "matched_at": call.decided_at, "created_at": now, "next_attempt_at": now,
     }  # fmt: skip
@@ -148,8 +133,8 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
     )
     query = (
         sa.select(
-            Alert.user_id, Contact.id, sa.func.coalesce(Alert.language, User.language), Match.id, Match.decided_at,
-            Detection.id, Detection.desk_id, Detection.seen_at, *_select_hours(),
+            Alert.user_id, Contact.id, sa.func.coalesce(Alert.language, User.language), Match.announcement_id,
+            Match.decided_at, Detection.id, Detection.desk_id, Detection.seen_at, *_select_hours(),
         )
         .select_from(Alert)
         .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at > since))
@@ -169,12 +154,7 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
 
 def _was_called_about() -> sa.Exists:
     row = Notification
-    return sa.exists().where(
-        NotificationMatch.match_id == Match.id,
-        row.id == NotificationMatch.notification_id,
-        row.kind == SLOT_CALL,
-        row.matched_at == Match.decided_at,
-    )
+    return sa.exists().where(row.announcement_id == Match.announcement_id, row.kind == SLOT_CALL)
 
 
 def _was_called(now: datetime) -> sa.Exists:
@@ -233,11 +213,11 @@ def read_hours(session: Session, notification_id: UUID) -> CallHours | None:
     """Return the hours of a call's user; None where no alert of it wants calls any more."""
     its = (
         sa.select(*_select_hours())
-        .select_from(NotificationMatch)
-        .join(Match, Match.id == NotificationMatch.match_id)
+        .select_from(Notification)
+        .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
         .join(User, User.id == Alert.user_id)
-        .where(NotificationMatch.notification_id == notification_id, _wants_calls())
+        .where(Notification.id == notification_id, _wants_calls())
     )
     row = session.execute(its.limit(1)).first()
     return CallHours(*row) if row else None
@@ -245,6 +225,6 @@ def read_hours(session: Session, notification_id: UUID) -> CallHours | None:
 
 def is_answered(session: Session, notification_id: UUID) -> bool:
     """Return whether a match of a call was answered by its user, in whatever way."""
-    its = sa.select(Match.id).join(NotificationMatch, NotificationMatch.match_id == Match.id)
-    found = its.where(NotificationMatch.notification_id == notification_id, _has_answer())
+    its = sa.select(Match.id).join(Notification, Notification.announcement_id == Match.announcement_id)
+    found = its.where(Notification.id == notification_id, _has_answer())
     return session.scalar(found.limit(1)) is not None

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of, session
 from api.models.database_clock import database_clock
-from api.models.notification import MatchSlot, Notification, NotificationMatch, State, is_told
-from api.models.slot_ids import announced_ids
+from api.models.notification import Match, Notification, State, is_told
 from api.models.user import Channel
 from configs.clock import clock
 from configs.logs import set_up_logs
@@ -39,19 +39,16 @@ def letters(given: argparse.Namespace) -> sa.Select[Notification]:
 
 def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
     """Return those of which another message to the same contact tells: desks are re-armed, alerts catch up."""
-    other, its, mine = aliased(Notification), aliased(NotificationMatch), aliased(NotificationMatch)
-    said, slot = aliased(MatchSlot), aliased(MatchSlot)
+    other, its, mine = aliased(Notification), aliased(Match), aliased(Match)
     query = (
         sa.select(Notification.id)
-        .join(mine, mine.notification_id == Notification.id)
-        .join(slot, sa.and_(slot.match_id == mine.match_id, slot.decided_at == Notification.matched_at))
+        .join(mine, mine.announcement_id == Notification.announcement_id)
         .join(other, other.contact_id == Notification.contact_id)
-        .join(its, its.notification_id == other.id)
-        .join(said, sa.and_(said.match_id == its.match_id, said.decided_at == other.matched_at))
+        .join(its, its.announcement_id == other.announcement_id)
         .where(
             other.id != Notification.id,
             other.kind == Notification.kind,
-            announced_ids(said).overlaps(announced_ids(slot)),
+            sa.type_coerce(its.slots, INT8MULTIRANGE()).overlaps(mine.slots),
         )
         .where(is_told(other), is_any_of(Notification.id, [row.id for row in rows]))
     )

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import new_id
-from api.models.notification import Notification, NotificationMatch, State
+from api.models.notification import Notification, is_told
 from api.models.user import Channel
 from notifier.calls import LATE_AFTER
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
@@ -21,8 +21,6 @@ from notifier.message_kinds import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SL
 from notifier.recipients import recipients
 
 _ORDER = (Channel.TELEGRAM, Channel.EMAIL)
-# A message in one of these states tells it, or will.
-_TELLS = (State.PENDING, State.SENDING, State.SENT, State.DELIVERED)
 
 
 def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime) -> None:
@@ -70,34 +68,21 @@ def _copy(opened: Session, row: Notification, values: dict[str, Any], at: dateti
     same = {
         name: getattr(row, name)
         for name in (
-            "user_id", "contact_id", "channel", "kind", "language", "priority", "params", "seen_at", "matched_at"
+            "user_id", "contact_id", "announcement_id", "channel", "kind", "language", "priority", "params", "seen_at",
+            "matched_at",
         )
     }  # fmt: skip
     due = {"id": new_id(), "created_at": now, "next_attempt_at": at}
     made = insert(Notification).values(same | due | values)
-    key = opened.scalar(
-        made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]).returning(Notification.id)
-    )
-    if key:
-        its = sa.select(sa.literal(key, sa.Uuid()), NotificationMatch.match_id).where(
-            NotificationMatch.notification_id == row.id
-        )
-        opened.execute(insert(NotificationMatch).from_select(["notification_id", "match_id"], its))
+    opened.execute(made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]))
 
 
 def _is_told(opened: Session, row: Notification) -> bool:
-    own, link, other = aliased(NotificationMatch), aliased(NotificationMatch), aliased(Notification)
-    query = (
-        sa.select(sa.literal(1))
-        .select_from(own)
-        .join(link, link.match_id == own.match_id)
-        .join(other, other.id == link.notification_id)
-        .where(
-            own.notification_id == row.id,
-            other.channel != Channel.SMS,
-            other.kind == row.kind,
-            other.matched_at == row.matched_at,
-            other.state.in_(_TELLS),
-        )
+    other = aliased(Notification)
+    query = sa.select(other.id).where(
+        other.announcement_id == row.announcement_id,
+        other.channel != Channel.SMS,
+        other.kind == row.kind,
+        is_told(other),
     )
     return opened.scalar(query.limit(1)) is not None

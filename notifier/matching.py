@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import UuidArray, is_any_given
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State, is_told
+from api.models.notification import Match, Notification, State, is_told
 from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import announced_ids, write_ranges
+from api.models.slot_ids import write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
 from notifier.message_kinds import SLOT_DETECTED
@@ -227,21 +227,15 @@ def read_matched(
 
 @lru_cache(maxsize=1)
 def _select_matched() -> sa.Select[*tuple[Any, ...]]:
-    message = sa.join(NotificationMatch, Notification, Notification.id == NotificationMatch.notification_id)
     failed_lately = sa.and_(
         Notification.state.in_((State.FAILED, State.BOUNCED)), Notification.matched_at > _instant("tried")
     )
-    told = (
-        sa.exists()
-        .select_from(message)
-        .where(
-            NotificationMatch.match_id == Match.id,
-            Notification.matched_at == MatchSlot.decided_at,
-            Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
-            sa.or_(is_told(Notification), failed_lately),
-        )
+    told = sa.exists().where(
+        Notification.announcement_id == Match.announcement_id,
+        Notification.kind == SLOT_DETECTED,  # an unanswered call has no effect
+        sa.or_(is_told(Notification), failed_lately),
     )
-    ranges = sa.func.range_agg(announced_ids())
+    ranges = sa.func.range_agg(Match.slots)
     # Alert by alert, through the index of both: joined, each part of a crowd would read the matches of all of it.
     asked = (
         sa.func.unnest(sa.bindparam("alert_ids", type_=UuidArray()))
@@ -259,9 +253,8 @@ def _select_matched() -> sa.Select[*tuple[Any, ...]]:
             sa.cast(ranges.filter(told), sa.Text).label("told"), sa.cast(ranges, sa.Text).label("matched")
         )
         .select_from(Match)
-        .join(MatchSlot, MatchSlot.match_id == Match.id)
         .where(Match.alert_id == asked.c.id, Match.decided_at > oldest - before)
-        .where(announced_ids().overlaps(wanted))
+        .where(sa.type_coerce(Match.slots, INT8MULTIRANGE()).overlaps(wanted))
         .having(sa.func.count() > 0)
         .lateral("matched")
     )

@@ -63,11 +63,8 @@ named AS (
   JOIN detections n ON n.desk_id = c.desk_id AND n.seen_at >= coalesce(before.seen_at, :earliest)
 ),
 touched AS (
-  SELECT DISTINCT m.id, s.decided_at
-  FROM named n
-  JOIN matches m ON m.detection_id = n.id AND m.decided_at > :earliest
-  JOIN match_slots s ON s.match_id = m.id AND s.decided_at > :earliest
-  WHERE coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && n.slots
+  SELECT DISTINCT m.announcement_id
+  FROM named n JOIN matches m ON m.detection_id = n.id AND m.decided_at > :earliest AND m.slots && n.slots
 )
 """
 # All alerts that left as one message have its id.
@@ -76,8 +73,7 @@ _MESSAGES = sa.text(f"""
 SELECT DISTINCT o.id, o.contact_id, o.provider_id, o.user_id, o.language, o.accepted_at,
   o.params ->> 'desk_id' AS desk_id
 FROM touched t
-JOIN notification_matches l ON l.match_id = t.id
-JOIN notifications n ON n.id = l.notification_id AND n.matched_at = t.decided_at
+JOIN notifications n ON n.announcement_id = t.announcement_id
 JOIN notifications o ON o.provider = n.provider AND o.provider_id = n.provider_id AND o.contact_id = n.contact_id
   AND o.kind = n.kind
 WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.accepted_at > :earliest
@@ -99,10 +95,8 @@ WHERE s.desk_id = ANY(CAST(:desk_ids AS text[])) AND (s.gone_at IS NULL OR s.gon
 _WITH_OPEN_SLOT = sa.text("""
 SELECT DISTINCT n.id
 FROM notifications n
-JOIN notification_matches l ON l.notification_id = n.id
-JOIN match_slots s ON s.match_id = l.match_id AND s.decided_at = n.matched_at
-WHERE n.id = ANY(CAST(:ids AS uuid[]))
-  AND coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) && CAST(:open AS int8multirange)
+JOIN matches m ON m.announcement_id = n.announcement_id
+WHERE n.id = ANY(CAST(:ids AS uuid[])) AND m.slots && CAST(:open AS int8multirange)
 """)
 
 # Of the users all of whose alerts on a detection have no slot left.
@@ -113,10 +107,8 @@ gone AS (
   FROM named n
   JOIN matches m ON m.detection_id = n.id
   JOIN alerts a ON a.id = m.alert_id
-  JOIN match_slots s ON s.match_id = m.id
-  CROSS JOIN LATERAL (SELECT coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]'))) AS slots) told
   GROUP BY n.id, a.user_id
-  HAVING bool_or(told.slots && n.slots) AND NOT bool_or(told.slots && CAST(:open AS int8multirange))
+  HAVING bool_or(m.slots && n.slots) AND NOT bool_or(m.slots && CAST(:open AS int8multirange))
 )
 UPDATE notices x SET gone_at = :now FROM gone g
 WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS NULL

@@ -1,4 +1,4 @@
-"""The writer of matches, their slots, a notification per person and contact, and a notice per person."""
+"""The writer of matches, a notification per person and contact, and a notice per person."""
 
 import hashlib
 import json
@@ -33,33 +33,23 @@ from notifier.message_times import Hold, lock_times
 from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
 from notifier.recipients import Recipient
 
-# A match per alert (one that met the detection before keeps its row), its slots, and a notification per contact.
+# A match per alert, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
 # is sent once. What its reader wants later (quiet hours, a digest) has its reason, waits until then, and is in no
 # figure of delays: these are of rows with `committed_at`.
 _WRITE = sa.text(f"""
-WITH wishes AS (
-  SELECT * FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:alert_users AS uuid[]),
-      CAST(:limits_versions AS int[]), CAST(:first_slots AS bigint[]), CAST(:slots AS int8multirange[]))
-    AS w(match_id, alert_id, user_id, limits_version, slot_id, slots)
-),
-upserted_matches AS (
-  INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
-  SELECT match_id, alert_id, CAST(:detection_id AS uuid), limits_version, CAST(:now AS timestamptz) FROM wishes
-  ON CONFLICT (alert_id, detection_id, limits_version) DO UPDATE SET decided_at = excluded.decided_at
-  RETURNING alert_id, id
-),
-inserted_match_slots AS (
-  INSERT INTO match_slots (match_id, slot_id, slots, decided_at)
-  SELECT m.id, w.slot_id, w.slots, CAST(:now AS timestamptz)
-  FROM wishes w JOIN upserted_matches m ON m.alert_id = w.alert_id
-  ON CONFLICT (match_id, slot_id) DO UPDATE SET decided_at = excluded.decided_at, slots = excluded.slots
+WITH inserted_matches AS (
+  INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at, announcement_id, slots)
+  SELECT id, alert_id, CAST(:detection_id AS uuid), limits_version, CAST(:now AS timestamptz), announcement_id, slots
+  FROM unnest(CAST(:match_ids AS uuid[]), CAST(:alert_ids AS uuid[]), CAST(:limits_versions AS int[]),
+      CAST(:alert_announcements AS uuid[]), CAST(:slots AS int8multirange[]))
+    AS w(id, alert_id, limits_version, announcement_id, slots)
 ),
 new_notifications AS (
-  INSERT INTO notifications (id, user_id, contact_id, channel, language, dedupe_key, kind, priority, params,
-    seen_at, committed_at, matched_at, created_at, next_attempt_at,
+  INSERT INTO notifications (id, user_id, contact_id, announcement_id, channel, language, dedupe_key, kind, priority,
+    params, seen_at, committed_at, matched_at, created_at, next_attempt_at,
     held_for, state, attempts, lease_token, lease_until)
-  SELECT id, user_id, contact_id, channel, language, dedupe_key, :kind,
+  SELECT id, user_id, contact_id, announcement_id, channel, language, dedupe_key, :kind,
     CASE WHEN held_for IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
     CAST(:seen_at AS timestamptz),
     CASE WHEN held_for IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
@@ -67,17 +57,13 @@ new_notifications AS (
     CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE coalesce(held_until, CAST(:now AS timestamptz)) END,
     held_for, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
     CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END
-  FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]), CAST(:channel AS text[]),
-      CAST(:language AS text[]), CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]),
-      CAST(:held_until AS timestamptz[]), CAST(:held_for AS text[]))
-    AS n(id, user_id, contact_id, channel, language, dedupe_key, leased, held_until, held_for)
+  FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]),
+      CAST(:announcement_id AS uuid[]), CAST(:channel AS text[]), CAST(:language AS text[]),
+      CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]), CAST(:held_until AS timestamptz[]),
+      CAST(:held_for AS text[]))
+    AS n(id, user_id, contact_id, announcement_id, channel, language, dedupe_key, leased, held_until, held_for)
   ON CONFLICT (dedupe_key) DO NOTHING
-  RETURNING id, user_id
-),
-inserted_notification_matches AS (
-  INSERT INTO notification_matches (notification_id, match_id)
-  SELECT n.id, m.id
-  FROM new_notifications n JOIN wishes w ON w.user_id = n.user_id JOIN upserted_matches m ON m.alert_id = w.alert_id
+  RETURNING id
 ),
 {INSERT_SLOT_NOTICES}
 SELECT id FROM new_notifications
@@ -98,7 +84,8 @@ _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 _OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 _OF_RECIPIENT = (
-    "id", "user_id", "contact_id", "channel", "language", "dedupe_key", "leased", "held_until", "held_for",
+    "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased", "held_until",
+    "held_for",
 )  # fmt: skip
 _OF_ALL = ("kind", "priority", "seen_at", "committed_at")
 
@@ -170,9 +157,11 @@ def write(
     contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
     of_all = _columns_of_all(result, now)
     keys = result.keys(wishes_of, now)
+    announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
         _columns_of_recipient(
             each,
+            announcements[each.user_id],
             wishes_of[each.user_id],
             f"{keys[each.user_id]}:{each.contact_id}",
             holds.get(each.contact_id),
@@ -183,7 +172,8 @@ def write(
     contents = inline.contents if inline else ContentCache()
     notices = _build_notices(session, result, wishes_of, contents)
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
-    new = _write(session, result, rows, of_all, lease | notices.list_parameters())
+    others = lease | notices.list_parameters()
+    new = _write(session, result, announcements, rows, of_all=of_all, others=others)
     slots = {slot.id: slot for slot in result.slots}
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
@@ -194,7 +184,9 @@ def write(
 def _write(
     session: Session,
     result: MatchResult,
+    announcements: Mapping[UUID, UUID],
     rows: Sequence[Mapping[str, Any]],
+    *,
     of_all: Mapping[str, Any],
     others: Mapping[str, Any],
 ) -> set[UUID]:
@@ -204,9 +196,8 @@ def _write(
     arrays: dict[str, Iterable[object]] = {
         "match_ids": (new_id() for _ in wishes),
         "alert_ids": (wish.alert_id for wish in wishes),
-        "alert_users": (wish.user_id for wish in wishes),
+        "alert_announcements": (announcements[wish.user_id] for wish in wishes),
         "limits_versions": (wish.limits_version for wish in wishes),
-        "first_slots": (wish.slots[0] for wish in wishes),
         "slots": (ranges[wish.slots] for wish in wishes),
         **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
     }
@@ -245,13 +236,19 @@ def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
 
 
 def _columns_of_recipient(
-    to: Recipient, wishes: Sequence[WantedSlots], dedupe_key: str, hold: Hold | None, *, leased: bool
+    to: Recipient,
+    announcement_id: UUID,
+    wishes: Sequence[WantedSlots],
+    dedupe_key: str,
+    hold: Hold | None,
+    *,
+    leased: bool,
 ) -> dict[str, Any]:
     """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
     return {
-        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "channel": to.channel,
-        "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key, "leased": leased,
-        "held_until": hold and hold.until, "held_for": hold and hold.held_for,
+        "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
+        "channel": to.channel, "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key,
+        "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip
 
 

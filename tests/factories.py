@@ -17,9 +17,10 @@ from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job_run import JobResult, JobRun
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
+from api.models.slot_ids import write_ranges
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.paging import first_id_at
@@ -179,9 +180,8 @@ def _make_slot(desk_id: str, moment: str, seen_at: datetime, seats: int | None) 
 
 def add_match(alert_id: UUID, detection_id: UUID, slots: list[int]) -> UUID:
     """Write a match of an alert with these slots of a detection."""
-    made = save(Match(alert_id=alert_id, detection_id=detection_id, limits_version=1, decided_at=clock()))
-    save_all(MatchSlot(match_id=made.id, slot_id=slot) for slot in slots)
-    return made.id
+    values = {"limits_version": 1, "decided_at": clock(), "slots": write_ranges(slots)}
+    return save(Match(alert_id=alert_id, detection_id=detection_id, **values)).id
 
 
 def add_message(user_id: UUID | None = None, *matches: UUID, **columns: Any) -> UUID:
@@ -192,9 +192,10 @@ def add_message(user_id: UUID | None = None, *matches: UUID, **columns: Any) -> 
         "state": State.PENDING, "created_at": now, "next_attempt_at": now,
         "address": None if user_id else "x@example.org",
     }  # fmt: skip
-    made = save(Notification(user_id=user_id, **known | columns))
-    save_all(NotificationMatch(notification_id=made.id, match_id=each) for each in matches)
-    return made.id
+    if matches:
+        known["announcement_id"] = get(Match, matches[0]).announcement_id
+        change(Match, Match.id.in_(matches), announcement_id=known["announcement_id"])
+    return save(Notification(user_id=user_id, **known | columns)).id
 
 
 def add_slot_message(

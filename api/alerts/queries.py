@@ -14,8 +14,8 @@ from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limit
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, State
-from api.models.slot_ids import announced_ids, read_ranges
+from api.models.notification import Match, Notification, State
+from api.models.slot_ids import read_ranges
 from api.models.user import Channel
 from api.paging import cut_page
 from api.prefectures.desk_queries import read_watch_states
@@ -76,28 +76,21 @@ def list_sent_messages(session: Session, alert_id: UUID, most: int) -> list[Sent
 
 @cache
 def _select_messages() -> sa.Select[Channel, State, datetime, datetime | None]:
-    its = (
-        sa.select(NotificationMatch.notification_id)
-        .join(Match, NotificationMatch.match_id == Match.id)
-        .where(Match.alert_id == sa.bindparam("alert"))
-    )
+    its = sa.select(Match.announcement_id).where(Match.alert_id == sa.bindparam("alert"))
     columns = (
         Notification.channel, Notification.state, Notification.created_at, Notification.accepted_at
     )  # fmt: skip
-    query = sa.select(*columns).where(Notification.id.in_(its)).order_by(Notification.id.desc())
+    query = sa.select(*columns).where(Notification.announcement_id.in_(its)).order_by(Notification.id.desc())
     return query.limit(sa.bindparam("most", type_=sa.Integer()))
 
 
 def _select_alerts() -> sa.Select[Alert, str | None, int]:
     """Return the query for alerts of `user` with their targets: alert, slots announced as ranges, messages sent."""
-    all_ranges = sa.cast(sa.func.range_agg(announced_ids()), sa.Text)
-    slots = (
-        sa.select(all_ranges).join(Match, MatchSlot.match_id == Match.id).where(Match.alert_id == Alert.id)
-    )
+    all_ranges = sa.cast(sa.func.range_agg(Match.slots), sa.Text)
+    slots = sa.select(all_ranges).where(Match.alert_id == Alert.id)
     sent = (
         sa.select(sa.func.count(Notification.id.distinct()))
-        .join(NotificationMatch, Notification.id == NotificationMatch.notification_id)
-        .join(Match, NotificationMatch.match_id == Match.id)
+        .join(Match, Match.announcement_id == Notification.announcement_id)
         .where(Match.alert_id == Alert.id, Notification.accepted_at.is_not(None))
     )
     query = sa.select(Alert, slots.scalar_subquery().label("slots"), sent.scalar_subquery().label("sent"))

@@ -14,7 +14,7 @@ from api.models.alert import Alert
 from api.models.base import is_any_of, write_array
 from api.models.desk import DeskState, Outage
 from api.models.discovery import is_page_lost
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from configs.clock import clock
 from configs.prefecture import Desk
 
@@ -139,8 +139,7 @@ def _count_sent(
     """Return by alert of how many openings its user was told; one that several channels told counts once."""
     query = (
         sa.select(Match.alert_id, sa.func.count(Match.detection_id.distinct()))
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
-        .join(Notification, Notification.id == NotificationMatch.notification_id)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
         .where(is_any_of(Match.alert_id, alert_ids), Match.decided_at >= since - _WAITED)
         .where(Notification.accepted_at >= since, Notification.accepted_at < until)
         .group_by(Match.alert_id)

@@ -59,20 +59,21 @@ _COUNT_OLD_ENOUGH = _count_answers("answered_at <= :until")
 _COUNT_OF_USER = _count_answers(
     "match_id IN (SELECT m.id FROM matches m JOIN alerts a ON a.id = m.alert_id WHERE a.user_id = :user_id)"
 )
-# Several messages may announce one match: the first that was accepted counts.
+# Several messages may tell of one match: the first that was accepted counts.
 _COUNT_ALERTS = sa.text(f"""
 WITH accepted AS (
-  SELECT k.match_id, min(n.accepted_at) AS at
-  FROM notifications n JOIN notification_matches k ON k.notification_id = n.id
+  SELECT n.announcement_id, min(n.accepted_at) AS at
+  FROM notifications n
   WHERE n.id >= :first AND n.id < :last AND n.kind = 'slot_detected'
     AND n.accepted_at > :since AND n.accepted_at <= :until
-  GROUP BY k.match_id
+  GROUP BY n.announcement_id
 ), changes AS (
   SELECT s.desk_id, a.at, 1 AS alerts, {", ".join(f"0 AS {name}" for name in _VALUES)}
-  FROM accepted a JOIN matches m ON m.id = a.match_id JOIN detections s ON s.id = m.detection_id
+  FROM accepted a JOIN matches m ON m.announcement_id = a.announcement_id
+  JOIN detections s ON s.id = m.detection_id
   WHERE NOT EXISTS (
-    SELECT FROM notification_matches o JOIN notifications e ON e.id = o.notification_id
-    WHERE o.match_id = a.match_id AND e.kind = 'slot_detected' AND e.accepted_at <= :since
+    SELECT FROM notifications e
+    WHERE e.announcement_id = a.announcement_id AND e.kind = 'slot_detected' AND e.accepted_at <= :since
   )
 )
 {_ADD}""")  # noqa: S608 -- our own words

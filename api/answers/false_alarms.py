@@ -27,9 +27,9 @@ _QUIET = _DAY  # after an alarm of a desk, in which other reports raise none
 _CLOCKS_DIFFER = timedelta(minutes=1)
 _KIND = "desk_trouble"
 
-# What was sent or answered before the last reports was about what led to them. A match that is announced again, with
-# other slots, keeps the answer that it had. Where our own checks had seen all its slots go by then, the page rightly
-# showed nothing: the answer says no more than "too late". So it does of slots that were detected again after it.
+# What was sent or answered before the last reports was about what led to them. Where our own checks had seen all its
+# slots go by then, the page rightly showed nothing: the answer says no more than "too late". So it does of slots that
+# were detected again after it.
 _REPORTED = sa.text("""
 SELECT d.desk_id, CAST(count(DISTINCT a.user_id) AS int) AS people, array_agg(DISTINCT d.id) AS detections
 FROM answers r
@@ -43,10 +43,8 @@ WHERE r.value = 'nothing_there' AND r.answered_at > :earliest AND g.at > :since 
       AND i.seen_at >= least(m.decided_at, g.at)
   )
   AND EXISTS (
-    SELECT FROM match_slots k
-    CROSS JOIN LATERAL unnest(coalesce(k.slots, int8multirange(int8range(k.slot_id, k.slot_id, '[]')))) AS span
-    JOIN slots s ON s.id >= lower(span) AND s.id < upper(span)
-    WHERE k.match_id = m.id AND (s.gone_at IS NULL OR s.gone_at > g.at OR s.gone_reason = 'superseded')
+    SELECT FROM unnest(m.slots) AS span JOIN slots s ON s.id >= lower(span) AND s.id < upper(span)
+    WHERE (s.gone_at IS NULL OR s.gone_at > g.at OR s.gone_reason = 'superseded')
       AND NOT EXISTS (
         SELECT FROM detection_slots x JOIN detections e ON e.id = x.detection_id
         WHERE x.slot_id = s.id AND e.seen_at > g.at)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import is_any_of
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class AnnouncedMatch:
     match_id: UUID
     alert_id: UUID
     user_id: UUID  # the alert's owner
-    announced_at: datetime  # for the last time
+    announced_at: datetime
 
 
 def find_matches(session: Session, notification_id: UUID) -> list[UUID]:
@@ -36,9 +36,9 @@ def list_announced(session: Session, notification_id: UUID) -> list[AnnouncedMat
     """
     announced = (
         sa.select(Match.id, Alert.id, Alert.user_id, Match.decided_at)
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
-        .where(is_any_of(NotificationMatch.notification_id, list_together(session, notification_id)))
+        .where(is_any_of(Notification.id, list_together(session, notification_id)))
         .order_by(Alert.id, Match.id)
         .distinct()
     )
@@ -54,8 +54,7 @@ def find_matches_of_alert(session: Session, alert_id: UUID, detection_id: UUID |
     if detection_id:
         return list(session.scalars(mine.where(Match.detection_id == detection_id)))
     was_sent = sa.exists().where(
-        NotificationMatch.match_id == Match.id,
-        Notification.id == NotificationMatch.notification_id,
+        Notification.announcement_id == Match.announcement_id,
         Notification.accepted_at.is_not(None),
     )
     newest = mine.order_by(was_sent.desc(), Match.decided_at.desc(), Match.id.desc())

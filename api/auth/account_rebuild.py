@@ -92,9 +92,10 @@ RULES: Mapping[str, ColumnRules] = {
     "support_requests": ColumnRules(stays="id user_id email message created_at"),
     # They went to the mailbox itself, and count how many it got.
     "notifications": ColumnRules(
-        stays="id user_id contact_id address channel kind language params title text priority dedupe_key state reason"
-        " held_for attempts unknown_attempts lease_token lease_until next_attempt_at provider provider_id cost segments"
-        " receipt_due_at created_at seen_at committed_at matched_at accepted_at delivered_at failed_at"
+        stays="id user_id contact_id announcement_id address channel kind language params title text priority"
+        " dedupe_key state reason held_for attempts unknown_attempts lease_token lease_until next_attempt_at provider"
+        " provider_id cost segments receipt_due_at created_at seen_at committed_at matched_at accepted_at delivered_at"
+        " failed_at"
     ),
 }
 

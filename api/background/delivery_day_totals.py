@@ -22,7 +22,7 @@ _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and 
 # slots of a range would read the whole table, whose order is not asked for: hence ORDER BY and LIMIT.
 _SUM = sa.text("""
 WITH alerts AS MATERIALIZED (
-  SELECT id, channel, accepted_at, matched_at, failed_at, state,
+  SELECT id, channel, accepted_at, announcement_id, failed_at, state,
     state = 'expired' AND attempts > 0 AS tried,
     extract(epoch FROM accepted_at - seen_at) AS seconds
   FROM notifications
@@ -31,15 +31,13 @@ WITH alerts AS MATERIALIZED (
 ), missed AS (
   SELECT a.id FROM alerts a
   WHERE a.accepted_at IS NULL AND a.state = 'failed' AND EXISTS (
-    SELECT FROM notification_matches n
-    JOIN match_slots m ON m.match_id = n.match_id AND m.decided_at = a.matched_at
-    CROSS JOIN LATERAL unnest(coalesce(m.slots, int8multirange(int8range(m.slot_id, m.slot_id, '[]')))) AS r(span)
+    SELECT FROM matches m CROSS JOIN LATERAL unnest(m.slots) AS r(span)
     CROSS JOIN LATERAL (
       SELECT FROM slots s
       WHERE s.id >= lower(r.span) AND s.id < upper(r.span) AND (s.gone_at IS NULL OR s.gone_at > a.failed_at)
       ORDER BY s.id LIMIT 1
     ) open_then
-    WHERE n.notification_id = a.id
+    WHERE m.announcement_id = a.announcement_id
   )
 )
 INSERT INTO delivery_days AS d (day, channel, accepted, p50_seconds, p95_seconds, failed, updated_at)

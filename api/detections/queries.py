@@ -23,9 +23,8 @@ from api.detections.schemas import (
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.base import is_any_given
-from api.models.notification import Match, MatchSlot
+from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.models.slot_ids import announced_ids
 from api.paging import cut_page
 from api.proofs.queries import make_proof_link
 from configs.clock import clock
@@ -198,13 +197,9 @@ def _select_matched(chosen: sa.ColumnElement[bool]) -> sa.CTE:
         sa.select(
             Match.detection_id,
             sa.func.array_agg(Match.alert_id.distinct()).label("alert_ids"),
-            # A match without slots has none; the range of two nulls would be all numbers.
-            sa.func.range_agg(announced_ids(), type_=INT8MULTIRANGE())
-            .filter(MatchSlot.match_id.is_not(None))
-            .label("ranges"),
+            sa.func.range_agg(Match.slots, type_=INT8MULTIRANGE()).label("ranges"),
         )
         .join(Alert, Alert.id == Match.alert_id)
-        .outerjoin(MatchSlot, MatchSlot.match_id == Match.id)
         .where(Alert.user_id == sa.bindparam("user"), chosen)
         .group_by(Match.detection_id)
         .cte("matched")

@@ -22,7 +22,7 @@ from api.models.export import Export
 from api.models.invoice import Invoice
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.stripe_event import PaymentDifference
@@ -65,11 +65,9 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(AlertTarget, ("alert_id",)),
     ExportedTable(Appointment, ("alert_id",)),
     ExportedTable(Match, ("alert_id",)),
-    ExportedTable(MatchSlot, ("match_id",)),
     ExportedTable(MatchAnswer, ("match_id",), ("counted",)),
     ExportedTable(Notification, left_out=("lease_token", "lease_until")),
     ExportedTable(Notice, left_out=("dedupe_key",)),
-    ExportedTable(NotificationMatch, ("notification_id",)),
     ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),
     ExportedTable(Grant),
     ExportedTable(Subscription),

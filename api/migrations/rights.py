@@ -138,9 +138,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "desk_links": {"crawler": _ALL, "reader": _READ},
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
-    "matches": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
+    "matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
     "match_parts": {"notifier": _ALL, "reader": _READ},
-    "match_slots": {"api": _READ, "background": _READ, "notifier": _CHANGE, "reader": _READ},
     "notifications": {
         "api": _ALL,
         "background": _ALL,  # it hands over order confirmations itself, and deletes accounts
@@ -148,7 +147,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": _CHANGE,
         "reader": (  # without addresses and texts
             f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
-            " provider, cost, segments, receipt_due_at, lease_until, held_for)"
+            " provider, cost, segments, receipt_due_at, lease_until, held_for, announcement_id)"
         ),
     },
     "notices": {
@@ -159,7 +158,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "reader": f"SELECT ({_NOTICE})",
         "stream": "SELECT (id, user_id, kind, language, title, body, link, detection_id, created_at, read_at, gone_at)",
     },
-    "notification_matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
     "answers": {
         "api": _CHANGE, "background": "SELECT, UPDATE (counted)", "notifier": _READ, "reader": _READ,
     },

@@ -25,7 +25,7 @@ from api.models.job_run import JobRun
 from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notice import Notice
-from api.models.notification import Match, MatchPart, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, MatchPart, Notification
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -37,8 +37,8 @@ from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchSlot, MatchAnswer, Notification,
-    NotificationMatch, ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
+    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchAnswer, Notification,
+    ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
     ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,

@@ -71,7 +71,12 @@ WISHES = (HeldFor.QUIET_HOURS, HeldFor.DIGEST)  # its reader wants it later
 
 
 class Match(Base):
-    """One alert, in one version of its limits, paired with one detection; decided once."""
+    """One alert, in one version of its limits, paired with one detection; decided once.
+
+    `slots` are the ids of those that it announced, as ranges (api/models/slot_ids.py): "once", expiry and "gone" are
+    decided by them. Matches of one user that were decided together, and the messages that tell of them, have one
+    `announcement_id`.
+    """
 
     __tablename__ = "matches"
 
@@ -80,32 +85,15 @@ class Match(Base):
     detection_id: Mapped[UUID] = mapped_column(sa.ForeignKey("detections.id", ondelete="CASCADE"))
     limits_version: Mapped[int]
     decided_at: Mapped[datetime]
+    announcement_id: Mapped[UUID] = mapped_column(default=new_id)
+    slots: Mapped[str] = mapped_column(INT8MULTIRANGE)
 
     __table_args__ = (
-        sa.UniqueConstraint("alert_id", "detection_id", "limits_version"),
+        sa.Index("ix_matches_alert_id_detection_id", "alert_id", "detection_id"),
         sa.Index("ix_matches_detection_id", "detection_id"),
         sa.Index("ix_matches_alert_id_decided_at", "alert_id", "decided_at"),
+        sa.Index("ix_matches_announcement_id", "announcement_id"),
     )
-
-
-class MatchSlot(Base):
-    """The slots that a match announced at one time. "Once", expiry and "gone" are decided by these rows.
-
-    One row holds any number of slots: `slots` are all ids as ranges (api/models/slot_ids.py), `slot_id` is the first.
-    A row without `slots` announces `slot_id` alone. `decided_at` equals `matched_at` of the notifications with these
-    slots: an alert that catches up meets the same detection again and announces other slots of it then.
-    """
-
-    __tablename__ = "match_slots"
-
-    match_id: Mapped[UUID] = mapped_column(sa.ForeignKey("matches.id", ondelete="CASCADE"), primary_key=True)
-    slot_id: Mapped[int] = mapped_column(
-        sa.BigInteger, sa.ForeignKey("slots.id", ondelete="CASCADE"), primary_key=True
-    )
-    decided_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
-    slots: Mapped[str | None] = mapped_column(INT8MULTIRANGE)
-
-    __table_args__ = (sa.Index("ix_match_slots_slot_id", "slot_id"),)
 
 
 class MatchPart(Base):
@@ -142,6 +130,7 @@ class Notification(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="SET NULL"))
+    announcement_id: Mapped[UUID | None]
     address: Mapped[str | None]
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     kind: Mapped[str]
@@ -177,7 +166,6 @@ class Notification(Base):
     failed_at: Mapped[datetime | None]
 
     contact: Mapped[Contact | None] = relationship()
-    matches: Mapped[list[Match]] = relationship(secondary="notification_matches")
 
     __table_args__ = (
         sa.CheckConstraint(
@@ -214,6 +202,11 @@ class Notification(Base):
             postgresql_where=sa.text("kind = 'slot_detected' AND accepted_at IS NOT NULL"),
         ),
         sa.Index("ix_notifications_contact_id_state", "contact_id", "state"),
+        sa.Index(
+            "ix_notifications_announcement_id",
+            "announcement_id",
+            postgresql_where=sa.text("announcement_id IS NOT NULL"),
+        ),
         sa.Index(
             "ix_notifications_receipt_due_at",
             "receipt_due_at",
@@ -256,16 +249,3 @@ def is_fresh() -> sa.ColumnElement[bool]:
     row = Notification
     is_untried = sa.and_(row.attempts == 0, row.held_for.is_(None), row.reason.is_(None))
     return sa.and_(is_untried, row.next_attempt_at <= row.created_at)
-
-
-class NotificationMatch(Base):
-    """The matches of a notification: one message may announce several."""
-
-    __tablename__ = "notification_matches"
-
-    notification_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("notifications.id", ondelete="CASCADE"), primary_key=True
-    )
-    match_id: Mapped[UUID] = mapped_column(sa.ForeignKey("matches.id", ondelete="CASCADE"), primary_key=True)
-
-    __table_args__ = (sa.Index("ix_notification_matches_match_id", "match_id"),)

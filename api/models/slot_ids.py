@@ -6,13 +6,11 @@ PostgreSQL's `int8multirange` as text, e.g. `{[7,9),[12,13)}` for 7, 8 and 12
 
 import re
 from collections.abc import Iterable
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
-from sqlalchemy.orm.util import AliasedClass
+from sqlalchemy.dialects.postgresql import INT8RANGE
 
-from api.models.notification import MatchSlot
+from api.models.notification import Match
 
 _RANGE = re.compile(r"\[(\d+),(\d+)\)")
 
@@ -33,16 +31,12 @@ def read_ranges(text: str) -> list[range]:
     return [range(int(first), int(end)) for first, end in _RANGE.findall(text)]
 
 
-def announced_ids(row: type[MatchSlot] | AliasedClass[MatchSlot] = MatchSlot) -> sa.ColumnElement[Any]:
-    """Return the multirange of all slots of a row of `match_slots`."""
-    alone = sa.func.int8multirange(sa.func.int8range(row.slot_id, row.slot_id, "[]"))
-    return sa.func.coalesce(row.slots, alone, type_=INT8MULTIRANGE())
-
-
 def select_announced_slots() -> sa.Subquery:
-    """Return a query for every slot that a match announced: `match_id`, `decided_at`, `slot_id`."""
-    span = sa.func.unnest(announced_ids(), type_=INT8RANGE()).label("span")
-    spans = sa.select(MatchSlot.match_id, MatchSlot.decided_at, span).subquery()
+    """Return a query for every slot that a match announced: `match_id`, `announcement_id`, `slot_id`."""
+    span = sa.func.unnest(Match.slots, type_=INT8RANGE()).label("span")
+    spans = sa.select(Match.id, Match.announcement_id, span).subquery()
     last = sa.func.upper(spans.c.span) - 1
     slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())
-    return sa.select(spans.c.match_id, spans.c.decided_at, slot_id.label("slot_id")).subquery()
+    return sa.select(
+        spans.c.id.label("match_id"), spans.c.announcement_id, slot_id.label("slot_id")
+    ).subquery()

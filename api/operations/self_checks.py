@@ -35,10 +35,8 @@ QUERIES = {
         WHERE state IN ('pending', 'sending') AND kind = 'slot_detected'
         AND next_attempt_at BETWEEN :since AND :settled""",
     "an alert told a contact of a slot twice": """
-        SELECT max(n.id::text) FROM notifications n JOIN notification_matches nm ON nm.notification_id = n.id
-        JOIN matches m ON m.id = nm.match_id JOIN match_slots s ON s.match_id = m.id AND s.decided_at = n.matched_at,
-          unnest(coalesce(s.slots, int8multirange(int8range(s.slot_id, s.slot_id, '[]')))) AS span,
-          generate_series(lower(span), upper(span) - 1) AS slot
+        SELECT max(n.id::text) FROM notifications n JOIN matches m ON m.announcement_id = n.announcement_id,
+          unnest(m.slots) AS span, generate_series(lower(span), upper(span) - 1) AS slot
         WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled AND n.contact_id IS NOT NULL
         GROUP BY n.contact_id, m.alert_id, slot HAVING count(DISTINCT n.id) > 1""",
     "a message has no receipt": """

@@ -1,4 +1,4 @@
-"""Slots are dropped once they are gone for SLOTS_KEPT_FOR, with the rows that say who was notified of them."""
+"""Slots are dropped once they are gone for SLOTS_KEPT_FOR; the matches that announced them keep their ids."""
 
 import sqlalchemy as sa
 
@@ -7,16 +7,10 @@ from api.retention import batches
 from configs.clock import clock
 from configs.retention import SLOTS_KEPT_FOR
 
-# Gone slots are found by desk: that is the order of their index. A row of `match_slots` goes with its first slot: it
-# stays, and so does that slot, while another slot of the row is open or younger, for it says that it was announced.
+# Gone slots are found by desk: that is the order of their index.
 _DROP = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(
   SELECT old.id FROM desks d CROSS JOIN LATERAL (
     SELECT s.id FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NOT NULL AND s.gone_at < :before
-      AND NOT EXISTS (
-        SELECT FROM match_slots m CROSS JOIN LATERAL unnest(m.slots) AS r(span)
-        JOIN slots other ON other.id >= lower(r.span) AND other.id < upper(r.span)
-        WHERE m.slot_id = s.id AND (other.gone_at IS NULL OR other.gone_at >= :before)
-      )
     ORDER BY s.gone_at LIMIT :most
   ) old LIMIT :most
 )) RETURNING id

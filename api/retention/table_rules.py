@@ -131,8 +131,7 @@ TABLE_RULES: dict[str, Rule] = {
     "check_days": DroppedByAge(
         "drop_watch_records", lambda: _TEN_YEARS, lambda limit: CheckDay.day < limit.date()
     ),
-    # A slot that was announced together with one that is open for longer stays with it.
-    "slots": DroppedByAge("drop_gone_slots", lambda: SLOTS_KEPT_FOR() + 90 * _DAY, _has_older_slot),
+    "slots": DroppedByAge("drop_gone_slots", SLOTS_KEPT_FOR, _has_older_slot),
     "detections": Kept("one for each opening: the openings of a desk, and what alerts were matched with"),
     "detection_slots": OwnedBy("slots"),
     "discovery_runs": Kept("one a day"),
@@ -141,12 +140,10 @@ TABLE_RULES: dict[str, Rule] = {
     # Messages
     "matches": OwnedBy("alerts"),
     "match_parts": AtMost(100_000, "a crowd's parts until they are matched"),
-    "match_slots": OwnedBy("slots"),
     "notifications": Kept(
         "one for each message until its account is deleted; erase_messages takes the texts"
     ),
     "notices": DroppedByAge("drop_notices", MESSAGES_KEPT_FOR, lambda limit: Notice.id < first_id_at(limit)),
-    "notification_matches": OwnedBy("notifications"),
     "answers": OwnedBy("matches"),
     "answer_figures": _FIGURES,
     "slot_lives": _FIGURES,

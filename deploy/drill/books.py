@@ -14,8 +14,7 @@ _STATES = "SELECT state, count(*) FROM notifications GROUP BY state"
 _TAKEN = "SELECT id FROM notifications WHERE accepted_at IS NOT NULL"
 _TOLD = """
 SELECT u.email, count(DISTINCT s.id) FROM alerts a JOIN users u ON u.id = a.user_id
-JOIN matches m ON m.alert_id = a.id JOIN match_slots t ON t.match_id = m.id
-JOIN slots s ON s.id = t.slot_id OR t.slots @> s.id GROUP BY u.email
+JOIN matches m ON m.alert_id = a.id JOIN slots s ON m.slots @> s.id GROUP BY u.email
 """
 _WELL = {"sent", "delivered"}
 

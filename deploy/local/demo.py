@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from sqlalchemy.orm import Session, selectinload
 
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from api.models.slot import Detection
 from api.models.user import Channel
 from deploy.local.live_feed import format_moment
@@ -28,8 +28,7 @@ def arrival(session: Session, since: datetime) -> Arrival | None:
     """Return the first detection since then whose notifications every channel's provider accepted."""
     query = (
         sa.select(Match.detection_id, Notification)
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
-        .join(Notification, Notification.id == NotificationMatch.notification_id)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
         .join(Detection, Detection.id == Match.detection_id)
         .where(Notification.accepted_at.is_not(None), Detection.seen_at >= since)
         .order_by(Notification.accepted_at)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
-from api.models.notification import Match, NotificationMatch, State
+from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from configs.bot_buttons import shorten_id
 from notifier.channel_base import Choices
@@ -138,11 +138,11 @@ def read_matches(session: Session, notification_ids: Sequence[UUID]) -> list[Ann
     )  # fmt: skip
     query = (
         sa.select(*columns)
-        .join(NotificationMatch, NotificationMatch.match_id == Match.id)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
         .join(Detection, Detection.id == Match.detection_id)
         .outerjoin(MatchAnswer, MatchAnswer.match_id == Match.id)
-        .where(is_any_of(NotificationMatch.notification_id, notification_ids))
+        .where(is_any_of(Notification.id, notification_ids))
         .order_by(Match.alert_id, Match.id)
         .distinct()
     )

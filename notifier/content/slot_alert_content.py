@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from api.models.alert import Alert, Moment
 from api.models.base import is_any_of
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from api.models.slot import Detection, SlotRow
-from api.models.slot_ids import announced_ids, read_ranges
+from api.models.slot_ids import read_ranges
 from configs.signed_links import StopAlerts, write_token
 from notifier.channel_base import Choices
 from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
@@ -222,21 +222,17 @@ def read_announcements(session: Session, ids: Sequence[UUID]) -> dict[UUID, Anno
     return announced
 
 
-def select_announced(ids: Sequence[UUID]) -> sa.Select[Any]:
+def select_announced(ids: Sequence[UUID]) -> sa.Select[*tuple[Any, ...]]:
     """Select by alert of each notification: its id, the detection's, the alert's, its name, whether it waits, slots.
 
-    The slots are an array of multiranges as text, null where none is known.
+    The slots are a multirange as text.
     """
-    slots = (
-        sa.select(sa.func.array_agg(sa.cast(announced_ids(), sa.Text)))
-        .where(MatchSlot.match_id == Match.id, MatchSlot.decided_at == Notification.matched_at)
-        .scalar_subquery()
-    )
     waits = sa.and_(Alert.enabled, Alert.closed_at.is_(None))
     return (
-        sa.select(Notification.id, Match.detection_id, Alert.id, Alert.name, waits, slots)
-        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
-        .join(Match, Match.id == NotificationMatch.match_id)
+        sa.select(
+            Notification.id, Match.detection_id, Alert.id, Alert.name, waits, sa.cast(Match.slots, sa.Text)
+        )
+        .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
         .where(is_any_of(Notification.id, ids))
         .order_by(Alert.id)
@@ -256,5 +252,5 @@ def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]
     return {row[0]: OpenedSlot(*row) for row in rows}
 
 
-def _list_ids(ranges: Iterable[str] | None) -> Iterable[int]:
-    return chain.from_iterable(chain.from_iterable(read_ranges(each)) for each in ranges or ())
+def _list_ids(ranges: str) -> Iterable[int]:
+    return chain.from_iterable(read_ranges(ranges))

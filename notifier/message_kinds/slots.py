@@ -75,14 +75,14 @@ def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Matc
     """Return by notification what it was matched from; nothing where all its alerts are deleted."""
     found = [tuple(row) for row in session.execute(select_announced(ids))]
     detections = read_detections(session, {row[1] for row in found})
-    open_slots = _open_of(session, {ranges for row in found for ranges in row[5] or ()})
+    open_slots = _open_of(session, {row[5] for row in found})
     matched: dict[UUID, MatchedSlots] = {}
     ranges_of: dict[UUID, set[str]] = defaultdict(set)
     for key, detection_id, alert_id, name, waiting, ranges in found:
         mine = matched.setdefault(key, MatchedSlots(detections[detection_id]))
         if waiting:
             mine.stops.append(StopLink(alert_id, name))
-            ranges_of[key] |= set(ranges or ())
+            ranges_of[key].add(ranges)
     together: dict[frozenset[str], list[SlotRow]] = {}
     for key, ranges in ranges_of.items():
         alike = frozenset(ranges)

@@ -126,7 +126,7 @@ def _build(text: str) -> list[dict[str, Any]]:
     [
         "a job failed",
         "0190d2f4-7a1b-7c3d-8e4f-0123456789ab",
-        'relation "match_slots" does not exist',
+        'relation "match_parts" does not exist',
         "evry-courcouronnes_91/titre-sejour-renouvellement",
         "the planner doesn't answer, it's away",
         "SSL error 0x1408F10B after 300 s",

@@ -47,25 +47,23 @@ FILE = prefecture_file(
     ],
 )
 _EMPTY = """
-DELETE FROM notification_matches; DELETE FROM notifications; DELETE FROM match_slots; DELETE FROM matches;
+DELETE FROM notifications; DELETE FROM matches;
 DELETE FROM detection_slots; DELETE FROM detections; DELETE FROM slots; DELETE FROM checks;
 DELETE FROM alert_targets; DELETE FROM alerts; DELETE FROM grants; UPDATE contacts SET enabled = true;
 UPDATE desks SET last_token = 0, last_check_at = NULL, last_proven_at = NULL, whole_at = NULL, coverage = NULL,
   inconclusive = 0
 """
 # One statement, because a look comes after every step: slots with why they are gone, then what was written of them.
-# Alerts that were held back when their detection was matched are no messages: they name no match.
 _LOOK = """
 SELECT 0, s.id, s.desk_id, s.place_key, s.moment, s.gone_reason, NULL::uuid, NULL::uuid, NULL, NULL::uuid, NULL
 FROM slots s
 UNION ALL
-SELECT 1, NULL, NULL, NULL, NULL, NULL, n.id, n.contact_id, n.state, m.alert_id, ms.slot_id
+SELECT 1, NULL, NULL, NULL, NULL, NULL, n.id, n.contact_id, n.state, m.alert_id, told.slot_id
 FROM notifications n
-JOIN notification_matches nm ON nm.notification_id = n.id LEFT JOIN matches m ON m.id = nm.match_id
-LEFT JOIN (
-    SELECT match_id, decided_at, generate_series(lower(span), upper(span) - 1) AS slot_id
-    FROM match_slots, unnest(slots) AS span
-) ms ON ms.match_id = m.id AND ms.decided_at = n.matched_at
+LEFT JOIN matches m ON m.announcement_id = n.announcement_id
+LEFT JOIN LATERAL (
+    SELECT generate_series(lower(span), upper(span) - 1) AS slot_id FROM unnest(m.slots) AS span
+) told ON true
 ORDER BY 1, 2
 """
 

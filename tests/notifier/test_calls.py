@@ -14,7 +14,7 @@ import notifier
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import session
-from api.models.notification import Match, Notification, NotificationMatch, State
+from api.models.notification import Match, Notification, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock, override_clock
@@ -206,13 +206,11 @@ def test_several_people_are_each_called_about_their_own_matches() -> None:
     found = {get(Notification, key).user_id for key in keys}
     assert found == {each.id for each in people}
     with session() as s:
-        links = s.execute(
-            sa.select(NotificationMatch.notification_id, Alert.user_id)
-            .join(Match, Match.id == NotificationMatch.match_id)
-            .join(Alert, Alert.id == Match.alert_id)
-            .where(NotificationMatch.notification_id.in_(keys))
-        ).all()
-    assert {(get(Notification, key).user_id, user) for key, user in links} == {(each, each) for each in found}
+        its = sa.select(Notification.user_id, Alert.user_id).join(
+            Match, Match.announcement_id == Notification.announcement_id
+        )
+        links = s.execute(its.join(Alert, Alert.id == Match.alert_id).where(Notification.id.in_(keys))).all()
+    assert {tuple(each) for each in links} == {(each, each) for each in found}
 
 
 def test_the_sweep_plans_calls(queued: Callable[[str], list[tuple[str, list[Any]]]]) -> None:

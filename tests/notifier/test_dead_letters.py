@@ -134,7 +134,7 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
     main(["replay", str(key)])
     for row in notifications(State.PENDING):
         deliver(str(row.id))
-    assert get(Notification, key).state is State.EXPIRED  # what it spoke of is the other's to tell
+    assert get(Notification, key).state is State.FAILED  # what it spoke of is the other's to tell
     assert len(sandbox.messages("email")) == 1
 
 

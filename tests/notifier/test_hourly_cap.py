@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.base import new_id, session
-from api.models.notification import HeldFor, Notification, NotificationMatch, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
@@ -169,14 +169,9 @@ def copy(key: UUID, times: int) -> list[UUID]:
     made = [new_id() for _ in range(times)]
     with session() as opened:
         row = opened.execute(sa.select(Notification.__table__).where(Notification.id == key)).mappings().one()
-        match_id = opened.scalar(
-            sa.select(NotificationMatch.match_id).where(NotificationMatch.notification_id == key)
-        )
         opened.execute(
             sa.insert(Notification), [{**row, "id": each, "dedupe_key": str(each)} for each in made]
         )
-        joined = [{"notification_id": each, "match_id": match_id} for each in made]
-        opened.execute(sa.insert(NotificationMatch), joined)
     return made
 
 

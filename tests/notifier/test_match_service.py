@@ -8,8 +8,10 @@ import time_machine
 
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.notice import Notice
+from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
+from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -60,9 +62,8 @@ def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
     (decided,) = all_of(Match)
     assert (decided.alert_id, decided.detection_id, decided.limits_version) == (waiting, seen, 1)
     assert told_pairs() == {(waiting, slot) for slot in opened}
-    (joined,) = all_of(NotificationMatch)
-    assert (joined.notification_id, joined.match_id) == (made, decided.id)
     row = get(Notification, made)
+    assert row.announcement_id == decided.announcement_id
     assert (row.user_id, row.contact_id, row.channel) == (who.id, who.contacts[Channel.EMAIL], Channel.EMAIL)
     assert (row.state, row.priority, row.kind) == (State.PENDING, Priority.CRITICAL, "slot_detected")
 
@@ -153,10 +154,8 @@ def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
     thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
     made = matched(detection([thursday, friday]))
     assert len(made) == 3
-    joined = {
-        (each.notification_id, get(Match, each.match_id).alert_id) for each in all_of(NotificationMatch)
-    }
-    assert joined == {(each, wanted) for each in made for wanted in (first, second)}
+    assert {each.alert_id for each in all_of(Match)} == {first, second}
+    assert len({row.announcement_id for row in (*all_of(Match), *notifications())}) == 1
     assert told_pairs() == {
         (first, thursday),
         (second, thursday),
@@ -359,8 +358,8 @@ def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> 
         changed.targets[0].weekdays = None
         changed.limits_version = 2
     assert len(rearm(waiting)) == 1
-    versions = {(get(Match, each.match_id).limits_version, each.slot_id) for each in all_of(MatchSlot)}
-    assert versions == {(1, thursday), (2, friday)}
+    versions = {(each.limits_version, each.slots) for each in all_of(Match)}
+    assert versions == {(1, write_ranges([thursday])), (2, write_ranges([friday]))}
 
 
 def test_a_plan_that_begins_while_a_slot_is_open_entitles_to_it() -> None:
@@ -379,7 +378,7 @@ def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Call
     assert rearm(waiting) == []
 
 
-def test_a_second_telling_by_the_same_detection_keeps_its_match() -> None:
+def test_a_second_telling_by_the_same_detection_is_another_match() -> None:
     who = person()
     waiting = alert(who)
     one, two = slots([MORNING, MORNING + timedelta(hours=1)])
@@ -387,11 +386,8 @@ def test_a_second_telling_by_the_same_detection_keeps_its_match() -> None:
     told(matched(detection([one, two])))
     change(SlotRow, two, gone_at=None, gone_reason=None)
     assert len(rearm(waiting)) == 1
-    assert (len(all_of(Match)), told_pairs(), len(notifications())) == (
-        1,
-        {(waiting, one), (waiting, two)},
-        2,
-    )
+    assert (len(all_of(Match)), len(notifications())) == (2, 2)
+    assert told_pairs() == {(waiting, one), (waiting, two)}
 
 
 def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> None:
@@ -421,4 +417,5 @@ def test_who_can_be_reached_only_later_is_told_then() -> None:
     assert rearm() == []
     change(Contact, who.contacts[Channel.EMAIL], verified_at=clock())
     assert len(rearm()) == 1
-    assert len(all_of(Match)) == 1
+    assert len(all_of(Match)) == 2
+    assert len(all_of(Notice)) == 1

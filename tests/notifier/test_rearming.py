@@ -1,6 +1,5 @@
 """Rounds of re-arming: what they read, what they lock, and how a crowd is notified."""
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +12,7 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import engine, session
-from api.models.notification import Match, MatchSlot, Notification, State
+from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import match_batches, match_service
@@ -115,7 +114,7 @@ def test_a_match_is_a_row_however_many_slots_it_tells_of() -> None:
     waiting = alert(person())
     opened = hours(MANY_SLOTS)
     matched(detection(opened))
-    assert len(all_of(MatchSlot)) == 1
+    assert len(all_of(Match)) == 1
     assert told_pairs() == {(waiting, slot) for slot in opened}
 
 
@@ -222,24 +221,8 @@ def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() 
         sent(made := in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         assert (len(made), len(told_pairs()) > before) == ((0, False) if version == 3 else (1, True))
     assert {slot for _, slot in told_pairs()} == set(opened)
-    with session() as s:
-        sizes = s.scalars(sa.select(sa.cast(MatchSlot.slots, sa.Text))).all()
-    assert len(sizes) == len(set(itertools.chain(sizes)))
-
-
-def test_rows_of_one_slot_each_that_an_older_version_wrote_still_count() -> None:
-    waiting = alert(person())
-    opened = hours(3)
-    (made,) = matched(detection(opened))
-    sent([made])
-    with session() as s:
-        (row,) = s.scalars(sa.select(MatchSlot)).all()
-        row.slots = None
-        s.add_all(
-            MatchSlot(match_id=row.match_id, slot_id=slot, decided_at=row.decided_at) for slot in opened[1:]
-        )
-    assert told_pairs() == {(waiting, slot) for slot in opened}
-    assert in_one_transaction(match_service.match, DESK, clock()) == []
+    sizes = [each.slots for each in all_of(Match)]
+    assert len(sizes) == len(set(sizes))
 
 
 def test_a_part_of_a_crowd_writes_a_row_for_each_match(
@@ -251,4 +234,4 @@ def test_a_part_of_a_crowd_writes_a_row_for_each_match(
     for _, about in queued("many"):
         match_part(*about)
     deliver_queued()
-    assert len(all_of(MatchSlot)) == len(whole.messages("email")) == 3
+    assert len(all_of(Match)) == len(whole.messages("email")) == 3

@@ -26,8 +26,7 @@ TOLD = sa.text("""
 SELECT s.id, count(DISTINCT n.id) FROM slots s
   LEFT JOIN detection_slots d ON d.slot_id = s.id
   LEFT JOIN matches m ON m.detection_id = d.detection_id
-  LEFT JOIN notification_matches nm ON nm.match_id = m.id
-  LEFT JOIN notifications n ON n.id = nm.notification_id AND n.accepted_at IS NOT NULL
+  LEFT JOIN notifications n ON n.announcement_id = m.announcement_id AND n.accepted_at IS NOT NULL
 GROUP BY s.id""")
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.admin.detections.schemas import DetectionDetails, SlotEntry
 from api.admin.watch.queries import build_detections
 from api.errors import not_found
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.proofs.queries import make_proof_link
 
@@ -30,12 +30,8 @@ def read_detection(session: Session, detection_id: UUID) -> DetectionDetails:
         .order_by(SlotRow.moment, SlotRow.id)
         .limit(MOST_SLOTS)
     )
-    about = (
-        sa.select(NotificationMatch.notification_id)
-        .join(Match, Match.id == NotificationMatch.match_id)
-        .where(Match.detection_id == detection_id)
-    )
-    states = sa.select(Notification.state, sa.func.count()).where(Notification.id.in_(about))
+    about = sa.select(Match.announcement_id).where(Match.detection_id == detection_id)
+    states = sa.select(Notification.state, sa.func.count()).where(Notification.announcement_id.in_(about))
     return DetectionDetails(
         entry=entry,
         slots=[SlotEntry.model_validate(each) for each in session.scalars(seen)],

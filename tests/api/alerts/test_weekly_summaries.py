@@ -17,7 +17,7 @@ from api.background import jobs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
-from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.clock import clock
 from configs.outcome import Outcome
@@ -29,7 +29,7 @@ from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from tests.api.messages import read_again
 from tests.api.world import statements
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_desk, add_match, change, rows, save, see
+from tests.factories import BOBIGNY, add_desk, add_match, add_message, change, get, rows, save, see
 from tests.samples import try_first
 
 KIND = "weekly_summary"
@@ -89,17 +89,8 @@ def facts(number: int = 0) -> dict[str, Any]:
 def send(alert: UUID, detection: tuple[UUID, list[int]], at: datetime, *channels: Channel) -> None:
     """Have a slot alert accepted on these channels."""
     key = add_match(alert, *detection)
-    with session() as s:
-        contact = s.scalars(sa.select(Contact)).first()
-        assert contact
-        for channel in channels:
-            row = Notification(
-                user_id=contact.user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
-                dedupe_key=f"{key}{channel}", state=State.SENT, accepted_at=at, next_attempt_at=at,
-            )  # fmt: skip
-            s.add(row)
-            s.flush()
-            s.add(NotificationMatch(notification_id=row.id, match_id=key))
+    for channel in channels:
+        add_message(get(Alert, alert).user_id, key, channel=channel, state=State.SENT, accepted_at=at)
 
 
 def prove(at: datetime = MONDAY, desk: str = BOBIGNY) -> None:

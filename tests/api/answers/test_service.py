@@ -15,13 +15,13 @@ from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.desk import DeskChange
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Match, Notification
 from api.models.user import Contact, Grant, User
 from configs.clock import clock
 from configs.plan import PlanName
 from tests.api.answers.announcing import answer, read_answer
 from tests.clients import People, Person
-from tests.factories import add_alert, announce, change, get, remove, rows, save
+from tests.factories import add_alert, announce, change, get, remove, rows
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HOUR = timedelta(hours=1)
@@ -297,11 +297,11 @@ def test_a_message_names_the_matches_of_all_that_left_with_it(
     announce(robin.id, contact_id=contacts[robin.id], provider_id="one")  # a provider names a batch by one id
     announce(camille.id, **sent | {"provider_id": "two"})
     waiting = announce(camille.id, took=None, contact_id=contacts[camille.id])
-    second = add_alert(camille.id)
-    both = announce(camille.id, second, took=None)
-    save(NotificationMatch(notification_id=both.message, match_id=waiting.match))
+    both = announce(camille.id, add_alert(camille.id), took=None)
+    other = announce(camille.id, took=None).match
+    change(Match, Match.id == other, announcement_id=get(Match, both.match).announcement_id)
     with session() as s:
         assert set(find_matches(s, one.message)) == {one.match, with_it.match}
         assert find_matches(s, waiting.message) == [waiting.match]
-        assert set(find_matches(s, both.message)) == {both.match, waiting.match}
+        assert set(find_matches(s, both.message)) == {both.match, other}
         assert find_matches(s, uuid4()) == []

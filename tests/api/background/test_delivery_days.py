@@ -10,7 +10,7 @@ import time_machine
 from api.background import delivery_day_totals, jobs
 from api.models.base import new_id, session
 from api.models.delivery_day import DeliveryDay
-from api.models.notification import MatchSlot, Notification, State
+from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from configs.clock import clock
@@ -32,7 +32,6 @@ def failed_alert(at: datetime, gone_at: datetime | None) -> None:
     match_id = add_match(add_alert(user_id), detection_id, slots)
     failed_at = at + timedelta(seconds=10)
     add_slot_message(at, None, user_id, match_id, state=State.FAILED, reason="refused", failed_at=failed_at)
-    change(MatchSlot, MatchSlot.match_id == match_id, decided_at=at)
     if gone_at:
         change(SlotRow, SlotRow.id.in_(slots), gone_at=gone_at, gone_reason=GoneReason.TAKEN)
 

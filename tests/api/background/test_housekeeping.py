@@ -14,9 +14,10 @@ from api.background.check_day_totals import sum_old_day
 from api.models.base import engine, session
 from api.models.check import Check
 from api.models.check_day import CheckDay
-from api.models.notification import Match, MatchSlot
+from api.models.notification import Match
 from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
+from api.models.slot_ids import write_ranges
 from api.retention import batches
 from configs.clock import clock
 from tests.clients import People
@@ -113,9 +114,7 @@ def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[
 
     def announce(user_id: UUID, *moments: str) -> tuple[UUID, list[int]]:
         detection_id, slots = see(*moments)
-        match_id = add_match(add_alert(user_id), detection_id, [slots[0]])
-        ranges = ",".join(f"[{each},{each + 1})" for each in slots)
-        change(MatchSlot, MatchSlot.match_id == match_id, slots=f"{{{ranges}}}")
+        add_match(add_alert(user_id), detection_id, slots)
         return detection_id, slots
 
     return announce
@@ -129,7 +128,7 @@ def go(slots: list[int], at: datetime) -> None:
 Announce = Callable[..., tuple[UUID, list[int]]]
 
 
-def test_a_slot_goes_a_year_after_it_was_gone_with_what_announced_it(
+def test_a_slot_goes_a_year_after_it_was_gone_and_what_announced_it_stays(
     announced: Announce, person: People, frozen: time_machine.Traveller
 ) -> None:
     _, slots = announced(person().id, "2026-12-01", "2026-12-02")
@@ -138,22 +137,20 @@ def test_a_slot_goes_a_year_after_it_was_gone_with_what_announced_it(
     assert jobs.drop_gone_slots() == {"dropped": 0}
     frozen.shift(timedelta(seconds=1))
     assert jobs.drop_gone_slots() == {"dropped": 2}
-    assert (rows(SlotRow), rows(DetectionSlot), rows(MatchSlot)) == ([], [], [])
-    assert (len(rows(Detection)), len(rows(Match))) == (1, 1)
+    assert (rows(SlotRow), rows(DetectionSlot)) == ([], [])
+    assert (len(rows(Detection)), [each.slots for each in rows(Match)]) == (1, [write_ranges(slots)])
 
 
 @pytest.mark.rule("3.4")
-def test_a_slot_stays_while_one_that_was_announced_with_it_is_open(
+def test_a_slot_that_is_open_stays_announced_when_one_that_was_announced_with_it_goes(
     announced: Announce, person: People, frozen: time_machine.Traveller
 ) -> None:
-    """Its row says that the other one was announced."""
     _, slots = announced(person().id, "2026-12-01", "open")
     go(slots[:1], clock())
     frozen.shift(500 * DAY)
-    assert jobs.drop_gone_slots() == {"dropped": 0}
-    go(slots[1:], clock())
-    frozen.shift(366 * DAY)
-    assert jobs.drop_gone_slots() == {"dropped": 2}
+    assert jobs.drop_gone_slots() == {"dropped": 1}
+    (match,) = rows(Match)
+    assert match.slots == write_ranges(slots)
 
 
 def test_many_slots_go_in_batches(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> None:

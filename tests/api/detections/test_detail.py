@@ -85,7 +85,8 @@ def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:
                 "WITH more AS (INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)"
                 " SELECT desk_id, 'p'||n, moment, url, opened_at, seen_at FROM slots, generate_series(1, 1) n"
                 " RETURNING id), seen AS (INSERT INTO detection_slots SELECT :detection, id FROM more)"
-                " INSERT INTO match_slots (match_id, slot_id) SELECT m.id, more.id FROM matches m, more"
+                " UPDATE matches SET slots = slots"
+                " + (SELECT range_agg(int8multirange(int8range(id, id, '[]'))) FROM more)"
             ),
             {"detection": detection},
         )

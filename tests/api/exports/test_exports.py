@@ -105,7 +105,6 @@ def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: Peo
         "alerts",
         "alert_targets",
         "matches",
-        "match_slots",
         "answers",
         "payments",
         "payment_events",

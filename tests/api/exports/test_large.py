@@ -9,13 +9,13 @@ import pytest
 
 from api.exports import jobs
 from api.models.base import new_id
-from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
 from configs.object_store import Blobs
 from tests.api.exports.test_exports import ask, download, read
 from tests.clients import Person
-from tests.factories import add_alert, add_match, save_all, see
+from tests.factories import add_alert, add_match, get, save_all, see
 
 NUMBER = 5000
 MOST_SECONDS, MOST_BYTES = 30.0, 100_000_000
@@ -24,18 +24,17 @@ MOST_SECONDS, MOST_BYTES = 30.0, 100_000_000
 def add_notifications(person: Person) -> None:
     """Write messages as alerts leave them, each with its match."""
     detection, slots = see("2099-01-05T09:00:00+01:00")
-    matched = add_match(add_alert(person.id), detection, slots)
+    announced = get(Match, add_match(add_alert(person.id), detection, slots)).announcement_id
     now = clock()
     ids = [new_id() for _ in range(NUMBER)]
     save_all(
         Notification(
-            id=each, user_id=person.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
+            id=each, user_id=person.id, announcement_id=announced, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
             params={"detection": str(detection), "slots": slots}, dedupe_key=f"slot:{each}", state=State.SENT,
             accepted_at=now - timedelta(minutes=1), next_attempt_at=now,
         )
         for each in ids
     )  # fmt: skip
-    save_all(NotificationMatch(notification_id=each, match_id=matched) for each in ids)
 
 
 def test_an_export_of_5000_notifications_takes_little_time_and_memory(camille: Person, blobs: Blobs) -> None:

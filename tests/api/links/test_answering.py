@@ -12,7 +12,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from api.models.base import session
-from api.models.notification import Match, NotificationMatch
+from api.models.notification import Match
 from api.models.user import User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -37,7 +37,7 @@ def announce_to_two(owner: UUID) -> Announcement:
     told, second = announce(owner), add_alert(owner)
     other = announce(owner, second)
     with session() as s:
-        s.add(NotificationMatch(notification_id=told.message, match_id=other.match))
+        s.get_one(Match, other.match).announcement_id = s.get_one(Match, told.match).announcement_id
         for each, name in ((told.alert, "Maman <3"), (second, "Papa")):
             s.get_one(Alert, each).name = name
     return told

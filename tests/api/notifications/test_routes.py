@@ -8,12 +8,12 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.models.base import new_id
-from api.models.notification import Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.user import Channel, User
 from configs.clock import clock
 from configs.retention import MESSAGES_KEPT_FOR
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, save, see
+from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, see
 
 TITLE, TEXT = "Créneau détecté – Seine-Saint-Denis (93)", "1 créneau, mardi 1er décembre 2026.\nArrêter : […]"
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
@@ -46,8 +46,8 @@ def announce(person: Person | User, *moments: str) -> UUID:
     detection, slots = see(*moments)
     match_id = add_match(add_alert(person.id), detection, slots)
     key = write(person, "slot_detected", detection_id=str(detection), desk_id=BOBIGNY, code="secret")
-    save(NotificationMatch(notification_id=key, match_id=match_id))
-    change(Notification, Notification.id == key, title=TITLE, text=TEXT)
+    announced = get(Match, match_id).announcement_id
+    change(Notification, Notification.id == key, announcement_id=announced, title=TITLE, text=TEXT)
     return key
 
 

@@ -63,10 +63,9 @@ FAULTS = {
     "a message does not leave": [message("slot_detected", "'pending', NULL"), _GRANT],
     "an alert told a contact of a slot twice": [
         _GRANT,
-        "INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at) VALUES (:id, :id, :id, 1, :at)",
-        "INSERT INTO match_slots (match_id, slot_id, decided_at, slots) VALUES (:id, 3, :at, '{[3,5)}')",
+        "INSERT INTO matches SELECT :id, :id, :id, 1, CAST(:at AS timestamptz), :id, CAST('{[3,5)}' AS int8multirange)",
         *[message("slot_detected")] * 2,
-        "INSERT INTO notification_matches (notification_id, match_id) SELECT id, :id FROM notifications",
+        "UPDATE notifications SET announcement_id = :id",
     ],
     "a message has no receipt": [message("welcome", receipt="CAST(:at AS timestamptz)")],
     "somebody without a plan was told of a slot": [message("slot_detected")],

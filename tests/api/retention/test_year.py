@@ -21,7 +21,7 @@ from api.models.incident import Incident
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from api.models.login import EndedBecause, Login, PendingRegistration
 from api.models.notice import Notice
-from api.models.notification import MatchSlot, NotificationMatch, State
+from api.models.notification import State
 from api.models.partitions import make_partitions
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import GoneReason, SlotRow
@@ -39,7 +39,7 @@ DAY = timedelta(days=1)
 CHECKS, SLOTS = 24, 4  # of a day
 # What a day of this load leaves for good: its rules say why (api/retention/table_rules.py).
 GROWTH = {
-    "detections": 1, "matches": 1, "notifications": 1, "notification_matches": 1,
+    "detections": 1, "matches": 1, "notifications": 1,
     "check_days": 1, "outages": 1, "delivery_days": 1, "delivery_figures": 4,
 }  # fmt: skip
 MONTHLY = {"slot_lives", "answer_figures"}  # some rows a month
@@ -66,19 +66,12 @@ class World:
         """Write what a day leaves."""
         begins = datetime.combine(clock().date(), time(), UTC)
         detection_id, slots = see(*(f"2099-01-{number + 1:02}" for number in range(SLOTS)), at=begins)
-        match_id = add_match(self._alert, detection_id, slots[:1])
-        message_id = add_slot_message(
-            begins, user_id=self._user, state=State.DELIVERED, delivered_at=begins, provider="sendgrid"
-        )
+        match_id = add_match(self._alert, detection_id, slots)
+        ended = {"state": State.DELIVERED, "delivered_at": begins, "provider": "sendgrid"}
+        add_slot_message(begins, 1, self._user, match_id, **ended)
         gone = {"gone_at": begins + timedelta(hours=1), "gone_reason": GoneReason.TAKEN}
         with session() as s:
             s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slots)).values(gone))
-            s.execute(
-                sa.update(MatchSlot)
-                .values(slots=f"{{[{slots[0]},{slots[-1] + 1})}}")
-                .where(MatchSlot.match_id == match_id)
-            )
-            s.add(NotificationMatch(notification_id=message_id, match_id=match_id))
             s.add_all(self._list_rows(begins))
 
     def _list_rows(self, at: datetime) -> Iterable[Any]:

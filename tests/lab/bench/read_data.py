@@ -47,18 +47,14 @@ CREATE TEMP TABLE wanted ON COMMIT DROP AS
 INSERT INTO wanted SELECT gen_random_uuid(), a.id, a.user_id, n * (:detections / 5000)
   FROM alerts a JOIN users u ON u.id = a.user_id, generate_series(1, 5000) n
   WHERE u.email = :busy AND a.closed_at IS NULL;
-INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
-  SELECT id, alert_id, pg_temp.detection_id(slot_id), 1, now() FROM wanted ON CONFLICT DO NOTHING;
-INSERT INTO match_slots (match_id, slot_id, slots)
-  SELECT m.id, w.slot_id, int8multirange(int8range(w.slot_id, w.slot_id, '[]'))
-  FROM matches m JOIN wanted w ON w.id = m.id;
-INSERT INTO notifications (id, user_id, channel, kind, priority, dedupe_key, state, next_attempt_at,
+INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at, announcement_id, slots)
+  SELECT id, alert_id, pg_temp.detection_id(slot_id), 1, now(), id, int8multirange(int8range(slot_id, slot_id, '[]'))
+  FROM wanted;
+INSERT INTO notifications (id, user_id, announcement_id, channel, kind, priority, dedupe_key, state, next_attempt_at,
     accepted_at, title, text)
-  SELECT w.id, w.user_id, 'email', 'slot_detected', 'critical', w.id::text, 'sent', now(), now(),
+  SELECT id, user_id, id, 'email', 'slot_detected', 'critical', id::text, 'sent', now(), now(),
     'Créneau détecté – Essonne (91)', repeat('1 créneau ouvert, réserver maintenant. ', 40)
-  FROM matches m JOIN wanted w ON w.id = m.id;
-INSERT INTO notification_matches (notification_id, match_id)
-  SELECT w.id, w.id FROM matches m JOIN wanted w ON w.id = m.id;
+  FROM wanted;
 """
 
 

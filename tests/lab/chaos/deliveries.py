@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from api.models.notification import Match, Notification, NotificationMatch
+from api.models.notification import Notification
 from api.models.slot import SlotRow
 from api.models.slot_ids import select_announced_slots
 from api.models.user import Contact
@@ -67,12 +67,7 @@ def _slots_by_notification(engine: sa.Engine, journal: OpeningJournal) -> dict[s
     told_of = select_announced_slots()
     query = (
         sa.select(Notification.id, *slot)
-        .join(NotificationMatch, NotificationMatch.notification_id == Notification.id)
-        .join(Match, Match.id == NotificationMatch.match_id)
-        .join(
-            told_of,
-            sa.and_(told_of.c.match_id == Match.id, told_of.c.decided_at == Notification.matched_at),
-        )
+        .join(told_of, told_of.c.announcement_id == Notification.announcement_id)
         .join(SlotRow, SlotRow.id == told_of.c.slot_id)
     )
     told: dict[str, set[DeliverySight]] = defaultdict(set)
@@ -88,9 +83,8 @@ def described(engine: sa.Engine, slot: Slot, address: str) -> str:
     query = sa.text("""
         SELECT s.opened_at, s.gone_at, d.seen_at, d.matched_at, n.state, n.reason, n.attempts, n.accepted_at
         FROM slots s LEFT JOIN detection_slots ds ON ds.slot_id = s.id LEFT JOIN detections d ON d.id = ds.detection_id
-        LEFT JOIN match_slots ms ON ms.slot_id = s.id OR s.id <@ ms.slots
-        LEFT JOIN notification_matches nm ON nm.match_id = ms.match_id
-        LEFT JOIN notifications n ON n.id = nm.notification_id
+        LEFT JOIN matches m ON s.id <@ m.slots
+        LEFT JOIN notifications n ON n.announcement_id = m.announcement_id
           AND n.contact_id = ANY(:contacts)
         WHERE s.desk_id = :desk AND s.starts_at = :instant ORDER BY n.id IS NULL, n.created_at
     """)

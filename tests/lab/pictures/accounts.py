@@ -14,8 +14,9 @@ from api.models.appointment import Appointment
 from api.models.base import new_id, session
 from api.models.contact_lookup import claim_address
 from api.models.desk import DeskState, DeskStatus
-from api.models.notification import Match, MatchSlot, Notification, NotificationMatch, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import DetectionSlot
+from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.clock import clock
 from configs.plan import PlanName
@@ -137,26 +138,21 @@ def _find_slots(user_id: UUID, alert_id: UUID) -> None:
 
 
 def _announce(s: Session, user_id: UUID, alert_id: UUID, opening: Opening) -> None:
-    decided = {"limits_version": 1, "decided_at": opening.at}
-    match = Match(id=new_id(), alert_id=alert_id, detection_id=opening.detection_id, **decided)
-    s.add(match)
-    s.flush()
     found = sa.select(DetectionSlot.slot_id).where(DetectionSlot.detection_id == opening.detection_id)
-    s.add_all(MatchSlot(match_id=match.id, slot_id=each, decided_at=opening.at) for each in s.scalars(found))
-    for channel in Channel:
-        message = _build_message(user_id, channel, opening)
-        s.add(message)
-        s.flush()
-        s.add(NotificationMatch(notification_id=message.id, match_id=match.id))
+    key = new_id()
+    decided = {"limits_version": 1, "decided_at": opening.at, "slots": write_ranges(s.scalars(found))}
+    s.add(Match(alert_id=alert_id, detection_id=opening.detection_id, announcement_id=key, **decided))
+    s.add_all(_build_message(user_id, channel, opening, key) for channel in Channel)
 
 
-def _build_message(user_id: UUID, channel: Channel, opening: Opening) -> Notification:
+def _build_message(user_id: UUID, channel: Channel, opening: Opening, announcement_id: UUID) -> Notification:
     is_lost = channel is Channel.SMS and opening.count == 1
     place = prefectures()[opening.desk.prefecture_id]
     state = State.FAILED if is_lost else State.SENT if channel is Channel.TELEGRAM else State.DELIVERED
     return Notification(
-        id=new_id(), user_id=user_id, channel=channel, kind="slot_detected", priority=Priority.CRITICAL,
-        dedupe_key=f"screenshots:{channel}:{opening.detection_id}", state=state, next_attempt_at=opening.at, created_at=opening.at, accepted_at=None if is_lost else opening.at,
+        user_id=user_id, announcement_id=announcement_id, channel=channel, kind="slot_detected",
+        priority=Priority.CRITICAL, dedupe_key=f"screenshots:{channel}:{opening.detection_id}", state=state,
+        next_attempt_at=opening.at, created_at=opening.at, accepted_at=None if is_lost else opening.at,
         failed_at=opening.at if is_lost else None, reason="the provider refused it" if is_lost else None,
         title=f"Créneau détecté – {place.name} ({place.department})",
         text=f"Créneaux ouverts : {opening.count}\n\nRéserver maintenant : {opening.desk.url}\n\nArrêter : […]",

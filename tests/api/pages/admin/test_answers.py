@@ -65,8 +65,8 @@ def test_ten_thousand_reports_and_many_desks_have_pages(admin: Browser) -> None:
         s.execute(
             sa.text("""
             WITH made AS (
-              INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at)
-              SELECT gen_random_uuid(), alert_id, detection_id, 1 + n, decided_at
+              INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at, announcement_id, slots)
+              SELECT gen_random_uuid(), alert_id, detection_id, 1 + n, decided_at, announcement_id, slots
               FROM matches, generate_series(1, 9999) n RETURNING id
             ) INSERT INTO answers (match_id, value, answered_at, via)
               SELECT id, 'nothing_there', now() - interval '1 hour', 'email' FROM made""")
