@@ -93,7 +93,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-_HOME = "Europe/Paris"
+HOME_ZONE = "Europe/Paris"
 # What is left after blanks around it were removed: at least one letter, no control character.
 _ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
 Text = Annotated[
@@ -119,7 +119,7 @@ def zone_or_home(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
-        return ZoneInfo(_HOME)
+        return ZoneInfo(HOME_ZONE)
 
 
 class Desk(Strict):

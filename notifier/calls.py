@@ -22,9 +22,10 @@ from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.constants import Constant
-from configs.desk import zone_or_home
+from configs.desk import HOME_ZONE, zone_or_home
 from configs.plan import plans
 from configs.settings import settings
+from notifier.content.desk_location import location_of
 from notifier.content.messages import choose_language
 from notifier.message_kinds import SLOT_CALL
 from notifier.message_times import read_times, select_times
@@ -45,24 +46,30 @@ _AT_ONCE = 500  # people in one round; the others are planned in the next
 
 @dataclass(frozen=True, slots=True)
 class CallHours:
-    """When a user may be called."""
+    """When a user may be called about a desk."""
 
     begins: time
     ends: time
     zone: str
+    desk_id: str
+    prefecture_id: str
     times: Any  # as `select_times` has them
 
     def allow(self, at: datetime) -> bool:
         """Return whether a call may be made: within the hours of calls, and not in quiet hours that slot alerts keep.
 
-        The hours are those that a clock on the wall shows, also in a night in which it is set.
+        Who never chose a zone may live where the desk is: the hours are kept there, too.
         """
-        shown = at.astimezone(zone_or_home(self.zone)).time()
+        zones = [zone_or_home(self.zone)]
+        if self.zone == HOME_ZONE:
+            zones.append(location_of(self.desk_id, self.prefecture_id).zone)
+        return all(self._are_on(at.astimezone(zone).time()) for zone in zones) and not self.are_quiet(at)
+
+    def _are_on(self, shown: time) -> bool:
+        """Return whether it is within the hours by a clock on the wall, also in a night in which it is set."""
         if self.begins < self.ends:
-            is_within = self.begins <= shown < self.ends
-        else:
-            is_within = shown >= self.begins or shown < self.ends
-        return is_within and not self.are_quiet(at)
+            return self.begins <= shown < self.ends
+        return shown >= self.begins or shown < self.ends
 
     def are_quiet(self, at: datetime) -> bool:
         """Return whether it is in quiet hours that slot alerts keep."""
@@ -194,8 +201,10 @@ def _rang(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _select_hours() -> tuple[Any, ...]:
-    """Return the columns of CallHours, in a query for alerts and their users."""
-    return User.calls_from, User.calls_until, User.time_zone, select_times()
+    """Return the columns of CallHours, in a query for alerts, their users and detections."""
+    return (
+        User.calls_from, User.calls_until, User.time_zone, Detection.desk_id, Detection.prefecture_id, select_times()
+    )  # fmt: skip
 
 
 def _wants_calls() -> sa.ColumnElement[bool]:
@@ -215,6 +224,7 @@ def read_hours(session: Session, notification_id: UUID) -> CallHours | None:
         sa.select(*_select_hours())
         .select_from(Notification)
         .join(Match, Match.announcement_id == Notification.announcement_id)
+        .join(Detection, Detection.id == Match.detection_id)
         .join(Alert, Alert.id == Match.alert_id)
         .join(User, User.id == Alert.user_id)
         .where(Notification.id == notification_id, _wants_calls())

@@ -8,11 +8,10 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, get_timezone_location
 
-from configs.desk import reveals_health, zone_of
+from configs.desk import HOME_ZONE, reveals_health, zone_of
 from configs.languages import FRENCH
 from configs.prefecture import desks, prefectures
 
-_HOME = "Europe/Paris"
 _UNNAMED = "Guichet de la préfecture"
 
 
@@ -29,7 +28,7 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     """Return where a desk is; what the files do not know any more is read off the id (`bobigny_93`)."""
     desk, prefecture = desks().get(desk_id), prefectures().get(prefecture_id)
     chef_lieu, _, department = prefecture_id.partition("_")
-    zone = desk.time_zone if desk else prefecture.time_zone if prefecture else _HOME
+    zone = desk.time_zone if desk else prefecture.time_zone if prefecture else HOME_ZONE
     if prefecture is None:
         return DeskLocation(chef_lieu.title(), department.upper(), zone_of(zone))
     return DeskLocation(prefecture.name, prefecture.department, zone_of(zone))
@@ -87,7 +86,9 @@ def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Return what the texts on unwatched desks are filled with; `where` is None for desks of several prefectures."""
     found = desk_infos(params["desks"])
     homes = sorted({spot.where for spot in found})
-    zone = next((desks()[desk_id].zone for desk_id in params["desks"] if desk_id in desks()), zone_of(_HOME))
+    zone = next(
+        (desks()[desk_id].zone for desk_id in params["desks"] if desk_id in desks()), zone_of(HOME_ZONE)
+    )
     return {
         "reason": params["reason"],
         "spots": found,
@@ -99,9 +100,9 @@ def outage_values(params: Mapping[str, Any], language: str) -> dict[str, Any]:
 
 def write_home_moment(at: str, language: str) -> tuple[str, str]:
     """Return in words the day and the hour of an instant, as operators' clocks say."""
-    return write_moment(at, zone_of(_HOME), language)
+    return write_moment(at, zone_of(HOME_ZONE), language)
 
 
 def since_at_home(at: str, language: str) -> dict[str, str]:
     """Return in words when something began, as operators' clocks say."""
-    return since_values(at, zone_of(_HOME), language)
+    return since_values(at, zone_of(HOME_ZONE), language)

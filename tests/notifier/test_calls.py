@@ -167,6 +167,38 @@ def test_hours_are_of_the_users_own_zone() -> None:
         assert len(planned()) == 1, "it is 15:00 there"
 
 
+@pytest.mark.parametrize(
+    ("hour", "zone", "rings"),
+    [(8, None, False), (13, None, True), (21, None, True), (23, None, False), (8, "Europe/Brussels", True)],
+)
+def test_who_never_chose_a_zone_is_called_in_the_hours_of_the_desk_overseas_too(
+    whole: Any, frozen: time_machine.Traveller, hour: int, zone: str | None, *, rings: bool
+) -> None:
+    frozen.move_to(NOON.replace(hour=hour - 1, minute=5))  # in Paris; in Guadeloupe five hours less
+    who, desk = person(channels=(Channel.SMS,)), "basse-terre_971/titre-sejour"
+    if zone:
+        change(User, who.id, time_zone=zone)
+    alert(who, {"desk_id": desk}, **CALLED)
+    matched(detection(desk_id=desk, prefecture_id="basse-terre_971"))
+    Sweep().turn()
+    deliver(*(str(row.id) for row in calls()))
+    assert bool(whole.messages("voice")) is rings
+
+
+def test_a_call_overseas_that_waited_until_the_night_there_is_not_made(
+    whole: Any, frozen: time_machine.Traveller
+) -> None:
+    frozen.move_to(NOON)
+    desk = "saint-denis_974/titre-sejour"  # in Paris and three hours
+    alert(person(channels=(Channel.SMS,)), {"desk_id": desk}, **CALLED)
+    matched(detection(desk_id=desk, prefecture_id="saint-denis_974"))
+    (key,) = planned()
+    frozen.move_to(NOON.replace(hour=18))
+    deliver(str(key))
+    assert get(Notification, key).reason == "outside the hours of calls"
+    assert whole.messages("voice") == []
+
+
 def test_quiet_hours_that_slot_alerts_keep_are_kept_by_calls() -> None:
     with override_clock(lambda: NOON):
         who = callee()
