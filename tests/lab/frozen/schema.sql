@@ -256,12 +256,9 @@ CREATE TABLE public.alerts (
     consent jsonb,
     consented_at timestamp with time zone,
     voice_enabled boolean DEFAULT false NOT NULL,
-    voice_from time without time zone DEFAULT '08:00:00'::time without time zone NOT NULL,
-    voice_to time without time zone DEFAULT '22:00:00'::time without time zone NOT NULL,
     CONSTRAINT ck_alerts_awaits_paused CHECK ((NOT (awaits_watch AND enabled))),
     CONSTRAINT ck_alerts_closed_because CHECK (((closed_because)::text = ANY ((ARRAY['deleted'::character varying, 'stopped'::character varying, 'found'::character varying])::text[]))),
-    CONSTRAINT ck_alerts_closed_with_reason CHECK (((closed_at IS NULL) = (closed_because IS NULL))),
-    CONSTRAINT ck_alerts_voice_hours CHECK ((voice_from <> voice_to))
+    CONSTRAINT ck_alerts_closed_with_reason CHECK (((closed_at IS NULL) = (closed_because IS NULL)))
 );
 --
 -- Name: answer_figures; Type: TABLE; Schema: public; Owner: -
@@ -754,7 +751,6 @@ CREATE TABLE public.contacts (
     consent jsonb,
     consented_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    alert_budget_full_at timestamp with time zone,
     new_address text,
     stopped_groups text[] DEFAULT '{}'::text[] NOT NULL,
     summary_since timestamp with time zone,
@@ -1041,13 +1037,6 @@ CREATE TABLE public.former_customers (
     CONSTRAINT ck_former_customers_length CHECK ((length(customer) <= 255))
 );
 --
--- Name: gone_cursors; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.gone_cursors (
-    desk_id text NOT NULL,
-    until timestamp with time zone NOT NULL
-);
---
 -- Name: grants; Type: TABLE; Schema: public; Owner: -
 --
 CREATE TABLE public.grants (
@@ -1265,8 +1254,6 @@ CREATE TABLE public.notifications (
     lease_token uuid,
     lease_until timestamp with time zone,
     next_attempt_at timestamp with time zone NOT NULL,
-    next_nudge_at timestamp with time zone NOT NULL,
-    nudges integer DEFAULT 0 NOT NULL,
     provider text,
     provider_id text,
     cost numeric(8,5),
@@ -1281,15 +1268,18 @@ CREATE TABLE public.notifications (
     address text,
     receipt_due_at timestamp with time zone,
     segments smallint,
-    price_due_at timestamp with time zone,
+    held_for character varying(24),
+    title text,
+    text text,
     CONSTRAINT ck_notifications_accepted CHECK ((((state)::text <> ALL ((ARRAY['sent'::character varying, 'delivered'::character varying, 'no_receipt'::character varying])::text[])) OR (accepted_at IS NOT NULL))),
     CONSTRAINT ck_notifications_attempts CHECK ((attempts >= 0)),
     CONSTRAINT ck_notifications_channel CHECK (((channel)::text = ANY ((ARRAY['email'::character varying, 'sms'::character varying, 'telegram'::character varying, 'voice'::character varying, 'push'::character varying])::text[]))),
     CONSTRAINT ck_notifications_ended CHECK ((((state)::text <> ALL ((ARRAY['failed'::character varying, 'expired'::character varying, 'skipped'::character varying])::text[])) OR (failed_at IS NOT NULL))),
+    CONSTRAINT ck_notifications_held_for CHECK (((held_for)::text = ANY ((ARRAY['quiet_hours'::character varying, 'digest'::character varying, 'hourly_cap'::character varying, 'slots'::character varying])::text[]))),
     CONSTRAINT ck_notifications_lease CHECK ((((state)::text = 'sending'::text) = ((lease_token IS NOT NULL) AND (lease_until IS NOT NULL)))),
     CONSTRAINT ck_notifications_priority CHECK (((priority)::text = ANY ((ARRAY['critical'::character varying, 'immediate'::character varying, 'scheduled'::character varying, 'bulk'::character varying])::text[]))),
     CONSTRAINT ck_notifications_reason CHECK ((((state)::text <> ALL ((ARRAY['failed'::character varying, 'expired'::character varying, 'skipped'::character varying, 'bounced'::character varying])::text[])) OR (reason IS NOT NULL))),
-    CONSTRAINT ck_notifications_recipient CHECK (((user_id IS NULL) = (address IS NOT NULL))),
+    CONSTRAINT ck_notifications_recipient CHECK (((user_id IS NOT NULL) OR (address IS NOT NULL))),
     CONSTRAINT ck_notifications_segments CHECK ((segments >= 0)),
     CONSTRAINT ck_notifications_state CHECK (((state)::text = ANY ((ARRAY['pending'::character varying, 'sending'::character varying, 'sent'::character varying, 'delivered'::character varying, 'bounced'::character varying, 'failed'::character varying, 'expired'::character varying, 'skipped'::character varying, 'no_receipt'::character varying])::text[])))
 );
@@ -1420,7 +1410,7 @@ CREATE TABLE public.provider_events (
     applied_at timestamp with time zone,
     next_attempt_at timestamp with time zone,
     CONSTRAINT ck_provider_events_applied CHECK (((applied_at IS NULL) = (next_attempt_at IS NOT NULL))),
-    CONSTRAINT ck_provider_events_kind CHECK (((kind)::text = ANY ((ARRAY['delivered'::character varying, 'refused'::character varying, 'bounced'::character varying, 'complained'::character varying, 'stopped'::character varying, 'key'::character varying, 'ended'::character varying])::text[]))),
+    CONSTRAINT ck_provider_events_kind CHECK (((kind)::text = ANY ((ARRAY['delivered'::character varying, 'refused'::character varying, 'bounced'::character varying, 'complained'::character varying, 'stopped'::character varying])::text[]))),
     CONSTRAINT ck_provider_events_length CHECK ((((length(event_id) >= 1) AND (length(event_id) <= 255)) AND (length(message_id) <= 255) AND (length(code) <= 80)))
 );
 --
@@ -1489,6 +1479,7 @@ CREATE TABLE public.slots (
     seen_at timestamp with time zone NOT NULL,
     gone_at timestamp with time zone,
     gone_reason character varying(24),
+    gone_told_at timestamp with time zone,
     CONSTRAINT ck_slots_gone_reason CHECK (((gone_reason)::text = ANY ((ARRAY['taken'::character varying, 'past'::character varying, 'lapsed'::character varying, 'superseded'::character varying])::text[]))),
     CONSTRAINT ck_slots_gone_with_reason CHECK (((gone_at IS NULL) = (gone_reason IS NULL))),
     CONSTRAINT ck_slots_moment CHECK (((moment = 'open'::text) OR (moment ~ '^\d{4}-\d\d-\d\d'::text))),
@@ -1639,7 +1630,6 @@ CREATE TABLE public.users (
     totp_used_step bigint,
     outage_credit character varying(24) DEFAULT 'credit'::character varying NOT NULL,
     last_used_at timestamp with time zone DEFAULT now() NOT NULL,
-    alert_budget_full_at timestamp with time zone,
     slot_rhythm character varying(24) DEFAULT 'at_once'::character varying NOT NULL,
     digest_at time without time zone DEFAULT '07:00:00'::time without time zone NOT NULL,
     quiet_from time without time zone,
@@ -1647,6 +1637,9 @@ CREATE TABLE public.users (
     quiet_slots boolean DEFAULT false NOT NULL,
     email_folded text NOT NULL,
     factor_ends_at timestamp with time zone,
+    calls_from time without time zone DEFAULT '08:00:00'::time without time zone NOT NULL,
+    calls_until time without time zone DEFAULT '22:00:00'::time without time zone NOT NULL,
+    CONSTRAINT ck_users_call_hours CHECK ((calls_from <> calls_until)),
     CONSTRAINT ck_users_email_length CHECK ((length(email) <= 254)),
     CONSTRAINT ck_users_factor_end CHECK (((factor_ends_at IS NULL) OR (totp_secret IS NOT NULL))),
     CONSTRAINT ck_users_outage_credit CHECK (((outage_credit)::text = ANY ((ARRAY['credit'::character varying, 'refund'::character varying])::text[]))),
@@ -1860,9 +1853,6 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 --
 --
 -- Data for Name: former_customers; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: gone_cursors; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: grants; Type: TABLE DATA; Schema: public; Owner: -
@@ -2221,11 +2211,6 @@ ALTER TABLE ONLY public.figure_cursors
 --
 ALTER TABLE ONLY public.former_customers
     ADD CONSTRAINT pk_former_customers PRIMARY KEY (payment_id);
---
--- Name: gone_cursors pk_gone_cursors; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.gone_cursors
-    ADD CONSTRAINT pk_gone_cursors PRIMARY KEY (desk_id);
 --
 -- Name: grants pk_grants; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2869,13 +2854,17 @@ CREATE INDEX ix_notices_user_id_id ON public.notices USING btree (user_id, id);
 --
 CREATE INDEX ix_notification_matches_match_id ON public.notification_matches USING btree (match_id);
 --
+-- Name: ix_notifications_address; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_notifications_address ON public.notifications USING btree (id) WHERE ((user_id IS NULL) AND (address <> ''::text));
+--
 -- Name: ix_notifications_contact_id_state; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_notifications_contact_id_state ON public.notifications USING btree (contact_id, state);
 --
 -- Name: ix_notifications_due; Type: INDEX; Schema: public; Owner: -
 --
-CREATE INDEX ix_notifications_due ON public.notifications USING btree (next_nudge_at) WHERE ((state)::text = ANY ((ARRAY['pending'::character varying, 'sending'::character varying])::text[]));
+CREATE INDEX ix_notifications_due ON public.notifications USING btree (next_attempt_at) WHERE ((state)::text = ANY ((ARRAY['pending'::character varying, 'sending'::character varying])::text[]));
 --
 -- Name: ix_notifications_failed; Type: INDEX; Schema: public; Owner: -
 --
@@ -2885,10 +2874,6 @@ CREATE INDEX ix_notifications_failed ON public.notifications USING btree (failed
 --
 CREATE INDEX ix_notifications_paid_accepted_at ON public.notifications USING btree (accepted_at) INCLUDE (cost) WHERE (((channel)::text = ANY ((ARRAY['sms'::character varying, 'voice'::character varying])::text[])) AND (accepted_at IS NOT NULL));
 --
--- Name: ix_notifications_price_due_at; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX ix_notifications_price_due_at ON public.notifications USING btree (price_due_at) WHERE (price_due_at IS NOT NULL);
---
 -- Name: ix_notifications_provider_id; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_notifications_provider_id ON public.notifications USING btree (provider, provider_id) WHERE (provider_id IS NOT NULL);
@@ -2896,6 +2881,10 @@ CREATE INDEX ix_notifications_provider_id ON public.notifications USING btree (p
 -- Name: ix_notifications_receipt_due_at; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_notifications_receipt_due_at ON public.notifications USING btree (receipt_due_at) WHERE (((state)::text = 'sent'::text) AND (receipt_due_at IS NOT NULL));
+--
+-- Name: ix_notifications_user_id_accepted_at; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_notifications_user_id_accepted_at ON public.notifications USING btree (user_id, accepted_at) WHERE ((kind = 'slot_detected'::text) AND (accepted_at IS NOT NULL));
 --
 -- Name: ix_notifications_user_id_created_at; Type: INDEX; Schema: public; Owner: -
 --
@@ -2984,6 +2973,10 @@ CREATE INDEX ix_slots_desk_id_opened_at ON public.slots USING btree (desk_id, op
 -- Name: ix_slots_desk_id_place_key_moment; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_slots_desk_id_place_key_moment ON public.slots USING btree (desk_id, place_key, moment);
+--
+-- Name: ix_slots_gone_untold; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_slots_gone_untold ON public.slots USING btree (gone_at) WHERE (((gone_reason)::text = ANY ((ARRAY['taken'::character varying, 'past'::character varying])::text[])) AND (gone_told_at IS NULL));
 --
 -- Name: ix_slots_seen_at; Type: INDEX; Schema: public; Owner: -
 --
@@ -3429,11 +3422,6 @@ ALTER TABLE ONLY public.exports
 ALTER TABLE ONLY public.former_customers
     ADD CONSTRAINT fk_former_customers_payment_id FOREIGN KEY (payment_id) REFERENCES public.payments(id);
 --
--- Name: gone_cursors fk_gone_cursors_desk_id_desks; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.gone_cursors
-    ADD CONSTRAINT fk_gone_cursors_desk_id_desks FOREIGN KEY (desk_id) REFERENCES public.desks(id);
---
 -- Name: grants fk_grants_payment_id_payments; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.grants
@@ -3825,12 +3813,6 @@ GRANT UPDATE(consented_at) ON TABLE public.contacts TO rdvpriority_notifier;
 --
 GRANT SELECT(created_at) ON TABLE public.contacts TO rdvpriority_reader;
 --
--- Name: COLUMN contacts.alert_budget_full_at; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT(alert_budget_full_at) ON TABLE public.contacts TO rdvpriority_crawler;
-GRANT UPDATE(alert_budget_full_at) ON TABLE public.contacts TO rdvpriority_notifier;
-GRANT SELECT(alert_budget_full_at) ON TABLE public.contacts TO rdvpriority_reader;
---
 -- Name: COLUMN contacts.former_address; Type: ACL; Schema: public; Owner: -
 --
 GRANT UPDATE(former_address) ON TABLE public.contacts TO rdvpriority_background;
@@ -3964,6 +3946,7 @@ GRANT UPDATE(pause_reason) ON TABLE public.desks TO rdvpriority_api;
 -- Name: TABLE detection_slots; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT ON TABLE public.detection_slots TO rdvpriority_api;
+GRANT SELECT ON TABLE public.detection_slots TO rdvpriority_background;
 GRANT SELECT,INSERT ON TABLE public.detection_slots TO rdvpriority_crawler;
 GRANT SELECT ON TABLE public.detection_slots TO rdvpriority_notifier;
 GRANT SELECT ON TABLE public.detection_slots TO rdvpriority_reader;
@@ -4031,11 +4014,6 @@ GRANT SELECT ON TABLE public.figure_cursors TO rdvpriority_reader;
 --
 GRANT SELECT,INSERT ON TABLE public.former_customers TO rdvpriority_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.former_customers TO rdvpriority_background;
---
--- Name: TABLE gone_cursors; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT,INSERT,UPDATE ON TABLE public.gone_cursors TO rdvpriority_background;
-GRANT SELECT ON TABLE public.gone_cursors TO rdvpriority_reader;
 --
 -- Name: TABLE grants; Type: ACL; Schema: public; Owner: -
 --
@@ -4394,16 +4372,6 @@ GRANT SELECT(lease_until) ON TABLE public.notifications TO rdvpriority_reader;
 GRANT SELECT(next_attempt_at),INSERT(next_attempt_at) ON TABLE public.notifications TO rdvpriority_crawler;
 GRANT SELECT(next_attempt_at) ON TABLE public.notifications TO rdvpriority_reader;
 --
--- Name: COLUMN notifications.next_nudge_at; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT(next_nudge_at),INSERT(next_nudge_at) ON TABLE public.notifications TO rdvpriority_crawler;
-GRANT SELECT(next_nudge_at) ON TABLE public.notifications TO rdvpriority_reader;
---
--- Name: COLUMN notifications.nudges; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT(nudges),INSERT(nudges) ON TABLE public.notifications TO rdvpriority_crawler;
-GRANT SELECT(nudges) ON TABLE public.notifications TO rdvpriority_reader;
---
 -- Name: COLUMN notifications.provider; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT(provider) ON TABLE public.notifications TO rdvpriority_reader;
@@ -4454,9 +4422,9 @@ GRANT SELECT(receipt_due_at) ON TABLE public.notifications TO rdvpriority_reader
 --
 GRANT SELECT(segments) ON TABLE public.notifications TO rdvpriority_reader;
 --
--- Name: COLUMN notifications.price_due_at; Type: ACL; Schema: public; Owner: -
+-- Name: COLUMN notifications.held_for; Type: ACL; Schema: public; Owner: -
 --
-GRANT SELECT(price_due_at) ON TABLE public.notifications TO rdvpriority_reader;
+GRANT SELECT(held_for) ON TABLE public.notifications TO rdvpriority_reader;
 --
 -- Name: TABLE outages; Type: ACL; Schema: public; Owner: -
 --
@@ -4687,6 +4655,10 @@ GRANT SELECT,INSERT,UPDATE ON TABLE public.slots TO rdvpriority_crawler;
 GRANT SELECT ON TABLE public.slots TO rdvpriority_notifier;
 GRANT SELECT ON TABLE public.slots TO rdvpriority_reader;
 --
+-- Name: COLUMN slots.gone_told_at; Type: ACL; Schema: public; Owner: -
+--
+GRANT UPDATE(gone_told_at) ON TABLE public.slots TO rdvpriority_background;
+--
 -- Name: TABLE stripe_commands; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT,INSERT,UPDATE ON TABLE public.stripe_commands TO rdvpriority_api;
@@ -4814,6 +4786,7 @@ GRANT SELECT(created_at) ON TABLE public.users TO rdvpriority_reader;
 -- Name: COLUMN users.updated_at; Type: ACL; Schema: public; Owner: -
 --
 GRANT UPDATE(updated_at) ON TABLE public.users TO rdvpriority_background;
+GRANT UPDATE(updated_at) ON TABLE public.users TO rdvpriority_notifier;
 GRANT SELECT(updated_at) ON TABLE public.users TO rdvpriority_reader;
 --
 -- Name: COLUMN users.totp_secret; Type: ACL; Schema: public; Owner: -
@@ -4835,11 +4808,6 @@ GRANT SELECT(outage_credit) ON TABLE public.users TO rdvpriority_reader;
 -- Name: COLUMN users.last_used_at; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT(last_used_at) ON TABLE public.users TO rdvpriority_reader;
---
--- Name: COLUMN users.alert_budget_full_at; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT(alert_budget_full_at) ON TABLE public.users TO rdvpriority_crawler;
-GRANT SELECT(alert_budget_full_at),UPDATE(alert_budget_full_at) ON TABLE public.users TO rdvpriority_notifier;
 --
 -- Name: COLUMN users.slot_rhythm; Type: ACL; Schema: public; Owner: -
 --
@@ -4870,6 +4838,16 @@ GRANT SELECT(quiet_slots) ON TABLE public.users TO rdvpriority_reader;
 --
 GRANT UPDATE(factor_ends_at) ON TABLE public.users TO rdvpriority_background;
 GRANT SELECT(factor_ends_at) ON TABLE public.users TO rdvpriority_notifier;
+--
+-- Name: COLUMN users.calls_from; Type: ACL; Schema: public; Owner: -
+--
+GRANT SELECT(calls_from) ON TABLE public.users TO rdvpriority_notifier;
+GRANT SELECT(calls_from) ON TABLE public.users TO rdvpriority_reader;
+--
+-- Name: COLUMN users.calls_until; Type: ACL; Schema: public; Owner: -
+--
+GRANT SELECT(calls_until) ON TABLE public.users TO rdvpriority_notifier;
+GRANT SELECT(calls_until) ON TABLE public.users TO rdvpriority_reader;
 --
 -- Name: TABLE watch_credits; Type: ACL; Schema: public; Owner: -
 --
