@@ -1,4 +1,4 @@
-"""`python -m crawler.loops plan`: the loops of `scrapy plan`, without Scrapy: planning, keeping the spiders, incidents.
+"""`python -m crawler.loops plan`: the loops of the planner: planning, keeping the spiders, incidents.
 
 None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 """
@@ -6,7 +6,6 @@ None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 import sys
 import threading
 
-from configs.clock import clock
 from configs.file_watch import end_for_newer_files
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
 from crawler.spider_processes.command_setup import prepare, until_stopped
@@ -45,25 +44,6 @@ def plan(arguments: list[str]) -> None:
         planner.run(stop)
         for each in threads:
             each.join(timeout=STOP_GRACE_SECONDS())
-
-
-def plan_once(arguments: list[str]) -> int:
-    """Look at the tables once; return how many desks were planned.
-
-    Raises:
-        SystemExit: as `plan`, or a part of the look fails.
-    """
-    from crawler.planner import Planner  # noqa: PLC0415
-    from crawler.scheduling import due_queue  # noqa: PLC0415
-
-    prepare("planner", arguments, "redis_url", "database_url")
-    with due_queue.connect() as client:
-        planner = Planner(client)
-        planned = planner.run_once(clock())
-    if failing := planner.failures.names():
-        named = ", ".join(f"{part} ({error})" for part, error in failing.items())
-        raise SystemExit(f"the planner fails in part, the lines above say why: {named}")
-    return planned
 
 
 def main() -> None:

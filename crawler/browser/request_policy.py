@@ -30,15 +30,12 @@ from crawler.url_policy import same_site
 
 _NEVER = frozenset({"image", "media", "font", "texttrack", "manifest", "ping", "cspviolationreport", "other"})
 _COUNTED = frozenset({"document", "xhr", "fetch", "websocket", "eventsource"})
-_SCRIPTED = frozenset({"xhr", "fetch"})
 _AWAITED = frozenset({"document", "script", "stylesheet", "xhr", "fetch"})
 _MOVED = range(300, 400)
 _MOVED_AS_IT_IS = (307, 308)  # the method is kept: https://fetch.spec.whatwg.org/#http-redirect-fetch
 _QUIET = 0.15  # seconds without a pending request, after which a page is at rest
 _LAZY = 0.5  # the same if an answer showed before: scripts debounce a choice, usually by 0.3 s
 _GLANCE = 0.02
-_POSTED = 20  # posted bodies to keep, where wanted
-_LARGEST = 100_000  # bytes of each
 # Only the debugging protocol reports redirects: https://chromedevtools.github.io/devtools-protocol/tot/Fetch/
 _REDIRECTS = {
     "patterns": [
@@ -49,17 +46,13 @@ _REDIRECTS = {
 
 
 class RequestPolicy:
-    """The requests of one check's page. `refusal`: why we refused its document, if we did.
-
-    `posted` collects the bodies that its scripts post, if it is a list.
-    """
+    """The requests of one check's page. `refusal`: why we refused its document, if we did."""
 
     def __init__(self, budget: RequestBudget) -> None:
         self.requests = 0
         self.refusal: FetchError | BudgetExhausted | None = None
         self.answer: Response | None = None
         self.broken = ""
-        self.posted: list[bytes] | None = None
         self._budget = budget
         self._url = ""
         self._forbidden: Callable[[str, str], bool] = lambda _url, _method: True
@@ -179,8 +172,6 @@ class RequestPolicy:
         return bool(self._page and request.is_navigation_request() and request.frame == self._page.main_frame)
 
     def _on_request(self, request: Request) -> None:
-        if self.posted is not None and len(self.posted) < _POSTED:
-            self.posted += _scripted_bodies(request)
         if request.resource_type in _AWAITED:
             self._under_way.add(request)
             self._moved_at, self._quiet = monotonic(), _QUIET
@@ -228,11 +219,6 @@ class RequestPolicy:
         method = event["request"]["method"] if event["responseStatusCode"] in _MOVED_AS_IT_IS else "GET"
         target = urljoin(event["request"]["url"], location).partition("#")[0]
         return self._open and await self._passes(method, target, kind, main=main)
-
-
-def _scripted_bodies(request: Request) -> list[bytes]:
-    scripted = request.method == "POST" and request.resource_type in _SCRIPTED
-    return [(request.post_data_buffer or b"")[:_LARGEST]] if scripted else []
 
 
 async def _abort(route: Route) -> None:

@@ -3,129 +3,166 @@
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.browser_binary import missing_browser
-from configs.prefecture import Prefecture, UnknownPrefecture, prefecture
+from configs.clock import clock
+from configs.formatting import truncate_line
+from configs.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
 from configs.settings import SettingsRefused
 from configs.strict_yaml import ConfigFileError
-from crawler.fetching.ssrf_guard import refuse_private
-from crawler.platform_detection import report
-from crawler.platform_detection.identify import identify_page, is_web, own_addresses, page_of
-from crawler.platform_detection.lookups import read_choices
+from crawler.block_pages import detect_block_page
+from crawler.fetching.errors import FetchError
+from crawler.fetching.request_budget import BudgetExhausted
+from crawler.fetching.ssrf_guard import refuse_inside, refuse_private
+from crawler.platform_detection.booking_links import find_leads
+from crawler.platform_detection.citopia_ids import find_citopia_ids
+from crawler.platform_detection.draft import DeskDraft, name_page
+from crawler.platform_detection.identify import (
+    PlatformMatch,
+    by_address,
+    identify_page,
+    own_addresses,
+    page_of,
+)
 from crawler.platform_detection.page_fetcher import PageFetcher
-from crawler.platform_detection.page_search import Findings, find_desks, search_desks
+from crawler.platforms import platform
 from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE
-from crawler.url_policy import AddressRefused
+from crawler.url_policy import AddressRefused, same_site
 
-_REQUESTS = 30
-_CHECKED = 3  # desks that are asked how they answer now
+_MOST = 10  # desks, and links of an unknown page
+_LONGEST = 300  # characters of an address or a reason
 _UNKNOWN = 1  # the exit code
 _STOPPED = 130  # as shells count Ctrl-C
-_UNASKED = report.Said("not asked: nothing is, with --file")
-
-
-class Command(ScrapyCommand):
-    """Prints desks as YAML entries with comments; what it asks meanwhile goes to standard error."""
-
-    requires_crawler_process = False
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "URL [--browser] | [URL] --file SAVED"
-
-    def short_desc(self) -> str:
-        """Say in one line what it does."""
-        return "Name the platform of a booking page, how it answers, and its desk's YAML"
-
-    def long_desc(self) -> str:
-        """Say what it prints, and how it ends."""
-        return (
-            'Opens a booking page, or a page that leads to some (a prefecture\'s "prendre rendez-vous"), and prints '
-            "each desk it finds as an entry for configs/prefectures/<id>.yaml; what it saw stands in comments. Gently: "
-            "a host is asked six times a minute. Ends with 0 where a platform was named, 1 where none was, 2 where "
-            "what it was given is wrong."
-        )
-
-    def add_options(self, parser: ArgumentParser) -> None:
-        """Add ours."""
-        super().add_options(parser)
-        parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
-        parser.add_argument(
-            "--browser",
-            action="store_true",
-            help="open pages in a browser, so that their scripts run (slow, try HTTP first)",
-        )
-        parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
-        parser.add_argument(
-            "--requests", type=int, default=_REQUESTS, help=f"how many it may make ({_REQUESTS} unless given)"
-        )
-
-    def run(self, args: list[str], opts: Namespace) -> None:
-        """Print what was found; the exit code says whether a platform was named."""
-        if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
-            raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")
-        if opts.browser and opts.file:
-            raise UsageError("--browser opens addresses: leave it out with --file", print_help=False)
-        if opts.browser and (missing := missing_browser()):
-            raise UsageError(f"--browser: {missing}", print_help=False)
-        if opts.requests < 1:
-            raise UsageError("--requests is at least 1", print_help=False)
-        try:
-            place = prefecture(opts.prefecture) if opts.prefecture else None
-            if opts.file:
-                shown = _inspect_file(opts.file, args[0] if args else None, place)
-            else:
-                refuse_private(args[0])
-                shown = asyncio.run(_inspect_address(args[0], place, opts.requests, browser=opts.browser))
-        except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
-            raise UsageError(str(error), print_help=False) from error
-        except KeyboardInterrupt:
-            raise SystemExit(_STOPPED) from None
-        print(shown, end="")
-        self.exitcode = _UNKNOWN if report.UNKNOWN in shown.partition("\n")[0] else 0
 
 
 class NotReadable(ValueError):
     """A saved page cannot be read; the text says which, why, and what to do."""
 
 
-async def _inspect_address(url: str, place: Prefecture | None, requests: int, *, browser: bool) -> str:
-    place = place or report.at_home(url)
-    department = place.department if place else None
-    async with PageFetcher(requests, _wait, browser=browser) as opener:
-        findings = await search_desks(opener, url, lambda each: _say(f"looking at {each}"), department)
-        findings.found = [report.add_department(found, place) for found in findings.found]
-        said = [report.Said(f"not asked: only the first {_CHECKED} are")] * len(findings.found)
-        for number, found in enumerate(findings.found[:_CHECKED]):
-            said[number] = await report.check_desk(opener, found, place, _say)
-    return _format_findings(findings, said, url, place)
+class Command(ScrapyCommand):
+    """Prints desks as YAML entries with comments; what it waits for meanwhile goes to standard error."""
+
+    requires_crawler_process = False
+    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return "URL | [URL] --file SAVED"
+
+    def short_desc(self) -> str:
+        """Say in one line what it does."""
+        return "Name the platform of a booking page, and its desk's YAML"
+
+    def long_desc(self) -> str:
+        """Say what it prints, and how it ends."""
+        return (
+            "Opens one page and prints its desk, or the desks that it links, as entries for "
+            "configs/prefectures/<id>.yaml. Ends with 0 where a platform was named, 1 where none was, 2 where what it "
+            "was given is wrong."
+        )
+
+    def add_options(self, parser: ArgumentParser) -> None:
+        """Add ours."""
+        super().add_options(parser)
+        parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
+        parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
+
+    def run(self, args: list[str], opts: Namespace) -> None:
+        """Print what was found; the exit code says whether a platform was named."""
+        if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
+            raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")
+        try:
+            place = prefecture(opts.prefecture) if opts.prefecture else None
+            if opts.file:
+                page = _read_file(opts.file, args[0] if args else None)
+                drafts, seen = _drafts(page, place), _describe_page(page)
+            else:
+                refuse_private(args[0])
+                drafts, seen = asyncio.run(_inspect_address(args[0], place))
+        except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
+            raise UsageError(str(error), print_help=False) from error
+        except KeyboardInterrupt:
+            raise SystemExit(_STOPPED) from None
+        print(_format(drafts, seen, [desk.slug for desk in place.desks] if place else []), end="")
+        self.exitcode = 0 if drafts else _UNKNOWN
 
 
-def _inspect_file(path: Path, url: str | None, place: Prefecture | None) -> str:
-    page = _page(path, url)
-    place = place or report.at_home(page.url)
-    found = [report.add_department(each, place) for each in find_desks(page)]
-    own = (
-        len(found) == 1
-        and (found[0].url == page.url or identify_page(page))
-        and not read_choices(found[0].sign.platform, page)
-    )
-    said = [report.read_saved(each, page) if own else _UNASKED for each in found]
-    return _format_findings(Findings(found, [page]), said, page.url, place)
+async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[DeskDraft], list[str]]:
+    """Return the desks at an address and what was seen there."""
+    async with PageFetcher(_wait) as fetcher:
+        try:
+            page = await fetcher.open(url)
+        except (FetchError, BudgetExhausted) as trouble:
+            said, sign = _describe_trouble(trouble), by_address(url)
+            known = [replace(_draft(sign, sign.url or url, "", url, place), remarks=(said,))] if sign else []
+            return known, [f"seen: {url}", said]
+        drafts = []
+        for draft in _drafts(page, place):
+            drafts += await _complete(fetcher, draft, place) if draft.sign.platform == "citopia" else [draft]
+        return drafts[:_MOST], _describe_page(page)
 
 
-def _page(path: Path, url: str | None) -> Page:
-    """Read a saved page.
+async def _complete(fetcher: PageFetcher, draft: DeskDraft, place: Prefecture | None) -> list[DeskDraft]:
+    """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell."""
+    try:
+        told = await find_citopia_ids(fetcher, draft.url, place.department if place else None)
+    except (FetchError, BudgetExhausted) as trouble:
+        return [replace(draft, remarks=(f"its ids were asked for: {_describe_trouble(trouble)}",))]
+    known = [
+        replace(draft, label=each.label, sign=replace(draft.sign, parameters=each.parameters))
+        for each in told
+    ]
+    return known or [draft]
+
+
+def _drafts(page: Page, place: Prefecture | None) -> list[DeskDraft]:
+    """Return a draft of the page's own desk, or of each desk whose address it embeds or links."""
+    if sign := identify_page(page):
+        url = sign.url or page.url
+        seen = tuple(_describe_page(page)) if page.is_error or detect_block_page(page) else ()
+        own = replace(_draft(sign, url, _label(page), page.url, place), remarks=seen)
+        return [] if _is_inside(url) else [own]
+    found: dict[str, DeskDraft] = {}
+    for lead in find_leads(page):
+        if (sign := by_address(lead.url)) and not _is_inside(url := sign.url or lead.url):
+            found.setdefault(url, _draft(sign, url, lead.text or _label(page), page.url, place))
+    return list(found.values())[:_MOST]
+
+
+def _draft(sign: PlatformMatch, url: str, label: str, start: str, place: Prefecture | None) -> DeskDraft:
+    place = place or next((each for each in prefectures().values() if same_site(each.site, start)), None)
+    fields = platform(sign.platform).Parameters.model_fields
+    if place and not sign.complete and "department_code" in fields:
+        sign = replace(sign, parameters={**sign.parameters, "department_code": place.department})
+    return DeskDraft(sign, url, label, f"found by scrapy detect from {_short(start)}", clock().date())
+
+
+def _label(page: Page) -> str:
+    """Return a page's name; none for an error page or a block page, whose words name no procedure."""
+    return "" if page.is_error or detect_block_page(page) else name_page(page)
+
+
+def _is_inside(url: str) -> bool:
+    try:
+        refuse_inside(url)
+    except AddressRefused:
+        return True
+    return False
+
+
+def _read_file(path: Path, url: str | None) -> Page:
+    """Read a saved page; its address is the one given, or the one that it gives itself.
 
     Raises:
         NotReadable: it is missing, too large, or no text.
+        AddressRefused: the address is none.
     """
     try:
         with path.open("rb") as file:
@@ -135,31 +172,58 @@ def _page(path: Path, url: str | None) -> Page:
     if len(body) > DOWNLOAD_MAXSIZE:
         raise NotReadable(f"{path} is larger than {DOWNLOAD_MAXSIZE:,} bytes, which no booking page is")
     if b"\0" in body or not body.strip():
-        raise NotReadable(f"{path} is no text: save the page as HTML, or its answer as JSON")
-    if url and not is_web(url):
-        raise NotReadable(f"{url!r} is no address of a page: write it as https://…")
+        raise NotReadable(f"{path} is no text: save the page as HTML")
     here = path.absolute().as_uri()
-    traces = filter(is_web, own_addresses(page_of(here, body)))
-    return page_of(url or next(traces, here), body)
+    named = (trace for trace in own_addresses(page_of(here, body)) if trace.startswith("http"))
+    return page_of(url or next(named, here), body)
 
 
-def _format_findings(
-    findings: Findings, said: list[report.Said], start: str, place: Prefecture | None
-) -> str:
-    if not findings.found:
-        return report.describe_unknown(findings)
-    taken = [desk.slug for desk in place.desks] if place else []
+def _describe_page(page: Page) -> list[str]:
+    """Return what a page is, for one whose platform is unknown: its answer, and its links about booking."""
+    seen = f"seen: {page.url}: HTTP {page.status}, {len(page.body)} bytes"
+    if wall := detect_block_page(page):
+        return [seen, f"{(wall.outcome or 'unreadable').upper()}: {wall.reason}"]
+    links = [f"could be booking: {lead.url} {lead.text!r}" for lead in find_leads(page)[:_MOST]]
+    return [seen, *links]
+
+
+def _describe_trouble(trouble: FetchError | BudgetExhausted) -> str:
+    if isinstance(trouble, FetchError):
+        return f"{trouble.outcome.upper()}: {trouble.reason}"
+    return "no request is left"
+
+
+def _format(drafts: Sequence[DeskDraft], seen: Sequence[str], taken: list[str]) -> str:
+    if not drafts:
+        return _comments(["platform unknown", *seen, *_ADVICE])
     shown = []
-    for found, each in zip(findings.found, said, strict=True):
-        text, slug = report.describe_desk(found, each, start, place, taken)
-        taken.append(slug)
-        shown.append(text)
+    for draft in drafts:
+        shown.append(_comments(_head(draft)) + draft.block(taken))
+        taken.append(draft.entry(taken)["slug"])
     return "\n".join(shown)
 
 
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+_ADVICE = (
+    "what to do: name the booking page itself, or save it in a browser and say: scrapy detect URL --file SAVED",
+    "a page of no known software: rules for it in its desk's YAML (docs/platforms/selectors.md)",
+)
+
+
+def _head(draft: DeskDraft) -> Iterator[str]:
+    yield f"{draft.sign.platform}: {draft.url}"
+    yield f"because {draft.sign.evidence}"
+    for each in desks().values():
+        if each.url == draft.url:
+            yield f"it is already the desk {each.id}: copy nothing, unless this is a second desk of that page"
+
+
+def _comments(lines: Iterator[str] | Sequence[str]) -> str:
+    return "".join(f"# {_short(each)}\n" for each in lines)
+
+
+def _short(text: str) -> str:
+    return truncate_line(text, _LONGEST)
 
 
 def _wait(seconds: float, host: str) -> None:
-    _say(f"leaving {host} alone for {seconds:.0f} s")
+    print(f"leaving {host} alone for {seconds:.0f} s", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Platform detection: from an unknown address to the platform, the ids and the YAML entry of a desk."""
+"""Platform detection: from an unknown address to the platform and the YAML entry of a desk."""

@@ -3,7 +3,7 @@
 import re
 import textwrap
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ from configs.desk import Grade, Procedure
 from configs.formatting import truncate_line
 from crawler.parsing.html_text import normalize, title, visible_text
 from crawler.platform_detection.identify import PlatformMatch
-from crawler.platform_detection.lookups import by_hand
 from crawler.platforms import platform
 from crawler.reading import Page
 
@@ -49,9 +48,12 @@ class DeskDraft:
     label: str
     source: str  # the origin of its address
     day: date
-    watch: str | None = None  # None: the platform's WATCH
-    lacks: str = ""  # missing parameters: until they are filled in, the desk is not watched
-    remarks: tuple[str, ...] = field(default=())  # notes for the operator
+    remarks: tuple[str, ...] = ()  # notes for the operator
+
+    @property
+    def lacks(self) -> str:
+        """Return the missing parameters: until they are filled in, the desk is not watched."""
+        return self.sign.missing
 
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
         """Return the YAML entry; `taken` are the slugs of other desks."""
@@ -63,7 +65,7 @@ class DeskDraft:
             "platform": self.sign.platform,
             "url": self.url,
             "parameters": dict(self.sign.parameters),
-            "watch": "none" if self.lacks else self.watch or platform(self.sign.platform).WATCH,
+            "watch": "none" if self.lacks else platform(self.sign.platform).WATCH,
             "because": truncate_line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON)
             if self.lacks
             else "",
@@ -90,7 +92,7 @@ class DeskDraft:
             yield _UNCLEAR
         if self.lacks:
             yield f"fill in under `parameters`: {self.lacks}; then take `watch` and `because` out"
-            yield f"where to find it: {by_hand(self.sign.platform)}"
+            yield f"where to find it: docs/platforms/{self.sign.platform}.md"
 
 
 def procedures(text: str) -> frozenset[Procedure]:

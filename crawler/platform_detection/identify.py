@@ -1,4 +1,4 @@
-"""Identification of a page's platform: by its address, the address that it gives itself, its marks, or its shape.
+"""Identification of a page's platform: by its address, the address that it gives itself, or its marks.
 
 Pure. Each platform says how it is recognised (`ADDRESS`, `HOSTS`, `MARKS`); words of a page decide nothing.
 """
@@ -15,10 +15,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 
 from configs.clock import clock
-from crawler.block_pages import classify_page
-from crawler.parsing.embedded_platform import Handover
 from crawler.platform_base import Platform
-from crawler.platform_detection.lookups import is_own
 from crawler.platforms import at_home, example, platforms
 from crawler.reading import Page, PageRequest, VisitContext
 
@@ -39,7 +36,6 @@ class PlatformMatch:
     evidence: str  # for people
     url: str | None = None  # the desk's address, if known
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # known so far
-    frame: str = ""  # the embedded page of another platform, if the desk is that platform's
 
     @property
     def complete(self) -> bool:
@@ -50,7 +46,7 @@ class PlatformMatch:
     def missing(self) -> str:
         """Return the missing or wrong parameters, in words; empty without any."""
         try:
-            found = platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
+            platforms()[self.platform].Parameters.model_validate(dict(self.parameters))
         except ValidationError as error:
             problems = error.errors(include_url=False, include_input=False)
             lacks = [".".join(map(str, each["loc"])) for each in problems if each["type"] == "missing"]
@@ -58,10 +54,7 @@ class PlatformMatch:
                 each["msg"].removeprefix("Value error, ") for each in problems if each["type"] != "missing"
             ]
             return "; ".join(filter(None, [", ".join(lacks), *wrong]))
-        inner = (
-            PlatformMatch(found.platform, "", None, found.parameters) if isinstance(found, Handover) else None
-        )
-        return inner.missing if inner else ""
+        return ""
 
 
 def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> Page:
@@ -72,7 +65,7 @@ def page_of(url: str, body: bytes, status: int = 200, headers: Mapping[str, str]
 
 def identify_page(page: Page) -> PlatformMatch | None:
     """Return the platform of an HTML page; None if it is unknown."""
-    return by_address(page.url) or by_own_address(page) or by_marks(page) or by_frames(page)
+    return by_address(page.url) or by_own_address(page) or by_marks(page)
 
 
 def by_address(url: str) -> PlatformMatch | None:
@@ -107,47 +100,6 @@ def by_marks(page: Page) -> PlatformMatch | None:
                 url = page.url if understands(reader, page.url) else None
                 return PlatformMatch(name, f"it holds {mark}", url)
     return None
-
-
-def by_frames(page: Page) -> PlatformMatch | None:
-    """Return the platform of a page by an embedded address: the embedded platform, or the one that hands over to it."""
-    for reader in platforms().values():
-        if not issubclass(reader.Parameters, Handover) or page.is_error:
-            continue
-        for frame in reader.read_page(page).frames:
-            if sign := by_address(frame):
-                return wrap_embedded(page.url, sign, f"it embeds {frame}", frame)
-    return None
-
-
-def wrap_embedded(url: str, sign: PlatformMatch, evidence: str, frame: str = "") -> PlatformMatch:
-    """Return the match of a page that embeds another platform's page.
-
-    It is the platform that hands over to the embedded one, if there is one. `frame` is the embedded page's address,
-    if its ids are still unknown.
-    """
-    system = platforms()[sign.platform].SYSTEM
-    for name, reader in platforms().items():
-        if issubclass(reader.Parameters, Handover) and system == reader.SYSTEM and name != sign.platform:
-            inner = {"platform": sign.platform, "parameters": dict(sign.parameters)}
-            return PlatformMatch(name, evidence, url, inner, frame)
-    return replace(sign, evidence=evidence)
-
-
-def by_shape(page: Page) -> list[PlatformMatch]:
-    """Return the platforms whose API may have given this answer: it is read as an answer to each one's example."""
-    signs: list[PlatformMatch] = []
-    if page.is_html:  # marks identify HTML better
-        return signs
-    for name, reader in platforms().items():
-        seen = example(reader, page.visit.today, page.visit.zone)
-        answer = replace(page, url=seen.url, visit=seen, ask=PageRequest(seen.url))
-        reading = classify_page(reader, answer)
-        if reading.slots or reading.covered or reading.next_at or reading.beyond:
-            signs.append(PlatformMatch(name, f"its JSON reads as {name}'s: {reading.reason}"))
-        elif is_own(name, answer):
-            signs.append(PlatformMatch(name, f"its JSON is one that tells the ids of {name}'s desks"))
-    return signs
 
 
 def own_addresses(page: Page) -> Iterator[str]:

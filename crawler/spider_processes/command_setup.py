@@ -1,4 +1,4 @@
-"""Setup of `scrapy plan`: arguments, logs, settings, an end on SIGTERM and SIGINT."""
+"""Setup of the planner: arguments, logs, settings, an end on SIGTERM and SIGINT."""
 
 import logging
 import signal

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.revision import check_tables, expected_revision
 from configs.gunicorn_hooks import BEFORE_FORK
 from configs.startup import NotReady
-from crawler.loops import plan_once
+from crawler.loops import plan
 from notifier.workers.__main__ import main as run_notifier
 
 
@@ -45,7 +45,7 @@ def test_equal_revisions_are_nothing_to_speak_of() -> None:
     [
         ("the notifier", lambda: run_notifier([])),
         ("the background program", lambda: run_background([])),
-        ("the planner", lambda: plan_once([])),
+        ("the planner", lambda: plan([])),
     ],
 )
 def test_a_program_does_not_start_on_older_tables(

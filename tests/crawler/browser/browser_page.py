@@ -14,6 +14,7 @@ import psutil
 from babel.dates import format_date
 
 from configs.desk import Desk
+from deploy.sample_desk_files import PREFECTURE, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
 from tests.crawler.wire import Say, Wire, answer, wire
 
@@ -24,23 +25,6 @@ RULES = {"available": "li.libre", "date": ".", "no_slot_text": "Plus rien"}
 DAYS = [datetime.now(PARIS).date() + timedelta(days=ahead) for ahead in (3, 4)]
 SLOT = f"<li class=libre>{format_date(DAYS[0], _WORDS, locale='fr')} à 10h30"
 NONE = "<p>Plus rien"
-_OUTSIDE = """
-import asyncio, sys
-from datetime import date
-from crawler.browser.context_options import ContextOptions
-from crawler.browser.standalone import browsers_outside, session_outside
-from crawler.fetching.request_budget import RequestBudget
-from crawler.reading import PageRequest, VisitContext
-
-async def main(url):
-    async with browsers_outside() as browsers:
-        session = session_outside(browsers, RequestBudget(9), ContextOptions("Europe/Paris"), 1_000_000)
-        page = await session.fetch(PageRequest(url), VisitContext(url, date.today()), lambda *_: False)
-        print(page.status, page.text)
-        await session.close()
-
-asyncio.run(main(sys.argv[1]))
-"""
 
 
 def name_days() -> list[str]:
@@ -90,11 +74,17 @@ def browsers(below: int | None = None) -> list[psutil.Process]:
     return found
 
 
-def outside(url: str, browser: Path) -> "subprocess.Popen[str]":
-    """Start a process that opens a page without a crawl, and prints its status and text."""
+def spider_at(url: str, browser: Path, folder: Path) -> "subprocess.Popen[str]":
+    """Start a spider that checks a page once in a browser; `folder` gets its desk file."""
+    rules = "".join(f"      {name}: {value!r}\n" for name, value in RULES.items())
+    entry = desk_entry("carte", url, DAYS[0] - timedelta(days=9), fetch="browser").replace(
+        "ezbooking", "selectors"
+    )
+    text = prefecture_file(tier=1, hosts=[], desks=[f"{entry}    parameters:\n{rules}"])
+    (folder / f"{PREFECTURE}.yaml").write_text(text)
     return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", _OUTSIDE, url],
-        env={**os.environ, "BROWSER_PATH": str(browser)},
+        [sys.executable, "-m", "scrapy", "crawl", "custom", "-a", "desk=carte"],
+        env={**os.environ, "BROWSER_PATH": str(browser), "PREFECTURES_DIR": str(folder)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

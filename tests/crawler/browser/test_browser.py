@@ -30,7 +30,6 @@ from tests.crawler.browser.browser_page import (
     browsers,
     desk_at,
     name_days,
-    outside,
     page,
     paths,
     site,
@@ -328,13 +327,3 @@ def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
 
     with site({"/": page(NONE)}) as served:
         assert held.run(several(served.address)) == [Outcome.NO_SLOTS] * 4
-
-
-@pytest.mark.journey
-def test_a_page_is_opened_without_a_crawl_too_and_no_process_is_left(browser: Path) -> None:
-    with site({"/": page("<script>document.body.append('from a ' + 'script')</script>")}) as served:
-        process = outside(served.address, browser)
-        said, wrong = process.communicate(timeout=120)
-    assert process.returncode == 0, wrong
-    assert said.startswith("200 <!DOCTYPE html>")
-    assert "from a script" in said

@@ -174,18 +174,3 @@ def test_what_only_we_refuse_is_never_the_browsers_fault() -> None:
 
 def blocked() -> PlaywrightError:
     return PlaywrightError(f"Page.goto: net::ERR_BLOCKED_BY_CLIENT at {URL}")
-
-
-@pytest.mark.parametrize(("wanted", "kept"), [(None, None), ([], [b"a", b""])])
-def test_what_a_pages_scripts_post_is_kept_where_somebody_wants_it(
-    wanted: list[bytes] | None, kept: list[bytes] | None
-) -> None:
-    def sent(body: bytes | None, method: str = "POST", kind: str = "fetch") -> Asked:
-        return Asked(URL, None, method, kind, post_data_buffer=body)
-
-    async def use(traffic: RequestPolicy, page: Fake) -> None:
-        traffic.posted = wanted
-        for request in (sent(b"a"), sent(None), sent(b"form", kind="document"), sent(None, method="GET")):
-            page.listeners["request"](request)
-
-    assert watched(use).posted == kept

@@ -15,7 +15,7 @@ import pytest
 from configs.outcome import Outcome
 from crawler.browser import process_tree
 from crawler.browser.temp_dir import PREFIX, TempDir, tidy
-from tests.crawler.browser.browser_page import NONE, browsers, desk_at, outside, page, site
+from tests.crawler.browser.browser_page import NONE, browsers, desk_at, page, site, spider_at
 from tests.crawler.held import Held
 from tests.waiting import outlive, until
 
@@ -131,7 +131,7 @@ def test_a_browser_leaves_no_file_when_it_ends_or_is_killed(
 
 @pytest.mark.journey
 @pytest.mark.xdist_group("browser")
-def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -> None:
+def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path, tmp_path: Path) -> None:
     seen: list[Path] = []
 
     def strike(*_: object) -> None:
@@ -139,7 +139,7 @@ def test_what_a_killed_spider_left_is_removed_by_the_next_start(browser: Path) -
         spider.kill()
 
     with site({"/": strike}) as served:
-        spider = outside(served.address, browser)
+        spider = spider_at(served.address, browser, tmp_path)
         spider.communicate(timeout=120)
     assert spider.returncode == -signal.SIGKILL
     (left,) = seen

@@ -45,8 +45,7 @@ def only_one_is_public(live: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(url: str) -> Page:
     async def once() -> Page:
-        async with PageFetcher(9, lambda *_: None) as opener:
-            opener._free.clear()
+        async with PageFetcher(lambda *_: None) as opener:
             return await opener.open(url)
 
     return asyncio.run(once())
@@ -129,7 +128,7 @@ def test_a_real_host_is_left_alone_as_its_budget_says(
     monkeypatch.setattr("crawler.platform_detection.page_fetcher.is_stand_in", lambda _: False)
 
     async def twice(url: str) -> list[float]:
-        async with PageFetcher(9, lambda seconds, host: waits.append((round(seconds), host))) as opener:
+        async with PageFetcher(lambda seconds, host: waits.append((round(seconds), host))) as opener:
             await opener.open(url)
             slept = no_sleep()
             await opener.open(url)

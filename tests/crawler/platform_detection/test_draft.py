@@ -10,7 +10,6 @@ from configs.prefecture import desks, load_prefectures
 from crawler.catalogue import check_catalogue
 from crawler.platform_detection.draft import DeskDraft, procedures, slug, trim_label
 from crawler.platform_detection.identify import PlatformMatch
-from crawler.platform_detection.lookups import by_hand
 from deploy.sample_desk_files import prefecture_file
 
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
@@ -95,27 +94,22 @@ def test_a_block_is_read_as_it_stands(
 
 
 @pytest.mark.parametrize(
-    ("platform", "parameters", "lacks"),
-    [
-        ("keldoc", {"clinic": 1}, "specialty, cabinet, motive"),
-        ("widget", {"platform": "doctolib", "parameters": {}}, "motives"),
-        ("ants", {}, "name department_code or positions"),
-        ("synbird", {"company": 1, "places": [1], "prestation": 1}, "answers: its page also asks:\n\x00 'x' " + "é" * 900),
-    ],
+    ("platform", "parameters"),
+    [("keldoc", {"clinic": 1}), ("orion", {}), ("ants", {}), ("synbird", {"company": 1, "places": [1]})],
 )  # fmt: skip
 def test_a_block_that_lacks_parameters_loads_unwatched_and_says_where_to_find_them(
-    tmp_path: Path, settings_env: Callable[..., None], platform: str, parameters: dict[str, Any], lacks: str
+    tmp_path: Path, settings_env: Callable[..., None], platform: str, parameters: dict[str, Any]
 ) -> None:
     url = "https://www.keldoc.com/prefecture/lille/guichet"
     sign = PlatformMatch(platform, "its address", url, parameters)
-    block = DeskDraft(sign, url, "Remise de titre", "scrapy detect", date(2026, 11, 20), lacks=lacks).block()
+    block = DeskDraft(sign, url, "Remise de titre", "scrapy detect", date(2026, 11, 20)).block()
     (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
     settings_env(PREFECTURES_DIR=tmp_path)
     check_catalogue()
     (desk,) = load_prefectures(tmp_path)["evry_91"].desks
     assert (desk.watch, desk.parameters) == ("none", parameters)
     assert f"docs/platforms/{platform}.md" in (desk.unwatched_because or "")
-    assert f"# where to find it: {by_hand(platform)}" in block
+    assert f"# where to find it: docs/platforms/{platform}.md" in block
     assert "then take `watch` and `because` out" in block
 
 

@@ -1,4 +1,3 @@
-import codecs
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,13 @@ from crawler.platform_detection.identify import (
     PlatformMatch,
     by_address,
     by_marks,
-    by_shape,
     identify_page,
     page_of,
 )
 from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.golden import CASES, expected, kind, load, name_of
+from tests.crawler.golden import CASES, kind, load, name_of
 from tests.crawler.recordings import RECORDINGS
 from tests.fuzz import times
 from tests.in_turn import in_turn
@@ -115,16 +113,6 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
     assert "FormBookingCreate" in sign.evidence
 
 
-def shows_slots(case: Path) -> bool:
-    return kind(case) == ".json" and bool(expected(case)["slots"])
-
-
-@in_turn("case", [each for each in CASES if shows_slots(each)], name_of)
-def test_slots_of_an_api_are_known_by_their_shape(case: Path) -> None:
-    signs = by_shape(page_of(NOWHERE, load(case).body))
-    assert [sign.platform for sign in signs] == [case.parent.name]
-
-
 @in_turn("case", [each for each in CASES if kind(each) == ".html"], name_of)
 def test_no_page_bears_another_platforms_marks(case: Path) -> None:
     assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
@@ -138,23 +126,7 @@ def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -
     )
     assert identify_page(strange) is None or named(identify_page(strange)) in platforms()
     by_address(tail)
-    by_shape(page(body))
     find_leads(strange)
-
-
-def test_a_list_of_what_can_be_booked_is_known_too() -> None:
-    booking = load(next(each for each in CASES if name_of(each) == "doctolib/booking_file"))
-    assert [sign.platform for sign in by_shape(page_of(NOWHERE, booking.body))] == ["doctolib"]
-
-
-@pytest.mark.parametrize("body", [b"{}", b"[1]", b'"x"', b'{"error": "not found"}', b"null", b"{"])
-def test_what_is_nobodys_answer_names_nobody(body: bytes) -> None:
-    assert by_shape(page_of(NOWHERE, body)) == []
-
-
-@in_turn("case", [case for case in CASES if load(case).is_html], name_of)
-def test_a_page_that_people_see_is_no_answer_of_an_api(case: Path) -> None:
-    assert by_shape(page_of(NOWHERE, codecs.BOM_UTF8 + load(case).body)) == []
 
 
 @pytest.mark.recordings

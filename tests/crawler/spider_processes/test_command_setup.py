@@ -16,10 +16,6 @@ ROOT = Path(__file__).parents[3]
 NOWHERE = {"DATABASE_URL": "postgresql://a:b@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
 
-def scrapy(*arguments: str) -> "subprocess.Popen[str]":
-    return start("scrapy", *arguments)
-
-
 def start(*arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -38,16 +34,14 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.journey
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    ("command", "number", "said"),
+    ("number", "said"),
     [
-        (("scrapy", "plan"), signal.SIGTERM, "planning: waits until its server answers"),
-        (("crawler.loops", "plan"), signal.SIGINT, "Redis is away"),
+        (signal.SIGTERM, "planning: waits until its server answers"),
+        (signal.SIGINT, "Redis is away"),
     ],
 )
-def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
-    command: tuple[str, str], number: signal.Signals, said: str
-) -> None:
-    program = start(*command)
+def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(number: signal.Signals, said: str) -> None:
+    program = start("crawler.loops", "plan")
     assert program.stderr
     try:
         while said not in (line := program.stderr.readline()):
@@ -60,21 +54,6 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(
         program.communicate()
     assert (program.returncode, "Traceback" in rest) == (0, False)
     assert time.monotonic() - began < 60
-
-
-@pytest.mark.journey
-@pytest.mark.processes
-def test_one_look_that_fails_is_said_and_not_traced() -> None:
-    program = scrapy("plan", "--once")
-    try:
-        out, error = program.communicate(timeout=PATIENCE)
-    finally:
-        program.kill()
-        program.communicate()
-    assert (program.returncode, out) == (1, "")
-    assert "the planner fails in part" in error
-    assert "planning (" in error
-    assert "Traceback" not in error
 
 
 def test_what_is_missing_is_named(settings_env: Callable[..., None]) -> None:
