@@ -27,7 +27,6 @@ from api.logins import routes as logins
 from api.middleware import openapi_docs
 from api.middleware.auth import register_auth
 from api.middleware.cors import allow_front_end
-from api.middleware.desk_files import register_desk_files
 from api.middleware.problems import build_validation_response, register_error_handlers
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
@@ -96,7 +95,6 @@ def create_app() -> OpenAPI:
     register_request_metrics(app)  # first: it times what the others do, too
     register_request_hooks(app)
     allow_front_end(app)
-    register_desk_files(app)
     register_rate_limits(app)
     register_body_checks(app)
     register_auth(app)

@@ -3,6 +3,8 @@
 import gc
 from typing import Any
 
+from configs.prefecture import reload_desk_files
+
 # Extensions of an app: functions to call before the workers fork, in each worker, and with the id of one that ended.
 BEFORE_FORK, AFTER_FORK, AFTER_EXIT = "before_fork", "after_fork", "after_exit"
 # PROXY_HOPS alone says which headers of a proxy count. By default gunicorn believes a peer on loopback about the scheme
@@ -24,6 +26,11 @@ def on_starting(server: Any) -> None:
         load()
     gc.collect()
     gc.freeze()
+
+
+def on_reload(server: Any) -> None:  # noqa: ARG001 -- as gunicorn calls it
+    """After SIGHUP, let the workers that follow have the desk files as they are now, if these are right."""
+    reload_desk_files()
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 -- as gunicorn calls it

@@ -1,20 +1,19 @@
 """The prefectures and their desks, as configs/prefectures/ says: one YAML file each.
 
-They are read once. A program ends and is started again to have newer files; one that serves requests reads them again
-(reload_desk_files), and each request that has begun keeps what it began with.
+They are read once. A program has newer files after a restart, or after SIGHUP (docs/operations.md).
 """
 
-from contextvars import ContextVar
+import logging
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from configs.deployed_files import desk_files_version
 from configs.desk import Desk, Grade, Procedure, WatchLevel
 from configs.host_rule import HostRule, load_hosts
 from configs.prefecture_file import Prefecture, PrefectureFileError, load_prefectures
 from configs.settings import settings
+from configs.strict_yaml import ConfigFileError
 
 __all__ = [
     "Desk",
@@ -30,7 +29,6 @@ __all__ = [
     "desks",
     "desks_by_host",
     "host_rules",
-    "keep_desk_files",
     "load_prefectures",
     "prefecture",
     "prefectures",
@@ -46,23 +44,16 @@ class UnknownDesk(LookupError):
     """No desk has that id; the text names those that exist."""
 
 
+log = logging.getLogger(__name__)
+
 _World = tuple[dict[str, Prefecture], dict[str, Desk], dict[str, HostRule], dict[str, list[Desk]]]
-_ATTEMPTS = 5
+
+
 _reads = [0]  # how often this process has read its files again
-_kept: ContextVar[int | None] = ContextVar("_kept", default=None)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=2)
 def _world(folder: Path, hosts: Path, reading: int) -> _World:  # noqa: ARG001 -- a part of the key
-    for _ in range(_ATTEMPTS):
-        before = desk_files_version()
-        found = _load(folder, hosts)
-        if desk_files_version() == before:
-            return found
-    raise PrefectureFileError([f"{folder}: changes all the time: wait until it is written, then try again"])
-
-
-def _load(folder: Path, hosts: Path) -> _World:
     shared = load_hosts(hosts)
     found = load_prefectures(folder, shared)
     every = {desk.id: desk for each in found.values() for desk in each.desks}
@@ -74,23 +65,18 @@ def _load(folder: Path, hosts: Path) -> _World:
 
 
 def _here() -> _World:
-    kept = _kept.get()
-    return _world(settings().prefectures_dir, settings().hosts_file, _reads[0] if kept is None else kept)
+    return _world(settings().prefectures_dir, settings().hosts_file, _reads[0])
 
 
-def reload_desk_files() -> None:
-    """Read the desk files and hosts.yaml again, for this process; where they are wrong nothing changes.
-
-    Raises:
-        ConfigFileError: names everything that is wrong.
-    """
-    _world(settings().prefectures_dir, settings().hosts_file, _reads[0] + 1)
+def reload_desk_files() -> bool:
+    """Read the desk files and hosts.yaml again; where they are wrong, log it, keep the former ones and return False."""
+    try:
+        _world(settings().prefectures_dir, settings().hosts_file, _reads[0] + 1)
+    except ConfigFileError as error:
+        log.error("the desk files are refused, the former ones stay in use: %s", error)  # noqa: TRY400 -- no traceback
+        return False
     _reads[0] += 1
-
-
-def keep_desk_files(*, keep: bool) -> None:
-    """Have what runs on this thread (or task) see the present files until it is called again, or the newest ones."""
-    _kept.set(_reads[0] if keep else None)
+    return True
 
 
 def prefectures() -> dict[str, Prefecture]:

@@ -15,10 +15,12 @@ from contextlib import suppress
 
 import structlog
 
+from configs.prefecture import reload_desk_files
+
 _ESTABLISHED = 5.0  # seconds; who ends earlier ended at its start, and must not be started in a tight loop
 _PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _ASKED = (signal.SIGTERM, signal.SIGINT)
-_HEARD = (*_ASKED, signal.SIGCHLD, signal.SIGALRM)
+_HEARD = (*_ASKED, signal.SIGHUP, signal.SIGCHLD, signal.SIGALRM)
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
@@ -26,7 +28,10 @@ log = structlog.get_logger(__name__)
 
 
 def keep_running(children: Mapping[str, Callable[[], int]]) -> int:
-    """Fork a child for each name, which does that and returns its exit code; return 0 when we were asked to end."""
+    """Fork a child for each name, which does that and returns its exit code; return 0 when we were asked to end.
+
+    SIGHUP asks to end, too, where the desk files are right.
+    """
     signal.signal(signal.SIGCHLD, lambda *_: None)  # what is ignored, as by default, need not wait for us
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     # https://docs.python.org/3/library/gc.html#gc.freeze: a collection would touch, and so copy, what is shared
@@ -40,8 +45,9 @@ def keep_running(children: Mapping[str, Callable[[], int]]) -> int:
             del due[name]
             alive[_fork(name, children[name])] = name, time.monotonic()
         signal.setitimer(signal.ITIMER_REAL, max(0.001, min(due.values()) - time.monotonic()) if due else 0)
-        if signal.sigwait(_HEARD) in _ASKED:
-            break
+        heard = signal.sigwait(_HEARD)
+        if heard in _ASKED or (heard == signal.SIGHUP and reload_desk_files()):
+            break  # after SIGHUP the supervisor starts us again, with the new files
         for pid, code in _reap():
             if pid not in alive:  # a container's first process is given orphans, too
                 continue

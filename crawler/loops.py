@@ -6,7 +6,6 @@ None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 import sys
 import threading
 
-from configs.file_watch import end_for_newer_files
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
 from crawler.spider_processes.command_setup import prepare, until_stopped
 
@@ -26,7 +25,7 @@ def plan(arguments: list[str]) -> None:
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
-    watch = prepare("planner", arguments, "redis_url", "database_url", "scrapyd_password")
+    prepare("planner", arguments, "redis_url", "database_url", "scrapyd_password")
     record_keys_at_start("planner")
     with due_queue.connect() as client:
         planner = Planner(client)
@@ -40,7 +39,6 @@ def plan(arguments: list[str]) -> None:
         ]
         for each in threads:
             each.start()
-        watch.start(stop, lambda: end_for_newer_files(stop))
         planner.run(stop)
         for each in threads:
             each.join(timeout=STOP_GRACE_SECONDS())

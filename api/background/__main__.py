@@ -15,7 +15,6 @@ from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
 from configs.connection_limits import check_connections
 from configs.database import database_url
-from configs.file_watch import watch_program
 from configs.job_worker import run_worker
 from configs.logs import set_up_logs
 from configs.prefork import keep_running
@@ -55,7 +54,6 @@ def main(given: list[str] | None = None) -> int:
     options = parser.parse_args(given)
     names = options.only or list(every)
     set_up_logs("background")
-    watch = watch_program("background", "api.background.__main__", "api.models.revision.check_tables")
     check_tables()
     check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
@@ -63,7 +61,7 @@ def main(given: list[str] | None = None) -> int:
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     children = CHILDREN | {"metrics": partial(exporter.run, options.metrics_host)}
-    return keep_running({**{name: children[name] for name in names}, "files": watch.run_as_child})
+    return keep_running({name: children[name] for name in names})
 
 
 if __name__ == "__main__":

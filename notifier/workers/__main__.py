@@ -13,7 +13,6 @@ from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_key
 from api.models.revision import check_tables
 from configs.connection_limits import check_connections
 from configs.database import database_url
-from configs.file_watch import watch_program
 from configs.logs import set_up_logs
 from configs.prefork import keep_running
 from configs.startup import exit_on_config_error
@@ -46,7 +45,6 @@ def main(given: list[str] | None = None) -> int:
     )
     names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("workers")
-    watch = watch_program("notifier", "notifier.workers.__main__", "api.models.revision.check_tables")
     check_tables()
     check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
@@ -55,7 +53,7 @@ def main(given: list[str] | None = None) -> int:
     worker.preload()
     engine().dispose()  # each worker connects for itself
     structlog.get_logger(__name__).info("warm, starting", children=names)
-    return keep_running({**{name: CHILDREN[name] for name in names}, "files": watch.run_as_child})
+    return keep_running({name: CHILDREN[name] for name in names})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from configs.desk import Desk, Grade
+from configs.gunicorn_hooks import on_reload
 from configs.prefecture import (
     Prefecture,
     UnknownDesk,
@@ -47,6 +48,18 @@ def test_the_configured_folder_is_read_once(configured: Path) -> None:
     (configured / "evry-courcouronnes_91.yaml").unlink()
     assert list(desks()) == ["evry-courcouronnes_91/naturalisation", "evry-courcouronnes_91/titre-sejour"]
     assert host_rules()["www.essonne.gouv.fr:443"].budget == 3
+
+
+def test_files_that_are_read_again_count_once_they_are_right(configured: Path) -> None:
+    path = configured / "evry-courcouronnes_91.yaml"
+    assert prefecture(path.stem).name == "Essonne"
+    path.write_text(path.read_text("utf-8").replace("name: Essonne", "name: Essonne du Sud"), "utf-8")
+    (configured / "wrong_93.yaml").write_text("name: [", "utf-8")
+    on_reload(None)
+    assert prefecture(path.stem).name == "Essonne"
+    (configured / "wrong_93.yaml").unlink()
+    on_reload(None)
+    assert prefecture(path.stem).name == "Essonne du Sud"
 
 
 def test_a_desk_and_a_prefecture_are_found_by_id(configured: Path) -> None:

@@ -94,6 +94,20 @@ def test_children_live_each_for_itself_and_end_when_the_parent_is_asked(
     assert "Traceback" not in parent.said
 
 
+def test_sighup_ends_the_parent_only_where_the_desk_files_are_right(
+    family: Callable[..., Program], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURES_DIR", str(folder))
+    (folder / "wrong_93.yaml").write_text("name: [")
+    parent = family("say-1")
+    lives(parent, 1)
+    parent.process.send_signal(signal.SIGHUP)
+    parent.until(lambda: "the desk files are refused" in parent.said)
+    assert parent.process.poll() is None
+    (folder / "wrong_93.yaml").unlink()
+    assert parent.ends(signal.SIGHUP) == 0
+
+
 def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) -> None:
     parent = family("say-1", "say-2")
     lives(parent, 2)

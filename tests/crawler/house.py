@@ -39,15 +39,13 @@ SHORT = {
     "PLANNER_SECONDS": "0.2",
     "KEEPER_SECONDS": "0.3",
     "START_PAUSE_SECONDS": "1",
-    "DEPLOY_SETTLE_SECONDS": "1",
-    "FILES_SECONDS": "0.3",
     "TIER_1_SECONDS": "1",
     "TIER_2_SECONDS": "1",
     "TIER_3_SECONDS": "1",
     "HEARTBEAT_SECONDS": "1",
 }
 COMMANDS = {
-    "planner": ["scrapy", "plan"],
+    "planner": ["crawler.loops", "plan"],
     "scrapyd": ["deploy.local.scrapyd"],
     "spider": ["scrapy", "crawl", "prefenligne"],
 }

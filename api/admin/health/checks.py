@@ -64,7 +64,6 @@ CHECKS = (
     HealthCheck("streams", programs.check_streams, _MINOR, _LATER),
     HealthCheck("backups", check_backups, _MINOR, timedelta(minutes=30)),  # the first ones take their time
     HealthCheck("certificate", check_certificates, _MINOR, _LATER, kept=60),
-    HealthCheck("files", programs.check_files, _MINOR, _LATER),
 )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
@@ -20,7 +20,6 @@ from configs.formatting import format_duration, pluralize
 from configs.job_queues import read_refused
 from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
 from configs.proof_spool_status import SpoolReport, read_reports
-from configs.refused_files import RefusedFiles, read_refusals
 
 _SEEN = "crawler:keeper:seen"
 
@@ -29,7 +28,7 @@ def check_scrapyd(redis: Redis) -> HealthAnswer:
     """Read what the keeper saw."""
     seen: Any = redis.get(_SEEN)
     if seen is None:
-        raise PartDown("the keeper has not reported lately: is `scrapy plan` running?")
+        raise PartDown("the keeper has not reported lately: is `python -m crawler.loops plan` running?")
     found = json.loads(seen)
     if found["scrapyd"] != "ok":
         raise PartDown(f"scrapyd is {found['scrapyd']}, as the keeper saw it at {found['at']}")
@@ -78,11 +77,11 @@ def check_background(redis: Redis) -> HealthAnswer:
 
 def check_planner(redis: Redis) -> str:
     """Read the planner's report."""
-    report = _read_loop(redis, PLANNER, "the planner", "scrapy plan")
+    report = _read_loop(redis, PLANNER, "the planner", "python -m crawler.loops plan")
     age = measure_age(report.at, "the planner's report")
     if age > FRESH:
         old = format_duration(age)
-        raise PartDown(f"the planner's report is {old} old: is `scrapy plan` stuck, or a clock set wrong?")
+        raise PartDown(f"the planner's report is {old} old: is it stuck, or a clock set wrong?")
     return "all its parts run"
 
 
@@ -110,21 +109,6 @@ def check_records(redis: Redis) -> str:
         named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
         raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
     return "every check is recorded"
-
-
-def check_files(redis: Redis) -> str:
-    """Ask for deployed files that programs refuse."""
-    found: dict[str, list[RefusedFiles]] = {}  # programs refuse the same, and several machines do
-    for each in read_refusals(redis):
-        found.setdefault(each.reason, []).append(each)
-    refuse([_describe_refusal(reason, each) for reason, each in found.items()])
-    return "every program follows the deployed files"
-
-
-def _describe_refusal(reason: str, refusals: list[RefusedFiles]) -> str:
-    programs = ", ".join(dict.fromkeys(each.program for each in refusals))
-    since = format_duration(max(clock() - min(each.since for each in refusals), timedelta()))
-    return f"new files are refused for {since}, the former ones are used ({programs}): {reason}"
 
 
 def check_proofs(redis: Redis) -> str:

@@ -26,7 +26,7 @@ SERVICES = (
     Service(
         _l("Surveillance des pages"),
         _l("Nous regardons les pages de rendez-vous."),
-        frozenset({"scrapyd", "planner", "checks", "files", "database", "redis"}),
+        frozenset({"scrapyd", "planner", "checks", "database", "redis"}),
     ),
     Service(
         _l("Envoi des alertes"),

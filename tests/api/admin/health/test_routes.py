@@ -26,7 +26,6 @@ from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_r
 from configs.outcome import Outcome
 from configs.prefecture import desks
 from configs.proof_spool_status import SpoolReport, publish_report
-from configs.refused_files import publish_refusal, withdraw_refusal
 from tests.clients import People
 from tests.factories import BOBIGNY, add_check, add_desk, save
 from tests.refused_writes import disk_full, read_only
@@ -121,7 +120,6 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "streams",
             "backups",
             "certificate",
-            "files",
         ]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
@@ -168,24 +166,6 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     assert [other for other in ("workers", "background") if found[other]["status"] != "ok"] == [part]
     redis_server.delete("refused:jobs")
     assert (whole.get("/api/health").json or {})["status"] == "ok"
-
-
-def test_files_that_are_refused_are_named_with_the_programs_that_refuse_them(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    since = clock() - timedelta(minutes=5)
-    for program in ("api", "planner"):
-        publish_refusal(redis_server, program, since, "bobigny_93.yaml:8: tier: must be 1 to 3")
-    found = whole.get("/api/health")
-    part = (found.json or {})["parts"]["files"]
-    assert (found.status_code, part["status"]) == (200, "degraded")
-    assert part["reason"] == (
-        "new files are refused for 5 min, the former ones are used (api, planner):"
-        " bobigny_93.yaml:8: tier: must be 1 to 3"
-    )
-    for program in ("api", "planner"):
-        withdraw_refusal(redis_server, program)
-    assert (whole.get("/api/health").json or {})["parts"]["files"]["status"] == "ok"
 
 
 def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_server: redis.Redis) -> None:

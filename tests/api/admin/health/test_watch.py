@@ -38,7 +38,6 @@ from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_r
 from configs.outcome import Outcome
 from configs.proof_spool_status import SpoolReport, publish_report
 from configs.redis import open_redis
-from configs.refused_files import publish_refusal
 from tests.api.admin.health.test_certificate import site, write_certificate
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written
@@ -229,7 +228,6 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
         Ill("records", lambda: count_dropped(server, "ants", 2, clock().date()), DEGRADED, 5, "records", "ants: 2"),
         Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
         Ill("backups", lambda: remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
-        Ill("files", lambda: publish_refusal(server, "api", clock(), "a.yaml:8: wrong"), DEGRADED, 5, "files", "a.yaml:8: wrong"),
     ]  # fmt: skip
 
 
@@ -237,7 +235,6 @@ CHECKED = 21
 _REPORTED = {
     "backups",
     "checks",
-    "files",
     "planner",
     "proofs",
     "providers",
