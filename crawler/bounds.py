@@ -21,6 +21,7 @@ _SEATS = 100_000
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead
 _LAST_WEEK = timedelta(days=6)  # how far the last week of a calendar reaches behind the last watched day
 BEYOND = "beyond the `horizon`"  # in the reason of a check that saw such a moment
+REFUSED = "what was read cannot be kept"  # the reason of a check that the database refused
 _READABLE = 100  # characters of a long key that stand before its hash
 
 

@@ -205,17 +205,6 @@ def _is_readable(connection: Any) -> bool:
     return bool(looked.poll(0))
 
 
-def server_answers() -> bool:
-    """Return whether the server answers on a new connection; connections of the pool may be dead."""
-    apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
-    try:
-        with apart.connect() as connection:
-            connection.execute(sa.select(1))
-    except sa.exc.DBAPIError:
-        return False
-    return True
-
-
 @contextmanager
 def session() -> Iterator[orm.Session]:
     """Give a session in one transaction, which commits at the end and rolls back on an error.

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.models.incident import INCIDENT_QUIET_SECONDS, IncidentReason
 from configs.desk import Desk
 from configs.prefecture import desks
-from crawler.bounds import BEYOND
+from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages
 from crawler.scheduling.desk_budgets import captcha_expected
 
@@ -33,7 +33,7 @@ _OUTAGES = sa.text(
 # any other answer.
 _RUNS = sa.text("""
 SELECT d.id AS desk_id, d.last_outcome AS outcome, d.last_check_at AS last_at, min(c.started_at) AS since,
-  count(*) AS times
+  count(*) AS times, bool_or(c.evidence = :refused) AS refused
 FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AND c.started_at > coalesce(
   (SELECT max(o.started_at) FROM checks o WHERE o.desk_id = d.id AND o.started_at > :since
    AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
@@ -118,10 +118,10 @@ def _outages(session: Session) -> Iterable[_Sign]:
 
 def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
     lasts = timedelta(seconds=_OVERLOADED_TOLD_SECONDS)
-    for row in session.execute(_RUNS, {"since": now - _LOOK_BACK}):
+    for row in session.execute(_RUNS, {"since": now - _LOOK_BACK, "refused": REFUSED}):
         reason = IncidentReason(row.outcome)
         long = row.last_at - row.since >= lasts
-        enough = long if reason is IncidentReason.OVERLOADED else row.times >= _LAYOUT_CHANGED
+        enough = long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED
         if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
             yield _Sign(desk, reason, row.since)
 

@@ -16,16 +16,15 @@ from weakref import WeakKeyDictionary
 import redis
 
 import notifier
-from api.models.base import server_answers, session
+from api.models.base import session
 from configs.clock import clock
-from configs.dropped_checks import count_dropped
 from configs.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.writer import ProofWriter
 from crawler.reading import Outcome
 from crawler.recording.check_log import log_checks
 from crawler.recording.check_transaction import Written, write_batch
-from crawler.recording.row_replay import is_row_fault, replay_rows
+from crawler.recording.refused_checks import is_row_fault, write_each
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
 
@@ -44,7 +43,6 @@ BEHIND = 200  # checks not yet written from which on nothing more is claimed
 # Ends of visits that are kept while Redis is away: those of BEHIND checks and of a spider's places.
 _MOST_UNSENT = 1000
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
-_FAILURES = 3  # of any kind, after which a batch is written row by row as soon as the server answers
 
 
 class Writer:
@@ -69,7 +67,6 @@ class Writer:
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
         self._unsent: list[VisitEnd] = []
-        self._dropped = 0  # checks that are not yet counted in Redis
         self._proofs = ProofWriter()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
@@ -111,7 +108,6 @@ class Writer:
             written = self._persist(batch)
             _nudge(written.detections)
             self._proofs.put(written.proofs)
-            self._dropped += written.dropped
             try:
                 self._finish(written.visits)
             except Exception:
@@ -135,20 +131,13 @@ class Writer:
             return batch
 
     def _persist(self, batch: list[FinishedCheck]) -> Written:
-        """Write a batch, row by row where it is refused; while the database is in trouble, wait and try again."""
-        written, pause, failures = Written(), _FIRST_WAIT, 0
+        """Write a batch; while the database is in trouble, wait and try again."""
+        written, pause = Written(), _FIRST_WAIT
         while batch:
             try:
-                written.add(record(batch))
+                written = _write(batch)
                 break
-            except Exception as error:  # whatever one check breaks, the others are kept # noqa: BLE001
-                failures += 1
-                if is_row_fault(error) or (failures >= _FAILURES and server_answers()):
-                    found, batch = replay_rows(batch, record, server_answers, _takes(failures))
-                    written.add(found)
-                    self._writing = len(batch)
-                if not batch:
-                    break
+            except Exception as error:  # whatever it is, the checks are kept # noqa: BLE001
                 if self._database.begin(str(error)):
                     log.warning("the database is in trouble, checks wait: %s", str(error).partition("\n")[0])
             self._stuck = True
@@ -173,13 +162,10 @@ class Writer:
     def _finish(self, visits: list[VisitEnd]) -> None:
         """Give desks and hosts back. While Redis is away that is kept; a desk comes due again all the same."""
         self._unsent = (self._unsent + visits)[-_MOST_UNSENT:]
-        if not self._unsent and not self._dropped:
+        if not self._unsent:
             return
         try:
             self._redis = self._redis or due_queue.connect()
-            if self._dropped:
-                count_dropped(self._redis, self.system, self._dropped, clock().date())
-                self._dropped = 0
             due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=clock()))
         except redis.RedisError as error:
             if self._redis_outage.begin(str(error)):
@@ -218,36 +204,14 @@ def record(results: Sequence[FinishedCheck]) -> Written:
         return write_batch(open_session, results, clock())
 
 
-def takes_checks() -> bool:
-    """Tell whether the database takes a check: one of no desk, whose transaction is rolled back."""
-    now = clock()
-    blank = CheckItem(
-        "",
-        1,
-        now,
-        0,
-        Outcome.UNREADABLE,
-        "",
-        (),
-        (),
-        0,
-        error=None,
-        retry_after=None,
-        booking_url="",
-        process="",
-    )
+def _write(batch: Sequence[FinishedCheck]) -> Written:
+    """Write a batch in one transaction; where a check of it is refused, each in a savepoint."""
     try:
-        with session() as rows:
-            write_batch(rows, [FinishedCheck(blank, 1, now)], now)
-            rows.rollback()
-    except Exception:  # whatever it is, no check is known to be at fault # noqa: BLE001
-        return False
-    return True
-
-
-def _takes(failures: int) -> Callable[[], bool]:
-    """Return `takes_checks`, or no, while a batch has failed so seldom that the fault may pass."""
-    return takes_checks if failures >= _FAILURES else lambda: False
+        return record(batch)
+    except Exception as error:
+        if not is_row_fault(error):
+            raise
+    return write_each(batch)
 
 
 def _get_ready() -> None:

@@ -53,13 +53,12 @@ Columns = dict[str, Any]
 class Written:
     """Work after the commit: detections to nudge, visits to end in the due queue, pages to keep.
 
-    `dropped`: how many checks could not be recorded at all. `lines`: a log line for each check.
+    `lines`: a log line for each check.
     """
 
     detections: list[UUID] = field(default_factory=list)
     visits: list[VisitEnd] = field(default_factory=list)
     proofs: list[Proof] = field(default_factory=list)
-    dropped: int = 0
     lines: list[Columns] = field(default_factory=list)
 
     def add(self, other: "Written") -> None:
@@ -67,7 +66,6 @@ class Written:
         self.detections += other.detections
         self.visits += other.visits
         self.proofs += other.proofs
-        self.dropped += other.dropped
         self.lines += other.lines
 
 

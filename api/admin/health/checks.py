@@ -60,7 +60,6 @@ CHECKS = (
     HealthCheck("delivery", check_delivery, _MINOR, _LATER, kept=60),
     HealthCheck("ceilings", check_ceilings, _MINOR, timedelta(), kept=60),
     HealthCheck("proofs", programs.check_proofs, _MINOR, _LATER),
-    HealthCheck("records", programs.check_records, _MINOR, _LATER),
     HealthCheck("streams", programs.check_streams, _MINOR, _LATER),
     HealthCheck("backups", check_backups, _MINOR, timedelta(minutes=30)),  # the first ones take their time
     HealthCheck("certificate", check_certificates, _MINOR, _LATER, kept=60),

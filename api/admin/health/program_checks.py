@@ -15,7 +15,6 @@ from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.clock import clock
-from configs.dropped_checks import read_dropped
 from configs.formatting import format_duration, pluralize
 from configs.job_queues import read_refused
 from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
@@ -100,15 +99,6 @@ def _read_loop(redis: Redis, key: str, who: str, command: str) -> LoopReport:
         named = ", ".join(f"{part} ({error})" for part, error in report.failing.items())
         raise PartDown(f"parts of {who} fail, its log says why: {named}")
     return report
-
-
-def check_records(redis: Redis) -> str:
-    """Ask for checks that could not be recorded."""
-    dropped = read_dropped(redis, clock().date())
-    if dropped:
-        named = ", ".join(f"{queue}: {number}" for queue, number in dropped.items())
-        raise PartDown(f"checks could not be recorded since yesterday, the spiders' logs say why: {named}")
-    return "every check is recorded"
 
 
 def check_proofs(redis: Redis) -> str:

@@ -58,7 +58,7 @@ SERVICES = (
     Service(
         _l("Preuves et historique"),
         _l("Copies des pages et chiffres de fiabilité."),
-        frozenset({"proofs", "records", "partitions", "background", "backups"}),
+        frozenset({"proofs", "partitions", "background", "backups"}),
     ),
 )
 

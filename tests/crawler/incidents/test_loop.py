@@ -18,7 +18,7 @@ from api.models.notification import State
 from api.models.user import Channel, Contact, Role
 from configs.outcome import Outcome
 from configs.settings import settings
-from crawler.bounds import bound_reading
+from crawler.bounds import REFUSED, bound_reading
 from crawler.incidents import loop, outage_notices
 from crawler.incidents.loop import IncidentLoop
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
@@ -110,6 +110,13 @@ def test_a_page_that_is_not_understood_is_told_at_the_second_in_a_row() -> None:
     assert [each.params["reason"] for each in told(NOW)] == ["unreadable"]
     out("a", OutageReason.UNREADABLE, NOW + 3 * MINUTE)  # the pause, at the fifth, is the same trouble
     assert told(NOW + 4 * MINUTE) == []
+
+
+@pytest.mark.rule("3.1")
+def test_a_check_that_the_database_refused_is_told_at_once() -> None:
+    person(Role.ADMIN)
+    checked("a", (Outcome.UNREADABLE, NOW), evidence=REFUSED)
+    assert [each.params["reason"] for each in told(NOW)] == ["unreadable"]
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SLOTS, Outcome.UNREADABLE])

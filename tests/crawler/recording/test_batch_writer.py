@@ -3,7 +3,7 @@ import random
 import string
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,14 +17,13 @@ from redis.retry import Retry
 from structlog.testing import capture_logs
 
 import notifier
-from api.models.base import engine, server_answers, session
+from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.clock import clock
 from configs.desk import Desk
-from configs.dropped_checks import read_dropped
 from configs.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.items import CheckItem, FinishedCheck
@@ -32,8 +31,8 @@ from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Slot
 from crawler.recording import batch_writer
-from crawler.recording.check_transaction import Written
-from crawler.recording.row_replay import is_row_fault
+from crawler.recording.check_transaction import Written, write_batch
+from crawler.recording.refused_checks import is_row_fault
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
 from tests.waiting import until
@@ -436,19 +435,6 @@ def test_a_check_that_cannot_be_recorded_at_all_costs_no_other(
     assert "cannot be recorded at all" in caplog.text
 
 
-def test_a_check_alone_that_cannot_be_recorded_at_all_is_dropped_and_counted(
-    write: Callable[..., None],
-    client: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
-    write(check("a", 1, process="a \0 in it"))
-    assert rows_of(Check) == []
-    assert "cannot be recorded at all" in caplog.text
-    assert read_dropped(client, NOW.date()) == {"prefenligne": 1}
-
-
 @pytest.mark.rule("3.1")
 def test_a_key_that_no_index_takes_costs_its_own_check_alone(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
@@ -479,10 +465,10 @@ def refusal(
 @pytest.mark.parametrize(
     ("error", "at_fault"),
     [
-        *((refusal(code), True) for code in ("22003", "22021", "23514", "42703", "54000")),
+        *((refusal(code), True) for code in ("22003", "22021", "23514", "54000", "P0001")),
         *(
             (refusal(code), False)
-            for code in ("08006", "53100", "57014", "57P01", "40P01", "40001", "25006", "55P03")
+            for code in ("08006", "53100", "57014", "57P01", "40P01", "40001", "25006", "55P03", "42P01")
         ),
         (refusal(None), False),
         (refusal(None, kind=sa.exc.DatabaseError), False),
@@ -514,24 +500,6 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
     return of
 
 
-def test_after_three_failures_of_any_kind_each_check_is_written_alone(
-    write: Callable[..., None], refuse: Callable[..., list[list[str]]], nudged: list[UUID]
-) -> None:
-    def trouble(results: list[FinishedCheck]) -> Exception | None:
-        return (
-            refusal("57014")
-            if any(result.check.desk_id.endswith("/a") and result.check.slots for result in results)
-            else None
-        )
-
-    tried = refuse(trouble)
-    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
-    assert tried == [["a", "b", "c"]] * 3 + [["a"], ["b"], ["c"], ["a"], ["a"]]
-    outcomes = {row.desk_id[-1]: row.outcome for row in rows_of(Check)}
-    assert outcomes == {"a": Outcome.UNREADABLE, "b": Outcome.SLOTS, "c": Outcome.NO_SLOTS}
-    assert len(nudged) == 1
-
-
 def test_while_the_server_refuses_every_check_none_is_dropped(
     write: Callable[..., None], refuse: Callable[..., list[list[str]]], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -549,28 +517,6 @@ def test_while_the_server_refuses_every_check_none_is_dropped(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
-@pytest.mark.parametrize("broken", [False, True])
-def test_a_check_is_dropped_only_where_the_database_takes_another(
-    broken: bool, write: Callable[..., None], desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert batch_writer.takes_checks()
-    assert rows_of(Check) == []
-    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
-    monkeypatch.setattr(batch_writer, "_LONGEST_WAIT", 0.01)
-    writer = batch_writer.Writer("prefenligne")
-    with engine().begin() as rows:
-        if broken:
-            rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN evidence TO another")
-    try:
-        writer.put(check("a", 1, process="a \0 in it"))
-        writer.close(0.3)
-    finally:
-        if broken:
-            with engine().begin() as rows:
-                rows.exec_driver_sql("ALTER TABLE checks RENAME COLUMN another TO evidence")
-    assert writer._lost == broken
-
-
 def test_an_error_without_words_does_not_end_the_writer(
     write: Callable[..., None], refuse: Callable[..., list[list[str]]]
 ) -> None:
@@ -580,44 +526,25 @@ def test_an_error_without_words_does_not_end_the_writer(
     assert [row.outcome for row in rows_of(Check)] == [Outcome.SLOTS]
 
 
-def test_while_the_server_does_not_answer_nothing_is_written_alone(
-    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_goes_away_amid_the_savepoints_costs_no_check(
+    write: Callable[..., None], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    left = iter(range(7))
+    calls = list[str]()
 
-    def trouble(_: list[FinishedCheck]) -> Exception | None:
-        return refusal(None) if next(left, None) is not None else None
+    def leave(rows: Any, results: list[FinishedCheck], now: datetime) -> Written:
+        calls.append(results[0].check.desk_id[-1])
+        if len(calls) == 2:
+            raise refusal("57P01")
+        return write_batch(rows, results, now)
 
-    monkeypatch.setattr(batch_writer, "server_answers", lambda: False)
-    tried = refuse(trouble)
-    write(check("a", 1, slot()), check("b", 1))
-    assert tried == [["a", "b"]] * 8
-    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
-
-
-def test_a_server_that_goes_away_amid_the_replay_costs_no_check(
-    write: Callable[..., None], refuse: Callable[..., list[list[str]]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter([False])
-
-    def trouble(results: list[FinishedCheck]) -> Exception | None:
-        if len(tried) == 1:
-            return refusal("54000")
-        return refusal("57P01") if len(tried) == 3 else None
-
-    monkeypatch.setattr(batch_writer, "server_answers", lambda: next(answers, True))
-    tried = refuse(trouble)
-    write(check("a", 1, slot()), check("b", 1, slot()), check("c", 1))
-    assert tried == [["a", "b", "c"], ["a"], ["b"], ["b", "c"]]
-    assert {row.outcome for row in rows_of(Check)} == {Outcome.SLOTS, Outcome.NO_SLOTS}
-
-
-def test_the_server_is_asked_on_a_connection_of_its_own(
-    desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    assert server_answers()
-    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
-    assert not server_answers()
+    monkeypatch.setattr("crawler.recording.refused_checks.write_batch", leave)
+    monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
+    write(check("a", 1, slot()), check("b", 1, reason="a \0 in it"), check("c", 1, slot()))
+    assert calls == ["a", "b", "a", "b", "b", "c"]
+    assert {row.desk_id[-1]: row.outcome for row in rows_of(Check)} == {
+        "a": Outcome.SLOTS, "b": Outcome.UNREADABLE, "c": Outcome.SLOTS,
+    }  # fmt: skip
+    assert len(nudged) == 2
 
 
 def test_a_check_waits_until_its_day_is_made(

@@ -20,7 +20,6 @@ from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.models.user import Channel, Contact
 from configs.clock import clock
-from configs.dropped_checks import count_dropped
 from configs.job_queues import count_refused
 from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
@@ -116,7 +115,6 @@ def test_all_parts_work(whole: FlaskClient) -> None:
             "delivery",
             "ceilings",
             "proofs",
-            "records",
             "streams",
             "backups",
             "certificate",
@@ -439,17 +437,6 @@ def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_sa
     part = (answer.json or {})["parts"]["partitions"]
     assert (answer.status_code, part["status"]) == (200, "degraded")
     assert "days of checks are made ahead: the job make_partitions makes them" in part["reason"]
-
-
-def test_checks_that_could_not_be_recorded_are_named_for_a_day_and_people_are_told_all_the_same(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    for queue_name, days in (("prefenligne", 0), ("prefenligne", 1), ("ants", 1), ("doctolib", 2)):
-        count_dropped(redis_server, queue_name, 2, clock().date() - timedelta(days=days))
-    answer = whole.get("/api/health")
-    part = (answer.json or {})["parts"]["records"]
-    assert (answer.status_code, part["status"]) == (200, "degraded")
-    assert part["reason"].endswith("ants: 2, prefenligne: 4")
 
 
 def test_proofs_that_are_on_their_way_for_a_moment_are_well(

@@ -33,7 +33,6 @@ from api.operations.alarms import acknowledge
 from api.operations.providers import read_left_alone
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.clock import clock
-from configs.dropped_checks import count_dropped
 from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
 from configs.proof_spool_status import SpoolReport, publish_report
@@ -225,7 +224,6 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
         Ill("ceilings", lambda: spend(settings_env), IncidentReason.SMS_CEILING, 0, "SMS 2026-11-20", "plafond des SMS"),
         Ill("ceilings", lambda: settings_env(STRANGER_MAILS_A_DAY="0"), IncidentReason.MAIL_CEILING, 0, "mails 2026-11-20", "STRANGER_MAILS_A_DAY"),
         Ill("proofs", lambda: publish_report(server, SpoolReport(at=clock(), machine="one", store="x", trouble="full")), DEGRADED, 5, "proofs", "spiders can leave no proof"),
-        Ill("records", lambda: count_dropped(server, "ants", 2, clock().date()), DEGRADED, 5, "records", "ants: 2"),
         Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
         Ill("backups", lambda: remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
     ]  # fmt: skip
