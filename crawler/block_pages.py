@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from configs.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
-from crawler.parsing.embedded_platform import embedded_visit
+from crawler.parsing.embedded_platform import find_embedded
 from crawler.parsing.error_pages import error_page, find_damage
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.platform_base import Platform
@@ -109,7 +109,7 @@ def _interpret(platform: Platform, page: Page) -> Reading:
         if stale := _stale_answer(page):
             return stale
         reading = find_wall(page) or platform.read_page(page)
-        if _proves(page, reading):
+        if _proves(reading):
             return _require_proof(page, reading)
         return find_captcha(page) or _unrecognised(page, reading)
     except Exception as error:  # a reader's bug ends as its check's outcome, never as a lost check
@@ -175,16 +175,10 @@ def find_bot_check(page: Page) -> Reading | None:
     return next((Reading(Outcome.BLOCKED, f"{name} refuses") for name in found), None)
 
 
-def _proves(page: Page, reading: Reading) -> bool:
-    """Tell whether a reading stands, whatever else the page has: it proves something or embeds its desk's platform."""
-    if (
-        reading.outcome not in (None, Outcome.UNREADABLE)
-        or reading.slots
-        or reading.covered
-        or reading.fallback
-    ):
-        return True
-    return bool(reading.frames) and embedded_visit(page.visit, reading.frames) is not None
+def _proves(reading: Reading) -> bool:
+    """Tell whether a reading stands, whatever else the page has: it proves something."""
+    proven = reading.slots or reading.covered or reading.fallback
+    return bool(proven) or reading.outcome not in (None, Outcome.UNREADABLE)
 
 
 def _bot_wall(page: Page) -> Reading | None:
@@ -245,6 +239,8 @@ def _unrecognised(page: Page, reading: Reading) -> Reading:
 def _describe_unread(page: Page) -> Reading:
     if _mentions(page, _WIDGET_HINTS) and page.root.xpath(_STANDING):
         return Reading(Outcome.CAPTCHA, f"a captcha, and nothing else that is known: {title(page.root)}")
+    if page.is_html and (address := find_embedded(page)):
+        return Reading(Outcome.UNREADABLE, f"embeds {address}: name that address in the desk file")
     what = f"HTTP {page.status}, {len(page.body)} bytes, title {title(page.root)[:100]!r}"
     moved = f", at {page.url}" if page.url != page.ask.url else ""
     return Reading(Outcome.UNREADABLE, f"understood by no rule: {what}{moved}")

@@ -16,7 +16,7 @@ from scrapy.http import Response
 from configs.clock import clock
 from configs.constants import Constant
 from configs.desk import Desk, Fetch
-from configs.hosts import host_of, resolve_stand_in
+from configs.hosts import resolve_stand_in
 from configs.settings import settings
 from crawler.block_pages import classify_page
 from crawler.bounds import ERROR, REASON, clean_text
@@ -30,7 +30,6 @@ from crawler.fetching.proxies import Proxies
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import Session, human_delay
 from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
-from crawler.parsing.embedded_platform import hand_over
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
@@ -186,8 +185,6 @@ class BookingSpider(Spider):
             slots=result.slots,
             covered=result.covered,
             requests=session.requests,
-            handed_to=session.handed_to,
-            handed_requests=session.handed_requests,
             error=error and clean_text(error, ERROR),
             retry_after=result.trouble.retry_after if result.trouble else None,
             booking_url=desk.url,
@@ -246,8 +243,7 @@ async def visit(
 
     `buffer` keeps the pages for proofs; `classify` reads a page. Return the first network error, if there was one.
     """
-    name, error = desk.platform, None
-    chosen = platform(name)
+    chosen, error = platform(desk.platform), None
     while session.clock.left > 0 and (ask := state.next()):
         capture = None
         if session.requests and (delay := human_delay()):
@@ -262,12 +258,7 @@ async def visit(
             state.add_reading(ask, failure.reading)
         else:
             reading = classify(chosen, page)
-            capture = PageCapture.of(name, page, reading)
-            if reading.frames:
-                name = seen.parameters.platform
-                chosen, seen, reading = hand_over(seen, reading.frames)
-                if host_of(seen.url) != desk.host:
-                    session.go_on_at(desk.model_copy(update={"platform": name, "url": seen.url}))
+            capture = PageCapture.of(desk.platform, page, reading)
             state.add_reading(ask, reading)
         if buffer:
             buffer.add(capture, troubled=state.troubled)

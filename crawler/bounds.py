@@ -7,7 +7,6 @@ no NUL, UTF-8 no lone surrogate, an integer column 31 bits, and a terminal obeys
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
-from urllib.parse import urlsplit
 
 from configs.formatting import CONTROL, pluralize, truncate_line
 from crawler.parsing.date_windows import day_of
@@ -50,7 +49,6 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
     bounded = replace(
         seen,
         asks=asks,
-        frames=tuple(filter(_may_be_embedded, reading.frames)),
         next_at=None if _is_far(reading.next_at, visit) else reading.next_at,
         releases_at=None if _is_far(reading.releases_at, visit) else reading.releases_at,
         reason=clean_text(seen.reason, REASON),
@@ -121,10 +119,3 @@ def _may_be_opened(url: str) -> bool:
 
 def _may_be_asked(ask: PageRequest) -> bool:
     return len(ask.url) <= REQUEST and not CONTROL.search(ask.url)
-
-
-def _may_be_embedded(url: str) -> bool:
-    try:
-        return len(url) <= LINK and len(urlsplit(url).netloc) <= _HOST
-    except ValueError:  # no address at all
-        return False

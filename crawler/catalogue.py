@@ -16,7 +16,6 @@ from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict_model import Strict
 from configs.strict_yaml import ConfigFileError, plainly, read_document
-from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 
@@ -84,27 +83,12 @@ def _problems(desk: Desk) -> Iterator[str]:
         if desk.watch is WatchLevel.FULL and platform(desk.platform).WATCH == WatchLevel.PRESENCE:
             text = f"a captcha stands before the slots of every {desk.platform} page: write `watch: presence`"
             yield _line(desk, ("watch",), text)
-        if isinstance(visit.parameters, Handover):
-            yield from _handover_problems(desk, visit.parameters)
     except UnknownPlatform as error:
         yield _line(desk, ("platform",), str(error))
     except ValidationError as error:
         yield from _wrong(desk, desk.platform, error, ("parameters",))
     except ValueError as error:
         yield _line(desk, ("url",), str(error))
-
-
-def _handover_problems(desk: Desk, embedded: Handover) -> Iterator[str]:
-    try:
-        system, own = platform(embedded.platform).SYSTEM, system_of(desk)
-        if system != own:
-            text = f"{embedded.platform} belongs to {system}, not to {own}: its spider checks it"
-            yield _line(desk, ("parameters", "platform"), text)
-        platform(embedded.platform).Parameters.model_validate(embedded.parameters)
-    except UnknownPlatform as error:
-        yield _line(desk, ("parameters", "platform"), str(error))
-    except ValidationError as error:
-        yield from _wrong(desk, embedded.platform, error, ("parameters", "parameters"))
 
 
 def _wrong(desk: Desk, name: str, error: ValidationError, key: tuple[str, ...]) -> Iterator[str]:

@@ -28,7 +28,7 @@ from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
-from crawler.scheduling.desk_budgets import budget_of, cost_of, entry_of
+from crawler.scheduling.desk_budgets import budget_of, cost_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.queues import STOP_GRACE_SECONDS, CrawlQueue
@@ -226,17 +226,14 @@ class Dispatcher:
             await self._give_back(known)
             return
         for desk, claim in known:
-            spend = partial(self._spend, claim)
-            budget = RequestBudget(claim.paid, spend, spend)
+            budget = RequestBudget(claim.paid, partial(self._spend, claim))
             task = asyncio.create_task(self._check(desk, claim, budget))
             self._running[task] = desk, claim, budget
             task.add_done_callback(self._check_ended)
 
-    async def _spend(self, claim: DeskClaim, visitor: Desk | None = None) -> bool:
-        """Ask for one request beyond those that the claim paid for, or for one of the `visitor`'s host."""
-        now = clock()
-        there = entry_of(visitor, now) if visitor else None
-        call = due_queue.spend(self._queue, claim.desk_id, claim.token, now=now, elsewhere=there)
+    async def _spend(self, claim: DeskClaim) -> bool:
+        """Ask for one request beyond those that the claim paid for."""
+        call = due_queue.spend(self._queue, claim.desk_id, claim.token, now=clock())
         try:
             return await due_queue.asend(self._client, call)
         except redis.RedisError as error:

@@ -39,8 +39,6 @@ class CheckItem:
     captures: tuple[PageCapture, ...] = field(
         default=(), repr=False
     )  # pages that may prove it (crawler/proofs)
-    handed_to: str = ""  # the embedded page's host
-    handed_requests: int = 0  # those of the requests that this host got
     # Of a check by browser that is not `no_slots`: a PNG, taken from the open page after the check was handed over;
     # None in it where that page was gone.
     picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)

@@ -7,23 +7,23 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.desk import Outage, OutageReason
+from api.models.desk import OutageReason
 from configs.outcome import Outcome
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
 
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.
 _END = sa.text("""
 UPDATE outages o SET ends_at = n.at
-FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]), CAST(:host AS text[]))
-  AS n(desk_id, at, reason, host)
+FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]))
+  AS n(desk_id, at, reason)
 WHERE o.desk_id = n.desk_id AND o.ends_at IS NULL AND o.starts_at <= n.at
-  AND (o.reason IS DISTINCT FROM n.reason OR o.host IS DISTINCT FROM n.host)
+  AND o.reason IS DISTINCT FROM n.reason
 """)
 _BEGIN = sa.text("""
-INSERT INTO outages (desk_id, starts_at, reason, host)
-SELECT d.id, n.at, n.reason, n.host
-FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]), CAST(:host AS text[]))
-  AS n(desk_id, at, reason, host)
+INSERT INTO outages (desk_id, starts_at, reason)
+SELECT d.id, n.at, n.reason
+FROM unnest(CAST(:desk_id AS text[]), CAST(:at AS timestamptz[]), CAST(:reason AS text[]))
+  AS n(desk_id, at, reason)
 JOIN desks d ON d.id = n.desk_id
 WHERE n.reason IS NOT NULL
 ON CONFLICT (desk_id) WHERE ends_at IS NULL DO NOTHING
@@ -40,15 +40,11 @@ UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND 
 
 @dataclass(frozen=True, slots=True)
 class OutageChange:
-    """Change of a desk's outage by a check at `at`: the outage's reason, None where the desk is watched.
-
-    `host`: whose outage it is, where that is not the desk's own.
-    """
+    """Change of a desk's outage by a check at `at`: the outage's reason, None where the desk is watched."""
 
     desk_id: str
     at: datetime
     reason: OutageReason | None
-    host: str | None = None
 
 
 _AT_ONCE = frozenset(
@@ -70,7 +66,6 @@ def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:
         "desk_id": [turn.desk_id for turn in turns],
         "at": [turn.at for turn in turns],
         "reason": [turn.reason and turn.reason.value for turn in turns],
-        "host": [turn.host for turn in turns],
     }
     session.execute(_END, columns)
     session.execute(_BEGIN, columns)
@@ -80,7 +75,7 @@ def begin_outages(session: Session, desk_ids: Collection[str], at: datetime, rea
     """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
     ids = sorted(desk_ids)
     columns = {"desk_id": ids, "at": [at] * len(ids), "reason": [reason.value] * len(ids)}
-    session.execute(_BEGIN, columns | {"host": [None] * len(ids)})
+    session.execute(_BEGIN, columns)
 
 
 def end_outages(
@@ -88,11 +83,6 @@ def end_outages(
 ) -> None:
     """End the open outages of desks, those of one reason where it is given."""
     session.execute(_OVER, {"desks": sorted(desk_ids), "at": at, "reason": reason and reason.value})
-
-
-def desks_blaming(session: Session, host: str) -> list[str]:
-    """Return the desks of other hosts that were not watched because of this one, which their pages embed."""
-    return list(session.scalars(sa.select(Outage.desk_id).where(Outage.host == host).distinct()))
 
 
 def end_unwatched(session: Session, watched: Collection[str], at: datetime) -> None:

@@ -271,12 +271,9 @@ class Reading:
     releases_at: datetime | None = None  # when the site puts more hours on line, by its own words
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
-    frames: tuple[str, ...] = ()  # embedded addresses: another platform may continue the visit there
     beyond: str = ""  # the moments that it shows beyond the desk's horizon, in words
 
     @property
     def silent(self) -> bool:
         """Whether it says nothing: no rule understood the page."""
-        return self.outcome is None and not (
-            self.slots or self.covered or self.asks or self.next_at or self.frames
-        )
+        return self.outcome is None and not (self.slots or self.covered or self.asks or self.next_at)

@@ -115,7 +115,6 @@ class Outage(Base):
     """A time in which a desk was not watched. It ends with the first conclusive check, or when the host is resumed.
 
     A desk has at most one open outage. When the reason changes, one ends and the next begins at the same instant.
-    `host` is the host at fault where that is not the desk's own but one that its page embeds.
     """
 
     __tablename__ = "outages"
@@ -125,7 +124,6 @@ class Outage(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime | None]
     reason: Mapped[OutageReason] = mapped_column(enum_column(OutageReason, "reason"))
-    host: Mapped[str | None]
 
     __table_args__ = (
         sa.CheckConstraint("ends_at >= starts_at", name="order"),

@@ -106,7 +106,6 @@ def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
         "next": [
             *named,
             *map(_describe_request, reading.asks),
-            *({"embeds": each} for each in reading.frames),
         ]
         or None,
     } | ({"releases_at": _format_moment(reading.releases_at, zone)} if reading.releases_at else {})

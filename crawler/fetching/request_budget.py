@@ -1,9 +1,6 @@
 """Request budget of a visit: the requests its claim paid for, then one by one out of its host's bucket."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
-
-from configs.desk import Desk
 
 
 class BudgetExhausted(Exception):
@@ -13,7 +10,6 @@ class BudgetExhausted(Exception):
 class RequestBudget:
     """Budget of one visit. `more` asks for one request beyond the `paid` ones; without it there are none.
 
-    `elsewhere` asks for one of another host, as a desk there would; without it the paid ones serve for all hosts.
     `stopped` is set when an operator stops the host: what is paid for is not made any more either.
     """
 
@@ -21,17 +17,10 @@ class RequestBudget:
         self,
         paid: float,
         more: Callable[[], Awaitable[bool]] | None = None,
-        elsewhere: Callable[[Desk], Awaitable[bool]] | None = None,
     ) -> None:
         self.stopped = False
         self._left = paid
         self._more = more
-        self._elsewhere = elsewhere
-
-    def go_on_at(self, desk: Desk) -> None:
-        """Let another host pay from now on, the one of this desk: what is left was paid by the first."""
-        if self._elsewhere:
-            self._left, self._more = 0, partial(self._elsewhere, desk)
 
     async def take(self) -> None:
         """Use one request up.

@@ -11,7 +11,6 @@ from scrapy.http import Response
 from w3lib.url import safe_url_string
 
 from configs.check_intervals import find_step_gap
-from configs.desk import Desk
 from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.address_cache import cache_short
@@ -90,8 +89,6 @@ class Session:
         self.clock = Clock(deadline, now)
         self.requests = 0
         self.own_route_failed = False  # whether our own way failed: nothing is known of the site
-        self.handed_to = ""  # the host that it went on at, where that is not the desk's
-        self._before = 0
         self._stays = stays
         self._download = download
         self._budget = budget
@@ -101,16 +98,6 @@ class Session:
         self._cookies: Cookies | None = None  # none before the first cookie: most answers bring none
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
-
-    @property
-    def handed_requests(self) -> int:
-        """Return how many requests the host got that the visit was handed to."""
-        return self.requests - self._before if self.handed_to else 0
-
-    def go_on_at(self, desk: Desk) -> None:
-        """Go on at another host, as a desk there would: that host pays, and what it answers is its own."""
-        self.handed_to, self._before = desk.host, self.requests
-        self._budget.go_on_at(desk)
 
     @property
     def pictures(self) -> bool:

@@ -41,7 +41,7 @@ def _only_this(
     desk = desks().get(result.check.desk_id)
     if desk is None:
         return False
-    host = result.check.handed_to or desk.host
+    host = desk.host
     proven, refused = _last_answers_elsewhere(session, desk, host)
     beside = [each.check for each in results if _is_other_page_of(each, desk, host)]
     proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
@@ -63,7 +63,7 @@ def _last_answers_elsewhere(
 
 def _is_other_page_of(result: FinishedCheck, desk: Desk, host: str) -> bool:
     other = desks().get(result.check.desk_id)
-    return other is not None and host == (result.check.handed_to or other.host) and other.id != desk.id
+    return other is not None and host == other.host and other.id != desk.id
 
 
 def _mark_closed(result: FinishedCheck) -> FinishedCheck:

@@ -28,12 +28,12 @@ def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) 
     Raises:
         sqlalchemy.exc.DBAPIError: the server is in trouble.
     """
-    by_host = {_refusing_host(check): check for check in refused}
+    by_host = {desks()[check.desk_id].host: check for check in refused}
     for host, check in by_host.items():
         _rest_desks(session, host, check)
     memories = _lock_hosts(session, by_host)
     for check in refused:
-        host = _refusing_host(check)
+        host = desks()[check.desk_id].host
         before = memories.get(host, HostBackoff())
         memories[host] = after_refusal(
             before,
@@ -59,9 +59,7 @@ def recover_hosts(session: Session, now: datetime) -> None:
     """Let hosts that answer well recover; a budget that grew becomes a desk change for the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)
     found = session.scalars(sa.select(HostState.host).where(shaken))
-    hosts = {
-        host: [desk.id for desk in desks_on(host)] or outages.desks_blaming(session, host) for host in found
-    }
+    hosts = {host: [desk.id for desk in desks_on(host)] for host in found}
     if not hosts:
         return
     proven = _last_proven(session, [desk_id for ids in hosts.values() for desk_id in ids])
@@ -87,10 +85,6 @@ def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
     """Return until when hosts are to be left alone: the memory that an emptied Redis lacks."""
     row = sa.select(HostState.host, HostState.rests_until).where(HostState.rests_until > now)
     return {host: until for host, until in session.execute(row) if until}
-
-
-def _refusing_host(check: CheckItem) -> str:
-    return check.handed_to or desks()[check.desk_id].host
 
 
 def _rest_desks(session: Session, host: str, check: CheckItem) -> None:

@@ -27,7 +27,7 @@ _LOOK_BACK = timedelta(
 _LAYOUT_CHANGED = 2  # pages in a row that were not understood
 
 _OUTAGES = sa.text(
-    "SELECT desk_id, reason, starts_at, host FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
+    "SELECT desk_id, reason, starts_at FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
 )
 # A run of overload ends with an answer that proves something (time-outs belong to it), one of unreadable pages with
 # any other answer.
@@ -75,12 +75,11 @@ class _Sign:
     desk: Desk
     reason: IncidentReason
     since: datetime
-    host: str | None = None  # that its page embeds
 
     @property
     def subject(self) -> str:
         """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
-        return self.desk.id if self.reason.of_desk else self.host or self.desk.host
+        return self.desk.id if self.reason.of_desk else self.desk.host
 
 
 def find_incidents(session: Session, now: datetime) -> list[FoundIncident]:
@@ -109,11 +108,11 @@ def store_incidents(session: Session, found: Sequence[FoundIncident], now: datet
 
 
 def _outages(session: Session) -> Iterable[_Sign]:
-    for desk_id, reason, since, host in session.execute(_OUTAGES):
+    for desk_id, reason, since in session.execute(_OUTAGES):
         desk = desks().get(desk_id)
         usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
         if desk and desk.schedulable and not usual:
-            yield _Sign(desk, IncidentReason(reason), since, host)
+            yield _Sign(desk, IncidentReason(reason), since)
 
 
 def _runs(session: Session, now: datetime) -> Iterable[_Sign]:

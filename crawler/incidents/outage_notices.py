@@ -12,7 +12,6 @@ import notifier
 from api.models.incident import Incident
 from configs.desk import Desk
 from configs.prefecture import desks
-from crawler import outages
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
 from crawler.scheduling.demand import targets_of
 
@@ -62,12 +61,7 @@ def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
     )
     written: list[UUID] = []
     for incident in rows.scalars(ended):
-        blaming = outages.desks_blaming(rows, incident.subject)
-        affected = [
-            desk
-            for desk in desks().values()
-            if incident.subject in (desk.id, desk.host) or desk.id in blaming
-        ]
+        affected = [desk for desk in desks().values() if incident.subject in (desk.id, desk.host)]
         waiting = _find_recipients(rows, incident, affected, now, told=True)
         written += _write(rows, "desk_watched", incident, _find_recovered(rows, incident, waiting))
         if not waiting or incident.ends_at is None or now - incident.ends_at > _WAIT:

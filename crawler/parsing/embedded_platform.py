@@ -1,61 +1,41 @@
-"""Handover of a visit to the platform whose page another platform's page embeds.
+"""Embedded booking pages: the address of another platform's page in a frame or script of a page.
 
-Platforms do not import each other. The page's reader returns the embedded addresses, the desk's YAML names the
-embedded platform.
+Such a page proves nothing by itself. A desk's file names the embedded address.
 """
 
-from dataclasses import replace
-from typing import Annotated, Any
+import re
+from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from crawler.platforms import at_home, platforms
+from crawler.reading import Page
 
-from configs.desk import is_stand_in
-from configs.hosts import host_of
-from configs.strict_model import Strict
-from crawler.platform_base import Platform
-from crawler.platforms import at_home, platform
-from crawler.reading import Outcome, Reading, VisitContext
-
-
-class Handover(Strict):
-    """Parameters of a desk whose page embeds another platform's: its name and its parameters."""
-
-    platform: str
-    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+_LATER = "substring(name(), string-length(name()) - 3) = '-src'"  # a frame that a script loads later
+_SOURCES = f"//*[self::iframe or self::script]/@*[name()='src' or {_LATER} and parent::iframe]"
+_ADDRESS = re.compile(r"https?://[^\s\"'<>\\]+")
+_MOST = 100
 
 
-def hand_over(visit: VisitContext, frames: tuple[str, ...]) -> tuple[Platform, VisitContext, Reading]:
-    """Return the embedded platform, its visit, and a reading with its first request or the reason for none."""
-    embedded, inner = platform(visit.parameters.platform), embedded_visit(visit, frames)
-    if inner is None:
-        shown = ", ".join(frame[:100] for frame in frames[:5])
-        reason = f"embeds no page of {visit.parameters.platform}: {shown}"
-        return embedded, visit, Reading(Outcome.UNREADABLE, reason)
-    return embedded, inner, Reading(reason=f"embeds {inner.url}", asks=(embedded.first_request(inner),))
+def find_embedded(page: Page) -> str | None:
+    """Return the first address of a platform's page that a page embeds: by a frame, a script, or inside a script."""
+    return next((each for each in _embedded_addresses(page) if _is_platforms(each, page)), None)
 
 
-def embedded_visit(visit: VisitContext, frames: tuple[str, ...]) -> VisitContext | None:
-    """Return the visit to the embedded page; None if no frame is one.
-
-    It is the first frame on a host of the platform whose address the platform understands. A stand-in's page may
-    embed stand-ins.
-    """
-    named = visit.parameters
-    embedded = platform(named.platform)
-    parameters = embedded.Parameters.model_validate(named.parameters)
-    for frame in frames:
-        inner = replace(visit, url=frame, parameters=parameters)
-        try:
-            if _is_at_home(embedded, frame, visit):
-                embedded.first_request(inner)
-                return inner
-        except ValueError:  # no address of this platform, or no address
-            continue
-    return None
+def _embedded_addresses(page: Page) -> Iterator[str]:
+    found = list(map(str, page.root.xpath(_SOURCES)))
+    for text in page.root.xpath("//script[not(@src)]/text()"):
+        found += _ADDRESS.findall(str(text).replace("\\/", "/"))
+    for source in found[:_MOST]:
+        with suppress(ValueError):  # http://[ is no address
+            yield page.link(source)
 
 
-def _is_at_home(embedded: Platform, frame: str, visit: VisitContext) -> bool:
-    if is_stand_in(host_of(visit.url)) and is_stand_in(host_of(frame)):
-        return True
-    return urlsplit(frame).scheme == "https" and at_home(embedded, frame)
+def _is_platforms(url: str, page: Page) -> bool:
+    """Tell whether an address is a platform's, and none of the page's own site."""
+    if urlsplit(url).hostname == urlsplit(page.url).hostname:
+        return False
+    return any(
+        reader.ADDRESS.match(url) if reader.ADDRESS else at_home(reader, url)
+        for reader in platforms().values()
+    )

@@ -10,7 +10,6 @@ from configs.prefecture import desks
 from configs.proofs import Meta
 from configs.strict_model import Strict
 from crawler.block_pages import classify_page
-from crawler.parsing.embedded_platform import Handover
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import asked_of
@@ -29,18 +28,16 @@ def read_again(meta: Meta, body: bytes) -> Reading:
         url=asked["desk"],
         today=date.fromisoformat(asked["today"]),
         zone=zone_of(meta.time_zone),
-        parameters=_parameters(reader, meta, desk),
+        parameters=_parameters(reader, desk),
         horizon=timedelta(days=desk.horizon) if desk else VisitContext.horizon,
         turn=asked["turn"][0],
     )
     return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
 
 
-def _parameters(reader: Platform, meta: Meta, desk: Desk | None) -> Strict:
+def _parameters(reader: Platform, desk: Desk | None) -> Strict:
     """Return the parameters of the platform that read the page: the desk's, else the example's."""
     given: dict[str, Any] = dict(desk.parameters) if desk else {}
-    if desk and desk.platform != meta.platform:
-        given = dict(Handover.model_validate(given).parameters)
     try:
         return reader.Parameters.model_validate(given)
     except ValidationError:  # the desk is gone, or has another platform now

@@ -83,11 +83,6 @@ class _CheckOutcome:
     least: float
 
     @property
-    def host(self) -> str:
-        """Return the host that decided its outcome."""
-        return self.result.check.handed_to or self.desk.host
-
-    @property
     def due(self) -> datetime:
         """Return when the desk is due again, by this check alone."""
         check, counted = self.result.check, self.row.inconclusive if self.row else 0
@@ -129,7 +124,7 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     rests, ahead = _rest_hosts(session, counted, now), _tokens_ahead(session, ends)
     written.visits = [
-        replace(_visit_end(end, rests.get(end.host), now), last_token=ahead.get(end.desk.id, 0))
+        replace(_visit_end(end, rests.get(end.desk.host), now), last_token=ahead.get(end.desk.id, 0))
         for end in ends
     ]
     return written
@@ -216,15 +211,13 @@ def _outage_changes(end: _CheckOutcome) -> list[outages.OutageChange]:
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
     reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
     ended = (usual or check.outcome.conclusive) and end.row.outage
-    host = check.handed_to or None
-    changed = ended or (reason and (reason.value, host) != (end.row.outage, end.row.outage_host))
-    return [outages.OutageChange(end.desk.id, check.started_at, reason, host)] if changed else []
+    changed = ended or (reason and reason.value != end.row.outage)
+    return [outages.OutageChange(end.desk.id, check.started_at, reason)] if changed else []
 
 
 def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
     check, desk = end.result.check, end.desk
-    own = check.requests - check.handed_requests
-    paid = check.started_at + timedelta(seconds=intervals.host_floor(own, budget_of(desk)))
+    paid = check.started_at + timedelta(seconds=intervals.host_floor(check.requests, budget_of(desk)))
     return VisitEnd(
         desk.id,
         end.result.token,
@@ -232,18 +225,14 @@ def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> Visi
         desk.host,
         max(paid, now),
         rest,
-        unused=max(0, cost_of(desk) - own),
-        handed_to=check.handed_to,
+        unused=max(0, cost_of(desk) - check.requests),
     )
 
 
 def _rest_hosts(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
-    """Let hosts rest that refused us; return until when, also for resting hosts that visits were handed to."""
+    """Let hosts rest that refused us; return until when."""
     refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
-    made = host_rows.rest_hosts(session, refused, now) if refused else {}
-    handed = {end.host for end in ends if end.result.check.handed_to}
-    known = host_rows.active_rests(session, now) if handed else {}
-    return made | {host: known[host] for host in handed & known.keys()}
+    return host_rows.rest_hosts(session, refused, now) if refused else {}
 
 
 def _slot_comparison(end: _CheckOutcome, known: dict[str, list[OpenSlot]]) -> slot_writer.SlotComparison:

@@ -72,8 +72,7 @@ RETURNING d.id, d.wished_seconds, d.share_seconds, d.feasible_seconds, d.inconcl
   d.coverage, d.whole_at, (SELECT before.whole_at FROM desks before WHERE before.id = d.id) AS whole_before,
   (SELECT before.last_outcome FROM desks before WHERE before.id = d.id) AS outcome_before,
   EXISTS (SELECT FROM slots s WHERE s.desk_id = d.id AND s.gone_at IS NULL) AS has_open,
-  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage,
-  (SELECT o.host FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage_host
+  (SELECT o.reason FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL) AS outage
 """)
 
 _COVERAGE = sa.text("""
@@ -144,8 +143,6 @@ def write_coverage(session: Session, parts: Sequence[StateChange], now: datetime
 def _columns(result: FinishedCheck) -> dict[str, Any]:
     check, desk = result.check, desks().get(result.check.desk_id)
     status, reason = _STATUS[check.outcome]
-    if check.handed_to and not check.outcome.conclusive:
-        reason += f" ({check.handed_to}, which its page embeds)"
     return {
         "desk_id": check.desk_id,
         "token": result.token,
@@ -154,7 +151,7 @@ def _columns(result: FinishedCheck) -> dict[str, Any]:
         "outcome": check.outcome.value,
         "proven": check.outcome.conclusive,
         "whole": desk is not None and covers_all(desk, result),
-        "refused": check.refused and not check.handed_to,
+        "refused": check.refused,
         "slots": len(check.slots),
         "counts": int(
             intervals.counts_towards_pause(

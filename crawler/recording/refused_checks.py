@@ -94,8 +94,6 @@ def _plain_row(result: FinishedCheck, error: Exception) -> FinishedCheck:
         places=(),
         releases_at=None,
         retry_after=None,
-        handed_to="",
-        handed_requests=0,
         error=clean_text(f"{type(error).__name__}: {error}", ERROR),
     )
     return replace(result, check=plain)

@@ -10,7 +10,7 @@ from configs.hosts import host_of, resolve_stand_in
 from configs.prefecture import desks_by_host, host_rules, prefecture
 from configs.settings import settings
 from crawler.platforms import platform
-from crawler.scheduling.due_queue import DueEntry, HostBucket
+from crawler.scheduling.due_queue import HostBucket
 from crawler.scheduling.intervals import MINUTE
 from crawler.scheduling.queues import VISIT_REQUESTS
 
@@ -49,13 +49,6 @@ def bucket_of(sharing: Collection[Desk], share: float = 1.0) -> HostBucket:
     budget = min(budget_of(desk) for desk in sharing) * share
     costs = [cost_of(desk) if is_real(desk) else VISIT_REQUESTS() for desk in sharing]
     return HostBucket(max(budget, *costs), budget / MINUTE)
-
-
-def entry_of(visitor: Desk, now: datetime) -> DueEntry:
-    """Return what the queue must know of a host where a desk of another one goes on, as `visitor` would there."""
-    sharing = desks_on(visitor.host)
-    known = min((desk.id for desk in sharing), default="")
-    return DueEntry(known, visitor.host, 0, now, 1, bucket_of([*sharing, visitor]))
 
 
 def desks_on(host: str) -> list[Desk]:

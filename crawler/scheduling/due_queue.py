@@ -129,7 +129,6 @@ class VisitEnd:
     between: datetime  # until when the host is left alone between two visits
     rest: datetime | None = None  # until when the host rests after a block or a rate limit
     unused: int = 0  # requests that the claim paid for and the visit did not make
-    handed_to: str = ""  # the host that rests, where it is another
     last_token: int = 0  # the desk row's, where the visit's is not newer
 
     @property
@@ -142,7 +141,6 @@ class VisitEnd:
                 "due": _seconds(self.due),
                 "host": self.host,
                 "between": _seconds(self.between),
-                "resting": self.handed_to or self.host,
                 "rest": _seconds(self.rest) if self.rest else "0",
                 "unused": self.unused,
                 "last": self.last_token,
@@ -221,18 +219,12 @@ def _claimed(answer: Any) -> ClaimResult:
     )
 
 
-def spend(
-    system: str, desk_id: str, token: int, *, now: datetime, elsewhere: DueEntry | None = None
-) -> Call[bool]:
-    """Take one request more from the bucket of a visit's host, or of the one it was handed to.
+def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]:
+    """Take one request more from the bucket of a visit's host.
 
-    `elsewhere`: a desk there, whose bucket counts as long as nobody planned it. Returns whether it may be made: the
-    bucket holds it, the host is not stopped (the other one does not rest either), and the visit still holds its own.
+    Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds it.
     """
-    there = (elsewhere.desk_id, elsewhere.to_redis) if elsewhere else ()
-    return Call(
-        lua_scripts.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token, *there), bool
-    )
+    return Call(lua_scripts.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:

@@ -98,11 +98,6 @@ def test_the_last_week_of_a_calendar_may_end_behind_the_horizon(day: int, outcom
     assert bound_reading(shown, VISIT).outcome is Outcome.UNREADABLE
 
 
-def test_frames_of_hosts_that_no_name_server_knows_are_left_out() -> None:
-    frames = ("https://" + "a" * 300 + ".invalid/", "https://[", "https://a.invalid/")
-    assert bound_reading(Reading(frames=frames), VISIT).frames == frames[2:]
-
-
 @given(st.lists(slots, max_size=4), words, st.lists(st.builds(CoveredWindow, st.none() | words), max_size=2))
 def test_whatever_a_page_says_is_within_bounds_and_bounding_it_again_changes_nothing(
     shown: list[Slot], reason: str, covered: list[CoveredWindow]

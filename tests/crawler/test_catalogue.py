@@ -115,26 +115,6 @@ def test_today_is_the_desks_own_date(frozen: Any, zone: str, today: str) -> None
     assert visit.parameters.plannings == ("7",)
 
 
-@pytest.mark.parametrize(
-    ("named", "said"),
-    [
-        ("{platform: doctolob}", r"parameters\.platform: no platform 'doctolob'"),
-        ("{platform: ezbooking}", r"parameters\.platform: ezbooking belongs to prefenligne, not to doctolib"),
-        ("{platform: doctolib}", r"parameters\.parameters\.motives: is missing: add it"),
-        (
-            "{platform: keldoc, parameters: {clinics: 1}}",
-            r"parameters\.parameters\.clinics: is no parameter of keldoc",
-        ),
-    ],
-)
-def test_a_widgets_parameters_are_checked_by_the_platform_that_it_names(
-    two_desks: Path, settings_env: Callable[..., None], named: str, said: str
-) -> None:
-    edit(two_desks, "platform: ezbooking", f"platform: widget\n    parameters: {named}", settings_env)
-    with pytest.raises(CatalogueError, match=rf"evry_91\.yaml:\d+: desk a: {said}"):
-        check_catalogue()
-
-
 def test_what_a_desk_lacks_is_named_with_what_to_do_unless_it_says_why_it_is_not_watched(
     two_desks: Path, settings_env: Callable[..., None]
 ) -> None:

@@ -21,7 +21,6 @@ from crawler import platforms as folder
 from crawler.block_pages import classify_page
 from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
-from crawler.parsing.embedded_platform import Handover
 from crawler.platforms import platform, platforms
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
@@ -34,8 +33,6 @@ ROOT = Path(folder.__file__).parents[2]
 DOCS = ROOT / "docs" / "platforms"
 NAMES = sorted(platforms())
 NO_PLATFORMS = {"own_site"}  # what discovery walks: it has no booking pages
-LEADS_ON = [name for name in NAMES if platform(name).Parameters is Handover]  # proves nothing by itself
-PROVES = [name for name in NAMES if name not in LEADS_ON]
 _OUTCOMES = {each.value for each in Outcome}
 _SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
 
@@ -84,16 +81,10 @@ def test_every_desks_platform_exists_and_takes_its_parameters(
 # Golden pages
 
 
-@pytest.mark.parametrize("name", PROVES)
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("outcome", ["slots", "no_slots"])
 def test_both_answers_have_a_golden_page(name: str, outcome: str) -> None:
     assert outcome in {case["outcome"] for case in expected(name).values()}
-
-
-@pytest.mark.parametrize("name", LEADS_ON)
-def test_what_embeds_another_has_a_page_that_does_and_one_that_does_not(name: str) -> None:
-    leads = [any("embeds" in ask for ask in case["next"] or []) for case in expected(name).values()]
-    assert {*leads} == {True, False}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -107,7 +107,7 @@ TWO_KINDS = {
     "headings of cards": ("rdv_service_public", "<h3>a</h3><h4>b</h4>"),
     "regrets": ("rdv_service_public", "<p>Malheureusement"),
     "steps": ("ezbooking", "<img src=etape_3r.png>"),
-    "what is embedded": ("widget", "<iframe src=a></iframe><script src=b></script>"),
+    "what is embedded": ("doctolib", "<iframe src=a></iframe><script src=b></script>"),
     "links": ("", "<a href=a>a</a><area href=b><iframe src=c></iframe>"),
     "forms": ("", "<form action=a><input></form><meta property=og:url content=b>"),
 }

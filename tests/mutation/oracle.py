@@ -240,7 +240,6 @@ _STARTS = {
     "keldoc": r'"(?:start_time|date)": *"([^"]+)"',
     "maiia": r'"(?:startDateTime|firstPhysicalStartDateTime)": *"([^"]+)"',
     "synbird": r'"start_date": *"([^"]+)"',
-    "widget": r"(?!)",  # its page proves nothing by itself
 }
 _BY_PHONE = ("text", "num", "num_text", "phone_number")
 _BEGIN = re.compile(r'"(?i:date|day|start\w*|begin\w*)": *"([^"]+)"')

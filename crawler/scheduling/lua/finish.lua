@@ -4,7 +4,7 @@
 -- ARGV    now, jump, then a JSON object for each visit:
 --           desk, token (text), due (text)      when the desk is due again
 --           host, between (text)                until when its host is left alone between two visits
---           resting, rest (text)                the host that refused us, and until when it rests ("0": it does not)
+--           rest (text)                         until when the host rests that refused us ("0": it does not)
 --           unused                              requests that the claim paid for and the visit did not make
 --           last                                the row's last token where that is not older than the visit's, else 0
 -- Result  for each visit 1 where its token was still the desk's own, else 0
@@ -46,6 +46,6 @@ for item = 3, #ARGV do
   elseif not holder and between > math.max(now, until_of('crawler:host:' .. visit.host)) then
     keep('crawler:host:' .. visit.host, visit.between, between - now)
   end
-  if rest > until_of('crawler:rest:' .. visit.resting) then keep('crawler:rest:' .. visit.resting, visit.rest, rest - now) end
+  if rest > until_of('crawler:rest:' .. visit.host) then keep('crawler:rest:' .. visit.host, visit.rest, rest - now) end
 end
 return own

@@ -126,7 +126,7 @@ class JsonPages(Pages):
         known = self._gather(request)
         if known["form"] is None:
             return missing_page(self.site)
-        shown = {name: fill(self.about.get(name), known) for name in ("frame", "state", "search")}
+        shown = {name: fill(self.about.get(name), known) for name in ("state", "search")}
         template = self.about.get("template", "json_desk.html")
         return render_page(self.site, template, **shown, form=known["form"], prefix="", path=request.path)
 

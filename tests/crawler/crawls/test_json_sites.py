@@ -55,15 +55,6 @@ MAIIA = Site(
     (9940041,),
     1,
 )
-WIDGET = Site(
-    "widget",
-    "/rendez-vous/994005",
-    {"platform": "doctolib", "parameters": {"motives": [994002]}},
-    "doctolib",
-    994002,
-    (9940021,),
-    3,
-)
 ORION = Site(
     "orion",
     "/orion-reservation/slots?account=SANDBOX&config=REMISE995101&usemode=app&code=V1",
@@ -92,7 +83,7 @@ SYNBIRD = Site(
     (9951041, 9951042),
     1,
 )
-ALL = [DOCTOLIB, KELDOC, MAIIA, WIDGET, ORION, CITOPIA, SYNBIRD]
+ALL = [DOCTOLIB, KELDOC, MAIIA, ORION, CITOPIA, SYNBIRD]
 EACH = pytest.mark.parametrize("site", ALL, ids=lambda site: site.platform)
 
 
@@ -243,8 +234,3 @@ def test_each_visit_has_a_session_of_its_own(held: Held, sandbox: "Running") -> 
 
 def test_a_place_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
     assert check(held, sandbox, DOCTOLIB._replace(path="/prefecture/lille/guichet")).outcome is Outcome.CLOSED
-
-
-def test_a_page_that_embeds_no_calendar_any_more_is_unreadable(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("widget", "no_frame")
-    assert check(held, sandbox, WIDGET).outcome is Outcome.UNREADABLE

@@ -43,7 +43,7 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
 
 
 def test_a_host_where_some_desk_books_is_noted_whatever_the_link_says() -> None:
-    town = make_desk("https://rdv.ville.example/guichet", platform="widget", slug="ville")
+    town = make_desk("https://rdv.ville.example/guichet", platform="selectors", slug="ville")
     came = come('<a href="https://rdv.ville.example/autre">Ici</a>', more=[town])
     assert [each.url for each in came.seen.bookings] == ["https://rdv.ville.example/autre"]
 

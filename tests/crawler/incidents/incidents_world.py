@@ -36,10 +36,10 @@ def desk(slug: str) -> str:
     return name
 
 
-def out(slug: str, reason: OutageReason, since: datetime, host: str | None = None) -> None:
-    """Begin an outage, another host's than the desk's where one is given."""
+def out(slug: str, reason: OutageReason, since: datetime) -> None:
+    """Begin an outage."""
     with session() as rows:
-        rows.add(Outage(desk_id=desk(slug), starts_at=since, reason=reason, host=host))
+        rows.add(Outage(desk_id=desk(slug), starts_at=since, reason=reason))
 
 
 def watched(slug: str, at: datetime) -> None:

@@ -283,16 +283,6 @@ def test_who_was_told_is_told_that_it_is_watched_again() -> None:
     assert incidents()[0].over_at is not None
 
 
-def test_a_desk_whose_page_embeds_the_host_at_fault_is_told_of_to_the_end() -> None:
-    waits(person(), A)
-    out("a", OutageReason.MAINTENANCE, NOW - HOUR, "far.example:443")
-    assert [each.kind for each in told(NOW)] == ["desk_unwatched"]
-    assert incidents()[0].subject == "far.example:443"
-    watched("a", NOW + MINUTE)
-    (row,) = told(NOW + 20 * MINUTE)
-    assert (row.kind, row.params["desks"]) == ("desk_watched", ["evry_91/a"])
-
-
 def test_a_desk_that_only_changed_its_trouble_is_not_called_watched() -> None:
     waits(person(), A)
     out("a", OutageReason.MAINTENANCE, NOW - HOUR)

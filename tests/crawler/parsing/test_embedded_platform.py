@@ -1,50 +1,59 @@
-"""The handover to an embedded platform, and pages without one."""
+"""A page that no rule understands and that embeds a platform's page: its reason names the embedded address."""
+
+from html import escape
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from crawler.parsing.embedded_platform import Handover, hand_over
-from crawler.reading import Outcome, VisitContext
+from crawler.block_pages import classify_page
+from crawler.parsing.embedded_platform import find_embedded
+from crawler.platforms import example, platform
+from crawler.reading import Outcome, Page, PageRequest
 from tests.crawler.pages import TODAY
+from tests.crawler.recordings import PARIS
 
-OURS = "https://www.doctolib.fr/prefecture/paris/guichet"
+DOCTOLIB = "https://partners.doctolib.fr/prefecture/lille/guichet?pid=1&embed=true"
+OTHERS = st.builds(
+    "https://{}.example/{}".format, st.sampled_from(["cdn", "www"]), st.text("abc-/", max_size=9)
+)
+WAYS = [
+    '<iframe src="{}"></iframe>',
+    '<iframe data-src="{}" class="lazy"></iframe>',
+    '<iframe srcdoc="" data-lazy-src="{}"></iframe>',
+    '<div><script src="{}" async></script></div>',
+    "<script>open('{}')</script>",
+]
 
 
-def visit(url: str = "https://www.prefecture.invalid/rendez-vous") -> VisitContext:
-    return VisitContext(url, TODAY, parameters=Handover(platform="doctolib", parameters={"motives": [7]}))
+def page(body: str) -> Page:
+    visit = example(platform("ezbooking"), TODAY, PARIS)
+    body = f"<html><title>Rendez-vous</title><body>{body}</body></html>"
+    return Page(visit.url, 200, body.encode(), visit, PageRequest(visit.url))
 
 
-def test_the_first_frame_on_the_platforms_own_site_is_asked_with_the_platforms_parameters() -> None:
-    frames = (
-        "https://www.youtube.com/a/b/c",
-        "https://partners.doctolib.fr/prefecture/paris/guichet?pid=1",
-        OURS,
-    )
-    embedded, inner, reading = hand_over(visit(), frames)
-    assert (embedded.SYSTEM, inner.url, inner.parameters.motives) == ("doctolib", frames[1], (7,))
-    assert [ask.url for ask in reading.asks] == ["https://partners.doctolib.fr/booking/guichet.json"]
+@given(st.lists(st.tuples(st.sampled_from(WAYS), OTHERS), max_size=4), st.sampled_from(WAYS))
+def test_the_address_of_a_platform_is_found_among_others(around: list[tuple[str, str]], way: str) -> None:
+    others = "".join(each.format(escape(address)) for each, address in around)
+    address = DOCTOLIB if "open" in way else escape(DOCTOLIB)
+    assert find_embedded(page(others + way.format(address))) == DOCTOLIB
+    assert find_embedded(page(others)) is None
+
+
+def test_slashes_of_a_script_may_be_escaped() -> None:
+    written = DOCTOLIB.replace("/", "\\/")
+    assert find_embedded(page(f'<script>open("{written}")</script>')) == DOCTOLIB
+
+
+@pytest.mark.rule("3.2")
+def test_such_a_page_is_unreadable_and_its_reason_names_the_address() -> None:
+    reading = classify_page(platform("ezbooking"), page(WAYS[0].format(escape(DOCTOLIB))))
+    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
+    assert reading.reason == f"embeds {DOCTOLIB}: name that address in the desk file"
 
 
 @pytest.mark.parametrize(
-    "frame",
-    [
-        "http://www.doctolib.fr/prefecture/paris/guichet",  # anybody on the way could write it
-        "https://doctolib.fr.example.org/prefecture/paris/guichet",
-        "https://notdoctolib.fr/prefecture/paris/guichet",
-        "https://www.doctolib.fr/",
-        "http://127.0.0.1:5432/prefecture/paris/guichet",
-        "http://169.254.169.254/prefecture/paris/guichet",
-        "https://10.0.0.1/prefecture/paris/guichet",
-        "https://www.doctolib.fr@10.0.0.1/prefecture/paris/guichet",
-        "file:///prefecture/paris/guichet",
-        "https://[::1/prefecture/paris/guichet",
-    ],
+    "address", ["https://[", "https://www.doctolib.fr.evil.example/prefecture/lille/guichet", ""]
 )
-def test_no_other_frame_is_followed(frame: str) -> None:
-    reading = hand_over(visit(), (frame,))[2]
-    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
-    assert reading.reason == f"embeds no page of doctolib: {frame}"
-
-
-def test_a_stand_ins_page_may_embed_a_stand_in() -> None:
-    stand_in = "http://127.77.4.1:8800/prefecture/paris/guichet"
-    assert hand_over(visit("http://127.77.4.9:8800/rendez-vous"), (stand_in,))[2].asks
+def test_no_other_address_is_named(address: str) -> None:
+    assert find_embedded(page(WAYS[0].format(address))) is None

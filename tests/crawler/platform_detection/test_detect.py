@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 # Platforms whose desks are complete by their address, a prefecture or, of Citopia, what its site tells.
 COMPLETE = {"citopia", "esirius", "ezbooking", "rdv_service_public", "rdvpref"}
-SOFTWARE = [
-    name
-    for name in sorted(stand_in_platforms())
-    if name in platforms() and name not in (NOBODYS, "widget")  # which is a page of another platform
-]
+SOFTWARE = [name for name in sorted(stand_in_platforms()) if name in platforms() and name != NOBODYS]
 CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
 
 

@@ -55,7 +55,7 @@ def test_the_search_of_ants_is_watched_by_socket_and_by_list(prefectures: dict[s
     assert all({"CARTE_IDENTITE", "PASSEPORT"} == desk.procedures for desk in here)
 
 
-@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "widget", "orion", "citopia", "synbird"])
+@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "orion", "citopia", "synbird"])
 def test_each_calendar_in_json_has_its_desk(prefectures: dict[str, Prefecture], platform: str) -> None:
     pages = {
         f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}"
