@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from configs.desk import Text
 from configs.past_date import PastDate
@@ -13,7 +13,6 @@ from configs.strict_model import Strict
 from configs.strict_yaml import ConfigFileError, check, read_document
 
 AGENTS = Path(__file__).parent / "user_agents.yaml"
-HONEST = "honest"  # the headers of those who say who they are
 
 Kind = Literal["page", "script", "socket"]
 _Value = Annotated[str, Field(max_length=500)]
@@ -40,29 +39,34 @@ class Headers(Strict):
 
 
 class Browser(Strict):
-    """One browser in some releases on some systems (what client hints call it, what its agent calls it)."""
+    """One browser in one release: its User-Agent, and what its client hints say of it."""
 
-    name: Text
-    headers: Text
     agent: Text
-    versions: Annotated[tuple[Text, ...], Field(min_length=1)]
-    systems: Annotated[Mapping[Text, Text], Field(min_length=1)]
+    brand: Text
+    version: int
+    system: Text
+
+
+class Browsers(Strict):
+    """The browsers of checks, and where their releases were looked up."""
+
     source: Text
     date: PastDate
+    browsers: Annotated[tuple[Browser, ...], Field(min_length=1)]
+
+
+class HeaderSets(Strict):
+    """The headers of browsers, and of those who say who they are."""
+
+    browser: Headers
+    honest: Headers
 
 
 class Agents(Strict):
     """All of user_agents.yaml."""
 
-    headers: Mapping[str, Headers]
-    browsers: Annotated[tuple[Browser, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _check_headers(self) -> "Agents":
-        wanted = {HONEST, *(browser.headers for browser in self.browsers)}
-        if missing := sorted(wanted - self.headers.keys()):
-            raise ValueError(f"no headers are given for {', '.join(missing)}: add them under `headers`")
-        return self
+    headers: HeaderSets
+    agents: Browsers
 
 
 def load_agents(path: Path) -> Agents:

@@ -209,14 +209,14 @@ class BookingSpider(Spider):
         if desk.fetch is Fetch.BROWSER:
             from crawler.browser.session import session_of  # noqa: PLC0415 -- loaded only for browser desks
 
-            return session_of(desk, self.crawler, self._download, budget, self.proxies.way(desk))
+            return session_of(desk, self.crawler, self._download, budget, self.proxies.way())
         return Session(
             self._download,
             deadline=HTTP_DEADLINE_SECONDS(),
             largest=largest,
             budget=budget,
             agent=agent_for(desk.host),
-            way=self.proxies.way(desk),
+            way=self.proxies.way(),
         )
 
 

@@ -23,7 +23,6 @@ from configs.outage_log import OutageLog
 from configs.prefecture import desks
 from configs.settings import settings
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
@@ -97,7 +96,7 @@ class Dispatcher:
         self._queue = str(spider.queue)
         self._writer = writer_of(spider.crawler, self._queue)
         self._client = due_queue.connect_async()
-        spider.proxies.memory = RedisProxyStore(self._client)
+        spider.proxies.client = self._client
         self._self = registry.current_process(self._queue, spider.job)
         self._parent = settings().scrapyd_pid or os.getppid()
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}

@@ -28,8 +28,7 @@ class MissingHeaders:
 
     def process_request(self, request: Request) -> None:
         """Complete the request, or let it pass."""
-        # By its normalized key: `in` would normalize it again.
-        if not dict.get(request.headers, b"User-Agent"):
+        if "User-Agent" not in request.headers:
             for name, value in self._headers.items():
                 request.headers.setdefault(name, value)
 

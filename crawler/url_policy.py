@@ -4,14 +4,12 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from configs.hosts import host_of, is_loopback
 from configs.settings import Settings
-from crawler.address_cache import cache_short
 
 
 class AddressRefused(Exception):
     """An address that this environment does not let us ask; the text says which and what to do."""
 
 
-@cache_short
 def same_site(here: str, there: str) -> bool:
     """Tell whether a redirect stays on the site: same name (`www.` aside) and port, or from HTTP up to HTTPS.
 
@@ -46,7 +44,6 @@ def ensure_allowed(url: str, settings: Settings, what: str = "") -> None:
         raise AddressRefused(f"{what}{host or url} {here}: {_way_out(settings)}")
 
 
-@cache_short
 def _name_of(url: str) -> str:
     return urlsplit(url).hostname or ""
 

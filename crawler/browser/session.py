@@ -111,7 +111,7 @@ class BrowserSession(Session):
                 Request(url, method=step.method, headers=headers, body=step.body, meta=meta, dont_filter=True)
             )
         if self._way:
-            await self._way.worked()
+            self._way.answered = True
         if len(response.body) > self._largest:
             raise TooLarge(f"{len(response.body)} bytes show, {self._largest} are read at most")
         return response

@@ -5,7 +5,7 @@ It is a browser of the pool (configs/user_agents.yaml), or ourselves where the h
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -14,8 +14,7 @@ from configs.host_rule import Agent as Rule
 from configs.hosts import host_of, is_loopback
 from configs.prefecture import host_rules
 from configs.settings import settings
-from configs.user_agents import HONEST, Browser, Headers, Kind, agents
-from crawler.address_cache import cache_short
+from configs.user_agents import Browser, Headers, Kind, agents
 from crawler.fetching.decompression import ENCODINGS
 
 _SECURE = ("https", "wss")
@@ -35,10 +34,6 @@ class HttpAgent:
     name: str
     headers: Headers
     words: Mapping[str, str]
-    # What it always sends, made once: (header, its name in lower case, value), by `_defaults`.
-    _made: dict[tuple[Kind, str, bool], tuple[tuple[str, str, str], ...]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
 
     def build_headers(
         self, kind: Kind, method: str, url: str, own: Mapping[str, str], page: str | None
@@ -50,24 +45,14 @@ class HttpAgent:
         """
         given = {name.lower(): value for name, value in own.items()}
         asked = _relate(url, page)
-        told = _build_page_headers(kind, method, asked)
+        told, words = _build_page_headers(kind, method, asked), {**self.words, "site": asked.site}
+        hidden = () if asked.trusted else _GUARDED
         sent: dict[str, str] = {}
-        for name, lowered, default in self._defaults(kind, asked.site, guarded=asked.trusted):
-            if value := given.pop(lowered, None) or told.get(name) or default:
+        for name, value in self.headers.of(kind).items():
+            default = "" if name.lower().startswith(hidden) else value.format_map(words)
+            if value := given.pop(name.lower(), "") or told.get(name) or default:
                 sent[name] = value
-        return sent | {name: value for name, value in own.items() if name.lower() in given} if given else sent
-
-    def _defaults(self, kind: Kind, site: str, *, guarded: bool) -> tuple[tuple[str, str, str], ...]:
-        """Return each header in its order, with the value that it has of itself; empty where a request gives it."""
-        key = kind, site, guarded
-        if (made := self._made.get(key)) is None:
-            words, hidden = {**self.words, "site": site}, () if guarded else _GUARDED
-            made = self._made[key] = tuple(
-                (name, lowered, "" if lowered.startswith(hidden) else value.format_map(words))
-                for name, value in self.headers.of(kind).items()
-                for lowered in (name.lower(),)
-            )
-        return made
+        return sent | {name: value for name, value in own.items() if name.lower() in given}
 
 
 def agent_for(host: str) -> HttpAgent:
@@ -81,21 +66,16 @@ def agent_for(host: str) -> HttpAgent:
 def honest() -> HttpAgent:
     """Return our own identity, with a contact address (AGENT_CONTACT)."""
     name = f"RDVPriority/1.0 (+{settings().agent_contact})"
-    return HttpAgent(name, agents().headers[HONEST], {"agent": name, "encodings": ENCODINGS})
+    return HttpAgent(name, agents().headers.honest, {"agent": name, "encodings": ENCODINGS})
 
 
 @lru_cache(maxsize=1)
 def pool() -> tuple[HttpAgent, ...]:
-    """Return every browser of user_agents.yaml, in each of its releases on each of its systems."""
-    return tuple(
-        _browser(browser, version, system)
-        for browser in agents().browsers
-        for version in browser.versions
-        for system in browser.systems
-    )
+    """Return the browsers of user_agents.yaml."""
+    headers = agents().headers.browser
+    return tuple(HttpAgent(each.agent, headers, _words(each)) for each in agents().agents.browsers)
 
 
-@cache_short
 def origin_of(url: str) -> str:
     """Return an address's origin as a browser writes it: scheme and host, the port where it is not the scheme's."""
     parts = urlsplit(url)
@@ -112,15 +92,13 @@ def brands(name: str, major: int) -> str:
     )
 
 
-def _browser(browser: Browser, version: str, system: str) -> HttpAgent:
-    name = browser.agent.format(system=browser.systems[system], version=version)
-    words = {
-        "agent": name,
-        "system": system,
+def _words(browser: Browser) -> dict[str, str]:
+    return {
+        "agent": browser.agent,
+        "system": browser.system,
         "encodings": ENCODINGS,
-        "brands": brands(browser.name, int(version.partition(".")[0])),
+        "brands": brands(browser.brand, browser.version),
     }
-    return HttpAgent(name, agents().headers[browser.headers], words)
 
 
 class _Relation(NamedTuple):
@@ -146,7 +124,6 @@ def _build_page_headers(kind: Kind, method: str, asked: _Relation) -> dict[str, 
     return told
 
 
-@cache_short
 def _relate(url: str, page: str | None) -> _Relation:
     """Return how the page that asks and what it asks for belong together.
 

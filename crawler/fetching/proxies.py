@@ -1,4 +1,4 @@
-"""Proxy choice of a check: not the prefecture's last one, and none that lately failed with its host.
+"""Proxies of checks: a random one for each check, and none that failed within the last minute.
 
 A check keeps its proxy to the end. Budgets count a host's requests by whatever proxy, and a host that refuses us rests
 for all of them: a proxy is never an answer to a block. Without PROXY_LIST nothing here runs.
@@ -6,148 +6,61 @@ for all of them: a proxy is never an answer to a block. Without PROXY_LIST nothi
 
 import logging
 import random
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 
-from configs.clock import clock
-from configs.desk import Desk
+import aiohttp
+import redis
+import redis.asyncio
+from scrapy import Request
+from scrapy.http import Response
+
 from configs.proxies import Proxy
 from crawler.fetching.errors import ProxyFailed
 
-# First rest of a proxy that failed, for the host it failed with; each further one is twice as long
-_PROXY_REST_SECONDS = 60
-# Longest rest of a proxy
-_PROXY_LONGEST_REST_SECONDS = 3600
+# How long a proxy may take to accept a connection
+PROXY_CONNECT_SECONDS = 5
+_REST_SECONDS = 60  # of a proxy that failed
+
+_UNPAID = 407  # the status by which a proxy asks for a password; no site answers with it
+_GATEWAY = range(500, 600)
 
 log = logging.getLogger(__name__)
 
-_RACES = 5  # attempts to take one: at most so many processes take one at the same instant
-_DOUBLINGS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class ProxyHealth:
-    """Health of a proxy with one host: failures in a row, and until when (Unix seconds) it rests."""
-
-    failures: int = 0
-    rests_until: float = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KnownProxies:
-    """Known proxies for a check: its prefecture's last one, and the health of those that failed."""
-
-    last: str | None
-    health: Mapping[str, ProxyHealth]
-
-
-class ProxyStore(Protocol):
-    """Store of proxy health: in this process, or in Redis for all."""
-
-    async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
-        """Return what is remembered."""
-
-    async def take(self, prefecture: str, before: str | None, name: str) -> bool:
-        """Store the proxy as the prefecture's last one; False, and no change, where the last one is not `before`."""
-
-    async def note(self, host: str, name: str, health: ProxyHealth | None) -> None:
-        """Store a proxy's health with a host; None: it works."""
-
-
-class InMemoryProxyStore:
-    """ProxyStore of one process."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
-        self._health: dict[str, dict[str, ProxyHealth]] = {}
-
-    async def recall_proxies(self, prefecture: str, host: str) -> KnownProxies:
-        """Return what is remembered."""
-        return KnownProxies(self._last.get(prefecture), dict(self._health.get(host, {})))
-
-    async def take(self, prefecture: str, before: str | None, name: str) -> bool:
-        """Note the last one, unless another check was faster."""
-        if self._last.get(prefecture) != before:
-            return False
-        self._last[prefecture] = name
-        return True
-
-    async def note(self, host: str, name: str, health: ProxyHealth | None) -> None:
-        """Remember or forget."""
-        if health:
-            self._health.setdefault(host, {})[name] = health
-        else:
-            self._health.get(host, {}).pop(name, None)
-
-
-def candidates(
-    names: Sequence[str], known: KnownProxies, now: float, without: Collection[str] = ()
-) -> list[str]:
-    """Return equally good proxies: those that do not rest, the last one only where it is alone.
-
-    Where all rest it is the one whose rest ends first: only a request finds out whether one works again.
-    """
-    left = [name for name in names if name not in without]
-    well = [name for name in left if known.health.get(name, ProxyHealth()).rests_until <= now]
-    if not well:
-        return sorted(left, key=lambda name: known.health[name].rests_until)[:1]
-    return [name for name in well if name != known.last] or well
-
-
-def after_failure(health: ProxyHealth, now: float) -> ProxyHealth:
-    """Return the health after one more failure: each rest is twice as long as the one before."""
-    seconds = _PROXY_REST_SECONDS * 2.0 ** min(health.failures, _DOUBLINGS)
-    return ProxyHealth(health.failures + 1, now + min(seconds, _PROXY_LONGEST_REST_SECONDS))
-
 
 class Proxies:
-    """The configured proxies. `memory` is this process's own until the dispatcher sets the shared one."""
+    """The configured proxies. By `client` all processes know which ones rest; the dispatcher sets it."""
 
     def __init__(self, configured: Sequence[Proxy]) -> None:
-        self.memory: ProxyStore = InMemoryProxyStore()
+        self.client: redis.asyncio.Redis | None = None
         self._all = {proxy.name: proxy for proxy in configured}
-        self._said: dict[str, str] = {}
 
-    def way(self, desk: Desk) -> "ProxySession | None":
+    def way(self) -> "ProxySession | None":
         """Return the proxy session of a check; None where no proxy is configured."""
-        return ProxySession(self, desk.prefecture_id, desk.host) if self._all else None
+        return ProxySession(self) if self._all else None
 
-    async def take(self, prefecture: str, host: str, without: Collection[str] = ()) -> Proxy | None:
-        """Choose a proxy and store it as the prefecture's last; None where all are left out."""
-        name = None
-        for _ in range(_RACES):
-            known = await self.memory.recall_proxies(prefecture, host)
-            possible = candidates(list(self._all), known, clock().timestamp(), without)
-            if not possible:
-                return None
-            name = random.choice(possible)  # noqa: S311 -- no secret
-            if await self.memory.take(prefecture, known.last, name):
-                self._say(host, name, known)
-                break
-        return self._all[name] if name else None
+    async def choose(self, without: Collection[str] = ()) -> Proxy | None:
+        """Return a proxy that does not rest, any where all rest; None where all are left out."""
+        left = [name for name in self._all if name not in without]
+        resting = await self._list_resting(left)
+        well = [name for name in left if name not in resting] or left
+        return self._all[random.choice(well)] if well else None  # noqa: S311 -- no secret
 
-    async def failed(self, host: str, name: str) -> None:
-        """Let a proxy rest for a host, longer each time."""
-        now = clock().timestamp()
-        known = await self.memory.recall_proxies("", host)
-        health = after_failure(known.health.get(name, ProxyHealth()), now)
-        await self.memory.note(host, name, health)
-        log.warning("proxy %s rests for %s for %.0f s", name, host, health.rests_until - now)
+    async def rest(self, name: str) -> None:
+        """Let a proxy that failed rest; while Redis is away it does not."""
+        log.warning("proxy %s rests for %d s", name, _REST_SECONDS)
+        if self.client:
+            with suppress(redis.RedisError):  # the dispatcher says that it is away
+                await self.client.set(_key(name), "1", ex=_REST_SECONDS)
 
-    async def worked(self, host: str, name: str) -> None:
-        """Forget that a proxy failed with a host."""
-        if name in (await self.memory.recall_proxies("", host)).health:
-            await self.memory.note(host, name, None)
-
-    def _say(self, host: str, name: str, known: KnownProxies) -> None:
-        """Log once that the same proxy has to be taken twice in a row."""
-        alone = name == known.last and len(self._all) > 1
-        if alone and self._said.get(host) != name:
-            log.warning("proxy %s is the only one left for %s: it is taken again and again", name, host)
-        self._said = (
-            {**self._said, host: name} if alone else {k: v for k, v in self._said.items() if k != host}
-        )
+    async def _list_resting(self, names: Sequence[str]) -> set[str]:
+        if not self.client or not names:
+            return set()
+        try:
+            found = await self.client.mget([_key(name) for name in names])
+        except redis.RedisError:
+            return set()
+        return {name for name, rests in zip(names, found, strict=True) if rests}
 
 
 class ProxySession:
@@ -156,36 +69,58 @@ class ProxySession:
     `failures`: how its proxies failed, each with its name.
     """
 
-    def __init__(self, proxies: Proxies, prefecture: str, host: str) -> None:
-        self._proxies, self._prefecture, self._host = proxies, prefecture, host
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
         self._proxy: Proxy | None = None
         self.failures: list[str] = []
-        self._failed: list[str] = []
-        self._answered = False
+        self.answered = False  # from then on the check keeps its proxy, whatever happens
 
     async def proxy(self) -> Proxy:
         """Return the check's proxy, chosen as it is first asked for."""
         if self._proxy is None:
-            self._proxy = await self._proxies.take(self._prefecture, self._host)
+            self._proxy = await self._proxies.choose()
         if self._proxy is None:  # pragma: no cover - a session is made only with proxies
             raise LookupError("no proxy is configured")
         return self._proxy
 
-    async def worked(self) -> None:
-        """Note that an answer came by it: from then on the check keeps it, whatever happens."""
-        if self._proxy and not self._answered:
-            self._answered = True
-            await self._proxies.worked(self._host, self._proxy.name)
-
     async def other(self, failure: ProxyFailed) -> bool:
         """Note the failure; tell whether the check may go on by another proxy, once and before anything answered."""
-        if self._proxy is None:
+        failed = await self.proxy()
+        self.failures.append(f"the proxy {failed.name} {failure}")
+        await self._proxies.rest(failed.name)
+        if not failure.own or self.answered or len(self.failures) > 1:
             return False
-        self._failed.append(self._proxy.name)
-        self.failures.append(f"the proxy {self._proxy.name} {failure}")
-        await self._proxies.failed(self._host, self._proxy.name)
-        if not failure.own or self._answered or len(self._failed) > 1:
-            return False
-        other = await self._proxies.take(self._prefecture, self._host, self._failed)
-        self._proxy = other or self._proxy
+        other = await self._proxies.choose(without=[failed.name])
+        self._proxy = other or failed
         return other is not None
+
+
+async def ask_by_proxy(ask: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """Ask by the request's proxy.
+
+    Raises:
+        crawler.fetching.errors.ProxyFailed: it is the proxy that failed. All else as it came: that is the site's.
+    """
+    try:
+        response = await ask(request)
+    except aiohttp.ClientHttpProxyError as error:
+        said = _ASKS if error.status == _UNPAID else " ".join(error.message.split())
+        raise ProxyFailed(
+            f"opened no tunnel: {error.status}, {said}", own=error.status not in _GATEWAY
+        ) from None
+    except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as error:
+        raise ProxyFailed(
+            f"could not be reached: {error.os_error.strerror or error.os_error}", own=True
+        ) from None
+    except aiohttp.ConnectionTimeoutError:
+        raise ProxyFailed("accepted no connection in time", own=True) from None
+    if response.status == _UNPAID:
+        raise ProxyFailed(f"answers 407: {_ASKS}", own=True)
+    return response
+
+
+_ASKS = "it asks for another user and password"
+
+
+def _key(name: str) -> str:
+    return f"crawler:proxy:rest:{name}"

@@ -8,14 +8,13 @@ from urllib.parse import urljoin
 
 from scrapy import Request
 from scrapy.http import Response
+from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
 from configs.check_intervals import find_step_gap
 from configs.hosts import host_of, resolve_stand_in
 from configs.settings import settings
-from crawler.address_cache import cache_short
 from crawler.fetching.browser_headers import HttpAgent, honest
-from crawler.fetching.cookies import Cookies
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.proxies import ProxySession
@@ -88,14 +87,13 @@ class Session:
     ) -> None:
         self.clock = Clock(deadline, now)
         self.requests = 0
-        self.own_route_failed = False  # whether our own way failed: nothing is known of the site
         self._stays = stays
         self._download = download
         self._budget = budget
         self._agent = agent or honest()
         self._way = way
         self._largest = largest
-        self._cookies: Cookies | None = None  # none before the first cookie: most answers bring none
+        self._cookies = CookieJar()
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
 
@@ -149,7 +147,6 @@ class Session:
 
     async def _by_another(self, failure: ProxyFailed, step: RequestStep) -> None:
         if self._way is None or not await self._way.other(failure):
-            self.own_route_failed = True
             said = "; ".join(self._way.failures) if self._way else str(failure)
             raise FetchError(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
 
@@ -159,17 +156,16 @@ class Session:
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
         request = step.request(self._agent, left)
-        if self._cookies is not None:
-            self._cookies.add_to(request)
+        if len(self._cookies):
+            self._cookies.add_cookie_header(request)
         if self._way:
             request.meta["proxy"] = (await self._way.proxy()).url
         self.requests += 1
         response = await self._download(_routed(request))
         if self._way:
-            await self._way.worked()
-        if dict.get(response.headers, b"Set-Cookie"):  # by its normalized key: `in` would normalize it again
-            self._cookies = self._cookies or Cookies()
-            self._cookies.keep(response, request)
+            self._way.answered = True
+        if "Set-Cookie" in response.headers:
+            self._cookies.extract_cookies(response, request)
         return response
 
     def _page(self, url: str, response: Response, ask: PageRequest, visit: VisitContext) -> Page:
@@ -201,7 +197,6 @@ def _routed(request: Request) -> Request:
     return routed
 
 
-@cache_short
 def _resolve(url: str, location: bytes) -> str:
     """Return a redirect's target; raises ValueError for what is no address."""
     return urljoin(url, safe_url_string(location)).partition("#")[0]

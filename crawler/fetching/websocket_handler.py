@@ -23,7 +23,7 @@ from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response, TextResponse
 from yarl import URL
 
-from crawler.fetching.download_handler import UNASKED, AiohttpHandler, read_answer
+from crawler.fetching.download_handler import AiohttpHandler, read_answer
 from crawler.parsing.websocket_frames import CUT_OFF, body_of
 
 SWITCHED = 101  # the status of a handshake that was accepted
@@ -64,7 +64,6 @@ class SocketHandler(AiohttpHandler):
     """A connection of its own for each request, closed as soon as its answer has ended."""
 
     middlewares = (_accept_socket_only,)
-    unasked = UNASKED  # of each handshake
 
     async def _ask_in_time(self, request: Request) -> Response:
         async with asyncio.timeout(self._seconds_left(request) + _CLOSES_WITHIN):
@@ -92,7 +91,7 @@ class SocketHandler(AiohttpHandler):
         """
         connection = None
         try:
-            async with self._client_of(request).ws_connect(
+            async with self._session.ws_connect(
                 URL(request.url, encoded=True),
                 headers=[pair for pair in request.headers.to_tuple_list() if pair[0] not in _HTTP_ONLY],
                 timeout=_GOODBYE,

@@ -16,7 +16,6 @@ from configs.desk import Desk
 from configs.outcome import Outcome
 from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.redis_proxy_store import RedisProxyStore
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
@@ -467,7 +466,7 @@ def test_what_it_learns_of_proxies_is_shared_with_other_processes(
         put(desks, "a")
         checks = serve(spider)
         await anext(checks)
-        assert isinstance(spider.proxies.memory, RedisProxyStore)
+        assert spider.proxies.client
         await checks.aclose()
 
     run(test())

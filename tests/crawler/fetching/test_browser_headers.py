@@ -23,8 +23,8 @@ def opened(agent: HttpAgent, url: str = DESK, page: str | None = None) -> dict[s
     return agent.build_headers("page", "GET", url, {}, page)
 
 
-def test_the_pool_is_large_and_no_agent_stands_in_it_twice() -> None:
-    assert len({agent.name for agent in pool()}) == len(pool()) >= 20
+def test_no_agent_stands_in_the_pool_twice() -> None:
+    assert len({agent.name for agent in pool()}) == len(pool()) == 5
 
 
 @POOL
@@ -32,14 +32,12 @@ def test_an_agent_says_one_thing_in_all_its_headers(agent: HttpAgent) -> None:
     sent = opened(agent)
     hints = {name: value for name, value in sent.items() if name.startswith("sec-ch-ua")}
     chromium = re.search(r"Chrome/(\d+)\.", agent.name)
-    assert bool(hints) is bool(chromium)
-    if chromium:
-        version = chromium[1]
-        maker = "Microsoft Edge" if "Edg/" in agent.name else "Google Chrome"
-        assert f'"{maker}";v="{version}"' in hints["sec-ch-ua"]
-        assert f'"Chromium";v="{version}"' in hints["sec-ch-ua"]
-        system = hints["sec-ch-ua-platform"].strip('"')
-        assert {"Windows": "Windows NT", "macOS": "Mac OS X", "Linux": "Linux x86_64"}[system] in agent.name
+    assert chromium
+    maker = "Microsoft Edge" if "Edg/" in agent.name else "Google Chrome"
+    assert f'"{maker}";v="{chromium[1]}"' in hints["sec-ch-ua"]
+    assert f'"Chromium";v="{chromium[1]}"' in hints["sec-ch-ua"]
+    system = hints["sec-ch-ua-platform"].strip('"')
+    assert {"Windows": "Windows NT", "macOS": "Mac OS X", "Linux": "Linux x86_64"}[system] in agent.name
 
 
 @POOL
@@ -140,12 +138,11 @@ def test_a_contact_that_would_break_the_header_is_refused(contact: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("headers: safari", "headers: opera", "no headers are given for opera"),
-        ("  honest:", "  shy:", "no headers are given for honest"),
-        ("date: 2026-11-20", "date: today", "headers.chromium.date"),
-        ("date: 2026-11-20", "date: 2045-11-20", "headers.chromium.date: lies in the future"),
-        ("Sec-Fetch-Dest: document", "Sec Fetch Dest: document", "headers.chromium.page"),
-        ('versions: ["26.3", "26.6"]', "versions: []", "browsers.3.versions"),
+        ("  honest:", "  shy:", "headers.honest: is missing"),
+        ("date: 2026-11-20", "date: today", "headers.browser.date"),
+        ("date: 2026-11-20", "date: 2045-11-20", "headers.browser.date: lies in the future"),
+        ("Sec-Fetch-Dest: document", "Sec Fetch Dest: document", "headers.browser.page"),
+        ("version: 155", "version: old", "agents.browsers.1.version"),
     ],
 )
 def test_a_wrong_pool_is_refused_by_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
