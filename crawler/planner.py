@@ -32,12 +32,9 @@ from crawler.scheduling import demand, desk_store, due_queue
 from crawler.scheduling.desk_budgets import desks_on, desks_releasing
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.planning import (
-    MEMORY,
-    PlannedEntries,
     PlanningTask,
     build_entry,
     build_plan,
-    reconstruct_buckets,
 )
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
 
@@ -68,6 +65,7 @@ class Planner:
         self._mend_at: list[datetime] = []  # when everything is replanned once more, soonest first
         self._whole_at: datetime | None = None
         self._runs = 0  # of all planners, as Redis counts them
+        self._is_older = False  # whether Redis was restored from an older state
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] = {}  # since when each has desks
         self._releasing: frozenset[str] = frozenset()
@@ -153,7 +151,7 @@ class Planner:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
             LockHeldError: another planner hangs.
         """
-        emptied = not due_queue.planned(self._client)
+        emptied = self._is_older or not due_queue.planned(self._client)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
             if not self._lock.take(rows, now):
@@ -166,7 +164,8 @@ class Planner:
         if whole:
             self._whole_at = now
         runs = due_queue.count_run(self._client)
-        if runs <= self._runs:  # Redis was restored from an older state
+        self._is_older = runs <= self._runs
+        if self._is_older:
             self._whole_at = None
         self._runs = runs
         return len(chosen)
@@ -207,7 +206,11 @@ class Planner:
             entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
         if task.whole:
             outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
-            self._restore_hosts(rows, plan, task, now)
+            if task.emptied:
+                asked = {desk.host for desk in watched if states[desk.id].last_check_at}
+                lost = {host: bucket for host, bucket in plan.buckets.items() if host in asked}
+                due_queue.empty_buckets(self._client, lost, now=now)
+            due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
         self._fill(entries, [desk for desk in chosen if desk.id in paused])
         if task.whole:
             self._remove_unknown_desks(entries)
@@ -216,17 +219,6 @@ class Planner:
                 queue: self._queues.get(queue, now) for queue, size in self._sizes.items() if size
             }
             due_queue.mark_planned(self._client)
-
-    def _restore_hosts(
-        self, rows: sa.orm.Session, plan: PlannedEntries, task: PlanningTask, now: datetime
-    ) -> None:
-        """Restore rests and buckets of hosts in Redis before any desk becomes due there."""
-        if task.emptied:
-            asked = desk_store.asked_between(rows, now - MEMORY, now)
-            left, floors = reconstruct_buckets(asked, desks(), plan.buckets, now)
-            due_queue.send(self._client, due_queue.refill(left, now=now))
-            due_queue.send(self._client, due_queue.rest(floors, now=now))
-        due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
 
     def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk]) -> None:
         """Put desks into their queues, and take out paused ones: a size that changes has all planned again."""

@@ -3,12 +3,10 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.check import Check
 from api.models.desk import DeskChange, DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
@@ -65,14 +63,6 @@ class VisitCosts:
     seeing: Mapping[str, float]
 
 
-class RecentCheck(NamedTuple):
-    """A check as its host felt it."""
-
-    desk_id: str
-    started_at: datetime
-    requests: int
-
-
 def take_changes(session: Session) -> set[str]:
     """Return the desks that must be thought over; their lines are gone with this transaction."""
     return set(session.scalars(sa.delete(DeskChange).returning(DeskChange.desk_id)))
@@ -121,10 +111,3 @@ def visit_costs(session: Session, ids: Collection[str]) -> VisitCosts:
     return VisitCosts(
         {id_: each for id_, each, _ in rows if each}, {id_: each for id_, _, each in rows if each}
     )
-
-
-def asked_between(session: Session, since: datetime, until: datetime) -> list[RecentCheck]:
-    """Return the checks that began between two instants, the oldest first."""
-    row = sa.select(Check.desk_id, Check.started_at, Check.requests)
-    rows = session.execute(row.where(Check.started_at.between(since, until)).order_by(Check.started_at))
-    return [RecentCheck(desk_id, at, requests) for desk_id, at, requests in rows]

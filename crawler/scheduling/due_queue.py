@@ -7,9 +7,9 @@ docs/reference/due-queue.md has the picture.
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar, cast
 
 import redis.asyncio
@@ -257,12 +257,17 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     return Call(lua_scripts.REST, (), arguments, _nothing)
 
 
-def refill(left: dict[str, tuple[HostBucket, float]], *, now: datetime) -> Call[None]:
-    """Fill buckets that Redis lost only as far as their hosts' last requests allow: host → bucket, what is left."""
-    arguments: list[str | float] = [now.timestamp()]
-    for host, (bucket, requests) in left.items():
-        arguments += [host, f"{requests:.6f}", (bucket.capacity - requests) / bucket.rate]
-    return Call(lua_scripts.REFILL, (), arguments, _nothing)
+def empty_buckets(client: "redis.Redis", buckets: Mapping[str, HostBucket], *, now: datetime) -> None:
+    """Let the buckets of hosts begin empty, after Redis lost them: who knows what was asked a moment ago.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    with client.pipeline(transaction=False) as calls:
+        for host, bucket in buckets.items():
+            filled = timedelta(seconds=bucket.capacity / bucket.rate)
+            calls.set(f"crawler:bucket:{host}", f"0 {now.timestamp():.6f}", px=filled)
+        calls.execute()
 
 
 def planned(client: "redis.Redis") -> bool:

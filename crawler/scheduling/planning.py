@@ -1,6 +1,6 @@
 """Planning of queue entries: each desk's interval, host, cost and due time."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from configs.outcome import Outcome
 from crawler.scheduling import intervals
 from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
-from crawler.scheduling.desk_store import PlannedDesk, RecentCheck, VisitCosts
+from crawler.scheduling.desk_store import PlannedDesk, VisitCosts
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.queues import queue_of
 
@@ -19,14 +19,13 @@ from crawler.scheduling.queues import queue_of
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 _MARGIN = timedelta(minutes=1)
-MEMORY = timedelta(minutes=2)  # older requests count for no bucket and no floor
 
 
 @dataclass(frozen=True, slots=True)
 class PlanningTask:
     """Work of one planning run. `requested` desks are to be checked now, `whole` means every desk.
 
-    `emptied`: Redis knows nothing, not even what runs at this moment.
+    `emptied`: Redis lost what it knew, even what runs at this moment.
     """
 
     changed: frozenset[str]
@@ -144,27 +143,3 @@ def _again(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> da
         lot=intervals.stable_random(desk.id, state.last_token),
         releases_at=state.releases_at,
     )
-
-
-def reconstruct_buckets(
-    asked: Iterable[RecentCheck], desks: Mapping[str, Desk], buckets: Mapping[str, HostBucket], now: datetime
-) -> tuple[dict[str, tuple[HostBucket, float]], dict[str, datetime]]:
-    """Rebuild each host's token bucket and its earliest next visit from recent checks."""
-    levels: dict[str, tuple[float, datetime]] = {}
-    floors: dict[str, datetime] = {}
-    for desk_id, at, requests in asked:
-        desk = desks.get(desk_id)
-        bucket = buckets.get(desk.host) if desk else None
-        if desk is None or bucket is None:
-            continue
-        left, before = levels.get(desk.host, (bucket.capacity, at))
-        filled = min(bucket.capacity, left + bucket.rate * (at - before).total_seconds())
-        levels[desk.host] = max(0.0, filled - requests), at
-        pause = timedelta(seconds=requests / bucket.rate)
-        floors[desk.host] = max(floors.get(desk.host, at), at + pause)
-    left_now = {host: (buckets[host], _refill(buckets[host], *level, now)) for host, level in levels.items()}
-    return left_now, floors
-
-
-def _refill(bucket: HostBucket, left: float, at: datetime, now: datetime) -> float:
-    return min(bucket.capacity, left + bucket.rate * max(0.0, (now - at).total_seconds()))

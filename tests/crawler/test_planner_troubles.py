@@ -178,6 +178,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
         planner.run_once(NOW + timedelta(seconds=second))
     assert (score(client, "a") or later) <= NOW + timedelta(seconds=63)
     assert float(client.get(f"crawler:rest:{HOST}") or 0) == later.timestamp()
+    assert str(client.get(f"crawler:bucket:{HOST}")).startswith("0 ")  # nobody knows what was asked since
 
 
 DAY = timedelta(days=1)

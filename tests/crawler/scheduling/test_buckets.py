@@ -129,12 +129,11 @@ def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis
     assert not spend(client, claim)
 
 
-def test_a_bucket_that_redis_lost_is_filled_as_far_as_the_last_requests_allow(client: redis.Redis) -> None:
-    due_queue.send(client, due_queue.refill({HOST: (SIX, 2.5)}, now=at(0)))
+def test_a_bucket_that_redis_lost_begins_empty(client: redis.Redis) -> None:
+    due_queue.empty_buckets(client, {HOST: SIX}, now=at(0))
     put(client, "a")
-    assert take(client).wake == at(5)
-    due_queue.send(client, due_queue.refill({HOST: (SIX, 6)}, now=at(0)))
-    assert take(client).wake == at(5)
+    assert take(client).wake == at(COST / SIX.rate)
+    assert take(client, COST / SIX.rate).claims
 
 
 def test_a_clock_that_runs_behind_fills_nothing_twice(client: redis.Redis) -> None:
