@@ -18,7 +18,7 @@ BUSIEST = 60  # requests a minute to a real host: twice what the most generous p
 
 
 class HostFileError(ConfigFileError):
-    """hosts.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
+    """hosts.yaml is wrong; the text has a line for each problem: file, key, what to do."""
 
 
 class Agent(StrEnum):

@@ -18,7 +18,7 @@ Positive = Annotated[Whole, Field(ge=1)]
 
 
 class PlanFileError(ConfigFileError):
-    """plans.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
+    """plans.yaml is wrong; the text has a line for each problem: file, key, what to do."""
 
 
 # The OpenAPI document shows this docstring: a change of it changes the document.

@@ -16,7 +16,7 @@ _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
 
 class PrefectureFileError(ConfigFileError):
-    """Prefecture files are wrong; the text has a line for each problem: file, line, key, what to do."""
+    """Prefecture files are wrong; the text has a line for each problem: file, key, what to do."""
 
 
 class Prefecture(Strict):

@@ -21,7 +21,7 @@ _Set = Annotated[Mapping[_Name, _Value], Field(min_length=1)]
 
 
 class AgentFileError(ConfigFileError):
-    """user_agents.yaml is wrong; the text has a line for each problem: file, line, key, what to do."""
+    """user_agents.yaml is wrong; the text has a line for each problem: file, key, what to do."""
 
 
 class Headers(Strict):

@@ -15,13 +15,13 @@ from configs.desk import Desk, Fetch, WatchLevel
 from configs.prefecture import desks, prefectures
 from configs.settings import SettingsRefused, settings
 from configs.strict_model import Strict
-from configs.strict_yaml import ConfigFileError, plainly, read_document
+from configs.strict_yaml import ConfigFileError, plainly
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 
 
 class CatalogueError(ConfigFileError):
-    """Desks do not fit their platforms; the text has a line for each problem: file, line, key, what to do."""
+    """Desks do not fit their platforms; the text has a line for each problem: file, key, what to do."""
 
 
 def check_catalogue() -> None:
@@ -109,11 +109,8 @@ def _explain_error(name: str, wrong: ErrorDetails) -> str:
 
 
 def _line(desk: Desk, key: tuple[int | str, ...], text: str) -> str:
-    """Say where it stands: the file is read once more, for its line numbers."""
     path = settings().prefectures_dir / f"{desk.prefecture_id}.yaml"
-    index = [each.id for each in prefectures()[desk.prefecture_id].desks].index(desk.id)
-    line = read_document(path).line(("desks", index, *key))
-    return f"{path}:{line}: desk {desk.slug}: {'.'.join(map(str, key))}: {text}"
+    return f"{path}: desk {desk.slug}: {'.'.join(map(str, key))}: {text}"
 
 
 def main() -> int:

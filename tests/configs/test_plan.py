@@ -65,12 +65,10 @@ def test_an_unknown_plan_is_refused() -> None:
         ("URGENCE_7J:", "URGENCE_7D:", "URGENCE_7J", "is missing: add it"),
         ("URGENCE_7J:", "URGENCE_7J: 3\nX:", "URGENCE_7J", "must be a mapping"),
         ("URGENCE_7J:", "URGENCE_7J:\n  name: NONE", "URGENCE_7J.name", "comes from the key above"),
-        ("URGENCE_7J:", "URGENCE_24H:", "URGENCE_24H", "is written twice"),
+        ("URGENCE_7J:", "URGENCE_24H:", "file", "the key URGENCE_24H is written twice"),
     ],
 )
-def test_a_wrong_plan_is_refused_by_file_line_and_key(
-    file: Path, old: str, new: str, key: str, said: str
-) -> None:
+def test_a_wrong_plan_is_refused_by_file_and_key(file: Path, old: str, new: str, key: str, said: str) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
     with pytest.raises(PlanFileError) as caught:
         load_plans(file)

@@ -1,4 +1,4 @@
-"""Prefecture files: what a good one gives, and that each wrong one is refused by file, line and key."""
+"""Prefecture files: what a good one gives, and that each wrong one is refused by file and key."""
 
 import os
 from collections.abc import Callable
@@ -57,7 +57,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("tier: 1", "teir: 1", "teir", "is no key here; keys: chef_lieu, department, desks"),
         ("tier: 1", "teir: 1", "teir", "hosts, name, region, site, tier, time_zone"),
         ("tier: 1\n", "", "tier", "is missing"),
-        ("tier: 1", "tier: 01", "tier", "in quotes"),
+        ("tier: 1", "tier: 01", "tier", "valid integer"),
         ('"91"', "91", "department", "must be a text: write it in quotes"),
         ('"91"', '"92"', "department", "does not match the file's name evry-courcouronnes_91.yaml"),
         ('"91"', '"Essonne"', "department", "does not match"),
@@ -138,21 +138,15 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
         ("    reason: it answered 429\n", "", "hosts.www.essonne.gouv.fr:443.reason", "is missing"),
     ],
 )
-def test_a_wrong_value_is_refused_by_file_line_and_key(
+def test_a_wrong_value_is_refused_by_file_and_key(
     folder: Path, edit: Edit, case: tuple[str, str, str, str]
 ) -> None:
     old, new, key, said = case
     edit(old, new)
     problems = _problems(folder)
-    own = [problem for problem in problems if f": {key}: " in problem]
+    own = [problem for problem in problems if problem.startswith(f"{folder / NAME}: {key}: ")]
     assert own, problems
     assert said in " ".join(own)
-    number = int(own[0].removeprefix(f"{folder / NAME}:").partition(":")[0])
-    line = (folder / NAME).read_text(encoding="utf-8").split("\n")[number - 1]
-    missing = "is missing" in said
-    assert (
-        missing or key.rsplit(".", maxsplit=1)[-1].split(":", maxsplit=1)[0] in line or "procedures" in line
-    )
 
 
 def test_a_mapping_where_a_list_belongs_is_refused(folder: Path, edit: Edit) -> None:
@@ -165,7 +159,7 @@ def test_all_errors_of_all_files_are_named_at_once(folder: Path, edit: Edit) -> 
     edit("interval: 45", "interval: 1")
     _copy(folder, "melun_77.yaml", department='"78"', tier="x")
     problems = _problems(folder)
-    assert [problem.split(":")[2].strip() for problem in problems] == [
+    assert [problem.split(": ")[1] for problem in problems] == [
         "tier",
         "desks.1.interval",
         "department",
@@ -184,7 +178,7 @@ def test_a_file_name_that_is_no_id_is_refused(folder: Path, name: str) -> None:
 def test_two_files_of_one_department_are_refused(folder: Path) -> None:
     _copy(folder, "palaiseau_91.yaml")
     (problem,) = _problems(folder)
-    assert problem.startswith(f"{folder / 'palaiseau_91.yaml'}:3: department: ")
+    assert problem.startswith(f"{folder / 'palaiseau_91.yaml'}: department: ")
     assert "evry-courcouronnes_91.yaml" in problem
 
 
