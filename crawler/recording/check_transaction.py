@@ -13,7 +13,6 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.desk import DeskState
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
@@ -101,8 +100,7 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     """Write checks of different desks; a batch has at most one check of a desk.
 
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
-    records its check and changes nothing else. Where a token is not newer than the row's, the visit's end says so to
-    Redis (`VisitEnd.last_token`), which may have been restored from an older state and count behind the rows.
+    records its check and changes nothing else.
     """
     results = [_pull_back(result, now) for result in results]
     results = block_attribution.reclassify_page_refusals(session, results, now)
@@ -122,11 +120,8 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     lines = describe_checks(results, {each.desk_id: each.id for each in found})
     written = Written([each.id for each in found], proofs=proofs, lines=lines)
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
-    rests, ahead = _rest_hosts(session, counted, now), _tokens_ahead(session, ends)
-    written.visits = [
-        replace(_visit_end(end, rests.get(end.desk.host), now), last_token=ahead.get(end.desk.id, 0))
-        for end in ends
-    ]
+    rests = _rest_hosts(session, counted, now)
+    written.visits = [_visit_end(end, rests.get(end.desk.host), now) for end in ends]
     return written
 
 
@@ -136,15 +131,6 @@ def _pull_back(result: FinishedCheck, now: datetime) -> FinishedCheck:
         return result
     check = replace(result.check, started_at=min(result.check.started_at, now))
     return replace(result, check=check, seen_at=min(result.seen_at, now))
-
-
-def _tokens_ahead(session: Session, ends: Sequence[_CheckOutcome]) -> dict[str, int]:
-    """Return, by desk, the last tokens of rows that are not older than the tokens of these results."""
-    tokens = {end.desk.id: end.result.token for end in ends if not end.row}
-    if not tokens:
-        return {}
-    row = sa.select(DeskState.id, DeskState.last_token).where(DeskState.id.in_(tokens))
-    return {desk_id: last for desk_id, last in session.execute(row) if last >= tokens[desk_id]}
 
 
 def _check_outcome(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:

@@ -6,7 +6,6 @@ docs/reference/due-queue.md has the picture.
 
 import asyncio
 import json
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -26,7 +25,6 @@ _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 T = TypeVar("T")
 Claiming = tuple["DeskClaim", ...]
 _STOPPED, _PLANNED, _RUNS = "crawler:stopped", "crawler:planned", "crawler:planner:runs"
-_LEAST_JUMP, _JUMPS = 1000, 2**31
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -83,7 +81,6 @@ class DueEntry:
     due: datetime
     cost: int  # requests of its cheapest visit, which a claim takes from the host's bucket
     bucket: HostBucket
-    last_token: int = 0  # the desk row's: an emptied Redis goes on counting beyond it
     hurry: bool = False  # whether a desk that is in the queue may move forward to `due`
     waits: bool = True  # whether an entitled subscriber waits; desks without go last
     need: float = 0  # requests of a visit that proves something: a claim waits until the bucket holds them
@@ -111,7 +108,6 @@ class DueEntry:
             {
                 "desk": self.desk_id,
                 "due": _seconds(self.due),
-                "last": self.last_token,
                 "hurry": self.hurry,
                 "latest": _seconds(self.latest) if self.latest else "inf",
             }
@@ -129,7 +125,6 @@ class VisitEnd:
     between: datetime  # until when the host is left alone between two visits
     rest: datetime | None = None  # until when the host rests after a block or a rate limit
     unused: int = 0  # requests that the claim paid for and the visit did not make
-    last_token: int = 0  # the desk row's, where the visit's is not newer
 
     @property
     def to_redis(self) -> str:
@@ -143,7 +138,6 @@ class VisitEnd:
                 "between": _seconds(self.between),
                 "rest": _seconds(self.rest) if self.rest else "0",
                 "unused": self.unused,
-                "last": self.last_token,
             }
         )
 
@@ -213,7 +207,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 def _claimed(answer: Any) -> ClaimResult:
     claims, wake, refused = answer
     return ClaimResult(
-        tuple(DeskClaim(desk, token, _instant(due), int(paid)) for desk, token, due, paid in claims),
+        tuple(DeskClaim(desk, int(token), _instant(due), int(paid)) for desk, token, due, paid in claims),
         _instant(wake) if wake else None,
         tuple(refused),
     )
@@ -232,13 +226,13 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
 
     A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
     """
-    arguments: list[str | float] = [now.timestamp(), _jump(), *(visit.to_redis for visit in visits)]
+    arguments: list[str | float] = [now.timestamp(), *(visit.to_redis for visit in visits)]
     return Call(lua_scripts.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[DueEntry]) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
-    arguments: list[str | float] = [_jump()]
+    arguments: list[str | float] = []
     for each in entries:
         arguments += [each.to_redis, each.plan_to_redis]
     return Call(lua_scripts.SCHEDULE, _queue(system), arguments, int)
@@ -268,6 +262,16 @@ def empty_buckets(client: "redis.Redis", buckets: Mapping[str, HostBucket], *, n
             filled = timedelta(seconds=bucket.capacity / bucket.rate)
             calls.set(f"crawler:bucket:{host}", f"0 {now.timestamp():.6f}", px=filled)
         calls.execute()
+
+
+def forget_tokens(client: "redis.Redis", desks: Iterable[str]) -> None:
+    """Let the next claims of desks have tokens that are newer than any row's: Redis counts behind them.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    if keys := [f"crawler:token:{desk}" for desk in desks]:
+        client.delete(*keys)
 
 
 def planned(client: "redis.Redis") -> bool:
@@ -352,14 +356,6 @@ def _idle(system: str) -> str:
 
 def _queue(system: str) -> tuple[str, str, str, str]:
     return _due(system), _desks(system), _waits(system), _idle(system)
-
-
-def _jump() -> int:
-    """Return how far a token that Redis lost goes on beyond the row's.
-
-    It is drawn: where Redis is emptied twice before a check is recorded, two running checks have different tokens.
-    """
-    return _LEAST_JUMP + secrets.randbelow(_JUMPS)
 
 
 def _nothing(_: object) -> None:

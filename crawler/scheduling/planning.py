@@ -105,7 +105,6 @@ def build_entry(
         due,
         cost_of(desk),
         plan.buckets[desk.host],
-        state.last_token,
         hurry=asked or not state.rests,
         waits=desk.id in plan.waited_for,
         need=plan.taken.get(desk.id, 0),

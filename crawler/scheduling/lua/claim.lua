@@ -38,7 +38,10 @@ for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
 end
 
 local function take(name, due, desk, left, at)
-  local token = redis.call('INCR', 'crawler:token:' .. name)
+  local key, time = 'crawler:token:' .. name, redis.call('TIME')
+  redis.call('SET', key, time[1] .. string.format('%06d', time[2]), 'NX') -- newer than any that a lost one gave
+  redis.call('INCR', key)
+  local token = redis.call('GET', key) -- a text: Lua would round it
   local limit = string.format('%.6f', now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)

@@ -1,30 +1,27 @@
 -- Ends visits: re-arms their desks and frees their hosts, where both are still the visits' own.
 --
 -- KEYS    due, desks, waits, idle
--- ARGV    now, jump, then a JSON object for each visit:
+-- ARGV    now, then a JSON object for each visit:
 --           desk, token (text), due (text)      when the desk is due again
 --           host, between (text)                until when its host is left alone between two visits
 --           rest (text)                         until when the host rests that refused us ("0": it does not)
 --           unused                              requests that the claim paid for and the visit did not make
---           last                                the row's last token where that is not older than the visit's, else 0
 -- Result  for each visit 1 where its token was still the desk's own, else 0
--- Changes scores in due, waits and idle, token:<desk>, host:<host>, bucket:<host>, rest:<host>; desks that a claim put off
+-- Changes scores in due, waits and idle, host:<host>, bucket:<host>, rest:<host>; desks that a claim put off
 --         because of this visit are looked at by the next one
 --
--- A token that is the desk's own and yet not newer than the row's comes from a Redis that was restored from an older
--- state: it goes on beyond the row's. A rest is kept whoever holds the host: the site said so.
+-- A rest is kept whoever holds the host: the site said so.
 -- include: _instants
 -- include: _buckets
 
-local now, jump, own = tonumber(ARGV[1]), tonumber(ARGV[2]), {}
-for item = 3, #ARGV do
+local now, own = tonumber(ARGV[1]), {}
+for item = 2, #ARGV do
   local visit = cjson.decode(ARGV[item])
   local between, rest = tonumber(visit.between), tonumber(visit.rest)
   if redis.call('GET', 'crawler:token:' .. visit.desk) == visit.token then
     redis.call('ZADD', KEYS[1], 'XX', visit.due, visit.desk)
     redis.call('ZADD', KEYS[3], 'XX', visit.due, visit.desk)
     redis.call('ZADD', KEYS[4], 'XX', visit.due, visit.desk)
-    if visit.last >= tonumber(visit.token) then redis.call('SET', 'crawler:token:' .. visit.desk, visit.last + jump) end
     own[#own + 1] = 1
   else
     own[#own + 1] = 0

@@ -1,26 +1,22 @@
 -- Puts desks into the queue, or brings the entries of those that are in it up to date.
 --
 -- KEYS    due, desks, waits, idle
--- ARGV    jump, then for each desk: its entry for desks:<queue> (JSON), and a JSON object:
+-- ARGV    for each desk: its entry for desks:<queue> (JSON), and a JSON object:
 --           desk, due (text)    when it is due, as far as the queue knows no better
---           last                the row's last token
 --           hurry               whether a desk that is in the queue may move forward to `due`
 --           latest (text)       the latest instant that a healthy clock can have put into the queue ("inf": any)
 -- Result  how many desks are new
--- Changes members and scores in due, waits and idle, fields of desks, token:<desk>
+-- Changes members and scores in due, waits and idle, fields of desks
 --
 -- A desk that is in the queue only ever moves forward, and only where it is hurried or due after `latest`: a clock that
--- was set ahead put it there. A token that is missing or behind the row's goes on far beyond it: a check may still run
--- whose token no row knows, the first of a desk too.
+-- was set ahead put it there.
 -- include: _instants
 -- include: _buckets
 
-local added, jump = 0, tonumber(ARGV[1])
-for at = 2, #ARGV, 2 do
+local added = 0
+for at = 1, #ARGV, 2 do
   local entry, plan = ARGV[at], cjson.decode(ARGV[at + 1])
   redis.call('HSET', KEYS[2], plan.desk, entry)
-  local token = tonumber(redis.call('GET', 'crawler:token:' .. plan.desk))
-  if not token or token < plan.last then redis.call('SET', 'crawler:token:' .. plan.desk, plan.last + jump) end
   local set = tonumber(redis.call('ZSCORE', KEYS[1], plan.desk))
   local nearer = plan.hurry or (set and set > (tonumber(plan.latest) or math.huge))
   added = added + redis.call('ZADD', KEYS[1], nearer and 'LT' or 'NX', plan.due, plan.desk)
