@@ -17,8 +17,11 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import Detection, SlotRow
+from configs.clock import clock
 from configs.desk import Desk
 from configs.outcome import Outcome
+from crawler.planner import Planner
+from crawler.scheduling import due_queue
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -64,9 +67,8 @@ def desk(
 
 
 def plan() -> None:
-    planner = scrapy("plan", "--once", stdout=subprocess.PIPE)
-    out, error = planner.communicate(timeout=PATIENCE)
-    assert (planner.returncode, out) == (0, "1 desks planned\n"), error
+    with due_queue.connect() as client:
+        assert Planner(client).run_once(clock()) == 1
 
 
 def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(

@@ -178,7 +178,7 @@ def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_ser
 
 def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
     redis_server.delete("crawler:keeper:seen")
-    assert "scrapy plan" in parts(whole)["scrapyd"]
+    assert "crawler.loops plan" in parts(whole)["scrapyd"]
 
 
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
@@ -195,7 +195,7 @@ def test_a_planner_that_is_silent_stuck_or_fails_in_part_is_named(
     whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
     redis_server.delete(PLANNER)
-    assert "scrapy plan" in parts(whole)["planner"]
+    assert "crawler.loops plan" in parts(whole)["planner"]
     planner(redis_server, age=61)
     assert parts(whole)["planner"].startswith("the planner's report is 61 s old")
     planner(redis_server, {"host back-off": "ValueError", "planning": "KeyError"})

@@ -207,7 +207,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
     server, workers = stack
     refused = {"later": clock() + timedelta(hours=1), "created": clock() - timedelta(hours=1)}
     return [
-        Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `scrapy plan` running"),
+        Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `python -m crawler.loops plan` running"),
         Ill("workers", workers["messages"].teardown, DOWN, 1, "workers", "no worker listens to critical"),
         Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
         Ill("background", fail_job, DEGRADED, 5, "background", "check_days failed (KeyError)"),
@@ -229,7 +229,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
     ]  # fmt: skip
 
 
-CHECKED = 21
+CHECKED = 19
 _REPORTED = {
     "backups",
     "checks",
