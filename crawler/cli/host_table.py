@@ -1,7 +1,6 @@
 """Table of web hosts for operators: budgets, rests and stops, as the database has them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -18,23 +17,8 @@ _HEADINGS = ("HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "S
 _NOTHING = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A row of the table."""
-
-    host: str  # name:port
-    desks: int  # how many of its desks are checked
-    budget: float | None  # requests a minute; None where none of its desks is checked any more
-    share: float  # the part of the budget that rate limits left, 1 at most
-    rests: int  # rests in a row
-    until: datetime | None  # until when it rests (UTC), None where it does not
-    because: str | None
-    stopped_at: datetime | None
-    stop_reason: str | None
-
-
-def hosts(now: datetime) -> list[Host]:
-    """Return each host that is watched or remembered: stopped ones first, then those that rest, then by name.
+def host_table(now: datetime) -> str:
+    """Return each host that is watched or remembered: stopped ones first, then those that rest, then by name; in UTC.
 
     Raises:
         sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError: the database is away.
@@ -42,45 +26,31 @@ def hosts(now: datetime) -> list[Host]:
     watched = by_host(desk for desk in desks().values() if desk.schedulable)
     with session() as rows:
         known = {row.host: row for row in rows.scalars(sa.select(HostState))}
-        found = [
-            _host(name, watched.get(name, ()), known.get(name), now) for name in watched.keys() | known.keys()
-        ]
-    return sorted(found, key=lambda each: (not each.stopped_at, not each.until, each.host))
-
-
-def table(found: Sequence[Host]) -> str:
-    """Return hosts as a table for a terminal; instants in UTC."""
-    return aligned([_HEADINGS, *map(_row, found)]) if found else "no host: no desk is scheduled"
-
-
-def _host(name: str, there: Sequence[Desk], row: HostState | None, now: datetime) -> Host:
-    budget = min(map(budget_of, there), default=None)
-    if not row:
-        return Host(name, len(there), budget, 1.0, 0, None, None, None, None)
-    until = row.rests_until if row.rests_until and row.rests_until > now else None
-    return Host(
-        name,
-        len(there),
-        budget,
-        row.budget_share,
-        row.rests_in_a_row,
-        until,
-        row.rest_reason if until else None,
-        row.stopped_at,
-        row.stop_reason,
+    fresh = (
+        HostState(host=name, budget_share=1.0, rests_in_a_row=0) for name in watched.keys() - known.keys()
     )
+    states = sorted(
+        (*known.values(), *fresh), key=lambda each: (not each.stopped_at, not _rests(each, now), each.host)
+    )
+    found = [_row(each, watched.get(each.host, ()), now) for each in states]
+    return aligned([_HEADINGS, *found]) if found else "no host: no desk is scheduled"
 
 
-def _row(host: Host) -> tuple[str, ...]:
+def _rests(state: HostState, now: datetime) -> bool:
+    return bool(state.rests_until and state.rests_until > now)
+
+
+def _row(state: HostState, there: Sequence[Desk], now: datetime) -> tuple[str, ...]:
+    budget, rests = min(map(budget_of, there), default=None), _rests(state, now)
     return (
-        host.host,
-        str(host.desks),
-        f"{host.budget:g}/min" if host.budget else _NOTHING,
-        f"{host.share:.0%}",
-        str(host.rests),
-        _instant(host.until),
-        host.because or _NOTHING,
-        f"{_instant(host.stopped_at)}: {host.stop_reason}" if host.stopped_at else _NOTHING,
+        state.host,
+        str(len(there)),
+        f"{budget:g}/min" if budget else _NOTHING,
+        f"{state.budget_share:.0%}",
+        str(state.rests_in_a_row),
+        _instant(state.rests_until if rests else None),
+        (state.rest_reason if rests else None) or _NOTHING,
+        f"{_instant(state.stopped_at)}: {state.stop_reason}" if state.stopped_at else _NOTHING,
     )
 
 

@@ -60,7 +60,7 @@ def _move_switch(stop: str | None, reason: str, go: str | None) -> str:
     """
     import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler.cli.host_table import hosts, table  # noqa: PLC0415
+    from crawler.cli.host_table import host_table  # noqa: PLC0415
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
     try:
@@ -68,7 +68,7 @@ def _move_switch(stop: str | None, reason: str, go: str | None) -> str:
             kill_switch.stop(stop, reason)
         if go:
             kill_switch.resume(go)
-        return table(hosts(clock()))
+        return host_table(clock())
     except (kill_switch.UnknownHost, ValueError) as error:
         raise SystemExit(f"scrapy hosts: {error}") from None
     except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:

@@ -9,7 +9,7 @@ from scrapy.cmdline import execute
 from api.models.base import session
 from api.models.desk import HostState
 from configs.desk import Desk
-from crawler.cli.host_table import Host, hosts, table
+from crawler.cli.host_table import host_table
 from crawler.hosts import kill_switch
 from tests.crawler.held import scrapy_settings
 
@@ -39,12 +39,14 @@ def remember(**changes: object) -> None:
         rows.add(HostState(**changes))
 
 
-def fresh(host: str, desks: int, budget: float | None) -> Host:
-    return Host(host, desks, budget, 1.0, 0, None, None, None, None)
+def list_rows() -> list[str]:
+    return [" ".join(line.split()) for line in host_table(NOW).splitlines()[1:]]
 
 
 def test_a_host_that_nobody_remembers_has_its_whole_budget() -> None:
-    assert hosts(NOW) == [fresh(ONE, 2, 60), fresh(TWO, 1, 6), fresh(THREE, 1, 6)]
+    assert list_rows() == [
+        f"{ONE} 2 60/min 100% 0 - - -", f"{TWO} 1 6/min 100% 0 - - -", f"{THREE} 1 6/min 100% 0 - - -",
+    ]  # fmt: skip
 
 
 def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
@@ -53,11 +55,11 @@ def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is
     remember(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5)
     remember(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1)
     remember(host="www.gone.fr:443")
-    assert hosts(NOW) == [
-        Host(THREE, 1, 6, 1.0, 0, None, None, NOW, "they wrote to us"),
-        Host(TWO, 1, 6, 0.5, 2, later, "blocked", None, None),
-        Host(ONE, 2, 60, 1.0, 1, None, None, None, None),
-        fresh("www.gone.fr:443", 0, None),
+    assert list_rows() == [
+        f"{THREE} 1 6/min 100% 0 - - 2026-11-20 09:00:00Z: they wrote to us",
+        f"{TWO} 1 6/min 50% 2 2026-11-20 09:05:00Z blocked -",
+        f"{ONE} 2 60/min 100% 1 - - -",
+        "www.gone.fr:443 0 - 100% 0 - - -",
     ]
 
 
@@ -68,10 +70,6 @@ def test_they_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0] == ["HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED"]
     assert lines[1] == [TWO, "1", "6/min", "100%", "2", "2026-11-20", "09:05:00Z", "blocked", "-"]
     assert lines[2] == [ONE, "2", "60/min", "100%", "0", "-", "-", "-"]
-
-
-def test_without_a_desk_to_check_it_says_so() -> None:
-    assert table([]) == "no host: no desk is scheduled"
 
 
 def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[str]) -> None:
