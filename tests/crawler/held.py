@@ -108,7 +108,8 @@ def holding() -> Iterator[Held]:
 
 
 def _react(opened: "Future[Held]") -> None:
-    settings = scrapy_settings(LOG_INSTALL_ROOT_HANDLER=False)
+    # The memory is that of all tests of this process.
+    settings = scrapy_settings(LOG_INSTALL_ROOT_HANDLER=False, MEMUSAGE_ENABLED=False)
     # Set before: Scrapy would make a loop of another kind first and leave it open.
     loop = load_object(settings["ASYNCIO_EVENT_LOOP"] or asyncio.new_event_loop)()
     asyncio.set_event_loop(loop)
