@@ -15,10 +15,6 @@ from deploy.sandbox.platforms import platforms
 
 FOLDER = Path(deploy.sandbox.__file__).parent / "prefectures"
 DEPARTMENTS = platforms()["ezbooking"].sites
-IDS = [
-    "bobigny_93", "cergy_95", "creteil_94", "evry-courcouronnes_91",
-    "melun_77", "nanterre_92", "paris_75", "versailles_78",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -30,11 +26,6 @@ def prefectures(settings_env: Callable[..., None]) -> dict[str, Prefecture]:
 def desks(prefectures: dict[str, Prefecture], platform: str | None = None) -> list[Desk]:
     every = [desk for prefecture in prefectures.values() for desk in prefecture.desks]
     return [desk for desk in every if platform in (None, desk.platform)]
-
-
-def test_the_eight_of_ile_de_france_are_there(prefectures: dict[str, Prefecture]) -> None:
-    assert list(prefectures) == IDS
-    assert {prefecture.tier for prefecture in prefectures.values()} == {1}
 
 
 def test_each_form_has_its_desk_and_each_desk_its_form(prefectures: dict[str, Prefecture]) -> None:
@@ -55,30 +46,22 @@ def test_the_search_of_ants_is_watched_by_socket_and_by_list(prefectures: dict[s
     assert all({"CARTE_IDENTITE", "PASSEPORT"} == desk.procedures for desk in here)
 
 
-@pytest.mark.parametrize("platform", ["doctolib", "keldoc", "maiia", "orion", "citopia", "synbird"])
-def test_each_calendar_in_json_has_its_desk(prefectures: dict[str, Prefecture], platform: str) -> None:
+@pytest.mark.parametrize("platform", sorted(platforms().keys() - {"ezbooking", "ants", "own_site"}))
+def test_the_desks_of_a_platform_are_pages_of_its_stand_ins(
+    prefectures: dict[str, Prefecture], platform: str
+) -> None:
     pages = {
         f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}"
         for site in platforms()[platform].sites
         for form in site.forms
     }
-    assert {desk.url for desk in desks(prefectures, platform)} <= pages
-    assert desks(prefectures, platform)
-
-
-@pytest.mark.parametrize("platform", ["esirius", "rdv_service_public"])
-def test_each_page_of_these_has_its_desks(prefectures: dict[str, Prefecture], platform: str) -> None:
-    (site,) = platforms()[platform].sites
-    pages = {f"{url(site.host, SITES_PORT)}{platforms()[platform].page(form)}" for form in site.forms}
-    assert {desk.url for desk in desks(prefectures, platform)} == pages
+    assert set() != {desk.url for desk in desks(prefectures, platform)} <= pages
 
 
 def test_what_stands_behind_a_captcha_is_watched_for_its_presence(prefectures: dict[str, Prefecture]) -> None:
     (desk,) = desks(prefectures, "rdvpref")
-    (site,) = platforms()["rdvpref"].sites
-    assert desk.url == f"{url(site.host, SITES_PORT)}{platforms()['rdvpref'].page(site.forms[0])}"
     assert desk.watch is WatchLevel.PRESENCE
-    assert not site.played
+    assert not platforms()["rdvpref"].sites[0].played
 
 
 def test_all_desks_are_watched_and_stand_on_loopback(prefectures: dict[str, Prefecture]) -> None:
