@@ -1193,15 +1193,6 @@ CREATE TABLE public.match_parts (
     CONSTRAINT ck_match_parts_alert_ids CHECK ((cardinality(alert_ids) > 0))
 );
 --
--- Name: match_slots; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.match_slots (
-    match_id uuid NOT NULL,
-    slot_id bigint NOT NULL,
-    decided_at timestamp with time zone DEFAULT now() NOT NULL,
-    slots int8multirange
-);
---
 -- Name: matches; Type: TABLE; Schema: public; Owner: -
 --
 CREATE TABLE public.matches (
@@ -1209,7 +1200,9 @@ CREATE TABLE public.matches (
     alert_id uuid NOT NULL,
     detection_id uuid NOT NULL,
     limits_version integer NOT NULL,
-    decided_at timestamp with time zone NOT NULL
+    decided_at timestamp with time zone NOT NULL,
+    announcement_id uuid NOT NULL,
+    slots int8multirange NOT NULL
 );
 --
 -- Name: notices; Type: TABLE; Schema: public; Owner: -
@@ -1227,13 +1220,6 @@ CREATE TABLE public.notices (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     read_at timestamp with time zone,
     gone_at timestamp with time zone
-);
---
--- Name: notification_matches; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.notification_matches (
-    notification_id uuid NOT NULL,
-    match_id uuid NOT NULL
 );
 --
 -- Name: notifications; Type: TABLE; Schema: public; Owner: -
@@ -1271,6 +1257,7 @@ CREATE TABLE public.notifications (
     held_for character varying(24),
     title text,
     text text,
+    announcement_id uuid,
     CONSTRAINT ck_notifications_accepted CHECK ((((state)::text <> ALL ((ARRAY['sent'::character varying, 'delivered'::character varying, 'no_receipt'::character varying])::text[])) OR (accepted_at IS NOT NULL))),
     CONSTRAINT ck_notifications_attempts CHECK ((attempts >= 0)),
     CONSTRAINT ck_notifications_channel CHECK (((channel)::text = ANY ((ARRAY['email'::character varying, 'sms'::character varying, 'telegram'::character varying, 'voice'::character varying, 'push'::character varying])::text[]))),
@@ -1882,16 +1869,10 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 -- Data for Name: match_parts; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
--- Data for Name: match_slots; Type: TABLE DATA; Schema: public; Owner: -
---
---
 -- Data for Name: matches; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: notices; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: notification_matches; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: notifications; Type: TABLE DATA; Schema: public; Owner: -
@@ -2257,11 +2238,6 @@ ALTER TABLE ONLY public.logins
 ALTER TABLE ONLY public.match_parts
     ADD CONSTRAINT pk_match_parts PRIMARY KEY (detection_id, number);
 --
--- Name: match_slots pk_match_slots; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.match_slots
-    ADD CONSTRAINT pk_match_slots PRIMARY KEY (match_id, slot_id);
---
 -- Name: matches pk_matches; Type: CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.matches
@@ -2271,11 +2247,6 @@ ALTER TABLE ONLY public.matches
 --
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT pk_notices PRIMARY KEY (id);
---
--- Name: notification_matches pk_notification_matches; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.notification_matches
-    ADD CONSTRAINT pk_notification_matches PRIMARY KEY (notification_id, match_id);
 --
 -- Name: notifications pk_notifications; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2421,11 +2392,6 @@ ALTER TABLE ONLY public.invoices
 --
 ALTER TABLE ONLY public.job_runs
     ADD CONSTRAINT uq_job_runs_job_due_at UNIQUE (job, due_at);
---
--- Name: matches uq_matches_alert_id_detection_id_limits_version; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.matches
-    ADD CONSTRAINT uq_matches_alert_id_detection_id_limits_version UNIQUE (alert_id, detection_id, limits_version);
 --
 -- Name: notifications uq_notifications_dedupe_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2834,13 +2800,17 @@ CREATE INDEX ix_logins_expires_at ON public.logins USING btree (expires_at);
 --
 CREATE INDEX ix_logins_user_id_created_at ON public.logins USING btree (user_id, created_at);
 --
--- Name: ix_match_slots_slot_id; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX ix_match_slots_slot_id ON public.match_slots USING btree (slot_id);
---
 -- Name: ix_matches_alert_id_decided_at; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_matches_alert_id_decided_at ON public.matches USING btree (alert_id, decided_at);
+--
+-- Name: ix_matches_alert_id_detection_id; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_matches_alert_id_detection_id ON public.matches USING btree (alert_id, detection_id);
+--
+-- Name: ix_matches_announcement_id; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_matches_announcement_id ON public.matches USING btree (announcement_id);
 --
 -- Name: ix_matches_detection_id; Type: INDEX; Schema: public; Owner: -
 --
@@ -2850,13 +2820,13 @@ CREATE INDEX ix_matches_detection_id ON public.matches USING btree (detection_id
 --
 CREATE INDEX ix_notices_user_id_id ON public.notices USING btree (user_id, id);
 --
--- Name: ix_notification_matches_match_id; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX ix_notification_matches_match_id ON public.notification_matches USING btree (match_id);
---
 -- Name: ix_notifications_address; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_notifications_address ON public.notifications USING btree (id) WHERE ((user_id IS NULL) AND (address <> ''::text));
+--
+-- Name: ix_notifications_announcement_id; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX ix_notifications_announcement_id ON public.notifications USING btree (announcement_id) WHERE (announcement_id IS NOT NULL);
 --
 -- Name: ix_notifications_contact_id_state; Type: INDEX; Schema: public; Owner: -
 --
@@ -3457,16 +3427,6 @@ ALTER TABLE ONLY public.logins
 ALTER TABLE ONLY public.match_parts
     ADD CONSTRAINT fk_match_parts_detection_id FOREIGN KEY (detection_id) REFERENCES public.detections(id) ON DELETE CASCADE;
 --
--- Name: match_slots fk_match_slots_match_id; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.match_slots
-    ADD CONSTRAINT fk_match_slots_match_id FOREIGN KEY (match_id) REFERENCES public.matches(id) ON DELETE CASCADE;
---
--- Name: match_slots fk_match_slots_slot_id; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.match_slots
-    ADD CONSTRAINT fk_match_slots_slot_id FOREIGN KEY (slot_id) REFERENCES public.slots(id) ON DELETE CASCADE;
---
 -- Name: matches fk_matches_alert_id; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.matches
@@ -3481,16 +3441,6 @@ ALTER TABLE ONLY public.matches
 --
 ALTER TABLE ONLY public.notices
     ADD CONSTRAINT fk_notices_user_id_users FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
---
--- Name: notification_matches fk_notification_matches_match_id; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.notification_matches
-    ADD CONSTRAINT fk_notification_matches_match_id FOREIGN KEY (match_id) REFERENCES public.matches(id) ON DELETE CASCADE;
---
--- Name: notification_matches fk_notification_matches_notification_id; Type: FK CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.notification_matches
-    ADD CONSTRAINT fk_notification_matches_notification_id FOREIGN KEY (notification_id) REFERENCES public.notifications(id) ON DELETE CASCADE;
 --
 -- Name: notifications fk_notifications_contact_id; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
@@ -4193,18 +4143,11 @@ GRANT SELECT(ended_because) ON TABLE public.logins TO rdvpriority_background;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.match_parts TO rdvpriority_notifier;
 GRANT SELECT ON TABLE public.match_parts TO rdvpriority_reader;
 --
--- Name: TABLE match_slots; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT ON TABLE public.match_slots TO rdvpriority_api;
-GRANT SELECT ON TABLE public.match_slots TO rdvpriority_background;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.match_slots TO rdvpriority_notifier;
-GRANT SELECT ON TABLE public.match_slots TO rdvpriority_reader;
---
 -- Name: TABLE matches; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT ON TABLE public.matches TO rdvpriority_api;
 GRANT SELECT ON TABLE public.matches TO rdvpriority_background;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.matches TO rdvpriority_notifier;
+GRANT SELECT,INSERT ON TABLE public.matches TO rdvpriority_notifier;
 GRANT SELECT ON TABLE public.matches TO rdvpriority_reader;
 --
 -- Name: TABLE notices; Type: ACL; Schema: public; Owner: -
@@ -4289,13 +4232,6 @@ GRANT SELECT(gone_at) ON TABLE public.notices TO rdvpriority_crawler;
 GRANT SELECT(gone_at) ON TABLE public.notices TO rdvpriority_notifier;
 GRANT SELECT(gone_at) ON TABLE public.notices TO rdvpriority_reader;
 GRANT SELECT(gone_at) ON TABLE public.notices TO rdvpriority_stream;
---
--- Name: TABLE notification_matches; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT ON TABLE public.notification_matches TO rdvpriority_api;
-GRANT SELECT ON TABLE public.notification_matches TO rdvpriority_background;
-GRANT SELECT,INSERT ON TABLE public.notification_matches TO rdvpriority_notifier;
-GRANT SELECT ON TABLE public.notification_matches TO rdvpriority_reader;
 --
 -- Name: TABLE notifications; Type: ACL; Schema: public; Owner: -
 --
@@ -4425,6 +4361,10 @@ GRANT SELECT(segments) ON TABLE public.notifications TO rdvpriority_reader;
 -- Name: COLUMN notifications.held_for; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT(held_for) ON TABLE public.notifications TO rdvpriority_reader;
+--
+-- Name: COLUMN notifications.announcement_id; Type: ACL; Schema: public; Owner: -
+--
+GRANT SELECT(announcement_id) ON TABLE public.notifications TO rdvpriority_reader;
 --
 -- Name: TABLE outages; Type: ACL; Schema: public; Owner: -
 --
