@@ -17,7 +17,6 @@ from configs.settings import settings
 from configs.ssrf_guard import is_public, parse_address
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.download_handler import AiohttpHandler
-from crawler.fetching.websocket_handler import SocketHandler
 from crawler.url_policy import AddressRefused, ensure_allowed
 
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
@@ -80,10 +79,6 @@ class OutsideHandler(AiohttpHandler):
         """Ask for a public address; raises AddressRefused for any other, and what AiohttpHandler raises."""
         refuse_private(request.url)
         return await super().download_request(request)
-
-
-class OutsideSocketHandler(SocketHandler, OutsideHandler):
-    """The same for sockets."""
 
 
 def _private(host: str, address: str) -> str:

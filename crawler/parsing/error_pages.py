@@ -67,10 +67,6 @@ _NOTICES = tuple(
         (Outcome.UNREACHABLE, r"(?i)^(?:service unavailable|bad gateway|proxy error)$"),
     )
 )
-# Scripts and frames of bot walls, which pages that pass the wall hold too. They are no part of the site.
-WALL_SCRIPTS = re.compile(
-    r"(?i)captcha|cloudflareinsights|challenges\.cloudflare|/cdn-cgi/|awswaf|_incapsula_resource|perimeterx|px-cloud|sucuri"
-)
 # Scripts that check the visitor's browser before the site answers: DataDome's, AWS WAF's.
 _SCRIPTS = (
     (Outcome.CAPTCHA, "captcha-delivery.com"),

@@ -23,7 +23,6 @@ from crawler.scheduling import lua_scripts
 _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
-Claiming = tuple["DeskClaim", ...]
 _STOPPED, _PLANNED, _RUNS = "crawler:stopped", "crawler:planned", "crawler:planner:runs"
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
