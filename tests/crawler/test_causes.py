@@ -14,7 +14,6 @@ from api.accounts.service import give_plan
 from api.alerts import service as alert_service
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id, session
-from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.user import Grant, User
 from configs.desk import Desk
@@ -202,35 +201,19 @@ def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -
 
 
 @pytest.mark.rule("3.9")
-def test_an_emptied_redis_forgets_neither_the_floor_nor_what_was_asked_lately(
+def test_in_an_emptied_redis_the_bucket_of_a_host_that_was_asked_begins_empty(
     plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
 ) -> None:
     desk_files(budget=6, a=HOST, b=HOST, c="127.77.0.92:8800")
-    with session() as rows:
-        rows.add(
-            Check(
-                desk_id="evry_91/b",
-                started_at=LATER - timedelta(seconds=2),
-                token=1,
-                outcome=Outcome.NO_SLOTS,
-                evidence="",
-                milliseconds=9,
-                requests=5,
-                slots_seen=0,
-                covered=[],
-                process="test",
-            )
-        )
     client.flushdb()
     plan.run_once(LATER)
     for name in ("due", "idle"):
         client.zadd(f"crawler:{name}:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
-    left, _ = (client.get(f"crawler:bucket:{HOST}") or "").split()
-    assert float(left) == pytest.approx(24 - 5 + 0.2)  # a stand-in's holds a whole visit
-    floor = timedelta(seconds=48)
-    claim = due_queue.claim(SYSTEM, now=LATER + floor - timedelta(seconds=0.1), places=9, hold=25)
-    assert not [each for each in due_queue.send(client, claim).claims if each.desk_id != "evry_91/c"]
-    assert due_queue.send(client, due_queue.claim(SYSTEM, now=LATER + floor, places=9, hold=25)).claims
+    assert (client.get(f"crawler:bucket:{HOST}") or "").split()[0] == "0"
+    early = due_queue.claim(SYSTEM, now=LATER + timedelta(seconds=9), places=9, hold=25)
+    assert not [each for each in due_queue.send(client, early).claims if each.desk_id != "evry_91/c"]
+    filled = due_queue.claim(SYSTEM, now=LATER + timedelta(seconds=60), places=9, hold=25)
+    assert due_queue.send(client, filled).claims
 
 
 def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(

@@ -62,7 +62,8 @@ def desk(
     settings_env: Callable[..., None],
 ) -> Desk:
     host = sandbox.site("91").removeprefix("http://")
-    settings_env(HEARTBEAT_SECONDS="1", APP_ENV="test")
+    # A spider's peak of memory begins with that of the process that started it, which is ours.
+    settings_env(HEARTBEAT_SECONDS="1", APP_ENV="test", SPIDER_MEMORY_MB="9000")
     return desk_files(interval=1, budget=6000, naturalisation=host)["naturalisation"]
 
 
