@@ -3,7 +3,6 @@
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
-from concurrent.futures import Future
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
@@ -33,7 +32,6 @@ from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
-from crawler.proofs.selection import ProofPredictor
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.reading_cache import ReadingCache
 from crawler.scheduling.desk_budgets import own_interval, visit_limit
@@ -72,7 +70,6 @@ class BookingSpider(Spider):
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
         self.report = CheckReport(self.system)
         self.proxies = Proxies(settings().proxy_list)
-        self.predictor = ProofPredictor()
         self.readings = ReadingCache()
 
     @classmethod
@@ -144,7 +141,7 @@ class BookingSpider(Spider):
         """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
 
         `budget` is the request budget (None: what the host's budget allows one visit). `hand_over` is called with
-        the check as soon as it has ended, before its screenshot is taken and its browser page closed. Only
+        the check as soon as it has ended, before its browser page is closed. Only
         CancelledError is raised: any other failure is the check's outcome.
         """
         desk = relocate_desk(desk, url) if url else desk
@@ -152,11 +149,6 @@ class BookingSpider(Spider):
         try:
             check = await self._visit_desk(desk, token, session)
             hand_over(check)
-            if check.picture:
-                try:
-                    check.picture.set_result(await session.picture())
-                finally:
-                    check.picture.cancel()  # if the spider was stopped: the proof must not wait for it
         finally:
             await session.close()
         return check
@@ -193,12 +185,7 @@ class BookingSpider(Spider):
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
             captures=buffer.select(result.outcome),
-            picture=Future() if session.pictures and self._may_be_proven(desk, result) else None,
         )
-
-    def _may_be_proven(self, desk: Desk, result: VisitResult) -> bool:
-        """Tell whether a screenshot of the open page is worth its time; checks at the terminal keep no proof."""
-        return not self.once and self.predictor.is_likely(desk.id, result.outcome, result.slots)
 
     async def _download(self, request: Request) -> Response:
         downloader = cast("DirectDownloader", self.crawler.engine.downloader)  # crawler/settings.py

@@ -3,14 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from configs.desk import Desk
 from crawler.proofs.page_capture import PageCapture
 from crawler.reading import CoveredWindow, Outcome, Slot
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 
 @dataclass(frozen=True)
@@ -39,9 +35,6 @@ class CheckItem:
     captures: tuple[PageCapture, ...] = field(
         default=(), repr=False
     )  # pages that may prove it (crawler/proofs)
-    # Of a check by browser that is not `no_slots`: a PNG, taken from the open page after the check was handed over;
-    # None in it where that page was gone.
-    picture: "Future[bytes | None] | None" = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,7 +185,6 @@ class Keeper:
         beside: dict[str, Any] = {
             "away": [each.address for each in self._scrapyds if present and each.is_away],
             "missing": {queue: number for queue, number in missing.items() if number},
-            "machines": len(present) if len(present) > 1 else 0,  # each has proofs, too
         }
         seen |= {name: found for name, found in beside.items() if found}
         with suppress(redis.RedisError):  # logged by _read_jobs already; /api/health asks Redis itself

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
-    "proofs": ("configs.proofs.forget_before", "crawler.proofs.upload_worker"),
+    "proofs": ("configs.proofs.forget_before", "crawler.proofs"),
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
 }
 _CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM, Channel.VOICE)

@@ -87,7 +87,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
         ),
         # what `python -m crawler.loops plan` imports: none asks a site
         (
-            "crawler.loops, crawler.keeper, crawler.planner, crawler.incidents.loop, crawler.proofs.status",
+            "crawler.loops, crawler.keeper, crawler.planner, crawler.incidents.loop",
             {
                 "flask",
                 "scrapy",

@@ -22,7 +22,6 @@ from crawler.fetching.decompression import headers_of
 from crawler.reading import Page, PageRequest, VisitContext
 
 _CLOSE_SECONDS = 3.0
-_PICTURE_SECONDS = 5.0
 _NUMBERS = count(1)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
 
@@ -77,17 +76,6 @@ class CheckPage:
             raise classify_error(error, request.url, self.traffic, self.wire.troubles) from error
         finally:
             self._page = request.meta.get("playwright_page")
-
-    async def picture(self) -> bytes | None:
-        """Return a screenshot of the whole page as PNG; None if it is gone. No request is made."""
-        self.traffic.end()
-        if not self._page or self._page.is_closed():
-            return None
-        try:
-            async with asyncio.timeout(_PICTURE_SECONDS):
-                return await self._page.screenshot(full_page=True, animations="disabled")
-        except (PlaywrightError, TimeoutError):
-            return None
 
     async def close(self) -> bool:
         """Close the page and its context; return False if the browser does not respond."""

@@ -1,7 +1,7 @@
 """Process trees: a process with all its descendants. A browser starts processes in process groups of their own.
 
 Source is /proc; without it (macOS) a tree is its root only. A process that ends meanwhile is left out; nothing is
-raised. The module imports little, to keep the supervisor of crawler/proofs small.
+raised.
 """
 
 import os
@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 _MB = 1_000_000  # bytes
-_PAGE_MB = os.sysconf("SC_PAGE_SIZE") / _MB
 _KB = 1024  # bytes, as /proc counts them
 
 
@@ -23,11 +22,6 @@ def tree(root: int) -> list[int]:
     for pid in found:
         found += children.get(pid, [])
     return found
-
-
-def resident(root: int) -> int:
-    """Return the memory of a process and its descendants in MB, without shared pages."""
-    return round(sum(_pages(pid) for pid in tree(root)) * _PAGE_MB)
 
 
 def proportional(pids: Iterable[int]) -> int:
@@ -90,11 +84,6 @@ def _parent(pid: int) -> int:
     """Return a process's parent; the process name before it may contain any character (proc(5))."""
     fields = _read_proc_file(pid, "stat").rpartition(b")")[2].split()
     return int(fields[1]) if fields else 0
-
-
-def _pages(pid: int) -> int:
-    _, resident, shared, *_ = map(int, _read_proc_file(pid, "statm").split() or (0, 0, 0))
-    return resident - shared
 
 
 def _share(pid: int) -> int:

@@ -68,15 +68,6 @@ class BrowserSession(Session):
         page = self._page(_as_named(response.url, step.url), response, ask, visit)
         return replace(page, skipped_actions=tab.done.skipped_actions, failed_action=tab.done.failed_action)
 
-    @property
-    def pictures(self) -> bool:
-        """Whether a page is open for a screenshot."""
-        return self._tab is not None
-
-    async def picture(self) -> bytes | None:
-        """Return a screenshot of the page as PNG; None without an open page."""
-        return await self._tab.picture() if self._tab else None
-
     async def close(self) -> None:
         """Release the page."""
         if self._tab:

@@ -2,8 +2,7 @@
 
 Chromium and Playwright's driver leave profiles, artifacts and sockets behind when they are killed. The process that
 uses a folder holds a lock on it (flock(2)), which the kernel releases when the process ends. So an unlocked folder is
-a leftover, also in a restarted container, whose process ids repeat. The module imports little, to keep the supervisor
-of crawler/proofs small.
+a leftover, also in a restarted container, whose process ids repeat.
 """
 
 import fcntl

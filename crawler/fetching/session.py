@@ -97,15 +97,6 @@ class Session:
         self._retries = RETRIES
         self._shown: str | None = None  # the page that a person would be looking at
 
-    @property
-    def pictures(self) -> bool:
-        """Whether `picture` may have one: its pages are opened in a browser."""
-        return False
-
-    async def picture(self) -> bytes | None:
-        """Return what the last page shows, as a PNG; None where there is nothing to see."""
-        return None
-
     async def close(self) -> None:
         """End the conversation; nothing of it stays open."""
 

@@ -1,1 +1,1 @@
-"""Proofs: selection of a check's page, the spool, the upload to the store, and the screenshot."""
+"""Proofs: selection of a check's page, its way to the store by an RQ job, and the screenshot."""

@@ -1,149 +1,131 @@
-"""`python -m crawler.proofs`: supervisor that starts the upload worker when there are proofs, and limits it.
+"""`python -m crawler.proofs`: one RQ worker that stores proofs, and a thread that enqueues again what was left."""
 
-Most of the time there is no work: the worker (crawler/proofs/upload_worker.py) and its browser run only while there is.
-A thread reports the spool's state to Redis meanwhile (crawler/proofs/status.py). A worker without a sign of life, or
-with too much memory, is killed with all its processes.
-"""
-
-import json
+import logging
 import os
-import select
-import signal
-import subprocess
 import sys
+import tempfile
 import threading
-import time
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
-from typing import IO
+from time import monotonic
+from urllib.parse import urlsplit
 
-from crawler.browser import process_tree
+from redis import RedisError
+
+from configs import proof_queue
+from configs.clock import clock
+from configs.constants import Constant
+from configs.job_queues import redis
+from configs.job_worker import run_worker
+from configs.object_store import StoreAway, proof_blobs
+from configs.proof_queue import JOB, PAGES, QUEUE, TRIES
+from configs.proofs import forget_before
+from configs.retention import PROOFS_KEPT_FOR
+from configs.setting_groups.value_types import read_store
+from configs.settings import SettingsRefused, settings
 from crawler.browser.temp_dir import TempDir, tidy
+from crawler.proofs.outbox import nudge
 
-SILENCE = 150.0  # seconds; the longest step (start of a browser, loading, screenshot) takes at most 90
-LARGEST = 1500  # MB, of the worker and its browser
-HOUSEKEEPING = 6 * 3600.0  # seconds between two deletions of old proofs
-_GLANCE = 1.0
-_GRACE = 3.0
-_LONGEST_PAUSE = 60.0
-_WRONG = 2  # a worker's exit code for a wrong setting: a second try cannot help
+# How often a page that still waits is enqueued again, and the worker reports
+PROOFS_SECONDS = Constant("PROOFS_SECONDS", 15.0)
+
+_WAITS_FOR = timedelta(days=7)  # for a store that takes nothing
+_CLEAN_EACH = 3600.0  # seconds
+
+log = logging.getLogger("crawler.proofs")  # run as a program, the module is called __main__
 
 
-class ProofSupervisor:
-    """Starts one worker after the other, until `stop`."""
+class Housekeeper:
+    """Reports the worker, enqueues again what waits, and deletes old proofs, until `stop`."""
 
     def __init__(self) -> None:
-        self._stop = threading.Event()
-        self._folder = Path()
-        self._seconds = _GLANCE
+        self.stop = threading.Event()
+        self._cleaned: float | None = None
 
-    def report(self) -> None:
-        """Publish the spool's state until `stop`. A wrong setting is the worker's to name."""
-        from configs.settings import SettingMissing, SettingsRefused  # noqa: PLC0415 -- the worker says what is wrong
-        from crawler.proofs.status import publish_reports  # noqa: PLC0415
-
-        with suppress(SettingMissing, SettingsRefused):
-            publish_reports(self._stop)
-
-    def stop(self, *_: object) -> None:
-        """End the present worker soon, and start no other."""
-        self._stop.set()
-
-    def run(self) -> int:
-        """Supervise until `stop`; return the exit code."""
-        said, failures = "", 0
-        while not self._stop.is_set():
-            code, said = self._work(said)
-            if code == _WRONG:
-                return code
-            failures = failures + 1 if code else 0
-            if failures:
-                self._stop.wait(min(_LONGEST_PAUSE, 2.0**failures))
-            else:
-                self._wait_for_work()
-        return 0
-
-    def _wait_for_work(self) -> None:
-        until = time.monotonic() + HOUSEKEEPING
-        while time.monotonic() < until and not self._has_work():
-            if self._stop.wait(self._seconds):
-                return
-
-    def _has_work(self) -> bool:
-        for name in ("waiting", "stored"):
+    def run(self) -> None:
+        """Work each PROOFS_SECONDS. Redis and the store may be away meanwhile."""
+        while not self.stop.is_set():
             try:
-                with os.scandir(self._folder / name) as entries:
-                    if any(entries):
-                        return True
-            except FileNotFoundError:
-                continue
-        return False
+                self.run_once()
+            except (RedisError, StoreAway) as error:
+                log.warning("proofs are looked after again later: %s", error)
+            except Exception:  # the thread must go on
+                log.exception("proofs cannot be looked after")
+            self.stop.wait(PROOFS_SECONDS())
 
-    def _work(self, said: str) -> tuple[int, str]:
-        """Run one worker to its end; return its exit code, and why it was killed, if it was."""
-        own = TempDir()
-        worker = subprocess.Popen(  # noqa: S603 -- our own program
-            [sys.executable, "-m", "crawler.proofs.upload_worker", "--after", said],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            bufsize=0,
-            env=os.environ | own.environment,
-        )
-        assert worker.stdout is not None  # noqa: S101 -- it is piped
-        try:
-            why = self._attend(worker, worker.stdout)
-        finally:
-            if worker.poll() is None:
-                process_tree.kill(worker.pid)
-            own.leave()
-            code = worker.wait()
-            worker.stdout.close()
-        return (1 if why else code), why
+    def run_once(self) -> None:
+        """Look after the proofs once.
 
-    def _attend(self, worker: "subprocess.Popen[bytes]", heard_from: IO[bytes]) -> str:
-        """Listen to a worker until it ends; return why it must be killed, empty if it ended well."""
-        heard = time.monotonic()
-        while not self._stop.is_set():
-            if select.select([heard_from], [], [], _GLANCE)[0]:
-                line = heard_from.readline()
-                if not line:
-                    return _end_reason(worker)
-                self._learn(line)
-                heard = time.monotonic()
-            elif worker.poll() is not None:  # its child still holds the pipe
-                return _end_reason(worker)
-            elif time.monotonic() - heard > SILENCE:
-                return f"it said nothing for {SILENCE:g} s"
-            if (size := process_tree.resident(worker.pid)) > LARGEST:
-                return f"it held {size} MB"
-        return ""
-
-    def _learn(self, line: bytes) -> None:
-        """Read the spool's folder and the polling interval from a worker's first line."""
-        if line.strip():
-            told = json.loads(line)
-            self._folder, self._seconds = Path(told["folder"]), told["seconds"]
+        Raises:
+            redis.RedisError: Redis is away.
+            configs.object_store.StoreAway: the store does not answer.
+        """
+        proof_queue.report_worker(redis(), store_name())
+        nudge_waiting(str(os.getpid()))
+        if self._cleaned is None or monotonic() - self._cleaned >= _CLEAN_EACH:
+            self._cleaned = monotonic()
+            days = forget_before(proof_blobs(), (clock() - PROOFS_KEPT_FOR).date())
+            log.info("%d days of proofs deleted", days)
 
 
-def _end_reason(worker: "subprocess.Popen[bytes]") -> str:
-    """Wait for the end of a worker; return what was wrong, empty if nothing."""
-    try:
-        code = worker.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        return "it did not come to its end"
-    return f"it was killed by signal {-code}" if code < 0 else ""
+def nudge_waiting(by: str) -> None:
+    """Enqueue again what waits; give up what no store took in time. While the store is away, only the oldest is tried.
+
+    `by` names the process: what the one before had in hand as it died waits for nothing.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    client = redis()
+    status = proof_queue.read_status(client)
+    waiting = proof_queue.list_waiting(client)
+    for name in waiting[:1] if status and status.away_since else waiting:
+        if clock() - name.seen_at < _WAITS_FOR:
+            nudge(name, by)
+        else:
+            log.warning("%s is given up: no store took it in time", name.key)
+            client.hdel(PAGES, str(name))
+            client.hdel(TRIES, str(name))
+            proof_queue.count(client, "given_up")
+
+
+def store_name() -> str:
+    """Return the store's address without anything that could be a secret."""
+    given = read_store(settings().proofs_url or str(settings().state_dir.resolve() / "proofs" / "kept"))
+    url = urlsplit(given.url)
+    place = f"{url.scheme}://{url.hostname or ''}{url.path}" if url.netloc else given.url
+    return f"{place} at {urlsplit(given.endpoint).hostname}" if given.endpoint else place
+
+
+def yield_to_others() -> None:
+    """Lower the priority of this process, and make it the kernel's first choice when memory is short."""
+    os.nice(10)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("800")
 
 
 def main() -> int:
-    """Supervise until SIGTERM or SIGINT; return 0, or 2 for a wrong setting."""
-    watch = ProofSupervisor()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, watch.stop)
+    """Work until stopped or old; return 0, or 2 for a wrong setting."""
+    try:
+        proof_blobs()
+    except (SettingsRefused, StoreAway) as error:
+        sys.stderr.write(f"proofs are not stored: {error}\n")
+        return 2
+    yield_to_others()
     tidy()
-    threading.Thread(
-        target=watch.report, name="proof-status", daemon=True
-    ).start()  # the spool's disk may hang
-    return watch.run()
+    own = TempDir()
+    tempfile.tempdir = str(own.path)  # the browser's files go with this process
+    os.environ |= own.environment
+    keeper = Housekeeper()
+    try:
+        return run_worker(
+            {QUEUE: (JOB,)}, "proofs", threading.Thread(target=keeper.run, name="keeper", daemon=True).start
+        )
+    finally:
+        keeper.stop.set()
+        tempfile.tempdir = None
+        own.leave()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Pages of a visit that may become its proof. Pure; parsed pages are not kept, to save memory."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -32,7 +32,6 @@ class PageCapture:
     visit: VisitContext
     ask: PageRequest
     shown: frozenset[Moment]
-    open: bool = False  # the last page of its visit, which a browser still shows
 
     @classmethod
     def of(cls, platform: str, page: Page, reading: Reading) -> "PageCapture":
@@ -79,10 +78,6 @@ class CaptureBuffer:
 
     def select(self, outcome: Outcome) -> tuple[PageCapture, ...]:
         """Return the pages that may prove an outcome; none if it needs no proof, or no page was fetched."""
-        chosen = self._select(outcome)
-        return tuple(replace(each, open=True) if each is self._last else each for each in chosen)
-
-    def _select(self, outcome: Outcome) -> tuple[PageCapture, ...]:
         if outcome is Outcome.NO_SLOTS:
             return ()
         if outcome is Outcome.SLOTS:

@@ -20,7 +20,7 @@ from api.models.base import session
 from configs.clock import clock
 from configs.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
-from crawler.proofs.writer import ProofWriter
+from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
 from crawler.recording.check_log import log_checks
 from crawler.recording.check_transaction import Written, write_batch
@@ -67,7 +67,7 @@ class Writer:
         self._ends_at: float | None = None
         self._redis: redis.Redis | None = None
         self._unsent: list[VisitEnd] = []
-        self._proofs = ProofWriter()
+        self._proofs = ProofOutbox()
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
 
     @property

@@ -31,7 +31,7 @@ from configs.database import database_url
 from configs.job_queues import parse_instant
 from configs.loop_report import read_report
 from configs.metric_files import list_folders, reading
-from configs.proof_spool_status import read_reports
+from configs.proof_queue import list_waiting
 from configs.redis import open_redis
 from configs.settings import settings
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries
@@ -178,7 +178,7 @@ def _read_redis(client: Redis) -> Iterator[Family]:
     yield build_family("redis_memory_bytes", [(info["used_memory"],)])
     yield build_family("redis_memory_limit_bytes", [(info["maxmemory"],)])
     yield build_family("redis_aof_enabled", [(info["aof_enabled"],)])
-    yield build_family("proofs_waiting", [(sum(each.waiting for each in read_reports(client)),)])
+    yield build_family("proofs_waiting", [(len(list_waiting(client)),)])
     yield build_family("breaker_open", [(name, _is_open(client, name)) for name in list_breakers()])
     members = cast("set[bytes]", client.smembers("rq:queues"))  # of all that RQ ever had
     names = sorted(each.decode().removeprefix("rq:queue:") for each in members)

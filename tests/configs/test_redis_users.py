@@ -73,6 +73,8 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("set", "refused:writes", "x"), TELLING),
         (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),
         (("hset", "rq:worker:background-7", "state", "x"), {"background"}),
+        (("hset", "rq:worker:crawler-7", "state", "x"), {"crawler"}),
+        (("rpush", "rq:queue:proofs", "x"), {"crawler"}),
         (("set", "anything", "x"), set()),
         (("eval", "return 1", "0"), TELLING),
         (("flushall",), set()),

@@ -21,7 +21,6 @@ from scrapy.utils.reactor import install_reactor
 from configs.desk import Desk
 from crawler.booking import BookingSpider
 from crawler.items import CheckItem, SlotItem
-from crawler.proofs.selection import ProofPredictor
 
 T = TypeVar("T")
 _PATIENCE = 120.0  # seconds
@@ -69,7 +68,6 @@ def _held() -> Iterator[Held]:
 def held(_held: Held, settings_env: Callable[..., None]) -> Held:
     """Give the spider, with a deadline that a busy machine does not miss."""
     settings_env(HTTP_DEADLINE_SECONDS="20")
-    _held.spider.predictor = ProofPredictor()  # what earlier tests showed is nothing that this one saw
     return _held
 
 

@@ -23,7 +23,7 @@ from api.models.notification import QUEUES
 from api.operations.alarms import list_unanswered
 from configs.clock import clock
 from configs.job_queues import read_oldest_seconds
-from configs.proof_spool_status import SpoolReport, read_reports
+from configs.proof_queue import ProofStatus, read_status
 from configs.redis import open_redis
 
 _WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
@@ -111,13 +111,14 @@ def read_jobs() -> list[Record]:
     ]
 
 
-def read_proofs() -> Sequence[SpoolReport]:
-    """Return the report of each machine's keeper on its spool.
+def read_proofs() -> Sequence[ProofStatus]:
+    """Return the status of the proofs on their way; none where no worker reports.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    return read_reports(open_redis())
+    status = read_status(open_redis())
+    return [status] if status else []
 
 
 def read_spiders() -> list[Record]:

@@ -96,7 +96,7 @@ _TONES: Mapping[str, Callable[[Any], str]] = {
         "given_up", "failed_refunds", "differences", "late_declarations", "late_files", "left_alone_seconds",
     )], _SOME),
     "proofs.waiting": _WAITS, "proofs.given_up": _SOME, "proofs.pictureless": _WAITS,
-    **dict.fromkeys(("proofs.away_since", "proofs.away", "proofs.trouble"), _always(BAD)),
+    **dict.fromkeys(("proofs.away_since", "proofs.away"), _always(BAD)),
     "last.cut": _always(WARN), "last.found": _WAITS, "drifts.reason": _always(WARN),
     "spiders.state": _by_word({"serving": GOOD}, WARN),
     "workers.failed": _WAITS,

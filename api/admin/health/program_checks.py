@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +17,7 @@ from configs.clock import clock
 from configs.formatting import format_duration, pluralize
 from configs.job_queues import read_refused
 from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
-from configs.proof_spool_status import SpoolReport, read_reports
+from configs.proof_queue import QUEUE, read_status
 
 _SEEN = "crawler:keeper:seen"
 
@@ -101,43 +100,22 @@ def _read_loop(redis: Redis, key: str, who: str, command: str) -> LoopReport:
     return report
 
 
-def check_proofs(redis: Redis) -> str:
-    """Read the reports of each machine's proofs."""
-    reports = read_reports(redis)
-    if not reports:
-        raise PartDown(
-            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?"
-        )
-    troubles = [trouble for each in reports if (trouble := _describe_spool_trouble(each))]
-    if len(reports) < (machines := _count_machines(redis)):
-        of = f"{len(reports)} of {machines} machines"
-        troubles.append(f"{of} look at their proofs: is `python -m crawler.proofs` running on each?")
-    refuse(troubles)
-    return f"{pluralize(sum(each.waiting for each in reports), 'proof')} on the way"
-
-
-def _count_machines(redis: Redis) -> int:
-    """Return how many scrapyds the keeper saw, each with proofs beside it; 0 where it saw one at most."""
-    seen: Any = redis.get(_SEEN)
-    with suppress(ValueError, AttributeError):  # the part `scrapyd` reports it
-        return int(json.loads(seen or "{}").get("machines", 0))
-    return 0
-
-
-def _describe_spool_trouble(report: SpoolReport) -> str | None:
-    """Return what is wrong with one machine's spool, without paths and addresses: this route is public."""
-    waiting = pluralize(report.waiting, "proof")
-    if report.trouble:
-        return "spiders can leave no proof: the disk is full or fails"
-    if report.away_since:
-        return f"their store takes nothing for {_since(report.away_since)}: {waiting} on the way"
+def check_proofs(redis: Redis) -> HealthAnswer:
+    """Read the status of the proofs, without paths and addresses: this route is public."""
+    status = read_status(redis)
+    if status is None:
+        raise PartDown("nobody has looked at the proofs lately: is `python -m crawler.proofs` running?")
+    waiting = f"{pluralize(status.waiting, 'proof')} on the way"
+    if status.away_since:
+        raise PartDown(f"their store takes nothing for {_since(status.away_since)}: {waiting}")
     if (
-        report.oldest_at
-        and measure_age(report.oldest_at, "the oldest proof").total_seconds() > HEALTH_AGE_SECONDS()
+        status.oldest_at
+        and measure_age(status.oldest_at, "the oldest proof").total_seconds() > HEALTH_AGE_SECONDS()
     ):
-        since = _since(report.oldest_at)
-        return f"{waiting} on the way, the oldest for {since}: is `python -m crawler.proofs` running?"
-    return None
+        raise PartDown(
+            f"{waiting}, the oldest for {_since(status.oldest_at)}: `python -m crawler.proofs` says why"
+        )
+    return _judge_refused(redis, (QUEUE,), "proofs", waiting)
 
 
 def _since(moment: datetime) -> str:

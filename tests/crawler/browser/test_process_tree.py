@@ -2,11 +2,15 @@
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 
 from crawler.browser import process_tree
+from tests.waiting import outlive, until
 
 _BUSY = "while :; do /bin/true & /bin/true & wait; done"
 
@@ -32,8 +36,29 @@ def test_of_a_process_that_is_gone_nothing_is_held_and_nothing_is_left_to_end() 
     process = subprocess.Popen(["/bin/true"])
     process.wait()
     assert (process_tree.tree(process.pid), process_tree.proportional([process.pid])) == ([process.pid], 0)
-    assert (
-        process_tree.resident(process.pid),
-        process_tree.find_by_environment(f"NOBODY={process.pid}"),
-    ) == (0, [])
+    assert process_tree.find_by_environment(f"NOBODY={process.pid}") == []
     process_tree.kill(process.pid)
+
+
+def assert_least_share_of_its_session(pid: int) -> None:
+    """Where the kernel shares time among sessions, a session of its own has the nice value 19."""
+    share = Path(f"/proc/{pid}/autogroup")
+    if share.exists():
+        assert share.read_text().split()[-1] == "19"
+
+
+def test_a_tree_is_a_process_with_its_descendants_whatever_their_group() -> None:
+    nested = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'], start_new_session=True)"
+    root = subprocess.Popen([sys.executable, "-c", nested])
+    try:
+        until(lambda: len(process_tree.tree(root.pid)) == 2)
+        found = process_tree.tree(root.pid)
+        processes = [psutil.Process(pid) for pid in found]
+        assert found == [root.pid, *(each.pid for each in psutil.Process(root.pid).children(recursive=True))]
+        process_tree.step_back(root.pid)
+        assert [os.sched_getscheduler(pid) for pid in found] == [os.SCHED_OTHER, os.SCHED_IDLE]
+        assert_least_share_of_its_session(found[1])
+    finally:
+        process_tree.kill(root.pid)
+        root.wait()
+    assert outlive(processes) == []

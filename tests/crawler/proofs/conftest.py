@@ -1,6 +1,7 @@
-"""A spool and a store of a test's own, both folders."""
+"""A queue and a store of a test's own; what renders pages there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,37 +9,52 @@ import pytest
 import redis
 
 from configs.object_store import Blobs, StoreAway, proof_blobs
-from crawler.proofs import upload_worker
-from crawler.proofs.spool import Spool, spool
+from configs.proofs import Meta
+from crawler.proofs import job, screenshots
 
 
 @pytest.fixture
-def source(tmp_path: Path, settings_env: Callable[..., None], redis_server: redis.Redis) -> Spool:
-    """Give an empty spool, next to `blobs`, and a Redis for the worker's counters."""
-    settings_env(STATE_DIR=tmp_path / "state", PROOFS_SECONDS="0.01")
-    return spool()
-
-
-@pytest.fixture
-def blobs(source: Spool) -> Blobs:
+def blobs(tmp_path: Path, settings_env: Callable[..., None], redis_server: redis.Redis) -> Blobs:
+    """Give an empty store, beside an empty Redis."""
+    settings_env(STATE_DIR=tmp_path / "state")
     return proof_blobs()
 
 
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let the store take nothing, or take again: `away("yes")`."""
-    real, refused = Blobs.put, [""]
+    real, refuses = Blobs.put, [""]
 
     def put(self: Blobs, *given: Any) -> None:
-        if refused[0]:
+        if refuses[0]:
             raise StoreAway("PROOFS_URL refuses")
         real(self, *given)
 
     monkeypatch.setattr(Blobs, "put", put)
-    monkeypatch.setattr(upload_worker, "_LONGEST_PAUSE", 0.01)
-    return lambda yes: refused.__setitem__(0, yes)
+    return lambda yes: refuses.__setitem__(0, yes)
 
 
 @pytest.fixture
 def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upload_worker, "missing_browser", lambda: "none is installed")
+    monkeypatch.setattr(job, "missing_browser", lambda: "none is installed")
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Take the browser's place: what it is to do (`fails`), and how often it was asked."""
+    doing: dict[str, Any] = {"fails": False, "asked": 0}
+
+    @contextmanager
+    def browsing() -> Iterator[None]:
+        yield None
+
+    def picture(_browser: None, _meta: Meta, _body: bytes) -> bytes:
+        doing["asked"] += 1
+        if doing["fails"]:
+            raise screenshots.NoPicture("it died")
+        return b"PNG"
+
+    monkeypatch.setattr(screenshots, "browsing", browsing)
+    monkeypatch.setattr(screenshots, "picture", picture)
+    monkeypatch.setattr(job, "missing_browser", lambda: None)
+    return doing

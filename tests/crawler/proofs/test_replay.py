@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from scrapy.exceptions import UsageError
 
 from configs.object_store import Blobs
 from configs.outcome import Outcome
+from configs.proof_queue import list_waiting
 from configs.proofs import PICTURE, body_of, meta_of
 from crawler.commands.proof import Command, _describe_proof
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
+from crawler.proofs.job import keep
+from crawler.proofs.outbox import enqueue
 from crawler.proofs.page_capture import showing
 from crawler.proofs.replay import read_again
 from crawler.proofs.selection import Proof
-from crawler.proofs.spool import Spool
-from crawler.proofs.upload_worker import ship
-from crawler.proofs.writer import keep
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import proof
@@ -34,14 +35,15 @@ KEY = proof().key
 
 
 @pytest.fixture
-def stored(source: Spool, blobs: Blobs) -> Callable[[CheckItem], Blobs]:
+def stored(blobs: Blobs, no_browser: None, redis_server: redis.Redis) -> Callable[[CheckItem], Blobs]:
     """Keep a check's proof as spider and worker do."""
 
     def through(item: CheckItem) -> Blobs:
         page = showing(item.captures, item.slots)
         assert page
-        keep(source, Proof(KEY, make_desk(item.booking_url), item, page, NOW))
-        ship(source.waiting()[0], source, blobs)
+        enqueue(Proof(KEY, make_desk(item.booking_url), item, page, NOW))
+        (name,) = list_waiting(redis_server)
+        keep(str(name))
         return blobs
 
     return through
@@ -77,7 +79,8 @@ def test_a_page_that_nobody_understood_is_not_understood_again_and_comes_out_as_
     assert (page.suffix, page.read_bytes(), picture.read_bytes()) == (".html", b"<title>Neuf</title>", b"PNG")
 
 
-def test_the_command_says_what_is_wrong(source: Spool, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("blobs")
+def test_the_command_says_what_is_wrong() -> None:
     with pytest.raises(SystemExit, match=f"{KEY} is not in the store"):
         Command().run([KEY], Namespace(out=None))
     for wrong in ([], ["../etc"], [KEY, KEY]):

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from configs.object_store import Blobs
-from configs.proofs import PICTURE
+from configs.proof_queue import list_waiting
+from configs.proofs import picture_of
 from crawler.browser import process_tree
 from crawler.proofs import screenshots
-from crawler.proofs.spool import Spool
-from crawler.proofs.upload_worker import Camera, ship
-from crawler.proofs.writer import keep, meta_of
+from crawler.proofs.job import keep
+from crawler.proofs.outbox import enqueue, meta_of
 from tests.crawler.proofs.made import capture, proof
 from tests.samples import try_first
 
@@ -103,24 +104,12 @@ def test_what_is_no_html_is_shown_as_text(open_browser: "Browser", url: str) -> 
 
 
 @pytest.mark.journey
-def test_a_browser_that_died_is_replaced_and_its_page_tried_again(
-    source: Spool, blobs: Blobs, browser: Path
-) -> None:
-    keep(source, proof())
-    ship(source.waiting()[0], source, blobs)
-    (entry,) = source.unpictured()
-
-    def act() -> None:
-        with Camera() as camera:
-            assert camera.take(entry)
-            assert camera._browser
-            camera._browser.close()
-            assert camera.take(entry)
-            entry.write("body.gz", b"not packed")
-            assert not camera.take(entry)
-
-    aside(act)
-    assert entry.files[PICTURE].startswith(b"\x89PNG")
+@pytest.mark.usefixtures("browser")
+def test_a_job_makes_the_picture_of_a_stored_page(blobs: Blobs, redis_server: redis.Redis) -> None:
+    enqueue(proof())
+    (name,) = list_waiting(redis_server)
+    aside(lambda: keep(str(name)))
+    assert picture_of(blobs, proof().key).startswith(b"\x89PNG")
 
 
 def test_a_browser_that_does_not_start_is_named(tmp_path: Path, settings_env: Callable[..., None]) -> None:

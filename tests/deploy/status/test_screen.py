@@ -51,7 +51,7 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
         ("messages", ["on the way 2 · oldest 99 s", "by state · sent 4", "dead · 3", "dead · sms · 21211 · number 3"]),
         ("providers", ["sms · failed 2 · again 1", "twilio 30 s", "email · nothing in 15 min"]),
         ("payments", ["events 1 · oldest 30 s", "differences 1", "left alone 60 s"]),
-        ("proofs", ["waiting 3 · oldest 10 min · given up 1 · away since 10 min · refused · full"]),
+        ("proofs", ["waiting 3 · oldest 10 min · given up 1 · away since 10 min · refused"]),
         ("discovery", ["ended 10 min ago · cut · pages 90 · found 2", f"drifts · {BOBIGNY} · silent · 404"]),
         ("spiders", ["ants · 01234567 · ending · started 10 min · memory mb 90 · running 1 · checks 400"]),
         ("workers", ["worker-1 · slots · idle · since 10 min · jobs 5 · failed 1"]),

@@ -25,8 +25,11 @@ from tests.lab.chaos.subscribers import PEOPLE
 _RUN = timedelta(hours=12)  # longer than any
 _DOCUMENTS = timedelta(seconds=10)  # which are issued every two seconds
 _HOLDS_A_PAGE = ("spider", "scrapyd")  # who dies with one: a spider, or its parent, which it does not outlive
-# From the commit until the page is in the spool: a thread of the spider writes it, behind others that came at once.
+# From the commit until the page is stored: a thread of the spider enqueues it, behind others that came at once.
 _IN_HAND = timedelta(seconds=5)
+_TAKES_PAGES = {
+    "fill-the-disk", "restart-redis", "kill-redis", "empty-redis", "restore-older-redis", "stop-redis", "hang-redis",
+}  # fmt: skip
 
 
 @dataclass
@@ -115,7 +118,7 @@ def read_calls(engine: sa.Engine, inbox: InboxReader) -> Book:
 
 
 def read_proofs(engine: sa.Engine, journal: OpeningJournal, holds: Callable[[str], bool]) -> Book:
-    """Hold the store beside the rows: each detection's page is there, or its spider died with it, or the disk was full."""
+    """Hold the store beside the rows: each detection's page is there, or died with its spider or with Redis."""
     book = Book()
     query = sa.select(Detection.desk_id, Detection.committed_at, Detection.proof_key)
     with engine.connect() as connection:
@@ -125,7 +128,7 @@ def read_proofs(engine: sa.Engine, journal: OpeningJournal, holds: Callable[[str
         if key and holds(key):
             book.counts["proofs kept"] += 1
         elif journal.has_died(_HOLDS_A_PAGE, at - CLOCKS, at + _IN_HAND) or any(
-            spell.fault == "fill-the-disk" and spell.covers(at, _IN_HAND) for spell in journal.spells
+            spell.fault in _TAKES_PAGES and spell.covers(at, _IN_HAND) for spell in journal.spells
         ):
             book.counts["proofs lost, allowed"] += 1
         else:

@@ -13,7 +13,7 @@ import psutil
 import sqlalchemy as sa
 
 from api.models.user import Channel, Contact, ContactState
-from crawler.proofs.status import CounterStore
+from configs.proof_queue import read_status
 from tests.lab.chaos import stories
 from tests.lab.chaos.field import Act, Fault, Field
 from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
@@ -160,7 +160,7 @@ def _take_store_away(field: Field, _spell: Spell) -> None:
     """The store of proofs takes none, and a page is to be proven."""
     with field.store.away():
         field.open_news()
-        until(lambda: CounterStore(field.redis()).read_counters().away_since, "a proof is refused", 120)
+        until(lambda: (now := read_status(field.redis())) and now.away_since, "a proof is refused", 120)
         time.sleep(4)
 
 

@@ -61,7 +61,6 @@ PERIODS = {
     "STRIPE_RETRY_SECONDS": "0.5",
     "PAUSE_PROBE_SECONDS": "4",
     "HEALTH_AGE_SECONDS": "30",
-    "PROOFS_LEAVE_FREE_MB": "20",  # the disk is small
     "ACCESS_TOKEN_SECONDS": "86400",  # shoppers and the operator sign in once
     "RECENT_PROOF_SECONDS": "86400",
     "BCRYPT_COST": "4",

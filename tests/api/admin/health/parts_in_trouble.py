@@ -11,7 +11,7 @@ from api.models.desk import DeskStatus
 from api.models.job_run import JobResult
 from api.models.user import Channel
 from configs.clock import clock
-from configs.proof_spool_status import SpoolReport
+from configs.proof_queue import ProofStatus
 from tests.factories import BOBIGNY
 
 HOST = "127.77.0.93:8800"
@@ -64,7 +64,7 @@ def make_parts() -> dict[str, Any]:
             {"channel": Channel.EMAIL, **quiet},
         ],
         "payments": PaymentOverview(1, 30.0, 1, 1, 1, 30.0, 1, 1, 1, 1, 60.0),
-        "proofs": [SpoolReport(at=clock(), machine="m1", store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused", trouble="full")],
+        "proofs": [ProofStatus(at=clock(), store="s3://p", waiting=3, oldest_at=ago, given_up=1, away_since=ago, away="refused")],
         "discovery": {
             "last": {"started_at": ago, "ended_at": ago, "cut": True, "pages": 90, "found": 2},
             "drifts": [{"desk": BOBIGNY, "reason": "silent", "detail": "404", "since": ago}],

@@ -32,7 +32,7 @@ from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
 from configs.prefecture import desks
-from configs.proof_spool_status import SpoolReport, publish_report
+from configs.proof_queue import report_worker
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from notifier import match_nudge, nudges
@@ -158,13 +158,10 @@ def test_a_desk_whose_host_is_visited_or_has_no_budget_left_is_not_late(
     assert [list(each.values()) for each in read_due()] == [["prefenligne", 2, 1, 49.0, 0, 0]]
 
 
-def test_a_machine_that_fell_silent_is_not_believed_about_its_proofs(
-    world: World, redis_server: redis.Redis
-) -> None:
-    for machine, age in (("one", 0), ("two", 1), ("three", 2)):
-        report = SpoolReport(at=clock() - age * MINUTE, machine=machine, store="s3://proofs/kept")
-        publish_report(redis_server, report)
-    assert [each.machine for each in read_proofs()] == ["one", "two"]
+def test_proofs_are_spoken_of_where_their_worker_reports(world: World, redis_server: redis.Redis) -> None:
+    assert read_proofs() == []
+    report_worker(redis_server, "s3://proofs/kept")
+    assert [(each.store, each.waiting) for each in read_proofs()] == [("s3://proofs/kept", 0)]
 
 
 def test_the_newest_walk_and_the_drifts_that_are_open_are_read(world: World) -> None:

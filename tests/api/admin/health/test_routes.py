@@ -24,14 +24,13 @@ from configs.job_queues import count_refused
 from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
 from configs.prefecture import desks
-from configs.proof_spool_status import SpoolReport, publish_report
+from configs.proof_queue import PAGES, PageName, report_worker, store_is_away
 from tests.clients import People
 from tests.factories import BOBIGNY, add_check, add_desk, save
 from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
 pytestmark = pytest.mark.xdist_group("health")
-_MOMENTS = {"at", "away_since", "oldest_at"}
 SEEN = {
     "at": "2026-11-20T09:00:00Z",
     "scrapyd": "ok",
@@ -57,10 +56,12 @@ def planner(
     write_report(server, report)
 
 
-def spool(server: redis.Redis, **changes: Any) -> None:
-    publish_report(
-        server, SpoolReport(**{"at": clock(), "machine": "one", "store": "s3://secret-place"} | changes)
-    )
+def proofs(server: redis.Redis, *seconds_ago: float) -> None:
+    """Report as the worker of proofs does; a proof waits for so many seconds."""
+    report_worker(server, "s3://secret-place")
+    for number, ago in enumerate(seconds_ago):
+        name = PageName(f"2026/11/20/{number:032x}", 10, clock() - timedelta(seconds=ago))
+        server.hset(PAGES, str(name), b"{}\n")
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker)
     planner(redis_server)
     write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
     write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
-    spool(redis_server)
+    proofs(redis_server)
     add_desk(wished_seconds=30, feasible_seconds=30)
     check(age=1)
     return client
@@ -385,30 +386,21 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("trouble", "said"),
     [
-        ({"away_since": 600, "waiting": 14}, "their store takes nothing for 10 min: 14 proofs on the way"),
-        (
-            {"oldest_at": 121, "waiting": 1},
-            "1 proof on the way, the oldest for 2 min: is `python -m crawler.proofs`",
-        ),
-        ({"trouble": "[Errno 5] /var/lib"}, "spiders can leave no proof: the disk is full or fails"),
-        (
-            {"at": 61},
-            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
-        ),
-        (
-            {"at": -61},
-            "nobody has looked at the proofs on their way lately: is `python -m crawler.proofs` running?",
-        ),
-        ({"oldest_at": -86400, "waiting": 1}, "the oldest proof is of 24 h from now: a machine's clock"),
+        (lambda server: server.delete("crawler:proofs:seen"), "nobody has looked at the proofs lately: is `python -m"),
+        (lambda server: store_is_away(server, "refused"), "their store takes nothing for 0"),
+        (lambda server: proofs(server, 121), "1 proof on the way, the oldest for 2 min: `python -m crawler.proofs`"),
+        (lambda server: proofs(server, -86400), "the oldest proof is of 24 h from now: a machine's clock"),
+        (lambda server: count_refused(server, "proofs"), "jobs were refused lately, the workers' logs say why: proofs: 1"),
     ],
-)
+)  # fmt: skip
 def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
-    whole: FlaskClient, redis_server: redis.Redis, changes: dict[str, Any], said: str
+    whole: FlaskClient, redis_server: redis.Redis, trouble: Callable[[redis.Redis], None], said: str
 ) -> None:
-    moments = {name: clock() - timedelta(seconds=ago) for name, ago in changes.items() if name in _MOMENTS}
-    spool(redis_server, **changes | moments)
+    if "takes nothing" in said:
+        proofs(redis_server, 1)
+    trouble(redis_server)
     answer = whole.get("/api/health")
     assert answer.status_code == 200
     body = answer.json or {}
@@ -416,17 +408,6 @@ def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     assert body["parts"]["proofs"]["reason"].startswith(said)
     assert "secret-place" not in answer.text
     assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
-
-
-def test_a_machine_whose_proofs_nobody_looks_at_is_told(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    keeper(redis_server, machines=2)
-    part = (whole.get("/api/health").json or {})["parts"]["proofs"]
-    assert part["status"] == "degraded"
-    assert part["reason"].startswith("1 of 2 machines look at their proofs")
-    spool(redis_server, machine="two")
-    assert (whole.get("/api/health").json or {})["parts"]["proofs"]["status"] == "ok"
 
 
 def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_same(
@@ -442,7 +423,7 @@ def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_sa
 def test_proofs_that_are_on_their_way_for_a_moment_are_well(
     whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    spool(redis_server, waiting=2, oldest_at=clock() - timedelta(seconds=119))
+    proofs(redis_server, 119, 60)
     body = whole.get("/api/health").json or {}
     assert body["parts"]["proofs"] == {"status": "ok", "reason": "2 proofs on the way"}
 

@@ -35,7 +35,7 @@ from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBrea
 from configs.clock import clock
 from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.outcome import Outcome
-from configs.proof_spool_status import SpoolReport, publish_report
+from configs.proof_queue import report_worker, store_is_away
 from configs.redis import open_redis
 from tests.api.admin.health.test_certificate import site, write_certificate
 from tests.api.messages import read_text
@@ -95,7 +95,7 @@ def report_well(server: redis.Redis) -> None:
     server.set("crawler:keeper:seen", json.dumps(seen))
     for key in (PLANNER, BACKGROUND, STREAM):
         write_report(server, LoopReport(at=now), key)
-    publish_report(server, SpoolReport(at=now, machine="one", store="s3://x"))
+    report_worker(server, "s3://x")
     add_desk(wished_seconds=30, feasible_seconds=30)
     with session() as s:
         s.add(
@@ -223,7 +223,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
         Ill("delivery", lambda: complain(3), IncidentReason.SPAM_REPORTS, 0, "mail", "3 signalements en un jour"),
         Ill("ceilings", lambda: spend(settings_env), IncidentReason.SMS_CEILING, 0, "SMS 2026-11-20", "plafond des SMS"),
         Ill("ceilings", lambda: settings_env(STRANGER_MAILS_A_DAY="0"), IncidentReason.MAIL_CEILING, 0, "mails 2026-11-20", "STRANGER_MAILS_A_DAY"),
-        Ill("proofs", lambda: publish_report(server, SpoolReport(at=clock(), machine="one", store="x", trouble="full")), DEGRADED, 5, "proofs", "spiders can leave no proof"),
+        Ill("proofs", lambda: store_is_away(server, "full"), DEGRADED, 5, "proofs", "their store takes nothing"),
         Ill("streams", lambda: server.delete(STREAM), DEGRADED, 5, "streams", "python -m api.stream"),
         Ill("backups", lambda: remove(BackupState), DEGRADED, 30, "backups", "the base backup was not made yet"),
     ]  # fmt: skip

@@ -1,0 +1,93 @@
+"""The job of one proof: its page into the store, then the picture that a browser makes of it."""
+
+import gzip
+import logging
+import os
+import threading
+from typing import cast
+
+from pydantic import ValidationError
+from redis import Redis
+
+from configs import proof_queue
+from configs.browser_binary import missing_browser
+from configs.job_queues import redis
+from configs.object_store import Blobs, StoreAway, proof_blobs
+from configs.proof_queue import PAGES, TRIES
+from configs.proofs import BODY, META, PICTURE, Meta, is_key
+from crawler.browser import process_tree
+from crawler.proofs.outbox import JOB_SECONDS
+
+log = logging.getLogger(__name__)
+
+MOST_TRIES = 3  # of each picture; a page may be one that no browser survives
+_HUNG_SECONDS = JOB_SECONDS + 30  # RQ's own limit has not ended it
+
+
+def keep(name: str) -> None:
+    """Store a page that waits, then its picture. What fails now is tried again (crawler/proofs/__main__.py)."""
+    client = redis()
+    found = cast("bytes | None", client.hget(PAGES, name))
+    if found is None:
+        return  # another job did it
+    limit = threading.Timer(_HUNG_SECONDS, _die)
+    limit.daemon = True
+    limit.start()
+    try:
+        if _keep_page(client, proof_blobs(), name, found):
+            client.hdel(PAGES, name)
+            client.hdel(TRIES, name)
+    except StoreAway as error:
+        log.warning("a proof waits for its store: %s", error)
+        proof_queue.store_is_away(client, str(error))
+    else:
+        if proof_queue.store_is_back(client):
+            log.warning("the store of proofs is back")
+    finally:
+        limit.cancel()
+
+
+def _keep_page(client: Redis, blobs: Blobs, name: str, found: bytes) -> bool:
+    """Store a page, and its picture; return whether nothing is left to do. Storing it again changes nothing."""
+    head, _, body = found.partition(b"\n")
+    try:
+        meta = Meta.model_validate_json(head)
+    except ValidationError:
+        meta = None
+    if meta is None or not is_key(meta.key):
+        log.error("%s is no proof and is given up", name)
+        proof_queue.count(client, "given_up")
+        return True
+    if body:
+        blobs.put(f"{meta.key}/{BODY}", body)
+    blobs.put(f"{meta.key}/{META}", meta.model_dump_json(indent=1).encode())
+    if missing_browser() or not body:
+        proof_queue.count(client, "pictureless")
+        return True
+    if client.hincrby(TRIES, name, 1) > MOST_TRIES:
+        log.warning("%s has no picture: the browser failed %d times", meta.key, MOST_TRIES)
+        proof_queue.count(client, "pictureless")
+        return True
+    picture = _take_picture(meta, gzip.decompress(body))
+    if picture:
+        blobs.put(f"{meta.key}/{PICTURE}", picture)
+    return picture is not None
+
+
+def _take_picture(meta: Meta, body: bytes) -> bytes | None:
+    from crawler.proofs import screenshots  # noqa: PLC0415 -- Playwright is heavy, and most machines have no browser
+
+    try:
+        with screenshots.browsing() as browser:
+            return screenshots.picture(browser, meta, body)
+    except screenshots.NoPicture as error:
+        log.info("no picture of %s this time: %s", meta.key, error)
+        return None
+
+
+def _die() -> None:
+    """End this process with its browser: the next one takes the page up."""
+    log.error("a job hangs: the worker ends itself")
+    for pid in process_tree.tree(os.getpid())[1:]:
+        process_tree.kill(pid)
+    os._exit(1)
