@@ -12,7 +12,7 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.languages import read_language
 from configs.message_groups import MessageGroup
-from notifier.channel_base import Choices
+from notifier.provider_base import Choices
 
 
 @dataclass(frozen=True, slots=True)

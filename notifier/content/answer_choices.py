@@ -13,11 +13,11 @@ from api.models.user import Channel
 from configs.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.formatting import truncate_line
 from configs.signed_links import AnswerAlert, write_token
-from notifier.channel_base import ChoiceButton, Choices
 from notifier.content.message_links import link
 from notifier.content.messages import write_words
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED
+from notifier.provider_base import ChoiceButton, Choices
 
 _KIND = "slot_answered"
 ANSWERED = "%answered%"  # the tag: the notification that a button answers

@@ -16,7 +16,6 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from configs.bot_buttons import shorten_id
-from notifier.channel_base import Choices
 from notifier.content.answer_choices import (
     ANSWERED,
     list_answer_choices,
@@ -34,6 +33,7 @@ from notifier.content.slot_alert_content import (
 )
 from notifier.message_edits import EDITABLE_FOR
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.provider_base import Choices
 
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 ShownOpening = tuple[SlotOpening, Sequence[StopLink]]

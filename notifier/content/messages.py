@@ -17,7 +17,6 @@ from markupsafe import Markup
 
 from api.models.user import Channel
 from configs.languages import FRENCH
-from notifier.channel_base import LinkButton, RenderedMessage, StoredText
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import link
 from notifier.content.sms_text import fit_text
@@ -32,6 +31,7 @@ from notifier.content.text_files import (
     read_marks,
 )
 from notifier.message_kind_base import TemplateContext
+from notifier.provider_base import LinkButton, RenderedMessage, StoredText
 
 FALLBACK = FRENCH
 _MAIL, _CHAT, _PUSH, _NOTICE, _TITLE = "email", "telegram", "push", "notice", "title"

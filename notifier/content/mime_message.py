@@ -10,7 +10,7 @@ from functools import lru_cache
 from configs.clock import clock
 from configs.contact_addresses import ascii_address
 from configs.settings import settings
-from notifier.channel_base import OutgoingMessage
+from notifier.provider_base import OutgoingMessage
 
 # Characters (RFC 5322, 2.1.1). Shorter lines would break List-Unsubscribe before its address, which few programs read.
 _LONGEST_LINE = 998

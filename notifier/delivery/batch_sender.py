@@ -6,12 +6,10 @@ from datetime import datetime
 
 from api.models.database_clock import database_clock
 from api.models.user import Channel
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import most_at_once, sends_apart
 from notifier.delivery.provider_choice import ProviderChoice
 from notifier.delivery.rate import take_place
-from notifier.errors import NotAttempted, PermanentError
-from notifier.provider_base import Answer
+from notifier.provider_base import Acceptance, Answer, NotAttempted, OutgoingMessage, PermanentError
 
 Answered = tuple[list[OutgoingMessage], Answer]
 

@@ -30,9 +30,9 @@ from notifier.delivery.retry_policy import (
     most_copies,
     waits_of_copies,
 )
-from notifier.errors import DeliveryError, Misconfigured, TemporaryError
 from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Seen, Skip, TemplateContext
 from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds
+from notifier.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.sms_budget import REASON as OVER_BUDGET
 from notifier.sms_budget import is_over_budget
 

@@ -24,7 +24,6 @@ from api.models.user import Channel, ContactState
 from configs.database_errors import passes
 from configs.logs import EachOf
 from configs.message_groups import SWITCHABLE
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage, StoredText
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.answer_choices import name_answered, write_answer_links
 from notifier.content.message_links import write_stop_headers
@@ -40,11 +39,18 @@ from notifier.delivery.retry_policy import (
     on_error,
     on_success,
 )
-from notifier.errors import TemporaryError
 from notifier.match_log import find_detection
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds import SLOT_DETECTED, kind_of
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, Answer
+from notifier.provider_base import (
+    PROVIDER_TIMEOUT_SECONDS,
+    Acceptance,
+    Answer,
+    OutgoingMessage,
+    RenderedMessage,
+    StoredText,
+    TemporaryError,
+)
 
 # A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
 _HELD_PRIORITY = sa.case(

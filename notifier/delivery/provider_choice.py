@@ -14,20 +14,22 @@ from rq.timeouts import JobTimeoutException
 
 from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
 from configs.settings import SettingMissing
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.channels import providers_of
-from notifier.delivery import call_progress
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
     AddressBusy,
+    Answer,
     DeliveryError,
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
+    OutgoingMessage,
+    Provider,
     ProviderResting,
     RateLimited,
     TemporaryError,
 )
-from notifier.provider_base import Answer, Provider
+from notifier.transport import may_have_left
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +87,7 @@ class ProviderChoice:
         except JobTimeoutException:
             self.is_over = True
             failure = OutcomeUnknown("no answer before the job had to end")
-            if not call_progress.may_have_left():
+            if not may_have_left():
                 failure = TemporaryError(f"{self.channel} not reached before the job had to end")
         except Exception as error:
             # The boundary: an SDK may raise anything, and the rows must learn of it.

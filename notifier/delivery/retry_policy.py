@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
 from configs.constants import Constant
-from notifier.channel_base import Acceptance, StoredText
-from notifier.errors import (
+from notifier.provider_base import (
+    PROVIDER_TIMEOUT_SECONDS,
+    Acceptance,
     AddressBusy,
     DeliveryError,
     Misconfigured,
@@ -16,9 +17,9 @@ from notifier.errors import (
     NothingToEdit,
     PermanentError,
     ProviderResting,
+    StoredText,
     TemporaryError,
 )
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 
 # First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
 # long

@@ -13,12 +13,12 @@ from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.user import Contact
 from configs.bot_buttons import ALL, write_alert_button, write_language_button
 from configs.languages import MESSAGE_LANGUAGES
-from notifier.channel_base import ChoiceButton, Choices
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import account_page
 from notifier.content.messages import write_words
 from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
 from notifier.message_kinds.recipients import LINKED_CHAT
+from notifier.provider_base import ChoiceButton, Choices
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"

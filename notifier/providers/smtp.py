@@ -20,20 +20,23 @@ from configs.contact_addresses import ascii_address
 from configs.hosts import is_loopback
 from configs.mail_server import MailServer, parse_mail_server
 from configs.settings import settings
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.mime_message import build_mime, split_sender
-from notifier.delivery import call_progress
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
     AddressBusy,
+    Answer,
     DeliveryError,
     LeavesLoopback,
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
+    Provider,
     TemporaryError,
+    answer_seconds,
 )
-from notifier.provider_base import Answer, Provider, answer_seconds
+from notifier.transport import CallConnection, begin_call, may_have_left, note_leaving
 
 PROVIDER = "smtp"
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id
@@ -89,7 +92,7 @@ class _Connection(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected("no SMTP reply")
             stack.pop_all()
         if code == _GO_ON:
-            call_progress.note_leaving(cast("call_progress.Connection", self))
+            note_leaving(cast("CallConnection", self))
         return code, reply
 
 
@@ -157,7 +160,7 @@ class _Transfer:
         return max(self.until - time.monotonic(), 0.1)
 
     def _transfer(self, address: str, mail: bytes) -> Answer:
-        call_progress.begin()
+        begin_call()
         if self.connection is None and (failure := self._connect()):
             self.failure = failure
             return failure
@@ -166,7 +169,7 @@ class _Transfer:
         except OSError as lost:  # smtplib's errors are such, too
             because = type(lost).__name__
             self._drop(TemporaryError(f"{PROVIDER} not reached: {because}"))
-            is_unknown = call_progress.may_have_left()
+            is_unknown = may_have_left()
             return (OutcomeUnknown if is_unknown else TemporaryError)(f"{PROVIDER} lost: {because}")
         if error and not (self.connection and self.connection.sock):
             self._drop(error)

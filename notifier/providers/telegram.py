@@ -15,17 +15,19 @@ from requests import Response
 from api.models.user import ContactState
 from configs.retry_after import parse_retry_after
 from configs.settings import settings
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.delivery.provider_http import Transport, read_retry_after, travelling
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
     DeliveryError,
     Misconfigured,
     NothingToEdit,
+    OneCallProvider,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
+    RenderedMessage,
     TemporaryError,
 )
-from notifier.provider_base import OneCallProvider
+from notifier.transport import Transport, read_retry_after, travelling
 
 PROVIDER = "telegram"
 

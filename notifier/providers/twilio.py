@@ -21,14 +21,21 @@ from configs.call_prices import price_call
 from configs.constants import Constant
 from configs.contact_addresses import is_sms_service
 from configs.settings import settings
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.sms_text import fit_text, segments
-from notifier.delivery.provider_http import Transport, travelling
 from notifier.delivery.retry_policy import CALL_RING_SECONDS
-from notifier.errors import DeliveryError, Misconfigured, PermanentError, RateLimited, TemporaryError
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import (
+    Acceptance,
+    DeliveryError,
+    Misconfigured,
+    OneCallProvider,
+    OutgoingMessage,
+    PermanentError,
+    RateLimited,
+    TemporaryError,
+)
 from notifier.receipts.twilio import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
 from notifier.sms_budget import price_sms
+from notifier.transport import Transport, travelling
 
 # The longest call
 _CALL_LONGEST_SECONDS = 120
@@ -129,7 +136,7 @@ def _sorted_errors(service: _Service) -> Iterator[None]:
     """Turn what Twilio's client raises into the errors of a delivery.
 
     Raises:
-        notifier.errors.DeliveryError: sorted by whether another attempt can help.
+        notifier.provider_base.DeliveryError: sorted by whether another attempt can help.
     """
     try:
         yield

@@ -25,12 +25,26 @@ from configs.hosts import resolve_stand_in
 from configs.push_keys import read_private_key, write_public_key
 from configs.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import SettingMissing, settings
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.content.message_links import account_page
-from notifier.delivery import call_progress
-from notifier.delivery.provider_http import CONNECT_SECONDS, Transport, read_travelling
-from notifier.errors import DeliveryError, Misconfigured, OutcomeUnknown, PermanentError, TemporaryError
-from notifier.provider_base import Answer, Provider
+from notifier.provider_base import (
+    Acceptance,
+    Answer,
+    DeliveryError,
+    Misconfigured,
+    OutcomeUnknown,
+    OutgoingMessage,
+    PermanentError,
+    Provider,
+    TemporaryError,
+)
+from notifier.transport import (
+    CONNECT_SECONDS,
+    Transport,
+    begin_call,
+    end_call,
+    may_have_left,
+    read_travelling,
+)
 
 # How long one device's push service may keep silent
 PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
@@ -113,16 +127,16 @@ def _transport() -> _PushTransport:
 
 def _give_up(context: Context) -> DeliveryError:
     """End a call that another thread waits for, and return what is known of its message."""
-    may_have_left = call_progress.may_have_left(context)
-    call_progress.end(context)
-    if may_have_left:
+    has_left = may_have_left(context)
+    end_call(context)
+    if has_left:
         return OutcomeUnknown(f"{PROVIDER} did not answer in time")
     return TemporaryError(f"{PROVIDER} not reached in time")
 
 
 def _send(message: OutgoingMessage) -> Answer:
     """Hand one message over; return the answer. Raises nothing."""
-    call_progress.begin()
+    begin_call()
     try:
         _post(message)
     except DeliveryError as error:

@@ -6,10 +6,10 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Contact, ContactState
 from configs.clock import clock
-from notifier.channel_base import RenderedMessage
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
+from notifier.provider_base import RenderedMessage
 from tests.factories import rows
 
 

@@ -30,9 +30,9 @@ from configs.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs, match_nudge, nudges
-from notifier.channel_base import Acceptance
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.inline_delivery import InlineClaim
+from notifier.provider_base import Acceptance
 from notifier.sweep import Sweep
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model

@@ -31,12 +31,17 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.clock import clock
 from notifier import dead_letters, providers
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.retry_policy import UNKNOWN_RETRY_SECONDS
-from notifier.errors import OutcomeUnknown, PermanentError, TemporaryError
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import (
+    Acceptance,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    PermanentError,
+    TemporaryError,
+)
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.notifier.world import (

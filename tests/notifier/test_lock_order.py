@@ -24,7 +24,7 @@ from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from notifier.contact_loss import change_state
 from notifier.delivery import delivery, hourly_cap
-from notifier.errors import NotAttempted
+from notifier.provider_base import NotAttempted
 from tests.notifier.world import (
     Person,
     alert,

@@ -12,10 +12,14 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
 from notifier import providers
-from notifier.channel_base import Acceptance, OutgoingMessage
-from notifier.errors import OutcomeUnknown, TemporaryError
 from notifier.jobs import match
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import (
+    Acceptance,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    TemporaryError,
+)
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import callee
 from tests.notifier.world import (

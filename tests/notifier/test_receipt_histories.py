@@ -21,10 +21,9 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
 from notifier import applied_receipts, receiving
-from notifier.channel_base import Acceptance
 from notifier.delivery import delivery
-from notifier.errors import OutcomeUnknown
 from notifier.jobs import apply_receipts
+from notifier.provider_base import Acceptance, OutcomeUnknown
 from notifier.receipts import Receipt
 from tests.fuzz import times
 from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots

@@ -14,8 +14,8 @@ import notifier
 from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import SettingMissing
 from deploy.sandbox.providers.telegram_chat import Chat
-from notifier.errors import TemporaryError
 from notifier.message_kinds.bot import COMMANDS
+from notifier.provider_base import TemporaryError
 from notifier.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
 

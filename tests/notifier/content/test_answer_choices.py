@@ -6,8 +6,8 @@ import pytest
 
 from configs.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from configs.languages import MESSAGE_LANGUAGES
-from notifier.channel_base import Choices
 from notifier.content.answer_choices import ANSWERED, list_answer_choices, list_option_choices
+from notifier.provider_base import Choices
 
 ANSWERS = ["found", "too_late", "nothing_there", "stopped"]
 

@@ -14,7 +14,6 @@ from api.models.alert import Moment
 from api.models.user import Channel
 from configs.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
-from notifier.channel_base import RenderedMessage
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_links import sms_stop_page
 from notifier.content.messages import render, speaks
@@ -24,6 +23,7 @@ from notifier.content.text_files import TEMPLATES, find_part, languages_of, read
 from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
 from notifier.message_kinds.bot import COMMANDS
+from notifier.provider_base import RenderedMessage
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 

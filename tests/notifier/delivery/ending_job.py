@@ -7,9 +7,8 @@ from contextlib import contextmanager, suppress
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
-from notifier.channel_base import OutgoingMessage
 from notifier.delivery.provider_choice import ProviderChoice
-from notifier.provider_base import Answer
+from notifier.provider_base import Answer, OutgoingMessage
 
 
 @contextmanager

@@ -11,10 +11,15 @@ import time_machine
 
 from configs.clock import clock
 from notifier import providers
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import provider_choice
-from notifier.errors import OutcomeUnknown, TemporaryError
-from notifier.provider_base import OneCallProvider, answer_seconds
+from notifier.provider_base import (
+    Acceptance,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    TemporaryError,
+    answer_seconds,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -6,8 +6,8 @@ import time
 from uuid import uuid4
 
 from api.models.user import Channel
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_choice import ProviderChoice
+from notifier.provider_base import Acceptance, OutgoingMessage, RenderedMessage
 
 _GAP = 0.1  # seconds between two mails
 

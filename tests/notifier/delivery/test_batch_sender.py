@@ -13,10 +13,19 @@ from rq.timeouts import JobTimeoutException
 from api.models.user import Channel
 from configs.clock import clock
 from notifier import providers
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import BatchSender, batches
-from notifier.errors import NotAttempted, OutcomeUnknown, PermanentError, TemporaryError
-from notifier.provider_base import Answer, OneCallProvider, Provider
+from notifier.provider_base import (
+    Acceptance,
+    Answer,
+    NotAttempted,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    PermanentError,
+    Provider,
+    RenderedMessage,
+    TemporaryError,
+)
 from notifier.providers.sendgrid import SendGrid
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from api.models.user import Channel
 from configs.clock import clock
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
-from notifier.errors import NotAttempted
 from notifier.jobs import deliver
 from notifier.message_kind_base import MessageKind, Seen
+from notifier.provider_base import NotAttempted
 from notifier.sweep import undelivered
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
 from tests.notifier.world import alert, change, confirm, detection, get, matched, person, slots

@@ -12,13 +12,20 @@ from twilio.base.exceptions import TwilioRestException
 
 from api.models.notification import Notification, State
 from notifier import providers
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
-from notifier.delivery.provider_http import Transport
-from notifier.errors import DeliveryError, OutcomeUnknown, PermanentError, TemporaryError
 from notifier.jobs import deliver
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import (
+    Acceptance,
+    DeliveryError,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    PermanentError,
+    RenderedMessage,
+    TemporaryError,
+)
 from notifier.providers import twilio
 from notifier.receipts import LONGEST_ID
+from notifier.transport import Transport
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")

@@ -16,11 +16,19 @@ from api.models.user import Channel
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.clock import clock
 from configs.job_queues import redis as shared_redis
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_choice import ProviderChoice, _join
-from notifier.errors import AddressBusy, NotAttempted, ProviderResting, RateLimited, TemporaryError
 from notifier.jobs import deliver
-from notifier.provider_base import Answer
+from notifier.provider_base import (
+    Acceptance,
+    AddressBusy,
+    Answer,
+    NotAttempted,
+    OutgoingMessage,
+    ProviderResting,
+    RateLimited,
+    RenderedMessage,
+    TemporaryError,
+)
 from tests.notifier.delivery.failing_provider import (
     BREAKS_OFF,
     HANGS,

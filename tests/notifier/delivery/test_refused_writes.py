@@ -12,9 +12,8 @@ from api.models.base import engine, session
 from api.models.notification import State
 from api.models.user import Channel
 from notifier import jobs, providers
-from notifier.channel_base import Acceptance, OutgoingMessage
 from notifier.delivery import delivery
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import Acceptance, OneCallProvider, OutgoingMessage
 from notifier.sweep import Sweep
 from tests.notifier.delivery.slot_alerts import after, waiting
 from tests.refused_writes import REFUSALS, disk_full, read_only

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
-from notifier.channel_base import Acceptance
 from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
     AddressBusy,
     DeliveryError,
     LeavesLoopback,

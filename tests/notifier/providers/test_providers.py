@@ -12,19 +12,23 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from deploy.sandbox.providers.telegram import visible_text
-from notifier.channel_base import Acceptance, ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
-from notifier.delivery.provider_http import Transport
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
+    ChoiceButton,
     DeliveryError,
     LeavesLoopback,
+    LinkButton,
     Misconfigured,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
     RateLimited,
+    RenderedMessage,
     TemporaryError,
 )
 from notifier.providers import providers, sendgrid, telegram, twilio
+from notifier.transport import Transport
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -15,16 +15,18 @@ from uuid import uuid4
 import pytest
 
 from api.models.user import Channel, ContactState
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.content.mime_message import build_mime, split_sender
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
     AddressBusy,
     DeliveryError,
     LeavesLoopback,
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
+    RenderedMessage,
     TemporaryError,
 )
 from notifier.providers import smtp

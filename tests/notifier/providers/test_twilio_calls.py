@@ -10,9 +10,14 @@ import pytest
 
 from api.models.base import new_id
 from configs.settings import SettingMissing
-from notifier.channel_base import OutgoingMessage, RenderedMessage
 from notifier.channels import provider_names
-from notifier.errors import Misconfigured, PermanentError, TemporaryError
+from notifier.provider_base import (
+    Misconfigured,
+    OutgoingMessage,
+    PermanentError,
+    RenderedMessage,
+    TemporaryError,
+)
 from notifier.providers.twilio import TwilioCalls
 
 if TYPE_CHECKING:

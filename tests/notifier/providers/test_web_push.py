@@ -17,19 +17,21 @@ from configs.circuit_breaker import FAILURES
 from configs.clock import clock
 from configs.push_keys import draw_keys
 from configs.push_subscriptions import PushSubscription, read_subscription
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.provider_choice import ProviderChoice
-from notifier.errors import (
+from notifier.provider_base import (
+    Acceptance,
+    Answer,
     LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
+    OutgoingMessage,
     PermanentError,
     ProviderResting,
     RateLimited,
+    RenderedMessage,
     TemporaryError,
 )
-from notifier.provider_base import Answer
 from notifier.providers import providers
 from tests.browser_keys import browser_address, subscribe
 from tests.notifier.delivery.ending_job import hand_over_in_job

@@ -15,12 +15,19 @@ import time_machine
 
 from api.models.user import Channel
 from configs.clock import clock
-from notifier.channel_base import Acceptance, OutgoingMessage, RenderedMessage
 from notifier.delivery.provider_choice import ProviderChoice
-from notifier.delivery.provider_http import Transport, read_retry_after, travelling
-from notifier.errors import LeavesLoopback, Misconfigured, OutcomeUnknown, TemporaryError
-from notifier.provider_base import OneCallProvider
+from notifier.provider_base import (
+    Acceptance,
+    LeavesLoopback,
+    Misconfigured,
+    OneCallProvider,
+    OutcomeUnknown,
+    OutgoingMessage,
+    RenderedMessage,
+    TemporaryError,
+)
 from notifier.providers import providers
+from notifier.transport import Transport, read_retry_after, travelling
 from tests.crawler import certificate
 from tests.notifier.delivery.ending_job import job_of
 

@@ -1,15 +1,18 @@
-"""HTTP session of the providers: plain time-outs, a limit on bytes, loopback outside production, sorted failures.
+"""Transport to providers: an HTTP session with time-outs, a limit on bytes and sorted failures; how far a call got.
 
 The time-outs are those of requests, for connecting and for each read. An answer that trickles ends with the job
 (https://python-rq.org/docs/jobs/), one that floods at `MOST_BYTES`.
 """
 
 import io
+import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, ContextVar, copy_context
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from urllib.parse import urlsplit
 
 import requests
@@ -23,10 +26,15 @@ from configs.constants import Constant
 from configs.hosts import is_loopback
 from configs.retry_after import parse_retry_after
 from configs.settings import settings
-from notifier.channel_base import OutgoingMessage
-from notifier.delivery import call_progress
-from notifier.errors import LeavesLoopback, Misconfigured, OutcomeUnknown, RateLimited, TemporaryError
-from notifier.provider_base import answer_seconds
+from notifier.provider_base import (
+    LeavesLoopback,
+    Misconfigured,
+    OutcomeUnknown,
+    OutgoingMessage,
+    RateLimited,
+    TemporaryError,
+    answer_seconds,
+)
 
 # A session with a provider that was idle for longer opens new connections: a NAT or a load balancer forgets idle ones
 _PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
@@ -34,6 +42,47 @@ _PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
 CONNECT_SECONDS = 3.0
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+
+
+class CallConnection(Protocol):
+    """A connection of http.client or smtplib."""
+
+    sock: socket.socket | None
+
+
+# By context, so that who waits for a call on another thread can ask, and can end it.
+_may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)
+_connection: ContextVar[CallConnection | None] = ContextVar("connection", default=None)
+
+
+def begin_call() -> None:
+    """Note that a call begins: nothing has left yet."""
+    _may_have_left.set(False)
+    _connection.set(None)
+
+
+def note_connecting(connection: CallConnection) -> None:
+    """Note the connection by which a request is about to leave."""
+    _connection.set(connection)
+
+
+def note_leaving(connection: CallConnection) -> None:
+    """Note that from now on the provider may have the request."""
+    _connection.set(connection)
+    _may_have_left.set(True)
+
+
+def may_have_left(of: Context | None = None) -> bool:
+    """Return whether the last request that a context sent may have left; True where it sent none by these rules."""
+    return (of or copy_context()).get(_may_have_left, True)
+
+
+def end_call(of: Context) -> None:
+    """Shut down the connection of a context, on whose thread a read fails then."""
+    connection = of.get(_connection)
+    if connection is not None and (sock := connection.sock) is not None:
+        with suppress(OSError):  # closed meanwhile
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def read_retry_after(answer: Response) -> float | None:
@@ -47,13 +96,13 @@ class AnswerTooLong(requests.RequestException):
 
 class _Connection(HTTPConnection):
     def connect(self) -> None:
-        call_progress.note_connecting(self)
+        note_connecting(self)
         super().connect()
 
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.is_closed:
             self.connect()
-        call_progress.note_leaving(self)
+        note_leaving(self)
         super().request(*arguments, **options)
 
 
@@ -129,12 +178,12 @@ class Transport(requests.Session):
         self._leave_idle()
         seconds = self.find_timeout()
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
-        call_progress.begin()
+        begin_call()
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
         except (requests.RequestException, HTTPError, OSError) as error:
             because = type(error).__name__
-            if call_progress.may_have_left():
+            if may_have_left():
                 raise OutcomeUnknown(f"{self.name} did not answer: {because}") from error
             raise TemporaryError(f"{self.name} not reached: {because}") from error
         self.sort(answer)
