@@ -78,7 +78,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
     ("modules", "absent"),
     [
         ("api.models.all, api.models.base", {"flask", "scrapy", "rq", "sentry_sdk"}),
-        ("notifier.workers.__main__", {"pygments", "rich", "scrapy", "sentry_sdk", "twisted"}),
+        ("notifier.workers", {"pygments", "rich", "scrapy", "sentry_sdk", "twisted"}),
         ("api.stream", {"flask", "rich", "rq", "sentry_sdk", "sqlalchemy", "twisted"}),
         # gunicorn loads its hooks first
         (

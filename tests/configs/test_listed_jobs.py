@@ -22,7 +22,7 @@ from configs.clock import clock
 from configs.job_queues import begins_with_queue, push, queue, read_refused, without_retries
 from configs.job_worker import JobWorker, run_worker
 from configs.redis import redis_client
-from notifier.workers.worker import FUNCTIONS as NOTIFIER
+from notifier.workers import FUNCTIONS as NOTIFIER
 
 Fields = dict[Any, Any]
 TABLE: Mapping[str, Collection[str]] = {**NOTIFIER, **BACKGROUND}

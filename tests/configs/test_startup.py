@@ -6,16 +6,14 @@ import pytest
 
 from api.background import __main__ as background
 from api.migrations import __main__ as migrations
-from notifier import dead_letters, sweep
-from notifier.workers import __main__, worker
+from notifier import dead_letters, sweep, workers
 
 PROGRAMS: dict[str, Callable[[], int]] = {
     "api.migrations": lambda: migrations.main(["upgrade"]),
     "notifier.dead_letters": lambda: dead_letters.main(["list"]),
     "the sweep": sweep.main,
-    "the worker": lambda: worker.main(["critical"]),
     "the background program": lambda: background.main([]),
-    "the notifier": lambda: __main__.main([]),
+    "the notifier": lambda: workers.main([]),
 }
 
 

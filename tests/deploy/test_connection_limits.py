@@ -21,7 +21,7 @@ from configs.settings import Program
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
 from deploy.local.programs import commands, database_programs
-from notifier.workers.__main__ import CHILDREN as NOTIFIER
+from notifier.workers import CHILDREN as NOTIFIER
 
 
 def read_gunicorn(option: str) -> int:

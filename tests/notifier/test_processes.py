@@ -44,7 +44,7 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
     """Give a function that starts a worker and waits until it takes work."""
 
     def make(*queues: str) -> Program:
-        made = start("notifier.workers.worker", *(queues or ("critical", "email-single", "email-rest")))
+        made = start("notifier.workers", *(queues or ("critical", "email-single", "email-rest")))
         made.until(lambda: "working" in made.said)
         return made
 
@@ -223,7 +223,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
     start: Callable[..., Program], database: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
     settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    running = start("notifier.workers.worker", "critical")
+    running = start("notifier.workers", "critical")
     running.until(lambda: "redis away, trying again" in running.said)
     assert running.ends(signal.SIGTERM) == 0
     assert "Traceback" not in running.said
@@ -231,7 +231,7 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
 
 @pytest.mark.journey
 def test_a_queue_that_does_not_exist_is_named_with_those_that_do(start: Callable[..., Program]) -> None:
-    asked = start("notifier.workers.worker", "urgent")
+    asked = start("notifier.workers", "urgent")
     assert asked.ends(within=60) == 2
     assert "'urgent'" in asked.said
     assert "critical" in asked.said

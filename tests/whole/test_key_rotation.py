@@ -22,7 +22,7 @@ from click.testing import CliRunner
 from api.grant_command import grant_command
 from api.keys_command import keys_command
 from api.rekey_command import rekey_command
-from notifier.workers.__main__ import CHILDREN
+from notifier.workers import CHILDREN
 from tests.notifier.program import Program
 from tests.rotation import STEPS
 from tests.waiting import until, wait_for_port

@@ -15,7 +15,7 @@ from api.models.revision import check_tables, expected_revision
 from configs.gunicorn_hooks import BEFORE_FORK
 from configs.startup import NotReady
 from crawler.loops import plan
-from notifier.workers.__main__ import main as run_notifier
+from notifier.workers import main as run_notifier
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from deploy.local.ports import StackPorts
 from deploy.local.processes import start, stop, wait_until, with_parent
 from deploy.local.programs import commands, database_programs
 from deploy.sandbox.control_client import SandboxControl, ask
-from notifier.workers.__main__ import CHILDREN
+from notifier.workers import CHILDREN
 from tests.lab.bench.figures import forget
 from tests.lab.bench.people import detection
 from tests.lab.bench.servers import servers

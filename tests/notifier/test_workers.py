@@ -4,8 +4,8 @@ from collections.abc import Callable
 import pytest
 from structlog.testing import capture_logs
 
-from notifier.workers import worker
-from notifier.workers.worker import get_ready, main
+from notifier import workers
+from notifier.workers import get_ready, main
 
 
 def test_a_worker_gets_ready_without_a_database_too(
@@ -17,7 +17,7 @@ def test_a_worker_gets_ready_without_a_database_too(
     assert [each["event"] for each in logs] == ["database away: the first job connects"]
 
 
-@pytest.mark.parametrize("given", [[], ["urgent"], ["critical", "urgent"]])
+@pytest.mark.parametrize("given", [["urgent"], ["critical", "urgent"]])
 def test_queues_that_do_not_exist_are_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(given)
@@ -33,6 +33,6 @@ def test_a_worker_of_crowds_lets_single_alerts_go_first(
 ) -> None:
     given = [0]
     monkeypatch.setattr(os, "nice", given.append)
-    monkeypatch.setattr(worker, "run_worker", lambda *_: 0)
-    worker.run(queues, "worker-of-tests")
+    monkeypatch.setattr(workers, "run_worker", lambda *_: 0)
+    workers.run(queues, "worker-of-tests")
     assert sum(given) == lowered

@@ -1,10 +1,14 @@
-"""`python -m notifier.workers.worker QUEUE…`: takes jobs one after the other in this very process, once it is warm."""
+"""`python -m notifier.workers`: every worker and the sweep, forked from one parent that is warm.
+
+With queues: one worker that takes their jobs one after the other in this very process, under a supervisor of its own.
+"""
 
 import argparse
 import gc
 import os
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 import structlog
 from babel.dates import format_date, format_time
@@ -12,15 +16,22 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.base import engine
+from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.notification import QUEUES, RECEIPTS
+from api.models.revision import check_tables
 from api.models.user import Channel
 from configs.clock import clock
+from configs.connection_limits import check_connections
+from configs.database import database_url
 from configs.database_errors import passes
 from configs.job_queues import connect
 from configs.job_worker import run_worker
+from configs.logs import set_up_logs
 from configs.matching_queues import CRITICAL, MANY
 from configs.prefecture import prefectures
+from configs.prefork import keep_running
 from configs.startup import exit_on_config_error
+from notifier import sweep
 from notifier.channels import providers_of
 from notifier.content import messages, text_files
 from notifier.message_kinds import kinds
@@ -78,12 +89,52 @@ def run(queues: Sequence[str], name: str) -> int:
     return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, get_ready)
 
 
-@exit_on_config_error("the worker")
+# The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it
+# when it is not busy with many, so that one provider that hangs holds up no matching; a channel has its own, but calls
+# and push share one: a call goes first, and waits for one job of push at most.
+_QUEUES = {
+    "worker-critical": ("critical",),
+    "worker-many": ("critical", "many", "receipts"),
+    "worker-email": ("email-single", "email-rest", "many"),
+    "worker-sms": ("sms-single", "sms-rest"),
+    "worker-telegram": ("telegram-single", "telegram-rest"),
+    "worker-voice": ("voice-single", "push-single", "voice-rest", "push-rest"),
+}
+CHILDREN: dict[str, Callable[[], int]] = {
+    **{name: partial(run, queues, name) for name, queues in _QUEUES.items()},
+    "sweep": sweep.main,
+}
+
+
+def _name_queue(given: str) -> str:
+    """Return the name of a queue; argparse's own `choices` refuse that none is given."""
+    if given not in FUNCTIONS:
+        raise argparse.ArgumentTypeError(f"{given!r} is none of them: {', '.join(FUNCTIONS)}")
+    return given
+
+
+@exit_on_config_error("the notifier")
 def main(given: list[str] | None = None) -> int:
-    """Be one worker, under a supervisor of its own."""
-    parser = argparse.ArgumentParser(prog="python -m notifier.workers.worker", description=__doc__)
-    parser.add_argument("queues", nargs="+", metavar="QUEUE", choices=FUNCTIONS, help=", ".join(FUNCTIONS))
-    return run(parser.parse_args(given).queues, "worker")
+    """Keep them running, or be one of them, until told to stop; return 0."""
+    parser = argparse.ArgumentParser(prog="python -m notifier.workers", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
+    )
+    parser.add_argument("queues", nargs="*", metavar="QUEUE", type=_name_queue, help=", ".join(FUNCTIONS))
+    asked = parser.parse_args(given)
+    if asked.queues:
+        return run(asked.queues, "worker")
+    names = asked.only or list(CHILDREN)
+    set_up_logs("workers")
+    check_tables()
+    check_connections(database_url())
+    gc.disable()  # what it frees leaves holes in pages that the children are to share
+    record_keys_at_start("notifier")
+    log_lost_keys(find_lost_data_keys)
+    preload()
+    engine().dispose()  # each worker connects for itself
+    log.info("warm, starting", children=names)
+    return keep_running({name: CHILDREN[name] for name in names})
 
 
 if __name__ == "__main__":
