@@ -6,7 +6,7 @@ not, as no check has shown it. An edit is a notification of its own.
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -17,10 +17,9 @@ from api.models.base import write_array
 from api.models.notification import Priority
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
+from notifier.message_kinds.edits import EDITABLE_FOR, GONE, name_edit
 from notifier.notification_writer import write_to_contacts
 
-GONE = "slot_gone"  # the kind
-EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _MOST = 10_000  # slots of one round
 
 # By desk: what is gone from now on, with what the page may have meant by the same words (a place that is open, and its
@@ -163,8 +162,3 @@ def _write_edits(session: Session, messages: Iterable[list[Any]], now: datetime)
         for rows in messages
     ]
     return write_to_contacts(session, GONE, Channel.TELEGRAM, Priority.BULK, edits) if edits else []
-
-
-def name_edit(contact_id: UUID | None, message: str) -> str:
-    """Return the dedupe key of the edit of a message: it is said to be gone once."""
-    return f"{GONE}:{contact_id}:{message}"

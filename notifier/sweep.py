@@ -29,7 +29,7 @@ from configs.process_age import on_stop_signals, repeat_until_old
 from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.calls import plan_calls
-from notifier.delivery.rate import per_second
+from notifier.channels import per_second
 from notifier.message_kinds import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import REARM_SECONDS, WaitingWork

@@ -1,15 +1,39 @@
-"""Batches: messages of the same content leave in one call where the provider takes that, else one by one."""
+"""Sender of batches: messages of the same content in one call where that is taken, by the providers that are well.
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
+tried by one call (configs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to the next
+at once. All workers share what is known of their health.
+"""
+
+import time
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+import structlog
+from rq.timeouts import JobTimeoutException
 
 from api.models.database_clock import database_clock
 from api.models.user import Channel
-from notifier.channels import most_at_once, sends_apart
-from notifier.delivery.provider_choice import ProviderChoice
-from notifier.delivery.rate import take_place
-from notifier.provider_base import Acceptance, Answer, NotAttempted, OutgoingMessage, PermanentError
+from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
+from configs.settings import SettingMissing
+from notifier.channels import most_at_once, providers_of, sends_apart, take_place
+from notifier.provider_base import (
+    Acceptance,
+    AddressBusy,
+    Answer,
+    DeliveryError,
+    Misconfigured,
+    NotAttempted,
+    OutcomeUnknown,
+    OutgoingMessage,
+    PermanentError,
+    Provider,
+    ProviderResting,
+    RateLimited,
+    TemporaryError,
+)
+from notifier.transport import may_have_left
 
 Answered = tuple[list[OutgoingMessage], Answer]
 
@@ -47,7 +71,7 @@ class BatchSender:
 
     name: Channel
     until: datetime
-    choice: ProviderChoice = field(init=False)
+    choice: "ProviderChoice" = field(init=False)
     has_called: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -97,3 +121,125 @@ def _split(messages: list[OutgoingMessage], *, halve: bool) -> list[list[Outgoin
     """Return the rest as one batch, or in halves where the answer names no message at fault."""
     middle = len(messages) // 2 if halve else 0
     return [part for part in (messages[:middle], messages[middle:]) if part]
+
+
+log = structlog.get_logger(__name__)
+
+
+def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
+    """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
+    slow = PROVIDER_SLOW_SECONDS if alternatives else 0.0
+    return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
+
+
+@dataclass(slots=True)
+class ProviderChoice:
+    """Hands messages to one channel's providers; `may_call` says whether there is time for one more call."""
+
+    channel: str
+    may_call: Callable[[], bool]
+    is_over: bool = field(default=False, init=False)  # the job has to end
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> list[Answer]:
+        """Return the answer for each message, in their order. Raises nothing."""
+        names, answers = providers_of(self.channel), list[Answer | None]([None] * len(messages))
+        for place, (name, provider) in enumerate(names):
+            rest = [number for number, answer in enumerate(answers) if answer is None or _goes_on(answer)]
+            if not rest or self.is_over or (place and not self.may_call()):
+                break
+            alternatives = len(names) > place + 1
+            asked = self._ask(name, provider, [messages[each] for each in rest], alternatives=alternatives)
+            for number, answer in zip(rest, asked, strict=True):
+                answers[number] = _join(answers[number], answer)
+        return [answer or TemporaryError(f"{self.channel} has no provider") for answer in answers]
+
+    def _ask(
+        self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
+    ) -> Sequence[Answer]:
+        breaker = breaker_of(name, alternatives=alternatives)
+        try:
+            token = breaker.begin_call()
+        except CircuitOpen as error:
+            return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
+        began = time.monotonic()
+        answers = self._call(provider, messages)
+        if _has_failed(provider, answers):
+            breaker.record_failure(token)
+        else:
+            breaker.record_success(token, (time.monotonic() - began) / _count_calls(provider, answers))
+        return answers
+
+    def _call(self, provider: Provider, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
+        answers: list[Answer] = []
+        failure: DeliveryError
+        try:
+            answers.extend(provider.hand_over(messages))
+        except SettingMissing as error:
+            failure = Misconfigured(str(error))
+        except JobTimeoutException:
+            self.is_over = True
+            failure = OutcomeUnknown("no answer before the job had to end")
+            if not may_have_left():
+                failure = TemporaryError(f"{self.channel} not reached before the job had to end")
+        except Exception as error:
+            # The boundary: an SDK may raise anything, and the rows must learn of it.
+            log.exception(
+                "provider failed", notifications=[str(key) for each in messages for key in each.ids]
+            )
+            failure = OutcomeUnknown(type(error).__name__)
+        else:
+            return answers
+        return [*answers, *_answer_rest(provider, failure, len(messages) - len(answers))]
+
+
+def _count_calls(provider: Provider, answers: Sequence[Answer]) -> int:
+    """Return how many answers came one after the other."""
+    attempted = sum(not isinstance(each, NotAttempted) for each in answers)
+    return max(attempted, 1) if provider.IS_SEQUENTIAL else 1
+
+
+def _answer_rest(provider: Provider, failure: DeliveryError, count: int) -> list[Answer]:
+    """Return the answers of messages that a failure left without one: behind the first, some were not attempted."""
+    if not provider.IS_SEQUENTIAL or not isinstance(failure, OutcomeUnknown):
+        return [failure] * count
+    return [failure, *[NotAttempted("an earlier message of the call failed")] * (count - 1)]
+
+
+def _goes_on(answer: Answer) -> bool:
+    """Whether another provider may take a message that was answered so."""
+    return isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
+
+
+def _join(earlier: Answer | None, answer: Answer) -> Answer:
+    """Return what two providers' answers say together: after one that may have accepted, no answer is a plain no."""
+    if isinstance(earlier, TemporaryError) and isinstance(answer, TemporaryError):
+        return min(answer, earlier, key=_wait_of)
+    if isinstance(earlier, NotAttempted) and isinstance(answer, TemporaryError):
+        return earlier
+    if not isinstance(earlier, OutcomeUnknown):
+        return answer
+    if isinstance(answer, Acceptance):
+        return replace(answer, copies_unknown=answer.copies_unknown + 1)
+    return earlier
+
+
+def _wait_of(error: TemporaryError) -> tuple[bool, float]:
+    """Return what sorts errors by when their provider can be asked again; one that greylists needs minutes."""
+    return isinstance(error, AddressBusy), error.retry_after or 0.0
+
+
+def _has_failed(provider: Provider, answers: Sequence[Answer]) -> bool:
+    """Whether a call says that its provider is away.
+
+    Where messages leave apart, no answer may say that it is there, and an address that is never answered is its own
+    fault: it keeps no message from others.
+    """
+    if provider.SENDS_APART:
+        return all(isinstance(each, TemporaryError) and _is_failure(each) for each in answers)
+    return any(map(_is_failure, answers))
+
+
+def _is_failure(answer: Answer) -> bool:
+    return isinstance(answer, TemporaryError | OutcomeUnknown) and not isinstance(
+        answer, RateLimited | AddressBusy
+    )

@@ -27,8 +27,8 @@ from configs.settings import settings
 from notifier.channels import most_at_once
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import hourly_cap
+from notifier.delivery.batch_sender import breaker_of
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
-from notifier.delivery.provider_choice import breaker_of
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow

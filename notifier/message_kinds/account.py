@@ -22,16 +22,20 @@ from configs.signed_links import (
 )
 from notifier.content.desk_location import since_values, write_moment
 from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
-from notifier.message_kinds.payments import read_zone, write_amount
-from notifier.message_kinds.recipients import (
+from notifier.message_kind_base import (
     ADDRESS,
     ANY_MAIL,
     CONFIRMED_MAIL,
+    ClaimedRow,
+    MessageKind,
+    Recipients,
+    Skip,
+    TemplateContext,
     find_no_loss,
     is_mail,
     skip_address,
 )
+from notifier.message_kinds.payments import read_zone, write_amount
 
 _PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too
 _MINUTE = 60

@@ -16,8 +16,7 @@ from configs.languages import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import account_page
 from notifier.content.messages import write_words
-from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
-from notifier.message_kinds.recipients import LINKED_CHAT
+from notifier.message_kind_base import LINKED_CHAT, ClaimedRow, MessageKind, TemplateContext
 from notifier.provider_base import ChoiceButton, Choices
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")

@@ -11,9 +11,15 @@ from api.models.user import Channel, Contact, ContactState
 from configs.message_groups import MessageGroup
 from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
-from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
+from notifier.message_kind_base import (
+    ClaimedRow,
+    MessageKind,
+    Recipients,
+    Skip,
+    TemplateContext,
+    find_no_loss,
+)
 from notifier.message_kinds import AFTER, CALL_AGAIN
-from notifier.message_kinds.recipients import find_no_loss
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")

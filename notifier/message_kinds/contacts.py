@@ -16,11 +16,15 @@ from configs.settings import settings
 from configs.signed_links import LINK_SECONDS, ReturnAddress, VerifyAddress, write_token
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Recipients, Skip, TemplateContext
-from notifier.message_kinds.recipients import (
+from notifier.message_kind_base import (
     CONFIRMED_MAIL,
     REACHABLE,
     REACHABLE_OR_MAIL,
+    ClaimedRow,
+    MessageKind,
+    Recipients,
+    Skip,
+    TemplateContext,
     find_account_loss,
     find_no_loss,
     is_confirmed_mail,

@@ -34,9 +34,8 @@ from configs.signed_links import (
 from configs.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_links import link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.message_kind_base import ADDRESS, ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
-from notifier.message_kinds.recipients import ADDRESS
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
 _MINUTE = timedelta(minutes=1)

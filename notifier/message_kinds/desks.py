@@ -17,8 +17,15 @@ from configs.message_groups import MessageGroup
 from configs.prefecture import desks
 from notifier.content.desk_location import desk_infos, name_city, outage_values
 from notifier.content.message_links import account_page
-from notifier.message_kind_base import Check, ClaimedRow, MessageKind, Skip, TemplateContext, Values
-from notifier.message_kinds.recipients import REACHABLE
+from notifier.message_kind_base import (
+    REACHABLE,
+    Check,
+    ClaimedRow,
+    MessageKind,
+    Skip,
+    TemplateContext,
+    Values,
+)
 
 _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 

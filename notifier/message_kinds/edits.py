@@ -4,43 +4,220 @@ Params: `message` (the provider's id), `alerts` (their notifications), `sent` an
 sound: it is of no group that can be switched off or held back, and its reader can answer still.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
+from babel.dates import format_time
 from sqlalchemy.orm import Session
 
+from api.models.alert import Alert
+from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
-from api.models.notification import Notification, State
+from api.models.notification import Match, Notification, State
+from api.models.slot import Detection
 from api.models.user import Contact
-from notifier.content.edited_alerts import (
-    add_answers,
-    describe_gone,
-    describe_open,
-    list_alerts,
-    read_told,
-    skip_old,
+from configs.bot_buttons import shorten_id
+from notifier.content.answer_choices import (
+    ANSWERED,
+    list_answer_choices,
+    list_option_choices,
+    write_date_link,
 )
-from notifier.content.slot_alert_content import Announcement, SlotOpening
-from notifier.message_edits import name_edit
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.recipients import EDITABLE_CHAT, LINKED_CHAT
+from notifier.content.desk_location import location_of, name_desk
+from notifier.content.slot_alert_content import (
+    Announcement,
+    ContentCache,
+    SlotOpening,
+    StopLink,
+    merge,
+    read_announcements,
+)
+from notifier.message_kind_base import (
+    EDITABLE_CHAT,
+    LINKED_CHAT,
+    ClaimedRow,
+    MessageKind,
+    Skip,
+    TemplateContext,
+)
+from notifier.provider_base import Choices
 
+GONE = "slot_gone"  # the kind
+EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _DELETED = Skip(State.SKIPPED, "alert deleted")
+_CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
+_ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
+
+
+def name_edit(contact_id: UUID | None, message: str) -> str:
+    """Return the dedupe key of the edit of a message: it is said to be gone once."""
+    return f"{GONE}:{contact_id}:{message}"
 
 
 def _check_age(_session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> Skip | None:
-    return skip_old(row, now)
+    if datetime.fromisoformat(row.params["sent"]) <= now - EDITABLE_FOR:
+        return Skip(State.EXPIRED, "too old to be edited")
+    return None
+
+
+def _read_told(session: Session, row: ClaimedRow) -> list[Announcement]:
+    """Return what the message announced that a row edits; what was deleted is left out."""
+    found = read_announcements(session, [UUID(each) for each in row.params["alerts"]])
+    return [each for each in found.values() if each.slots]
+
+
+def _describe_open(shown: Iterable[_ShownOpening], language: str) -> TemplateContext:
+    """Return the values of a text about open slots."""
+    cache = ContentCache()
+    return merge((cache.context([opening], stops, language) for opening, stops in shown), language)
+
+
+def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) -> TemplateContext:
+    """Return the values of the text that slots were gone at an instant."""
+    shown = _describe_open(
+        [(SlotOpening(each.detection, tuple(each.slots), each.detection.seen_at), ()) for each in told],
+        language,
+    )
+    first = told[0].detection
+    zone = location_of(first.desk_id, first.prefecture_id).zone
+    gone_hour = format_time(at, "short", locale=language, tzinfo=zone)
+    values = {"openings": shown.values["openings"], "gone_hour": gone_hour}
+    return replace(shown, values=values, url=None, key=(shown.key, gone_hour))
+
+
+def _list_alerts(row: ClaimedRow) -> list[UUID]:
+    """Return the notifications that left as the message that a row edits."""
+    return [UUID(each) for each in row.params["alerts"]]
+
+
+def _add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now: datetime) -> TemplateContext:
+    """Return the context of an edit with the answers to the message, and with the buttons that may be pressed still.
+
+    Once an appointment is found for all of them, the link leads to where its date is given. `asks` of the row's params
+    is an answer: the buttons then ask what it is about, where that is not clear.
+    """
+    alerts, asks = _list_alerts(row), row.params.get("asks")
+    matches = _read_matches(session, alerts)
+    asks = asks if _needs_question(matches, asks, now) else None
+    given = _list_answers(matches)
+    choices = _choose_buttons(matches, asks, row.language, now)
+    is_found = bool(choices) and {each.answer for each in matches} == {AnswerValue.FOUND}
+    url = write_date_link(alerts) if is_found else shown.url
+    return replace(
+        shown,
+        values=shown.values | {"given": given, "asks": asks, "is_found": is_found},
+        url=url,
+        substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])},
+        key=(shown.key, asks, choices, url, *(tuple(each.values()) for each in given)),
+        stop_token="",
+        replaces=row.params["message"],
+        choices=choices,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _AnnouncedMatch:
+    """A match that a message announced, and the answer to it."""
+
+    match_id: UUID
+    alert_id: UUID
+    alert_name: str | None
+    desk_id: str
+    prefecture_id: str
+    label: str
+    answer: AnswerValue | None
+    answered_at: datetime | None
+    announced_at: datetime
+
+    @property
+    def desk_name(self) -> str:
+        """Return what tells its desk from the others of its message: `Essonne (91) · Naturalisation`."""
+        return self._name(name_desk(self.desk_id, self.label))
+
+    @property
+    def name(self) -> str:
+        """Return what tells its alert from the others of its message."""
+        return self._name(self.alert_name) if self.alert_name else self.desk_name
+
+    def _name(self, what: str) -> str:
+        where = location_of(self.desk_id, self.prefecture_id)
+        return f"{where.name} ({where.department}) · {what}"
+
+
+def _read_matches(session: Session, notification_ids: Sequence[UUID]) -> list[_AnnouncedMatch]:
+    """Return the matches that left as one message, in the order of their alerts."""
+    columns = (
+        Match.id, Match.alert_id, Alert.name, Detection.desk_id, Detection.prefecture_id, Detection.label,
+        MatchAnswer.value, MatchAnswer.answered_at, Match.decided_at,
+    )  # fmt: skip
+    query = (
+        sa.select(*columns)
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .join(Detection, Detection.id == Match.detection_id)
+        .outerjoin(MatchAnswer, MatchAnswer.match_id == Match.id)
+        .where(is_any_of(Notification.id, notification_ids))
+        .order_by(Match.alert_id, Match.id)
+        .distinct()
+    )
+    return [_AnnouncedMatch(*row) for row in session.execute(query)]
+
+
+def _list_answers(matches: Sequence[_AnnouncedMatch]) -> list[dict[str, Any]]:
+    """Return the answers for the texts; each with a name where not all matches have the same."""
+    values = {each.answer for each in matches}
+    if len(values) == 1:
+        return [{"value": value.value, "name": None} for value in values if value]
+    found: dict[tuple[str, str], None] = {}  # in their order, each once
+    for each in matches:
+        if each.answer:
+            found[each.answer.value, each.name] = None
+    return [{"value": value, "name": name} for value, name in found]
+
+
+def _needs_question(matches: Sequence[_AnnouncedMatch], answer: str | None, now: datetime) -> bool:
+    """Whether it must be asked what an answer is about, and there is time to."""
+    may_change = any(_is_changeable(each, now) for each in matches)
+    return answer is not None and may_change and len(_list_options(matches, answer)) > 1
+
+
+def _choose_buttons(
+    matches: Sequence[_AnnouncedMatch], asks: str | None, language: str, now: datetime
+) -> Choices:
+    """Return the buttons: for which match where the message `asks` that, else the answers while one may be given."""
+    if not any(_is_changeable(each, now) for each in matches):
+        return ()
+    if asks:
+        return list_option_choices(language, asks, _list_options(matches, asks))
+    (given, *others) = {each.answer for each in matches}
+    return list_answer_choices(language, given.value if given and not others else None)
+
+
+def _list_options(matches: Iterable[_AnnouncedMatch], answer: str) -> list[tuple[UUID, str]]:
+    """Return what an answer may be about: a match for each alert that it would close, else one for each desk."""
+    by_alert = answer in _CLOSES_ALERT
+    options: dict[Hashable, tuple[UUID, str]] = {}
+    for each in matches:
+        name = each.name if by_alert else each.desk_name
+        options.setdefault(each.alert_id if by_alert else each.desk_id, (each.match_id, name))
+    return list(options.values())
+
+
+def _is_changeable(match: _AnnouncedMatch, now: datetime) -> bool:
+    return match.answered_at is None or now < find_last_change(match.answered_at, match.announced_at)
 
 
 def _say_gone(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
     """Return what went."""
-    told = read_told(session, row)
+    told = _read_told(session, row)
     if not told:
         return _DELETED
-    shown = describe_gone(told, datetime.fromisoformat(row.params["at"]), row.language)
-    return add_answers(session, row, shown, now)
+    shown = _describe_gone(told, datetime.fromisoformat(row.params["at"]), row.language)
+    return _add_answers(session, row, shown, now)
 
 
 def _say_answered(
@@ -50,25 +227,25 @@ def _say_answered(
 
     `asks` of the params: the answer whose alert or desk the buttons ask for; left out where they offer the answers.
     """
-    told = read_told(session, row)
-    return add_answers(session, row, _describe_shown(session, told, row), now) if told else _DELETED
+    told = _read_told(session, row)
+    return _add_answers(session, row, _describe_shown(session, told, row), now) if told else _DELETED
 
 
 def _describe_shown(session: Session, told: Sequence[Announcement], row: ClaimedRow) -> TemplateContext:
     """Return what the message says now: that its slots are gone, or what was announced."""
     edit = _find_edit(session, row)
     if edit:
-        shown = describe_gone(told, datetime.fromisoformat(edit["at"]), row.language)
+        shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), row.language)
     else:
         seen = sa.select(sa.func.max(Notification.seen_at)).where(
-            is_any_of(Notification.id, list_alerts(row))
+            is_any_of(Notification.id, _list_alerts(row))
         )
         seen_at = session.scalar(seen)
         openings = [
             (SlotOpening(each.detection, tuple(each.slots), seen_at or each.detection.seen_at), each.stops)
             for each in told
         ]
-        shown = describe_open(openings, row.language)
+        shown = _describe_open(openings, row.language)
     return replace(shown, values=shown.values | {"is_gone": bool(edit)}, key=(shown.key, bool(edit)))
 
 
@@ -82,6 +259,6 @@ def _find_edit(session: Session, row: ClaimedRow) -> dict[str, str] | None:
 
 
 KINDS = {
-    "slot_gone": MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_gone, secret=False),
+    GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_gone, secret=False),
     "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_answered, secret=False),
 }

@@ -22,8 +22,7 @@ from configs.plan import PlanName, name_plan
 from configs.signed_links import AcknowledgeIncident, write_proof_link, write_token
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_links import link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.recipients import REACHABLE
+from notifier.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
 
 _DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
 _REPORT = (

@@ -29,8 +29,15 @@ from configs.settings import settings
 from configs.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
 from notifier.content.desk_location import write_moment
 from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.recipients import PAYERS_MAIL, REACHABLE, REACHABLE_OR_MAIL
+from notifier.message_kind_base import (
+    PAYERS_MAIL,
+    REACHABLE,
+    REACHABLE_OR_MAIL,
+    ClaimedRow,
+    MessageKind,
+    Skip,
+    TemplateContext,
+)
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"

@@ -20,8 +20,14 @@ from configs.prefecture import desks
 from configs.signed_links import MoveReminders, TellHowItWent, write_token
 from notifier.content.desk_location import DeskLocation, location_of, name_city, write_day, write_moment
 from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.recipients import REACHABLE, REACHABLE_MAIL
+from notifier.message_kind_base import (
+    REACHABLE,
+    REACHABLE_MAIL,
+    ClaimedRow,
+    MessageKind,
+    Skip,
+    TemplateContext,
+)
 
 _COLUMNS = load_only(
     Appointment.at,

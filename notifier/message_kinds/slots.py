@@ -26,8 +26,16 @@ from notifier.content.slot_alert_content import (
     read_detections,
     select_announced,
 )
-from notifier.message_kind_base import ClaimedRow, MessageKind, Seen, Skip, TemplateContext
-from notifier.message_kinds.recipients import REACHABLE, find_no_loss, skip_unreachable
+from notifier.message_kind_base import (
+    REACHABLE,
+    ClaimedRow,
+    MessageKind,
+    Seen,
+    Skip,
+    TemplateContext,
+    find_no_loss,
+    skip_unreachable,
+)
 
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)

@@ -20,9 +20,8 @@ from notifier.content.messages import speaks
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.jobs import deliver
-from notifier.message_kind_base import ClaimedRow, MessageKind, TemplateContext
+from notifier.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext
 from notifier.message_kinds import kinds
-from notifier.message_kinds.recipients import REACHABLE
 from notifier.provider_base import OutcomeUnknown, PermanentError, TemporaryError
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.delivery.slot_alerts import waiting

@@ -15,7 +15,7 @@ import time_machine
 
 from api.models.user import Channel
 from configs.clock import clock
-from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.batch_sender import ProviderChoice
 from notifier.provider_base import (
     Acceptance,
     LeavesLoopback,

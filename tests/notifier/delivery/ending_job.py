@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
-from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.batch_sender import ProviderChoice
 from notifier.provider_base import Answer, OutgoingMessage
 
 

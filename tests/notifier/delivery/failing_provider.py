@@ -11,7 +11,7 @@ import time_machine
 
 from configs.clock import clock
 from notifier import providers
-from notifier.delivery import provider_choice
+from notifier.delivery import batch_sender
 from notifier.provider_base import (
     Acceptance,
     OneCallProvider,
@@ -63,7 +63,7 @@ def put_providers(
     patch: pytest.MonkeyPatch, traveller: time_machine.Traveller, names: Sequence[str]
 ) -> Iterator[FailingProvider]:
     """Put such providers in the place of real ones, and let calls take the clock's time."""
-    patch.setattr(provider_choice, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
+    patch.setattr(batch_sender, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
     for name in names:
         made = FailingProvider(name, traveller)
         patch.setitem(providers.providers(), name, made)

@@ -6,7 +6,7 @@ import time
 from uuid import uuid4
 
 from api.models.user import Channel
-from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.batch_sender import ProviderChoice
 from notifier.provider_base import Acceptance, OutgoingMessage, RenderedMessage
 
 _GAP = 0.1  # seconds between two mails

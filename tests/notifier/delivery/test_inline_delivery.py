@@ -13,7 +13,7 @@ from configs.clock import clock
 from notifier import match_service, notification_writer
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, inline_delivery
-from notifier.delivery.provider_choice import breaker_of
+from notifier.delivery.batch_sender import breaker_of
 from notifier.jobs import deliver, match
 from notifier.nudges import WaitingWork
 from notifier.sweep import undelivered

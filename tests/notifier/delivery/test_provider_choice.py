@@ -16,7 +16,7 @@ from api.models.user import Channel
 from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.clock import clock
 from configs.job_queues import redis as shared_redis
-from notifier.delivery.provider_choice import ProviderChoice, _join
+from notifier.delivery.batch_sender import ProviderChoice, _join
 from notifier.jobs import deliver
 from notifier.provider_base import (
     Acceptance,

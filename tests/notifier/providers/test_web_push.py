@@ -17,8 +17,7 @@ from configs.circuit_breaker import FAILURES
 from configs.clock import clock
 from configs.push_keys import draw_keys
 from configs.push_subscriptions import PushSubscription, read_subscription
-from notifier.delivery.batch_sender import BatchSender
-from notifier.delivery.provider_choice import ProviderChoice
+from notifier.delivery.batch_sender import BatchSender, ProviderChoice
 from notifier.provider_base import (
     Acceptance,
     Answer,

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier.delivery import rate
+from notifier import channels
 from notifier.jobs import deliver
 from tests.notifier.world import alert, detection, get, matched, person, slots
 
@@ -30,12 +30,12 @@ def slept(monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis) -> list[fl
         seconds.append(wait)
         redis_server.delete("notifier:rate:sms", "notifier:rate:telegram")
 
-    monkeypatch.setattr(rate, "sleep", end_second)
+    monkeypatch.setattr(channels, "sleep", end_second)
     return seconds
 
 
 def take(channel: Channel) -> bool:
-    return rate.take_place(channel, lambda: True)
+    return channels.take_place(channel, lambda: True)
 
 
 @pytest.mark.rule("6.8")
@@ -61,7 +61,7 @@ def test_each_channel_has_a_rate_of_its_own_and_mail_has_none(
     settings_env(SMS_PER_SECOND="2")
     assert take(Channel.SMS)
     assert take(Channel.SMS)
-    assert not rate.take_place(Channel.SMS, lambda: False)
+    assert not channels.take_place(Channel.SMS, lambda: False)
     assert all(take(Channel.EMAIL) for _ in range(100))
     assert slept == []
 
