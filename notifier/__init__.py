@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from api.models.incident import Incident
 
 __all__ = [
-    "CallRefused",
     "catch_up",
     "create_notifications",
     "deliver",
@@ -33,10 +32,6 @@ __all__ = [
     "write_title",
     "write_to_contacts",
 ]
-
-
-class CallRefused(Exception):
-    """A call in the name of a provider is not signed as agreed."""
 
 
 def detection_seen(detection_id: UUID) -> None:
@@ -89,9 +84,9 @@ def create_notifications(
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import message_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return notification_writer.create_notifications(
+    return message_writer.create_notifications(
         session, user_id, kind, params, dedupe_key, priority=priority, channels=channels, language=language
     )
 
@@ -112,9 +107,9 @@ def write_to_contacts(
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import message_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return notification_writer.write_to_contacts(session, kind, channel, priority, messages)
+    return message_writer.write_to_contacts(session, kind, channel, priority, messages)
 
 
 def notify_address(
@@ -135,9 +130,9 @@ def notify_address(
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
-    from notifier import notification_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
+    from notifier import message_writer  # noqa: PLC0415 -- late, so that importing us costs nothing
 
-    return notification_writer.notify_address(
+    return message_writer.notify_address(
         session, address, kind, params, dedupe_key, language=language, user_id=user_id
     )
 
@@ -247,7 +242,7 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str =
     They are applied by a job of the notifier.
 
     Raises:
-        CallRefused: the provider did not make it.
+        PermissionError: the provider did not make it.
         LookupError: no receipts are received from this provider.
     """
     from notifier import receiving  # noqa: PLC0415 -- late, so that importing us costs nothing

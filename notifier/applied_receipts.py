@@ -26,7 +26,7 @@ from notifier.calls import LATE_AFTER
 from notifier.contact_loss import change_state
 from notifier.fallback import call_again, tell_elsewhere
 from notifier.match_log import find_detection, log_each, log_when_committed
-from notifier.message_kinds import SLOT_CALL
+from notifier.message_kind_base import SLOT_CALL
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.receipts import MOST_IDS
 from notifier.receipts.twilio import MACHINE

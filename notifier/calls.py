@@ -27,7 +27,7 @@ from configs.plan import plans
 from configs.settings import settings
 from notifier.content.desk_location import location_of
 from notifier.content.messages import choose_language
-from notifier.message_kinds import SLOT_CALL
+from notifier.message_kind_base import SLOT_CALL
 from notifier.message_times import read_times, select_times
 
 # How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.user import Channel, Contact, ContactState
-from notifier import notification_writer
+from notifier import message_writer
 
 _KIND = "channel_lost"
 # A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
@@ -65,6 +65,6 @@ def _write_notices(opened: Session, contact: Contact) -> None:
     """Write one message for each other channel; the sweep has them sent."""
     others = [each.value for each in Channel if each is not contact.channel]
     params = {"channel": contact.channel.value, "state": contact.state.value}
-    notification_writer.create_notifications(
+    message_writer.create_notifications(
         opened, contact.user_id, _KIND, params, f"{_KIND}:{new_id()}", priority="immediate", channels=others
     )

@@ -17,7 +17,7 @@ from api.models.notification import Notification, is_told
 from api.models.user import Channel
 from notifier.calls import LATE_AFTER
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
-from notifier.message_kinds import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
+from notifier.message_kind_base import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.recipients import recipients
 
 _ORDER = (Channel.TELEGRAM, Channel.EMAIL)

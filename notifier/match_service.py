@@ -17,19 +17,10 @@ from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.match_log import log_when_committed
-from notifier.matching import (
-    Candidate,
-    OpenedSlot,
-    WantedSlots,
-    candidates,
-    read_matched,
-    select_alike,
-    select_slots,
-    slot_moment,
-)
+from notifier.matching import Candidate, WantedSlots, candidates, read_matched, select_alike, select_slots
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
 from notifier.notification_writer import MatchResult, next_nudge, write
-from notifier.open_slots import OpenSlots
+from notifier.open_slots import OpenedSlot, OpenSlots, slot_moment
 from notifier.recipients import Recipient, recipients
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own

@@ -2,18 +2,17 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple, TypeVarTuple
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
 from sqlalchemy.orm import Session, aliased
 
-from api.models.alert import Alert, AlertTarget, Limits, Moment
+from api.models.alert import Alert, AlertTarget, Limits
 from api.models.base import UuidArray, is_any_given
 from api.models.notification import Match, Notification, State, is_told
 from api.models.prepared import FEW
@@ -21,7 +20,7 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Grant
 from configs.prefecture import Procedure
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kind_base import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
 
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
@@ -29,18 +28,6 @@ _CLOCKS_DIFFER = timedelta(days=1)
 
 Asked = TypeVarTuple("Asked")
 _LIMITS = [getattr(AlertTarget, each.name) for each in fields(Limits)]
-
-
-class OpenedSlot(NamedTuple):
-    """What matching needs of an open slot: a row of thousands that are looked at together."""
-
-    id: int
-    moment: str
-    starts_at: datetime | None
-    opened_at: datetime
-
-
-AnySlot = SlotRow | OpenedSlot
 
 
 class Candidate(NamedTuple):
@@ -265,16 +252,6 @@ def _select_matched() -> sa.Select[*tuple[Any, ...]]:
 
 def _instant(name: str) -> sa.BindParameter[datetime]:
     return sa.bindparam(name, type_=sa.DateTime(timezone=True))
-
-
-def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
-    """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
-    if slot.starts_at is not None:
-        local = slot.starts_at.astimezone(zone)
-        return Moment(local.date(), local.time(), site)
-    if slot.moment == "open":
-        return Moment(site=site)
-    return Moment(date.fromisoformat(slot.moment[:10]), site=site)
 
 
 def select_slots(

@@ -18,7 +18,7 @@ from api.models.notification import Priority
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
 from notifier.message_kinds.edits import EDITABLE_FOR, GONE, name_edit
-from notifier.notification_writer import write_to_contacts
+from notifier.message_writer import write_to_contacts
 
 _MOST = 10_000  # slots of one round
 

@@ -14,6 +14,13 @@ from configs.languages import read_language
 from configs.message_groups import MessageGroup
 from notifier.provider_base import Choices
 
+# Kinds that others speak of
+SLOT_DETECTED = "slot_detected"
+SLOT_CALL = "slot_call"
+CALL_MISSED = "call_missed"
+AFTER = "after"  # in the params of a second call, and of the SMS after both: the id of the first
+CALL_AGAIN = "call-again:"  # how the dedupe key of a second call begins, before the id of the first
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimedRow:

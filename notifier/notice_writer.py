@@ -13,15 +13,11 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import is_any_of, new_id, write_array
-from api.models.notice import Notice
-from api.models.notification import Priority
 from api.models.slot import Detection, SlotRow
-from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
+from api.models.user import User
 from notifier.content.messages import (
     NoticeText,
     choose_language,
@@ -30,8 +26,8 @@ from notifier.content.messages import (
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.matching import WantedSlots
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip
-from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.message_kind_base import SLOT_DETECTED
+from notifier.message_kinds import kind_of
 
 # A part of the statement that writes matches and notifications: one round trip for all of it.
 INSERT_SLOT_NOTICES = """
@@ -110,59 +106,3 @@ def read_languages(session: Session, user_ids: Sequence[UUID]) -> dict[UUID, str
         return {}
     found = session.execute(_LANGUAGES.where(is_any_of(User.id, user_ids)))
     return {user_id: choose_language(SLOT_DETECTED, language) for user_id, language in found}
-
-
-def write_notice(
-    session: Session, user_id: UUID, kind: str, params: Mapping[str, Any], dedupe_key: str, *, language: str
-) -> None:
-    """Write the notice of a message that is not a slot alert, once for each `dedupe_key`.
-
-    One that cannot be rendered is logged, and stops no message; what is over by now makes none.
-    """
-    now = clock()
-    row = ClaimedRow(
-        id=new_id(), contact_id=None, channel=Channel.EMAIL, kind=kind, params=dict(params), created_at=now,
-        language=choose_notice_language(kind, language), priority=Priority.IMMEDIATE, attempts=0, unknown_attempts=0,
-        reason=None, held_for=None, seen_at=None, matched_at=None,
-    )  # fmt: skip
-    text = _render(session, user_id, row)
-    if text is None:
-        return
-    values = {
-        "id": row.id, "user_id": user_id, "kind": kind, "language": text.language, "title": text.title,
-        "body": text.body, "link": kind_of(kind).notice_link, "dedupe_key": dedupe_key, "created_at": now,
-    }  # fmt: skip
-    once = (
-        insert(Notice)
-        .values(values)
-        .on_conflict_do_nothing(
-            index_elements=[Notice.user_id, Notice.dedupe_key], index_where=Notice.dedupe_key.is_not(None)
-        )
-    )
-    session.execute(once)
-
-
-def _render(session: Session, user_id: UUID, row: ClaimedRow) -> NoticeText | None:
-    kind = kind_of(row.kind)
-    try:
-        context = kind.values(session, row, _build_contact(kind, user_id, row.created_at), row.created_at)
-        return None if isinstance(context, Skip) else render_notice(row.kind, row.language, context.values)
-    except (sa.exc.DBAPIError, JobTimeoutException):
-        raise
-    except Exception:
-        # The boundary: what a text lacks is the notice's alone.
-        log.exception("no notice", kind=row.kind)
-        return None
-
-
-def _build_contact(kind: MessageKind, user_id: UUID, now: datetime) -> Contact:
-    """Return a contact that a kind accepts, in no session: a notice has none, and the kinds ask for one.
-
-    It is confirmed only where it must be: for a confirmed address links are signed, and not every program has the key.
-    """
-    contact = Contact(
-        id=new_id(), user_id=user_id, channel=Channel.EMAIL, address="", enabled=True, state=ContactState.OK
-    )
-    if not kind.accepts_contact(contact):
-        contact.verified_at = now
-    return contact

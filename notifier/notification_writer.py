@@ -3,34 +3,30 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id, read_ids, write_array
-from api.models.database_clock import database_clock
-from api.models.notification import Notification, Priority
+from api.models.notification import Priority
 from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
-from api.models.user import Channel, Contact, User
 from configs.matching_queues import NUDGE_SECONDS
-from notifier.content.messages import FALLBACK, choose_language, speaks
+from notifier.content.messages import FALLBACK
 from notifier.content.slot_alert_content import ContentCache
-from notifier.content.text_files import languages_of
 from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.matching import WantedSlots
-from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.message_kind_base import SLOT_DETECTED
 from notifier.message_times import Hold, lock_times
-from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages, write_notice
+from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages
 from notifier.recipients import Recipient
 
 # A match per alert, and a notification per contact.
@@ -68,21 +64,6 @@ new_notifications AS (
 {INSERT_SLOT_NOTICES}
 SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
-_WRITE_TO_CONTACTS = sa.text("""
-INSERT INTO notifications (id, user_id, contact_id, channel, kind, language, params, priority, dedupe_key, created_at,
-  next_attempt_at)
-SELECT id, user_id, contact_id, :channel, :kind, language, CAST(params AS jsonb), :priority, dedupe_key,
-  CAST(:now AS timestamptz), CAST(:now AS timestamptz)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:contact_ids AS uuid[]), CAST(:languages AS text[]),
-    CAST(:params AS text[]), CAST(:dedupe_keys AS text[]))
-  AS n(id, user_id, contact_id, language, params, dedupe_key)
-ON CONFLICT (dedupe_key) DO NOTHING
-RETURNING id
-""").columns(sa.column("id", sa.Uuid()))
-# Programs write messages that must not read where they go: they have neither the keys nor the right.
-_LANGUAGE = load_only(User.language)
-_REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
-_OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 _OF_RECIPIENT = (
     "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased", "held_until",
     "held_for",
@@ -250,117 +231,3 @@ def _columns_of_recipient(
         "channel": to.channel, "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key,
         "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip
-
-
-def create_notifications(
-    session: Session,
-    user_id: UUID,
-    kind: str,
-    params: dict[str, Any],
-    dedupe_key: str,
-    *,
-    priority: str,
-    channels: Collection[str] | None = None,
-    language: str | None = None,
-) -> list[UUID]:
-    """Write a notification for each contact that the kind accepts and has texts for; return the ids of the new ones.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
-    """
-    accepts_contact = kind_of(kind).accepts_contact
-    wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language
-    spoken = choose_language(kind, wanted)
-    mine = sa.select(Contact).options(_REACHED).where(Contact.user_id == user_id)
-    contacts = session.scalars(mine.order_by(Contact.id))
-    if kind_of(kind).makes_notice:
-        write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
-    return _insert(
-        session,
-        [
-            _message(kind, contact.channel, spoken, params, Priority(priority))
-            | {"user_id": user_id, "contact_id": contact.id}
-            | {"dedupe_key": f"{dedupe_key}:{_name_way(contact)}"}
-            for contact in contacts
-            if (channels is None or contact.channel in channels)
-            and accepts_contact(contact)
-            and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
-        ],
-    )
-
-
-def _name_way(contact: Contact) -> str:
-    """Return the channel; of push the device too, as a person may have several."""
-    is_device = contact.channel is Channel.PUSH
-    return f"{contact.channel.value}:{contact.id}" if is_device else contact.channel.value
-
-
-def notify_address(
-    session: Session,
-    address: str,
-    kind: str,
-    params: dict[str, Any],
-    dedupe_key: str,
-    *,
-    language: str,
-    user_id: UUID | None = None,
-) -> list[UUID]:
-    """Write an e-mail to an address; return its id where the dedupe key is new.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
-    """
-    spoken = choose_language(kind, language)
-    if user_id and kind_of(kind).makes_notice:
-        write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
-    row = _message(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
-    to = {"address": address, "user_id": user_id, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}
-    return _insert(session, [row | to])
-
-
-def _message(
-    kind: str, channel: Channel, language: str, params: dict[str, Any], priority: Priority
-) -> dict[str, Any]:
-    return {
-        "id": new_id(), "channel": channel, "kind": kind, "language": language, "params": params, "priority": priority,
-    }  # fmt: skip
-
-
-def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
-    """Write rows that are due now and whose dedupe key is new; return their ids."""
-    if not rows:
-        return []
-    now = database_clock(session)
-    times = {"created_at": now, "next_attempt_at": now}
-    made = insert(Notification).values([row | times for row in rows])
-    made = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
-    new = set(session.scalars(made.returning(Notification.id)))
-    return [row["id"] for row in rows if row["id"] in new]
-
-
-def write_to_contacts(
-    session: Session, kind: str, channel: str, priority: str, messages: Sequence[Mapping[str, Any]]
-) -> list[UUID]:
-    """Write messages of one kind by one channel in one statement; return the ids of the new ones.
-
-    Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
-
-    Raises:
-        notifier.message_kinds.UnknownKind: no such kind; names those that exist.
-    """
-    kind_of(kind)
-    now = database_clock(session)
-    arrays: dict[str, Iterable[object]] = {
-        "ids": (new_id() for _ in messages),
-        "params": (json.dumps(each["params"]) for each in messages),
-        **{f"{name}s": [each[name] for each in messages] for name in _OF_CONTACT},
-        "languages": (choose_language(kind, each["language"]) for each in messages),
-    }
-    of_all = {
-        "kind": kind, "channel": channel, "priority": priority, "now": now,
-    }  # fmt: skip
-    return list(
-        session.scalars(
-            _WRITE_TO_CONTACTS, of_all | {name: write_array(each) for name, each in arrays.items()}
-        )
-    )

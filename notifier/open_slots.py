@@ -9,13 +9,27 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from api.models.alert import Limits, Moment
+from api.models.slot import SlotRow
 from api.models.slot_ids import read_ranges
 
 Bits = dict[Any, int]
+
+
+class OpenedSlot(NamedTuple):
+    """What matching needs of an open slot: a row of thousands that are looked at together."""
+
+    id: int
+    moment: str
+    starts_at: datetime | None
+    opened_at: datetime
+
+
+AnySlot = SlotRow | OpenedSlot
 
 
 @dataclass(slots=True)
@@ -89,6 +103,16 @@ class OpenSlots:
                 each for each, digit in zip(self.ids, digits, strict=False) if digit == "1"
             )
         return self._chosen[bits]
+
+
+def slot_moment(slot: AnySlot, zone: ZoneInfo, site: str | None) -> Moment:
+    """Return a slot as limits see it: the desk's local date and hour, as far as they are known."""
+    if slot.starts_at is not None:
+        local = slot.starts_at.astimezone(zone)
+        return Moment(local.date(), local.time(), site)
+    if slot.moment == "open":
+        return Moment(site=site)
+    return Moment(date.fromisoformat(slot.moment[:10]), site=site)
 
 
 def _holds(spans: Sequence[range], slot_id: int) -> bool:

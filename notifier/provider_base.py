@@ -17,6 +17,8 @@ from configs.settings import settings
 PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
 # The same where another provider of mail can take the message over
 PROVIDER_SWITCH_SECONDS = Constant("PROVIDER_SWITCH_SECONDS", 4.0)
+# How long a phone rings: less than most voicemails wait
+CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
 _LONGEST_REASON = 300  # characters
 _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
 

@@ -18,7 +18,6 @@ from api.models.user import Channel, Contact
 from configs.contact_addresses import fold_address
 from configs.retention import RECEIPTS_KEPT_FOR
 from configs.settings import SettingMissing, settings
-from notifier import CallRefused
 from notifier.receipts import Receipt, ReceiptReader
 from notifier.receipts.sendgrid import SendGridReceipts
 from notifier.receipts.twilio import TwilioCallReceipts, TwilioReceipts
@@ -78,12 +77,12 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) 
     """Store the receipts of a call.
 
     Raises:
-        notifier.CallRefused: the provider did not make it.
+        PermissionError: the provider did not make it.
         LookupError: no receipts are received from this provider.
     """
     _check_known(provider)
     if not is_genuine(provider, headers, body, query):
-        raise CallRefused(f"a call in the name of {provider} is not signed as agreed")
+        raise PermissionError(f"a call in the name of {provider} is not signed as agreed")
     _keep_receipts(provider, body, query)
 
 

@@ -17,7 +17,7 @@ from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.message_groups import MessageGroup
 from configs.plan import PlanName, plan, rank_plan
 from notifier.content.messages import choose_language
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kind_base import SLOT_DETECTED
 from notifier.message_times import Hold, MessageTimes, read_times, select_times
 
 

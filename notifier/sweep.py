@@ -30,7 +30,7 @@ from configs.startup import exit_on_config_error
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.calls import plan_calls
 from notifier.channels import per_second
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kind_base import SLOT_DETECTED
 from notifier.notification_writer import next_nudge
 from notifier.nudges import REARM_SECONDS, WaitingWork
 

@@ -15,8 +15,7 @@ from configs.formatting import truncate_line
 from configs.signed_links import AnswerAlert, write_token
 from notifier.content.message_links import link
 from notifier.content.messages import write_words
-from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED
+from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.provider_base import ChoiceButton, Choices
 
 _KIND = "slot_answered"

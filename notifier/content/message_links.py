@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from api.models.user import Channel
 from configs.contact_addresses import digest
-from configs.message_groups import STOPPABLE
+from configs.message_groups import STOPPABLE, MessageGroup
 from configs.settings import settings
 from configs.signed_links import StopGroup, write_token
 from notifier.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
 
 _TAG = "%stop_group%"
 
@@ -37,9 +36,10 @@ def link(page: str, token: str = "") -> str:
     return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}".rstrip("/")
 
 
-def add_stop_link(row: ClaimedRow, address: str, context: TemplateContext) -> TemplateContext:
+def add_stop_link(
+    row: ClaimedRow, group: MessageGroup | None, address: str, context: TemplateContext
+) -> TemplateContext:
     """Return the context with the link that stops the group of a mail; unchanged where its reader cannot stop one."""
-    group = kind_of(row.kind).group
     if row.channel is not Channel.EMAIL or group not in STOPPABLE or row.contact_id is None:
         return context
     token = write_token(StopGroup(row.contact_id, digest(address), group))

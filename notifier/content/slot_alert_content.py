@@ -21,8 +21,8 @@ from configs.signed_links import StopAlerts, write_token
 from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page
-from notifier.matching import AnySlot, OpenedSlot, slot_moment
 from notifier.message_kind_base import TemplateContext
+from notifier.open_slots import AnySlot, OpenedSlot, slot_moment
 from notifier.provider_base import Choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)

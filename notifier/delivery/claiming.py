@@ -30,8 +30,8 @@ from notifier.delivery.retry_policy import (
     most_copies,
     waits_of_copies,
 )
-from notifier.message_kind_base import CLAIMED_COLUMNS, ClaimedRow, Seen, Skip, TemplateContext
-from notifier.message_kinds import SLOT_DETECTED, kind_of, kinds, mergeable_kinds
+from notifier.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow, Seen, Skip, TemplateContext
+from notifier.message_kinds import kind_of, kinds, mergeable_kinds
 from notifier.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.sms_budget import REASON as OVER_BUDGET
 from notifier.sms_budget import is_over_budget
@@ -326,7 +326,7 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     if len(group) > 1 and kind.merge:
         context = kind.merge([each for _, _, each in group], row.language)
     address = context.address or contact.address
-    context = add_stop_link(row, address, context)
+    context = add_stop_link(row, kind.group, address, context)
     rows = tuple(each for each, _, _ in group)
     return ClaimedMessage(
         rows, made.token, made.until, address, context, is_after_report=contact.consented_after_report

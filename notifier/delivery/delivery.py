@@ -40,8 +40,8 @@ from notifier.delivery.retry_policy import (
     on_success,
 )
 from notifier.match_log import find_detection
-from notifier.message_kind_base import ClaimedRow
-from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow
+from notifier.message_kinds import kind_of
 from notifier.provider_base import (
     PROVIDER_TIMEOUT_SECONDS,
     Acceptance,

@@ -8,6 +8,7 @@ from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
 from configs.constants import Constant
 from notifier.provider_base import (
+    CALL_RING_SECONDS,
     PROVIDER_TIMEOUT_SECONDS,
     Acceptance,
     AddressBusy,
@@ -39,8 +40,6 @@ SMS_UNKNOWN_RETRY_SECONDS: Constant[tuple[float, ...]] = Constant(
 _GIVE_UP_SECONDS = Constant("GIVE_UP_SECONDS", 86400.0)
 # Time between two calls about the same slots
 CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 180.0)
-# How long a phone rings: less than most voicemails wait
-CALL_RING_SECONDS = Constant("CALL_RING_SECONDS", 25)
 # How many copies of an SMS are sent at most that its provider may have accepted
 _SMS_COPIES = 4
 _CALLS = 2  # about the same slots, at most

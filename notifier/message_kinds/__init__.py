@@ -4,12 +4,6 @@ from functools import cache
 
 from notifier.message_kind_base import MessageKind
 
-SLOT_DETECTED = "slot_detected"
-SLOT_CALL = "slot_call"
-CALL_MISSED = "call_missed"
-AFTER = "after"  # in the params of a second call, and of the SMS after both: the id of the first
-CALL_AGAIN = "call-again:"  # how the dedupe key of a second call begins, before the id of the first
-
 
 class UnknownKind(LookupError):
     """No kind of that name; the text names those that exist."""

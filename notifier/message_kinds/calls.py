@@ -12,6 +12,8 @@ from configs.message_groups import MessageGroup
 from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import (
+    AFTER,
+    CALL_AGAIN,
     ClaimedRow,
     MessageKind,
     Recipients,
@@ -19,7 +21,6 @@ from notifier.message_kind_base import (
     TemplateContext,
     find_no_loss,
 )
-from notifier.message_kinds import AFTER, CALL_AGAIN
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")

@@ -22,8 +22,8 @@ from configs.constants import Constant
 from configs.contact_addresses import is_sms_service
 from configs.settings import settings
 from notifier.content.sms_text import fit_text, segments
-from notifier.delivery.retry_policy import CALL_RING_SECONDS
 from notifier.provider_base import (
+    CALL_RING_SECONDS,
     Acceptance,
     DeliveryError,
     Misconfigured,

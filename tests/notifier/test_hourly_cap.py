@@ -19,7 +19,7 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.clock import clock
-from notifier import notification_writer, nudges
+from notifier import message_writer, nudges
 from notifier.delivery import hourly_cap
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
@@ -306,7 +306,7 @@ def test_other_messages_neither_wait_nor_count(whole: "Running", settings_env: C
     alert(who)
     for number in range(3):
         with session() as opened:
-            made = notification_writer.create_notifications(
+            made = message_writer.create_notifications(
                 opened, who.id, "account_exists", {}, f"exists:{number}", priority="immediate"
             )
         nudges.nudge(made)

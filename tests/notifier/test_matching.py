@@ -15,8 +15,8 @@ from api.models.slot import Detection, SlotRow
 from configs.clock import clock
 from configs.plan import PlanName
 from configs.prefecture import Procedure
-from notifier.matching import Candidate, MatchedBits, WantedSlots, candidates, select_slots, slot_moment
-from notifier.open_slots import OpenSlots
+from notifier.matching import Candidate, MatchedBits, WantedSlots, candidates, select_slots
+from notifier.open_slots import OpenSlots, slot_moment
 from tests.notifier.world import (
     DESK,
     MORNING,

@@ -12,10 +12,10 @@ from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import User
 from configs.clock import clock
-from notifier import jobs, match_service, notice_writer, nudges
+from notifier import jobs, match_service, message_writer, notice_writer, nudges
 from notifier.content.messages import render_notice
 from notifier.match_service import match_detection
-from notifier.notification_writer import create_notifications
+from notifier.message_writer import create_notifications
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -190,7 +190,8 @@ def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.M
     def fail(*_: Any) -> None:
         raise LookupError("a text")
 
-    monkeypatch.setattr(notice_writer, "render_notice", fail)
+    for writer in (notice_writer, message_writer):
+        monkeypatch.setattr(writer, "render_notice", fail)
     camille = person()
     alert(camille)
     matched(detection())

@@ -14,8 +14,8 @@ from api.models.user import Contact
 from configs.clock import clock
 from notifier import match_service
 from notifier.delivery import delivery
-from notifier.message_kind_base import ClaimedRow, Skip
-from notifier.message_kinds import SLOT_DETECTED, kind_of
+from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
+from notifier.message_kinds import kind_of
 from tests.notifier.world import (
     DESK,
     MORNING,

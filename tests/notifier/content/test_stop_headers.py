@@ -121,7 +121,7 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
     assert set(stoppable.values()) == {MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY}
     for kind, group in stoppable.items():
         row = ClaimedRow.of(written(who, kind))
-        context = add_stop_link(row, "camille@example.org", TemplateContext())
+        context = add_stop_link(row, group, "camille@example.org", TemplateContext())
         wish = stopped_by(write_stop_headers(context))
         assert wish == StopGroup(who.contacts[Channel.EMAIL], digest("camille@example.org"), group)
 
@@ -138,7 +138,7 @@ def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -
 def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
     context = TemplateContext()
     row = ClaimedRow.of(written(person(), kind))
-    assert add_stop_link(row, "camille@example.org", context) is context
+    assert add_stop_link(row, kinds()[kind].group, "camille@example.org", context) is context
     assert write_stop_headers(context) == {}
 
 
