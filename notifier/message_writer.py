@@ -1,7 +1,6 @@
 """The writer of messages that are no slot alerts, each with its notice; due at once."""
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, load_only
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
-from api.models.base import new_id, write_array
+from api.models.base import new_id
 from api.models.database_clock import database_clock
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority
@@ -30,21 +29,9 @@ from notifier.content.text_files import languages_of
 from notifier.message_kind_base import ClaimedRow, MessageKind, Skip
 from notifier.message_kinds import kind_of
 
-_WRITE_TO_CONTACTS = sa.text("""
-INSERT INTO notifications (id, user_id, contact_id, channel, kind, language, params, priority, dedupe_key, created_at,
-  next_attempt_at)
-SELECT id, user_id, contact_id, :channel, :kind, language, CAST(params AS jsonb), :priority, dedupe_key,
-  CAST(:now AS timestamptz), CAST(:now AS timestamptz)
-FROM unnest(CAST(:ids AS uuid[]), CAST(:user_ids AS uuid[]), CAST(:contact_ids AS uuid[]), CAST(:languages AS text[]),
-    CAST(:params AS text[]), CAST(:dedupe_keys AS text[]))
-  AS n(id, user_id, contact_id, language, params, dedupe_key)
-ON CONFLICT (dedupe_key) DO NOTHING
-RETURNING id
-""").columns(sa.column("id", sa.Uuid()))
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
 _REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
-_OF_CONTACT = ("user_id", "contact_id", "language", "dedupe_key")
 
 log = structlog.get_logger(__name__)
 
@@ -123,22 +110,21 @@ def _message(
     }  # fmt: skip
 
 
-def _insert(session: Session, rows: list[dict[str, Any]]) -> list[UUID]:
-    """Write rows that are due now and whose dedupe key is new; return their ids."""
+def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    """Write rows that are due now and whose dedupe key is new; return their ids. Each names the same columns."""
     if not rows:
         return []
     now = database_clock(session)
+    made = insert(Notification).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     times = {"created_at": now, "next_attempt_at": now}
-    made = insert(Notification).values([row | times for row in rows])
-    made = made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
-    new = set(session.scalars(made.returning(Notification.id)))
+    new = set(session.scalars(made.returning(Notification.id), [{**row, **times} for row in rows]))
     return [row["id"] for row in rows if row["id"] in new]
 
 
 def write_to_contacts(
     session: Session, kind: str, channel: str, priority: str, messages: Sequence[Mapping[str, Any]]
 ) -> list[UUID]:
-    """Write messages of one kind by one channel in one statement; return the ids of the new ones.
+    """Write messages of one kind by one channel; return the ids of the new ones.
 
     Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
 
@@ -146,21 +132,18 @@ def write_to_contacts(
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
     """
     kind_of(kind)
-    now = database_clock(session)
-    arrays: dict[str, Iterable[object]] = {
-        "ids": (new_id() for _ in messages),
-        "params": (json.dumps(each["params"]) for each in messages),
-        **{f"{name}s": [each[name] for each in messages] for name in _OF_CONTACT},
-        "languages": (choose_language(kind, each["language"]) for each in messages),
-    }
-    of_all = {
-        "kind": kind, "channel": channel, "priority": priority, "now": now,
-    }  # fmt: skip
-    return list(
-        session.scalars(
-            _WRITE_TO_CONTACTS, of_all | {name: write_array(each) for name, each in arrays.items()}
+    rows = [
+        _message(
+            kind,
+            Channel(channel),
+            choose_language(kind, each["language"]),
+            each["params"],
+            Priority(priority),
         )
-    )
+        | {name: each[name] for name in ("user_id", "contact_id", "dedupe_key")}
+        for each in messages
+    ]
+    return _insert(session, rows)
 
 
 def write_notice(
