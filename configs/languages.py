@@ -13,7 +13,7 @@ MESSAGE_LANGUAGES = {
     "ru": "Русский",
     "zh": "中文",
     "hi": "हिन्दी",
-}  # of messages, by the code that accounts and alerts have; docs/notifications.md#languages
+}  # of messages, by the code that accounts and alerts have; docs/messages.md#languages
 Language = Literal["fr", "en", "ar", "es", "pt", "de", "ru", "zh", "hi"]
 FRENCH_AND_ENGLISH = ("fr", "en")
 RIGHT_TO_LEFT = frozenset({"ar"})
