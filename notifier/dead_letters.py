@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -77,8 +77,9 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     return [row.id for row in alive]
 
 
-def replay_by_id(session: Session, ids: Sequence[UUID], *, unsure: bool) -> list[UUID]:
+def replay_by_id(session: Session, notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
     """Replay those of these notifications that are dead letters. Rows that another replay holds are left to it."""
+    ids = list(notification_ids)
     dead = sa.select(Notification).where(Notification.state == State.FAILED, is_any_of(Notification.id, ids))
     rows = session.scalars(dead.with_for_update(skip_locked=True)).all()
     return replay(session, rows, database_clock(session), unsure=unsure)

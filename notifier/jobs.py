@@ -1,7 +1,7 @@
 """Jobs of the workers. Each takes ids, reads the rows again, and may run twice or never: the tables decide."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from uuid import UUID
 
 import structlog
@@ -124,3 +124,12 @@ def apply_receipts() -> None:
 def deliver(*notification_ids: str) -> None:
     """Send notifications that are due and that no other worker holds."""
     delivery.deliver([UUID(each) for each in notification_ids])
+
+
+def deliver_here(notification_ids: Iterable[UUID]) -> None:
+    """Deliver notifications in this process, after the commit that wrote them: for what must leave before the rest.
+
+    Returns once a provider took them or failed. Never raises because a server is away: the sweep finds the rows.
+    """
+    if ids := [str(each) for each in notification_ids]:
+        deliver(*ids)

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from configs.job_queues import KEPT_SECONDS, push
+from configs.job_queues import KEPT_SECONDS, connect, push
 from configs.matching_queues import CRITICAL
 
 _JOB = "notifier.jobs.match"
@@ -18,8 +18,16 @@ SECONDS = 60  # that matching may take
 log = structlog.get_logger(__name__)
 
 
+def get_ready() -> None:
+    """Connect, so that the first slot of a process is told like the others. Never raises because Redis is away."""
+    connect()
+
+
 def match(detection_id: UUID, times: int = 0) -> None:
-    """Have a detection matched; `times` is how often it was nudged before."""
+    """Have a detection matched, after its commit; `times` is how often it was nudged before.
+
+    Never raises because Redis is away: one warning, and the sweep finds the row.
+    """
     job_id = f"match-{detection_id}-{times}"
     try:
         push(CRITICAL, _JOB, (str(detection_id),), job_id, seconds=SECONDS, kept=KEPT_SECONDS)

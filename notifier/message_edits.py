@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import write_array
-from api.models.notification import Priority
+from api.models.database_clock import database_clock
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
 from notifier.message_kinds.edits import EDITABLE_FOR, GONE, name_edit
@@ -114,8 +114,9 @@ WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS
 """)  # noqa: S608 -- put together from constants
 
 
-def mark_gone_slots(session: Session, now: datetime) -> list[UUID]:
+def mark_gone_slots(session: Session) -> list[UUID]:
     """Mark notices and write the edits of messages, all of whose slots are gone; return the notifications to nudge."""
+    now = database_clock(session)
     earliest = now - EDITABLE_FOR
     closing = {"now": now, "returns": RETURN_SECONDS(), "earliest": earliest, "most": _MOST}
     closed = session.execute(_CLOSE, closing).all()
@@ -161,4 +162,4 @@ def _write_edits(session: Session, messages: Iterable[list[Any]], now: datetime)
         }
         for rows in messages
     ]
-    return write_to_contacts(session, GONE, Channel.TELEGRAM, Priority.BULK, edits) if edits else []
+    return write_to_contacts(session, GONE, Channel.TELEGRAM, edits) if edits else []

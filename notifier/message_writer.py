@@ -18,6 +18,7 @@ from api.models.notice import Notice
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, ContactState, User
 from configs.clock import clock
+from configs.languages import FRENCH
 from notifier.content.messages import (
     NoticeText,
     choose_language,
@@ -43,11 +44,14 @@ def create_notifications(
     params: dict[str, Any],
     dedupe_key: str,
     *,
-    priority: str,
+    priority: str = "immediate",
     channels: Collection[str] | None = None,
     language: str | None = None,
 ) -> list[UUID]:
     """Write a notification for each contact that the kind accepts and has texts for; return the ids of the new ones.
+
+    `nudge` them after the commit. `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was used
+    before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's.
 
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
@@ -86,10 +90,13 @@ def notify_address(
     params: dict[str, Any],
     dedupe_key: str,
     *,
-    language: str,
+    language: str = FRENCH,
     user_id: UUID | None = None,
 ) -> list[UUID]:
-    """Write an e-mail to an address; return its id where the dedupe key is new.
+    """Write an e-mail to an address that needs no account; return its id where the dedupe key is new.
+
+    It is also shown in the account of `user_id`, whose deletion a mail that waits outlives. Nothing is checked about
+    the address: the caller limits how often strangers may name one.
 
     Raises:
         notifier.message_kinds.UnknownKind: no such kind; names those that exist.
@@ -122,9 +129,9 @@ def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
 
 
 def write_to_contacts(
-    session: Session, kind: str, channel: str, priority: str, messages: Sequence[Mapping[str, Any]]
+    session: Session, kind: str, channel: str, messages: Sequence[Mapping[str, Any]]
 ) -> list[UUID]:
-    """Write messages of one kind by one channel; return the ids of the new ones.
+    """Write messages in bulk to contacts that the caller chose; return the ids of the new ones, to nudge.
 
     Each has `user_id`, `contact_id`, `language`, `params` and `dedupe_key`.
 
@@ -138,7 +145,7 @@ def write_to_contacts(
             Channel(channel),
             choose_language(kind, each["language"]),
             each["params"],
-            Priority(priority),
+            Priority.BULK,
         )
         | {name: each[name] for name in ("user_id", "contact_id", "dedupe_key")}
         for each in messages

@@ -77,7 +77,10 @@ def match_parts(detection_id: UUID, numbers: Iterable[int], times: int = 0) -> N
 
 
 def catch_up(alert_id: UUID) -> None:
-    """Enqueue the matching of an alert with what is open; each change of an alert enqueues it again."""
+    """Have what is open matched for an alert that was created, enabled or widened, after its commit.
+
+    Each change of an alert enqueues it again. Never raises because Redis is away: the sweep re-arms open desks.
+    """
     with _forgiving("catch_up"):
         _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{alert_id}-{uuid4()}")
 
@@ -118,10 +121,13 @@ def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -
     push(name, function, arguments, job_id, seconds=MATCH_SECONDS, kept=KEPT_SECONDS)
 
 
-def nudge(notification_ids: Sequence[UUID]) -> None:
-    """Have notifications delivered, each by its own channel."""
-    if notification_ids:
-        send_matched(notification_ids)
+def nudge(notification_ids: Iterable[UUID]) -> None:
+    """Have notifications delivered, each by its own channel, after the commit that wrote them.
+
+    Never raises because Redis is away: one warning, and the sweep finds the rows.
+    """
+    if ids := list(notification_ids):
+        send_matched(ids)
 
 
 def send_matched(notification_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:

@@ -46,8 +46,10 @@ RETURNING id
 log = structlog.get_logger(__name__)
 
 
-def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
-    """Return whether the provider made a call. Reads no table.
+def is_genuine(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> bool:
+    """Return whether the provider made a call to one of our webhooks. Reads no table.
+
+    `query` is what stood behind the `?` of the call's address.
 
     Raises:
         LookupError: no calls are received from this provider.
@@ -73,8 +75,8 @@ def _is_from_telegram(headers: Mapping[str, str]) -> bool:
     return any(hmac.compare_digest(given.encode(), each.encode()) for each in known)
 
 
-def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str) -> None:
-    """Store the receipts of a call.
+def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
+    """Store the receipts of a call. One that is repeated changes nothing more.
 
     Raises:
         PermissionError: the provider did not make it.

@@ -1,6 +1,5 @@
 """Webhooks: calls of providers of messages, which the notifier handles."""
 
-from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -22,7 +21,7 @@ def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:
 
 
 @blueprint.post("/telegram/webhook", responses={200: Received, **declare_errors(403, 413)})
-@webhook(partial(notifier.is_genuine, "telegram"))
+@webhook(lambda headers, body: notifier.is_genuine("telegram", dict(headers), body))
 def receive_telegram_update() -> dict[str, Any]:
     """Take one update of the bot. Telegram sends an update again until it gets a success.
 
@@ -33,7 +32,7 @@ def receive_telegram_update() -> dict[str, Any]:
 
 
 @blueprint.post("/hooks/sendgrid", responses={200: Received, **declare_errors(403, 413)})
-@webhook(partial(notifier.is_genuine, "sendgrid"))
+@webhook(lambda headers, body: notifier.is_genuine("sendgrid", dict(headers), body))
 def receive_sendgrid_events() -> dict[str, Any]:
     """Take receipts of mails. SendGrid sends them again for a day until it gets a success."""
     notifier.receive("sendgrid", dict(request.headers), request.get_data())

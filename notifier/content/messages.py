@@ -9,7 +9,7 @@ import html
 import re
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from jinja2 import UndefinedError
 from jinja2.environment import TemplateModule
@@ -124,6 +124,14 @@ def write_words(kind: str, language: str, name: str, *arguments: object) -> str:
     """
     macro = getattr(_read_plain_words(kind, choose_language(kind, language)), name)
     return " ".join(_BREAKS.split(str(macro(*arguments)).strip()))
+
+
+def write_bot_line(macro: Literal["toast", "event"], word: str, language: str) -> str:
+    """Return a line that the bot says at once, as plain text of at most 200 characters.
+
+    `macro` and `word` name it among the words of `bot_reply`.
+    """
+    return write_words("bot_reply", language, macro, word)
 
 
 @cache

@@ -44,6 +44,18 @@ def kind_of(name: str) -> MessageKind:
     return kinds()[name]
 
 
+def is_secret(name: str) -> bool:
+    """Whether no row of a kind keeps its text. An unknown kind has none to keep."""
+    return name in kinds() and kinds()[name].secret
+
+
+def list_operator_kinds() -> list[str]:
+    """Return the kinds of messages to operators, which a former operator does not read any more."""
+    from notifier.message_kinds import operators  # noqa: PLC0415 -- at the first call
+
+    return list(operators.KINDS)
+
+
 @cache
 def mergeable_kinds() -> tuple[str, ...]:
     """Return the names of the kinds whose notifications may leave as one message."""
