@@ -28,8 +28,7 @@ ORDER BY u.id, k.id FOR NO KEY UPDATE OF k
 
 def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:
     """Lock contacts whose states may change, users before their contacts: before the first of several changes."""
-    if contact_ids:
-        opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
+    opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
 
 
 def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str | None = None) -> None:

@@ -254,11 +254,11 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
     with session() as opened:
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
-        kept = [each for each in sent.messages if each.first.id in ours]
-        states = {each.contact_state for each in decisions if each.contact_state}
-        lock_contacts(opened, {each.first.contact_id for each in kept if states and each.first.contact_id})
-        for state in states:
-            _mark(opened, kept, state)
+        if states := {each.contact_state for each in decisions if each.contact_state}:
+            kept = [each for each in sent.messages if each.first.id in ours]
+            lock_contacts(opened, {each.first.contact_id for each in kept if each.first.contact_id})
+            for state in states:
+                _mark(opened, kept, state)
     return ours
 
 
