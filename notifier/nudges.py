@@ -137,7 +137,11 @@ def send_matched(notification_ids: Sequence[UUID], *, in_crowd: bool = False) ->
     """
     with _forgiving("deliver"):
         works = waiting(notification_ids) if notification_ids else []
-        deliver(each._replace(in_crowd=in_crowd) for each in works if each.priority is not Priority.BULK)
+        deliver(
+            each._replace(in_crowd=in_crowd or each.priority not in URGENT)
+            for each in works
+            if each.priority is not Priority.BULK
+        )
     show_notices()  # after the messages, which it does not delay
 
 
@@ -172,7 +176,7 @@ def deliver(several: Iterable[WaitingWork]) -> None:
     """
     by_queue: dict[tuple[Channel, bool], list[UUID]] = defaultdict(list)
     for each in several:
-        by_queue[each.channel, each.priority in URGENT and not each.in_crowd].append(each.id)
+        by_queue[each.channel, each.priority is not Priority.BULK and not each.in_crowd].append(each.id)
     with _forgiving("deliver"):
         for (channel, is_single), ids in by_queue.items():
             name, most = queue_of(channel, single=is_single and len(ids) <= FEW), most_in_job(channel)

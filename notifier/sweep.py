@@ -43,8 +43,24 @@ _FAST = 50  # messages a second by a channel whose provider names no limit
 _MOST_NUDGED = 100_000  # rows that are remembered
 Nudged = dict[UUID, tuple[int, datetime]]  # how often a row was nudged that no worker claimed, and when
 _RANK = sa.case({each: rank for rank, each in enumerate(Priority)}, value=Notification.priority)
+# What may be a crowd: the alerts of a detection, urgent messages of a kind, all others of a priority.
+_GROUP = sa.case(
+    (
+        Notification.priority.in_(nudges.URGENT),
+        sa.func.coalesce(Notification.params["detection_id"].astext, Notification.kind),
+    ),
+    else_=sa.cast(Notification.priority, sa.String),
+)
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass
+class Memory:
+    """What the rounds of a process know of earlier ones; a crowd is one until nothing of it is due."""
+
+    nudged: Nudged = field(default_factory=dict)
+    crowds: set[tuple[Channel, str]] = field(default_factory=set)
 
 
 def unmatched(now: datetime) -> list[tuple[UUID, int]]:
@@ -73,27 +89,32 @@ def _count(row: Detection, now: datetime) -> int:
     return row.nudges
 
 
-def undelivered(now: datetime, nudged: Nudged | None = None) -> list[WaitingWork]:
+def undelivered(now: datetime, memory: Memory | None = None) -> list[WaitingWork]:
     """Return the notifications that are due, or whose lease ran out, and that no job names any more.
 
-    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `nudged` is what
-    earlier rounds returned: what no worker could claim since is returned again after ever longer waits.
+    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `memory` is of
+    earlier rounds: what they returned and no worker could claim since is returned again after ever longer waits.
     """
-    seen: Nudged = {} if nudged is None else nudged
+    memory = memory or Memory()
     with session() as opened:
-        due = sa.select(Notification.channel).where(*_are_due(now)).distinct()
-        works = [
-            work for channel in opened.scalars(due).all() for work in _find_lost(opened, channel, now, seen)
-        ]
+        due = sa.select(Notification.channel, _GROUP, sa.func.count()).where(*_are_due(now))
+        sizes = opened.execute(due.group_by(Notification.channel, _GROUP)).all()
+        memory.crowds = {
+            (channel, group)
+            for channel, group, size in sizes
+            if size > nudges.FEW or group == Priority.BULK or (channel, group) in memory.crowds
+        }
+        channels = dict.fromkeys(channel for channel, _, _ in sizes)
+        works = [work for channel in channels for work in _find_lost(opened, channel, now, memory)]
     rank = {each: number for number, each in enumerate(Priority)}
     return sorted(works, key=lambda work: rank[work.priority])
 
 
-def _find_lost(opened: Session, channel: Channel, now: datetime, nudged: Nudged) -> list[WaitingWork]:
+def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory) -> list[WaitingWork]:
     """Return what a channel has lost.
 
-    A job that waits may name all that became due since a little before it was queued. So what was tried before goes by
-    the age of the queue that it goes to, and what was never tried by that of both. What nobody waits for enters a queue
+    A job that waits may name all that became due since a little before it was queued. So what few wait for goes by the
+    age of the queue of single messages, and a crowd by that of both. Of a crowd that nobody waits for enters a queue
     that is empty, and no more of it than leaves in some seconds.
     """
     try:
@@ -103,37 +124,29 @@ def _find_lost(opened: Session, channel: Channel, now: datetime, nudged: Nudged)
         return []
     row, wait = Notification, timedelta(seconds=NUDGE_SECONDS())
     is_urgent = row.priority.in_(nudges.URGENT)
+    is_crowd = _GROUP.in_([group for each, group in memory.crowds if each == channel])
 
-    def find(*where: sa.ColumnElement[bool], most: int) -> list[Notification]:
+    def find(*where: sa.ColumnElement[bool], most: int = _AT_ONCE) -> list[Notification]:
         query = sa.select(row).where(row.channel == channel, *_are_due(now), *where)
         query = query.order_by(_RANK, row.next_attempt_at)
-        return list(opened.scalars(query.limit(most).with_for_update(skip_locked=True)))
+        found = opened.scalars(query.limit(most).with_for_update(skip_locked=True))
+        return [each for each in found if not _is_held_off(each, now, memory.nudged)]
 
     def before(*ages: float | None) -> datetime:
         waits = [timedelta(seconds=age) for age in ages if age is not None]
         return now - max(waits) - wait if waits else now
 
-    tried = (
-        row.channel == channel,
-        *_are_due(now),
-        is_urgent,
-        ~is_fresh(),
-        row.next_attempt_at <= before(single),
-    )
-    some = (
-        sa.select(row.id).where(*tried).limit(nudges.FEW + 1).subquery()
-    )  # locks none: a worker may claim them now
-    are_many = opened.scalars(sa.select(sa.func.count()).select_from(some)).one() > nudges.FEW
-    until = before(rest) if are_many else before(single)
-    again = find(is_urgent, ~is_fresh(), row.next_attempt_at <= until, most=_AT_ONCE)
-    fresh = find(is_urgent, is_fresh(), row.next_attempt_at + wait <= before(single, rest), most=_AT_ONCE)
-    others = (
-        find(~is_urgent, most=_SECONDS_OF_OTHERS * (per_second(channel) or _FAST)) if rest is None else []
-    )
+    def is_lost(until: datetime) -> sa.ColumnElement[bool]:
+        return row.next_attempt_at <= sa.case((is_fresh(), until - wait), else_=until)
+
+    few, until = find(~is_crowd, is_lost(before(single))), before(single, rest)
+    many = [each for each in few[nudges.FEW :] if each.next_attempt_at <= until]
+    many += find(is_crowd, is_urgent, is_lost(until))
+    if rest is None:
+        many += find(is_crowd, ~is_urgent, most=_SECONDS_OF_OTHERS * (per_second(channel) or _FAST))
     return [
-        *_take(again, now, nudged, in_crowd=are_many),
-        *_take(fresh, now, nudged, in_crowd=len(fresh) > nudges.FEW),
-        *_take(others, now, nudged, in_crowd=False),
+        *_take(few[: nudges.FEW], now, memory.nudged, in_crowd=False),
+        *_take(many, now, memory.nudged, in_crowd=True),
     ]
 
 
@@ -146,7 +159,7 @@ def _is_held_off(row: Notification, now: datetime, nudged: Nudged) -> bool:
     if row.id not in nudged:
         return False
     times, at = nudged[row.id]
-    return at == row.next_attempt_at and now < at + timedelta(seconds=NUDGE_SECONDS() * 2 ** min(times, 30))
+    return at == row.next_attempt_at and now < next_nudge(at, times)
 
 
 def _take(
@@ -158,8 +171,6 @@ def _take(
     """
     first: dict[Hashable, WaitingWork] = {}
     for row in rows:
-        if _is_held_off(row, now, nudged):
-            continue
         times, at = nudged.get(row.id, (0, row.next_attempt_at))
         nudged[row.id] = (times + 1 if at == row.next_attempt_at else 1, now)
         row.next_attempt_at = now
@@ -179,15 +190,15 @@ class Sweep:
     """One process's rounds; desks with open slots are re-armed in some of them only."""
 
     rearm_at: datetime | None = None
-    nudged: Nudged = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
     database: OutageLog = field(default_factory=OutageLog)
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
         now = database_clock()
-        if len(self.nudged) > _MOST_NUDGED:
-            self.nudged.clear()
-        detections, notifications = unmatched(now), undelivered(now, self.nudged)
+        if len(self.memory.nudged) > _MOST_NUDGED:
+            self.memory.nudged.clear()
+        detections, notifications = unmatched(now), undelivered(now, self.memory)
         for detection_id, times in detections:
             match_nudge.match(detection_id, times)
         nudges.deliver(notifications)

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,17 +11,19 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from api.models.notification import Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock
 from configs.job_queues import queue
 from notifier import nudges
 from notifier.delivery import delivery
+from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.nudges import REARM_SECONDS, WaitingWork
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
+    OTHER_DESK,
     alert,
     change,
     detection,
@@ -109,12 +112,88 @@ def test_many_that_were_tried_before_go_by_the_other_queue_and_its_age(
     assert {key for _, several in queued("email-rest") for key in several} == set(map(str, keys))
 
 
+@pytest.fixture
+def beside_a_crowd(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis
+) -> UUID:
+    """Let a crowd of three wait in its queue, and a second later an alert of another desk that nobody nudged."""
+    monkeypatch.setattr(nudges, "FEW", 2)
+    for number in range(3):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    crowd = matched(detection())
+    nudges.deliver([WaitingWork(each, Channel.EMAIL, Priority.CRITICAL, in_crowd=True) for each in crowd])
+    frozen.shift(1)
+    alert(person(addresses={Channel.EMAIL: "single@example.org"}), {"desk_id": OTHER_DESK})
+    (made,) = matched(detection(desk_id=OTHER_DESK))
+    return made
+
+
+_LATER = timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("values", "second"),
+    [
+        ({}, 2),
+        ({"attempts": 1, "reason": "answered 502"}, 5),
+        ({"priority": Priority.SCHEDULED, "held_for": HeldFor.QUIET_HOURS}, 5),
+    ],
+    ids=["its nudge was lost", "retried", "quiet hours end"],
+)
+def test_what_few_wait_for_is_nudged_in_time_beside_a_crowd_that_drains(
+    values: dict[str, Any],
+    second: int,
+    beside_a_crowd: UUID,
+    queued: Queued,
+    frozen: time_machine.Traveller,
+) -> None:
+    if values:
+        change(Notification, beside_a_crowd, next_attempt_at=clock() + _LATER, **values)
+    assert nudges_within(frozen, 20, Sweep()) == [second]
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
+
+
+def test_what_few_wait_for_goes_past_a_crowd_that_met_the_same_outage(
+    beside_a_crowd: UUID, queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    change_all(attempts=1, reason="answered 502", next_attempt_at=clock() + _LATER)
+    redis_server.flushdb()
+    assert nudges_within(frozen, 20, Sweep()) == [5]
+    assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
+    assert sum(len(several) for _, several in queued("email-rest")) == 3
+
+
+def test_the_last_of_a_crowd_are_nudged_as_the_first(
+    beside_a_crowd: UUID, queued: Queued, frozen: time_machine.Traveller
+) -> None:
+    change(Notification, beside_a_crowd, state=State.DELIVERED, accepted_at=clock())
+    sweep = Sweep()
+    sweep.turn()
+    first, *_ = notifications(State.PENDING)
+    change(Notification, first.id, state=State.DELIVERED, accepted_at=clock())
+    assert nudges_within(frozen, 20, sweep) == []
+
+
+def test_of_single_messages_no_more_than_few_enter_their_queue_at_once(
+    queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nudges, "FEW", 2)
+    for number, desk in enumerate((DESK, OTHER_DESK)):
+        for other in range(2):
+            alert(person(addresses={Channel.EMAIL: f"p{number}{other}@example.org"}), {"desk_id": desk})
+        matched(detection(desk_id=desk))
+    assert nudges_within(frozen, 3, Sweep()) == [2]
+    found = [sum(len(several) for _, several in queued(f"email-{each}")) for each in ("single", "rest")]
+    assert found == [2, 2]
+
+
 @pytest.mark.parametrize("priority", [Priority.BULK, Priority.SCHEDULED])
 def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
     priority: Priority, queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("notifier.sweep._SECONDS_OF_OTHERS", 1)
     monkeypatch.setattr("notifier.sweep._FAST", 2)
+    monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(3):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
     keys = matched(detection())
@@ -153,6 +232,19 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely(
     delivery.claim([key])
     frozen.shift(31)
     assert sweep.turn() == 1
+
+
+def test_a_row_that_no_worker_could_claim_for_hours_is_nudged_within_minutes(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
+) -> None:
+    waiting()
+    sweep, found = Sweep(), []
+    for minute in range(40):
+        if sweep.turn():
+            found.append(minute * 60)
+        redis_server.flushdb()
+        frozen.shift(60)
+    assert max(later - earlier for earlier, later in pairwise(found)) == NUDGE_MAX_SECONDS()
 
 
 def test_a_damaged_job_stops_nudges_of_its_channel_alone(
@@ -201,7 +293,7 @@ def test_a_lease_that_ran_out_is_nudged_and_not_before(
 def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.sweep._AT_ONCE", 2)
+    monkeypatch.setattr("notifier.sweep._AT_ONCE", 3)
     for number in range(4):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
     keys = matched(detection())
