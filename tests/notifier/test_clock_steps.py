@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -11,25 +13,29 @@ import time_machine
 
 import notifier
 from api.models.base import session
-from api.models.database_clock import database_clock
+from api.models.database_clock import database_clock, replace_database_clock
 from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from api.models.user import Channel
 from configs.clock import clock, override_clock
+from configs.job_queues import queue
 from configs.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.delivery import delivery, hourly_cap
-from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS, RETRY_MAX_SECONDS
 from notifier.jobs import apply_receipts, deliver
+from notifier.match_service import Matched, match_detection
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (
     alert,
     all_of,
     confirm,
+    deliver_queued,
     detection,
     get,
+    in_one_transaction,
     match,
     matched,
     notifications,
@@ -52,6 +58,38 @@ def stepped(step: timedelta) -> Iterator[None]:
     with override_clock(lambda: datetime.now(UTC) + step):
         assert clock() - database_clock() == step
         yield
+
+
+@contextmanager
+def database_ahead() -> Iterator[None]:
+    """Let the database's clock be ten minutes ahead."""
+    replace_database_clock(lambda: clock() + STEPS[0])
+    try:
+        yield
+    finally:
+        replace_database_clock(partial(datetime.now, UTC))
+
+
+def written(seen: UUID) -> list[UUID]:
+    """Match a detection by the database's clock; return the notifications."""
+    found: Matched = in_one_transaction(match_detection, seen, database_clock())
+    return found.written
+
+
+def seconds_until_told(
+    whole: "Running", frozen: time_machine.Traveller, watch: Sweep, seen: list[Any]
+) -> int:
+    """Sweep and work each second, while pages show the slots; return when the mail left."""
+    for second in range(120):
+        confirm(seen)
+        watch.turn()
+        for job in queue("critical").get_jobs():
+            match(*job.args)
+        deliver_queued()
+        if whole.messages("email"):
+            return second
+        frozen.shift(1)
+    raise AssertionError
 
 
 def sweep() -> None:
@@ -168,3 +206,85 @@ def test_one_sweep_after_the_other_repairs_nothing_and_loses_nothing(
         match(str(seen))
     assert watch.turn() == 0
     assert len(whole.messages("email")) == 1
+
+
+def test_a_lost_nudge_is_made_up_for_in_time_though_the_databases_clock_was_ahead(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    alert(person())
+    watch = Sweep()
+    with database_ahead():
+        opened = slots()
+        written(detection(opened))
+        watch.turn()
+    assert seconds_until_told(whole, frozen, watch, opened) <= NUDGE_SECONDS()
+
+
+def test_an_alert_is_tried_again_in_time_though_the_databases_clock_was_ahead(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    alert(person())
+    watch = Sweep()
+    whole.provider_mode("email", "error_500", count=1)
+    with database_ahead():
+        opened = slots()
+        match(str(detection(opened)))
+        watch.turn()
+    assert 0 < seconds_until_told(whole, frozen, watch, opened) <= RETRY_MAX_SECONDS()
+
+
+def test_the_lease_of_a_worker_that_died_ends_in_time_though_the_databases_clock_was_ahead(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    alert(person())
+    watch = Sweep()
+    with database_ahead():
+        opened = slots()
+        assert delivery.claim(written(detection(opened)))
+        watch.turn()
+    assert seconds_until_told(whole, frozen, watch, opened) == LEASE_SECONDS()
+
+
+def test_a_detection_that_nobody_matched_is_told_in_time_though_the_databases_clock_was_ahead(
+    whole: "Running", frozen: time_machine.Traveller
+) -> None:
+    alert(person())
+    watch = Sweep()
+    with database_ahead():
+        opened = slots()
+        seen = detection(opened)
+        with session() as s:
+            s.execute(sa.update(Detection).values(next_nudge_at=database_clock() + NUDGE_SECONDS() * SECOND))
+        watch.turn()
+    assert get(Detection, seen).matched_at is None
+    assert seconds_until_told(whole, frozen, watch, opened) <= NUDGE_SECONDS()
+
+
+def test_rounds_of_desks_go_on_in_time_though_the_databases_clock_was_ahead(
+    queued: Callable[[str], list[Any]], frozen: time_machine.Traveller
+) -> None:
+    matched(detection())
+    watch = Sweep()
+    with database_ahead():
+        watch.turn()
+    for job in queue("many").get_jobs():
+        queue("many").remove(job)
+        job.delete()
+    watch.turn()
+    assert [name for name, _ in queued("many")] == ["notifier.jobs.rearm"]
+
+
+def test_what_its_reader_wants_later_keeps_its_hour_though_the_databases_clock_was_ahead(
+    frozen: time_machine.Traveller,
+) -> None:
+    alert(person())
+    (key,) = matched(detection())
+    watch = Sweep()
+    with database_ahead():
+        watch.turn()
+        later = database_clock() + 10 * SECOND
+        with session() as s:
+            held = {"held_for": HeldFor.QUIET_HOURS, "next_attempt_at": later}
+            s.execute(sa.update(Notification).values(held))
+    watch.turn()
+    assert get(Notification, key).next_attempt_at == later
