@@ -228,9 +228,12 @@ class Notification(Base):
 
 
 def is_told(row: type[Notification] | AliasedClass[Notification] = Notification) -> sa.ColumnElement[bool]:
-    """Return the condition that a message tells its reader: it was accepted, is on its way, or may have arrived."""
-    ended = row.state.in_((State.FAILED, State.EXPIRED, State.SKIPPED))
-    may_have_arrived = sa.and_(ended, row.unknown_attempts > 0)
+    """Return the condition that a message tells its reader: it was accepted, is on its way, or may have arrived.
+
+    What expired or was skipped after an attempt of unknown fate may be lost: it tells only where a copy costs.
+    """
+    ended = sa.and_(row.state.in_((State.EXPIRED, State.SKIPPED)), row.channel.in_(PAID_CHANNELS))
+    may_have_arrived = sa.and_(sa.or_(row.state == State.FAILED, ended), row.unknown_attempts > 0)
     return sa.or_(row.state.in_(_TELLS), may_have_arrived)
 
 

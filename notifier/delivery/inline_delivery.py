@@ -29,11 +29,12 @@ from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopL
 from notifier.delivery import hourly_cap
 from notifier.delivery.batch_sender import breaker_of
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
+from notifier.delivery.delivery import Sent, record
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching import WantedSlots
 from notifier.message_kind_base import ClaimedRow
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, NotAttempted
 from notifier.recipients import Recipient
 
 # How long a call may take on average, before mails are left to their own workers for a while
@@ -70,9 +71,12 @@ class InlineClaim:
         return None if rests or breaker_of(first, alternatives=False).is_open() else cls(now)
 
     def send(self, hand_over: Callable[[Sequence[ClaimedMessage]], None]) -> None:
-        """Hand over what was claimed, unless the claim has waited so long that an answer could come after its lease."""
+        """Hand over what was claimed, or put it back where an answer could come after its lease: the claim waited."""
         needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS)
-        if not self.messages or database_clock() >= self.claim.until - needed:
+        if not self.messages:
+            return
+        if database_clock() >= self.claim.until - needed:
+            record(Sent(self.messages, NotAttempted("put back: the claim waited for the desk's lock")))
             return
         began = time.monotonic()
         hand_over(self.messages)

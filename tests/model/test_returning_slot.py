@@ -12,6 +12,7 @@ import time_machine
 
 from api.background.jobs import mark_gone_slots
 from api.models.base import session
+from api.models.database_clock import database_clock
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
@@ -23,6 +24,7 @@ from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs
 from notifier.delivery import delivery
 from notifier.match_service import match_detection
+from notifier.sweep import undelivered
 from tests.factories import add_contact, rows
 from tests.model.model import Limits
 from tests.model.world import DESKS, FILE, World
@@ -151,6 +153,21 @@ def test_who_was_to_be_told_while_a_slot_was_gone_is_told_when_it_is_back(page: 
     assert page.open(2 * MINUTE) == [FIRST]
     assert page.round() == []
     assert len(rows(Notice)) == 1
+
+
+@pytest.mark.rule("3.4")
+def test_who_was_to_be_told_by_a_worker_that_died_is_told_when_the_slot_is_back(
+    page: Page,
+) -> None:
+    """Its lease ends while the slot is gone: whether anything left is unknown."""
+    delivery.claim(page.write())
+    page.visit(is_open=False)
+    for each in undelivered(database_clock()):
+        jobs.deliver(str(each.id))
+    (row,) = rows(Notification, Notification.channel == Channel.EMAIL)
+    assert (row.state, row.unknown_attempts) == (State.EXPIRED, 1)
+    assert page.open() == [FIRST]
+    assert page.round() == []
 
 
 @pytest.mark.rule("3.4")

@@ -130,7 +130,7 @@ def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
     assert len(whole.messages()) == 3
 
 
-def test_what_waited_too_long_for_the_lock_of_its_desk_is_not_sent(
+def test_what_waited_too_long_for_the_lock_of_its_desk_is_put_back(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alert(person())
@@ -143,7 +143,10 @@ def test_what_waited_too_long_for_the_lock_of_its_desk_is_not_sent(
     monkeypatch.setattr(match_service, "write", slow)
     match(str(detection()))
     assert whole.messages() == []
-    assert [row.state for row in notifications()] == [State.SENDING]
+    assert [(row.state, row.attempts) for row in notifications()] == [(State.PENDING, 0)]
+    (found,) = undelivered(clock())
+    deliver(str(found.id))
+    assert [(row.state, row.attempts) for row in notifications()] == [(State.SENT, 1)]
 
 
 @pytest.mark.rule("3.7")
