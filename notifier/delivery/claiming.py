@@ -44,6 +44,8 @@ _WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
 _DEATHS = (
     5  # attempts of unknown fate, from which on the lease of a message that may kill its workers is longest
 )
+# Its writer's estimate of the database's clock may be ahead of the worker's that its job comes to
+_EARLY = timedelta(seconds=1)
 _COLUMNS = [getattr(Notification, name) for name in CLAIMED_COLUMNS]
 
 log = structlog.get_logger(__name__)
@@ -228,7 +230,7 @@ def _may_take_over() -> bool:
 
 
 def _free(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
-    due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now)
+    due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now + _EARLY)
     return sa.or_(due, sa.and_(row.state == State.SENDING, row.lease_until <= now)) if takes_over else due
 
 

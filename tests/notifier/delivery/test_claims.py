@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +12,11 @@ import time_machine
 from sqlalchemy.orm import Session
 from structlog.testing import capture_logs
 
+from api.models.database_clock import replace_database_clock
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.clock import clock
+from notifier import jobs
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
 from notifier.jobs import deliver
@@ -21,7 +24,18 @@ from notifier.message_kind_base import MessageKind, Seen
 from notifier.provider_base import NotAttempted
 from notifier.sweep import undelivered
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
-from tests.notifier.world import alert, change, confirm, detection, get, matched, person, slots
+from tests.notifier.world import (
+    alert,
+    change,
+    confirm,
+    deliver_queued,
+    detection,
+    get,
+    matched,
+    notifications,
+    person,
+    slots,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -45,6 +59,18 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     assert get(Notification, key).lease_token == heir.token
     assert all(delivery.record(sent) for sent in delivery.send([heir]))
     assert after(key) == (State.SENT, None)
+
+
+def test_a_worker_whose_estimate_of_the_clock_is_behind_that_of_the_writer_finds_its_job_due(
+    frozen: time_machine.Traveller,
+) -> None:
+    replace_database_clock(lambda: clock() + timedelta(milliseconds=200))
+    alert(person(channels=(Channel.TELEGRAM,)))
+    jobs.match(str(detection()))
+    frozen.shift(timedelta(milliseconds=5))
+    replace_database_clock(partial(datetime.now, UTC))
+    deliver_queued()
+    assert len(notifications(State.DELIVERED)) == 1
 
 
 def test_a_program_without_redis_sends_its_messages(settings_env: Callable[..., None]) -> None:
