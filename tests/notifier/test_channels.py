@@ -3,17 +3,23 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 import redis
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from api.models.notification import Notification, State
+from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import channels
+from configs.job_queues import queue
+from notifier import channels, nudges
 from notifier.jobs import deliver
-from tests.notifier.world import alert, detection, get, matched, person, slots
+from notifier.nudges import WaitingWork
+from tests.notifier.calls_world import wanted_call
+from tests.notifier.world import OTHER_DESK, alert, detection, get, matched, person, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -28,7 +34,7 @@ def slept(monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis) -> list[fl
 
     def end_second(wait: float) -> None:
         seconds.append(wait)
-        redis_server.delete("notifier:rate:sms", "notifier:rate:telegram")
+        redis_server.delete("notifier:rate:sms", "notifier:rate:telegram", "notifier:rate:voice")
 
     monkeypatch.setattr(channels, "sleep", end_second)
     return seconds
@@ -89,3 +95,52 @@ def test_a_message_without_a_place_before_its_lease_ends_costs_no_attempt(
     redis_server.delete("notifier:rate:sms")
     deliver(str(key))
     assert len(sandbox.messages("sms")) == 1
+
+
+def work(name: str, redis_server: redis.Redis) -> None:
+    SimpleWorker([queue(name)], connection=redis_server, serializer=JSONSerializer).work(burst=True)
+
+
+@pytest.fixture
+def crowd(sandbox: "Running", redis_server: redis.Redis) -> UUID:
+    """A message of a crowd, in its queue; the second has no place but those that a crowd leaves."""
+    alert(person(channels=(Channel.TELEGRAM,)))
+    (key,) = matched(detection(slots()))
+    nudges.deliver([WaitingWork(key, Channel.TELEGRAM, Priority.CRITICAL, in_crowd=True)])
+    redis_server.set("notifier:rate:telegram", 27, px=60_000)
+    return key
+
+
+@pytest.mark.rule("6.8")
+def test_a_crowd_leaves_places_of_a_second_and_its_worker_to_a_single_message(
+    crowd: UUID, slept: list[float], sandbox: "Running", redis_server: redis.Redis
+) -> None:
+    alert(person(channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: "7001"}), {"desk_id": OTHER_DESK})
+    (single,) = matched(detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK))
+    nudges.nudge([single])
+    work("telegram-rest", redis_server)
+    row = get(Notification, crowd)
+    assert (row.state, row.attempts, slept) == (State.PENDING, 0, [])
+    work("telegram-single", redis_server)
+    assert (get(Notification, single).state, slept) == (State.DELIVERED, [])
+
+
+def test_a_crowd_that_waits_for_a_place_looks_for_single_messages_meanwhile(
+    crowd: UUID, slept: list[float], redis_server: redis.Redis
+) -> None:
+    work("telegram-rest", redis_server)
+    assert (get(Notification, crowd).state, slept) == (State.DELIVERED, [0.05])
+
+
+def test_a_call_without_a_place_lets_its_worker_go_on(
+    sandbox: "Running", slept: list[float], redis_server: redis.Redis, settings_env: Callable[..., None]
+) -> None:
+    settings_env(API_URL="http://127.0.0.1:4000")
+    key = wanted_call()
+    redis_server.set("notifier:rate:voice", 1, px=60_000)
+    deliver(str(key))
+    row = get(Notification, key)
+    assert (row.state, row.attempts, slept) == (State.PENDING, 0, [])
+    redis_server.delete("notifier:rate:voice")
+    deliver(str(key))
+    assert get(Notification, key).state is State.SENT
