@@ -1,7 +1,7 @@
 """Edits of delivered messages: those in Telegram all of whose slots are gone, and the notices that say the same.
 
-A slot is gone once a conclusive check that began RETURN_SECONDS after it went did not show it either; what lapsed is
-not, as no check has shown it. An edit is a notification of its own.
+A slot is gone once a conclusive check of its place that began RETURN_SECONDS after it went did not show it either; what
+lapsed is not, as no check has shown it. An edit is a notification of its own.
 """
 
 from collections import defaultdict
@@ -23,14 +23,17 @@ from notifier.message_writer import write_to_contacts
 _MOST = 10_000  # slots of one round
 
 # By desk: what is gone from now on, with what the page may have meant by the same words (a place that is open, and its
-# hours), and when the first of these opened. Both instants are of the crawler's clock.
+# hours), and when the first of these opened. Both instants are of the crawler's clock. Where checks cover places one by
+# one, `coverage` says when each was asked (crawler/recording/coverage_tracking.py); '*' is of all together.
 _CLOSE = sa.text("""
 WITH closed AS (
   UPDATE slots SET gone_told_at = :now WHERE id = ANY(ARRAY(
     SELECT g.id FROM slots g
     WHERE g.gone_reason IN ('taken', 'past') AND g.gone_told_at IS NULL AND (g.gone_at <= :earliest OR EXISTS (
-      SELECT FROM desks d
-      WHERE d.id = g.desk_id AND d.last_proven_at >= g.gone_at + make_interval(secs => :returns)))
+      SELECT FROM desks d, LATERAL (SELECT g.gone_at + make_interval(secs => :returns)) AS late (since)
+      WHERE d.id = g.desk_id AND d.last_proven_at >= late.since AND ((d.coverage -> g.place_key) IS NULL OR EXISTS (
+        SELECT FROM jsonb_array_elements((d.coverage -> g.place_key) || coalesce(d.coverage -> '*', '[]')) AS w (days)
+        WHERE CAST(w.days ->> 2 AS timestamptz) >= late.since))))
     ORDER BY g.gone_at LIMIT :most FOR NO KEY UPDATE SKIP LOCKED
   ))
   RETURNING id, desk_id, place_key, moment, opened_at, gone_at

@@ -52,15 +52,16 @@ class Page:
         self.world.grant(person, "URGENCE_7J", now - timedelta(days=1), now + timedelta(days=1))
         return self.world.wait(person, [Limits(DESK)])
 
-    def visit(self, *, is_open: bool, after: timedelta = MINUTE) -> list[UUID]:
-        """Visit the page so much later; return the detections that nobody was told of yet."""
+    def visit(self, *, is_open: bool, after: timedelta = MINUTE, asks: str | None = None) -> list[UUID]:
+        """Visit the page, or one of its two places, so much later; return detections that nobody was told of yet."""
         self._frozen.shift(after)
         self.token += 1
         check = CheckItem(
             desk_id=DESK, token=self.token, started_at=clock(), milliseconds=100, reason="test",
             outcome=Outcome.SLOTS if is_open else Outcome.NO_SLOTS, slots=(self._slot,) if is_open else (),
-            covered=(CoveredWindow(),), requests=1, error=None, retry_after=None,
-            booking_url="http://127.77.0.91:8800/booking/create/1", process="test:1", places=("1",),
+            covered=(CoveredWindow(asks),), requests=1, error=None, retry_after=None,
+            booking_url="http://127.77.0.91:8800/booking/create/1", process="test:1",
+            places=("1", "2") if asks else ("1",),
         )  # fmt: skip
         return self.world.check([(check, clock())])
 
@@ -156,9 +157,7 @@ def test_who_was_to_be_told_while_a_slot_was_gone_is_told_when_it_is_back(page: 
 
 
 @pytest.mark.rule("3.4")
-def test_who_was_to_be_told_by_a_worker_that_died_is_told_when_the_slot_is_back(
-    page: Page,
-) -> None:
+def test_who_was_to_be_told_by_a_worker_that_died_is_told_when_the_slot_is_back(page: Page) -> None:
     """Its lease ends while the slot is gone: whether anything left is unknown."""
     delivery.claim(page.write())
     page.visit(is_open=False)
@@ -210,3 +209,16 @@ def test_a_slot_is_called_gone_after_five_minutes_and_what_opens_then_is_told(
     assert page.open(timedelta()) == [FIRST]
     assert len(page.slots()) == len(rows(Notice)) == len(sandbox.messages("telegram")) == 2
     assert [each.gone_at is None for each in rows(Notice)] == [False, True]
+
+
+@pytest.mark.rule("4.12")
+def test_a_slot_is_not_called_gone_while_other_places_alone_were_asked_again(page: Page) -> None:
+    page.open()
+    page.visit(is_open=False)
+    for _ in range(6):
+        page.visit(is_open=False, asks="2")
+        mark_gone_slots()
+    assert [each.gone_at for each in rows(Notice)] == [None]
+    page.visit(is_open=False, asks="1")
+    mark_gone_slots()
+    assert [each.gone_at is None for each in rows(Notice)] == [False]
