@@ -46,7 +46,10 @@ RARE = {
     | CHANNELS
     | SCRIPTS
     | {"+client|list", "+info", "+publish", "%R~*:checks", "~api:cache:*", "%R~crawler:*", "~refused:*"},
-    "crawler": QUEUES | CHANNELS | SCRIPTS | {"%W~refused:*", "%R~breaker:telegram", "&stream:*", "+publish"},
+    "crawler": QUEUES
+    | CHANNELS
+    | SCRIPTS
+    | {"~refused:*", "+client|list", "%R~breaker:telegram", "&stream:*", "+publish"},
     "notifier": SCRIPTS | {"+client|list"},
     "reader": {"+srem", "~rq:workers"},  # the name of a worker that died
     "stream": {"+subscribe", "+unsubscribe"},  # a page that is open
