@@ -293,7 +293,7 @@ def test_a_lease_that_ran_out_is_nudged_and_not_before(
 def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notifier.sweep._AT_ONCE", 3)
+    monkeypatch.setattr("notifier.sweep._AT_ONCE", 2)
     for number in range(4):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
     keys = matched(detection())
@@ -301,8 +301,8 @@ def test_of_more_than_a_round_can_nudge_the_higher_priority_is_first(
     for place, (key, priority) in enumerate(zip(keys, priorities, strict=True)):
         due = clock() - timedelta(minutes=10 - place)
         change(Notification, key, priority=priority, next_attempt_at=due)
-    assert [each.id for each in undelivered(clock())] == [keys[3], keys[2], keys[1], keys[0]]
-    assert undelivered(clock() - timedelta(seconds=1)) == []
+    first = [each.id for each in undelivered(clock())]
+    assert (first[:2], keys[1] in first) == ([keys[3], keys[2]], False)
 
 
 @pytest.mark.parametrize("state", [State.SENT, State.FAILED, State.SKIPPED, State.EXPIRED])
