@@ -285,6 +285,7 @@ class Dispatcher:
         if self._running:
             async with best_effort():
                 await self._publish_status("ending")
+        if self._running:  # the last one may have ended meanwhile
             await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
         await cancel_all(list(self._running))
         self._writer.on_finish = None

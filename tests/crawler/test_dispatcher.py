@@ -437,6 +437,34 @@ def test_a_process_says_what_it_does_until_its_end(
     run(test())
 
 
+def test_a_last_check_may_end_while_it_is_said_that_the_process_ends(
+    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test() -> None:
+        put(desks, "a")
+        spider.held["a"] = asyncio.Event()
+        checks = serve(spider)
+        waiting = asyncio.ensure_future(anext(checks))
+        await until(lambda: spider.asked)
+        publish = registry.publish
+
+        async def slow(client: Any, process: registry.SpiderProcess) -> None:
+            if process.state == "ending":
+                spider.held["a"].set()
+                await asyncio.sleep(0.05)
+            await publish(client, process)
+
+        monkeypatch.setattr(registry, "publish", slow)
+        spider.crawler.engine.running = False
+        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
+        assert spider.handed == ["evry_91/a"]
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert told() is None
+
+    run(test())
+
+
 def test_what_runs_while_scrapy_closes_the_spider_is_handed_to_its_writer(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:

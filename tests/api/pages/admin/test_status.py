@@ -48,7 +48,7 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "échoués · bad 3 | échoués · SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
         ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien depuis 15 min"]),
         ("Paiements", ["warn événements de Stripe : 1", "bad Stripe ne répond pas", "bad différences avec Stripe : 1"]),
-        ("Preuves", ["m1 · s3://p · warn en route : 3 · depuis 10 min", "bad le dépôt ne prend rien depuis 10 min · bad refused"]),
+        ("Preuves", ["s3://p · warn en route : 3 · depuis 10 min", "bad le dépôt ne prend rien depuis 10 min · bad refused"]),
         ("Découverte", ["warn interrompu faute de temps", "404"]),
         ("Robots", ["ants · 01234567 · warn s’arrête · lancé depuis 10 min", "vérifications : 400"]),
         ("Exécutants", ["worker-1 · slots · libre · depuis 10 min · faits : 5 · warn échoués : 1"]),
