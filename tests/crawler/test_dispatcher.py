@@ -456,10 +456,8 @@ def test_a_last_check_may_end_while_it_is_said_that_the_process_ends(
 
         monkeypatch.setattr(registry, "publish", slow)
         spider.crawler.engine.running = False
-        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
-        assert spider.handed == ["evry_91/a"]
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        assert (await waiting).desk_id == "evry_91/a"
+        await checks.aclose()
         assert told() is None
 
     run(test())
