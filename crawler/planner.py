@@ -210,7 +210,6 @@ class Planner:
                 asked = {desk.host for desk in watched if states[desk.id].last_check_at}
                 lost = {host: bucket for host, bucket in plan.buckets.items() if host in asked}
                 due_queue.empty_buckets(self._client, lost, now=now)
-                due_queue.forget_tokens(self._client, desks())
             due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
         self._fill(entries, [desk for desk in chosen if desk.id in paused])
         if task.whole:

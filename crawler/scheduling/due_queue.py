@@ -263,16 +263,6 @@ def empty_buckets(client: "redis.Redis", buckets: Mapping[str, HostBucket], *, n
         calls.execute()
 
 
-def forget_tokens(client: "redis.Redis", desks: Iterable[str]) -> None:
-    """Let the next claims of desks have tokens that are newer than any row's: Redis counts behind them.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    if keys := [f"crawler:token:{desk}" for desk in desks]:
-        client.delete(*keys)
-
-
 def planned(client: "redis.Redis") -> bool:
     """Tell whether everything was planned since Redis was last empty."""
     return bool(client.exists(_PLANNED))

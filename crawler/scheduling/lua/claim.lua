@@ -39,9 +39,9 @@ end
 
 local function take(name, due, desk, left, at)
   local key, time = 'crawler:token:' .. name, redis.call('TIME')
-  redis.call('SET', key, time[1] .. string.format('%06d', time[2]), 'NX') -- newer than any that a lost one gave
-  redis.call('INCR', key)
-  local token = redis.call('GET', key) -- a text: Lua would round it
+  -- Newer than all that were given, also where Redis was emptied or restored: microseconds, exact below 2^53.
+  local token = string.format('%.0f', math.max(redis.call('INCR', key), time[1] * 1e6 + time[2]))
+  redis.call('SET', key, token)
   local limit = string.format('%.6f', now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)
