@@ -113,10 +113,9 @@ def _tell_repetition(session: Session, row: Declaration, now: datetime) -> list[
     if many < _REPEATED:
         return []
     detail = f"payment {row.payment_id}: withdrawal {many} of one person within {REMEMBERED.days} days"
-    who = row.user_id or first_at.isoformat()
-    return notices.tell_admins(
-        session, "withdrawn_again", detail, key=f"withdrawn-again:{who}:{now:%Y-%m-%d}"
-    )
+    # A person by their first withdrawal: their account's id would outlive the account.
+    key = f"withdrawn-again:{first_at.isoformat()}:{now:%Y-%m-%d}"
+    return notices.tell_admins(session, "withdrawn_again", detail, key=key)
 
 
 def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefused) -> Effects:

@@ -241,6 +241,7 @@ def test_admins_hear_once_a_day_of_who_withdraws_again_and_again(
         "withdrawn_again",
         True,
     )
+    assert str(till.person.id) not in mail.dedupe_key, "it outlives the account"
     till.shop.pass_time(days=1)
     till.sign_in()
     buy_and_withdraw(till)
