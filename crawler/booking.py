@@ -103,6 +103,7 @@ class BookingSpider(Spider):
             age = SPIDER_AGE_SECONDS() * (1 + secrets.randbelow(_AGE_STEPS) / _AGE_STEPS / 5)
             crawler.settings.set("CLOSESPIDER_TIMEOUT", age, priority="cmdline")
             crawler.settings.set("MEMUSAGE_LIMIT_MB", settings().spider_memory_mb, priority="cmdline")
+            logging.getLogger("scrapy.extensions.memusage").setLevel(logging.WARNING)  # else a line a minute
         feeds = crawler.settings.getdict("FEEDS").items()
         only_slots = {uri: {"item_classes": [SlotItem], **options} for uri, options in feeds}
         crawler.settings.set("FEEDS", only_slots, priority="cmdline")

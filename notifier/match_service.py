@@ -26,7 +26,7 @@ from notifier.recipients import Recipient, recipients
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
 CROWD_ALERTS = Constant("CROWD_ALERTS", 50)
 
-# A message that failed or bounced told nobody; but one that would end so again is not written in each round.
+# A failed or bounced message does not count as told, but one that would fail again is not written in each round.
 _TRY_AGAIN = timedelta(minutes=30)
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
 
@@ -53,7 +53,7 @@ class Occasion:
 
     @classmethod
     def of(cls, detection: Detection) -> "Occasion":
-        """Return the occasion of a detection: its own slots, and whoever held a plan when they were seen."""
+        """Return the occasion of a detection: its own slots, and the users with a plan when they were seen."""
         return cls(detection, detection.seen_at, is_round=False)
 
 
@@ -164,7 +164,7 @@ def _find_untold(
     *,
     is_patient: bool = False,
 ) -> Untold:
-    """Return what the alerts want of the open slots and were not told of; `is_patient`: nor were tried to be lately.
+    """Return the open slots that alerts want and were not told of; `is_patient`: failures of late count as told.
 
     A user whom no contact reaches is matched all the same, which makes a notice; but once.
     """

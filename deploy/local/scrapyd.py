@@ -47,8 +47,8 @@ def configuration(current: Settings) -> str:
         "http_port": str(url.port or 80),
         "username": SCRAPYD_USER,
         "password": _escaped(current.require_all("scrapyd_password")[0]),
-        "jobstorage": "scrapyd.jobstorage.SqliteJobStorage",  # the default forgets all jobs at a restart
         "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",
+        "poller": "crawler.spider_processes.poller.SteadyPoller",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
         "logs_dir": "",  # spiders log to our output: a file of theirs would never rotate
         "items_dir": "",

@@ -54,7 +54,7 @@ _ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
 
 
 def name_edit(contact_id: UUID | None, message: str) -> str:
-    """Return the dedupe key of the edit of a message: it is said to be gone once."""
+    """Return the dedupe key of a message's edit, which says once that its slots are gone."""
     return f"{GONE}:{contact_id}:{message}"
 
 

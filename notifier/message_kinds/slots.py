@@ -138,7 +138,7 @@ def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datet
 
 
 def find_end(found: MatchedSlots, confirmed_since: datetime) -> Skip | None:
-    """Return why there is nothing to say of what was matched, or None."""
+    """Return why the matched slots are not told, or None."""
     if not found.stops:
         return Skip(State.SKIPPED, "alert stopped")
     if not found.slots:

@@ -1,6 +1,7 @@
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import psutil
 import pytest
 import redis
 from scrapy.spiderloader import SpiderLoader
+from scrapy.utils.misc import load_object
+from scrapyd.config import Config
 
 from configs.clock import clock
 from configs.settings import settings
@@ -46,11 +49,41 @@ def test_of_several_passwords_scrapyd_has_the_first(state: Path, settings_env: C
     assert read(configuration(settings()))["scrapyd"]["password"] == "new"
 
 
-def test_nobody_sends_it_code_and_it_keeps_no_logs_and_its_jobs(state: Path) -> None:
+def test_nobody_sends_it_code_and_it_keeps_no_logs(state: Path) -> None:
     written = read(configuration(settings()))
     assert set(written["services"].values()) == {""}
     assert written["scrapyd"]["logs_dir"] == ""
-    assert written["scrapyd"]["jobstorage"] == "scrapyd.jobstorage.SqliteJobStorage"
+
+
+class FullDisk:
+    """A queue of one job that cannot be taken at first."""
+
+    def __init__(self) -> None:
+        self.jobs = [{"name": "ants", "_job": "job-1"}]
+        self.is_full = True
+
+    def count(self) -> int:
+        return len(self.jobs)
+
+    def pop(self) -> dict[str, str]:
+        if self.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.jobs.pop()
+
+
+def test_jobs_are_started_again_after_the_disk_was_full(state: Path, tmp_path: Path) -> None:
+    written = read(configuration(settings()))["scrapyd"]
+    poller = load_object(written["poller"])(Config({"dbs_dir": str(tmp_path), "eggs_dir": str(tmp_path)}))
+    disk = FullDisk()
+    poller.queues = {"rdvpriority": disk}
+    started: list[dict[str, str]] = []
+    poller.next().addCallback(started.append)
+    failed: list[object] = []
+    poller.poll().addErrback(failed.append)  # an error that the timer sees ends it
+    assert (started, failed) == ([], [])
+    disk.is_full = False
+    poller.poll()
+    assert [job["_job"] for job in started] == ["job-1"]
 
 
 @pytest.mark.parametrize(
