@@ -1,8 +1,8 @@
 """Channels: the providers that take the messages of each over, how many one job, one call and one second take.
 
-A counter per channel and second in Redis, shared by all processes, holds the rates. Queues decide who goes first:
-whoever finds no place sleeps until the next second, but a crowd only while no single message waits, and it leaves some
-places of each second to those. A call never sleeps: its worker has messages of another channel, too.
+A counter per channel and fifth of a second in Redis, shared by all processes, holds the rates. Queues decide who goes
+first: whoever finds no place sleeps until the next fifth, so a single message waits for no more than that and one
+message of a crowd. A call never sleeps: its worker has messages of another channel, too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,10 @@ from time import sleep
 
 import structlog
 from redis.exceptions import RedisError
-from rq import get_current_job
 
-from api.models.notification import queue_of
 from api.models.user import Channel
 from configs.constants import Constant
-from configs.job_queues import queue, redis
+from configs.job_queues import redis
 from configs.settings import settings
 from notifier.provider_base import Provider
 from notifier.providers import providers
@@ -42,9 +40,7 @@ _TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
 # How many SMS a second Twilio takes of the number or service that they come from
 _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
 
-_SECOND = 1000  # milliseconds, from a second's first message on
-_LEFT = 10  # of so many places of a second, a crowd leaves one to single messages
-_STEP_SECONDS = 0.05  # after which a crowd that waits for a place looks whether one of those waits
+_WINDOWS = 5  # of a second, each of which begins with its first message
 
 log = structlog.get_logger(__name__)
 
@@ -85,45 +81,27 @@ def per_second(channel: Channel) -> int | None:
 
 
 def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
-    """Take a place in this second or, while `may_wait` says so, in a later one; return whether there was one."""
+    """Take a place in this window or, while `may_wait` says so, in a later one; return whether there was one."""
     if (most := per_second(channel)) is None:
         return True
-    job = get_current_job()
-    in_crowd = job is not None and job.origin == queue_of(channel, single=False)
-    while (seconds := _count(channel, most - most // _LEFT if in_crowd else most)) > 0:
-        if channel is Channel.VOICE or not may_wait() or (in_crowd and _is_awaited(channel)):
+    while (seconds := _count(channel, most)) > 0:
+        if channel is Channel.VOICE or not may_wait():
             return False
-        sleep(min(seconds, _STEP_SECONDS) if in_crowd else seconds)
+        sleep(seconds)
     return True
 
 
-def _is_awaited(channel: Channel) -> bool:
-    """Whether a single message waits for the worker."""
-    try:
-        return bool(queue(queue_of(channel, single=True)).count)
-    except RedisError:
-        return False
-
-
 def _count(channel: Channel, most: int) -> float:
-    """Count a message; return how long the second lasts that has no place for it, 0 where it has.
-
-    Who has none is not counted: a crowd asks often.
-    """
-    asking, key = redis().pipeline(), _key(channel)
+    """Count a message of so many a second; return for how long its window has no place for it, 0 where it has."""
+    places = max(1, most // _WINDOWS)
+    asking, key = redis().pipeline(), f"notifier:rate:{channel.value}"
     asking.incr(key)
-    asking.pexpire(key, _SECOND, nx=True)
+    asking.pexpire(key, 1000 * places // most, nx=True)
     asking.pttl(key)
     try:
         count, _, milliseconds = asking.execute()
-        if count > most:
-            redis().decr(key)
     except RedisError as error:
         # The provider itself refuses what is too much.
         log.warning("no rate: Redis is away", because=type(error).__name__)
         return 0.0
-    return max(milliseconds, 1) / _SECOND if count > most else 0.0
-
-
-def _key(channel: Channel) -> str:
-    return f"notifier:rate:{channel.value}"
+    return max(milliseconds, 1) / 1000 if count > places else 0.0

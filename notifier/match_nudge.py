@@ -13,7 +13,9 @@ from configs.job_queues import KEPT_SECONDS, connect, push
 from configs.matching_queues import CRITICAL
 
 _JOB = "notifier.jobs.match"
-SECONDS = 60  # that matching may take
+SECONDS = (
+    30  # of matching, at most as long as the lease of the mails that the job sends: their answers end with it
+)
 
 log = structlog.get_logger(__name__)
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert, AlertTarget, Limits
 from api.models.base import UuidArray, is_any_given
-from api.models.notification import Match, Notification, State, is_told
+from api.models.notification import PAID_CHANNELS, Match, Notification, State, is_told
 from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
@@ -23,6 +23,7 @@ from configs.prefecture import Procedure
 from notifier.message_kind_base import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
 
+_PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
 _CLOCKS_DIFFER = timedelta(days=1)
 
@@ -200,10 +201,12 @@ def read_matched(
 ) -> dict[UUID, MatchedBits]:
     """Return by alert the open slots that it was matched with already; of others nothing.
 
-    Messages that failed or bounced tell nobody, unless they were written since `tried_since`.
+    Messages that failed or bounced tell nobody, unless they were written since `tried_since`, or hours before where
+    each costs.
     """
     given = {
         "alert_ids": alert_ids, "wanted": write_ranges([*slots.ids, *slots.alike_ids]), "tried": tried_since,
+        "paid": tried_since - _PAID_AGAIN,
         "oldest": min(slots.oldest, now), "alike": slots.alike_ids, "before": _CLOCKS_DIFFER,
     }  # fmt: skip
     rows = session.execute(_select_matched(), given, execution_options=_plan_once(alert_ids))
@@ -214,8 +217,12 @@ def read_matched(
 
 @lru_cache(maxsize=1)
 def _select_matched() -> sa.Select[*tuple[Any, ...]]:
-    failed_lately = sa.and_(
-        Notification.state.in_((State.FAILED, State.BOUNCED)), Notification.matched_at > _instant("tried")
+    came_back = sa.and_(Notification.state == State.BOUNCED, Notification.channel.in_(PAID_CHANNELS))
+    failed_lately = sa.or_(
+        sa.and_(
+            Notification.state.in_((State.FAILED, State.BOUNCED)), Notification.matched_at > _instant("tried")
+        ),
+        sa.and_(came_back, Notification.matched_at > _instant("paid")),
     )
     told = sa.exists().where(
         Notification.announcement_id == Match.announcement_id,

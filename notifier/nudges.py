@@ -1,12 +1,11 @@
 """Nudges: jobs that name a waiting row. Jobs carry ids and nothing else; losing one loses nothing."""
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -82,7 +81,7 @@ def catch_up(alert_id: UUID) -> None:
     Each change of an alert enqueues it again. Never raises because Redis is away: the sweep re-arms open desks.
     """
     with _forgiving("catch_up"):
-        _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{alert_id}-{uuid4()}")
+        _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{new_id()}")
 
 
 def rearm(desk_ids: Iterable[str]) -> None:
@@ -90,8 +89,7 @@ def rearm(desk_ids: Iterable[str]) -> None:
     kept = math.ceil(REARM_SECONDS())
     with _forgiving("rearm"):
         for desk_id in desk_ids:
-            job_id = f"rearm-{hashlib.sha256(desk_id.encode()).hexdigest()[:32]}"
-            push(MANY, _REARM, (desk_id,), job_id, seconds=MATCH_SECONDS, kept=kept)
+            push(MANY, _REARM, (desk_id,), f"rearm-{new_id()}", seconds=MATCH_SECONDS, kept=kept)
 
 
 def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
@@ -100,8 +98,7 @@ def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
     with _forgiving("tell_open"):
         for alert_ids in parts:
             keys = [str(each) for each in alert_ids]
-            job_id = f"open-{hashlib.sha256(' '.join((desk_id, *keys)).encode()).hexdigest()[:32]}"
-            push(MANY, _TELL_OPEN, (desk_id, *keys), job_id, seconds=MATCH_SECONDS, kept=kept)
+            push(MANY, _TELL_OPEN, (desk_id, *keys), f"open-{new_id()}", seconds=MATCH_SECONDS, kept=kept)
 
 
 def apply_receipts() -> None:

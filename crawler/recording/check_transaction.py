@@ -13,6 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.database_clock import database_clock
 from configs.desk import Desk
 from configs.outcome import Outcome
 from configs.prefecture import desks
@@ -158,7 +159,8 @@ def _write_slots(session: Session, ends: Sequence[_CheckOutcome]) -> list[slot_w
     if not looks:
         return []
     known = slot_writer.load_open_slots(session, [end.desk.id for end in looks])
-    return slot_writer.write_slots(session, [_slot_comparison(end, known) for end in looks])
+    latest = database_clock(session)
+    return slot_writer.write_slots(session, [_slot_comparison(end, known, latest) for end in looks])
 
 
 def _proof_of_trouble(end: _CheckOutcome) -> Proof | None:
@@ -221,9 +223,12 @@ def _rest_hosts(session: Session, ends: Sequence[_CheckOutcome], now: datetime) 
     return host_rows.rest_hosts(session, refused, now) if refused else {}
 
 
-def _slot_comparison(end: _CheckOutcome, known: dict[str, list[OpenSlot]]) -> slot_writer.SlotComparison:
-    desk, result, check = end.desk, end.result, end.result.check
-    last_day = result.seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
+def _slot_comparison(
+    end: _CheckOutcome, known: dict[str, list[OpenSlot]], latest: datetime
+) -> slot_writer.SlotComparison:
+    """Return what was seen beside what is known: at `latest`, where our own clock is ahead of the database's."""
+    desk, check, seen_at = end.desk, end.result.check, min(end.result.seen_at, latest)
+    last_day = seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
     before = end.row.whole_before
-    seen = CheckResult(check.outcome, check.slots, check.covered, result.seen_at, desk.zone, last_day, before)
+    seen = CheckResult(check.outcome, check.slots, check.covered, seen_at, desk.zone, last_day, before)
     return slot_writer.SlotComparison(desk, check, seen, known.get(desk.id, []))

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.database_clock import database_clock
 from api.models.desk import DeskStatus
 from configs.desk import Desk
 from configs.outcome import Outcome
@@ -34,7 +35,7 @@ UPDATE desks d SET
   last_token = n.token,
   last_check_at = n.started_at,
   last_outcome = n.outcome,
-  last_proven_at = CASE WHEN n.proven THEN n.started_at ELSE d.last_proven_at END,
+  last_proven_at = CASE WHEN n.proven THEN least(n.started_at, :latest) ELSE d.last_proven_at END,
   last_slot_at = CASE WHEN n.slots > 0 THEN n.seen_at ELSE d.last_slot_at END,
   refused_at = CASE WHEN n.refused THEN n.started_at ELSE d.refused_at END,
   whole_at = CASE WHEN n.whole THEN n.seen_at ELSE d.whole_at END,
@@ -119,7 +120,8 @@ def update_desks(session: Session, results: Sequence[FinishedCheck], now: dateti
     columns = [_columns(result) for result in results]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
     session.execute(_LOCK, {"desk_id": listed["desk_id"]})
-    found = session.execute(_DESKS, listed | {"now": now, "pause": PAUSE_AFTER, "lately": _LATELY})
+    others = {"now": now, "latest": database_clock(session), "pause": PAUSE_AFTER, "lately": _LATELY}
+    found = session.execute(_DESKS, listed | others)
     return {row.id: row for row in found}
 
 

@@ -1,7 +1,7 @@
 """Telling of what is open while something was told before: once per opening, and never too little."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
@@ -10,7 +10,7 @@ import time_machine
 from api.models.base import session
 from api.models.notification import Match, Notification, State
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Contact
+from api.models.user import Channel, Contact
 from configs.clock import clock
 from notifier import match_service
 from notifier.delivery import delivery
@@ -42,6 +42,10 @@ pytestmark = pytest.mark.usefixtures("database")
 def rearm(alert_id: UUID | None = None) -> list[UUID]:
     made: list[UUID] = in_one_transaction(match_service.match, DESK, clock(), alert_id and [alert_id])
     return made
+
+
+def in_round() -> list[Any]:
+    return in_one_transaction(match_service.find_untold, DESK, clock()) and rearm()
 
 
 def told(made: list[UUID]) -> None:
@@ -118,6 +122,22 @@ def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: ti
         change(Notification, made, state=State.EXPIRED, reason="slots not confirmed", failed_at=clock())
         frozen.shift(timedelta(minutes=20))
         confirm(opened)
+
+
+@pytest.mark.parametrize(("channel", "most"), [(Channel.SMS, 1), (Channel.EMAIL, 12)])
+def test_who_has_a_phone_alone_that_is_off_is_sent_an_sms_each_six_hours(
+    channel: Channel, most: int, frozen: time_machine.Traveller
+) -> None:
+    alert(person(channels=(channel,)))
+    matched(detection(opened := slots([MORNING])))
+    for _ in range(12):
+        for each in notifications(State.PENDING):
+            now = {"accepted_at": clock(), "failed_at": clock()}
+            change(Notification, each.id, state=State.BOUNCED, reason="twilio 30003", **now)
+        frozen.shift(timedelta(minutes=30, seconds=1))
+        confirm(opened)
+        in_round()
+    assert len(notifications()) - 1 == most
 
 
 def test_a_second_alert_of_one_person_is_told_of_what_the_first_caught_up_with() -> None:

@@ -329,14 +329,19 @@ def test_desks_with_open_slots_are_rearmed_now_and_then(
     assert queued("many") == [("notifier.jobs.rearm", [DESK])]
 
 
-def test_a_round_of_rearming_that_nobody_took_does_not_pile_up(
-    queued: Queued, frozen: time_machine.Traveller
+def test_a_round_whose_worker_was_killed_does_not_keep_the_desk_from_the_next_one(
+    queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
     matched(detection())
     sweep = Sweep()
-    for _ in range(3):
-        sweep.turn()
-        frozen.shift(timedelta(seconds=31))
+    sweep.turn()
+    assert 0 < redis_server.ttl(f"rq:job:{queue('many').job_ids[0]}") <= REARM_SECONDS(), (
+        "it does not pile up"
+    )
+    redis_server.persist(f"rq:job:{queue('many').job_ids[0]}")  # as RQ does where one begins
+    redis_server.delete("rq:queue:many")
+    frozen.shift(timedelta(seconds=31))
+    sweep.turn()
     assert len(queued("many")) == 1
 
 

@@ -11,7 +11,7 @@ from api.admin.health.findings import Trouble, refuse
 from api.admin.health.reading import read_session
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.sms_cost import sum_of_day
@@ -28,7 +28,10 @@ _ON_A_WORD = (
 )  # fmt: skip
 _HOUR, _DAY, _QUARTER = timedelta(hours=1), timedelta(days=1), timedelta(minutes=15)
 _OLD = timedelta(minutes=5)  # that a message may wait although it can be sent
-_OLD_IN_BULK = timedelta(hours=1)  # one of a crowd's edits: ten thousand take minutes at Telegram's rate
+_OLD_IN_CROWD = timedelta(
+    hours=1
+)  # where others of the channel leave: ten thousand SMS take 17 minutes at its rate
+_LEAVES = timedelta(minutes=1)
 _LEAST_REFUSED = 10  # messages that say that a quota is used up, and no burst met a rate limit
 # What the providers' refusals for a limit leave as the reason: HTTP 429, and Twilio's codes.
 _LIMITED = r"^\w+ (answered 429|20429|21611|14107)\M"
@@ -103,7 +106,8 @@ def check_messages(_: Redis) -> str:
 
 def _find_waiting(s: Session, now: datetime) -> Iterator[Trouble]:
     n = Notification
-    patience = sa.case((n.priority == Priority.BULK, _OLD_IN_BULK), else_=_OLD)
+    leaves = sa.select(n.channel).where(n.id >= first_id_at(now - _DAY), n.accepted_at > now - _LEAVES)
+    patience = sa.case((n.channel.in_(leaves), _OLD_IN_CROWD), else_=_OLD)
     waiting = sa.select(sa.func.count(), sa.func.min(n.next_attempt_at)).where(
         n.state.in_([State.PENDING, State.SENDING]), n.state == State.PENDING, n.next_attempt_at + patience <= now,
     )  # fmt: skip

@@ -3,7 +3,8 @@ import random
 import string
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from structlog.testing import capture_logs
 import notifier
 from api.models.base import session
 from api.models.check import Check
+from api.models.database_clock import replace_database_clock
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
@@ -333,9 +335,9 @@ def test_a_check_that_no_claim_gave_leaves_no_trace(write: Callable[..., None]) 
 def test_an_outcome_gives_the_desk_its_status_with_a_reason(
     outcome: Outcome, status: DeskStatus, write: Callable[..., None]
 ) -> None:
-    write(check("a", 1))
+    write(check("a", 1, started_at=NOW - timedelta(seconds=1)))
     before = state()
-    write(check("a", 2, outcome=outcome, started_at=NOW + timedelta(seconds=1)))
+    write(check("a", 2, outcome=outcome))
     after = state()
     assert after.status is status
     assert after.status_reason != "not checked yet"
@@ -396,6 +398,19 @@ def test_a_check_that_began_while_the_clock_was_ahead_counts_from_now(
         assert due_queue.send(client, later).claims
     assert [row.started_at for row in rows_of(Check)] == [NOW]
     assert (state().last_check_at, rows_of(SlotRow)[0].seen_at) == (NOW, NOW)
+
+
+def test_a_page_read_by_a_clock_ahead_of_the_databases_was_seen_now(write: Callable[..., None]) -> None:
+    """Else its readers are told of a time to come, and what goes counts at once as gone for minutes."""
+    latest = NOW - timedelta(minutes=10)
+    replace_database_clock(lambda: latest)
+    try:
+        write(check("a", 1, slot()))
+    finally:
+        replace_database_clock(partial(datetime.now, UTC))
+    (opened,), (seen,) = rows_of(SlotRow), rows_of(Detection)
+    assert {opened.opened_at, opened.seen_at, seen.seen_at, state().last_proven_at} == {latest}
+    assert state().last_check_at == NOW, "its visits go by its own clock"
 
 
 @pytest.mark.rule("3.9")

@@ -3,17 +3,22 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+import redis
 import time_machine
 
+import notifier
 from api.models.notification import HeldFor, State
 from api.models.user import Channel
 from configs.clock import clock
-from notifier import match_service, notification_writer
+from configs.job_queues import queue
+from notifier import match_service, notification_writer, nudges
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, inline_delivery
 from notifier.delivery.batch_sender import breaker_of
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.jobs import deliver, match
 from notifier.nudges import WaitingWork
 from notifier.sweep import undelivered
@@ -71,6 +76,20 @@ def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings
     deliver(str(found.id))
     (row,) = notifications(State.SENT)
     assert (row.attempts, len(whole.messages())) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["critical", "many"])
+def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
+    name: str, whole: "Running", redis_server: redis.Redis
+) -> None:
+    """Each read has a time-out of its own, so that only RQ's ends the whole: with the lease of these mails."""
+    alert(person())
+    notifier.detection_seen(detection())
+    nudges.match_parts(uuid4(), [1])
+    nudges.rearm([DESK])
+    nudges.tell_open(DESK, [[uuid4()]])
+    notifier.catch_up(uuid4())
+    assert {job.timeout for job in queue(name).jobs} == {LEASE_SECONDS()}
 
 
 def test_what_waits_already_leaves_with_it_as_one_message(whole: "Running") -> None:

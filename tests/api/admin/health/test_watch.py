@@ -416,17 +416,32 @@ def test_detections_that_nobody_matches_are_told(frozen: time_machine.Traveller)
     assert "2 détections à apparier, la plus ancienne depuis 5 minutes" in read_alarm()
 
 
-def test_messages_in_bulk_may_wait_for_an_hour(frozen: time_machine.Traveller) -> None:
+def test_messages_may_wait_for_an_hour_while_others_of_their_channel_leave(
+    frozen: time_machine.Traveller,
+) -> None:
+    """Ten thousand by Telegram take 333 seconds at its rate."""
     add_operator(*BOTH)
-    wait(2, clock() - 59 * MINUTE, priority=Priority.BULK)
+    wait(2, clock() - 58 * MINUTE)
+    wait(1, clock() - MINUTE, state=State.SENT, accepted_at=clock())
     assert watch() == {"mails": 0}
     frozen.shift(MINUTE)
+    assert watch() == {"mails": 1}, "none left for a minute"
+
+
+def test_messages_that_wait_for_too_long_are_told_although_others_leave(
+    frozen: time_machine.Traveller,
+) -> None:
+    add_operator(*BOTH)
+    wait(2, clock() - 60 * MINUTE)
+    wait(1, clock() - MINUTE, state=State.SENT, accepted_at=clock())
     assert watch() == {"mails": 1}
 
 
-def test_messages_that_wait_on_purpose_are_none(frozen: time_machine.Traveller) -> None:
+@pytest.mark.parametrize("reason", [None, "sendgrid answered 503", "unknown: no answer"])
+def test_messages_that_wait_on_purpose_are_none(reason: str | None, frozen: time_machine.Traveller) -> None:
+    """Their hour has not come, or the provider is away and they are asked for again later."""
     add_operator(*BOTH)
-    wait(2, clock() + timedelta(hours=1))
+    wait(2, clock() + timedelta(hours=1), created_at=clock() - timedelta(hours=2), reason=reason, attempts=3)
     frozen.shift(timedelta(minutes=59))
     assert watch() == {"mails": 0}
 
