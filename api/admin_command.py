@@ -10,9 +10,9 @@ from api.admin.audit import Actor, AuditedWork, record_audit
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role, User
-from configs.database import database_url
-from configs.database_errors import is_away
-from configs.logs import set_up_logs
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"

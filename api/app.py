@@ -27,6 +27,7 @@ from api.logins import routes as logins
 from api.middleware import openapi_docs
 from api.middleware.auth import register_auth
 from api.middleware.cors import allow_front_end
+from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.middleware.problems import build_validation_response, register_error_handlers
 from api.middleware.rate_limits import register_rate_limits
 from api.middleware.request_bodies import register_body_checks
@@ -54,10 +55,9 @@ from api.schemas import Problem
 from api.stats import routes as stats
 from api.support import routes as support
 from api.users import routes as users
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.gunicorn_hooks import BEFORE_FORK
-from configs.logs import set_up_logs
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.logs import set_up_logs
 
 # In the order of the document.
 _NOUNS = (

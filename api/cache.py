@@ -22,8 +22,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from api.redis_outage import RedisOutage
-from configs.clock import clock
-from configs.redis import redis_client
+from configs.ground.clock import clock
+from configs.ground.redis import redis_client
 from configs.settings import settings
 
 MAX_AGE = 5.0  # seconds

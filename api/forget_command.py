@@ -13,9 +13,9 @@ from api.deletion.access import delete_named
 from api.errors import ApiError
 from api.models.base import session
 from api.models.user import User
-from configs.database import database_url
-from configs.database_errors import is_away
-from configs.logs import set_up_logs
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 
 

@@ -15,11 +15,11 @@ from api.alerts.plan_limits import StartedPlan, start_plan
 from api.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import session
-from configs.database import database_url
-from configs.database_errors import is_away
-from configs.logs import set_up_logs
-from configs.plan import PlanName
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.world.plan import PlanName
 
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
 _NAMES = [name.value for name in PlanName if name is not PlanName.NONE]

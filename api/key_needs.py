@@ -12,10 +12,10 @@ from api.models.contact_lookup import ContactLookup, hash_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.key_losses import count_logins_before
 from api.models.user import Channel, Contact
-from configs.clock import clock
-from configs.encryption import DecryptionFailed, decrypt, find_data_key
-from configs.formatting import pluralize
-from configs.signed_links import LINK_SECONDS
+from configs.ground.clock import clock
+from configs.ground.encryption import DecryptionFailed, decrypt, find_data_key
+from configs.ground.formatting import pluralize
+from configs.ground.signed_links import LINK_SECONDS
 
 _AT_ONCE = 1000  # rows
 # Codes by SMS are limited by the day, and counted under the hash of then.

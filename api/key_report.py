@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from api.key_needs import count_encrypted_rows, describe_need
 from api.models.key_losses import find_lost_lookup_keys, find_lost_signing_keys
 from api.models.key_sighting import KeySighting
-from configs.clock import clock
-from configs.formatting import pluralize
-from configs.keys import ROTATE_AFTER, fingerprint_key, read_keys
+from configs.ground.clock import clock
+from configs.ground.formatting import pluralize
 from configs.settings import settings
+from configs.settings.keys import ROTATE_AFTER, fingerprint_key, read_keys
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DBAPIError
 
 from api.key_report import KeyValue, report_keys
 from api.models.base import session
-from configs.clock import clock
-from configs.database import database_url
-from configs.database_errors import is_away
-from configs.formatting import pluralize
-from configs.logs import set_up_logs
+from configs.ground.clock import clock
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away
+from configs.ground.formatting import pluralize
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
 _TITLES = ("key", "value", "fingerprint", "first seen", "programs", "what to do")

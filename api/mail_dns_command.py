@@ -12,8 +12,8 @@ import dns.name
 import dns.resolver
 
 from api.mail_dns import SENDGRID_SELECTORS, Finding, Grade, NoAnswerError, check_domain
-from configs.hosts import is_loopback
-from configs.logs import set_up_logs
+from configs.ground.hosts import is_loopback
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 
 _SECONDS = 5.0  # for one question

@@ -2,7 +2,7 @@
 
 import click
 
-from configs.push_keys import draw_keys
+from configs.settings.push_keys import draw_keys
 
 
 @click.command("push-keys")

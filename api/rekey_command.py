@@ -12,10 +12,10 @@ from api.models.base import Base, session
 from api.models.contact_lookup import ContactLookup, claim_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact
-from configs.database import database_url
-from configs.database_errors import is_away
-from configs.encryption import DecryptionFailed, renew_encryption
-from configs.logs import set_up_logs
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away
+from configs.ground.encryption import DecryptionFailed, renew_encryption
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
 
@@ -75,7 +75,7 @@ def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> boo
     """Encrypt a row's columns with the newest key, in a transaction of its own; return whether that changed them.
 
     Raises:
-        configs.encryption.DecryptionFailed: no key of DATA_KEYS encrypted one of them.
+        configs.ground.encryption.DecryptionFailed: no key of DATA_KEYS encrypted one of them.
     """
     (primary,) = table.primary_key.columns
     stored = [sa.type_coerce(column, sa.Text).label(column.name) for column in columns]

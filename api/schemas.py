@@ -14,8 +14,8 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from configs.plan import Plan, PlanName
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
+from configs.world.plan import Plan, PlanName
 
 _NO_NUL = r"^[^\x00]*$"
 _RESTRICTED = {"enum", "const", "pattern"}  # a text with one of these holds no NUL anyway

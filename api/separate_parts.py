@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from configs.database_errors import is_away
+from configs.ground.database_errors import is_away
 
 Part = TypeVar("Part")
 _AT_ONCE = 100  # between two looks at what is due

@@ -26,11 +26,11 @@ from api.streaming.database import DatabaseAway, Reader
 from api.streaming.hub import NoticeHub, NoticeStream
 from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, mark_now, read_after
 from api.streaming.sign_in import COOKIE, read_login
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.logs import set_up_logs
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.logs import set_up_logs
+from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
-from configs.startup import exit_on_config_error
 
 HEARTBEAT_SECONDS = 15.0
 _RETRY = "retry: 2000\n\n"  # milliseconds after which a browser comes back

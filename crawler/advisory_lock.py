@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.loop_report import FRESH
+from configs.ground.loop_report import FRESH
 
 
 class LockHeldError(RuntimeError):

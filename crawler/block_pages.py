@@ -7,7 +7,7 @@ import logging
 import re
 from dataclasses import replace
 
-from configs.retry_after import parse_retry_after
+from configs.ground.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
 from crawler.parsing.embedded_platform import find_embedded
 from crawler.parsing.error_pages import error_page, find_damage

@@ -12,11 +12,11 @@ from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
-from configs.clock import clock
-from configs.constants import Constant
-from configs.desk import Desk, Fetch
-from configs.hosts import resolve_stand_in
+from configs.ground.clock import clock
+from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
+from configs.settings.constants import Constant
+from configs.world.desk import Desk, Fetch
 from crawler.block_pages import classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
@@ -77,8 +77,8 @@ class BookingSpider(Spider):
         """Return the desks to check once, none to serve the queue. Nothing is requested yet.
 
         Raises:
-            configs.strict_yaml.ConfigFileError: desk files are wrong.
-            crawler.cli.arguments.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
+            crawler.cli.arguments.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
             crawler.url_policy.AddressRefused: a desk's address may not be asked here.
         """
         check_catalogue()

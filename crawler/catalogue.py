@@ -10,12 +10,12 @@ from datetime import timedelta
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from configs.clock import clock
-from configs.desk import Desk, Fetch, WatchLevel
-from configs.prefecture import desks, prefectures
+from configs.ground.clock import clock
+from configs.ground.strict_model import Strict
+from configs.ground.strict_yaml import ConfigFileError, plainly
 from configs.settings import SettingsRefused, settings
-from configs.strict_model import Strict
-from configs.strict_yaml import ConfigFileError, plainly
+from configs.world.desk import Desk, Fetch, WatchLevel
+from configs.world.prefecture import desks, prefectures
 from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 

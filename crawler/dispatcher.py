@@ -16,12 +16,12 @@ import redis
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
-from configs.clock import clock
-from configs.constants import Constant
-from configs.desk import Desk
-from configs.outage_log import OutageLog
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.ground.outage_log import OutageLog
 from configs.settings import settings
+from configs.settings.constants import Constant
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckBatch, CheckItem

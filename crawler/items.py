@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.proofs.page_capture import PageCapture
 from crawler.reading import CoveredWindow, Outcome, Slot
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import redis
 
-from configs.clock import clock
-from configs.constants import Constant
-from configs.outage_log import OutageLog
-from configs.part_failures import PartFailures
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.ground.outage_log import OutageLog
+from configs.ground.part_failures import PartFailures
+from configs.settings.constants import Constant
+from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Daily
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of

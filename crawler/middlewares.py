@@ -6,7 +6,7 @@ from typing import Self
 from scrapy import Request
 from scrapy.crawler import Crawler
 
-from configs.hosts import resolve_stand_in
+from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
 from crawler.url_policy import ensure_allowed
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import OutageReason
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.scheduling.intervals import COUNTED, PAUSE_AFTER
 
 # A check from before the outage ends nothing: it may be written later than the block that overtook it.

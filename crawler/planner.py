@@ -16,12 +16,12 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
-from configs.clock import clock
-from configs.constants import Constant
-from configs.desk import Desk
-from configs.loop_report import FRESH, LoopReport, read_report, write_report
-from configs.part_failures import PartFailures
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.ground.part_failures import PartFailures
+from configs.settings.constants import Constant
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler import outages
 from crawler.advisory_lock import AdvisoryLock
 from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times

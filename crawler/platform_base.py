@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.reading import Page, PageRequest, Reading, VisitContext
 
 

@@ -2,7 +2,7 @@
 
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
-from configs.hosts import host_of, is_loopback
+from configs.ground.hosts import host_of, is_loopback
 from configs.settings import Settings
 
 

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from itertools import count as ascending
 from typing import NamedTuple
 
-from configs.formatting import pluralize
+from configs.ground.formatting import pluralize
 from crawler.bounds import bound_key
 from crawler.parsing.date_windows import day_of
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Slot

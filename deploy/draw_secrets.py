@@ -27,7 +27,14 @@ _PROGRAMS = (
     "reader",
     "stream",
 )  # each has a login to the database
-_QUEUE_USERS = ("api", "background", "crawler", "notifier", "reader", "stream")  # configs/redis_users.acl
+_QUEUE_USERS = (
+    "api",
+    "background",
+    "crawler",
+    "notifier",
+    "reader",
+    "stream",
+)  # configs/ground/redis_users.acl
 # Accounts elsewhere give these: their files are made empty, and programs name the ones that stay so.
 _GIVEN = (
     "backup_secret_access_key",

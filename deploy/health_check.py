@@ -17,11 +17,11 @@ from psycopg2 import Error as DatabaseError
 from redis import Redis, RedisError
 from rq import Worker
 
-from configs.loop_report import BACKGROUND, PLANNER, read_report
-from configs.redis import redis_client
-from configs.setting_groups.crawling import SCRAPYD_USER
+from configs.ground.loop_report import BACKGROUND, PLANNER, read_report
+from configs.ground.redis import redis_client
+from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
-from configs.startup import exit_on_config_error
+from configs.settings.crawling import SCRAPYD_USER
 
 _SECONDS = 5.0
 

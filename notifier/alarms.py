@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, load_only
 from api.models.incident import Incident
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
-from configs.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.message_writer import create_notifications
 
 _CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first

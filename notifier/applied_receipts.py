@@ -21,7 +21,7 @@ from api.models.base import is_any_of, session
 from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
-from configs.database_errors import is_away, passes
+from configs.ground.database_errors import is_away, passes
 from notifier.calls import LATE_AFTER
 from notifier.contact_loss import change_state
 from notifier.fallback import call_again, tell_elsewhere

@@ -21,10 +21,10 @@ from api.models.base import new_id
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.constants import Constant
-from configs.desk import HOME_ZONE, zone_or_home
-from configs.plan import plans
 from configs.settings import settings
+from configs.settings.constants import Constant
+from configs.world.desk import HOME_ZONE, zone_or_home
+from configs.world.plan import plans
 from notifier.content.desk_location import location_of
 from notifier.content.messages import choose_language
 from notifier.message_kind_base import SLOT_CALL

@@ -12,9 +12,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from api.models.user import Channel
-from configs.constants import Constant
-from configs.job_queues import redis
+from configs.ground.job_queues import redis
 from configs.settings import settings
+from configs.settings.constants import Constant
 from notifier.provider_base import Provider
 from notifier.providers import providers
 

@@ -14,10 +14,10 @@ from api.models.base import is_any_of, session
 from api.models.database_clock import database_clock
 from api.models.notification import Match, Notification, State, is_told
 from api.models.user import Channel
-from configs.clock import clock
-from configs.logs import set_up_logs
-from configs.retention import MESSAGES_KEPT_FOR
-from configs.startup import exit_on_config_error
+from configs.ground.clock import clock
+from configs.ground.logs import set_up_logs
+from configs.ground.startup import exit_on_config_error
+from configs.world.retention import MESSAGES_KEPT_FOR
 from notifier import nudges
 from notifier.delivery.retry_policy import UNKNOWN
 

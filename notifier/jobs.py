@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
 from api.models.database_clock import database_clock
-from configs.database_errors import is_away, passes
+from configs.ground.database_errors import is_away, passes
 from notifier import applied_receipts, match_batches, match_service, nudges
 from notifier.delivery import delivery
 from notifier.delivery.inline_delivery import InlineClaim

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from configs.logs import EachOf
+from configs.ground.logs import EachOf
 
 log = structlog.get_logger(__name__)
 

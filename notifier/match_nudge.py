@@ -9,8 +9,8 @@ from uuid import UUID
 import structlog
 from redis.exceptions import RedisError
 
-from configs.job_queues import KEPT_SECONDS, connect, push
-from configs.matching_queues import CRITICAL
+from configs.ground.job_queues import KEPT_SECONDS, connect, push
+from configs.ground.matching_queues import CRITICAL
 
 _JOB = "notifier.jobs.match"
 SECONDS = (

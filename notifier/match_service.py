@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from configs.constants import Constant
+from configs.settings.constants import Constant
 from notifier import match_batches
 from notifier.content.desk_location import location_of
 from notifier.delivery.inline_delivery import InlineClaim

@@ -19,7 +19,7 @@ from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Grant
-from configs.prefecture import Procedure
+from configs.world.prefecture import Procedure
 from notifier.message_kind_base import SLOT_DETECTED
 from notifier.open_slots import OpenSlots
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState
-from configs.languages import read_language
-from configs.message_groups import MessageGroup
+from configs.ground.message_groups import MessageGroup
+from configs.world.languages import read_language
 from notifier.provider_base import Choices
 
 # Kinds that others speak of

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 from api.models.base import is_any_of
 from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
-from configs.desk import zone_or_home
-from configs.message_groups import MessageGroup
-from configs.withdrawal_period import is_holiday
+from configs.ground.message_groups import MessageGroup
+from configs.world.desk import zone_or_home
+from configs.world.withdrawal_period import is_holiday
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY, MessageGroup.NEWS})

@@ -17,8 +17,8 @@ from api.models.database_clock import database_clock
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
-from configs.languages import FRENCH
+from configs.ground.clock import clock
+from configs.world.languages import FRENCH
 from notifier.content.messages import (
     NoticeText,
     choose_language,

@@ -18,7 +18,7 @@ from api.models.notification import Priority
 from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
-from configs.matching_queues import NUDGE_SECONDS
+from configs.ground.matching_queues import NUDGE_SECONDS
 from notifier.content.messages import FALLBACK
 from notifier.content.slot_alert_content import ContentCache
 from notifier.delivery.inline_delivery import InlineClaim

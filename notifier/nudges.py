@@ -17,12 +17,12 @@ from api.models.base import is_any_of, new_id, session
 from api.models.database_clock import database_clock
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel
-from configs.clock import clock
-from configs.constants import Constant
-from configs.database_errors import passes
-from configs.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
-from configs.live_nudges import nudge_streams
-from configs.matching_queues import CRITICAL, MANY
+from configs.ground.clock import clock
+from configs.ground.database_errors import passes
+from configs.ground.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
+from configs.ground.live_nudges import nudge_streams
+from configs.ground.matching_queues import CRITICAL, MANY
+from configs.settings.constants import Constant
 from notifier.channels import most_in_job
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.match_nudge import SECONDS as MATCH_SECONDS

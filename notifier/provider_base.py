@@ -9,9 +9,9 @@ from typing import ClassVar, TypeAlias
 from uuid import UUID
 
 from api.models.user import ContactState
-from configs.constants import Constant
-from configs.formatting import truncate_line
+from configs.ground.formatting import truncate_line
 from configs.settings import settings
+from configs.settings.constants import Constant
 
 # How long a provider may keep silent before it counts as one that does not answer
 PROVIDER_TIMEOUT_SECONDS = Constant("PROVIDER_TIMEOUT_SECONDS", 10.0)
@@ -33,7 +33,7 @@ class LinkButton:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceButton:
-    """A button by which a reader answers in a chat: `data` comes back when it is pressed (configs/bot_buttons.py)."""
+    """A button by which a reader answers: `data` comes back when it is pressed (configs.ground.bot_buttons)."""
 
     label: str
     data: str

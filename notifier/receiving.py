@@ -15,9 +15,9 @@ from api.models.database_clock import database_clock
 from api.models.notification import Notification
 from api.models.provider_event import ReceiptKind
 from api.models.user import Channel, Contact
-from configs.contact_addresses import fold_address
-from configs.retention import RECEIPTS_KEPT_FOR
+from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
+from configs.world.retention import RECEIPTS_KEPT_FOR
 from notifier.receipts import Receipt, ReceiptReader
 from notifier.receipts.sendgrid import SendGridReceipts
 from notifier.receipts.twilio import TwilioCallReceipts, TwilioReceipts

@@ -14,8 +14,8 @@ from api.models.base import is_any_given
 from api.models.encrypted_text import read_stored_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.message_groups import MessageGroup
-from configs.plan import PlanName, plan, rank_plan
+from configs.ground.message_groups import MessageGroup
+from configs.world.plan import PlanName, plan, rank_plan
 from notifier.content.messages import choose_language
 from notifier.message_kind_base import SLOT_DETECTED
 from notifier.message_times import Hold, MessageTimes, read_times, select_times

@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, Priority
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
-from configs.call_prices import price_call
-from configs.contact_addresses import country_of
+from configs.ground.call_prices import price_call
+from configs.ground.contact_addresses import country_of
 from configs.settings import settings
-from configs.sms_prices import OTHER
+from configs.settings.sms_prices import OTHER
 from notifier.message_kind_base import CALL_MISSED, SLOT_DETECTED, ClaimedRow
 
 REASON = "SMS budget of the day used up"

@@ -20,13 +20,13 @@ from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from api.models.user import Channel
-from configs.constants import Constant
-from configs.database_errors import is_away, passes
-from configs.logs import set_up_logs
-from configs.matching_queues import NUDGE_SECONDS
-from configs.outage_log import OutageLog
-from configs.process_age import on_stop_signals, repeat_until_old
-from configs.startup import exit_on_config_error
+from configs.ground.database_errors import is_away, passes
+from configs.ground.logs import set_up_logs
+from configs.ground.matching_queues import NUDGE_SECONDS
+from configs.ground.outage_log import OutageLog
+from configs.ground.process_age import on_stop_signals, repeat_until_old
+from configs.ground.startup import exit_on_config_error
+from configs.settings.constants import Constant
 from notifier import applied_receipts, match_nudge, match_service, nudges
 from notifier.calls import plan_calls
 from notifier.channels import per_second

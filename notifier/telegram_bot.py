@@ -15,9 +15,9 @@ import click
 import structlog
 
 from api.models.key_losses import record_keys_at_start
-from configs.languages import FRENCH, MESSAGE_LANGUAGES
-from configs.logs import set_up_logs
+from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
 from notifier.content.messages import write_words
 from notifier.message_kinds.bot import COMMANDS
 from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError

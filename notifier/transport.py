@@ -22,10 +22,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from configs.constants import Constant
-from configs.hosts import is_loopback
-from configs.retry_after import parse_retry_after
+from configs.ground.hosts import is_loopback
+from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
+from configs.settings.constants import Constant
 from notifier.provider_base import (
     LeavesLoopback,
     Misconfigured,

@@ -20,25 +20,25 @@ from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_key
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from api.models.user import Channel
-from configs.clock import clock
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.database_errors import passes
-from configs.job_queues import connect
-from configs.job_worker import run_worker
-from configs.logs import set_up_logs
-from configs.matching_queues import CRITICAL, MANY
-from configs.prefecture import prefectures
-from configs.prefork import keep_running
-from configs.startup import exit_on_config_error
+from configs.ground.clock import clock
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.database_errors import passes
+from configs.ground.job_queues import connect
+from configs.ground.job_worker import run_worker
+from configs.ground.logs import set_up_logs
+from configs.ground.matching_queues import CRITICAL, MANY
+from configs.ground.prefork import keep_running
+from configs.ground.startup import exit_on_config_error
+from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
 from notifier.channels import providers_of
 from notifier.content import messages, text_files
 from notifier.message_kinds import kinds
 
-# What the jobs of each queue may call: a worker refuses any other one (configs/listed_jobs.py). `critical` matches what
-# few people wait for, `many` what concerns many. Each channel has two queues of its own: no slow or limited one holds
-# up another, and no crowd a single alert.
+# What the jobs of each queue may call: a worker refuses any other one (configs/ground/listed_jobs.py). `critical`
+# matches what few people wait for, `many` what concerns many. Each channel has two queues of its own: no slow or
+# limited one holds up another, and no crowd a single alert.
 FUNCTIONS: Mapping[str, Collection[str]] = {
     **dict.fromkeys(QUEUES, ("notifier.jobs.deliver",)),
     CRITICAL: ("notifier.jobs.match", "notifier.jobs.catch_up"),
@@ -134,7 +134,7 @@ def main(given: list[str] | None = None) -> int:
     preload()
     engine().dispose()  # each worker connects for itself
     log.info("warm, starting", children=names)
-    return keep_running({name: CHILDREN[name] for name in names})
+    return keep_running({name: CHILDREN[name] for name in names}, reload_desk_files)
 
 
 if __name__ == "__main__":

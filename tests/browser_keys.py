@@ -7,7 +7,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from configs.push_subscriptions import PushSubscription
+from configs.ground.push_subscriptions import PushSubscription
 from deploy.sandbox.providers.push import make_subscription
 
 HOST = "updates.push.services.mozilla.com"

@@ -19,7 +19,7 @@ from api.logins.service import LoginChange, open_login
 from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.user import Role, User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.factories import EMAIL, PASSWORD, add_account, add_grant, give_role
 
 COOKIES = ("__Host-access", "__Host-refresh", "__Host-visitor", "__Host-notice")

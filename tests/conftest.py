@@ -26,10 +26,10 @@ import sqlalchemy as sa
 import structlog
 
 from api.models.database_clock import replace_database_clock
-from configs import psycopg_timeout
 from configs import settings as settings_module
-from configs.database import DATABASE_SECONDS
-from configs.push_keys import draw_keys
+from configs.ground import psycopg_timeout
+from configs.ground.database import DATABASE_SECONDS
+from configs.settings.push_keys import draw_keys
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.short_periods import VARIABLE, gather, list_constants
 from deploy.local.valkey import Valkey, start_valkey
@@ -187,7 +187,7 @@ def _migrate(url: str) -> None:
 
     from api.migrations.__main__ import config
     from api.models.partitions import make_partitions
-    from configs.clock import clock
+    from configs.ground.clock import clock
 
     made = config()
     engine = sa.create_engine(url, poolclass=sa.NullPool)
@@ -260,9 +260,9 @@ def forget() -> None:
     from psycopg2 import extensions
 
     from api.models import base
-    from configs import prefecture
-    from configs.clock import use_offset_file
+    from configs.ground.clock import use_offset_file
     from configs.settings import settings
+    from configs.world import prefecture
 
     settings.cache_clear()
     named = [Path(os.environ[name]) for name in ("PREFECTURES_DIR", "HOSTS_FILE") if name in os.environ]
@@ -394,7 +394,7 @@ def stripe_stand_in(sandbox: "Running", settings_env: Callable[..., None]) -> "S
 @pytest.fixture(scope="session")
 def browser() -> Path:
     """Return the browser to test with; without one the test is skipped, in CI it fails."""
-    from configs.browser_binary import browser_path, missing_browser
+    from configs.ground.browser_binary import browser_path, missing_browser
 
     path = browser_path()
     if not path and os.environ.get("CI") == "true":

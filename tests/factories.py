@@ -25,9 +25,9 @@ from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.paging import first_id_at
 from api.payments.postings import post_paid
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
 from tests.browser_keys import browser_address
 
 Row = TypeVar("Row")

@@ -15,7 +15,7 @@ import pytest
 
 from api.models.notification import queue_of
 from api.models.user import Channel
-from configs.job_queues import push
+from configs.ground.job_queues import push
 from deploy.sandbox.running import Running
 from tests.api.world import PREFECTURES
 from tests.faulty_program import PERSONAL
@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
-    "proofs": ("configs.proofs.forget_before", "crawler.proofs"),
+    "proofs": ("configs.ground.proofs.forget_before", "crawler.proofs"),
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
 }
 _CHANNELS = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM, Channel.VOICE)
@@ -162,7 +162,7 @@ SERVERS = {
         "flask.Flask.dispatch_request",
         (
             "gunicorn api.app:create_app() --bind 127.0.0.1:0 --workers 1 --threads 2 --preload"
-            " --no-control-socket --config python:configs.gunicorn_hooks"
+            " --no-control-socket --config python:api.middleware.gunicorn_hooks"
         ),
         "/api/health/live",
     ),

@@ -82,7 +82,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
         ("api.stream", {"flask", "rich", "rq", "sentry_sdk", "sqlalchemy", "twisted"}),
         # gunicorn loads its hooks first
         (
-            "configs.gunicorn_hooks, api.app, api.background.__main__",
+            "api.middleware.gunicorn_hooks, api.app, api.background.__main__",
             {"aiohttp", "fontTools", "fpdf", "PIL", "pygments", "rich", "scrapy", "sentry_sdk", "twisted"},
         ),
         # what `python -m crawler.loops plan` imports: none asks a site

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from api.models.user import AFTER_REPORT, Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _TEXTS = Path(__file__).parent / "consent_texts"
 _BINDING = "fr"

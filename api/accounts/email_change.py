@@ -12,8 +12,8 @@ from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.errors import ApiError
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, User
-from configs.clock import clock
-from configs.contact_addresses import digest, fold_address, shorten_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest, fold_address, shorten_address
 
 _KIND = "verify_new_email"
 _DAY = 86400  # seconds

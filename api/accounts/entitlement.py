@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.user import Grant
-from configs.plan import Plan, PlanName, plan, plans, rank_plan
+from configs.world.plan import Plan, PlanName, plan, plans, rank_plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from api.errors import ApiError
-from configs.constants import Constant
 from configs.settings import settings
+from configs.settings.constants import Constant
 
 # Longest wait for one's turn to be hashed; then the answer is 503 with Retry-After
 _PASSWORD_WAIT_SECONDS = Constant("PASSWORD_WAIT_SECONDS", 2.0)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _A_DAY = 3
 BETWEEN = timedelta(minutes=5)

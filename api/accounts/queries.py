@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, joinedload
 from api.accounts.entitlement import find_entitlement
 from api.accounts.schemas import Account
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
-from configs.clock import clock
-from configs.contact_addresses import fold_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
 
 
 def find_user(session: Session, email: str) -> User | None:

@@ -11,11 +11,11 @@ from pydantic_core import PydanticCustomError
 from api.accounts.password_strength import LONGEST, SHORTEST
 from api.models.user import OutageCredit
 from api.schemas import Answer, Body, name_rule
-from configs.contact_addresses import LetterNotSent, email_address, phone_number
-from configs.languages import Language
-from configs.plan import PlanName
+from configs.ground.contact_addresses import LetterNotSent, email_address, phone_number
+from configs.world.languages import Language
+from configs.world.plan import PlanName
 
-# Rough checks; configs/contact_addresses.py is stricter about domains. Blanks around are removed.
+# Rough checks; configs/ground/contact_addresses.py is stricter about domains. Blanks around are removed.
 _EMAIL = r"^\s*[!-?A-~]{1,64}@[^@\s.\x00]+(\.[^@\s.\x00]+)+\s*$"
 _NO_MAIL: JsonDict = {"pattern": r"\.(arpa|invalid|local|localhost|onion|test)\s*$"}  # RFC 6761
 

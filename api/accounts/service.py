@@ -16,10 +16,10 @@ from api.errors import ApiError
 from api.models.base import new_id
 from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.contact_addresses import fold_address
-from configs.plan import PlanName, plan
-from configs.signed_links import LINK_SECONDS
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
+from configs.ground.signed_links import LINK_SECONDS
+from configs.world.plan import PlanName, plan
 
 _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other

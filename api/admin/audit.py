@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from api.models.audit import ActorKind, AuditEntry
-from configs.clock import clock
+from configs.ground.clock import clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from api.alerts.service import close_alert, get_open, lock_user
 from api.errors import not_found
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _KEPT = timedelta(days=90)
 

@@ -12,8 +12,8 @@ from api.errors import ApiError
 from api.models.alert import Alert
 from api.models.user import Channel, Contact, ContactState
 from api.schemas import PlanAnswer
-from configs.clock import clock
-from configs.plan import plans
+from configs.ground.clock import clock
+from configs.world.plan import plans
 
 
 @dataclass(frozen=True, slots=True)

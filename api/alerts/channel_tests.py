@@ -16,9 +16,9 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.plan import PlanName
 
 KIND = "test_message"
 # A plan may be given back within minutes: what was tried of it must not cost us.

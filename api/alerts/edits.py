@@ -19,8 +19,8 @@ from api.errors import invalid
 from api.models.alert import Alert, AlertTarget
 from api.models.alert import Limits as TargetLimits
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.prefecture import prefecture
+from configs.ground.clock import clock
+from configs.world.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
 _REPEATED = timedelta(minutes=10)

@@ -18,9 +18,9 @@ from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import Detection
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.desk import Desk, Procedure
-from configs.prefecture import Prefecture, desks, prefectures
+from configs.ground.clock import clock
+from configs.world.desk import Desk, Procedure
+from configs.world.prefecture import Prefecture, desks, prefectures
 
 # Kinds that may speak of any desk of their reader's alerts, and whose rows name none.
 _OF_ANY_DESK = ("slot_gone", "slot_answered", "bot_reply", "test_message")

@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 
 from api.accounts.admins import write_to_admins
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from configs.clock import clock
-from configs.constants import Constant
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
+from configs.world.prefecture import prefectures
 
 # How many desks one person may watch within 30 days before the admins get a message; nobody is blocked
 _FAIR_USE_DESKS = Constant("FAIR_USE_DESKS", 60)

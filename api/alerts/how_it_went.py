@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _KIND = "how_it_went"
 _AFTER, _LATE = timedelta(days=1), timedelta(days=7)

@@ -24,8 +24,8 @@ from api.alerts.unwatched import record_unwatched
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.user import Grant, User
-from configs.clock import clock
-from configs.plan import PlanName, plans
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plans
 
 
 @dataclass(frozen=True, slots=True)

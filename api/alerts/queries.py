@@ -20,7 +20,7 @@ from api.models.user import Channel
 from api.paging import cut_page
 from api.prefectures.desk_queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
-from configs.prefecture import WatchLevel
+from configs.world.prefecture import WatchLevel
 
 Row = sa.Row[Alert, str | None, int]
 _BEST = (WatchLevel.FULL, WatchLevel.PRESENCE, WatchLevel.NONE)

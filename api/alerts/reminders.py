@@ -18,8 +18,8 @@ from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
-from configs.message_groups import MessageGroup
+from configs.ground.clock import clock
+from configs.ground.message_groups import MessageGroup
 
 SPREAD = timedelta(minutes=10)
 _LATE = timedelta(hours=1)  # after its time, where no job ran; later than that it is left out

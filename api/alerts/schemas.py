@@ -25,11 +25,11 @@ from api.models.user import Channel
 from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import INTEGRAL, Answer, Body, Flag
-from configs.clock import clock
-from configs.desk import Text
-from configs.languages import Language
-from configs.prefecture import Procedure, WatchLevel
-from configs.typed_text import clean_typed
+from configs.ground.clock import clock
+from configs.ground.typed_text import clean_typed
+from configs.world.desk import Text
+from configs.world.languages import Language
+from configs.world.prefecture import Procedure, WatchLevel
 
 _MOST = 50  # entries of a list: more than any prefecture has
 _FARTHEST = dt.timedelta(days=3 * 366)  # of an appointment, before or after now

@@ -18,11 +18,11 @@ from api.models.desk import DeskChange
 from api.models.payment import Payment
 from api.models.user import User
 from api.schemas import PlanAnswer
-from configs.clock import clock
-from configs.constants import Constant
-from configs.formatting import pluralize
-from configs.plan import PlanName
-from configs.prefecture import prefecture
+from configs.ground.clock import clock
+from configs.ground.formatting import pluralize
+from configs.settings.constants import Constant
+from configs.world.plan import PlanName
+from configs.world.prefecture import prefecture
 
 # How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
 FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)

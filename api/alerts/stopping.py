@@ -10,8 +10,8 @@ import notifier
 from api.accounts.entitlement import find_entitlement
 from api.alerts.service import close_alert, lock_user
 from api.models.alert import Alert, ClosedBecause
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 
 _KIND = "last_way_stopped"
 

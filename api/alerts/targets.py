@@ -8,9 +8,9 @@ from api.alerts.schemas import Limits, NewAlert
 from api.errors import invalid
 from api.models.alert import AlertTarget
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.desk import zone_of
-from configs.prefecture import (
+from configs.ground.clock import clock
+from configs.world.desk import zone_of
+from configs.world.prefecture import (
     Desk,
     Prefecture,
     UnknownDesk,

@@ -21,7 +21,7 @@ from api.models.desk import DeskState
 from api.models.payment import Payment
 from api.models.user import Grant
 from api.models.watch_credit import Unwatched
-from configs.plan import plan
+from configs.world.plan import plan
 
 LATE = timedelta(minutes=10)  # a check is recorded within this time of its start
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -13,9 +13,9 @@ from api.models.alert import Alert
 from api.models.desk import DeskState
 from api.models.discovery import Drift
 from api.schemas import FieldError
-from configs.desk import Desk, Procedure
-from configs.outcome import Outcome
-from configs.prefecture import Prefecture, desks
+from configs.world.desk import Desk, Procedure
+from configs.world.outcome import Outcome
+from configs.world.prefecture import Prefecture, desks
 
 Lost = Mapping[str, str]  # ids of desks whose page is closed or moved, with the reason
 _WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"

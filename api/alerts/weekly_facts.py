@@ -15,8 +15,8 @@ from api.models.base import is_any_of, write_array
 from api.models.desk import DeskState, Outage
 from api.models.discovery import is_page_lost
 from api.models.notification import Match, Notification
-from configs.clock import clock
-from configs.prefecture import Desk
+from configs.ground.clock import clock
+from configs.world.prefecture import Desk
 
 MOST_ALERTS, MOST_DESKS = 20, 10  # that a summary names; it counts the others
 _SILENT, _INTERVALS = (

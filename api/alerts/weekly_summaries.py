@@ -21,8 +21,8 @@ from api.alerts.weekly_facts import read_facts
 from api.models.alert import Alert
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.clock import clock
-from configs.desk import zone_or_home
+from configs.ground.clock import clock
+from configs.world.desk import zone_or_home
 
 SPREAD = timedelta(minutes=10)
 _KIND = "weekly_summary"

@@ -1,6 +1,6 @@
 """Platforms of the desks, as parameters of statements that count by platform."""
 
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 
 
 def list_platforms() -> dict[str, list[str]]:

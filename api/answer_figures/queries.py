@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from api.answer_figures.schemas import AnswerFigures, AnswerRates, Grouping, Quartiles
 from api.detections.queries import get_public_cutoff
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 
 _YEAR = 12
 _COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")

@@ -3,7 +3,7 @@
 from api.answer_figures import counts, slot_lives
 from api.detections.queries import get_public_cutoff
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 
 
 def update_figures() -> int:

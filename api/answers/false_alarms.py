@@ -17,7 +17,7 @@ import notifier
 from api.models.base import is_any_of
 from api.models.incident import Incident, IncidentReason
 from api.models.slot import Detection
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _PEOPLE = 3
 _WITHIN = timedelta(hours=1)

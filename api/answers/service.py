@@ -21,7 +21,7 @@ from api.models.alert import Alert
 from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match
-from configs.clock import clock
+from configs.ground.clock import clock
 
 __all__ = ["CHANGEABLE", "StoredAnswer", "find_matches", "read_answers", "store_answers"]
 

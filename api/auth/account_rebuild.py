@@ -21,8 +21,8 @@ from api.logins.service import end_all_logins
 from api.models.base import Base
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 
 log = structlog.get_logger(__name__)
 

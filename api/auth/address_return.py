@@ -19,9 +19,9 @@ from api.logins.service import end_all_logins
 from api.models.login import EndedBecause
 from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Contact, ContactState, Grant, Role, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.signed_links import ReturnAddress, read_token
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import ReturnAddress, read_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def find_former(session: Session, token: str, *, lock: bool = False) -> Contact 
     With `lock` the user's row is locked.
 
     Raises:
-        configs.signing.LinkRefused: the token is expired or forged.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     link = read_token(ReturnAddress, token)
     contact = session.get(Contact, link.contact)
@@ -63,7 +63,7 @@ def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
 
     Raises:
         api.errors.ApiError: 409 address-taken; roll back then.
-        configs.signing.LinkRefused: the token is expired or forged.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     contact = find_former(session, token, lock=True)
     if contact is None or contact.former_address is None or contact.moved_at is None:

@@ -33,7 +33,7 @@ from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_bl
 from api.middleware.rate_limits import may_take_kept_turn
 from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
 from api.models.base import autocommit_session, session
-from configs.signing import LinkRefused
+from configs.ground.signing import LinkRefused
 
 blueprint = make_blueprint(
     "auth", __name__, "/api/auth", "auth", "The account: registration, address, password"

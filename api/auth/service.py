@@ -34,9 +34,9 @@ from api.models.base import session as open_session
 from api.models.login import EndedBecause, PendingRegistration
 from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.constants import Constant
-from configs.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
+from configs.ground.clock import clock
+from configs.ground.signed_links import PASSWORD_RESET_SECONDS, ResetPassword, VerifyAddress
+from configs.settings.constants import Constant
 
 # How long POST /api/auth/forgot-password takes at least, so that its time does not tell whether the address is known
 _EVEN_ANSWER_SECONDS = Constant("EVEN_ANSWER_SECONDS", 0.15)
@@ -65,7 +65,7 @@ def confirm_address(
 
     Raises:
         api.errors.ApiError: 403 other-account, 409 address-taken.
-        configs.signing.LinkRefused: the token is expired or forged.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     contact, claims = find_contact(session, VerifyAddress, token, lock=True)
     if contact is None or find_unconfirmed(contact, claims) is None:
@@ -160,7 +160,7 @@ def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str]
     No transaction is open while the password is hashed.
 
     Raises:
-        configs.signing.LinkRefused: the token is expired or forged.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
         api.errors.ApiError: 422, the password can be guessed; 503, no turn came to hash it.
     """
     with open_session() as s:

@@ -5,8 +5,8 @@ from typing import TypeVar
 from sqlalchemy.orm import Session
 
 from api.models.user import Contact, User
-from configs.contact_addresses import digest
-from configs.signed_links import AddressLink, ResetPassword, VerifyAddress, read_token, write_token
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import AddressLink, ResetPassword, VerifyAddress, read_token, write_token
 
 L = TypeVar("L", bound=AddressLink)
 
@@ -21,7 +21,7 @@ def find_contact(
     locked.
 
     Raises:
-        configs.signing.LinkRefused: the token is expired or forged.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
     """
     link = read_token(kind, token)
     contact = session.get(Contact, link.contact)

@@ -13,15 +13,16 @@ from api.background import exporter, runner, scheduler
 from api.models.job_run import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.job_worker import run_worker
-from configs.logs import set_up_logs
-from configs.prefork import keep_running
-from configs.startup import exit_on_config_error
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.job_worker import run_worker
+from configs.ground.logs import set_up_logs
+from configs.ground.prefork import keep_running
+from configs.ground.startup import exit_on_config_error
+from configs.world.prefecture import reload_desk_files
 
 _RUN_JOB = "api.background.runner.run_job"
-# What the jobs of each queue may call: a worker refuses any other one (configs/listed_jobs.py).
+# What the jobs of each queue may call: a worker refuses any other one (configs/ground/listed_jobs.py).
 FUNCTIONS: Mapping[str, Collection[str]] = {
     PAYMENTS: (_RUN_JOB, "api.payments.jobs.apply_event", "api.payments.jobs.work_off"),
     MAINTENANCE: (_RUN_JOB, "api.exports.jobs.make_exports", "api.exports.jobs.drop_exports"),
@@ -61,7 +62,7 @@ def main(given: list[str] | None = None) -> int:
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     children = CHILDREN | {"metrics": partial(exporter.run, options.metrics_host)}
-    return keep_running({name: children[name] for name in names})
+    return keep_running({name: children[name] for name in names}, reload_desk_files)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import structlog
 
-from configs.constants import Constant
-from configs.hidden_folder import hide_folder
-from configs.program_settings import list_allowed, list_secrets
-from configs.secret_files import folder_in_use
+from configs.ground.hidden_folder import hide_folder
 from configs.settings import Settings, settings
+from configs.settings.constants import Constant
+from configs.settings.program_settings import list_allowed, list_secrets
+from configs.settings.secret_files import folder_in_use
 
 # Port on which Prometheus is answered
 METRICS_PORT = Constant("METRICS_PORT", 9464)

@@ -13,8 +13,8 @@ from api.models import partitions
 from api.models.base import session
 from api.models.job_run import JobResult, JobRun
 from api.retention import gone_slots
-from configs.clock import clock
-from configs.retention import CHECKS_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import CHECKS_KEPT_FOR
 
 Counts = dict[str, int]
 _MOST_DAYS = 7  # dropped in a run: one a day is due

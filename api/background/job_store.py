@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.background.schedule import ScheduledJob
 from api.models.base import new_id
 from api.models.job_run import JobResult, JobRun
-from configs.constants import Constant
+from configs.settings.constants import Constant
 
 # How long a worker owns a job's run without renewing its lease; it renews it three times as often
 JOB_LEASE_SECONDS = Constant("JOB_LEASE_SECONDS", 30.0)

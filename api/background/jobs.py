@@ -59,9 +59,9 @@ from api.retention.batches import delete_in_batches
 from api.retention.table_growth import tell_growth
 from api.separate_parts import do_each
 from api.users import phone_codes, telegram_linking
-from configs.clock import clock
-from configs.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 
 Counts = dict[str, int]
 log = structlog.get_logger(__name__)

@@ -13,9 +13,9 @@ from api.background import job_store, jobs
 from api.background.job_store import JOB_LEASE_SECONDS, MOST_ATTEMPTS, LeasedRun
 from api.models.base import engine, session
 from api.payments.objects import types_by_event
-from configs.clock import clock
-from configs.database_errors import passes
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.ground.database_errors import passes
+from configs.world.prefecture import prefectures
 
 _RENEWALS = 3  # in the time of one lease
 _WORKERS_DIED = "WorkerDied"

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from api.models.job_run import MAINTENANCE, PAYMENTS
-from configs.constants import Constant
+from configs.settings.constants import Constant
 
 # How often the background program makes the days of the table of checks that are missing
 _PARTITION_SECONDS = Constant("PARTITION_SECONDS", 3600.0)

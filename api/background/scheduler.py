@@ -20,13 +20,13 @@ from api.background.schedule import ScheduledJob, list_jobs
 from api.models.base import session
 from api.models.job_run import PAYMENTS
 from api.payments.outbox import has_due_work
-from configs.clock import clock
-from configs.constants import Constant
-from configs.job_queues import JOB_SECONDS, KEPT_SECONDS, name_job, push, queue, redis
-from configs.logs import set_up_logs
-from configs.loop_report import BACKGROUND, LoopReport, read_report, write_report
-from configs.part_failures import PartFailures
-from configs.process_age import on_stop_signals, repeat_until_old
+from configs.ground.clock import clock
+from configs.ground.job_queues import JOB_SECONDS, KEPT_SECONDS, name_job, push, queue, redis
+from configs.ground.logs import set_up_logs
+from configs.ground.loop_report import BACKGROUND, LoopReport, read_report, write_report
+from configs.ground.part_failures import PartFailures
+from configs.ground.process_age import on_stop_signals, repeat_until_old
+from configs.settings.constants import Constant
 
 # How often the scheduler looks for jobs that are due, and for runs whose nudge was lost
 JOB_SWEEP_SECONDS = Constant("JOB_SWEEP_SECONDS", 1.0)

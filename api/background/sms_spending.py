@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.accounts.admins import write_to_admins
 from api.models.sms_cost import sum_of_day
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 
 

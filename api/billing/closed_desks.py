@@ -33,7 +33,7 @@ from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import confirm_cancellation
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund
-from configs.clock import clock
+from configs.ground.clock import clock
 
 CLOSED = "closed desk"  # subject of the event by which a plan ends
 Closed = Mapping[str, datetime]  # by id of the desk

@@ -24,12 +24,12 @@ from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.owners import SESSION, find_stripe_id, link_id
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.constants import Constant
-from configs.formatting import pluralize
-from configs.languages import choose_page_language
-from configs.plan import Plan, PlanName, plan
-from configs.sales_terms import find_newest_version, read_consent
+from configs.ground.clock import clock
+from configs.ground.formatting import pluralize
+from configs.settings.constants import Constant
+from configs.world.languages import choose_page_language
+from configs.world.plan import Plan, PlanName, plan
+from configs.world.sales_terms import find_newest_version, read_consent
 
 # How many orders one person may have open at Checkout
 _OPEN_CHECKOUTS = Constant("OPEN_CHECKOUTS", 3)

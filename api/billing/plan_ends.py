@@ -17,8 +17,8 @@ from api.models.user import Channel, Grant
 from api.payments import notices
 from api.payments.grants import GRACE
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 
 # How long before a renewal its subscriber is told
 _RENEWAL_NOTICE = timedelta(days=3)

@@ -30,9 +30,9 @@ from api.payments.owners import INTENT, SESSION
 from api.payments.subscriptions import find_agreed_end, find_standing_notice
 from api.payments.withdrawal_rules import list_periods
 from api.schemas import PlanAnswer
-from configs.plan import PlanName, plans
-from configs.sales_terms import find_newest_version, read_consent, read_terms
-from configs.withdrawal_period import WithdrawalPeriod
+from configs.world.plan import PlanName, plans
+from configs.world.sales_terms import find_newest_version, read_consent, read_terms
+from configs.world.withdrawal_period import WithdrawalPeriod
 
 _Row = TypeVar("_Row", Grant, Refund, PlanCredit, WatchCredit, StripeId)
 CreditReason = Literal["upgrade", "outage", "withdrawal", "grace"]

@@ -22,9 +22,9 @@ from api.payments.book import read_balances
 from api.payments.grants import find_plan_end, price_use
 from api.payments.subscriptions import RENEWING
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
-from configs.clock import clock
-from configs.desk import zone_or_home
-from configs.plan import Plan, PlanName, name_plan, plan, rank_plan
+from configs.ground.clock import clock
+from configs.world.desk import zone_or_home
+from configs.world.plan import Plan, PlanName, name_plan, plan, rank_plan
 
 LEAST_CENTS = 50  # https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts
 AFTER_WITHDRAWAL = "after-withdrawal"  # the refusal of a monthly plan

@@ -10,9 +10,9 @@ from pydantic.config import JsonDict
 from api.alerts.schemas import NewAlert
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.schemas import Answer, Body, Flag, PlanAnswer
-from configs.desk import Text
-from configs.plan import PlanName
-from configs.strict_model import IsoDate
+from configs.ground.strict_model import IsoDate
+from configs.world.desk import Text
+from configs.world.plan import PlanName
 
 ClientName = Annotated[Text, Field(max_length=100, examples=["Camille Martin"])]
 SoldPlan = Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]

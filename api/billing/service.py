@@ -18,8 +18,8 @@ from api.models.user import User
 from api.payments import checkout_calls
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import SessionFacts
-from configs.languages import choose_page_language
 from configs.settings import settings
+from configs.world.languages import choose_page_language
 
 _COMPLETE = "complete"
 _AGAIN = 5  # seconds, where Stripe did not say

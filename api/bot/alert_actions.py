@@ -11,7 +11,7 @@ from api.alerts.stopping import stop_alerts
 from api.bot.replies import LinkedChat
 from api.errors import ApiError
 from api.models.alert import REOPENS, Alert
-from configs.clock import clock
+from configs.ground.clock import clock
 
 DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped"}  # the word of an event, by action
 NOTHING, GONE = "nothing", "gone"

@@ -19,8 +19,8 @@ from api.models.contact_lookup import find_contact, hash_address
 from api.models.user import Channel, User
 from api.users.contact_ownership import drop_contact
 from api.users.telegram_linking import note_start
-from configs.bot_buttons import AlertButton, AnswerButton, LanguageButton, read_button
-from configs.languages import FRENCH, MESSAGE_LANGUAGES, read_language
+from configs.ground.bot_buttons import AlertButton, AnswerButton, LanguageButton, read_button
+from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, read_language
 
 _COMMAND = re.compile(r"/([a-z]{1,32})(?:@\w{1,64})?(?:\s+(.*))?", re.ASCII | re.DOTALL)
 _RULE = "30 per minute"  # commands and presses of one chat

@@ -15,7 +15,7 @@ from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
-from configs.bot_buttons import ALL, BACK, AnswerButton
+from configs.ground.bot_buttons import ALL, BACK, AnswerButton
 
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 

@@ -8,8 +8,8 @@ from typing import Annotated
 import structlog
 from pydantic import BaseModel, Field, ValidationError
 
-from configs.formatting import truncate_line
-from configs.languages import MESSAGE_LANGUAGES, read_language
+from configs.ground.formatting import truncate_line
+from configs.world.languages import MESSAGE_LANGUAGES, read_language
 
 LARGEST = 1024 * 1024  # bytes
 _LONGEST_NAME = 64

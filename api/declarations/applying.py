@@ -18,7 +18,7 @@ from api.models.base import session as open_session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.payments.effects import Effects
 from api.separate_parts import do_due
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {
     DeclarationKind.WITHDRAWAL: apply_withdrawal,

@@ -20,8 +20,8 @@ from api.models.user import Grant, User
 from api.payments.early_ends import quote_end
 from api.payments.grants import find_paid_end
 from api.schemas import FieldError
-from configs.desk import zone_or_home
-from configs.withdrawal_period import ZONE
+from configs.world.desk import zone_or_home
+from configs.world.withdrawal_period import ZONE
 
 LONGEST_NOTICE = timedelta(days=10)
 # What was paid may have gone back whole while the plan runs on to its end: a credit paid for the rest.

@@ -24,8 +24,8 @@ from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
 from api.models.user import User
 from api.payments.subscriptions import find_agreed_end, find_order_of, select_open_notices
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 
 
 @dataclass(frozen=True, slots=True)

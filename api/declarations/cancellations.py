@@ -41,7 +41,7 @@ from api.payments.subscriptions import (
     take_back_cancellation,
     undo_notices,
 )
-from configs.clock import clock
+from configs.ground.clock import clock
 
 NOTICED = "cancel_noticed"  # the kind of the receipt
 

@@ -31,8 +31,8 @@ from api.models.user import User
 from api.payments import notices
 from api.payments.ledger import lock_payment
 from api.payments.subscriptions import find_order_of
-from configs.clock import clock
-from configs.contact_addresses import fold_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
 
 UNCONFIRMED_FOR = timedelta(days=3)  # a withdrawal
 ACKNOWLEDGED_A_DAY = 3  # that name no order of the address; further ones are stored without a mail

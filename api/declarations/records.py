@@ -17,7 +17,7 @@ from api.models.payment import Payment
 from api.models.user import User
 from api.payments import notices
 from api.payments.ledger import lock_payment
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _NUMBER = re.compile(r"[2-9A-HJ-NP-Z]{10}")
 

@@ -9,7 +9,7 @@ from api.declarations.schemas import UndoneAnswer, Withdrawal, WithdrawalAnswer
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.models.declaration import DeclaredBy
-from configs.languages import choose_page_language
+from configs.world.languages import choose_page_language
 
 blueprint = make_blueprint("declarations", __name__, "/api/billing", "billing", "Plans, payments and refunds")
 

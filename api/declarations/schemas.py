@@ -18,7 +18,7 @@ from api.declarations.typed_text import (
 )
 from api.models.declaration import Declaration
 from api.schemas import Answer, Body, name_rule
-from configs.clock import clock
+from configs.ground.clock import clock
 
 PERIOD_END = "periodEnd"
 

@@ -23,7 +23,7 @@ from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
-from configs.clock import clock
+from configs.ground.clock import clock
 
 
 def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None) -> Declaration:

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from configs.typed_text import clean_typed, unify_signs
+from configs.ground.typed_text import clean_typed, unify_signs
 
 LONGEST_NAME = 100  # characters
 LONGEST_REFERENCE = 64

@@ -25,7 +25,7 @@ from api.payments.withdrawal_rules import (
     list_periods,
     was_informed,
 )
-from configs.clock import clock
+from configs.ground.clock import clock
 
 RECEIVED, _RESULT = "withdrawal_received", "withdrawn"  # kinds of messages
 _REPEATED = 2  # withdrawals of one person that are worth a mail to the admins

@@ -15,7 +15,7 @@ from api.declarations.cancellations import apply_cancellation
 from api.models.declaration import Declaration
 from api.models.payment import Subscription
 from api.payments.subscriptions import select_open_notices
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 
 def apply_notices(session: Session, user_id: UUID, now: datetime) -> int:

@@ -12,7 +12,7 @@ from api.models.user import Grant
 from api.payments.book import read_balances
 from api.payments.grants import measure_use
 from api.schemas import LostPlan
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 
 def list_losses(session: Session, user_id: UUID, now: datetime) -> list[LostPlan]:

@@ -29,8 +29,8 @@ from api.payments.subscriptions import request_cancellation
 from api.payments.watch_credits import give_what_is_owed
 from api.payments.withdrawal_rules import note_order_mails
 from api.schemas import LostPlan
-from configs.clock import clock
-from configs.contact_addresses import fold_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
 
 
 @dataclass(frozen=True, slots=True)

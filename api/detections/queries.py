@@ -27,10 +27,10 @@ from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page
 from api.proofs.queries import make_proof_link
-from configs.clock import clock
-from configs.constants import Constant
-from configs.desk import zone_of
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
+from configs.world.desk import zone_of
+from configs.world.prefecture import prefectures
 
 # How late public pages tell of slots (the product is the alert)
 _PUBLIC_DELAY_SECONDS = Constant("PUBLIC_DELAY_SECONDS", 3600.0)

@@ -11,9 +11,9 @@ from api.cache import answer_cache
 from api.detections.queries import PARIS, get_public_cutoff
 from api.detections.schemas import DetectionStats, PrefectureCount
 from api.models.slot import Detection
-from configs.clock import clock
-from configs.desk import zone_of
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.world.desk import zone_of
+from configs.world.prefecture import prefectures
 
 _DAY = timedelta(days=1)
 

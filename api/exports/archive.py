@@ -15,8 +15,8 @@ from api.exports.index_page import render_index
 from api.exports.tables import EXPORTED, ExportedTable, name_user, select_rows
 from api.models.base import session
 from api.models.user import User
-from configs.clock import clock
-from configs.encryption import DecryptionFailed, decrypt
+from configs.ground.clock import clock
+from configs.ground.encryption import DecryptionFailed, decrypt
 
 _AT_ONCE = 500  # rows in memory
 _ENCRYPTED = "gAAAAA"  # how Fernet's texts begin

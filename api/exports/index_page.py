@@ -9,7 +9,7 @@ from babel.dates import format_datetime
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from api.exports.words import WORDS
-from configs.languages import FRENCH
+from configs.world.languages import FRENCH
 
 _FOLDER = Path(__file__).parent / "templates"
 

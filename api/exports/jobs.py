@@ -20,9 +20,9 @@ from api.exports.archive import write_archive
 from api.exports.service import KEPT_FOR, name_file
 from api.models.base import session
 from api.models.export import Export
-from configs.clock import clock
-from configs.encryption import encrypt_file, make_file_key
-from configs.object_store import StoreAway, export_blobs
+from configs.ground.clock import clock
+from configs.ground.encryption import encrypt_file, make_file_key
+from configs.ground.object_store import StoreAway, export_blobs
 
 _ROUND_SECONDS = 60.0  # of one job that builds what waits
 _WAIT, _LONGEST_WAIT = timedelta(minutes=2), timedelta(hours=1)

@@ -14,10 +14,10 @@ from api.errors import ApiError, not_found
 from api.models.base import new_id, session
 from api.models.export import Export
 from api.models.job_run import MAINTENANCE
-from configs.clock import clock
-from configs.encryption import DecryptionFailed, decrypt_file
-from configs.job_queues import JOB_SECONDS, KEPT_SECONDS, push
-from configs.object_store import NoBlob, StoreAway, export_blobs
+from configs.ground.clock import clock
+from configs.ground.encryption import DecryptionFailed, decrypt_file
+from configs.ground.job_queues import JOB_SECONDS, KEPT_SECONDS, push
+from configs.ground.object_store import NoBlob, StoreAway, export_blobs
 
 KEPT_FOR = timedelta(days=1)
 log = structlog.get_logger(__name__)

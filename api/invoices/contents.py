@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict
 
 from api.models.payment import RefundReason
-from configs.plan import PlanName
-from configs.sales_terms import BINDING, name_seller, write_vat_line
 from configs.settings import settings
+from configs.world.plan import PlanName
+from configs.world.sales_terms import BINDING, name_seller, write_vat_line
 
 PARIS = ZoneInfo("Europe/Paris")  # of the dates of documents
 

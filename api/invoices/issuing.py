@@ -31,7 +31,7 @@ from api.payments.grants import find_period
 from api.payments.ledger import list_credits, read_asked
 from api.payments.subscriptions import find_order
 from api.separate_parts import do_due
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _HELD = (Account.CASH, Account.DISPUTED)  # what the bank holds back in a dispute may come again
 _LETTERS = {InvoiceKind.INVOICE: "F", InvoiceKind.CREDIT_NOTE: "A"}  # facture, avoir

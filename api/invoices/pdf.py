@@ -17,7 +17,7 @@ from fpdf.fonts import FontFace
 
 from api.invoices.contents import PARIS, InvoiceContents, LineKind, Seller
 from api.models.invoice import Invoice, InvoiceKind
-from configs.plan import name_plan
+from configs.world.plan import name_plan
 
 _FONT, _FRENCH = "lato", "fr"
 _FACES = {"": "Lato-Regular.ttf", "B": "Lato-Bold.ttf"}

@@ -11,8 +11,8 @@ import structlog
 
 from api.models.base import session
 from api.models.invoice import Invoice
-from configs.clock import clock
-from configs.object_store import Blobs, NoBlob, StoreAway, invoice_blobs
+from configs.ground.clock import clock
+from configs.ground.object_store import Blobs, NoBlob, StoreAway, invoice_blobs
 
 _AT_ONCE = 100  # rows in one statement
 
@@ -50,7 +50,7 @@ def read_file(row: Invoice) -> bytes | None:
     """Return a document's PDF; None while it is not made. A file that the store lost is made again.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     if row.pdf_key is None or row.pdf_made_at is None:
         return None

@@ -15,7 +15,7 @@ from api.middleware.pdf_response import PDF_TYPE, build_pdf_response
 from api.models.base import autocommit_session
 from api.paging import PageQuery
 from api.schemas import IdPath
-from configs.object_store import StoreAway
+from configs.ground.object_store import StoreAway
 
 _MAKING_SECONDS, _STORE_SECONDS = "10", "60"  # until it is worth asking again
 _FILE: dict[str | int, type[BaseModel] | dict[Any, Any] | None] = {

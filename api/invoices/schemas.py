@@ -6,7 +6,7 @@ from uuid import UUID
 from api.invoices.contents import InvoiceContents
 from api.models.invoice import InvoiceKind
 from api.schemas import Answer
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 
 class InvoiceEntry(Answer):

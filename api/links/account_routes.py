@@ -16,8 +16,8 @@ from api.middleware.languages import use_account_language
 from api.middleware.rate_limits import may_take_kept_turn
 from api.models.base import session
 from api.users.contact_ownership import drop_contacts_since
-from configs.contact_addresses import shorten_address
-from configs.signed_links import ResetPassword, VerifyAddress, read_token
+from configs.ground.contact_addresses import shorten_address
+from configs.ground.signed_links import ResetPassword, VerifyAddress, read_token
 
 
 @blueprint.get("/verify/<token>")

@@ -8,8 +8,8 @@ from api.models.audit import ActorKind, AuditEntry
 from api.models.incident import Incident
 from api.models.user import Role, User
 from api.operations.alarms import acknowledge
-from configs.clock import clock
-from configs.signed_links import AcknowledgeIncident, read_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import AcknowledgeIncident, read_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ def find_alarm(session: Session, token: str) -> LinkedAlarm | None:
     """Return what a token acknowledges; None where the incident is gone, or its reader is no operator any more.
 
     Raises:
-        configs.signing.LinkRefused: it is expired or forged.
+        configs.ground.signing.LinkRefused: it is expired or forged.
     """
     link = read_token(AcknowledgeIncident, token)
     user, incident = session.get(User, link.user), session.get(Incident, link.incident)

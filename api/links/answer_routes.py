@@ -21,7 +21,7 @@ from api.links.answering import (
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import session
-from configs.signed_links import AnswerAlert, read_token
+from configs.ground.signed_links import AnswerAlert, read_token
 
 
 @blueprint.get("/answer/<token>")

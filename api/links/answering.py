@@ -16,9 +16,9 @@ from api.answers.service import StoredAnswer, read_answers, store_answers
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.user import User
-from configs.clock import clock
-from configs.desk import zone_of, zone_or_home
-from configs.prefecture import Prefecture, prefectures
+from configs.ground.clock import clock
+from configs.world.desk import zone_of, zone_or_home
+from configs.world.prefecture import Prefecture, prefectures
 
 CLOSING = (AnswerValue.FOUND, AnswerValue.STOPPED)  # answers that close the alerts that they are about
 

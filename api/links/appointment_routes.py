@@ -8,8 +8,8 @@ from api.links.appointments import LinkedAppointment, UnknownChoice, find_appoin
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.base import session
-from configs.clock import clock
-from configs.signed_links import MoveReminders, TellHowItWent, read_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import MoveReminders, TellHowItWent, read_token
 
 
 @blueprint.get("/reminder/<token>")

@@ -12,8 +12,8 @@ from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.user import User
-from configs.desk import zone_of
-from configs.prefecture import Prefecture, prefectures
+from configs.world.desk import zone_of
+from configs.world.prefecture import Prefecture, prefectures
 
 
 class UnknownChoice(ValueError):

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from api.middleware.languages import use_account_language
 from api.models.alert import Alert
 from api.models.user import Contact, User
-from configs.signing import LinkRefused
+from configs.ground.signing import LinkRefused
 
 blueprint = Blueprint("links", __name__, url_prefix="/l")
 

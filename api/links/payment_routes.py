@@ -16,7 +16,7 @@ from api.links.blueprint import blueprint, use_language_of
 from api.middleware.languages import read_language
 from api.models.base import session
 from api.models.user import User
-from configs.signed_links import OpenPortal, RefundClosedDesk
+from configs.ground.signed_links import OpenPortal, RefundClosedDesk
 
 
 @blueprint.get("/portal/<token>")

@@ -22,8 +22,8 @@ from api.links.unsubscribing import (
 from api.middleware.languages import use_account_language
 from api.models.alert import Alert
 from api.models.base import session
-from configs.prefecture import prefectures
-from configs.signed_links import StopAlerts, read_token
+from configs.ground.signed_links import StopAlerts, read_token
+from configs.world.prefecture import prefectures
 
 
 @blueprint.get("/stop/<token>")

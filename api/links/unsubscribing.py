@@ -11,11 +11,11 @@ from api.alerts.stopping import stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert
 from api.models.user import Contact, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.message_groups import MessageGroup
-from configs.prefecture import Prefecture, prefectures
-from configs.signed_links import StopAlerts, read_unsubscription
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
+from configs.ground.signed_links import StopAlerts, read_unsubscription
+from configs.world.prefecture import Prefecture, prefectures
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ def find_subject(session: Session, token: str) -> UnsubscribeSubject:
     """Return what a token is about.
 
     Raises:
-        configs.signing.LinkRefused: it is expired or forged.
+        configs.ground.signing.LinkRefused: it is expired or forged.
     """
     wish = read_unsubscription(token)
     if isinstance(wish, StopAlerts):

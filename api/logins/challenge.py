@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from api.models.user import User
-from configs.signing import LinkRefused, sign, unsign
+from configs.ground.signing import LinkRefused, sign, unsign
 
 # How long one may take to give the code of the second factor after the password
 _CHALLENGE_SECONDS = 300

@@ -20,8 +20,8 @@ from api.errors import ApiError
 from api.logins.second_factor import remove_second_factor
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Channel, User
-from configs.clock import clock
-from configs.signed_links import KeepSecondFactor, read_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import KeepSecondFactor, read_token
 
 WAITING_TIME = timedelta(days=7)
 ASKED, ENDED = "user.end_factor", "user.factor_ended"  # in the audit
@@ -88,7 +88,7 @@ def read_link(session: Session, token: str) -> LinkedFactor:
     """Return what became of the second factor that a link keeps.
 
     Raises:
-        configs.signing.LinkRefused: the token is forged.
+        configs.ground.signing.LinkRefused: the token is forged.
     """
     link = read_token(KeepSecondFactor, token)
     return _judge_link(session.get(User, link.user), link)
@@ -98,7 +98,7 @@ def keep_by_link(session: Session, token: str) -> LinkedFactor:
     """Keep the second factor of a link, unless it has ended; return what became of it.
 
     Raises:
-        configs.signing.LinkRefused: the token is forged.
+        configs.ground.signing.LinkRefused: the token is forged.
     """
     link = read_token(KeepSecondFactor, token)
     user = session.get(User, link.user, with_for_update={"key_share": True}, populate_existing=True)

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from api.logins.schemas import LoginItem, LoginList
 from api.models.login import Login
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _MOST = 100
 

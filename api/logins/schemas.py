@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, RootModel, SecretStr
 
 from api.schemas import Answer, Body, clean_text
-from configs.typed_text import join_code
+from configs.ground.typed_text import join_code
 
 Code = Annotated[
     str,

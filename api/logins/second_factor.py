@@ -16,8 +16,8 @@ from api.logins.totp import (
 )
 from api.models.login import RecoveryCode
 from api.models.user import User
-from configs.clock import clock
-from configs.signing import LinkRefused, sign, unsign
+from configs.ground.clock import clock
+from configs.ground.signing import LinkRefused, sign, unsign
 
 _SETUP = "totp-setup"
 _SETUP_SECONDS = 900

@@ -18,9 +18,9 @@ import notifier
 from api.errors import ApiError, not_found
 from api.models.login import RECENT_PROOF_SECONDS, EndedBecause, Login
 from api.models.user import User
-from configs.clock import clock
-from configs.retention import LOGIN_KEPT_FOR
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.retention import LOGIN_KEPT_FOR
 
 # How long a login lasts at most, however often it is used
 _LOGIN_MAX_AGE = timedelta(days=90)

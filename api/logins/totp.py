@@ -8,7 +8,7 @@ from datetime import datetime
 import pyotp
 from pyotp.exceptions import OTPVerificationError
 
-from configs.typed_text import join_code
+from configs.ground.typed_text import join_code
 
 _ISSUER = "RDVPriority"
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # none that look alike; pragma: allowlist secret

@@ -29,9 +29,9 @@ from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
 from api.streaming.sign_in import STAFF_IDLE_SECONDS
-from configs.clock import clock
+from configs.ground.clock import clock
+from configs.ground.signing import SKEW, read_signing_keys
 from configs.settings import settings
-from configs.signing import SKEW, read_signing_keys
 
 if TYPE_CHECKING:
     from flask_openapi3.openapi import OpenAPI

@@ -21,12 +21,12 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from api.middleware.limit_counters import PATIENCE
-from configs.contact_addresses import fold_address, group_network_address
-from configs.encryption import lookup_hashes
-from configs.redis import redis_client
+from configs.ground.contact_addresses import fold_address, group_network_address
+from configs.ground.encryption import lookup_hashes
+from configs.ground.redis import redis_client
+from configs.ground.signed_links import LINK_SECONDS
+from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import settings
-from configs.signed_links import LINK_SECONDS
-from configs.signing import LinkRefused, sign, unsign
 
 COOKIE = "__Host-known"
 _REGISTERED = "__Host-registered"

@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 
 from api.middleware.openapi_helpers import BEARER, declare_errors
 from api.middleware.public_answers import answer_public
-from configs.brand import BRAND
+from configs.ground.brand import BRAND
 
 INTRODUCTION = (
     "Watches the booking pages of the French prefectures and tells subscribers that a slot has opened. "

@@ -20,8 +20,8 @@ from werkzeug.exceptions import (
 
 from api.errors import ApiError, invalid
 from api.schemas import FieldError, Problem
-from configs.database_errors import passes, refuses_writes
-from configs.encryption import DecryptionFailed
+from configs.ground.database_errors import passes, refuses_writes
+from configs.ground.encryption import DecryptionFailed
 
 TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
 MEDIA_TYPE = "application/problem+json"

@@ -38,9 +38,9 @@ from api.middleware.request_bodies import is_webhook
 from api.middleware.shared_counts import Count, count_request, forget_requests
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
-from configs.contact_addresses import group_network_address
-from configs.signed_links import ResetPassword, VerifyAddress, read_token, read_unsubscription
-from configs.signing import LinkRefused
+from configs.ground.contact_addresses import group_network_address
+from configs.ground.signed_links import ResetPassword, VerifyAddress, read_token, read_unsubscription
+from configs.ground.signing import LinkRefused
 
 GENERAL = "1000 per 15 minutes"
 AUTH = "100 per 15 minutes"  # from one network address, or by known browsers of one account

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 import structlog
 from flask import Flask, Response, g, request
 
+from api.middleware.gunicorn_hooks import AFTER_EXIT, AFTER_FORK, BEFORE_FORK
 from api.models.base import engine
-from configs.gunicorn_hooks import AFTER_EXIT, AFTER_FORK, BEFORE_FORK
-from configs.metric_files import claim_folder, merging
+from configs.ground.metric_files import claim_folder, merging
 
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 # Space that a process takes before it counts. A full disk must not kill a worker that writes to mapped memory.

@@ -20,8 +20,8 @@ from redis.retry import Retry
 
 from api.errors import ApiError
 from api.redis_outage import RedisOutage
-from configs.clock import clock
-from configs.redis import redis_client
+from configs.ground.clock import clock
+from configs.ground.redis import redis_client
 from configs.settings import settings
 
 EXCHANGE_SECONDS = 0.25

@@ -13,7 +13,7 @@ from api.errors import ApiError
 from api.middleware.known_places import digest_account
 from api.middleware.limit_counters import hit_limit
 from api.models.login import STRANGER_MAILS_A_DAY
-from configs.contact_addresses import fold_address, group_network_address
+from configs.ground.contact_addresses import fold_address, group_network_address
 
 NEW_EMAIL = "3 per day"  # to one mailbox, by all accounts together
 TO_MAILBOX = "6 per day"

@@ -20,8 +20,8 @@ from api.migrations import logins
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
 from api.models.revision import expected_revision
-from configs.database import owner_url
-from configs.startup import exit_on_config_error
+from configs.ground.database import owner_url
+from configs.ground.startup import exit_on_config_error
 
 HERE = Path(__file__).parent
 _WITHOUT = "--without-backup"

@@ -14,10 +14,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from api.models.backup_state import BACKUP_LATE_SECONDS
-from configs.constants import Constant
-from configs.database import owner_url
-from configs.formatting import format_duration
+from configs.ground.database import owner_url
+from configs.ground.formatting import format_duration
 from configs.settings import settings
+from configs.settings.constants import Constant
 
 # How long a migration waits for the dump before it
 _BACKUP_WAIT_SECONDS = Constant("BACKUP_WAIT_SECONDS", 3600.0)

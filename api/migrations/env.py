@@ -10,7 +10,7 @@ from api.migrations.retries import LOCK_SECONDS
 from api.migrations.roles import grant_rights
 from api.models.all import RECORDS
 from api.models.partitions import is_partition
-from configs.database import owner_url
+from configs.ground.database import owner_url
 
 
 def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 from api.migrations.retries import MigrationFailed, first_line, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
-from configs.database import DATABASE_SECONDS, database_url, owner_url
+from configs.ground.database import DATABASE_SECONDS, database_url, owner_url
 from configs.settings import Program, settings
 
 _FIND = """

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import psycopg2
 import sqlalchemy as sa
 
-from configs.database import owner_url
-from configs.database_errors import refuses_writes
+from configs.ground.database import owner_url
+from configs.ground.database_errors import refuses_writes
 
 LOCK_SECONDS = 2.0
 PAUSE_SECONDS = 3.0

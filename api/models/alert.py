@@ -13,8 +13,8 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
 from api.models.user import User
-from configs.clock import clock
-from configs.prefecture import Procedure
+from configs.ground.clock import clock
+from configs.world.prefecture import Procedure
 
 REOPENS = timedelta(hours=24)  # after it was stopped by a message: so long it may be opened again
 

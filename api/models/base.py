@@ -18,9 +18,9 @@ from uuid_utils.compat import uuid7
 
 from api.models.prepared import prepare_reads
 from api.models.session_options import set_session_options
-from configs.database import DATABASE_SECONDS, connection_limit, database_url
-from configs.database_errors import judge_connection
-from configs.psycopg_timeout import wait_no_longer_than
+from configs.ground.database import DATABASE_SECONDS, connection_limit, database_url
+from configs.ground.database_errors import judge_connection
+from configs.ground.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:

@@ -18,7 +18,8 @@ class PhoneCode(Base):
 
     Rows are kept for a day, also where their account is gone: the daily limits count them.
 
-    All three hashes are keyed (configs/encryption.py): numbers, addresses and codes are few enough to be guessed.
+    All three hashes are keyed (configs/ground/encryption.py): numbers, addresses and codes are few enough
+    to be guessed.
     """
 
     __tablename__ = "phone_codes"

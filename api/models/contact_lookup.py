@@ -13,9 +13,9 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from api.models.base import Base
 from api.models.user import Channel, Contact, User
-from configs.contact_addresses import fold_address
-from configs.encryption import lookup_hashes
-from configs.push_subscriptions import read_subscription
+from configs.ground.contact_addresses import fold_address
+from configs.ground.encryption import lookup_hashes
+from configs.ground.push_subscriptions import read_subscription
 
 
 class ContactLookup(Base):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import engine
-from configs.clock import read_offset
+from configs.ground.clock import read_offset
 
 CLOCKS_DIFFER = timedelta(seconds=5)  # between what two programs hold for now
 _ASKED_EVERY = 10.0  # seconds; between them our own stopwatch goes on

@@ -1,4 +1,4 @@
-"""Column types for personal data that is encrypted at rest (configs/encryption.py)."""
+"""Column types for personal data that is encrypted at rest (configs/ground/encryption.py)."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.engine import Dialect
 
-from configs.encryption import DecryptionFailed, decrypt, encrypt
+from configs.ground.encryption import DecryptionFailed, decrypt, encrypt
 
 UNREADABLE = ""  # a contact's address that no key decrypts; no address is empty
 log = structlog.get_logger(__name__)
@@ -30,7 +30,7 @@ class EncryptedText(sa.types.TypeDecorator[str]):
         """Decrypt what is read.
 
         Raises:
-            configs.encryption.DecryptionFailed: no key of DATA_KEYS encrypted it.
+            configs.ground.encryption.DecryptionFailed: no key of DATA_KEYS encrypted it.
         """
         return None if value is None else decrypt(value)
 

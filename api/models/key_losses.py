@@ -14,12 +14,12 @@ from api.models.contact_lookup import ContactLookup, hash_address
 from api.models.key_sighting import KeySighting, record_keys
 from api.models.login import Login
 from api.models.user import Channel, Contact
-from configs.clock import clock
-from configs.encryption import decrypt, find_data_key
-from configs.formatting import pluralize
-from configs.keys import fingerprint_key, read_keys
+from configs.ground.clock import clock
+from configs.ground.encryption import decrypt, find_data_key
+from configs.ground.formatting import pluralize
+from configs.ground.signed_links import LINK_SECONDS
 from configs.settings import settings
-from configs.signed_links import LINK_SECONDS
+from configs.settings.keys import fingerprint_key, read_keys
 
 _SAMPLED = 10  # contacts of each channel, from each end of an index
 log = structlog.get_logger(__name__)

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from api.models.base import Base, session
-from configs.clock import clock
-from configs.keys import fingerprint_key, read_keys
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.settings.keys import fingerprint_key, read_keys
 
 _LOCK = 0x6B657973  # of the transactions that record; "keys"
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.constants import Constant
+from configs.settings.constants import Constant
 
 # How many days of the table of checks are made ahead of time
 _PARTITION_DAYS = 14

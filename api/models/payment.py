@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 _NOW = sa.func.now()
 _UNMAILED = "order_mail_at IS NULL AND paid_at IS NOT NULL AND consented_at IS NOT NULL"

@@ -11,8 +11,8 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 
-from configs.database import database_url
-from configs.startup import NotReady
+from configs.ground.database import database_url
+from configs.ground.startup import NotReady
 
 _VERSIONS = Path(__file__).parents[1] / "migrations" / "versions"
 _NAMES = re.compile(r'^(revision|down_revision)\b.*= "(\w+)"', re.MULTILINE)  # as the files assign them
@@ -45,7 +45,7 @@ def check_tables() -> None:
     """Refuse to start before the migration and its logins. A server that is away is no reason: programs wait for it.
 
     Raises:
-        configs.startup.NotReady: the tables lack a migration, or the server does not know the login.
+        configs.ground.startup.NotReady: the tables lack a migration, or the server does not know the login.
     """
     try:
         found = _read_revision()

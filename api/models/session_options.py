@@ -7,7 +7,7 @@ DATABASE_URL) or with older ones gets them in the one statement that compares th
 
 from typing import Any
 
-from configs.database import DATABASE_SECONDS
+from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program, settings
 
 # Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 from api.models.base import Base, enum_column, new_id
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.payment import Payment  # noqa: F401 -- a flush of a grant resolves its foreign key
-from configs.clock import clock
-from configs.contact_addresses import fold_address
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
+from configs.world.plan import PlanName
 
 _NOW = sa.func.now()
 
@@ -177,7 +177,7 @@ class Contact(Base):
     )
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
-    # groups of messages that its reader stopped (configs/message_groups.py)
+    # groups of messages that its reader stopped (configs/ground/message_groups.py)
     stopped_groups: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     summary_since: Mapped[datetime | None]  # since when its reader wants the weekly summary there
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)

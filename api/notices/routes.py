@@ -10,7 +10,7 @@ from api.notices.queries import count_unread, list_notices
 from api.notices.schemas import NoticePage, ReadWish, UnreadCount
 from api.paging import PageQuery
 from api.schemas import IdPath
-from configs.clock import clock
+from configs.ground.clock import clock
 
 blueprint = make_blueprint(
     "notices", __name__, "/api/notices", "notices", "What the app shows the user", signed_in=True

@@ -17,8 +17,8 @@ from api.notifications.schemas import (
     ShownContent,
 )
 from api.paging import cut_page, read_cursor, write_cursor
-from configs.clock import clock
-from configs.retention import MESSAGES_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import MESSAGES_KEPT_FOR
 
 # What a row's values call the ids that may be shown. Its other values may be secrets.
 _SUBJECT = {

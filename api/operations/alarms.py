@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.incident import Incident, IncidentReason
-from configs.clock import clock
+from configs.ground.clock import clock
 
 # An alarm that no operator acknowledged within this time goes out once more, on another channel
 _ALARM_REPEAT_SECONDS = 900

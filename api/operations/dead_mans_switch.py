@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from configs.hosts import is_loopback
+from configs.ground.hosts import is_loopback
 from configs.settings import settings
 
 _CONNECT_SECONDS, _ANSWER_SECONDS = 3.0, 10.0

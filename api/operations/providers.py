@@ -1,7 +1,7 @@
 """Providers of each channel, and those that the circuit breakers of all workers leave alone."""
 
 from api.models.user import Channel
-from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
+from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker
 from configs.settings import settings
 
 

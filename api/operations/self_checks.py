@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from api.models.incident import IncidentReason
 from api.operations.alarms import open_alarm
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _KIND = "operations_alarm"
 _LOOKS_BACK = timedelta(days=2)  # a night that failed is made up for

@@ -15,7 +15,7 @@ from api.detections.queries import get_public_cutoff
 from api.models.check_day import CheckDay
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.schemas import HeatCell, OpeningHistory
-from configs.desk import Desk
+from configs.world.desk import Desk
 
 _PERIOD = timedelta(days=90)
 # The other reasons say when we stopped looking, not when the slot went.

@@ -26,10 +26,10 @@ from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.map_queries import find_best_level, list_serving_desks
 from api.prefectures.releases import list_releases
 from api.schemas import PlanAnswer
-from configs.clock import clock
-from configs.plan import PlanName, plans
-from configs.prefecture import Desk, Prefecture, Procedure, prefectures
-from configs.prefecture_coordinates import measure_distance
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plans
+from configs.world.prefecture import Desk, Prefecture, Procedure, prefectures
+from configs.world.prefecture_coordinates import measure_distance
 
 _MOST_PLACES = 5
 _AHEAD = timedelta(days=30)  # of a release that is told

@@ -8,7 +8,7 @@ from api.middleware.public_answers import answer_cached
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook, OutlookQuery
 from api.prefectures.schemas import PrefecturePath
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint(
     "outlook", __name__, "/api/prefectures", "prefectures", "What is watched, and how it goes"

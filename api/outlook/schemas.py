@@ -9,7 +9,7 @@ from api.models.desk import DeskStatus
 from api.prefectures.releases import Announcer
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import Answer, Body, PlanAnswer
-from configs.prefecture import Procedure, WatchLevel
+from configs.world.prefecture import Procedure, WatchLevel
 
 
 class OutlookQuery(Body):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from flask import url_for
 
-from configs.brand import fill_colours
+from configs.ground.brand import fill_colours
 
 TYPES = {
     ".css": "text/css",

@@ -18,8 +18,8 @@ from api.pages.canonical import build_canonical_url
 from api.pages.form_tokens import write_token_field
 from api.pages.navigation import list_links
 from api.pages.notices import take_notice
-from configs.clock import clock
-from configs.desk import zone_or_home
+from configs.ground.clock import clock
+from configs.world.desk import zone_or_home
 
 Style = Literal["short", "medium", "long", "full"]
 _READS = ("GET", "HEAD")

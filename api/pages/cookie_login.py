@@ -36,7 +36,7 @@ from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
 from api.models.user import User
 from api.pages.form_tokens import FormRefused
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 
 _COOKIES = ["cookies"]

@@ -7,7 +7,7 @@ from flask import Response, g, request
 from flask_jwt_extended import get_jwt
 from markupsafe import Markup
 
-from configs.signing import LinkRefused, sign, unsign
+from configs.ground.signing import LinkRefused, sign, unsign
 
 FIELD = "csrf_token"
 COOKIE = "__Host-visitor"

@@ -15,7 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from api.errors import ApiError
 from api.pages.error_texts import Texts, write_problem, write_rule
-from configs.typed_text import clean_typed, write_day, write_hour
+from configs.ground.typed_text import clean_typed, write_day, write_hour
 
 M = TypeVar("M", bound=BaseModel)
 _TRUE = ("true", "on", "1")

@@ -9,8 +9,8 @@ from flask import Flask, Response, g, request
 
 from api.cache import digest_body
 from api.middleware.compression import pack_body
-from configs.provider_addresses import ADDRESSES
 from configs.settings import settings
+from configs.settings.provider_addresses import ADDRESSES
 
 _SELF = "'self'"
 _NOTHING = "'none'"

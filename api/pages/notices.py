@@ -4,7 +4,7 @@ from typing import Literal
 
 from flask import Response, g, request
 
-from configs.signing import LinkRefused, sign, unsign
+from configs.ground.signing import LinkRefused, sign, unsign
 
 COOKIE = "__Host-notice"
 _SECONDS = 60

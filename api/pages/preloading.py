@@ -6,13 +6,13 @@ Done before the workers fork, it is in memory once, and the first visitor of eac
 from babel import Locale
 from flask import Flask
 
+from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.middleware.languages import LANGUAGES
 from api.pages.asset_files import compute_version
 from api.pages.catalogues import load_translations
-from configs.clock import clock
-from configs.gunicorn_hooks import BEFORE_FORK
-from configs.prefecture import prefectures
-from configs.slot_releases import working_day
+from configs.ground.clock import clock
+from configs.world.prefecture import prefectures
+from configs.world.slot_releases import working_day
 
 
 def register_preloading(app: Flask) -> None:

@@ -2,7 +2,7 @@
 
 from flask_babel import LazyString, lazy_gettext
 
-from configs.prefecture import Procedure
+from configs.world.prefecture import Procedure
 
 _l = lazy_gettext
 PROCEDURE_NAMES: dict[Procedure, LazyString] = {

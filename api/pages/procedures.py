@@ -3,7 +3,7 @@
 from flask_babel import LazyString
 
 from api.pages.procedure_names import PROCEDURE_NAMES
-from configs.desk import Procedure
+from configs.world.desk import Procedure
 
 
 def write_slug(procedure: Procedure) -> str:

@@ -9,7 +9,7 @@ from flask import render_template, request
 
 from api.pages.form_tokens import FIELD as TOKEN
 from api.pages.targets import build_target_url, describe_target
-from configs.signing import LinkRefused, sign, unsign
+from configs.ground.signing import LinkRefused, sign, unsign
 
 FIELD = "resumed"
 _SCOPE = "resumed-form"

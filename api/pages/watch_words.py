@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from flask_babel import LazyString, lazy_gettext
 
 from api.models.desk import DeskStatus
-from configs.desk import Desk, Grade, WatchLevel
-from configs.site_tokens import missing_token
+from configs.world.desk import Desk, Grade, WatchLevel
+from configs.world.site_tokens import missing_token
 
 _l = lazy_gettext
 _WEBSITES = {"ants": "France Titres (ANTS)"}  # names of national sites, by platform

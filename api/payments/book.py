@@ -21,7 +21,7 @@ from api.models.base import new_id
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.payment import Refund, RefundStatus
 from api.payments import notices
-from configs.clock import clock
+from configs.ground.clock import clock
 
 Line = tuple[UUID, Account, int]  # payment, account, cents
 Span = tuple[datetime, datetime]

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.stripe_event import PaymentDifference
-from configs.clock import clock
+from configs.ground.clock import clock
 
 # Documents are issued, and credits taken back, some minutes after the money moved.
 _SETTLED = timedelta(hours=1)

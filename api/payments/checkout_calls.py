@@ -17,9 +17,9 @@ from api.payments.client import call
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import SessionFacts
 from api.payments.owners import PAYMENT_KEY
-from configs.languages import FRENCH, choose_page_language
-from configs.plan import Plan, PlanName, name_plan, plan
 from configs.settings import settings
+from configs.world.languages import FRENCH, choose_page_language
+from configs.world.plan import Plan, PlanName, name_plan, plan
 
 # How long an order may be paid at Checkout; Stripe takes 31 minutes to 23 hours
 CHECKOUT_SECONDS = 3600

@@ -17,10 +17,10 @@ import stripe
 from stripe import StripeClient
 
 from api.payments.errors import StripeAway, StripeRefused
-from configs.circuit_breaker import CircuitBreaker, CircuitOpen
-from configs.constants import Constant
-from configs.hosts import is_loopback
+from configs.ground.circuit_breaker import CircuitBreaker, CircuitOpen
+from configs.ground.hosts import is_loopback
 from configs.settings import SettingMissing, settings
+from configs.settings.constants import Constant
 
 # Longest wait for a connection to Stripe
 STRIPE_CONNECT_SECONDS = Constant("STRIPE_CONNECT_SECONDS", 3.0)

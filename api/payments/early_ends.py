@@ -26,7 +26,7 @@ from api.payments.ledger import add_event, has_event, has_plan, is_credited, loc
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds, spread_refund
 from api.payments.subscriptions import request_cancellation
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
 

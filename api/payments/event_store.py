@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.stripe_event import StripeEvent, StripeEventFlag
-from configs.clock import clock
-from configs.constants import Constant
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
 
 # How long a worker holds the object of an event that it reads at Stripe; longer than its calls take
 STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)

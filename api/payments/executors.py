@@ -33,7 +33,7 @@ from api.payments.owners import (
 )
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _MISSING = "resource_missing"  # Stripe's code where there is no such object
 

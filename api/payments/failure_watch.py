@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, StripeId
 from api.models.stripe_event import StripeEvent
 from api.payments import notices
-from configs.clock import clock
+from configs.ground.clock import clock
 
 WINDOW, _USUAL = timedelta(hours=3), timedelta(days=14)
 _LEAST = 5  # failures in a window that are worth a mail

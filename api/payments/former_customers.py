@@ -12,7 +12,7 @@ from api.models.base import session as open_session
 from api.models.former_customer import FormerCustomer
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.errors import StripeAway, StripeRefused
-from configs.clock import clock
+from configs.ground.clock import clock
 
 KEPT_FOR = timedelta(days=120)  # the longest in which cards' networks take a dispute
 _MISSING = "resource_missing"  # deleted before

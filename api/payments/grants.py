@@ -31,7 +31,7 @@ from api.payments.postings import post_end, post_upgrade
 from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start
-from configs.plan import PlanName, plan
+from configs.world.plan import PlanName, plan
 
 # How long a plan goes on after a renewal that failed
 GRACE_PERIOD = timedelta(days=3)

@@ -25,8 +25,8 @@ from api.payments.event_store import (
 from api.payments.executors import carry_out
 from api.payments.objects import types_by_event
 from api.payments.outbox import find_due_commands
-from configs.database_errors import passes
-from configs.job_queues import queue
+from configs.ground.database_errors import passes
+from configs.ground.job_queues import queue
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
 _EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn

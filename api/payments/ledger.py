@@ -21,7 +21,7 @@ from api.models.payment import (
     RefundReason,
     RefundStatus,
 )
-from configs.clock import clock
+from configs.ground.clock import clock
 
 # Refunds of time end no plan, also where they are the whole of the money.
 FOR_TIME = (RefundReason.CANCELLED, RefundReason.OUTAGE)

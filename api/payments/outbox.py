@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments.errors import StripeAway
 from api.payments.event_store import STRIPE_RETRY_SECONDS, find_due_objects
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
 _LONGEST_WAIT = timedelta(minutes=5)

@@ -28,8 +28,8 @@ from api.payments.jobs import apply_object
 from api.payments.ledger import add_event, lock_payment
 from api.payments.objects import object_types, types_by_event
 from api.payments.owners import PAYMENT_KEY, SESSION, find_payment_id, find_refund_id, find_stripe_id
-from configs.clock import clock
-from configs.database_errors import passes
+from configs.ground.clock import clock
+from configs.ground.database_errors import passes
 
 # Age of a payment that is neither paid nor failed from which it is compared with Stripe
 _PAYMENT_STUCK_SECONDS = 1800

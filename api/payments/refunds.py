@@ -28,7 +28,7 @@ from api.payments.ledger import FOR_TIME, add_event, has_event, lock_payment
 from api.payments.outbox import add_command, end_command, wait_for_dispute
 from api.payments.owners import link_id
 from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _OVERTAKEN = "overtaken"  # by a refund of the dashboard
 # Stripe's codes while a dispute is open, or was lost; the row says DISPUTED for either.

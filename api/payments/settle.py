@@ -37,8 +37,8 @@ from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
-from configs.clock import clock
-from configs.plan import plan, rank_plan
+from configs.ground.clock import clock
+from configs.world.plan import plan, rank_plan
 
 _ROUNDED = timedelta(seconds=1)
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see

@@ -11,7 +11,7 @@ from api.models.payment import Payment, Subscription
 from api.models.stripe_command import CommandKind
 from api.payments.outbox import add_command, is_asked
 from api.payments.owners import find_subscription_id, link_id
-from configs.clock import clock
+from configs.ground.clock import clock
 
 RENEWING = ("active", "trialing")  # Stripe's words
 COLLECTED = (*RENEWING, "past_due")  # whose next month is asked for, or was

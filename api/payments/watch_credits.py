@@ -31,9 +31,9 @@ from api.payments.owners import find_stripe_id
 from api.payments.postings import post_borne, post_reclaimed, post_unwatched
 from api.payments.refunds import plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
-from configs.clock import clock
-from configs.plan import plan
-from configs.withdrawal_period import ZONE
+from configs.ground.clock import clock
+from configs.world.plan import plan
+from configs.world.withdrawal_period import ZONE
 
 _UNCOLLECTED = "unpaid"  # Stripe's word for a subscription whose invoices are not collected any more
 

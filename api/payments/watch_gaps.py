@@ -15,8 +15,8 @@ from api.models.user import Grant
 from api.models.watch_credit import Unwatched
 from api.payments.ledger import FOR_TIME, keeps_plan
 from api.payments.subscriptions import find_order
-from configs.clock import clock
-from configs.plan import plan
+from configs.ground.clock import clock
+from configs.world.plan import plan
 
 LEAST_CENTS = 20
 _LEAST_NAMED = "2026-11-25"  # the first version of the terms that names LEAST_CENTS

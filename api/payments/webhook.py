@@ -11,10 +11,10 @@ from api.models.base import session
 from api.payments.client import is_signed
 from api.payments.event_store import store_event
 from api.payments.objects import types_by_event
-from configs.clock import clock
-from configs.job_queues import JOB_SECONDS, KEPT_SECONDS, push
-from configs.production_checks import STRIPE_LIVE_KEYS
+from configs.ground.clock import clock
+from configs.ground.job_queues import JOB_SECONDS, KEPT_SECONDS, push
 from configs.settings import SettingMissing, settings
+from configs.settings.production_checks import STRIPE_LIVE_KEYS
 
 # How far the time in a webhook's signature may be from ours, in both directions
 _WEBHOOK_TOLERANCE_SECONDS = 300

@@ -22,9 +22,9 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Grant, User
-from configs.clock import clock
-from configs.contact_addresses import fold_address
-from configs.withdrawal_period import WithdrawalPeriod, find_withdrawal_period
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
+from configs.world.withdrawal_period import WithdrawalPeriod, find_withdrawal_period
 
 REMEMBERED = timedelta(days=90)
 _HAND_OVER = timedelta(hours=1)  # within it the order mail, from which the period counts, may pass midnight

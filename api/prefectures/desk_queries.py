@@ -14,8 +14,8 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
 from api.prefectures.schemas import DeskAnswer
-from configs.clock import clock
-from configs.prefecture import Desk
+from configs.ground.clock import clock
+from configs.world.prefecture import Desk
 
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"

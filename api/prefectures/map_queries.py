@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from api.models.desk import DeskStatus
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.schemas import MapTile, ProvenDesks, TileMap
-from configs.clock import clock
-from configs.desk import Desk
-from configs.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
-from configs.tile_grid import Tile, load_tiles
+from configs.ground.clock import clock
+from configs.world.desk import Desk
+from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
+from configs.world.tile_grid import Tile, load_tiles
 
 _BEST_STATUS = tuple(DeskStatus)
 _BEST_LEVEL = tuple(WatchLevel)

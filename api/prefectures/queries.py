@@ -11,8 +11,8 @@ from api.models.desk import DeskStatus
 from api.models.slot import Detection
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer, PrefectureAnswer, PrefectureList, PrefecturePage
-from configs.check_intervals import TIERS
-from configs.prefecture import Grade, Prefecture, prefectures
+from configs.world.check_intervals import TIERS
+from configs.world.prefecture import Grade, Prefecture, prefectures
 
 RECENT = 20
 _BEST = tuple(DeskStatus)

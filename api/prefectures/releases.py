@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 from api.prefectures.desk_queries import WatchStates
-from configs.clock import clock
-from configs.desk import Desk, Grade
+from configs.ground.clock import clock
+from configs.world.desk import Desk, Grade
 
 Announcer = Literal["page", "source"]
 _PAST_GRADES = {Grade.STALE, Grade.RETIRED}

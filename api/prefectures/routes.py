@@ -8,7 +8,7 @@ from api.middleware.public_answers import answer_cached
 from api.prefectures.map_queries import read_map
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint(
     "prefectures", __name__, "/api/prefectures", "prefectures", "What is watched, and how it goes"

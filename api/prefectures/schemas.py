@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from api.detections.schemas import PublicDetection
 from api.models.desk import DeskStatus
 from api.schemas import Answer, Body
-from configs.prefecture import Grade, Procedure, WatchLevel
+from configs.world.prefecture import Grade, Procedure, WatchLevel
 
 
 class PrefecturePath(BaseModel):

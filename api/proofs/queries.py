@@ -6,10 +6,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.slot import Detection
-from configs.clock import clock
-from configs.proofs import NoProof, is_kept, is_key
-from configs.retention import PROOFS_KEPT_FOR
-from configs.signed_links import ShowProof, read_token, write_proof_link
+from configs.ground.clock import clock
+from configs.ground.proofs import NoProof, is_kept, is_key
+from configs.ground.signed_links import ShowProof, read_token, write_proof_link
+from configs.world.retention import PROOFS_KEPT_FOR
 
 
 def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
@@ -24,8 +24,8 @@ def find_proof(session: Session, token: str) -> tuple[Detection, str]:
     """Return the detection of a link and the key of its proof.
 
     Raises:
-        configs.signing.LinkRefused: the link is expired or forged.
-        configs.proofs.NoProof: the detection is gone, or has no proof.
+        configs.ground.signing.LinkRefused: the link is expired or forged.
+        configs.ground.proofs.NoProof: the detection is gone, or has no proof.
     """
     detection = session.get(Detection, read_token(ShowProof, token).detection)
     if detection is None or not detection.proof_key or not is_key(detection.proof_key):

@@ -6,10 +6,10 @@ from api.errors import ApiError
 from api.middleware.problems import build_response
 from api.models.base import session
 from api.proofs.queries import find_proof
-from configs.desk import zone_of
-from configs.object_store import StoreAway, proof_blobs
-from configs.prefecture import prefectures
-from configs.proofs import NoProof, body_of, has_picture, meta_of, picture_of
+from configs.ground.object_store import StoreAway, proof_blobs
+from configs.ground.proofs import NoProof, body_of, has_picture, meta_of, picture_of
+from configs.world.desk import zone_of
+from configs.world.prefecture import prefectures
 
 blueprint = Blueprint("proofs", __name__, url_prefix="/l/proof")
 

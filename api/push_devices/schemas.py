@@ -7,10 +7,16 @@ from uuid import UUID
 from pydantic import Field
 
 from api.schemas import Answer, Body, name_rule
-from configs.desk import Text
-from configs.push_keys import check_auth, check_public_key
-from configs.push_subscriptions import ENDPOINT, LONGEST_ENDPOINT, PushSubscription, is_listed, read_host
+from configs.ground.push_subscriptions import (
+    ENDPOINT,
+    LONGEST_ENDPOINT,
+    PushSubscription,
+    is_listed,
+    read_host,
+)
 from configs.settings import settings
+from configs.settings.push_keys import check_auth, check_public_key
+from configs.world.desk import Text
 
 
 def _check_endpoint(endpoint: str) -> str:

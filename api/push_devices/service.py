@@ -16,11 +16,11 @@ from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
 from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
 from api.schemas import PlanAnswer
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.plan import plans
-from configs.push_subscriptions import PushSubscription, read_subscription
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.push_subscriptions import PushSubscription, read_subscription
 from configs.settings import settings
+from configs.world.plan import plans
 
 
 @dataclass(frozen=True, slots=True)

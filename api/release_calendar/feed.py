@@ -12,8 +12,8 @@ from icalendar import Calendar, Event, Timezone
 
 from api.prefectures.releases import KnownRelease
 from api.release_calendar.schemas import FeedLanguage
-from configs.clock import clock
-from configs.prefecture import Prefecture, Procedure
+from configs.ground.clock import clock
+from configs.world.prefecture import Prefecture, Procedure
 
 CALENDAR_TYPE = "text/calendar"
 _DOMAIN = "rdvpriority.fr"

@@ -12,8 +12,8 @@ from api.prefectures.releases import KnownRelease, list_releases
 from api.release_calendar.feed import write_feed
 from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
 from api.schemas import FieldError
-from configs.clock import clock
-from configs.prefecture import Prefecture, Procedure, WatchLevel, prefectures
+from configs.ground.clock import clock
+from configs.world.prefecture import Prefecture, Procedure, WatchLevel, prefectures
 
 _AHEAD = timedelta(weeks=8)
 

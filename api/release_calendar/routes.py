@@ -15,7 +15,7 @@ from api.release_calendar.queries import (
     read_feed,
 )
 from api.release_calendar.schemas import CalendarQuery, FeedQuery, ReleaseCalendar
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 _FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from api.prefectures.releases import Announcer
 from api.schemas import Answer, Body
-from configs.prefecture import Procedure, WatchLevel
+from configs.world.prefecture import Procedure, WatchLevel
 
 FeedLanguage = Literal["fr", "en", "ar"]
 

@@ -27,8 +27,8 @@ from api.reliability.schemas import (
     OutageTotal,
     Reliability,
 )
-from configs.clock import clock
-from configs.prefecture import Desk, desks, prefectures
+from configs.ground.clock import clock
+from configs.world.prefecture import Desk, desks, prefectures
 
 CACHE_KEY = "reliability"
 _DAYS = 30

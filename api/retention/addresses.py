@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.notification import FORGOTTEN, Notification, State
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _REPLAYED_FOR = timedelta(days=7)  # in which an operator may send once more what failed
 

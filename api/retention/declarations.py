@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from api.models.base import is_any_of, session
 from api.models.declaration import Declaration
 from api.retention import batches
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _KEPT_FOR = timedelta(days=5 * 365 + 2)
 _WORDS = {"name": None, "email": None, "reference": None}

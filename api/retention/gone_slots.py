@@ -4,8 +4,8 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.retention import batches
-from configs.clock import clock
-from configs.retention import SLOTS_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import SLOTS_KEPT_FOR
 
 # Gone slots are found by desk: that is the order of their index.
 _DROP = sa.text("""DELETE FROM slots WHERE id = ANY(ARRAY(

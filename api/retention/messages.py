@@ -17,8 +17,8 @@ from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification, State
 from api.paging import first_id_at
 from api.retention import batches
-from configs.clock import clock
-from configs.retention import MESSAGES_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import MESSAGES_KEPT_FOR
 
 JOB = "erase_messages"
 KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was

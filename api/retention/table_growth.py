@@ -12,7 +12,7 @@ from api.models.all import RECORDS
 from api.models.incident import IncidentReason
 from api.operations.alarms import open_alarm
 from api.retention.table_rules import TABLE_RULES, AtMost, DroppedByAge
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _KIND = "operations_alarm"
 _LATE = timedelta(days=3)  # for the jobs of a server that was away

@@ -26,7 +26,8 @@ from api.models.slot import SlotRow
 from api.models.support import SupportRequest
 from api.paging import first_id_at
 from api.retention.watch_records import CLOSED_KEPT_FOR, was_closed_before
-from configs.retention import (
+from configs.ground.signed_links import LINK_SECONDS
+from configs.world.retention import (
     CHECKS_KEPT_FOR,
     LOGIN_KEPT_FOR,
     MESSAGES_KEPT_FOR,
@@ -34,7 +35,6 @@ from configs.retention import (
     SLOTS_KEPT_FOR,
     SUPPORT_KEPT_FOR,
 )
-from configs.signed_links import LINK_SECONDS
 
 _TEN_YEARS = timedelta(days=11 * 366)  # from the end of the year
 _YEAR, _DAY = timedelta(days=365), timedelta(days=1)

@@ -24,8 +24,8 @@ from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
 from api.separate_parts import do_each
-from configs.clock import clock
-from configs.retention import ACCOUNT_UNUSED_FOR
+from configs.ground.clock import clock
+from configs.world.retention import ACCOUNT_UNUSED_FOR
 
 _KIND = "account_unused"
 _FIRST, _SECOND = timedelta(days=60), timedelta(days=14)  # before ACCOUNT_UNUSED_FOR is over

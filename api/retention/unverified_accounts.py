@@ -7,8 +7,8 @@ from api.models.login import PendingRegistration
 from api.models.payment import Payment, Subscription
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.retention.batches import delete_in_batches
-from configs.clock import clock
-from configs.retention import UNVERIFIED_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import UNVERIFIED_KEPT_FOR
 
 
 def drop_unverified_accounts() -> int:

@@ -15,7 +15,7 @@ from api.models.check_day import CheckDay
 from api.models.desk import Outage
 from api.models.payment import Payment
 from api.retention.batches import delete_in_batches
-from configs.clock import clock
+from configs.ground.clock import clock
 
 CLOSED_KEPT_FOR = timedelta(days=365)
 _YEARS = 10  # from the end of the year, as the books (article L.123-22 of the Code de commerce)

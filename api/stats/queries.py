@@ -9,7 +9,7 @@ from api.delivery_figures.queries import list_channel_deliveries
 from api.detections.queries import get_public_cutoff
 from api.detections.statistics import read_detection_stats
 from api.stats.schemas import PublicStats, WatchLevels
-from configs.prefecture import Grade, WatchLevel, desks
+from configs.world.prefecture import Grade, WatchLevel, desks
 
 _DAY = timedelta(days=1)
 _DAYS = 7  # of deliveries

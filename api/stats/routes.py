@@ -9,7 +9,7 @@ from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.stats.queries import read_public_stats
 from api.stats.schemas import PublicStats
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint("stats", __name__, "/api/stats", "stats", "Figures for everybody")
 

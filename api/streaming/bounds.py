@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from configs.contact_addresses import group_network_address
+from configs.ground.contact_addresses import group_network_address
 from configs.settings import settings
 
 _PER_ADDRESS, _PER_PERSON = 50, 10

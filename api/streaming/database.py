@@ -9,8 +9,8 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 -- it is 
 from psycopg2.extras import register_uuid
 
 from api.models.session_options import set_session_options
-from configs.database import DATABASE_SECONDS, database_url
-from configs.psycopg_timeout import wait_no_longer_than
+from configs.ground.database import DATABASE_SECONDS, database_url
+from configs.ground.psycopg_timeout import wait_no_longer_than
 
 DatabaseAway = psycopg2.Error
 _OPTIONS: dict[str, Any] = {

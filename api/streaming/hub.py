@@ -17,9 +17,9 @@ from redis.exceptions import RedisError
 from api.streaming.database import DatabaseAway, Reader
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
-from configs.clock import clock
-from configs.live_channel import CHANNEL
-from configs.loop_report import FRESH, STREAM, LoopReport
+from configs.ground.clock import clock
+from configs.ground.live_channel import CHANNEL
+from configs.ground.loop_report import FRESH, STREAM, LoopReport
 from configs.settings import settings
 
 POLL_SECONDS = 2.0

@@ -11,8 +11,8 @@ from uuid import UUID
 import jwt
 
 from api.streaming.database import Reader
-from configs.clock import clock
-from configs.signing import SKEW, read_signing_keys
+from configs.ground.clock import clock
+from configs.ground.signing import SKEW, read_signing_keys
 
 # How long a login of the roles support and admin lasts without use
 STAFF_IDLE_SECONDS = 1800

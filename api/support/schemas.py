@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 
 from api.accounts.schemas import Email
 from api.schemas import Answer, Body
-from configs.languages import Language
+from configs.world.languages import Language
 
 LONGEST = 5000  # characters
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -14,8 +14,8 @@ from api.models.support import SupportRequest
 from api.models.user import Role, User
 from api.schemas import FieldError
 from api.support.schemas import NewSupportRequest
-from configs.clock import clock
-from configs.contact_addresses import fold_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import fold_address
 from configs.settings import settings
 
 _ACKNOWLEDGED_A_DAY = 3  # to one address that a stranger may have named

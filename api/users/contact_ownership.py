@@ -13,7 +13,7 @@ from api.errors import ApiError
 from api.models.contact_lookup import claim_address, find_contact, hash_address
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 
 
 def free_address(session: Session, user_id: UUID, channel: Channel, address: str) -> list[UUID]:

@@ -18,11 +18,11 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.schemas import FieldError
 from api.users.contact_ownership import free_address, take_address
-from configs.clock import clock
-from configs.constants import Constant
-from configs.contact_addresses import group_network_address, receives_sms, shorten_address
-from configs.encryption import encrypt, lookup_hash, lookup_hashes
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import group_network_address, receives_sms, shorten_address
+from configs.ground.encryption import encrypt, lookup_hash, lookup_hashes
 from configs.settings import settings
+from configs.settings.constants import Constant
 
 # Most codes sent by SMS in 24 hours, all accounts together: a bound on what abuse can cost
 _SMS_CODES_A_DAY = Constant("SMS_CODES_A_DAY", 200)

@@ -22,8 +22,8 @@ from api.users.preference_schemas import (
     NotificationState,
     QuietHoursState,
 )
-from configs.clock import clock
-from configs.message_groups import SWITCHABLE, MessageGroup
+from configs.ground.clock import clock
+from configs.ground.message_groups import SWITCHABLE, MessageGroup
 
 HOW_TO_LINK = {
     Channel.EMAIL: "confirm the address of the account first",

@@ -12,8 +12,8 @@ from api.accounts.schemas import PHONE_NOTICE, Email, Phone
 from api.models.export import Export
 from api.models.user import OutageCredit
 from api.schemas import Answer, Body, Flag, clean_text, name_rule
-from configs.languages import Language
-from configs.typed_text import join_code
+from configs.ground.typed_text import join_code
+from configs.world.languages import Language
 
 _OF_MACHINES = {"Factory", "localtime"}  # another machine reads something else, or nothing, by these names
 

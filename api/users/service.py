@@ -17,9 +17,9 @@ from api.users.phone_codes import send_code
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
 from api.users.schemas import ProfileChange
-from configs.clock import clock
-from configs.message_groups import MessageGroup
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.message_groups import MessageGroup
+from configs.world.plan import PlanName
 
 # By the field of a profile that is null then.
 _UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}

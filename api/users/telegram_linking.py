@@ -17,9 +17,9 @@ from api.models.contact_linking import TelegramLink
 from api.models.user import Channel, Contact, ContactState, User
 from api.users.contact_ownership import free_address, take_address
 from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl
-from configs.clock import clock
-from configs.contact_addresses import shorten_address
-from configs.encryption import encrypt
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import shorten_address
+from configs.ground.encryption import encrypt
 from configs.settings import settings
 
 # How long a link to the Telegram bot is good for

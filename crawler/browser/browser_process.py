@@ -14,7 +14,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
-from configs.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from crawler.browser.egress_proxy import ONLY_WAY
 from crawler.browser.limits import BROWSER_CHECKS, BROWSER_MEMORY_MB, BROWSER_START_SECONDS
 from crawler.browser.process_tree import proportional, tree

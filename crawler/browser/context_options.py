@@ -7,9 +7,9 @@ from typing import Any, Self
 from playwright.async_api import BrowserContext
 from playwright_stealth import Stealth
 
-from configs.desk import Desk
-from configs.host_rule import Agent as Rule
-from configs.prefecture import host_rules
+from configs.world.desk import Desk
+from configs.world.host_rule import Agent as Rule
+from configs.world.prefecture import host_rules
 from crawler.fetching.browser_headers import brands, honest
 
 VIEWPORT = {"width": 1920, "height": 1080}

@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from configs.hosts import host_of, resolve_stand_in
+from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.errors import ProxyFailed

@@ -8,7 +8,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseDataLossError
 
-from configs.hosts import host_of
+from configs.ground.hosts import host_of
 from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.errors import BrowserFailed, FetchError, NoHTTP
 from crawler.reading import Outcome

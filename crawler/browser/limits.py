@@ -1,6 +1,6 @@
 """Limits of browsers: how long they may take, and how much they may serve and hold."""
 
-from configs.constants import Constant
+from configs.settings.constants import Constant
 
 # Longest duration of one check by browser
 BROWSER_DEADLINE_SECONDS = Constant("BROWSER_DEADLINE_SECONDS", 45.0)

@@ -9,9 +9,9 @@ from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
-from configs.desk import Desk
-from configs.hosts import resolve_stand_in
+from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
+from configs.world.desk import Desk
 from crawler.browser.check_page import CheckPage
 from crawler.browser.context_options import ContextOptions
 from crawler.browser.limits import BROWSER_DEADLINE_SECONDS

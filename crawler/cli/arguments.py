@@ -6,10 +6,10 @@ from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
-from configs.desk import Desk, Fetch, Procedure
-from configs.hosts import is_private
-from configs.prefecture import desks as every
-from configs.prefecture import prefecture, prefectures
+from configs.ground.hosts import is_private
+from configs.world.desk import Desk, Fetch, Procedure
+from configs.world.prefecture import desks as every
+from configs.world.prefecture import prefecture, prefectures
 from crawler.catalogue import desks_of, system_of, visit_of
 from crawler.platforms import platform
 
@@ -71,7 +71,7 @@ class DeskChoice:
 
         Raises:
             WrongArgument: says what exists.
-            configs.prefecture.UnknownPrefecture: names those that exist.
+            configs.world.prefecture.UnknownPrefecture: names those that exist.
         """
         if self.unknown:
             raise WrongArgument(f"no argument {self.unknown[0]!r}; {_suggest_names(self.unknown[0], NAMES)}")

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.cli.tables import aligned
 from crawler.recording import coverage_tracking
 from crawler.scheduling import intervals

@@ -7,8 +7,8 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import HostState
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.cli.tables import aligned
 from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import budget_of

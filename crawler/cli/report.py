@@ -7,7 +7,7 @@ from datetime import datetime
 
 from scrapy.settings import BaseSettings
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.reading import Outcome, Slot
 

@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from configs.desk import Desk
-from configs.host_rule import Decision, HostRule, Robots
-from configs.prefecture import host_rules
+from configs.world.desk import Desk
+from configs.world.host_rule import Decision, HostRule, Robots
+from configs.world.prefecture import host_rules
 from crawler.cli.tables import aligned
 
 _HEADINGS = ("HOST", "DESKS", "ROBOTS", "SINCE", "READ", "REASON")

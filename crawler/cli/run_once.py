@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.scheduling.desk_budgets import budget_of, is_real
 from crawler.scheduling.intervals import host_floor

@@ -10,10 +10,10 @@ from difflib import get_close_matches
 
 from scrapy.commands import ScrapyCommand
 
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.strict_yaml import ConfigFileError
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
 
 

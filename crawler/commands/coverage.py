@@ -7,10 +7,10 @@ from pathlib import Path
 
 from scrapy.commands import ScrapyCommand
 
-from configs.desk import Desk, Grade, Procedure, WatchLevel
-from configs.prefecture import Prefecture, prefectures
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingsRefused
-from configs.strict_yaml import ConfigFileError
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel
+from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
 
 _OPENING = """\

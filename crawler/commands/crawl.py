@@ -13,12 +13,12 @@ from scrapy.settings import Settings
 from scrapy.spiderloader import get_spider_loader
 
 from api.models.revision import check_tables
-from configs.database import database_url
-from configs.logs import set_up_logs
-from configs.prefecture import UnknownPrefecture
+from configs.ground.database import database_url
+from configs.ground.logs import set_up_logs
+from configs.ground.startup import NotReady
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.startup import NotReady
-from configs.strict_yaml import ConfigFileError
+from configs.world.prefecture import UnknownPrefecture
 from crawler.cli.arguments import WrongArgument, fetch_of
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused

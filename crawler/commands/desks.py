@@ -7,11 +7,11 @@ import argparse
 
 from scrapy.commands import ScrapyCommand
 
-from configs.clock import clock
-from configs.desk import Desk
-from configs.prefecture import UnknownDesk, UnknownPrefecture, desk, desks, prefecture, prefectures
+from configs.ground.clock import clock
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused
-from configs.strict_yaml import ConfigFileError
+from configs.world.desk import Desk
+from configs.world.prefecture import UnknownDesk, UnknownPrefecture, desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
 from crawler.cli.robots_table import decision_table, describe_decision
 from crawler.cli.tables import aligned, show
@@ -108,7 +108,7 @@ def listing(
     With `state` it is of how the desks stand, with `why` of what decides, with `robots` of what their hosts allow.
 
     Raises:
-        configs.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
+        configs.world.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
         configs.settings.SettingMissing: how they stand is in a database that nobody named.
     """
     if system and system not in systems():

@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.clock import clock
-from configs.formatting import truncate_line
-from configs.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
+from configs.ground.clock import clock
+from configs.ground.formatting import truncate_line
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingsRefused
-from configs.strict_yaml import ConfigFileError
+from configs.world.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted

@@ -4,10 +4,10 @@ import argparse
 
 from scrapy.commands import ScrapyCommand
 
-from configs.clock import clock
-from configs.database import database_url
+from configs.ground.clock import clock
+from configs.ground.database import database_url
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.strict_yaml import ConfigFileError
 from crawler.catalogue import check_catalogue
 from crawler.cli.tables import show
 

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.desk import zone_of
-from configs.object_store import Blobs, StoreAway, proof_blobs
-from configs.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
+from configs.ground.object_store import Blobs, StoreAway, proof_blobs
+from configs.ground.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingsRefused
-from configs.strict_yaml import ConfigFileError
+from configs.world.desk import zone_of
 from crawler.cli.tables import show
 
 
@@ -52,8 +52,8 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
     """Return what a proof is, and how it reads now; write its files where they are wanted.
 
     Raises:
-        configs.proofs.NoProof, configs.object_store.StoreAway: it cannot be had.
-        configs.strict_yaml.ConfigFileError: desk files are wrong.
+        configs.ground.proofs.NoProof, configs.ground.object_store.StoreAway: it cannot be had.
+        configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
         OSError: the folder cannot be written.
     """
     from crawler.commands.read import describe  # noqa: PLC0415 -- scrapy loads every command's file for any command

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from crawler.block_pages import classify_page
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import own_addresses, understands

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.discovery import DiscoveryRun
-from configs.constants import Constant
-from configs.database import database_url
-from configs.hosts import resolve_stand_in
-from configs.outage_log import OutageLog
-from configs.prefecture import Prefecture, prefectures
+from configs.ground.database import database_url
+from configs.ground.hosts import resolve_stand_in
+from configs.ground.outage_log import OutageLog
 from configs.settings import SettingMissing, settings
+from configs.settings.constants import Constant
+from configs.world.prefecture import Prefecture, prefectures
 from crawler.url_policy import AddressRefused, ensure_allowed
 
 # How often the prefectures' own sites are searched for unlisted booking pages and dead links

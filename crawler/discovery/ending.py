@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from configs.prefecture import Prefecture, desks, prefectures
 from configs.settings import settings
+from configs.world.prefecture import Prefecture, desks, prefectures
 from crawler.discovery import daily_schedule, report, store
 from crawler.discovery.daily_schedule import Run
 from crawler.discovery.observations import PageSeen

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from urllib.parse import urljoin
 
-from configs.prefecture import Prefecture
+from configs.world.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
 from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
 from crawler.discovery.site_links import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from configs.formatting import pluralize
+from configs.ground.formatting import pluralize
 from crawler.discovery.results import FoundPage, RunResult
 
 

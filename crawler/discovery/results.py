@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.models.discovery import DriftReason
-from configs.desk import Desk
-from configs.prefecture import Prefecture
+from configs.world.desk import Desk
+from configs.world.prefecture import Prefecture
 from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, MoveEvidence, find_move
 from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.site_links import Booking, key

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from w3lib.url import canonicalize_url
 
-from configs.desk import Desk
-from configs.hosts import host_of
+from configs.ground.hosts import host_of
+from configs.world.desk import Desk
 from crawler.parsing.html_text import normalize
 from crawler.platform_detection.booking_links import BOOKING, FILE, link_text, resolve_address
 from crawler.platform_detection.identify import by_address

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from configs.constants import Constant
-from configs.prefecture import Prefecture
+from configs.settings.constants import Constant
+from configs.world.prefecture import Prefecture
 from crawler.discovery.observations import ObservedPage, Onward, PageStep
 from crawler.discovery.site_links import shape
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.discovery import DeskLink
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory
 from crawler.discovery.observations import PageSeen
 from crawler.scheduling.desk_budgets import captcha_expected

@@ -1,6 +1,6 @@
 """Browser identity of a check: its User-Agent and headers, the same to its end.
 
-It is a browser of the pool (configs/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
+It is a browser of the pool (configs/world/user_agents.yaml), or ourselves where the host's rule says `agent: honest`.
 """
 
 import random
@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from configs.host_rule import Agent as Rule
-from configs.hosts import host_of, is_loopback
-from configs.prefecture import host_rules
+from configs.ground.hosts import host_of, is_loopback
 from configs.settings import settings
-from configs.user_agents import Browser, Headers, Kind, agents
+from configs.world.host_rule import Agent as Rule
+from configs.world.prefecture import host_rules
+from configs.world.user_agents import Browser, Headers, Kind, agents
 from crawler.fetching.decompression import ENCODINGS
 
 _SECURE = ("https", "wss")

@@ -15,7 +15,7 @@ import redis.asyncio
 from scrapy import Request
 from scrapy.http import Response
 
-from configs.proxies import Proxy
+from configs.settings.proxies import Proxy
 from crawler.fetching.errors import ProxyFailed
 
 # How long a proxy may take to accept a connection

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from scrapy import Request
 
 from configs.settings import settings
-from configs.user_agents import Kind
+from configs.world.user_agents import Kind
 from crawler.fetching.browser_headers import HttpAgent
 from crawler.reading import PageRequest
 

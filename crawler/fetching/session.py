@@ -11,9 +11,9 @@ from scrapy.http import Response
 from scrapy.http.cookies import CookieJar
 from w3lib.url import safe_url_string
 
-from configs.check_intervals import find_step_gap
-from configs.hosts import host_of, resolve_stand_in
+from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from configs.world.check_intervals import find_step_gap
 from crawler.fetching.browser_headers import HttpAgent, honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error

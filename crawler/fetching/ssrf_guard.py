@@ -1,4 +1,4 @@
-"""SSRF guard of the crawler: addresses from outside (a person, a link, a frame, a redirect) by configs/ssrf_guard.py.
+"""SSRF guard of the crawler: addresses from outside (a person, link, frame, redirect) by configs.ground.ssrf_guard.
 
 Where nothing may leave this machine, only loopback is asked.
 """
@@ -11,10 +11,10 @@ from pydantic import TypeAdapter, ValidationError
 from scrapy import Request
 from scrapy.http import Response
 
-from configs.desk import WebAddress
-from configs.hosts import is_loopback, resolve_stand_in
+from configs.ground.hosts import is_loopback, resolve_stand_in
+from configs.ground.ssrf_guard import is_public, parse_address
 from configs.settings import settings
-from configs.ssrf_guard import is_public, parse_address
+from configs.world.desk import WebAddress
 from crawler.fetching.dns_resolver import DnsResolver
 from crawler.fetching.download_handler import AiohttpHandler
 from crawler.url_policy import AddressRefused, ensure_allowed

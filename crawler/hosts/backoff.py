@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from configs.check_intervals import LONGEST_REST_SECONDS
-from configs.constants import Constant
-from configs.outcome import Outcome
+from configs.settings.constants import Constant
+from configs.world.check_intervals import LONGEST_REST_SECONDS
+from configs.world.outcome import Outcome
 
 # First rest of a host that refused us; each further one is twice as long
 _BLOCK_REST_SECONDS = Constant("BLOCK_REST_SECONDS", 300.0)

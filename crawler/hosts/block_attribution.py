@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState
-from configs.constants import Constant
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.settings.constants import Constant
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.items import FinishedCheck
 from crawler.scheduling.desk_budgets import desks_on
 

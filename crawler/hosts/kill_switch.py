@@ -17,8 +17,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
-from configs.clock import clock
-from configs.prefecture import desk, desks
+from configs.ground.clock import clock
+from configs.world.prefecture import desk, desks
 from crawler import outages
 from crawler.scheduling import due_queue
 from crawler.scheduling.desk_budgets import desks_on
@@ -91,7 +91,7 @@ def pause_desk(desk_id: str, reason: str) -> None:
     """Check a desk no more until it is resumed: a row, which the planner carries out within two seconds.
 
     Raises:
-        configs.prefecture.UnknownDesk: there is no such desk.
+        configs.world.prefecture.UnknownDesk: there is no such desk.
         ValueError: it is not watched anyway, or the reason is empty.
     """
     if not reason.strip():
@@ -103,7 +103,7 @@ def resume_desk(desk_id: str) -> None:
     """Have a paused desk checked again, and now.
 
     Raises:
-        configs.prefecture.UnknownDesk: there is no such desk.
+        configs.world.prefecture.UnknownDesk: there is no such desk.
         ValueError: it is not watched anyway.
     """
     _order_desk(desk_id, paused_at=None, pause_reason=None, check_requested_at=clock())

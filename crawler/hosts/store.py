@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, OutageReason
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler import outages
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
 from crawler.hosts.block_attribution import REFUSAL_SECONDS

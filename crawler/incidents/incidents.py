@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.incident import INCIDENT_QUIET_SECONDS, IncidentReason
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages
 from crawler.scheduling.desk_budgets import captcha_expected

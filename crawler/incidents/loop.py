@@ -16,10 +16,10 @@ import api.models.all  # noqa: F401 -- loaded on this thread later, half a recor
 import notifier
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
-from configs.clock import clock
-from configs.constants import Constant
-from configs.part_failures import PartFailures
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.ground.part_failures import PartFailures
+from configs.settings.constants import Constant
+from configs.world.prefecture import desks
 from crawler.advisory_lock import AdvisoryLock
 from crawler.incidents import incidents, moved_pages, outage_notices, release_reminders, watchable_notices
 from crawler.incidents.incidents import FoundIncident

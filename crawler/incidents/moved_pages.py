@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
-from configs.desk import Desk, Grade
-from configs.outcome import Outcome
+from configs.world.desk import Desk, Grade
+from configs.world.outcome import Outcome
 from crawler.scheduling.desk_budgets import captcha_expected
 
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.incident import Incident
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
 from crawler.scheduling.demand import targets_of
 

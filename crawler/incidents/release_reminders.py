@@ -11,9 +11,9 @@ import notifier
 from api.models.desk import DeskState
 from api.models.discovery import is_page_lost
 from api.models.user import Channel
-from configs.desk import Desk
-from configs.plan import plan
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.plan import plan
+from configs.world.prefecture import desks
 from crawler.incidents.recipients_sql import AT_ONCE, ENTITLED, REACHABLE
 from crawler.scheduling.desk_budgets import captcha_expected
 

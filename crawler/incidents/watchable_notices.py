@@ -10,8 +10,8 @@ import notifier
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
 from api.models.discovery import is_page_lost
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.incidents.recipients_sql import AT_ONCE
 from crawler.scheduling.demand import targets_of
 

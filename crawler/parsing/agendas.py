@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
-from configs.formatting import pluralize
+from configs.ground.formatting import pluralize
 from crawler.parsing.json_calendar import WindowRequest, first_windows
 from crawler.parsing.json_models import Number, Tolerant
 from crawler.reading import CoveredWindow, Outcome, Page, Place, Reading, VisitContext

@@ -12,7 +12,7 @@ from itertools import islice, pairwise
 
 from lxml import etree, html
 
-from configs.formatting import CONTROL
+from configs.ground.formatting import CONTROL
 
 _MONTHS = (
     "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905

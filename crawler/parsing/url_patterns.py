@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from configs.hosts import is_loopback
+from configs.ground.hosts import is_loopback
 
 PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site except its home page
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from lxml import html
 
-from configs.desk import Procedure
+from configs.world.desk import Procedure
 from crawler.parsing.html_text import visible_text
 from crawler.platform_detection.draft import procedures, trim_label
 from crawler.platform_detection.identify import by_address, is_web

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from configs.prefecture_coordinates import POSITIONS
+from configs.world.prefecture_coordinates import POSITIONS
 from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
 from crawler.platform_detection.identify import page_of
 from crawler.platform_detection.page_fetcher import PageFetcher

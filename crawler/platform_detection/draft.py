@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from configs.desk import Grade, Procedure
-from configs.formatting import truncate_line
+from configs.ground.formatting import truncate_line
+from configs.world.desk import Grade, Procedure
 from crawler.parsing.html_text import normalize, title, visible_text
 from crawler.platform_detection.identify import PlatformMatch
 from crawler.platforms import platform

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from crawler.platform_base import Platform
 from crawler.platforms import at_home, example, platforms
 from crawler.reading import Page, PageRequest, VisitContext

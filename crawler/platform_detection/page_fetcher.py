@@ -11,10 +11,10 @@ from scrapy import Spider
 from scrapy.crawler import Crawler
 from scrapy.settings import Settings
 
-from configs.desk import is_stand_in
-from configs.hosts import host_of, resolve_stand_in
-from configs.prefecture import host_rules
+from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from configs.world.desk import is_stand_in
+from configs.world.prefecture import host_rules
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.request_budget import RequestBudget

@@ -5,7 +5,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from configs.class_registry import load_folder
+from configs.ground.class_registry import load_folder
 from crawler.platform_base import Platform
 from crawler.reading import VisitContext
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import Field
 from w3lib.url import url_query_parameter
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (

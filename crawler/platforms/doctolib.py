@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.error_pages import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import StringConstraints
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas
 from crawler.parsing.date_parsing import moments_in
 from crawler.parsing.html_text import normalize

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from pydantic import AliasChoices, AliasPath, Field, StringConstraints
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.date_windows import utc_ends
 from crawler.parsing.json_calendar import Listing, read_listing
 from crawler.parsing.json_models import (

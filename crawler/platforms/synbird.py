@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, first_window, read_listing
 from crawler.parsing.json_models import Captured, Id, Instant, JsonModel, OrNone, as_from, origin, parse_json

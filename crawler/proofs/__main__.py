@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 from redis import RedisError
 
-from configs import proof_queue
-from configs.clock import clock
-from configs.constants import Constant
-from configs.job_queues import redis
-from configs.job_worker import run_worker
-from configs.object_store import StoreAway, proof_blobs
-from configs.proof_queue import JOB, PAGES, QUEUE, TRIES
-from configs.proofs import forget_before
-from configs.retention import PROOFS_KEPT_FOR
-from configs.setting_groups.value_types import read_store
+from configs.ground import proof_queue
+from configs.ground.clock import clock
+from configs.ground.job_queues import redis
+from configs.ground.job_worker import run_worker
+from configs.ground.object_store import StoreAway, proof_blobs
+from configs.ground.proof_queue import JOB, PAGES, QUEUE, TRIES
+from configs.ground.proofs import forget_before
 from configs.settings import SettingsRefused, settings
+from configs.settings.constants import Constant
+from configs.settings.value_types import read_store
+from configs.world.retention import PROOFS_KEPT_FOR
 from crawler.browser.temp_dir import TempDir, tidy
 from crawler.proofs.outbox import nudge
 
@@ -59,7 +59,7 @@ class Housekeeper:
 
         Raises:
             redis.RedisError: Redis is away.
-            configs.object_store.StoreAway: the store does not answer.
+            configs.ground.object_store.StoreAway: the store does not answer.
         """
         proof_queue.report_worker(redis(), store_name())
         nudge_waiting(str(os.getpid()))

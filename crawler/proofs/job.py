@@ -9,12 +9,12 @@ from typing import cast
 from pydantic import ValidationError
 from redis import Redis
 
-from configs import proof_queue
-from configs.browser_binary import missing_browser
-from configs.job_queues import redis
-from configs.object_store import Blobs, StoreAway, proof_blobs
-from configs.proof_queue import PAGES, TRIES
-from configs.proofs import BODY, META, PICTURE, Meta, is_key
+from configs.ground import proof_queue
+from configs.ground.browser_binary import missing_browser
+from configs.ground.job_queues import redis
+from configs.ground.object_store import Blobs, StoreAway, proof_blobs
+from configs.ground.proof_queue import PAGES, TRIES
+from configs.ground.proofs import BODY, META, PICTURE, Meta, is_key
 from crawler.browser import process_tree
 from crawler.proofs.outbox import JOB_SECONDS
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 from redis import RedisError
 
-from configs import proof_queue
-from configs.job_queues import push, redis
-from configs.outage_log import OutageLog
-from configs.proof_queue import JOB, PAGES, QUEUE, PageName
-from configs.proofs import Meta, fingerprint, pack
+from configs.ground import proof_queue
+from configs.ground.job_queues import push, redis
+from configs.ground.outage_log import OutageLog
+from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
+from configs.ground.proofs import Meta, fingerprint, pack
 from crawler.proofs.redaction import mask_tokens, secret_in
 from crawler.proofs.selection import Proof
 

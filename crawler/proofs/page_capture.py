@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from configs.proxies import Proxy
-from configs.redaction import MASK, mask_text
+from configs.ground.redaction import MASK, mask_text
 from configs.settings import settings
+from configs.settings.proxies import Proxy
 
 _SHORTEST = 8  # characters; a shorter text may occur by chance
 _TOKENS = re.compile(

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from configs.desk import Desk, zone_of
-from configs.prefecture import desks
-from configs.proofs import Meta
-from configs.strict_model import Strict
+from configs.ground.proofs import Meta
+from configs.ground.strict_model import Strict
+from configs.world.desk import Desk, zone_of
+from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
 from crawler.platform_base import Platform
 from crawler.platforms import platform

@@ -14,8 +14,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
 
-from configs.browser_binary import arguments, browser_path, missing_browser, sandboxed
-from configs.proofs import Meta
+from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from configs.ground.proofs import Meta
 from crawler.browser import process_tree
 from crawler.reading import is_html
 

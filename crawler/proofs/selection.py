@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from configs.clock import clock
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.proofs import new_key
+from configs.ground.clock import clock
+from configs.ground.proofs import new_key
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.proofs.page_capture import PageCapture, showing
 from crawler.reading import Slot

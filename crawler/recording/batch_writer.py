@@ -17,8 +17,8 @@ import redis
 
 import notifier
 from api.models.base import session
-from configs.clock import clock
-from configs.outage_log import OutageLog
+from configs.ground.clock import clock
+from configs.ground.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome

@@ -14,9 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.database_clock import database_clock
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler import outages
 from crawler.clock_steps import CLOCKS_DIFFER
 from crawler.hosts import block_attribution

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from configs.constants import Constant
+from configs.settings.constants import Constant
 from crawler.reading import CoveredWindow
 
 # Within how many of its intervals all places of a desk must have been covered for it to count as proven

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from api.models.database_clock import database_clock
 from api.models.desk import DeskStatus
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from crawler.bounds import ERROR, REFUSED, clean_text
 from crawler.items import FinishedCheck
 from crawler.recording.check_transaction import Written, write_batch

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from api.models.slot import GoneReason
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Slot
 
 OPEN = "open"

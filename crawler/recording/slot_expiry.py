@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.constants import Constant
-from configs.prefecture import desks
+from configs.settings.constants import Constant
+from configs.world.prefecture import desks
 from crawler.recording.coverage_tracking import EVERYWHERE
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from api.models.base import new_id, write_array
 from api.models.database_clock import database_clock
 from api.models.slot import RETURN_SECONDS, Source
-from configs.clock import clock
-from configs.desk import Desk
-from configs.matching_queues import NUDGE_SECONDS
+from configs.ground.clock import clock
+from configs.ground.matching_queues import NUDGE_SECONDS
+from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.proofs.selection import Proof, of_detection
 from crawler.reading import Slot

@@ -7,8 +7,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from configs.desk import Desk
-from configs.plan import PlanName, plan
+from configs.world.desk import Desk
+from configs.world.plan import PlanName, plan
 
 # Entitled means that a grant covers the moment: computed, never a flag.
 _ENTITLED = sa.text("""

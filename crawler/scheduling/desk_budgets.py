@@ -4,11 +4,11 @@ import math
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from configs.check_intervals import TIERS
-from configs.desk import FASTEST, Desk, WatchLevel, is_stand_in
-from configs.hosts import host_of, resolve_stand_in
-from configs.prefecture import desks_by_host, host_rules, prefecture
+from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from configs.world.check_intervals import TIERS
+from configs.world.desk import FASTEST, Desk, WatchLevel, is_stand_in
+from configs.world.prefecture import desks_by_host, host_rules, prefecture
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import HostBucket
 from crawler.scheduling.intervals import MINUTE

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.desk import DeskChange, DeskState
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 
 _INTERVALS = sa.text("""
 UPDATE desks d SET wished_seconds = n.wished, share_seconds = n.share, feasible_seconds = n.feasible

@@ -15,8 +15,8 @@ import redis.asyncio
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from configs.constants import Constant
 from configs.settings import settings
+from configs.settings.constants import Constant
 from crawler.scheduling import lua_scripts
 
 # How overdue a desk without subscribers may be before it is claimed like any other

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from configs.check_intervals import (
+from configs.world.check_intervals import (
     CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
     INTERVAL_JITTER,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
 )
-from configs.desk import FASTEST
-from configs.outcome import Outcome
+from configs.world.desk import FASTEST
+from configs.world.outcome import Outcome
 
 # How many checks in a row that prove nothing pause a desk
 PAUSE_AFTER = 5

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from configs.check_intervals import INTERVAL_JITTER
-from configs.constants import Constant
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.settings.constants import Constant
+from configs.world.check_intervals import INTERVAL_JITTER
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.scheduling import intervals
 from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval

@@ -6,10 +6,10 @@ need a browser (`custom-browser`).
 
 from typing import NamedTuple, Self
 
-from configs.check_intervals import find_step_gap
-from configs.constants import Constant
-from configs.desk import Desk, Fetch
 from configs.settings import settings
+from configs.settings.constants import Constant
+from configs.world.check_intervals import find_step_gap
+from configs.world.desk import Desk, Fetch
 from crawler.browser.limits import (
     BROWSER_DEADLINE_SECONDS,
     BROWSER_PLACES,

@@ -5,12 +5,12 @@ import signal
 import threading
 
 from api.models.revision import check_tables
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.logs import set_up_logs
-from configs.prefecture import reload_desk_files
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.logs import set_up_logs
+from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
-from configs.startup import exit_on_config_error
+from configs.world.prefecture import reload_desk_files
 from crawler.catalogue import check_catalogue
 
 

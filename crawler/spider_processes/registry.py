@@ -13,8 +13,8 @@ from typing import Any, Literal, cast
 
 import redis.asyncio
 
-from configs.clock import clock
-from configs.constants import Constant
+from configs.ground.clock import clock
+from configs.settings.constants import Constant
 from crawler.spider_processes.identity import process_name
 
 # How often a spider process renews its entry

@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import uuid4
 
-from configs.desk import Fetch
-from configs.setting_groups.crawling import SCRAPYD_USER
 from configs.settings import settings
+from configs.settings.crawling import SCRAPYD_USER
+from configs.world.desk import Fetch
 from crawler.scheduling.queues import CrawlQueue
 from crawler.settings import BOT_NAME
 

@@ -17,10 +17,10 @@ from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from api.models.base import session
-from configs.clock import clock
-from configs.hosts import resolve_stand_in
-from configs.prefecture import Prefecture, desks, prefecture
+from configs.ground.clock import clock
+from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
+from configs.world.prefecture import Prefecture, desks, prefecture
 from crawler.catalogue import check_catalogue
 from crawler.cli.arguments import WrongArgument
 from crawler.discovery import crawl_settings, daily_schedule, ending, store
@@ -62,8 +62,8 @@ class DiscoverySpider(Spider):
         """Return the prefecture to walk at the terminal, none where all are walked. Nothing is asked yet.
 
         Raises:
-            configs.strict_yaml.ConfigFileError: desk files are wrong.
-            crawler.cli.arguments.WrongArgument, configs.prefecture.UnknownPrefecture: a name does not exist.
+            configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
+            crawler.cli.arguments.WrongArgument, configs.world.prefecture.UnknownPrefecture: a name does not exist.
             crawler.url_policy.AddressRefused: no site may be asked here.
         """
         check_catalogue()

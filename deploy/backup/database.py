@@ -14,7 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.extras import PhysicalReplicationConnection
 
-from configs.database import DATABASE_SECONDS, database_url
+from configs.ground.database import DATABASE_SECONDS, database_url
 from deploy.backup.errors import AlreadyRunning, BackupError
 from deploy.postgres_tools import find_tool
 

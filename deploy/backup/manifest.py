@@ -20,7 +20,7 @@ from pydantic import (
     ValidationError,
 )
 
-from configs.object_store import Blobs, NoBlob
+from configs.ground.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn, parse_lsn
 
 MANIFEST = "manifest.json"
@@ -110,7 +110,7 @@ def read_catalogue(blobs: Blobs, kind: Kind) -> Catalogue:
     """Read all manifests of a kind.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     found = Catalogue([], [], [])
     for name in filter(read_name, blobs.names(kind)):

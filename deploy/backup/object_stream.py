@@ -10,7 +10,7 @@ from threading import Event
 
 import structlog
 
-from configs.object_store import Blobs, NoBlob, StoreAway
+from configs.ground.object_store import Blobs, NoBlob, StoreAway
 from deploy.backup.encryption import MAGIC
 from deploy.backup.errors import DamagedBackup, Stopped
 from deploy.backup.manifest import Manifest, StoredPart, part_key

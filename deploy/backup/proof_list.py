@@ -8,8 +8,8 @@ import json
 import zlib
 from collections.abc import Callable, Iterator
 
-from configs.object_store import Blobs, NoBlob, proof_blobs
-from configs.proofs import list_days
+from configs.ground.object_store import Blobs, NoBlob, proof_blobs
+from configs.ground.proofs import list_days
 
 
 def read_proof_list() -> Callable[[int], bytes]:

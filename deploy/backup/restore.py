@@ -21,7 +21,7 @@ from typing import NamedTuple
 import structlog
 from pyrage.x25519 import Identity
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.database import parse_lsn
 from deploy.backup.encryption import decrypt_stream
 from deploy.backup.errors import BackupError, DamagedBackup
@@ -60,7 +60,7 @@ def restore(blobs: Blobs, identities: Sequence[Identity], plan: Plan, into: Path
 
     Raises:
         BackupError: the folder is in use, the disk too small, or what is stored is damaged.
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     begun = time.monotonic()
     with _hold_folder(into):

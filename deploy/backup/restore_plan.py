@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pyrage.x25519 import Identity
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.database import format_lsn
 from deploy.backup.errors import BackupError
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
@@ -57,7 +57,7 @@ def make_plan(blobs: Blobs, identities: Sequence[Identity], wish: Wish) -> Plan:
 
     Raises:
         BackupError: the wish cannot be met; the text says what can.
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     bases = read_catalogue(blobs, Kind.BASE).complete
     if not bases:

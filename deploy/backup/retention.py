@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.manifest import MANIFEST, Catalogue, Kind, Manifest, read_catalogue, read_name
 from deploy.backup.wal_archive import Archive, read_archives, segment_start
 
@@ -64,7 +64,7 @@ def prune(blobs: Blobs, now: datetime) -> None:
     """Delete what is kept no longer. The log goes by the bases that are left.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer; the next call goes on.
+        configs.ground.object_store.StoreAway: the store does not answer; the next call goes on.
     """
     bases: list[Manifest] = []
     for kind in Kind:

@@ -13,7 +13,7 @@ import structlog
 from psycopg2.extensions import connection
 from pyrage.x25519 import Recipient
 
-from configs.object_store import Blobs, StoreAway
+from configs.ground.object_store import Blobs, StoreAway
 from deploy.backup import status
 from deploy.backup.database import (
     ServerState,

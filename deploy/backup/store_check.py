@@ -6,7 +6,7 @@ Only a restore proves that a backup can be restored; that is a test of its own.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from configs.object_store import Blobs, NoBlob
+from configs.ground.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn
 from deploy.backup.encryption import MAGIC
 from deploy.backup.errors import DamagedBackup
@@ -29,7 +29,7 @@ def find_troubles(blobs: Blobs, system: str, expected: Expected = Expected()) ->
     """Return in words what is wrong; the newest base backup and dump are read whole.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     troubles: list[str] = []
     bases: list[Manifest] = []

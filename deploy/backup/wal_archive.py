@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pyrage.x25519 import Identity, Recipient
 
-from configs.object_store import Blobs, NoBlob
+from configs.ground.object_store import Blobs, NoBlob
 from deploy.backup.database import format_lsn, parse_lsn
 from deploy.backup.encryption import decrypt, encrypt
 from deploy.backup.errors import BackupError, DamagedBackup
@@ -25,7 +25,7 @@ SEGMENT = 1 << 24  # bytes of one of PostgreSQL's files, unless initdb was told 
 _CHUNK = re.compile(r"([0-9a-f]{8})/([0-9a-f]{16})-([0-9a-f]{8})-(\d{16})\.age", re.ASCII)
 _HISTORY = re.compile(r"([0-9a-f]{8})/history-[0-9a-f]{16}\.age", re.ASCII)
 _EPOCH, _UNIT = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
-_HALF = ".part"  # of configs.object_store, in a folder
+_HALF = ".part"  # of configs.ground.object_store, in a folder
 _AT_ONCE = 4  # chunks that are fetched at a time; each takes three times its 16 MB of memory
 
 
@@ -95,7 +95,7 @@ def unseal(blobs: Blobs, key: str, identities: Sequence[Identity]) -> bytes:
     Raises:
         DamagedBackup: it is missing, cut off, changed, or another one under this key.
         KeyRefused: none of the keys opens it.
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     try:
         sealed = blobs.get(key)
@@ -111,7 +111,7 @@ def read_archives(blobs: Blobs) -> dict[str, Archive]:
     """List the stored log of every cluster.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     return {system: read_archive(blobs, system) for system in blobs.names("wal") if system.isdigit()}
 
@@ -120,7 +120,7 @@ def read_archive(blobs: Blobs, system: str) -> Archive:
     """List the stored log of one cluster; other objects are left out.
 
     Raises:
-        configs.object_store.StoreAway: the store does not answer.
+        configs.ground.object_store.StoreAway: the store does not answer.
     """
     archive = Archive(system, {}, {}, [])
     for name, (stored, _) in blobs.sizes(f"wal/{system}").items():

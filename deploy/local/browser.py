@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from configs.browser_binary import arguments, browser_path, look_again, missing_browser
+from configs.ground.browser_binary import arguments, browser_path, look_again, missing_browser
 from configs.settings import SettingsRefused, settings
 
 _OS_RELEASE = Path("/etc/os-release")

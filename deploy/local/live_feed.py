@@ -13,11 +13,11 @@ from api.models.check import Check
 from api.models.desk import DeskState, HostState, Outage
 from api.models.notification import Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow
-from configs.clock import clock
-from configs.desk import WatchLevel, zone_of
-from configs.formatting import format_duration, pluralize
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration, pluralize
+from configs.world.desk import WatchLevel, zone_of
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 
 _LATE = timedelta(seconds=30)  # a row may become visible that long after its own time
 _PROVEN = timedelta(minutes=5)  # in which a page shows a second time that a slot is gone

@@ -8,7 +8,7 @@ from pathlib import Path
 
 _EXIT = re.compile(
     r" exited: (?P<name>[\w-]+) \((?P<how>[^;]+); not expected\)"  # supervisord
-    r"|child died and is started again .*child=(?P<child>[\w-]+) how='(?P<why>[^']+)'"  # configs/prefork.py
+    r"|child died and is started again .*child=(?P<child>[\w-]+) how='(?P<why>[^']+)'"  # configs/ground/prefork.py
 )
 _QUIET = 60.0  # seconds before the same program is reported again
 

@@ -8,15 +8,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from configs.program_settings import list_allowed, list_secrets
 from configs.settings import Program, Settings
+from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent
 
 # --preload: one import for both workers, nothing is connected before they fork; its control socket would lie in $HOME.
 _GUNICORN = (
     "--workers 2 --threads 8 --timeout 30 --graceful-timeout 35 --preload --no-control-socket"
-    " --config python:configs.gunicorn_hooks"
+    " --config python:api.middleware.gunicorn_hooks"
 )
 
 _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
@@ -47,7 +47,7 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
 
 
 def database_programs() -> dict[str, Program]:
-    """Return whose rights each program has: the value of PROGRAM (see configs/database.py)."""
+    """Return whose rights each program has: the value of PROGRAM (see configs/ground/database.py)."""
     crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner", "proofs"), "crawler")
     return {
         "api": "api", "stream": "stream", **crawl, "notifier": "notifier", "background": "background",

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 
-from configs.hosts import is_loopback, is_private
-from configs.setting_groups.crawling import SCRAPYD_USER
+from configs.ground.hosts import is_loopback, is_private
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
+from configs.settings.crawling import SCRAPYD_USER
 from deploy.local.private_files import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")

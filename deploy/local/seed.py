@@ -13,9 +13,9 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.user import Channel, Contact, Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.push_subscriptions import PushSubscription
+from configs.ground.clock import clock
+from configs.ground.push_subscriptions import PushSubscription
+from configs.world.plan import PlanName
 from deploy.local.stack import Stack
 from deploy.sandbox.providers.push import make_subscription
 from notifier.telegram_bot import register_commands, register_webhook

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from rich.console import Console
 
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.demo import Arrival, arrival, summarise
 from deploy.local.live_feed import LiveFeed, heading
 from deploy.local.ports import NoPort, StackPorts, usual

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from configs.redis_users import OWNER, read_rules, write_users
+from configs.ground.redis_users import OWNER, read_rules, write_users
 from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import free_port, stop, up, with_parent
 

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
 from api.background.exporter import METRICS_PORT
-from configs.connection_limits import check_connections
-from configs.database import database_url
-from configs.logs import set_up_logs
-from configs.prefork import name_process
-from configs.psycopg_timeout import wait_no_longer_than
-from configs.startup import NotReady, exit_on_config_error
+from configs.ground.connection_limits import check_connections
+from configs.ground.database import database_url
+from configs.ground.logs import set_up_logs
+from configs.ground.prefork import name_process
+from configs.ground.psycopg_timeout import wait_no_longer_than
+from configs.ground.startup import NotReady, exit_on_config_error
 from deploy.metrics.collector import STATEMENT_SECONDS, ProductCollector
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def make_server(host: str, port: int) -> ThreadingHTTPServer:
     """Return the server of /metrics and /alive, each client in a thread of its own.
 
     Raises:
-        configs.startup.NotReady: the port is taken.
+        configs.ground.startup.NotReady: the port is taken.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(ProductCollector())

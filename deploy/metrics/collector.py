@@ -24,16 +24,16 @@ from psycopg2.extensions import connection
 from redis import Redis, RedisError
 
 from api.admin.health.due_queues import read_due_of
-from configs.check_intervals import INTERVAL_JITTER
-from configs.circuit_breaker import FAILURES
-from configs.clock import clock
-from configs.database import database_url
-from configs.job_queues import parse_instant
-from configs.loop_report import read_report
-from configs.metric_files import list_folders, reading
-from configs.proof_queue import list_waiting
-from configs.redis import open_redis
+from configs.ground.circuit_breaker import FAILURES
+from configs.ground.clock import clock
+from configs.ground.database import database_url
+from configs.ground.job_queues import parse_instant
+from configs.ground.loop_report import read_report
+from configs.ground.metric_files import list_folders, reading
+from configs.ground.proof_queue import list_waiting
+from configs.ground.redis import open_redis
 from configs.settings import settings
+from configs.world.check_intervals import INTERVAL_JITTER
 from deploy.metrics.queries import BY_NAME, PREFIX, build_parameters, list_queries
 
 STATEMENT_SECONDS = 1.0

@@ -10,7 +10,7 @@ from typing import ClassVar
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 
 MARK = "pragma: allowlist secret"
-# Production takes nothing shorter as a key (configs/production_checks.py).
+# Production takes nothing shorter as a key (configs/settings/production_checks.py).
 _SHORTEST = 16
 _SEQUENCE = "0123456789abcdef"
 _SEPARATORS = re.compile(r"\\[nrt]|%[0-9A-F]{2}|[^0-9A-Za-zÀ-ÿ]+")

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from api.admin.health.lines import BAD, GOOD, WARN, Line, Words, list_lines
 from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts, to_plain
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.status.programs import read_programs
 

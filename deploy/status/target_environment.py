@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from configs.database import database_url
+from configs.ground.database import database_url
 from configs.settings import SettingMissing
 from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from api.models.answer import AnswerValue
 from api.models.user import Channel
-from configs.bot_buttons import ALL, BACK, shorten_id, write_answer_button
-from configs.formatting import truncate_line
-from configs.signed_links import AnswerAlert, write_token
+from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
+from configs.ground.formatting import truncate_line
+from configs.ground.signed_links import AnswerAlert, write_token
 from notifier.content.message_links import link
 from notifier.content.messages import write_words
 from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow

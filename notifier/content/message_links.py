@@ -6,10 +6,10 @@ One click: https://www.rfc-editor.org/rfc/rfc8058
 from dataclasses import replace
 
 from api.models.user import Channel
-from configs.contact_addresses import digest
-from configs.message_groups import STOPPABLE, MessageGroup
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import STOPPABLE, MessageGroup
+from configs.ground.signed_links import StopGroup, write_token
 from configs.settings import settings
-from configs.signed_links import StopGroup, write_token
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 
 _TAG = "%stop_group%"

@@ -16,7 +16,7 @@ from jinja2.environment import TemplateModule
 from markupsafe import Markup
 
 from api.models.user import Channel
-from configs.languages import FRENCH
+from configs.world.languages import FRENCH
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import link
 from notifier.content.sms_text import fit_text

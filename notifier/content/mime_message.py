@@ -7,8 +7,8 @@ from email.policy import compat32
 from email.utils import format_datetime, formataddr, parseaddr
 from functools import lru_cache
 
-from configs.clock import clock
-from configs.contact_addresses import ascii_address
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
 from notifier.provider_base import OutgoingMessage
 

@@ -17,7 +17,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import read_ranges
-from configs.signed_links import StopAlerts, write_token
+from configs.ground.signed_links import StopAlerts, write_token
 from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_links import link, sms_stop_page

@@ -17,8 +17,8 @@ from jinja2 import DictLoader, Environment, StrictUndefined, Template, pass_cont
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
 
-from configs.brand import SHADES
-from configs.languages import RIGHT_TO_LEFT
+from configs.ground.brand import SHADES
+from configs.world.languages import RIGHT_TO_LEFT
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 WORDS, LAYOUT = "words", "layout"

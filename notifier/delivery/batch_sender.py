@@ -1,8 +1,8 @@
 """Sender of batches: messages of the same content in one call where that is taken, by the providers that are well.
 
 A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
-tried by one call (configs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to the next
-at once. All workers share what is known of their health.
+tried by one call (configs/ground/circuit_breaker.py). What one provider did not take, or may not have taken, goes to
+the next at once. All workers share what is known of their health.
 """
 
 import time
@@ -15,7 +15,12 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.database_clock import database_clock
 from api.models.user import Channel
-from configs.circuit_breaker import PROVIDER_REST_SECONDS, PROVIDER_SLOW_SECONDS, CircuitBreaker, CircuitOpen
+from configs.ground.circuit_breaker import (
+    PROVIDER_REST_SECONDS,
+    PROVIDER_SLOW_SECONDS,
+    CircuitBreaker,
+    CircuitOpen,
+)
 from configs.settings import SettingMissing
 from notifier.channels import most_at_once, providers_of, sends_apart, take_place
 from notifier.provider_base import (

@@ -16,8 +16,8 @@ from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.database_errors import passes, read_refusal
-from configs.job_queues import redis
+from configs.ground.database_errors import passes, read_refusal
+from configs.ground.job_queues import redis
 from configs.settings import SettingMissing
 from notifier.content.message_links import add_stop_link
 from notifier.delivery import hourly_cap

@@ -21,9 +21,9 @@ from api.models.database_clock import database_clock
 from api.models.notification import WISHES, Notification, Priority, State
 from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
-from configs.database_errors import passes
-from configs.logs import EachOf
-from configs.message_groups import SWITCHABLE
+from configs.ground.database_errors import passes
+from configs.ground.logs import EachOf
+from configs.ground.message_groups import SWITCHABLE
 from notifier.contact_loss import change_state, lock_contacts
 from notifier.content.answer_choices import name_answered, write_answer_links
 from notifier.content.message_links import write_stop_headers

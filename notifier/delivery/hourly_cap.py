@@ -19,7 +19,7 @@ from api.models.base import new_id, write_array
 from api.models.database_clock import CLOCKS_DIFFER
 from api.models.prepared import FEW
 from api.models.user import Channel
-from configs.constants import Constant
+from configs.settings.constants import Constant
 
 # Most slot alerts that one address, chat or number is sent in an hour; half of them may leave at once, the rest
 # spread

@@ -21,9 +21,9 @@ from api.models.encrypted_text import UNREADABLE
 from api.models.notification import State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
-from configs.circuit_breaker import PROVIDER_REST_SECONDS
-from configs.constants import Constant
+from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import settings
+from configs.settings.constants import Constant
 from notifier.channels import most_at_once
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import hourly_cap

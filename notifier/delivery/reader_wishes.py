@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from api.models.base import is_any_given
 from api.models.notification import State
 from api.models.user import Channel, Contact, User
-from configs.desk import zone_or_home
-from configs.message_groups import SWITCHABLE, MessageGroup
+from configs.ground.message_groups import SWITCHABLE, MessageGroup
+from configs.world.desk import zone_or_home
 from notifier.message_kind_base import ClaimedRow, Skip, skip_unreachable
 from notifier.message_kinds import kind_of, kinds
 from notifier.message_times import Hold, MessageTimes, find_hold_of_news, lock_times, select_times

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
-from configs.constants import Constant
+from configs.settings.constants import Constant
 from notifier.provider_base import (
     CALL_RING_SECONDS,
     PROVIDER_TIMEOUT_SECONDS,

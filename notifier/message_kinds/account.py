@@ -11,15 +11,15 @@ from sqlalchemy.orm import Session, load_only
 from api.models.alert import Alert
 from api.models.notification import State
 from api.models.user import Contact, ContactState, User
-from configs.contact_addresses import digest
-from configs.settings import settings
-from configs.signed_links import (
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import (
     PASSWORD_RESET_SECONDS,
     KeepSecondFactor,
     ResetPassword,
     StopAlerts,
     write_token,
 )
+from configs.settings import settings
 from notifier.content.desk_location import since_values, write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import (

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.user import Contact
-from configs.bot_buttons import ALL, write_alert_button, write_language_button
-from configs.languages import MESSAGE_LANGUAGES
+from configs.ground.bot_buttons import ALL, write_alert_button, write_language_button
+from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import account_page
 from notifier.content.messages import write_words

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.message_groups import MessageGroup
+from configs.ground.message_groups import MessageGroup
 from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
 from notifier.message_kind_base import (

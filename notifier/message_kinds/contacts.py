@@ -10,10 +10,10 @@ from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
-from configs.contact_addresses import digest, shorten_address
-from configs.encryption import decrypt
+from configs.ground.contact_addresses import digest, shorten_address
+from configs.ground.encryption import decrypt
+from configs.ground.signed_links import LINK_SECONDS, ReturnAddress, VerifyAddress, write_token
 from configs.settings import settings
-from configs.signed_links import LINK_SECONDS, ReturnAddress, VerifyAddress, write_token
 from notifier.content.desk_location import location_of
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import (

@@ -20,18 +20,25 @@ from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment, Subscription
 from api.models.user import Contact, Grant
-from configs.languages import FRENCH
-from configs.plan import name_plan, plan
-from configs.sales_terms import BINDING, LANGUAGES, find_newest_version, name_seller, read_consent, read_terms
-from configs.settings import settings
-from configs.signed_links import (
+from configs.ground.signed_links import (
     CancelOrder,
     ConfirmCancellation,
     ConfirmDeclaration,
     WithdrawOrder,
     write_token,
 )
-from configs.withdrawal_period import ZONE
+from configs.settings import settings
+from configs.world.languages import FRENCH
+from configs.world.plan import name_plan, plan
+from configs.world.sales_terms import (
+    BINDING,
+    LANGUAGES,
+    find_newest_version,
+    name_seller,
+    read_consent,
+    read_terms,
+)
+from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_links import link
 from notifier.message_kind_base import ADDRESS, ClaimedRow, MessageKind, Skip, TemplateContext

@@ -12,9 +12,9 @@ from api.models.alert import Alert
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from api.models.user import Contact
-from configs.languages import FRENCH
-from configs.message_groups import MessageGroup
-from configs.prefecture import desks
+from configs.ground.message_groups import MessageGroup
+from configs.world.languages import FRENCH
+from configs.world.prefecture import desks
 from notifier.content.desk_location import desk_infos, name_city, outage_values
 from notifier.content.message_links import account_page
 from notifier.message_kind_base import (

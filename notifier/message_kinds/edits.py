@@ -20,7 +20,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from api.models.user import Contact
-from configs.bot_buttons import shorten_id
+from configs.ground.bot_buttons import shorten_id
 from notifier.content.answer_choices import (
     ANSWERED,
     list_answer_choices,

@@ -19,14 +19,14 @@ from api.models.notification import State
 from api.models.payment import Payment, PlanCredit, Refund, Subscription
 from api.models.user import Contact, Grant, User
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.desk import zone_or_home
-from configs.message_groups import MessageGroup
-from configs.plan import PlanName, name_plan, plan
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
+from configs.ground.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
 from configs.settings import settings
-from configs.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
+from configs.world.desk import zone_or_home
+from configs.world.plan import PlanName, name_plan, plan
+from configs.world.prefecture import prefectures
 from notifier.content.desk_location import write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import (

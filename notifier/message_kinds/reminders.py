@@ -14,10 +14,10 @@ from api.models.appointment import Appointment
 from api.models.base import is_any_of
 from api.models.notification import State
 from api.models.user import Contact
-from configs.languages import FRENCH
-from configs.message_groups import MessageGroup
-from configs.prefecture import desks
-from configs.signed_links import MoveReminders, TellHowItWent, write_token
+from configs.ground.message_groups import MessageGroup
+from configs.ground.signed_links import MoveReminders, TellHowItWent, write_token
+from configs.world.languages import FRENCH
+from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, write_day, write_moment
 from notifier.content.message_links import account_page, link
 from notifier.message_kind_base import (

@@ -15,8 +15,8 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import read_ranges
 from api.models.user import Contact
-from configs.constants import Constant
-from configs.message_groups import MessageGroup
+from configs.ground.message_groups import MessageGroup
+from configs.settings.constants import Constant
 from notifier.content import slot_alert_content
 from notifier.content.message_links import account_page
 from notifier.content.slot_alert_content import (

@@ -17,7 +17,7 @@ from requests import Response
 from sendgrid import SendGridAPIClient
 
 from api.models.user import ContactState
-from configs.contact_addresses import ascii_address
+from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
 from notifier.content.mime_message import own_headers
 from notifier.provider_base import (

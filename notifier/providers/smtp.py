@@ -16,10 +16,10 @@ from functools import lru_cache
 from typing import Any, cast
 
 from api.models.user import ContactState
-from configs.contact_addresses import ascii_address
-from configs.hosts import is_loopback
-from configs.mail_server import MailServer, parse_mail_server
+from configs.ground.contact_addresses import ascii_address
+from configs.ground.hosts import is_loopback
 from configs.settings import settings
+from configs.settings.mail_server import MailServer, parse_mail_server
 from notifier.content.mime_message import build_mime, split_sender
 from notifier.provider_base import (
     Acceptance,

@@ -13,7 +13,7 @@ from typing import Any
 from requests import Response
 
 from api.models.user import ContactState
-from configs.retry_after import parse_retry_after
+from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.provider_base import (
     Acceptance,

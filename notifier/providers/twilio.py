@@ -17,10 +17,10 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from api.models.user import ContactState
-from configs.call_prices import price_call
-from configs.constants import Constant
-from configs.contact_addresses import is_sms_service
+from configs.ground.call_prices import price_call
+from configs.ground.contact_addresses import is_sms_service
 from configs.settings import settings
+from configs.settings.constants import Constant
 from notifier.content.sms_text import fit_text, segments
 from notifier.provider_base import (
     CALL_RING_SECONDS,

@@ -19,12 +19,12 @@ from requests import Response
 from rq.timeouts import JobTimeoutException
 
 from api.models.user import ContactState
-from configs.clock import clock
-from configs.constants import Constant
-from configs.hosts import resolve_stand_in
-from configs.push_keys import read_private_key, write_public_key
-from configs.push_subscriptions import PushSubscription, is_listed, read_subscription
+from configs.ground.clock import clock
+from configs.ground.hosts import resolve_stand_in
+from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import SettingMissing, settings
+from configs.settings.constants import Constant
+from configs.settings.push_keys import read_private_key, write_public_key
 from notifier.content.message_links import account_page
 from notifier.provider_base import (
     Acceptance,

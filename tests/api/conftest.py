@@ -14,15 +14,15 @@ from jinja2 import FileSystemBytecodeCache
 
 import notifier
 from api.app import create_app
-from configs.logs import set_up_logs
-from configs.plan import PlanName
+from configs.ground.logs import set_up_logs
 from configs.settings import Settings, settings
+from configs.world.plan import PlanName
 from tests.api.world import PREFECTURES, Door
 from tests.clients import People, Person, sign_in
 from tests.factories import EMAIL, add_user
 
 if TYPE_CHECKING:
-    from configs.object_store import Blobs
+    from configs.ground.object_store import Blobs
     from deploy.sandbox.control_client import StripeControl
     from tests.api.billing.till import Till
     from tests.api.payments.shop import Shop
@@ -139,7 +139,7 @@ def till(shop: "Shop", camille: Person) -> "Till":
 @pytest.fixture
 def blobs(client: FlaskClient, settings_env: Callable[..., None], tmp_path: Path) -> "Blobs":
     """Give the store of exports, empty."""
-    from configs.object_store import export_blobs
+    from configs.ground.object_store import export_blobs
 
     settings_env(EXPORTS_URL=tmp_path / "exports")
     return export_blobs()

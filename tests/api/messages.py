@@ -5,7 +5,7 @@ from datetime import datetime
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of

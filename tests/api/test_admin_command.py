@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from api.admin_command import admin_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.user import Contact, Role, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People, Person
 from tests.factories import change, rows
 

@@ -12,9 +12,9 @@ from api.app import create_app
 from api.grant_command import grant_command
 from api.models.notification import QUEUES, Notification
 from api.models.user import Contact
-from configs.contact_addresses import digest
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
 from configs.settings import SettingMissing, settings
-from configs.signed_links import VerifyAddress, write_token
 from tests.api.world import PREFECTURES
 from tests.factories import PASSWORD, rows
 

@@ -8,7 +8,7 @@ import redis
 import time_machine
 
 from api.cache import _MOST_HELD, _REFILL_SHARE, MAX_AGE, AnswerCache, answer_cache
-from configs.redis import redis_client
+from configs.ground.redis import redis_client
 from tests.waiting import ONE_TRY
 
 

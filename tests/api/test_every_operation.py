@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from api.middleware.openapi_docs import build_document
 from api.models.user import Role, User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.clients import People
 from tests.factories import add_alert, add_desk, add_match, add_payment, change, see
 from tests.fuzz import times

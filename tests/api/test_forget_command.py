@@ -10,7 +10,7 @@ from api.forget_command import forget_command
 from api.models.base import new_id
 from api.models.notification import Notification
 from api.models.user import Role, User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import change, rows
 

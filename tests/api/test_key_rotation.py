@@ -14,10 +14,10 @@ from api.models.base import session
 from api.models.contact_lookup import claim_address, find_contact
 from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
-from configs.clock import clock
-from configs.encryption import DecryptionFailed, decrypt
-from configs.signed_links import ConfirmDeclaration, read_token, write_token
-from configs.signing import LinkRefused
+from configs.ground.clock import clock
+from configs.ground.encryption import DecryptionFailed, decrypt
+from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
+from configs.ground.signing import LinkRefused
 from tests.clients import Browser
 from tests.factories import PASSWORD, add_account
 from tests.rotation import BESIDE, NEW, OLD, STEPS

@@ -14,15 +14,15 @@ from flask import Flask
 from structlog.testing import capture_logs
 
 from api.keys_command import keys_command
+from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.contact_lookup import claim_address
 from api.models.key_sighting import KeySighting, record_keys
 from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
-from configs.clock import clock
-from configs.gunicorn_hooks import BEFORE_FORK
-from configs.keys import _COST
+from configs.ground.clock import clock
+from configs.settings.keys import _COST
 from notifier.telegram_bot import register_webhook
 from tests.clients import People, Person
 from tests.factories import change, rows, save

@@ -13,7 +13,7 @@ from api.invoices.issuing import issue_due
 from api.models.invoice import Invoice
 from api.models.notification import State
 from api.models.user import Role
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import statements
 from tests.clients import Answer, People, Person
 from tests.factories import (

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.contact_lookup import ContactLookup, claim_address, find_contact, hash_address
 from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import change, rows
 
 Put = Callable[..., None]

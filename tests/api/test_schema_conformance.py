@@ -22,7 +22,7 @@ from api.middleware.auth import issue_tokens
 from api.models.base import session
 from api.models.invoice import Invoice
 from api.models.user import Grant, Role, User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import (
     add_alert,

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, CDPSession, Page, sync_playwright
 
-from configs.browser_binary import arguments, sandboxed
+from configs.ground.browser_binary import arguments, sandboxed
 from tests.waiting import until
 
 

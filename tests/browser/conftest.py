@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 import notifier
 from api.app import create_app
-from configs.browser_binary import arguments, sandboxed
+from configs.ground.browser_binary import arguments, sandboxed
 from configs.settings import Settings, settings
 from tests.browser.contexts import MakeContext, keep_page
 from tests.browser.site import Server, Site

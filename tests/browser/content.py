@@ -28,12 +28,12 @@ from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel, Contact, Role, User
 from api.payments.owners import link_id
 from api.payments.postings import post_ordered, post_settled
-from configs.clock import clock
-from configs.object_store import proof_blobs
-from configs.outcome import Outcome
-from configs.plan import PlanName
-from configs.prefecture import Procedure
-from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
+from configs.ground.clock import clock
+from configs.ground.object_store import proof_blobs
+from configs.ground.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from tests.factories import (
     add_account,
     add_alert,

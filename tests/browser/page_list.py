@@ -12,9 +12,8 @@ from werkzeug.routing import Rule
 from api.models.base import session
 from api.models.user import Channel, Contact, Grant
 from api.pages.area import Access
-from configs.contact_addresses import digest
-from configs.prefecture import desks
-from configs.signed_links import (
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import (
     AcknowledgeIncident,
     AnswerAlert,
     CancelOrder,
@@ -34,6 +33,7 @@ from configs.signed_links import (
     WithdrawOrder,
     write_token,
 )
+from configs.world.prefecture import desks
 from tests.browser.content import DESK, FORMER_EMAIL, HIDDEN, PLACE, Content
 
 Arguments = dict[str, Any]

@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
-from configs.signed_links import AnswerAlert, write_token
+from configs.ground.signed_links import AnswerAlert, write_token
 from tests.browser.arrival import check_arrival
 from tests.browser.content import Content, write_content
 from tests.browser.contexts import MakeContext, keep_page

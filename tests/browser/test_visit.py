@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from api.models.user import User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.browser.arrival import list_faults
 from tests.browser.content import PLACE, write_history
 from tests.factories import PASSWORD, add_grant, rows

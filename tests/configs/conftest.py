@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from configs.program_settings import list_secrets
 from configs.settings import Settings
+from configs.settings.program_settings import list_secrets
 
-GOOD = Path(__file__).parent / "evry-courcouronnes_91.yaml"
+GOOD = Path(__file__).parent / "world" / "evry-courcouronnes_91.yaml"
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.scheduling.due_queue import DueEntry, HostBucket

@@ -12,8 +12,8 @@ import time_machine
 
 from api.models.base import session
 from api.models.desk import DeskState
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from deploy.sample_desk_files import desk_entry, host_entry, prefecture_file

@@ -18,7 +18,7 @@ from scrapy.settings import Settings
 from scrapy.utils.misc import load_object
 from scrapy.utils.reactor import install_reactor
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.booking import BookingSpider
 from crawler.items import CheckItem, SlotItem
 

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from configs.proxies import Proxy, parse_proxies
+from configs.settings.proxies import Proxy, parse_proxies
 from tests.crawler.wire import Say, Wire, answer, wire
 
 _ASKS = answer(b"who are you?", "407 Proxy Authentication Required", Proxy_Authenticate='Basic realm="tests"')

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page, detect_block_page
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Place, Reading, Slot

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.outcome import Outcome
-from configs.strict_yaml import ConfigFileError
+from configs.ground.strict_yaml import ConfigFileError
+from configs.world.outcome import Outcome
 from crawler.booking import BookingSpider
 from crawler.cli.arguments import WrongArgument
 from crawler.fetching.request_budget import RequestBudget

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from api.models.base import session
 from api.models.slot import SlotRow
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
 from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext

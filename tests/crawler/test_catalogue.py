@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.catalogue import CatalogueError, check_catalogue, desks_of, main, systems, visit_of
 from tests.crawler.held import make_desk
 

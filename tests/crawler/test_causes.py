@@ -16,9 +16,9 @@ from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id, session
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.user import Grant, User
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.plan import PlanName
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue

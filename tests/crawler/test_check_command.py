@@ -4,7 +4,7 @@ import pytest
 import redis
 from scrapy.cmdline import execute
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.scheduling import due_queue
 from tests.crawler.held import scrapy_settings
 

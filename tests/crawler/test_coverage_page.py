@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from scrapy.cmdline import execute
 
-from configs.prefecture import prefectures
 from configs.settings import PREFECTURES
+from configs.world.prefecture import prefectures
 from crawler.commands.coverage import page
 from tests.crawler.held import scrapy_settings
 

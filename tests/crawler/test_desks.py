@@ -10,8 +10,8 @@ from scrapy.cmdline import execute
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
-from configs.clock import clock
-from configs.prefecture import UnknownPrefecture
+from configs.ground.clock import clock
+from configs.world.prefecture import UnknownPrefecture
 from crawler.commands.desks import UnknownSystem, listing
 from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings

@@ -11,9 +11,9 @@ import pytest
 import redis
 from scrapy.exceptions import CloseSpider
 
-from configs.clock import clock
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget

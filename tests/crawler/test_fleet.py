@@ -15,8 +15,8 @@ import pytest
 from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.project import get_project_settings
 
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler import platforms as folder
 from crawler.block_pages import classify_page
 from crawler.booking import BookingSpider

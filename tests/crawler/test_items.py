@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem, slot_items
 from crawler.reading import Place, Slot
 from tests.crawler.held import make_desk

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 import redis
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue

@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
-from configs.desk import Desk
-from configs.outcome import Outcome
 from configs.settings import settings
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler import outages
 from crawler.items import FinishedCheck
 from crawler.recording import batch_writer

@@ -10,8 +10,8 @@ import time_machine
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from crawler.scheduling.due_queue import VisitEnd

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 

@@ -12,10 +12,10 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, new_id, session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from api.models.user import Grant, User
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.plan import PlanName
-from configs.prefecture import Procedure
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from crawler import planner
 from crawler.planner import Planner
 from crawler.scheduling import due_queue, lua_scripts

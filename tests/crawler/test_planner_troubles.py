@@ -13,9 +13,9 @@ from api.models.base import engine, session
 from api.models.desk import HostState, Outage, OutageReason
 from api.models.incident import Incident, IncidentReason
 from api.models.slot import SlotRow
-from configs.desk import Desk
-from configs.loop_report import LoopReport, read_report
-from configs.outcome import Outcome
+from configs.ground.loop_report import LoopReport, read_report
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler import planner
 from crawler.items import FinishedCheck
 from crawler.planner import Planner

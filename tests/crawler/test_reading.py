@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler import reading_cache
 from crawler.block_pages import classify_page
 from crawler.platforms import platform

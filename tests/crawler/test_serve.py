@@ -17,9 +17,9 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import Detection, SlotRow
-from configs.clock import clock
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.waiting import PATIENCE, until

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import Listing, WindowRequest, read_listing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.visit_state import VisitState

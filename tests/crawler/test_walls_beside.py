@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page, detect_block_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms

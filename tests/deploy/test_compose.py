@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from configs.program_settings import list_allowed, list_secrets
-from configs.redis_users import OWNER, RULES, read_rules, write_users
+from configs.ground.redis_users import OWNER, RULES, read_rules, write_users
 from configs.settings import Settings, load
+from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local import postgres, valkey
 from deploy.postgres_tools import MAJOR
 from deploy.program_imports import OURS
-from tests.configs.test_env_example import marked, needed_by
-from tests.configs.test_settings import PRODUCTION
+from tests.configs.settings.test_env_example import marked, needed_by
+from tests.configs.settings.test_settings import PRODUCTION
 from tests.deploy.compose_files import (
     COMPOSES_OWN,
     DEPLOY,

@@ -10,13 +10,13 @@ import sqlalchemy as sa
 from api.admin.health.checks import CHECKS
 from api.background.__main__ import CHILDREN as BACKGROUND
 from api.models.base import engine
-from configs.connection_limits import (
+from configs.ground.connection_limits import (
     check_connections,
     count_connections,
     describe_shortage,
     list_shares,
 )
-from configs.database import connection_limit
+from configs.ground.database import connection_limit
 from configs.settings import Program
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from configs.keys import read_password
-from configs.redis_users import read_rules
+from configs.ground.redis_users import read_rules
 from configs.settings import SettingsRefused, load
+from configs.settings.keys import read_password
 from deploy import draw_secrets
-from tests.configs.test_settings import PRODUCTION, STRONG
+from tests.configs.settings.test_settings import PRODUCTION, STRONG
 
 GIVEN = {
     "backup_secret_access_key",

@@ -11,8 +11,8 @@ from rq import SimpleWorker
 
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
-from configs.clock import clock
-from configs.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
+from configs.ground.clock import clock
+from configs.ground.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from deploy.health_check import main
 
 Put = Callable[..., None]

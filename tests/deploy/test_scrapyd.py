@@ -16,7 +16,7 @@ from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.misc import load_object
 from scrapyd.config import Config
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 from crawler.keeper import Keeper
 from crawler.scheduling import due_queue

@@ -27,8 +27,8 @@ from api.accounts.passwords import hash_password
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.local.processes import answers, free_port, start, stop, wait_until, with_parent
 from deploy.server_files import write_nginx_copy
 from tests.deploy.compose_files import services

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.host_rule import load_hosts
+from configs.world.host_rule import load_hosts
 from crawler.catalogue import check_catalogue
 
 DOCS = Path(__file__).parents[2] / "docs"

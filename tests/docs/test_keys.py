@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.keys import KEYS, ROTATE_AFTER, SEVERAL
+from configs.settings.keys import KEYS, ROTATE_AFTER, SEVERAL
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
 STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY", "INVOICES_SECRET_ACCESS_KEY"}

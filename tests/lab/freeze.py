@@ -22,7 +22,7 @@ from lxml import html
 from PIL import Image, ImageChops, ImageStat
 
 from api.models.user import Channel
-from configs.languages import MESSAGE_LANGUAGES
+from configs.world.languages import MESSAGE_LANGUAGES
 from crawler import commands
 from deploy.postgres_tools import find_tool
 from notifier.content.messages import render, speaks

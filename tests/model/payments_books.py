@@ -30,8 +30,8 @@ from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Balances, read_balances
 from api.payments.grants import price_use
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.model.direct_stripe import DirectStripe, Json
 
 LENGTHS = {PlanName.URGENCE_24H: timedelta(days=1), PlanName.URGENCE_7J: timedelta(days=7)}

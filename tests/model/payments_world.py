@@ -34,11 +34,11 @@ from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway
 from api.payments.event_store import replay_event
 from api.payments.webhook import is_genuine, receive_event
-from configs.clock import clock
-from configs.job_queues import redis
-from configs.plan import PlanName
-from configs.prefecture import Procedure
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.ground.job_queues import redis
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
+from configs.world.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import EventDelivery
 from tests import databases

@@ -12,8 +12,8 @@ import time_machine
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs

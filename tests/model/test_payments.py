@@ -19,8 +19,8 @@ from api.models.user import OutageCredit
 from api.payments import client, jobs, webhook
 from api.payments.book_checks import find_book_faults
 from api.payments.reconciliation import reconcile
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.stripe import controls
 from tests.api.world import PREFECTURES
 from tests.fuzz import FUZZ

@@ -17,8 +17,8 @@ from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs

@@ -25,8 +25,8 @@ from hypothesis.stateful import (
 from api.models import alert as alerts
 from api.models.base import engine
 from api.models.user import Contact
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs, match_nudge, nudges

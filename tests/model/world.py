@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.user import Channel, Grant, User
-from configs.plan import PlanName
-from configs.prefecture import Procedure
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from crawler.items import CheckItem, FinishedCheck
 from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven

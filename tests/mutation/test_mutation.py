@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from tests.fuzz import FUZZ, times

@@ -9,7 +9,7 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
 from notifier.calls import plan_calls

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from configs.job_queues import queue
+from configs.ground.job_queues import queue
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

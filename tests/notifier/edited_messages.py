@@ -8,7 +8,7 @@ import time_machine
 from api.background import jobs
 from api.models.desk import DeskState
 from api.models.notice import Notice
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import (
     DESK,

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import notifier
 from api.models.notification import Notification
 from api.models.user import Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_events, sign_form
 from notifier.receipts.twilio import SMS_WEBHOOK, callback_of, webhook_address

@@ -16,8 +16,8 @@ from api.models.base import session
 from api.models.notification import Match, Notification, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock, override_clock
-from configs.plan import PlanName
+from configs.ground.clock import clock, override_clock
+from configs.world.plan import PlanName
 from notifier.applied_receipts import expire_receipts
 from notifier.delivery.claiming import claim
 from notifier.jobs import deliver

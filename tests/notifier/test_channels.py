@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import channels
 from notifier.jobs import deliver
 from tests.notifier.calls_world import wanted_call

@@ -18,9 +18,9 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
 from api.models.user import Channel
-from configs.clock import clock, override_clock
-from configs.job_queues import queue
-from configs.matching_queues import NUDGE_SECONDS
+from configs.ground.clock import clock, override_clock
+from configs.ground.job_queues import queue
+from configs.ground.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS, RETRY_MAX_SECONDS

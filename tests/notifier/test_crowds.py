@@ -14,8 +14,8 @@ from api.models.base import new_id, session
 from api.models.notification import Match, MatchPart, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
-from configs.clock import clock
-from configs.plan import PlanName, plan
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plan
 from notifier import match_batches
 from notifier.jobs import catch_up, match, match_part
 from notifier.match_service import Matched, match_detection

@@ -10,7 +10,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import match_service
 from notifier.dead_letters import main
 from notifier.jobs import deliver

@@ -10,7 +10,7 @@ import pytest
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.applied_receipts import apply_delivered
 from notifier.jobs import apply_receipts, deliver

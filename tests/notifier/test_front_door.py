@@ -15,7 +15,7 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
-from configs.job_queues import queue
+from configs.ground.job_queues import queue
 from notifier.message_kinds import UnknownKind
 from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
 

@@ -13,7 +13,7 @@ from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.jobs import catch_up, deliver
 from tests.notifier.edited_messages import announce, marked, prove, run_job, stay_gone, write_edits
 from tests.notifier.world import (

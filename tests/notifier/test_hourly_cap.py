@@ -18,7 +18,7 @@ from api.models.base import new_id, session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import message_writer, nudges
 from notifier.delivery import hourly_cap
 from notifier.jobs import deliver

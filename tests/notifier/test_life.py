@@ -29,7 +29,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import dead_letters, providers
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage

@@ -11,7 +11,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.users.preference_schemas import NotificationChanges
 from api.users.service import change_notifications
-from configs.message_groups import SWITCHABLE
+from configs.ground.message_groups import SWITCHABLE
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from tests.notifier.world import (

@@ -8,8 +8,8 @@ import pytest
 
 from api.models.base import session
 from api.models.user import Channel
-from configs.clock import clock
-from configs.logs import EachOf, set_up_logs
+from configs.ground.clock import clock
+from configs.ground.logs import EachOf, set_up_logs
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.applied_receipts import apply_delivered
 from notifier.jobs import apply_receipts

@@ -13,8 +13,8 @@ from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier import match_service
 from notifier.match_service import desks_of, open_desks
 from tests.notifier.world import (

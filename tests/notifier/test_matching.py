@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from api.models.alert import Alert, AlertTarget, ClosedBecause, Limits, Moment
 from api.models.base import session
 from api.models.slot import Detection, SlotRow
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.prefecture import Procedure
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from notifier.matching import Candidate, MatchedBits, WantedSlots, candidates, select_slots
 from notifier.open_slots import OpenSlots, slot_moment
 from tests.notifier.world import (

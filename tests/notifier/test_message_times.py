@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
-from configs.desk import zone_or_home
-from configs.message_groups import SWITCHABLE, MessageGroup
+from configs.ground.message_groups import SWITCHABLE, MessageGroup
+from configs.world.desk import zone_or_home
 from notifier.message_times import Hold, MessageTimes, find_hold_of_news, read_times, select_times
 from tests.notifier.world import change, person
 

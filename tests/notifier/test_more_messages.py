@@ -10,7 +10,7 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.content.message_links import account_page
 from notifier.content.sms_text import segments
 from notifier.jobs import deliver

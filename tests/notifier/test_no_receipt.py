@@ -8,7 +8,7 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.delivery.retry_policy import NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep

@@ -11,7 +11,7 @@ from api.models.base import engine
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import User
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import jobs, match_service, message_writer, notice_writer, nudges
 from notifier.content.messages import render_notice
 from notifier.match_service import match_detection

@@ -10,7 +10,7 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import providers
 from notifier.jobs import match
 from notifier.provider_base import (

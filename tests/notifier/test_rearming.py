@@ -14,7 +14,7 @@ from api.models.alert import Alert
 from api.models.base import engine, session
 from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import match_batches, match_service
 from notifier.delivery.delivery import deliver
 from notifier.jobs import catch_up, match_part, rearm, tell_open

@@ -19,7 +19,7 @@ from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import applied_receipts, receiving
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts

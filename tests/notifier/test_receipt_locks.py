@@ -18,7 +18,7 @@ from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier import applied_receipts, receipts
 from notifier.applied_receipts import apply_due, expire_receipts

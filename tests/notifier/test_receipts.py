@@ -16,7 +16,7 @@ from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events
 from notifier.applied_receipts import expire_receipts
 from notifier.jobs import apply_receipts, deliver

@@ -15,9 +15,9 @@ import notifier
 from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
-from configs.retention import RECEIPTS_KEPT_FOR
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.retention import RECEIPTS_KEPT_FOR
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.jobs import apply_receipts
 from notifier.receipts.twilio import SMS_WEBHOOK, callback_of

@@ -1,7 +1,7 @@
 import pytest
 
 from api.models.user import Channel
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from notifier.recipients import allowed
 
 

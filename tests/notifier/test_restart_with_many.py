@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import notifier
 from api.models.base import engine, new_id, session
 from api.models.notification import Notification, Priority, State
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.channels import most_at_once, most_in_job
 from tests.lab.bench.people import Crowd
 from tests.notifier.program import Program

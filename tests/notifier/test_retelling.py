@@ -11,7 +11,7 @@ from api.models.base import session
 from api.models.notification import Match, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import match_service
 from notifier.delivery import delivery
 from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 from notifier.jobs import deliver
 from notifier.sms_budget import REASON, price_sms
 from tests.notifier.world import (

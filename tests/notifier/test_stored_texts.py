@@ -14,7 +14,7 @@ from api.models.alert import Alert
 from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.content.message_links import link
 from notifier.content.messages import speaks
 from notifier.delivery import delivery

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel
-from configs.clock import clock
-from configs.job_queues import queue
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
 from notifier import nudges
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS

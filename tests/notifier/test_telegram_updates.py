@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 import notifier
-from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import SettingMissing
+from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.message_kinds.bot import COMMANDS
 from notifier.provider_base import TemporaryError

@@ -11,7 +11,7 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.notifier.world import (

@@ -14,7 +14,7 @@ import requests
 import time_machine
 
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.delivery.batch_sender import ProviderChoice
 from notifier.provider_base import (
     Acceptance,

@@ -16,10 +16,10 @@ from api.models.notification import QUEUES, Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.slot_ids import select_announced_slots
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.job_queues import queue
-from configs.plan import PlanName
-from configs.prefecture import Procedure
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.match_service import Matched, match_detection
 from tests.browser_keys import browser_address

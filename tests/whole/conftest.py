@@ -16,7 +16,7 @@ import pytest
 import redis
 from playwright.sync_api import Page, sync_playwright
 
-from configs.browser_binary import arguments, browser_path, sandboxed
+from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import seed
@@ -55,7 +55,7 @@ def slot_messages(stack: Stack) -> list[dict[str, Any]]:
 
 
 def list_refused(stack: Stack) -> list[Any]:
-    """Return the commands that Redis refused to a program: a rule that is missing in configs/redis_users.acl."""
+    """Return the commands that Redis refused to a program: a rule that is missing in configs/ground/redis_users.acl."""
     client = redis.Redis.from_url(stack.environment["REDIS_URL"])
     return [(each["username"], each["reason"], each["object"]) for each in client.acl_log()]
 

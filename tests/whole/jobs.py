@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.job_run import JobRun
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.stack import Stack
 from tests.waiting import until
 from tests.whole.visitor import LOOK

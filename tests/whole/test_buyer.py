@@ -14,7 +14,7 @@ from api.models.alert import Alert
 from api.models.check import Check
 from api.models.payment import Payment
 from api.models.user import Grant, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only

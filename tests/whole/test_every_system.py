@@ -10,10 +10,10 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.check import Check
-from configs.clock import clock
-from configs.desk import Desk, WatchLevel
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.desk import Desk, WatchLevel
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.catalogue import system_of, systems
 from deploy.local.stack import Stack
 from tests.waiting import until

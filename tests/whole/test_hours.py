@@ -15,7 +15,7 @@ import requests
 from playwright.sync_api import Browser, Locator, expect, sync_playwright
 
 from api.notifications.reasons import Reason
-from configs.browser_binary import arguments, browser_path, sandboxed
+from configs.ground.browser_binary import arguments, browser_path, sandboxed
 from deploy.local.seed import OPERATOR, OPERATORS_CHAT, seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 pytestmark = STACK_JOURNEY
 _GUNICORN = (
     "--workers 1 --threads 4 --preload --no-control-socket --graceful-timeout 3"
-    " --config python:configs.gunicorn_hooks"
+    " --config python:api.middleware.gunicorn_hooks"
 )
 _KEYS = ("JWT_SECRET", "LINK_KEY", "DATA_KEYS", "LOOKUP_KEY")
 _PASSWORD = "vingt-deux-tramways-bleus"

@@ -18,7 +18,7 @@ from api.models.base import new_id
 from api.models.notification import Notification, Priority, State
 from api.models.payment import Payment
 from api.models.user import Channel, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only
 from deploy.sandbox.addresses import STRIPE

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.seed import seed
 from deploy.local.stack import Stack
 from deploy.sample_desk_files import only

@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.key_sighting import KeySighting
 from api.models.slot import Detection
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from deploy.local.seed import EMAIL
 from deploy.local.stack import Stack, is_healthy
 from deploy.local.state_dir import LOGS

@@ -7,7 +7,7 @@ from typing import Any
 import pyotp
 import requests
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import INBOX
 from tests.waiting import until

@@ -9,7 +9,7 @@ from api.alerts.schemas import AlertAnswer
 from api.models.alert import ClosedBecause
 from api.paging import PageQuery
 from api.schemas import Answer
-from configs.prefecture import Procedure
+from configs.world.prefecture import Procedure
 
 
 class AnyAlertQuery(PageQuery):

@@ -12,7 +12,7 @@ from api.admin.delivery.schemas import (
 )
 from api.delivery_figures.sums import FigureChoice, compute_day, read_days
 from api.models.delivery_figure import ALL
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _DAY = timedelta(days=1)
 

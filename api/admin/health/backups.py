@@ -13,10 +13,10 @@ from redis import Redis
 from api.admin.health.findings import refuse
 from api.admin.health.reading import read_session
 from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
-from configs.clock import clock
-from configs.constants import Constant
-from configs.formatting import format_duration
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration
 from configs.settings import settings
+from configs.settings.constants import Constant
 
 # Health warns when more log than this waits on PostgreSQL's disk because the store does not take it
 _BACKUP_WAL_WARN_MB = Constant("BACKUP_WAL_WARN_MB", 2048)

@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from redis import Redis
 
 from api.admin.health.findings import refuse
-from configs.clock import clock
-from configs.formatting import format_duration
-from configs.hosts import is_loopback
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration
+from configs.ground.hosts import is_loopback
 from configs.settings import settings
 
 SOON = timedelta(days=10)  # certbot renews a month before the end

@@ -18,8 +18,8 @@ from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.providers import list_down, list_providers, read_left_alone
 from api.paging import first_id_at
-from configs.clock import clock
-from configs.formatting import format_duration, pluralize
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration, pluralize
 from configs.settings import settings
 
 # Mails that anybody causes who names an address (api/middleware/stranger_mail.py).

@@ -12,8 +12,8 @@ from api.admin.health.reading import read_session
 from api.models.alert import Alert
 from api.models.desk import DeskState, DeskStatus
 from api.models.slot import Detection, SlotRow
-from configs.clock import clock
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 
 _WELL = "watched"  # the reason of a desk without trouble begins so
 _HOUR = timedelta(hours=1)

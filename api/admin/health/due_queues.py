@@ -11,8 +11,8 @@ from typing import Any, cast
 
 from redis import Redis
 
-from configs.clock import clock
-from configs.redis import open_redis
+from configs.ground.clock import clock
+from configs.ground.redis import open_redis
 
 _LOOKED_AT = 2000  # overdue desks that are looked at
 _DUE = "crawler:due:"

@@ -21,10 +21,10 @@ from api.models.discovery import DiscoveryRun, Drift
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.operations.alarms import list_unanswered
-from configs.clock import clock
-from configs.job_queues import read_oldest_seconds
-from configs.proof_queue import ProofStatus, read_status
-from configs.redis import open_redis
+from configs.ground.clock import clock
+from configs.ground.job_queues import read_oldest_seconds
+from configs.ground.proof_queue import ProofStatus, read_status
+from configs.ground.redis import open_redis
 
 _WHOLE = 0.995  # a share of the budget that rounds to 100 % is whole
 Record = dict[str, Any]

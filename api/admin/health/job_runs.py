@@ -11,8 +11,8 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from api.admin.health.reading import read_session
 from api.models.job_run import JobResult, JobRun
 from api.paging import read_id_time
-from configs.clock import clock
-from configs.formatting import format_duration
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration
 
 _LATE = timedelta(minutes=5)  # for a run that no worker has
 _RECENT = timedelta(days=3)  # every job runs within this time; all runs of a month would take long to read

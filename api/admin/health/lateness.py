@@ -6,9 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from api.admin.health.reading import read_session
-from configs.check_intervals import INTERVAL_JITTER
-from configs.clock import clock
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.check_intervals import INTERVAL_JITTER
+from configs.world.prefecture import desks
 
 _HOUR = timedelta(hours=1)
 _DESKS, _CHECKS = 200, 120  # the same desks each time; the newest checks of each

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 
 from api.admin.health.findings import PartState
 from api.admin.health.reading import PartAway
-from configs.clock import clock
-from configs.formatting import format_duration
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration
 
 GOOD, WARN, BAD = "good", "warn", "bad"  # tones
 _LATE, _LATE_MESSAGE = 1.0, 10.0  # seconds; more shows that something is slow

@@ -4,7 +4,7 @@ from flask import Flask, current_app
 
 from api.admin.health.checks import HealthChecks, find_worst_state
 from api.admin.health.schemas import Health, Part
-from configs.redis import open_redis
+from configs.ground.redis import open_redis
 
 _EXTENSION = "health"
 

@@ -11,8 +11,8 @@ from api.models.notification import Notification, State, waits_as_wished, was_pu
 from api.models.slot import Detection
 from api.models.user import Channel
 from api.operations.providers import read_left_alone
-from configs.clock import clock
-from configs.redaction import mask_text
+from configs.ground.clock import clock
+from configs.ground.redaction import mask_text
 
 _DAY = timedelta(days=1)
 _RECENT = timedelta(minutes=15)

@@ -17,9 +17,9 @@ from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.payments.client import STRIPE_REST_SECONDS
 from api.payments.event_store import STRIPE_RETRY_FOR
-from configs.circuit_breaker import CircuitBreaker
-from configs.clock import clock
-from configs.formatting import format_duration, pluralize
+from configs.ground.circuit_breaker import CircuitBreaker
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration, pluralize
 
 _GIVEN_UP_FOR = timedelta(days=1)  # that an event which was given up is shown
 _COMPARED = timedelta(hours=26)  # the comparison runs daily, and finds again what lasts

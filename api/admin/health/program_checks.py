@@ -13,11 +13,11 @@ from api.admin.health.job_runs import find_job_troubles, read_job_runs
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
-from configs.clock import clock
-from configs.formatting import format_duration, pluralize
-from configs.job_queues import read_refused
-from configs.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
-from configs.proof_queue import QUEUE, read_status
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration, pluralize
+from configs.ground.job_queues import read_refused
+from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
+from configs.ground.proof_queue import QUEUE, read_status
 
 _SEEN = "crawler:keeper:seen"
 

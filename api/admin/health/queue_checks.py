@@ -12,19 +12,19 @@ from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
-from configs.check_intervals import (
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration, pluralize
+from configs.ground.loop_report import read_report
+from configs.settings.constants import Constant
+from configs.world.check_intervals import (
     CAPTCHA_PROBE_SECONDS,
     CLOSED_PROBE_SECONDS,
     LONGEST_REST_SECONDS,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
 )
-from configs.clock import clock
-from configs.constants import Constant
-from configs.formatting import format_duration, pluralize
-from configs.loop_report import read_report
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 
 # Age of the newest check beyond which health says that watching stands still
 HEALTH_AGE_SECONDS = Constant("HEALTH_AGE_SECONDS", 120.0)

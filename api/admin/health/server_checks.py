@@ -11,11 +11,11 @@ from api.models.base import session, takes_writes
 from api.models.key_losses import find_lost_data_keys
 from api.models.key_sighting import KeySighting
 from api.models.partitions import count_days_ahead
-from configs.clock import clock
-from configs.constants import Constant
-from configs.database_errors import read_refusal
-from configs.formatting import pluralize
-from configs.keys import ROTATE_AFTER
+from configs.ground.clock import clock
+from configs.ground.database_errors import read_refusal
+from configs.ground.formatting import pluralize
+from configs.settings.constants import Constant
+from configs.settings.keys import ROTATE_AFTER
 
 # With fewer days ahead than this health calls the table degraded
 _PARTITION_DAYS_LOW = Constant("PARTITION_DAYS_LOW", 7)

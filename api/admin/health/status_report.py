@@ -11,7 +11,7 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.figures import READS
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.reading import PartAway, read_each
-from configs.redis import open_redis
+from configs.ground.redis import open_redis
 
 HEALTH = "health"
 _COUNTS = frozenset(

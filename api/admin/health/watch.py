@@ -23,9 +23,9 @@ from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, Inc
 from api.models.job_run import JobResult, JobRun
 from api.models.notification import Notification, State, waits_as_wished
 from api.operations.alarms import open_alarm
-from configs.clock import clock
-from configs.formatting import format_duration
-from configs.redis import open_redis
+from configs.ground.clock import clock
+from configs.ground.formatting import format_duration
+from configs.ground.redis import open_redis
 
 _JOB, _KIND = "watch_operations", "operations_alarm"
 _PATIENCE = 10.0  # seconds for all checks of this job

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api.models.incident import Incident, IncidentReason
 from api.schemas import Answer, Body
-from configs.signed_links import write_proof_link
+from configs.ground.signed_links import write_proof_link
 
 LARGEST_ID = 2**63 - 1
 IncidentId = Annotated[int, Field(ge=1, le=LARGEST_ID)]

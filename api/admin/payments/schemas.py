@@ -16,9 +16,9 @@ from api.models.payment import PaymentEventKind, PaymentStatus
 from api.models.stripe_event import StripeEventFlag
 from api.paging import MomentCursor, PageQuery
 from api.schemas import INTEGRAL, Answer, Body, clean_text
-from configs.clock import clock
-from configs.desk import Text
-from configs.strict_model import IsoDate
+from configs.ground.clock import clock
+from configs.ground.strict_model import IsoDate
+from configs.world.desk import Text
 
 _LONGEST_EXPORT = timedelta(days=366)
 _EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)

@@ -18,7 +18,7 @@ from api.payments.event_store import replay_event
 from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
 from api.payments.refunds import plan_refund
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _DOUBLE_CLICK = timedelta(minutes=1)
 

@@ -46,8 +46,8 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from api.notifications.reasons import UNKNOWN
 from api.paging import cut_page, first_id_at, read_cursor, read_page, write_cursor
-from configs.clock import clock
-from configs.redaction import mask_entry, mask_text
+from configs.ground.clock import clock
+from configs.ground.redaction import mask_entry, mask_text
 from configs.settings import settings
 
 _LATEST_FAILURE = (Notification.failed_at.desc(), Notification.id.desc())

@@ -10,7 +10,7 @@ from api.accounts.schemas import Account, Email
 from api.models.user import Role
 from api.paging import PageQuery
 from api.schemas import INTEGRAL, Answer, Body
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 LONGEST_GRANT = 3650  # days
 

@@ -21,8 +21,8 @@ from api.logins import factor_end
 from api.models.audit import ActorKind
 from api.models.notification import Notification
 from api.models.user import Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 
 SOURCE = "admin"
 

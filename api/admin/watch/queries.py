@@ -31,9 +31,9 @@ from api.models.slot import Detection, DetectionSlot
 from api.paging import cut_page, read_page
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.proofs.queries import make_proof_link
-from configs.clock import clock
-from configs.desk import Desk
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.desk import Desk
+from configs.world.prefecture import desks
 
 
 def list_desks(session: Session, wanted: DeskQuery) -> DeskPage:

@@ -10,8 +10,8 @@ from api.models.desk import DeskStatus
 from api.paging import PageQuery
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import Answer, Body
-from configs.desk import Text
-from configs.outcome import Outcome
+from configs.world.desk import Text
+from configs.world.outcome import Outcome
 
 _LONGEST_ID = 200
 _LARGEST_CHECK = 2**63 - 1

@@ -13,9 +13,9 @@ from api.admin.audit import write_instant
 from api.admin.watch.queries import count_watched_desks
 from api.errors import ApiError, not_found
 from api.models.desk import DeskChange, DeskState, HostState
-from configs.clock import clock
-from configs.desk import Desk
-from configs.redaction import mask_text
+from configs.ground.clock import clock
+from configs.ground.redaction import mask_text
+from configs.world.desk import Desk
 
 _PAUSED = "desk paused by an operator"
 _RESUMED = "desk resumed by an operator"

@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from configs.encryption import decrypt, encrypt, lookup_hashes
+from configs.ground.encryption import decrypt, encrypt, lookup_hashes
 
 revision: str = "0009"
 down_revision: str | None = "0011"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from configs.contact_addresses import fold_address
+from configs.ground.contact_addresses import fold_address
 
 revision: str = "0052"
 down_revision: str | None = "0051"

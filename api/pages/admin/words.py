@@ -4,8 +4,8 @@ from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.operations.words import name_incident
 from api.pages.error_texts import Texts
-from configs.desk import Grade, WatchLevel
-from configs.outcome import Outcome
+from configs.world.desk import Grade, WatchLevel
+from configs.world.outcome import Outcome
 
 REASON_TEXTS: Texts = {
     ("reason", "missing"): "Écrivez la raison, pour les autres opérateurs.",

@@ -4,8 +4,8 @@ import re
 import unicodedata
 from difflib import get_close_matches
 
-from configs.prefecture import Prefecture, prefectures
-from configs.typed_text import clean_typed
+from configs.ground.typed_text import clean_typed
+from configs.world.prefecture import Prefecture, prefectures
 
 _LONGEST = 80  # characters of a search
 _POSTCODE = re.compile(r"(?<!\d)\d(?: ?\d){4}(?! ?\d)")  # also of `93 000`, `F-93000`, `93200 Saint-Denis`

@@ -24,9 +24,9 @@ from api.pages.watch_words import (
 from api.prefectures.map_queries import list_serving_desks
 from api.prefectures.queries import read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
-from configs.desk import Desk, Procedure, WatchLevel
-from configs.plan import PlanName
-from configs.prefecture import Prefecture, desks
+from configs.world.desk import Desk, Procedure, WatchLevel
+from configs.world.plan import PlanName
+from configs.world.prefecture import Prefecture, desks
 
 _l = lazy_gettext
 _FEW_OPENINGS = 10

@@ -16,9 +16,9 @@ from api.models.base import session
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.schemas import Body, Flag
-from configs.clock import clock
-from configs.desk import Text, zone_of
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.world.desk import Text, zone_of
+from configs.world.prefecture import prefectures
 
 _l = lazy_gettext
 _DOMAIN = "rdvpriority.fr"

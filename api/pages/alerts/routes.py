@@ -45,7 +45,7 @@ from api.pages.live import answer_live
 from api.pages.message_words import CHANNEL_NAMES
 from api.pages.notices import add_notice
 from api.pages.procedures import find_procedure, list_procedures
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
 _INVALID = 422

@@ -22,10 +22,10 @@ from api.pages.message_words import CHANNEL_NAMES, describe_state
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.watch_words import WatchClass, classify_desk, explain_desk
 from api.prefectures.schemas import DeskAnswer
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.prefecture import desks, prefectures
-from configs.signed_links import MoveReminders, write_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import MoveReminders, write_token
+from configs.world.plan import PlanName
+from configs.world.prefecture import desks, prefectures
 
 _l = lazy_gettext
 _MOST = 20  # detections and messages on the page

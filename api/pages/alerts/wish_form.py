@@ -20,10 +20,10 @@ from api.pages.forms import Form
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.procedures import find_procedure
 from api.schemas import Flag, PlanAnswer
-from configs.desk import Desk, Procedure
-from configs.languages import MESSAGE_LANGUAGES, Language
-from configs.plan import PlanName
-from configs.prefecture import Prefecture
+from configs.world.desk import Desk, Procedure
+from configs.world.languages import MESSAGE_LANGUAGES, Language
+from configs.world.plan import PlanName
+from configs.world.prefecture import Prefecture
 
 _l = lazy_gettext
 _NOT_WATCHED = _l("Ici, aucun créneau n’est visible pour nous en ce moment.")

@@ -15,7 +15,7 @@ from api.pages.procedures import find_procedure
 from api.release_calendar.feed import CALENDAR_TYPE
 from api.release_calendar.queries import build_calendar_key, build_feed_key, read_calendar, read_feed
 from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 area = Area("calendar", __name__)
 

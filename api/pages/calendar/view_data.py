@@ -11,7 +11,7 @@ from flask import url_for
 from api.middleware.languages import read_language
 from api.pages.procedures import write_slug
 from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
-from configs.prefecture import Prefecture, Procedure, prefectures
+from configs.world.prefecture import Prefecture, Procedure, prefectures
 
 _PER_PAGE = 50  # releases
 _HOME_ZONE = "Europe/Paris"

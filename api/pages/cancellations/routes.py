@@ -20,8 +20,8 @@ from api.pages.area import Access, Area
 from api.pages.cancellations.view_data import find_contract, find_notice, find_owner
 from api.pages.cancellations.words import TEXTS, list_ends
 from api.pages.forms import Form
-from configs.languages import choose_page_language
-from configs.signed_links import CancelOrder, ConfirmCancellation, read_token
+from configs.ground.signed_links import CancelOrder, ConfirmCancellation, read_token
+from configs.world.languages import choose_page_language
 
 area = Area("cancellation_pages", __name__)
 _INVALID, _GONE = 422, 410

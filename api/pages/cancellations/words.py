@@ -7,7 +7,7 @@ from api.declarations.cancellation_dates import list_days
 from api.declarations.schemas import PERIOD_END
 from api.pages.context import write_date
 from api.pages.error_texts import Texts
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _l = lazy_gettext
 _WHEN = _l("Choisissez une date d’ici dix jours, ou la fin de la période payée.")

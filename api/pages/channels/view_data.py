@@ -20,8 +20,8 @@ from api.schemas import Body
 from api.users.preference_schemas import NotificationFlags
 from api.users.queries import read_channel_states, read_stopped_groups
 from api.users.schemas import CodeOfPhone
-from configs.plan import plan
 from configs.settings import settings
+from configs.world.plan import plan
 
 _PLAN = "plan.show_plan"
 PHONE_TEXTS: Texts = {

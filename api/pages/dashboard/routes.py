@@ -15,7 +15,7 @@ from api.pages.area import Access, Area
 from api.pages.dashboard.view_data import find_paid_plan
 from api.pages.plan.payment_return import is_settled, read_returned_order
 from api.users.queries import read_channel_states
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 area = Area("dashboard", __name__)
 

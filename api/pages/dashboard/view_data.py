@@ -2,7 +2,7 @@
 
 from flask import request
 
-from configs.plan import PlanName, name_plan
+from configs.world.plan import PlanName, name_plan
 
 
 def find_paid_plan() -> str | None:

@@ -20,8 +20,8 @@ from api.pages.area import Access, Area
 from api.pages.declarations.view_data import find_declaration, find_order
 from api.pages.declarations.words import REFUSALS, TEXTS
 from api.pages.forms import Form
-from configs.languages import choose_page_language
-from configs.signed_links import ConfirmDeclaration, WithdrawOrder, read_token
+from configs.ground.signed_links import ConfirmDeclaration, WithdrawOrder, read_token
+from configs.world.languages import choose_page_language
 
 area = Area("declaration_pages", __name__)
 _INVALID, _GONE = 422, 410

@@ -8,8 +8,8 @@ from api.pages.map.view_data import read_tile_map
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.pages.procedures import list_procedures
 from api.prefectures.schemas import ProvenDesks
-from configs.database_errors import is_away
-from configs.plan import PlanName, plans
+from configs.ground.database_errors import is_away
+from configs.world.plan import PlanName, plans
 
 area = Area("home", __name__)
 

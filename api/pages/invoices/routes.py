@@ -16,7 +16,7 @@ from api.pages.area import Access, Area
 from api.pages.invoices.line_names import LINE_NAMES, REASON_NAMES
 from api.pages.notices import add_notice
 from api.paging import PageQuery
-from configs.object_store import StoreAway
+from configs.ground.object_store import StoreAway
 
 area = Area("invoice_pages", __name__)
 _PER_PAGE = 20

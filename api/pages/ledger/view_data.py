@@ -9,7 +9,7 @@ from typing import Self
 from api.delivery_figures.schemas import ChannelDelivery
 from api.models.user import Channel
 from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
-from configs.prefecture import desks, prefectures
+from configs.world.prefecture import desks, prefectures
 
 _DAY = timedelta(days=1)
 _WIDTH, _GAP, _HEIGHT = 16, 4, 100  # of a day's bars, in the units of the drawing

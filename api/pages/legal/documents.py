@@ -1,6 +1,6 @@
 """Legal texts: one Markdown file per document, version and language. A version is a date; the French text binds.
 
-The terms of sale stand with the orders that name their version (configs/sales_terms.py); the others are in
+The terms of sale stand with the orders that name their version (configs/world/sales_terms.py); the others are in
 `documents/<name>/<version>/<language>.md`. What only the operator knows comes from settings.
 """
 
@@ -12,7 +12,7 @@ from string import Template
 
 from markdown_it import MarkdownIt
 
-from configs.sales_terms import LANGUAGES, TERMS, name_seller, read_terms
+from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms
 
 TERMS_NAME = "conditions"
 _FOLDERS = {

@@ -8,7 +8,7 @@ from api.pages.area import Access, Area
 from api.pages.live import answer_live
 from api.pages.map.view_data import read_map_view
 from api.pages.procedures import find_procedure, list_procedures, write_slug
-from configs.desk import Procedure
+from configs.world.desk import Procedure
 
 area = Area("map", __name__)
 _PARTS = ("picture", "legend", "rows")

@@ -11,7 +11,7 @@ from api.pages.procedures import write_slug
 from api.pages.watch_words import CLASSES, WatchClass, classify_watch
 from api.prefectures.map_queries import read_map
 from api.prefectures.schemas import MapTile, TileMap
-from configs.desk import Procedure
+from configs.world.desk import Procedure
 
 _ANY = "PLACE"  # ids are in small letters
 PITCH = 44  # units from one tile to the next, of which a tile takes 40

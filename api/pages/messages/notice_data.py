@@ -11,7 +11,7 @@ from api.models.base import autocommit_session
 from api.notices.queries import MOST_COUNTED, list_notices
 from api.notices.schemas import NoticeAnswer
 from api.paging import PageQuery, first_id_at
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 
 _PER_PAGE = 20

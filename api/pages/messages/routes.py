@@ -16,7 +16,7 @@ from api.pages.message_words import CHANNEL_NAMES
 from api.pages.messages.notice_data import count_title, read_notices
 from api.pages.messages.view_data import GROUP_NAMES, read_messages
 from api.pages.notices import add_notice
-from configs.clock import clock
+from configs.ground.clock import clock
 
 area = Area("messages", __name__)
 

@@ -18,8 +18,8 @@ from api.notifications.queries import list_own_messages
 from api.notifications.reasons import Reason
 from api.notifications.schemas import OwnMessage, OwnMessageQuery
 from api.pages.message_words import CHANNEL_NAMES, describe_state
-from configs.languages import RIGHT_TO_LEFT
-from configs.prefecture import desks
+from configs.world.languages import RIGHT_TO_LEFT
+from configs.world.prefecture import desks
 
 _l = lazy_gettext
 _PER_PAGE = 20

@@ -9,7 +9,7 @@ from api.errors import not_found
 from api.pages.area import Access, Area
 from api.pages.canonical import build_public_url
 from api.pages.open_web.site_pages import list_site_urls
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year

@@ -7,7 +7,7 @@ from api.middleware.languages import LANGUAGES
 from api.pages.canonical import build_public_url
 from api.pages.procedures import write_slug
 from api.prefectures.map_queries import list_serving_desks
-from configs.prefecture import Procedure, prefectures
+from configs.world.prefecture import Procedure, prefectures
 
 PAGES = (
     "home.show_home",

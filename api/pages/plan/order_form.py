@@ -17,7 +17,7 @@ from api.errors import ApiError
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.schemas import Body, Flag
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 _l = lazy_gettext
 _LONGEST = 4000  # characters of an alert

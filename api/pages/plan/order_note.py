@@ -8,7 +8,7 @@ from datetime import date
 
 from api.billing.schemas import QuoteAnswer
 from api.invoices.contents import PARIS, Seller, measure_vat, name_present_seller, read_vat_terms
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _OWED_FROM = 2500  # cents
 

@@ -26,10 +26,10 @@ from api.pages.plan.order_note import OrderNote, build_note
 from api.pages.procedure_names import PROCEDURE_NAMES
 from api.paging import PageQuery
 from api.users.queries import read_channel_states
-from configs.plan import Plan, PlanName, plan
-from configs.prefecture import Prefecture
-from configs.sales_terms import ConsentSentences, find_newest_version, read_consent
 from configs.settings import settings
+from configs.world.plan import Plan, PlanName, plan
+from configs.world.prefecture import Prefecture
+from configs.world.sales_terms import ConsentSentences, find_newest_version, read_consent
 
 _RECENT = PageQuery(limit=20)
 

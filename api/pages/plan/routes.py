@@ -49,10 +49,10 @@ from api.pages.plan.view_data import (
     read_plan_page,
 )
 from api.pages.procedures import list_procedures
-from configs.languages import choose_page_language
-from configs.plan import PlanName
-from configs.prefecture import prefectures
-from configs.sales_terms import WITHDRAW_PATH
+from configs.world.languages import choose_page_language
+from configs.world.plan import PlanName
+from configs.world.prefecture import prefectures
+from configs.world.sales_terms import WITHDRAW_PATH
 
 area = Area("plan", __name__)
 _INVALID = 422

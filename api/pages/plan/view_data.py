@@ -28,7 +28,7 @@ from api.models.base import autocommit_session
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 _l = lazy_gettext
 _SHOWN = 5  # payments on the page of the plan

@@ -32,8 +32,8 @@ from api.pages.preferences.view_data import ADDRESS_TEXTS, CREDITS, ProfileSetti
 from api.users.preferences import read_preferences
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
-from configs.languages import MESSAGE_LANGUAGES
-from configs.signed_links import VerifyAddress
+from configs.ground.signed_links import VerifyAddress
+from configs.world.languages import MESSAGE_LANGUAGES
 
 area = Area("preferences", __name__)
 _INVALID = 422

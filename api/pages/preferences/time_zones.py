@@ -8,7 +8,7 @@ from babel.dates import get_timezone_location
 
 from api.middleware.languages import read_language
 from api.users.schemas import list_time_zones
-from configs.prefecture import prefectures
+from configs.world.prefecture import prefectures
 
 
 def list_zone_choices(current: str) -> list[tuple[str, str]]:

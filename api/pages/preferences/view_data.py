@@ -6,7 +6,7 @@ from api.models.user import OutageCredit
 from api.pages.error_texts import Texts
 from api.schemas import Body
 from api.users.schemas import TimeZone
-from configs.languages import Language
+from configs.world.languages import Language
 
 CREDITS = (
     (OutageCredit.CREDIT.value, _l("Du temps en plus, ou une facture moins élevée")),

@@ -4,7 +4,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 
 _NEW_ALERT = "alert_pages.show_new_alert"
 _ORDER = "plan.show_order"

@@ -19,7 +19,7 @@ from api.payments.owners import CREDIT_KEY, find_payment_id, link_customer, link
 from api.payments.settle import PaidFacts, find_wanted_end, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
 from api.payments.watch_credits import ask_again, note_borne
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _RENEWAL = "subscription_cycle"
 _UNPAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)

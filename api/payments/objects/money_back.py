@@ -14,7 +14,7 @@ from api.payments.objects import StripeObject
 from api.payments.owners import find_refund_id, lock_owner
 from api.payments.postings import post_dispute, post_revival
 from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund, record_refund
-from configs.clock import clock
+from configs.ground.clock import clock
 
 # Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
 _ENDS = {

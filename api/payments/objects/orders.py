@@ -11,7 +11,7 @@ from api.payments.objects import StripeObject
 from api.payments.owners import INTENT, SESSION, link_customer, link_id, lock_owner
 from api.payments.settle import PaidFacts, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _PAID = ("paid", "no_payment_required")
 _NEVER_PAID = ("requires_payment_method", "canceled")  # of a PaymentIntent whose session is complete

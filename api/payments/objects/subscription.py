@@ -17,7 +17,7 @@ from api.payments.objects import StripeObject
 from api.payments.outbox import is_asked
 from api.payments.owners import find_payment_id, find_subscription_id
 from api.payments.subscriptions import ensure_subscription, undo_notices
-from configs.clock import clock
+from configs.ground.clock import clock
 
 _NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
 

@@ -11,8 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from configs.prefecture_coordinates import POSITIONS
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
+from configs.world.prefecture_coordinates import POSITIONS
 from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.error_pages import error_message

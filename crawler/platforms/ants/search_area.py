@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 
 
 class Point(Strict):

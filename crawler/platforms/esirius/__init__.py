@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from configs.desk import Text
-from configs.formatting import pluralize
-from configs.strict_model import Strict
+from configs.ground.formatting import pluralize
+from configs.ground.strict_model import Strict
+from configs.world.desk import Text
 from crawler.parsing.absence import doubt_of
 from crawler.parsing.date_windows import day_in_figures
 from crawler.parsing.error_pages import read_error_status

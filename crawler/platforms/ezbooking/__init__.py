@@ -11,7 +11,7 @@ from typing import Annotated
 from lxml import etree
 from pydantic import BeforeValidator, StringConstraints
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_windows import ask_weeks, week
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status

@@ -10,8 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field
 
-from configs.formatting import pluralize
-from configs.strict_model import Strict
+from configs.ground.formatting import pluralize
+from configs.ground.strict_model import Strict
 from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import days_of
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing

@@ -9,8 +9,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field
 
-from configs.desk import Text, Whole
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
+from configs.world.desk import Text, Whole
 from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible
 from crawler.parsing.forms import address_of, build_request
 from crawler.reading import BrowserAction, Outcome, Page, PageRequest, Reading, VisitContext

@@ -6,8 +6,8 @@ Each rule is evaluated here by itself. The platform decides what the page proves
 from lxml.html import HtmlElement
 from pydantic import model_validator
 
-from configs.desk import Text
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
+from configs.world.desk import Text
 from crawler.parsing.absence import Statement, find_statement, read_mark
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible, one_text
 from crawler.parsing.date_parsing import moment_of

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from api.accounts.entitlement import _find_best, list_plans_above
 from api.models.user import Grant
-from configs.plan import PlanName, plan
+from configs.world.plan import PlanName, plan
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SOLD = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)

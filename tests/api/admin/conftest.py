@@ -11,8 +11,8 @@ import time_machine
 from api.models.audit import AuditEntry
 from api.models.notification import State
 from api.models.user import Contact, Grant, Role
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import Operator, People, Person
 from tests.factories import (
     add_alert,

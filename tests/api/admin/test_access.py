@@ -14,7 +14,7 @@ from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.login import Login
 from api.models.user import Role, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.admin.conftest import Operators, Stage, audit
 from tests.api.admin.examples import EXAMPLES, FIRST, HOST
 from tests.clients import Operator, People, problem

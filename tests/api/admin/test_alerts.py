@@ -4,8 +4,8 @@ from typing import Any
 from uuid import uuid4
 
 from api.models.alert import Alert, AlertTarget, ClosedBecause
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.admin.conftest import audit
 from tests.api.world import Door
 from tests.clients import Operator, People, Person, problem

@@ -10,7 +10,7 @@ from api.background import jobs
 from api.background.schedule import list_jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.admin.conftest import Stage, audit
 from tests.clients import Operator
 from tests.factories import rows, save

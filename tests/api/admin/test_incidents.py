@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from api.models.incident import IncidentReason
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.admin.conftest import audit
 from tests.clients import Operator, problem
 from tests.factories import add_incident

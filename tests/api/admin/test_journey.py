@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from api.admin_command import admin_command
 from api.models.desk import HostState
 from api.models.user import Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.admin.conftest import Stage
 from tests.api.world import Door
 from tests.clients import Operator, Person

@@ -6,8 +6,8 @@ from typing import Any
 from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import StripeEvent
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.admin.conftest import audit
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
 from tests.clients import Operator, Person, problem

@@ -14,7 +14,7 @@ from api.admin.health.figures import READS
 from api.models.base import session
 from api.models.job_run import JobResult
 from api.models.notification import Notification, State
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import Settings, settings
 from tests.api.admin.conftest import Stage, audit, dead_letter
 from tests.api.world import Door

@@ -16,8 +16,8 @@ from api.models.alert import Alert
 from api.models.desk import DeskChange
 from api.models.notification import State
 from api.models.user import Channel, Contact, Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.admin.conftest import Operators, Stage, audit
 from tests.api.world import Door
 from tests.clients import Answer, Operator, People, Person, problem

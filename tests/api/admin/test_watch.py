@@ -7,8 +7,8 @@ import pytest
 
 from api.models.check import Check
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.api.admin.conftest import audit
 from tests.clients import Operator, problem
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, get, rows, save, see

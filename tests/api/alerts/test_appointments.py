@@ -8,8 +8,8 @@ from api.background import jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.desk import DeskChange
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import Person, problem
 from tests.factories import BOBIGNY, rows

@@ -10,8 +10,8 @@ import time_machine
 from api.models.alert import Alert
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import add_alert, add_contact, add_payment, change, remove, rows

@@ -9,7 +9,7 @@ from flask import Flask
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskChange
 from api.models.user import Grant
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, remove, rows

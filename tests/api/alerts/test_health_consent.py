@@ -18,8 +18,8 @@ from api.models.alert import Alert
 from api.models.base import new_id, session
 from api.models.notice import Notice
 from api.models.notification import Notification, State
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import reveal_health
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_message, change, rows, save, see

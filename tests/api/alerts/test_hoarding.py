@@ -15,7 +15,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Role, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People
 from tests.factories import BOBIGNY, add_alert, change, rows
 

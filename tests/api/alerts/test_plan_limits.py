@@ -13,8 +13,8 @@ from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.notification import Notification
 from api.models.user import User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, change, rows

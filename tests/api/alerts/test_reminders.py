@@ -15,9 +15,9 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.signing import sign
+from configs.ground.clock import clock
+from configs.ground.signing import sign
+from configs.world.plan import PlanName
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext

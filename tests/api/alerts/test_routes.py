@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange, DeskStatus
 from api.models.notification import State
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_message, change, rows, see

@@ -9,7 +9,7 @@ from api.alerts.targets import build_targets, find_watched_desks, get_prefecture
 from api.errors import ApiError
 from api.middleware.problems import list_field_errors
 from api.models.alert import AlertTarget
-from configs.prefecture import Procedure
+from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY
 

@@ -6,8 +6,8 @@ import pytest
 
 from api.models.alert import Alert
 from api.models.user import Channel, Contact, ContactState, Grant
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import remove, rows, save
 

@@ -9,10 +9,10 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import Drift, DriftReason
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.plan import PlanName
-from configs.prefecture import Procedure
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_desk, change, rows, save

@@ -19,9 +19,9 @@ from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext

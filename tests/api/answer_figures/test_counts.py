@@ -11,7 +11,7 @@ from api.deletion.service import delete_account
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.answer_figure import NO_PLATFORM, AnswerFigure
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import PREFECTURES
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_answer, add_user, announce, change, rows

@@ -9,7 +9,7 @@ import time_machine
 from api.background import jobs
 from api.models.answer_figure import EVERY, SlotLife
 from api.models.slot import GoneReason, SlotRow
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY, change, rows, see
 

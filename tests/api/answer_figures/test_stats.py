@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from api import cache
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
-from configs.clock import clock
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from tests.factories import BOBIGNY, save
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")

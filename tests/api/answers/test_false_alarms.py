@@ -17,9 +17,9 @@ from api.models.notification import Match, Notification
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from api.operations.alarms import acknowledge
-from configs.clock import clock
-from configs.signed_links import ShowProof, read_token
-from configs.signing import LinkRefused
+from configs.ground.clock import clock
+from configs.ground.signed_links import ShowProof, read_token
+from configs.ground.signing import LinkRefused
 from tests.api.answers.announcing import report
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, add_operator, list_written

@@ -8,7 +8,7 @@ import time_machine
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.api.world import Door
 from tests.clients import People, Person

@@ -17,8 +17,8 @@ from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.notification import Match, Notification
 from api.models.user import Contact, Grant, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.answers.announcing import answer, read_answer
 from tests.clients import People, Person
 from tests.factories import add_alert, announce, change, get, remove, rows

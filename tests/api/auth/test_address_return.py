@@ -12,9 +12,9 @@ from api.background import jobs
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.signed_links import VerifyAddress, write_token
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
 from notifier.message_kind_base import TemplateContext
 from tests.api.messages import prepare
 from tests.clients import People, Person

@@ -15,7 +15,7 @@ from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
 from api.models.user import Contact, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.auth.test_registrations import tokens
 from tests.api.world import Door
 from tests.factories import PASSWORD, change, remove, rows

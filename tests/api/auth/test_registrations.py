@@ -21,8 +21,8 @@ from api.models.export import Export
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.world import Door

@@ -16,9 +16,9 @@ from api.middleware.problems import list_field_errors
 from api.models.login import PendingRegistration
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.signing import SKEW
+from configs.ground.clock import clock
+from configs.ground.signing import SKEW
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import PASSWORD, add_contact, change, remove, rows

@@ -11,7 +11,7 @@ from api.background.runner import run_job
 from api.background.schedule import ScheduledJob
 from api.background.scheduler import Scheduler
 from api.models.job_run import JOB_QUEUES, PAYMENTS
-from configs.job_queues import queue
+from configs.ground.job_queues import queue
 
 HOURLY = ScheduledJob("hourly", timedelta(hours=1))
 DAILY = ScheduledJob("daily", timedelta(days=1), PAYMENTS)

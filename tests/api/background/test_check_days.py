@@ -11,8 +11,8 @@ from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
 from api.models.partitions import make_partitions
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.factories import BOBIGNY, add_check, add_desk, rows, see
 
 TODAY = date(2026, 11, 20)

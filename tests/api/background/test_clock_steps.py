@@ -10,7 +10,7 @@ from api.background import jobs
 from api.background.schedule import ScheduledJob
 from api.background.scheduler import Scheduler
 from api.models.job_run import JobResult, JobRun
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import rows
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.job_run import JobResult
 from api.models.notification import Notification
 from api.models.user import Channel, Role
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.operations.operators import add_operator
 from tests.factories import add_job_run, rows
 

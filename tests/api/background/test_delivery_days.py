@@ -13,7 +13,7 @@ from api.models.delivery_day import DeliveryDay
 from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import NINE, add_alert, add_match, add_slot_message, add_user, change, rows, see
 
 TODAY = date(2026, 11, 20)

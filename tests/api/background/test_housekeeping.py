@@ -19,7 +19,7 @@ from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
 from api.retention import batches
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People
 from tests.factories import (
     BOBIGNY,

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from api.background.__main__ import CHILDREN
 from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.valkey import start_valkey
 from tests.factories import rows
 from tests.notifier.program import Program

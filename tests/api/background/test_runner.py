@@ -15,7 +15,7 @@ from api.background.runner import run_job, warm_up_before_fork
 from api.background.scheduler import Scheduler
 from api.models.base import engine
 from api.models.job_run import JobResult, JobRun
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.background.conftest import HOURLY
 from tests.factories import add_job_run, change, rows
 from tests.waiting import until

@@ -20,9 +20,9 @@ from api.background.schedule import ScheduledJob, list_jobs
 from api.background.scheduler import JOB_SWEEP_SECONDS, Scheduler
 from api.models.base import session
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
-from configs.clock import clock
-from configs.job_queues import queue
-from configs.loop_report import BACKGROUND, read_report
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
+from configs.ground.loop_report import BACKGROUND, read_report
 from configs.settings import settings
 from tests.api.background.conftest import DAILY, HOURLY
 from tests.factories import change, rows

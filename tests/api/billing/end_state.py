@@ -12,7 +12,7 @@ from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscr
 from api.models.stripe_event import StripeEvent
 from api.models.user import Grant
 from api.models.watch_credit import WatchCredit
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_messages
 from tests.factories import rows

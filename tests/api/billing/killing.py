@@ -24,8 +24,8 @@ from api.models.base import session
 from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.payments import jobs as payment_jobs
-from configs.clock import clock
-from configs.job_queues import queue
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
 from tests.api.billing.till import Till
 
 Result = TypeVar("Result")

@@ -13,8 +13,8 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, RefundReason
 from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.declarations.orders import buy, count_mails, hand_over, list_amounts, list_mails
 from tests.api.declarations.test_forms import declare, press

@@ -11,8 +11,8 @@ from api.models.alert import Alert
 from api.models.payment import Payment, PaymentStatus, PlanCredit
 from api.models.user import Contact, User
 from api.payments.client import call
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
 from tests.clients import problem

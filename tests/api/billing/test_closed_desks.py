@@ -15,8 +15,8 @@ from api.models.notification import Notification
 from api.models.payment import Refund, RefundReason, Subscription
 from api.models.user import Contact
 from api.models.watch_credit import WatchCredit
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import ALERT, Till

@@ -21,8 +21,8 @@ from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
 from api.payments.refunds import plan_refund
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests import databases
 from tests.api.billing.end_state import read_end_state
 from tests.api.billing.killing import Killer, Life

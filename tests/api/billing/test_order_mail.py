@@ -7,8 +7,8 @@ import pytest
 
 from api.models.notification import Notification
 from api.models.payment import Payment
-from configs.plan import PlanName
-from configs.signed_links import WithdrawOrder, read_token
+from configs.ground.signed_links import WithdrawOrder, read_token
+from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.messages import read_text
 from tests.factories import one, rows

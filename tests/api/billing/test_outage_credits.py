@@ -9,9 +9,9 @@ from api.models.alert import Alert
 from api.models.desk import Outage, OutageReason
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
 from tests.clients import People

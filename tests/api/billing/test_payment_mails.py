@@ -19,9 +19,9 @@ from api.models.payment import Payment
 from api.models.user import Channel, Contact, ContactState, User
 from api.payments import jobs as payment_jobs
 from api.payments.owners import link_intent
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from configs.world.sales_terms import find_newest_version
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds

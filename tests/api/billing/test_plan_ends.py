@@ -8,8 +8,8 @@ from api.background import jobs
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext

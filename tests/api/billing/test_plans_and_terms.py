@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pytest
 from flask.testing import FlaskClient
 
-from configs.plan import PlanName, plans
-from configs.sales_terms import UnknownTerms, find_newest_version, read_consent, read_terms
+from configs.world.plan import PlanName, plans
+from configs.world.sales_terms import UnknownTerms, find_newest_version, read_consent, read_terms
 
 CHANNELS = {  # as the terms call them
     "fr": {

@@ -9,8 +9,8 @@ from api.background import jobs
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Contact, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import Till

@@ -14,7 +14,7 @@ from api.models.user import ContactState
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_messages
 from tests.api.payments.test_refunds import intent_of

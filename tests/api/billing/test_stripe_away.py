@@ -27,8 +27,8 @@ from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from deploy.sandbox.running import Running
 from tests.api.billing.killing import Killer, Life

@@ -13,8 +13,8 @@ from api.models.declaration import DeclaredBy
 from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants, list_messages
 from tests.factories import change, get, rows

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from configs.sales_terms import BINDING, TERMS, find_newest_version, read_consent, read_terms
+from configs.world.sales_terms import BINDING, TERMS, find_newest_version, read_consent, read_terms
 from tests.in_turn import in_turn
 
 VERSIONS = sorted(path.name for path in TERMS.iterdir() if path.is_dir())

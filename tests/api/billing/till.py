@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.models.user import Contact, ContactState
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from configs.world.sales_terms import find_newest_version
 from tests.api.payments.shop import Shop
 from tests.clients import Answer, Person, sign_in
 from tests.factories import change

@@ -12,8 +12,8 @@ from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
-from configs.bot_buttons import shorten_id, write_answer_button
-from configs.clock import clock
+from configs.ground.bot_buttons import shorten_id, write_answer_button
+from configs.ground.clock import clock
 from tests.clients import Person
 from tests.factories import Announcement, announce, rows
 

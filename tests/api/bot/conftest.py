@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.bot.chats import SECRET, BotUser, link_chat
 from tests.clients import People, Person
 

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, ClosedBecause
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Grant, User
-from configs.bot_buttons import ALL, write_alert_button, write_language_button
-from configs.plan import PlanName
+from configs.ground.bot_buttons import ALL, write_alert_button, write_language_button
+from configs.world.plan import PlanName
 from tests.api.bot.chats import BotUser, link_chat, replies
 from tests.api.world import Door
 from tests.clients import People, Person

@@ -14,8 +14,8 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, Grant
-from configs.bot_buttons import ALL, shorten_id, write_answer_button
-from configs.plan import PlanName
+from configs.ground.bot_buttons import ALL, shorten_id, write_answer_button
+from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.api.bot.chats import BotUser, announce_in_chat, button, link_chat, replies
 from tests.api.bot.conftest import CHAT

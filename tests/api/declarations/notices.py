@@ -12,8 +12,8 @@ from api.declarations.records import Author
 from api.declarations.service import cancel_own
 from api.models.declaration import Declaration, DeclaredBy
 from api.payments import jobs as payment_jobs
-from configs.plan import PlanName
-from configs.signed_links import ConfirmCancellation, write_token
+from configs.ground.signed_links import ConfirmCancellation, write_token
+from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants
 from tests.factories import rows

@@ -8,8 +8,8 @@ from api.models.base import session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.factories import change, rows
 

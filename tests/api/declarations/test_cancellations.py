@@ -14,8 +14,8 @@ from api.models.payment import Payment, Refund, Subscription
 from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
 from api.payments.client import call
-from configs.clock import clock
-from configs.signed_links import CancelOrder, ConfirmCancellation, WithdrawOrder, write_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import CancelOrder, ConfirmCancellation, WithdrawOrder, write_token
 from tests.api.billing.till import Till
 from tests.api.declarations.notices import (
     FORM,

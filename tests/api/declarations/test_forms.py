@@ -16,11 +16,11 @@ from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
 from api.models.base import new_id
 from api.models.payment import Payment
 from api.models.user import Grant, User
-from configs.clock import clock
-from configs.encryption import encrypt
-from configs.signed_links import ConfirmDeclaration, WithdrawOrder, write_token
-from configs.signing import sign
-from configs.withdrawal_period import ZONE
+from configs.ground.clock import clock
+from configs.ground.encryption import encrypt
+from configs.ground.signed_links import ConfirmDeclaration, WithdrawOrder, write_token
+from configs.ground.signing import sign
+from configs.world.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (
     buy,

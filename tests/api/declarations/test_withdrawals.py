@@ -17,10 +17,10 @@ from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus
 from api.payments import jobs as payment_jobs
 from api.payments.ledger import lock_payment
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.signed_links import WithdrawOrder, write_token
-from configs.withdrawal_period import ZONE
+from configs.ground.clock import clock
+from configs.ground.signed_links import WithdrawOrder, write_token
+from configs.world.plan import PlanName
+from configs.world.withdrawal_period import ZONE
 from tests.api.billing.till import Till
 from tests.api.declarations.orders import (
     BY_ACCOUNT,

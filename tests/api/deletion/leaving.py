@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from api.models.base import engine
 from api.models.login import Login
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Answer, Person
 from tests.factories import change
 

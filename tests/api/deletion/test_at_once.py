@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.payment import Payment
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from tests.api.deletion.leaving import is_one_waiting
 from tests.api.invoices.documents import pay
 from tests.clients import Person, problem

@@ -19,8 +19,8 @@ from api.models.notification import FORGOTTEN, Notification, State
 from api.models.payment import Payment, Refund
 from api.models.user import Contact, ContactState, User
 from api.payments import jobs as payments
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from notifier.providers import providers
 from tests.api.deletion.leaving import delete, prove

@@ -23,9 +23,9 @@ from api.models.payment import Payment, Refund, RefundReason
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Role, User
 from api.payments import jobs as payments
-from configs.clock import clock
-from configs.object_store import Blobs
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.object_store import Blobs
+from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests.api.deletion.leaving import URL, delete, is_one_waiting, prove
 from tests.api.payments.shop import Shop, get_payment

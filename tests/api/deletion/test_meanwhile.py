@@ -28,11 +28,10 @@ from api.models.payment import (
 )
 from api.models.user import Contact, Grant, User
 from api.payments.objects.orders import CheckoutSession
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.object_store import Blobs
-from configs.plan import PlanName
-from configs.signed_links import (
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.object_store import Blobs
+from configs.ground.signed_links import (
     OpenPortal,
     RefundClosedDesk,
     StopAlerts,
@@ -40,6 +39,7 @@ from configs.signed_links import (
     WithdrawOrder,
     write_token,
 )
+from configs.world.plan import PlanName
 from notifier import match_service, notification_writer
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection

@@ -19,9 +19,9 @@ from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.payments import jobs as payments
-from configs.object_store import Blobs
-from configs.plan import PlanName
+from configs.ground.object_store import Blobs
 from configs.settings import settings
+from configs.world.plan import PlanName
 from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
 from tests.api.deletion.traces import find, read_files, read_redis, read_tables

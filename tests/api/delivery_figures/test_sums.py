@@ -20,7 +20,7 @@ from api.models.base import session
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.receiving import READERS
 from tests.factories import BOBIGNY, NINE, add_slot_message, change, rows
 

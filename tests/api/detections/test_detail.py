@@ -7,8 +7,8 @@ from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.slot import Detection, GoneReason, SlotRow
-from configs.clock import clock
-from configs.proofs import new_key
+from configs.ground.clock import clock
+from configs.ground.proofs import new_key
 from tests.clients import People, Person
 from tests.factories import add_alert, add_match, change, see
 

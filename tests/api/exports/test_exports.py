@@ -22,10 +22,10 @@ from api.models.login import Login
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import Channel, User
-from configs.clock import clock
-from configs.encryption import encrypt
-from configs.job_queues import queue
-from configs.object_store import Blobs, StoreAway
+from configs.ground.clock import clock
+from configs.ground.encryption import encrypt
+from configs.ground.job_queues import queue
+from configs.ground.object_store import Blobs, StoreAway
 from tests.clients import People, Person
 from tests.factories import (
     add_alert,

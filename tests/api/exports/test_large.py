@@ -11,8 +11,8 @@ from api.exports import jobs
 from api.models.base import new_id
 from api.models.notification import Match, Notification, Priority, State
 from api.models.user import Channel
-from configs.clock import clock
-from configs.object_store import Blobs
+from configs.ground.clock import clock
+from configs.ground.object_store import Blobs
 from tests.api.exports.test_exports import ask, download, read
 from tests.clients import Person
 from tests.factories import add_alert, add_match, get, save_all, see

@@ -14,8 +14,8 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, 
 from api.payments.facts import DisputeFacts
 from api.payments.owners import link_id
 from api.payments.postings import post_dispute, post_ordered, post_paid, post_settled
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.factories import rows
 
 

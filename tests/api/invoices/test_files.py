@@ -12,7 +12,7 @@ from api.invoices.issuing import forget_client, issue_due
 from api.invoices.pdf_files import make_due_files
 from api.models.base import session
 from api.models.invoice import Invoice
-from configs.object_store import Blobs, StoreAway, invoice_blobs
+from configs.ground.object_store import Blobs, StoreAway, invoice_blobs
 from tests.api.invoices.documents import pay
 from tests.clients import People
 from tests.factories import get, rows

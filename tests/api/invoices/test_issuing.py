@@ -22,8 +22,8 @@ from api.payments.early_ends import withdraw
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import find_order
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.invoices.documents import (
     end_dispute,
     issue,

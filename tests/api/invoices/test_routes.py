@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from api.background import jobs
 from api.models.invoice import Invoice
 from api.models.payment import RefundStatus
-from configs.object_store import Blobs, StoreAway
+from configs.ground.object_store import Blobs, StoreAway
 from tests.api.invoices.documents import issue, pay, refund
 from tests.clients import People, Person
 from tests.factories import rows

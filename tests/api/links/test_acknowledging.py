@@ -11,9 +11,9 @@ from flask.testing import FlaskClient
 from api.models.audit import ActorKind, AuditEntry
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel, Role, User
-from configs.clock import clock
-from configs.signed_links import AcknowledgeIncident, write_token
-from configs.signing import sign
+from configs.ground.clock import clock
+from configs.ground.signed_links import AcknowledgeIncident, write_token
+from configs.ground.signing import sign
 from tests.api.operations.operators import add_operator
 from tests.factories import add_incident, change, one, rows
 

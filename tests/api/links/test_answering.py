@@ -14,10 +14,10 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.notification import Match
 from api.models.user import User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.signed_links import AnswerAlert, write_token
-from configs.signing import sign
+from configs.ground.clock import clock
+from configs.ground.signed_links import AnswerAlert, write_token
+from configs.ground.signing import sign
+from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.api.world import Door
 from tests.clients import People, Person

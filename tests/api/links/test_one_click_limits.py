@@ -6,8 +6,8 @@ from flask.testing import FlaskClient
 from api.middleware import rate_limits
 from api.models.alert import Alert
 from api.models.notification import Notification
-from configs.plan import PlanName
-from configs.signed_links import StopAlerts, write_token
+from configs.ground.signed_links import StopAlerts, write_token
+from configs.world.plan import PlanName
 from tests.api.links.test_unsubscribing import ONE_CLICK, UNDO, stop
 from tests.clients import People
 from tests.factories import add_alert, rows

@@ -7,10 +7,10 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.user import Contact
-from configs.contact_addresses import digest
-from configs.plan import PlanName
-from configs.signed_links import StopAlerts, VerifyAddress, write_token
-from configs.signing import sign
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import StopAlerts, VerifyAddress, write_token
+from configs.ground.signing import sign
+from configs.world.plan import PlanName
 from tests.clients import People
 from tests.factories import add_alert, rows
 

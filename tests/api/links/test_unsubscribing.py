@@ -16,12 +16,12 @@ from api.models.desk import DeskChange
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from api.users.service import restart_groups
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.message_groups import MessageGroup
-from configs.plan import PlanName
-from configs.signed_links import StopAlerts, StopGroup, write_token
-from configs.signing import sign
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
+from configs.ground.signed_links import StopAlerts, StopGroup, write_token
+from configs.ground.signing import sign
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, one, rows

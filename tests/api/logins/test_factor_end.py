@@ -23,9 +23,9 @@ from api.models.base import session
 from api.models.login import RecoveryCode
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.signed_links import (
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import (
     KeepSecondFactor,
     Link,
     ReturnAddress,

@@ -23,8 +23,8 @@ from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
-from configs.clock import clock
-from configs.signing import SKEW
+from configs.ground.clock import clock
+from configs.ground.signing import SKEW
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import PASSWORD, change, get, rows

@@ -18,7 +18,7 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.login import Login, RecoveryCode
 from api.models.user import Contact, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import problem
 from tests.factories import PASSWORD, add_alert, change, get, one, rows
 

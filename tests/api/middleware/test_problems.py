@@ -9,7 +9,7 @@ from api.errors import ApiError
 from api.middleware.problems import TYPE
 from api.models.base import session
 from api.schemas import FieldError, PlanAnswer
-from configs.plan import PlanName, plan
+from configs.world.plan import PlanName, plan
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import api
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, TemplateContext

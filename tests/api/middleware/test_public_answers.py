@@ -58,7 +58,7 @@ def test_a_new_status_is_shown_after_five_seconds_at_most(
 
 
 def frozen_now(_: time_machine.Traveller) -> object:
-    from configs.clock import clock
+    from configs.ground.clock import clock
 
     return clock()
 

@@ -9,7 +9,7 @@ from api.auth.tokens import sign_reset
 from api.logins.challenge import sign_challenge
 from api.middleware import shared_counts
 from api.models.user import Contact, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People, Person
 from tests.factories import PASSWORD, change, get, one
 

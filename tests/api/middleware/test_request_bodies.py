@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.middleware import shared_counts
 from api.middleware.request_bodies import LARGEST_BODY
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.clients import People
 from tests.fuzz import times
 

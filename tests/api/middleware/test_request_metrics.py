@@ -18,8 +18,8 @@ from flask import Flask
 from prometheus_client.mmap_dict import MmapedDict
 
 from api.middleware import request_metrics
-from configs import metric_files
-from configs.metric_files import claim_folder, find_folder, list_folders
+from configs.ground import metric_files
+from configs.ground.metric_files import claim_folder, find_folder, list_folders
 from deploy.metrics.collector import clean_label, read_requests
 from tests.waiting import until, wait_for_port
 
@@ -42,7 +42,7 @@ def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
     command = [
         str(Path(sys.executable).parent / "gunicorn"), "api.app:create_app()", "--bind", "127.0.0.1:0",
         "--workers", "2", "--threads", "2", "--preload", "--no-control-socket",
-        "--config", "python:configs.gunicorn_hooks",
+        "--config", "python:api.middleware.gunicorn_hooks",
     ]  # fmt: skip
     with (state / "log").open("wb") as log:
         process = subprocess.Popen(command, env=given, stdout=log, stderr=log)

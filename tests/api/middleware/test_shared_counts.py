@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from api.middleware import shared_counts
 from api.middleware.shared_counts import SharedCounts
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People
 from tests.waiting import ONE_TRY
 

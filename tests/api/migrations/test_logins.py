@@ -12,7 +12,7 @@ from psycopg2.extensions import connection
 
 from api.migrations.__main__ import config, main
 from api.migrations.logins import LoginRefused, drop_login, make_logins, parse_logins
-from configs.database import DATABASE_SECONDS
+from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program
 from tests.waiting import until
 

@@ -12,7 +12,7 @@ from api.migrations.__main__ import config, main
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import change, remove
 from tests.waiting import until
 

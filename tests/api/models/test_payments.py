@@ -22,7 +22,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.user import User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.factories import add_user, change, get, remove, save
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

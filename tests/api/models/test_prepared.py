@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from api.models.base import engine, session
-from configs.database_errors import passes
+from configs.ground.database_errors import passes
 
 TEXTS = ["plain", 'it\'s 100 % \\ "sure" %(value)s $1', "é \u202e", None, "x" * 6000]
 QUERY: sa.Select[*tuple[Any, ...]] = sa.select(

@@ -9,11 +9,11 @@ from structlog.testing import capture_logs
 
 from api.app import create_app
 from api.background.__main__ import main as run_background
+from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.migrations.__main__ import config
 from api.models.base import session
 from api.models.revision import check_tables, expected_revision
-from configs.gunicorn_hooks import BEFORE_FORK
-from configs.startup import NotReady
+from configs.ground.startup import NotReady
 from crawler.loops import plan
 from notifier.workers import main as run_notifier
 

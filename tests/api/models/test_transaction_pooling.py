@@ -16,7 +16,7 @@ from api.migrations.__main__ import main
 from api.migrations.retries import AnotherMigration
 from api.models.base import engine, session
 from api.models.revision import expected_revision
-from configs.clock import clock
+from configs.ground.clock import clock
 from crawler.advisory_lock import AdvisoryLock
 from deploy.local.processes import start, stop
 from tests.waiting import wait_for_port

@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import change, rows
 

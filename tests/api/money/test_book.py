@@ -8,8 +8,8 @@ from api.background import jobs
 from api.models.base import session
 from api.models.payment import Payment, StripeId
 from api.payments.book import read_balances
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import Till
 from tests.api.money.test_credits import hand_over, work
 from tests.factories import rows

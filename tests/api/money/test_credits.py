@@ -9,8 +9,8 @@ from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Sub
 from api.models.user import User
 from api.models.watch_credit import WatchCredit
 from api.payments import jobs as payment_jobs
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants

@@ -12,8 +12,8 @@ from api.models.former_customer import FormerCustomer
 from api.models.payment import Payment, PaymentStatus
 from api.payments.book import read_balances
 from api.payments.book_checks import find_book_faults
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from tests.api.billing.till import Till

@@ -7,8 +7,8 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentStatus
 from api.models.user import User
 from api.payments import jobs as payment_jobs
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import Till
 from tests.clients import problem

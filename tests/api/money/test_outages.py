@@ -9,8 +9,8 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
 from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows

@@ -11,8 +11,8 @@ from api.models.payment import Payment, Refund, Subscription
 from api.payments import jobs as payment_jobs
 from api.payments.executors import carry_out
 from api.payments.outbox import find_due_commands
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.parameters import Parameters
 from deploy.sandbox.stripe.resources.subscriptions import delete_customer

@@ -13,8 +13,8 @@ from api.models.stripe_event import StripeEvent
 from api.payments import facts
 from api.payments.client import call
 from api.payments.failure_watch import WINDOW, count_failures
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.payments import add_payment_intent

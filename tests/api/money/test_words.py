@@ -3,8 +3,8 @@
 import pytest
 
 from api.models.notification import Notification
-from configs.plan import PlanName
-from configs.sales_terms import find_newest_version, read_consent
+from configs.world.plan import PlanName
+from configs.world.sales_terms import find_newest_version, read_consent
 from tests.api.billing.till import Till, make_consent
 from tests.api.messages import read_text
 from tests.factories import rows

@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 from api.models.base import new_id
 from api.models.notification import Match, Notification, Priority, State
 from api.models.user import Channel, User
-from configs.clock import clock
-from configs.retention import MESSAGES_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import MESSAGES_KEPT_FOR
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, see
 

@@ -15,7 +15,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Role
 from api.operations.alarms import acknowledge, open_alarm
 from api.payments import notices
-from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.jobs import deliver
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written
 from tests.factories import one, rows

@@ -19,8 +19,8 @@ from api.models.support import SupportRequest
 from api.models.user import Channel
 from api.operations.digest import count_events, write_digest
 from api.operations.report import measure_day, write_report
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.messages import render_row
 from tests.api.operations.operators import add_operator
 from tests.factories import (

@@ -11,7 +11,7 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel
 from api.operations.self_checks import QUERIES
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.operations.operators import Written, add_operator, list_written
 from tests.factories import one, rows
 

@@ -16,9 +16,9 @@ from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.queries import list_offers
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
 from tests.clients import People
 from tests.factories import BOBIGNY, add_desk, change, save, see
 

@@ -21,9 +21,9 @@ from api.payments.client import call
 from api.payments.executors import carry_out
 from api.payments.outbox import find_due_commands
 from api.payments.owners import link_id
-from configs.clock import clock
-from configs.job_queues import queue
-from configs.plan import PlanName, plan
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
+from configs.world.plan import PlanName, plan
 from deploy.sandbox.control_client import Delivery, StripeControl
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.objects import blank

@@ -18,8 +18,8 @@ from api.models.stripe_command import CommandKind
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.jobs import apply_event
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, get_payment, list_grants, send_commands
 from tests.api.payments.test_overtaken import list_running, upgrade

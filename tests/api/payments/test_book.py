@@ -24,7 +24,7 @@ from api.payments.book import (
     share,
     take,
 )
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.factories import rows, save
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -13,7 +13,7 @@ from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
 from api.payments.book_checks import QUERIES, find_book_faults
 from api.payments.reconciliation import reconcile
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
 from tests.clients import Person
 from tests.factories import give_role, rows

@@ -22,8 +22,8 @@ from api.models.payment import RefundReason
 from api.payments import jobs
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop
 from tests.clients import Person
 from tests.lab.chaos.books import read_promises

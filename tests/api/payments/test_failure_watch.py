@@ -12,8 +12,8 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.failure_watch import WINDOW, count_failures
 from api.payments.owners import link_intent
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
 from tests.clients import Person
 from tests.factories import add_payment, add_stripe_event, save

@@ -12,8 +12,8 @@ from api.models.payment import Payment, PaymentEventKind
 from api.models.user import User
 from api.payments.client import call
 from api.payments.ledger import add_event
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop
 from tests.clients import Person
 from tests.factories import rows

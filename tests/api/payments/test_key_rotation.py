@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from api.payments import jobs
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.payments.shop import Shop, list_grants
 from tests.api.payments.test_webhook import event, paid
 from tests.clients import Person

@@ -20,9 +20,9 @@ from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
 from api.payments.objects.orders import CheckoutSession
 from api.payments.refunds import plan_refund
-from configs.clock import clock
-from configs.job_queues import queue, redis
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue, redis
+from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import Shop, list_messages, list_open_events
 from tests.api.world import statements

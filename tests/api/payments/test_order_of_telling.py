@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from api.models.user import Channel, Contact
-from configs.clock import clock
-from configs.job_queues import queue, redis
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue, redis
 from notifier.sweep import Sweep
 from tests.api.payments.shop import Shop
 from tests.api.world import Door

@@ -11,8 +11,8 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus
 from api.models.user import User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Order,
     Shop,

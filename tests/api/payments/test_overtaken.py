@@ -13,8 +13,8 @@ from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Order,
     Shop,

@@ -14,8 +14,8 @@ from api.payments.effects import Effects
 from api.payments.facts import SessionFacts
 from api.payments.objects.orders import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_refunds
 from tests.api.payments.test_refunds import intent_of
 from tests.clients import Person

@@ -17,8 +17,8 @@ from api.payments.ledger import lock_payment
 from api.payments.objects.money_back import Dispute
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Shop,
     get_payment,

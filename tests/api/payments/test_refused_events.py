@@ -12,8 +12,8 @@ from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.payments import jobs
 from api.payments.client import call
 from api.payments.owners import link_id
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_open_events
 from tests.api.payments.test_webhook import event
 from tests.clients import Person

@@ -14,8 +14,8 @@ from api.payments.grants import price_use
 from api.payments.owners import find_stripe_id
 from api.payments.reconciliation import sync_stuck_payments
 from api.payments.subscriptions import request_cancellation
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_grants, list_messages
 from tests.api.payments.test_subscriptions import customer_of, get_subscription
 from tests.clients import Person

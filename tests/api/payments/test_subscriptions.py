@@ -19,8 +19,8 @@ from api.payments.objects.invoice import Invoice
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Shop,
     get_payment,

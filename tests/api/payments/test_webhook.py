@@ -22,8 +22,8 @@ from api.payments.client import API_VERSION, call, get_client
 from api.payments.errors import StripeAway
 from api.payments.event_store import claim_object, end_claim, hold_claim, replay_event
 from api.payments.objects.orders import CheckoutSession
-from configs.clock import clock
-from configs.job_queues import queue
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Shop,

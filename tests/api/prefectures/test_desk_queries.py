@@ -7,9 +7,9 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
 from api.prefectures.desk_queries import WatchStates, read_watch_states
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.prefecture import Desk, Grade, Procedure, WatchLevel
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.factories import add_desk, change, save
 
 

@@ -8,8 +8,8 @@ from flask.testing import FlaskClient
 
 from api.models.desk import DeskStatus
 from api.models.discovery import Drift, DriftReason
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.factories import BOBIGNY, add_desk, save, see
 
 

@@ -6,7 +6,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.desk import DeskStatus
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import BOBIGNY, add_desk, see
 
 FIRST = "2026-12-01T08:30:00+00:00"

@@ -12,11 +12,11 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.slot import Detection
-from configs.clock import clock
-from configs.object_store import Blobs, StoreAway, proof_blobs
-from configs.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
-from configs.signed_links import ShowProof, StopAlerts, write_token
-from configs.signing import sign
+from configs.ground.clock import clock
+from configs.ground.object_store import Blobs, StoreAway, proof_blobs
+from configs.ground.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack
+from configs.ground.signed_links import ShowProof, StopAlerts, write_token
+from configs.ground.signing import sign
 from tests.clients import People, Person
 from tests.factories import add_alert, add_match, change, get, see
 

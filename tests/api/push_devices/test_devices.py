@@ -15,10 +15,10 @@ from api.models.base import session
 from api.models.contact_lookup import ContactLookup
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.push_keys import draw_keys
-from configs.push_subscriptions import read_subscription
+from configs.ground.clock import clock
+from configs.ground.push_subscriptions import read_subscription
+from configs.settings.push_keys import draw_keys
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.browser_keys import HOST, draw_p256dh, subscribe
 from tests.clients import People, Person, problem

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from click.testing import CliRunner
 
 from api.push_keys_command import push_keys_command
-from configs.push_keys import read_private_key, write_public_key
 from configs.settings import settings
+from configs.settings.push_keys import read_private_key, write_public_key
 
 
 def test_what_is_drawn_is_taken_as_settings(settings_env: Callable[..., None]) -> None:

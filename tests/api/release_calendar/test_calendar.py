@@ -13,8 +13,8 @@ from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from api import cache
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
 from tests.factories import add_desk
 

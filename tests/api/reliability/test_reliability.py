@@ -13,7 +13,7 @@ from api.models.delivery_day import DeliveryDay
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import People
 from tests.factories import BOBIGNY, add_desk, add_payment, save_all
 

@@ -19,8 +19,8 @@ from api.models.payment import Payment
 from api.models.user import Channel, Contact, Role, User
 from api.retention import unused_accounts
 from api.retention.unused_accounts import Step, UnusedAccount
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import add_alert, change, rows, save
 

@@ -16,7 +16,7 @@ from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.desk import Outage, OutageReason
 from api.models.support import SupportRequest
 from api.retention import batches
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.factories import BOBIGNY, add_desk, rows, save_all
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")

@@ -10,8 +10,8 @@ import time_machine
 from api.background import jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.payment import Payment
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import People
 from tests.factories import BOBIGNY, add_alert, add_payment, change, rows
 

@@ -17,7 +17,7 @@ from api.models.user import Channel
 from api.paging import first_id_at
 from api.retention import batches
 from api.retention import messages as old_messages
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.dead_letters import replay_by_id
 from tests.clients import People
 from tests.factories import add_job_run, get, remove, save

@@ -7,8 +7,8 @@ import pytest
 from api.background import jobs
 from api.models.notice import Notice
 from api.paging import first_id_at
-from configs.clock import clock
-from configs.retention import MESSAGES_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import MESSAGES_KEPT_FOR
 from tests.api.notices.test_routes import write_notice
 from tests.clients import People
 from tests.factories import rows

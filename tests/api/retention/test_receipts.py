@@ -7,8 +7,8 @@ import pytest
 from api.background import jobs
 from api.models.base import new_id, session
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from configs.clock import clock
-from configs.retention import RECEIPTS_KEPT_FOR
+from configs.ground.clock import clock
+from configs.world.retention import RECEIPTS_KEPT_FOR
 from tests.factories import rows
 
 

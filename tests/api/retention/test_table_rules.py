@@ -18,7 +18,7 @@ from api.models.user import Channel
 from api.operations.alarms import acknowledge
 from api.retention.table_growth import Growth, find_growth
 from api.retention.table_rules import PLANNER, TABLE_RULES, AtMost, DroppedByAge, Kept, OwnedBy, Rule
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.messages import read_text
 from tests.api.operations.operators import Written, add_operator, list_written
 from tests.factories import one, rows, save

@@ -28,9 +28,9 @@ from api.models.slot import GoneReason, SlotRow
 from api.models.support import SupportRequest
 from api.models.user import Contact
 from api.paging import first_id_at
-from configs.clock import clock
-from configs.job_queues import queue
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
+from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
 from tests.clients import People
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_slot_message, change, rows, see

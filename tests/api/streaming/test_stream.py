@@ -27,9 +27,9 @@ from api.streaming.database import DatabaseAway, Reader
 from api.streaming.hub import NoticeStream
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
 from api.streaming.sign_in import StreamLogin
-from configs.clock import clock, override_clock
-from configs.live_nudges import nudge_streams
-from configs.loop_report import FRESH, STREAM, read_report
+from configs.ground.clock import clock, override_clock
+from configs.ground.live_nudges import nudge_streams
+from configs.ground.loop_report import FRESH, STREAM, read_report
 from tests.api.notices.test_routes import write_notice
 from tests.clients import People, Person
 from tests.factories import change

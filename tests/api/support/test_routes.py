@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from api.models.notification import Notification
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import change, rows

@@ -19,9 +19,9 @@ from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from api.users.telegram_linking import confirm_link
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.signed_links import VerifyAddress, write_token
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
 from tests.clients import Person
 from tests.factories import rows
 

@@ -21,9 +21,9 @@ from api.models.contact_lookup import find_contact
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
 from api.users.phone_codes import send_code
-from configs.clock import clock
-from configs.encryption import decrypt
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.encryption import decrypt
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import change, rows, save

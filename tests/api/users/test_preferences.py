@@ -10,8 +10,8 @@ from api.accounts.consents import give_consent, give_news_consent, withdraw_cons
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState, SlotRhythm, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import add_alert, add_contact, add_message, change, get, one, rows

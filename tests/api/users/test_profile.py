@@ -16,11 +16,11 @@ from api.models.base import session
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.languages import MESSAGE_LANGUAGES
-from configs.plan import PlanName
-from configs.signed_links import VerifyAddress, write_token
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
+from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, add_contact, change, get, one, rows, save

@@ -19,7 +19,7 @@ from api.models.contact_lookup import ContactLookup
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
-from configs.encryption import decrypt
+from configs.ground.encryption import decrypt
 from tests.api.world import Door, statements
 from tests.clients import People, Person, problem
 from tests.factories import change, rows

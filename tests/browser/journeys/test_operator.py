@@ -7,7 +7,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 from deploy.local.stack import Stack
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import FRENCH_KEYBOARD, FRENCH_NARROW_BARE, FRENCH_WIDE, MARKS, Seat

@@ -6,8 +6,8 @@ from uuid import UUID
 import time_machine
 from playwright.sync_api import expect
 
-from configs.clock import clock
-from configs.signed_links import LINK_SECONDS, StopAlerts, write_token
+from configs.ground.clock import clock
+from configs.ground.signed_links import LINK_SECONDS, StopAlerts, write_token
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
     ARABIC_NARROW,

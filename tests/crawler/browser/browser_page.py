@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import psutil
 from babel.dates import format_date
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from deploy.sample_desk_files import PREFECTURE, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
 from tests.crawler.wire import Say, Wire, answer, wire

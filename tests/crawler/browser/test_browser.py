@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.browser import pool
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.session import session_of

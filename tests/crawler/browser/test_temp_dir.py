@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.browser import process_tree
 from crawler.browser.temp_dir import PREFIX, TempDir, tidy
 from tests.crawler.browser.browser_page import NONE, browsers, desk_at, page, site, spider_at

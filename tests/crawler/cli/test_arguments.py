@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.prefecture import UnknownPrefecture
+from configs.world.prefecture import UnknownPrefecture
 from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
 from tests.crawler.held import make_desk
 

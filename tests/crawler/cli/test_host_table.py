@@ -8,7 +8,7 @@ from scrapy.cmdline import execute
 
 from api.models.base import session
 from api.models.desk import HostState
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.cli.host_table import host_table
 from crawler.hosts import kill_switch
 from tests.crawler.held import scrapy_settings

@@ -5,7 +5,7 @@ from io import StringIO
 import pytest
 from scrapy.settings import Settings
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.cli.report import CheckReport
 from crawler.reading import Place, Slot
 from tests.crawler.held import make_desk

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.cli.run_once import each_once, rest
 from crawler.items import CheckItem
 from tests.crawler.held import make_desk

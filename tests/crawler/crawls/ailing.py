@@ -4,7 +4,7 @@ tests/crawler/test_outcomes.py has each way to be ill, by one site; here each si
 that says nothing, which only its reader can tell.
 """
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 
 SAYS_NOTHING = "error200"  # the mode in which the stand-ins say so, with status 200

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk

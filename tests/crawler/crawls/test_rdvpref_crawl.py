@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk

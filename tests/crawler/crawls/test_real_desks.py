@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.prefecture import desks
 from configs.settings import PREFECTURES
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.catalogue import visit_of
 from crawler.platforms import platform
 from crawler.scheduling.desk_budgets import captcha_expected

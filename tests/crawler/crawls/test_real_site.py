@@ -18,10 +18,10 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.desk import DeskState
 from api.models.slot import SlotRow
-from configs.clock import clock
-from configs.desk import Desk, Fetch
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.desk import Desk, Fetch
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from deploy.external_tools import NotToBeHad, installed

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.outcome import Outcome
-from configs.prefecture import load_prefectures
+from configs.world.outcome import Outcome
+from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
 from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk

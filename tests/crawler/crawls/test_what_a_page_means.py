@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import answer, wire

@@ -13,9 +13,9 @@ from api.models.check import Check
 from api.models.desk import OutageReason
 from api.models.discovery import DiscoveryRun
 from api.models.partitions import make_partitions
-from configs.desk import Desk, WatchLevel
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.desk import Desk, WatchLevel
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule, store
 from crawler.discovery.daily_schedule import Daily, Run
 from crawler.discovery.observations import ObservedPage, PageSeen

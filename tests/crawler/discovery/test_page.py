@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from configs.prefecture import Prefecture
+from configs.world.prefecture import Prefecture
 from crawler.discovery.observations import ObservedPage, PageStep
 from crawler.discovery.page import step
 from crawler.discovery.site_links import Listed, key

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from api.models.discovery import DriftReason
-from configs.desk import Desk
-from configs.prefecture import Prefecture
+from configs.world.desk import Desk
+from configs.world.prefecture import Prefecture
 from crawler.discovery import report
 from crawler.discovery.moved_page_rules import CheckHistory
 from crawler.discovery.observations import ObservedPage, PageSeen

@@ -11,7 +11,7 @@ import redis
 from scrapy import Request, Spider
 from scrapy_redis.queue import PriorityQueue
 
-from configs.prefecture import Prefecture
+from configs.world.prefecture import Prefecture
 from crawler.discovery.crawl_settings import RequestSerializer
 from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
 from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause

@@ -24,8 +24,8 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.user import Role
-from configs.clock import clock
-from configs.prefecture import desk
+from configs.ground.clock import clock
+from configs.world.prefecture import desk
 from crawler.scheduling.desk_store import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
 from tests.crawler.discovery.test_site_walk import Trap

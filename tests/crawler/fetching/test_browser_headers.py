@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from configs.browser_binary import arguments, browser_path
+from configs.ground.browser_binary import arguments, browser_path
 from configs.settings import SettingsRefused, load
-from configs.user_agents import AGENTS, AgentFileError, Kind, load_agents
+from configs.world.user_agents import AGENTS, AgentFileError, Kind, load_agents
 from crawler.fetching.browser_headers import HttpAgent, agent_for, brands, honest, pool
 from crawler.fetching.decompression import unpack
 from tests.crawler.wire import answer, wire

@@ -11,8 +11,8 @@ import aiohttp.connector
 import pytest
 from scrapy import Request
 
-from configs.outcome import Outcome
-from configs.proxies import Proxy, parse_proxies
+from configs.settings.proxies import Proxy, parse_proxies
+from configs.world.outcome import Outcome
 from crawler.fetching.proxies import Proxies
 from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving

@@ -12,7 +12,7 @@ from scrapy.exceptions import (
     UnsupportedURLSchemeError,
 )
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.fetching.decompression import Broken, NotAccepted, TooLarge
 from crawler.fetching.errors import KNOWN, NoHTTP, may_retry, to_fetch_error
 from crawler.url_policy import AddressRefused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.fetching.browser_headers import pool
 from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import pytest
 import redis
 
-from configs.proxies import parse_proxies
+from configs.settings.proxies import parse_proxies
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.proxies import Proxies, ProxySession
 from crawler.scheduling import due_queue

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -9,8 +9,8 @@ import time_machine
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.crawler.house import SHORT, House, checks, hasty_desks
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ import pytest
 import redis
 import time_machine
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from api.models.desk import DeskState, Outage, OutageReason
 from api.models.incident import Incident
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant, Role, User
-from configs.outcome import Outcome
-from configs.plan import PlanName
-from configs.prefecture import desks
+from configs.world.outcome import Outcome
+from configs.world.plan import PlanName
+from configs.world.prefecture import desks
 from crawler.incidents import loop
 from tests.browser_keys import browser_address
 

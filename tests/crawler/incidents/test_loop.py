@@ -16,8 +16,8 @@ from api.models.base import engine, session
 from api.models.desk import OutageReason
 from api.models.notification import State
 from api.models.user import Channel, Contact, Role
-from configs.outcome import Outcome
 from configs.settings import settings
+from configs.world.outcome import Outcome
 from crawler.bounds import REFUSED, bound_reading
 from crawler.incidents import loop, outage_notices
 from crawler.incidents.loop import IncidentLoop

@@ -10,9 +10,9 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, OutageReason
 from api.models.discovery import Drift, DriftReason
 from api.models.user import Role
-from configs.desk import Grade, WatchLevel
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.desk import Grade, WatchLevel
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
 from crawler.items import FinishedCheck
 from crawler.recording.batch_writer import record

@@ -16,10 +16,10 @@ from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
 from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.plan import plans
-from configs.prefecture import desks
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from configs.world.plan import plans
+from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
 from tests.crawler.incidents.incidents_world import person, told, waits

@@ -12,8 +12,8 @@ import time_machine
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.discovery import DriftReason
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, person, told, waits
 

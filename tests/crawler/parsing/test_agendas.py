@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from pydantic import Field
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.json_calendar import WindowRequest
 from crawler.parsing.json_models import Entries, parse_json

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page, detect_block_page
 from crawler.parsing.error_pages import Notice, error_message, error_page, find_notice, read_error_status
 from crawler.platforms import platform, platforms

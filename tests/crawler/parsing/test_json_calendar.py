@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import (
     Listing,
     by_address,

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.websocket_frames import CUT_OFF, body_of, frames_of, read_unended
 from tests.crawler.pages import page
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.desk import Desk
-from configs.prefecture import load_prefectures
+from configs.world.desk import Desk
+from configs.world.prefecture import load_prefectures
 from crawler.catalogue import check_catalogue
 from deploy.sample_desk_files import prefecture_file
 from tests.crawler.commanded import Run, scrapy

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from deploy.sandbox.platforms import platforms as stand_in_platforms
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from crawler.platforms import platforms
 from deploy.sandbox.platforms import platforms as stand_in_platforms
 from tests.crawler.commanded import Run

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from configs.desk import Procedure
-from configs.prefecture import desks, load_prefectures
+from configs.world.desk import Procedure
+from configs.world.prefecture import desks, load_prefectures
 from crawler.catalogue import check_catalogue
 from crawler.platform_detection.draft import DeskDraft, procedures, slug, trim_label
 from crawler.platform_detection.identify import PlatformMatch

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.reading import Page, PageRequest, Reading, VisitContext

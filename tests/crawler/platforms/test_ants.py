@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from configs.clock import clock
-from configs.outcome import Outcome
-from configs.prefecture import prefectures
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
+from configs.world.prefecture import prefectures
 from crawler.block_pages import classify_page
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import platform

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler import platforms
 from crawler.platforms import UnknownPlatform, example, platform
 from tests.crawler.pages import TODAY

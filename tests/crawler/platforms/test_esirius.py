@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page
 from crawler.visit_state import VisitState

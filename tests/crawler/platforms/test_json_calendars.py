@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
 from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, VisitContext

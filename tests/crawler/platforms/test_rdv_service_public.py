@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from w3lib.url import url_query_parameter
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading

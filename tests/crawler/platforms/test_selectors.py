@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.catalogue import CatalogueError, check_catalogue
 from crawler.platforms import platform

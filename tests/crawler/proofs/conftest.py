@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import redis
 
-from configs.object_store import Blobs, StoreAway, proof_blobs
-from configs.proofs import Meta
+from configs.ground.object_store import Blobs, StoreAway, proof_blobs
+from configs.ground.proofs import Meta
 from crawler.proofs import job, screenshots
 
 

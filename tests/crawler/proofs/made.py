@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.proofs.page_capture import PageCapture
 from crawler.proofs.selection import Proof

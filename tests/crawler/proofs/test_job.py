@@ -10,10 +10,10 @@ import pytest
 import redis
 import time_machine
 
-from configs import proof_queue
-from configs.object_store import Blobs
-from configs.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
-from configs.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
+from configs.ground import proof_queue
+from configs.ground.object_store import Blobs
+from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
+from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
 from crawler.proofs.outbox import enqueue

@@ -20,11 +20,11 @@ import notifier
 from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
-from configs.clock import clock
-from configs.desk import Desk
-from configs.object_store import Blobs
-from configs.proof_queue import PAGES, list_waiting, read_status, report_worker
-from configs.proofs import META, Meta, pack
+from configs.ground.clock import clock
+from configs.ground.object_store import Blobs
+from configs.ground.proof_queue import PAGES, list_waiting, read_status, report_worker
+from configs.ground.proofs import META, Meta, pack
+from configs.world.desk import Desk
 from crawler.proofs import outbox
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import LARGEST, LARGEST_IN_ALL, MOST, ProofOutbox, enqueue, meta_of

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.fetching.request_budget import RequestBudget
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, showing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext

@@ -11,10 +11,10 @@ import pytest
 import redis
 from scrapy.exceptions import UsageError
 
-from configs.object_store import Blobs
-from configs.outcome import Outcome
-from configs.proof_queue import list_waiting
-from configs.proofs import PICTURE, body_of, meta_of
+from configs.ground.object_store import Blobs
+from configs.ground.proof_queue import list_waiting
+from configs.ground.proofs import PICTURE, body_of, meta_of
+from configs.world.outcome import Outcome
 from crawler.commands.proof import Command, _describe_proof
 from crawler.fetching.request_budget import RequestBudget
 from crawler.items import CheckItem

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from configs.object_store import Blobs
-from configs.proof_queue import list_waiting
-from configs.proofs import picture_of
+from configs.ground.object_store import Blobs
+from configs.ground.proof_queue import list_waiting
+from configs.ground.proofs import picture_of
 from crawler.browser import process_tree
 from crawler.proofs import screenshots
 from crawler.proofs.job import keep

@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
-from configs.desk import Desk
-from configs.outcome import Outcome
-from configs.proofs import is_key
+from configs.ground.proofs import is_key
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.selection import Proof
 from crawler.recording.batch_writer import record

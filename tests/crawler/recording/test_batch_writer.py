@@ -24,9 +24,9 @@ from api.models.database_clock import replace_database_clock
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from configs.clock import clock
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.items import CheckItem, FinishedCheck
 from crawler.parsing.websocket_frames import body_of

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.slot import GoneReason
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.slot_diff import OPEN, CheckResult, OpenSlot, SlotChanges, compare_slots
 

@@ -9,8 +9,8 @@ import time_machine
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.slot import GoneReason, SlotRow
-from configs.desk import Desk
-from configs.outcome import Outcome
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
 from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.batch_writer import record

@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import DetectionSlot, SlotRow
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.items import FinishedCheck
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.scheduling.desk_budgets import desks_on
 from tests.crawler.checks import HOST
 

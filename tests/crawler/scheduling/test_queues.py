@@ -8,9 +8,9 @@ import pytest
 import redis
 import time_machine
 
-from configs.clock import clock
-from configs.desk import Fetch
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.desk import Fetch
+from configs.world.prefecture import desks
 from crawler.cli.arguments import WrongArgument
 from crawler.commands.check import push
 from crawler.keeper import wanted_processes

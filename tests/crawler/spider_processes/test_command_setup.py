@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from crawler.spider_processes import command_setup
 from crawler.spider_processes.command_setup import prepare, until_stopped
 from tests.waiting import PATIENCE

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import redis
 
-from configs.clock import clock
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from deploy.local.processes import free_port
 from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, overlaps
 from tests.waiting import until

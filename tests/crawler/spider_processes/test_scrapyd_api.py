@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from configs.desk import Fetch
 from configs.settings import SettingMissing
+from configs.world.desk import Fetch
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, list_scrapyds
 

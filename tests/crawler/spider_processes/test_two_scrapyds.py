@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from configs.clock import clock
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from crawler.keeper import SEEN
 from deploy.local.processes import free_port
 from tests.crawler.house import SHORT, SYSTEM, House, checks, hasty_desks, overlaps

@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 
-from configs.object_store import Blobs, backup_blobs
+from configs.ground.object_store import Blobs, backup_blobs
 from deploy.backup.encryption import make_key
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.local.postgres import Postgres, start_postgres

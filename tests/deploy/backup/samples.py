@@ -11,7 +11,7 @@ import pyrage
 from fsspec.implementations.local import LocalFileSystem
 from pyrage.x25519 import Identity
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.database import format_lsn
 from deploy.backup.encryption import encrypt_stream
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.errors import BackupError
 from deploy.backup.restore_plan import Range, Wish, find_ranges, make_plan
 from deploy.backup.wal_archive import SEGMENT, history_key, read_archive, seal

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from configs.object_store import StoreAway, StoreTrouble
+from configs.ground.object_store import StoreAway, StoreTrouble
 from deploy.backup.database import ServerState
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import Kind, Manifest

@@ -26,7 +26,7 @@ FILL = "CREATE TABLE filler AS SELECT md5(g::text) || md5((g * 7)::text) AS text
 # Runs a command whose process dies at one step of storing an object: before it, half-way, behind it.
 _DYING = """
 import os, sys
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup import object_stream
 from deploy.backup.__main__ import main
 object_stream.PART_BYTES = 1 << 20

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.object_store import Blobs
+from configs.ground.object_store import Blobs
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, StoredPart
 from deploy.backup.store_check import Expected, find_troubles

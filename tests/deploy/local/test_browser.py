@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.browser_binary import look_again
+from configs.ground.browser_binary import look_again
 from deploy.local import browser
 from deploy.local.browser import main
 

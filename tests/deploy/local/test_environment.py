@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from configs.legal_names import LegalNames, is_sample
-from configs.program_settings import list_allowed, list_secrets
-from configs.redis_users import read_rules
+from configs.ground.redis_users import read_rules
 from configs.settings import Program, Settings, load
+from configs.settings.legal_names import LegalNames, is_sample
+from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import keep, read_kept

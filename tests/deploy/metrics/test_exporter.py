@@ -28,11 +28,11 @@ from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import Channel
 from api.operations.providers import list_providers
-from configs.circuit_breaker import CircuitBreaker
-from configs.clock import clock
-from configs.job_queues import push
-from configs.loop_report import LoopReport, write_report
-from configs.redis import open_redis
+from configs.ground.circuit_breaker import CircuitBreaker
+from configs.ground.clock import clock
+from configs.ground.job_queues import push
+from configs.ground.loop_report import LoopReport, write_report
+from configs.ground.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
 from tests.waiting import until, wait_for_port

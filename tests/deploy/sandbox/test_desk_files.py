@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import deploy.sandbox
-from configs.prefecture import Desk, Grade, Prefecture, WatchLevel, load_prefectures
+from configs.world.prefecture import Desk, Grade, Prefecture, WatchLevel, load_prefectures
 from deploy.local.environment import sandbox_variables
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import SITES_PORT, department_host, platform_host, url

@@ -7,7 +7,7 @@ at once, with the rest of the crowd still to be told.
 import time
 
 from api.models.encrypted_text import read_stored_address
-from configs.encryption import encrypt
+from configs.ground.encryption import encrypt
 from tests.lab.bench.figures import Effort, Figure, Say, at_most, below, percentile, percentiles_ms
 from tests.lab.bench.notifier_stack import CROWD_DESK, NotifierStack, run_notifier
 from tests.lab.bench.people import Crowd

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.local.ports import StackPorts
 from deploy.local.processes import free_port
 from deploy.local.seed import EMAIL, seed

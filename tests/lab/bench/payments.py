@@ -21,9 +21,9 @@ from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.payment import Payment, StripeId
 from api.models.user import User
-from configs.clock import clock
-from configs.plan import PlanName, plan
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plan
+from configs.world.sales_terms import find_newest_version
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import STRIPE, url

@@ -12,8 +12,8 @@ from api.models.base import new_id
 from api.models.desk import DeskState
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
-from configs.encryption import encrypt
+from configs.ground.clock import clock
+from configs.ground.encryption import encrypt
 
 # `:prefix` keeps several crowds apart; ids are made from it and a number, so that each table finds the others. They
 # grow with the number, as the product's do with time.

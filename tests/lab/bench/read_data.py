@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from configs.prefecture import Procedure, desks, prefectures
+from configs.world.prefecture import Procedure, desks, prefectures
 from tests.lab.bench.people import Crowd
 
 PREFIX = "reads"

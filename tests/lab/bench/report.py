@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.lab.bench.figures import Figure
 
 PAPER = Path(__file__).resolve().parents[3] / "docs" / "benchmarks.md"

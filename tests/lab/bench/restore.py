@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import psycopg2
 
-from configs.object_store import backup_blobs
+from configs.ground.object_store import backup_blobs
 from configs.settings import settings
 from deploy.backup.encryption import make_key, read_identities
 from deploy.backup.manifest import Kind, read_catalogue

@@ -22,8 +22,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from configs.clock import clock, override_clock
-from configs.prefecture import desks
+from configs.ground.clock import clock, override_clock
+from configs.world.prefecture import desks
 from deploy.local import signals
 from deploy.local.ports import usual
 from deploy.local.stack import Stack, running, wait_ready

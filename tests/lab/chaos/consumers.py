@@ -19,9 +19,9 @@ from http.client import HTTPException
 from typing import Any
 from uuid import UUID
 
-from configs.clock import clock
-from configs.signed_links import WithdrawOrder, write_token
-from configs.withdrawal_period import ZONE
+from configs.ground.clock import clock
+from configs.ground.signed_links import WithdrawOrder, write_token
+from configs.world.withdrawal_period import ZONE
 from tests.lab.chaos.subscribers import SHOPPERS
 
 _BY_LINK = 0.3  # of the withdrawals

@@ -13,7 +13,7 @@ import psutil
 import sqlalchemy as sa
 
 from api.models.user import Channel, Contact, ContactState
-from configs.proof_queue import read_status
+from configs.ground.proof_queue import read_status
 from tests.lab.chaos import stories
 from tests.lab.chaos.field import Act, Fault, Field
 from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell

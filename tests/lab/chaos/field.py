@@ -10,7 +10,7 @@ from typing import Any
 import redis
 import sqlalchemy as sa
 
-from configs.desk import Desk
+from configs.world.desk import Desk
 from deploy.local.stack import Stack
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.lab.chaos.periods import SMS_UNKNOWN, SMS_UNKNOWN_COPIES, UNKNOWN_COPIES
 
 _CLOCKS = timedelta(seconds=5)  # a program takes a while with what it began in another time

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from configs.plan import PlanName, plan
+from configs.world.plan import PlanName, plan
 from deploy.sandbox.control_client import StripeControl
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book

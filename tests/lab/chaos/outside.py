@@ -13,8 +13,8 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 
-from configs.clock import clock
-from configs.desk import Desk
+from configs.ground.clock import clock
+from configs.world.desk import Desk
 from deploy.local.ports import StackPorts
 from deploy.sandbox import control_client
 from deploy.sandbox.platforms import platforms

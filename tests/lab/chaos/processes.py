@@ -16,8 +16,8 @@ from pathlib import Path
 import psutil
 from fsspec.implementations.local import LocalFileSystem
 
-from configs.object_store import Blobs
-from configs.proofs import NoProof, body_of, meta_of
+from configs.ground.object_store import Blobs
+from configs.ground.proofs import NoProof, body_of, meta_of
 from deploy.local.restartable_server import RestartableServer
 from deploy.local.stack import Stack
 from tests.lab.chaos.journal import OpeningJournal

@@ -11,7 +11,7 @@ import psutil
 import redis
 import sqlalchemy as sa
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.sandbox.control_error import Refusal
 from tests.lab.chaos.accounting import DeliveryAccount, settle
 from tests.lab.chaos.books import Book, read_proofs

@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from api.accounts.passwords import hash_password
 from api.models.base import session
 from api.models.user import Channel, Contact, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from configs.world.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_client import StripeControl

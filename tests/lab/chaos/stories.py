@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from api.models.check import Check
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.lab.chaos.field import Fault, Field
 from tests.lab.chaos.journal import Spell
 from tests.lab.chaos.outside import code_of, plannings_of

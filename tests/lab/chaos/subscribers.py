@@ -8,9 +8,9 @@ from api.models.alert import Alert, AlertTarget
 from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.user import Channel, Contact, Grant, User
-from configs.desk import Desk
-from configs.plan import PlanName, plan
-from configs.push_subscriptions import PushSubscription
+from configs.ground.push_subscriptions import PushSubscription
+from configs.world.desk import Desk
+from configs.world.plan import PlanName, plan
 from deploy.sandbox.providers.push import make_subscription
 
 EVERYWHERE = frozenset[str]()

@@ -18,9 +18,9 @@ from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import DetectionSlot
 from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.prefecture import Procedure, desks, prefectures
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure, desks, prefectures
 from tests.lab.pictures.history import Opening, write_openings
 
 PASSWORD = "quatre paniers de poires"  # of accounts that live for minutes, on loopback

@@ -17,10 +17,10 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
-from configs.desk import Desk, WatchLevel
-from configs.outcome import Outcome
-from configs.prefecture import desks
+from configs.ground.clock import clock
+from configs.world.desk import Desk, WatchLevel
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 
 Row = dict[str, Any]
 _DAYS, _LEDGER_DAYS = 90, 31

@@ -16,10 +16,10 @@ from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.plan import PlanName
-from configs.prefecture import Procedure, desks
-from configs.proofs import new_key
+from configs.ground.clock import clock
+from configs.ground.proofs import new_key
+from configs.world.plan import PlanName
+from configs.world.prefecture import Procedure, desks
 from tests.lab.pictures.accounts import WATCHED, WATCHED_HOST
 
 # Addresses of pages carry these.

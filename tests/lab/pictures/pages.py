@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
-from configs.sales_terms import find_newest_version
+from configs.world.sales_terms import find_newest_version
 from tests.lab.pictures.accounts import PASSWORD, WATCHED, WATCHED_HOST, Who
 
 _WISH = "prefecture=bobigny_93&procedure=titre-sejour"

@@ -22,9 +22,9 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.payments.owners import link_id
 from api.payments.postings import post_ordered, post_paid, post_settled
-from configs.clock import clock
-from configs.plan import PlanName, plan
-from configs.sales_terms import find_newest_version
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plan
+from configs.world.sales_terms import find_newest_version
 
 _DAY = timedelta(days=1)
 _ISSUE_SECONDS = 60.0

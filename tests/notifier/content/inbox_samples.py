@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from uuid import uuid4
 
 from api.models.user import Channel
-from configs.languages import MESSAGE_LANGUAGES
 from configs.settings import settings
+from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
 from notifier.channels import providers_of

@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from api.models.user import Channel
-from configs.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from configs.world.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from notifier.content.messages import render, speaks
 from notifier.content.sms_text import fit_text, length, segments
 from notifier.content.text_files import languages_of

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, format_timedelta
 
-from configs.message_groups import STOPPABLE
-from configs.prefecture import prefectures
+from configs.ground.message_groups import STOPPABLE
+from configs.world.prefecture import prefectures
 from notifier.content.answer_choices import list_answer_choices
 from notifier.content.desk_location import DeskInfo, name_city
 from notifier.content.messages import choose_language

@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import pytest
 
-from configs.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
-from configs.languages import MESSAGE_LANGUAGES
+from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
+from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.answer_choices import ANSWERED, list_answer_choices, list_option_choices
 from notifier.provider_base import Choices
 

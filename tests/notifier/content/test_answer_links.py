@@ -13,7 +13,7 @@ from api.models.answer import AnswerValue
 from api.models.base import session
 from api.models.notification import Match, Notification
 from api.models.user import Channel
-from configs.signed_links import AnswerAlert, read_token
+from configs.ground.signed_links import AnswerAlert, read_token
 from notifier.content.answer_choices import ANSWER_TAGS
 from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from api.models.user import Channel
-from configs.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.messages import choose_notice_language, render, render_notice, speaks
 from notifier.content.sms_text import LONGEST, fit_text, segments

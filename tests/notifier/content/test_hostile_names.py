@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from api.models.slot import Detection
-from configs.languages import MESSAGE_LANGUAGES
+from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.messages import render, render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink

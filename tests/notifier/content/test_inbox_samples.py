@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from configs.languages import MESSAGE_LANGUAGES
+from configs.world.languages import MESSAGE_LANGUAGES
 from tests.notifier.content.inbox_samples import join_stack, list_texts, send_samples
 
 if TYPE_CHECKING:

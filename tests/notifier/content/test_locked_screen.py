@@ -5,7 +5,7 @@ from html import unescape
 from typing import Any
 
 from api.pages.procedure_names import PROCEDURE_NAMES
-from configs.prefecture import Procedure, desks
+from configs.world.prefecture import Procedure, desks
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.messages import render
 from notifier.message_kind_base import TemplateContext

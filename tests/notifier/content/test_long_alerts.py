@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from api.models.slot import Detection
-from configs.languages import MESSAGE_LANGUAGES
-from configs.prefecture import prefectures
+from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.messages import render
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge

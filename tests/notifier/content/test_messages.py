@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from api.models.alert import Moment
 from api.models.user import Channel
-from configs.brand import BRAND
+from configs.ground.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_links import sms_stop_page

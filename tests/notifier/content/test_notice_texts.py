@@ -7,7 +7,7 @@ from werkzeug.routing import RequestRedirect
 
 from api.app import create_app
 from api.pages.procedure_names import PROCEDURE_NAMES
-from configs.prefecture import Procedure
+from configs.world.prefecture import Procedure
 from notifier.content.messages import choose_notice_language, render_notice
 from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds

@@ -10,9 +10,9 @@ import notifier
 from api.models.alert import Alert
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact
-from configs.contact_addresses import digest
-from configs.message_groups import STOPPABLE, MessageGroup
-from configs.signed_links import StopAlerts, StopGroup, read_unsubscription
+from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import STOPPABLE, MessageGroup
+from configs.ground.signed_links import StopAlerts, StopGroup, read_unsubscription
 from notifier.content.message_links import add_stop_link, write_stop_headers
 from notifier.content.messages import render
 from notifier.content.text_files import languages_of

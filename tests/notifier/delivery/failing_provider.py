@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import time_machine
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import providers
 from notifier.delivery import batch_sender
 from notifier.provider_base import (

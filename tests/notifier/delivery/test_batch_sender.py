@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import providers
 from notifier.delivery.batch_sender import BatchSender, batches
 from notifier.provider_base import (

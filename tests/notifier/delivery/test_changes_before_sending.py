@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Contact, ContactState, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
 from tests.notifier.world import change, confirm, get, gone, slots

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from api.models.database_clock import replace_database_clock
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier import jobs
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS

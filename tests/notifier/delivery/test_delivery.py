@@ -12,8 +12,8 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
-from configs.contact_addresses import digest
-from configs.signed_links import StopAlerts, VerifyAddress, read_token
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import StopAlerts, VerifyAddress, read_token
 from notifier.jobs import deliver
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
 from tests.notifier.world import ACCEPTED, ADDRESSES, MORNING, change, get, gone, slots

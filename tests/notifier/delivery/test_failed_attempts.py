@@ -9,7 +9,7 @@ import time_machine
 
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.notifier.delivery.slot_alerts import after, verification, waiting

@@ -12,7 +12,7 @@ import time_machine
 import notifier
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import (
     ADDRESSES,

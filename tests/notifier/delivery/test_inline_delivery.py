@@ -12,8 +12,8 @@ import time_machine
 import notifier
 from api.models.notification import HeldFor, State
 from api.models.user import Channel
-from configs.clock import clock
-from configs.job_queues import queue
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
 from notifier import match_service, notification_writer, nudges
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, inline_delivery

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from api.models.notification import Notification, State
 from api.models.user import Channel
-from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
-from configs.clock import clock
-from configs.job_queues import redis as shared_redis
+from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
+from configs.ground.clock import clock
+from configs.ground.job_queues import redis as shared_redis
 from notifier.delivery.batch_sender import ProviderChoice, _join
 from notifier.jobs import deliver
 from notifier.provider_base import (

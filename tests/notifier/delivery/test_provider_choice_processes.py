@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.circuit_breaker import FAILURES
+from configs.ground.circuit_breaker import FAILURES
 
 if TYPE_CHECKING:
     import redis

@@ -18,9 +18,9 @@ from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Gr
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import wake_held
 from api.users.service import change_notifications
-from configs.clock import clock
-from configs.message_groups import MessageGroup
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.ground.message_groups import MessageGroup
+from configs.world.plan import PlanName
 from notifier import message_times, notification_writer, nudges, sms_budget
 from notifier.delivery import reader_wishes
 from notifier.jobs import deliver

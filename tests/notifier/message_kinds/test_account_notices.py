@@ -11,8 +11,8 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
+from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.settings import settings
-from configs.signed_links import StopAlerts, read_unsubscription
 from notifier.content.messages import render
 from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of

@@ -11,10 +11,10 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import State
 from api.models.user import Channel, Contact
-from configs.bot_buttons import ALL, AlertButton, LanguageButton, read_button
-from configs.clock import clock
-from configs.languages import MESSAGE_LANGUAGES
-from configs.prefecture import Procedure
+from configs.ground.bot_buttons import ALL, AlertButton, LanguageButton, read_button
+from configs.ground.clock import clock
+from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.jobs import deliver
 from notifier.message_kinds.bot import COMMANDS

@@ -8,7 +8,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import Person, alert, get, in_one_transaction, person
 

@@ -14,9 +14,9 @@ from api.models.contact_linking import PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.encryption import encrypt
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.encryption import encrypt
 from notifier import create_notifications
 from notifier.content.sms_text import segments
 from notifier.delivery.delivery import deliver

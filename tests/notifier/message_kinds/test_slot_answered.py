@@ -15,8 +15,8 @@ from api.models.base import session
 from api.models.desk import DeskState
 from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.bot_buttons import AnswerButton, read_button
-from configs.clock import clock
+from configs.ground.bot_buttons import AnswerButton, read_button
+from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import (
     DESK,

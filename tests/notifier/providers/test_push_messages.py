@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from configs.clock import clock
-from configs.languages import MESSAGE_LANGUAGES
-from configs.plan import PlanName
+from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.plan import PlanName
 from notifier import create_notifications
 from notifier.jobs import deliver
 from notifier.providers.web_push import PUSH_KEPT_SECONDS

@@ -13,10 +13,10 @@ import pytest
 
 from api.models.base import new_id
 from api.models.user import Channel, ContactState
-from configs.circuit_breaker import FAILURES
-from configs.clock import clock
-from configs.push_keys import draw_keys
-from configs.push_subscriptions import PushSubscription, read_subscription
+from configs.ground.circuit_breaker import FAILURES
+from configs.ground.clock import clock
+from configs.ground.push_subscriptions import PushSubscription, read_subscription
+from configs.settings.push_keys import draw_keys
 from notifier.delivery.batch_sender import BatchSender, ProviderChoice
 from notifier.provider_base import (
     Acceptance,

@@ -3,7 +3,7 @@
 from flask import url_for
 
 from api.admin.watch.queries import count_watched_desks
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 
 
 def build_desk_url(desk_id: str) -> str:

@@ -19,7 +19,7 @@ from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.admin.words import DESK_STATUSES
 from api.pages.area import Access, Area
 from api.pages.forms import Form
-from configs.desk import Desk
+from configs.world.desk import Desk
 
 area = Area("admin_desks", __name__)
 _ONE = "/admin/guichets/<prefecture>/<slug>"

@@ -10,8 +10,8 @@ from api.admin.watch.schemas import CheckEntry, CheckQuery, DeskEntry
 from api.pages.admin.confirmation import Confirmation
 from api.pages.admin.desks.links import build_desk_url
 from api.pages.admin.words import REASON_TEXTS, count
-from configs.desk import Desk
-from configs.prefecture import prefectures
+from configs.world.desk import Desk
+from configs.world.prefecture import prefectures
 
 _LATEST = 20  # checks
 _LATEST_INCIDENTS = 5

@@ -11,7 +11,7 @@ from api.admin.watch import queries
 from api.admin.watch.schemas import DeskEntry, HostEntry
 from api.pages.admin.confirmation import Confirmation
 from api.pages.admin.words import REASON_TEXTS, count
-from configs.prefecture import desks
+from configs.world.prefecture import desks
 
 _LATEST = 10  # incidents
 

@@ -13,9 +13,9 @@ from api.pages.admin.payments.words import name_payment, write_refundable
 from api.pages.context import write_money
 from api.pages.error_texts import Texts
 from api.schemas import Body
-from configs.desk import Text
-from configs.plan import name_plan
-from configs.typed_text import clean_typed
+from configs.ground.typed_text import clean_typed
+from configs.world.desk import Text
+from configs.world.plan import name_plan
 
 _EUROS = re.compile(r"(\d{1,5})(?:[.,](\d{1,2}))?€?")
 _MOST = 10_000_000  # cents, as api.admin.payments.schemas.NewRefund

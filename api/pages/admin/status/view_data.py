@@ -12,7 +12,7 @@ from api.admin.health.status_report import Parts, find_trouble
 from api.models.desk import DeskStatus
 from api.pages.admin.desks.links import build_desk_url
 from api.pages.admin.status.words import TITLES, build_words
-from configs.clock import clock
+from configs.ground.clock import clock
 from configs.settings import settings
 
 _SHOWN = 6  # lines of a list that may be long

@@ -6,7 +6,7 @@ from api.admin.health.lines import Words
 from api.models.notification import State
 from api.pages.admin.words import DESK_STATUSES, INCIDENT_REASONS
 from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS
-from configs.formatting import format_duration
+from configs.ground.formatting import format_duration
 
 TITLES = {
     "health": "Santé",

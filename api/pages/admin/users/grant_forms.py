@@ -14,8 +14,8 @@ from api.pages.admin.confirmation import Confirmation
 from api.pages.context import write_moment
 from api.pages.error_texts import Texts
 from api.schemas import Body
-from configs.clock import clock
-from configs.plan import PlanName, name_plan
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, name_plan
 
 _GIFT_TEXTS: Texts = {
     ("plan", "missing"): "Choisissez une formule.",

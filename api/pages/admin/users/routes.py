@@ -27,8 +27,8 @@ from api.pages.context import write_moment
 from api.pages.forms import Form
 from api.pages.notices import add_notice
 from api.paging import PageQuery
-from configs.clock import clock
-from configs.plan import name_plan
+from configs.ground.clock import clock
+from configs.world.plan import name_plan
 
 area = Area("admin_users", __name__)
 _INVALID = 422

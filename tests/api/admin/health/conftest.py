@@ -12,8 +12,8 @@ import time_machine
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import PartFinding
 from api.models.desk import DeskState, DeskStatus
-from configs.clock import clock
-from configs.redis import open_redis
+from configs.ground.clock import clock
+from configs.ground.redis import open_redis
 from tests.factories import save
 
 SANDBOX = Path(__file__).resolve().parents[4] / "deploy" / "sandbox" / "prefectures"

@@ -10,8 +10,8 @@ from api.admin.health.status_report import HealthFinding
 from api.models.desk import DeskStatus
 from api.models.job_run import JobResult
 from api.models.user import Channel
-from configs.clock import clock
-from configs.proof_queue import ProofStatus
+from configs.ground.clock import clock
+from configs.ground.proof_queue import ProofStatus
 from tests.factories import BOBIGNY
 
 HOST = "127.77.0.93:8800"

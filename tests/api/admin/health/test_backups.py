@@ -12,7 +12,7 @@ from api.admin.health.backups import SLOT
 from api.admin.health.findings import PartState
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from deploy.backup import database
 from tests.api.admin.health.conftest import ask
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from api.admin.health.findings import PartState
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.admin.health.conftest import ask
 
 DAY = timedelta(days=1)

@@ -29,10 +29,10 @@ from api.models.incident import IncidentReason
 from api.models.notification import Priority
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
-from configs.clock import clock
-from configs.job_queues import queue
-from configs.prefecture import desks
-from configs.proof_queue import report_worker
+from configs.ground.clock import clock
+from configs.ground.job_queues import queue
+from configs.ground.proof_queue import report_worker
+from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from notifier import match_nudge, nudges

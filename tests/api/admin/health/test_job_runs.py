@@ -17,8 +17,8 @@ from api.admin.health.lines import Words, list_lines
 from api.models.base import new_id
 from api.models.job_run import JOB_QUEUES, JobResult, JobRun
 from api.paging import first_id_at
-from configs.clock import clock
-from configs.loop_report import BACKGROUND, LoopReport, write_report
+from configs.ground.clock import clock
+from configs.ground.loop_report import BACKGROUND, LoopReport, write_report
 from tests.api.admin.health.conftest import ask
 from tests.factories import save
 

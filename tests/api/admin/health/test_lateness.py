@@ -9,8 +9,8 @@ import pytest
 from api.admin.health import lateness
 from api.admin.health.lateness import read_lateness
 from api.models.check import Check
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.api.admin.health.conftest import FIRST, SECOND
 from tests.factories import save_all
 

@@ -14,8 +14,8 @@ from api.models.notification import State
 from api.models.user import Channel
 from api.operations.providers import list_providers
 from api.paging import first_id_at
-from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
-from configs.clock import clock
+from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.clock import clock
 from notifier.channels import provider_names
 from tests.api.admin.health.conftest import FIRST, ask
 from tests.factories import add_message, add_user, see

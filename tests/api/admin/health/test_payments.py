@@ -20,8 +20,8 @@ from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
 from api.payments.client import STRIPE_REST_SECONDS
 from api.payments.event_store import STRIPE_RETRY_FOR
-from configs.circuit_breaker import CircuitBreaker
-from configs.clock import clock
+from configs.ground.circuit_breaker import CircuitBreaker
+from configs.ground.clock import clock
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_payment, add_stripe_event, add_user, save, save_all
 

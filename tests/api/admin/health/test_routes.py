@@ -19,12 +19,12 @@ from api.models.desk import DeskStatus, HostState
 from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.models.user import Channel, Contact
-from configs.clock import clock
-from configs.job_queues import count_refused
-from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.outcome import Outcome
-from configs.prefecture import desks
-from configs.proof_queue import PAGES, PageName, report_worker, store_is_away
+from configs.ground.clock import clock
+from configs.ground.job_queues import count_refused
+from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.ground.proof_queue import PAGES, PageName, report_worker, store_is_away
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
 from tests.clients import People
 from tests.factories import BOBIGNY, add_check, add_desk, save
 from tests.refused_writes import disk_full, read_only

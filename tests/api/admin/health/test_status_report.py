@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from api.admin.health.findings import PartState
 from api.admin.health.status_report import HealthFinding, to_plain
-from configs.proof_queue import ProofStatus
+from configs.ground.proof_queue import ProofStatus
 
 
 def test_the_status_of_the_proofs_is_json() -> None:

@@ -31,12 +31,12 @@ from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
 from api.operations.alarms import acknowledge
 from api.operations.providers import read_left_alone
-from configs.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
-from configs.clock import clock
-from configs.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.outcome import Outcome
-from configs.proof_queue import report_worker, store_is_away
-from configs.redis import open_redis
+from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
+from configs.ground.clock import clock
+from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.ground.proof_queue import report_worker, store_is_away
+from configs.ground.redis import open_redis
+from configs.world.outcome import Outcome
 from tests.api.admin.health.test_certificate import site, write_certificate
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written

@@ -9,7 +9,7 @@ from api.answer_figures.queries import find_first_month
 from api.models.answer import AnswerValue
 from api.models.answer_figure import AnswerFigure
 from api.models.base import session
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import statements
 from tests.clients import Browser
 from tests.factories import EMAIL, add_account, add_alert, add_answer, add_match, save, see

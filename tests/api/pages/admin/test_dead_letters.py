@@ -10,7 +10,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import Door, statements
 from tests.clients import Browser
 from tests.factories import add_account, one, rows, save_all

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from api.models.audit import AuditEntry
 from api.models.desk import DeskState, DeskStatus
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows
 

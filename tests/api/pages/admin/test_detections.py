@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.slot import Detection
-from configs.clock import clock
-from configs.proofs import new_key
+from configs.ground.clock import clock
+from configs.ground.proofs import new_key
 from tests.api.world import statements
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_account, add_alert, add_match, change, rows, see

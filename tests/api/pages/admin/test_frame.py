@@ -10,7 +10,7 @@ from api.models.audit import AuditEntry
 from api.models.desk import HostState
 from api.models.login import Login
 from api.models.user import Role
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser, seat_operator
 from tests.factories import add_account, change, give_role, rows
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from api.models.incident import Incident, IncidentReason
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import BOBIGNY, rows, save
 

@@ -10,7 +10,7 @@ from flask import Flask
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job_run import JobResult
 from api.models.user import Role
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser, seat_operator
 from tests.factories import add_job_run, save
 

@@ -13,7 +13,7 @@ from api.models.base import session
 from api.models.login import Login
 from api.models.payment import Payment, Refund, StripeId
 from api.models.user import Role
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_refunds
 from tests.api.world import statements
 from tests.clients import Browser, seat_operator

@@ -10,8 +10,8 @@ from flask import Flask
 from api.models.audit import AuditEntry
 from api.models.desk import DeskState, HostState
 from api.models.user import Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import Browser, seat_operator
 from tests.factories import BOBIGNY, add_account, add_grant, change, rows
 

@@ -13,8 +13,8 @@ from api.models.base import session
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Contact, Grant, Role, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.world import Door, statements
 from tests.clients import Browser
 from tests.factories import EMAIL, add_account, add_alert, add_grant, change, rows

@@ -5,8 +5,8 @@ import pytest
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.pages.admin import words
-from configs.desk import Grade, WatchLevel
-from configs.outcome import Outcome
+from configs.world.desk import Grade, WatchLevel
+from configs.world.outcome import Outcome
 
 
 def test_everything_that_is_shown_has_a_word() -> None:

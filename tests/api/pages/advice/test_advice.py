@@ -14,8 +14,8 @@ from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.schemas import HeatCell
 from api.pages.advice.heat_map import build_heat_map
-from configs.clock import clock
-from configs.outcome import Outcome
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from tests.clients import Browser, Page
 from tests.factories import BOBIGNY, add_desk, change, save, see
 

@@ -6,7 +6,7 @@ import time_machine
 
 from api import cache
 from api.pages.advice.place_search import search_places
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser, Page
 from tests.factories import see
 

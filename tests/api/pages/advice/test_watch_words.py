@@ -18,8 +18,8 @@ from api.pages.watch_words import (
     explain_desk,
     name_website,
 )
-from configs.desk import Grade, WatchLevel
-from configs.prefecture import desks
+from configs.world.desk import Grade, WatchLevel
+from configs.world.prefecture import desks
 from tests.factories import BOBIGNY
 
 

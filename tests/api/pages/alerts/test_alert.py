@@ -7,8 +7,8 @@ from api.models.alert import Alert
 from api.models.notification import Notification
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
-from configs.clock import clock
-from configs.proofs import new_key
+from configs.ground.clock import clock
+from configs.ground.proofs import new_key
 from tests.api.pages.alerts.test_new_alert import MARKUP, WISH, hold
 from tests.api.world import Door, statements
 from tests.clients import Browser

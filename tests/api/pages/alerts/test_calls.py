@@ -6,8 +6,8 @@ import pytest
 
 from api.models.alert import Alert
 from api.models.user import Channel, Contact, Grant, User
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.pages.alerts.test_new_alert import NEW, WISH, hold
 from tests.api.world import Door
 from tests.clients import Browser

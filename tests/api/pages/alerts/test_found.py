@@ -7,7 +7,7 @@ from icalendar import Calendar
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.user import User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.pages.alerts.test_new_alert import MARKUP
 from tests.clients import Browser
 from tests.factories import add_alert, rows

@@ -7,7 +7,7 @@ import pytest
 
 from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.alerts.test_new_alert import NEW, hold
 from tests.api.world import reveal_health
 from tests.clients import Browser

@@ -8,9 +8,9 @@ import pytest
 from api.alerts.schemas import NewAlert
 from api.models.alert import Alert, AlertTarget
 from api.models.user import User
-from configs.clock import clock
-from configs.languages import MESSAGE_LANGUAGES
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_account, add_grant, one, rows

@@ -10,8 +10,8 @@ from icalendar import Calendar
 
 from api.pages.calendar.view_data import CalendarView
 from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
-from configs.clock import clock
-from configs.prefecture import Procedure, WatchLevel
+from configs.ground.clock import clock
+from configs.world.prefecture import Procedure, WatchLevel
 from tests.clients import Browser
 from tests.factories import add_desk
 

@@ -3,8 +3,8 @@ import pytest
 from api.models.contact_linking import PhoneCode
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, User
-from configs.encryption import decrypt
-from configs.plan import PlanName
+from configs.ground.encryption import decrypt
+from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import add_grant, change, one, rows

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 
 from api.models.user import Channel, Contact, User
 from api.pages.asset_files import compute_version
-from configs.brand import BRAND
-from configs.contact_addresses import digest
+from configs.ground.brand import BRAND
+from configs.ground.contact_addresses import digest
 from tests.api.world import Door
 from tests.browser_keys import subscribe
 from tests.clients import Browser

@@ -6,8 +6,8 @@ from api.alerts.stopping import stop_alerts
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.user import Grant, User
-from configs.clock import clock
-from configs.plan import PlanName, plans
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, plans
 from tests.api.world import statements
 from tests.clients import Browser
 from tests.factories import add_account, add_alert, add_grant, rows, save

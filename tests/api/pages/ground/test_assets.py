@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.pages.asset_files import build_asset_url, list_assets, read_asset
-from configs.brand import BRAND
+from configs.ground.brand import BRAND
 
 _SIDES = re.compile(
     r"(?<![\w-])(?:(?:margin|padding|border|inset|scroll-(?:margin|padding))-(?:left|right)|left|right|float|text-align)\s*:\s*([^;}]*)"

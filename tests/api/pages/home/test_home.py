@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import add_desk
 

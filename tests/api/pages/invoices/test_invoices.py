@@ -8,7 +8,7 @@ import pytest
 from api.background import jobs
 from api.models.invoice import Invoice
 from api.models.user import User
-from configs.object_store import Blobs, StoreAway
+from configs.ground.object_store import Blobs, StoreAway
 from tests.api.invoices.documents import issue, pay, refund
 from tests.clients import Browser
 from tests.factories import add_account, rows

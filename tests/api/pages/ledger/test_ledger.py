@@ -16,7 +16,7 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_desk, save_all
 

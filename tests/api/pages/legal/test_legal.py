@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from api.pages.legal.documents import list_versions, read_document, render_markdown
-from configs import retention
-from configs.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
+from configs.world import retention
+from configs.world.sales_terms import CANCEL_PATH, WITHDRAW_PATH, find_newest_version
 from tests.clients import Browser
 
 PAGES = {

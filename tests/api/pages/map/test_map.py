@@ -6,7 +6,7 @@ import time_machine
 
 from api import cache
 from api.models.desk import DeskStatus
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser, Page
 from tests.factories import add_desk
 

@@ -6,7 +6,7 @@ import pytest
 
 from api.models.notice import Notice
 from api.models.user import User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.notices.test_routes import write_notice
 from tests.clients import Browser
 from tests.factories import EMAIL, add_account, one, rows

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from api.pages.area import Access
 from api.pages.open_web.site_pages import PAGES
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 
 FRONT = "https://front.example"

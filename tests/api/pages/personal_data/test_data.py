@@ -15,8 +15,8 @@ from api.models.user import Role, User
 from api.pages.personal_data import routes
 from api.pages.personal_data.view_data import KNOWN
 from api.schemas import LostPlan
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import Browser
 from tests.factories import PASSWORD, add_grant, change, one, rows
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.models.user import User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop
 from tests.clients import Browser, Page
 

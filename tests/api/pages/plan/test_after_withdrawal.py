@@ -4,7 +4,7 @@ import pytest
 
 from api.models.alert import Alert
 from api.models.payment import Payment
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.api.pages.plan.test_withdrawal import buy
 from tests.factories import add_desk, rows

@@ -10,7 +10,7 @@ from flask import Flask
 
 from api.background import jobs
 from api.models.payment import Payment, StripeId
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser, Page, seat_operator
 from tests.factories import add_account, rows

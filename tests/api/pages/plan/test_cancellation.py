@@ -1,7 +1,7 @@
 from api.models.declaration import Declaration
 from api.models.payment import Refund, Subscription
 from api.models.user import User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser, Page
 from tests.factories import PASSWORD, rows

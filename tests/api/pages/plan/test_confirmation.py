@@ -1,4 +1,4 @@
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser
 from tests.factories import add_account, add_payment

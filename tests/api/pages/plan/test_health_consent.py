@@ -11,7 +11,7 @@ import pytest
 from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
 from api.models.payment import Payment
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.pages.plan.buyer import Buyer
 from tests.api.world import reveal_health
 from tests.factories import BOBIGNY, rows

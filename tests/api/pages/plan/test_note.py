@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from api.models.payment import Payment
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.invoices.documents import issue
 from tests.api.pages.plan.buyer import Buyer
 from tests.factories import rows

@@ -8,7 +8,7 @@ import time_machine
 from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser
 from tests.factories import PASSWORD, add_account, add_alert, change, rows

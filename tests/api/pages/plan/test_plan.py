@@ -1,5 +1,5 @@
 from api.models.user import User
-from configs.plan import PlanName
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser
 from tests.factories import PASSWORD

@@ -5,8 +5,8 @@ from datetime import timedelta
 from api.models.declaration import Declaration
 from api.models.notification import Notification
 from api.models.payment import Payment, Refund
-from configs.clock import clock
-from configs.plan import PlanName
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser, Page
 from tests.factories import add_account, change, rows

@@ -3,7 +3,7 @@ from datetime import time
 import pytest
 
 from api.models.user import Channel, Contact, SlotRhythm, User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import add_alert, add_contact, change, one, rows, save

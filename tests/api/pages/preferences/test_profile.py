@@ -6,9 +6,9 @@ from flask import Flask
 
 from api.middleware.languages import LANGUAGES
 from api.models.user import Contact, OutageCredit, User
-from configs.contact_addresses import digest
-from configs.languages import MESSAGE_LANGUAGES
-from configs.signed_links import VerifyAddress, write_token
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
+from configs.world.languages import MESSAGE_LANGUAGES
 from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, one, rows

@@ -6,7 +6,7 @@ import time_machine
 
 from api.models.login import RecoveryCode
 from api.models.user import User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser, Page
 from tests.factories import one, rows
 

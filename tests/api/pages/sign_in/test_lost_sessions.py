@@ -8,7 +8,7 @@ import time_machine
 from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Contact
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 

@@ -5,8 +5,8 @@ from flask import Flask
 from api.models.base import session
 from api.models.login import PendingRegistration
 from api.models.user import Contact, User
-from configs.contact_addresses import digest
-from configs.signed_links import VerifyAddress, write_token
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import VerifyAddress, write_token
 from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, add_account, rows

@@ -5,7 +5,7 @@ import pytest
 
 from api.models.login import Login
 from api.models.user import User
-from configs.clock import clock
+from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, add_account, change, rows
 

@@ -10,7 +10,7 @@ from redis import Redis
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
 from api.pages.status.view_data import SERVICES
-from configs.redis import open_redis
+from configs.ground.redis import open_redis
 from tests.clients import Browser
 
 Find = Callable[..., None]

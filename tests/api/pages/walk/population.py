@@ -18,10 +18,10 @@ from api.models.notification import State
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
-from configs.clock import clock
-from configs.contact_addresses import digest
-from configs.proofs import new_key
-from configs.signed_links import (
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.proofs import new_key
+from configs.ground.signed_links import (
     AcknowledgeIncident,
     AnswerAlert,
     CancelOrder,

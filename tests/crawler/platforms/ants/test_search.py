@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.parsing.json_models import JsonModel, OrNone
 from crawler.platforms.ants.search import combine_places, entries, failures, read_search
 from crawler.reading import CoveredWindow, Page, Place, Reading, Slot, VisitContext

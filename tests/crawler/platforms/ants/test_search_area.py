@@ -3,7 +3,7 @@ from typing import Annotated
 import pytest
 from pydantic import ValidationError
 
-from configs.strict_model import Strict
+from configs.ground.strict_model import Strict
 from crawler.platforms.ants.search_area import Point, one_of
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.platforms.ezbooking.plannings import choose
 from crawler.reading import PageRequest, Place, Reading
 from tests.crawler.pages import page, visit

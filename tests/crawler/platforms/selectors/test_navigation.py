@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from configs.outcome import Outcome
+from configs.world.outcome import Outcome
 from crawler.platforms.selectors.navigation import (
     NavigationPath,
     NavigationProgress,

@@ -1,0 +1,98 @@
+"""Circuit breaker that all processes share, in Redis: a provider that failed three times in a row is left alone.
+
+So is one whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries again; there
+are never two. Without Redis each process decides alone.
+https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
+"""
+
+from functools import lru_cache
+from importlib.resources import files
+from uuid import uuid4
+
+import structlog
+from redis.commands.core import Script
+from redis.exceptions import RedisError
+
+from configs.ground.clock import clock
+from configs.ground.job_queues import redis
+from configs.ground.local_breaker import local_breaker
+from configs.settings import SettingMissing
+from configs.settings.constants import Constant
+
+# A provider whose last twenty answers took longer in the median counts as failing
+PROVIDER_SLOW_SECONDS = 3
+# How long a provider that failed three times in a row is left alone; longer than a call may take
+PROVIDER_REST_SECONDS = Constant("PROVIDER_REST_SECONDS", 15.0)
+
+FAILURES = 3  # in a row that open it
+
+log = structlog.get_logger(__name__)
+
+
+class CircuitOpen(Exception):
+    """The provider is left alone; `retry_after` seconds are left of its rest."""
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"{name} failed {FAILURES} times in a row and is left alone for {retry_after:.0f} s")
+        self.retry_after = retry_after
+
+
+class CircuitBreaker:
+    """The breaker of one provider. A rest must be longer than a call can take.
+
+    Answers that take longer than `slow_seconds` in the median open it; 0: however slow they are.
+    """
+
+    def __init__(self, name: str, rest_seconds: float, slow_seconds: float = 0.0) -> None:
+        self._name = name
+        self._rest = rest_seconds
+        self._slow = slow_seconds
+
+    def begin_call(self) -> str:
+        """Return the token of a call that may be made.
+
+        Raises:
+            CircuitOpen: it may not.
+        """
+        token = uuid4().hex
+        wait = self._run("ask", token)
+        if wait > 0:
+            raise CircuitOpen(self._name, wait)
+        return token
+
+    def record_success(self, token: str, seconds: float = 0.0) -> None:
+        """Close the breaker: the provider answered, after so long. A slow answer of many opens it."""
+        self._run("success", token, seconds)
+
+    def record_failure(self, token: str) -> None:
+        """Count a call without an answer; the third in a row opens the breaker."""
+        self._run("failure", token)
+
+    def read_wait(self) -> float:
+        """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""
+        return self._run("look", "")
+
+    def is_open(self) -> bool:
+        """Return whether no call has succeeded since it opened: during its rests, and between them."""
+        try:
+            failures = int(redis().hget(f"breaker:{self._name}", "failures") or 0)
+        except (RedisError, SettingMissing):
+            failures = local_breaker(self._name).failures
+        return failures >= FAILURES
+
+    def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
+        now = clock().timestamp()
+        given: list[str | float] = [happened, f"{now:.6f}", self._rest, FAILURES, token, seconds, self._slow]
+        keys = [f"breaker:{self._name}", f"breaker:{self._name}:seconds"]
+        try:
+            return float(_script()(keys=keys, args=given, client=redis()))
+        except RedisError as error:
+            log.warning("own circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+        except SettingMissing:
+            pass  # a program that has no REDIS_URL shares no breaker with others
+        return local_breaker(self._name).run(happened, now, self._rest, FAILURES)
+
+
+@lru_cache(maxsize=1)
+def _script() -> Script:
+    return redis().register_script((files("configs.ground") / "circuit_breaker.lua").read_text("utf-8"))

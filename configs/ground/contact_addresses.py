@@ -1,0 +1,243 @@
+"""Addresses of people: one spelling each, so that the table finds them again."""
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Collection, Iterator
+from email.headerregistry import Address
+from email.utils import parseaddr
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from configs.ground.typed_text import clean_typed
+
+REGION = "FR"
+# France with its overseas regions and territories: a phone number tells which of them it belongs to.
+FRENCH_REGIONS = frozenset("FR GP MQ GF RE YT PM BL MF NC PF WF TF".split())  # noqa: SIM905 -- a list of names
+_LONGEST_TEXT = 320  # characters that are worth reading as an address
+_FRENCH_CODES = frozenset(
+    {33, 262, 590, 594, 596}
+)  # of the numbering plan in which mobile numbers are 06 and 07
+# https://www.twilio.com/docs/messaging/services and https://www.twilio.com/docs/glossary/what-alphanumeric-sender-id
+_SMS_SERVICE = re.compile(r"MG[0-9a-f]{32}")
+_SHORT_CODE = re.compile(r"[0-9]{3,8}")
+_SENDER_NAME = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9 ]{1,11}")
+# Atoms and dots around an @ (RFC 5322, 3.4.1). To parse it takes forty times as long, for each mail of a crowd.
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_PLAIN = re.compile(rf"{_ATOM}(\.{_ATOM})*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
+# Between words and quotes that stand around it. Other letters would be read as their keys.
+_PHONE = re.compile(
+    r"""(?:(?:t[ée]l|t[ée]l[ée]phone|mobile|portable)\b[ .:]*)?["'\[ ]*"""
+    r"""([(+ ]*[0-9][0-9 ().+/,_'-]{2,38}[0-9])["'\] ]*""",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(r"\s*([^<>]*?)\s*<([^<>]*)>\s*")  # an operator need not quote a comma
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+class LetterNotSent(ValueError):
+    """The part before the @ of an address holds a `letter` that no provider of ours sends to."""
+
+    def __init__(self, letter: str) -> None:
+        super().__init__(
+            f"not an e-mail address that mail can be sent to: no {letter!r} may stand before the @"
+        )
+        self.letter = letter
+
+
+def email_address(text: str) -> str:
+    """Return the address in plain signs, its domain in lower case, at most 254 characters. DNS is not asked.
+
+    Raises:
+        LetterNotSent: SendGrid and most servers take only ASCII before the @.
+        ValueError: it is no address; the text says why.
+    """
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("not an e-mail address: it is too long")
+    typed = clean_typed(text)
+    for each in typed.rpartition("@")[0]:
+        if not each.isascii() and each.isprintable():
+            raise LetterNotSent(each)
+    try:
+        found = validate_email(typed, check_deliverability=False, strict=True, allow_smtputf8=False)
+    except EmailNotValidError as error:
+        raise ValueError(f"not an e-mail address: {error}") from None
+    return found.normalized
+
+
+def ascii_address(text: str) -> str:
+    """Return the address as every mail server takes it: its domain as DNS has it.
+
+    Python's own codec `idna` knows the rules of 2003 only, by which `straße.de` is `strasse.de`: another's domain.
+    https://www.unicode.org/reports/tr46/#Deviations
+
+    Raises:
+        ValueError: its local part has letters that are not ASCII, or it is none.
+    """
+    if text.isascii():
+        text.rpartition("@")[2].encode("idna")  # its lengths; checking all of it takes 0.2 ms
+        # smtplib parses it again, and sends to what it finds; of a plain one that is itself
+        is_whole = _PLAIN.fullmatch(text) or (text.isprintable() and parseaddr(text)[1] == text)
+        found = text if is_whole else None
+    else:
+        found = validate_email(text, check_deliverability=False, strict=True).ascii_email
+    if found is None:
+        raise ValueError("the part before the @ is not ASCII, or not as mail servers take it")
+    return found
+
+
+def fold_address(text: str) -> str:
+    """Return what all spellings of an e-mail address have in common: by it people are found, told apart and counted.
+
+    Capitals before the @ do not count; tags and dots do: whether a provider ignores them is not known. What is no
+    address is folded by its letters.
+    """
+    try:
+        local, at, domain = email_address(text).rpartition("@")
+    except ValueError:
+        return text.strip().casefold()
+    return f"{local.lower()}{at}{domain}"
+
+
+def digest(address: str) -> str:
+    """Return a short name of an address, for tokens that must name it and not show it."""
+    return hashlib.sha256(address.encode()).hexdigest()[:16]
+
+
+def phone_number(text: str) -> str:
+    """Return the number as E.164 (`+33612345678`); without a country code it is French, overseas included.
+
+    Raises:
+        ValueError: no such number can exist.
+    """
+    typed = _PHONE.fullmatch(clean_typed(text).rstrip(" .,;"))
+    try:
+        number = phonenumbers.parse(re.sub("[,_']", " ", typed[1]) if typed else "", REGION)
+    except phonenumbers.NumberParseException:
+        raise ValueError("not a phone number: write it as 06 12 34 56 78 or +33612345678") from None
+    found = next(filter(phonenumbers.is_valid_number, _list_meanings(number)), None)
+    if found is None:
+        raise ValueError("not a phone number that exists: check its digits and country code")
+    return phonenumbers.format_number(found, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _list_meanings(number: phonenumbers.PhoneNumber) -> Iterator[phonenumbers.PhoneNumber]:
+    """Yield what a number can mean, overseas too: five country codes share one French plan of ten digits.
+
+    People write `0692 …`, and `+33 692 …` where their telephone does. Saint-Pierre-et-Miquelon is `0508 …`.
+    """
+    is_french, digits = number.country_code in _FRENCH_CODES, str(number.national_number)
+    if is_french and digits.startswith("508"):
+        yield phonenumbers.PhoneNumber(country_code=508, national_number=int(digits[3:] or 0))
+    yield number
+    for code in sorted(_FRENCH_CODES) if is_french else ():
+        yield phonenumbers.PhoneNumber(country_code=code, national_number=int(digits))
+
+
+def receives_sms(number: str, countries: Collection[str]) -> bool:
+    """Return whether an E.164 number is a mobile one of France, overseas included, or of these countries besides."""
+    parsed = phonenumbers.parse(number)
+    region = phonenumbers.region_code_for_number(parsed)
+    return phonenumbers.number_type(parsed) in _MOBILE and (region in FRENCH_REGIONS or region in countries)
+
+
+def is_sms_service(sender: str) -> bool:
+    """Return whether a sender of SMS is a messaging service: Twilio chooses among its numbers and names."""
+    return bool(_SMS_SERVICE.fullmatch(sender))
+
+
+def sms_sender(text: str) -> str:
+    """Return what SMS may come from: a number, a short code, a name, or a messaging service.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    given = text.strip()
+    if given.startswith("+"):
+        return phone_number(given)
+    if is_sms_service(given) or _SHORT_CODE.fullmatch(given) or _SENDER_NAME.fullmatch(given):
+        return given
+    raise ValueError(
+        "no sender of SMS: give a number as +33…, a short code, a messaging service (MG and 32 digits), or a name of"
+        " at most 11 letters and digits"
+    )
+
+
+def call_sender(text: str) -> str:
+    """Return the number that calls may come from.
+
+    Raises:
+        ValueError: it is no number, or a French mobile one: automatic systems may not call from these (docs/legal.md).
+    """
+    number = phone_number(text.strip())
+    if is_french_mobile(number):
+        raise ValueError(
+            "automatic calls may not come from a French mobile number: rent one of another category"
+        )
+    return number
+
+
+def is_french_mobile(sender: str) -> bool:
+    """Return whether a sender is a number in 06 or 07, overseas departments included."""
+    if not sender.startswith("+"):
+        return False
+    parsed = phonenumbers.parse(sender)
+    return parsed.country_code in _FRENCH_CODES and str(parsed.national_number).startswith(("6", "7"))
+
+
+def country_of(number: str) -> str | None:
+    """Return the ISO code of an E.164 number's country; None where it has none."""
+    try:
+        return phonenumbers.region_code_for_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def parse_countries(text: str) -> frozenset[str]:
+    """Read `BE,CH`: ISO 3166-1 codes of countries, with commas between them.
+
+    Raises:
+        ValueError: it names a code that no phone number has.
+    """
+    codes = frozenset(code.strip().upper() for code in text.split(",") if code.strip())
+    if unknown := codes - phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError(f"names no country: {', '.join(sorted(unknown))}; write codes as BE,CH")
+    return codes
+
+
+def shorten_address(address: str) -> str:
+    """Return what a person recognises of their own e-mail address or number: `c…@example.org`, `…17`."""
+    name, at, domain = address.rpartition("@")
+    return f"{name[:1]}…@{domain}" if at else f"…{address[-2:]}"
+
+
+def group_network_address(address: str, prefix: int = 64) -> str:
+    """Return what is counted as one network address: of IPv6 the /64 that one subscriber has, or a wider range.
+
+    A socket that serves both versions names a client of IPv4 as `::ffff:192.0.2.1`: that is its IPv4 address.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped or ipaddress.ip_network((parsed, prefix), strict=False))
+
+
+def sender(text: str) -> str:
+    """Return `Name <address>` checked: what a mail's From may hold.
+
+    Raises:
+        ValueError: it has no valid address, or a line break that would forge a header.
+    """
+    if not text.isprintable():
+        raise ValueError("holds a line break or another control character")
+    named = _NAMED.fullmatch(text)
+    name, address = named.groups() if named else ("", text)
+    if _QUOTED.fullmatch(name):
+        name = re.sub(r"\\(.)", r"\1", name[1:-1])
+    local, _, domain = ascii_address(email_address(address)).rpartition("@")
+    return str(Address(name, local, domain))  # quotes a name with a comma

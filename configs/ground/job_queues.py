@@ -1,0 +1,130 @@
+"""RQ queues that two programs share: the process's Redis client, and how a job is put into a queue."""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import cast
+
+import structlog
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+from rq.exceptions import DuplicateJobError
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from configs.ground.redis import redis_client
+from configs.settings import settings
+
+# Longest time of one attempt at a job
+JOB_SECONDS = 600
+
+KEPT_SECONDS = 3600  # a job that a dying worker took with it, or that failed; the count of refused jobs
+JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,200}")
+_REFUSED = "refused:jobs"
+_SOCKET_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+def without_retries(client: Redis) -> Redis:
+    """Return the client so that it says at once that Redis is away; its own default is to try ten times."""
+    client.set_retry(Retry(NoBackoff(), 0))
+    return client
+
+
+@lru_cache(maxsize=2)
+def _redis(_url: str) -> Redis:
+    client = without_retries(redis_client())
+    client.connection_pool.connection_kwargs["socket_timeout"] = _SOCKET_SECONDS
+    return client
+
+
+def redis() -> Redis:
+    """Return the process's client for short calls."""
+    return _redis(settings().require("redis_url"))
+
+
+def connect() -> None:
+    """Connect the process's client now, where Redis answers, so that the first short call does not wait for it."""
+    try:
+        redis().ping()
+    except RedisError as error:
+        log.info("redis away: the first call connects", because=type(error).__name__)
+
+
+def queue(name: str) -> Queue:
+    """Return a queue; what is in it is JSON, as unpickling runs whatever Redis holds."""
+    return Queue(name, connection=redis(), serializer=JSONSerializer)
+
+
+def name_job(queue_name: str, what: str) -> str:
+    """Return the id of a job: it begins with its queue's name, by which rules of Redis can tell whose it is."""
+    return f"{queue_name}-{what}"
+
+
+def begins_with_queue(job_id: str, queue_name: str) -> bool:
+    """Whether an id is one of a queue's jobs."""
+    return job_id.startswith(name_job(queue_name, ""))
+
+
+def count_refused(client: Redis, queue_name: str) -> None:
+    """Count a job that a worker refused; health names it for an hour."""
+    try:
+        with client.pipeline(transaction=False) as calls:
+            calls.hincrby(_REFUSED, queue_name, 1)
+            calls.expire(_REFUSED, KEPT_SECONDS)
+            calls.execute()
+    except RedisError as error:
+        log.warning("a refused job is not counted", because=type(error).__name__)
+
+
+def read_refused(client: Redis) -> dict[str, int]:
+    """Return by queue how many jobs were refused; an hour after the last one nothing.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    found = cast("dict[bytes, bytes]", client.hgetall(_REFUSED))
+    return {name.decode(): int(number) for name, number in sorted(found.items())}
+
+
+def push(
+    name: str, function: str, arguments: tuple[object, ...], what: str, *, seconds: int, kept: int
+) -> None:
+    """Queue one job for at most `seconds` of work, `kept` so long; one that waits by that name already is enough."""
+    job_id = name_job(name, what)
+    later = redis().pipeline(transaction=False)  # RQ lists the queue in it: the job need not wait for that
+    try:
+        queue(name).enqueue_call(
+            func=function, args=arguments, job_id=job_id, unique=True, timeout=seconds,
+            result_ttl=0, ttl=kept, failure_ttl=kept, description=job_id, pipeline=later,
+        )  # fmt: skip
+    except DuplicateJobError:
+        log.debug("already nudged", job=job_id)
+    later.execute()
+
+
+def read_oldest_seconds(jobs: Queue, now: datetime) -> float | None:
+    """Return how long the oldest job of a queue has waited; None where none waits.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    first = cast("bytes | None", jobs.connection.lindex(jobs.key, 0))
+    key = Job.redis_job_namespace_prefix.encode() + first if first else b""
+    at = cast("bytes | None", jobs.connection.hget(key, "enqueued_at")) if first else None
+    # Nothing: it was taken meanwhile, or is too old and its row is nudged again.
+    return round((now - parse_instant(at.decode())).total_seconds(), 3) if at else None
+
+
+def parse_instant(text: str) -> datetime:
+    """Return an instant as RQ writes it, in UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,337 @@
+"""Object store for what is too large for a table: by key, in a folder or in S3 and alike, through fsspec.
+
+A key is relative, its parts joined by `/`; the place in the store is not kept in any table.
+"""
+
+import asyncio
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import fsspec
+from fsspec.asyn import sync
+from fsspec.implementations.local import LocalFileSystem
+from pydantic import SecretStr
+
+from configs.settings import settings
+from configs.settings.value_types import StorePlace, read_store
+
+_KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
+# Seconds, of one call. The second is a belt: botocore's own time-outs do not count while a server that was asked
+# whether it will take a body (Expect: 100-continue) says nothing.
+_CONNECT, _LONGEST, _LONGEST_DELETE = 3, 15, 45
+_TOGETHER = 500  # blobs of one call that deletes
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoBlob(LookupError):
+    """Nothing is kept under that key (any more)."""
+
+
+class StoreTrouble(StrEnum):
+    """What a store in trouble does, in words that everybody may read: no address, no path."""
+
+    AWAY = "takes nothing"
+    FULL = "is full"
+    REFUSED = "refuses our key"
+    SILENT = "does not answer in time"
+
+
+class StoreAway(RuntimeError):
+    """The store refuses, is full or does not answer; the text says why, and which variable says where it is."""
+
+    def __init__(self, text: str, trouble: StoreTrouble = StoreTrouble.AWAY) -> None:
+        super().__init__(text)
+        self.trouble = trouble
+
+
+class BlobSize(NamedTuple):
+    """Size of a blob in bytes, and the store's own checksum of it: S3's ETag, none on a disk."""
+
+    size: int
+    checksum: str | None
+
+
+class Blobs:
+    """A store of bytes by key. Each call may wait some seconds for a server, so none belongs on an event loop."""
+
+    def __init__(
+        self,
+        files: fsspec.AbstractFileSystem,
+        root: str,
+        *,
+        variable: str = "PROOFS_URL",
+        longest: float | None = None,
+        durable: bool = False,
+    ) -> None:
+        """Open a store whose address `variable` holds; one call waits `longest` seconds at most.
+
+        In a folder, what is `durable` is on its disk once it is put.
+        """
+        self._files, self._root = files, root.rstrip("/")
+        self._variable, self._longest, self._durable = variable, longest, durable
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep bytes under a key, whole or not at all; what stood there is replaced.
+
+        Raises:
+            StoreAway: they cannot be kept.
+        """
+        path = self._path(key)
+        try:
+            if isinstance(
+                self._files, LocalFileSystem
+            ):  # a server keeps what came whole, a disk also what did not
+                with self._explained():
+                    _write_file(Path(path), data, durable=self._durable)
+            else:
+                self._call("pipe_file", path, data)
+        except FileNotFoundError as error:  # the bucket is not there
+            raise self._away(error) from error
+
+    def get(self, key: str) -> bytes:
+        """Return what is kept under a key.
+
+        Raises:
+            NoBlob: nothing is.
+            StoreAway: the store does not say.
+        """
+        try:
+            return bytes(self._call("cat_file", self._path(key)))
+        except FileNotFoundError:
+            raise NoBlob(key) from None
+
+    def names(self, key: str = "") -> list[str]:
+        """Return the names right below a key, in order; none where nothing is.
+
+        Raises:
+            StoreAway: the store does not say.
+        """
+        with suppress(FileNotFoundError):
+            found = self._call("ls", self._path(key) if key else self._root, detail=False)
+            return sorted({str(path).rstrip("/").rpartition("/")[2] for path in found})
+        return []
+
+    def sizes(self, key: str) -> dict[str, BlobSize]:
+        """Return the size of each blob below a key, by its name from there on, in order.
+
+        Raises:
+            StoreAway: the store does not say.
+        """
+        root = self._path(key)
+        with suppress(FileNotFoundError):
+            found = self._call("find", root, detail=True, seconds=_LONGEST_DELETE)
+            return {
+                path[len(root) + 1 :]: BlobSize(each["size"], (each.get("ETag") or "").strip('"') or None)
+                for path, each in sorted(found.items())
+            }
+        return {}
+
+    def delete_each(self, keys: Sequence[str]) -> None:
+        """Delete blobs by key, many in one call; those that are not there are left out.
+
+        Raises:
+            StoreAway: the store refuses.
+        """
+        for some in (keys[first : first + _TOGETHER] for first in range(0, len(keys), _TOGETHER)):
+            with suppress(FileNotFoundError):
+                self._call("rm", [self._path(key) for key in some], seconds=_LONGEST_DELETE)
+
+    def delete(self, key: str) -> None:
+        """Delete what is kept under a key and below it; nothing happens where nothing is.
+
+        Raises:
+            StoreAway: the store refuses.
+        """
+        with suppress(FileNotFoundError):
+            self._call("rm", self._path(key), recursive=True, seconds=_LONGEST_DELETE)
+
+    def _call(self, name: str, *given: Any, seconds: float | None = None, **how: Any) -> Any:
+        """Ask the store, a server for so long at most: what was begun is cancelled then.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+            StoreAway: it is in trouble, or has no such bucket.
+        """
+
+        async def bounded() -> Any:
+            async with asyncio.timeout(seconds or self._longest or _LONGEST):
+                return await getattr(self._files, f"_{name}")(*given, **how)
+
+        with self._explained():
+            if self._files.async_impl:
+                return sync(self._files.loop, bounded)
+            return getattr(self._files, name)(*given, **how)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise what the store's library raises as StoreAway, except that nothing is there."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            if _lacks_bucket(error):
+                raise self._away(error) from error
+            raise
+        except _troubles() as error:
+            raise self._away(error) from error
+
+    def _away(self, error: Exception) -> StoreAway:
+        said = (
+            f"{type(error).__name__}: {error}" if str(error) else f"{type(error).__name__}: no answer in time"
+        )
+        trouble, todo = StoreTrouble.AWAY, ""
+        if isinstance(error, PermissionError):
+            trouble = StoreTrouble.REFUSED
+            todo = ": give it a key that may read, write, list and delete there"
+        elif isinstance(error, FileNotFoundError) and _lacks_bucket(error):
+            todo = ": create it, or name another"
+        elif (
+            isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+        ):  # botocore's are none of Python's
+            trouble = StoreTrouble.SILENT
+            todo = ": raise BACKUP_CALL_SECONDS where its line is slow" if self._longest else ""
+        elif isinstance(error, OSError) and error.errno in _FULL:
+            trouble, todo = StoreTrouble.FULL, ": make room there"
+        return StoreAway(f"the store of {self._variable} is in trouble: {said}{todo}", trouble)
+
+    def _path(self, key: str) -> str:
+        if not _KEY.fullmatch(key):
+            raise ValueError(f"{key[:100]!r} is no key")
+        return f"{self._root}/{key}"
+
+
+class _Address(NamedTuple):
+    """Where a store is, and the key for it."""
+
+    place: StorePlace
+    key: str | None
+    secret: SecretStr | None
+
+
+def proof_blobs() -> Blobs:
+    """Return where proofs are kept: PROOFS_URL, or a folder below STATE_DIR.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    place = read_store(now.proofs_url or _find_folder("proofs/kept"))
+    address = _Address(place, now.proofs_access_key_id, now.proofs_secret_access_key)
+    return _open_store("PROOFS_URL", address)
+
+
+def export_blobs() -> Blobs:
+    """Return where exports of personal data are kept: EXPORTS_URL, or a folder below STATE_DIR.
+
+    It is no folder of the proofs' store: backups copy that one, and an export is to be gone after a day.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    place = read_store(now.exports_url or _find_folder("exports"))
+    address = _Address(place, now.exports_access_key_id, now.exports_secret_access_key)
+    return _open_store("EXPORTS_URL", address)
+
+
+def invoice_blobs() -> Blobs:
+    """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+    """
+    now = settings()
+    place = read_store(now.invoices_url or _find_folder("invoices"))
+    address = _Address(place, now.invoices_access_key_id, now.invoices_secret_access_key)
+    return _open_store("INVOICES_URL", address)
+
+
+def backup_blobs() -> Blobs:
+    """Return where backups are kept: BACKUP_URL.
+
+    Raises:
+        StoreAway: fsspec knows no such store, or lacks a library for it.
+        configs.settings.SettingMissing: BACKUP_URL is not set.
+    """
+    now = settings()
+    place = read_store(now.require("backup_url"))
+    address = _Address(place, now.backup_access_key_id, now.backup_secret_access_key)
+    return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
+
+
+def _find_folder(name: str) -> str:
+    return str(settings().state_dir.resolve() / name)
+
+
+@lru_cache(maxsize=5)
+def _open_store(
+    variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
+) -> Blobs:
+    options: dict[str, Any] = {}
+    if urlsplit(address.place.url).scheme in ("s3", "s3a"):
+        options = {
+            "endpoint_url": address.place.endpoint,
+            "key": address.key,
+            "secret": address.secret.get_secret_value() if address.secret else None,
+            "client_kwargs": {"region_name": address.place.region} if address.place.region else {},
+            "config_kwargs": {
+                "connect_timeout": _CONNECT,
+                "read_timeout": longest or _LONGEST,
+                "retries": {"max_attempts": 0},
+            },
+            "use_listings_cache": False,
+        }
+    try:
+        files, root = fsspec.core.url_to_fs(address.place.url, skip_instance_cache=True, **options)
+    except (ValueError, ImportError, OSError) as error:
+        raise StoreAway(f"{variable} cannot be opened: {error}") from error
+    files.retries = 1  # of s3fs: the callers retry later
+    return Blobs(files, root, variable=variable, longest=longest, durable=durable)
+
+
+def _write_file(path: Path, data: bytes, *, durable: bool) -> None:
+    """Write a file whole or not at all; a disk that was full has nothing more on it than before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(f"{path}.part")
+    try:
+        with part.open("wb") as opened:
+            opened.write(data)
+            opened.flush()
+            if durable:
+                os.fsync(opened.fileno())
+        part.replace(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    if durable:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    """Have the disk keep the names in a folder, too: fsync(2)."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _troubles() -> tuple[type[Exception], ...]:
+    """Return what a store's trouble is raised as; botocore's own errors are none of Python's."""
+    botocore = sys.modules.get("botocore.exceptions")
+    return (OSError, botocore.BotoCoreError) if botocore else (OSError,)
+
+
+def _lacks_bucket(error: FileNotFoundError) -> bool:
+    """Whether S3 knows no such bucket; s3fs says the same of a key, and keeps what was said as the cause."""
+    said = getattr(error.__cause__, "response", {})
+    return bool(said.get("Error", {}).get("Code") == "NoSuchBucket")

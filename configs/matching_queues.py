@@ -1,8 +1,0 @@
-"""Names of the queues in which detections wait to be matched: single alerts, and the parts of crowds."""
-
-from configs.constants import Constant
-
-# First wait before a lost row is nudged again; it doubles each time
-NUDGE_SECONDS = Constant("NUDGE_SECONDS", 2.0)
-
-CRITICAL, MANY = MATCHING = ("critical", "many")

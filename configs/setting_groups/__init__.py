@@ -1,1 +1,0 @@
-"""Settings by area; `configs.settings.Settings` has all of them."""

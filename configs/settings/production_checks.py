@@ -1,0 +1,218 @@
+"""Start-up checks of production: it refuses secrets that are missing, short, or the sandbox's."""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from configs.ground.contact_addresses import is_french_mobile
+from configs.ground.hosts import is_loopback
+from configs.settings.database_tls import find_unverified
+from configs.settings.keys import ADDRESSES, SEVERAL, read_keys, read_password
+from configs.settings.keys import read_text as _text
+from configs.settings.legal_names import LegalNames, is_sample
+from configs.settings.mail_server import MAIL_PROVIDERS
+from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
+from configs.settings.secret_files import folder_in_use, is_empty
+from configs.settings.value_types import StorePlace, read_store
+
+if TYPE_CHECKING:
+    from configs.settings import Settings
+
+SANDBOX_MARK = "sandbox-"
+MINIMUM = 16
+VARIETY = 6  # different characters that even 16 random hexadecimal digits have
+BYTES_OF_KEY = 32
+BCRYPT_COST = 12
+STRIPE_LIVE_KEYS = ("sk_live_", "rk_live_")
+_OWN = ("jwt_secret", "link_key", "data_keys", "lookup_key")  # keys that we draw, each for one purpose
+_STRONG = {
+    "jwt_secret": BYTES_OF_KEY,
+    "link_key": BYTES_OF_KEY,
+    "data_keys": BYTES_OF_KEY,
+    "lookup_key": BYTES_OF_KEY,
+    "jwt_secret_previous": BYTES_OF_KEY,
+    "stripe_secret_key": MINIMUM,
+    "stripe_webhook_secret": MINIMUM,
+    "sendgrid_api_key": MINIMUM,
+    "twilio_auth_token": MINIMUM,
+    "telegram_bot_token": MINIMUM,
+    "telegram_webhook_secret": MINIMUM,
+    "scrapyd_password": MINIMUM,
+    "db_password": MINIMUM,
+    "redis_password": MINIMUM,
+}
+# What providers' keys look like: a key of another provider, or one that was copied in part, is found at start.
+_SHAPES = {
+    "sendgrid_api_key": (re.compile(r"SG\..+"), "SendGrid's begin with SG."),
+    "stripe_webhook_secret": (re.compile(r"whsec_.+"), "Stripe's begin with whsec_"),
+    "telegram_bot_token": (re.compile(r"\d+:[\w-]+"), "@BotFather's are a number, a colon and a text"),
+    "twilio_auth_token": (re.compile(r".{32,}"), "Twilio's have 32 characters"),
+}
+_LINKED = ("api_url", "frontend_url", "live_url")
+_COMMON = ("changeme", "secret", "password", "example", "default")
+
+
+def sandbox_values(settings: "Settings") -> list[str]:
+    """Name each variable that holds a value made for the sandbox."""
+    values = {name: _text(settings, name) or "" for name in type(settings).model_fields}
+    paths = {name for name in values if isinstance(getattr(settings, name), Path)}
+    found = [
+        f"{name.upper()} holds a sandbox value, which works only with APP_ENV=sandbox"
+        for name, value in values.items()
+        if SANDBOX_MARK in value and name not in paths
+    ]
+    if settings.sandbox_hosts:
+        found.append("SANDBOX_HOSTS works only with APP_ENV=sandbox")
+    if settings.test_periods:
+        found.append("TEST_PERIODS works only with APP_ENV=sandbox or test")
+    if settings.clock_offset_file:
+        found.append("CLOCK_OFFSET_FILE works only with APP_ENV=sandbox")
+    return found
+
+
+def far_server(settings: "Settings") -> list[str]:
+    """Name each store that lies elsewhere, and a Sentry that does: outside production nothing leaves loopback."""
+    far = (
+        []
+        if is_near_sentry(settings)
+        else ["SENTRY_DSN leaves this machine: name a Sentry on loopback, or leave it empty"]
+    )
+    return far + [
+        f"{name.upper()} leaves this machine: name a folder, or a server on loopback (?endpoint=http://127.0.0.1:…)"
+        for name in ("proofs_url", "exports_url", "invoices_url", "backup_url")
+        if (text := _text(settings, name)) and not _is_near(read_store(text))
+    ]
+
+
+def _is_near(place: StorePlace) -> bool:
+    is_folder = urlsplit(place.url).scheme in ("", "file")
+    return is_folder or is_loopback(urlsplit(place.endpoint or "").hostname or "")
+
+
+def is_near_sentry(settings: "Settings") -> bool:
+    """Tell whether error reports stay on this machine, or there are none."""
+    dsn = _text(settings, "sentry_dsn")
+    return dsn is None or is_loopback(urlsplit(dsn).hostname or "")
+
+
+def problems_in_production(settings: "Settings") -> list[str]:
+    """Name everything that production must not start with."""
+    return [
+        *_missing(settings),
+        *_half_keys(settings),
+        *_weak(settings),
+        *_shared(settings),
+        *_foreign(settings),
+        *_invented(settings),
+        *_unlawful(settings),
+        *_plain(settings),
+        *find_unverified(settings),
+    ]
+
+
+def _missing(settings: "Settings") -> Iterator[str]:
+    folder, secrets = folder_in_use(settings.secrets_dir), list_secrets(type(settings).model_fields)
+    own_database = settings.program and _text(settings, f"database_url_{settings.program}")
+    for name in _list_needed(settings):
+        if not _text(settings, name) and not (name == "database_url" and own_database):
+            file = folder / name if folder and name in secrets else None
+            where = f": {file} is empty" if file and is_empty(file) else f": there is no file {file}"
+            yield f"{name.upper()} is not set{where if file else ''}"
+
+
+def _half_keys(settings: "Settings") -> Iterator[str]:
+    """Name the secret half of a store's key where this program has the other half alone."""
+    for name in list_allowed(settings.program) if settings.program else ():
+        public = name.replace("_secret_access_key", "_access_key_id")
+        if public != name and _text(settings, public) and not _text(settings, name):
+            yield f"{name.upper()} is not set, {public.upper()} is: set both or neither"
+
+
+def _list_needed(settings: "Settings") -> list[str]:
+    """Return what the program needs; of the providers of mail only those that are in use."""
+    needed, of_mail = list_needed(settings.program), set(MAIL_PROVIDERS.values())
+    if "sendgrid" not in settings.mail_providers:
+        needed = tuple(name for name in needed if name != "sendgrid_webhook_key")
+    if not of_mail.intersection(needed):
+        return list(needed)
+    used = [MAIL_PROVIDERS[name] for name in settings.mail_providers]
+    return [*(name for name in needed if name not in of_mail), *used]
+
+
+def _weak(settings: "Settings") -> Iterator[str]:
+    for name, least in _STRONG.items():
+        if (value := _text(settings, name)) is not None:
+            # an empty value is find_key_problems' to name
+            for secret in filter(str.strip, value.split(",") if name in SEVERAL else [value]):
+                yield from _weakness(name.upper(), secret.strip(), least)
+                yield from _misfit(name, secret.strip())
+    for name in ADDRESSES:
+        if (password := read_password(_text(settings, name))) is not None:
+            yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
+    if not (_text(settings, "stripe_secret_key") or STRIPE_LIVE_KEYS[0]).startswith(STRIPE_LIVE_KEYS):
+        yield "STRIPE_SECRET_KEY is no live key: everybody could pay with a test card"
+    if settings.bcrypt_cost < BCRYPT_COST:
+        yield f"BCRYPT_COST is below {BCRYPT_COST}"
+
+
+def _shared(settings: "Settings") -> Iterator[str]:
+    """Name keys that have a value of another one: the programs that hold the one must not hold the other."""
+    found = read_keys(settings)
+    for name, other in combinations(_OWN, 2):
+        if set(found.get(name, ())) & set(found.get(other, ())):
+            yield f"{other.upper()} has a value of {name.upper()}: draw one of its own"
+
+
+def _foreign(settings: "Settings") -> Iterator[str]:
+    """Name an address with the login of another program, which may do other things."""
+    for name in (f"database_url_{settings.program}", "redis_url") if settings.program else ():
+        user = urlsplit(_text(settings, name) or "").username or ""
+        for other in NEEDED.keys() - {settings.program}:
+            if re.fullmatch(rf"(rdvpriority_)?{other}(_\d+)?", user):
+                yield f"{name.upper()} has the login of {other}: give {settings.program} its own"
+
+
+def _weakness(what: str, secret: str, least: int) -> Iterator[str]:
+    if len(secret.encode()) < least:
+        yield f"{what} is shorter than {least} bytes: draw it at random"
+    elif len(set(secret)) < VARIETY or secret.lower().startswith(_COMMON):
+        yield f"{what} can be guessed: draw it at random"
+
+
+def _misfit(name: str, secret: str) -> Iterator[str]:
+    shape, description = _SHAPES.get(name, (None, ""))
+    if shape and not shape.fullmatch(secret):
+        yield f"{name.upper()} is no such key, {description}: copy it again"
+
+
+def _invented(settings: "Settings") -> Iterator[str]:
+    for name in LegalNames.model_fields:
+        if is_sample(_text(settings, name) or ""):
+            yield f"{name.upper()} is a sample: the law wants the real one"
+
+
+def _unlawful(settings: "Settings") -> Iterator[str]:
+    # Automatic systems may not send from mobile numbers: CPCE L.44 (docs/legal.md).
+    if settings.twilio_phone_number and is_french_mobile(settings.twilio_phone_number):
+        yield (
+            "TWILIO_PHONE_NUMBER is a French mobile number, which automatic systems may not send from:"
+            " take a name, a short code or a messaging service (MG…)"
+        )
+
+
+def _plain(settings: "Settings") -> Iterator[str]:
+    for name in _LINKED:
+        if "api_url" not in list_needed(settings.program):
+            continue  # this program writes no links
+        if name in ("frontend_url", "live_url") and _text(settings, name) == settings.api_url:
+            continue  # its default, which is named once
+        if not (_text(settings, name) or "").startswith("https://"):
+            yield f"{name.upper()} is not https"
+    for name, address in settings.stand_ins.items():
+        if not address.startswith("https://"):
+            yield f"STAND_INS: {name} is not https"
+    if not is_near_sentry(settings) and not (_text(settings, "sentry_dsn") or "").startswith("https://"):
+        yield "SENTRY_DSN is not https"

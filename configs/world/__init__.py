@@ -1,0 +1,1 @@
+"""What the world is: prefectures, desks, hosts' rules, plans, outcomes, languages."""

@@ -1,0 +1,270 @@
+"""A desk: one bookable page, the unit that is scheduled. What it *is*, as its prefecture's YAML file says."""
+
+import datetime as dt
+import re
+import unicodedata
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from configs.ground.browser_binary import missing_browser
+from configs.ground.hosts import host_of, is_loopback, is_private
+from configs.ground.strict_model import Strict
+from configs.ground.strict_yaml import FILLED
+from configs.world.past_date import PastDate
+from configs.world.site_tokens import missing_token
+from configs.world.slot_releases import Release, Window, list_windows, window
+
+FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
+
+
+class Procedure(StrEnum):
+    """What a person comes to the desk for."""
+
+    TITRE_SEJOUR = "TITRE_SEJOUR"
+    NATURALISATION = "NATURALISATION"
+    VISA = "VISA"
+    CARTE_IDENTITE = "CARTE_IDENTITE"
+    PASSEPORT = "PASSEPORT"
+    PERMIS_CONDUIRE = "PERMIS_CONDUIRE"
+    CARTE_GRISE = "CARTE_GRISE"
+    AUTRE = "AUTRE"
+
+
+class Grade(StrEnum):
+    """How sure we are of the address."""
+
+    CONFIRMED = "confirmed"
+    UNCONFIRMED = "unconfirmed"
+    STALE = "stale"
+    RETIRED = "retired"
+
+
+_FORMER = {
+    Grade.STALE: "its address is very old, or known to be dead",
+    Grade.RETIRED: "it does not exist any more",
+}
+# Words of labels that say something of the health of who comes.
+_HEALTH = re.compile(
+    r"malad|m[eé]dic|sant[eé]|soin|handicap|h[oô]pita|psych|grossesse|invalid", re.IGNORECASE
+)
+_LOGIN = "its page needs a login that we do not have"
+
+
+class WatchLevel(StrEnum):
+    """What a check can prove: slots, only that the procedure exists, or nothing without what we do not have."""
+
+    FULL = "full"
+    PRESENCE = "presence"
+    NONE = "none"
+
+
+class Fetch(StrEnum):
+    """How its page is had: asked for by HTTP, or opened in a browser, which costs a hundred times as much."""
+
+    HTTP = "http"
+    BROWSER = "browser"
+
+
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # .port may raise
+    if not whole or parts.username is not None or not text.isprintable() or " " in text:
+        raise ValueError("must be an address that begins with http:// or https:// and names a host")
+    return text
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # OSError: `Europe` is a folder of the database
+        raise ValueError(f"{name!r} is no time zone: write an IANA name, e.g. Europe/Paris") from None
+    return name
+
+
+def _one_line(text: str) -> str:
+    # a line break in a label would become a header of a mail
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("holds a line break or another control character: write one line")
+    return text
+
+
+HOME_ZONE = "Europe/Paris"
+# What is left after blanks around it were removed: at least one letter, no control character.
+_ONE_LINE = r"^[\t-\r ]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*[\t-\r ]*$"
+Text = Annotated[
+    str,
+    Field(min_length=1, max_length=500, json_schema_extra={"pattern": _ONE_LINE}),
+    AfterValidator(_one_line),
+]
+WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+ZoneName = Annotated[str, AfterValidator(_zone_name)]
+Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]
+Whole = Annotated[int, Field(strict=True)]
+
+
+@lru_cache
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of that IANA name."""
+    return ZoneInfo(name)
+
+
+@lru_cache
+def zone_or_home(name: str) -> ZoneInfo:
+    """Return the time zone of that name, or that of Paris: a name that was kept may have left the list since."""
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        return ZoneInfo(HOME_ZONE)
+
+
+class Desk(Strict):
+    """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
+
+    `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
+    `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
+    published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
+    or the browser that `fetch` asks for is missing; `stealth`: that browser does not say that it is driven;
+    `refused`: why its host is not to be asked, by what its rule decided.
+    `neutral_label`: how messages call a desk whose label reveals health; its alerts need explicit consent.
+    `because`: what a desk of `watch: none` lacks, and what to do about it (a login, if it does not say).
+    """
+
+    prefecture_id: Annotated[str, FILLED]
+    time_zone: Annotated[ZoneName, FILLED] = "Europe/Paris"
+    refused: Annotated[str | None, FILLED] = None
+    slug: Slug
+    label: Text
+    neutral_label: Annotated[Text | None, Field(validate_default=True)] = None
+    procedures: Annotated[frozenset[Procedure], Field(min_length=1)]
+    site: Text | None = None
+    platform: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]
+    url: WebAddress
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    grade: Grade
+    source: Text
+    date: PastDate
+    interval: Annotated[Whole, Field(ge=1, le=7 * 86400)] | None = None
+    horizon: Annotated[Whole, Field(ge=1, le=730)] = 90
+    fetch: Fetch = Fetch.HTTP
+    stealth: Annotated[bool, Field(strict=True)] = False
+    because: Text | None = None
+    watch: Annotated[WatchLevel, Field(validate_default=True)] = WatchLevel.FULL
+    releases: tuple[Release, ...] = ()
+
+    @field_validator("url")
+    @classmethod
+    def _anybodys(cls, url: str) -> str:
+        if is_private(urlsplit(url).hostname or ""):
+            raise ValueError("points into a private network: name the page as everybody opens it")
+        return url
+
+    @field_validator("interval")
+    @classmethod
+    def _polite(cls, seconds: int | None, info: ValidationInfo) -> int | None:
+        hasty = seconds is not None and seconds < FASTEST
+        if hasty and not is_stand_in(host_of(info.data.get("url", ""))):
+            raise ValueError(f"is below {FASTEST} seconds, which only stand-ins on loopback allow")
+        return seconds
+
+    @field_validator("neutral_label")
+    @classmethod
+    def _discreet(cls, neutral: str | None, info: ValidationInfo) -> str | None:
+        if neutral is None and reveals_health(info.data.get("label", "")):
+            raise ValueError("is missing: the label reveals health, and messages need a name that does not")
+        if neutral is not None and reveals_health(neutral):
+            raise ValueError(f"reveals health itself: {neutral!r}")
+        return neutral
+
+    @field_validator("stealth")
+    @classmethod
+    def _in_a_browser(cls, stealth: bool, info: ValidationInfo) -> bool:
+        if stealth and info.data.get("fetch") is not Fetch.BROWSER:
+            raise ValueError("is of no use without `fetch: browser`")
+        return stealth
+
+    @field_validator("watch")
+    @classmethod
+    def _lacking(cls, level: WatchLevel, info: ValidationInfo) -> WatchLevel:
+        if info.data.get("because") and level is not WatchLevel.NONE:
+            raise ValueError("must be none where `because` says why the desk is not watched")
+        browser = info.data.get("fetch") is Fetch.BROWSER and missing_browser()
+        return WatchLevel.NONE if browser or missing_token(info.data.get("platform", "")) else level
+
+    @property
+    def id(self) -> str:
+        """Return `<prefecture>/<slug>`: chosen once, never reused."""
+        return f"{self.prefecture_id}/{self.slug}"
+
+    @property
+    def reveals_health(self) -> bool:
+        """Whether its label says something of the health of who comes."""
+        return self.neutral_label is not None
+
+    @property
+    def message_label(self) -> str:
+        """Return what messages call it."""
+        return self.neutral_label or self.label
+
+    @property
+    def host(self) -> str:
+        """Return the `name:port` that budgets, back-off and blocks belong to."""
+        return host_of(self.url)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone in which the desk's pages are read."""
+        return zone_of(self.time_zone)
+
+    @property
+    def department(self) -> str:
+        """Return the code of its department, in upper case."""
+        return self.prefecture_id.rpartition("_")[2].upper()
+
+    def release(self, now: dt.datetime) -> Window | None:
+        """Return when slots are published by what a source says: the window around `now`, else the next one."""
+        return window(self.releases, self.zone, self.department, now)
+
+    def list_releases(self, now: dt.datetime, until: dt.datetime) -> list[Window]:
+        """Return all windows between two instants in which slots are published by what a source says."""
+        return list_windows(self.releases, self.zone, self.department, now, until)
+
+    @property
+    def shows_slots(self) -> bool:
+        """Whether it is checked and a check can see its slots: only then may it be sold."""
+        return self.schedulable and self.watch is WatchLevel.FULL
+
+    @property
+    def schedulable(self) -> bool:
+        """Whether it is checked at all."""
+        return self.unwatched_because is None
+
+    @property
+    def unwatched_because(self) -> str | None:
+        """Return why it is not checked; None where it is."""
+        if self.grade in _FORMER:
+            return _FORMER[self.grade]
+        if self.refused:
+            return self.refused
+        if self.watch is not WatchLevel.NONE:
+            return None
+        if self.because:
+            return self.because
+        if token := missing_token(self.platform):
+            return f"its site asks for a token that we do not have ({token})"
+        browser = missing_browser() if self.fetch is Fetch.BROWSER else None
+        return f"its page needs a browser: {browser}" if browser else _LOGIN
+
+
+def reveals_health(label: str) -> bool:
+    """Tell whether a desk's label says something of the health of who comes."""
+    return _HEALTH.search(label) is not None
+
+
+def is_stand_in(host: str) -> bool:
+    """Tell whether a `name:port` is on loopback."""
+    return is_loopback(host.rpartition(":")[0])

@@ -1,0 +1,114 @@
+"""Rules of one web host, set by an operator: its budget, the user agent, whether it may be asked at all.
+
+A host that one prefecture has alone is ruled in that prefecture's file, one that several share in hosts.yaml.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from configs.ground.strict_model import Strict
+from configs.ground.strict_yaml import ConfigFileError, Document, check, read_document
+from configs.world.desk import Text, Whole, is_stand_in
+from configs.world.past_date import PastDate
+
+BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
+
+
+class HostFileError(ConfigFileError):
+    """hosts.yaml is wrong; the text has a line for each problem: file, key, what to do."""
+
+
+class Agent(StrEnum):
+    """Who we say we are: a browser of the pool (user_agents.yaml), or ourselves with an address to write to."""
+
+    BROWSER = "browser"
+    HONEST = "honest"
+
+
+class Decision(StrEnum):
+    """What a person found in a host's robots.txt and terms."""
+
+    UNREAD = "unread"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+
+
+class Robots(Strict):
+    """The decision about robots.txt and terms, the day on which it was taken, and what it rests on."""
+
+    decision: Decision
+    date: PastDate
+    reason: Text
+
+
+class HostRule(Strict):
+    """One host's. `budget`: requests a minute, None for its platform's; `reason`: why that differs.
+
+    `stealth`: a browser that opens its pages does not say that it is driven by a program.
+    """
+
+    budget: Annotated[Whole, Field(ge=1, le=60_000)] | None = None
+    reason: Annotated[Text | None, Field(validate_default=True)] = None
+    agent: Agent = Agent.BROWSER
+    stealth: Annotated[bool, Field(strict=True)] = False
+    robots: Robots | None = None
+
+    @field_validator("reason")
+    @classmethod
+    def _explained(cls, reason: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("budget") is not None and not reason:
+            raise ValueError("is missing: say why the budget differs")
+        return reason
+
+    @field_validator("stealth")
+    @classmethod
+    def _one_of_both(cls, stealth: bool, info: ValidationInfo) -> bool:
+        if stealth and info.data.get("agent") is Agent.HONEST:
+            raise ValueError("and `agent: honest` exclude each other: say who we are, or hide it")
+        return stealth
+
+    @property
+    def refusal(self) -> str | None:
+        """Return why the host is not asked at all; None where it may be."""
+        if self.robots is None or self.robots.decision is not Decision.REFUSED:
+            return None
+        return f"its host's robots.txt or terms refuse it ({self.robots.date}): {self.robots.reason}"
+
+
+def load_hosts(path: Path) -> dict[str, HostRule]:
+    """Read the rules of hosts that several prefectures share, by `name:port`.
+
+    Raises:
+        HostFileError: names everything that is wrong.
+    """
+    document = read_document(path)
+    entries = document.data or {}
+    found = {host: rule for host, data in entries.items() if (rule := _rule(document, host, data))}
+    if document.problems:
+        raise HostFileError(document.problems)
+    return found
+
+
+def refuse_hasty(document: Document, where: tuple[str, ...], host: str, rule: HostRule) -> None:
+    """Note a budget that no real site is asked with."""
+    if rule.budget is not None and rule.budget > BUSIEST and not is_stand_in(host):
+        document.refuse((*where, "budget"), f"a real site is asked at most {BUSIEST} times a minute")
+
+
+def _rule(document: Document, host: str, data: object) -> HostRule | None:
+    name, _, port = host.rpartition(":")
+    if not name or not port.isdecimal() or name != name.lower():
+        document.refuse(
+            (host,), "is no host: write its name in lower case and its port, e.g. www.example.fr:443"
+        )
+        return None
+    if not isinstance(data, dict):
+        document.refuse((host,), "must be a mapping of keys")
+        return None
+    rule = check(document, HostRule, data, within=(host,))
+    if rule:
+        refuse_hasty(document, (host,), host, rule)
+    return rule

@@ -1,0 +1,103 @@
+"""Terms of sale by version and language, the names that they contain, and the sentences that an order agrees to.
+
+The files are `api/billing/terms/<version>/<language>.md` and `consent.<language>.txt`; a version is a date.
+Versions stay: a payment names the one that its user accepted. The French text binds.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from string import Template
+
+from configs.settings import settings
+from configs.settings.legal_names import split_mediator
+
+TERMS = Path(__file__).parents[2] / "api" / "billing" / "terms"
+BINDING = "fr"
+LANGUAGES = (BINDING, "en")
+WITHDRAW_PATH = (
+    "/l/retractation"  # the functions that need no login: L.221-21 and L.215-1-1 Code de la consommation
+)
+CANCEL_PATH = "/l/resilier"
+_NO_VAT = {"fr": "non applicable, art. 293 B du CGI", "en": "none charged (art. 293 B du CGI)"}
+_SELLER = ("seller_name", "seller_address", "seller_phone", "seller_siren", "seller_registration")
+_OTHERS = ("support_email", "publisher", "host_company", "mediator")
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentSentences:
+    """What a user agrees to besides the terms, one sentence for each box of the order."""
+
+    start_now: str
+    acknowledges_loss: str
+    accepts_hour_threshold: str
+
+
+class UnknownTerms(LookupError):
+    """No terms have that version."""
+
+
+@lru_cache(maxsize=1)
+def find_newest_version() -> str:
+    """Return the version that orders accept: the latest date."""
+    return max(path.name for path in TERMS.iterdir() if path.is_dir())
+
+
+def read_terms(version: str, language: str) -> str:
+    """Return the terms as Markdown; in French where they are not in the language.
+
+    Raises:
+        UnknownTerms: there is no such version.
+    """
+    known = language if language in LANGUAGES else BINDING
+    return _read_template(version, f"{known}.md").substitute(name_seller(known))
+
+
+def read_consent(version: str, language: str) -> ConsentSentences:
+    """Return the sentences of that version; in French where they are not in the language.
+
+    Raises:
+        UnknownTerms: there is no such version.
+    """
+    known = language if language in LANGUAGES else BINDING
+    return ConsentSentences(*_read_template(version, f"consent.{known}.txt").template.splitlines())
+
+
+def name_seller(language: str) -> dict[str, str]:
+    """Return the names that the law wants, by the words of texts; a setting's own name where it is not set.
+
+    Those are the seller's, the publisher's, the host's and the mediator's, and the addresses of the two functions.
+    """
+    ours = settings()
+    values = {name: getattr(ours, name) or f"[{name.upper()}]" for name in (*_SELLER, *_OTHERS)}
+    return {
+        **values,
+        **_name_mediator(),
+        "seller_vat": ours.seller_vat or _NO_VAT.get(language, _NO_VAT[BINDING]),
+        "withdraw_url": f"{ours.api_url}{WITHDRAW_PATH}",
+        "cancel_url": f"{ours.api_url}{CANCEL_PATH}",
+    }
+
+
+def write_vat_line() -> str:
+    """Return the line on VAT of an invoice, in French: it is an accounting document."""
+    number = settings().seller_vat
+    return f"N° de TVA intracommunautaire : {number}" if number else f"TVA {_NO_VAT[BINDING]}"
+
+
+def _name_mediator() -> dict[str, str]:
+    if (text := settings().mediator) is None:
+        return dict.fromkeys(("mediator_name", "mediator_address", "mediator_site"), "[MEDIATOR]")
+    found = split_mediator(text)
+    return {
+        "mediator_name": found.name,
+        "mediator_address": found.address,
+        "mediator_site": found.site,
+    }
+
+
+@lru_cache(maxsize=64)
+def _read_template(version: str, name: str) -> Template:
+    if version not in {path.name for path in TERMS.iterdir()}:
+        raise UnknownTerms(f"no terms have the version {version!r}; the newest: {find_newest_version()}")
+    return Template((TERMS / version / name).read_text(encoding="utf-8").strip())

@@ -1,0 +1,111 @@
+"""Release times of new slots, where a source names them: weekday and hours, or the next working day after a holiday."""
+
+import datetime as dt
+from collections.abc import Iterable
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, NamedTuple, Self
+from zoneinfo import ZoneInfo
+
+import holidays
+from pydantic import BeforeValidator, model_validator
+
+from configs.ground.strict_model import Strict
+from configs.world.past_date import PastDate
+
+_ALSACE = ("67", "68")
+_FRIDAY = 5
+_FORTNIGHT = dt.timedelta(days=14)  # there is a window in it, also where a holiday puts one off
+
+
+class Day(StrEnum):
+    """A day of the week, as desk files write it."""
+
+    MONDAY = "monday"
+    TUESDAY = "tuesday"
+    WEDNESDAY = "wednesday"
+    THURSDAY = "thursday"
+    FRIDAY = "friday"
+    SATURDAY = "saturday"
+    SUNDAY = "sunday"
+
+    @property
+    def number(self) -> int:
+        """Return 1 (Monday) to 7."""
+        return list(Day).index(self) + 1
+
+
+class Window(NamedTuple):
+    """From when until when slots are published, aware, in UTC."""
+
+    begins: dt.datetime
+    ends: dt.datetime
+
+
+def _hour(value: object) -> object:
+    # YAML reads 16:00 without quotes as a number to the base of sixty
+    if isinstance(value, str) and len(value) == len("16:00"):
+        return value
+    raise ValueError('must be an hour in quotes: write it as "16:00"')
+
+
+Hour = Annotated[dt.time, BeforeValidator(_hour)]
+
+
+class Release(Strict):
+    """A weekly publication of slots, in the desk's local time. `source` tells of it, on `date`."""
+
+    day: Day
+    begins: Hour
+    ends: Hour
+    source: str
+    date: PastDate
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.begins >= self.ends:
+            raise ValueError("begins must lie before ends")
+        return self
+
+    def on(self, monday: dt.date, zone: ZoneInfo, department: str) -> Window:
+        """Return its window in the week of that Monday."""
+        day = working_day(monday + dt.timedelta(days=self.day.number - 1), department)
+        return Window(
+            *(dt.datetime.combine(day, hour, zone).astimezone(dt.UTC) for hour in (self.begins, self.ends))
+        )
+
+
+def working_day(day: dt.date, department: str) -> dt.date:
+    """Return the day itself, or where it is a public holiday of the department the next working day."""
+    free = _holidays(department)
+    if day not in free:
+        return day
+    while day in free or day.isoweekday() > _FRIDAY:
+        day += dt.timedelta(days=1)
+    return day
+
+
+def list_windows(
+    releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt.datetime, until: dt.datetime
+) -> list[Window]:
+    """Return the release windows that end after `now` and begin before `until`, in their order."""
+    today = now.astimezone(zone).date()
+    first = today - dt.timedelta(days=today.weekday() + 7)  # a holiday puts a window into another week
+    weeks = range((until - now).days // 7 + 3)
+    found = {
+        each.on(first + dt.timedelta(days=7 * week), zone, department) for each in releases for week in weeks
+    }
+    return sorted(each for each in found if each.ends > now and each.begins < until)
+
+
+def window(releases: Iterable[Release], zone: ZoneInfo, department: str, now: dt.datetime) -> Window | None:
+    """Return the release window that contains `now`, else the next one; None where no source names one."""
+    return next(iter(list_windows(releases, zone, department, now, now + _FORTNIGHT)), None)
+
+
+@lru_cache
+def _holidays(department: str) -> holidays.HolidayBase:
+    """Return the public holidays of a department: Alsace, Moselle and overseas have more than the others."""
+    local = "6AE" if department in _ALSACE else department
+    known = holidays.list_supported_countries()["FR"]
+    return holidays.country_holidays("FR", subdiv=local if local in known else None)

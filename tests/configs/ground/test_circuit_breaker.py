@@ -1,0 +1,220 @@
+"""The circuit breaker: three failures open it, one probe at a time closes it, and every process sees the same."""
+
+from collections.abc import Callable
+from threading import Barrier, Thread
+
+import pytest
+import redis
+import time_machine
+
+from configs.ground.circuit_breaker import CircuitBreaker, CircuitOpen
+
+REST = 15.0
+
+
+@pytest.fixture
+def breaker(redis_server: redis.Redis, frozen: time_machine.Traveller) -> CircuitBreaker:
+    return CircuitBreaker("example", REST)
+
+
+def fail(breaker: CircuitBreaker, times: int = 3) -> None:
+    for token in [breaker.begin_call() for _ in range(times)]:
+        breaker.record_failure(token)
+
+
+def wait_of(breaker: CircuitBreaker) -> float:
+    with pytest.raises(CircuitOpen) as refused:
+        breaker.begin_call()
+    return refused.value.retry_after
+
+
+def test_the_third_failure_in_a_row_opens_it(breaker: CircuitBreaker) -> None:
+    fail(breaker, 2)
+    breaker.record_success(breaker.begin_call())
+    fail(breaker, 2)
+    breaker.record_failure(breaker.begin_call())
+    assert wait_of(CircuitBreaker("example", REST)) == REST
+    CircuitBreaker("another", REST).begin_call()
+
+
+def test_looking_at_the_wait_takes_no_probe(breaker: CircuitBreaker, frozen: time_machine.Traveller) -> None:
+    fail(breaker, 2)
+    assert breaker.read_wait() == 0
+    fail(breaker, 1)
+    frozen.shift(5)
+    assert breaker.read_wait() == REST - 5
+    frozen.shift(REST)
+    assert breaker.read_wait() == 0
+    breaker.begin_call()
+    assert breaker.read_wait() == REST
+
+
+def test_it_is_open_between_its_rests_until_a_call_succeeds(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(breaker, 2)
+    assert not breaker.is_open()
+    fail(breaker, 1)
+    for shifted in (0, REST, REST):
+        frozen.shift(shifted)
+        assert breaker.is_open()
+    breaker.record_success(breaker.begin_call())
+    assert not breaker.is_open()
+
+
+def test_after_its_rest_one_probe_goes_and_closes_it(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(breaker)
+    frozen.shift(REST)
+    probe = breaker.begin_call()
+    assert wait_of(breaker) == REST
+    breaker.record_success(probe)
+    assert [breaker.begin_call() for _ in range(3)]
+
+
+def test_a_probe_that_fails_begins_another_rest(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(breaker)
+    frozen.shift(REST + 5)
+    breaker.record_failure(breaker.begin_call())
+    assert wait_of(breaker) == REST
+    frozen.shift(REST)
+    breaker.begin_call()
+
+
+def test_a_call_that_began_before_says_nothing_about_the_probe(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    slow = breaker.begin_call()
+    fail(breaker)
+    frozen.shift(REST)
+    breaker.begin_call()
+    breaker.record_failure(slow)
+    frozen.shift(5)
+    assert wait_of(breaker) == REST - 5
+
+
+def test_a_probe_that_died_is_followed_by_another(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(breaker)
+    frozen.shift(REST)
+    breaker.begin_call()
+    frozen.shift(REST)
+    breaker.begin_call()
+
+
+def test_of_many_at_once_one_is_the_probe(breaker: CircuitBreaker, frozen: time_machine.Traveller) -> None:
+    fail(breaker)
+    frozen.shift(REST)
+    ready, probes = Barrier(8), []
+
+    def ask() -> None:
+        ready.wait()
+        try:
+            probes.append(breaker.begin_call())
+        except CircuitOpen:
+            return
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(probes) == 1
+
+
+def test_an_opening_from_a_clock_ahead_is_over(
+    breaker: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    fail(breaker)
+    frozen.shift(-3600)
+    breaker.begin_call()
+
+
+@pytest.fixture
+def without_redis(settings_env: Callable[..., None], frozen: time_machine.Traveller) -> CircuitBreaker:
+    settings_env(REDIS_URL="redis://127.0.0.1:1")
+    return CircuitBreaker("example", REST)
+
+
+def test_without_redis_each_process_decides_alone(
+    without_redis: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    fail(without_redis, 2)
+    without_redis.record_success(without_redis.begin_call())
+    assert not without_redis.is_open()
+    fail(without_redis, 3)
+    assert without_redis.read_wait() == pytest.approx(REST, abs=0.001)
+    frozen.shift(REST)
+    assert without_redis.is_open()
+    probe = without_redis.begin_call()
+    assert wait_of(without_redis) == pytest.approx(REST, abs=0.001)
+    without_redis.record_success(probe)
+    assert not without_redis.is_open()
+    without_redis.begin_call()
+    without_redis.begin_call()
+
+
+def test_a_program_without_an_address_of_redis_decides_alone(settings_env: Callable[..., None]) -> None:
+    settings_env()
+    breaker = CircuitBreaker("example without an address", REST)
+    fail(breaker)
+    assert wait_of(breaker) == pytest.approx(REST, abs=1)
+
+
+def test_a_rest_without_redis_ends_where_the_clock_is_set_back(
+    without_redis: CircuitBreaker, frozen: time_machine.Traveller
+) -> None:
+    frozen.shift(3600)
+    fail(without_redis, 3)
+    frozen.shift(-3600)
+    without_redis.begin_call()
+
+
+def succeed(breaker: CircuitBreaker, *seconds: float) -> None:
+    for each in seconds:
+        breaker.record_success(breaker.begin_call(), each)
+
+
+def test_answers_that_are_slow_in_the_median_open_it(
+    redis_server: redis.Redis,
+    frozen: time_machine.Traveller,
+) -> None:
+    breaker = CircuitBreaker("example", REST, 3.0)
+    succeed(breaker, 9, 0.1, 9, 0.1, 0.1, 9)
+    assert breaker.read_wait() == 0
+    succeed(breaker, 3.5)
+    assert wait_of(breaker) == REST
+    frozen.shift(REST)
+    succeed(breaker, 3.5)  # a slow probe: another rest
+    assert wait_of(breaker) == REST
+    frozen.shift(REST)
+    succeed(breaker, 0.1, 3.5, 3.5)  # a good probe: the times before it count no more
+    breaker.begin_call()
+
+
+def test_only_the_last_twenty_answers_count(
+    redis_server: redis.Redis,
+) -> None:
+    breaker = CircuitBreaker("example", REST, 3.0)
+    succeed(breaker, *[0.1] * 30, *[4.0] * 10)
+    assert breaker.read_wait() == 0
+    succeed(breaker, 4.0)
+    assert breaker.read_wait() > 0
+
+
+def test_without_redis_a_process_knows_its_own_failures(
+    settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
+    breaker = CircuitBreaker("alone", REST)
+    for number in range(3):
+        assert not breaker.is_open()
+        breaker.record_failure(f"{number}")
+    assert breaker.is_open()
+    breaker.record_success("3")
+    assert not breaker.is_open()

@@ -1,0 +1,270 @@
+"""Addresses of people: one spelling each."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from configs.ground.contact_addresses import (
+    LetterNotSent,
+    ascii_address,
+    digest,
+    email_address,
+    fold_address,
+    group_network_address,
+    parse_countries,
+    phone_number,
+    receives_sms,
+    sender,
+    shorten_address,
+)
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("jean@EXAMPLE.fr", "jean@example.fr"),
+        (" Jean.Dupont+rdv@example.fr\n", "Jean.Dupont+rdv@example.fr"),
+        ("jean@BÜCHER.example.fr", "jean@bücher.example.fr"),
+        ("\uff4eadia\uff20example\uff0efr", "nadia@example.fr"),
+        ("\u202acamille@example.fr\u202c\u200b", "camille@example.fr"),
+        ("jean@stra\u00adße.example.de", "jean@straße.example.de"),
+        ("o\u2019brien@example.fr", "o'brien@example.fr"),
+    ],
+)
+def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
+    assert email_address(written) == kept
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "E.B@BÜCHER.example.fr",
+        " e.b@bu\u0308cher.example.fr\u200b",
+        "e.b@xn--bcher-kva.example.fr",
+        "\uff45.b@bücher.example.fr",
+    ],
+)
+def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
+    assert fold_address(spelling) == "e.b@bücher.example.fr"
+
+
+@pytest.mark.parametrize("other", ["eb@example.fr", "e.b+x@example.fr", "e.b@strasse.de"])
+def test_addresses_that_providers_may_tell_apart_are_several(other: str) -> None:
+    assert fold_address(other) not in {fold_address("e.b@example.fr"), fold_address("e.b@straße.de")}
+
+
+@pytest.mark.parametrize("text", ["", " X ", "\ud800", "a" * 60_000 + "@example.fr", "a@" + "é." * 30_000])
+def test_what_is_no_address_is_counted_by_its_letters(text: str) -> None:
+    assert fold_address(text) == text.strip().casefold()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "jean",
+        "@example.fr",
+        "jean@",
+        "jean@localhost",
+        "a b@example.fr",
+        "a@b@example.fr",
+        "a@example.fr\nBcc: x@y.fr",
+        "a\0@example.fr",
+        "<a@example.fr>",
+        "a" * 65 + "@example.fr",
+        "a@" + "b." * 130 + "fr",
+        "a@exam_ple.fr",
+    ],
+)
+def test_what_is_no_email_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not an e-mail address"):
+        email_address(text)
+
+
+LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets
+
+
+@pytest.mark.parametrize("length", [LONGEST_EMAIL, LONGEST_EMAIL + 1])
+def test_an_email_address_fits_its_column(length: int) -> None:
+    domain = ".".join(["b" * 60] * 3)
+    text = f"{'a' * 60}@{domain}.{'c' * (length - 60 - 1 - len(domain) - 1 - 3)}.fr"
+    assert len(text) == length
+    if length > LONGEST_EMAIL:
+        with pytest.raises(ValueError, match="not an e-mail address"):
+            email_address(text)
+    else:
+        assert email_address(text) == text
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("06 12 34 56 78", "+33612345678"),
+        ("0612345678", "+33612345678"),
+        ("+33 (0)6 12 34 56 78", "+33612345678"),
+        ("00 33 6 12 34 56 78", "+33612345678"),
+        ("+262 692 12 34 56", "+262692123456"),
+        ("+32 470 12 34 56", "+32470123456"),
+        ("(+33) 6 12 34 56 78", "+33612345678"),
+        ("0033 (0)6.12.34.56.78", "+33612345678"),
+        ("06/12/34/56/78.", "+33612345678"),
+        ("06\u201012\u201234\u201356\u221278", "+33612345678"),
+        ("06\u202f12\u00a034\u200956\u200b78", "+33612345678"),
+        ("\u2068\u202a06 12 34 56 78\u202c\u2069", "+33612345678"),
+        ("٠٦١٢٣٤٥٦٧٨", "+33612345678"),
+        ("۰۶۱۲۳۴۵۶۷۸", "+33612345678"),
+        ("०६१२३४५६७८", "+33612345678"),
+        ("\uff10\uff16\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18", "+33612345678"),
+        ("tel:+33612345678", "+33612345678"),
+        ("Tél. : 06 12 34 56 78", "+33612345678"),
+        ("« 06,12,34,56,78 »", "+33612345678"),
+        ("+ 33 6 12_34_56_78", "+33612345678"),
+        ("+ (33) 6'12'34'56'78", "+33612345678"),
+        ("0690 62 90 42", "+590690629042"),
+        ("0694 20 12 34", "+594694201234"),
+        ("0696 12 34 56", "+596696123456"),
+        ("06 92 12 34 56", "+262692123456"),
+        ("0639 69 12 34", "+262639691234"),
+        ("+33 690 62 90 42", "+590690629042"),
+        ("+590 692 12 34 56", "+262692123456"),
+        ("0508 55 12 34", "+508551234"),
+    ],
+)
+def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
+    assert phone_number(written) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "06",
+        "hello",
+        "0012",
+        "+33 6 12 34 56",
+        "06123456789",
+        "+999612345678",
+        "\0",
+        "1" * 400,
+        "0612ABCDEF",
+        "06 12 34 56 78 / 07 12 34 56 78",
+        "06 12 34 56 78, 07 12 34 56 78",
+    ],
+)
+def test_what_is_no_phone_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a phone number"):
+        phone_number(text)
+
+
+def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
+    try:
+        return reader(text), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "letter"),
+    [
+        ("zoé@example.fr", "é"),
+        ("Élodie.m@example.fr", "É"),
+        ("nad\u0130a@example.fr", "\u0130"),
+        ("🎈@example.fr", "🎈"),
+    ],
+)
+def test_an_address_that_no_provider_takes_is_refused_by_its_letter(text: str, letter: str) -> None:
+    with pytest.raises(LetterNotSent) as refusal:
+        email_address(text)
+    assert refusal.value.letter == letter
+
+
+@given(st.emails() | st.from_regex(r"[a-zé.'!]{1,9}@[a-zßé]{1,9}\.fr", fullmatch=True))
+def test_each_address_that_is_taken_can_be_sent_to(text: str) -> None:
+    kept, _ = _read(email_address, text)
+    assert kept is None or ascii_address(kept).isascii()
+
+
+@given(st.text(max_size=40))
+def test_no_text_makes_either_fail_in_another_way(text: str) -> None:
+    for reader in (email_address, phone_number):
+        kept, told = _read(reader, text)
+        assert told.startswith("not a") if kept is None else reader(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("RDVPriority <alerte@RDVPRIORITY.fr>", "RDVPriority <alerte@rdvpriority.fr>"),
+        ("alerte@rdvpriority.fr", "alerte@rdvpriority.fr"),
+        ("Créneaux <alerte@rdvpriority.fr>", "Créneaux <alerte@rdvpriority.fr>"),
+        ('"Créneaux, alertes" <alerte@rdvpriority.fr>', '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
+        ("Créneaux <alerte@bücher.example.fr>", "Créneaux <alerte@xn--bcher-kva.example.fr>"),
+        ("Créneaux, alertes <alerte@rdvpriority.fr>", '"Créneaux, alertes" <alerte@rdvpriority.fr>'),
+        ("RDV: alertes <alerte@rdvpriority.fr>", '"RDV: alertes" <alerte@rdvpriority.fr>'),
+        ('"L\\"alerte" <alerte@rdvpriority.fr>', '"L\\"alerte" <alerte@rdvpriority.fr>'),
+        ('"Slots, alerts" <alerte@rdvpriority.fr>', '"Slots, alerts" <alerte@rdvpriority.fr>'),
+        ("RDV (alertes) <alerte@rdvpriority.fr>", '"RDV (alertes)" <alerte@rdvpriority.fr>'),
+    ],
+)
+def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
+    assert sender(written) == kept
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "RDVPriority",
+        "RDVPriority <>",
+        "RDVPriority <zoé@rdvpriority.fr>",
+        "a <a@example.fr>, b <b@example.fr>",
+        "a <a@example.fr>\r\nBcc: b@example.fr",
+    ],
+)
+def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not an e-mail|control character"):
+        sender(text)
+
+
+def test_a_digest_names_an_address_without_showing_it() -> None:
+    assert digest("a@example.org") == digest("a@example.org") != digest("b@example.org")
+    assert re.fullmatch("[0-9a-f]{16}", digest("é@exämple.fr"))
+
+
+@pytest.mark.parametrize(
+    ("number", "countries", "receives"),
+    [
+        ("+33612345678", "", True),
+        ("+262692123456", "", True),
+        ("+508551234", "", True),
+        ("+33123456789", "", False),
+        ("+32470123456", "", False),
+        ("+32470123456", " be,CH", True),
+        ("+3225551234", "BE", False),
+    ],
+)
+def test_codes_go_to_mobile_numbers_of_some_countries(number: str, countries: str, receives: bool) -> None:
+    assert receives_sms(number, parse_countries(countries)) is receives
+
+
+def test_a_shortened_address_is_recognised_and_not_read() -> None:
+    assert shorten_address("camille@example.org") == "c…@example.org"
+    assert shorten_address("+33612345678") == "…78"
+
+
+@pytest.mark.parametrize(
+    ("address", "group"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),  # a socket for both versions
+        ("nobody", "nobody"),
+    ],
+)
+def test_the_addresses_of_one_subscriber_are_one(address: str, group: str) -> None:
+    assert group_network_address(address) == group

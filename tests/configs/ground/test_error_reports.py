@@ -1,0 +1,358 @@
+"""Error reports: what arrives at Sentry, and what a Sentry in trouble costs."""
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from configs.ground import error_reports
+from configs.ground.error_reports import ErrorReporter, build_report, make_report_handlers
+from configs.ground.logs import set_up_logs
+from configs.ground.redaction import remove_personal_data
+from configs.settings import SettingsRefused, load
+from deploy.sandbox.running import Running
+from tests.configs.settings.test_settings import PRODUCTION
+from tests.waiting import until
+
+Put = Callable[..., None]
+FAR = "https://0123456789abcdef@o1.ingest.de.sentry.io/42"
+NEAR = "http://key@127.0.0.1:9000/1"
+TOKEN = "Zx8qLm2VtY0pRk4sWn6bAc"
+PERSONAL = (
+    "jean.dupont@example.fr", "+33 6 12 34 56 78", "06 12 34 56 78", "https://rdvpriority.fr/l/abc?x=1", "203.0.113.7",
+    "2001:db8::1", "'Jean Dupont'", "« Jean Dupont »", TOKEN, "0" * 40,
+    "postgresql://rdv:secret@db.internal:5432/rdv",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _unsent_forgotten() -> Iterator[None]:
+    yield
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, ErrorReporter) and handler._client and handler._client.transport:
+            handler._client.transport._worker._queue.queue.clear()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def reports(sandbox: Running, settings_env: Put) -> Callable[[int], list[dict[str, Any]]]:
+    """Log as the program `tests`, with reports; the function gives that many that arrived."""
+    settings_env(SENTRY_DSN=sandbox.sentry_dsn, LOG_FORMAT="json")
+    set_up_logs("tests")
+    return lambda number: until(
+        lambda: found if len(found := sandbox.error_reports()) >= number else None, 20
+    )
+
+
+def _fail(text: str) -> None:
+    secret = f"local {text}"
+    raise ValueError(f"{secret}: {text}\nDETAIL: Failing row contains (Jean Dupont)")
+
+
+@pytest.mark.parametrize("text", PERSONAL)
+def test_personal_data_is_removed(text: str) -> None:
+    assert remove_personal_data(f"before {text} after") == "before *** after"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ('invalid input syntax for type json: "Jean Dupont', "invalid input syntax for type json: ***"),
+        ('{"first_name": "Jean Dupont", "phone": "x"}', '{"first_name": ***, ***: ***}'),
+        ("{'last_name': 'Dupont'}", "{'last_name': ***}"),
+        ("no user 'Jean O'Connor' found", "no user *** found"),
+        ("bad b'Jean Dupont' here", "bad *** here"),
+        (r'bad "Jean \"le\" Dupont" here', "bad *** here"),
+        ('5" of "Jean Dupont"', "5***"),
+        ("“Jean Dupont”, \u2018Jean Dupont’, „Jean Dupont“, `Jean`", "***, ***, ***, ***"),
+        ("call (415) 555-2671 now", "call (*** now"),
+        ("call 020 7946 0958 now", "call *** now"),
+        ("call 06\u00a012\u00a034\u00a056\u00a078 now", "call *** now"),
+        ("call +33\u202f6\u202f12\u202f34\u202f56\u202f78 now", "call *** now"),
+        ("call 06/12/34/56/78 now", "call *** now"),
+        ("refused by ::ffff:203.0.113.7.", "refused by ******"),
+        ("with url: /unsubscribe?email=jean%40example.fr (Caused", "with url: *** (Caused"),
+        ("with url: /l/Ab3dE9x (Caused", "with url: *** (Caused"),
+        ("to fcm.googleapis.com/fcm/send/dQw4:APA91bH now", "to *** now"),
+        ("chat -1001234567890, chat_id=1234567, chat 123456", "***, ***, ***"),
+        ("user @jean_dupont blocked", "user *** blocked"),
+        ("key BNcRdreALRFX+kOOUHK1EtK2/taz5Ry4YfYCA0QTpQt== bad", "key *** bad"),
+        ("Authorization: Bearer abc, Accept: x", "***"),
+        ("mail Set-Cookie: s=1; Path=/", "mail ***"),
+        ("FR76 3000 6000 0112 3456 7890 189", "FR***"),
+    ],
+)
+def test_what_libraries_write_about_a_person_is_removed(text: str, left: str) -> None:
+    assert remove_personal_data(text) == left
+
+
+@pytest.mark.parametrize(
+    "personal",
+    ["jean.dupont@example.fr", "+33 6 12 34 56 78", "'Jean Dupont'", "https://rdvpriority.fr/l/abc"],
+)
+@pytest.mark.parametrize("bound", [error_reports._LONGEST, error_reports._READ])
+def test_what_a_cut_halves_does_not_leave(personal: str, bound: int) -> None:
+    words = "word " * (bound // 5)
+    for cut in range(1, len(personal)):
+        (error,) = _build(f"{words[: bound - cut - 1]} {personal} {words}")
+        assert not re.search(r"jean|12 34|Dupont|/l/", error["value"])
+        assert len(error["value"]) <= error_reports._LONGEST
+
+
+@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
+def test_only_the_first_line_leaves_however_it_ends(end: str) -> None:
+    (error,) = _build(f"refused{end}Jean Dupont")
+    assert error["value"] == "refused"
+
+
+def _build(text: str) -> list[dict[str, Any]]:
+    given: Any = {"exception": {"values": [{"type": "ValueError", "value": text}]}}
+    built: Any = build_report(given)
+    found: list[dict[str, Any]] = built["exception"]["values"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a job failed",
+        "0190d2f4-7a1b-7c3d-8e4f-0123456789ab",
+        'relation "match_parts" does not exist',
+        "evry-courcouronnes_91/titre-sejour-renouvellement",
+        "the planner doesn't answer, it's away",
+        "SSL error 0x1408F10B after 300 s",
+    ],
+)
+def test_what_names_no_person_stays(text: str) -> None:
+    assert remove_personal_data(text) == text
+
+
+@pytest.mark.parametrize("personal", PERSONAL)
+def test_an_error_arrives_without_personal_data(
+    reports: Callable[[int], list[dict[str, Any]]], personal: str
+) -> None:
+    try:
+        _fail(personal)
+    except ValueError:
+        structlog.get_logger("notifier.jobs").exception(
+            "not sent", notification="0190d2f4-7a1b-7c3d-8e4f-0123456789ab", user="u-1", address=personal
+        )
+    (report,) = reports(1)
+    text = json.dumps(report, ensure_ascii=False)
+    command = json.dumps(sys.argv[0])  # quoted: "-c" of a test's process may be in a path, too
+    for part in (personal.strip("'« »"), "Jean", "DETAIL", "u-1", "secret", os.uname().nodename, command):
+        assert part not in text.replace("local", "")
+    assert report["extra"] == {"notification": "0190d2f4-7a1b-7c3d-8e4f-0123456789ab"}
+    assert report["tags"] == {"program": "tests"}
+    assert report["release"] == "rdvpriority@0.1.0"
+    (error,) = report["exception"]["values"]
+    assert error["type"] == "ValueError"
+    assert re.fullmatch(r"local \*\*\*:? \*\*\*", error["value"])
+    last = error["stacktrace"]["frames"][-1]
+    assert (last["function"], last["module"]) == ("_fail", "tests.configs.ground.test_error_reports")
+    assert not {"vars", "abs_path", "context_line", "pre_context"} & last.keys()
+
+
+def test_nothing_else_of_an_event_leaves() -> None:
+    given: Any = {
+        "event_id": "1",
+        "user": {"email": "jean@example.fr"},
+        "request": {"data": "x", "headers": {"Cookie": "x"}, "query_string": "x", "url": "x"},
+        "server_name": "host",
+        "contexts": {"trace": {}},
+        "modules": {"x": "1"},
+        "breadcrumbs": {"values": [{}]},
+        "extra": {"sys.argv": ["x"], "address": "x", "job": "send to jean@example.fr"},
+        "tags": {"program": "api", "url": "x"},
+        "message": "x",
+        "transaction": "/l/x",
+    }
+    assert build_report(given) == {
+        "event_id": "1",
+        "logentry": {"message": ""},
+        "tags": {"program": "api"},
+        "extra": {"job": "send to ***"},
+    }
+
+
+def test_arguments_of_a_line_do_not_leave(reports: Callable[[int], list[dict[str, Any]]]) -> None:
+    logging.getLogger("crawler").error("sent to %s", "Jean Dupont")
+    (report,) = reports(1)
+    assert report["logentry"] == {"message": "sent to %s"}
+    assert "Jean" not in json.dumps(report)
+
+
+def test_warnings_are_not_reported(reports: Callable[[int], list[dict[str, Any]]], sandbox: Running) -> None:
+    logging.getLogger("crawler").warning("away")
+    logging.getLogger("crawler").error("broken")
+    assert [each["logentry"]["message"] for each in reports(1)] == ["broken"]
+
+
+def test_without_a_dsn_the_library_is_not_loaded() -> None:
+    code = (
+        "import sys; from configs.ground.logs import set_up_logs; set_up_logs('x')\n"
+        "import logging; logging.error('x'); print('sentry_sdk' in sys.modules)"
+    )
+    clean = {name: value for name, value in os.environ.items() if name != "SENTRY_DSN"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=clean, capture_output=True, text=True, timeout=240
+    )
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_without_a_dsn_there_is_no_handler(settings_env: Put) -> None:
+    settings_env(SENTRY_DSN="")
+    assert make_report_handlers("x") == []
+
+
+FORK = """
+import logging, os, sys
+from configs.ground.logs import set_up_logs
+set_up_logs("parent")
+logging.error("before")
+child = os.fork()
+if not child:
+    set_up_logs("child")
+    logging.error("after")
+    sys.exit()
+os.waitpid(child, 0)
+"""
+CRASH = """
+import threading
+from configs.ground.logs import set_up_logs
+set_up_logs("crash")
+thread = threading.Thread(target=lambda: {}["in_thread"])
+thread.start()
+thread.join()
+raise RuntimeError("for jean@example.fr")
+"""
+
+
+def _run(code: str, dsn: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    given = {**os.environ, "SENTRY_DSN": dsn, "LOG_FORMAT": "json", **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, timeout=240
+    )
+
+
+def test_two_errors_around_a_fork_arrive_as_two(sandbox: Running) -> None:
+    assert _run(FORK, sandbox.sentry_dsn).returncode == 0
+    found = [(each["tags"]["program"], each["logentry"]["message"]) for each in sandbox.error_reports()]
+    assert sorted(found) == [("child", "after"), ("parent", "before")]
+
+
+def test_an_error_that_ends_a_program_is_logged_as_json_and_reported(sandbox: Running) -> None:
+    done = _run(CRASH, sandbox.sentry_dsn)
+    assert done.returncode == 1
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["a thread ends by an error", "the program ends by an error"]
+    assert "jean@" not in done.stderr
+    types = [each["exception"]["values"][0]["type"] for each in sandbox.error_reports()]
+    assert types == ["KeyError", "RuntimeError"]
+    assert {each["level"] for each in sandbox.error_reports()} == {"fatal"}
+
+
+@pytest.mark.rule("3.11")
+def test_a_proxy_of_the_environment_takes_no_report(sandbox: Running) -> None:
+    proxy = "http://192.0.2.1:3128"
+    _run("import logging; from configs.ground.logs import set_up_logs; set_up_logs('x'); logging.error('x')",
+         sandbox.sentry_dsn, HTTP_PROXY=proxy, http_proxy=proxy, HTTPS_PROXY=proxy, no_proxy="")  # fmt: skip
+    assert len(sandbox.error_reports()) == 1
+
+
+@pytest.mark.parametrize("mode", ["timeout", "refuse", "reset", "error_500", "rate_limited", "unauthorized"])
+def test_a_sentry_in_trouble_slows_nothing(
+    reports: Callable[[int], list[dict[str, Any]]],
+    sandbox: Running,
+    mode: str,
+) -> None:
+    set_up_logs("tests")
+    sandbox.provider_mode("sentry", mode)
+    log = logging.getLogger("x")
+    log.error("first")  # makes the client
+    before = time.thread_time(), time.monotonic()
+    for _ in range(300):
+        log.error("again")
+    worked, waited = time.thread_time() - before[0], time.monotonic() - before[1]
+    # A machine that others keep busy takes longer than the work; an answer that is waited for takes seconds each.
+    assert waited < worked * 10 + 5
+
+
+def test_notes_and_chained_errors_leave_without_personal_data(
+    reports: Callable[[int], list[dict[str, Any]]],
+) -> None:
+    cause = LookupError("no 'Jean Dupont'")
+    cause.add_note("asked by Jean Dupont")
+    group = ExceptionGroup("2 for jean@example.fr", [ValueError("'Jean'"), KeyError("Jean")])
+    group.__cause__ = cause  # as `raise … from`
+    logging.getLogger("x").error("group", exc_info=group)
+    (report,) = reports(1)
+    assert not re.search("jean", json.dumps(report), re.IGNORECASE)
+    assert len(report["exception"]["values"]) == 4
+
+
+def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
+    sandbox.provider_mode("sentry", "timeout")
+    code = (
+        "import logging, time; from configs.ground.logs import set_up_logs; set_up_logs('x'); logging.error('x')\n"
+        "from configs.ground import error_reports; began = time.monotonic(); logging.shutdown()\n"
+        "print(time.monotonic() - began)"
+    )
+    done = _run(code, sandbox.sentry_dsn)
+    assert done.returncode == 0
+    assert float(done.stdout) < 3 * error_reports.LAST_SECONDS
+
+
+@pytest.mark.rule("3.11")
+@pytest.mark.parametrize("world", ["development", "sandbox", "test"])
+def test_outside_production_only_a_sentry_of_this_machine_is_named(bare: Put, world: str) -> None:
+    bare(APP_ENV=world, SENTRY_DSN=FAR)
+    with pytest.raises(SettingsRefused, match="SENTRY_DSN leaves this machine"):
+        load()
+    bare(APP_ENV=world, SENTRY_DSN=NEAR)
+    assert load().sentry_dsn
+
+
+@pytest.mark.parametrize("dsn", [FAR, NEAR, "https://key@sentry.example.org/behind/7"])
+def test_production_takes_a_sentry(bare: Put, dsn: str) -> None:
+    bare(**PRODUCTION | {"SENTRY_DSN": dsn})
+    assert load().require("sentry_dsn") == dsn
+
+
+@pytest.mark.rule("3.10")
+@pytest.mark.parametrize(
+    ("dsn", "says"),
+    [
+        (FAR.replace("https", "http"), "SENTRY_DSN is not https"),
+        ("https://sentry.io/42", "SENTRY_DSN: is no DSN"),
+        ("https://key@sentry.io/", "SENTRY_DSN: is no DSN"),
+        ("ftp://key@sentry.io/1", "SENTRY_DSN: is no DSN"),
+        ("https://key:secret@sentry.io/1", "SENTRY_DSN: is no DSN"),
+        ("x", "SENTRY_DSN: is no DSN"),
+    ],
+)
+def test_production_refuses_other_dsns(bare: Put, dsn: str, says: str) -> None:
+    bare(**PRODUCTION | {"SENTRY_DSN": dsn})
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert says in str(refused.value)
+    assert dsn not in str(refused.value).replace("SENTRY_DSN", "") or dsn == "x"
+
+
+def _gzip(body: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=31)
+    return packer.compress(body) + packer.flush()
+
+
+def test_the_example_of_the_docs_is_the_stand_ins_dsn() -> None:
+    docs = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
+    assert "SENTRY_DSN=http://sandbox@127.78.0.9:8850/1" in docs

@@ -1,0 +1,260 @@
+"""What somebody who can write to Redis may put into a queue: nothing of it is run, imported or unpickled."""
+
+import json
+import pickle
+import threading
+import zlib
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from rq import Queue, SimpleWorker
+from rq.serializers import JSONSerializer
+from structlog.testing import capture_logs
+
+from api.background.__main__ import FUNCTIONS as BACKGROUND
+from api.models.job_run import JOB_QUEUES
+from api.models.notification import QUEUES
+from configs.ground.clock import clock
+from configs.ground.job_queues import begins_with_queue, push, queue, read_refused, without_retries
+from configs.ground.job_worker import JobWorker, run_worker
+from configs.ground.redis import redis_client
+from notifier.workers import FUNCTIONS as NOTIFIER
+
+Fields = dict[Any, Any]
+TABLE: Mapping[str, Collection[str]] = {**NOTIFIER, **BACKGROUND}
+OURS = {"payments": ["builtins.len"], "other": ["builtins.ascii"]}
+BOMB = zlib.compress(b'["builtins.len", null, ["' + b"x" * 50_000_000 + b'"], {}]')
+
+
+class Pickled:
+    """Unpickled, it imports what the tests of this module watch."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return __import__, ("stranger",)
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a file that is there once anything of the module `stranger` was imported, or a shell was run."""
+    file = tmp_path / "ran"
+    (tmp_path / "stranger.py").write_text(
+        f"open({str(file)!r}, 'w').close()\nclass Thing:\n    run = staticmethod(print)\ndef run(*_): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield file
+    assert not file.exists()
+
+
+def pack(*call: object) -> bytes:
+    return zlib.compress(json.dumps(call).encode())
+
+
+def fields(name: str, **others: Any) -> Fields:
+    """Return the fields of a job that would be one of ours, with others."""
+    at = "2026-11-20T09:00:00.000000Z"
+    data = pack("builtins.len", None, ["abc"], {})
+    return {
+        "origin": name, "data": data, "created_at": at, "enqueued_at": at, "timeout": 60, "result_ttl": 0,
+        "status": "queued", "success_callback_name": "", **others,
+    }  # fmt: skip
+
+
+def call(function: object, *arguments: object, instance: object = None, by_name: Any = None) -> Fields:
+    return {"data": pack(function, instance, arguments, by_name or {})}
+
+
+# Forms of a job that is none of ours, beside a good one: fields, or what stands under its key.
+STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
+    "a shell": call("subprocess.getoutput", "touch ran"),
+    "a function of ours that is not listed": call("builtins.exec", "import stranger"),
+    "a module": call("stranger.run"),
+    "a class": call("stranger.Thing.run"),
+    "another queue's function": call("builtins.ascii", "abc") | {"origin": "other"},
+    "another queue's function in this one": call("builtins.ascii", "abc"),
+    "a queue of nobody": {"origin": "nobody"},
+    "a function that is no name": call(["builtins.len"], "abc"),
+    "an instance": call("run", instance="abc"),
+    "names of arguments": call("builtins.len", "abc", by_name={"key": "stranger.run"}),
+    "an argument that is no text": call("builtins.len", ["stranger.run"]),
+    "an argument without end": call("builtins.len", "x" * 301),
+    "no arguments": {"data": zlib.compress(b'["builtins.len", null]')},
+    "a pickle": {"data": zlib.compress(pickle.dumps(Pickled()))},
+    "a pickle as it is": {"data": pickle.dumps(Pickled())},
+    "a pickled result": {"result": pickle.dumps(Pickled())},
+    "pickled notes": {"meta": pickle.dumps(Pickled())},
+    "deep data": {"data": zlib.compress(b"[" * 100_000)},
+    "a number without end": {"data": zlib.compress(b'["builtins.len", null, [' + b"9" * 100_000 + b"], {}]")},
+    "a bomb": {"data": BOMB},
+    "no data": {"data": ""},
+    "a callback after success": {"success_callback_name": "stranger.run"},
+    "a callback after failure": {"failure_callback_name": "stranger.run"} | call("builtins.len", 1),
+    "a callback when stopped": {"stopped_callback_name": "stranger.run"},
+    "a web hook": {"webhooks": '[{"url": "http://127.0.0.1:9/", "statuses": ["finished"]}]'},
+    "repetitions": {"repeats_left": 9, "repeat_intervals": "[1]"},
+    "retries": {"retries_left": 9, "retry_intervals": "[0]"} | call("builtins.len", 1),
+    "a dependency": {"dependency_ids": '["payments-other"]'},
+    "a group": {"group_id": "stranger"},
+    "a field of nobody": {"stranger": "run"},
+    "an endless time": {"timeout": -1},
+    "no time": {"timeout": "stranger"},
+    "a status of nobody": {"status": "stranger"},
+    "a day of nobody": {"enqueued_at": "stranger"},
+    "letters of nobody": {b"\xff": b"\xff"},
+    "many fields": {f"field{number}": "" for number in range(100)},
+    "a large field": {"description": "x" * 300_000},
+    "a text": lambda client, key: client.set(key, "stranger.run"),
+    "a list": lambda client, key: client.rpush(key, "stranger.run"),
+}
+# Entries of the queue that are no ids of its jobs.
+STRANGE_IDS = [
+    b"",
+    b"\xff\xfe",
+    b"payments:1",
+    b"payments-1:2",
+    b"../ran",
+    b"other-1",
+    b"payments",
+    b"payments-\n",
+    b"x" * 9999,
+]
+# Keys of RQ's own that hold something else, or more, than RQ puts there.
+STRANGE_KEYS: dict[str, Callable[[redis.Redis], object]] = {
+    "a queue that is a text": lambda client: client.set("rq:queue:payments", "stranger"),
+    "workers that are a text": lambda client: client.set("rq:workers", "stranger"),
+    "workers that no name has": lambda client: client.sadd("rq:workers:payments", b"\xff"),
+    "a worker of nobody": lambda client: client.sadd("rq:workers", b"rq:worker:\xff", "stranger"),
+    "taken jobs that are a text": lambda client: client.set("rq:queue:payments:intermediate", "stranger"),
+    "taken jobs of nobody": lambda client: client.rpush("rq:queue:payments:intermediate", b"\xff", "a:b"),
+    "begun jobs that are a text": lambda client: client.set("rq:wip:payments", "stranger"),
+    "begun jobs of nobody": lambda client: client.zadd("rq:wip:payments", {b"\xff": 1, b"a:b:c": 1}),
+    "failed jobs that are a text": lambda client: client.set("rq:failed:payments", "stranger"),
+    "groups of nobody": lambda client: client.sadd("rq:groups", b"\xff", "rq:group:stranger"),
+    "a suspension": lambda client: client.set("rq:suspended", "1"),
+}
+
+
+@pytest.fixture(params=[["payments"], ["payments", "other"]], ids=["one queue", "two queues"])
+def table(request: pytest.FixtureRequest) -> Mapping[str, Collection[str]]:
+    return {name: OURS[name] for name in request.param}
+
+
+def work(functions: Mapping[str, Collection[str]]) -> tuple[int, int]:
+    """Let a worker do what waits; return how many of its jobs succeeded and failed."""
+    client = without_retries(redis_client())
+    worker = JobWorker(functions, client, clock() + timedelta(hours=1), threading.Event())
+    worker.work(burst=True, logging_level="CRITICAL")
+    found = [client.hget(worker.key, f"{how}_job_count") for how in ("successful", "failed")]
+    client.close()
+    return int(found[0] or 0), int(found[1] or 0)
+
+
+def put(
+    client: redis.Redis, job_id: str, form: Fields | Callable[[redis.Redis, str], object], name: str
+) -> None:
+    key = f"rq:job:{job_id}"
+    form(client, key) if callable(form) else client.hset(key, mapping=fields(name) | form)
+    client.rpush(f"rq:queue:{name}", job_id)
+
+
+def push_good(what: str = "good") -> None:
+    push("payments", "builtins.len", ("abc",), what, seconds=60, kept=60)
+
+
+@pytest.mark.usefixtures("marker")
+@pytest.mark.parametrize("form", STRANGE)
+def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
+    redis_server: redis.Redis, table: Mapping[str, Collection[str]], form: str
+) -> None:
+    put(redis_server, "payments-strange", STRANGE[form], "payments")
+    push_good()
+    with capture_logs() as logs:
+        assert work(table) == (1, 0)
+    assert [each["log_level"] for each in logs if each["event"] == "a job is refused"] == ["error"]
+    assert read_refused(redis_server) == {"payments": 1}
+    assert 0 < redis_server.ttl("refused:jobs") <= 3600
+    assert list(redis_server.scan_iter("rq:job:*")) == []
+    assert redis_server.llen("rq:queue:payments:intermediate") == 0
+
+
+@pytest.mark.usefixtures("marker")
+def test_entries_that_are_no_ids_of_ours_are_dropped(
+    redis_server: redis.Redis, table: Mapping[str, Collection[str]]
+) -> None:
+    redis_server.rpush("rq:queue:payments", *STRANGE_IDS)
+    for each in ("other-1", "payments", "../ran"):
+        redis_server.hset(f"rq:job:{each}", mapping=fields("payments", **call("stranger.run")))
+    push_good()
+    assert work(table) == (1, 0)
+    assert read_refused(redis_server) == {"payments": len(STRANGE_IDS)}
+    assert redis_server.llen("rq:queue:payments:intermediate") == 0
+
+
+@pytest.mark.usefixtures("marker")
+@pytest.mark.parametrize("name", TABLE)
+def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: str) -> None:
+    others = {each for functions in TABLE.values() for each in functions} - set(TABLE[name])
+    calls = [call("subprocess.getoutput", "touch ran"), call("stranger.run"), *map(call, sorted(others))]
+    callbacks = [
+        call(next(iter(TABLE[name]))) | {f"{each}_callback_name": "stranger.run"}
+        for each in ("success", "failure")
+    ]
+    forms = [*calls, *callbacks, {"data": zlib.compress(pickle.dumps(Pickled()))}]
+    for number, form in enumerate(forms):
+        put(redis_server, f"{name}-{number}", form, name)
+    assert work({name: TABLE[name]}) == (0, 0)
+    assert read_refused(redis_server) == {name: len(forms)}
+
+
+def test_each_queue_has_a_list_and_its_jobs_ids_name_no_other_queue() -> None:
+    assert set(TABLE) == {*QUEUES, *JOB_QUEUES}
+    assert not [
+        (one, other) for one in TABLE for other in TABLE if one != other and begins_with_queue(one, other)
+    ]
+
+
+@pytest.mark.usefixtures("marker")
+def test_what_is_planned_or_depends_on_a_job_is_not_run(redis_server: redis.Redis) -> None:
+    for what in ("scheduled", "deferred", "wip", "dependent"):
+        redis_server.hset(f"rq:job:payments-{what}", mapping=fields("payments", **call("stranger.run")))
+        redis_server.hset(f"rq:job:payments-{what}", "failure_callback_name", "stranger.run")
+    for registry, run in (("scheduled", ""), ("deferred", ""), ("wip", ":run")):
+        redis_server.zadd(f"rq:{registry}:payments", {f"payments-{registry}{run}": 1})
+    redis_server.sadd("rq:job:payments-good:dependents", "payments-dependent")
+    push_good()
+    assert work({"payments": OURS["payments"]}) == (1, 0)
+    assert redis_server.llen("rq:queue:payments") == 0
+    assert redis_server.zcard("rq:wip:payments") == 0
+
+
+@pytest.mark.parametrize("case", STRANGE_KEYS)
+def test_keys_of_rqs_own_that_hold_something_else_stop_no_worker(
+    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    STRANGE_KEYS[case](redis_server)
+    done: list[str] = []
+
+    class OneRound(JobWorker):
+        def work_until_old(self) -> None:
+            self.connection.rpush("rq:queue:payments", "payments-good")
+            self.connection.hset("rq:job:payments-good", mapping=fields("payments"))
+            self.work(burst=True, logging_level="CRITICAL")
+            done.append(str(self.connection.hget(self.key, "successful_job_count")))
+            self.stopped.set()
+
+    monkeypatch.setattr("configs.ground.job_worker.JobWorker", OneRound)
+    assert run_worker({"payments": OURS["payments"]}, "test", lambda: None) == 0
+    assert done == ["b'1'"]
+    assert [each.queue_names() for each in SimpleWorker.all(connection=redis_server)] in ([], [["payments"]])
+
+
+def test_jobs_are_json_and_their_ids_begin_with_their_queue(redis_server: redis.Redis) -> None:
+    push_good("what")
+    assert redis_server.lrange("rq:queue:payments", 0, -1) == [b"payments-what"]
+    data: Any = redis_server.hget("rq:job:payments-what", "data")
+    assert json.loads(zlib.decompress(data)) == ["builtins.len", None, ["abc"], {}]
+    assert queue("payments").serializer is JSONSerializer
+    assert Queue.redis_queue_namespace_prefix == "rq:queue:"

@@ -1,0 +1,187 @@
+"""Shape of a log line, by structlog or the standard library."""
+
+import json
+import logging
+import warnings
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+import pytest
+import structlog
+
+from configs.ground.logs import set_up_logs
+
+Put = Callable[..., None]
+
+
+def _fail(text: str) -> NoReturn:
+    raise ValueError(text)
+
+
+@pytest.fixture
+def lines(settings_env: Put, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    settings_env(LOG_FORMAT="json", LOG_LEVEL="info", PROGRAM="")
+    set_up_logs("crawler")
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_line_has_its_event_time_level_program_and_fields(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    structlog.get_logger("crawler.booking").info("checked", desk="bobigny_93/visa", milliseconds=12)
+    (line,) = lines()
+    at = datetime.fromisoformat(line.pop("at"))
+    assert at.utcoffset() == timedelta(0)
+    assert line == {
+        "event": "checked",
+        "desk": "bobigny_93/visa",
+        "milliseconds": 12,
+        "level": "info",
+        "logger": "crawler.booking",
+        "program": "crawler",
+    }
+
+
+def test_stdlib_logging_takes_the_same_way(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    logging.getLogger("scrapy.core").warning("sent to %s", "jean@example.fr")
+    (line,) = lines()
+    assert (line["event"], line["level"], line["logger"]) == (
+        "sent to ***@example.fr",
+        "warning",
+        "scrapy.core",
+    )
+    assert line["program"] == "crawler"
+    assert "at" in line
+
+
+def test_warnings_are_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        set_up_logs("crawler")
+        warnings.warn("old", stacklevel=1)
+    assert "UserWarning: old" in lines()[0]["event"]
+
+
+@pytest.mark.parametrize("logger", ["structlog", "stdlib"])
+def test_an_exception_has_its_traceback_masked(
+    lines: Callable[[], list[dict[str, Any]]], logger: str
+) -> None:
+    log = structlog.get_logger("x") if logger == "structlog" else logging.getLogger("x")
+    try:
+        _fail("no mail for jean@example.fr")
+    except ValueError:
+        log.exception("broke")
+    (line,) = lines()
+    assert "Traceback (most recent call last)" in line["exception"]
+    assert "ValueError: no mail for ***@example.fr" in line["exception"]
+    assert "jean" not in line["exception"].splitlines()[-1]
+
+
+def test_what_is_bound_to_the_context_is_in_every_line(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    with structlog.contextvars.bound_contextvars(check="c1"):
+        structlog.get_logger().info("a")
+        logging.getLogger("z").error("b")
+    assert [line["check"] for line in lines()] == ["c1", "c1"]
+
+
+def test_what_is_below_the_level_is_not_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    structlog.get_logger().debug("a")
+    logging.getLogger("z").debug("b")
+    assert lines() == []
+
+
+def test_values_of_any_kind_are_written(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    structlog.get_logger().info("a", what=object, when=datetime(2026, 1, 2), which={1, 2}, password="x")  # noqa: DTZ001 -- logged as given
+    (line,) = lines()
+    assert line["when"] == "2026-01-02 00:00:00"
+    assert line["which"] == [1, 2]
+    assert line["password"] == "***"
+
+
+def test_setting_up_twice_writes_once(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    log = structlog.get_logger()
+    log.info("a")
+    set_up_logs("api")
+    log.info("b")
+    logging.getLogger("z").info("c")
+    assert [(line["event"], line["program"]) for line in lines()] == [
+        ("a", "crawler"),
+        ("b", "api"),
+        ("c", "api"),
+    ]
+
+
+def test_the_program_is_what_the_environment_says(
+    settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_env(LOG_FORMAT="json", PROGRAM="notifier")
+    set_up_logs()
+    structlog.get_logger().info("a")
+    assert json.loads(capsys.readouterr().err)["program"] == "notifier"
+
+
+def test_the_console_is_readable_and_without_colour_codes_where_nobody_looks(
+    settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings_env(LOG_FORMAT="console")
+    set_up_logs()
+    try:
+        _fail("jean@example.fr")
+    except ValueError:
+        structlog.get_logger("x.y").exception("mail lost", to="jean@example.fr")
+    told = capsys.readouterr().err
+    assert "mail lost" in told
+    assert "to=***@example.fr" in told
+    assert "ValueError: ***@example.fr" in told
+    assert "\x1b" not in told
+
+
+def test_a_line_that_cannot_be_written_stops_nothing(
+    settings_env: Put, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Broken:
+        def __str__(self) -> str:
+            raise ValueError("no text")
+
+    settings_env(LOG_FORMAT="json")
+    set_up_logs()
+    structlog.get_logger().info("a", what=Broken(), to="jean@example.fr")
+    logging.getLogger("x").info("%d", "jean@example.fr")
+    structlog.get_logger().info("b")
+    told = capsys.readouterr().err
+    assert "jean@" not in told
+    first, second, last = [json.loads(line) for line in told.splitlines()]
+    assert "test_logs.py:" in first["event"]
+    assert "ValueError('no text')" in first["event"]
+    assert "cannot be written: TypeError" in second["event"]
+    assert last["event"] == "b"
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_page_says_does_not_speak_to_the_terminal(
+    settings_env: Put, capsys: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    settings_env(LOG_FORMAT=log_format)
+    set_up_logs("crawler")
+    logging.getLogger("crawler.booking").error("title %s", "\x1b]0;evil\x07\x9b2J\u202e\ud800\r")
+    structlog.get_logger("crawler.booking").error("seen", title="\x1b[31m")
+    structlog.get_logger("crawler.booking").error("seen", titles=["\x9b2J", {"\x9b31m": "\u202e"}])
+    try:
+        _fail("\x1b[2J")
+    except ValueError:
+        logging.getLogger("crawler.booking").exception("failed")
+    written = capsys.readouterr().err
+    assert "evil" in written
+    assert "Traceback" in written
+    assert written.replace("\n", "").isprintable()
+
+
+def test_of_a_long_text_the_middle_is_left_out(lines: Callable[[], list[dict[str, Any]]]) -> None:
+    """journald and Docker would cut the line, which is no JSON then."""
+    structlog.get_logger("x").error("page", text="begin" + "-" * 2_000_000 + "end")
+    (line,) = lines()
+    assert len(line["text"]) < 21_000
+    assert line["text"].startswith("begin-")
+    assert line["text"].endswith("-end")
+    assert "(1980008 characters)" in line["text"]

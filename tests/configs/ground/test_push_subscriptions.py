@@ -1,0 +1,116 @@
+"""Subscriptions to web push: their address of a contact, the hosts that are listed, and VAPID keys."""
+
+from collections.abc import Callable
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from configs.ground.push_subscriptions import (
+    PushSubscription,
+    is_listed,
+    parse_push_hosts,
+    read_host,
+    read_subscription,
+)
+from configs.settings import SettingsRefused, settings
+from configs.settings.push_keys import (
+    check_auth,
+    check_public_key,
+    draw_keys,
+    read_private_key,
+    write_public_key,
+)
+from tests.browser_keys import draw_p256dh
+
+
+def test_a_subscription_is_written_and_read_without_the_sign_of_a_mail() -> None:
+    made = PushSubscription("https://fcm.googleapis.com/fcm/send/a@b:c%40d", draw_p256dh(), "A" * 22)
+    assert "@" not in made.as_address()
+    assert read_subscription(made.as_address()) == made
+    assert made.host == "fcm.googleapis.com"
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "100000017", '{"endpoint": "x", "auth": "y"}'])
+def test_what_is_no_subscription_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 -- json's texts are many
+        read_subscription(text)
+
+
+def test_the_port_of_https_may_be_written() -> None:
+    assert read_host("https://web.push.apple.com:443/x") == "web.push.apple.com"
+
+
+@pytest.mark.parametrize("name", ["a" * 64, ".".join(["a" * 60] * 4)])
+def test_a_host_that_is_too_long_for_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no address of a push service"):
+        read_host(f"https://{name}.push.apple.com/x")
+
+
+def test_the_longest_name_of_a_host_is_taken() -> None:
+    host = f"{'a' * 63}.push.apple.com"
+    assert read_host(f"https://{host}/x") == host
+
+
+@pytest.mark.parametrize(
+    ("host", "is_taken"),
+    [
+        ("fcm.googleapis.com", True),
+        ("x.fcm.googleapis.com", False),
+        ("googleapis.com", False),
+        ("updates.push.services.mozilla.com", True),
+        ("a.b.push.services.mozilla.com", True),
+        ("push.services.mozilla.com", False),
+        ("evilpush.services.mozilla.com", False),
+        ("web.push.apple.com", True),
+        ("wns2-par02p.notify.windows.com", True),
+        ("notify.windows.com.example.org", False),
+        ("", False),
+    ],
+)
+def test_hosts_of_the_four_makers_are_listed(host: str, is_taken: bool) -> None:
+    assert is_listed(host, settings().push_hosts) is is_taken
+
+
+def test_a_list_of_hosts_is_read() -> None:
+    assert parse_push_hosts(" fcm.googleapis.com, *.Push.Apple.com ,") == (
+        "fcm.googleapis.com",
+        "*.push.apple.com",
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["*", "*.com", "com", "10.0.0.1", "*.0.0.1", "a b.example.org", "https://x.org", "[::1]"]
+)
+def test_a_list_that_would_open_more_than_a_service_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no name of a host"):
+        parse_push_hosts(text)
+
+
+def test_keys_of_a_subscription_lose_their_padding() -> None:
+    key = draw_p256dh()
+    assert check_public_key(f"{key}=") == key
+    assert check_auth("A" * 22 + "==") == "A" * 22
+
+
+def test_a_drawn_pair_belongs_together() -> None:
+    private_key, public_key = draw_keys()
+    assert isinstance(read_private_key(private_key), ec.EllipticCurvePrivateKey)
+    assert write_public_key(read_private_key(private_key)) == public_key
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("VAPID_PRIVATE_KEY", "abc"),
+        ("VAPID_PRIVATE_KEY", "é"),
+        ("VAPID_PRIVATE_KEY", "A" * 43),  # zero is no key
+        ("VAPID_PUBLIC_KEY", "A" * 87),
+        ("PUSH_HOSTS", "*.com"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_start(
+    settings_env: Callable[..., None], name: str, value: str
+) -> None:
+    settings_env(**{name: value})
+    with pytest.raises(SettingsRefused, match=name):
+        settings()

@@ -1,0 +1,112 @@
+"""Users of Redis: what each program may do there, as the real server reads the rules."""
+
+import os
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from api.models.job_run import JOB_QUEUES
+from api.models.notification import QUEUES
+from configs.ground.redis_users import read_rules
+
+ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]
+SHARED = {"rq", "breaker", "refused"}
+EVERY = {"api", "background", "crawler", "notifier", "reader", "stream"}
+TELLING = {"api", "background", "crawler", "notifier"}
+
+
+@pytest.fixture
+def server() -> redis.Redis:
+    return redis.Redis.from_url(f"{os.environ['TEST_REDIS']}0", decode_responses=True)
+
+
+def may(server: redis.Redis, user: str, *command: str) -> bool:
+    answer: Any = server.execute_command("ACL DRYRUN", user, *command)  # type: ignore[no-untyped-call]
+    return bool(answer == "OK")
+
+
+def who_may(server: redis.Redis, *command: str) -> set[str]:
+    return {user for user in read_rules() if may(server, user, *command)}
+
+
+def test_the_server_has_the_users_that_are_declared(server: redis.Redis) -> None:
+    assert set(server.acl_users()) == {"default", *read_rules()} == {"default", *EVERY}
+
+
+@pytest.mark.parametrize("key", ENQUEUED)
+@pytest.mark.parametrize("queue", JOB_QUEUES)
+def test_jobs_of_payments_are_written_by_who_enqueues_them(server: redis.Redis, queue: str, key: str) -> None:
+    for command in (("set", "x"), ("hset", "data", "x"), ("rpush", "x"), ("del",), ("get",)):
+        name, *arguments = command
+        allowed = who_may(server, name, key.format(queue), *arguments)
+        assert allowed == ({"api", "background"} | ({"reader"} if name == "get" else set()))
+
+
+@pytest.mark.parametrize("key", ENQUEUED)
+@pytest.mark.parametrize("queue", QUEUES)
+def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
+    server: redis.Redis, queue: str, key: str
+) -> None:
+    assert who_may(server, "rpush", key.format(queue), "x") == TELLING
+
+
+@pytest.mark.parametrize(
+    ("command", "allowed"),
+    [
+        (("subscribe", "stream:notices"), {"stream"}),
+        (("publish", "stream:notices", ""), TELLING),
+        (("publish", "elsewhere", ""), set()),
+        (("set", "stream:seen", "x"), {"stream"}),
+        (("set", "crawler:stopped", "x"), {"crawler"}),
+        (("set", "crawler:planner:seen", "x"), {"crawler"}),
+        (("get", "crawler:planner:seen"), {"api", "background", "crawler", "reader"}),
+        (("rpush", "prefenligne:checks", "evry_91/x"), {"crawler"}),
+        (("set", "api:throttle:x", "1"), {"api"}),
+        (("set", "api:known-address:x", "1"), {"api"}),
+        (("set", "api:cache:map:all", "1"), {"api", "background"}),
+        (("incr", "notifier:rate:sms"), {"notifier"}),
+        (("hset", "breaker:stripe", "failures", "3"), {"api", "background", "notifier"}),
+        (("hget", "breaker:telegram", "failures"), {"api", "background", "crawler", "notifier", "reader"}),
+        (("hset", "breaker:telegram", "failures", "3"), {"api", "background", "notifier"}),
+        (("set", "refused:writes", "x"), TELLING),
+        (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),
+        (("hset", "rq:worker:background-7", "state", "x"), {"background"}),
+        (("hset", "rq:worker:crawler-7", "state", "x"), {"crawler"}),
+        (("rpush", "rq:queue:proofs", "x"), {"crawler"}),
+        (("set", "anything", "x"), set()),
+        (("eval", "return 1", "0"), TELLING),
+        (("flushall",), set()),
+        (("flushdb",), set()),
+        (("keys", "*"), set()),
+        (("scan", "0"), {"api", "background", "reader"}),
+        (("randomkey",), {"api", "background", "reader"}),
+        (("config", "set", "requirepass", ""), set()),
+        (("acl", "setuser", "api", "on"), set()),
+        (("script", "flush"), set()),
+        (("function", "load", "x"), set()),
+        (("client", "kill", "127.0.0.1:1"), set()),
+        (("monitor",), set()),
+        (("debug", "sleep", "1"), set()),
+        (("shutdown",), set()),
+        (("ping",), EVERY),
+        (("info",), EVERY - {"stream"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_who_may(server: redis.Redis, command: tuple[str, ...], allowed: set[str]) -> None:
+    assert who_may(server, *command) == allowed
+
+
+@pytest.mark.parametrize("user", sorted(EVERY))
+def test_what_a_program_may_write_begins_with_its_word_or_a_shared_one(user: str) -> None:
+    written = [word.removeprefix("%W")[1:] for word in read_rules()[user] if word.startswith(("~", "%W~"))]
+    own = {key.partition(":")[0] for key in written} - SHARED - {"*"}
+    assert own <= ({user, "api"} if user == "background" else {user})  # its jobs fill the cache of answers
+
+
+def test_a_user_without_its_password_is_not_let_in() -> None:
+    place = urlsplit(os.environ["TEST_REDIS"])
+    with pytest.raises(redis.AuthenticationError):
+        redis.Redis(port=place.port or 0, username="crawler", password="another").ping()

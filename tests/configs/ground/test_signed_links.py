@@ -1,0 +1,123 @@
+"""Tokens of the links in messages: each for its purpose and its time, under a key of their own."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import time_machine
+
+from configs.ground.message_groups import MessageGroup
+from configs.ground.signed_links import (
+    AcknowledgeIncident,
+    AnswerAlert,
+    CancelOrder,
+    ConfirmCancellation,
+    ConfirmDeclaration,
+    KeepSecondFactor,
+    Link,
+    MoveReminders,
+    OpenPortal,
+    RefundClosedDesk,
+    ResetPassword,
+    ShowProof,
+    StopAlerts,
+    StopGroup,
+    TellHowItWent,
+    VerifyAddress,
+    WithdrawOrder,
+    read_token,
+    read_unsubscription,
+    write_token,
+)
+from configs.ground.signing import LinkRefused, sign
+from configs.settings import SettingMissing
+
+Put = Callable[..., None]
+ID = UUID("01890000-0000-7000-8000-000000000001")
+HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
+# Each purpose, the scope of its signature, and how long its token is good; None: for ever.
+PURPOSES: list[tuple[Link, str, timedelta | None]] = [
+    (VerifyAddress(ID, "digest"), "verify-email", 30 * DAY),
+    (VerifyAddress(ID, "digest", registration=ID, new=3), "verify-email", 30 * DAY),
+    (ResetPassword(ID, "digest", "digest"), "reset-password", HOUR),
+    (KeepSecondFactor(ID, 7), "keep-factor", None),
+    (OpenPortal(ID, "digest"), "portal", 30 * DAY),
+    (RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
+    (StopGroup(ID, "digest", MessageGroup.NEWS), "stop-group", 30 * DAY),
+    (StopAlerts((ID,)), "stop-alert", 30 * DAY),
+    (StopAlerts((ID, uuid4())), "stop-alert", 30 * DAY),
+    (AnswerAlert(ID), "answer-alert", 30 * DAY),
+    (MoveReminders(ID), "reminder", 30 * DAY),
+    (TellHowItWent(ID, well=False), "went", 30 * DAY),
+    (AcknowledgeIncident(1, ID), "acknowledge-incident", 30 * DAY),
+    (ShowProof(ID), "proof", HOUR),
+    (ConfirmDeclaration(ID), "declaration", 400 * DAY),
+    (ConfirmCancellation(ID), "cancellation", 500 * DAY),
+    (WithdrawOrder(ID), "withdraw", None),
+    (CancelOrder(ID), "cancel", None),
+]
+each_purpose = pytest.mark.parametrize(("link", "scope", "lifetime"), PURPOSES)
+
+
+def refuse(kind: type[Link], token: str) -> str:
+    with pytest.raises(LinkRefused) as refusal:
+        read_token(kind, token)
+    return refusal.value.reason
+
+
+@each_purpose
+def test_a_token_carries_what_was_written_for_its_time(
+    frozen: time_machine.Traveller, link: Link, scope: str, lifetime: timedelta | None
+) -> None:
+    token = write_token(link)
+    frozen.shift(lifetime or 10 * YEAR)
+    assert read_token(type(link), token) == link
+    frozen.shift(timedelta(seconds=1))
+    assert lifetime is None or refuse(type(link), token) == "expired"
+
+
+@each_purpose
+def test_a_token_is_good_for_its_purpose_only(link: Link, scope: str, lifetime: timedelta | None) -> None:
+    tokens = [write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
+    assert {refuse(type(link), token) for token in tokens} == {"forged"}
+
+
+@each_purpose
+def test_what_the_key_of_logins_signed_is_no_link(
+    settings_env: Put, link: Link, scope: str, lifetime: timedelta | None
+) -> None:
+    token = write_token(link)
+    settings_env(JWT_SECRET="a" * 40, LINK_KEY="b" * 40)
+    assert refuse(type(link), token) == "forged"
+    assert refuse(type(link), sign(scope, {"contact": str(ID), "address": "x"})) == "forged"
+
+
+@each_purpose
+@pytest.mark.parametrize(
+    "payload", ["x", 7, None, [], {}, {"contact": 5, "address": 5}, str(ID), {"alerts": str(ID)}]
+)
+def test_what_carries_something_else_is_forged(
+    link: Link, scope: str, lifetime: timedelta | None, payload: Any
+) -> None:
+    assert refuse(type(link), sign(scope, payload, "link_key")) == "forged"
+
+
+def test_one_token_stops_either_alerts_or_a_group(frozen: time_machine.Traveller) -> None:
+    for link in (StopAlerts((ID,)), StopGroup(ID, "digest", MessageGroup.DESK)):
+        assert read_unsubscription(write_token(link)) == link
+    old = write_token(StopAlerts((ID,)))
+    frozen.shift(31 * DAY)
+    for token, reason in ((old, "expired"), (write_token(AnswerAlert(ID)), "forged")):
+        with pytest.raises(LinkRefused) as refusal:
+            read_unsubscription(token)
+        assert refusal.value.reason == reason
+
+
+def test_links_need_no_key_of_logins(bare: Put) -> None:
+    bare(LINK_KEY="a" * 40)
+    assert read_token(ShowProof, write_token(ShowProof(ID))) == ShowProof(ID)
+    bare(LINK_KEY="", JWT_SECRET="a" * 40)
+    with pytest.raises(SettingMissing, match="LINK_KEY is not set"):
+        write_token(ShowProof(ID))

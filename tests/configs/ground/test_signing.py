@@ -1,0 +1,126 @@
+"""Signed tokens: for one scope, for a time, by our key."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+import time_machine
+from hypothesis import given
+from hypothesis import strategies as st
+from itsdangerous import URLSafeTimedSerializer
+
+from configs.ground.clock import clock
+from configs.ground.signing import LinkRefused, sign, unsign
+from configs.settings import SettingMissing, settings
+from tests.fuzz import times
+
+ALERT = {"alert": "0190a3c2-1111-7222-8333-444455556666"}
+
+
+def _reason(scope: str, token: str, age: float = 60) -> str:
+    with pytest.raises(LinkRefused) as caught:
+        unsign(scope, token, age)
+    assert caught.value.reason in str(caught.value)
+    return caught.value.reason
+
+
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_what_was_signed_comes_back(payload: Any) -> None:
+    assert unsign("stop", sign("stop", payload), 60) == payload
+
+
+def test_a_token_is_safe_in_an_address() -> None:
+    assert set(sign("stop", {"é?&": "/+="})) <= set(
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
+    )
+
+
+@pytest.mark.parametrize("payload", ["0190a3c2-1111", ALERT, {"alerts": [str(each) for each in range(500)]}])
+@pytest.mark.usefixtures("frozen")
+def test_tokens_are_those_of_the_library(payload: Any) -> None:
+    """So links of messages that an earlier version sent are good, and ours are where an earlier version runs."""
+    theirs = URLSafeTimedSerializer(
+        settings().require_all("jwt_secret")[0], salt="rdvpriority.stop",
+        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
+    )  # fmt: skip
+    token = sign("stop", payload)
+    assert theirs.loads(token) == payload
+    assert unsign("stop", theirs.dumps(payload), 60) == payload
+    assert len(token) <= len(theirs.dumps(payload))
+
+
+def test_a_token_is_good_until_its_age(frozen: time_machine.Traveller) -> None:
+    token = sign("stop", ALERT)
+    frozen.shift(timedelta(seconds=60))
+    assert unsign("stop", token, 60) == ALERT
+    frozen.shift(timedelta(seconds=1))
+    assert _reason("stop", token) == "expired"
+
+
+def test_a_token_is_good_for_its_scope_only() -> None:
+    assert _reason("verify", sign("stop", ALERT)) == "forged"
+
+
+def test_a_token_of_another_key_is_forged(settings_env: Callable[..., None]) -> None:
+    token = sign("stop", ALERT)
+    settings_env(JWT_SECRET="another-key-another-key-another-key")
+    assert _reason("stop", token) == "forged"
+
+
+def test_a_token_of_the_previous_key_is_good_and_the_new_key_signs(settings_env: Callable[..., None]) -> None:
+    old, new = "the-old-key-the-old-key-the-old-key-1", "the-new-key-the-new-key-the-new-key-2"
+    settings_env(JWT_SECRET=old)
+    token = sign("stop", ALERT)
+    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS=old)
+    assert unsign("stop", token, 60) == ALERT
+    following = sign("stop", ALERT)
+    settings_env(JWT_SECRET=old, JWT_SECRET_PREVIOUS="")
+    assert _reason("stop", following) == "forged"
+    settings_env(JWT_SECRET=new)
+    assert unsign("stop", following, 60) == ALERT
+    assert _reason("stop", token) == "forged"
+
+
+@pytest.mark.parametrize("token", ["", ".", "..", "a.b.c", "é", "\ud800", "\0", "a" * 10_000])
+def test_what_is_no_token_is_forged(token: str) -> None:
+    assert _reason("stop", token) == "forged"
+
+
+@given(st.data())
+def test_a_token_that_was_touched_is_forged(data: st.DataObject) -> None:
+    token = sign("stop", ALERT)
+    at = data.draw(st.integers(0, len(token) - 2))  # the last sign has two bits that base64 ignores
+    other = data.draw(st.characters(codec="ascii").filter(lambda character: character != token[at]))
+    assert _reason("stop", token[:at] + other + token[at + 1 :]) == "forged"
+
+
+@pytest.mark.parametrize(("ahead", "good"), [(30, True), (120, False)])
+def test_two_machines_may_differ_by_a_minute(
+    frozen: time_machine.Traveller, ahead: int, *, good: bool
+) -> None:
+    frozen.shift(timedelta(seconds=ahead))
+    token = sign("stop", ALERT)
+    frozen.shift(timedelta(seconds=-ahead))
+    if good:
+        assert unsign("stop", token, 60) == ALERT
+    else:
+        assert _reason("stop", token) == "forged"
+
+
+def test_without_a_key_the_variable_is_named(bare: Callable[..., None]) -> None:
+    with pytest.raises(SettingMissing, match="JWT_SECRET"):
+        sign("stop", ALERT)
+
+
+def test_the_clock_is_aware_and_utc() -> None:
+    assert clock().utcoffset() == timedelta(0)

@@ -1,0 +1,167 @@
+"""The strict YAML reader: what it takes for what, and what it refuses."""
+
+from pathlib import Path
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from configs.ground.strict_model import Strict
+from configs.ground.strict_yaml import Document, check, read_document
+from tests.fuzz import times
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "file.yaml"
+
+
+def _read(file: Path, text: str | bytes) -> Document:
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return read_document(file)
+
+
+@pytest.mark.parametrize(
+    ("written", "read_as"),
+    [
+        ('"075"', "075"),
+        ("'91'", "91"),
+        ("91", 91),
+        ("-3", -3),
+        ("1.5", 1.5),
+        ("true", True),
+        ("False", False),
+        ("no", "no"),
+        ("on", "on"),
+        ("2026-03-31", "2026-03-31"),
+        ("~", None),
+        ("", None),
+        ("NULL", None),
+        ("2A", "2A"),
+        ("1e3", "1e3"),
+        ("|\n  two\n  lines", "two\nlines\n"),
+        ("[a, 1]", ["a", 1]),
+        ("{b: {c: d}}", {"b": {"c": "d"}}),
+    ],
+)
+def test_a_value_is_read_as_it_is_written(file: Path, written: str, read_as: object) -> None:
+    document = _read(file, f"key: {written}\n")
+    assert document.problems == []
+    assert document.data == {"key": read_as}
+
+
+@pytest.mark.parametrize(
+    "text", ["075", "0o17", "0x1F", "12:30", "1_000", "+5", "9" * 5000, ".5", ".inf", "0b1", "<<"]
+)
+def test_a_number_that_parsers_read_differently_is_a_text(file: Path, text: str) -> None:
+    assert _read(file, f"key: {text}\n").data == {"key": text}
+    assert _read(file, f'key: "{text}"\n').data == {"key": text}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "empty or no mapping"),
+        ("# only a comment\n", "empty or no mapping"),
+        ("- a\n- b\n", "empty or no mapping"),
+        ("just words", "empty or no mapping"),
+        ("a: 1\nb: 2\na: 3\n", "the key a is written twice"),
+        ("a:\n  b: 1\n  b: 2\n", "the key b is written twice"),
+        ("a: !!python/object:os.system x\n", "could not determine a constructor"),
+        ("a: 1\n? [b]\n: 2\n", "no plain word"),
+        ("a: [1, 2\n", "is not YAML"),
+        ("a: 1\n\tb: 2\n", "is not YAML"),
+        ("a: 1\n---\nb: 2\n", "is not YAML"),
+        ("a: \x07\n", "is not YAML"),
+    ],
+)
+def test_what_is_no_plain_mapping_is_refused(file: Path, text: str, said: str) -> None:
+    (problem,) = _read(file, text).problems
+    assert problem.startswith(f"{file}: file: ")
+    assert said in problem
+
+
+def test_a_file_that_is_not_utf_8_is_refused(file: Path) -> None:
+    assert "is not UTF-8" in _read(file, "a: é\n".encode("latin-1")).problems[0]
+
+
+def test_a_file_that_cannot_be_read_is_refused(file: Path) -> None:
+    assert "cannot be read" in read_document(file).problems[0]
+    file.mkdir()
+    assert "cannot be read" in read_document(file).problems[0]
+
+
+def test_a_utf_8_file_with_a_mark_is_read(file: Path) -> None:
+    assert _read(file, "\ufeffa: é\n").data == {"a": "é"}
+
+
+class _Inner(Strict):
+    number: int
+
+
+class _Outer(Strict):
+    name: str
+    inner: tuple[_Inner, ...] = ()
+    maybe: _Inner | None = None
+
+
+def _checked(file: Path, text: str) -> tuple[BaseModel | None, list[str]]:
+    document = _read(file, text)
+    return check(document, _Outer, document.data), document.problems
+
+
+def test_a_good_file_becomes_its_model(file: Path) -> None:
+    assert _checked(file, "name: x\ninner: [{number: 1}]\n") == (
+        _Outer(name="x", inner=(_Inner(number=1),)),
+        [],
+    )
+
+
+def test_each_problem_of_a_model_has_its_key(file: Path) -> None:
+    model, problems = _checked(file, "name: 3\ninner:\n  - number: 1\n  - number: x\n    more: 2\n  - {}\n")
+    assert model is None
+    assert all(problem.startswith(f"{file}: ") for problem in problems)
+    assert "name: must be a text: write it in quotes" in problems[0]
+    assert "inner.1.more: is no key here; keys: number" in problems[2]
+    assert "inner.2.number: is missing: add it" in problems[3]
+
+
+def test_an_unknown_key_names_those_of_its_own_level(file: Path) -> None:
+    problems = _checked(file, "name: x\nfoo: 1\nmaybe:\n  number: 1\n  bar: 2\n")[1]
+    assert "foo: is no key here; keys: inner, maybe, name" in problems[0] + problems[1]
+    assert "maybe.bar: is no key here; keys: number" in problems[0] + problems[1]
+
+
+_scalars = st.none() | st.booleans() | st.integers(-999, 10**12) | st.text(max_size=12)
+_data = st.dictionaries(
+    st.text(min_size=1, max_size=8),
+    st.recursive(
+        _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
+    ),
+    max_size=4,
+)
+
+
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
+@given(_data)
+def test_what_a_yaml_writer_quotes_comes_back_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, data: object
+) -> None:
+    import json
+
+    file = tmp_path_factory.mktemp("yaml") / "file.yaml"
+    text = json.dumps(data)  # JSON is YAML whose texts are all quoted
+    document = _read(file, text)
+    if "\\ud" in text.lower():
+        assert document.problems or document.data == data
+    else:
+        assert (document.data, document.problems) == (data, [])
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_make_the_reader_raise(tmp_path_factory: pytest.TempPathFactory, body: bytes) -> None:
+    document = _read(tmp_path_factory.mktemp("yaml") / "file.yaml", body)
+    assert document.problems or isinstance(document.data, dict)

@@ -1,0 +1,209 @@
+"""Secrets in files: what is read, and which line each wrong file gets."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from configs.settings import SettingsRefused, load, secret_files
+from configs.settings.secret_files import SecretFilesRefused, read_secret_files
+from tests.configs.settings.test_settings import PRODUCTION
+
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def secrets(bare: Put, tmp_path: Path) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    bare(SECRETS_DIR=folder, APP_ENV="development")
+    return folder
+
+
+def refused() -> list[str]:
+    with pytest.raises(SettingsRefused) as caught:
+        load()
+    return str(caught.value).split("\n  ")[1:]
+
+
+@pytest.mark.parametrize("name", ["jwt_secret", "JWT_SECRET"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_secret_is_its_file_s_line(secrets: Path, name: str, end: str) -> None:
+    (secrets / name).write_bytes(f" of the file{end}".encode())
+    assert load().require("jwt_secret") == " of the file"
+
+
+def test_the_environment_wins_over_a_file_and_a_file_over_dotenv(secrets: Path, bare: Put) -> None:
+    (secrets.parent / ".env").write_text("JWT_SECRET=of-dotenv\nLOOKUP_KEY=of-dotenv\nANTS_TOKEN=of-dotenv\n")
+    (secrets / "jwt_secret").write_text("of-the-file")
+    (secrets / "lookup_key").write_text("of-the-file")
+    bare(JWT_SECRET="of-the-environment", SECRETS_DIR=secrets)
+    found = [load().require(name) for name in ("jwt_secret", "lookup_key", "ants_token")]
+    assert found == ["of-the-environment", "of-the-file", "of-dotenv"]
+
+
+def test_dotenv_may_name_the_folder(secrets: Path, bare: Put) -> None:
+    bare(SECRETS_DIR="")
+    (secrets.parent / ".env").write_text(f"SECRETS_DIR={secrets}\n")
+    (secrets / "jwt_secret").write_text("of-the-file")
+    assert load().require("jwt_secret") == "of-the-file"
+
+
+def test_production_starts_with_all_its_secrets_in_files(secrets: Path, bare: Put) -> None:
+    for name in PRODUCTION.keys() - {"APP_ENV"}:
+        (secrets / name.lower()).write_text(PRODUCTION[name] + "\n")
+        bare(**{name: ""})
+    bare(APP_ENV="production", SECRETS_DIR=secrets)
+    assert load().require("database_url") == PRODUCTION["DATABASE_URL"]
+
+
+EXPOSED = (
+    "is in the environment: take it out of there and write it into its file, because production reads secrets"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("JWT_SECRET", PRODUCTION["JWT_SECRET"]),
+        ("PROXY_LIST", "http://ann:sesame@proxy.example:3128"),
+        ("REDIS_URL_API", PRODUCTION["REDIS_URL"]),
+    ],
+)
+def test_production_refuses_a_secret_in_the_environment(
+    secrets: Path, bare: Put, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    monkeypatch.setenv(name, value)
+    assert refused() == [f"{name} {EXPOSED} from files of SECRETS_DIR alone"]
+
+
+def test_production_refuses_a_secret_in_dotenv(secrets: Path, bare: Put) -> None:
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    (secrets.parent / ".env").write_text(f"JWT_SECRET={PRODUCTION['JWT_SECRET']}\n")
+    assert refused() == [f"JWT_SECRET {EXPOSED} from files of SECRETS_DIR alone"]
+
+
+def test_proxies_are_read_from_their_file(secrets: Path, bare: Put) -> None:
+    (secrets / "proxy_list").write_text("http://ann:sesame@proxy.example:3128\n")
+    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
+    assert [each.name for each in load().proxy_list] == ["proxy.example:3128"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n"])
+def test_a_key_of_an_account_that_a_server_has_not_may_be_empty(
+    secrets: Path, bare: Put, content: bytes
+) -> None:
+    for name in ("sendgrid_api_key", "backup_secret_access_key"):
+        (secrets / name).write_bytes(content)
+    smtp = {"MAIL_PROVIDERS": "smtp", "SMTP_URL": "smtps://rdv:neuf-lampes-vertes@mail.example:465"}
+    bare(**PRODUCTION | {"SENDGRID_API_KEY": "", "SENDGRID_WEBHOOK_KEY": "", "SECRETS_DIR": secrets} | smtp)
+    assert load().sendgrid_api_key is None
+
+
+def test_an_empty_file_of_a_provider_that_is_in_use_is_named(secrets: Path, bare: Put) -> None:
+    (secrets / "sendgrid_api_key").touch()
+    bare(**PRODUCTION | {"SENDGRID_API_KEY": "", "SECRETS_DIR": secrets})
+    (secrets / "sendgrid_api_key").touch()
+    assert refused() == [f"SENDGRID_API_KEY is not set: {secrets}/sendgrid_api_key is empty"]
+
+
+def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> None:
+    bare(**PRODUCTION | {"JWT_SECRET": "", "SECRETS_DIR": secrets})
+    assert refused() == [f"JWT_SECRET is not set: there is no file {secrets}/jwt_secret"]
+
+
+def test_a_file_s_value_is_checked_as_any_other(secrets: Path) -> None:
+    (secrets / "database_url").write_text("mysql://rdv@db/rdv\n")
+    assert refused() == [
+        "DATABASE_URL: must begin with postgresql:// or postgres:// or postgresql+psycopg2://"
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n"])
+def test_an_empty_file_is_one_line_that_names_it(secrets: Path, content: bytes) -> None:
+    (secrets / "jwt_secret").write_bytes(content)
+    assert refused() == [f"JWT_SECRET: {secrets}/jwt_secret is empty: write the secret into it, or remove it"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"one\ntwo\n", "more than one line"),
+        (b"a" * 70_000, "more than one line"),
+    ],
+)
+def test_what_is_no_secret_is_refused_by_name(secrets: Path, content: bytes, said: str) -> None:
+    (secrets / "jwt_secret").write_bytes(content)
+    (line,) = refused()
+    assert line.startswith(f"JWT_SECRET: {secrets}/jwt_secret")
+    assert said in line
+    assert "one\n" not in line
+
+
+def test_a_folder_in_a_file_s_place_is_what_docker_makes_of_a_missing_one(secrets: Path) -> None:
+    (secrets / "jwt_secret").mkdir()
+    (line,) = refused()
+    assert "is a folder: its file was missing" in line
+
+
+def test_all_wrong_files_are_named_at_once(secrets: Path) -> None:
+    for name in ("jwt_secret", "data_keys"):
+        (secrets / name).touch()
+    assert [line.split(":")[0] for line in refused()] == ["DATA_KEYS", "JWT_SECRET"]
+
+
+def test_wrong_files_are_named_with_everything_else_at_once(secrets: Path, bare: Put) -> None:
+    (secrets / "jwt_secret").touch()
+    (secrets / "data_keys").write_text("first\nsecond\n")
+    (secrets / "lookup_key").write_text(PRODUCTION["LOOKUP_KEY"])
+    given = PRODUCTION | {"JWT_SECRET": "", "DATA_KEYS": "", "LOOKUP_KEY": "", "STRIPE_SECRET_KEY": ""}
+    bare(**given, SECRETS_DIR=secrets, PORT="eighty", PROXYHOPS="1")
+    lines = refused()
+    assert [line.split(" ")[0].rstrip(":") for line in lines] == [
+        "DATA_KEYS", "JWT_SECRET", "PORT", "STRIPE_SECRET_KEY", "PROXYHOPS",
+    ]  # fmt: skip
+    assert lines[-1] == "PROXYHOPS is no setting and has no effect: is PROXY_HOPS meant?"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_of_another_user_is_named(secrets: Path) -> None:
+    (secrets / "jwt_secret").write_text("x")
+    (secrets / "jwt_secret").chmod(0)
+    assert "cannot be read (Permission denied)" in refused()[0]
+
+
+def test_a_folder_that_is_not_there_is_named(secrets: Path, bare: Put) -> None:
+    bare(SECRETS_DIR=secrets / "elsewhere")
+    (line,) = refused()
+    assert line.startswith(f"SECRETS_DIR: {secrets}/elsewhere cannot be read (No such file or directory)")
+
+
+def test_files_of_other_names_are_left_unread(secrets: Path) -> None:
+    (secrets / "postgres_superuser").touch()
+    (secrets / "kubernetes.io").mkdir()
+    assert load().jwt_secret is None
+
+
+@pytest.mark.parametrize("world", ["test", "sandbox"])
+def test_tests_and_the_sandbox_read_no_files(secrets: Path, bare: Put, world: str) -> None:
+    (secrets / "jwt_secret").touch()
+    bare(APP_ENV=world)
+    assert load().jwt_secret is None
+
+
+def test_without_a_folder_docker_s_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_files, "DEFAULT_FOLDER", tmp_path / "run-secrets")
+    assert read_secret_files(None, {"jwt_secret"}) == {}
+    (tmp_path / "run-secrets").mkdir()
+    (tmp_path / "run-secrets" / "jwt_secret").write_text("docker's")
+    assert read_secret_files(None, {"jwt_secret"}) == {"jwt_secret": "docker's"}
+
+
+def test_no_error_shows_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "jwt_secret").write_text("first-half\nsecond-half\n")
+    with pytest.raises(SecretFilesRefused) as caught:
+        read_secret_files(tmp_path, {"jwt_secret"})
+    assert "half" not in str(caught.value)

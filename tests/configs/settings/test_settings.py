@@ -1,0 +1,460 @@
+"""The environment: what is read from where, and what is refused in which world."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
+from configs.world.check_intervals import find_step_gap
+from deploy.sandbox.receipts.signatures import make_public_key
+from tests.fuzz import times
+from tests.samples import try_first
+
+Put = Callable[..., None]
+STRONG = "q8Zr2LmX0vTbN5kYw7Hc4JdPs9GfUa1E"  # pragma: allowlist secret -- random enough for production, used nowhere
+PRODUCTION = {
+    "APP_ENV": "production",
+    "DATABASE_URL": f"postgresql://rdv:{STRONG}@db:5432/rdv",
+    "REDIS_URL": f"redis://:{STRONG}@redis:6379/0",
+    "PROXY_HOPS": "0",
+    "JWT_SECRET": STRONG,
+    "LINK_KEY": "links-" + STRONG,
+    "DATA_KEYS": "data-" + STRONG,
+    "LOOKUP_KEY": "lookup-" + STRONG,
+    "STRIPE_SECRET_KEY": "sk_live_" + STRONG,
+    "STRIPE_WEBHOOK_SECRET": "whsec_" + STRONG,
+    "SENDGRID_API_KEY": "SG." + STRONG,
+    "SENDGRID_WEBHOOK_KEY": make_public_key("tests"),
+    "TWILIO_ACCOUNT_SID": "AC0123456789abcdef",
+    "SUPPORT_EMAIL": "aide@rdvpriority.fr",
+    "SELLER_NAME": "RDVPriority SAS",
+    "SELLER_ADDRESS": "1 rue de la Paix, 75002 Paris",
+    "SELLER_PHONE": "01 62 00 00 00",
+    "SELLER_SIREN": "123 456 789",
+    "SELLER_REGISTRATION": "SAS au capital de 1 000 €, RCS Paris 123 456 789",
+    "PUBLISHER": "Camille Martin",
+    "HOST_COMPANY": "Hébergeur SAS, 2 rue de la Paix, 75002 Paris, 01 62 00 00 01",
+    "BACKUP_URL": "/backups",
+    "BACKUP_RECIPIENTS": "age1zpjuf254leve0ngnuvy278dvrfsatgfq8px6qzwahxcf4dfq4s9qkdle9a",
+    "MEDIATOR": "Médiateur, 1 rue du Droit, 75001 Paris, https://mediateur.fr",
+    "TWILIO_AUTH_TOKEN": STRONG,
+    "TWILIO_PHONE_NUMBER": "RDVPriority",
+    "TELEGRAM_BOT_TOKEN": "123456:" + STRONG,
+    "TELEGRAM_BOT_NAME": "rdvpriority_bot",
+    "TELEGRAM_WEBHOOK_SECRET": STRONG,
+    "SCRAPYD_PASSWORD": STRONG,
+    "API_URL": "https://api.rdvpriority.fr",
+    "FRONTEND_URL": "https://rdvpriority.fr",
+}
+SECRETS = [
+    name.upper() for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)
+]
+
+
+def _refused(**overrides: Any) -> str:
+    with pytest.raises(SettingsRefused) as caught:
+        load(**overrides)
+    return str(caught.value)
+
+
+def _told_by_pydantic() -> str:
+    try:
+        return str(Settings())
+    except ValidationError as error:
+        return str(error)
+
+
+def test_an_empty_environment_is_development_on_loopback(bare: Put) -> None:
+    assert load().app_env == "development"
+    assert load().loopback_only
+    assert load().port == 4000
+    assert load().email_from == "RDVPriority <alerte@rdvpriority.fr>"
+
+
+@pytest.mark.parametrize("given_name", ["PORT", "port"])
+def test_the_environment_is_read(bare: Put, monkeypatch: pytest.MonkeyPatch, given_name: str) -> None:
+    monkeypatch.setenv(given_name, "4999")
+    assert load().port == 4999
+
+
+def test_an_empty_variable_means_the_default(bare: Put) -> None:
+    bare(PORT="", APP_ENV="", JWT_SECRET="")
+    assert (load().port, load().app_env, load().jwt_secret) == (4000, "development", None)
+
+
+def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = settings()
+    monkeypatch.setenv("PORT", "4999")
+    assert settings() is first
+    with pytest.raises(ValidationError):
+        first.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("name", "sample"),
+    [
+        ("SELLER_NAME", "Exemple de vendeur SAS"),
+        ("SELLER_SIREN", "000 000 000"),
+        ("HOST_COMPANY", "Hébergeur, 3 rue du Port, 75001 Paris, +33199000001"),
+        ("MEDIATOR", "Médiateur, 2 rue du Port, 75001 Paris, https://mediateur.example"),
+        ("SELLER_PHONE", "01 99 00 12 34"),
+        ("SELLER_NAME", "Example Ltd"),
+    ],
+)
+def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> None:
+    bare(**PRODUCTION | {name: sample})
+    assert f"{name} is a sample" in _refused()
+
+
+@pytest.mark.parametrize("sender", ["+33644600000", "+33 7 56 78 12 34", "+262692123456"])
+def test_production_refuses_a_mobile_number_as_sender_of_sms(bare: Put, sender: str) -> None:
+    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
+    assert "TWILIO_PHONE_NUMBER is a French mobile number" in _refused()
+
+
+@pytest.mark.parametrize("sender", [f"MG{'0a' * 16}", "38600", "RDVPriority", "+32470123456", "+33162000000"])
+def test_production_takes_other_senders_of_sms(bare: Put, sender: str) -> None:
+    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
+    assert load().twilio_phone_number == sender
+
+
+def test_real_names_are_no_samples(bare: Put) -> None:
+    names = {"SELLER_REGISTRATION": "SAS au capital de 1 000 000 000 €", "SELLER_NAME": "Exemplaire SARL"}
+    bare(**PRODUCTION | names)
+    assert load().seller_name == "Exemplaire SARL"
+
+
+class TestDotEnv:
+    """A developer's .env must not leak into tests, and the environment wins over it."""
+
+    @pytest.fixture(autouse=True)
+    def dotenv(self, bare: Put, tmp_path: Path) -> Path:
+        file = tmp_path / ".env"
+        file.write_text("PORT=4111\nJWT_SECRET=from-the-file\n")
+        return file
+
+    @pytest.mark.parametrize("world", ["", "development"])
+    def test_it_is_read_in_development(self, bare: Put, world: str) -> None:
+        bare(APP_ENV=world)
+        assert load().port == 4111
+
+    def test_the_environment_wins_over_it(self, bare: Put) -> None:
+        bare(PORT="4222")
+        assert load().port == 4222
+        assert load().require("jwt_secret") == "from-the-file"
+
+    @pytest.mark.parametrize("world", ["test", "sandbox"])
+    def test_it_is_not_read_by_tests_and_the_sandbox(self, bare: Put, world: str) -> None:
+        bare(APP_ENV=world)
+        assert (load().port, load().jwt_secret) == (4000, None)
+
+    def test_it_is_not_read_where_the_code_says_test(self) -> None:
+        assert load(app_env="test").port == 4000
+
+    def test_it_is_read_in_production(self, bare: Put, dotenv: Path) -> None:
+        dotenv.write_text("PORT=4111\n")
+        bare(**PRODUCTION)
+        assert load().port == 4111
+
+    def test_it_may_itself_say_sandbox(self, dotenv: Path) -> None:
+        dotenv.write_text("APP_ENV=sandbox\nJWT_SECRET=sandbox-secret\n")
+        assert load().require("jwt_secret") == "sandbox-secret"
+
+    def test_it_is_refused_by_variable_too(self, dotenv: Path) -> None:
+        dotenv.write_text("PORT=x\n")
+        assert "PORT: " in _refused()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "x", "valid integer"),
+        ("PORT", "70000", "less than or equal to 65535"),
+        ("APP_ENV", "prod", "'production', 'development', 'sandbox' or 'test'"),
+        ("PROGRAM", "web", "'notifier', 'reader' or 'stream'"),
+        ("API_URL", "rdvpriority.fr", "valid URL"),
+        ("API_URL", "ftp://rdvpriority.fr", "URL scheme should be 'http' or 'https'"),
+        ("EMAIL_FROM", "RDVPriority", "not an e-mail address"),
+        ("EMAIL_FROM", "a <a@example.fr>\nBcc: b@example.fr", "control character"),
+        ("DATABASE_URL", "mysql://h/db", "must begin with postgresql://"),
+        ("REDIS_URL", "http://h/0", "must begin with redis://"),
+        ("JWT_EXPIRES_IN", "soon", "e.g. 7d"),
+        ("JWT_EXPIRES_IN", "0d", "positive number"),
+        ("JWT_EXPIRES_IN", "999999999d", "ten years at most"),
+        ("JWT_EXPIRES_IN", "٣d", "e.g. 7d"),
+        ("BCRYPT_COST", "31", "less than or equal to 16"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("TWILIO_PHONE_NUMBER", "RDVPriority SAS", "no sender of SMS"),
+        ("TWILIO_PHONE_NUMBER", "MG0123456789abcdef", "no sender of SMS"),
+        ("TWILIO_VOICE_NUMBER", "+33644600000", "may not come from a French mobile number"),
+        ("TWILIO_VOICE_NUMBER", "07 56 78 12 34", "may not come from a French mobile number"),
+        ("TWILIO_VOICE_NUMBER", "+262692123456", "may not come from a French mobile number"),
+        ("TWILIO_VOICE_NUMBER", "RDVPriority", "not a phone number"),
+        ("CALL_PRICE", "BE=0.10", "has no price of all other countries"),
+        ("SMS_PRICE", "BE=0.10", "has no price of all other countries"),
+        ("SMS_PRICE", "0.08,XX=0.10", "names no country: XX"),
+        ("SMS_PRICE", "0.08,BE=cheap", "'cheap' is no price"),
+        ("SMS_PRICE", "NaN", "lies between 0 and 10 EUR"),
+        ("SMS_PRICE", "-1", "lies between 0 and 10 EUR"),
+        ("SMS_DAY_STOP", "0", "greater than 0"),
+        ("SMS_COUNTRIES", "BE,XX", "names no country: XX"),
+        ("TELEGRAM_WEBHOOK_SECRET", "é", "letters, digits"),
+        ("TELEGRAM_BOT_NAME", "@rdv bot", "should match"),
+        ("SANDBOX_HOSTS", "www.essonne.gouv.fr=8.8.8.8:80", "loopback"),
+        ("STAND_INS", "paypal=http://127.0.0.1:9", "names no provider"),
+        ("STAND_INS", "stripe=127.0.0.1:9", "gives stripe no address"),
+        ("ALLOW_LIVE_SITES", "perhaps", "valid boolean"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_what_to_do(bare: Put, name: str, value: str, said: str) -> None:
+    bare(**{name: value})
+    line = _refused().split("\n")[1]
+    assert line.startswith(f"  {name}: ")
+    assert said in line
+
+
+def test_all_wrong_variables_are_named_at_once(bare: Put) -> None:
+    bare(PORT="x", LOG_LEVEL="loud", API_URL="y", SANDBOX_HOSTS="z")
+    lines = _refused().split("\n")
+    assert sorted(line.split(":")[0].strip() for line in lines[1:]) == [
+        "API_URL",
+        "LOG_LEVEL",
+        "PORT",
+        "SANDBOX_HOSTS",
+    ]
+
+
+def test_production_starts_with_what_it_needs(bare: Put) -> None:
+    bare(**PRODUCTION)
+    assert load().app_env == "production"
+    assert not load().loopback_only
+
+
+@pytest.mark.rule("3.10")
+def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put) -> None:
+    bare(APP_ENV="production", PORT="x", REDIS_URL="http://r")
+    told = _refused()
+    missing = set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL", "REDIS_URL"}
+    assert {line.split()[0] for line in told.split("\n") if "is not set" in line} == missing
+    assert "PORT: " in told
+    assert told.count("REDIS_URL") == 1
+    assert "API_URL is not https" in told
+
+
+@pytest.mark.parametrize("name", sorted(set(PRODUCTION) - {"APP_ENV", "API_URL", "FRONTEND_URL"}))
+def test_production_refuses_to_start_without(bare: Put, name: str) -> None:
+    bare(**(PRODUCTION | {name: ""}))
+    assert _refused().startswith(f"settings refused:\n  {name} is not set")
+    assert _refused().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("JWT_SECRET", "short-secret-26-characters", "JWT_SECRET is shorter than 32 bytes"),
+        ("JWT_SECRET", "a" * 40, "JWT_SECRET can be guessed"),
+        ("JWT_SECRET_PREVIOUS", "short-secret-26-characters", "JWT_SECRET_PREVIOUS is shorter than 32 bytes"),
+        ("JWT_SECRET", "changeme" + STRONG, "JWT_SECRET can be guessed"),
+        ("DATA_KEYS", f"data-{STRONG},short", "DATA_KEYS is shorter than 32 bytes"),
+        ("DATA_KEYS", f"data-{STRONG},", "DATA_KEYS has an empty value beside a comma"),
+        ("LOOKUP_KEY", f"lookup-{STRONG}, {'a' * 40}", "LOOKUP_KEY can be guessed"),
+        ("LINK_KEY", "short-secret-26-characters", "LINK_KEY is shorter than 32 bytes"),
+        ("LINK_KEY", f"links-{STRONG},{STRONG}", "LINK_KEY has a value of JWT_SECRET: draw one of its own"),
+        ("DATA_KEYS", f"links-{STRONG}", "DATA_KEYS has a value of LINK_KEY: draw one of its own"),
+        ("SCRAPYD_PASSWORD", "scrapyd", "SCRAPYD_PASSWORD is shorter than 16 bytes"),
+        ("DB_PASSWORD", "postgres", "DB_PASSWORD is shorter than 16 bytes"),
+        ("REDIS_PASSWORD", "password-password", "REDIS_PASSWORD can be guessed"),
+        ("SENDGRID_API_KEY", "SG.x", "SENDGRID_API_KEY is shorter than 16 bytes"),
+        ("DATABASE_URL", "postgresql://rdv:rdv@db/rdv", "the password in DATABASE_URL is shorter than 16"),
+        (
+            "DATABASE_URL_API",
+            "postgres://a:password%20password@db/x",
+            "the password in DATABASE_URL_API can be guessed",
+        ),
+        ("DATABASE_URL", "postgresql://u:p@[db/rdv", "the password in DATABASE_URL is shorter than 16"),
+        ("REDIS_URL", "redis://:x@redis:6379/0", "the password in REDIS_URL is shorter than 16"),
+        ("BCRYPT_COST", "10", "BCRYPT_COST is below 12"),
+        ("STRIPE_SECRET_KEY", "sk_test_" + STRONG, "STRIPE_SECRET_KEY is no live key"),
+        ("STAND_INS", "stripe=http://127.0.0.1:9", "STAND_INS: stripe is not https"),
+        ("LIVE_URL", "http://live.rdvpriority.fr", "LIVE_URL is not https"),
+        ("JWT_SECRET", "sandbox-" + STRONG, "JWT_SECRET holds a sandbox value"),
+        ("SANDBOX_HOSTS", "x.fr=127.0.0.1:1", "SANDBOX_HOSTS works only with APP_ENV=sandbox"),
+    ],
+)
+def test_production_refuses_what_is_weak_or_of_the_sandbox(
+    bare: Put, name: str, value: str, said: str
+) -> None:
+    bare(**(PRODUCTION | {name: value}))
+    told = _refused()
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_production_takes_a_server_that_trusts_its_socket(bare: Put) -> None:
+    bare(
+        **(
+            PRODUCTION
+            | {"DATABASE_URL": "postgresql:///rdv?host=/run/postgresql", "REDIS_URL": "unix:///run/redis"}
+        )
+    )
+    assert load().app_env == "production"
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "@db.example.org:5432/rdv",
+        "@192.0.2.7/rdv",
+        "@db.example.org/rdv?sslmode=require",
+        "@/rdv?host=db.example.org",
+    ],
+)
+def test_production_refuses_a_database_elsewhere_that_nothing_verifies(bare: Put, place: str) -> None:
+    bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
+    assert "DATABASE_URL_API leaves this machine without sslmode=verify-full" in _refused()
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "@db.example.org/rdv?sslmode=verify-full&sslrootcert=/ca.pem",
+        "@127.0.0.1/rdv",
+        "@[::1]/rdv",
+        "@postgres/rdv",
+    ],
+)
+def test_production_takes_a_database_that_is_verified_or_here(bare: Put, place: str) -> None:
+    bare(**PRODUCTION | {"DATABASE_URL_API": f"postgresql://rdv:{STRONG}{place}"})
+    assert load().app_env == "production"
+
+
+def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:
+    values = {"JWT_SECRET": "sandbox-secret", "SANDBOX_HOSTS": "x.fr=127.0.0.1:1"}
+    bare(APP_ENV="sandbox", **values)
+    assert load().sandbox_hosts == {"x.fr": "127.0.0.1:1"}
+    bare(APP_ENV="development")
+    told = _refused()
+    assert "JWT_SECRET holds a sandbox value, which works only with APP_ENV=sandbox" in told
+    assert "SANDBOX_HOSTS works only with APP_ENV=sandbox" in told
+
+
+def test_a_folder_may_be_called_sandbox(bare: Put) -> None:
+    bare(STATE_DIR="/srv/sandbox-1/.state")
+    assert load().state_dir == Path("/srv/sandbox-1/.state")
+
+
+@pytest.mark.parametrize(
+    ("world", "allowed", "expected"),
+    [
+        ("development", "false", True),
+        ("development", "true", False),
+        ("sandbox", "true", True),
+        ("test", "true", True),
+    ],
+)
+def test_only_development_may_be_allowed_to_leave_loopback(
+    bare: Put, world: str, allowed: str, *, expected: bool
+) -> None:
+    bare(APP_ENV=world, ALLOW_LIVE_SITES=allowed)
+    assert load().loopback_only is expected
+
+
+def test_addresses_have_no_slash_at_their_end(bare: Put) -> None:
+    bare(API_URL="https://api.rdvpriority.fr/", FRONTEND_URL="http://localhost:3000")
+    assert (load().api_url, load().frontend_url) == ("https://api.rdvpriority.fr", "http://localhost:3000")
+
+
+def test_require_gives_text_or_names_the_variable(bare: Put) -> None:
+    assert load(jwt_secret="abc").require("jwt_secret") == "abc"
+    assert load().require("api_url") == "http://localhost:4000"
+    with pytest.raises(SettingMissing, match="JWT_SECRET is not set"):
+        load().require("jwt_secret")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize("world", try_first(["production", "development", "test"], 2))
+def test_a_secret_shows_in_no_repr_and_no_error(bare: Put, name: str, world: str) -> None:
+    secret = "sandbox-hunter2"
+    url = {"REDIS_URL": "redis://", "DATABASE": "postgresql://"}.get(
+        "DATABASE" if "DATABASE" in name else name, ""
+    )
+    for value in (f"{url}{secret}", f"wrong://{secret}@[x"):
+        bare(**{"APP_ENV": world, name: value})
+        try:
+            shown = repr(load()) + str(load())
+        except SettingsRefused as error:
+            shown = str(error) + repr(error) + repr(error.__cause__)
+        assert "hunter2" not in shown
+        assert "hunter2" not in _told_by_pydantic()
+
+
+_names = st.sampled_from(sorted(name.upper() for name in Settings.model_fields))
+_values = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
+    st.sampled_from(
+        ["1", "-1", "1e400", "nan", "true", "https://[", "http://x:y", "redis://[", "a=b", "[]", "{}"]
+    ),
+)
+
+
+@pytest.mark.fuzz
+@hypothesis.settings(max_examples=times(30))
+@given(st.dictionaries(_names, _values, max_size=4), st.sampled_from(["development", "test", "production"]))
+def test_any_environment_is_read_or_refused_and_never_anything_else(
+    variables: dict[str, str], world: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ({"APP_ENV": world} | variables).items():
+            patch.setenv(name, value)
+        try:
+            assert repr(load())
+        except SettingsRefused as error:
+            told = str(error)
+            assert told.startswith("settings refused:\n")
+            assert all(
+                any(word.rstrip(":").isupper() for word in line.split()) for line in told.splitlines()[1:2]
+            )
+
+
+@pytest.mark.parametrize(
+    ("variables", "seconds"),
+    [
+        (PRODUCTION, 3),
+        ({"APP_ENV": "development"}, 0),
+        ({"APP_ENV": "development", "ALLOW_LIVE_SITES": "true"}, 3),
+        ({"APP_ENV": "sandbox"}, 0),
+    ],
+)
+def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(
+    bare: Put, variables: dict[str, str], seconds: float
+) -> None:
+    bare(**variables)
+    assert find_step_gap() == seconds
+
+
+def test_the_spiders_run_under_this_machines_scrapyd_unless_several_are_named(settings_env: Put) -> None:
+    settings_env(SCRAPYD_URL="http://127.0.0.1:6900")
+    assert settings().scrapyd_urls == ("http://127.0.0.1:6900",)
+    settings_env(SCRAPYD_URLS="http://127.0.0.1:6900/, http://10.0.0.2:6800")
+    assert settings().scrapyd_urls == ("http://127.0.0.1:6900", "http://10.0.0.2:6800")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "said"),
+    [
+        ("http://a:6800,https://10.0.0.2:6800", "scrapyd speaks http only"),
+        ("http://a:6800,http://a:6800/", "names an address twice"),
+    ],
+)
+def test_addresses_of_scrapyds_that_cannot_be_meant_are_refused(
+    settings_env: Put, addresses: str, said: str
+) -> None:
+    settings_env(SCRAPYD_URLS=addresses)
+    with pytest.raises(SettingsRefused, match=said):
+        load()

@@ -1,0 +1,159 @@
+"""A desk as other programs build and ask it."""
+
+import datetime as dt
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+import time_machine
+from pydantic import ValidationError
+
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel, is_stand_in, zone_of
+
+
+def _desk(**changed: Any) -> Desk:
+    given: dict[str, Any] = {
+        "prefecture_id": "bobigny_93",
+        "slug": "visa",
+        "label": "Visa",
+        "procedures": [Procedure.VISA],
+        "platform": "ezbooking",
+        "url": "https://www.seine-saint-denis.gouv.fr/booking/create/1",
+        "grade": Grade.CONFIRMED,
+        "source": "a test",
+        "date": dt.date(2026, 3, 31),
+    }
+    return Desk(**(given | changed))
+
+
+def test_its_id_joins_prefecture_and_slug() -> None:
+    assert _desk().id == "bobigny_93/visa"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://www.x.fr/a", "www.x.fr:443"),
+        ("http://www.x.fr", "www.x.fr:80"),
+        ("http://127.77.0.91:8800/a", "127.77.0.91:8800"),
+        ("https://WWW.X.fr:8443/", "www.x.fr:8443"),
+    ],
+)
+def test_its_host_is_a_name_and_a_port(url: str, host: str) -> None:
+    assert _desk(url=url).host == host
+
+
+@pytest.mark.parametrize("grade", list(Grade))
+@pytest.mark.parametrize("watch", list(WatchLevel))
+def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, watch: WatchLevel) -> None:
+    expected = grade in (Grade.CONFIRMED, Grade.UNCONFIRMED) and watch in (
+        WatchLevel.FULL,
+        WatchLevel.PRESENCE,
+    )
+    assert _desk(grade=grade, watch=watch).schedulable is expected
+
+
+@pytest.mark.parametrize(
+    ("today", "date", "refused"),
+    [
+        ("2027-01-31", dt.date(2027, 2, 1), False),  # overseas it is that day already
+        ("2027-01-31", dt.date(2027, 2, 2), True),
+        ("1970-01-01", dt.date(2026, 11, 20), False),  # a clock that was never set
+        ("1970-01-01", dt.date(2045, 1, 1), True),
+    ],
+)
+def test_its_date_is_a_day_that_has_come(
+    frozen: time_machine.Traveller, today: str, date: dt.date, *, refused: bool
+) -> None:
+    frozen.move_to(f"{today}T23:00:00+00:00")
+    with pytest.raises(ValidationError, match="lies in the future") if refused else nullcontext():
+        _desk(date=date)
+
+
+def test_it_is_frozen() -> None:
+    with pytest.raises(ValidationError):
+        _desk().horizon = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["label", "url", "source", "slug"])
+def test_no_text_holds_a_nul(field: str) -> None:
+    with pytest.raises(ValidationError):
+        _desk(**{field: "https://x.fr/\0"})
+
+
+def test_a_wrong_address_hides_the_interval_from_no_one() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _desk(url="nowhere", interval=5)
+    assert {each["loc"][0] for each in caught.value.errors()} == {"url", "interval"}
+
+
+def test_a_zone_is_made_once() -> None:
+    assert zone_of("Europe/Paris") is _desk().zone
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [("127.0.0.1:80", True), ("localhost:3", True), ("x.fr:443", False), ("::1:80", True)],
+)
+def test_a_stand_in_is_on_loopback(host: str, expected: bool) -> None:
+    assert is_stand_in(host) is expected
+
+
+def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(ANTS_TOKEN="")
+    lacking = _desk(platform="ants")
+    assert (lacking.watch, lacking.schedulable) == (WatchLevel.NONE, False)
+    assert lacking.unwatched_because == "its site asks for a token that we do not have (ANTS_TOKEN)"
+    settings_env(ANTS_TOKEN="tests-token")
+    assert (_desk(platform="ants").watch, _desk(platform="ants").unwatched_because) == (WatchLevel.FULL, None)
+    assert (
+        _desk(platform="ants", watch=WatchLevel.NONE).unwatched_because
+        == "its page needs a login that we do not have"
+    )
+    assert _desk(platform="ants", grade=Grade.RETIRED).unwatched_because == "it does not exist any more"
+
+
+@pytest.mark.parametrize("program", ["api", "background", "notifier", "stream", "reader"])
+def test_a_program_that_is_not_given_the_token_trusts_that_the_crawler_was(
+    settings_env: Callable[..., None], program: str
+) -> None:
+    settings_env(ANTS_TOKEN="", PROGRAM=program)
+    assert not _desk(platform="ants").schedulable
+    settings_env(GRANTED_TOKENS="ants")
+    assert _desk(platform="ants").shows_slots
+    settings_env(PROGRAM="crawler")
+    assert not _desk(platform="ants").schedulable
+
+
+def test_without_a_browser_one_that_needs_it_is_not_watched_and_says_so(
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(BROWSER_PATH="/nowhere/chromium")
+    assert _desk().watch is WatchLevel.FULL
+    lacking = _desk(fetch="browser")
+    assert (lacking.watch, lacking.schedulable) == (WatchLevel.NONE, False)
+    assert lacking.unwatched_because == (
+        "its page needs a browser: BROWSER_PATH names /nowhere/chromium, which is no program that can be run"
+    )
+    settings_env(BROWSER_PATH="/bin/sh")
+    assert (_desk(fetch="browser").watch, _desk(fetch="browser").unwatched_because) == (WatchLevel.FULL, None)
+
+
+def test_what_a_desk_that_is_not_watched_lacks_is_its_reason() -> None:
+    lacking = _desk(watch=WatchLevel.NONE, because="its form was never opened")
+    assert (lacking.schedulable, lacking.unwatched_because) == (False, "its form was never opened")
+    retired = _desk(watch=WatchLevel.NONE, because="its form was never opened", grade=Grade.RETIRED)
+    assert retired.unwatched_because == "it does not exist any more"
+
+
+@pytest.mark.parametrize("watch", [WatchLevel.FULL, WatchLevel.PRESENCE, None])
+@pytest.mark.parametrize("token", ["", "tests-token"])
+def test_a_desk_that_is_watched_does_not_say_why_it_is_not(
+    watch: WatchLevel | None, token: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(ANTS_TOKEN=token)
+    with pytest.raises(ValidationError, match="must be none where `because` says why"):
+        _desk(platform="ants", because="no time", **{"watch": watch} if watch else {})

@@ -1,0 +1,122 @@
+"""The end of the period to withdraw, compared with days that were read off a calendar."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from configs.world.withdrawal_period import ZONE, find_withdrawal_period
+
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+INSTANTS = st.timedeltas(timedelta(0), timedelta(days=12_000)).map(lambda since: BEGINNING + since)
+
+
+def at(text: str) -> datetime:
+    """Return an instant of French clocks."""
+    return datetime.fromisoformat(text).replace(tzinfo=ZONE)
+
+
+@pytest.mark.parametrize(
+    ("contract", "last_day"),
+    [
+        ("2026-11-18 10:00", "2026-12-02"),  # a Wednesday
+        ("2026-11-18 00:00:01", "2026-12-02"),
+        ("2026-11-18 23:59:59", "2026-12-02"),
+        ("2026-11-20 10:00", "2026-12-04"),  # a Friday
+        ("2026-11-21 10:00", "2026-12-07"),  # would end on a Saturday
+        ("2026-11-22 10:00", "2026-12-07"),  # on a Sunday
+        ("2026-12-11 10:00", "2026-12-28"),  # Christmas, a Friday, then the weekend
+        ("2026-12-18 10:00", "2027-01-04"),  # New Year's Day, a Friday, then the weekend
+        ("2027-03-13 10:00", "2027-03-30"),  # Saturday, Easter Sunday and Monday
+        ("2027-04-17 10:00", "2027-05-03"),  # the first of May is a Saturday
+        ("2027-04-22 10:00", "2027-05-07"),  # Ascension Day, a Thursday
+        ("2027-05-03 10:00", "2027-05-18"),  # Whit Monday
+        ("2027-06-30 10:00", "2027-07-15"),  # the 14th of July
+        ("2026-10-28 10:00", "2026-11-12"),  # the 11th of November
+    ],
+)
+def test_fourteen_days_and_to_the_next_working_day(contract: str, last_day: str) -> None:
+    period = find_withdrawal_period(at(contract), at(contract))
+    assert period.last_day == date.fromisoformat(last_day)
+    midnight = at(last_day) + timedelta(days=1)
+    assert period.ends_at == midnight
+    assert period.includes(midnight - SECOND)
+    assert not period.includes(midnight)
+
+
+def test_the_day_of_the_contract_is_that_of_french_clocks() -> None:
+    late = datetime(2026, 11, 17, 23, 30, tzinfo=UTC)  # the 18th in France
+    assert find_withdrawal_period(late, late).last_day == date(2026, 12, 2)
+
+
+@pytest.mark.parametrize(
+    ("contract", "ends_utc"),
+    [
+        ("2026-10-14 10:00", datetime(2026, 10, 28, 23, tzinfo=UTC)),  # winter time began on the 25th
+        ("2027-03-18 10:00", datetime(2027, 4, 1, 22, tzinfo=UTC)),  # summer time began on the 28th
+    ],
+)
+def test_the_last_day_ends_by_the_clock_of_its_season(contract: str, ends_utc: datetime) -> None:
+    period = find_withdrawal_period(at(contract), at(contract))
+    assert period.ends_at == ends_utc
+    assert period.includes(ends_utc - SECOND)
+    assert not period.includes(ends_utc)
+
+
+def test_it_counts_from_the_order_mail_where_that_was_handed_over_later() -> None:
+    contract = at("2026-11-18 23:50")
+    assert find_withdrawal_period(contract, at("2026-11-19 00:10")).last_day == date(2026, 12, 3)
+    assert find_withdrawal_period(contract, at("2027-05-19 09:00")).last_day == date(2027, 6, 2)
+
+
+def test_without_the_mail_it_lasts_twelve_months_longer() -> None:
+    contract = at("2026-11-18 10:00")
+    longest = date(2027, 12, 2)
+    assert find_withdrawal_period(contract, None).last_day == longest
+    assert find_withdrawal_period(contract, at("2027-12-02 10:00")).last_day == date(2027, 12, 16)
+    assert find_withdrawal_period(contract, at("2027-12-03 10:00")).last_day == longest, "it was over"
+    assert find_withdrawal_period(at("2028-02-15 10:00"), None).last_day == date(2029, 3, 1)
+
+
+def is_holiday(day: date) -> bool:
+    """Return whether it is one of the eleven of L.3133-1 Code du travail; Easter by Butcher's rule."""
+    century, rest = divmod(day.year, 100)
+    golden = day.year % 19
+    epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
+    sunday = (32 + 2 * (century % 4) + 2 * (rest // 4) - epact - rest % 4) % 7
+    month, left = divmod(epact + sunday - 7 * ((golden + 11 * epact + 22 * sunday) // 451) + 114, 31)
+    easter = date(day.year, month, left + 1)
+    if day - easter in (DAY, 39 * DAY, 50 * DAY):
+        return True
+    fixed = {(1, 1), (5, 1), (5, 8), (7, 14), (8, 15), (11, 1), (11, 11), (12, 25)}
+    return (day.month, day.day) in fixed
+
+
+@given(INSTANTS)
+@example(datetime(2026, 10, 11, 22, tzinfo=UTC))  # midnight in France, before the clocks change
+@example(datetime(2027, 3, 14, 22, 59, 59, tzinfo=UTC))
+def test_whenever_it_is_ordered_it_ends_on_the_first_working_day_after_fourteen(contract: datetime) -> None:
+    day = contract.astimezone(ZONE).date() + 14 * DAY
+    while day.weekday() > 4 or is_holiday(day):
+        day += DAY
+    period = find_withdrawal_period(contract, contract)
+    assert period.last_day == day
+    local = (period.ends_at - SECOND).astimezone(ZONE)
+    assert (local.date(), local.hour, local.minute, local.second) == (day, 23, 59, 59)
+    assert period.ends_at - contract >= timedelta(days=14, hours=-1), "an hour less where clocks go forward"
+
+
+@given(INSTANTS, st.timedeltas(timedelta(0), timedelta(days=500)))
+def test_who_is_informed_later_never_has_less_time(contract: datetime, later: timedelta) -> None:
+    prompt = find_withdrawal_period(contract, contract)
+    informed_at = contract + later
+    period, longest = (find_withdrawal_period(contract, each) for each in (informed_at, None))
+    assert period.last_day >= prompt.last_day
+    assert longest.last_day >= prompt.last_day + timedelta(days=364)
+    if longest.includes(informed_at):
+        assert period.last_day >= informed_at.astimezone(ZONE).date() + 14 * DAY
+    else:
+        assert period == longest
