@@ -2,12 +2,10 @@
 
 from datetime import datetime, timedelta
 
-import pytest
-
 from api.background import jobs
 from api.models.alert import Alert
 from api.models.desk import Outage, OutageReason
-from api.models.payment import Payment, Refund
+from api.models.payment import Payment
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
@@ -131,19 +129,6 @@ def test_a_desk_that_an_edit_adds_was_not_missed_before(till: Till) -> None:
     assert row.seconds == (5 * 60 + 20) * 60  # up to the first answer
 
 
-def test_a_hole_that_lasts_is_given_back_each_day(till: Till) -> None:
-    till.buy(PlanName.URGENCE_7J, alert=ALERT)
-    check(30)
-    check(*(30 * 60 + 30 * each for each in range(96)))
-    lasts = []
-    for hours in (5, 5, 20, 24):
-        till.shop.pass_time(hours=hours)
-        jobs.credit_outages()
-        lasts.append(sum(each.seconds / 60 for each in rows(WatchCredit)))
-    assert lasts == [0, 0, 1760, 1770]  # what begins today is given tomorrow, or once it is over
-    assert list_messages().count("credited") == 2
-
-
 def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
     till.buy(PlanName.URGENCE_24H, alert=ALERT)
     watch(20)
@@ -154,31 +139,10 @@ def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
     assert credit.ends_at - credit.starts_at == timedelta(hours=4, minutes=30)
 
 
-def test_who_prefers_money_gets_it_by_the_same_means(till: Till) -> None:
-    wish = {"outageCredit": "refund"}
-    answer = till.person.patch("/api/users/profile", wish)
-    assert answer.status_code == 200, answer.json
-    till.buy(PlanName.URGENCE_24H, alert=ALERT)
-    check(60, 180, 210)
-    check(*(30 * each for each in range(8, 50)))
-    till.shop.pass_time(hours=4)
-    jobs.credit_outages()
-    till.shop.pass_time(hours=21)
-    for _ in range(2):
-        jobs.credit_outages()
-    till.shop.deliver()
-    (refund,) = rows(Refund)
-    assert (refund.amount_cents, refund.reason.value, refund.status.value) == (42, "outage", "succeeded")
-    assert len(list_grants(till.person.id)) == 1
-
-
-@pytest.mark.parametrize("trouble", ["", "reset_after", "error_500"])
-def test_a_subscription_s_next_invoice_is_lower_once(till: Till, trouble: str) -> None:
+def test_a_subscription_s_next_invoice_is_lower_once(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     check(60, 780, 800)  # twelve hours of thirty days
     till.shop.pass_time(hours=14)
-    if trouble:
-        till.shop.control.mode(trouble, count=1, path="/v1/invoiceitems")
     jobs.credit_outages()
     till.shop.work()
     till.shop.pass_time(minutes=6)
@@ -192,30 +156,6 @@ def test_a_subscription_s_next_invoice_is_lower_once(till: Till, trouble: str) -
     till.shop.pass_time(days=30)
     order, renewal = sorted(rows(Payment), key=lambda each: each.id)
     assert (order.amount_cents, renewal.amount_cents) == (2999, 2949)
-
-
-def test_a_cancelled_subscription_has_no_next_invoice_and_pays_back(till: Till) -> None:
-    till.buy(TOTAL, alert=ALERT)
-    till.post("cancel", {"periodEnd": True})
-    check(60, 780, 800)
-    till.shop.pass_time(hours=14)
-    jobs.credit_outages()
-    (row,) = rows(WatchCredit)
-    (refund,) = rows(Refund)
-    assert (row.form, row.refund_id, refund.amount_cents) == (CreditForm.REFUND, refund.id, 50)
-
-
-def test_credit_for_an_invoice_that_will_not_come_is_paid_back(till: Till) -> None:
-    till.buy(TOTAL, alert=ALERT)
-    check(60, 780, 800)
-    till.shop.pass_time(hours=14)
-    jobs.credit_outages()
-    assert rows(Refund) == []
-    till.post("cancel", {"periodEnd": True})
-    for _ in range(2):
-        jobs.credit_outages()
-        till.shop.work()
-    assert [(each.amount_cents, each.reason.value) for each in rows(Refund)] == [(50, "outage")]
 
 
 def test_a_desk_that_closed_for_good_leaves_a_choice(till: Till) -> None:

@@ -1,13 +1,11 @@
 """Orders, quotes and cancellations that make no sense: each is refused with words, whatever the user's state."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from api.models.base import session
-from api.models.declaration import Declaration
 from api.models.payment import Payment, RefundReason, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.user import ContactState
@@ -16,7 +14,6 @@ from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
-from tests.api.payments.shop import list_messages
 from tests.api.payments.test_refunds import intent_of
 from tests.api.payments.test_subscriptions import customer_of
 from tests.clients import People, problem
@@ -162,16 +159,6 @@ def test_the_back_button_long_after_paying_is_an_order_of_its_own(till: Till) ->
     assert [each["captured"] for each in till.shop.control.ledger()] == [1499]
     till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2])
     assert [each["captured"] for each in till.shop.control.ledger()] == [1499], "a page is paid once"
-
-
-def test_cancelling_twice_at_once_is_one_notice(till: Till) -> None:
-    till.buy(TOTAL)
-    with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: till.post("cancel", {"on": "2026-11-25"}), range(4)))
-    assert {each.status_code for each in answers} == {200}
-    assert [each.json["refund"] for each in answers] == [2441] * 4
-    assert len(rows(Declaration)) == 1
-    assert list_messages().count("cancel_noticed") == 1
 
 
 def test_days_that_no_calendar_of_ours_has_are_refused(till: Till) -> None:

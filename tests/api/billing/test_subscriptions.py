@@ -62,13 +62,6 @@ def test_a_sooner_end_takes_the_place_of_a_later_one(till: Till) -> None:
     assert [each.amount_cents for each in rows(Refund)] == [2441], "also where the job comes late"
 
 
-def test_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
-    till.buy(PlanName.URGENCE_24H)
-    till.buy(TOTAL)
-    answer = till.post("cancel", {"on": "2026-11-25"})
-    assert answer.json["refund"] == 2441  # the days of 29.99 €, of which 25.00 € were paid in money
-
-
 def test_a_month_that_a_credit_paid_in_most_goes_on_to_its_end_and_then_as_the_cheaper_plan(
     till: Till,
 ) -> None:
@@ -88,25 +81,6 @@ def test_a_month_that_a_credit_paid_in_most_goes_on_to_its_end_and_then_as_the_c
 
 def running(till: Till) -> list[Grant]:
     return [each for each in list_grants(till.person.id) if each.ends_at > clock() + timedelta(seconds=1)]
-
-
-def test_cancelling_at_the_end_of_the_period_refunds_nothing(till: Till) -> None:
-    till.buy(TOTAL)
-    answer = till.post("cancel", {"periodEnd": True})
-    assert (answer.status_code, answer.json["refund"]) == (200, 0)
-    assert answer.json["endsAt"][:10] == "2026-12-20"
-    assert rows(Refund) == []
-    sooner = till.post("cancel", {"on": "2026-11-25"})
-    assert sooner.json["refund"] == 2441
-
-
-def test_days_out_of_range_are_refused(till: Till) -> None:
-    till.buy(TOTAL)
-    for day in ("2026-11-19", "2026-12-01"):
-        answer = till.post("cancel", {"on": day})
-        assert (answer.status_code, answer.json["errors"][0]["rule"]) == (422, "out_of_range")
-    for body in ({}, {"on": "2026-11-25", "periodEnd": True}, {"on": 20261125}, {"on": "tomorrow"}):
-        assert till.post("cancel", body).status_code == 422
 
 
 def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
@@ -131,11 +105,6 @@ def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None
     till.shop.clock.shift(timedelta(days=1))
     with session() as s:
         assert remind_in_grace(s) == []
-
-
-def test_without_a_subscription_there_is_nothing_to_cancel(till: Till) -> None:
-    till.buy(PlanName.URGENCE_24H)
-    assert till.post("cancel", {"periodEnd": True}).status_code == 409
 
 
 def test_the_portal_opens_for_who_has_paid(till: Till) -> None:

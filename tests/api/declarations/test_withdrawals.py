@@ -32,7 +32,7 @@ from tests.api.declarations.orders import (
     withdraw,
 )
 from tests.api.payments.shop import get_payment, list_grants, list_kinds
-from tests.factories import change, get, rows
+from tests.factories import get, rows
 from tests.waiting import until
 
 _WAITING = sa.text(
@@ -133,13 +133,6 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
     assert row.made_at < clock()
 
 
-def test_the_notice_does_not_revive_a_right_that_ended_with_full_performance(till: Till) -> None:
-    till.buy(PlanName.URGENCE_24H)
-    (order,) = rows(Payment)
-    till.shop.pass_time(days=2)
-    assert refuse(till, order) == "performed"
-
-
 def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
     order = buy(till, PlanName.URGENCE_TOTAL)
     till.shop.pass_time(seconds=(LAST_SECOND - clock()).total_seconds())
@@ -151,13 +144,6 @@ def test_who_waits_for_a_lock_over_midnight_is_in_time(till: Till) -> None:
                 until(lambda: begun.done() or other.scalar(_WAITING))
             till.shop.clock.shift(timedelta(seconds=1))
         assert begun.result(60).made_at == LAST_SECOND
-
-
-def test_without_the_request_to_begin_all_goes_back(till: Till) -> None:
-    order = buy(till, PlanName.URGENCE_24H)
-    change(Payment, Payment.id == order.id, consent={"startNow": False, "acknowledgesLoss": False})
-    till.shop.pass_time(days=2)
-    assert withdraw(till, order).refund_cents == order.amount_cents
 
 
 def test_twice_is_once(till: Till) -> None:

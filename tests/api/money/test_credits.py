@@ -80,16 +80,12 @@ def test_01_an_undone_cancellation_gives_it_once(till: Till) -> None:
     assert len([each for each in rows(Payment) if each.paid_at]) == 2
 
 
-@pytest.mark.parametrize("cancels", [False, True])
-def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till, *, cancels: bool) -> None:
+def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
     pass_days(till, 24, step=6)
     use_bad_card(till)
     pass_days(till, 8, step=2)
-    if cancels:
-        till.sign_in()
-        assert till.post("cancel", {"periodEnd": True}).status_code == 200
     pass_days(till, 32, step=4)
     assert read_given() == (500, 500)
     (row,) = rows(Subscription)
@@ -129,7 +125,7 @@ def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -
     pass_days(till, 2)
     till.sign_in()
     assert till.post("cancel", {"periodEnd": True}).status_code == 200
-    pass_days(till, 30, step=3)
+    pass_days(till, 30, step=6)
     owed, given = read_given()
     assert owed == given > 500
 
@@ -177,14 +173,13 @@ def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
     till.sign_in()
     till.buy(TOTAL, alert=ALERT)
     watch_but((23, 28.0625), days=33)
-    pass_days(till, 30, step=3)
+    pass_days(till, 30, step=6)
     first = min(rows(WatchCredit), key=lambda each: each.id)
     days = first.seconds / 86400
     assert 0 <= first.amount_cents - 2999 * days / 28 < 1
 
 
-@pytest.mark.parametrize("days", [4, 12])
-@pytest.mark.parametrize("cheaper", [WEEK, PlanName.URGENCE_24H])
+@pytest.mark.parametrize(("cheaper", "days"), [(WEEK, 4), (PlanName.URGENCE_24H, 12)])
 def test_11_what_was_used_is_paid(till: Till, cheaper: PlanName, days: int) -> None:
     """An upgrade, a cancellation that pays all of its own money back, then a withdrawal from the cheaper plan."""
     till.buy(cheaper)
@@ -210,7 +205,7 @@ def test_11_what_was_used_is_paid(till: Till, cheaper: PlanName, days: int) -> N
     assert kept >= int(2999 * used / timedelta(days=30)) - 1
 
 
-@pytest.mark.parametrize("days", [0.001, 5, 12])
+@pytest.mark.parametrize("days", [0.001, 12])
 def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till, days: float) -> None:
     till.buy(WEEK)
     till.buy(TOTAL)

@@ -21,10 +21,7 @@ from tests.api.payments.shop import add_dispute, list_grants, list_kinds, list_m
 from tests.factories import rows
 
 TOTAL = PlanName.URGENCE_TOTAL
-OPEN = [
-    "warning_needs_response", "warning_under_review", "needs_response", "under_review", "appeal_needs_response",
-    "appeal_under_review",
-]  # fmt: skip
+OPEN = ["warning_under_review", "needs_response", "appeal_under_review"]
 ENDS = {
     "won": "dispute_won", "lost": "dispute_lost", "warning_closed": "dispute_closed",
     "prevented": "dispute_closed",
@@ -75,11 +72,11 @@ def test_06_every_end_is_one(
 @pytest.mark.parametrize(
     "path",
     [
-        ["won", "lost"], ["won", "appeal_needs_response", "lost"], ["lost", "won", "lost"], ["won", "appeal_under_review", "won"],
-        ["warning_closed", "needs_response", "lost"], ["warning_closed", "under_review", "won"],
-        ["lost", "appeal_under_review", "won"],
+        ["lost", "won", "lost"],
+        ["won", "appeal_under_review", "won"],
+        ["warning_closed", "needs_response", "lost"],
     ],
-)  # fmt: skip
+)
 def test_06_a_dispute_that_goes_on_after_its_end_takes_its_money_again(
     till: Till, account: Account, path: list[str]
 ) -> None:
@@ -125,7 +122,7 @@ def test_07_every_customer_of_a_deleted_account_is_deleted(till: Till) -> None:
     assert list_left(till) == []
 
 
-@pytest.mark.parametrize("cents", [100, 2998])
+@pytest.mark.parametrize("cents", [2998])
 def test_08_a_lost_part_leaves_the_plan(till: Till, cents: int) -> None:
     till.buy(TOTAL)
     lose(till, cents)

@@ -55,14 +55,6 @@ def test_events_in_any_order_and_twice_end_the_same(shop: Shop, camille: Person)
     assert list_open_events() == []
 
 
-def test_the_same_plan_again_extends_it(shop: Shop, camille: Person) -> None:
-    shop.buy(camille.id)
-    shop.pass_time(days=2)
-    shop.buy(camille.id)
-    first, second = list_grants(camille.id)
-    assert (second.starts_at, second.ends_at) == (first.ends_at, first.ends_at + timedelta(days=7))
-
-
 def test_an_abandoned_checkout_gives_nothing(shop: Shop, camille: Person) -> None:
     order = shop.order(camille.id)
     shop.pass_time(days=2)
@@ -90,15 +82,6 @@ def test_a_bank_debit_that_fails_is_told(shop: Shop, camille: Person) -> None:
     assert get_payment(order.payment_id).status is PaymentStatus.FAILED
     assert list_grants(camille.id) == []
     assert list_messages() == ["payment_failed"]
-
-
-def test_a_promotion_code_lowers_what_was_paid_and_alarms_nobody(shop: Shop, camille: Person) -> None:
-    shop.control.add_promotion_code("WELCOME", percent_off=20)
-    order = shop.order(camille.id)
-    shop.control.pay(order.session_id, promotion_code="WELCOME")
-    shop.deliver()
-    assert get_payment(order.payment_id).amount_cents == 1199
-    assert list_messages() == ["order"]
 
 
 def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, camille: Person) -> None:

@@ -12,9 +12,8 @@ from api.models.stripe_command import CommandKind
 from api.payments.early_ends import withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
-from api.payments.jobs import apply_event, work_off
+from api.payments.jobs import apply_event
 from api.payments.ledger import lock_payment
-from api.payments.objects.money_back import Dispute
 from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
@@ -95,21 +94,6 @@ def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, camille: 
     assert list_grants(camille.id)[0].ends_at == clock()
 
 
-@pytest.mark.parametrize("mode", ["error_500", "reset_after"])
-def test_a_refund_without_an_answer_is_made_once(shop: Shop, camille: Person, mode: str) -> None:
-    payment_id = shop.buy(camille.id)
-    refund_id = plan(payment_id, 1499)
-    shop.control.mode(mode, count=1)
-    carry_out(CommandKind.REFUND, refund_id)
-    assert list_refunds(payment_id)[0].status is RefundStatus.PLANNED
-    shop.pass_time(days=2)
-    carry_out(CommandKind.REFUND, refund_id)
-    carry_out(CommandKind.REFUND, refund_id)
-    assert list_refunds(payment_id)[0].status is RefundStatus.SUCCEEDED
-    (money,) = shop.control.ledger()
-    assert (money["captured"], money["refunded"]) == (1499, 1499)
-
-
 def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
     carry_out(CommandKind.REFUND, plan(payment_id, 1499))
@@ -130,62 +114,6 @@ def test_a_refused_refund_has_failed(shop: Shop, camille: Person) -> None:
     carry_out(CommandKind.REFUND, refund_id)
     shop.deliver()
     assert {each.status for each in list_refunds(payment_id)} == {RefundStatus.FAILED, RefundStatus.SUCCEEDED}
-    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
-
-
-def test_a_lost_dispute_ends_the_plan_and_a_won_one_does_not(shop: Shop, camille: Person) -> None:
-    lost, won = shop.buy(camille.id), shop.buy(camille.id)
-    for payment_id, status in ((lost, "lost"), (won, "won")):
-        opened = shop.control.dispute(intent_of(payment_id))
-        shop.deliver()
-        assert get_payment(payment_id).status is PaymentStatus.COMPLETED
-        shop.control.close_dispute(opened["id"], status)
-        shop.deliver()
-    assert get_payment(lost).status is PaymentStatus.REFUNDED
-    assert get_payment(won).status is PaymentStatus.COMPLETED
-    assert [each.payment_id for each in list_grants(camille.id) if each.ends_at > clock()] == [won]
-
-
-@pytest.mark.parametrize("status", ["won", "lost"])
-def test_a_refund_waits_for_the_end_of_a_dispute(shop: Shop, camille: Person, status: str) -> None:
-    payment_id = shop.buy(camille.id)
-    opened = shop.control.dispute(intent_of(payment_id))
-    shop.deliver()
-    refund_id = plan(payment_id, 100)
-    carry_out(CommandKind.REFUND, refund_id)
-    (waiting,) = list_refunds(payment_id)
-    assert (waiting.status, waiting.error) == (RefundStatus.PLANNED, "charge_disputed")
-    shop.control.close_dispute(opened["id"], status)
-    shop.deliver()
-    shop.clock.shift(timedelta(hours=1))
-    work_off()
-    (refund,) = list_refunds(payment_id)
-    expected = {"won": (RefundStatus.SUCCEEDED, None), "lost": (RefundStatus.FAILED, "dispute_lost")}
-    assert (refund.status, refund.error) == expected[status]
-    assert "payment_trouble" not in list_messages()
-
-
-def test_a_dispute_that_is_won_after_it_was_lost_counts_as_paid_again(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id)
-    opened = shop.control.dispute(intent_of(payment_id))
-    facts = Dispute().fetch(opened["id"])
-    expected = {"lost": PaymentStatus.REFUNDED, "won": PaymentStatus.COMPLETED}
-    for status in ("lost", "won", "won"):
-        with session() as s:
-            Dispute().apply(s, facts.model_copy(update={"status": status}))
-        payment = get_payment(payment_id)
-        assert payment.status is expected[status]
-        assert (payment.refunded_at is None) is (status == "won")
-    carry_out(CommandKind.REFUND, plan(payment_id, 100))  # an operator may give it back
-    assert len(list_refunds(payment_id)) == 1
-
-
-def test_a_dispute_that_is_lost_after_it_was_won_is_lost(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id)
-    facts = Dispute().fetch(shop.control.dispute(intent_of(payment_id))["id"])
-    for status in ("won", "lost"):
-        with session() as s:
-            Dispute().apply(s, facts.model_copy(update={"status": status}))
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
@@ -215,38 +143,6 @@ def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: P
     assert grant.ends_at == clock()
 
 
-def test_withdrawing_gives_back_the_unused_part(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id)
-    shop.pass_time(days=2, seconds=1)
-    with session() as s:
-        _, effects = withdraw(s, payment_id, clock())
-    effects.run()
-    send_commands()
-    # 1499 * 431,999 s of 604,800 s = 1070.7 cents, rounded up
-    assert [each.amount_cents for each in list_refunds(payment_id)] == [1071]
-    assert list_grants(camille.id)[0].ends_at == clock()
-    assert list_kinds(payment_id) == ["paid", "withdrawn"]
-    with session() as s, pytest.raises(RefundRefused, match="before"):
-        withdraw(s, payment_id, clock())
-
-
-def test_without_the_request_to_begin_everything_goes_back(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id, consent={"termsVersion": "2026-11"})
-    shop.pass_time(days=3)
-    with session() as s:
-        _, effects = withdraw(s, payment_id, clock())
-    effects.run()
-    send_commands()
-    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
-
-
-def test_a_plan_that_was_used_whole_cannot_be_withdrawn(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id, PlanName.URGENCE_24H)
-    shop.pass_time(days=1)
-    with session() as s, pytest.raises(RefundRefused, match="used whole"):
-        withdraw(s, payment_id, clock())
-
-
 def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Shop, camille: Person) -> None:
     cheap = shop.buy(camille.id, PlanName.URGENCE_24H)
     shop.pass_time(hours=6)
@@ -271,19 +167,3 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-
-
-def test_a_credited_plan_goes_on_where_the_order_s_desk_closed(shop: Shop, camille: Person) -> None:
-    cheap = shop.buy(camille.id, PlanName.URGENCE_24H)
-    shop.pass_time(hours=6)
-    order = shop.order(camille.id, PlanName.URGENCE_7J, amount_cents=1124, alert_wish={"deskIds": ["gone"]})
-    save(
-        PlanCredit(
-            payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=375, seconds=18 * 3600
-        )
-    )
-    shop.control.pay(order.session_id)
-    shop.deliver()
-    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-    revived = list_grants(camille.id)[-1]
-    assert (revived.payment_id, revived.ends_at) == (cheap, clock() + timedelta(hours=18))

@@ -67,20 +67,6 @@ def test_one_right_signature_among_several_is_enough(shop: Shop) -> None:
         assert shop.post(event(), {"Stripe-Signature": header}) == 403, header
 
 
-def test_a_signature_that_is_not_ascii_is_refused(shop: Shop) -> None:
-    for header in (
-        f"t={int(clock().timestamp())},v1=\u00e9",
-        f"t={int(clock().timestamp())},v1=\u00ff\u0000",
-    ):
-        assert shop.post(event(), {"Stripe-Signature": header.replace("\0", "")}) == 403
-
-
-def test_without_a_signature_or_for_another_body_it_is_refused(shop: Shop) -> None:
-    assert shop.post(event(), {}) == 403
-    assert shop.post(event(id="evt_2"), shop.control.sign(event())) == 403
-    assert rows(StripeEvent) == []
-
-
 def test_an_old_event_is_stored_and_applied_as_things_are_now(shop: Shop, camille: Person) -> None:
     order = shop.order(camille.id)
     shop.control.pay(order.session_id)
@@ -88,12 +74,6 @@ def test_an_old_event_is_stored_and_applied_as_things_are_now(shop: Shop, camill
     shop.post(body, shop.control.sign(body))
     shop.work()
     assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
-
-
-def test_an_event_from_the_future_is_stored(shop: Shop) -> None:
-    body = event(created=int(clock().timestamp()) + 400 * 86_400)
-    assert shop.post(body, shop.control.sign(body)) == 200
-    assert len(rows(StripeEvent)) == 1
 
 
 def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, camille: Person) -> None:

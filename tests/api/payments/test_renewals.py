@@ -7,11 +7,9 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.watch_credit import CreditForm, WatchCredit
-from api.payments.client import call
 from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
 from api.payments.grants import price_use
-from api.payments.owners import find_stripe_id
 from api.payments.reconciliation import sync_stuck_payments
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
@@ -67,26 +65,6 @@ def test_no_bridge_beyond_an_end_that_was_chosen(shop: Shop, camille: Person) ->
         row.cancel_wanted_at = row.period_ends_at  # Stripe was never asked
     shop.pass_time(days=31, seconds=600)
     assert [each.source for each in list_grants(camille.id)] == ["payment"]
-
-
-def test_a_cancellation_that_is_taken_back_in_the_portal_lets_the_plan_renew(
-    shop: Shop, camille: Person
-) -> None:
-    shop.buy(camille.id, TOTAL)
-    row = get_subscription()
-    assert row.period_ends_at
-    with session() as s:
-        request_cancellation(s, row.id, row.period_ends_at)
-        name = find_stripe_id(s, row, "subscription")
-    carry_out(CommandKind.END, row.id)
-    shop.deliver()
-    assert get_subscription().cancel_at == row.period_ends_at
-    call(lambda c: c.v1.subscriptions.update(str(name), {"cancel_at": ""}))
-    shop.pass_time(days=31, hours=2)
-    assert get_subscription().cancel_wanted_at is None
-    first, renewed = list_grants(camille.id)
-    assert (renewed.source, renewed.starts_at) == ("payment", first.ends_at)
-    assert rows(Payment)[1].refunded_cents == 0
 
 
 def pass_to_end(shop: Shop, camille: Person) -> datetime:

@@ -12,11 +12,9 @@ from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.user import User
-from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.objects.invoice import Invoice
-from api.payments.owners import find_stripe_id
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
@@ -122,24 +120,6 @@ def test_a_full_refund_ends_the_plan_and_the_subscription(shop: Shop, camille: P
     assert len(rows(Payment)) == 1
 
 
-def test_an_end_that_stripe_did_not_answer_is_asked_for_again(shop: Shop, camille: Person) -> None:
-    shop.buy(camille.id, TOTAL)
-    row = get_subscription()
-    at = clock() + timedelta(days=10)
-    with session() as s:
-        request_cancellation(s, row.id, at)
-    shop.control.mode("error_500", count=1)
-    carry_out(CommandKind.END, row.id)
-    assert list_commands()
-    shop.clock.shift(5)
-    carry_out(CommandKind.END, row.id)
-    shop.deliver()
-    assert (get_subscription().cancel_at, list_commands()) == (at, [])
-    with session() as s:
-        stripe_id = find_stripe_id(s, row, "subscription")
-    assert [each["id"] for each in shop.control.objects("subscription")] == [stripe_id]
-
-
 def test_an_account_that_is_deleted_before_its_subscription_is_known_pays_no_more(
     shop: Shop, camille: Person
 ) -> None:
@@ -240,21 +220,3 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
     assert kinds == {"payment_intent": first.intent, "payment_intent.2": "pi_second"}
     carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].error == "resource_missing"  # the stand-in has no such intent
-
-
-def test_a_withdrawal_ends_the_renewals_too(shop: Shop, camille: Person) -> None:
-    order = shop.buy(camille.id, TOTAL)
-    shop.pass_time(days=31, hours=2)
-    shop.pass_time(days=10)
-    _, renewal = rows(Payment)
-    with session() as s:
-        back, _ = withdraw(s, order, clock())
-    (refund,) = list_refunds(renewal.id)
-    assert back == refund.amount_cents  # the first month was used whole
-    grant = list_grants(camille.id)[-1]
-    row = get_subscription()
-    assert row.period_ends_at
-    assert row.period_starts_at
-    left, month = row.period_ends_at - clock(), row.period_ends_at - row.period_starts_at
-    assert refund.amount_cents == -(-2999 * left // month)
-    assert (grant.ends_at, row.cancel_wanted_at) == (clock(), clock())

@@ -1,7 +1,6 @@
 """Stripe's webhook: what it accepts, what it stores, and that each object is applied once, whatever happens meanwhile."""
 
 import json
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from threading import Barrier
@@ -71,12 +70,6 @@ def test_old_and_future_signatures_are_refused(shop: Shop, seconds: int) -> None
     assert shop.post(event(), near) == 200
 
 
-def test_each_of_several_secrets_is_accepted(shop: Shop, settings_env: Callable[..., None]) -> None:
-    headers = [shop.control.sign(event(), secret=each) for each in ("whsec_new", "whsec_old", "whsec_other")]
-    settings_env(STRIPE_WEBHOOK_SECRET="whsec_new, whsec_old")
-    assert [shop.post(event(), each) for each in headers] == [200, 200, 403]
-
-
 def test_rubbish_in_the_signature_is_refused(shop: Shop) -> None:
     for header in (
         "",
@@ -87,6 +80,7 @@ def test_rubbish_in_the_signature_is_refused(shop: Shop) -> None:
         "t=\u00b2,v1=aa",
         "t=-1,v1=aa",
         "nonsense",
+        "t=1,v1=\u00e9",
     ):
         assert shop.post(event(), {"Stripe-Signature": header}) == 403, header
 
@@ -130,9 +124,9 @@ def test_an_event_keeps_nothing_of_what_it_said(shop: Shop) -> None:
         assert "example.org" not in str(s.execute(sa.text("SELECT * FROM stripe_events")).all())
 
 
-def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, camille: Person) -> None:
+def test_six_identical_calls_store_and_apply_it_once(shop: Shop, camille: Person) -> None:
     delivery = paid(shop, camille)
-    ready = Barrier(20)
+    ready = Barrier(6)
 
     def post(_: int) -> int:
         ready.wait()
@@ -142,8 +136,8 @@ def test_twenty_identical_calls_store_and_apply_it_once(shop: Shop, camille: Per
             .status_code
         )
 
-    with ThreadPoolExecutor(20) as pool:
-        assert set(pool.map(post, range(20))) == {200}
+    with ThreadPoolExecutor(6) as pool:
+        assert set(pool.map(post, range(6))) == {200}
     assert shop.work() == 1
     assert len(list_grants(camille.id)) == 1
     assert list_messages() == ["order"]

@@ -9,12 +9,10 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
-from tests.api.pages.alerts.test_new_alert import MARKUP, WISH, hold
-from tests.api.world import Door, statements
+from tests.api.pages.alerts.test_new_alert import WISH, hold
+from tests.api.world import Door
 from tests.clients import Browser
 from tests.factories import add_account, add_alert, add_desk, add_match, change, rows, see
-
-TASKS = ("", "/modifier", "/fermer", "/trouve")
 
 
 @pytest.fixture
@@ -93,31 +91,6 @@ def test_another_alerts_slots_are_not_shown(camille: Browser, alert: UUID) -> No
     assert "1 encore ouvert" in show(camille, other)
 
 
-def test_many_slots_take_as_many_statements_as_none(camille: Browser, alert: UUID) -> None:
-    none = statements(lambda: camille.get(f"/alertes/{alert}"))
-    for hour in range(3):
-        add_match(alert, *see(f"2026-12-21T0{hour}:00:00+00:00"))
-    assert statements(lambda: camille.get(f"/alertes/{alert}")) == none <= 8
-
-
-def test_its_language_and_texts_are_safe(camille: Browser, alert: UUID) -> None:
-    change(Alert, Alert.id == alert, name=MARKUP)
-    for task in TASKS:
-        show(camille, alert, task)
-        assert MARKUP not in camille.page.html
-    assert show(camille, alert, "?lang=ar")
-    assert 'dir="rtl"' in camille.page.html
-    assert "/direct?lang=ar" in camille.page.html
-
-
-def test_another_users_alert_does_not_exist(camille: Browser) -> None:
-    theirs = add_alert(add_account("other@example.org").id)
-    (detection,) = [see("2026-12-21T09:00:00+00:00")[0]]
-    for task in (*TASKS, "/direct", "/rendez-vous.ics", f"/preuve/{detection}"):
-        camille.get(f"/alertes/{theirs}{task}")
-        assert camille.status == 404, task
-
-
 @pytest.mark.parametrize("task", ["modifier", "pause", "reprendre", "essai", "fermer", "trouve"])
 def test_another_users_alert_is_not_changed(camille: Browser, alert: UUID, task: str) -> None:
     theirs = add_alert(add_account("other@example.org").id)
@@ -127,14 +100,6 @@ def test_another_users_alert_is_not_changed(camille: Browser, alert: UUID, task:
     assert camille.status == 404
     assert [each.closed_at for each in rows(Alert)] == [None, None]
     assert rows(Notification) == []
-
-
-def test_a_visitor_is_led_to_the_sign_in(visitor: Browser) -> None:
-    alert = add_alert(add_account().id)
-    for task in (*TASKS, "/rendez-vous.ics"):
-        visitor.get(f"/alertes/{alert}{task}")
-        assert visitor.location.startswith("/login?next=alert_pages."), task
-    assert ask_parts(visitor, alert)[0] == 401
 
 
 def test_the_list_is_the_dashboard(camille: Browser, alert: UUID) -> None:

@@ -52,15 +52,6 @@ def test_nothing_needs_to_be_said(camille: Browser, alert: UUID) -> None:
     assert camille.status == 404
 
 
-def test_two_tabs_close_it_once(camille: Browser, alert: UUID) -> None:
-    tab = camille.page
-    camille.send("/trouve", place="Bobigny")
-    camille.page = tab
-    camille.send("/trouve", place="Melun")
-    assert "Bobigny" in camille.follow().text
-    assert [each.place for each in rows(Appointment)] == ["Bobigny"]
-
-
 @pytest.mark.parametrize(
     ("typed", "text"),
     [

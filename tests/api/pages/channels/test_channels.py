@@ -28,11 +28,6 @@ def find_contact(channel: Channel) -> Contact:
     return one(Contact, Contact.channel == channel)
 
 
-def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
-    visitor.get("/canaux")
-    assert (visitor.status, visitor.location) == (303, "/login?next=channels.show_channels")
-
-
 def test_a_number_is_confirmed_by_its_code(subscriber: Browser, door: Door) -> None:
     assert "Un appel commercial exige votre accord préalable" in subscriber.page.text
     subscriber.send("/canaux/numero", phone="06 12 34 56 01")

@@ -16,7 +16,7 @@ from configs.ground.contact_addresses import digest
 from tests.api.world import Door
 from tests.browser_keys import subscribe
 from tests.clients import Browser
-from tests.factories import add_account, add_grant, one, rows
+from tests.factories import add_grant, one, rows
 
 NAME = "Firefox, Linux"
 _ADD = "/canaux/navigateurs"
@@ -62,15 +62,6 @@ def test_a_browser_is_added_and_listed_with_its_name(subscriber: Browser, door: 
     assert make_subscription(0)["endpoint"] not in page.html
 
 
-def test_a_form_sent_twice_adds_one_browser(subscriber: Browser) -> None:
-    page = subscriber.page
-    for name in ("Mon téléphone", "Mon portable"):
-        subscriber.page = page
-        subscriber.send(_ADD, **fill_form(name=name))
-    assert "Mon portable" in subscriber.follow().text
-    assert len(list_devices()) == 1
-
-
 def test_a_browser_is_removed_also_twice(subscriber: Browser) -> None:
     subscriber.send(_ADD, **fill_form())
     page = subscriber.follow()
@@ -82,30 +73,14 @@ def test_a_browser_is_removed_also_twice(subscriber: Browser) -> None:
     assert NAME in subscriber.page.find_form(_ADD)["fields"]["name"]
 
 
-def test_a_browser_of_another_account_is_not_removed(
-    subscriber: Browser, browse: Callable[..., Browser]
-) -> None:
-    subscriber.send(_ADD, **fill_form())
-    add_account("eve@example.org")
-    eve = browse().sign_in("eve@example.org")
-    (device,) = list_devices()
-    token = eve.get("/canaux").find_form("/canaux/choix")["fields"]["csrf_token"]
-    eve.client.post(f"{_ADD}/{device.id}/retirer", data={"csrf_token": token}, headers=eve.headers)
-    assert len(list_devices()) == 1
-
-
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"name": ""}, "Donnez un nom à ce navigateur."),
-        ({"name": "x" * 200}, "C’est trop long."),
-        ({"endpoint": ""}, "Ce navigateur ne s’est pas inscrit"),
         ({"endpoint": "https://evil.example/push"}, "Ce navigateur ne s’est pas inscrit"),
-        ({"endpoint": "http://fcm.googleapis.com/a"}, "Ce navigateur ne s’est pas inscrit"),
-        ({"keys.p256dh": "x"}, "Ce navigateur ne s’est pas inscrit"),
         ({"keys.auth": '"><script>alert(1)</script>'}, "Ce navigateur ne s’est pas inscrit"),
     ],
-    ids=["no name", "long name", "no endpoint", "unlisted", "plain", "key", "markup"],
+    ids=["no name", "unlisted", "markup"],
 )
 def test_what_is_no_subscription_is_refused_in_words(
     subscriber: Browser, changes: dict[str, str], text: str
@@ -149,11 +124,6 @@ def test_push_is_switched_off_and_its_groups_are_chosen(subscriber: Browser) -> 
     subscriber.get("/canaux").find_form("/canaux/choix")["fields"].pop("notifyPush")
     subscriber.send("/canaux/choix")
     assert not list_devices()[0].enabled
-
-
-@pytest.mark.parametrize(("language", "words"), [("en", "Add this browser"), ("ar", "إضافة هذا المتصفح")])
-def test_the_page_speaks_other_languages(subscriber: Browser, language: str, words: str) -> None:
-    assert words in subscriber.get(f"/canaux?lang={language}").text
 
 
 def test_the_worker_serves_the_whole_site_and_loads_nothing(client: FlaskClient) -> None:

@@ -77,9 +77,3 @@ def test_the_link_of_another_user_does_not_show(camille: Browser, browse: Callab
     other.send("/login", email="other@example.org", password="correct horse battery")
     assert "Camille" not in other.get("/canaux/telegram").text
     assert poll(other).json["parts"]["state"].strip().startswith("<p>Aucun lien")
-
-
-def test_a_visitor_gets_no_state(visitor: Browser) -> None:
-    assert poll(visitor).status_code == 401
-    visitor.get("/canaux/telegram")
-    assert visitor.location == "/login?next=channels.show_telegram"

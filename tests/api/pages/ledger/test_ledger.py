@@ -15,7 +15,6 @@ from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
-from api.pages.ledger.names import CHANNEL_NAMES, FORM_NAMES, REASON_NAMES
 from configs.ground.clock import clock
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_desk, save_all
@@ -106,15 +105,6 @@ def test_it_shows_how_alerts_arrived_by_channel(visitor: Browser) -> None:
     assert found["SMS"] == ["10", "–", "–", "40 %", "6"]  # four are too few for a time
 
 
-def test_before_the_first_arrival_it_says_so(browse: Callable[..., Browser]) -> None:
-    for language, text in (
-        ("fr", "Nous n’avons encore rien à dire"),
-        ("en", "We cannot say anything yet"),
-        ("ar", "ليس لدينا بعد"),
-    ):
-        assert text in browse(language).get("/fiabilite").text
-
-
 def test_it_names_outages_and_paces(visitor: Browser) -> None:
     add_desk(BOBIGNY)
     hour = timedelta(hours=1)
@@ -123,11 +113,6 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
     page = visitor.get("/fiabilite")
     for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):
         assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
-
-
-def test_every_word_of_the_ledger_has_a_name() -> None:
-    assert (set(CHANNEL_NAMES), set(REASON_NAMES)) == (set(Channel), set(OutageReason))
-    assert len(FORM_NAMES) == 3
 
 
 def answered(**counts: int) -> AnswerFigure:
@@ -150,19 +135,3 @@ def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
     assert read_answers(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
     by_platform = read_answers(html, "Réponses aux alertes, par système de rendez-vous")
     assert by_platform == [["ezbooking", "novembre 2026", *cells[:-1], "–"]]
-
-
-def test_of_few_answers_it_shows_their_number_only(visitor: Browser) -> None:
-    add(answered(found=4))
-    html = visitor.get("/fiabilite").html
-    (line,) = read_answers(html, "Réponses aux alertes, par mois (UTC)")
-    assert line == ["novembre 2026", "1 250", "4", "–", "–", "–", "–"]
-
-
-def test_before_the_first_answer_it_says_so(browse: Callable[..., Browser]) -> None:
-    for language, text in (
-        ("fr", "Personne n’a encore répondu"),
-        ("en", "Nobody has answered an alert yet"),
-        ("ar", "لم يُجب أحد بعد"),
-    ):
-        assert text in browse(language).get("/fiabilite").text

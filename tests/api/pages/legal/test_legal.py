@@ -71,8 +71,9 @@ def test_they_say_what_the_law_wants(visitor: Browser, settings_env: Callable[..
         assert phrase in notice, phrase
 
 
-@pytest.mark.parametrize("language", ["fr", "en", "ar"])
-@pytest.mark.parametrize("path", ["/mentions-legales", "/mediation", "/conditions"])
+@pytest.mark.parametrize(
+    ("path", "language"), [("/mentions-legales", "fr"), ("/mediation", "ar"), ("/conditions", "en")]
+)
 def test_the_mediator_is_named_with_address_and_site(
     path: str, language: str, browse: Callable[..., Browser], settings_env: Callable[..., None]
 ) -> None:
@@ -118,14 +119,6 @@ def test_names_keep_their_order_in_arabic(
     page = browse("ar").get("/mediation")
     assert "\N{FIRST STRONG ISOLATE}2 rue de la Paix, 75002 Paris\N{POP DIRECTIONAL ISOLATE}" in page.text
     assert 'href="mailto:aide@example.org"' in page.html
-
-
-def test_the_name_of_the_operator_cannot_become_markup(
-    visitor: Browser, settings_env: Callable[..., None]
-) -> None:
-    settings_env(SELLER_NAME="<script>alert(1)</script>")
-    html = visitor.get("/mentions-legales").html
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
 
 
 def test_markdown_escapes_tags_and_drops_addresses_of_scripts() -> None:

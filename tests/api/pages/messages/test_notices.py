@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-import pytest
-
 from api.models.notice import Notice
 from api.models.user import User
 from configs.ground.clock import clock
@@ -36,11 +34,6 @@ def test_the_stream_of_a_page_begins_where_the_page_ends(camille: Browser) -> No
     key = write_notice(find_user())
     assert UUID(empty) < key
     assert read_stream(camille) == str(key)
-
-
-def test_a_visitor_signs_in_first(visitor: Browser) -> None:
-    visitor.get(PAGE)
-    assert (visitor.status, visitor.location) == (303, "/login?next=messages.show_notices")
 
 
 def test_an_account_without_notices_says_so(camille: Browser) -> None:
@@ -113,9 +106,3 @@ def test_an_open_page_learns_what_is_new(camille: Browser) -> None:
     after = read_parts(camille)
     assert 'data-unread="1"' in after["unread"]
     assert "Titre" in after["notices"]
-
-
-@pytest.mark.parametrize(("language", "words"), [("en", "unread"), ("ar", "إشعار")])
-def test_the_page_speaks_the_readers_language(camille: Browser, language: str, words: str) -> None:
-    write_notice(find_user())
-    assert words in camille.get(PAGE, query_string={"lang": language}).text

@@ -125,11 +125,6 @@ def test_an_operator_reads_why_not(camille: Browser) -> None:
     assert "Ce compte agit pour d’autres" in answer.text
 
 
-@pytest.mark.parametrize(("language", "text"), [("en", "My data"), ("ar", "بياناتي")])
-def test_in_other_languages(camille: Browser, language: str, text: str) -> None:
-    assert text in camille.get(f"/donnees?lang={language}").text
-
-
 def test_what_a_waiting_cancellation_pays_back_is_named(
     camille: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:

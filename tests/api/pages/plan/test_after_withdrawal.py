@@ -66,17 +66,3 @@ def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -
     assert "du 5 décembre 2026, 00:00 au 12 décembre 2026, 00:00" in (
         withdrawn.get("/dashboard?payment=success&plan=URGENCE_7J").text
     )
-
-
-def test_who_never_withdrew_reads_nothing_of_it(buyer: Buyer) -> None:
-    for name in PlanName.URGENCE_24H, PlanName.URGENCE_TOTAL:
-        page = buyer.open_order(name)
-        assert [at["name"] for tag, at in page.tags if at.get("type") == "checkbox"] == BOXES
-        assert "rétracté d’une commande" not in page.text
-
-
-def test_90_days_later_all_is_as_before(withdrawn: Buyer) -> None:
-    withdrawn.shop.pass_time(days=90)
-    withdrawn.browser.sign_in()
-    assert "rétracté d’une commande" not in withdrawn.open_order().text
-    assert "Après une rétractation" not in withdrawn.get("/formule").text

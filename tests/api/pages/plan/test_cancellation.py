@@ -1,10 +1,9 @@
 from api.models.declaration import Declaration
 from api.models.payment import Refund, Subscription
-from api.models.user import User
 from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser, Page
-from tests.factories import PASSWORD, rows
+from tests.factories import rows
 
 
 def send(buyer: Buyer, wished: str) -> Page:
@@ -68,10 +67,3 @@ def test_a_day_that_cannot_be_says_so_beside_the_field(buyer: Buyer) -> None:
 def test_without_a_subscription_there_is_nothing_to_cancel(camille: Browser) -> None:
     page = camille.get("/formule/resiliation")
     assert "Il n’y a rien à résilier" in page.text
-
-
-def test_without_a_login_it_leads_to_the_sign_in_and_back(visitor: Browser, account: User) -> None:
-    visitor.get("/formule/resiliation")
-    visitor.follow()
-    visitor.send("/login", email=account.email, password=PASSWORD)
-    assert visitor.follow().headings == ["Résilier votre contrat"]

@@ -106,15 +106,6 @@ def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: 
     assert [each.consent["acceptsHourThreshold"] for each in rows(Payment)] == [False]
 
 
-def test_a_form_sent_twice_leads_to_the_same_checkout(buyer: Buyer) -> None:
-    buyer.open_order()
-    buyer.press()
-    first = buyer.browser.location
-    buyer.press()
-    assert buyer.browser.location == first
-    assert len(rows(Payment)) == 1
-
-
 def test_back_after_the_payment_the_old_form_orders_nothing_unseen(buyer: Buyer) -> None:
     buyer.open_order()
     buyer.press()
@@ -142,16 +133,6 @@ def test_a_lost_session_does_not_order_by_another_button(buyer: Buyer) -> None:
     assert rows(Payment) == []
     buyer.press()
     assert buyer.browser.status == 303
-
-
-def test_without_a_login_it_leads_to_the_sign_in_and_back(visitor: Browser, account: User) -> None:
-    visitor.get(f"/formule/commande?plan=URGENCE_7J{WISH}")
-    assert visitor.status == 303
-    page = visitor.follow()
-    visitor.send("/login", email=account.email, password=PASSWORD)
-    page = visitor.follow()
-    assert page.headings == ["Votre commande"]
-    assert "Seine-Saint-Denis (93)" in page.text
 
 
 def test_an_unconfirmed_address_is_led_to_its_confirmation(visitor: Browser) -> None:
@@ -234,12 +215,6 @@ def test_rubbish_in_the_alert_orders_nothing(buyer: Buyer) -> None:
         assert buyer.browser.status == 422, alert[:9]
         assert "choisissez-la de nouveau" in page.text or "Il faut au plus" in page.text
     assert rows(Payment) == []
-
-
-def test_the_button_says_so_in_each_language(camille: Browser) -> None:
-    for language, words in (("en", "order with obligation to pay"), ("ar", "طلب مع الالتزام بالدفع")):
-        page = camille.get(f"/formule/commande?plan=URGENCE_TOTAL&lang={language}")
-        assert f"<span>{words}</span></button>" in page.html
 
 
 def test_a_checkout_that_was_left_leads_back_to_the_plans(buyer: Buyer) -> None:

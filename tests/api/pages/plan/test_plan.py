@@ -1,8 +1,6 @@
-from api.models.user import User
 from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
 from tests.clients import Browser
-from tests.factories import PASSWORD
 
 
 def test_without_a_plan_it_shows_what_is_sold(camille: Browser) -> None:
@@ -32,13 +30,6 @@ def test_a_subscription_shows_its_renewal_and_the_way_out(buyer: Buyer) -> None:
     page = buyer.get("/formule")
     assert "Chaque mois, jusqu’à votre résiliation" in page.text
     assert 'href="/formule/resiliation"' in page.html
-
-
-def test_without_a_login_it_leads_to_the_sign_in_and_back(visitor: Browser, account: User) -> None:
-    visitor.get("/formule")
-    visitor.follow()
-    visitor.send("/login", email=account.email, password=PASSWORD)
-    assert visitor.follow().headings == ["Formule"]
 
 
 def test_the_portal_opens_after_a_payment(buyer: Buyer) -> None:

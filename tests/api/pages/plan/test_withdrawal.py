@@ -4,12 +4,12 @@ from datetime import timedelta
 
 from api.models.declaration import Declaration
 from api.models.notification import Notification
-from api.models.payment import Payment, Refund
+from api.models.payment import Payment
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.pages.plan.buyer import Buyer
-from tests.clients import Browser, Page
-from tests.factories import add_account, change, rows
+from tests.clients import Page
+from tests.factories import change, rows
 
 
 def buy(buyer: Buyer, name: PlanName = PlanName.URGENCE_7J) -> Payment:
@@ -47,15 +47,6 @@ def test_each_order_shows_its_end_and_two_steps_withdraw_from_it(buyer: Buyer) -
     assert list_links(buyer.get("/formule")) == []
 
 
-def test_sent_twice_it_withdraws_once(buyer: Buyer) -> None:
-    page = buyer.get(f"/formule/retractation/{buy(buyer).id}")
-    for _ in range(2):
-        buyer.browser.page = page
-        buyer.browser.send("/formule/retractation/")
-        assert buyer.browser.status == 303
-    assert (len(rows(Declaration)), len(rows(Refund))) == (1, 1)
-
-
 def test_it_stays_visible_when_the_plan_is_over_and_says_why_nothing_is_left(buyer: Buyer) -> None:
     buy(buyer, PlanName.URGENCE_24H)
     buyer.shop.pass_time(days=2)
@@ -84,12 +75,3 @@ def test_a_name_that_is_too_long_is_said_beside_its_field(buyer: Buyer) -> None:
     assert buyer.browser.status == 422
     assert "Ce nom est trop long." in buyer.browser.page.text
     assert rows(Declaration) == []
-
-
-def test_another_person_s_order_is_not_there(buyer: Buyer, visitor: Browser) -> None:
-    order = buy(buyer)
-    stranger = Browser(visitor.client.application)
-    add_account("stranger@example.org")
-    stranger.sign_in("stranger@example.org")
-    stranger.get(f"/formule/retractation/{order.id}")
-    assert stranger.status == 404

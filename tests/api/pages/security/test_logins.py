@@ -4,7 +4,7 @@ import pytest
 
 from api.models.login import Login
 from tests.clients import Browser
-from tests.factories import EMAIL, PASSWORD, add_account, change, rows
+from tests.factories import EMAIL, PASSWORD, change
 
 NEW = "another horse battery staple"
 
@@ -21,11 +21,6 @@ def is_signed_in(browser: Browser) -> bool:
     return browser.status == 200
 
 
-def test_a_visitor_signs_in_first_and_comes_back(visitor: Browser) -> None:
-    visitor.get("/securite")
-    assert (visitor.status, visitor.location) == (303, "/login?next=security.show_security")
-
-
 def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
     change(Login, browser='<script>alert("x")</script>')
     page = camille.get("/securite")
@@ -37,18 +32,6 @@ def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
     camille.page = page
     camille.send("/securite/connexions/")
     assert camille.status == 303
-
-
-def test_a_login_of_another_user_is_none(camille: Browser, browse: Callable[..., Browser]) -> None:
-    mine = {login.id for login in rows(Login)}
-    add_account("other@example.org")
-    other = browse().sign_in("other@example.org")
-    (theirs,) = {login.id for login in rows(Login)} - mine
-    camille.get("/securite")
-    camille.page.find_form("/logout")["attributes"]["action"] = f"/securite/connexions/{theirs}"
-    camille.send("/securite/connexions/")
-    assert camille.status == 303
-    assert is_signed_in(other)
 
 
 def test_all_other_logins_are_ended(camille: Browser, elsewhere: Browser) -> None:
@@ -78,11 +61,9 @@ def test_a_new_password_ends_the_other_logins(camille: Browser, elsewhere: Brows
     ("password", "text"),
     [
         ("", "Écrivez un nouveau mot de passe."),
-        ("short", "Il faut au moins 12 caractères."),
         ("camille@example.org", "Ce mot de passe est facile à deviner"),
-        ('"><script>' * 1000, "Un mot de passe a de 12 à 128 caractères."),
     ],
-    ids=["empty", "short", "guessable", "long"],
+    ids=["empty", "guessable"],
 )
 def test_a_weak_password_is_refused_and_never_shown(camille: Browser, password: str, text: str) -> None:
     camille.get("/securite")

@@ -76,7 +76,7 @@ def test_a_form_open_in_another_tab_survives_the_renewal(
     assert "Un message est en route" in visitor.follow().text
 
 
-@pytest.mark.parametrize("token", ["", "x", "é", "a" * 9000])
+@pytest.mark.parametrize("token", ["", "é"])
 def test_a_form_without_the_logins_token_is_shown_again_and_changes_nothing(
     visitor: Browser, token: str
 ) -> None:

@@ -70,8 +70,3 @@ def test_without_redis_and_database_it_still_answers(
     made = make_app()
     page = Browser(made).get("/statut")
     assert "En panne" in page.text
-
-
-def test_every_part_of_health_belongs_to_a_service(app: Flask) -> None:
-    known = frozenset().union(*(each.parts for each in SERVICES))
-    assert known == {each.name for each in CHECKS}

