@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
 
 if TYPE_CHECKING:
-    from notifier.alarms import raise_alarm, repeat_alarm
     from notifier.content.messages import write_bot_line, write_title
     from notifier.dead_letters import replay_by_id as replay
+    from notifier.delivery.alarms import raise_alarm, repeat_alarm
+    from notifier.delivery.match_nudge import get_ready
+    from notifier.delivery.match_nudge import match as detection_seen
+    from notifier.delivery.message_writer import create_notifications, notify_address, write_to_contacts
+    from notifier.delivery.nudges import catch_up, nudge
     from notifier.jobs import deliver_here as deliver
-    from notifier.match_nudge import get_ready
-    from notifier.match_nudge import match as detection_seen
-    from notifier.message_edits import mark_gone_slots
+    from notifier.matching.message_edits import mark_gone_slots
     from notifier.message_kinds import is_secret, list_operator_kinds
-    from notifier.message_writer import create_notifications, notify_address, write_to_contacts
-    from notifier.nudges import catch_up, nudge
-    from notifier.receiving import is_genuine, receive
+    from notifier.receipts.receiving import is_genuine, receive
 
 __all__ = [
     "catch_up",
@@ -41,16 +41,16 @@ __all__ = [
 
 # By module: the names there.
 _ROOMS = {
-    "alarms": ("raise_alarm", "repeat_alarm"),
+    "delivery.alarms": ("raise_alarm", "repeat_alarm"),
     "content.messages": ("write_bot_line", "write_title"),
     "dead_letters": ("replay_by_id",),
     "jobs": ("deliver_here",),
-    "match_nudge": ("get_ready", "match"),
-    "message_edits": ("mark_gone_slots",),
+    "delivery.match_nudge": ("get_ready", "match"),
+    "matching.message_edits": ("mark_gone_slots",),
     "message_kinds": ("is_secret", "list_operator_kinds"),
-    "message_writer": ("create_notifications", "notify_address", "write_to_contacts"),
-    "nudges": ("catch_up", "nudge"),
-    "receiving": ("is_genuine", "receive"),
+    "delivery.message_writer": ("create_notifications", "notify_address", "write_to_contacts"),
+    "delivery.nudges": ("catch_up", "nudge"),
+    "receipts.receiving": ("is_genuine", "receive"),
 }
 _BEHIND = {name: room for room, names in _ROOMS.items() for name in names}
 _NAMES = {"deliver": "deliver_here", "detection_seen": "match", "replay": "replay_by_id"}

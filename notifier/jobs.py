@@ -12,9 +12,10 @@ from structlog.contextvars import bound_contextvars
 from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.database_errors import is_away, passes
-from notifier import applied_receipts, match_batches, match_service, nudges
-from notifier.delivery import delivery
-from notifier.delivery.inline_delivery import InlineClaim
+from notifier.delivery import delivery, nudges
+from notifier.matching import match_batches, match_service
+from notifier.matching.inline_delivery import InlineClaim
+from notifier.receipts import applied_receipts
 
 log = structlog.get_logger(__name__)
 

@@ -18,11 +18,11 @@ from api.models.key_losses import record_keys_at_start
 from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError
+from notifier.channels.transport import Transport
 from notifier.content.messages import write_words
 from notifier.message_kinds.bot import COMMANDS
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError
-from notifier.receiving import TELEGRAM_SECRET_HEADER
-from notifier.transport import Transport
+from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 
 _KIND = "bot_reply"  # whose words describe the commands
 _PRIVATE = {"type": "all_private_chats"}
@@ -47,7 +47,7 @@ def call_bot(method: str, **parameters: Any) -> Any:
 
     Raises:
         TelegramRefused: the answer is no success.
-        notifier.provider_base.DeliveryError: no answer, 429 or 5xx.
+        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
         configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
     """
     base = settings().address_of("telegram")
@@ -72,7 +72,7 @@ def register_webhook() -> str:
 
     Raises:
         TelegramRefused: Telegram does not take it.
-        notifier.provider_base.DeliveryError: no answer, 429 or 5xx.
+        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
         configs.settings.SettingMissing: one of these is not set.
     """
     url = settings().require("telegram_webhook_url")
@@ -87,7 +87,7 @@ def register_commands() -> int:
 
     Raises:
         TelegramRefused: Telegram does not take them.
-        notifier.provider_base.DeliveryError: no answer, 429 or 5xx.
+        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
         configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
     """
     calls = _list_commands()
@@ -119,7 +119,7 @@ def fetch_updates(offset: int, wait: float) -> int:
 
     Raises:
         TelegramRefused: 409, while a webhook is registered.
-        notifier.provider_base.DeliveryError: no answer, of Telegram or of the API.
+        notifier.channels.provider_base.DeliveryError: no answer, of Telegram or of the API.
         UpdateRefused: the API did not take an update.
     """
     secret = settings().require_all("telegram_webhook_secret")[0]

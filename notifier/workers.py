@@ -32,7 +32,7 @@ from configs.ground.prefork import keep_running
 from configs.ground.startup import exit_on_config_error
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
-from notifier.channels import providers_of
+from notifier.channels.limits import providers_of
 from notifier.content import messages, text_files
 from notifier.message_kinds import kinds
 

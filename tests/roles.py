@@ -48,7 +48,7 @@ _ROLES = {
     "deploy/status/": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
     "notifier/__init__.py": None,
-    "notifier/receiving.py": "rdvpriority_api",  # webhooks
+    "notifier/receipts/receiving.py": "rdvpriority_api",  # webhooks
 }
 _ROLE = "role"  # in a connection's info
 USERS = "TEST_REDIS_USERS"  # their passwords, as JSON

@@ -117,7 +117,7 @@ class Alert(Base):
         sa.Index("ix_alerts_open", "user_id", postgresql_where=sa.text("closed_at IS NULL AND enabled")),
         # Pages of a user's list: closed alerts, which may be many, are not in it.
         sa.Index("ix_alerts_user_id_id", "user_id", "id", postgresql_where=sa.text("closed_at IS NULL")),
-        # Covering index, like the two of alert_targets: matching reads no table rows (notifier/matching.py).
+        # Covering index, like the two of alert_targets: matching reads no table rows (notifier/matching/queries.py).
         sa.Index(
             "ix_alerts_waiting",
             "id",

@@ -13,10 +13,10 @@ from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.ground.formatting import truncate_line
 from configs.ground.signed_links import AnswerAlert, write_token
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.content.message_links import link
 from notifier.content.messages import write_words
-from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow
-from notifier.provider_base import ChoiceButton, Choices
+from notifier.content.outgoing_message import ChoiceButton, Choices
 
 _KIND = "slot_answered"
 ANSWERED = "%answered%"  # the tag: the notification that a button answers

@@ -1,18 +1,28 @@
-"""Addresses of our own pages, as messages carry them; the links and headers that stop mails.
+"""Addresses of our own pages and webhooks, as messages carry them; the links and headers that stop mails.
 
 One click: https://www.rfc-editor.org/rfc/rfc8058
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
 from api.models.user import Channel
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signed_links import StopGroup, write_token
 from configs.settings import settings
-from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 
 _TAG = "%stop_group%"
+
+# Webhooks that Twilio reports to, and what their query calls the notifications of a message.
+SMS_WEBHOOK, CALL_WEBHOOK = "/api/hooks/twilio", "/api/hooks/twilio/calls"
+IDS = "notifications"
+MOST_IDS = 20  # of a message that every receipt of it names; the others are found by the provider's id of it
+# Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+RETRIES = "#rc=5&rp=all"
 
 
 def sms_stop_page() -> str | None:
@@ -59,3 +69,14 @@ def write_stop_headers(context: TemplateContext) -> dict[str, str]:
         "List-Unsubscribe": f"<{link('unsubscribe', context.stop_token)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
+
+
+def webhook_address(path: str, query: str = "") -> str:
+    """Return the public address of a webhook, which Twilio signs."""
+    address = f"{settings().api_url}{path}"
+    return f"{address}?{query}" if query else address
+
+
+def callback_of(path: str, ids: Sequence[UUID]) -> str:
+    """Return where Twilio reports on the message of these notifications."""
+    return webhook_address(path, f"{IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + RETRIES

@@ -18,7 +18,9 @@ from markupsafe import Markup
 from api.models.user import Channel
 from configs.world.languages import FRENCH
 from notifier.content.desk_location import location_of
+from notifier.content.message_kind_base import TemplateContext
 from notifier.content.message_links import link
+from notifier.content.outgoing_message import LinkButton, RenderedMessage, StoredText
 from notifier.content.sms_text import fit_text
 from notifier.content.text_files import (
     LAYOUT,
@@ -30,8 +32,6 @@ from notifier.content.text_files import (
     read_layout,
     read_marks,
 )
-from notifier.message_kind_base import TemplateContext
-from notifier.provider_base import LinkButton, RenderedMessage, StoredText
 
 FALLBACK = FRENCH
 _MAIL, _CHAT, _PUSH, _NOTICE, _TITLE = "email", "telegram", "push", "notice", "title"

@@ -10,7 +10,7 @@ from functools import lru_cache
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
-from notifier.provider_base import OutgoingMessage
+from notifier.content.outgoing_message import OutgoingMessage
 
 # Characters (RFC 5322, 2.1.1). Shorter lines would break List-Unsubscribe before its address, which few programs read.
 _LONGEST_LINE = 998

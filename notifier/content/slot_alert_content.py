@@ -20,10 +20,10 @@ from api.models.slot_ids import read_ranges
 from configs.ground.signed_links import StopAlerts, write_token
 from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
+from notifier.content.message_kind_base import TemplateContext
 from notifier.content.message_links import link, sms_stop_page
-from notifier.message_kind_base import TemplateContext
-from notifier.open_slots import AnySlot, OpenedSlot, slot_moment
-from notifier.provider_base import Choices
+from notifier.content.open_slots import AnySlot, OpenedSlot, slot_moment
+from notifier.content.outgoing_message import Choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message

@@ -22,8 +22,8 @@ from configs.ground.circuit_breaker import (
     CircuitOpen,
 )
 from configs.settings import SettingMissing
-from notifier.channels import most_at_once, providers_of, sends_apart, take_place
-from notifier.provider_base import (
+from notifier.channels.limits import most_at_once, providers_of, sends_apart, take_place
+from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
     Answer,
@@ -31,14 +31,14 @@ from notifier.provider_base import (
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     Provider,
     ProviderResting,
     RateLimited,
     TemporaryError,
 )
-from notifier.transport import may_have_left
+from notifier.channels.transport import may_have_left
+from notifier.content.outgoing_message import OutgoingMessage
 
 Answered = tuple[list[OutgoingMessage], Answer]
 

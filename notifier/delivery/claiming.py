@@ -19,6 +19,17 @@ from api.models.user import Channel, Contact, ContactState
 from configs.ground.database_errors import passes, read_refusal
 from configs.ground.job_queues import redis
 from configs.settings import SettingMissing
+from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
+from notifier.channels.sms_budget import REASON as OVER_BUDGET
+from notifier.channels.sms_budget import is_over_budget
+from notifier.content.message_kind_base import (
+    CLAIMED_COLUMNS,
+    SLOT_DETECTED,
+    ClaimedRow,
+    Seen,
+    Skip,
+    TemplateContext,
+)
 from notifier.content.message_links import add_stop_link
 from notifier.delivery import hourly_cap
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
@@ -30,11 +41,7 @@ from notifier.delivery.retry_policy import (
     most_copies,
     waits_of_copies,
 )
-from notifier.message_kind_base import CLAIMED_COLUMNS, SLOT_DETECTED, ClaimedRow, Seen, Skip, TemplateContext
 from notifier.message_kinds import kind_of, kinds, mergeable_kinds
-from notifier.provider_base import DeliveryError, Misconfigured, TemporaryError
-from notifier.sms_budget import REASON as OVER_BUDGET
-from notifier.sms_budget import is_over_budget
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once

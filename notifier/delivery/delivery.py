@@ -24,13 +24,17 @@ from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
-from notifier.contact_loss import change_state, lock_contacts
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
 from notifier.content.answer_choices import name_answered, write_answer_links
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.content.message_links import write_stop_headers
 from notifier.content.messages import render, write_stored_text
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage, NotSendable
+from notifier.delivery.contact_loss import change_state, lock_contacts
+from notifier.delivery.match_log import find_detection
 from notifier.delivery.retry_policy import (
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,
@@ -39,18 +43,7 @@ from notifier.delivery.retry_policy import (
     on_error,
     on_success,
 )
-from notifier.match_log import find_detection
-from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.message_kinds import kind_of
-from notifier.provider_base import (
-    PROVIDER_TIMEOUT_SECONDS,
-    Acceptance,
-    Answer,
-    OutgoingMessage,
-    RenderedMessage,
-    StoredText,
-    TemporaryError,
-)
 
 # A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
 _HELD_PRIORITY = sa.case(

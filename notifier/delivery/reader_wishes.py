@@ -15,9 +15,15 @@ from api.models.notification import State
 from api.models.user import Channel, Contact, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import zone_or_home
-from notifier.message_kind_base import ClaimedRow, Skip, skip_unreachable
+from notifier.content.message_kind_base import ClaimedRow, Skip, skip_unreachable
 from notifier.message_kinds import kind_of, kinds
-from notifier.message_times import Hold, MessageTimes, find_hold_of_news, lock_times, select_times
+from notifier.message_kinds.message_times import (
+    Hold,
+    MessageTimes,
+    find_hold_of_news,
+    lock_times,
+    select_times,
+)
 
 STOPPED = Skip(State.SKIPPED, "stopped by its reader")
 NO_CONSENT = Skip(State.SKIPPED, "no consent")

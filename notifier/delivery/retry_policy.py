@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel, ContactState
 from configs.settings.constants import Constant
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     PROVIDER_TIMEOUT_SECONDS,
     Acceptance,
@@ -18,9 +18,9 @@ from notifier.provider_base import (
     NothingToEdit,
     PermanentError,
     ProviderResting,
-    StoredText,
     TemporaryError,
 )
+from notifier.content.outgoing_message import StoredText
 
 # First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
 # long

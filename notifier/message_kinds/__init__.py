@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from notifier.message_kind_base import MessageKind
+from notifier.content.message_kind_base import MessageKind
 
 
 class UnknownKind(LookupError):

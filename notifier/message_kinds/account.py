@@ -21,8 +21,7 @@ from configs.ground.signed_links import (
 )
 from configs.settings import settings
 from notifier.content.desk_location import since_values, write_moment
-from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     ADDRESS,
     ANY_MAIL,
     CONFIRMED_MAIL,
@@ -35,6 +34,7 @@ from notifier.message_kind_base import (
     is_mail,
     skip_address,
 )
+from notifier.content.message_links import account_page, link
 from notifier.message_kinds.payments import read_zone, write_amount
 
 _PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too

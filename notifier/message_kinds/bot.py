@@ -14,10 +14,10 @@ from api.models.user import Contact
 from configs.ground.bot_buttons import ALL, write_alert_button, write_language_button
 from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of
+from notifier.content.message_kind_base import LINKED_CHAT, ClaimedRow, MessageKind, TemplateContext
 from notifier.content.message_links import account_page
 from notifier.content.messages import write_words
-from notifier.message_kind_base import LINKED_CHAT, ClaimedRow, MessageKind, TemplateContext
-from notifier.provider_base import ChoiceButton, Choices
+from notifier.content.outgoing_message import ChoiceButton, Choices
 
 COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
 _KIND = "bot_reply"

@@ -9,9 +9,7 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
-from notifier.calls import LATE_AFTER, is_answered, is_called_besides, read_hours
-from notifier.content.slot_alert_content import ContentCache, SlotOpening
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     AFTER,
     CALL_AGAIN,
     ClaimedRow,
@@ -21,6 +19,8 @@ from notifier.message_kind_base import (
     TemplateContext,
     find_no_loss,
 )
+from notifier.content.slot_alert_content import ContentCache, SlotOpening
+from notifier.message_kinds.call_planning import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")

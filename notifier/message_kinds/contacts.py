@@ -15,8 +15,7 @@ from configs.ground.encryption import decrypt
 from configs.ground.signed_links import LINK_SECONDS, ReturnAddress, VerifyAddress, write_token
 from configs.settings import settings
 from notifier.content.desk_location import location_of
-from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     CONFIRMED_MAIL,
     REACHABLE,
     REACHABLE_OR_MAIL,
@@ -31,6 +30,7 @@ from notifier.message_kind_base import (
     is_mail,
     skip_address,
 )
+from notifier.content.message_links import account_page, link
 
 _MINUTE, _DAY = 60, 86400
 

@@ -16,8 +16,7 @@ from configs.ground.message_groups import MessageGroup
 from configs.world.languages import FRENCH
 from configs.world.prefecture import desks
 from notifier.content.desk_location import desk_infos, name_city, outage_values
-from notifier.content.message_links import account_page
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     REACHABLE,
     Check,
     ClaimedRow,
@@ -26,6 +25,7 @@ from notifier.message_kind_base import (
     TemplateContext,
     Values,
 )
+from notifier.content.message_links import account_page
 
 _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 

@@ -28,6 +28,15 @@ from notifier.content.answer_choices import (
     write_date_link,
 )
 from notifier.content.desk_location import location_of, name_desk
+from notifier.content.message_kind_base import (
+    EDITABLE_CHAT,
+    LINKED_CHAT,
+    ClaimedRow,
+    MessageKind,
+    Skip,
+    TemplateContext,
+)
+from notifier.content.outgoing_message import Choices
 from notifier.content.slot_alert_content import (
     Announcement,
     ContentCache,
@@ -36,15 +45,6 @@ from notifier.content.slot_alert_content import (
     merge,
     read_announcements,
 )
-from notifier.message_kind_base import (
-    EDITABLE_CHAT,
-    LINKED_CHAT,
-    ClaimedRow,
-    MessageKind,
-    Skip,
-    TemplateContext,
-)
-from notifier.provider_base import Choices
 
 GONE = "slot_gone"  # the kind
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is

@@ -21,8 +21,8 @@ from api.models.user import Contact, Role, User
 from configs.ground.signed_links import AcknowledgeIncident, write_proof_link, write_token
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
+from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
 from notifier.content.message_links import link
-from notifier.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
 
 _DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
 _REPORT = (

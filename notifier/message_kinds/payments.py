@@ -28,8 +28,7 @@ from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName, name_plan, plan
 from configs.world.prefecture import prefectures
 from notifier.content.desk_location import write_moment
-from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     PAYERS_MAIL,
     REACHABLE,
     REACHABLE_OR_MAIL,
@@ -38,6 +37,7 @@ from notifier.message_kind_base import (
     Skip,
     TemplateContext,
 )
+from notifier.content.message_links import account_page, link
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"

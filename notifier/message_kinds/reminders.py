@@ -19,8 +19,7 @@ from configs.ground.signed_links import MoveReminders, TellHowItWent, write_toke
 from configs.world.languages import FRENCH
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, write_day, write_moment
-from notifier.content.message_links import account_page, link
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     REACHABLE,
     REACHABLE_MAIL,
     ClaimedRow,
@@ -28,6 +27,7 @@ from notifier.message_kind_base import (
     Skip,
     TemplateContext,
 )
+from notifier.content.message_links import account_page, link
 
 _COLUMNS = load_only(
     Appointment.at,

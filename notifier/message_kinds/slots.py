@@ -18,15 +18,7 @@ from api.models.user import Contact
 from configs.ground.message_groups import MessageGroup
 from configs.settings.constants import Constant
 from notifier.content import slot_alert_content
-from notifier.content.message_links import account_page
-from notifier.content.slot_alert_content import (
-    ContentCache,
-    SlotOpening,
-    StopLink,
-    read_detections,
-    select_announced,
-)
-from notifier.message_kind_base import (
+from notifier.content.message_kind_base import (
     REACHABLE,
     ClaimedRow,
     MessageKind,
@@ -35,6 +27,14 @@ from notifier.message_kind_base import (
     TemplateContext,
     find_no_loss,
     skip_unreachable,
+)
+from notifier.content.message_links import account_page
+from notifier.content.slot_alert_content import (
+    ContentCache,
+    SlotOpening,
+    StopLink,
+    read_detections,
+    select_announced,
 )
 
 # A slot alert expires when its slots were not confirmed for this long

@@ -1,7 +1,7 @@
 """Receipts: what a provider says later of messages that it took over, and who reads that.
 
-Their readers stand apart from `notifier/providers/`, whose files load the providers' SDKs: the API reads receipts and
-sends nothing.
+Their readers stand apart from `notifier/channels/providers/`, whose files load the providers' SDKs: the API reads
+receipts and sends nothing.
 """
 
 from abc import ABC, abstractmethod
@@ -13,7 +13,6 @@ from uuid import UUID
 from api.models.provider_event import ReceiptKind
 
 LONGEST_ID, LONGEST_CODE = 255, 80
-MOST_IDS = 20  # of a message that every receipt of it names; the others are found by the provider's id of it
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar
 from urllib.parse import parse_qsl
-from uuid import UUID
 
 from api.models.provider_event import ReceiptKind
 from configs.settings import SettingMissing, settings
-from notifier.receipts import LONGEST_CODE, LONGEST_ID, MOST_IDS, Receipt, ReceiptReader, parse_ids
+from notifier.content.message_links import CALL_WEBHOOK, IDS, RETRIES, SMS_WEBHOOK, webhook_address
+from notifier.receipts import LONGEST_CODE, LONGEST_ID, Receipt, ReceiptReader, parse_ids
 
-SMS_WEBHOOK, CALL_WEBHOOK = "/api/hooks/twilio", "/api/hooks/twilio/calls"
-_IDS = "notifications"
 _SIGNATURE = "x-twilio-signature"
-# Twilio gives up a call that we answer with an error, unless its address asks for retries; five, in 15 s:
-# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
-_RETRIES = "#rc=5&rp=all"
 
 _DELIVERED, _NOT_DELIVERED = frozenset({"delivered", "read"}), frozenset({"undelivered", "failed"})
 # Error codes that are about the number; every other one is about the message: https://www.twilio.com/docs/api/errors
@@ -54,17 +49,6 @@ _MACHINES = ("machine", "fax")  # how the words of Twilio for them begin; a pers
 _MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 
-def webhook_address(path: str, query: str = "") -> str:
-    """Return the public address of a webhook, which Twilio signs."""
-    address = f"{settings().api_url}{path}"
-    return f"{address}?{query}" if query else address
-
-
-def callback_of(path: str, ids: Sequence[UUID]) -> str:
-    """Return where Twilio reports on the message of these notifications."""
-    return webhook_address(path, f"{_IDS}={'.'.join(str(each) for each in ids[:MOST_IDS])}") + _RETRIES
-
-
 class _TwilioReader(ReceiptReader):
     """A call carries a form about one message."""
 
@@ -86,7 +70,7 @@ class _TwilioReader(ReceiptReader):
             return []
         if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
             return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
-        ids = parse_ids(dict(parse_qsl(query)).get(_IDS, ""))
+        ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
         return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
 
     @abstractmethod
@@ -159,7 +143,7 @@ def _is_signed(headers: Mapping[str, str], body: bytes, address: str) -> bool:
     given = headers.get(_SIGNATURE, "").encode()
     # Its documentation does not say whether what is behind the # is signed, too.
     is_ours = any(
-        hmac.compare_digest(_sign(token, each, form), given) for each in (address, address + _RETRIES)
+        hmac.compare_digest(_sign(token, each, form), given) for each in (address, address + RETRIES)
     )
     return is_ours and form.get("AccountSid", "") == settings().twilio_account_sid
 

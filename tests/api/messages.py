@@ -6,10 +6,10 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.user import Contact, ContactState
 from configs.ground.clock import clock
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.message_kinds import kind_of
-from notifier.provider_base import RenderedMessage
 from tests.factories import rows
 
 

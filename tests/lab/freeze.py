@@ -26,9 +26,9 @@ from configs.world.languages import MESSAGE_LANGUAGES
 from crawler import commands
 from deploy.postgres_tools import find_tool
 from notifier.content.messages import render, speaks
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
-from notifier.provider_base import RenderedMessage
 from tests.lab.bench.servers import servers
 from tests.notifier.content.message_samples import SampleSize, list_samples
 

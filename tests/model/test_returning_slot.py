@@ -23,7 +23,7 @@ from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs
 from notifier.delivery import delivery
-from notifier.match_service import match_detection
+from notifier.matching.match_service import match_detection
 from notifier.sweep import undelivered
 from tests.factories import add_contact, rows
 from tests.model.model import Limits

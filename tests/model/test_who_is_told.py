@@ -29,10 +29,10 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
-from notifier import jobs, match_nudge, nudges
-from notifier.delivery import delivery, hourly_cap
-from notifier.delivery.inline_delivery import InlineClaim
-from notifier.provider_base import Acceptance
+from notifier import jobs
+from notifier.channels.provider_base import Acceptance
+from notifier.delivery import delivery, hourly_cap, match_nudge, nudges
+from notifier.matching.inline_delivery import InlineClaim
 from notifier.sweep import Sweep
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model

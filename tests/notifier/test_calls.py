@@ -18,9 +18,9 @@ from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock, override_clock
 from configs.world.plan import PlanName
-from notifier.applied_receipts import expire_receipts
 from notifier.delivery.claiming import claim
 from notifier.jobs import deliver
+from notifier.receipts.applied_receipts import expire_receipts
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import (
     CALLED,

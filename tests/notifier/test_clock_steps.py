@@ -25,7 +25,7 @@ from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS, RETRY_MAX_SECONDS
 from notifier.jobs import apply_receipts, deliver
-from notifier.match_service import Matched, match_detection
+from notifier.matching.match_service import Matched, match_detection
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (

@@ -16,10 +16,10 @@ from api.models.slot import Detection
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
-from notifier import match_batches
+from notifier.delivery.nudges import WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part
-from notifier.match_service import Matched, match_detection
-from notifier.nudges import WaitingWork, deliver
+from notifier.matching import match_batches
+from notifier.matching.match_service import Matched, match_detection
 from notifier.sweep import Sweep
 from tests.notifier.world import (
     ADDRESSES,
@@ -188,7 +188,7 @@ def test_a_part_whose_transaction_fails_is_still_to_be_done(
     seen = detection()
     match(str(seen))
     with monkeypatch.context() as broken:
-        broken.setattr("notifier.match_service.write", lambda *_: 1 / 0)
+        broken.setattr("notifier.matching.match_service.write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match_part(str(seen), 0)
     assert in_one_transaction(match_batches.open_parts, seen) == [0, 1, 2, 3]

@@ -11,9 +11,9 @@ from api.models.notification import Notification, State
 from api.models.slot import SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
-from notifier import match_service
 from notifier.dead_letters import main
 from notifier.jobs import deliver
+from notifier.matching import match_service
 from tests.notifier.world import (
     ADDRESSES,
     DESK,

@@ -12,8 +12,8 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier.applied_receipts import apply_delivered
 from notifier.jobs import apply_receipts, deliver
+from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.test_receipts import sent, state_of, stored
 from tests.notifier.world import alert, change, detection, get, matched, person
@@ -103,7 +103,7 @@ def test_a_message_that_something_holds_is_left_without_waiting() -> None:
 def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("notifier.applied_receipts.MOST_DELIVERED", 1)
+    monkeypatch.setattr("notifier.receipts.applied_receipts.MOST_DELIVERED", 1)
     first, second, third = send_to(3)
     send_events(event_of(first), event_of(second), event_of(third, event="bounce", type="bounce"))
     apply_receipts()

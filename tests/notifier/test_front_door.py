@@ -36,14 +36,14 @@ def test_telling_of_a_detection_loads_neither_tables_nor_channels(closed_port: i
     nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0"}
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], env=nowhere).splitlines()[-1])
     assert "rq" in loaded
-    assert not {"sqlalchemy", "api.models", "notifier.channels", "jinja2"} & set(loaded)
+    assert not {"sqlalchemy", "api.models", "notifier.channels.limits", "jinja2"} & set(loaded)
 
 
 def test_messages_are_nudged_where_no_sdk_of_a_provider_is_installed(redis_server: redis.Redis) -> None:
     code = (
         "import sys; sys.modules |= dict.fromkeys(['sendgrid', 'twilio', 'python_http_client']);"
         "from uuid import uuid4; from api.models.notification import Priority; from api.models.user import Channel;"
-        "from notifier.nudges import WaitingWork, deliver;"
+        "from notifier.delivery.nudges import WaitingWork, deliver;"
         "deliver(WaitingWork(uuid4(), each, Priority.IMMEDIATE) for each in Channel)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -19,8 +19,7 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
-from notifier import message_writer, nudges
-from notifier.delivery import hourly_cap
+from notifier.delivery import hourly_cap, message_writer, nudges
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
 from tests.notifier.world import (

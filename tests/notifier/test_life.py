@@ -30,18 +30,19 @@ from api.models.notification import Notification, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.ground.clock import clock
-from notifier import dead_letters, providers
-from notifier.delivery import delivery
-from notifier.delivery.claiming import ClaimedMessage
-from notifier.delivery.retry_policy import UNKNOWN_RETRY_SECONDS
-from notifier.provider_base import (
+from notifier import dead_letters
+from notifier.channels import providers
+from notifier.channels.provider_base import (
     Acceptance,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     TemporaryError,
 )
+from notifier.content.outgoing_message import OutgoingMessage
+from notifier.delivery import delivery
+from notifier.delivery.claiming import ClaimedMessage
+from notifier.delivery.retry_policy import UNKNOWN_RETRY_SECONDS
 from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.notifier.world import (

@@ -22,9 +22,9 @@ from api.models.user import CONTACT_CHANNELS, ContactState, SlotRhythm, User
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
-from notifier.contact_loss import change_state
+from notifier.channels.provider_base import NotAttempted
 from notifier.delivery import delivery, hourly_cap
-from notifier.provider_base import NotAttempted
+from notifier.delivery.contact_loss import change_state
 from tests.notifier.world import (
     Person,
     alert,

@@ -11,9 +11,9 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.logs import EachOf, set_up_logs
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier.applied_receipts import apply_delivered
+from notifier.delivery.match_log import find_detection, log_when_committed
 from notifier.jobs import apply_receipts
-from notifier.match_log import find_detection, log_when_committed
+from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import alert, detection, match, notifications, person
 

@@ -15,8 +15,8 @@ from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier import match_service
-from notifier.match_service import desks_of, open_desks
+from notifier.matching import match_service
+from notifier.matching.match_service import desks_of, open_desks
 from tests.notifier.world import (
     DESK,
     MORNING,

@@ -15,8 +15,8 @@ from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
-from notifier.matching import Candidate, MatchedBits, WantedSlots, candidates, select_slots
-from notifier.open_slots import OpenSlots, slot_moment
+from notifier.content.open_slots import OpenSlots, slot_moment
+from notifier.matching.queries import Candidate, MatchedBits, WantedSlots, candidates, select_slots
 from tests.notifier.world import (
     DESK,
     MORNING,

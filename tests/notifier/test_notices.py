@@ -12,10 +12,12 @@ from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import User
 from configs.ground.clock import clock
-from notifier import jobs, match_service, message_writer, notice_writer, nudges
+from notifier import jobs
 from notifier.content.messages import render_notice
-from notifier.match_service import match_detection
-from notifier.message_writer import create_notifications
+from notifier.delivery import message_writer, nudges
+from notifier.delivery.message_writer import create_notifications
+from notifier.matching import match_service, notice_writer
+from notifier.matching.match_service import match_detection
 from tests.notifier.world import (
     DESK,
     MORNING,

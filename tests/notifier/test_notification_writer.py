@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.slot import Detection
-from notifier.matching import WantedSlots
-from notifier.notification_writer import MatchResult, next_nudge, short_hash
+from notifier.matching.notification_writer import MatchResult, next_nudge, short_hash
+from notifier.matching.queries import WantedSlots
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 

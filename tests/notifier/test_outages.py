@@ -11,15 +11,10 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier import providers
+from notifier.channels import providers
+from notifier.channels.provider_base import Acceptance, OneCallProvider, OutcomeUnknown, TemporaryError
+from notifier.content.outgoing_message import OutgoingMessage
 from notifier.jobs import match
-from notifier.provider_base import (
-    Acceptance,
-    OneCallProvider,
-    OutcomeUnknown,
-    OutgoingMessage,
-    TemporaryError,
-)
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import callee
 from tests.notifier.world import (

@@ -15,10 +15,10 @@ from api.models.base import engine, session
 from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
-from notifier import match_batches, match_service
 from notifier.delivery.delivery import deliver
 from notifier.jobs import catch_up, match_part, rearm, tell_open
-from notifier.match_service import find_untold
+from notifier.matching import match_batches, match_service
+from notifier.matching.match_service import find_untold
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -155,7 +155,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
         sent(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         return found
 
-    monkeypatch.setattr("notifier.match_service.find_untold", look)
+    monkeypatch.setattr("notifier.matching.match_service.find_untold", look)
     assert in_one_transaction(match_service.match, DESK, clock()) == []
     assert len(notifications()) == 1
 

@@ -20,11 +20,10 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
-from notifier import applied_receipts, receiving
+from notifier.channels.provider_base import Acceptance, OutcomeUnknown
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts
-from notifier.provider_base import Acceptance, OutcomeUnknown
-from notifier.receipts import Receipt
+from notifier.receipts import Receipt, applied_receipts, receiving
 from tests.fuzz import times
 from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots
 

@@ -20,9 +20,10 @@ from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier import applied_receipts, receipts
-from notifier.applied_receipts import apply_due, expire_receipts
+from notifier.content import message_links
 from notifier.jobs import apply_receipts, deliver
+from notifier.receipts import applied_receipts
+from notifier.receipts.applied_receipts import apply_due, expire_receipts
 from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
 from tests.notifier.test_receipts import losses, sent, state_of, stored
 from tests.notifier.world import all_of, change, detection, get, is_anyone_blocked, matched, slots
@@ -113,7 +114,7 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     first = sent(Channel.SMS)
     keys = [
         first,
-        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(receipts.MOST_IDS + 3)),
+        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(message_links.MOST_IDS + 3)),
     ]
     deliver(*map(str, keys[1:]))
     together = keys[1:]

@@ -18,8 +18,8 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events
-from notifier.applied_receipts import expire_receipts
 from notifier.jobs import apply_receipts, deliver
+from notifier.receipts.applied_receipts import expire_receipts
 from tests.notifier.receipts_world import (
     SECRET,
     answer_sms,

@@ -2,7 +2,7 @@ import pytest
 
 from api.models.user import Channel
 from configs.world.plan import PlanName
-from notifier.recipients import allowed
+from notifier.matching.recipients import allowed
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from api.models.notification import Match, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
-from notifier import match_service
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.delivery import delivery
-from notifier.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
+from notifier.matching import match_service
 from notifier.message_kinds import kind_of
 from tests.notifier.world import (
     DESK,

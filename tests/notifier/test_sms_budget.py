@@ -16,8 +16,8 @@ from api.models.notification import Notification, Priority, State
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from configs.world.prefecture import desks
+from notifier.channels.sms_budget import REASON, price_sms
 from notifier.jobs import deliver
-from notifier.sms_budget import REASON, price_sms
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,

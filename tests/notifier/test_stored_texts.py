@@ -15,14 +15,14 @@ from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
+from notifier.channels.provider_base import OutcomeUnknown, PermanentError, TemporaryError
+from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext
 from notifier.content.message_links import link
 from notifier.content.messages import speaks
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.jobs import deliver
-from notifier.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext
 from notifier.message_kinds import kinds
-from notifier.provider_base import OutcomeUnknown, PermanentError, TemporaryError
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.delivery.slot_alerts import waiting
 from tests.notifier.world import (

@@ -16,10 +16,9 @@ from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
-from notifier import nudges
-from notifier.delivery import delivery
+from notifier.delivery import delivery, nudges
+from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
-from notifier.nudges import REARM_SECONDS, WaitingWork
 from notifier.sweep import Sweep, undelivered
 from tests.notifier.world import (
     DESK,
@@ -350,7 +349,7 @@ def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_on
 ) -> None:
     matched(detection())
     Sweep().turn()
-    monkeypatch.setattr("notifier.match_service.find_untold", lambda *_: 1 / 0)
+    monkeypatch.setattr("notifier.matching.match_service.find_untold", lambda *_: 1 / 0)
     many = queue("many")
     SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
     assert queued("many") == []

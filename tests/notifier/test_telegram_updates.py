@@ -14,9 +14,9 @@ import notifier
 from configs.settings import SettingMissing
 from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
+from notifier.channels.provider_base import TemporaryError
 from notifier.message_kinds.bot import COMMANDS
-from notifier.provider_base import TemporaryError
-from notifier.receiving import TELEGRAM_SECRET_HEADER
+from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
 
 if TYPE_CHECKING:

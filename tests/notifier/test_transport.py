@@ -15,19 +15,18 @@ import time_machine
 
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.delivery.batch_sender import ProviderChoice
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     LeavesLoopback,
     Misconfigured,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers import providers
-from notifier.transport import Transport, read_retry_after, travelling
+from notifier.channels.providers import providers
+from notifier.channels.transport import Transport, read_retry_after, travelling
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import ProviderChoice
 from tests.crawler import certificate
 from tests.notifier.delivery.ending_job import job_of
 

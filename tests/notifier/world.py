@@ -21,7 +21,7 @@ from configs.ground.job_queues import queue
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
-from notifier.match_service import Matched, match_detection
+from notifier.matching.match_service import Matched, match_detection
 from tests.browser_keys import browser_address
 
 PREFECTURE = "evry-courcouronnes_91"

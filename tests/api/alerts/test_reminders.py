@@ -18,9 +18,9 @@ from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.ground.signing import sign
 from configs.world.plan import PlanName
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from tests.api.messages import read_again
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_contact, change, remove, rows

@@ -22,10 +22,10 @@ from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
-from notifier.provider_base import RenderedMessage
 from tests.api.messages import read_again
 from tests.api.world import statements
 from tests.clients import People, Person

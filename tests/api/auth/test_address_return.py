@@ -15,7 +15,7 @@ from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import VerifyAddress, write_token
-from notifier.message_kind_base import TemplateContext
+from notifier.content.message_kind_base import TemplateContext
 from tests.api.messages import prepare
 from tests.clients import People, Person
 from tests.factories import change, get, rows, save

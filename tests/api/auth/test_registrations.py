@@ -23,7 +23,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.api.world import Door
 from tests.clients import People, Person

@@ -17,7 +17,7 @@ from api.models.user import Contact
 from api.models.watch_credit import WatchCredit
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants, list_messages

@@ -22,8 +22,8 @@ from api.payments.owners import link_intent
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.test_closed_desks import close_desk, read_alert_id
 from tests.api.billing.test_outage_credits import check

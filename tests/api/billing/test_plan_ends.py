@@ -10,9 +10,9 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.delivery.reader_wishes import find_wish, read_recipients
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from tests.api.billing.till import Till
 from tests.api.messages import read_again
 from tests.clients import Person

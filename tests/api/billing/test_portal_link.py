@@ -11,7 +11,7 @@ from api.models.notification import Notification
 from api.models.user import Contact, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.message_kind_base import ClaimedRow, TemplateContext
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants

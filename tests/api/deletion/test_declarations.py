@@ -21,8 +21,8 @@ from api.models.user import Contact, ContactState, User
 from api.payments import jobs as payments
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from notifier.channels.providers import providers
 from notifier.jobs import deliver
-from notifier.providers import providers
 from tests.api.deletion.leaving import delete, prove
 from tests.api.deletion.traces import find, read_tables
 from tests.api.payments.shop import Shop

@@ -40,10 +40,10 @@ from configs.ground.signed_links import (
     write_token,
 )
 from configs.world.plan import PlanName
-from notifier import match_service, notification_writer
+from notifier.channels.providers import providers
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
-from notifier.providers import providers
+from notifier.matching import match_service, notification_writer
 from tests.api.declarations.orders import hand_over
 from tests.api.deletion.leaving import delete, prove
 from tests.api.payments.shop import Shop, get_payment

@@ -21,7 +21,7 @@ from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.receiving import READERS
+from notifier.receipts.receiving import READERS
 from tests.factories import BOBIGNY, NINE, add_slot_message, change, rows
 
 TODAY = date(2026, 11, 20)

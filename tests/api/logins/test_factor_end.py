@@ -33,7 +33,7 @@ from configs.ground.signed_links import (
     VerifyAddress,
     write_token,
 )
-from notifier.message_kind_base import Skip, TemplateContext
+from notifier.content.message_kind_base import Skip, TemplateContext
 from tests.api.messages import prepare
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in

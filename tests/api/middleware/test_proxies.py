@@ -16,8 +16,8 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.settings import settings
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kind_of
 from tests.factories import PASSWORD
 

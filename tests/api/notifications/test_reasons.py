@@ -7,8 +7,8 @@ import pytest
 
 from api.models.notification import HeldFor, State
 from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
+from notifier.channels.sms_budget import REASON as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
-from notifier.sms_budget import REASON as BUDGET
 
 _UNNAMED = (Reason.OUTDATED, Reason.TRIED_AGAIN)
 NOTIFIER = Path(__file__).parents[3] / "notifier"

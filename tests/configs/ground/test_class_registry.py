@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from configs.ground.class_registry import load_folder
-from notifier.provider_base import Provider
+from notifier.channels.provider_base import Provider
 
-HEAD = "from notifier.provider_base import Provider\n"
+HEAD = "from notifier.channels.provider_base import Provider\n"
 ONE = """
 class {}(Provider):
     def warm_up(self): ...

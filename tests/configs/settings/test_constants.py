@@ -14,9 +14,9 @@ from configs.settings.constants import Constant
 from crawler.keeper import SILENT_SECONDS
 from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
 from deploy.local.short_periods import UnknownConstant, gather, list_constants
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
-from notifier.providers.web_push import PUSH_TIMEOUT_SECONDS
 
 Put = Callable[..., None]
 

@@ -15,7 +15,7 @@ from api.models.user import Channel
 from api.operations.self_checks import find_broken_promises
 from api.payments.book_checks import find_book_faults
 from configs.ground.clock import clock
-from notifier.message_kind_base import AFTER, SLOT_CALL
+from notifier.content.message_kind_base import AFTER, SLOT_CALL
 from tests.lab.chaos.accounting import CLOCKS
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal

@@ -7,7 +7,7 @@ import pytest
 from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.answer_choices import ANSWERED, list_answer_choices, list_option_choices
-from notifier.provider_base import Choices
+from notifier.content.outgoing_message import Choices
 
 ANSWERS = ["found", "too_late", "nothing_there", "stopped"]
 

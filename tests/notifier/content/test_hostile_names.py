@@ -8,11 +8,11 @@ import pytest
 from api.models.slot import Detection
 from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram import visible_text
+from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import render, render_notice
+from notifier.content.open_slots import OpenedSlot
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.content.sms_text import LONGEST, fit_text
-from notifier.message_kind_base import TemplateContext
-from notifier.open_slots import OpenedSlot
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 _NAME = "<b>&\u202e\u2067👩‍👩‍👧" * 1_250

@@ -7,9 +7,9 @@ from typing import Any
 from api.pages.procedure_names import PROCEDURE_NAMES
 from configs.world.prefecture import Procedure, desks
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
+from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import render
-from notifier.message_kind_base import TemplateContext
-from notifier.provider_base import RenderedMessage
+from notifier.content.outgoing_message import RenderedMessage
 from tests.in_turn import in_turn
 from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL

@@ -15,15 +15,15 @@ from api.models.user import Channel
 from configs.ground.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
+from notifier.content.message_kind_base import TemplateContext
 from notifier.content.message_links import sms_stop_page
 from notifier.content.messages import render, speaks
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
 from notifier.content.text_files import TEMPLATES, find_part, languages_of, read_parts
-from notifier.message_kind_base import TemplateContext
 from notifier.message_kinds import kinds
 from notifier.message_kinds.bot import COMMANDS
-from notifier.provider_base import RenderedMessage
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import _BASIC, _EXTENDED, fit_text, length, segments, to_gsm
-from notifier.provider_base import RenderedMessage
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,11 @@ from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signed_links import StopAlerts, StopGroup, read_unsubscription
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.message_links import add_stop_link, write_stop_headers
 from notifier.content.messages import render
 from notifier.content.text_files import languages_of
 from notifier.jobs import deliver
-from notifier.message_kind_base import ClaimedRow, TemplateContext
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (

@@ -10,16 +10,16 @@ import pytest
 import time_machine
 
 from configs.ground.clock import clock
-from notifier import providers
-from notifier.delivery import batch_sender
-from notifier.provider_base import (
+from notifier.channels import providers
+from notifier.channels.provider_base import (
     Acceptance,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     TemporaryError,
     answer_seconds,
 )
+from notifier.content.outgoing_message import OutgoingMessage
+from notifier.delivery import batch_sender
 
 if TYPE_CHECKING:
     from uuid import UUID

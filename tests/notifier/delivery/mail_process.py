@@ -6,8 +6,9 @@ import time
 from uuid import uuid4
 
 from api.models.user import Channel
+from notifier.channels.provider_base import Acceptance
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import ProviderChoice
-from notifier.provider_base import Acceptance, OutgoingMessage, RenderedMessage
 
 _GAP = 0.1  # seconds between two mails
 

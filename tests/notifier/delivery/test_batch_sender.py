@@ -12,21 +12,20 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier import providers
-from notifier.delivery.batch_sender import BatchSender, batches
-from notifier.provider_base import (
+from notifier.channels import providers
+from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     NotAttempted,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     Provider,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers.sendgrid import SendGrid
+from notifier.channels.providers.sendgrid import SendGrid
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import BatchSender, batches
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -17,11 +17,11 @@ from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from notifier import jobs
+from notifier.channels.provider_base import NotAttempted
+from notifier.content.message_kind_base import MessageKind, Seen
 from notifier.delivery import delivery
 from notifier.delivery.retry_policy import ATTEMPTS
 from notifier.jobs import deliver
-from notifier.message_kind_base import MessageKind, Seen
-from notifier.provider_base import NotAttempted
 from notifier.sweep import undelivered
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
 from tests.notifier.world import (

@@ -14,13 +14,13 @@ from api.models.notification import HeldFor, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
-from notifier import match_service, notification_writer, nudges
 from notifier.content.slot_alert_content import SlotOpening
-from notifier.delivery import delivery, inline_delivery
+from notifier.delivery import delivery, nudges
 from notifier.delivery.batch_sender import breaker_of
+from notifier.delivery.nudges import WaitingWork
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.jobs import deliver, match
-from notifier.nudges import WaitingWork
+from notifier.matching import inline_delivery, match_service, notification_writer
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     DESK,

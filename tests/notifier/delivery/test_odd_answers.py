@@ -11,21 +11,20 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException
 
 from api.models.notification import Notification, State
-from notifier import providers
-from notifier.jobs import deliver
-from notifier.provider_base import (
+from notifier.channels import providers
+from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers import twilio
+from notifier.channels.providers import twilio
+from notifier.channels.transport import Transport
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.jobs import deliver
 from notifier.receipts import LONGEST_ID
-from notifier.transport import Transport
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")

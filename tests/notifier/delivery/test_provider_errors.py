@@ -12,10 +12,11 @@ from structlog.testing import capture_logs
 
 from api.models.base import engine
 from api.models.notification import State
-from notifier import providers
+from notifier.channels import providers
+from notifier.channels.provider_base import Acceptance, OneCallProvider
+from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
 from notifier.jobs import deliver
-from notifier.provider_base import Acceptance, OneCallProvider, OutgoingMessage
 from tests.notifier.delivery.slot_alerts import after, waiting
 
 if TYPE_CHECKING:

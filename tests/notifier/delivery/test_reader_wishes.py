@@ -21,10 +21,11 @@ from api.users.service import change_notifications
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName
-from notifier import message_times, notification_writer, nudges, sms_budget
-from notifier.delivery import reader_wishes
+from notifier.channels import sms_budget
+from notifier.delivery import nudges, reader_wishes
 from notifier.jobs import deliver
-from notifier.message_kinds import kind_of
+from notifier.matching import notification_writer
+from notifier.message_kinds import kind_of, message_times
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     MORNING,

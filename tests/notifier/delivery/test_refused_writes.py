@@ -11,9 +11,11 @@ from structlog.testing import capture_logs
 from api.models.base import engine, session
 from api.models.notification import State
 from api.models.user import Channel
-from notifier import jobs, providers
+from notifier import jobs
+from notifier.channels import providers
+from notifier.channels.provider_base import Acceptance, OneCallProvider
+from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
-from notifier.provider_base import Acceptance, OneCallProvider, OutgoingMessage
 from notifier.sweep import Sweep
 from tests.notifier.delivery.slot_alerts import after, waiting
 from tests.refused_writes import REFUSALS, disk_full, read_only

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
-from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
     DeliveryError,
@@ -21,6 +20,7 @@ from notifier.provider_base import (
     RateLimited,
     TemporaryError,
 )
+from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 

@@ -13,8 +13,8 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.settings import settings
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
 
 AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)

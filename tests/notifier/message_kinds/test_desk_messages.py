@@ -15,11 +15,11 @@ from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Role, User
+from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
+from notifier.content.outgoing_message import RenderedMessage
 from notifier.jobs import deliver
-from notifier.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.message_kinds import kind_of
-from notifier.provider_base import RenderedMessage
 from tests.notifier.world import Person, change, get, person
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import pytest
 from api.models.notification import HeldFor, State
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState
+from notifier.content.message_kind_base import Skip, TemplateContext
 from notifier.content.slot_alert_content import StopLink
-from notifier.message_kind_base import Skip, TemplateContext
 from notifier.message_kinds import UnknownKind, kind_of
 from notifier.message_kinds.slots import MatchedSlots, reason_to_skip
 

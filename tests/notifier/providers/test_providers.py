@@ -12,23 +12,20 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from deploy.sandbox.providers.telegram import visible_text
-from notifier.content.sms_text import fit_text
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
-    ChoiceButton,
     DeliveryError,
     LeavesLoopback,
-    LinkButton,
     Misconfigured,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     RateLimited,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers import providers, sendgrid, telegram, twilio
-from notifier.transport import Transport
+from notifier.channels.providers import providers, sendgrid, telegram, twilio
+from notifier.channels.transport import Transport
+from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
+from notifier.content.sms_text import fit_text
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

@@ -16,8 +16,8 @@ from configs.settings import settings
 from configs.world.languages import MESSAGE_LANGUAGES
 from configs.world.plan import PlanName
 from notifier import create_notifications
+from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
 from notifier.jobs import deliver
-from notifier.providers.web_push import PUSH_KEPT_SECONDS
 from tests.browser_keys import browser_address
 from tests.notifier.world import alert, detection, get, matched, notifications, person
 
@@ -152,7 +152,7 @@ def test_another_pair_of_keys_is_our_fault_and_keeps_the_device(sandbox: "Runnin
 
 
 def test_the_plan_without_push_sends_none(sandbox: "Running", monkeypatch: pytest.MonkeyPatch) -> None:
-    from notifier import recipients
+    from notifier.matching import recipients
 
     monkeypatch.setattr(recipients, "allowed", lambda channel, plans: channel is not Channel.PUSH)
     who = person(channels=(Channel.PUSH,))

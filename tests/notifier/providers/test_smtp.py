@@ -15,8 +15,7 @@ from uuid import uuid4
 import pytest
 
 from api.models.user import Channel, ContactState
-from notifier.content.mime_message import build_mime, split_sender
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
     DeliveryError,
@@ -24,13 +23,13 @@ from notifier.provider_base import (
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers import smtp
-from notifier.providers.smtp import Smtp
+from notifier.channels.providers import smtp
+from notifier.channels.providers.smtp import Smtp
+from notifier.content.mime_message import build_mime, split_sender
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.crawler.certificate import self_signed, serving
 from tests.notifier.delivery.ending_job import hand_over_in_job
 from tests.notifier.providers.scripted_mail_server import (
@@ -43,7 +42,7 @@ from tests.notifier.providers.scripted_mail_server import (
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
-    from notifier.provider_base import Answer
+    from notifier.channels.provider_base import Answer
 
 Put = Callable[..., None]
 SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)

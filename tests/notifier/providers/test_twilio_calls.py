@@ -10,15 +10,10 @@ import pytest
 
 from api.models.base import new_id
 from configs.settings import SettingMissing
-from notifier.channels import provider_names
-from notifier.provider_base import (
-    Misconfigured,
-    OutgoingMessage,
-    PermanentError,
-    RenderedMessage,
-    TemporaryError,
-)
-from notifier.providers.twilio import TwilioCalls
+from notifier.channels.limits import provider_names
+from notifier.channels.provider_base import Misconfigured, PermanentError, TemporaryError
+from notifier.channels.providers.twilio import TwilioCalls
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running

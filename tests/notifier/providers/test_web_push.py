@@ -17,21 +17,20 @@ from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import PushSubscription, read_subscription
 from configs.settings.push_keys import draw_keys
-from notifier.delivery.batch_sender import BatchSender, ProviderChoice
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     ProviderResting,
     RateLimited,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.providers import providers
+from notifier.channels.providers import providers
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.delivery.batch_sender import BatchSender, ProviderChoice
 from tests.browser_keys import browser_address, subscribe
 from tests.notifier.delivery.ending_job import hand_over_in_job
 

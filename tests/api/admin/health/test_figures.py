@@ -35,7 +35,7 @@ from configs.ground.proof_queue import report_worker
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
-from notifier import match_nudge, nudges
+from notifier.delivery import match_nudge, nudges
 from tests.api.admin.health.conftest import FIRST, SECOND, THIRD
 from tests.factories import add_alert, add_incident, add_user, change, save, see
 

@@ -19,15 +19,15 @@ from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import write_ranges
 from configs.ground.matching_queues import NUDGE_SECONDS
+from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import FALLBACK
 from notifier.content.slot_alert_content import ContentCache
-from notifier.delivery.inline_delivery import InlineClaim
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
-from notifier.matching import WantedSlots
-from notifier.message_kind_base import SLOT_DETECTED
-from notifier.message_times import Hold, lock_times
-from notifier.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages
-from notifier.recipients import Recipient
+from notifier.matching.inline_delivery import InlineClaim
+from notifier.matching.notice_writer import INSERT_SLOT_NOTICES, SlotNotices, read_languages
+from notifier.matching.queries import WantedSlots
+from notifier.matching.recipients import Recipient
+from notifier.message_kinds.message_times import Hold, lock_times
 
 # A match per alert, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share

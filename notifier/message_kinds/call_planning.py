@@ -26,9 +26,9 @@ from configs.settings.constants import Constant
 from configs.world.desk import HOME_ZONE, zone_or_home
 from configs.world.plan import plans
 from notifier.content.desk_location import location_of
+from notifier.content.message_kind_base import SLOT_CALL
 from notifier.content.messages import choose_language
-from notifier.message_kind_base import SLOT_CALL
-from notifier.message_times import read_times, select_times
+from notifier.message_kinds.message_times import read_times, select_times
 
 # How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over
 _CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)

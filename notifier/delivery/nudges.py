@@ -23,9 +23,9 @@ from configs.ground.job_queues import KEPT_SECONDS, name_job, push, queue, read_
 from configs.ground.live_nudges import nudge_streams
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.settings.constants import Constant
-from notifier.channels import most_in_job
+from notifier.channels.limits import most_in_job
+from notifier.delivery.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
-from notifier.match_nudge import SECONDS as MATCH_SECONDS
 
 # How often desks with open slots are gone through for alerts that were not told
 REARM_SECONDS = Constant("REARM_SECONDS", 30.0)

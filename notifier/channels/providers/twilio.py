@@ -21,21 +21,21 @@ from configs.ground.call_prices import price_call
 from configs.ground.contact_addresses import is_sms_service
 from configs.settings import settings
 from configs.settings.constants import Constant
-from notifier.content.sms_text import fit_text, segments
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     Acceptance,
     DeliveryError,
     Misconfigured,
     OneCallProvider,
-    OutgoingMessage,
     PermanentError,
     RateLimited,
     TemporaryError,
 )
-from notifier.receipts.twilio import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
-from notifier.sms_budget import price_sms
-from notifier.transport import Transport, travelling
+from notifier.channels.sms_budget import price_sms
+from notifier.channels.transport import Transport, travelling
+from notifier.content.message_links import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
+from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.sms_text import fit_text, segments
 
 # The longest call
 _CALL_LONGEST_SECONDS = 120
@@ -136,7 +136,7 @@ def _sorted_errors(service: _Service) -> Iterator[None]:
     """Turn what Twilio's client raises into the errors of a delivery.
 
     Raises:
-        notifier.provider_base.DeliveryError: sorted by whether another attempt can help.
+        notifier.channels.provider_base.DeliveryError: sorted by whether another attempt can help.
     """
     try:
         yield

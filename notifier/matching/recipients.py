@@ -16,9 +16,9 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName, plan, rank_plan
+from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
-from notifier.message_kind_base import SLOT_DETECTED
-from notifier.message_times import Hold, MessageTimes, read_times, select_times
+from notifier.message_kinds.message_times import Hold, MessageTimes, read_times, select_times
 
 
 class Recipient(NamedTuple):

@@ -20,8 +20,7 @@ from configs.ground.contact_addresses import ascii_address
 from configs.ground.hosts import is_loopback
 from configs.settings import settings
 from configs.settings.mail_server import MailServer, parse_mail_server
-from notifier.content.mime_message import build_mime, split_sender
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
     Answer,
@@ -30,13 +29,14 @@ from notifier.provider_base import (
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     Provider,
     TemporaryError,
     answer_seconds,
 )
-from notifier.transport import CallConnection, begin_call, may_have_left, note_leaving
+from notifier.channels.transport import CallConnection, begin_call, may_have_left, note_leaving
+from notifier.content.mime_message import build_mime, split_sender
+from notifier.content.outgoing_message import OutgoingMessage
 
 PROVIDER = "smtp"
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id

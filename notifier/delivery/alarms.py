@@ -15,7 +15,7 @@ from api.models.incident import Incident
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, Role, User
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
-from notifier.message_writer import create_notifications
+from notifier.delivery.message_writer import create_notifications
 
 _CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first
 _QUICKEST = "telegram"  # its only provider

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id
 from api.models.user import Channel, Contact, ContactState
-from notifier import message_writer
+from notifier.delivery import message_writer
 
 _KIND = "channel_lost"
 # A contact that was lost in two ways has the later of these states, in whatever order it was heard of.

@@ -25,19 +25,17 @@ from configs.ground.push_subscriptions import PushSubscription, is_listed, read_
 from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
 from configs.settings.push_keys import read_private_key, write_public_key
-from notifier.content.message_links import account_page
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     DeliveryError,
     Misconfigured,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
     Provider,
     TemporaryError,
 )
-from notifier.transport import (
+from notifier.channels.transport import (
     CONNECT_SECONDS,
     Transport,
     begin_call,
@@ -45,6 +43,8 @@ from notifier.transport import (
     may_have_left,
     read_travelling,
 )
+from notifier.content.message_links import account_page
+from notifier.content.outgoing_message import OutgoingMessage
 
 # How long one device's push service may keep silent
 PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)

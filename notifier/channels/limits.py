@@ -15,8 +15,8 @@ from api.models.user import Channel
 from configs.ground.job_queues import redis
 from configs.settings import settings
 from configs.settings.constants import Constant
-from notifier.provider_base import Provider
-from notifier.providers import providers
+from notifier.channels.provider_base import Provider
+from notifier.channels.providers import providers
 
 # Those of mail are MAIL_PROVIDERS.
 _PROVIDERS: Mapping[str, Sequence[str]] = {

@@ -18,7 +18,7 @@ from api.models.notification import MatchPart
 from api.models.slot import Detection
 from api.models.user import Grant
 from configs.world.plan import PlanName, rank_plan
-from notifier.matching import WantedSlots, describe_wait, select_waiting
+from notifier.matching.queries import WantedSlots, describe_wait, select_waiting
 
 _PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
 _FEWEST = 2  # parts, one for each of the usual workers

@@ -13,15 +13,22 @@ from sqlalchemy.orm import Session, selectinload
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from configs.settings.constants import Constant
-from notifier import match_batches
 from notifier.content.desk_location import location_of
-from notifier.delivery.inline_delivery import InlineClaim
-from notifier.match_log import log_when_committed
-from notifier.matching import Candidate, WantedSlots, candidates, read_matched, select_alike, select_slots
+from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
+from notifier.delivery.match_log import log_when_committed
+from notifier.matching import match_batches
+from notifier.matching.inline_delivery import InlineClaim
+from notifier.matching.notification_writer import MatchResult, next_nudge, write
+from notifier.matching.queries import (
+    Candidate,
+    WantedSlots,
+    candidates,
+    read_matched,
+    select_alike,
+    select_slots,
+)
+from notifier.matching.recipients import Recipient, recipients
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
-from notifier.notification_writer import MatchResult, next_nudge, write
-from notifier.open_slots import OpenedSlot, OpenSlots, slot_moment
-from notifier.recipients import Recipient, recipients
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
 CROWD_ALERTS = Constant("CROWD_ALERTS", 50)

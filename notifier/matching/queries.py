@@ -20,8 +20,8 @@ from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.user import Grant
 from configs.world.prefecture import Procedure
-from notifier.message_kind_base import SLOT_DETECTED
-from notifier.open_slots import OpenSlots
+from notifier.content.message_kind_base import SLOT_DETECTED
+from notifier.content.open_slots import OpenSlots
 
 _PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.

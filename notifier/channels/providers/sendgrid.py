@@ -19,17 +19,17 @@ from sendgrid import SendGridAPIClient
 from api.models.user import ContactState
 from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
-from notifier.content.mime_message import own_headers
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
     Misconfigured,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
 )
-from notifier.transport import Transport
+from notifier.channels.transport import Transport
+from notifier.content.mime_message import own_headers
+from notifier.content.outgoing_message import OutgoingMessage
 
 PROVIDER = "sendgrid"
 
@@ -65,7 +65,7 @@ class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
 
         Raises:
             HTTPError: the answer is 4xx.
-            notifier.provider_base.DeliveryError: there is no answer that says whether it was taken.
+            notifier.channels.provider_base.DeliveryError: there is no answer that says whether it was taken.
         """
         headers = {**self.request_headers, "Content-Type": "application/json"}
         answer = self.transport.post(self._build_url(None), data=json.dumps(body).encode(), headers=headers)
@@ -101,7 +101,7 @@ class SendGrid(OneCallProvider):
         """Hand mails of one content to SendGrid; `custom_args` come back with its events. All pass its lists, or none.
 
         Raises:
-            notifier.provider_base.DeliveryError: no mail was sent; PermanentError names the mails at fault.
+            notifier.channels.provider_base.DeliveryError: no mail was sent; PermanentError names the mails at fault.
         """
         try:
             answer = _api().client.mail.send.post(_body(messages))

@@ -22,15 +22,15 @@ from api.models.notification import PAID_CHANNELS, Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
 from configs.ground.database_errors import is_away, passes
-from notifier.calls import LATE_AFTER
-from notifier.contact_loss import change_state
-from notifier.fallback import call_again, tell_elsewhere
-from notifier.match_log import find_detection, log_each, log_when_committed
-from notifier.message_kind_base import SLOT_CALL
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS
-from notifier.receipts import MOST_IDS
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.channels.sms_budget import price_settled
+from notifier.content.message_kind_base import SLOT_CALL
+from notifier.content.message_links import MOST_IDS
+from notifier.delivery.contact_loss import change_state
+from notifier.delivery.match_log import find_detection, log_each, log_when_committed
+from notifier.message_kinds.call_planning import LATE_AFTER
+from notifier.receipts.fallback import call_again, tell_elsewhere
 from notifier.receipts.twilio import MACHINE
-from notifier.sms_budget import price_settled
 
 AT_ONCE = 500  # receipts that one job applies
 MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts meanwhile

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from api.models.base import is_any_of, new_id, write_array
 from api.models.slot import Detection, SlotRow
 from api.models.user import User
+from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import (
     NoticeText,
     choose_language,
@@ -25,8 +26,7 @@ from notifier.content.messages import (
     render_notice,
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
-from notifier.matching import WantedSlots
-from notifier.message_kind_base import SLOT_DETECTED
+from notifier.matching.queries import WantedSlots
 from notifier.message_kinds import kind_of
 
 # A part of the statement that writes matches and notifications: one round trip for all of it.

@@ -17,7 +17,7 @@ from configs.ground.call_prices import price_call
 from configs.ground.contact_addresses import country_of
 from configs.settings import settings
 from configs.settings.sms_prices import OTHER
-from notifier.message_kind_base import CALL_MISSED, SLOT_DETECTED, ClaimedRow
+from notifier.content.message_kind_base import CALL_MISSED, SLOT_DETECTED, ClaimedRow
 
 REASON = "SMS budget of the day used up"
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}  # of SMS_DAY_STOP

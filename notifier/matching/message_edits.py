@@ -17,8 +17,8 @@ from api.models.base import write_array
 from api.models.database_clock import database_clock
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
+from notifier.delivery.message_writer import write_to_contacts
 from notifier.message_kinds.edits import EDITABLE_FOR, GONE, name_edit
-from notifier.message_writer import write_to_contacts
 
 _MOST = 10_000  # slots of one round
 

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session, aliased
 from api.models.base import new_id
 from api.models.notification import Notification, is_told
 from api.models.user import Channel
-from notifier.calls import LATE_AFTER
+from notifier.content.message_kind_base import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS
-from notifier.message_kind_base import AFTER, CALL_AGAIN, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
-from notifier.recipients import recipients
+from notifier.matching.recipients import recipients
+from notifier.message_kinds.call_planning import LATE_AFTER
 
 _ORDER = (Channel.TELEGRAM, Channel.EMAIL)
 

@@ -12,7 +12,7 @@ from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
 from configs.world.languages import read_language
-from notifier.provider_base import Choices
+from notifier.content.outgoing_message import Choices
 
 # Kinds that others speak of
 SLOT_DETECTED = "slot_detected"

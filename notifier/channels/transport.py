@@ -26,15 +26,15 @@ from configs.ground.hosts import is_loopback
 from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
 from configs.settings.constants import Constant
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
-    OutgoingMessage,
     RateLimited,
     TemporaryError,
     answer_seconds,
 )
+from notifier.content.outgoing_message import OutgoingMessage
 
 # A session with a provider that was idle for longer opens new connections: a NAT or a load balancer forgets idle ones
 _PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)

@@ -24,18 +24,18 @@ from api.models.user import Channel
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
 from configs.settings import settings
 from configs.settings.constants import Constant
-from notifier.channels import most_at_once
+from notifier.channels.limits import most_at_once
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, NotAttempted
+from notifier.content.message_kind_base import ClaimedRow
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
 from notifier.delivery import hourly_cap
 from notifier.delivery.batch_sender import breaker_of
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.delivery.delivery import Sent, record
 from notifier.delivery.retry_policy import LEASE_SECONDS
-from notifier.matching import WantedSlots
-from notifier.message_kind_base import ClaimedRow
+from notifier.matching.queries import WantedSlots
+from notifier.matching.recipients import Recipient
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
-from notifier.provider_base import PROVIDER_TIMEOUT_SECONDS, NotAttempted
-from notifier.recipients import Recipient
 
 # How long a call may take on average, before mails are left to their own workers for a while
 _INLINE_SLOW_SECONDS = Constant("INLINE_SLOW_SECONDS", 1.0)

@@ -19,6 +19,7 @@ from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH
+from notifier.content.message_kind_base import ClaimedRow, MessageKind, Skip
 from notifier.content.messages import (
     NoticeText,
     choose_language,
@@ -27,7 +28,6 @@ from notifier.content.messages import (
     speaks,
 )
 from notifier.content.text_files import languages_of
-from notifier.message_kind_base import ClaimedRow, MessageKind, Skip
 from notifier.message_kinds import kind_of
 
 # Programs write messages that must not read where they go: they have neither the keys nor the right.

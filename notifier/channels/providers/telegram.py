@@ -15,19 +15,18 @@ from requests import Response
 from api.models.user import ContactState
 from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
-from notifier.provider_base import (
+from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
     Misconfigured,
     NothingToEdit,
     OneCallProvider,
     OutcomeUnknown,
-    OutgoingMessage,
     PermanentError,
-    RenderedMessage,
     TemporaryError,
 )
-from notifier.transport import Transport, read_retry_after, travelling
+from notifier.channels.transport import Transport, read_retry_after, travelling
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 
 PROVIDER = "telegram"
 
