@@ -63,6 +63,7 @@ def visit_of(desk: Desk, turn: int = 0) -> VisitContext:
         horizon=timedelta(days=desk.horizon),
         turn=turn,
         browser=desk.fetch is Fetch.BROWSER,
+        position=desk.position,
     )
 
 

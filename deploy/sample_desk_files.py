@@ -14,6 +14,8 @@ name: Essonne
 {department}
 region: Île-de-France
 chef_lieu: {capital}
+latitude: 48.633
+longitude: 2.441
 site: https://www.essonne.gouv.fr
 time_zone: Europe/Paris
 tier: {tier}

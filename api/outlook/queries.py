@@ -29,7 +29,6 @@ from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Desk, Prefecture, Procedure, prefectures
-from configs.world.prefecture_coordinates import measure_distance
 
 _MOST_PLACES = 5
 _AHEAD = timedelta(days=30)  # of a release that is told
@@ -150,7 +149,7 @@ def _list_other_places(
             name=other.name,
             department=other.department,
             desk_ids=open_now[other.id],
-            distance=round(measure_distance(place.department, other.department)),
+            distance=round(place.measure_distance(other)),
         )
         for other in prefectures().values()
         if open_now.get(other.id)

@@ -123,8 +123,9 @@ def zone_or_home(name: str) -> ZoneInfo:
 
 
 class Desk(Strict):
-    """One bookable page. `prefecture_id` and `time_zone` come from the file around it.
+    """One bookable page. `prefecture_id`, `time_zone` and `position` come from the file around it.
 
+    `position`: latitude and longitude of its prefecture's town, in degrees;
     `interval` (seconds) replaces the tier's; `horizon` (days) is how far ahead a slot counts;
     `parameters` are the platform's own, which the crawler checks; `releases`: when a source says that slots are
     published; `watch` is none, whatever the file says, while the token that the platform's site asks for is not set,
@@ -136,6 +137,7 @@ class Desk(Strict):
 
     prefecture_id: Annotated[str, FILLED]
     time_zone: Annotated[ZoneName, FILLED] = "Europe/Paris"
+    position: Annotated[tuple[float, float] | None, FILLED] = None
     refused: Annotated[str | None, FILLED] = None
     slug: Slug
     label: Text

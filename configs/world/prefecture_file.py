@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +13,7 @@ from configs.ground.strict_yaml import FILLED, ConfigFileError, Document, check,
 from configs.world.desk import Desk, Text, WatchLevel, WebAddress, Whole, ZoneName
 from configs.world.host_rule import Agent, HostRule, refuse_hasty
 
+_EARTH_KM = 6371
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
 
@@ -27,11 +29,20 @@ class Prefecture(Strict):
     department: Annotated[str, Field(pattern=r"^([0-9]{2,3}|2[AB])$")]
     region: Text
     chef_lieu: Text
+    latitude: Annotated[float, Field(ge=-90, le=90)]  # of the chef-lieu, in degrees, as the next
+    longitude: Annotated[float, Field(ge=-180, le=180)]
     site: WebAddress
     time_zone: ZoneName
     tier: Annotated[Whole, Field(ge=1, le=3)]
     desks: tuple[Desk, ...]
     hosts: dict[str, HostRule] = Field(default_factory=dict)
+
+    def measure_distance(self, other: "Prefecture") -> float:
+        """Return the kilometres to the other's town, as the crow flies."""
+        north, other_north = radians(self.latitude), radians(other.latitude)
+        half = sin((other_north - north) / 2) ** 2
+        half += cos(north) * cos(other_north) * sin(radians(other.longitude - self.longitude) / 2) ** 2
+        return 2 * _EARTH_KM * asin(sqrt(half))
 
     @property
     def paused_because(self) -> str | None:
@@ -88,7 +99,13 @@ def _fill(document: Document, name: str, data: dict[str, Any]) -> None:
     slugs: set[str] = set()
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
-            given = {"prefecture_id": name, "time_zone": data.get("time_zone"), "refused": None}
+            position = data.get("latitude"), data.get("longitude")
+            given = {
+                "prefecture_id": name,
+                "time_zone": data.get("time_zone"),
+                "position": position if all(isinstance(each, float) for each in position) else None,
+                "refused": None,
+            }
             _fill_desk(document, index, entry, given)
             slug = str(entry.get("slug"))
             if slug in slugs:
@@ -103,8 +120,8 @@ def _fill_desk(document: Document, index: int, entry: dict[str, Any], given: dic
         if key in entry:
             document.refuse(("desks", index, key), "comes from the file around the desk: remove it")
         entry.pop(key, None)
-        # a zone that is wrong is refused once, where it is written
-        if isinstance(value, str):
+        # a wrong zone or position is refused once, where it is written
+        if isinstance(value, str | tuple):
             entry[key] = value
 
 

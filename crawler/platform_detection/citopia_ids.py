@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
-from configs.world.prefecture_coordinates import POSITIONS
+from configs.world.prefecture import prefectures
 from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
 from crawler.platform_detection.identify import page_of
 from crawler.platform_detection.page_fetcher import PageFetcher
@@ -55,10 +55,11 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
     """
     alias = _ALIAS.search(url)
     department = department or _department(alias["alias"] if alias else "")
-    if not alias or department not in POSITIONS:
+    place = next((each for each in prefectures().values() if each.department == department), None)
+    if not alias or not place:
         return []
-    latitude, longitude = POSITIONS[department]
-    where = f"search-structures/{quote(_SERVICE)}/{department}/{latitude}/{longitude}?{urlencode(_SEARCH)}"
+    around = f"{department}/{place.latitude}/{place.longitude}"
+    where = f"search-structures/{quote(_SERVICE)}/{around}?{urlencode(_SEARCH)}"
     found = parse_json(await _ask(fetcher, url, where), _Results)
     for each in found.results if found else ():
         if each and each.alias == alias["alias"]:

@@ -82,6 +82,7 @@ def make_desk(url: str = "http://127.0.0.1:8800/booking/create/23014", **fields:
         "grade": "confirmed",
         "source": "test",
         "date": date(2026, 11, 20),
+        "position": (48.633, 2.441),
     }
     return Desk(**given | fields, url=url)
 

@@ -27,6 +27,8 @@ name: Rhône
 department: "69"
 region: Auvergne-Rhône-Alpes
 chef_lieu: Lyon
+latitude: 45.749
+longitude: 4.848
 site: https://www.rhone.gouv.fr
 time_zone: Europe/Paris
 tier: 2

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.world.prefecture_coordinates import POSITIONS
+from configs.world.tile_grid import load_tiles
 from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.error_pages import error_message
@@ -65,7 +65,7 @@ class AntsParameters(Strict):
             raise ValueError("name department_code or positions")
         if self.department_code and not self.streaming:
             raise ValueError("department_code is understood by socket only: leave `streaming: false` out")
-        if self.department_code and self.department_code not in POSITIONS:
+        if self.department_code and self.department_code not in load_tiles():
             raise ValueError(f"department_code {self.department_code} is no department's")
         if self.streaming and not self.department_code and not all(each.address for each in self.positions):
             raise ValueError(
@@ -137,7 +137,7 @@ class Ants(Platform):
         # The server counts no editor that was silent: what one answer lacks may be there.
         covered = tuple(replace(each, doubtful=True) for each in reading.covered)
         reading = replace(reading, covered=covered)
-        more = page.ask.rank + 1 < len(_points(page.visit.parameters))
+        more = page.ask.rank + 1 < len(_points(page.visit))
         return combine_answers(page, reading, _ask(page.visit, page.ask.rank + 1) if more else None)
 
 
@@ -148,7 +148,7 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
         "start_date": visit.today.isoformat(),
         "end_date": visit.last_day.isoformat(),
     }
-    criteria |= _points(wanted)[number].model_dump(exclude_none=True)
+    criteria |= _points(visit)[number].model_dump(exclude_none=True)
     criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
     root = api_of(visit.url, _EXAMPLE, "the search of ANTS")  # our token is sent to no other host
     if wanted.streaming:
@@ -157,11 +157,12 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
     return PageRequest(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
 
 
-def _points(wanted: AntsParameters) -> tuple[Position, ...]:
-    """Return the points of the search. The server requires one for a department, too."""
-    if wanted.positions or not wanted.department_code:
+def _points(visit: VisitContext) -> tuple[Position, ...]:
+    """Return the points of the search. The server requires one for a department, too: its town, 100 km around it."""
+    wanted: AntsParameters = visit.parameters
+    if wanted.positions or not visit.position:
         return wanted.positions
-    latitude, longitude = POSITIONS[wanted.department_code]
+    latitude, longitude = visit.position
     return (Position(latitude=latitude, longitude=longitude),)
 
 

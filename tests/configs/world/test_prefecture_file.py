@@ -52,10 +52,12 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
     "case",
     [
         ("tier: 1", "tier: 4", "tier", "less than or equal to 3"),
+        ("latitude: 48", "latitude: 148", "latitude", "less than or equal to 90"),
+        ("longitude: 2.441", "longitude: east", "longitude", "valid number"),
         ("tier: 1", "tier: '1'", "tier", "valid integer"),
         ("tier: 1", "tier: true", "tier", "valid integer"),
         ("tier: 1", "teir: 1", "teir", "is no key here; keys: chef_lieu, department, desks"),
-        ("tier: 1", "teir: 1", "teir", "hosts, name, region, site, tier, time_zone"),
+        ("tier: 1", "teir: 1", "teir", "hosts, latitude, longitude, name, region, site, tier, time_zone"),
         ("tier: 1\n", "", "tier", "is missing"),
         ("tier: 1", "tier: 01", "tier", "valid integer"),
         ('"91"', "91", "department", "must be a text: write it in quotes"),

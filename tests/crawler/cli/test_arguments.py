@@ -12,6 +12,8 @@ name: {name}
 department: "{code}"
 region: Île-de-France
 chef_lieu: x
+latitude: 48.633
+longitude: 2.441
 site: https://www.x.gouv.fr
 time_zone: Europe/Paris
 tier: 1

@@ -15,7 +15,7 @@ HOME = "https://www.essonne.gouv.fr"
 OURS = make_desk(f"{HOME}/booking/create/23014")
 PLACE = Prefecture(
     id="evry-courcouronnes_91", name="Essonne", department="91", region="Île-de-France", chef_lieu="Évry",
-    site=HOME, time_zone="Europe/Paris", tier=1, desks=(OURS,),
+    site=HOME, latitude=48.633, longitude=2.441, time_zone="Europe/Paris", tier=1, desks=(OURS,),
 )  # fmt: skip
 HTML = {"content-type": "text/html; charset=utf-8"}
 

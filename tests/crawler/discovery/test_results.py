@@ -26,7 +26,7 @@ NEW = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche
 def place(name: str, department: str, *desks: Desk) -> Prefecture:
     return Prefecture(
         id=f"{name}_{department}", name=name, department=department, region="x", chef_lieu=name, site=SITE,
-        time_zone="Europe/Paris", tier=1, desks=desks,
+        latitude=48.633, longitude=2.441, time_zone="Europe/Paris", tier=1, desks=desks,
     )  # fmt: skip
 
 

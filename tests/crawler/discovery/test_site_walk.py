@@ -20,7 +20,7 @@ from crawler.scheduling import due_queue
 HOME = "http://127.77.5.1:8800"
 PLACE = Prefecture(
     id="evry_91", name="Essonne", department="91", region="Île-de-France", chef_lieu="Évry",
-    site=HOME, time_zone="Europe/Paris", tier=1, desks=(),
+    site=HOME, latitude=48.633, longitude=2.441, time_zone="Europe/Paris", tier=1, desks=(),
 )  # fmt: skip
 
 

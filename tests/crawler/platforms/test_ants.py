@@ -35,7 +35,7 @@ PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 
 def visit(url: str = DESK, zone: ZoneInfo = PARIS, **parameters: Any) -> VisitContext:
     wanted = ANTS.Parameters(**parameters or {"department_code": "69"})
-    return VisitContext(url, TODAY, zone, wanted, horizon=timedelta(days=60))
+    return VisitContext(url, TODAY, zone, wanted, horizon=timedelta(days=60), position=(45.749, 4.848))
 
 
 def hall(number: int, *hours: str) -> dict[str, Any]:

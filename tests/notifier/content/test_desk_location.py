@@ -30,7 +30,7 @@ def test_a_prefecture_without_a_file_is_read_off_its_id(
 
 def test_hours_are_those_of_the_desk(tmp_path: Path, settings_env: Callable[..., None]) -> None:
     (tmp_path / "fort-de-france_972.yaml").write_text(
-        "name: Martinique\ndepartment: '972'\nregion: Martinique\nchef_lieu: Fort-de-France\n"
+        "name: Martinique\ndepartment: '972'\nregion: Martinique\nchef_lieu: Fort-de-France\nlatitude: 14.604\nlongitude: -61.074\n"
         "site: https://www.martinique.gouv.fr\ntime_zone: America/Martinique\ntier: 3\ndesks: []\n"
     )
     settings_env(PREFECTURES_DIR=tmp_path)

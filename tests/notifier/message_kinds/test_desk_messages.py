@@ -33,6 +33,8 @@ name: {name}
 department: "{number}"
 region: Test
 chef_lieu: Test
+latitude: 48.633
+longitude: 2.441
 site: https://www.{slug}.example
 time_zone: {zone}
 tier: 2
