@@ -38,7 +38,6 @@ from notifier.delivery.match_log import find_detection
 from notifier.delivery.retry_policy import (
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,
-    Attempt,
     DeliveryDecision,
     on_error,
     on_success,
@@ -89,9 +88,8 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
                 end = {"state": each.how.state.value, "reason": each.how.reason}
                 _about(each.row).info("not sent", **end)
         for row, error in claimed.failed:
-            # Tried as often as any other: a row that cannot be read would never be seen to expire.
-            attempt = replace(attempt_of(row), lasting=False)
-            close(opened, [row.id], claimed.token, on_error(error, attempt, database_clock(opened)))
+            decision = on_error(error, row, database_clock(opened), is_readable=False)
+            close(opened, [row.id], claimed.token, decision)
             _about(row).warning("not sent", reason=error.reason)
     return claimed.messages
 
@@ -203,22 +201,7 @@ def _without_cost(answer: Answer) -> Answer:
 def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
     if isinstance(answer, Acceptance):
         return on_success(answer, now)
-    return on_error(answer, attempt_of(row), now)
-
-
-def attempt_of(row: ClaimedRow) -> Attempt:
-    """Return the attempt that a claimed notification is at."""
-    lasting = row.kind == SLOT_DETECTED
-    return Attempt(
-        row.attempts,
-        row.priority,
-        row.channel,
-        row.reason,
-        row.unknown_attempts,
-        lasting,
-        row.created_at,
-        row.held_for,
-    )
+    return on_error(answer, row, now)
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -20,6 +20,7 @@ from notifier.channels.provider_base import (
     ProviderResting,
     TemporaryError,
 )
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.content.outgoing_message import StoredText
 
 # First wait before a delivery is tried again that its provider cannot have accepted; each further one is twice as
@@ -62,25 +63,6 @@ _AWAY_WAITS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A delivery attempt: its number, counted from 1, and the reason that the previous failure left."""
-
-    number: int
-    priority: Priority
-    channel: Channel
-    reason: str | None = None
-    unknown: int = 0  # attempts before this one that the provider may have accepted
-    lasting: bool = False  # tried until there is nothing left to send: a slot alert
-    created_at: datetime | None = None  # when the notification was written
-    held_for: HeldFor | None = None  # what it waited for before
-
-    @property
-    def last(self) -> bool:
-        """Whether no other may follow."""
-        return not self.lasting and self.number >= ATTEMPTS[self.priority]
-
-
-@dataclass(frozen=True, slots=True)
 class DeliveryDecision:
     """The state that follows; `at` is when it was decided, or when a pending one may be tried again.
 
@@ -110,45 +92,60 @@ def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
     return DeliveryDecision(state, now, receipt=receipt)
 
 
-def on_error(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
-    """Return the decision after a refusal, or after no answer."""
+def on_error(
+    error: DeliveryError, row: ClaimedRow, now: datetime, *, is_readable: bool = True
+) -> DeliveryDecision:
+    """Return the decision after a refusal, or after no answer.
+
+    A slot alert is tried until there is nothing left to send; one that is not readable would never be seen to expire.
+    """
+    lasting = row.kind == SLOT_DETECTED and is_readable
     if isinstance(error, NothingToEdit):
         return DeliveryDecision(State.EXPIRED, now, error.reason)
     if isinstance(error, PermanentError):
         return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
     if isinstance(error, NotAttempted):
-        return DeliveryDecision(State.PENDING, now, attempt.reason, counts=False, held_for=attempt.held_for)
+        return DeliveryDecision(State.PENDING, now, row.reason, counts=False, held_for=row.held_for)
     if isinstance(error, TemporaryError):
-        return _retry_temporary(error, attempt, now)
-    return _retry_unknown(error, attempt, now)
+        return _retry_temporary(error, row, now, lasting=lasting)
+    return _retry_unknown(error, row, now, lasting=lasting)
 
 
-def _retry_temporary(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+def _is_last(row: ClaimedRow) -> bool:
+    return row.attempts >= ATTEMPTS[row.priority]
+
+
+def _retry_temporary(
+    error: TemporaryError, row: ClaimedRow, now: datetime, *, lasting: bool
+) -> DeliveryDecision:
     """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer.
 
     It waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: its slots may be gone by then.
     """
-    if isinstance(error, Misconfigured | ProviderResting) or not attempt.lasting:
-        return _retry_by_age(error, attempt, now)
-    wait = max(backoff(attempt.number), error.retry_after or 0.0)
+    if isinstance(error, Misconfigured | ProviderResting) or not lasting:
+        return _retry_by_age(error, row, now, lasting=lasting)
+    wait = max(backoff(row.attempts), error.retry_after or 0.0)
     return _pending(now, min(wait, RETRY_MAX_SECONDS()), error.reason)
 
 
-def _retry_by_age(error: TemporaryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+def _retry_by_age(
+    error: TemporaryError, row: ClaimedRow, now: datetime, *, lasting: bool
+) -> DeliveryDecision:
     """Try again without using an attempt. What is no slot alert, and so never expires, uses them when it is old.
 
     An old dead letter that an operator replays thus has its attempts again.
     """
-    age = now - attempt.created_at if attempt.created_at else timedelta()
-    is_old = not attempt.lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
-    if is_old and attempt.last:
-        return DeliveryDecision(State.FAILED, now, (UNKNOWN if attempt.unknown else USED_UP) + error.reason)
+    age = now - row.created_at
+    is_old = not lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
+    if is_old and _is_last(row):
+        reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason
+        return DeliveryDecision(State.FAILED, now, reason)
     rests = isinstance(error, ProviderResting)
-    said = attempt.reason or error.reason if rests else error.reason
+    said = row.reason or error.reason if rests else error.reason
     wait = _wait_by_age(error, timedelta() if is_old else age)
-    if attempt.lasting or attempt.channel is Channel.VOICE:  # about slots that are open now
+    if lasting or row.channel is Channel.VOICE:  # about slots that are open now
         wait = min(wait, RETRY_MAX_SECONDS())
-    return _pending(now, wait, said, counts=is_old, held_for=attempt.held_for if rests else None)
+    return _pending(now, wait, said, counts=is_old, held_for=row.held_for if rests else None)
 
 
 def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
@@ -163,13 +160,16 @@ def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
     return max(shortest, min(age.total_seconds() / 2, longest), error.retry_after or 0.0)
 
 
-def _retry_unknown(error: DeliveryError, attempt: Attempt, now: datetime) -> DeliveryDecision:
+def _retry_unknown(
+    error: DeliveryError, row: ClaimedRow, now: datetime, *, lasting: bool
+) -> DeliveryDecision:
     """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
-    most = most_copies(attempt.channel)
-    if attempt.priority is Priority.BULK or attempt.last or (most and attempt.unknown + 1 >= most):
+    most, before = most_copies(row.channel), row.unknown_attempts
+    is_last = _is_last(row) and not lasting
+    if row.priority is Priority.BULK or is_last or (most and before + 1 >= most):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
-    waits = waits_of_copies(attempt.channel)
-    wait = waits[min(attempt.unknown, len(waits) - 1)]
+    waits = waits_of_copies(row.channel)
+    wait = waits[min(before, len(waits) - 1)]
     return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
 
 

@@ -1,6 +1,7 @@
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,8 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.delivery.retry_policy import ATTEMPTS, Attempt, DeliveryDecision, backoff, on_error, on_success
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
+from notifier.delivery.retry_policy import ATTEMPTS, DeliveryDecision, backoff, on_error, on_success
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -30,12 +32,21 @@ def attempt(
     priority: Priority = Priority.CRITICAL,
     channel: Channel = Channel.EMAIL,
     reason: str | None = None,
-) -> Attempt:
-    return Attempt(number, priority, channel, reason)
+    unknown: int = 0,
+    *,
+    lasting: bool = False,
+    created_at: datetime = NOW,
+) -> ClaimedRow:
+    values = {
+        "id": UUID(int=0), "channel": channel, "kind": SLOT_DETECTED if lasting else "welcome", "language": "fr",
+        "params": {}, "priority": priority, "attempts": number, "reason": reason, "unknown_attempts": unknown,
+        "created_at": created_at,
+    }  # fmt: skip
+    return ClaimedRow.from_values(values)
 
 
-def slot_alert(number: int = 1) -> Attempt:
-    return Attempt(number, Priority.CRITICAL, Channel.EMAIL, lasting=True)
+def slot_alert(number: int = 1) -> ClaimedRow:
+    return attempt(number, lasting=True)
 
 
 def test_a_yes_is_sent_with_its_receipt() -> None:
@@ -105,7 +116,7 @@ def test_what_was_certainly_not_accepted_is_tried_for_a_day(
 
 def test_an_old_dead_letter_that_is_replayed_has_its_attempts_again() -> None:
     old = replace(attempt(1, Priority.IMMEDIATE), created_at=NOW - timedelta(days=9))
-    decisions = [on_error(TemporaryError("500"), replace(old, number=number), NOW) for number in (1, 2, 3)]
+    decisions = [on_error(TemporaryError("500"), replace(old, attempts=number), NOW) for number in (1, 2, 3)]
     assert [each.state for each in decisions] == [State.PENDING, State.PENDING, State.FAILED]
     assert all(each.counts for each in decisions)
 
@@ -115,11 +126,11 @@ def test_a_slot_alert_that_nobody_can_have_taken_is_tried_until_there_is_nothing
     assert states == {State.PENDING}
 
 
-def waits_of(tried: Attempt, most: int = 7) -> list[float | None]:
+def waits_of(tried: ClaimedRow, most: int = 7) -> list[float | None]:
     """Return the waits after each silence in seconds; None where it failed for good."""
     waits: list[float | None] = []
     for number in range(most):
-        after = replace(tried, number=tried.number + number, unknown=number)
+        after = replace(tried, attempts=tried.attempts + number, unknown_attempts=number)
         decision = on_error(OutcomeUnknown("ReadTimeout"), after, NOW)
         assert (decision.unknown, decision.reason) == (True, "unknown: ReadTimeout")
         waits.append((decision.at - NOW).total_seconds() if decision.state is State.PENDING else None)
@@ -131,22 +142,22 @@ def waits_of(tried: Attempt, most: int = 7) -> list[float | None]:
 @pytest.mark.parametrize(
     ("tried", "waits"),
     [
-        (Attempt(1, Priority.CRITICAL, Channel.EMAIL, lasting=True), [15, 120, 600, 1800, 1800, 1800, 1800]),
+        (attempt(1, Priority.CRITICAL, Channel.EMAIL, lasting=True), [15, 120, 600, 1800, 1800, 1800, 1800]),
         (
-            Attempt(1, Priority.CRITICAL, Channel.TELEGRAM, lasting=True),
+            attempt(1, Priority.CRITICAL, Channel.TELEGRAM, lasting=True),
             [15, 120, 600, 1800, 1800, 1800, 1800],
         ),
-        (Attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [600, 1800, 1800, None]),
-        (Attempt(1, Priority.CRITICAL, Channel.EMAIL), [15, 120, 600, 1800, None]),
-        (Attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, None]),
-        (Attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, None]),
-        (Attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, None]),
-        (Attempt(1, Priority.BULK, Channel.EMAIL), [None]),
-        (Attempt(1, Priority.BULK, Channel.SMS), [None]),
+        (attempt(1, Priority.CRITICAL, Channel.SMS, lasting=True), [600, 1800, 1800, None]),
+        (attempt(1, Priority.CRITICAL, Channel.EMAIL), [15, 120, 600, 1800, None]),
+        (attempt(1, Priority.IMMEDIATE, Channel.EMAIL), [15, 120, None]),
+        (attempt(1, Priority.SCHEDULED, Channel.EMAIL), [15, 120, None]),
+        (attempt(1, Priority.IMMEDIATE, Channel.SMS), [600, 1800, None]),
+        (attempt(1, Priority.BULK, Channel.EMAIL), [None]),
+        (attempt(1, Priority.BULK, Channel.SMS), [None]),
     ],
 )
 def test_after_silence_the_waits_grow_and_an_sms_has_few_copies(
-    tried: Attempt, waits: list[float | None]
+    tried: ClaimedRow, waits: list[float | None]
 ) -> None:
     assert waits_of(tried) == waits
 
@@ -154,14 +165,14 @@ def test_after_silence_the_waits_grow_and_an_sms_has_few_copies(
 def test_what_is_slow_but_accepts_for_an_hour_is_sent_five_times_at_most() -> None:
     for channel, copies in ((Channel.EMAIL, 5), (Channel.TELEGRAM, 5), (Channel.SMS, 3)):
         at, sent = 0.0, 0
-        for wait in waits_of(Attempt(1, Priority.CRITICAL, channel, lasting=True)):
+        for wait in waits_of(attempt(1, Priority.CRITICAL, channel, lasting=True)):
             sent += at < 3600
             at += wait or 3600
         assert sent == copies
 
 
 def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
-    after_refusals = Attempt(40, Priority.CRITICAL, Channel.EMAIL, unknown=0, lasting=True)
+    after_refusals = attempt(40, Priority.CRITICAL, Channel.EMAIL, unknown=0, lasting=True)
     assert on_error(OutcomeUnknown("no"), after_refusals, NOW).at == NOW + timedelta(seconds=15)
 
 
@@ -174,7 +185,7 @@ def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
 
 
 def test_what_may_have_arrived_says_so_when_its_attempts_are_used_up() -> None:
-    last = Attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1, created_at=NOW - timedelta(days=1))
+    last = attempt(3, Priority.IMMEDIATE, Channel.EMAIL, unknown=1, created_at=NOW - timedelta(days=1))
     assert on_error(TemporaryError("500"), last, NOW).reason == "unknown: 500"
 
 
@@ -191,7 +202,7 @@ def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts_or_
 ) -> None:
     reason, number, unknown, now = None, 0, 0, NOW
     for error in itertools.chain(errors, itertools.repeat(errors[-1])):
-        tried = Attempt(number + 1, priority, channel, reason, unknown, created_at=NOW)
+        tried = attempt(number + 1, priority, channel, reason, unknown, created_at=NOW)
         decision = on_error(error, tried, now)
         number += decision.counts
         unknown += decision.unknown
