@@ -50,7 +50,7 @@ def match(detection_id: str) -> None:
             matched = match_service.match_detection(
                 opened, key, database_clock(), mine, match_service.CROWD_ALERTS()
             )
-        nudges.match_parts(key, matched.parts, matched.times)
+        nudges.match_parts(key, matched.parts)
         _send(matched.written, mine)
 
 

@@ -241,7 +241,6 @@ class Sweep:
         return found
 
     def _watch_receipts(self, now: datetime) -> None:
-        """Have receipts applied that still wait, and mark the messages that none came for."""
         applied_receipts.expire_receipts(now)
         with session() as opened:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
@@ -249,7 +248,6 @@ class Sweep:
             nudges.apply_receipts()
 
     def _plan_calls(self, now: datetime) -> None:
-        """Have people called about what was matched a moment ago, where their alerts want that."""
         try:
             with session() as opened:
                 written = plan_calls(opened, now)

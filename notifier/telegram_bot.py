@@ -133,7 +133,6 @@ def fetch_updates(offset: int, wait: float) -> int:
 
 
 def _hand_over(update: dict[str, Any], secret: str) -> dict[str, Any]:
-    """Return the API's answer to an update."""
     url = f"{str(settings().api_url).rstrip('/')}{_WEBHOOK}"
     with Transport("the API") as transport:
         answer = transport.post(url, json=update, headers={TELEGRAM_SECRET_HEADER: secret})

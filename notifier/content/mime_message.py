@@ -70,7 +70,6 @@ def _headers(message: OutgoingMessage) -> dict[str, str]:
 
 
 def _inbox_headers(message: OutgoingMessage) -> dict[str, str]:
-    """Return what the sandbox's inbox shows."""
     told = {f"X-{name.replace('_', '-').title()}": value for name, value in message.metadata.items()}
     seen = {"X-Seen-At": message.seen_at.isoformat()} if message.seen_at else {}
     return {name: value.replace(",", ", ") for name, value in told.items()} | seen

@@ -74,7 +74,6 @@ class SlotOpening:
         }
 
     def _since(self, where: DeskLocation, language: str) -> str | None:
-        """Return since when slots were gathered, if that took a while and was today."""
         if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:
             return None
         pattern = "H 'h' mm" if language == "fr" else "short"

@@ -62,7 +62,6 @@ def _name(incident: Incident, user_id: UUID, *, again: bool) -> str:
 def _find_used_channels(
     session: Session, incident: Incident, operators: Collection[UUID]
 ) -> dict[UUID, Channel]:
-    """Return the channel of each operator's first message."""
     keys = {
         f"{_name(incident, each, again=False)}:{channel.value}": each
         for each in operators

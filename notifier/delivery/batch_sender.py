@@ -198,7 +198,6 @@ class ProviderChoice:
 
 
 def _count_calls(provider: Provider, answers: Sequence[Answer]) -> int:
-    """Return how many answers came one after the other."""
     attempted = sum(not isinstance(each, NotAttempted) for each in answers)
     return max(attempted, 1) if provider.IS_SEQUENTIAL else 1
 
@@ -211,7 +210,6 @@ def _answer_rest(provider: Provider, failure: DeliveryError, count: int) -> list
 
 
 def _goes_on(answer: Answer) -> bool:
-    """Whether another provider may take a message that was answered so."""
     return isinstance(answer, TemporaryError | OutcomeUnknown | NotAttempted)
 
 

@@ -30,12 +30,7 @@ from notifier.delivery.retry_policy import LEASE_SECONDS
 # How often desks with open slots are gone through for alerts that were not told
 REARM_SECONDS = Constant("REARM_SECONDS", 30.0)
 
-_MATCH_PART = "notifier.jobs.match_part"
-_CATCH_UP = "notifier.jobs.catch_up"
-_REARM = "notifier.jobs.rearm"
-_TELL_OPEN = "notifier.jobs.tell_open"
 _DELIVER = "notifier.jobs.deliver"
-_APPLY_RECEIPTS = "notifier.jobs.apply_receipts"
 FEW = 50  # messages of a channel that are nudged together, at most, where they are single ones
 URGENT = (Priority.CRITICAL, Priority.IMMEDIATE)  # somebody waits for it
 _AT_ONCE = 500  # jobs in one round trip
@@ -64,58 +59,50 @@ def _forgiving(what: str) -> Iterator[None]:
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
-def match_parts(detection_id: UUID, numbers: Iterable[int], times: int = 0) -> None:
-    """Have parts of a detection matched; `times` is how often the detection was nudged before.
-
-    The job of a worker that died stays behind under its id for an hour: each nudge asks by ids of its own.
-    """
-    with _forgiving("match_parts"):
-        for number in numbers:
-            job_id = f"part-{detection_id}-{number}-{times}"
-            _ask(MANY, _MATCH_PART, (str(detection_id), number), job_id)
+def match_parts(detection_id: UUID, numbers: Iterable[int]) -> None:
+    """Have parts of a detection matched."""
+    _ask_many(MANY, "match_part", [(str(detection_id), number) for number in numbers])
 
 
 def catch_up(alert_id: UUID) -> None:
     """Have what is open matched for an alert that was created, enabled or widened, after its commit.
 
-    Each change of an alert enqueues it again. Never raises because Redis is away: the sweep re-arms open desks.
+    Never raises because Redis is away: the sweep re-arms open desks.
     """
-    with _forgiving("catch_up"):
-        _ask(CRITICAL, _CATCH_UP, (str(alert_id),), f"catch_up-{new_id()}")
+    _ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
 
 
 def rearm(desk_ids: Iterable[str]) -> None:
     """Enqueue the matching of desks' open slots with alerts not notified yet; a job not taken soon is dropped."""
-    kept = math.ceil(REARM_SECONDS())
-    with _forgiving("rearm"):
-        for desk_id in desk_ids:
-            push(MANY, _REARM, (desk_id,), f"rearm-{new_id()}", seconds=MATCH_SECONDS, kept=kept)
+    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(REARM_SECONDS()))
 
 
 def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
     """Enqueue the parts of a round of re-arming; the next round finds what no worker took."""
-    kept = math.ceil(REARM_SECONDS())
-    with _forgiving("tell_open"):
-        for alert_ids in parts:
-            keys = [str(each) for each in alert_ids]
-            push(MANY, _TELL_OPEN, (desk_id, *keys), f"open-{new_id()}", seconds=MATCH_SECONDS, kept=kept)
+    asked = [(desk_id, *map(str, alert_ids)) for alert_ids in parts]
+    _ask_many(MANY, "tell_open", asked, kept=math.ceil(REARM_SECONDS()))
+
+
+def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:
+    """Enqueue a job for each tuple of arguments, by an id of its own: that of a worker that died stays for a while."""
+    with _forgiving(job):
+        for arguments in asked:
+            push(
+                name, f"notifier.jobs.{job}", arguments, f"{job}-{new_id()}", seconds=MATCH_SECONDS, kept=kept
+            )
 
 
 def apply_receipts() -> None:
     """Have stored receipts applied; one job a second is enough for all of them."""
     with _forgiving("apply_receipts"):
         job_id = f"receipts-{clock():%H%M%S}"  # the job of a worker that died keeps its id for a while
-        push(RECEIPTS, _APPLY_RECEIPTS, (), job_id, seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
+        push(RECEIPTS, "notifier.jobs.apply_receipts", (), job_id, seconds=MATCH_SECONDS, kept=MATCH_SECONDS)
 
 
 def show_notices() -> None:
     """Have the live streams show what was written just now; they look every two seconds anyway."""
     with _forgiving("show_notices"):
         nudge_streams()
-
-
-def _ask(name: str, function: str, arguments: tuple[object, ...], job_id: str) -> None:
-    push(name, function, arguments, job_id, seconds=MATCH_SECONDS, kept=KEPT_SECONDS)
 
 
 def nudge(notification_ids: Iterable[UUID]) -> None:

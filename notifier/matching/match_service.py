@@ -44,7 +44,6 @@ class Matched:
 
     written: list[UUID] = field(default_factory=list)
     parts: list[int] = field(default_factory=list)
-    times: int = 0  # how often the detection was nudged before
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def match_detection(
     detection.next_nudge_at = next_nudge(now, detection.nudges)
     numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(numbers))
-    return Matched(parts=numbers, times=detection.nudges)
+    return Matched(parts=numbers)
 
 
 def match_part(

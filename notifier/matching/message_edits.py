@@ -149,7 +149,6 @@ def _group_by_message(rows: Iterable[Any], still_open: set[UUID]) -> list[list[A
 
 
 def _write_edits(session: Session, messages: Iterable[list[Any]], now: datetime) -> list[UUID]:
-    """Write an edit of each message, which is given by its rows; return the notifications to nudge."""
     edits = [
         {
             "user_id": rows[0].user_id,

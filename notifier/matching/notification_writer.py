@@ -206,7 +206,6 @@ def _build_notices(
 
 
 def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
-    """Return the columns that are the same in all rows."""
     detection = result.detection
     return {
         "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,

@@ -65,7 +65,6 @@ def _lead_to_export(session: Session, row: ClaimedRow, contact: Contact, now: da
 
 
 def _say_deleted(_session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:
-    """Return when it was deleted, and whether a subscription was cancelled with it."""
     back = row.params.get("refund")
     values = {
         "renewed": row.params["renewed"],

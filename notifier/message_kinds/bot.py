@@ -110,7 +110,6 @@ def _reply(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -
 
 
 def _list_for(session: Session, contact: Contact, view: str, now: datetime) -> list[ListedAlert]:
-    """Return the alerts of a view: all of them, or those to which its action applies."""
     found = _list_alerts(session, contact.user_id, now)
     return [each for each in found if each.allows(view)] if view in _ACTIONS else found
 

@@ -201,14 +201,12 @@ def _rang(now: datetime) -> sa.ColumnElement[bool]:
 
 
 def _select_hours() -> tuple[Any, ...]:
-    """Return the columns of CallHours, in a query for alerts, their users and detections."""
     return (
         User.calls_from, User.calls_until, User.time_zone, Detection.desk_id, Detection.prefecture_id, select_times()
     )  # fmt: skip
 
 
 def _wants_calls() -> sa.ColumnElement[bool]:
-    """Return the condition that an alert waits and wants calls."""
     return sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
 
 

@@ -57,7 +57,6 @@ def _is_taken(session: Session, row: ClaimedRow) -> bool:
 
 
 def _find_loss(contact: Contact) -> Skip | None:
-    """Return why a number is not called, or None."""
     if contact.verified_at is None:
         return Skip(State.SKIPPED, "address not verified")
     return None if contact.state is ContactState.OK else Skip(State.SKIPPED, f"address {contact.state.value}")
@@ -75,7 +74,6 @@ def _find_wish(session: Session, notification_id: UUID, now: datetime, *, rings:
 
 
 def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateContext | Skip:
-    """Return what is open of the slots of a call, or why it has nothing to announce."""
     found = read_matched_slots(session, [row.id]).get(row.id)
     if found is None:
         return _STOPPED

@@ -97,7 +97,6 @@ def _write_terms(version: str, language: str) -> str:
 
 
 def _has_alert(session: Session, payment: Payment) -> bool:
-    """Whether an alert of the buyer waits already."""
     waiting = sa.select(Alert.id).where(
         Alert.user_id == payment.user_id, Alert.enabled, Alert.closed_at.is_(None)
     )
@@ -183,7 +182,6 @@ def _fill_cancellation(
 
 
 def _describe_cancellation(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
-    """Return the wish, the end, and the link that confirms or undoes."""
     order = session.get(Payment, declared.payment_id) if declared.payment_id else None
     url = link("resiliation", write_token(ConfirmCancellation(declared.id)))
     return {
@@ -214,14 +212,12 @@ def _write_amounts(row: ClaimedRow) -> dict[str, Any]:
 
 
 def _write_wish(declared: Declaration, language: str) -> str:
-    """Return the end that was wished: a day, or the end of the paid period."""
     if declared.wished_on is None:
         return _PERIOD_END.get(language, _PERIOD_END[FRENCH])
     return write_day(declared.wished_on, language)
 
 
 def _find_end(session: Session, declared: Declaration) -> datetime:
-    """Return when the contract ends without another word."""
     ends = declared.takes_effect_at or declared.made_at
     if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
         return max(ends, session.get_one(Subscription, declared.subscription_id).period_ends_at or ends)
@@ -236,7 +232,6 @@ def _write_end(at: datetime, language: str) -> str:
 
 
 def _write_day(at: datetime, language: str) -> str:
-    """Return a day in France in words: `20 novembre 2026`."""
     return write_moment(at, ZONE, language)[0]
 
 

@@ -48,7 +48,6 @@ def _check_told(session: Session, row: ClaimedRow, contact: Contact, _now: datet
 
 
 def _list_outage(_session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:
-    """Return the desks that are not watched, or are again, the reason and since when."""
     return TemplateContext(outage_values(row.params, row.language))
 
 

@@ -71,13 +71,11 @@ def _read_told(session: Session, row: ClaimedRow) -> list[Announcement]:
 
 
 def _describe_open(shown: Iterable[_ShownOpening], language: str) -> TemplateContext:
-    """Return the values of a text about open slots."""
     cache = ContentCache()
     return merge((cache.context([opening], stops, language) for opening, stops in shown), language)
 
 
 def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) -> TemplateContext:
-    """Return the values of the text that slots were gone at an instant."""
     shown = _describe_open(
         [(SlotOpening(each.detection, tuple(each.slots), each.detection.seen_at), ()) for each in told],
         language,
@@ -90,7 +88,6 @@ def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) ->
 
 
 def _list_alerts(row: ClaimedRow) -> list[UUID]:
-    """Return the notifications that left as the message that a row edits."""
     return [UUID(each) for each in row.params["alerts"]]
 
 
@@ -121,8 +118,6 @@ def _add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now:
 
 @dataclass(frozen=True, slots=True)
 class _AnnouncedMatch:
-    """A match that a message announced, and the answer to it."""
-
     match_id: UUID
     alert_id: UUID
     alert_name: str | None
@@ -212,7 +207,6 @@ def _is_changeable(match: _AnnouncedMatch, now: datetime) -> bool:
 
 
 def _say_gone(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
-    """Return what went."""
     told = _read_told(session, row)
     if not told:
         return _DELETED

@@ -47,7 +47,6 @@ def _check_alarm(session: Session, row: ClaimedRow, contact: Contact, now: datet
 
 
 def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
-    """Return the incident that a message is of, as it is now."""
     if "incident" not in row.params:
         return None
     columns = load_only(Incident.acknowledged_at, Incident.ends_at)
@@ -55,7 +54,6 @@ def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
 
 
 def _alarm(fill: Fill) -> MessageKind:
-    """Return a kind that may be an alarm."""
     return MessageKind(to=REACHABLE, check=_check_alarm, values=partial(_write_alarm, fill), secret=False)
 
 
@@ -76,7 +74,6 @@ def _has_link(row: ClaimedRow) -> bool:
 
 
 def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
-    """Return which desks are in trouble, why and since when."""
     found = desk_infos(row.params["desks"])
     return {
         "subject": row.params["subject"],
@@ -90,7 +87,6 @@ def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
 
 
 def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
-    """Return when a page that proved slots was read, in words, and the link to it."""
     day, hour = write_home_moment(proof["seen_at"], language)
     return {"day": day, "hour": hour, "url": write_proof_link(UUID(proof["detection"]))}
 
@@ -114,7 +110,6 @@ def _fill_payment(row: ClaimedRow) -> dict[str, Any]:
 
 
 def _report(fill: Fill) -> MessageKind:
-    """Return a kind whose params say all."""
     return MessageKind(
         to=REACHABLE,
         check=_check_operator,
@@ -124,7 +119,6 @@ def _report(fill: Fill) -> MessageKind:
 
 
 def _fill_hoarding(row: ClaimedRow) -> dict[str, Any]:
-    """Return an account beyond fair use, by its id."""
     return {name: row.params[name] for name in ("user", "desks", "found")}
 
 
@@ -136,7 +130,6 @@ def _fill_sms_cost(row: ClaimedRow) -> dict[str, Any]:
 def _read_request(
     session: Session, row: ClaimedRow, contact: Contact, now: datetime
 ) -> TemplateContext | Skip:
-    """Return a request to support."""
     request = session.get(SupportRequest, row.params["request"])
     if skip := _check_operator(session, row, contact, now):
         return skip
@@ -153,7 +146,6 @@ def _read_request(
 
 
 def _fill_digest(row: ClaimedRow) -> dict[str, Any]:
-    """Return what happened since the digest before, and the newest alarms that are open."""
     listed = row.params["listed"]
     return {name: row.params[name] for name in _DIGEST} | {
         "begun": _list_plans(row.params["begun"]),
@@ -179,12 +171,10 @@ def _fill_report(row: ClaimedRow) -> dict[str, Any]:
 
 
 def _list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
-    """Return names of plans with their numbers, in the order of the plans."""
     return [(name_plan(each), numbers[each.value]) for each in PlanName if each.value in numbers]
 
 
 def _write_span(row: ClaimedRow) -> dict[str, str]:
-    """Return the time that numbers are about, which ended a moment ago."""
     return {
         name: " à ".join(write_home_moment(row.params[name], row.language)) for name in ("since", "until")
     }

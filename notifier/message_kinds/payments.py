@@ -164,7 +164,6 @@ def _is_renewal(session: Session, row: ClaimedRow) -> bool:
 
 
 def _describe_upgrade(session: Session, row: ClaimedRow, _zone: ZoneInfo) -> dict[str, Any]:
-    """Return both plans and the credit for the cheaper one. `payment` is the order of the new plan."""
     ended = session.execute(
         sa.select(Payment.plan, PlanCredit.amount_cents)
         .join(PlanCredit, PlanCredit.credited_payment_id == Payment.id)
@@ -215,7 +214,6 @@ def _sum_credits(session: Session, subscription: Subscription) -> int:
 
 
 def _sign_cancellation(session: Session, row: ClaimedRow, _contact: Contact) -> str:
-    """Return the page where the reader cancels without signing in."""
     orders = sa.select(Payment.id).where(
         Payment.subscription_id == UUID(row.params["subscription"]), Payment.consented_at.is_not(None)
     )
@@ -259,7 +257,6 @@ def _check_end(
 
 
 def _is_followed(session: Session, grant: Grant) -> bool:
-    """Return whether another grant covers the end of this one."""
     following = aliased(Grant)
     later = sa.select(following.id).where(
         following.user_id == grant.user_id,

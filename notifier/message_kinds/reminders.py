@@ -66,7 +66,6 @@ def _read_appointment(session: Session, row: ClaimedRow) -> Appointment | None:
 def _describe_appointment(
     session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
 ) -> TemplateContext | Skip:
-    """Return when and where it is."""
     found = _read_appointment(session, row)
     if found is None or found.at is None:
         return _OVER
@@ -99,7 +98,6 @@ def _check_question(session: Session, row: ClaimedRow, _contact: Contact, _now: 
 def _ask_how_it_went(
     _session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
 ) -> TemplateContext:
-    """Return a link for each answer."""
     appointment_id = UUID(row.params["appointment"])
     urls = {
         name: link("went", write_token(TellHowItWent(appointment_id, went_well)))

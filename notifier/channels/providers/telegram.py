@@ -149,7 +149,6 @@ def _count_units(token: re.Match[str]) -> int:
 
 
 def _keyboard(message: RenderedMessage) -> list[list[dict[str, str]]]:
-    """Return the rows of buttons below a message."""
     rows = [[{"text": message.button.label, "url": message.button.url}]] if message.button else []
     return rows + [
         [{"text": each.label, "callback_data": each.data} for each in row] for row in message.choices

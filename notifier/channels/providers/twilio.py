@@ -189,7 +189,6 @@ class Twilio(OneCallProvider):
 
 
 def _sender() -> dict[str, str]:
-    """Return who a message is from, by the name of Twilio's parameter."""
     sender = settings().require("twilio_phone_number")
     return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
 
