@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 
@@ -16,7 +16,7 @@ from notifier.jobs import apply_receipts, deliver
 from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.test_receipts import sent, state_of, stored
-from tests.notifier.world import alert, change, detection, get, matched, person
+from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("whole")
 
@@ -56,39 +56,6 @@ def test_a_message_is_not_delivered_before_it_was_accepted() -> None:
     assert apply_once() == 1
     row = get(Notification, key)
     assert row.delivered_at == row.accepted_at
-
-
-def test_of_two_receipts_for_one_message_the_second_is_left() -> None:
-    key = sent()
-    send_events(event_of(key), event_of(key))
-    assert apply_once() == 1
-    assert apply_once() == 0
-    apply_receipts()
-    assert state_of(key) is State.DELIVERED
-    assert [each.next_attempt_at for each in stored()] == [None, None]
-
-
-@pytest.mark.parametrize(
-    "event",
-    [{"kind": "bounce"}, {"message_id": "another-attempt"}, {"notification_id": str(uuid4())}],
-    ids=["a bounce", "another attempt", "of nobody"],
-)
-def test_what_may_mean_something_else_is_left(event: dict[str, Any]) -> None:
-    key = sent()
-    send_events(event_of(key, **event))
-    assert apply_once() == 0
-    assert state_of(key) is State.SENT
-
-
-@pytest.mark.parametrize(
-    "state", [State.NO_RECEIPT, State.BOUNCED, State.FAILED], ids=lambda each: each.value
-)
-def test_a_message_that_has_ended_otherwise_is_left(state: State) -> None:
-    key = sent()
-    send_events(event_of(key))
-    change(Notification, key, state=state, reason="because", failed_at=clock())
-    assert apply_once() == 0
-    assert state_of(key) is state
 
 
 def test_a_message_that_something_holds_is_left_without_waiting() -> None:

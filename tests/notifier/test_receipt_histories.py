@@ -217,13 +217,16 @@ def machine(
     structlog.configure(**logs)
 
 
+def run_histories(machine: type[Receipts], number: int) -> None:
+    settings = hypothesis.settings(max_examples=number, stateful_step_count=STEPS)
+    run_state_machine_as_test(machine, settings=settings)
+
+
+def test_receipts_in_any_order_end_a_message_as_they_say_together(machine: type[Receipts]) -> None:
+    run_histories(hypothesis.seed(0)(machine), HISTORIES)
+
+
 @pytest.mark.journey
 @pytest.mark.fuzz
-def test_receipts_in_any_order_end_a_message_as_they_say_together(machine: type[Receipts]) -> None:
-    every_day = times(1) == 1
-    run_state_machine_as_test(
-        hypothesis.seed(0)(machine) if every_day else machine,
-        settings=hypothesis.settings(
-            max_examples=HISTORIES if every_day else times(FUZZED), stateful_step_count=STEPS
-        ),
-    )
+def test_other_histories_of_receipts_end_a_message_as_they_say(machine: type[Receipts]) -> None:
+    run_histories(machine, times(FUZZED))

@@ -1,6 +1,5 @@
 """Receipts of providers: signed, stored without addresses, applied once and in any order."""
 
-import itertools
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,7 +18,6 @@ from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events
 from notifier.jobs import apply_receipts, deliver
-from notifier.receipts.applied_receipts import expire_receipts
 from tests.notifier.receipts_world import (
     SECRET,
     answer_sms,
@@ -106,62 +104,6 @@ def test_neither_the_address_nor_what_was_said_is_stored() -> None:
     assert "example.org" not in text
     assert "unknown" not in text
     assert "5.1.1" in text
-
-
-def test_a_repeated_receipt_is_stored_once() -> None:
-    key = sent()
-    event = event_of(key)
-    for _ in range(3):
-        send_events(event, event)
-    apply_receipts()
-    send_events(event)
-    assert len(stored()) == 1
-    assert state_of(key) is State.DELIVERED
-
-
-@pytest.mark.parametrize("order", list(itertools.permutations(["delivered", "late", "bounce"])))
-def test_the_end_is_the_same_in_any_order(order: tuple[str, ...]) -> None:
-    key = sent()
-    for name in order:
-        if name == "late":
-            expire_receipts(clock() + timedelta(minutes=11))
-        else:
-            send_events(event_of(key, name, type="blocked"))
-            apply_receipts()
-    row = get(Notification, key)
-    assert row.state is State.BOUNCED
-    assert row.delivered_at
-    assert row.reason == "sendgrid refused"
-
-
-def test_a_receipt_of_another_attempt_changes_nothing() -> None:
-    key = sent()
-    send_events(
-        event_of(key, message_id="another"), event_of(key, "bounce", message_id="another", type="blocked")
-    )
-    apply_receipts()
-    assert state_of(key) is State.SENT
-    assert [each.applied_at is not None for each in stored()] == [True, True]
-
-
-@pytest.mark.parametrize("state", [State.PENDING, State.FAILED, State.EXPIRED])
-def test_delivered_revives_a_message_of_unknown_fate(state: State) -> None:
-    key = unknown()
-    ended = {"reason": "unknown: time-out", "failed_at": clock()} if state is not State.PENDING else {}
-    change(Notification, key, state=state, **ended)
-    send_events(event_of(key, message_id="first"))
-    apply_receipts()
-    row = get(Notification, key)
-    assert (row.state, row.provider, row.provider_id) == (State.DELIVERED, "sendgrid", "first")
-    assert (row.accepted_at is None, row.failed_at, row.reason) == (False, None, None)
-
-
-def test_a_message_that_never_left_is_not_revived() -> None:
-    key = unknown()
-    change(Notification, key, unknown_attempts=0)
-    send_events(event_of(key, message_id="invented"))
-    apply_receipts()
-    assert state_of(key) is State.PENDING
 
 
 def test_a_receipt_waits_for_the_answer_to_the_call_it_is_about() -> None:

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 import notifier
 from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
-from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, Contact, ContactState
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.jobs import apply_receipts, deliver
@@ -84,11 +82,6 @@ def sent(channel: Channel) -> UUID:
     return key
 
 
-def count_events() -> int:
-    with session() as s:
-        return s.scalar(sa.select(sa.func.count()).select_from(ProviderEvent)) or 0
-
-
 @pytest.mark.parametrize(
     ("says", "ends"),
     [
@@ -106,30 +99,6 @@ def test_a_receipt_says_what_became_of_a_message(
     hooks.take(2 if (channel, says) == (Channel.SMS, "delivered") else 1)
     row = get(Notification, key)
     assert (row.state, get(Contact, row.contact_id).state) == ends
-
-
-def test_a_receipt_that_is_repeated_is_stored_once(whole: "Running", hooks: Hooks) -> None:
-    whole.receipt_mode("sendgrid", "repeated", times=3)
-    key = sent(Channel.EMAIL)
-    assert len(hooks.take(3)) == 3
-    assert (count_events(), get(Notification, key).state) == (1, State.DELIVERED)
-
-
-def test_a_late_receipt_is_taken(whole: "Running", hooks: Hooks) -> None:
-    whole.receipt_mode("sendgrid", "late", seconds=0.2)
-    key = sent(Channel.EMAIL)
-    hooks.take(1)
-    assert get(Notification, key).state is State.DELIVERED
-
-
-def test_a_lost_receipt_leaves_the_message_sent(whole: "Running", hooks: Hooks) -> None:
-    whole.receipt_mode("twilio", "lost")
-    key = sent(Channel.SMS)
-    whole.receipt_mode("twilio", "delivered")
-    whole.answer_sms(ADDRESSES[Channel.SMS], "Merci")
-    (answer,) = hooks.take(1)
-    assert b"Merci" in answer[3]
-    assert get(Notification, key).state is State.SENT
 
 
 def test_an_answer_of_stop_ends_sms(whole: "Running", hooks: Hooks) -> None:
