@@ -6,6 +6,7 @@ message of a crowd. A call never sleeps: its worker has messages of another chan
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from time import sleep
 
 import structlog
@@ -16,7 +17,6 @@ from configs.ground.job_queues import redis
 from configs.settings import settings
 from configs.settings.constants import Constant
 from notifier.channels.provider_base import Provider
-from notifier.channels.providers import providers
 
 # Those of mail are MAIL_PROVIDERS.
 _PROVIDERS: Mapping[str, Sequence[str]] = {
@@ -43,6 +43,17 @@ _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
 _WINDOWS = 5  # of a second, each of which begins with its first message
 
 log = structlog.get_logger(__name__)
+
+
+@lru_cache(maxsize=1)
+def providers() -> dict[str, Provider]:
+    """Return all providers by name, imported at the first call: their SDKs take tens of megabytes."""
+    from notifier.channels.providers import sendgrid, smtp, telegram, twilio, web_push  # noqa: PLC0415 -- at the first call
+
+    return {
+        "sendgrid": sendgrid.SendGrid(), "smtp": smtp.Smtp(), "telegram": telegram.Telegram(),
+        "twilio": twilio.Twilio(), "twilio_calls": twilio.TwilioCalls(), "web_push": web_push.WebPush(),
+    }  # fmt: skip
 
 
 def provider_names(channel: str) -> Sequence[str]:

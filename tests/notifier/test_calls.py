@@ -244,14 +244,6 @@ def test_several_people_are_each_called_about_their_own_matches() -> None:
     assert {tuple(each) for each in links} == {(each, each) for each in found}
 
 
-def test_the_sweep_plans_calls(queued: Callable[[str], list[tuple[str, list[Any]]]]) -> None:
-    callee()
-    matched(detection())
-    Sweep().turn()
-    (row,) = calls()
-    assert ("notifier.jobs.deliver", [str(row.id)]) in queued("voice-single")
-
-
 def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
     key = wanted_call()
     with session() as s:

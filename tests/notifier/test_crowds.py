@@ -90,12 +90,6 @@ def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
     assert all_of(MatchPart) == []
 
 
-def test_the_mails_of_a_part_leave_in_one_call(crowd: list[Person], queued: Queued, whole: "Running") -> None:
-    match(str(detection()))
-    work(queued)
-    assert len({mail.provider_id for mail in whole.messages("email")}) == 4
-
-
 @pytest.mark.rule("3.4")
 def test_a_part_that_is_matched_twice_tells_once(
     crowd: list[Person], queued: Queued, whole: "Running"
@@ -137,49 +131,6 @@ def test_parts_whose_workers_died_with_their_jobs_are_asked_for_again(
     match(str(seen))
     asked = [told for name, told in queued("many") if name == "notifier.jobs.match_part"]
     assert asked == [[str(seen), number] for number in range(4)]
-
-
-def read_whole() -> int:
-    """Return how many rows scans of whole tables have read since the database was made, for other tests too."""
-    read = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname IN ('matches', 'notifications')"
-    with session() as s:
-        s.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-    with session() as s:
-        return int(s.scalar(sa.text(read)) or 0)
-
-
-def read_by_index(*names: str) -> int:
-    """Return how many entries of these indexes were read until now."""
-    with session() as s:
-        s.execute(sa.text("SELECT pg_stat_force_next_flush()"))
-    read = sa.text("SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE indexrelname = ANY(:names)")
-    with session() as s:
-        return int(s.scalar(read, {"names": list(names)}) or 0)
-
-
-def test_no_table_is_read_whole_for_each_row_though_it_was_empty_when_statistics_were_taken(
-    crowd: list[Person], queued: Queued, settings_env: Callable[..., None]
-) -> None:
-    settings_env(PROGRAM="notifier")
-    with session() as s:
-        s.execute(sa.text("ANALYZE"))
-    before = read_whole()
-    match(str(detection()))
-    work(queued)
-    assert read_whole() == before
-
-
-def test_a_part_reads_neither_the_targets_nor_the_matches_of_the_whole_crowd(
-    crowd: list[Person], queued: Queued, settings_env: Callable[..., None]
-) -> None:
-    settings_env(PROGRAM="notifier")
-    for place in ("1", "2"):
-        seen = detection(slots(place=place))
-        assert part(seen).parts == [0, 1, 2, 3]
-        before = read_by_index("ix_alert_targets_desk_id", "ix_matches_detection_id")
-        for number in range(4):
-            match_part(str(seen), number)
-        assert read_by_index("ix_alert_targets_desk_id", "ix_matches_detection_id") == before
 
 
 def test_a_part_whose_transaction_fails_is_still_to_be_done(

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import redis
-import sqlalchemy as sa
 import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.models.base import new_id, session
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.slot import SlotRow
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from notifier.delivery import hourly_cap, message_writer, nudges
@@ -98,12 +95,6 @@ def most_in_an_hour(instants: list[datetime]) -> int:
     return max(sum(timedelta(0) <= other - one < HOUR for other in instants) for one in instants)
 
 
-def test_any_hour_holds_the_cap_of_its_channel() -> None:
-    for channel, cap in CAPS.items():
-        sent = hourly_cap.Sent(hourly_cap.cap_of(channel), 0, None)
-        assert sent.burst + HOUR / sent.interval == cap
-
-
 @pytest.mark.rule("6.7")
 @pytest.mark.parametrize("channel", try_first(CONTACT_CHANNELS, 1))
 def test_a_busy_desk_tells_everything_within_the_cap(
@@ -161,42 +152,6 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     (message,) = whole.messages("sms")[5:]
     assert "14 nouveaux créneaux depuis" in message.text
     assert clock() - first < timedelta(minutes=13)
-
-
-def copy(key: UUID, times: int) -> list[UUID]:
-    """Write more notifications like one, of the same match."""
-    made = [new_id() for _ in range(times)]
-    with session() as opened:
-        row = opened.execute(sa.select(Notification.__table__).where(Notification.id == key)).mappings().one()
-        opened.execute(
-            sa.insert(Notification), [{**row, "id": each, "dedupe_key": str(each)} for each in made]
-        )
-    return made
-
-
-@pytest.mark.rule("6.7")
-def test_what_is_held_back_takes_no_turn_of_the_provider(
-    whole: "Running",
-    redis_server: redis.Redis,
-    frozen: time_machine.Traveller,
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(SMS_PER_HOUR="1")
-    alert(person(channels=(Channel.SMS,)))
-    open_slot(0)
-    (key,) = matched(detection(slots(place="2")))
-    held = [key, *copy(key, 49)]
-    for each in held[::4]:  # each claims what else waits for its contact
-        deliver(str(each))
-    assert int(redis_server.get("notifier:rate:sms") or 0) <= 1  # it lasts a second
-    frozen.shift(HOUR + timedelta(seconds=1))
-    with session() as opened:
-        opened.execute(sa.update(SlotRow).values(seen_at=clock()))
-    (waking,) = undelivered(clock())
-    deliver(str(waking.id))
-    assert int(redis_server.get("notifier:rate:sms") or 0) <= 2
-    assert len(whole.messages("sms")) == 2
-    assert notifications(State.PENDING) == []
 
 
 def test_a_mail_of_a_burst_says_since_when(

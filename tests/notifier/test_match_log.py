@@ -6,14 +6,10 @@ from typing import Any
 
 import pytest
 
-from api.models.base import session
 from api.models.user import Channel
-from configs.ground.clock import clock
-from configs.ground.logs import EachOf, set_up_logs
+from configs.ground.logs import set_up_logs
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier.delivery.match_log import find_detection, log_when_committed
 from notifier.jobs import apply_receipts
-from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import alert, detection, match, notifications, person
 
@@ -56,21 +52,3 @@ def test_a_detection_that_nobody_waits_for_says_so(lines: Callable[[], list[dict
     match(str(key))
     (line,) = [line for line in lines() if line.get("detection") == str(key)]
     assert (line["event"], line["alerts"], line["notifications"]) == ("matched", 0, 0)
-
-
-def test_what_is_not_committed_is_not_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    with session() as opened:
-        apply_delivered(opened, clock())
-        log_when_committed(opened, "written", detection="x")
-        opened.rollback()
-    assert lines() == []
-
-
-@pytest.mark.parametrize("params", [{}, {"detection_id": 5}, [], None, "x"])
-def test_params_without_a_detection_name_none(params: object) -> None:
-    assert find_detection(params) == {}
-
-
-@pytest.mark.parametrize(("values", "expected"), [(["a"], "a"), (["a", "b"], "<each>")])
-def test_a_single_value_is_text(values: list[str], expected: str) -> None:
-    assert str(EachOf.of(values)) == expected

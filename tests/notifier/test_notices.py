@@ -13,7 +13,6 @@ from api.models.notification import Notification, State
 from api.models.user import User
 from configs.ground.clock import clock
 from notifier import jobs
-from notifier.content.messages import render_notice
 from notifier.delivery import message_writer, nudges
 from notifier.delivery.message_writer import create_notifications
 from notifier.matching import match_service, notice_writer
@@ -87,25 +86,6 @@ def test_who_does_not_wait_or_is_not_entitled_has_none() -> None:
     person()
     matched(detection())
     assert all_of(Notice) == []
-
-
-def test_many_notices_are_one_statement_and_each_text_is_rendered_once(
-    inserts: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rendered: list[str] = []
-
-    def render(kind: str, language: str, values: Any) -> Any:
-        rendered.append(language)
-        return original(kind, language, values)
-
-    original = render_notice
-    monkeypatch.setattr(notice_writer, "render_notice", render)
-    for _ in range(40):
-        alert(person())
-    matched(detection())
-    assert len(all_of(Notice)) == 40
-    assert len(inserts) == 1
-    assert rendered == ["fr"]
 
 
 def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:

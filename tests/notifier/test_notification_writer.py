@@ -1,11 +1,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from api.models.slot import Detection
-from notifier.matching.notification_writer import MatchResult, next_nudge, short_hash
+from notifier.matching.notification_writer import MatchResult, next_nudge
 from notifier.matching.queries import WantedSlots
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -18,11 +15,6 @@ def test_each_nudge_waits_longer_than_the_one_before_up_to_a_limit() -> None:
 
 def test_a_row_that_was_nudged_for_years_still_has_a_next_time() -> None:
     assert next_nudge(NOW, 10**6) == NOW + timedelta(seconds=300)
-
-
-@given(st.lists(st.integers(1), min_size=1))
-def test_a_set_of_slots_has_one_name_in_any_order(slots: list[int]) -> None:
-    assert short_hash(slots) == short_hash([*reversed(slots), slots[0]])
 
 
 def test_late_telling_is_told_apart_by_its_slots_its_alerts_and_its_time() -> None:

@@ -11,7 +11,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels import providers
+from notifier.channels import limits
 from notifier.channels.provider_base import Acceptance, OneCallProvider, OutcomeUnknown, TemporaryError
 from notifier.content.outgoing_message import OutgoingMessage
 from notifier.jobs import match
@@ -76,7 +76,7 @@ def fails(
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
         made = Provider(frozen, kind, seconds)
-        monkeypatch.setitem(providers.providers(), PROVIDERS[channel], made)
+        monkeypatch.setitem(limits.providers(), PROVIDERS[channel], made)
         return made
 
     return put  # type: ignore[return-value] # a fixture that needs no end
@@ -181,18 +181,6 @@ def test_slow_but_accepting_for_an_hour_sends_few_copies(
     live_until(frozen, lambda: clock() - began >= timedelta(hours=1), opened, most=2 * HOUR)
     assert provider.copies <= copies + 1  # the round that ended the hour may have sent one more
     assert len(notifications()) == 1
-
-
-@pytest.mark.rule("6.2")
-def test_an_sms_that_may_have_been_accepted_four_times_fails(
-    fails: Fails, frozen: time_machine.Traveller
-) -> None:
-    provider = fails(Channel.SMS, SLOW, 10 * HOUR)
-    opened, key = alert_in(Channel.SMS)
-    live_until(frozen, lambda: bool(notifications(State.FAILED)), opened, most=5 * HOUR)
-    row = get(Notification, key)
-    assert (provider.copies, row.unknown_attempts, row.state) == (4, 4, State.FAILED)
-    assert row.reason == "unknown: test did not answer: slow but accepts"
 
 
 @pytest.mark.parametrize("kind", try_first(["503", HANGS], 1))

@@ -16,7 +16,7 @@ from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from notifier.delivery.delivery import deliver
-from notifier.jobs import catch_up, match_part, rearm, tell_open
+from notifier.jobs import catch_up, rearm, tell_open
 from notifier.matching import match_batches, match_service
 from notifier.matching.match_service import find_untold
 from tests.notifier.world import (
@@ -30,7 +30,6 @@ from tests.notifier.world import (
     detection,
     gone,
     in_one_transaction,
-    match,
     matched,
     notifications,
     person,
@@ -94,22 +93,6 @@ def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
             assert match_service.match(s, DESK, clock()) == []
 
 
-def test_a_round_reads_a_row_for_each_alert_and_each_slot_not_for_each_pair() -> None:
-    crowd(4)
-    sent(matched(detection(hours(MANY_SLOTS))))
-    rows: list[int] = []
-
-    def note(*about: Any) -> None:
-        rows.append(about[1].rowcount)
-
-    sa.event.listen(engine(), "after_cursor_execute", note)
-    try:
-        rearm(DESK)
-    finally:
-        sa.event.remove(engine(), "after_cursor_execute", note)
-    assert sum(rows) <= MANY_SLOTS + 2 * 4 + 1
-
-
 def test_a_match_is_a_row_however_many_slots_it_tells_of() -> None:
     waiting = alert(person())
     opened = hours(MANY_SLOTS)
@@ -169,7 +152,7 @@ def test_a_crowd_that_a_round_finds_is_told_by_parts(
     rearm(DESK)
     deliver_queued()
     assert len(whole.messages("email")) == 2
-    rearm(DESK)  # the next round finds the parts that wait: those are asked for once
+    rearm(DESK)  # the next round asks for the parts that wait once more: that does no harm
     asked = queued("many")
     assert [name for name, _ in asked] == ["notifier.jobs.tell_open"] * len(asked)
     for _, about in asked:
@@ -223,15 +206,3 @@ def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() 
     assert {slot for _, slot in told_pairs()} == set(opened)
     sizes = [each.slots for each in all_of(Match)]
     assert len(sizes) == len(set(sizes))
-
-
-def test_a_part_of_a_crowd_writes_a_row_for_each_match(
-    whole: "Running", queued: Queued, settings_env: Callable[..., None]
-) -> None:
-    settings_env(CROWD_ALERTS="2")
-    crowd(3)
-    match(str(detection(hours(MANY_SLOTS))))
-    for _, about in queued("many"):
-        match_part(*about)
-    deliver_queued()
-    assert len(all_of(Match)) == len(whole.messages("email")) == 3

@@ -15,6 +15,7 @@ import time_machine
 
 from api.models.user import Channel
 from configs.ground.clock import clock
+from notifier.channels.limits import providers
 from notifier.channels.provider_base import (
     Acceptance,
     LeavesLoopback,
@@ -23,7 +24,6 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     TemporaryError,
 )
-from notifier.channels.providers import providers
 from notifier.channels.transport import Transport, read_retry_after, travelling
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.delivery.batch_sender import ProviderChoice

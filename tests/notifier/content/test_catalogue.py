@@ -7,7 +7,6 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-import yaml
 
 from api.models.user import Channel
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
@@ -16,7 +15,7 @@ from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import choose_notice_language, render, render_notice, speaks
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import LONGEST, fit_text, segments
-from notifier.content.text_files import TEMPLATES, languages_of
+from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
@@ -200,12 +199,6 @@ def test_a_mail_says_its_language_and_direction(kind: str, language: str) -> Non
     page = make(kind, language, "email").html
     assert f'<html lang="{language}" dir="{direction}">' in page
     assert f'<body class="page" dir="{direction}"' in page
-
-
-def test_the_reviews_name_every_language_and_claim_none() -> None:
-    found = yaml.safe_load((TEMPLATES.parent / "content" / "reviewed_languages.yaml").read_text("utf-8"))
-    assert set(found) == set(MESSAGE_LANGUAGES)
-    assert {each["native_speaker"] for each in found.values()} == {None}
 
 
 def test_an_unknown_language_is_french() -> None:

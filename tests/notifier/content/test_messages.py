@@ -1,11 +1,10 @@
 import html
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, date, datetime, time
+from datetime import date, time
 from html.parser import HTMLParser
 from typing import Any
 
-import jinja2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +20,7 @@ from notifier.content.messages import render, speaks
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
-from notifier.content.text_files import TEMPLATES, find_part, languages_of, read_parts
+from notifier.content.text_files import TEMPLATES, languages_of
 from notifier.message_kinds import kinds
 from notifier.message_kinds.bot import COMMANDS
 from tests.in_turn import in_turn
@@ -287,14 +286,6 @@ FACTS: dict[str, dict[str, Any]] = {
     "desk_closed_choice": BILLING
     | {"where": "Val-d'Oise (95)", "signed_url": "http://localhost:4000/l/closed-desk/abc"},
 }
-# Values of a sentence that another one stands in for, with these facts.
-OTHER_BRANCH = {
-    ("payment_failed", "url"),
-    ("payment_failed", "renewal"),
-    ("desk_closed_choice", "support_email"),
-    ("cancel_noticed", "late_refund"),
-    ("cancel_noticed", "nothing_later"),
-}
 TEXTS = sorted(
     (kind, language, channel)
     for kind in kinds()
@@ -346,39 +337,6 @@ def test_every_kind_speaks_french_and_every_file_is_a_kind() -> None:
     files = {path.stem for path in TEMPLATES.iterdir()} - {"layout"}
     assert files == set(kinds())
     assert all("fr" in languages_of(kind) for kind in kinds())
-
-
-@in_turn("kind, language, channel", TEXTS)
-def test_a_missing_value_is_an_error_and_not_a_hole(kind: str, language: str, channel: str) -> None:
-    for name in FACTS[kind]:
-        if name in ("site", "label", "first_day_short") or (kind, name) in OTHER_BRANCH:
-            continue  # not in every channel's words
-        facts = {key: value for key, value in FACTS[kind].items() if key != name}
-        if name not in _used(kind, language, channel):
-            continue
-        with pytest.raises(jinja2.UndefinedError):
-            render(kind, channel, language, TemplateContext(facts, "x"))
-
-
-def _used(kind: str, language: str, channel: str) -> set[str]:
-    parts = (read_parts().get(str(find_part(kind, language, part)), "") for part in (channel, "foot"))
-    found = " ".join(parts)
-    return {name for name in FACTS[kind] if re.search(rf"{{{{ {name}\b", found)}
-
-
-@pytest.mark.parametrize("name", sorted(SLOT))
-def test_an_opening_that_lacks_a_value_is_an_error(name: str) -> None:
-    one = {key: value for key, value in SLOT.items() if key != name}
-    for channel in ("email", "sms"):
-        if (channel, name) not in {("sms", "label"), ("sms", "city"), ("sms", "seen_day"), ("sms", "seen_hour"), ("sms", "first_day"),
-                                   ("email", "first_day_short")}:  # fmt: skip
-            with pytest.raises(jinja2.UndefinedError):
-                render(
-                    "slot_detected",
-                    channel,
-                    "fr",
-                    TemplateContext(FACTS["slot_detected"] | {"openings": [one], "stops": []}, URL),
-                )
 
 
 def test_previews_keep_the_capitals_of_names_and_months() -> None:
@@ -618,12 +576,6 @@ def test_the_first_moment_is_the_earliest_that_is_known(
     assert (first["first_day"], first["first_day_short"], first["first_hour"]) == expected
 
 
-def test_dates_are_in_the_readers_language(settings_env: Callable[..., None]) -> None:
-    first = first_moment([MARTINIQUE], location_of(DESK, PREFECTURE), "en")
-    assert first["first_day"] == "Thursday, November 26, 2026"
-    assert datetime(2026, 11, 26, tzinfo=UTC).strftime("%A") == "Thursday"
-
-
 @pytest.mark.parametrize("language", ["fr", "en"])
 @pytest.mark.parametrize("channel", ["email", "sms", "telegram"])
 def test_a_test_says_that_it_is_one_and_names_no_procedure(language: str, channel: str) -> None:
@@ -632,11 +584,6 @@ def test_a_test_says_that_it_is_one_and_names_no_procedure(language: str, channe
     assert {"fr": "eci est un test", "en": "his is a test"}[language] in said
     assert ("Maman" in said) is (channel != "sms")
     assert "séjour" not in said + made.subject
-
-
-@pytest.mark.parametrize("language", ["fr", "en"])
-def test_a_test_by_sms_takes_one_segment(language: str) -> None:
-    assert segments(fit_text(render("test_message", "sms", language, TemplateContext({})))) == 1
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])

@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from configs.ground.clock import clock
-from notifier.channels import providers
+from notifier.channels import limits
 from notifier.channels.provider_base import (
     Acceptance,
     OneCallProvider,
@@ -66,5 +66,5 @@ def put_providers(
     patch.setattr(batch_sender, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
     for name in names:
         made = FailingProvider(name, traveller)
-        patch.setitem(providers.providers(), name, made)
+        patch.setitem(limits.providers(), name, made)
         yield made

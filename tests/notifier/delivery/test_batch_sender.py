@@ -12,7 +12,7 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels import providers
+from notifier.channels import limits
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -71,12 +71,6 @@ def test_one_bad_address_keeps_nobody_else_from_their_mail(named: int, sandbox: 
     assert refused == {"p3@example.org", "p77@example.org"}
     assert {mail.to for mail in sandbox.messages("email")} == set(answers) - refused
     assert len(sandbox.messages("email")) == 98
-
-
-def test_several_who_are_refused_by_name_cost_one_more_call(refusing: "Refusing") -> None:
-    refusing.bad, refusing.names = {"p3@example.org", "p77@example.org"}, True
-    handed(messages(100))
-    assert refusing.calls == [100, 98]
 
 
 def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing: "Refusing") -> None:
@@ -162,7 +156,7 @@ class Refusing(OneCallProvider):
 def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
     settings_env()
     made = Refusing()
-    monkeypatch.setitem(providers.providers(), "sendgrid", made)
+    monkeypatch.setitem(limits.providers(), "sendgrid", made)
     return made
 
 
@@ -172,7 +166,7 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     provider = Refusing()
     provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(providers.providers(), "sendgrid", provider)
+        patch.setitem(limits.providers(), "sendgrid", provider)
         answers = handed(messages(count))
     assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
         provider.bad & set(answers)
@@ -216,6 +210,6 @@ def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
     error: Exception, settings_env: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings_env()
-    monkeypatch.setitem(providers.providers(), "sendgrid", OneByOne(3, error))
+    monkeypatch.setitem(limits.providers(), "sendgrid", OneByOne(3, error))
     answers = [type(each) for each in handed(messages(6)).values()]
     assert answers == [Acceptance] * 3 + [OutcomeUnknown] + [NotAttempted] * 2

@@ -23,30 +23,6 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 NAMES = [each.value for each in ALL]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_temporary_failure_waits_and_then_arrives(
-    name: str, sandbox: "Running", frozen: time_machine.Traveller
-) -> None:
-    key = waiting(Channel(name))
-    sandbox.provider_mode(name, "error_500", count=1)
-    deliver(str(key))
-    row = get(Notification, key)
-    assert (row.state, row.next_attempt_at) == (State.PENDING, clock() + timedelta(seconds=5))
-    deliver(str(key))
-    assert (sandbox.messages(), get(Notification, key).attempts) == ([], 1)
-    frozen.shift(timedelta(seconds=5))
-    deliver(str(key))
-    assert (after(key), get(Notification, key).attempts) == ((ACCEPTED[Channel(name)], None), 2)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_retry_after_is_obeyed(name: str, sandbox: "Running", frozen: time_machine.Traveller) -> None:
-    key = waiting(Channel(name))
-    sandbox.provider_mode(name, "rate_limited", seconds=40)
-    deliver(str(key))
-    assert get(Notification, key).next_attempt_at == clock() + timedelta(seconds=40)
-
-
 @pytest.mark.parametrize(
     ("name", "state"),
     [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],

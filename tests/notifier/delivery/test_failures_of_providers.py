@@ -17,7 +17,6 @@ from notifier.jobs import deliver
 from tests.notifier.world import (
     ADDRESSES,
     alert,
-    change,
     confirm,
     detection,
     get,
@@ -189,44 +188,6 @@ def test_a_failure_at_each_attempt(
         confirm(opened)
     assert get(Contact, row.contact_id).state is failure.contact
     assert ADDRESSES[failure.channel] not in str(row.reason)
-
-
-@pytest.mark.parametrize("provider", CHANNELS)
-def test_after_its_failures_a_message_arrives(
-    provider: str, sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    settings_env(MAIL_PROVIDERS="smtp" if provider == "smtp" else "sendgrid", PROVIDER_REST_SECONDS="0.001")
-    key, opened = _slot_alert(CHANNELS[provider])
-    for mode in ("error_500", "refuse", "unauthorized", "rate_limited"):
-        sandbox.provider_mode(provider, mode)
-        deliver(str(key))
-        assert get(Notification, key).state is State.PENDING
-        frozen.shift(60)
-        confirm(opened)
-    sandbox.provider_mode(provider, "normal")
-    deliver(str(key))
-    row = get(Notification, key)
-    assert (row.provider, row.attempts, row.unknown_attempts, row.reason) == (provider, 4, 0, None)
-    assert len(sandbox.messages()) == 1
-
-
-def test_only_what_bulk_may_have_reached_ends_it_before_a_day(
-    sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    settings_env(PROVIDER_REST_SECONDS="0.001", PROVIDER_TIMEOUT_SECONDS=_TIMEOUT)
-    ends = {}
-    for mode in ("error_500", "timeout"):
-        key, _ = _other(EMAIL)
-        change(Notification, key, priority="bulk", dedupe_key=mode)
-        sandbox.provider_mode("sendgrid", mode)
-        for _ in range(3):
-            deliver(str(key))
-            frozen.shift(3600)
-        ends[mode] = get(Notification, key)
-    assert [(each.state, each.attempts, each.unknown_attempts) for each in ends.values()] == [
-        (State.PENDING, 0, 0),
-        (State.FAILED, 1, 1),
-    ]
 
 
 @pytest.mark.rule("3.12")

@@ -11,7 +11,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException
 
 from api.models.notification import Notification, State
-from notifier.channels import providers
+from notifier.channels import limits
 from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
@@ -55,7 +55,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
         alert(person())
         (made,) = matched(detection())
         provider = AnsweringProvider(answer)
-        monkeypatch.setitem(providers.providers(), "sendgrid", provider)
+        monkeypatch.setitem(limits.providers(), "sendgrid", provider)
         deliver(str(made))
         deliver(str(made))
         assert provider.calls == 1
@@ -98,6 +98,6 @@ def test_a_yes_of_telegram_is_one_whatever_follows(
     answer.status_code, answer._content = 200, json.dumps({"ok": True, "result": result}).encode()
     monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
     mail = OutgoingMessage(RenderedMessage(html="a"), "987654", [uuid4()])
-    (got,) = providers.providers()["telegram"].hand_over([mail])
+    (got,) = limits.providers()["telegram"].hand_over([mail])
     assert isinstance(got, Acceptance)
     assert len(got.provider_id) <= LONGEST_ID

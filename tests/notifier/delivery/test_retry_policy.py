@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from api.models.notification import Priority, State
 from api.models.user import Channel, ContactState
 from notifier.channels.provider_base import (
-    Acceptance,
     AddressBusy,
     DeliveryError,
-    LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
     PermanentError,
@@ -22,7 +20,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
-from notifier.delivery.retry_policy import ATTEMPTS, DeliveryDecision, backoff, on_error, on_success
+from notifier.delivery.retry_policy import ATTEMPTS, on_error
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -49,11 +47,6 @@ def slot_alert(number: int = 1) -> ClaimedRow:
     return attempt(number, lasting=True)
 
 
-def test_a_yes_is_sent_with_its_receipt() -> None:
-    receipt = Acceptance("sendgrid", "abc")
-    assert on_success(receipt, NOW) == DeliveryDecision(State.SENT, NOW, receipt=receipt)
-
-
 def test_a_permanent_no_fails_at_once_and_says_what_it_says_of_the_contact() -> None:
     decision = on_error(PermanentError("no such number", ContactState.BOUNCED), attempt(), NOW)
     assert (decision.state, decision.reason, decision.contact_state) == (
@@ -61,10 +54,6 @@ def test_a_permanent_no_fails_at_once_and_says_what_it_says_of_the_contact() -> 
         "no such number",
         ContactState.BOUNCED,
     )
-
-
-def test_an_address_off_this_machine_fails_at_once() -> None:
-    assert on_error(LeavesLoopback("no"), attempt(), NOW).state is State.FAILED
 
 
 def test_waits_between_attempts_double_up_to_a_longest_one() -> None:
@@ -162,15 +151,6 @@ def test_after_silence_the_waits_grow_and_an_sms_has_few_copies(
     assert waits_of(tried) == waits
 
 
-def test_what_is_slow_but_accepts_for_an_hour_is_sent_five_times_at_most() -> None:
-    for channel, copies in ((Channel.EMAIL, 5), (Channel.TELEGRAM, 5), (Channel.SMS, 3)):
-        at, sent = 0.0, 0
-        for wait in waits_of(attempt(1, Priority.CRITICAL, channel, lasting=True)):
-            sent += at < 3600
-            at += wait or 3600
-        assert sent == copies
-
-
 def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
     after_refusals = attempt(40, Priority.CRITICAL, Channel.EMAIL, unknown=0, lasting=True)
     assert on_error(OutcomeUnknown("no"), after_refusals, NOW).at == NOW + timedelta(seconds=15)
@@ -214,7 +194,3 @@ def test_whatever_a_provider_answers_a_notification_ends_within_its_attempts_or_
         assert decision.counts or now < NOW + timedelta(days=1)
         reason, now = decision.reason, decision.at
     assert number <= ATTEMPTS[priority]
-
-
-def test_backoff_begins_with_the_setting() -> None:
-    assert [backoff(number) for number in (1, 2, 3)] == [5, 10, 20]

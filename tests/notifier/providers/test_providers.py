@@ -12,6 +12,7 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from deploy.sandbox.providers.telegram import visible_text
+from notifier.channels.limits import providers
 from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
@@ -22,7 +23,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.channels.providers import providers, sendgrid, telegram, twilio
+from notifier.channels.providers import sendgrid, telegram, twilio
 from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text

@@ -9,8 +9,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from api.models.base import new_id
-from configs.settings import SettingMissing
-from notifier.channels.limits import provider_names
 from notifier.channels.provider_base import Misconfigured, PermanentError, TemporaryError
 from notifier.channels.providers.twilio import TwilioCalls
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
@@ -57,19 +55,7 @@ def test_a_refusal_says_whether_to_try_again(sandbox: "Running", mode: str, erro
         TwilioCalls().send([message()])
 
 
-def test_sms_leave_while_calls_are_away(sandbox: "Running") -> None:
-    sandbox.provider_mode("twilio_calls", "refuse")
-    assert sandbox.twilio != sandbox.twilio_calls
-    assert provider_names("voice") != provider_names("sms")
-
-
 def test_a_number_that_does_not_exist_is_refused_for_good(sandbox: "Running") -> None:
     sandbox.provider_mode("twilio_calls", "reject_address", address="+33612345678")
     with pytest.raises(PermanentError):
-        TwilioCalls().send([message()])
-
-
-def test_without_a_number_of_ours_nothing_is_asked(settings_env: Callable[..., None]) -> None:
-    settings_env(TWILIO_VOICE_NUMBER="")
-    with pytest.raises(SettingMissing):
         TwilioCalls().send([message()])
