@@ -105,7 +105,7 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool =
     """Have the workers of the channels deliver, and send the mails that were claimed as they were written."""
     nudges.send_matched(written, in_crowd=in_crowd)
     if mine:
-        mine.send(delivery.hand_over)
+        mine.send()
 
 
 @_patient

@@ -69,11 +69,6 @@ def register_webhook() -> str:
     """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET; return the address.
 
     `flask keys` then knows which value Telegram has.
-
-    Raises:
-        TelegramRefused: Telegram does not take it.
-        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
-        configs.settings.SettingMissing: one of these is not set.
     """
     url = settings().require("telegram_webhook_url")
     secret = settings().require_all("telegram_webhook_secret")[0]
@@ -83,29 +78,14 @@ def register_webhook() -> str:
 
 
 def register_commands() -> int:
-    """Register the commands in all languages, as Telegram lists them after a typed slash; return in how many.
-
-    Raises:
-        TelegramRefused: Telegram does not take them.
-        notifier.channels.provider_base.DeliveryError: no answer, 429 or 5xx.
-        configs.settings.SettingMissing: TELEGRAM_BOT_TOKEN is not set.
-    """
-    calls = _list_commands()
-    for parameters in calls:
-        call_bot("setMyCommands", **parameters)
-    return len([each for each in calls if "language_code" in each])
-
-
-def _list_commands() -> list[dict[str, object]]:
-    """Return the parameters of each call: French for all, then by language.
+    """Register the commands as Telegram lists them after a typed slash: French for all, then by language; count these.
 
     https://core.telegram.org/bots/api#setmycommands
     """
-    calls: list[dict[str, object]] = [{"scope": _PRIVATE, "commands": _describe(FRENCH)}]
-    calls += [
-        {"scope": _PRIVATE, "commands": _describe(each), "language_code": each} for each in MESSAGE_LANGUAGES
-    ]
-    return calls
+    call_bot("setMyCommands", scope=_PRIVATE, commands=_describe(FRENCH))
+    for each in MESSAGE_LANGUAGES:
+        call_bot("setMyCommands", scope=_PRIVATE, commands=_describe(each), language_code=each)
+    return len(MESSAGE_LANGUAGES)
 
 
 def _describe(language: str) -> list[dict[str, str]]:
@@ -118,8 +98,6 @@ def fetch_updates(offset: int, wait: float) -> int:
     """Pass the updates from `offset` on to the API; wait so many seconds for the first. Return the next offset.
 
     Raises:
-        TelegramRefused: 409, while a webhook is registered.
-        notifier.channels.provider_base.DeliveryError: no answer, of Telegram or of the API.
         UpdateRefused: the API did not take an update.
     """
     secret = settings().require_all("telegram_webhook_secret")[0]

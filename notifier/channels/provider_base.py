@@ -131,9 +131,8 @@ class Provider(ABC):
     # The messages of a call leave apart, each to a server of its address: what one answers says nothing of another.
     SENDS_APART: ClassVar[bool] = False
 
-    @abstractmethod
-    def warm_up(self) -> None:
-        """Build the client, so that the first message does not wait for it."""
+    def warm_up(self) -> None:  # noqa: B027 -- not every provider has one to build
+        """Build the client, so that the first message does not wait for it; nothing where there is none."""
 
     @abstractmethod
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterable[Answer]:

@@ -85,6 +85,19 @@ def end_call(of: Context) -> None:
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
+def guard_host(host: str, mend: str) -> None:
+    """Let nothing leave this machine where APP_ENV does not allow that; `mend` is what the error asks for.
+
+    Raises:
+        LeavesLoopback: the host is another machine.
+    """
+    if settings().loopback_only and not is_loopback(host):
+        raise LeavesLoopback(
+            f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
+            f"{mend}, or set APP_ENV=production"
+        )
+
+
 def read_retry_after(answer: Response) -> float | None:
     """Return the seconds that an answer asks to wait, None where it does not say."""
     return parse_retry_after(answer.headers.get("Retry-After", ""))
@@ -174,7 +187,7 @@ class Transport(requests.Session):
             TemporaryError: the provider cannot have taken it: it was not reached, or answered 408, 425 or 5xx.
             OutcomeUnknown: the request may have left, and no whole answer came.
         """
-        self._guard(request.url or "")
+        guard_host(urlsplit(request.url or "").hostname or "", self.STAND_IN.format(name=self.name))
         self._leave_idle()
         seconds = self.find_timeout()
         timeout = (min(CONNECT_SECONDS, seconds), seconds)
@@ -205,26 +218,14 @@ class Transport(requests.Session):
         if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             raise Misconfigured(f"{said}: check its address in STAND_INS")
 
-    def _guard(self, url: str) -> None:
-        host = urlsplit(url).hostname or ""
-        if settings().loopback_only and not is_loopback(host):
-            raise LeavesLoopback(
-                f"{host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
-                f"{self.STAND_IN.format(name=self.name)}, or set APP_ENV=production"
-            )
-
 
 def travelling(transport: Transport, message: OutgoingMessage) -> None:
     """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
-    for name, value in read_travelling(message).items():
+    for name in ("X-Notification-Id", "X-Notification-Ids", "X-Seen-At"):
         transport.headers.pop(name, None)
-        if value:
-            transport.headers[name] = value
+    transport.headers.update(read_travelling(message))
 
 
 def read_travelling(message: OutgoingMessage) -> dict[str, str]:
-    """Return these headers; those that do not travel are empty."""
-    seen = {"seen_at": message.seen_at.isoformat()} if message.seen_at else {}
-    known = message.metadata | seen if settings().loopback_only else {}
-    names = ("notification_id", "notification_ids", "seen_at")
-    return {f"X-{name.replace('_', '-').title()}": known.get(name, "") for name in names}
+    """Return these headers."""
+    return message.inbox_headers if settings().loopback_only else {}

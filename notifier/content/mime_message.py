@@ -59,17 +59,12 @@ def build_mime(message: OutgoingMessage) -> bytes:
 
 
 def _headers(message: OutgoingMessage) -> dict[str, str]:
+    inbox = message.inbox_headers if settings().loopback_only else {}
     return {
         "From": formataddr(split_sender()),
         "To": ascii_address(message.address),
         "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
         "Date": format_datetime(clock()),
         **own_headers(message),
-        **(_inbox_headers(message) if settings().loopback_only else {}),
+        **{name: value.replace(",", ", ") for name, value in inbox.items()},
     }
-
-
-def _inbox_headers(message: OutgoingMessage) -> dict[str, str]:
-    told = {f"X-{name.replace('_', '-').title()}": value for name, value in message.metadata.items()}
-    seen = {"X-Seen-At": message.seen_at.isoformat()} if message.seen_at else {}
-    return {name: value.replace(",", ", ") for name, value in told.items()} | seen

@@ -84,6 +84,14 @@ class OutgoingMessage:
         return text
 
     @property
+    def inbox_headers(self) -> dict[str, str]:
+        """Return the headers by which a sandbox's inbox knows a message: its ids, and when its page was read."""
+        seen = {"seen_at": self.seen_at.isoformat()} if self.seen_at else {}
+        return {
+            f"X-{name.replace('_', '-').title()}": value for name, value in (self.metadata | seen).items()
+        }
+
+    @property
     def metadata(self) -> dict[str, str]:
         """Return our own ids as they travel: the first notification's, and all where there are several."""
         first = {"notification_id": str(self.ids[0])}

@@ -85,14 +85,6 @@ class ClaimedMessage:
         return max((row.seen_at for row in self.rows if row.seen_at), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class NotSendable:
-    """A claimed notification that is not to be sent any more, and how it ends."""
-
-    row: ClaimedRow
-    how: Skip
-
-
 @dataclass(slots=True)
 class MessageClaim:
     """The rows claimed at once, under one token; `failed` could not be read again."""
@@ -100,7 +92,7 @@ class MessageClaim:
     token: UUID
     until: datetime
     messages: list[ClaimedMessage] = field(default_factory=list)
-    dropped: list[NotSendable] = field(default_factory=list)
+    dropped: list[tuple[ClaimedRow, Skip]] = field(default_factory=list)  # how each ends
     failed: list[tuple[ClaimedRow, DeliveryError]] = field(default_factory=list)
 
     @classmethod
@@ -123,11 +115,11 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip):
-                made.dropped.append(NotSendable(row, found))
+                made.dropped.append((row, found))
             elif isinstance(found, DeliveryError):
                 made.failed.append((row, found))
             elif skip := find_loss(row, contact):
-                made.dropped.append(NotSendable(row, skip))
+                made.dropped.append((row, skip))
             else:
                 prepared.append((row, contact, found))
     made.messages = [
@@ -255,11 +247,11 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
     for row in rows:
         to = found.get(row.contact_id) if row.contact_id else _recipient_without_account(row)
         if to is None:
-            made.dropped.append(NotSendable(row, Skip(State.SKIPPED, "no address")))
+            made.dropped.append((row, Skip(State.SKIPPED, "no address")))
         elif to.contact.address == UNREADABLE:
             made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
         elif (skip := find_wish(row, to, now)) or (skip := _find_end(opened, row, now)):
-            made.dropped.append(NotSendable(row, skip))
+            made.dropped.append((row, skip))
         else:
             kept.append((row, to.contact))
     return kept

@@ -26,13 +26,13 @@ from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
 from notifier.content.answer_choices import name_answered, write_answer_links
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.content.message_links import write_stop_headers
 from notifier.content.messages import render, write_stored_text
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
-from notifier.delivery.claiming import ClaimedMessage, NotSendable
+from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.contact_loss import change_state, lock_contacts
 from notifier.delivery.match_log import find_detection
 from notifier.delivery.retry_policy import (
@@ -82,11 +82,10 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     """Lease notifications; those that are not to be sent any more end here."""
     with session() as opened:
         claimed = claiming.claim(opened, ids, database_clock(opened))
-        for each in claimed.dropped:
-            close(opened, [each.row.id], claimed.token, _decide_unsent(each, database_clock(opened)))
-            if each.how.state is not State.PENDING:
-                end = {"state": each.how.state.value, "reason": each.how.reason}
-                _about(each.row).info("not sent", **end)
+        for row, how in claimed.dropped:
+            close(opened, [row.id], claimed.token, _decide_unsent(row, how, database_clock(opened)))
+            if how.state is not State.PENDING:
+                _about(row).info("not sent", state=how.state.value, reason=how.reason)
         for row, error in claimed.failed:
             decision = on_error(error, row, database_clock(opened), is_readable=False)
             close(opened, [row.id], claimed.token, decision)
@@ -94,9 +93,8 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     return claimed.messages
 
 
-def _decide_unsent(unsent: NotSendable, now: datetime) -> DeliveryDecision:
+def _decide_unsent(row: ClaimedRow, how: Skip, now: datetime) -> DeliveryDecision:
     """Return how it ends. One that waits is asked for again as during a provider's outage; no attempt was made."""
-    row, how = unsent.row, unsent.how
     if how.state is not State.PENDING:
         return DeliveryDecision(how.state, now, how.reason)
     until = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS())

@@ -21,15 +21,14 @@ from api.models.prepared import FEW
 from api.models.user import Channel
 from configs.settings.constants import Constant
 
-# Most slot alerts that one address, chat or number is sent in an hour; half of them may leave at once, the rest
+# Most slot alerts that one address, chat, number or device is sent in an hour; half of them may leave at once, the rest
 # spread
-_EMAIL_PER_HOUR = Constant("EMAIL_PER_HOUR", 30)
-# The same by Telegram
-_TELEGRAM_PER_HOUR = Constant("TELEGRAM_PER_HOUR", 30)
-# The same by SMS
-_SMS_PER_HOUR = Constant("SMS_PER_HOUR", 10)
-# The same by push, to one device
-_PUSH_PER_HOUR = Constant("PUSH_PER_HOUR", 30)
+_PER_HOUR = {
+    Channel.EMAIL: Constant("EMAIL_PER_HOUR", 30),
+    Channel.TELEGRAM: Constant("TELEGRAM_PER_HOUR", 30),
+    Channel.SMS: Constant("SMS_PER_HOUR", 10),
+    Channel.PUSH: Constant("PUSH_PER_HOUR", 30),
+}
 # The same for one person, by all channels together
 _USER_PER_HOUR = Constant("USER_PER_HOUR", 50)
 
@@ -144,22 +143,11 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
     caps: dict[UUID, list[Sent]] = {}
     for row in found:
         channel = Channel(row.channel)
-        caps[row.id] = [Sent(cap_of(channel), row.messages, row.last_at)]
+        caps[row.id] = [Sent(_PER_HOUR[channel](), row.messages, row.last_at)]
         if channel is not Channel.PUSH:
             of_user = Sent(_USER_PER_HOUR(), row.user_messages, row.user_last_at)
             caps[row.id].append(users.setdefault(row.user_id, of_user))
     return Turns(now, caps)
-
-
-def cap_of(channel: Channel) -> int:
-    """Return the most slot alerts that one contact of a channel is sent in an hour."""
-    caps = {
-        Channel.EMAIL: _EMAIL_PER_HOUR,
-        Channel.SMS: _SMS_PER_HOUR,
-        Channel.TELEGRAM: _TELEGRAM_PER_HOUR,
-        Channel.PUSH: _PUSH_PER_HOUR,
-    }
-    return caps[channel]()
 
 
 def hold_back(session: Session, turns: Mapping[UUID, datetime], token: UUID) -> None:
@@ -172,11 +160,8 @@ def hold_back(session: Session, turns: Mapping[UUID, datetime], token: UUID) -> 
 def write_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
     """Write a notice to the users whose notifications were just held back; the sweep has it sent."""
     if held:
-        new_ids = [str(new_id()) for _ in held]
         given = {
-            "ids": [str(each) for each in held],
-            "new_ids": new_ids,
-            "now": now,
-            "at": now + _NOTICE_AFTER,
-        }
-        session.execute(_WRITE_NOTICES, given | {"kind": _NOTICE, "hour": f"{now:%Y%m%dT%H}"})
+            "ids": write_array(held), "new_ids": write_array(new_id() for _ in held), "now": now,
+            "at": now + _NOTICE_AFTER, "kind": _NOTICE, "hour": f"{now:%Y%m%dT%H}",
+        }  # fmt: skip
+        session.execute(_WRITE_NOTICES, given)

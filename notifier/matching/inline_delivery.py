@@ -6,7 +6,7 @@ the lease runs out as after any claim.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,10 +28,9 @@ from notifier.channels.limits import most_at_once
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, NotAttempted
 from notifier.content.message_kind_base import ClaimedRow
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
-from notifier.delivery import hourly_cap
+from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.batch_sender import breaker_of
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
-from notifier.delivery.delivery import Sent, record
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.matching.queries import WantedSlots
 from notifier.matching.recipients import Recipient
@@ -70,16 +69,18 @@ class InlineClaim:
         rests = bool(rests_until) and time.monotonic() < rests_until[0]
         return None if rests or breaker_of(first, alternatives=False).is_open() else cls(now)
 
-    def send(self, hand_over: Callable[[Sequence[ClaimedMessage]], None]) -> None:
+    def send(self) -> None:
         """Hand over what was claimed, or put it back where an answer could come after its lease: the claim waited."""
         needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS)
         if not self.messages:
             return
         if database_clock() >= self.claim.until - needed:
-            record(Sent(self.messages, NotAttempted("put back: the claim waited for the desk's lock")))
+            delivery.record(
+                delivery.Sent(self.messages, NotAttempted("put back: the claim waited for the desk's lock"))
+            )
             return
         began = time.monotonic()
-        hand_over(self.messages)
+        delivery.hand_over(self.messages)
         calls = 1 + len(self.messages) // most_at_once(Channel.EMAIL)
         if (time.monotonic() - began) / calls > _INLINE_SLOW_SECONDS():
             rests_until[:] = [time.monotonic() + PROVIDER_REST_SECONDS()]

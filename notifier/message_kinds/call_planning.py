@@ -4,7 +4,6 @@ Matching itself knows nothing of calls, so that they add no query to the way fro
 for matches of the few alerts that want calls.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import islice
@@ -77,20 +76,6 @@ class CallHours:
         return bool(times and times.keeps_slots_quiet(at))
 
 
-@dataclass(frozen=True, slots=True)
-class WantedCall:
-    """A match whose user wants to be called."""
-
-    user_id: UUID
-    contact_id: UUID
-    language: str
-    announcement_id: UUID
-    decided_at: datetime
-    detection_id: UUID
-    desk_id: str
-    seen_at: datetime
-
-
 def plan_calls(session: Session, now: datetime) -> list[UUID]:
     """Write calls; return their notifications, to nudge after the commit.
 
@@ -100,19 +85,18 @@ def plan_calls(session: Session, now: datetime) -> list[UUID]:
         return []
     if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
         return []
-    wanted: dict[UUID, list[WantedCall]] = defaultdict(list)
-    for row in session.execute(_select_wanted(now)):
+    latest: dict[UUID, Any] = {}  # by user
+    for row in sorted(session.execute(_select_wanted(now)), key=lambda row: row.decided_at):
         if CallHours(*row[8:]).allow(now):
-            wanted[row[0]].append(WantedCall(*row[:8]))
-    latest = (max(calls, key=lambda call: call.decided_at) for calls in wanted.values())
-    rows = [_build_row(call, now) for call in islice(latest, _AT_ONCE)]
+            latest[row.user_id] = row
+    rows = [_build_row(call, now) for call in islice(latest.values(), _AT_ONCE)]
     if rows:
         session.execute(insert(Notification).values(rows))
     return [row["id"] for row in rows]
 
 
-def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
-    key, params = new_id(), {"detection_id": str(call.detection_id), "desk_id": call.desk_id}
+def _build_row(call: Any, now: datetime) -> dict[str, Any]:
+    key, params = new_id(), {"detection_id": str(call.detection_id), "desk_id": call.desk}
     return {
         "id": key, "user_id": call.user_id, "contact_id": call.contact_id,
         "announcement_id": call.announcement_id, "channel": Channel.VOICE, "kind": SLOT_CALL,
@@ -123,7 +107,7 @@ def _build_row(call: WantedCall, now: datetime) -> dict[str, Any]:
 
 
 def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
-    """Return the query for matches that want a call: columns of WantedCall, then of CallHours."""
+    """Return the query for matches that want a call: eight columns of the call, then those of CallHours."""
     since = now - timedelta(seconds=_CALL_FRESH_SECONDS())
     with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
     entitled = sa.exists().where(
@@ -140,8 +124,10 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
     )
     query = (
         sa.select(
-            Alert.user_id, Contact.id, sa.func.coalesce(Alert.language, User.language), Match.announcement_id,
-            Match.decided_at, Detection.id, Detection.desk_id, Detection.seen_at, *_select_hours(),
+            Alert.user_id, Contact.id.label("contact_id"),
+            sa.func.coalesce(Alert.language, User.language).label("language"), Match.announcement_id,
+            Match.decided_at, Detection.id.label("detection_id"), Detection.desk_id.label("desk"), Detection.seen_at,
+            *_select_hours(),
         )
         .select_from(Alert)
         .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at > since))

@@ -76,7 +76,9 @@ def _is_from_telegram(headers: Mapping[str, str]) -> bool:
 
 
 def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str = "") -> None:
-    """Store the receipts of a call. One that is repeated changes nothing more.
+    """Store the receipts of a call; one that is repeated, or cannot be read, changes nothing: it would come again.
+
+    The sweep has them applied within a second. A job from here would wait for a Redis that hangs.
 
     Raises:
         PermissionError: the provider did not make it.
@@ -85,19 +87,6 @@ def receive(provider: str, headers: Mapping[str, str], body: bytes, query: str =
     _check_known(provider)
     if not is_genuine(provider, headers, body, query):
         raise PermissionError(f"a call in the name of {provider} is not signed as agreed")
-    _keep_receipts(provider, body, query)
-
-
-def _check_known(provider: str) -> None:
-    if provider not in READERS:
-        raise LookupError(f"no receipts are received from {provider!r}")
-
-
-def _keep_receipts(provider: str, body: bytes, query: str) -> None:
-    """Store the receipts of a call; one that cannot be read is signed, and would come again for nothing.
-
-    The sweep has them applied within a second. A job from here would wait for a Redis that hangs.
-    """
     try:
         receipts = READERS[provider].read_receipts(body, query, database_clock())
     except ValueError as error:
@@ -105,6 +94,11 @@ def _keep_receipts(provider: str, body: bytes, query: str) -> None:
         return
     with session() as opened:
         store(opened, provider, receipts)
+
+
+def _check_known(provider: str) -> None:
+    if provider not in READERS:
+        raise LookupError(f"no receipts are received from {provider!r}")
 
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:

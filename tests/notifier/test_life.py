@@ -75,9 +75,6 @@ class Provider(OneCallProvider):
         self.answer = "yes"
         self.taken: Counter[UUID] = Counter()
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         if self.answer == "no":
             raise PermanentError("refused")

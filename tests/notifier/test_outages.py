@@ -48,9 +48,6 @@ class Provider(OneCallProvider):
         self.recovers = clock() + timedelta(seconds=seconds)
         self.copies, self.took = 0, 0.0
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.took = 0.0
         if clock() >= self.recovers:

@@ -306,9 +306,6 @@ class Posting(OneCallProvider):
     def __init__(self, transport: Transport, url: str) -> None:
         self.transport, self.url = transport, url
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.transport.post(self.url, data=b"a")
         return Acceptance(self.transport.name, "")

@@ -17,7 +17,6 @@ from typing import Any, cast
 
 from api.models.user import ContactState
 from configs.ground.contact_addresses import ascii_address
-from configs.ground.hosts import is_loopback
 from configs.settings import settings
 from configs.settings.mail_server import MailServer, parse_mail_server
 from notifier.channels.provider_base import (
@@ -34,7 +33,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     answer_seconds,
 )
-from notifier.channels.transport import CallConnection, begin_call, may_have_left, note_leaving
+from notifier.channels.transport import CallConnection, begin_call, guard_host, may_have_left, note_leaving
 from notifier.content.mime_message import build_mime, split_sender
 from notifier.content.outgoing_message import OutgoingMessage
 
@@ -113,8 +112,10 @@ class Smtp(Provider):
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand mails to the server; yield each answer as it comes."""
         server = parse_mail_server(settings().require("smtp_url"))
-        if settings().loopback_only and not is_loopback(server.host):
-            yield from [_refuse_to_leave(server)] * len(messages)
+        try:
+            guard_host(server.host, "point SMTP_URL at a stand-in")
+        except LeavesLoopback as error:
+            yield from [error] * len(messages)
             return
         with closing(_Transfer(server, time.monotonic() + answer_seconds(PROVIDER))) as transfer:
             for message in messages:
@@ -282,10 +283,3 @@ def sort_refusal(step: Step, code: int, reply: bytes | str) -> DeliveryError:
         is_gone = enhanced in _GONE if enhanced else code in _NO_ADDRESS and not _ABOUT_US.search(text)
         return PermanentError(f"{said} to the address", ContactState.BOUNCED if is_gone else None)
     return PermanentError(said)
-
-
-def _refuse_to_leave(server: MailServer) -> LeavesLoopback:
-    return LeavesLoopback(
-        f"{server.host} is not on this machine, and APP_ENV={settings().app_env} sends to loopback only: "
-        "point SMTP_URL at a stand-in, or set APP_ENV=production"
-    )

@@ -94,9 +94,6 @@ class WebPush(Provider):
     MOST = _AT_ONCE
     SENDS_APART = True
 
-    def warm_up(self) -> None:
-        """Load nothing: a worker that never sends by push does without the libraries."""
-
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand them over and yield all answers; one that does not come in time is given up."""
         contexts = [copy_context() for _ in messages]
@@ -151,7 +148,7 @@ def _send(message: OutgoingMessage) -> Answer:
 
 
 def _post(message: OutgoingMessage) -> None:
-    from pywebpush import WebPusher, WebPushException  # noqa: PLC0415 -- late, see warm_up
+    from pywebpush import WebPusher, WebPushException  # noqa: PLC0415 -- a worker that never sends by push does without it
 
     try:
         subscription = read_subscription(message.address)
@@ -199,7 +196,7 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
     headers = {"Authorization": _sign(subscription), "Urgency": "high", "Topic": topic}
     if subscription.host.endswith(_MICROSOFT):
         headers["X-WNS-Type"] = "wns/raw"
-    return headers | {name: value for name, value in read_travelling(message).items() if value}
+    return headers | read_travelling(message)
 
 
 def _sign(subscription: PushSubscription) -> str:
@@ -217,7 +214,7 @@ def _sign(subscription: PushSubscription) -> str:
 @lru_cache(maxsize=64)
 def _sign_for(private_key: str, audience: str, hour: int, contact: str) -> str:
     """Sign once an hour for each service: elliptic curves take longer than all else of a message."""
-    from py_vapid import Vapid02  # noqa: PLC0415 -- late, see warm_up
+    from py_vapid import Vapid02  # noqa: PLC0415 -- as above
 
     claims: dict[str, Any] = {"aud": audience, "exp": hour * _HOUR + _SIGNED_FOR, "sub": contact}
     signed: dict[str, str] = Vapid02.from_raw(private_key.encode()).sign(claims)

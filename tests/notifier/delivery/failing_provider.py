@@ -42,9 +42,6 @@ class FailingProvider(OneCallProvider):
         self.kind, self.until = kind, clock() + timedelta(seconds=seconds)
         return self.until
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         kind = self.kind if clock() < self.until else ""
         if kind == REFUSES:

@@ -138,9 +138,6 @@ class Refusing(OneCallProvider):
         self.calls: list[int] = []
         self.taken: list[str] = []
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.calls.append(len(messages))
         if self.error:
@@ -195,9 +192,6 @@ class OneByOne(Provider):
 
     def __init__(self, most: int, error: Exception) -> None:
         self.most, self.error = most, error
-
-    def warm_up(self) -> None:
-        """Nothing to build."""
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         for _ in messages[: self.most]:

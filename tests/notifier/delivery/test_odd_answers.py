@@ -37,9 +37,6 @@ class AnsweringProvider(OneCallProvider):
     def __init__(self, answer: Acceptance | DeliveryError) -> None:
         self.answer, self.calls = answer, 0
 
-    def warm_up(self) -> None:
-        """Nothing to build."""
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         self.calls += 1
         if isinstance(self.answer, DeliveryError):
