@@ -32,6 +32,7 @@ _QUEUE_USERS = (
     "background",
     "crawler",
     "notifier",
+    "proofs",
     "reader",
     "stream",
 )  # configs/ground/redis_users.acl

@@ -7,7 +7,7 @@ import base64
 import socket
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from datetime import timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from redis import Redis, RedisError
 from rq import Worker
 
 from configs.ground.loop_report import BACKGROUND, PLANNER, read_report
+from configs.ground.proof_queue import QUEUE
 from configs.ground.redis import redis_client
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
@@ -44,7 +45,7 @@ def _check_metrics() -> None:
     _ask(f"http://127.0.0.1:{METRICS_PORT()}/alive")
 
 
-def _check_node() -> None:
+def _check_scrapyd() -> None:
     """Ask this machine's scrapyd. /api/health has the keeper's report of its spiders."""
     current = settings()
     *others, last = current.require_all("scrapyd_password")
@@ -74,9 +75,17 @@ def _check_loop(key: str) -> None:
 def _check_notifier() -> None:
     from api.models.notification import QUEUES  # noqa: PLC0415 -- the other checks do without the tables
 
+    _check_worker(QUEUES)
+
+
+def _check_proofs() -> None:
+    _check_worker((QUEUE,))
+
+
+def _check_worker(queues: Iterable[str]) -> None:
     here = socket.gethostname()
     ours = [worker for worker in Worker.all(connection=_redis()) if worker.hostname == here]
-    if not any(set(worker.queue_names()) & set(QUEUES) for worker in ours):
+    if not any(set(worker.queue_names()) & set(queues) for worker in ours):
         raise Unhealthy(f"no worker of {here} has reported lately")
 
 
@@ -102,9 +111,10 @@ CHECKS: dict[str, Callable[[], None]] = {
     "backup": _check_backup,
     "background": partial(_check_loop, BACKGROUND),
     "metrics": _check_metrics,
-    "node": _check_node,
     "notifier": _check_notifier,
     "planner": partial(_check_loop, PLANNER),
+    "proofs": _check_proofs,
+    "scrapyd": _check_scrapyd,
     "stream": _check_stream,
 }
 

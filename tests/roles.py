@@ -41,6 +41,8 @@ _ROLES = {
     "api/migrations/": _OWNER,
     "api/models/": None,
     "crawler/": "rdvpriority_crawler",
+    "crawler/proofs/__main__.py": "rdvpriority_proofs",  # a user of Redis, no role of the database
+    "crawler/proofs/job.py": "rdvpriority_proofs",
     "api/stream.py": "rdvpriority_stream",
     "api/streaming/": "rdvpriority_stream",
     "deploy/": _OWNER,

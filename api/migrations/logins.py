@@ -18,7 +18,7 @@ from api.migrations.retries import MigrationFailed, first_line, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
 from configs.ground.database import DATABASE_SECONDS, database_url, owner_url
-from configs.settings import Program, settings
+from configs.settings import DatabaseProgram, settings
 
 _FIND = """
 SELECT rolsuper OR rolcreaterole OR rolname = session_user OR NOT rolcanlogin AS refused,
@@ -36,7 +36,7 @@ class LoginRefused(RuntimeError):
 class Login:
     """A login as a program's address names it."""
 
-    program: Program
+    program: DatabaseProgram
     name: str
     password: str | None  # None: the server trusts a socket or a certificate
 
@@ -56,7 +56,7 @@ def read_logins() -> list[Login]:
     return parse_logins(addresses)
 
 
-def parse_logins(addresses: Mapping[Program, str]) -> list[Login]:
+def parse_logins(addresses: Mapping[DatabaseProgram, str]) -> list[Login]:
     """Return the logins of the programs' addresses.
 
     Raises:

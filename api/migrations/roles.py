@@ -11,10 +11,10 @@ from typing import get_args
 import sqlalchemy as sa
 
 from api.migrations.rights import RIGHTS
-from configs.settings import Program
+from configs.settings import DatabaseProgram
 
 OWNER = "rdvpriority_migrations"
-PROGRAMS: tuple[Program, ...] = get_args(Program)
+PROGRAMS: tuple[DatabaseProgram, ...] = get_args(DatabaseProgram)
 _GRANT = re.compile(r"(\w+)(?: \(([^)]*)\))?(?:, |$)")
 # The function of migration 0019: without it the roles have no rights in this database.
 _HAS_ROLES = sa.text("SELECT to_regprocedure('make_check_days(date, date)') IS NOT NULL")
@@ -36,12 +36,12 @@ END $$
 """  # noqa: S608 -- the name is our own
 
 
-def role_of(program: Program) -> str:
+def role_of(program: DatabaseProgram) -> str:
     """Return the name of a program's role."""
     return f"rdvpriority_{program}"
 
 
-def list_rights(program: Program, table: str) -> dict[str, tuple[str, ...] | None]:
+def list_rights(program: DatabaseProgram, table: str) -> dict[str, tuple[str, ...] | None]:
     """Return the declared rights on a table: `SELECT` and the like, each with its columns (None: all)."""
     declared = RIGHTS[table].get(program, "")
     return {

@@ -44,7 +44,6 @@ def list_shares() -> dict[str, Share]:
         "metrics": Share(1, LIMITS["reader"]),
         "scrapyd": Share(2 * spiders, LIMITS["crawler"]),
         "planner": Share(1, LIMITS["crawler"]),
-        "proofs": Share(1, LIMITS["crawler"]),
         "notifier": Share(_WORKERS, LIMITS["notifier"]),
         "background": Share(3, LIMITS["background"]),
         "backup": Share(1, LIMITS["backup"]),

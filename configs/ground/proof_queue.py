@@ -15,13 +15,13 @@ from redis import Redis
 
 from configs.ground.clock import clock
 
-QUEUE = "proofs"
+QUEUE = "proof-pages"  # no program's name: a rule of Redis for its jobs would be one for its workers
 JOB = "crawler.proofs.job.keep"
-PAGES = "crawler:proofs:pages"  # hash: PageName as a text → Meta as JSON, a line feed, the packed body
-TRIES = "crawler:proofs:tries"  # hash: PageName as a text → pictures begun
-_AWAY = "crawler:proofs:away"
-_SEEN = "crawler:proofs:seen"
-_COUNTS = "crawler:proofs:counts"
+PAGES = "proofs:pages"  # hash: PageName as a text → Meta as JSON, a line feed, the packed body
+TRIES = "proofs:tries"  # hash: PageName as a text → pictures begun
+_AWAY = "proofs:away"
+_SEEN = "proofs:seen"
+_COUNTS = "proofs:counts"
 _COUNTED = timedelta(days=2)
 _FRESH = timedelta(seconds=45)
 

@@ -20,7 +20,7 @@ from pydantic_settings import (
 )
 
 from configs.ground.clock import use_offset_file
-from configs.settings.common import Program
+from configs.settings.common import DatabaseProgram, Program
 from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
 from configs.settings.durations import Periods
 from configs.settings.keys import find_key_problems
@@ -37,6 +37,7 @@ __all__ = [
     "AWAY_FROM_LIFE",
     "HOSTS",
     "PREFECTURES",
+    "DatabaseProgram",
     "Program",
     "SettingMissing",
     "Settings",

@@ -11,7 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode
 from configs.settings.value_types import WebAddress
 
 AppEnv = Literal["production", "development", "sandbox", "test"]
-Program = Literal["api", "background", "backup", "crawler", "notifier", "reader", "stream"]
+DatabaseProgram = Literal["api", "background", "backup", "crawler", "notifier", "reader", "stream"]
+Program = Literal[DatabaseProgram, "proofs"]
 POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg2://")
 # https://develop.sentry.dev/sdk/overview/#parsing-the-dsn
 _DSN = re.compile(r"https?://[^\s/:@]+@[^\s/@]+(?:/[^\s/?#]+)*/\d+")

@@ -90,7 +90,7 @@ def find_key_problems(current: "Settings") -> Iterator[str]:
 
 def read_text(current: "Settings", name: str) -> str | None:
     """Return the text of a setting, also of a secret one."""
-    value = getattr(current, name)
+    value = getattr(current, name, None)  # `proofs` has no login to the database
     if value is None:
         return None
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

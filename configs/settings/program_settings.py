@@ -68,6 +68,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
         "telegram_bot_token",
         *_SELLER,
     ),
+    "proofs": ("redis_url",),
     "reader": ("database_url",),
     "stream": (*_SERVERS, "proxy_hops", "api_url", "jwt_secret"),
 }
@@ -83,7 +84,8 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     ),
     "background": ("exports_secret_access_key", "invoices_secret_access_key", "smtp_url"),
     "backup": ("backup_secret_access_key", "proofs_secret_access_key"),
-    "crawler": ("ants_token", "proofs_secret_access_key", "proxy_list"),
+    "crawler": ("ants_token", "proxy_list"),
+    "proofs": ("proofs_secret_access_key",),
     "reader": ("redis_url",),  # the exporter of metrics
     "stream": ("jwt_secret_previous",),
     "notifier": ("smtp_url", "telegram_webhook_secret", "vapid_private_key"),  # it registers the webhook

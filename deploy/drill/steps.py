@@ -18,7 +18,8 @@ _OTHERS = (
     "background",
     "notifier",
     "planner",
-    "node",
+    "scrapyd",
+    "proofs",
     "backup",
 )  # in the order of a release
 _LOOKED = 10.0  # seconds, as docs/operations.md says: nginx looks for an API's new address each 3 s

@@ -9,7 +9,7 @@ from deploy.drill.steps import Drill
 _APIS = {"api-1", "api-2"}
 # Each store: who writes to it, and who else reads it.
 _STORES = {
-    "/var/lib/proofs": ("node", _APIS | {"backup"}),
+    "/var/lib/proofs": ("proofs", _APIS | {"backup"}),
     "/var/lib/exports": ("background", _APIS),
     "/var/lib/invoices": ("background", _APIS),
     "/var/lib/rdvpriority/store": ("backup", set[str]()),
@@ -20,7 +20,7 @@ _DOORS = {
     "api-1": 4000,
     "stream": 4000,
     "background": 9464,
-    "node": 6800,
+    "scrapyd": 6800,
     "nginx": 80,
 }
 _MAILERS = ("background", "notifier")  # smtp.yaml gives them one secret more
@@ -65,9 +65,10 @@ def check_walls(drill: Drill) -> str:
             raise StepFailed(f"{name}: {told.stderr[-500:]}")
         for what, found, due in zip(_WHAT, json.loads(told.stdout), _expect(engine, name), strict=True):
             wrong += [f"{name}, {what}: {found}, not {due}"] if found != due else []
-    page = engine.execute("node", "chromium", "--headless", "--dump-dom", "data:text/html,<p>seen")
-    if "<p>seen</p>" not in page.stdout:
-        wrong.append(f"Chromium does not start in a sandbox of its own: {page.stderr[-500:]}")
+    for name in ("scrapyd", "proofs"):
+        page = engine.execute(name, "chromium", "--headless", "--dump-dom", "data:text/html,<p>seen")
+        if "<p>seen</p>" not in page.stdout:
+            wrong.append(f"{name}: Chromium does not start in a sandbox of its own: {page.stderr[-500:]}")
     if wrong:
         raise StepFailed("; ".join(wrong))
     return (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import urlsplit
 
-from configs.settings import Program
+from configs.settings import DatabaseProgram
 from configs.settings.push_keys import read_private_key, write_public_key
 from deploy.local.ports import StackPorts
 from deploy.local.private_files import kept_secret
@@ -102,11 +102,11 @@ def sandbox_environment(state: Path, ports: StackPorts, database_url: str, redis
     return gather({**os.environ, **sandbox_variables(state, ports, database_url, redis_url)})
 
 
-def program_addresses(state: Path, database_url: str) -> dict[Program, str]:
+def program_addresses(state: Path, database_url: str) -> dict[DatabaseProgram, str]:
     """Return the database's address for each program: its own login, with a password drawn at the first start."""
     place = urlsplit(database_url)
     server = place.netloc.rpartition("@")[2]
-    programs: tuple[Program, ...] = get_args(Program)
+    programs: tuple[DatabaseProgram, ...] = get_args(DatabaseProgram)
     passwords = {each: kept_secret(state / "secrets" / f"DB_PASSWORD_{each.upper()}") for each in programs}
     return {
         each: place._replace(netloc=f"rdvpriority_{each}_1:{password}@{server}").geturl()

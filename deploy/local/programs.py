@@ -48,9 +48,10 @@ def commands(ports: StackPorts) -> dict[str, list[str]]:
 
 def database_programs() -> dict[str, Program]:
     """Return whose rights each program has: the value of PROGRAM (see configs/ground/database.py)."""
-    crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner", "proofs"), "crawler")
+    crawl: dict[str, Program] = dict.fromkeys(("scrapyd", "planner"), "crawler")
     return {
-        "api": "api", "stream": "stream", **crawl, "notifier": "notifier", "background": "background",
+        "api": "api", "stream": "stream", **crawl, "proofs": "proofs", "notifier": "notifier",
+        "background": "background",
     }  # fmt: skip
 
 

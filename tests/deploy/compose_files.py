@@ -1,8 +1,6 @@
 """The compose file and the images as data, for the tests of each."""
 
-import configparser
 import re
-import shlex
 import sys
 from functools import cache
 from pathlib import Path
@@ -58,16 +56,6 @@ def secrets_of(service: dict[str, Any]) -> dict[str, str]:
 def program_of(service: dict[str, Any]) -> str:
     """Return whose settings and rights a service has."""
     return str(service["environment"]["PROGRAM"])
-
-
-def node_commands() -> dict[str, list[str]]:
-    parser = configparser.RawConfigParser()
-    parser.read(DEPLOY / "images" / "node.conf")
-    return {
-        section.removeprefix("program:"): plain(shlex.split(parser[section]["command"]))
-        for section in parser.sections()
-        if section.startswith("program:")
-    }
 
 
 def local_commands() -> dict[str, list[str]]:

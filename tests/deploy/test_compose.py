@@ -8,13 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from configs.ground.redis_users import OWNER, RULES, read_rules, write_users
-from configs.settings import Settings, load
+from configs.settings import DatabaseProgram, Settings, load
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local import postgres, valkey
 from deploy.postgres_tools import MAJOR
@@ -73,7 +73,7 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
 
 def test_what_writes_to_its_state_folder_can() -> None:
     state = "/var/lib/rdvpriority"  # of the images' STATE_DIR
-    for name in ("api-1", "api-2", "backup", "node"):
+    for name in ("api-1", "api-2", "backup", "scrapyd"):
         service = services()[name]
         places = [*service.get("volumes", []), *service["tmpfs"]]
         assert [each for each in places if f":{state}" in f":{each}"], name
@@ -117,15 +117,32 @@ def networks(name: str) -> set[str]:
     return set(services()[name]["networks"])
 
 
-def test_the_node_reaches_the_servers_and_nothing_else_of_ours() -> None:
-    reached = {name for name in services() if networks(name) & networks("node")}
-    assert reached == {"node", "planner", "postgres", "redis"}
+@pytest.mark.parametrize("name", ["scrapyd", "proofs"])
+def test_what_opens_pages_of_strangers_reaches_the_servers_and_nothing_else_of_ours(name: str) -> None:
+    reached = {each for each in services() if networks(each) & networks(name)}
+    assert reached == {"scrapyd", "planner", "proofs", "postgres", "redis"}
+
+
+def test_who_renders_pages_of_strangers_holds_the_key_of_their_store_alone() -> None:
+    assert set(secrets_of(services()["proofs"])) == {"redis_url"}
+    held = {name for name in list_allowed("proofs") if name in SECRETS}
+    assert held == {"redis_url", "proofs_secret_access_key", "sentry_dsn"}
 
 
 def test_only_what_calls_the_outside_has_a_way_there() -> None:
     inner = {name for name, each in compose()["networks"].items() if each.get("internal")}
     outer = {name for name in services() if networks(name) - inner}
-    assert outer == {"api-1", "api-2", "background", "backup", "certbot", "nginx", "node", "notifier"}
+    assert outer == {
+        "api-1",
+        "api-2",
+        "background",
+        "backup",
+        "certbot",
+        "nginx",
+        "notifier",
+        "proofs",
+        "scrapyd",
+    }
     shared = [networks(name) - inner for name in sorted(outer - {"api-2", "certbot", "background"})]
     assert not any(one & other for one, other in itertools.combinations(shared, 2))
 
@@ -176,7 +193,7 @@ def test_production_gives_a_program_exactly_what_it_needs(
     given = settings_of(EXAMPLE) | set(service["environment"]) | {each.upper() for each in secrets}
     own_address = f"DATABASE_URL_{program.upper()}"
     assert needed_by(program) <= given | {"DATABASE_URL"}
-    assert own_address in given
+    assert (own_address in given) == (program in get_args(DatabaseProgram))
     assert secrets - ADDRESSES <= list_allowed(program)
     monkeypatch.chdir(tmp_path)
     for each in Settings.model_fields:
@@ -195,7 +212,8 @@ def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() 
     for name, service in services().items():
         if image_of(service):
             held = own_secrets(service) & ADDRESSES
-            assert held == ({f"database_url_{program_of(service)}"} if name != "migrate" else held)
+            own = {f"database_url_{program_of(service)}"} if name != "proofs" else set()
+            assert held == (held if name == "migrate" else own)
     migrate = set(secrets_of(services()["migrate"])) & ADDRESSES
     assert migrate == {each for each in compose()["secrets"] if each in ADDRESSES}
     assert services()["migrate"]["command"][-2:] == ["upgrade", "--logins"]
@@ -343,12 +361,12 @@ def test_each_secret_that_few_servers_have_goes_to_who_reads_it() -> None:
 
 def test_a_second_machine_runs_scrapyd_and_a_notifier_under_the_first_ones_names() -> None:
     added = yaml.safe_load((FILE.parent / "second-machine.yaml").read_text("utf-8"))["services"]
-    assert set(added) == {"node", "notifier"}
+    assert set(added) == {"scrapyd", "notifier"}
     for service in added.values():
         names = {each.partition(":")[0]: each.partition(":")[2] for each in service["extra_hosts"]}
         assert set(names) == {"postgres", "redis"} <= set(services())
         assert all(place.startswith("${FIRST_MACHINE") for place in names.values())
-    assert [each.rpartition("}:")[2] for each in added["node"]["ports"]] == ["6800:6800"]
+    assert [each.rpartition("}:")[2] for each in added["scrapyd"]["ports"]] == ["6800:6800"]
 
 
 def test_what_two_machines_open_to_each_other_is_open_nowhere_else() -> None:

@@ -17,7 +17,7 @@ from configs.ground.connection_limits import (
     list_shares,
 )
 from configs.ground.database import connection_limit
-from configs.settings import Program
+from configs.settings import DatabaseProgram
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
 from deploy.local.programs import commands, database_programs
@@ -37,7 +37,6 @@ def count_processes() -> dict[str, int]:
         "stream": 1,
         "scrapyd": 2 * spiders,
         "planner": 1,
-        "proofs": 1,
         "notifier": len(NOTIFIER),
         "background": len(BACKGROUND),
     }
@@ -45,7 +44,7 @@ def count_processes() -> dict[str, int]:
 
 def test_the_table_of_limits_has_every_program_that_runs() -> None:
     counted, shares = count_processes(), list_shares()
-    rights = database_programs()
+    rights = {name: own for name, own in database_programs().items() if own != "proofs"}
     assert counted.keys() == rights.keys()
     others = {"backup", "metrics"}  # one runs nowhere here, the other is a child of background
     assert {name: share.processes for name, share in shares.items() if name not in others} == counted
@@ -92,9 +91,9 @@ def test_a_program_that_starts_warns_and_starts_all_the_same(
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("program", [*get_args(Program), None])
+@pytest.mark.parametrize("program", [*get_args(DatabaseProgram), None])
 def test_a_process_opens_no_more_than_its_limit(
-    program: Program | None, settings_env: Callable[..., None]
+    program: DatabaseProgram | None, settings_env: Callable[..., None]
 ) -> None:
     settings_env(**({"PROGRAM": program} if program else {}))
     pool = engine().pool

@@ -46,7 +46,7 @@ def answering() -> Iterator[int]:
 
 def test_the_api_and_scrapyd_answer(answering: int, settings_env: Put) -> None:
     settings_env(PORT=answering, SCRAPYD_URL=f"http://127.0.0.1:{answering}")
-    assert (main(["api"]), main(["node"])) == (0, 0)
+    assert (main(["api"]), main(["scrapyd"])) == (0, 0)
     for password, code in (
         ("another", 1),
         ("new,tests-password", 0),
@@ -54,10 +54,10 @@ def test_the_api_and_scrapyd_answer(answering: int, settings_env: Put) -> None:
         ("new,old", 1),
     ):
         settings_env(SCRAPYD_PASSWORD=password)
-        assert main(["node"]) == code, password
+        assert main(["scrapyd"]) == code, password
 
 
-@pytest.mark.parametrize("program", ["api", "node"])
+@pytest.mark.parametrize("program", ["api", "scrapyd"])
 def test_what_does_not_answer_is_said(
     program: str, settings_env: Put, capsys: pytest.CaptureFixture[str], closed_port: int
 ) -> None:
@@ -73,15 +73,18 @@ def test_a_loop_that_reports_is_healthy(program: str, key: str, redis_server: re
     assert main([program]) == 0
 
 
-def test_a_notifier_is_healthy_while_one_of_its_workers_reports(redis_server: redis.Redis) -> None:
+@pytest.mark.parametrize(("program", "queue"), [("notifier", "critical"), ("proofs", "proof-pages")])
+def test_a_program_is_healthy_while_one_of_its_workers_reports(
+    program: str, queue: str, redis_server: redis.Redis
+) -> None:
     background = SimpleWorker(["payments"], connection=redis_server)
     background.register_birth()  # type: ignore[no-untyped-call]
-    assert main(["notifier"]) == 1
-    worker = SimpleWorker(["critical"], connection=redis_server)
+    assert main([program]) == 1
+    worker = SimpleWorker([queue], connection=redis_server)
     worker.register_birth()  # type: ignore[no-untyped-call]
-    assert main(["notifier"]) == 0
+    assert main([program]) == 0
     worker.register_death()  # type: ignore[no-untyped-call]
-    assert main(["notifier"]) == 1
+    assert main([program]) == 1
 
 
 def test_the_backups_are_healthy_while_the_log_is_stored(
@@ -103,9 +106,11 @@ def test_without_redis_a_program_is_not_healthy(
     assert capsys.readouterr().out.startswith("planner: ")
 
 
-@pytest.mark.parametrize("given", [[], ["nginx"], ["api", "node"]])
+@pytest.mark.parametrize("given", [[], ["nginx"], ["api", "scrapyd"]])
 def test_another_program_is_refused_with_what_there_is(given: list[str]) -> None:
-    with pytest.raises(SystemExit, match=r"api\|backup\|background\|metrics\|node\|notifier\|planner"):
+    with pytest.raises(
+        SystemExit, match=r"api\|backup\|background\|metrics\|notifier\|planner\|proofs\|scrapyd"
+    ):
         main(given)
 
 

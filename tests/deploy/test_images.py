@@ -12,7 +12,6 @@ from tests.deploy.compose_files import (
     ROOT,
     image_of,
     local_commands,
-    node_commands,
     plain,
     services,
 )
@@ -32,8 +31,9 @@ def test_the_services_run_in_the_images_that_are_built() -> None:
     assert {image_of(each) for each in ours} == set(IMAGES)
     assert all(each["build"]["target"] == image_of(each) for each in ours)
     assert {name for name, each in services().items() if image_of(each) == "app-browser"} == {
-        "node",
         "planner",
+        "proofs",
+        "scrapyd",
     }
 
 
@@ -68,12 +68,11 @@ def test_a_program_runs_as_nobody_in_particular_below_tini() -> None:
 
 def test_images_run_what_a_local_stack_runs() -> None:
     local, ours = local_commands(), services()
-    for name in ("background", "notifier", "planner"):
+    for name in ("background", "notifier", "planner", "proofs", "scrapyd"):
         assert plain(ours[name]["command"]) == local[name]
     for name in ("api-1", "api-2"):  # each has one of a stack's two workers
         one = " ".join(plain(ours[name]["command"]))
         assert one.replace("--workers 1", "--workers 2") == " ".join(local["api"])
-    assert node_commands() == {name: local[name] for name in ("proofs", "scrapyd")}
 
 
 def test_the_browser_is_in_its_image_only() -> None:

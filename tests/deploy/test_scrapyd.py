@@ -90,7 +90,7 @@ def test_jobs_are_started_again_after_the_disk_was_full(state: Path, tmp_path: P
     ("url", "bound"),
     [
         ("http://10.0.0.2:6800", "10.0.0.2"),
-        ("http://node:6800", "0.0.0.0"),  # noqa: S104 -- of a container
+        ("http://scrapyd:6800", "0.0.0.0"),  # noqa: S104 -- of a container
         ("http://127.0.0.1:6800", "127.0.0.1"),
     ],
 )

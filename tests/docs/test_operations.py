@@ -50,7 +50,7 @@ def test_programs_whose_log_is_read_exist(name: str) -> None:
 
 def test_commands_of_scrapy_are_found_outside_of_the_source(tmp_path: Path) -> None:
     """In an image there is no scrapy.cfg."""
-    assert "-e SCRAPY_SETTINGS_MODULE=crawler.settings node scrapy" in PAGE
+    assert "-e SCRAPY_SETTINGS_MODULE=crawler.settings scrapyd scrapy" in PAGE
     scrapy = [sys.executable, "-m", "scrapy"]
     given = {**os.environ, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
     done = subprocess.run(scrapy, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=240)

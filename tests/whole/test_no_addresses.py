@@ -45,12 +45,22 @@ RARE = {
     "background": QUEUES
     | CHANNELS
     | SCRIPTS
-    | {"+client|list", "+info", "+publish", "%R~*:checks", "~api:cache:*", "%R~crawler:*", "~refused:*"},
+    | {
+        "+client|list",
+        "+info",
+        "+publish",
+        "%R~*:checks",
+        "~api:cache:*",
+        "%R~crawler:*",
+        "%R~proofs:*",
+        "~refused:*",
+    },
     "crawler": QUEUES
     | CHANNELS
     | SCRIPTS
-    | {"~refused:*", "+client|list", "%R~breaker:telegram", "&stream:*", "+publish"},
+    | {"~refused:*", "+client|list", "%R~breaker:telegram", "&stream:*", "+publish", "~proofs:counts:*"},
     "notifier": SCRIPTS | {"+client|list"},
+    "proofs": SCRIPTS | {"+client|list", "~refused:*"},
     "reader": {"+srem", "~rq:workers"},  # the name of a worker that died
     "stream": {"+subscribe", "+unsubscribe"},  # a page that is open
 }

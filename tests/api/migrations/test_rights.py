@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from api.migrations.rights import RIGHTS
 from api.migrations.roles import OWNER, PROGRAMS, grant_rights, list_rights, role_of
 from api.models.base import engine, session
-from configs.settings import Program
+from configs.settings import DatabaseProgram
 
 pytestmark = pytest.mark.usefixtures("database")
 Right = tuple[str, str, str, str]  # program, table, right, column (empty: of the table as a whole)
@@ -77,8 +77,8 @@ def test_every_program_has_the_rights_that_are_declared_and_no_more() -> None:
     assert declared - held == set()
 
 
-@pytest.mark.parametrize("program", get_args(Program))
-def test_a_program_reads_the_columns_that_it_may_and_no_other(program: Program) -> None:
+@pytest.mark.parametrize("program", get_args(DatabaseProgram))
+def test_a_program_reads_the_columns_that_it_may_and_no_other(program: DatabaseProgram) -> None:
     every = {f"{table}.{column}" for table, column in ask(_COLUMNS)}
     may = {
         f"{table}.{column}"
@@ -93,7 +93,9 @@ def test_a_program_reads_the_columns_that_it_may_and_no_other(program: Program) 
 
 
 @pytest.mark.parametrize("program", ["crawler", "reader"])
-def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_money(program: Program) -> None:
+def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_money(
+    program: DatabaseProgram,
+) -> None:
     secret = (
         "password_hash",
         "totp_secret",
@@ -124,7 +126,7 @@ def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_mon
     assert {table for table, _ in readable} & closed == set()
 
 
-@pytest.mark.parametrize("role", [OWNER, *map(role_of, get_args(Program))])
+@pytest.mark.parametrize("role", [OWNER, *map(role_of, get_args(DatabaseProgram))])
 def test_a_role_is_nobodys_login_and_has_no_power_over_others(role: str) -> None:
     query = "SELECT rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication"
     assert ask(f"{query} FROM pg_roles WHERE rolname = :role", role=role) == [(False,)]

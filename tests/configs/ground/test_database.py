@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from configs.ground.database import database_url
-from configs.settings import Program, SettingMissing
+from configs.settings import DatabaseProgram, SettingMissing
 
 Put = Callable[..., None]
 
@@ -17,8 +17,8 @@ def test_the_driver_is_written_in(bare: Put, scheme: str) -> None:
     assert database_url() == "postgresql+psycopg2://u:p@h:5432/db?sslmode=require"
 
 
-@pytest.mark.parametrize("program", get_args(Program))
-def test_a_program_has_its_own_address_or_the_common_one(bare: Put, program: Program) -> None:
+@pytest.mark.parametrize("program", get_args(DatabaseProgram))
+def test_a_program_has_its_own_address_or_the_common_one(bare: Put, program: DatabaseProgram) -> None:
     bare(DATABASE_URL="postgresql://common/db")
     assert database_url(program) == "postgresql+psycopg2://common/db"
     bare(**{f"DATABASE_URL_{program.upper()}": "postgres://own/db"})

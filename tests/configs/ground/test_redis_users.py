@@ -12,8 +12,8 @@ from api.models.notification import QUEUES
 from configs.ground.redis_users import read_rules
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]
-SHARED = {"rq", "breaker", "refused"}
-EVERY = {"api", "background", "crawler", "notifier", "reader", "stream"}
+SHARED = {"rq", "breaker", "refused", "proofs"}
+EVERY = {"api", "background", "crawler", "notifier", "proofs", "reader", "stream"}
 TELLING = {"api", "background", "crawler", "notifier"}
 
 
@@ -70,13 +70,15 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("hset", "breaker:stripe", "failures", "3"), {"api", "background", "notifier"}),
         (("hget", "breaker:telegram", "failures"), {"api", "background", "crawler", "notifier", "reader"}),
         (("hset", "breaker:telegram", "failures", "3"), {"api", "background", "notifier"}),
-        (("set", "refused:writes", "x"), TELLING),
+        (("set", "refused:writes", "x"), {*TELLING, "proofs"}),
         (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),
         (("hset", "rq:worker:background-7", "state", "x"), {"background"}),
-        (("hset", "rq:worker:crawler-7", "state", "x"), {"crawler"}),
-        (("rpush", "rq:queue:proofs", "x"), {"crawler"}),
+        (("hset", "rq:worker:proofs-7", "state", "x"), {"proofs"}),
+        (("rpush", "rq:queue:proof-pages", "x"), {"crawler", "proofs"}),
+        (("hset", "proofs:pages", "page", "x"), {"crawler", "proofs"}),
+        (("hdel", "proofs:away", "since"), {"proofs"}),
         (("set", "anything", "x"), set()),
-        (("eval", "return 1", "0"), TELLING),
+        (("eval", "return 1", "0"), {*TELLING, "proofs"}),
         (("flushall",), set()),
         (("flushdb",), set()),
         (("keys", "*"), set()),

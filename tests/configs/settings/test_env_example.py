@@ -51,7 +51,7 @@ def marked(words: str) -> set[str]:
 
 def needed_by(program: str) -> set[str]:
     """Return the variables that are marked as needed by a program in production."""
-    return marked(rf"\b(all|{program})\b")
+    return marked(rf"\b{program}\b")
 
 
 def read_refused(program: str | None) -> set[str]:
@@ -71,7 +71,7 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
 def test_without_a_program_production_needs_what_any_of_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
-    assert marked(rf"\b({'|'.join(('all', *get_args(Program)))})\b") == read_refused(None)
+    assert marked(rf"\b({'|'.join(get_args(Program))})\b") == read_refused(None)
 
 
 def test_what_nothing_uses_is_marked() -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from configs.settings import Program, Settings, SettingsRefused, load
+from configs.settings import DatabaseProgram, Program, Settings, SettingsRefused, load
 from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
 from tests.configs.settings.test_settings import PRODUCTION
 
@@ -18,7 +18,7 @@ SECRETS = list_secrets(Settings.model_fields)
 # The package of each program's code. The API and the background program share theirs.
 CODE = {
     "api": ("api", "background"),
-    "crawler": ("crawler",),
+    "crawler": ("crawler", "proofs"),
     "notifier": ("notifier",),
     "deploy/backup": ("backup",),
 }
@@ -53,7 +53,7 @@ def test_a_program_refuses_to_start_without(bare: Put, program: str, name: str) 
     assert (first, second.partition(":")[0]) == ("settings refused:", f"  {name.upper()} is not set")
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.parametrize("program", get_args(DatabaseProgram))
 def test_its_own_address_of_the_database_is_enough(bare: Put, program: str) -> None:
     given, other = given_to(program), "api" if program != "api" else "crawler"
     own, others = f"DATABASE_URL_{program.upper()}", f"DATABASE_URL_{other.upper()}"

@@ -177,7 +177,7 @@ class TestDotEnv:
         ("PORT", "x", "valid integer"),
         ("PORT", "70000", "less than or equal to 65535"),
         ("APP_ENV", "prod", "'production', 'development', 'sandbox' or 'test'"),
-        ("PROGRAM", "web", "'notifier', 'reader' or 'stream'"),
+        ("PROGRAM", "web", "'stream' or 'proofs'"),
         ("API_URL", "rdvpriority.fr", "valid URL"),
         ("API_URL", "ftp://rdvpriority.fr", "URL scheme should be 'http' or 'https'"),
         ("EMAIL_FROM", "RDVPriority", "not an e-mail address"),

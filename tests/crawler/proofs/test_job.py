@@ -39,7 +39,7 @@ def status(server: redis.Redis) -> ProofStatus:
 
 
 def jobs(server: redis.Redis) -> int:
-    return int(server.llen("rq:queue:proofs"))
+    return int(server.llen("rq:queue:proof-pages"))
 
 
 def test_a_page_is_stored_pictured_and_forgotten(
@@ -102,8 +102,8 @@ def test_while_the_store_is_away_all_waits_for_it_and_one_is_tried(
     work(redis_server)
     found = status(redis_server)
     assert (found.waiting, found.away_since, found.away) == (3, NOW, "PROOFS_URL refuses")
-    redis_server.delete("rq:queue:proofs")
-    redis_server.delete(*redis_server.keys("rq:job:proofs-*"))
+    redis_server.delete("rq:queue:proof-pages")
+    redis_server.delete(*redis_server.keys("rq:job:proof-pages-*"))
     program.nudge_waiting("next")
     assert jobs(redis_server) == 1
     away("")
@@ -127,7 +127,7 @@ def test_a_job_that_died_with_its_worker_is_enqueued_by_the_next(
     monkeypatch.setattr(Blobs, "put", dies)
     enqueue(proof())
     for pid in ("1", "2"):
-        redis_server.lpop("rq:queue:proofs")
+        redis_server.lpop("rq:queue:proof-pages")
         with pytest.raises(KeyboardInterrupt):
             work(redis_server)
         assert META not in blobs.names(KEY)

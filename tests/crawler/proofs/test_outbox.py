@@ -84,7 +84,7 @@ def test_a_page_waits_as_it_was_fetched_and_a_job_says_so(redis_server: redis.Re
         "evry_91/a", "ezbooking", "slots", len(PAGE),
     )  # fmt: skip
     assert (meta.status, meta.time_zone, meta.url) == (200, "Europe/Paris", proof().capture.url)
-    assert redis_server.llen("rq:queue:proofs") == 1
+    assert redis_server.llen("rq:queue:proof-pages") == 1
 
 
 @pytest.mark.rule("4.9")

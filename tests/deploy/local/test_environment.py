@@ -80,7 +80,7 @@ def test_a_program_is_given_the_secrets_that_production_gives_it(
     held = secrets_of(environment)
     of_child = {"database_url_reader"} if name == "background" else set()
     assert held <= (list_allowed(own) | of_child) - {"database_url"}
-    service = services()["node" if name in ("proofs", "scrapyd") else {"api": "api-1"}.get(name, name)]
+    service = services()[{"api": "api-1"}.get(name, name)]
     assert {Path(each).name for each in secrets_of_service(service)} - held == set(), name
     user = secrets_of_service(service)["redis_url"].removeprefix("redis_url_")
     assert environment["REDIS_URL"] == f"redis://{user}:word@127.0.0.1:1/0"

@@ -388,11 +388,11 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
 @pytest.mark.parametrize(
     ("trouble", "said"),
     [
-        (lambda server: server.delete("crawler:proofs:seen"), "nobody has looked at the proofs lately: is `python -m"),
+        (lambda server: server.delete("proofs:seen"), "nobody has looked at the proofs lately: is `python -m"),
         (lambda server: store_is_away(server, "refused"), "their store takes nothing for 0"),
         (lambda server: proofs(server, 121), "1 proof on the way, the oldest for 2 min: `python -m crawler.proofs`"),
         (lambda server: proofs(server, -86400), "the oldest proof is of 24 h from now: a machine's clock"),
-        (lambda server: count_refused(server, "proofs"), "jobs were refused lately, the workers' logs say why: proofs: 1"),
+        (lambda server: count_refused(server, "proof-pages"), "jobs were refused lately, the workers' logs say why: proof-pages: 1"),
     ],
 )  # fmt: skip
 def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
