@@ -34,13 +34,6 @@ from api.middleware.request_bodies import register_body_checks
 from api.middleware.request_hooks import register_request_hooks
 from api.middleware.request_metrics import register_request_metrics
 from api.models.base import engine
-from api.models.key_losses import (
-    find_lost_data_keys,
-    find_lost_lookup_keys,
-    find_lost_signing_keys,
-    log_lost_keys,
-    record_keys_at_start,
-)
 from api.models.revision import check_tables
 from api.notices import routes as notices
 from api.notifications import routes as notifications
@@ -105,11 +98,9 @@ def create_app() -> OpenAPI:
     register_pages(app)
     app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
-    app.extensions.setdefault(BEFORE_FORK, []).append(_check_keys)
+    app.extensions.setdefault(BEFORE_FORK, []).append(_disconnect)
     return app
 
 
-def _check_keys() -> None:
-    record_keys_at_start("api")
-    log_lost_keys(find_lost_data_keys, find_lost_lookup_keys, find_lost_signing_keys)
+def _disconnect() -> None:
     engine().dispose()  # the workers connect for themselves

@@ -1,26 +1,34 @@
 """The command `flask rekey`, which brings encrypted columns and look-up hashes under the newest keys."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import click
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- defines all tables
 from api.models.base import Base, session
-from api.models.contact_lookup import ContactLookup, claim_address
+from api.models.contact_lookup import ContactLookup, claim_address, hash_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away
-from configs.ground.encryption import DecryptionFailed, renew_encryption
+from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption
 from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
+_AT_ONCE = 1000  # rows
+
 
 @click.command("rekey")
-def rekey_command() -> None:
+@click.option(
+    "--check", is_flag=True, help="Change nothing; say how many rows need it, and end with 1 if any do."
+)
+def rekey_command(*, check: bool) -> None:
     """Re-encrypt with the first of DATA_KEYS, and hash again with all of LOOKUP_KEY.
 
     Programs may run meanwhile, if all of them know the new keys. Run it once more after a key was taken away.
@@ -28,6 +36,9 @@ def rekey_command() -> None:
     try:
         set_up_logs("api")
         database_url()
+        if check:
+            _check_tables()
+            return
         changed, unreadable, taken = _renew_tables()
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"nothing was changed: {error}") from None
@@ -44,6 +55,38 @@ def rekey_command() -> None:
             f"{unreadable} rows need a key that DATA_KEYS does not have: give it back and run this again; "
             f"{taken} contacts have an address that another account has: they are switched off"
         )
+
+
+def _check_tables() -> None:
+    """Print how many rows are not under the first keys, and fail where there are any."""
+    with session() as s:
+        rows = sum(not is_newest(text) for text in _list_texts(s))
+        known = set(s.scalars(sa.select(ContactLookup.hash)))
+        contacts = sum(hashed not in known for hashed in _list_hashes(s))
+    click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
+    if rows or contacts:
+        raise click.exceptions.Exit(1)
+
+
+def _list_texts(s: Session) -> Iterator[str]:
+    """Yield all encrypted texts; addresses of mails are not encrypted."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, EncryptedText):
+                text = sa.type_coerce(column, sa.Text)
+                is_email = text.like("%@%") if isinstance(column.type, ContactAddress) else sa.false()
+                asked = sa.select(text).where(column.is_not(None), ~is_email)
+                yield from s.scalars(asked.execution_options(yield_per=_AT_ONCE))
+
+
+def _list_hashes(s: Session) -> Iterator[bytes]:
+    """Yield the hash under the first of LOOKUP_KEY of each verified number or chat that can be read."""
+    asked = sa.select(Contact.channel, sa.type_coerce(Contact.address, sa.Text).label("stored")).where(
+        Contact.channel != Channel.EMAIL, Contact.verified_at.is_not(None)
+    )
+    for row in s.execute(asked.execution_options(yield_per=_AT_ONCE)):
+        with suppress(DecryptionFailed):  # it is counted among the encrypted
+            yield hash_address(row.channel, decrypt(row.stored))[0]
 
 
 def _renew_tables() -> tuple[int, int, int]:

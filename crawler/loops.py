@@ -18,7 +18,6 @@ def plan(arguments: list[str]) -> None:
     Raises:
         SystemExit: an argument, a setting or a desk file is wrong.
     """
-    from api.models.key_losses import record_keys_at_start  # noqa: PLC0415
     from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
     from crawler.keeper import Keeper  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
@@ -26,7 +25,6 @@ def plan(arguments: list[str]) -> None:
     from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
     prepare("planner", arguments, "redis_url", "database_url", "scrapyd_password")
-    record_keys_at_start("planner")
     with due_queue.connect() as client:
         planner = Planner(client)
         stop = until_stopped()

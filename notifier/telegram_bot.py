@@ -14,7 +14,6 @@ from typing import Any
 import click
 import structlog
 
-from api.models.key_losses import record_keys_at_start
 from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
@@ -66,14 +65,10 @@ def call_bot(method: str, **parameters: Any) -> Any:
 
 
 def register_webhook() -> str:
-    """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET; return the address.
-
-    `flask keys` then knows which value Telegram has.
-    """
+    """Register TELEGRAM_WEBHOOK_URL with the first of TELEGRAM_WEBHOOK_SECRET; return the address."""
     url = settings().require("telegram_webhook_url")
     secret = settings().require_all("telegram_webhook_secret")[0]
     call_bot("setWebhook", url=url, secret_token=secret, allowed_updates=_ALLOWED_UPDATES)
-    record_keys_at_start("telegram", "telegram_webhook_secret")
     return url
 
 

@@ -16,7 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.models.base import engine
-from api.models.key_losses import find_lost_data_keys, log_lost_keys, record_keys_at_start
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from api.models.user import Channel
@@ -129,8 +128,6 @@ def main(given: list[str] | None = None) -> int:
     check_tables()
     check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
-    record_keys_at_start("notifier")
-    log_lost_keys(find_lost_data_keys)
     preload()
     engine().dispose()  # each worker connects for itself
     log.info("warm, starting", children=names)

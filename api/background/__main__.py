@@ -11,7 +11,6 @@ import structlog
 
 from api.background import exporter, runner, scheduler
 from api.models.job_run import JOB_QUEUES, MAINTENANCE, PAYMENTS
-from api.models.key_losses import record_keys_at_start
 from api.models.revision import check_tables
 from configs.ground.connection_limits import check_connections
 from configs.ground.database import database_url
@@ -58,7 +57,6 @@ def main(given: list[str] | None = None) -> int:
     check_tables()
     check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
-    record_keys_at_start("background")
     runner.warm_up_before_fork()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     children = CHILDREN | {"metrics": partial(exporter.run, options.metrics_host)}

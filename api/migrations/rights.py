@@ -209,7 +209,4 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # The programs themselves
     "job_runs": {"api": _READ, "background": _ALL, "reader": _READ},
     "backup_states": {"api": _READ, "background": _READ, "backup": _CHANGE, "reader": _READ},
-    "key_sightings": {
-        "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _CHANGE, "reader": _READ,
-    },
 }  # fmt: skip

@@ -22,7 +22,6 @@ from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
 from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job_run import JobRun
-from api.models.key_sighting import KeySighting
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, Notification
@@ -44,5 +43,5 @@ RECORDS: tuple[type[Base], ...] = (
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
     PaymentDifference,
     BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryDay, DeliveryFigure,
-    BackupState, KeySighting, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
+    BackupState, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

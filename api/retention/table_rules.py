@@ -180,6 +180,5 @@ TABLE_RULES: dict[str, Rule] = {
         lambda limit: sa.and_(JobRun.due_at < limit, JobRun.ended_at < limit),
     ),
     "backup_states": AtMost(100, "one for each part"),
-    "key_sightings": Kept("one for each key and program, since its first use"),
     "alembic_version": AtMost(1, "the revision"),
 }

@@ -7,7 +7,6 @@ the first one writes, all of them read.
 import base64
 import hashlib
 import hmac
-from contextlib import suppress
 from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -52,24 +51,20 @@ def renew_encryption(text: str) -> str:
         DecryptionFailed: none of them encrypted it.
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
-    try:
-        _build_cipher(settings().require_all("data_keys")[:1]).decrypt(text)
-    except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
-        return encrypt(decrypt(text))
-    return text
+    return text if is_newest(text) else encrypt(decrypt(text))
 
 
-def find_data_key(text: str) -> int | None:
-    """Return which of DATA_KEYS encrypted a text: 0 is the first, which encrypts; None where none of them did.
+def is_newest(text: str) -> bool:
+    """Whether the first of DATA_KEYS encrypted a text.
 
     Raises:
         configs.settings.SettingMissing: DATA_KEYS is not set.
     """
-    for place, secret in enumerate(settings().require_all("data_keys")):
-        with suppress(InvalidToken, ValueError):  # ValueError: a text that is not ASCII
-            _build_cipher((secret,)).decrypt(text)
-            return place
-    return None
+    try:
+        _build_cipher(settings().require_all("data_keys")[:1]).decrypt(text)
+    except (InvalidToken, ValueError):  # ValueError: a text that is not ASCII
+        return False
+    return True
 
 
 def make_file_key() -> str:

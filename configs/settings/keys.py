@@ -1,10 +1,7 @@
 """The product's keys: which settings hold one, the values that each has, and what cannot be a key."""
 
-import hashlib
 import re
 from collections.abc import Iterator
-from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +10,6 @@ from pydantic import SecretStr
 if TYPE_CHECKING:
     from configs.settings import Settings
 
-ROTATE_AFTER = timedelta(days=365)  # the age that docs/keys.md recommends to replace every key at
 # Settings that take several values, with commas between them: the first one signs, encrypts or is sent, all are valid.
 SEVERAL = (
     "jwt_secret",
@@ -50,30 +46,7 @@ ADDRESSES = (
     "redis_url",
     "smtp_url",
 )
-_COST = 1 << 14  # 16 MB and some 40 ms
 _PLAIN = re.compile(r"[!-~]+")
-
-
-def read_keys(current: "Settings") -> dict[str, tuple[str, ...]]:
-    """Return the values of each key that is set, by its setting; the first value is the one in use."""
-    texts = {name: text for name in KEYS if (text := read_text(current, name))}
-    found = {name: _split(text) if name in SEVERAL else (text,) for name, text in texts.items()}
-    if previous := read_text(current, "jwt_secret_previous"):
-        found["jwt_secret"] = (*found.get("jwt_secret", ()), previous)
-    passwords = {name: read_password(read_text(current, name)) for name in ADDRESSES}
-    return found | {name: (password,) for name, password in passwords.items() if password}
-
-
-@lru_cache(maxsize=64)
-def fingerprint_key(name: str, value: str) -> str:
-    """Return the fingerprint of a value of a key, by which a table remembers it: eight hexadecimal digits.
-
-    A fast hash would let a reader of a dump try out guesses of a password that a person chose. Scrypt makes each guess
-    as slow as one at a user's password, and 32 bits fit many guesses. It needs no key: few programs hold one.
-    https://www.rfc-editor.org/rfc/rfc7914
-    """
-    salt = f"rdvpriority.key.{name}".encode()
-    return hashlib.scrypt(value.encode(), salt=salt, n=_COST, r=8, p=1, dklen=4).hex()
 
 
 def find_key_problems(current: "Settings") -> Iterator[str]:
@@ -84,7 +57,7 @@ def find_key_problems(current: "Settings") -> Iterator[str]:
             yield from _find_list_problems(name.upper(), values)
             yield from _find_letter_problems(name, values)
     previous = read_text(current, "jwt_secret_previous")
-    if previous and previous in _split(read_text(current, "jwt_secret") or ""):
+    if previous and previous in split_values(read_text(current, "jwt_secret")):
         yield "JWT_SECRET_PREVIOUS is a value of JWT_SECRET too: remove JWT_SECRET_PREVIOUS"
 
 
@@ -105,8 +78,9 @@ def read_password(url: str | None) -> str | None:
     return None if password is None else unquote(password)
 
 
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(value for each in text.split(",") if (value := each.strip()))
+def split_values(text: str | None) -> list[str]:
+    """Return the values of a setting that takes several."""
+    return [value for each in (text or "").split(",") if (value := each.strip())]
 
 
 def _find_list_problems(variable: str, values: list[str]) -> Iterator[str]:

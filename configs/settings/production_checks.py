@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
 from configs.settings.database_tls import find_unverified
-from configs.settings.keys import ADDRESSES, SEVERAL, read_keys, read_password
+from configs.settings.keys import ADDRESSES, SEVERAL, read_password, split_values
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.mail_server import MAIL_PROVIDERS
@@ -160,9 +160,10 @@ def _weak(settings: "Settings") -> Iterator[str]:
 
 def _shared(settings: "Settings") -> Iterator[str]:
     """Name keys that have a value of another one: the programs that hold the one must not hold the other."""
-    found = read_keys(settings)
+    found = {name: set(split_values(_text(settings, name))) for name in _OWN}
+    found["jwt_secret"] |= set(split_values(_text(settings, "jwt_secret_previous")))
     for name, other in combinations(_OWN, 2):
-        if set(found.get(name, ())) & set(found.get(other, ())):
+        if found[name] & found[other]:
             yield f"{other.upper()} has a value of {name.upper()}: draw one of its own"
 
 

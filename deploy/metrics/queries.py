@@ -121,10 +121,6 @@ METRICS = (
         WHERE due_at >= %(now)s - interval '1 hour' AND result = 'failed' GROUP BY 1"""),
     _M("backup_last_success_timestamp_seconds", ("kind",), "unix seconds", "end of the newest complete backup",
        "SELECT part, extract(epoch FROM finished_at) FROM backup_states WHERE finished_at IS NOT NULL"),
-    # The value that signs or encrypts; those that only still verify have no such instant.
-    _M("key_oldest_timestamp_seconds", ("key",), "unix seconds", "since when the key's value is in use", """
-        SELECT name, extract(epoch FROM min(first_since)) FROM key_sightings
-        WHERE first_since IS NOT NULL GROUP BY name"""),
     _M("health_part_state", ("part",), "", "a part of /api/health: 0 ok, 1 degraded, 2 down"),
     _M("database_connections", (), "", "connections to PostgreSQL, all programs together",
        "SELECT sum(numbackends) FROM pg_stat_database"),

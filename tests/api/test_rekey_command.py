@@ -33,8 +33,8 @@ def use_keys(settings_env: Put, keys: str) -> None:
     settings_env(DATA_KEYS=keys, LOOKUP_KEY=keys)
 
 
-def rekey(code: int = 0) -> str:
-    done = CliRunner().invoke(rekey_command)
+def rekey(*arguments: str, code: int = 0) -> str:
+    done = CliRunner().invoke(rekey_command, arguments)
     assert done.exit_code == code, (done.output, done.exception)
     return str(done.output)
 
@@ -80,9 +80,12 @@ def test_flask_knows_the_command() -> None:
 def test_a_key_is_replaced_step_by_step(settings_env: Put) -> None:
     keys = [add(1), add(2, Channel.TELEGRAM, "987654"), add(3, Channel.EMAIL, "camille@example.org")]
     before = stored()
+    assert rekey("--check").startswith("0 rows need `flask rekey`")
     use_keys(settings_env, f"{NEW},{OLD}")
     assert addresses() == {"+33639800001", "987654", "camille@example.org"}
+    assert "4 rows need `flask rekey`: 2 encrypted, 2 hashed" in rekey("--check", code=1)
     assert rekey() == "2 rows encrypted anew\n"
+    assert rekey("--check").startswith("0 rows need `flask rekey`")
     after = stored()
     changed = {key for key in before if before[key] != after[key]}
     assert changed == set(keys[:2])
@@ -103,6 +106,7 @@ def test_a_lost_key_is_said_and_stops_no_other_row(settings_env: Put) -> None:
     add(1)
     use_keys(settings_env, NEW)
     add(2)
+    assert "1 rows need `flask rekey`: 1 encrypted" in rekey("--check", code=1)
     said = rekey(code=1)
     assert "1 rows need a key that DATA_KEYS does not have" in said
     use_keys(settings_env, f"{NEW},{OLD}")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from configs.settings.keys import KEYS, ROTATE_AFTER, SEVERAL
+from configs.settings.keys import KEYS, SEVERAL
 
 PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
 STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY", "INVOICES_SECRET_ACCESS_KEY"}
@@ -35,8 +35,3 @@ def test_every_key_leads_to_its_steps(name: str) -> None:
     own = "#replace-one-of-our-own" in row
     assert own != (name.upper() in keys_in("Replace a provider's"))
     assert not own or name in SEVERAL
-
-
-def test_the_page_recommends_the_age_that_the_command_reports() -> None:
-    assert ROTATE_AFTER.days == 365
-    assert "Replace every key once a year" in PAGE

@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.check import Check
-from api.models.key_sighting import KeySighting
 from api.models.slot import Detection
 from configs.world.outcome import Outcome
 from deploy.local.seed import EMAIL
@@ -35,13 +34,6 @@ def test_everything_says_that_it_is_well(stack: Stack) -> None:
     # Each look asks every part: without a pause it would take its processor from the programs that start.
     until(lambda: is_healthy(stack), pause=0.5)
     until(lambda: get(f"http://127.0.0.1:{stack.ports.api}/api/health")[1]["status"] == "ok", pause=0.5)
-
-
-def test_every_program_that_has_a_database_recorded_its_keys(stack: Stack) -> None:
-    with session() as s:
-        programs = set(s.scalars(sa.select(KeySighting.program)))
-    # The stack registers Telegram's webhook.
-    assert programs == {"api", "background", "notifier", "planner", "telegram"}
 
 
 @pytest.mark.rule("3.4")

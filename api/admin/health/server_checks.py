@@ -6,19 +6,19 @@ from typing import Any
 import sqlalchemy as sa
 from redis import Redis, RedisError
 
-from api.admin.health.findings import PartDown, refuse
+from api.admin.health.findings import PartDown
 from api.models.base import session, takes_writes
-from api.models.key_losses import find_lost_data_keys
-from api.models.key_sighting import KeySighting
 from api.models.partitions import count_days_ahead
+from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.ground.database_errors import read_refusal
+from configs.ground.encryption import DecryptionFailed, decrypt
 from configs.ground.formatting import pluralize
 from configs.settings.constants import Constant
-from configs.settings.keys import ROTATE_AFTER
 
 # With fewer days ahead than this health calls the table degraded
 _PARTITION_DAYS_LOW = Constant("PARTITION_DAYS_LOW", 7)
+_SAMPLED = 10  # contacts of each channel, from each end of an index
 
 
 def check_database(redis: Redis) -> str:
@@ -47,18 +47,20 @@ def check_eviction(redis: Redis) -> str:
 
 
 def check_keys(_: Redis) -> str:
-    """Try the keys on a few rows, and ask since when each is in use (docs/keys.md)."""
-    newest = sa.select(KeySighting.program, sa.func.max(KeySighting.started_at)).group_by(KeySighting.program)
-    old = sa.select(sa.func.count(KeySighting.name.distinct())).where(
-        KeySighting.first_since <= clock() - ROTATE_AFTER,
-        sa.tuple_(KeySighting.program, KeySighting.started_at).in_(newest),
-    )
+    """Decrypt the oldest and the newest contacts of each channel: encrypted texts begin with their time."""
+    stored = sa.type_coerce(Contact.address, sa.Text)
     with session() as s:
-        troubles, number = find_lost_data_keys(s), s.scalars(old).one()
-    if number:  # everybody reads health
-        troubles.append(f"{pluralize(number, 'key')} of more than a year: `flask keys` says which to replace")
-    refuse(troubles)
-    return "what they encrypted can be read, and none is old"
+        for channel in (Channel.SMS, Channel.TELEGRAM, Channel.PUSH):
+            for order in (stored.asc(), stored.desc()):
+                asked = sa.select(stored).where(Contact.channel == channel).order_by(order).limit(_SAMPLED)
+                try:
+                    for text in s.scalars(asked):
+                        decrypt(text)
+                except DecryptionFailed:
+                    raise PartDown(
+                        "phone numbers or chats cannot be decrypted: give DATA_KEYS back the key that it lost"
+                    ) from None
+    return "what they encrypted can be read"
 
 
 def check_partitions(_: Redis) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.settings import Settings, SettingsRefused, load
-from configs.settings.keys import ADDRESSES, KEYS, SEVERAL, read_keys
+from configs.settings.keys import ADDRESSES, KEYS, SEVERAL
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
 from tests.rotation import NEW, OLD
 
@@ -21,21 +21,6 @@ def refused() -> list[str]:
 def test_every_key_is_a_secret_setting() -> None:
     for name in (*KEYS, *ADDRESSES):
         assert "SecretStr" in str(Settings.model_fields[name].annotation), name
-
-
-def test_the_values_of_each_key(bare: Put) -> None:
-    bare(
-        JWT_SECRET=f"{NEW}, {OLD}",
-        JWT_SECRET_PREVIOUS="older",
-        SENDGRID_API_KEY="SG.a,b",
-        DATABASE_URL="postgresql://rdv:p%40ss@db/rdv",
-        REDIS_URL="redis://redis/0",
-    )
-    assert read_keys(load()) == {
-        "jwt_secret": (NEW, OLD, "older"),
-        "sendgrid_api_key": ("SG.a,b",),
-        "database_url": ("p@ss",),
-    }
 
 
 @pytest.mark.parametrize("name", SEVERAL)

@@ -154,11 +154,6 @@ CASES: dict[str, tuple[str, dict[str, dict[tuple[str, ...], float]]]] = {
              (2, 'done'), (0, 'failed')) AS made (days, result)) AS runs""",
         {"job_last_success_timestamp_seconds": {("a",): 1795564800}},
     ),
-    "records": (
-        """INSERT INTO key_sightings (program, name, fingerprint, first_seen_at, started_at, first_since) VALUES
-             ('api', 'jwt_secret', 'old', :now, :now, NULL), ('api', 'jwt_secret', 'new', :now, :now, :now)""",
-        {"key_oldest_timestamp_seconds": {("jwt_secret",): 1795694400}},
-    ),
     "backups": (
         "INSERT INTO backup_states (part, finished_at) VALUES ('base', :now), ('dump', NULL)",
         {"backup_last_success_timestamp_seconds": {("base",): 1795694400}},
