@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 import secrets
 from typing import TYPE_CHECKING, Final
@@ -24,9 +22,7 @@ if TYPE_CHECKING:
 
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 _FILE: Final = re.compile(r"\w+\.(css|js|svg)")
-_SHOWN: Final = 600  # messages the page begins with
-_TICK: Final = 0.5  # seconds between two looks at the sites
-_HEARTBEAT: Final = 15.0  # seconds of silence after which a line keeps the connection known to be alive
+_SHOWN: Final = 600  # messages in an answer
 # Mails may bring styles of their own; nothing may be fetched from elsewhere.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -53,7 +49,6 @@ class Inbox:
         app = web.Application(middlewares=[refusals, _json_only])
         app.router.add_get("/", self._page)
         app.router.add_get("/static/{name}", self._static)
-        app.router.add_get("/events", self._events)
         app.router.add_get("/api/messages", self._messages)
         app.router.add_get("/api/messages/{number:\\d+}", self._message)
         app.router.add_get("/api/state", self._state)
@@ -101,9 +96,13 @@ class Inbox:
         headers = {"Cache-Control": "no-store"}
         return web.Response(text=static(name), content_type=_TYPES[found[1]], headers=headers)
 
-    async def _messages(self, _request: web.Request) -> web.Response:
-        kept = self._sandbox.outbox.messages()[-_SHOWN:]
-        return web.json_response([summary(message) for message in kept])
+    async def _messages(self, request: web.Request) -> web.Response:
+        """Answer the newest messages; with `after` what was accepted or changed since that change, oldest first."""
+        kept, after = self._sandbox.outbox.messages(), request.query.get("after", "")
+        if after.isdecimal():
+            kept = sorted((each for each in kept if each.change > int(after)), key=lambda each: each.change)
+        shown = kept[:_SHOWN] if after else kept[-_SHOWN:]
+        return web.json_response([summary(message) for message in shown])
 
     async def _message(self, request: web.Request) -> web.Response:
         message = self._sandbox.outbox.find(int(request.match_info["number"]))
@@ -140,68 +139,6 @@ class Inbox:
             raise Refusal(f"no receipts of {name!r}", known=known, status=404)
         known[name].mode = provider_mode(await read_body(request), RECEIPT_MODES)
         return web.json_response(known[name].to_json())
-
-    async def _events(self, request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store"}
-        )
-        await answer.prepare(request)
-        coming: asyncio.Queue[Message] = asyncio.Queue()
-        self._sandbox.outbox.listeners.add(coming.put_nowait)
-        try:
-            await self._stream(answer, coming, _last_seen(request))
-        except ConnectionResetError:
-            pass  # the browser has gone: nothing is left to tell
-        finally:
-            self._sandbox.outbox.listeners.discard(coming.put_nowait)
-        return answer
-
-    async def _stream(
-        self, answer: web.StreamResponse, coming: asyncio.Queue[Message], last: int | None
-    ) -> None:
-        if last is not None:
-            for message in self._sandbox.outbox.messages():
-                if message.number > last:
-                    await answer.write(_event_of_new(message))
-                elif message.edited_at:
-                    await answer.write(_event_of_edit(message))
-        told, silent = "", 0.0
-        while True:
-            state = json.dumps(self.state(), ensure_ascii=False)
-            if state != told:
-                told, silent = state, 0.0
-                await answer.write(f"event: state\ndata: {state}\n\n".encode())
-            elif silent >= _HEARTBEAT:
-                silent = 0.0
-                await answer.write(b": still here\n\n")
-            silent += _TICK
-            await _forward(answer, coming)
-
-
-async def _forward(answer: web.StreamResponse, coming: asyncio.Queue[Message]) -> None:
-    """Pass messages on as they come, for the time of one tick."""
-    try:
-        async with asyncio.timeout(_TICK):
-            while True:
-                message = await coming.get()
-                await answer.write(_event_of_edit(message) if message.edited_at else _event_of_new(message))
-    except TimeoutError:
-        return
-
-
-def _event_of_new(message: Message) -> bytes:
-    data = json.dumps(summary(message), ensure_ascii=False)
-    return f"id: {message.number}\nevent: message\ndata: {data}\n\n".encode()
-
-
-def _event_of_edit(message: Message) -> bytes:
-    """Return a changed message; without an id, so that the page's last message stays the last."""
-    return f"event: edit\ndata: {json.dumps(summary(message), ensure_ascii=False)}\n\n".encode()
-
-
-def _last_seen(request: web.Request) -> int | None:
-    told = request.headers.get("Last-Event-ID") or request.query.get("after", "")
-    return int(told) if told.isdecimal() else None
 
 
 @web.middleware

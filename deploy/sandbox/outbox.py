@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.clock import as_utc, now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
 CHANNELS: Final = ("email", "sms", "telegram")
@@ -69,6 +68,7 @@ class Message:
     provider: str = ""
     edited_at: datetime | None = None
     text_before: str | None = None
+    change: int = 0  # which of all acceptances and changes was its last
 
     @property
     def to(self) -> str:
@@ -123,24 +123,24 @@ class Message:
             "milliseconds": self.milliseconds,
             "edited_at": as_utc(self.edited_at) if self.edited_at else None,
             "text_before": self.text_before,
+            "change": self.change,
         }
 
 
 class Outbox:
-    """The accepted messages of all channels; listeners get each as it comes, and again when it is edited."""
+    """The accepted messages of all channels."""
 
     def __init__(self) -> None:
         self._messages: dict[int, Message] = {}  # by number, which is their order
         self._numbers: dict[tuple[str, str, str], int] = {}  # by channel, provider's id and recipient
         self._count = 0
-        self.listeners: set[Callable[[Message], None]] = set()
+        self._changes = 0
 
     def accept(self, channel: str, provider_id: str, draft: OutboxDraft, provider: str = "") -> Message:
         """Keep a message as accepted now."""
         self._count += 1
-        message = Message(self._count, channel, provider_id, now(), draft, provider)
+        message = self._keep(Message(self._count, channel, provider_id, now(), draft, provider))
         self._numbers[_key(message)] = message.number
-        self._keep(message)
         while len(self._messages) > _KEPT:
             self._forget(next(iter(self._messages.values())))
         return message
@@ -172,10 +172,10 @@ class Outbox:
         for message in self.messages(channel):
             self._forget(message)
 
-    def _keep(self, message: Message) -> None:
-        self._messages[message.number] = message
-        for listener in tuple(self.listeners):
-            listener(message)
+    def _keep(self, message: Message) -> Message:
+        self._changes += 1
+        kept = self._messages[message.number] = replace(message, change=self._changes)
+        return kept
 
     def _forget(self, message: Message) -> None:
         del self._messages[message.number]

@@ -1,4 +1,4 @@
-// The page: what exists at first, then what comes by Server-Sent Events.
+// The page: what exists at first, then what came since the last look.
 
 import * as messages from "./messages.js";
 import { preview } from "./preview.js";
@@ -14,19 +14,28 @@ function figures() {
   document.getElementById("figure-delay").textContent = delay(median(told)) || "–";
 }
 
-function connect(after) {
-  const events = new EventSource(`/events?after=${after}`);
-  events.addEventListener("open", () => { live.dataset.live = "yes"; live.textContent = "En direct"; });
-  events.addEventListener("error", () => { live.dataset.live = "no"; live.textContent = "Reconnexion…"; });
-  events.addEventListener("message", (event) => { messages.add(JSON.parse(event.data)); figures(); });
-  events.addEventListener("edit", (event) => { messages.edit(JSON.parse(event.data)); figures(); });
-  events.addEventListener("state", (event) => {
-    const state = JSON.parse(event.data);
+const ask = async (path) => (await fetch(path)).json();
+
+async function look() {
+  try {
+    const [coming, state] = await Promise.all([`/api/messages?after=${after}`, "/api/state"].map(ask));
+    live.dataset.live = "yes";
+    live.textContent = "En direct";
     if (state.run !== run) return location.reload(); // another sandbox on the same port
     // Emptied elsewhere: by a test, in another window.
-    if (messages.all().length && state.providers.every((one) => one.messages === 0)) { messages.clear(); figures(); }
+    if (messages.all().length && state.providers.every((one) => one.messages === 0)) messages.clear();
+    for (const message of coming) {
+      messages.edit(message);
+      messages.add(message);
+      after = message.change;
+    }
+    figures();
     sites.draw(state);
-  });
+  } catch {
+    live.dataset.live = "no";
+    live.textContent = "Reconnexion…";
+  }
+  setTimeout(look, 1000);
 }
 
 for (const tab of document.querySelectorAll(".tabs button")) {
@@ -45,9 +54,10 @@ document.getElementById("reset").addEventListener("click", async () => {
 });
 
 messages.onShow(preview);
-const [known, state] = await Promise.all(["/api/messages", "/api/state"].map(async (path) => (await fetch(path)).json()));
+const [known, state] = await Promise.all(["/api/messages", "/api/state"].map(ask));
 for (const message of known) messages.add(message, { fresh: false });
 const { run } = state;
-figures();
+let after = Math.max(0, ...known.map((message) => message.change));
 sites.draw(state);
-connect(known.length ? known[known.length - 1].number : 0);
+figures();
+look();
