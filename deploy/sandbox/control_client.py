@@ -6,7 +6,6 @@ import base64
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,11 +18,8 @@ from deploy.sandbox.platforms import stand_ins
 from deploy.sandbox.sites.site import SeenRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-Json = dict[str, Any]
-Act = Callable[..., Json]
-Read = Callable[..., list[Json]]
 _PATIENCE: Final = 30.0
 
 
@@ -149,29 +145,6 @@ class Delivery:
 
 class StripeControl:
     """The controls of Stripe's stand-in at ``url``: the functions of ``deploy/sandbox/stripe/controls.py``."""
-
-    pay: Act
-    use_card: Act
-    pay_invoice: Act
-    settle: Act
-    refund: Act
-    fail_refund: Act
-    dispute: Act
-    close_dispute: Act
-    warn_of_fraud: Act
-    cancel_subscription: Act
-    renew: Act
-    add_promotion_code: Act
-    advance: Act
-    move_to: Act
-    settings: Act
-    webhook: Act
-    state: Act
-    reset: Act
-    objects: Read
-    requests: Read
-    deliveries: Read
-    ledger: Read
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -1,19 +1,14 @@
-"""The pages that Stripe hosts: Checkout, 3-D Secure, the portal; and a list of what happened, with buttons.
-
-Each is a form that works without JavaScript.
-"""
+"""The pages that Stripe hosts: Checkout, 3-D Secure, the portal. Each is a form that works without JavaScript."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.stripe.cards import CARDS, find_card
-from deploy.sandbox.stripe.controls import CONTROLS, run_control
 from deploy.sandbox.stripe.objects import StripeError
 from deploy.sandbox.stripe.resources.checkout import (
     Buyer,
@@ -23,7 +18,6 @@ from deploy.sandbox.stripe.resources.checkout import (
 )
 from deploy.sandbox.stripe.resources.payments import card_of, set_default_card
 from deploy.sandbox.stripe.resources.subscriptions import ENDED, choose_end, item_of
-from deploy.sandbox.stripe.webhooks import WEBHOOK_MODES
 from deploy.sandbox.templating import add_filter, render
 
 if TYPE_CHECKING:
@@ -34,18 +28,10 @@ if TYPE_CHECKING:
 
 Page = Callable[["Stripe", web.Request], Awaitable[web.Response]]
 _DECLINED: Final = "Votre carte a été refusée. Essayez-en une autre."
-_SHOWN: Final = 50
-_NUMBERS: Final = frozenset({"amount", "hours"})
 
 
-def _write_euros(cents: int) -> str:
-    sign, whole = ("-" if cents < 0 else ""), abs(cents)
-    return f"{sign}{whole // 100},{whole % 100:02} €"
-
-
-add_filter("euros", _write_euros)
+add_filter("euros", lambda cents: f"{cents // 100},{cents % 100:02} €")
 add_filter("day", lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%d/%m/%Y}")
-add_filter("moment", lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%d/%m/%Y %H:%M:%S}")
 
 
 def add_page_routes(app: web.Application, stand_in: Stripe) -> None:
@@ -67,8 +53,6 @@ def add_page_routes(app: web.Application, stand_in: Stripe) -> None:
     ):
         app.router.add_get(path, bind_page(show))
         app.router.add_post(path, bind_page(submit))
-    app.router.add_get("/", bind_page(_show_dashboard))
-    app.router.add_post("/act/{control}", bind_page(_act))
 
 
 def _show(template: str, *, status: int = 200, **values: object) -> web.Response:
@@ -164,7 +148,7 @@ async def _submit_step(stand_in: Stripe, request: web.Request) -> web.Response:
     intent = _find(stand_in, request, "payment_intent")
     session = next(iter(account.where("checkout.session", _intent=intent["id"])), None)
     if session is None:
-        return _go_to("/")
+        return _say("Rien à confirmer", "Ce paiement n’a pas de page.", None)
     try:
         status = authenticate_session(account, session, passed=form.get("passed") == "yes")
     except StripeError:
@@ -212,38 +196,3 @@ def _change_end(account: Account, customer: str, form: dict[str, str]) -> None:
         is_end = form.get("action") == "cancel"
         end = item_of(subscription)["current_period_end"] if is_end else None
         choose_end(account, subscription, end, is_period_end=is_end)
-
-
-async def _show_dashboard(stand_in: Stripe, _request: web.Request) -> web.Response:
-    """List the newest of everything."""
-    account = stand_in.account
-
-    def newest(kept: Any) -> list[Any]:
-        return list(kept)[-_SHOWN:][::-1]
-
-    return _show(
-        "dashboard",
-        clock=account.clock.now(),
-        mode=stand_in.modes.site.name,
-        endpoint=stand_in.webhooks.endpoint,
-        webhook_modes=WEBHOOK_MODES,
-        cards=list(CARDS.values()),
-        ledger=newest(run_control(stand_in, CONTROLS["ledger"])),
-        processing=account.where("payment_intent", status="processing"),
-        deliveries=newest(run_control(stand_in, CONTROLS["deliveries"])),
-        requests=newest(stand_in.api.log),
-        sessions=newest(account.all("checkout.session")),
-        disputes=newest(account.all("dispute")),
-        subscriptions=newest(account.all("subscription")),
-    )
-
-
-async def _act(stand_in: Stripe, request: web.Request) -> web.Response:
-    """Carry out a button: a control, by the fields of a form; empty fields are absent."""
-    form = {key: value for key, value in (await _read_form(request)).items() if value}
-    try:
-        fields = {key: int(value) if key in _NUMBERS else value for key, value in form.items()}
-        run_control(stand_in, CONTROLS[request.match_info["control"]], **fields)
-    except (Refusal, KeyError, ValueError) as refusal:
-        return _say("Refusé", str(refusal), "/", 422)
-    return _go_to("/")

@@ -1,11 +1,10 @@
-"""Pages of EZBooking's wizard, the plannings that step 1 offers, and the weekly calendar.
+"""Pages of EZBooking's wizard, and the weekly calendar.
 
 The calendar is the HTML fragment that the page fetches by AJAX.
 """
 
 from __future__ import annotations
 
-import random
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -17,8 +16,7 @@ from deploy.sandbox.templating import render
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from deploy.sandbox.modes import Mode
-    from deploy.sandbox.platform import Form, Planning, StandIn
+    from deploy.sandbox.platform import Form, StandIn
 
 PICTURES: Final = "/extension/booking/design/images"
 _STEPS: Final = {
@@ -33,7 +31,6 @@ _STEPS: Final = {
 _MARKS: Final = {0: (1, 0), 1: (1, 0), 2: (None, 1), 3: (3, 1), 4: (4, 3)}
 _WEEK: Final = 7
 _SATURDAY: Final = 5
-_WORD: Final = "Guichet "
 
 
 def _progress(current: int | None, done: int = 0) -> list[tuple[str, str]]:
@@ -63,33 +60,6 @@ def page(
     shown = {"site": site, "form": form, "prefix": prefix, "step": step, "planning": planning}
     shown |= {"base": f"{prefix}/booking/create/{form.number}", "steps": _progress(*_MARKS[step])}
     return render(f"ezbooking/{template}", **shown, offered=offered).encode()
-
-
-def offered_plannings(form: Form, mode: Mode) -> dict[str, tuple[str, Planning]]:
-    """Return what a form offers in this mode: by the key that its page sends, the label and the planning."""
-    offered = {str(each.number): (each.label, each) for each in form.plannings}
-    last = form.plannings[-1]
-    if mode.name == "planning_gone":
-        offered.pop(str(int(mode.number("planning")) or last.number), None)
-    if mode.name == "huge":
-        del offered[str(last.number)]
-        label = _WORD * (int(mode.number("label")) // len(_WORD))
-        offered[_huge_number(last.number, int(mode.number("key")))] = (label, last)
-    return offered
-
-
-@lru_cache(maxsize=64)
-def _huge_number(seed: int, digits: int) -> str:
-    """Return a number of so many digits that no server's compression makes short: the same for the same seed."""
-    return "9" + "".join(random.Random(seed).choices("0123456789", k=digits - 1))  # noqa: S311 - no secret
-
-
-def odd_hour(form: int, mode: Mode) -> str:
-    """Return a link to an hour of absurdly many unix seconds, in mode huge; else nothing."""
-    if mode.name != "huge":
-        return ""
-    hour = _huge_number(form, int(mode.number("key")))
-    return f'<p><a href="/booking/create/{form}/5/{hour}">libre</a></p>'
 
 
 def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:

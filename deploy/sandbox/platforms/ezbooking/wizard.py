@@ -12,13 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.modes import MODE
-from deploy.sandbox.platforms.ezbooking.pages import (
-    PICTURES,
-    odd_hour,
-    offered_plannings,
-    page,
-    week_fragment,
-)
+from deploy.sandbox.platforms.ezbooking.pages import PICTURES, page, week_fragment
 from deploy.sandbox.sites.pages import SessionPages, WizardProgress, html, redirect, render_page
 from deploy.sandbox.templating import render
 
@@ -118,13 +112,12 @@ class EZBooking(SessionPages):
     async def _choice(self, visit: WizardVisit) -> web.StreamResponse:
         if not visit.form.asks_planning:
             return self._judge(visit)
-        plannings = offered_plannings(visit.form, visit.request[MODE])
-        offered = tuple((key, label) for key, (label, _) in plannings.items())
+        offered = tuple((str(each.number), each.label) for each in visit.form.plannings)
         if visit.request.method == "POST":
             chosen = str((await visit.request.post()).get("planning", ""))
-            if chosen not in plannings:
+            if chosen not in dict(offered):
                 return self._page(visit, "choice_refused.html", _CHOICE, offered=offered)
-            self._progress(visit).planning = plannings[chosen][1].number
+            self._progress(visit).planning = int(chosen)
             return self._judge(visit)
         return self._page(visit, "choice.html", _CHOICE, offered=offered)
 
@@ -185,14 +178,15 @@ class EZBooking(SessionPages):
 
     async def _week_of(self, request: web.Request, number: int, key: str, days: int) -> web.StreamResponse:
         form = self.site.agenda.find_form(number)
-        _, planning = offered_plannings(form, request[MODE]).get(key, ("", None)) if form else ("", None)
+        known = form.plannings if form else ()
+        planning = next((each for each in known if str(each.number) == key), None)
         if form is None or planning is None:
             return await self.missing(request)
         slots = self.site.agenda.slots(planning)
         session = self.sessions.of(request)
         if session is None or number not in session.forms:
             return WizardVisit(self.site, request, form, None).to(_CONDITIONS)
-        return html(self.site, week_fragment(number, slots, days) + odd_hour(number, request[MODE]))
+        return html(self.site, week_fragment(number, slots, days))
 
     def _take_first(self, visit: WizardVisit, planning: int) -> web.Response:
         """Do what the button "Première plage horaire libre" does: it takes the first hour, says public code."""
