@@ -3,14 +3,14 @@
 import os
 from dataclasses import dataclass, fields
 
-from deploy.local.processes import is_free
+from deploy.local.processes import StartFailed, is_free
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS
 from deploy.sandbox.platforms import stand_ins
 
 _TRIES = 50
 
 
-class NoPort(RuntimeError):
+class NoPort(StartFailed):
     """All ports near the usual one are taken; the text says which and what to set."""
 
 

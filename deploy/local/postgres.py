@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg2
 
 from deploy.local.private_files import kept_secret
-from deploy.local.processes import free_port, stop, up, with_parent
+from deploy.local.processes import StartFailed, free_port, stop, up, with_parent
 from deploy.postgres_tools import find_in_wheel
 
 USER = "rdvpriority"
@@ -23,7 +23,7 @@ _NOBODY = "65534"
 _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
-class PostgresUnavailable(RuntimeError):
+class PostgresUnavailable(StartFailed):
     """No PostgreSQL can be started here; the text says what to do."""
 
 

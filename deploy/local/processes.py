@@ -18,7 +18,7 @@ _LINES = 15  # of a log, in an error text
 
 
 class StartFailed(RuntimeError):
-    """A process did not come up; the text has the end of its log."""
+    """Something did not come up; the text has the end of its log, or says what to do."""
 
 
 def free_port() -> int:
@@ -111,8 +111,8 @@ def up(command: Sequence[str], log: Path, ready: Callable[[], bool], *, what: st
 
 
 def wait_until(
-    ready: Callable[[], bool],
-    log: Path,
+    ready: Callable[[], object],
+    log: Path | None = None,
     *,
     what: str,
     process: subprocess.Popen[bytes] | None = None,
@@ -128,7 +128,8 @@ def wait_until(
         code = process.poll() if process else None
         if code is not None or time.monotonic() > end:
             state = f"ended with {code}" if code is not None else f"is not ready after {seconds:g} s"
-            raise StartFailed(f"{what} {state}; the end of {log}:\n{tail(log)}")
+            said = f"; the end of {log}:\n{tail(log)}" if log else ""
+            raise StartFailed(f"{what} {state}{said}")
         time.sleep(_STEP)
 
 

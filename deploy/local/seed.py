@@ -1,12 +1,10 @@
 """The people of the sandbox: Camille, with three verified contacts, the largest plan and two alerts; an operator."""
 
-import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+import requests
 import sqlalchemy as sa
 
 from api.models.alert import Alert
@@ -16,6 +14,7 @@ from api.models.user import Channel, Contact, Grant, Role, User
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import PushSubscription
 from configs.world.plan import PlanName
+from deploy.local.processes import StartFailed
 from deploy.local.stack import Stack
 from deploy.sandbox.providers.push import make_subscription
 from notifier.telegram_bot import register_commands, register_webhook
@@ -33,7 +32,7 @@ _WISHES: tuple[Mapping[str, str], ...] = (
 )
 
 
-class SeedFailed(RuntimeError):
+class SeedFailed(StartFailed):
     """The API did not take the sandbox's account; the text has its answer."""
 
 
@@ -111,14 +110,12 @@ def _describe_browser() -> str:
 
 
 def _call(stack: Stack, method: str, path: str, body: Mapping[str, Any], token: str | None = None) -> Any:
-    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{stack.ports.api}{path}", json.dumps(body).encode(), headers, method=method
-    )
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    address = f"http://127.0.0.1:{stack.ports.api}{path}"
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310 -- as above
-            return json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        raise SeedFailed(f"{method} {path} answered {error.code}: {error.read().decode()[:500]}") from None
+        answer = requests.request(method, address, json=body, headers=headers, timeout=_PATIENCE)
     except OSError as error:
         raise SeedFailed(f"{method} {path} got no answer: {error}") from None
+    if not answer.ok:
+        raise SeedFailed(f"{method} {path} answered {answer.status_code}: {answer.text[:500]}")
+    return answer.json()

@@ -1,16 +1,16 @@
 """A whole stack on one machine: servers, tables, stand-ins and programs, started and ended in order."""
 
 import os
+import re
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import requests
 import sqlalchemy as sa
 from alembic import command
 from alembic.util import CommandError
@@ -32,7 +32,6 @@ from deploy.local.processes import (
     wait_until,
     with_parent,
 )
-from deploy.local.program_exits import Exits
 from deploy.local.programs import commands, write_supervisor
 from deploy.local.restartable_server import RestartableServer
 from deploy.local.short_periods import gather
@@ -40,14 +39,40 @@ from deploy.local.signals import StopRequested, deaf
 from deploy.local.state_dir import ENVIRONMENT, LOGS, alone
 from deploy.local.valkey import start_valkey
 from deploy.sandbox import addresses
+from deploy.sandbox.control_client import ask
 
 ROOT = Path(__file__).resolve().parents[2]
 _SANDBOX_DESKS = ROOT / "deploy" / "sandbox" / "prefectures"
 _DATABASE = "rdvpriority"
-_JSON = {"Content-Type": "application/json"}
 _LOGINS_SECONDS = 60.0  # longest wait for a statement that makes them
-_ANSWERED = 10.0  # seconds in which the sandbox answers
 _SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
+# In its log, and in those of parents that fork their children (configs/ground/prefork.py)
+_EXIT = re.compile(rb" exited: .*; not expected\)|child died and is started again")
+
+
+@dataclass
+class ExitLog:
+    """A log that tells of programs that ended unexpectedly, read from now on."""
+
+    file: Path
+    _read: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._read = self._size()
+
+    def read_new(self) -> list[str]:
+        """Return the lines about such programs that were written since the last look."""
+        size = self._size()
+        if size == self._read:
+            return []
+        with self.file.open("rb") as opened:
+            opened.seek(self._read if size > self._read else 0)  # a shorter one took its name
+            lines = opened.read().splitlines()
+        self._read = size
+        return [f"{line.decode('utf-8', 'replace')} ({self.file})" for line in lines if _EXIT.search(line)]
+
+    def _size(self) -> int:
+        return self.file.stat().st_size if self.file.exists() else 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +85,7 @@ class Stack:
     queue: dict[str, str]  # Redis' address of each program's user
     servers: list[RestartableServer]
     supervisor: subprocess.Popen[bytes]
-    exits: list[Exits]
+    exits: list[ExitLog]
 
     @property
     def supervisor_log(self) -> Path:
@@ -78,7 +103,7 @@ class Stack:
             raise StartFailed(f"supervisord ended with {code}, and all programs with it; {log}:\n{tail(log)}")
         return [
             *(said for server in self.servers if (said := server.revive())),
-            *(said for each in self.exits for said in each.new()),
+            *(said for each in self.exits for said in each.read_new()),
         ]
 
 
@@ -126,7 +151,7 @@ def running(
         _migrate(postgres.url(_DATABASE))
         make_logins(postgres.url(_DATABASE), parse_logins(addresses_of), _LOGINS_SECONDS)
         parents = ("notifier.log", "background.log")
-        exits = [Exits(state / _SUPERVISED), *(Exits(state / LOGS / name) for name in parents)]
+        exits = [ExitLog(state / _SUPERVISED), *(ExitLog(state / LOGS / name) for name in parents)]
         environment = gather(_unmeasured(os.environ) | variables)
         queue = {user: valkey.url(user=user) for user in read_rules()}
         supervisor = _supervise(state / _SUPERVISED, commands(ports), environment, queue)
@@ -198,15 +223,12 @@ def begin_world(stack: Stack, seconds: float = 60) -> None:
     """Let slots open and go by themselves, once all programs have reported to health, or after so long."""
     with suppress(StartFailed):
         wait_until(partial(is_healthy, stack), stack.state / LOGS / "api.log", what="health", seconds=seconds)
-    begin = urllib.request.Request(f"http://127.0.0.1:{stack.ports.inbox}/api/world", b"{}", _JSON)
-    urllib.request.urlopen(begin, timeout=_ANSWERED).close()  # noqa: S310 -- on loopback
+    ask(f"{addresses.url(addresses.INBOX, stack.ports.inbox)}/api/world", {})
 
 
 def is_healthy(stack: Stack) -> bool:
     """Whether /api/health says that all is well."""
-    address = f"http://127.0.0.1:{stack.ports.api}/api/health"
     try:
-        with urllib.request.urlopen(address, timeout=3) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004
-    except (urllib.error.URLError, OSError):
+        return requests.get(f"http://127.0.0.1:{stack.ports.api}/api/health", timeout=3).ok
+    except OSError:
         return False

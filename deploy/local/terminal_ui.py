@@ -2,37 +2,28 @@
 
 import os
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from rich.console import Console
 
 from api.models.base import session
 from configs.ground.clock import clock
-from deploy.local.demo import Arrival, arrival, summarise
-from deploy.local.live_feed import LiveFeed, heading
-from deploy.local.ports import NoPort, StackPorts, usual
-from deploy.local.postgres import PostgresUnavailable
+from deploy.local.demo import find_arrival, summarise
+from deploy.local.live_feed import LiveFeed, heading, render
+from deploy.local.ports import StackPorts, usual
 from deploy.local.processes import StartFailed
-from deploy.local.seed import EMAIL, PASSWORD, SeedFailed, seed
+from deploy.local.seed import EMAIL, PASSWORD, seed
 from deploy.local.stack import Stack, begin_world, running, wait_ready
 from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
-from deploy.local.valkey import ValkeyUnavailable
 from deploy.sandbox.addresses import STRIPE, url
 
 _LOOK = 0.2  # seconds between two looks at the tables
 _WIDTH = 170  # columns where the output is no terminal
 _PATIENCE = 90.0  # seconds that `demo` waits for an alert once everything stands
-_REFUSALS = (
-    AlreadyRunning,
-    NoPort,
-    PostgresUnavailable,
-    SeedFailed,
-    StartFailed,
-    StateUnusable,
-    ValkeyUnavailable,
-)
 
 
 def show(what: str, *, any_port: bool) -> int:
@@ -46,7 +37,7 @@ def show(what: str, *, any_port: bool) -> int:
         console = Console(highlight=False, width=_WIDTH)
     try:
         return _run(console, usual(any_port=any_port), until_arrival=what == "demo")
-    except _REFUSALS as refusal:
+    except (AlreadyRunning, StartFailed, StateUnusable) as refusal:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(refusal), style="red", markup=False)
         return 2
 
@@ -77,7 +68,7 @@ def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
         "inbox, booking sites": f"http://127.0.0.1:{ports.inbox}/",
         "API, its page": f"http://127.0.0.1:{ports.api}/api/docs",
         "health": f"http://127.0.0.1:{ports.api}/api/health",
-        "Stripe's stand-in": f"{url(STRIPE, ports.providers)}/",
+        "Stripe's stand-in": f"{url(STRIPE, ports.providers)}/_control",
         "a booking site": f"http://127.77.0.91:{ports.sites}/booking/create/23014",
         "account": f"{EMAIL} / {PASSWORD}",
         "logs": str(logs),
@@ -89,8 +80,8 @@ def _introduce(console: Console, ports: StackPorts, logs: Path) -> None:
 
 def _follow(
     console: Console, stack: Stack, since: datetime, *, seconds: float | None = None
-) -> Arrival | None:
-    """Print what happens; with a time, return the first alert since then that arrived everywhere, or None.
+) -> Sequence[Any]:
+    """Print what happens; with a time, return the first alert since then that arrived everywhere, or nothing.
 
     Raises:
         deploy.local.processes.StartFailed: the programs ended.
@@ -103,8 +94,8 @@ def _follow(
         try:
             with session() as s:
                 for event in feed.read_new(s):
-                    console.print(event.render(console.width), no_wrap=True, overflow="ellipsis")
-                found = arrival(s, since) if end else None
+                    console.print(render(event, console.width), no_wrap=True, overflow="ellipsis")
+                found = find_arrival(s, since) if end else ()
             if found:
                 return found
             away = False
@@ -113,4 +104,4 @@ def _follow(
                 console.print(f"the database does not answer: {error.orig}", style="red", markup=False)
             away = True
         time.sleep(_LOOK)
-    return None
+    return ()

@@ -11,12 +11,12 @@ import redis
 
 from configs.ground.redis_users import OWNER, read_rules, write_users
 from deploy.local.private_files import kept_secret, write_private
-from deploy.local.processes import free_port, stop, up, with_parent
+from deploy.local.processes import StartFailed, free_port, stop, up, with_parent
 
 SERVER = "REDIS_SERVER"  # variable that names the program to run
 
 
-class ValkeyUnavailable(RuntimeError):
+class ValkeyUnavailable(StartFailed):
     """No Redis-compatible server can be started here; the text says what to do."""
 
 
