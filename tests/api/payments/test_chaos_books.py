@@ -19,6 +19,7 @@ from api.deletion.service import delete_account
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import RefundReason
+from api.models.user import Channel
 from api.payments import jobs
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
@@ -28,7 +29,7 @@ from tests.api.payments.shop import Shop
 from tests.clients import Person
 from tests.lab.chaos.books import read_promises
 from tests.lab.chaos.consumers import Buyer, Consumers, FormerBuyer
-from tests.lab.chaos.inbox import ShopperMail
+from tests.lab.chaos.inbox import InboxMessage
 from tests.lab.chaos.journal import OpeningJournal
 from tests.lab.chaos.law import read_deletions
 from tests.lab.chaos.money import RECEIPTS, read_payments, read_withdrawals
@@ -50,16 +51,17 @@ def payments(shop: Shop, taken: int = 1) -> tuple[Counter[str], list[str]]:
 
 
 def withdrawals(
-    shop: Shop, *mails: ShopperMail, answered: tuple[UUID, ...] = ()
+    shop: Shop, *mails: InboxMessage, answered: tuple[UUID, ...] = ()
 ) -> tuple[Counter[str], list[str]]:
     book = read_withdrawals(engine(), shop.control, [str(each) for each in answered], mails, JOURNAL)
     return book.counts, book.differences
 
 
-def acknowledge(row: Declaration, reference: str | None = None) -> ShopperMail:
+def acknowledge(row: Declaration, reference: str | None = None) -> InboxMessage:
     """Return the receipt, as the inbox shows it."""
     text = f"{row.made_at.astimezone(ZoneInfo('Europe/Paris')):%H:%M:%S}\nCommande n° {reference or row.reference}"
-    return ShopperMail("a@shop.example.org", clock(), frozenset({"n1"}), RECEIPTS[0], text)
+    mail = Channel.EMAIL, "a@shop.example.org", clock(), frozenset({"n1"}), "sendgrid"
+    return InboxMessage(1, *mail, RECEIPTS[0], text)
 
 
 def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, camille: Person) -> None:
@@ -124,6 +126,6 @@ def test_an_account_that_was_deleted_and_is_still_there_is_found(
     who = Buyer("shopper1@shop.example.org", "Camille Chaos01", frozenset({str(camille.id)}))
     nobody: Any = None
     consumers = Consumers(nobody, former=[FormerBuyer(who, clock())])
-    book = read_deletions(engine(), redis_server, tmp_path, consumers=consumers, mails=[], journal=JOURNAL)
+    book = read_deletions(redis_server, tmp_path, consumers=consumers, mails=[], journal=JOURNAL)
     found = {each.partition(":")[0] for each in book.differences}
     assert {"table users", "table payments", "table grants", who.email} <= found

@@ -22,15 +22,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from configs.ground.clock import clock, override_clock
+from configs.ground.clock import override_clock
 from configs.world.prefecture import desks
 from deploy.local import signals
 from deploy.local.ports import usual
+from deploy.local.processes import wait_until
 from deploy.local.stack import Stack, running, wait_ready
+from deploy.local.state_dir import LOGS
 from deploy.sample_desk_files import only
 from tests.lab.chaos.books import Book, read_calls, read_messages, read_promises, wait_for
 from tests.lab.chaos.deliveries import described
-from tests.lab.chaos.faults import faults, save_redis
+from tests.lab.chaos.faults import OFFSET_FILE, faults, save_redis
 from tests.lab.chaos.field import Fault, Field
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal
@@ -38,10 +40,9 @@ from tests.lab.chaos.law import read_deletions
 from tests.lab.chaos.money import read_payments, read_withdrawals
 from tests.lab.chaos.outside import OPENED, HealthMonitor, SandboxControl
 from tests.lab.chaos.periods import PERIODS, hasty, longest_wait
-from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, looking_after, until
+from tests.lab.chaos.processes import ChaosProcesses, ProofStore, looking_after
 from tests.lab.chaos.runner import ChaosRunner, draw_faults
 from tests.lab.chaos.shop import Shop
-from tests.lab.chaos.stories import OFFSET_FILE
 from tests.lab.chaos.subscribers import settle_in
 
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
@@ -133,12 +134,12 @@ def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[s
 
     with (
         running(folder / "stack", usual(any_port=True), print, edit=edit) as stack,
-        looking_after(stack) as restarter,
+        looking_after(stack),
     ):
         os.environ.update(stack.environment)
         wait_ready(stack, _PATIENCE)
-        settle_in(desks().values(), clock())
-        field, watch = _prepare(stack, restarter, store, journal, options.seed)
+        settle_in(desks().values())
+        field, watch = _prepare(stack, store, journal, options.seed)
         took = time.monotonic() - begun
         longest = longest_wait(took)
         print(f"all is well after {took:.0f} s: a message may take {longest:.0f} s", flush=True)
@@ -153,11 +154,11 @@ def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[s
         finally:
             logs = options.to.parent / "chaos-logs"  # the state folder goes with us
             shutil.rmtree(logs, ignore_errors=True)
-            shutil.copytree(stack.state / "logs", logs, ignore=shutil.ignore_patterns("*.sock"))
+            shutil.copytree(stack.state / LOGS, logs, ignore=shutil.ignore_patterns("*.sock"))
 
 
 def _prepare(
-    stack: Stack, restarter: ServerRestarter, store: ProofStore, journal: OpeningJournal, seed: int
+    stack: Stack, store: ProofStore, journal: OpeningJournal, seed: int
 ) -> tuple[Field, HealthMonitor]:
     watch, outside = HealthMonitor(stack.ports.api), SandboxControl(stack.ports, journal)
     outside.call_answers("person")
@@ -166,7 +167,6 @@ def _prepare(
         outside=outside,
         inbox=InboxReader(stack.ports.inbox),
         victims=ChaosProcesses(stack.supervisor.pid, journal),
-        restarter=restarter,
         journal=journal,
         desks=tuple(desks().values()),
         engine=sa.create_engine(stack.environment["DATABASE_URL"], poolclass=sa.NullPool),
@@ -176,7 +176,7 @@ def _prepare(
         rng=random.Random(f"{seed} openings"),
         small_disk=_MARK in os.environ,
     )
-    until(watch.is_well, "all is well before anything is done", _PATIENCE)
+    wait_until(watch.is_well, what="health", seconds=_PATIENCE)
     field.shop.open()
     save_redis(stack.state / "redis", field.redis_snapshot)
     return field, watch
@@ -200,19 +200,14 @@ def _choose_waves(options: argparse.Namespace, field: Field) -> Iterator[list[Fa
 def _summarise(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     """Do all books, print what is wrong, and return every count of the run."""
     engine, inbox, journal, shop = field.engine, field.inbox, field.journal, field.shop
-    answered = [str(each) for each in shop.consumers.answered]
+    answered, logs = [str(each) for each in shop.consumers.answered], field.stack.state / LOGS
     readers: dict[str, Callable[[], Book]] = {
         "payments that differ": partial(read_payments, engine, inbox, shop.control, journal),
         "withdrawals that differ": lambda: read_withdrawals(
             engine, shop.control, answered, inbox.mails(), journal
         ),
         "deletions that differ": lambda: read_deletions(
-            engine,
-            field.redis(),
-            field.stack.state,
-            consumers=shop.consumers,
-            mails=inbox.mails(),
-            journal=journal,
+            field.redis(), logs, consumers=shop.consumers, mails=inbox.mails(), journal=journal
         ),
         "promises that are broken": partial(read_promises, engine, runner.bound),
         "messages that differ": partial(read_messages, engine, inbox, journal),
@@ -261,7 +256,6 @@ def _count_faults(runner: ChaosRunner, journal: OpeningJournal) -> dict[str, Any
         "faults": len(struck),
         "rounds": len(runner.rounds),
         "rounds that were not well in time": sum(not each.well for each in runner.rounds),
-        **{name: round(value, 2) for name, value in journal.figures.items()},
         "killed": dict(sorted(Counter(kill.who for kill in journal.kills).items())),
         "struck": dict(sorted(Counter(spell.fault for spell in struck).items())),
         "missed": {spell.fault: spell.missed for spell in journal.spells if spell.missed},

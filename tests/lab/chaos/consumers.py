@@ -4,20 +4,17 @@ An act without an answer may have had its effect. A buyer who began to leave doe
 account is gone.
 """
 
-import json
 import random
 import threading
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
-from http.client import HTTPException
 from typing import Any
 from uuid import UUID
+
+import requests
 
 from configs.ground.clock import clock
 from configs.ground.signed_links import WithdrawOrder, write_token
@@ -30,6 +27,14 @@ _PATIENCE = 20.0  # seconds
 _AT_END, _UNDONE = 0.5, 0.3  # of the cancellations
 
 
+class Refused(OSError):
+    """The API answered an act by this status, which is no success."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__(f"{answer.url} answered {answer.status_code}: {answer.text[:500]}")
+        self.status = answer.status_code
+
+
 class ShopApi:
     """Asks on behalf of accounts. Each method raises OSError where there is no answer, or a refusal."""
 
@@ -39,8 +44,8 @@ class ShopApi:
 
     def sign_in(self, email: str) -> None:
         """Keep a token of an account."""
-        body = {"email": email, "password": PASSWORD}
-        self._tokens[email] = json.loads(self._send("/api/auth/login", body, {}))["token"]
+        login = {"email": email, "password": PASSWORD}
+        self._tokens[email] = self._send("POST", "/api/auth/login", json=login).json()["token"]
 
     def ask(
         self, email: str, path: str, body: Mapping[str, Any] | None = None, method: str | None = None
@@ -49,23 +54,18 @@ class ShopApi:
         if email not in self._tokens:
             self.sign_in(email)
         headers = {"Authorization": f"Bearer {self._tokens[email]}"}
-        answer = self._send(path, body, headers, method)
-        return json.loads(answer) if answer else None
+        answer = self._send(method or ("GET" if body is None else "POST"), path, json=body, headers=headers)
+        return answer.json() if answer.content else None
 
     def send_form(self, path: str, fields: Mapping[str, str]) -> None:
         """Send the form of a page that needs no account."""
-        self._open(urllib.request.Request(self._url + path, urllib.parse.urlencode(fields).encode()))
+        self._send("POST", path, data=fields)
 
-    def _send(
-        self, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str], method: str | None = None
-    ) -> bytes:
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", **headers}
-        return self._open(urllib.request.Request(self._url + path, data, headers, method=method))
-
-    def _open(self, request: urllib.request.Request) -> bytes:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
-            return bytes(answer.read())
+    def _send(self, method: str, path: str, **given: Any) -> requests.Response:
+        answer = requests.request(method, self._url + path, timeout=_PATIENCE, **given)
+        if not answer.ok:
+            raise Refused(answer)
+        return answer
 
 
 @dataclass(frozen=True)
@@ -139,12 +139,10 @@ class Consumers:
     def _delete(self, buyer: Buyer) -> None:
         try:
             self.api.ask(buyer.email, "/api/users/me", {"understood": True}, "DELETE")
-        except urllib.error.HTTPError as refusal:
-            if (
-                refusal.code == HTTPStatus.FORBIDDEN
-            ):  # who signed in before the clock was set back does so again
-                self.api.sign_in(buyer.email)
-            if refusal.code != HTTPStatus.UNAUTHORIZED:  # it is deleted: only the answer was lost
+        except Refused as refusal:
+            if refusal.status == HTTPStatus.FORBIDDEN:
+                self.api.sign_in(buyer.email)  # who signed in before the clock was set back does so again
+            if refusal.status != HTTPStatus.UNAUTHORIZED:  # it is deleted: only the answer was lost
                 raise
         self.leaving.remove(buyer)
         self.former.append(FormerBuyer(buyer, clock()))
@@ -152,7 +150,7 @@ class Consumers:
     def finish_leaving(self) -> None:
         """Delete the accounts whose deletion had no answer so far, as far as that is possible now."""
         for buyer in list(self.leaving):
-            with suppress(OSError, HTTPException):
+            with suppress(OSError):
                 self.leave(buyer)
 
     def _withdraw_by_link(self, buyer: Buyer, payment_id: UUID) -> None:
@@ -167,7 +165,7 @@ def click(act: Callable[[], Any]) -> Any:
     """Do it; where no answer comes, once more, as by a second click."""
     try:
         return act()
-    except urllib.error.HTTPError:
+    except Refused:
         raise
-    except (OSError, HTTPException):
+    except OSError:
         return act()

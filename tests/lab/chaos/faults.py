@@ -1,10 +1,11 @@
-"""Faults of a chaos run: a table of who is hit, how, and for how long. The longer ones are in stories.py."""
+"""Faults of a chaos run: a table of who is hit, how, and for how long."""
 
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,17 @@ import sqlalchemy as sa
 
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.proof_queue import read_status
-from tests.lab.chaos import stories
+from deploy.local.processes import wait_until
 from tests.lab.chaos.field import Act, Fault, Field
 from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
 from tests.lab.chaos.outside import CHANNELS, FIRST_PROVIDERS, NORMAL, code_of
 from tests.lab.chaos.periods import PERIODS
-from tests.lab.chaos.processes import frozen, until
+from tests.lab.chaos.processes import frozen
 from tests.lab.chaos.subscribers import PEOPLE
 
 Mode = tuple[str, dict[str, Any]]
 _AOF = "appendonlydir"  # Redis's own name for its files
+OFFSET_FILE = "CLOCK_OFFSET_FILE"
 _OUTAGES: tuple[Mode, ...] = tuple(MODES.items())
 _MAIL_AWAY: tuple[Mode, ...] = (
     *((each, {}) for each in ("refuse", "error_500", "timeout", "yes_without_answer", "reset")),
@@ -93,7 +95,7 @@ def _silence(mode: str) -> Act:
         channel = spell.silences = field.rng.choice([each for each in CHANNELS if each != Channel.SMS.value])
         provider = FIRST_PROVIDERS[channel]
         with field.outside.provider_in(provider, mode, count=1):
-            until(lambda: field.outside.provider_mode_now(provider) == NORMAL, "the provider is called", 8)
+            wait_until(lambda: field.outside.provider_mode_now(provider) == NORMAL, what="a call", seconds=8)
         time.sleep(3.5)  # the call that hangs ends by our own time-out
 
     return act
@@ -135,7 +137,7 @@ def _events_are_troubled(field: Field, _spell: Spell) -> None:
     try:
         time.sleep(6)
     finally:
-        until(lambda: _sets_normal(field), "Stripe's stand-in answers")
+        wait_until(lambda: _sets_normal(field), what="Stripe's stand-in")
 
 
 def _sets_normal(field: Field) -> bool:
@@ -146,11 +148,12 @@ def _sets_normal(field: Field) -> bool:
     return True
 
 
-def _site(mode: str) -> Act:
-    """A site answers so for longer than a check's deadline."""
+def _site(mode: str, share: float = 0) -> Act:
+    """A site, or a share of them, answers so for longer than a check's deadline."""
 
     def act(field: Field, _spell: Spell) -> None:
-        with field.outside.sites_in([code_of(field.rng.choice(field.desks))], mode):
+        codes = sorted({code_of(desk) for desk in field.desks})
+        with field.outside.sites_in(field.rng.sample(codes, int(share * len(codes)) or 1), mode):
             time.sleep(7)
 
     return act
@@ -160,13 +163,13 @@ def _take_store_away(field: Field, _spell: Spell) -> None:
     """The store of proofs takes none, and a page is to be proven."""
     with field.store.away():
         field.open_news()
-        until(lambda: (now := read_status(field.redis())) and now.away_since, "a proof is refused", 120)
+        wait_until(lambda: (now := read_status(field.redis())) and now.away_since, what="no", seconds=120)
         time.sleep(4)
 
 
 def _restart(name: str) -> Act:
     def act(field: Field, _spell: Spell) -> None:
-        field.restarter.server(name).stop()
+        field.server(name).stop()
         field.wait_for_server(name)
 
     return act
@@ -176,7 +179,7 @@ def _kill_server(name: str, *, connection: bool = False) -> Act:
     """A server dies as a whole; or one `connection`, with which PostgreSQL trusts its memory no more."""
 
     def act(field: Field, _spell: Spell) -> None:
-        main = psutil.Process(field.restarter.pids(name)[0])
+        main = psutil.Process(field.pids(name)[0])
         serving = [each for each in main.children() if "127.0.0.1(" in " ".join(each.cmdline())]
         victim = field.rng.choice(serving or [main]) if connection else main
         os.kill(victim.pid, signal.SIGKILL)
@@ -188,7 +191,7 @@ def _kill_server(name: str, *, connection: bool = False) -> Act:
 
 def _take_down(name: str, seconds: tuple[float, float]) -> Act:
     def act(field: Field, _spell: Spell) -> None:
-        with field.restarter.down(name):
+        with field.server(name).down():
             time.sleep(field.rng.uniform(*seconds))
         field.wait_for_server(name)
 
@@ -199,7 +202,7 @@ def _freeze(name: str, seconds: float) -> Act:
     """A server takes connections and says nothing."""
 
     def act(field: Field, _spell: Spell) -> None:
-        with frozen(field.restarter.pids(name)):
+        with frozen(field.pids(name)):
             time.sleep(seconds)
 
     return act
@@ -213,7 +216,7 @@ def _empty_redis(field: Field, _spell: Spell) -> None:
 def _restore_older_redis(field: Field, _spell: Spell) -> None:
     """Redis comes back with what it held when the run began: tokens, due times and jobs of long ago."""
     folder = field.stack.state / "redis" / _AOF
-    with field.restarter.down("Redis"):
+    with field.server("Redis").down():
         shutil.rmtree(folder)
         shutil.copytree(field.redis_snapshot / _AOF, folder)
     field.wait_for_server("Redis")
@@ -237,6 +240,31 @@ def _fill_disk(field: Field, _spell: Spell) -> None:
         time.sleep(6)
     finally:
         ballast.unlink(missing_ok=True)
+
+
+def _open_many_slots(field: Field, _spell: Spell) -> None:
+    """One desk opens a dozen slots and more within seconds, one after the other."""
+    desk = field.quiet_desk()
+    for _ in range(field.rng.randint(12, 20)):
+        field.outside.open(desk, field.rng)
+        time.sleep(0.25)
+
+
+def _step_clock(field: Field, spell: Spell) -> None:
+    """Every program finds its clock a day ahead or back; a slot opens in that time, another when it is right again."""
+    # more than a run lasts: a stepped instant is known as such
+    offset = timedelta(days=field.rng.choice((1, -1)))
+    file = Path(os.environ[OFFSET_FILE])
+    part = file.with_suffix(".part")
+    part.write_text(str(offset.total_seconds()), "utf-8")
+    part.replace(file)  # a program never reads half of it
+    try:
+        spell.clock_offset = offset
+        field.open_news()
+        time.sleep(6)
+    finally:
+        file.unlink()
+    field.open_news()
 
 
 _SHORTLY, _LONG = (4.0, 4.0), (5.0, 30.0)
@@ -272,7 +300,7 @@ TABLE = (
     Fault("stop-postgres", _take_down("PostgreSQL", (10, 14)), "postgres"),
     Fault("hang-postgres", _freeze("PostgreSQL", 5), "postgres"),
     Fault("fill-the-disk", _fill_disk, "disk postgres redis", needs_disk=True),
-    Fault("site-hangs", _site("hang_forever"), "sites"),
+    Fault("half-of-the-sites-hang", _site("hang_forever", 0.5), "sites"),
     Fault("site-drips", _site("drip"), "sites"),  # a byte a second
     Fault("site-floods", _site("big"), "sites"),  # 10 MB
     Fault("site-breaks-off", _site("reset"), "sites"),
@@ -314,10 +342,12 @@ TABLE = (
         "stripe", harmless=True, weight=2,
     ),
     Fault("stripe-events-are-troubled", _events_are_troubled, "stripe-events", harmless=True),
+    Fault("open-many-slots", _open_many_slots, weight=2),
+    Fault("step-clock", _step_clock, "clock", alone=True, weight=2),
 )  # fmt: skip
 
 
 @lru_cache(maxsize=1)
 def faults() -> dict[str, Fault]:
     """Return all faults by name."""
-    return dict(sorted((each.name, each) for each in (*TABLE, *stories.STORIES)))
+    return dict(sorted((each.name, each) for each in TABLE))

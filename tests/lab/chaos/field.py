@@ -1,21 +1,23 @@
 """The field of the faults: the stack, the world outside, the desks, and their own random numbers."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import redis
 import sqlalchemy as sa
 
 from configs.world.desk import Desk
+from deploy.local.processes import wait_until
+from deploy.local.restartable_server import RestartableServer
 from deploy.local.stack import Stack
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
-from tests.lab.chaos.outside import SandboxControl, plannings_of
-from tests.lab.chaos.processes import ChaosProcesses, ProofStore, ServerRestarter, until
+from tests.lab.chaos.outside import SandboxControl
+from tests.lab.chaos.processes import ChaosProcesses, ProofStore
 from tests.lab.chaos.shop import Shop
 
 _BACK = 30.0  # seconds in which a server that died is to be revived
@@ -29,7 +31,6 @@ class Field:
     outside: SandboxControl
     inbox: InboxReader
     victims: ChaosProcesses
-    restarter: ServerRestarter
     journal: OpeningJournal
     desks: tuple[Desk, ...]
     engine: sa.Engine
@@ -41,31 +42,16 @@ class Field:
 
     def quiet_desk(self) -> Desk:
         """Return a desk without any open slot: its next one is news, told at once."""
-        free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
-        return self.rng.choice([desk for desk in free if desk.id not in self._busy()] or free)
+        busy = {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
+        return self.rng.choice([desk for desk in self.desks if desk.id not in busy] or self.desks)
 
     def open_anywhere(self) -> OpenedSlot:
-        """Open a slot at any desk that no fault holds."""
-        with self.outside.choosing:
-            free = [desk for desk in self.desks if desk.id not in self.outside.reserved]
-            return self.outside.open(self.rng.choice(free), self.rng)
+        """Open a slot at any desk."""
+        return self.outside.open(self.rng.choice(self.desks), self.rng)
 
     def open_news(self) -> OpenedSlot:
         """Open a slot at a quiet desk."""
         return self.outside.open(self.quiet_desk(), self.rng)
-
-    @contextmanager
-    def reserved_desk(self) -> Iterator[Desk]:
-        """Hold a desk of several places, without an open slot where there is one, while the block lasts."""
-        with self.outside.choosing:
-            several = [desk for desk in self.desks if len(plannings_of(desk)) > 1]
-            free = [desk for desk in several if desk.id not in self._busy()]
-            desk = self.rng.choice(free or several)
-            self.outside.reserved.add(desk.id)
-        try:
-            yield desk
-        finally:
-            self.outside.reserved.discard(desk.id)
 
     def read(self, query: sa.Executable, **values: Any) -> Any:
         """Return the first value of a query."""
@@ -76,6 +62,15 @@ class Field:
         """Return a client of the stack's Redis."""
         return redis.Redis.from_url(self.stack.environment["REDIS_URL"], socket_timeout=2)
 
+    def server(self, name: str) -> RestartableServer:
+        """Return `PostgreSQL` or `Redis`."""
+        return next(each for each in self.stack.servers if each.name == name)
+
+    def pids(self, name: str) -> list[int]:
+        """Return a server's process and those that it started."""
+        main = psutil.Process(self.server(name).server.process.pid)
+        return [main.pid, *(child.pid for child in main.children(recursive=True))]
+
     def wait_for_server(self, name: str) -> None:
         """Wait until `PostgreSQL` or `Redis` answers."""
 
@@ -85,10 +80,7 @@ class Field:
             except (redis.RedisError, sa.exc.SQLAlchemyError):
                 return False
 
-        until(answers, f"{name} is back", _BACK)
-
-    def _busy(self) -> set[str]:
-        return {opening.desk_id for opening in self.journal.openings if opening.taken_at is None}
+        wait_until(answers, what=name, seconds=_BACK)
 
 
 Act = Callable[[Field, Spell], None]

@@ -1,15 +1,18 @@
 """Reads the providers' inbox while a stack runs: every message that any of them accepted, as it comes."""
 
-import json
 import threading
-import urllib.request
+import time
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from api.models.user import Channel
+from deploy.sandbox.control_client import ask
 from tests.lab.chaos.subscribers import SHOPPERS
+
+_EVERY = 0.2  # seconds between two looks
 
 
 @dataclass(frozen=True)
@@ -22,26 +25,17 @@ class InboxMessage:
     received_at: datetime
     notifications: frozenset[str]
     provider: str = ""
-
-
-@dataclass(frozen=True)
-class ShopperMail:
-    """One mail to somebody who buys, as it came; `notifications` as above."""
-
-    address: str
-    received_at: datetime
-    notifications: frozenset[str]
-    subject: str
-    text: str
+    subject: str = ""
+    text: str = ""
 
 
 class InboxReader:
-    """Follows the inbox's stream on a thread of its own, from the first message on."""
+    """Follows the inbox on a thread of its own, from the first message on."""
 
     def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}/events"
+        self._url = f"http://127.0.0.1:{port}/api/messages"
         self._messages: dict[int, InboxMessage] = {}
-        self._mails: list[ShopperMail] = []
+        self._mails: list[InboxMessage] = []
         self._reached: dict[Channel, set[str]] = defaultdict(set)
         self._received: dict[str, list[datetime]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -52,7 +46,7 @@ class InboxReader:
         with self._lock:
             return [self._messages[number] for number in sorted(self._messages)]
 
-    def mails(self) -> list[ShopperMail]:
+    def mails(self) -> list[InboxMessage]:
         """Return what has come for shoppers so far."""
         with self._lock:
             return list(self._mails)
@@ -68,43 +62,29 @@ class InboxReader:
             return tuple(self._received.get(notification, ()))
 
     def _follow(self) -> None:
-        last = 0
+        last, known = 0, set[int]()
         while True:
-            try:
-                with urllib.request.urlopen(f"{self._url}?after={last}", timeout=60) as stream:
-                    event = ""
-                    for raw in stream:
-                        name, _, value = raw.decode().rstrip("\n").partition(": ")
-                        if name == "event":
-                            event = value
-                        elif name == "data" and event == "message":
-                            last = self._keep(json.loads(value))
-            except OSError:
-                continue  # the stand-ins have ended, or say nothing for a minute
+            with suppress(OSError):
+                for shown in ask(f"{self._url}?after={last}"):
+                    last = shown["change"]
+                    if shown["number"] not in known:  # else it was edited
+                        known.add(shown["number"])
+                        self._keep(shown)
+            time.sleep(_EVERY)
 
-    def _keep(self, shown: dict[str, Any]) -> int:
-        number = int(shown["number"])
-        message = InboxMessage(
-            number,
-            Channel(shown["channel"]),
-            shown["to"],
-            datetime.fromisoformat(shown["received_at"]),
-            _ids(shown["custom"]),
-            shown["provider"],
-        )
+    def _keep(self, shown: dict[str, Any]) -> None:
+        number, at = int(shown["number"]), datetime.fromisoformat(shown["received_at"])
+        ids, words = _ids(shown["custom"]), (shown["provider"], shown["subject"] or "", shown["text"])
+        message = InboxMessage(number, Channel(shown["channel"]), shown["to"], at, ids, *words)
         with self._lock:
             for notification in message.notifications:
                 self._received[notification].append(message.received_at)
             self._reached[message.channel].add(message.address)
             if message.address.endswith(SHOPPERS):
-                text = shown["subject"] or "", shown["text"]
-                self._mails.append(
-                    ShopperMail(message.address, message.received_at, message.notifications, *text)
-                )
+                self._mails.append(message)
             # When its page was read: only a slot alert says that.
             elif message.channel not in (Channel.VOICE, Channel.PUSH) and shown["seen_at"]:
                 self._messages[number] = message
-        return number
 
 
 def _ids(custom: dict[str, str]) -> frozenset[str]:

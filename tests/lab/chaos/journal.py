@@ -107,7 +107,6 @@ class OpeningJournal:
     openings: list[OpenedSlot] = field(default_factory=list)
     kills: list[Kill] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
-    figures: dict[str, float] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note_opening(self, opening: OpenedSlot) -> OpenedSlot:
@@ -124,11 +123,6 @@ class OpeningJournal:
     def has_died(self, kinds: tuple[str, ...], begin: datetime, end: datetime) -> bool:
         """Whether a process of these kinds, named by the beginning of their names, was killed between the two."""
         return any(kill.who.startswith(kinds) and begin <= kill.at <= end for kill in self.kills)
-
-    def measured(self, figure: str, value: float) -> None:
-        """Keep the worst value of a figure."""
-        with self._lock:
-            self.figures[figure] = max(value, self.figures.get(figure, value))
 
     def real_instant(self, told: datetime) -> datetime:
         """Return when it really was what the programs' clock told: it may have been off."""

@@ -12,7 +12,7 @@ from configs.world.plan import PlanName, plan
 from deploy.sandbox.control_client import StripeControl
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.books import Book
-from tests.lab.chaos.inbox import InboxReader, ShopperMail
+from tests.lab.chaos.inbox import InboxMessage, InboxReader
 from tests.lab.chaos.journal import OpeningJournal
 
 RECEIPTS = ("Accusé de réception de votre rétractation", "Your withdrawal was received")  # subjects
@@ -136,7 +136,7 @@ def _count_copies(book: Book, what: str, taken: Iterable[datetime], journal: Ope
 
 
 def read_withdrawals(
-    engine: sa.Engine, control: StripeControl, answered: Iterable[str], mails: Sequence[ShopperMail],
+    engine: sa.Engine, control: StripeControl, answered: Iterable[str], mails: Sequence[InboxMessage],
     journal: OpeningJournal,
 ) -> Book:  # fmt: skip
     """Hold declarations beside what their authors were told and paid. `answered`: those that the API promised."""
@@ -165,7 +165,7 @@ def read_withdrawals(
     return book
 
 
-def _check_receipts(book: Book, row: Any, mails: Sequence[ShopperMail], journal: OpeningJournal) -> None:
+def _check_receipts(book: Book, row: Any, mails: Sequence[InboxMessage], journal: OpeningJournal) -> None:
     """There is one receipt, and it names the second."""
     if (number := len({each.notifications for each in mails})) != 1:
         book.differences.append(f"withdrawal {row.id}: {number} receipts")

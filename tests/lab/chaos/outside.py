@@ -1,17 +1,15 @@
 """The world outside a stack, by its control APIs: sites and providers that open, take and misbehave; and its health."""
 
-import json
 import random
 import re
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from http.client import HTTPException
 from typing import Any
+
+import requests
 
 from configs.ground.clock import clock
 from configs.world.desk import Desk
@@ -52,66 +50,32 @@ class SandboxControl(control_client.SandboxControl):
         self._journal = journal
         self._minute = 0
         self._lock = threading.Lock()
-        self.choosing = threading.RLock()  # of a desk to open a slot at
-        self.reserved: set[str] = set()  # desks where only the fault opens that holds them
 
-    def open(
-        self, desk: Desk, rng: random.Random, planning: int | None = None, *, noted: bool = True
-    ) -> OpenedSlot:
-        """Open one slot of the coming days that was never open before, in any planning of the desk or in this one.
-
-        One that is not `noted` is expected by nobody.
-        """
+    def open(self, desk: Desk, rng: random.Random) -> OpenedSlot:
+        """Open one slot of the coming days that was never open before, in any planning of the desk."""
         instant, form = self._next_instant(), form_of(desk)
         plannings = plannings_of(desk)
-        planning = planning or rng.choice(plannings)
+        planning = rng.choice(plannings)
         place = str(planning if len(plannings) > 1 else form)  # without a choice the form is the one place
         self.open_slots(code_of(desk), form, [instant], planning)
-        opening = OpenedSlot(desk.id, place, instant, clock())
-        return self._journal.note_opening(opening) if noted else opening
+        return self._journal.note_opening(OpenedSlot(desk.id, place, instant, clock()))
 
     def take(self, desk: Desk, opening: OpenedSlot) -> None:
         """Take one slot."""
         opening.taken_at = clock()
         self.take_slots(code_of(desk), form_of(desk), [opening.instant])
 
-    @contextmanager
-    def form_in(self, desk: Desk, mode: str, **parameters: Any) -> Iterator[None]:
-        """Let one form of a site answer so while the block lasts."""
-        self.mode(code_of(desk), mode, form=form_of(desk), **parameters)
-        try:
-            yield
-        finally:
-            self.mode(code_of(desk), NORMAL, form=form_of(desk))
-
-    @contextmanager
-    def sites_in(self, codes: Iterable[str], mode: str) -> Iterator[None]:
+    def sites_in(self, codes: Iterable[str], mode: str) -> AbstractContextManager[None]:
         """Let sites answer so while the block lasts."""
-        with ExitStack() as straight:
-            for code in codes:
-                straight.callback(self.mode, code, NORMAL)
-                self.mode(code, mode)
-            yield
+        return _for_a_while(self.mode, codes, NORMAL, mode)
 
-    @contextmanager
-    def provider_in(self, name: str, mode: str, **parameters: Any) -> Iterator[None]:
+    def provider_in(self, name: str, mode: str, **parameters: Any) -> AbstractContextManager[None]:
         """Let a provider, or all of a channel, answer so while the block lasts."""
-        try:
-            self.provider_mode(name, mode, **parameters)
-            yield
-        finally:
-            self.provider_mode(name, NORMAL)
+        return _for_a_while(self.provider_mode, (name,), NORMAL, mode, **parameters)
 
-    @contextmanager
-    def receipts_in(self, mode: str, **parameters: Any) -> Iterator[None]:
+    def receipts_in(self, mode: str, **parameters: Any) -> AbstractContextManager[None]:
         """Let providers send the receipts of what they accept so while the block lasts."""
-        try:
-            for name in RECEIPT_PROVIDERS:
-                self.receipt_mode(name, mode, **parameters)
-            yield
-        finally:
-            for name in RECEIPT_PROVIDERS:
-                self.receipt_mode(name, "delivered")
+        return _for_a_while(self.receipt_mode, RECEIPT_PROVIDERS, "delivered", mode, **parameters)
 
     def provider_mode_now(self, name: str) -> str:
         """Return how a provider answers now; of a channel its first."""
@@ -126,6 +90,18 @@ class SandboxControl(control_client.SandboxControl):
             days=1 + minute % _WITHIN
         )
         return (day + timedelta(minutes=minute // _WITHIN)).astimezone(UTC)
+
+
+@contextmanager
+def _for_a_while(
+    put: Callable[..., None], names: Iterable[str], usual: str, mode: str, **parameters: Any
+) -> Iterator[None]:
+    """Put each of them into a mode while the block lasts."""
+    with ExitStack() as straight:
+        for name in names:
+            straight.callback(put, name, usual)
+            put(name, mode, **parameters)
+        yield
 
 
 def plannings_of(desk: Desk) -> list[int]:
@@ -163,12 +139,10 @@ class HealthMonitor:
 
     def _read(self) -> tuple[int, list[str]]:
         try:
-            with urllib.request.urlopen(self._url, timeout=_HEALTH_PATIENCE) as answer:
-                return answer.status, []
-        except urllib.error.HTTPError as error:
-            with suppress(ValueError):  # it may die in the middle of an answer; nginx has its own
-                parts = json.loads(error.read()).get("parts", {})
-                return error.code, sorted(name for name, part in parts.items() if part["status"] == "down")
-            return error.code, []
-        except (OSError, HTTPException):
+            answer = requests.get(self._url, timeout=_HEALTH_PATIENCE)
+        except OSError:
             return 0, []
+        parts = {}
+        with suppress(ValueError):  # nginx has answers of its own
+            parts = answer.json().get("parts", {})
+        return answer.status_code, sorted(name for name, part in parts.items() if part["status"] == "down")

@@ -9,7 +9,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,6 @@ from fsspec.implementations.local import LocalFileSystem
 
 from configs.ground.object_store import Blobs
 from configs.ground.proofs import NoProof, body_of, meta_of
-from deploy.local.restartable_server import RestartableServer
 from deploy.local.stack import Stack
 from tests.lab.chaos.journal import OpeningJournal
 
@@ -109,77 +108,22 @@ def frozen(pids: list[int]) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-def until(seen: Callable[[], object], what: str, seconds: float = _PATIENCE) -> None:
-    """Wait for a moment in the life of the stack.
-
-    Raises:
-        TimeoutError: it did not come.
-    """
-    end = time.monotonic() + seconds
-    while not seen():
-        if time.monotonic() > end:
-            raise TimeoutError(f"{what}: not within {seconds:g} s")
-        time.sleep(0.02)
-
-
-class ServerRestarter:
-    """Revives PostgreSQL and Redis on a thread of its own; one that is held down stays down."""
-
-    def __init__(self, stack: Stack) -> None:
-        self._stack = stack
-        self._servers = {server.name: server for server in stack.servers}
-        self._held: set[str] = set()
-        self._turn = threading.Lock()
-        self._stopped = threading.Event()
-        self.failure: str | None = None
-        self._thread = threading.Thread(target=self._run, name="restarter", daemon=True)
-        self._thread.start()
-
-    def server(self, name: str) -> RestartableServer:
-        """Return `PostgreSQL` or `Redis`."""
-        return self._servers[name]
-
-    def pids(self, name: str) -> list[int]:
-        """Return the server's process and those that it started."""
-        main = psutil.Process(self.server(name).server.process.pid)
-        return [main.pid, *(child.pid for child in main.children(recursive=True))]
-
-    @contextmanager
-    def down(self, name: str) -> Iterator[None]:
-        """End a server in order and keep it down for as long as the block lasts."""
-        with self._turn:
-            self._held.add(name)
-        try:
-            self.server(name).stop()
-            yield
-        finally:
-            with self._turn:
-                self._held.discard(name)
-
-    def stop(self) -> None:
-        """Revive nothing any more."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopped.wait(_EVERY):
-            with self._turn:
-                for name, server in self._servers.items():
-                    if name not in self._held:
-                        server.revive()
-            if (code := self._stack.supervisor.poll()) is not None:
-                self.failure = f"supervisord ended with {code}: {self._stack.supervisor_log}"
-                return
-
-
 @contextmanager
-def looking_after(stack: Stack) -> Iterator[ServerRestarter]:
+def looking_after(stack: Stack) -> Iterator[None]:
     """Revive a stack's servers for as long as the block lasts, and none while the stack is ended."""
-    restarter = ServerRestarter(stack)
+    stopped = threading.Event()
+
+    def run() -> None:
+        while not stopped.wait(_EVERY):
+            stack.look_after()
+
+    thread = threading.Thread(target=run, name="restarter", daemon=True)
+    thread.start()
     try:
-        yield restarter
+        yield
     finally:
-        restarter.stop()
+        stopped.set()
+        thread.join()
 
 
 class ProofStore:

@@ -113,8 +113,8 @@ class ChaosRunner:
         """Return whether every open slot was told to everybody, its proof is kept, and health says that all is well."""
         end = time.monotonic() + 2 * self.bound
         while time.monotonic() < end:
-            if self._field.restarter.failure:
-                raise RuntimeError(self._field.restarter.failure)
+            if (code := self._field.stack.supervisor.poll()) is not None:
+                raise RuntimeError(f"supervisord ended with {code}: {self._field.stack.supervisor_log}")
             if self._watch.is_well() and self._is_told():
                 return True
             time.sleep(0.7)

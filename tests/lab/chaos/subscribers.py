@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import time
 
-from api.models.alert import Alert, AlertTarget
-from api.models.base import session
+from api.models.alert import AlertTarget
 from api.models.desk import DeskChange
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel
 from configs.ground.push_subscriptions import PushSubscription
 from configs.world.desk import Desk
 from configs.world.plan import PlanName, plan
 from deploy.sandbox.providers.push import make_subscription
+from tests.factories import add_alert, add_contact, add_grant, add_user, save_all
 
 EVERYWHERE = frozenset[str]()
 SHOPPERS = "@shop.example.org"  # whose messages are no part of this model: they buy (shop.py)
@@ -89,37 +89,24 @@ def allowed(desk_id: str) -> set[Reached]:
     return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
 
 
-def settle_in(desks: Iterable[Desk], now: datetime) -> None:
+def settle_in(desks: Iterable[Desk]) -> None:
     """Write everybody with contacts, grants and alerts, and tell the planner."""
     known = list(desks)
-    with session() as rows:
-        for person in PEOPLE:
-            user = User(email=person.addresses[Channel.EMAIL], calls_from=time(0), calls_until=time(23, 59))
-            rows.add(user)
-            rows.flush()
-            known_since = {"user_id": user.id, "verified_at": now}
-            for channel, address in person.addresses.items():
-                rows.add(Contact(channel=channel, address=address, enabled=True, **known_since))
-            if person.has_browser:
-                made = make_subscription(person.browser)
-                address = PushSubscription(made["endpoint"], **made["keys"]).as_address()
-                device = {"enabled": True, "device_name": person.name, **known_since}
-                rows.add(Contact(channel=Channel.PUSH, address=address, **device))
-            rows.add(_grant(user, person, now))
-            wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
-            places = sorted({(desk.prefecture_id, each) for desk in wanted for each in desk.procedures})
-            targets = [AlertTarget(prefecture_id=where, procedure=what) for where, what in places]
-            if person.by_name:
-                targets = [AlertTarget(desk_id=desk.id) for desk in wanted]
-            wish = {"enabled": person.enabled, "voice_enabled": person.wants_calls}
-            rows.add(Alert(user_id=user.id, targets=targets, **wish))
-        rows.add_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
-
-
-def _grant(user: User, person: Person, now: datetime) -> Grant:
-    """Return a grant that lasts, or one that ran out. A clock that is off by a day changes neither."""
-    begin, end = (now - timedelta(days=30), now + timedelta(days=30))
-    if person.plan is None:
-        begin, end = begin - timedelta(days=30), begin
-    name = person.plan or PlanName.URGENCE_TOTAL
-    return Grant(user_id=user.id, plan=name, starts_at=begin, ends_at=end, source="chaos")
+    for person in PEOPLE:
+        email, *others = person.addresses.items()
+        user = add_user(email[1], calls_from=time(0), calls_until=time(23, 59)).id
+        for channel, address in others:
+            add_contact(user, channel, address)
+        if person.has_browser:
+            made = make_subscription(person.browser)
+            address = PushSubscription(made["endpoint"], **made["keys"]).as_address()
+            add_contact(user, Channel.PUSH, address, device_name=person.name)
+        # One that lasts, or one that ran out. A clock that is off by a day changes neither.
+        add_grant(user, person.plan or PlanName.URGENCE_TOTAL, days=30, starts=-60 + 45 * bool(person.plan))
+        wanted = [desk for desk in known if not person.desks or desk.id in person.desks]
+        places = sorted({(desk.prefecture_id, each) for desk in wanted for each in desk.procedures})
+        targets = [AlertTarget(prefecture_id=where, procedure=what) for where, what in places]
+        if person.by_name:
+            targets = [AlertTarget(desk_id=desk.id) for desk in wanted]
+        add_alert(user, *targets, enabled=person.enabled, voice_enabled=person.wants_calls)
+    save_all(DeskChange(desk_id=desk.id, reason="people came") for desk in known)
