@@ -19,9 +19,9 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from configs.settings import PREFECTURES
 from tests.lab.bench.servers import API, serve_app, servers
-from tests.lab.pictures.accounts import Who
-from tests.lab.pictures.pages import Shot, list_shots, perform, sign_in_as
-from tests.lab.pictures.world import ask_for_codes, write_world
+from tests.lab.pictures.accounts import Who, ask_for_codes
+from tests.lab.pictures.pages import Shot, list_shots, sign_in_as
+from tests.lab.pictures.world import write_world
 
 _FOLDER, _DOCS = Path(".state/screenshots"), Path("docs")
 # Pages that scroll sideways (WCAG 1.4.10), and targets under 24 px outside of text (WCAG 2.5.8).
@@ -94,7 +94,8 @@ class Camera:
         context = self._open_context(_VARIANTS[0], Who.VISITOR)
         page = context.new_page()
         page.goto(f"{self.address}/login")
-        perform(page, sign_in_as(who))
+        for step in sign_in_as(who):
+            step(page)
         page.wait_for_url("**/dashboard")
         self.logins[who] = context.storage_state()
         context.close()
@@ -104,9 +105,9 @@ class Camera:
         with self._open_page(variant, shot) as page:
             joint = "&" if "?" in shot.path else "?"
             page.goto(f"{self.address}{shot.path}{joint}lang={variant.language}", wait_until="load")
-            if shot.steps:
-                perform(page, shot.steps)
-                page.wait_for_load_state("load")
+            for step in shot.steps:
+                step(page)
+            page.wait_for_load_state("load")
             path = self.folder / f"{shot.name}-{variant.name}.png"
             page.screenshot(path=path, full_page=whole, animations="disabled")
             flaws: list[str] = page.evaluate(_FIND_FLAWS)
@@ -201,14 +202,17 @@ def _take_docs(camera: Camera, shots: list[Shot]) -> int:
 
 def _read_options(given: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.lab.pictures", description=__doc__)
-    parser.add_argument("--only", type=_split, help="names of pages, separated by commas", metavar="NAMES")
-    parser.add_argument("--variants", type=_split, help="names of variants, likewise", metavar="NAMES")
+    parser.add_argument(
+        "--only",
+        type=lambda text: text.split(","),
+        help="names of pages, separated by commas",
+        metavar="NAMES",
+    )
+    parser.add_argument(
+        "--variants", type=lambda text: text.split(","), help="names of variants, likewise", metavar="NAMES"
+    )
     parser.add_argument("--docs", action="store_true", help="the pictures of the documentation, to docs/")
     return parser.parse_args(given)
-
-
-def _split(text: str) -> list[str]:
-    return text.split(",")
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ _TROUBLES = (
     (9, DeskStatus.CAPTCHA, "the page asks for a captcha"),
 )
 _OUTAGES = (OutageReason.MAINTENANCE, OutageReason.BLOCKED, OutageReason.UNREACHABLE, OutageReason.CAPTCHA)
+_NUMBER_ON = sa.text("SELECT setval(pg_get_serial_sequence('slots', 'id'), max(id)) FROM slots")
 _LATENCIES = {Channel.EMAIL: (0.6, 3.1), Channel.SMS: (1.4, 6.5), Channel.TELEGRAM: (0.4, 1.8)}  # p50, p95
 
 
@@ -78,6 +79,7 @@ def write_openings(openings: list[Opening]) -> None:
         )
         s.execute(sa.insert(Detection), [_build_detection(each) for each in openings])
         s.execute(sa.insert(DetectionSlot), links)
+        s.execute(_NUMBER_ON)
 
 
 def _insert(kind: type[Any], rows: list[Row]) -> None:

@@ -3,12 +3,14 @@
 An address may carry ids of the filled world, in braces: those of `World.ids`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from playwright.sync_api import Page
 
 from configs.world.sales_terms import find_newest_version
-from tests.lab.pictures.accounts import PASSWORD, WATCHED, WATCHED_HOST, Who
+from tests.factories import PASSWORD
+from tests.lab.pictures.accounts import WATCHED, WATCHED_HOST, Who
 
 _WISH = "prefecture=bobigny_93&procedure=titre-sejour"
 _HIDDEN_WISH = "prefecture=nanterre_92&procedure=titre-sejour"
@@ -79,61 +81,61 @@ PAGES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
-    """Types into a field."""
-
-    field: str  # its id, without f-
-    text: str
+Step = Callable[[Page], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Press:
-    """Presses the last button of the first form whose action ends so, where there is one or where it must be."""
-
-    action: str
-    must_exist: bool = True
+def _fill(field: str, text: str) -> Step:
+    """Type into the field of this id, without f-."""
+    return lambda page: page.fill(f"#f-{field}", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Click:
-    """Clicks what a selector finds."""
+def _press(action: str, *, must_exist: bool = True) -> Step:
+    """Press the last button of the first form whose action ends so, where there is one or where it must be."""
 
-    selector: str
+    def press(page: Page) -> None:
+        form = page.locator(f"main form[action*='{action}']")
+        if must_exist or form.count():
+            form.first.locator("button:visible").last.click()
+
+    return press
 
 
-UNCHECKED = "unchecked"  # the server judges what is typed, not the browser
-SIGNED_OUT = "signed out"
-Step = Fill | Press | Click | str
+def _click(selector: str) -> Step:
+    return lambda page: page.locator(selector).click()
+
+
+def _uncheck(page: Page) -> None:
+    """Let the server judge what is typed, not the browser."""
+    page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
 
 
 def sign_in_as(who: Who, password: str = PASSWORD) -> tuple[Step, ...]:
     """Return the steps on the page of the sign-in."""
-    return Fill("email", who.value), Fill("password", password), Press("/login")
+    return _fill("email", who.value), _fill("password", password), _press("/login")
 
 
-_LOSE_SESSION: tuple[Step, ...] = (SIGNED_OUT, Press("/profil/reglages"))
+_LOSE_SESSION: tuple[Step, ...] = (lambda page: page.context.clear_cookies(), _press("/profil/reglages"))
 # What leads from the page of that name to what is shown.
 STEPS: dict[str, tuple[Step, ...]] = {
     "login-error": sign_in_as(Who.NEW, "a wrong password"),
     "login-code": sign_in_as(Who.LONG),
-    "register-error": (UNCHECKED, Fill("email", "camille@"), Fill("password", "short"), Press("/register")),
+    "register-error": (_uncheck, _fill("email", "camille@"), _fill("password", "short"), _press("/register")),
     "login-lost": _LOSE_SESSION,
     "resumed": (*_LOSE_SESSION, *sign_in_as(Who.NEW)),
     "alert-new-error": (
-        UNCHECKED, Click("details.limits summary"), Fill("limits-dateFrom", "2027-05-01"),
-        Fill("limits-dateTo", "2027-04-01"), Press("/alertes/nouvelle"),
+        _uncheck, _click("details.limits summary"), _fill("limits-dateFrom", "2027-05-01"),
+        _fill("limits-dateTo", "2027-04-01"), _press("/alertes/nouvelle"),
     ),
-    "alert-new-no-plan": (Press("/alertes/nouvelle"),),
-    "channels-error": (UNCHECKED, Fill("phone", "12"), Press("/canaux/numero")),
-    "telegram-link": (Press("/canaux/telegram"),),
-    "profile-error": (UNCHECKED, Fill("email", "camille@"), Press("/profil/adresse")),
-    "security-error": (UNCHECKED, Fill("password", "aaaaaaaaaaaa"), Press("/securite/mot-de-passe")),
-    "factor-codes": (Press("/securite/codes"),),
-    "data-preparing": (Press("/donnees/export", must_exist=False),),  # the picture before this one may have asked
-    "deletion-error": (Press("/donnees/suppression"),),
-    "order-error": (Click(".order-button"),),
-    "withdrawal-form-error": (UNCHECKED, Fill("email", "camille"), Press("/l/retractation")),
+    "alert-new-no-plan": (_press("/alertes/nouvelle"),),
+    "channels-error": (_uncheck, _fill("phone", "12"), _press("/canaux/numero")),
+    "telegram-link": (_press("/canaux/telegram"),),
+    "profile-error": (_uncheck, _fill("email", "camille@"), _press("/profil/adresse")),
+    "security-error": (_uncheck, _fill("password", "aaaaaaaaaaaa"), _press("/securite/mot-de-passe")),
+    "factor-codes": (_press("/securite/codes"),),
+    "data-preparing": (_press("/donnees/export", must_exist=False),),  # the picture before this one may have asked
+    "deletion-error": (_press("/donnees/suppression"),),
+    "order-error": (_click(".order-button"),),
+    "withdrawal-form-error": (_uncheck, _fill("email", "camille"), _press("/l/retractation")),
 }  # fmt: skip
 
 
@@ -157,20 +159,3 @@ def list_shots(ids: dict[str, str]) -> list[Shot]:
         (who, each.split()) for who, text in PAGES.items() for each in text.replace("\n", " · ").split("·")
     ]
     return [Shot(page[0], page[1].format(**ids), who) for who, page in pages if page]
-
-
-def perform(page: Page, steps: tuple[Step, ...]) -> None:
-    """Do these things on a page."""
-    for step in steps:
-        if isinstance(step, Fill):
-            page.fill(f"#f-{step.field}", step.text)
-        elif isinstance(step, Click):
-            page.locator(step.selector).click()
-        elif isinstance(step, Press):
-            form = page.locator(f"main form[action*='{step.action}']")
-            if step.must_exist or form.count():
-                form.first.locator("button:visible").last.click()
-        elif step == UNCHECKED:
-            page.evaluate("document.querySelectorAll('form').forEach((form) => { form.noValidate = true; })")
-        else:
-            page.context.clear_cookies()

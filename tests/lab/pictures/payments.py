@@ -41,14 +41,11 @@ def write_payments(user_id: UUID) -> UUID:
         s.add(subscription)
         s.flush()
         refunded = _add_order(s, user_id, PlanName.URGENCE_7J, now - 80 * _DAY)
-        _finish(s, refunded, PaymentEventKind.PAID, now - 80 * _DAY)
         _add_refund(s, refunded, 214)
-        expired = _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY)
-        _finish(s, expired, PaymentEventKind.EXPIRED, now - 44 * _DAY)
+        _add_order(s, user_id, PlanName.URGENCE_24H, now - 45 * _DAY, kind=PaymentEventKind.EXPIRED)
         for days in (39, 9):
             at = now - days * _DAY
             order = _add_order(s, user_id, PlanName.URGENCE_TOTAL, at, subscription, is_renewal=days < 30)
-            _finish(s, order, PaymentEventKind.PAID, at)
             given = {"user_id": user_id, "plan": PlanName.URGENCE_TOTAL, "payment_id": order.id}
             s.add(Grant(starts_at=at, ends_at=at + 30 * _DAY, source="payment", **given))
         _declare(s, refunded, now)
@@ -82,7 +79,7 @@ def write_invoices(payment_id: UUID) -> UUID:
 
 def _add_order(
     s: Session, user_id: UUID, name: PlanName, at: datetime, subscription: Subscription | None = None, *,
-    is_renewal: bool = False,
+    kind: PaymentEventKind = PaymentEventKind.PAID, is_renewal: bool = False,
 ) -> Payment:  # fmt: skip
     payment = Payment(user_id=user_id, plan=name, amount_cents=plan(name).price_cents, created_at=at)
     payment.subscription_id = subscription.id if subscription else None
@@ -91,6 +88,10 @@ def _add_order(
         payment.consent = {"startNow": True, "acknowledgesLoss": True}
     s.add(payment)
     s.flush()
+    s.add(PaymentEvent(payment_id=payment.id, kind=kind, at=at, recorded_at=at))
+    s.flush()
+    if kind is PaymentEventKind.PAID:
+        post_paid(s, payment)
     return payment
 
 
@@ -103,10 +104,3 @@ def _add_refund(s: Session, payment: Payment, cents: int) -> None:
     s.flush()
     link_id(s, f"re_{refund.id}", "refund", refund)
     post_settled(s, refund, f"re_{refund.id}", RefundStatus.PLANNED)
-
-
-def _finish(s: Session, payment: Payment, kind: PaymentEventKind, at: datetime) -> None:
-    s.add(PaymentEvent(payment_id=payment.id, kind=kind, at=at, recorded_at=at))
-    s.flush()
-    if kind is PaymentEventKind.PAID:
-        post_paid(s, payment)

@@ -18,7 +18,7 @@ from configs.ground.signed_links import (
 )
 from tests.lab.bench.figures import forget
 from tests.lab.bench.servers import Servers
-from tests.lab.pictures.accounts import enable_second_factor, write_people
+from tests.lab.pictures.accounts import write_people
 from tests.lab.pictures.history import write_watching
 from tests.lab.pictures.operations import CUSTOMER, DETECTION, EVENT, GRANT, write_customer, write_operations
 from tests.lab.pictures.payments import name_notice, write_invoices, write_payments
@@ -49,8 +49,3 @@ def write_world(made: Servers) -> dict[str, str]:
     given = {"payment": payment, "invoice": invoice, "detection": DETECTION, "grant": GRANT, **alerts}
     tokens = {name: write_token(link) for name, link in links.items()}
     return {**{name: str(each) for name, each in given.items()}, **tokens, "user": user, "event": EVENT}
-
-
-def ask_for_codes() -> None:
-    """Make some accounts ones whose sign-in asks for a code."""
-    enable_second_factor()
