@@ -97,7 +97,7 @@ messages: setup ## Write every message in every language to one page, .state/mes
 screenshots: setup ## Take pictures of every page: wide, narrow, dark, Arabic, to .state/screenshots (ARGS=--docs: those of the documentation)
 	@$(BIN)/python -m tests.lab.pictures $(ARGS)
 
-bench: setup ## Measure, print a table, write .state/bench.json (ARGS=--write: and docs/benchmarks.md)
+bench: setup ## Measure, print a table, write .state/bench.json
 	@$(BIN)/python -m tests.lab.bench $(ARGS)
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock

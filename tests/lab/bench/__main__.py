@@ -49,11 +49,9 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ.update(environment)
             forget()
     command = " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])])
-    report.show(console, figures)
+    report.show(command, figures)
     report.keep(options.to, command, figures)
     console.print(f"written to {options.to}" + (f"; failed: {', '.join(failed)}" if failed else ""))
-    if options.write:
-        report.write(command, figures)
     return 1 if failed else 0
 
 
@@ -62,7 +60,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="shortly: to see that it works")
     parser.add_argument("--only", nargs="*", choices=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--to", type=Path, default=Path(".state/bench.json"), help="where the figures go")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/benchmarks.md too")
     return parser.parse_args(arguments)
 
 

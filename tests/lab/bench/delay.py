@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from deploy.local.processes import free_port
 from tests.lab.bench import latency
-from tests.lab.bench.figures import Effort, Figure, Say, below, percentiles_ms
+from tests.lab.bench.figures import Effort, Figure, Say, percentiles_ms
 from tests.lab.bench.fixture import BenchFixture, page_server
 
 # Desks due every second, three pages each: about as many checks as the 10,000 that a server holds at 30 s. They fall due
@@ -46,8 +46,8 @@ def _measure(slots: int, say: Say, edit: Callable[[str], str]) -> list[latency.L
 
 
 def _figures(where: str, ledgers: list[latency.Ledger], goals: tuple[float, float]) -> Iterator[Figure]:
-    half, most = map(below, goals)
+    half, most = map("< {}".format, goals)
     for stage in ("committed", "matched", "accepted"):
         seconds = [ledger[stage] / 1000 for ledger in ledgers]
-        told = {50: half, 99: most} if stage == "accepted" else {50: None, 99: None}
+        told = {50: half, 99: most} if stage == "accepted" else {50: "", 99: ""}
         yield from percentiles_ms(f"page read → {stage}, {where}", seconds, told)

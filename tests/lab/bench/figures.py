@@ -1,5 +1,6 @@
 """Figures of `make bench`: the effort of a measurement, rounds of it, a measured figure, and its goal."""
 
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -11,6 +12,7 @@ from configs.settings import settings
 T = TypeVar("T")
 Say = Callable[[str], None]
 _ROUNDS = 3
+_SENSES = {"≥": operator.ge, "≤": operator.le, "<": operator.lt}
 
 
 @dataclass(frozen=True)
@@ -33,34 +35,18 @@ class Effort:
 
 
 @dataclass(frozen=True)
-class Goal:
-    """What a figure is held to: at least, at most or below a bound."""
-
-    sense: str
-    bound: float
-
-    def is_met_by(self, value: float) -> bool:
-        """Whether a value meets it."""
-        met = {"≥": value >= self.bound, "≤": value <= self.bound, "<": value < self.bound}
-        return met[self.sense]
-
-    def __str__(self) -> str:
-        """Return it as the table shows it."""
-        return f"{self.sense} {self.bound:g}"
-
-
-@dataclass(frozen=True)
 class Figure:
-    """One line of the table; its name carries the unit."""
+    """One line of the table; its name carries the unit, its goal is a sense and a bound: `≥ 0.3`."""
 
     name: str
     value: float
-    goal: Goal | None = None
+    goal: str = ""
 
     @property
     def verdict(self) -> str:
         """Return whether the goal is met, nothing where there is none."""
-        return "" if self.goal is None else "yes" if self.goal.is_met_by(self.value) else "no"
+        sense, _, bound = self.goal.partition(" ")
+        return ("yes" if _SENSES[sense](self.value, float(bound)) else "no") if sense else ""
 
     @property
     def shown(self) -> str:
@@ -69,21 +55,6 @@ class Figure:
 
 
 Part = Callable[[Effort, Say], list[Figure]]
-
-
-def at_least(bound: float) -> Goal:
-    """Return a goal."""
-    return Goal("≥", bound)
-
-
-def at_most(bound: float) -> Goal:
-    """Return a goal."""
-    return Goal("≤", bound)
-
-
-def below(bound: float) -> Goal:
-    """Return a goal."""
-    return Goal("<", bound)
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -96,7 +67,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
 
 
-def percentiles_ms(name: str, seconds: Sequence[float], goals: Mapping[int, Goal | None]) -> Iterator[Figure]:
+def percentiles_ms(name: str, seconds: Sequence[float], goals: Mapping[int, str]) -> Iterator[Figure]:
     """Yield a figure for each percentile, in milliseconds."""
     for percent, goal in goals.items():
         yield Figure(f"{name}, p{percent} ms", 1000 * percentile(seconds, percent), goal)

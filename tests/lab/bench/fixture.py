@@ -1,6 +1,7 @@
 """Fixture of a measurement: a page server and the desks on it, the servers, a planner and spiders."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def ground(world: BenchFixture, places: int = 64, **more: str) -> Iterator[Bench
 @contextmanager
 def page_server(world: BenchFixture, port: int, log: Path) -> Iterator[None]:
     """Run a page server for a world."""
-    command = ["-m", "tests.lab.bench.pages", *map(str, (world.hosts, world.hanging, port))]
+    command = [sys.executable, "-m", "tests.lab.bench.pages", *map(str, (world.hosts, world.hanging, port))]
     with child(command, log, dict(os.environ)) as process:
         wait_until(lambda: "ready" in log.read_text(), log, what="the page server", process=process)
         yield

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack
-from tests.lab.bench.figures import Effort, Figure, Say, at_most, below
+from tests.lab.bench.figures import Effort, Figure, Say
 from tests.lab.bench.latency import run_stack
 from tests.lab.bench.servers import cpu, let_pass
 
@@ -41,8 +41,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     for name in sorted(memory, key=memory.__getitem__, reverse=True):
         say(f"{name}: {memory[name]:.0f} MB, {used[name]:.2f} % of a core")
     return [
-        Figure("memory of the whole stack (PSS), MB", sum(memory.values()), at_most(1250)),
-        Figure("CPU of the whole stack, % of one core", sum(used.values()), below(5)),
+        Figure("memory of the whole stack (PSS), MB", sum(memory.values()), "≤ 1250"),
+        Figure("CPU of the whole stack, % of one core", sum(used.values()), "< 5"),
         *(Figure(f"of it {name}, MB", memory[name]) for name in sorted(memory)),
         *(Figure(f"of it {name}, % of one core", used[name]) for name in sorted(used) if used[name]),
     ]

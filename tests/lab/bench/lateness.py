@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import redis
 
-from tests.lab.bench.figures import Effort, Figure, Say, at_most, percentile
+from tests.lab.bench.figures import Effort, Figure, Say, percentile
 from tests.lab.bench.fixture import BenchFixture, BenchStack, ground
 from tests.lab.bench.pages import address
 from tests.lab.bench.servers import let_pass
@@ -41,8 +41,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     say(f"{len(late)} visits seen coming")
     return [
         Figure("lateness p50, ms", percentile(late, 50)),
-        Figure("lateness p95, ms", percentile(late, 95), at_most(25)),
-        Figure("lateness, longest, ms", max(late), at_most(250)),
+        Figure("lateness p95, ms", percentile(late, 95), "≤ 25"),
+        Figure("lateness, longest, ms", max(late), "≤ 250"),
     ]
 
 

@@ -14,13 +14,13 @@ import sqlalchemy as sa
 
 import notifier
 from deploy.local.ports import StackPorts
-from deploy.local.processes import start, stop, wait_until, with_parent
+from deploy.local.processes import wait_until
 from deploy.local.programs import commands, database_programs
 from deploy.sandbox.control_client import SandboxControl, ask
 from notifier.workers import CHILDREN
 from tests.lab.bench.figures import forget
 from tests.lab.bench.people import detection
-from tests.lab.bench.servers import servers
+from tests.lab.bench.servers import child, servers
 
 CROWD_DESK = "evry-courcouronnes_91/bench-crowd"
 _PREFECTURE, _PROCEDURE = "evry-courcouronnes_91", "NATURALISATION"
@@ -111,8 +111,7 @@ def run_notifier() -> Iterator[NotifierStack]:
         for name in _PROGRAMS:
             log = state / f"{name}.log"
             own = {"PROGRAM": database_programs()[name]} if name in database_programs() else {}
-            process = start(with_parent(found[name]), log, env={**os.environ, **own})
-            ends.callback(stop, process)
+            process = ends.enter_context(child(found[name], log, {**os.environ, **own}))
             wait_until(partial(_works, log), log, what=name, process=process, seconds=_PATIENCE)
         yield NotifierStack(state, ports, made.engine)
 

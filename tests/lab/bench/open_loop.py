@@ -6,6 +6,7 @@ from then, so that a server that stalls is charged with all the requests that wa
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
@@ -45,23 +46,14 @@ class LoadGenerator:
             tasks.append(asyncio.create_task(self.ask(next(requests), due)))
         return list(await asyncio.gather(*tasks))
 
-    async def run_closed(self, requests: Iterator[bytes], at_once: int, seconds: float) -> list[Reply]:
-        """Send a request when the one before is answered, in so many lines at once."""
-        end, replies = time.monotonic() + seconds, list[Reply]()
+    async def run_closed(
+        self, requests: Iterable[bytes], at_once: int, seconds: float = math.inf
+    ) -> list[Reply]:
+        """Send a request when the one before is answered, in so many lines at once: all, or for so many seconds."""
+        end, waiting, replies = time.monotonic() + seconds, iter(requests), list[Reply]()
 
         async def line() -> None:
-            while time.monotonic() < end:
-                replies.append(await self.ask(next(requests), time.monotonic()))
-
-        await asyncio.gather(*(line() for _ in range(at_once)))
-        return replies
-
-    async def run_all(self, requests: Iterable[bytes], at_once: int) -> list[Reply]:
-        """Send all requests, each when one before is answered, in so many lines at once."""
-        waiting, replies = iter(requests), list[Reply]()
-
-        async def line() -> None:
-            for request in waiting:
+            while time.monotonic() < end and (request := next(waiting, None)):
                 replies.append(await self.ask(request, time.monotonic()))
 
         await asyncio.gather(*(line() for _ in range(at_once)))

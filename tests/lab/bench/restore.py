@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,7 +78,7 @@ def _back_up(home: Path, server: Postgres, size: int) -> tuple[float, float]:
     settings.cache_clear()
     _run(server, "CREATE TABLE filler (id bigint, text text)")
     _run(server, _FILL, size * _ROWS_A_MB)
-    with child(["-m", "deploy.backup", "run"], home / "log", dict(os.environ)) as service:
+    with child([sys.executable, "-m", "deploy.backup", "run"], home / "log", dict(os.environ)) as service:
         until(lambda: read_catalogue(backup_blobs(), Kind.BASE).complete, _LONGEST, _STEP)
         _run(server, _FILL, size * _ROWS_A_MB // 10)
         end = _run(server, "SELECT pg_current_wal_lsn()::text")[0][0]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -51,7 +51,9 @@ class Servers:
     @contextmanager
     def planner(self) -> Iterator[None]:
         """Run a planner while the block lasts."""
-        with child(["-m", "crawler.loops", "plan"], self.state / "planner.log", self.environment):
+        with child(
+            [sys.executable, "-m", "crawler.loops", "plan"], self.state / "planner.log", self.environment
+        ):
             yield
 
     @contextmanager
@@ -61,7 +63,9 @@ class Servers:
         with ExitStack() as ends:
             logs = [self.state / f"spider-{number}-{name}.log" for number, name in enumerate(systems)]
             processes = [
-                ends.enter_context(child(["-m", "scrapy", "crawl", name], log, self.environment))
+                ends.enter_context(
+                    child([sys.executable, "-m", "scrapy", "crawl", name], log, self.environment)
+                )
                 for name, log in zip(systems, logs, strict=True)
             ]
             for log, process in zip(logs, processes, strict=True):
@@ -104,18 +108,15 @@ def serve_app(made: Servers, app: str, **more: str) -> Iterator[int]:
         for part in commands(replace(StackPorts(), api=port))["api"]
     ]
     log = made.state / f"{app.partition(':')[0]}.log"
-    process = start(with_parent(command), log, env=made.environment | more)
-    try:
+    with child(command, log, made.environment | more) as process:
         wait_until(lambda: answers("127.0.0.1", port), log, what="gunicorn", process=process)
         yield port
-    finally:
-        stop(process)
 
 
 @contextmanager
-def child(arguments: list[str], log: Path, environment: Settings) -> "Iterator[subprocess.Popen[bytes]]":
+def child(command: list[str], log: Path, environment: Settings) -> "Iterator[subprocess.Popen[bytes]]":
     """Run one of our programs while the block lasts."""
-    process = start(with_parent([sys.executable, *arguments]), log, env=environment)
+    process = start(with_parent(command), log, env=environment)
     try:
         yield process
     finally:
@@ -126,16 +127,6 @@ def cpu(process: psutil.Process) -> float:
     """Return the CPU seconds a process has used."""
     used = process.cpu_times()
     return float(used.user + used.system)
-
-
-def read_cpu(programs: Sequence[str]) -> dict[psutil.Process, float]:
-    """Return the CPU seconds of each descendant whose command names one of these programs."""
-    used = {}
-    for process in psutil.Process().children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it has just ended
-            if any(name in " ".join(process.cmdline()) for name in programs):
-                used[process] = cpu(process)
-    return used
 
 
 def let_pass(seconds: float) -> None:
