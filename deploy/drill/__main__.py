@@ -6,7 +6,6 @@ A step that fails ends the drill, because each needs what the ones before it lef
 import argparse
 import os
 import shutil
-import socket
 import sys
 import time
 import traceback
@@ -23,6 +22,7 @@ from deploy.drill.restoring import restore
 from deploy.drill.server_files import ServerFiles
 from deploy.drill.walls import check_walls
 from deploy.local import signals
+from deploy.local.processes import is_free
 from deploy.local.signals import StopRequested
 
 # A program of each package, by which it is found.
@@ -91,23 +91,11 @@ def list_missing() -> list[str]:
 
 def list_taken() -> list[str]:
     """Return the ports that others have."""
-    return [f"the port {port}, which others have" for port in _PORTS if _is_taken(port)]
+    return [f"the port {port}, which others have" for port in _PORTS if not is_free("0.0.0.0", port)]  # noqa: S104
 
 
 # With the folders that a user's PATH lacks
 _PATH = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as door:
-        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            door.bind(("0.0.0.0", port))  # noqa: S104 -- for this moment
-        except PermissionError:
-            return False
-        except OSError:
-            return True
-    return False
 
 
 def _run(name: str, drill: steps.Drill, table: Table) -> bool:

@@ -52,17 +52,9 @@ def _put_back(engine: Engine) -> None:
     shutil.copy(engine.files.folder / "backup.key", place / "backup.key")
     for each in (place, place / "backup.key"):
         shutil.chown(each, _OURS, _OURS)
-    program = (
-        "python",
-        "-m",
-        "deploy.backup",
-        "restore",
-        "--into",
-        "/restored/data",
-        "--key",
-        "/restored/backup.key",
-    )
-    engine.compose("run", "--rm", "-T", "--no-deps", "--volume", f"{place}:/restored", "backup", *program)
+    program = "python -m deploy.backup restore --into /restored/data --key /restored/backup.key"
+    given = ["--rm", "-T", "--no-deps", "--volume", f"{place}:/restored"]
+    engine.compose("run", *given, "backup", *program.split())
     volume = Path(
         engine.podman("volume", "inspect", "--format", "{{.Mountpoint}}", f"{PROJECT}_postgres").strip()
     )
