@@ -10,7 +10,7 @@ from api.models.user import Channel
 from tests.lab.chaos.deliveries import Delivery
 from tests.lab.chaos.journal import SILENT, OpenedSlot, OpeningJournal, Slot, Spell
 from tests.lab.chaos.periods import SMS_UNKNOWN
-from tests.lab.chaos.subscribers import Reached, allowed, entitled
+from tests.lab.chaos.subscribers import Reached, entitled
 
 # No alert waits for these: their deaths excuse nothing.
 _NOBODY = ("proofs", "background", "job-worker", "payments-worker", "scheduler")
@@ -59,7 +59,7 @@ def settle(
         for reached in sorted(entitled(opening.desk_id)):
             found = came.get((opening.slot, reached))
             _settle_due(account, opening, reached, found, journal=journal, now=now, bound=bound)
-        may = allowed(opening.desk_id)
+        may = entitled(opening.desk_id)
         account.strangers += [due for due in came if due[0] == opening.slot and due[1] not in may]
     for due, several in came.items():
         _settle_doubles(account, journal, due, several)

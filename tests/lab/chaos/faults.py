@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import sqlalchemy as sa
 
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel
 from configs.ground.proof_queue import read_status
 from deploy.local.processes import wait_until
 from tests.lab.chaos.field import Act, Fault, Field
@@ -21,7 +20,6 @@ from tests.lab.chaos.journal import MODES, SILENT, ProviderOutage, Spell
 from tests.lab.chaos.outside import CHANNELS, FIRST_PROVIDERS, NORMAL, code_of
 from tests.lab.chaos.periods import PERIODS
 from tests.lab.chaos.processes import frozen
-from tests.lab.chaos.subscribers import PEOPLE
 
 Mode = tuple[str, dict[str, Any]]
 _AOF = "appendonlydir"  # Redis's own name for its files
@@ -99,15 +97,6 @@ def _silence(mode: str) -> Act:
         time.sleep(3.5)  # the call that hangs ends by our own time-out
 
     return act
-
-
-def _refuse_address(field: Field, _spell: Spell) -> None:
-    """One address of many is refused; the others must not suffer for it."""
-    address = next(each for each in PEOPLE if each.refused).addresses[Channel.EMAIL]
-    with field.engine.begin() as connection:  # once refused it would not be written to again
-        connection.execute(sa.update(Contact).where(Contact.address == address).values(state=ContactState.OK))
-    with field.outside.provider_in(Channel.EMAIL.value, "reject_address", address=address):
-        time.sleep(4)
 
 
 def _call_oddly(field: Field, _spell: Spell) -> None:
@@ -310,7 +299,6 @@ TABLE = (
     Fault("provider-is-slow", _answer(None, ("slow", {"seconds": 2}), seconds=_SHORTLY), "providers"),
     Fault("provider-hangs", _silence("timeout"), "providers"),
     Fault("provider-says-yes-to-nobody", _silence("yes_without_answer"), "providers", weight=2),
-    Fault("provider-refuses-one-address", _refuse_address, "providers"),
     Fault(
         "first-provider-of-mail-is-away", _answer("sendgrid", *_MAIL_AWAY, seconds=(8, 8), silences="email"),
         "providers", weight=2,

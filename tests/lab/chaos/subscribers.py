@@ -22,8 +22,7 @@ Reached = tuple[Channel, str]  # a channel and the address on it
 class Person:
     """One user: the plan (None: it ran out), whether the alert is on, and the desks waited for (none: all).
 
-    `refused`: an address that its provider refuses now and then; nobody counts on it. `wants_calls`: at every hour; nobody
-    counts on a call. `has_browser`: gets push too.
+    `wants_calls`: at every hour; nobody counts on a call. `has_browser`: gets push too.
     """
 
     number: int
@@ -32,7 +31,6 @@ class Person:
     desks: frozenset[str] = EVERYWHERE
     by_name: bool = False
     enabled: bool = True
-    refused: bool = False
     wants_calls: bool = False
     has_browser: bool = False
 
@@ -70,22 +68,11 @@ PEOPLE = (
     Person(4, "david", PlanName.URGENCE_24H, frozenset({"evry-courcouronnes_91/naturalisation"})),
     Person(5, "eve", None),
     Person(6, "felix", PlanName.URGENCE_TOTAL, enabled=False),
-    Person(7, "gaston", PlanName.URGENCE_24H, refused=True),
 )
 
 
 def entitled(desk_id: str) -> set[Reached]:
-    """Return every address that must get an alert for a slot of this desk."""
-    return {
-        reached
-        for person in PEOPLE
-        if person.waits_for(desk_id) and not person.refused
-        for reached in person.reached()
-    }
-
-
-def allowed(desk_id: str) -> set[Reached]:
-    """Return every address that may get an alert for it."""
+    """Return every address that must get an alert for a slot of this desk; nobody else may."""
     return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
 
 
