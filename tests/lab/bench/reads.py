@@ -1,20 +1,15 @@
 """Reads of the API at a constant rate on many rows: alone, while logins arrive, and beside a bare Flask route.
 
-The API runs under gunicorn as in a stack. The slowest query is read from PostgreSQL's log of all statements: the embedded
-server has no pg_stat_statements.
+The API runs under gunicorn as in a stack.
 """
 
 import asyncio
 import json
 import os
 import random
-import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle
-from pathlib import Path
 from statistics import median
 
 import sqlalchemy as sa
@@ -26,7 +21,6 @@ from tests.lab.bench.figures import (
     Say,
     forget,
     median_ratio,
-    percentile,
     percentiles_ms,
 )
 from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request, describe_replies
@@ -49,10 +43,6 @@ _SHARES = {
     "/api/detections/stats": 1,
 }
 _OK = 200
-_STATEMENT = re.compile(r"duration: ([\d.]+) ms  statement: (.*?)(?=\n\d{4}-\d\d-\d\d \d\d:|\Z)", re.DOTALL)
-_VALUES = re.compile(r"'(?:[^']|'')*'(?:::[\w\[\]]+)?|\b\d+\b")
-_LISTS = re.compile(r"(\?(?:, )?)+")
-_FEW = 20  # calls, below which a statement has no percentile
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +82,8 @@ async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say
         load.run_open(reads, _RATE, seconds), load.run_closed(_choose_logins(data), 2, seconds)
     )
     say(f"{describe_replies(beside)}; meanwhile {len(logins) / seconds:.1f} logins/s")
-    with _log_statements(made.engine):
-        await load.run_open(reads, _RATE, effort.of(30.0, 3.0))
     await load.close()
-    slowest = Figure("slowest query, p95 ms", _find_slowest(made.state / "postgres" / "log", say), "< 100")
-    return [*_figures_of_reads(alone, beside, logins, seconds), slowest]
+    return _figures_of_reads(alone, beside, logins, seconds)
 
 
 async def _sign_in_people(made: Servers, load: LoadGenerator, data: ReadData, many: int) -> list[SignedIn]:
@@ -167,34 +154,6 @@ def _figures_of_reads(
         Figure("reads that failed", sum(reply.status != _OK for reply in (*alone, *beside)), "≤ 0"),
         Figure("public reads from the cache, %", 100 * sum(cached) / max(1, len(cached)), "≥ 80"),
     ]
-
-
-@contextmanager
-def _log_statements(engine: sa.Engine) -> Iterator[None]:
-    """Have every statement logged with its duration while the block lasts."""
-    _log_from(engine, 0)
-    try:
-        yield
-    finally:
-        _log_from(engine, -1)
-
-
-def _log_from(engine: sa.Engine, milliseconds: int) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(sa.text(f"ALTER SYSTEM SET log_min_duration_statement = {milliseconds}"))
-        connection.execute(sa.text("SELECT pg_reload_conf()"))
-
-
-def _find_slowest(log: Path, say: Say) -> float:
-    """Return the milliseconds of the query that is slowest at the 95th percentile; its values differ each time."""
-    calls: dict[str, list[float]] = defaultdict(list)
-    for milliseconds, text in _STATEMENT.findall(log.read_text("utf-8", "replace")):
-        query = " ".join(_LISTS.sub("?", _VALUES.sub("?", text)).split())
-        if query.upper().startswith(("SELECT", "WITH", "EXECUTE")):
-            calls[query].append(float(milliseconds))
-    slowest, query = max((percentile(each, 95), query) for query, each in calls.items() if len(each) >= _FEW)
-    say(f"p95 {slowest:.2f} ms: {query[:110]}")
-    return slowest
 
 
 def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]:
