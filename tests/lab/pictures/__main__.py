@@ -1,4 +1,4 @@
-"""`make screenshots`: writes a picture of every page in every variant to .state/screenshots, and an index.html.
+"""`make screenshots`: writes a picture of every page in every variant to .state/screenshots.
 
 A server of pages runs for it on a world that is filled with rows; nothing watches or sends. `--only` and `--variants`
 take fewer. `--docs` writes the pictures of the documentation to docs/ instead.
@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -37,18 +36,6 @@ _FIND_FLAWS = """() => {
   }
   return flaws;
 }"""
-_GALLERY = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>Pages</title>
-<style>
-body { margin: 1rem; font: 1rem/1.4 system-ui; background: #ddd; }
-.row { display: flex; gap: 1rem; align-items: start; }
-a { flex: 2; } a.narrow { flex: 1; }
-img { inline-size: 100%; border: 1px solid #999; }
-</style>
-<h1>Pages</h1>
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,19 +167,8 @@ def _take_all(camera: Camera, shots: list[Shot], options: argparse.Namespace) ->
     wanted = [each for each in shots if not options.only or each.name in options.only]
     variants = [each for each in _VARIANTS if not options.variants or each.name in options.variants]
     flaws = sum(camera.take(shot, variant) for variant in variants for shot in wanted)
-    index = _FOLDER / "index.html"
-    index.write_text(_GALLERY + "".join(map(_build_row, shots)), "utf-8")
-    print(f"{len(wanted) * len(variants)} pictures: {index}")
+    print(f"{len(wanted) * len(variants)} pictures: {_FOLDER}")
     return flaws
-
-
-def _build_row(shot: Shot) -> str:
-    pictures = "".join(
-        f'<a href="{shot.name}-{each.name}.png"{" class=narrow" if "narrow" in each.name else ""}>'
-        f'<img src="{shot.name}-{each.name}.png" alt="{each.name}" loading="lazy"></a>'
-        for each in _VARIANTS
-    )
-    return f'<h2>{shot.name} <code>{escape(shot.path)}</code></h2>\n<div class="row">{pictures}</div>\n'
 
 
 def _take_docs(camera: Camera, shots: list[Shot]) -> int:
