@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.drill import steps
-from deploy.drill.engine import Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import Engine, StepFailed
 from deploy.drill.restoring import restore
 from deploy.drill.server_files import ServerFiles
 from deploy.drill.walls import check_walls

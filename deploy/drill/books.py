@@ -4,8 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 
-from deploy.drill.engine import Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import Engine, StepFailed
 from deploy.drill.visitor import STRIPE, read_outbox
 
 _PATIENCE = 300.0  # seconds: a spider that dies in a check costs its desk the deadline, which is minutes at a real site

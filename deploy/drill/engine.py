@@ -19,7 +19,6 @@ from typing import Any
 
 import yaml
 
-from deploy.drill.errors import StepFailed
 from deploy.drill.server_files import DEPLOY, ServerFiles
 
 PROJECT = "rdvdrill"
@@ -34,6 +33,10 @@ default_ulimits = ["nofile={files}:{files}", "nproc={tasks}:{tasks}"]
 [engine]
 runtime = "runc"
 """
+
+
+class StepFailed(Exception):
+    """Something that deployment relies on does not hold; the text says what."""
 
 
 @dataclass

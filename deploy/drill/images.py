@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from api.models.revision import expected_revision
-from deploy.drill.engine import Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import Engine, StepFailed
 from deploy.drill.server_files import DEPLOY
 from deploy.local.valkey import find_embedded
 from deploy.postgres_tools import find_in_wheel

@@ -4,8 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
-from deploy.drill.engine import PROJECT, Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import PROJECT, Engine, StepFailed
 from deploy.drill.steps import Drill, stop_all
 from deploy.drill.visitor import wait_for
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from deploy.drill.books import settle
-from deploy.drill.engine import Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import Engine, StepFailed
 from deploy.drill.images import build_images
 from deploy.drill.visitor import Visitor, open_slot, tell_inbox, wait_for
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import urllib3
 
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import StepFailed
 from deploy.drill.server_files import NAME
 from deploy.sandbox.control_client import StripeControl
 

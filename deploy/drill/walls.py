@@ -2,8 +2,7 @@
 
 import json
 
-from deploy.drill.engine import Engine
-from deploy.drill.errors import StepFailed
+from deploy.drill.engine import Engine, StepFailed
 from deploy.drill.steps import Drill
 
 _APIS = {"api-1", "api-2"}
