@@ -62,7 +62,7 @@ def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
     queued: Queued, frozen: time_machine.Traveller
 ) -> None:
     seen = detection()
-    assert nudges_within(frozen, 40, Sweep()) == [2, 6, 14, 30]
+    assert nudges_within(frozen, 31, Sweep()) == [2, 6, 14, 30]
     assert queued("critical") == [("notifier.jobs.match", [str(seen)])] * 4
     assert get(Detection, seen).nudges == 4
 
@@ -78,7 +78,7 @@ def test_a_notification_whose_nudge_was_lost_is_nudged_as_often_as_that_happens(
 ) -> None:
     key = waiting()
     for begins in (2, 0):
-        assert nudges_within(frozen, 40, Sweep()) == [begins]
+        assert nudges_within(frozen, 8, Sweep()) == [begins]
         assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
         redis_server.flushdb()
     assert get(Notification, key).state is State.PENDING
@@ -90,7 +90,7 @@ def test_what_was_tried_before_waits_for_no_crowd(queued: Queued, frozen: time_m
     nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL, in_crowd=True)])
     frozen.shift(10)
     change(Notification, key, next_attempt_at=clock(), attempts=1)
-    assert nudges_within(frozen, 40, Sweep()) == [0], "and once: its job waits"
+    assert nudges_within(frozen, 8, Sweep()) == [0], "and once: its job waits"
     assert queued("email-single") == [("notifier.jobs.deliver", [str(key)])]
 
 
@@ -148,7 +148,7 @@ def test_what_few_wait_for_is_nudged_in_time_beside_a_crowd_that_drains(
 ) -> None:
     if values:
         change(Notification, beside_a_crowd, next_attempt_at=clock() + _LATER, **values)
-    assert nudges_within(frozen, 20, Sweep()) == [second]
+    assert nudges_within(frozen, 8, Sweep()) == [second]
     assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
 
 
@@ -157,7 +157,7 @@ def test_what_few_wait_for_goes_past_a_crowd_that_met_the_same_outage(
 ) -> None:
     change_all(attempts=1, reason="answered 502", next_attempt_at=clock() + _LATER)
     redis_server.flushdb()
-    assert nudges_within(frozen, 20, Sweep()) == [5]
+    assert nudges_within(frozen, 8, Sweep()) == [5]
     assert queued("email-single") == [("notifier.jobs.deliver", [str(beside_a_crowd)])]
     assert sum(len(several) for _, several in queued("email-rest")) == 3
 
@@ -170,7 +170,7 @@ def test_the_last_of_a_crowd_are_nudged_as_the_first(
     sweep.turn()
     first, *_ = notifications(State.PENDING)
     change(Notification, first.id, state=State.DELIVERED, accepted_at=clock())
-    assert nudges_within(frozen, 20, sweep) == []
+    assert nudges_within(frozen, 8, sweep) == []
 
 
 def test_of_single_messages_no_more_than_few_enter_their_queue_at_once(
@@ -222,12 +222,12 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely(
 ) -> None:
     key = waiting()
     sweep, found = Sweep(), []
-    for second in range(70):
+    for second in range(31):
         if sweep.turn():
             found.append(second)
         redis_server.delete("rq:queue:email-single")  # its job was taken, and failed
         frozen.shift(1)
-    assert found == [2, 6, 14, 30, 62]
+    assert found == [2, 6, 14, 30]
     delivery.claim([key])
     frozen.shift(31)
     assert sweep.turn() == 1
@@ -238,7 +238,7 @@ def test_a_row_that_no_worker_could_claim_for_hours_is_nudged_within_minutes(
 ) -> None:
     waiting()
     sweep, found = Sweep(), []
-    for minute in range(40):
+    for minute in range(24):
         if sweep.turn():
             found.append(minute * 60)
         redis_server.flushdb()
