@@ -1,8 +1,9 @@
-"""Content of a slot alert: what it announced, or what is open at which desk, as the values of its texts."""
+"""Content of a slot alert: what it announced, or what is open at which desk, as values of its texts; its answers."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -13,17 +14,21 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert, Moment
+from api.models.answer import AnswerValue
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification
 from api.models.slot import Detection, SlotRow
 from api.models.slot_ids import read_ranges
-from configs.ground.signed_links import StopAlerts, write_token
-from notifier.content.answer_choices import ANSWER_TAGS, UNSIGNED, list_answer_choices
+from api.models.user import Channel
+from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
+from configs.ground.formatting import truncate_line
+from configs.ground.signed_links import AnswerAlert, StopAlerts, write_token
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
-from notifier.content.message_kind_base import TemplateContext
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
 from notifier.content.message_links import link, sms_stop_page
+from notifier.content.messages import write_words
 from notifier.content.open_slots import AnySlot, OpenedSlot, slot_moment
-from notifier.content.outgoing_message import Choices
+from notifier.content.outgoing_message import ChoiceButton, Choices
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
@@ -253,3 +258,71 @@ def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]
 
 def _list_ids(ranges: str) -> Iterable[int]:
     return chain.from_iterable(read_ranges(ranges))
+
+
+# Buttons in a chat and links in a mail, by which the reader says what became of the slots. Very many messages share
+# their content. So a button or a link names its notification by a tag, which is filled in for each message. The links
+# of a mail are one address for each answer, of one token.
+_KIND = "slot_answered"
+ANSWERED = "%answered%"  # the tag: the notification that a button answers
+# Placeholder of each answer's address in a text that many readers share.
+ANSWER_TAGS = {value.value: f"%answer_{value.value}%" for value in AnswerValue}
+UNSIGNED = dict.fromkeys(ANSWER_TAGS.values(), "")
+_ROWS = (("found", "too_late"), ("nothing_there",), ("stopped",))
+_CHOSEN = "\N{CHECK MARK} "
+_LONGEST = 40  # characters of a name in a label
+_MOST_OPTIONS = 95  # Telegram takes 100 buttons; a link, "all" and the way back are among them
+
+
+@cache
+def list_answer_choices(language: str, chosen: str | None = None) -> Choices:
+    """Return the four answers in their rows; `chosen`: the one that was given, which is marked."""
+    return tuple(
+        tuple(_build_choice(language, each, is_chosen=each == chosen) for each in row) for row in _ROWS
+    )
+
+
+def list_option_choices(language: str, answer: str, options: Sequence[tuple[UUID, str]]) -> Choices:
+    """Return a button for each of several matches that an answer may be about, one for all, and the way back.
+
+    `options` are a match and the name of what it stands for. An appointment is found for one alert, never for all.
+    """
+    rows = [
+        (
+            ChoiceButton(
+                f"{number}. {truncate_line(name, _LONGEST)}", write_answer_button(answer, ANSWERED, match_id)
+            ),
+        )
+        for number, (match_id, name) in enumerate(options[:_MOST_OPTIONS], 1)
+    ]
+    if answer != "found":
+        rows.append(
+            (ChoiceButton(write_words(_KIND, language, "all"), write_answer_button(answer, ANSWERED, ALL)),)
+        )
+    return (*rows, (ChoiceButton(write_words(_KIND, language, "back"), write_answer_button(BACK, ANSWERED)),))
+
+
+def _build_choice(language: str, answer: str, *, is_chosen: bool = False) -> ChoiceButton:
+    label = write_words(SLOT_DETECTED, language, "answer", answer)
+    return ChoiceButton(f"{_CHOSEN if is_chosen else ''}{label}", write_answer_button(answer, ANSWERED))
+
+
+def name_answered(row: ClaimedRow) -> dict[str, str]:
+    """Return the substitution by which the buttons of a slot alert name it; nothing for other messages."""
+    is_alert = row.channel is Channel.TELEGRAM and row.kind == SLOT_DETECTED
+    return {ANSWERED: shorten_id(row.id)} if is_alert else {}
+
+
+def write_answer_links(notification_ids: Sequence[UUID]) -> dict[str, str]:
+    """Return the addresses by tag, for notifications that leave as one message; the token names the first one."""
+    page = _write_page(notification_ids)
+    return {tag: f"{page}?value={value}" for value, tag in ANSWER_TAGS.items()}
+
+
+def write_date_link(notification_ids: Sequence[UUID]) -> str:
+    """Return the address at which a reader who found an appointment says when it is."""
+    return f"{_write_page(notification_ids)}?value={AnswerValue.FOUND.value}"
+
+
+def _write_page(notification_ids: Sequence[UUID]) -> str:
+    return link("answer", write_token(AnswerAlert(notification_ids[0])))

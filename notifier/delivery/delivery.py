@@ -25,11 +25,11 @@ from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
-from notifier.content.answer_choices import name_answered, write_answer_links
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.content.message_links import write_stop_headers
 from notifier.content.messages import render, write_stored_text
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
+from notifier.content.slot_alert_content import name_answered, write_answer_links
 from notifier.delivery import claiming
 from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage

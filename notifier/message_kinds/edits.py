@@ -21,12 +21,6 @@ from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from api.models.user import Contact
 from configs.ground.bot_buttons import shorten_id
-from notifier.content.answer_choices import (
-    ANSWERED,
-    list_answer_choices,
-    list_option_choices,
-    write_date_link,
-)
 from notifier.content.desk_location import location_of, name_desk
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
@@ -38,12 +32,16 @@ from notifier.content.message_kind_base import (
 )
 from notifier.content.outgoing_message import Choices
 from notifier.content.slot_alert_content import (
+    ANSWERED,
     Announcement,
     ContentCache,
     SlotOpening,
     StopLink,
+    list_answer_choices,
+    list_option_choices,
     merge,
     read_announcements,
+    write_date_link,
 )
 
 GONE = "slot_gone"  # the kind

@@ -15,7 +15,7 @@ from configs.ground.clock import clock
 from notifier import jobs
 from notifier.delivery import message_writer, nudges
 from notifier.delivery.message_writer import create_notifications
-from notifier.matching import match_service, notice_writer
+from notifier.matching import match_service, notification_writer
 from notifier.matching.match_service import match_detection
 from tests.notifier.world import (
     DESK,
@@ -172,7 +172,7 @@ def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.M
     def fail(*_: Any) -> None:
         raise LookupError("a text")
 
-    for writer in (notice_writer, message_writer):
+    for writer in (notification_writer, message_writer):
         monkeypatch.setattr(writer, "render_notice", fail)
     camille = person()
     alert(camille)

@@ -6,8 +6,8 @@ import pytest
 
 from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from configs.world.languages import MESSAGE_LANGUAGES
-from notifier.content.answer_choices import ANSWERED, list_answer_choices, list_option_choices
 from notifier.content.outgoing_message import Choices
+from notifier.content.slot_alert_content import ANSWERED, list_answer_choices, list_option_choices
 
 ANSWERS = ["found", "too_late", "nothing_there", "stopped"]
 

@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.notification import Match, Notification
 from api.models.user import Channel
 from configs.ground.signed_links import AnswerAlert, read_token
-from notifier.content.answer_choices import ANSWER_TAGS
+from notifier.content.slot_alert_content import ANSWER_TAGS
 from notifier.delivery.delivery import claim, hand_over
 from notifier.jobs import deliver
 from tests.notifier.world import (
