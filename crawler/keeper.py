@@ -60,7 +60,7 @@ class KeptScrapyd:
     def keep(self, wanted: Mapping[str, int], speaking: Collection[str] | None, now: datetime) -> None:
         """Have as many spiders of each queue run as are wanted.
 
-        `speaking`: the jobs whose entries stand in Redis; None while it is away, when no spider counts as silent.
+        `speaking`: the jobs whose entries stand in Redis; None where they tell nothing, and no spider counts as silent.
         """
         self.running = {}
         try:
@@ -136,6 +136,7 @@ class Keeper:
         self._client = client
         self._redis = OutageLog()
         self._daily = Daily()
+        self._looked_at: datetime | None = None
         self.failures = failures or PartFailures()
 
     def run(self, stop: threading.Event) -> None:
@@ -147,6 +148,11 @@ class Keeper:
     def run_once(self, now: datetime) -> None:
         """Start missing spiders, end surplus and silent ones, and report to /api/health."""
         speaking, wanted = self._read_jobs(), wanted_processes()
+        since, self._looked_at = self._looked_at, now
+        if since and (now - since).total_seconds() > SILENT_SECONDS():
+            speaking = (
+                None  # the clock stepped, or this machine slept: the entries ran out, and nobody was silent
+            )
         for each in self._scrapyds:  # one that is away keeps no other one from being served
             each.keep(wanted, speaking, now)
         self._start_discovery(wanted, now)

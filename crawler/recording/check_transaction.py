@@ -101,7 +101,7 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     """Write checks of different desks; a batch has at most one check of a desk.
 
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
-    records its check and changes nothing else.
+    records its check, lets a host rest that refused it, and changes nothing else.
     """
     results = [_pull_back(result, now) for result in results]
     results = block_attribution.reclassify_page_refusals(session, results, now)
@@ -121,7 +121,7 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     lines = describe_checks(results, {each.desk_id: each.id for each in found})
     written = Written([each.id for each in found], proofs=proofs, lines=lines)
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
-    rests = _rest_hosts(session, counted, now)
+    rests = _rest_hosts(session, ends, now)  # also of a check that came late: the site said so
     written.visits = [_visit_end(end, rests.get(end.desk.host), now) for end in ends]
     return written
 

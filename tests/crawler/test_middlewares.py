@@ -1,10 +1,12 @@
+import gzip
 from collections.abc import Callable
 
 import pytest
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
+from scrapy.http import Response
 
-from crawler.middlewares import LoopbackGuard, MissingHeaders
+from crawler.middlewares import LoopbackGuard, MissingHeaders, WholeRobotsTxt
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import scrapy_settings
 
@@ -47,3 +49,45 @@ def test_a_request_with_an_agent_of_its_own_brings_all_its_headers() -> None:
     request = Request("http://127.0.0.1/", headers={"User-Agent": "a browser"})
     missing.process_request(request)
     assert request.headers.to_tuple_list() == [("User-Agent", "a browser")]
+
+
+ROBOTS = Request("http://127.0.0.1/robots.txt", meta={"dont_obey_robotstxt": True})
+
+
+def came(status: int, body: bytes = b"", **headers: str) -> Response:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Response(ROBOTS.url, status=status, body=body, headers=named)
+
+
+@pytest.mark.rule("3.9")
+@pytest.mark.parametrize(
+    ("response", "read"),
+    [
+        (came(200, gzip.compress(b"Disallow: /a"), Content_Encoding="gzip"), b"Disallow: /a"),
+        (came(200, gzip.compress(b"Disallow: /a")[:-9], Content_Encoding="gzip"), b"User-agent: *\nDisallow: /\n"),
+        (came(200, b"Disallow: /a"), b"Disallow: /a"),
+        (came(301, Location="http://127.0.0.2/robots.txt"), b"User-agent: *\nDisallow: /\n"),
+        (came(404), b""),
+    ],
+    ids=["packed", "cut short", "plain", "of another host", "missing"],
+)  # fmt: skip
+def test_a_robots_txt_is_read_whole_or_allows_nothing(response: Response, read: bytes) -> None:
+    found = WholeRobotsTxt(1000).process_response(ROBOTS, response)
+    assert isinstance(found, Response)
+    assert found.body == read
+
+
+@pytest.mark.rule("3.9")
+def test_a_robots_txt_is_followed_within_its_host_five_times() -> None:
+    robots, hops = WholeRobotsTxt(1000), 0
+    asked: Request | Response = ROBOTS
+    while isinstance(asked, Request):
+        assert asked.meta["dont_obey_robotstxt"]
+        asked, hops = robots.process_response(asked, came(302, Location="/fichiers/robots.txt")), hops + 1
+    assert hops == 6
+    assert asked.body == b"User-agent: *\nDisallow: /\n"
+
+
+def test_another_page_s_answer_is_left_as_it_came() -> None:
+    response = came(301, Location="/b")
+    assert WholeRobotsTxt(1000).process_response(Request("http://127.0.0.1/a"), response) is response

@@ -45,7 +45,9 @@ class OwnSite(Pages):
         return self._page("home", title="Accueil", sections=_SECTIONS)
 
     async def _robots(self, _request: web.Request) -> web.StreamResponse:
-        return web.Response(text=_ROBOTS, headers=self.site.headers())
+        answer = web.Response(text=_ROBOTS, headers=self.site.headers())
+        answer.enable_compression()
+        return answer
 
     async def _booking(self, request: web.Request) -> web.StreamResponse:
         """Answer the booking links: known pages, one that no desk file lists, one at a search for the whole country."""

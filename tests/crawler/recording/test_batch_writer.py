@@ -428,6 +428,22 @@ def test_a_block_rests_the_host_in_the_table_and_in_redis(
     assert redis_server.get(f"crawler:rest:{HOST}") == str(until[HOST].timestamp()).encode()
 
 
+@pytest.mark.rule("3.9")
+def test_a_refusal_that_is_written_late_rests_its_host_all_the_same(
+    frozen: time_machine.Traveller, redis_server: redis.Redis, desks: dict[str, Desk]
+) -> None:
+    """The database was away for longer than two intervals: what Retry-After asks for is kept."""
+    assert desks
+    frozen.move_to(NOW + timedelta(minutes=30))
+    writer = batch_writer.Writer("prefenligne")
+    writer.put(check("a", 1, outcome=Outcome.RATE_LIMITED, retry_after=3600.0), NOW)
+    writer.close(60)
+    (host,) = rows_of(HostState)
+    assert host.rests_until
+    assert host.rests_until >= NOW + timedelta(minutes=90)
+    assert redis_server.exists(f"crawler:rest:{HOST}")
+
+
 @pytest.mark.rule("3.1", "3.6")
 def test_a_row_that_poisons_its_batch_is_recorded_as_unreadable_and_the_others_are_kept(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
