@@ -21,7 +21,7 @@ from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
-from crawler.discovery.daily_schedule import Daily
+from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Daily
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
 from crawler.spider_processes import registry
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
@@ -68,6 +68,7 @@ class KeptScrapyd:
             self._listen([job for jobs in found.values() for job in jobs], speaking, now)
             for queue in sorted(wanted.keys() | found.keys() & set(queue_names())):
                 self.running[queue] = self._adjust(queue, found.get(queue, []), wanted.get(queue, 0), now)
+            self._end_walks(found.get(daily_schedule.NAME, []), now)
             self.running = {queue: len(jobs) for queue, jobs in found.items()} | self.running
         except ScrapydAway as error:
             self.is_away = True
@@ -108,6 +109,13 @@ class KeptScrapyd:
             self._scrapyd.cancel(job)
             self._asked[job] = now
         return min(wanted, len(staying)) + self._start(queue, wanted - len(staying), now)
+
+    def _end_walks(self, jobs: Sequence[str], now: datetime) -> None:
+        """Kill a walk of the sites that hangs: it ends by itself in DISCOVERY_SECONDS, and the next waits for it."""
+        for job in jobs:
+            if (now - self._heard[job][0]).total_seconds() > DISCOVERY_SECONDS() + SILENT_SECONDS():
+                log.warning("discovery: job %s runs for too long: it is killed", job)
+                self._kill(job, now)
 
     def _kill(self, job: str, now: datetime) -> None:
         self._scrapyd.cancel(job, kill=True)

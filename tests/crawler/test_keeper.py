@@ -294,6 +294,17 @@ def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itsel
     assert fake.running["discovery"] == ["job-of-the-day"]
 
 
+def test_a_walk_that_hangs_is_killed_so_that_the_next_one_begins(
+    kept: Keeper, fake: Fake, settings_env: Callable[..., None]
+) -> None:
+    settings_env(DISCOVERY_SECONDS="60")
+    fake.running["discovery"] = ["job-of-the-day"]
+    watch(kept, 0, 90)
+    assert fake.killed == []
+    kept.run_once(after(92))
+    assert fake.killed == ["job-of-the-day"]
+
+
 @pytest.fixture
 def two(
     make: Callable[[], Keeper], fake: Fake, redis_server: redis.Redis
