@@ -171,9 +171,9 @@ def test_a_step_of_the_clock_or_a_machine_that_slept_kills_no_spider(
 
 
 def test_a_spider_on_a_slow_machine_has_three_minutes_for_its_first_word(kept: Keeper, fake: Fake) -> None:
-    watch(kept, 0, 180)
+    watch(kept, 0, 182)
     assert fake.killed == []
-    kept.run_once(after(182))
+    kept.run_once(after(184))
     assert (fake.running, fake.killed) == ({SYSTEM: ["job-2"]}, ["job-1"])
 
 
