@@ -293,13 +293,13 @@ def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
 
 
 @pytest.mark.rule("3.3")
-def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_no_slot_nor_outage(
+def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_no_slot(
     desks: dict[str, Desk], frozen: time_machine.Traveller
 ) -> None:
     late = FinishedCheck(check("a", 1, slot(), outcome=Outcome.BLOCKED), 1, NOW - timedelta(seconds=121))
     written = batch_writer.record([late])
     assert [row.outcome for row in rows_of(Check)] == [Outcome.BLOCKED]
-    assert (rows_of(SlotRow), rows_of(Outage)) == ([], [])
+    assert rows_of(SlotRow) == []
     assert (state().last_token, state().last_check_at) == (0, None)
     assert [visit.token for visit in written.visits] == [1]
     batch_writer.record([FinishedCheck(check("a", 2, slot()), 2, NOW - timedelta(seconds=119))])
