@@ -21,7 +21,7 @@ import notifier
 from api.models.base import session
 from api.models.check import Check
 from api.models.database_clock import replace_database_clock
-from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.ground.clock import clock
