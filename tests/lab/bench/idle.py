@@ -1,5 +1,7 @@
 """Memory and CPU of the whole stack when nothing happens: one spider, no browser, the sandbox left out."""
 
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 import psutil
@@ -11,20 +13,7 @@ from tests.lab.bench.figures import Effort, Figure, Say
 from tests.lab.bench.latency import run_stack
 from tests.lab.bench.servers import cpu, let_pass
 
-_PROGRAMS = {
-    "postgres": "PostgreSQL",
-    "valkey": "Redis",
-    "supervisor": "supervisord",
-    "gunicorn": "API",
-    "-m scrapyd --pidfile": "scrapyd",
-    "crawl prefenligne": "spider",
-    "crawl discovery": "walk of the sites",
-    "crawler.loops plan": "planner",
-    "crawler.proofs": "proofs",
-    "notifier.workers": "workers and sweep",
-    "api.background": "background jobs",
-    "deploy.metrics": "metrics",
-}
+_MODULE = re.compile(r" -m ([\w.]+)")  # that a process runs
 
 
 def run(effort: Effort, say: Say) -> list[Figure]:
@@ -73,9 +62,8 @@ def _pss(process: psutil.Process) -> float:
 
 
 def _by_program(values: dict[psutil.Process, float]) -> dict[str, float]:
-    told: dict[str, float] = {}
+    told: dict[str, float] = defaultdict(float)
     for process, value in values.items():
-        line = " ".join(process.cmdline())
-        name = next((name for mark, name in _PROGRAMS.items() if mark in line), "other")
-        told[name] = told.get(name, 0.0) + value
+        module = _MODULE.search(" ".join(process.cmdline()))
+        told[module[1] if module else process.name()] += value
     return told

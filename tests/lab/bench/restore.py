@@ -41,7 +41,7 @@ def _measure(size: int) -> list[Figure]:
     with TemporaryDirectory(prefix="rdv-restore-") as folder:
         home = Path(folder)
         with _serve(home) as server:
-            backup, memory = _back_up(home, server, size)
+            backup = _back_up(home, server, size)
         shutil.rmtree(home / "postgres" / "data")
         begun, identities = time.monotonic(), read_identities(home / "key")
         plan = make_plan(backup_blobs(), identities, Wish())
@@ -51,7 +51,6 @@ def _measure(size: int) -> list[Figure]:
             whole = time.monotonic() - begun
     return [
         Figure(f"{size} MB of rows: base backup, s", backup),
-        Figure(f"{size} MB of rows: the backup service's memory at its peak, MB", memory),
         Figure(f"{size} MB of rows: restored (files and log), s", done.seconds),
         Figure(f"{size} MB of rows: log replayed, MB", done.log_bytes / 1e6),
         Figure(f"{size} MB of rows: until it takes writes, s", whole),
@@ -67,8 +66,8 @@ def _serve(home: Path, port: int = 0) -> Iterator[Postgres]:
         server.stop()
 
 
-def _back_up(home: Path, server: Postgres, size: int) -> tuple[float, float]:
-    """Fill the database, back it up, write more; return how long the base backup took, and the service's memory."""
+def _back_up(home: Path, server: Postgres, size: int) -> float:
+    """Fill the database, back it up, write more; return how long the base backup took."""
     private, public = make_key()
     (home / "key").write_text(private)
     os.environ |= {
@@ -78,20 +77,13 @@ def _back_up(home: Path, server: Postgres, size: int) -> tuple[float, float]:
     settings.cache_clear()
     _run(server, "CREATE TABLE filler (id bigint, text text)")
     _run(server, _FILL, size * _ROWS_A_MB)
-    with child([sys.executable, "-m", "deploy.backup", "run"], home / "log", dict(os.environ)) as service:
+    with child([sys.executable, "-m", "deploy.backup", "run"], home / "log", dict(os.environ)):
         until(lambda: read_catalogue(backup_blobs(), Kind.BASE).complete, _LONGEST, _STEP)
         _run(server, _FILL, size * _ROWS_A_MB // 10)
         end = _run(server, "SELECT pg_current_wal_lsn()::text")[0][0]
         until(lambda: _run(server, _STORED, end)[0][0], _LONGEST, _STEP)
-        memory = _read_peak(service.pid)
     bases = read_catalogue(backup_blobs(), Kind.BASE).complete
-    return (bases[0].finished_at - bases[0].started_at).total_seconds(), memory
-
-
-def _read_peak(process: int) -> float:
-    """Return the most memory that a process had, in MB: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html."""
-    lines = Path(f"/proc/{process}/status").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:"))
+    return (bases[0].finished_at - bases[0].started_at).total_seconds()
 
 
 def _run(server: Postgres, statement: str, *given: object) -> list[tuple[object, ...]]:
