@@ -233,7 +233,7 @@ def _count_alerts(runner: ChaosRunner, field: Field) -> dict[str, Any]:
     }
     for what, some in dues.items():
         for slot, (channel, address) in some[:_SHOWN]:
-            said = described(field.engine, slot, address)
+            said = described(field.engine, slot)
             print(f"{what}: {slot[0]} {slot[1]:%d %H:%M} to {channel} {address}: {said}")
     return {
         "slots opened": len(field.journal.openings),

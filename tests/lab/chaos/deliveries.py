@@ -10,10 +10,15 @@ import sqlalchemy as sa
 from api.models.notification import Notification
 from api.models.slot import SlotRow
 from api.models.slot_ids import select_announced_slots
-from api.models.user import Contact
 from tests.lab.chaos.inbox import InboxMessage
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Slot
 
+_STORY = sa.text("""
+SELECT string_agg(concat_ws(' ', 'opened', s.opened_at, 'gone', s.gone_at, 'seen', d.seen_at, 'matched', d.matched_at,
+  n.channel, n.state, n.reason, n.attempts, n.accepted_at), '; ' ORDER BY n.created_at)
+FROM slots s LEFT JOIN detection_slots ds ON ds.slot_id = s.id LEFT JOIN detections d ON d.id = ds.detection_id
+LEFT JOIN matches m ON s.id <@ m.slots LEFT JOIN notifications n ON n.announcement_id = m.announcement_id
+WHERE s.desk_id = :desk AND s.starts_at = :instant""")
 _CLOCKS = timedelta(seconds=1)  # between the tables' clock and ours, read before and after an act
 
 
@@ -78,23 +83,8 @@ def _slots_by_notification(engine: sa.Engine, journal: OpeningJournal) -> dict[s
     return told
 
 
-def described(engine: sa.Engine, slot: Slot, address: str) -> str:
-    """Return what the tables say about one slot and one address: what a person needs who looks for a lost message."""
-    query = sa.text("""
-        SELECT s.opened_at, s.gone_at, d.seen_at, d.matched_at, n.state, n.reason, n.attempts, n.accepted_at
-        FROM slots s LEFT JOIN detection_slots ds ON ds.slot_id = s.id LEFT JOIN detections d ON d.id = ds.detection_id
-        LEFT JOIN matches m ON s.id <@ m.slots
-        LEFT JOIN notifications n ON n.announcement_id = m.announcement_id
-          AND n.contact_id = ANY(:contacts)
-        WHERE s.desk_id = :desk AND s.starts_at = :instant ORDER BY n.id IS NULL, n.created_at
-    """)
+def described(engine: sa.Engine, slot: Slot) -> str:
+    """Return what the tables say about one slot: what a person needs who looks for a lost message."""
     with engine.connect() as connection:
-        every = connection.execute(
-            sa.select(Contact.id, Contact.address)
-        )  # encrypted, so no condition finds it
-        contacts = [key for key, its in every if its == address]
-        rows = connection.execute(
-            query, {"desk": slot[0], "instant": slot[1], "contacts": contacts}
-        ).mappings()
-        lines = [", ".join(f"{name} {value}" for name, value in row.items() if value) for row in rows]
-    return "; ".join(dict.fromkeys(lines)) or "the slot was never seen"
+        told = connection.scalar(_STORY, {"desk": slot[0], "instant": slot[1]})
+    return told or "the slot was never seen"
