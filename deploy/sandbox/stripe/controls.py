@@ -172,16 +172,11 @@ def move_to(stand_in: Stripe, instant: int) -> Json:
     return {"now": clock.now(), "events": events}
 
 
-def settings(
-    stand_in: Stripe, *, retry_days: list[int] | None = None, after_retries: str | None = None
-) -> Json:
-    """Change how subscriptions retry and end; return all settings."""
-    known = stand_in.account.settings
-    if retry_days is not None:
-        known.retry_days = tuple(sorted(retry_days))
-    _check(after_retries or known.after_retries, AFTER_RETRIES)
-    known.after_retries = after_retries or known.after_retries
-    return dict(known.__dict__)
+def settings(stand_in: Stripe, *, after_retries: str) -> Json:
+    """Change what becomes of a subscription that no retry could collect; return all settings."""
+    _check(after_retries, AFTER_RETRIES)
+    stand_in.account.settings.after_retries = after_retries
+    return dict(stand_in.account.settings.__dict__)
 
 
 def webhook(
