@@ -72,6 +72,11 @@ def _check_loop(key: str) -> None:
         raise Unhealthy(f"nothing has written {key} lately")
 
 
+def _check_background() -> None:
+    for key in BACKGROUND.values():
+        _check_loop(key)
+
+
 def _check_notifier() -> None:
     from api.models.notification import QUEUES  # noqa: PLC0415 -- the other checks do without the tables
 
@@ -109,7 +114,7 @@ def _redis() -> Redis:
 CHECKS: dict[str, Callable[[], None]] = {
     "api": _check_api,
     "backup": _check_backup,
-    "background": partial(_check_loop, BACKGROUND),
+    "background": _check_background,
     "metrics": _check_metrics,
     "notifier": _check_notifier,
     "planner": partial(_check_loop, PLANNER),

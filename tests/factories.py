@@ -16,7 +16,7 @@ from api.models.base import new_id, session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
-from api.models.job_run import JobResult, JobRun
+from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, SlotRow
@@ -289,12 +289,13 @@ def add_incident(
     return save(Incident(subject=subject, reason=reason, **known | columns)).id
 
 
-def add_job_run(
-    job: str, result: JobResult | None = None, at: datetime | None = None, **columns: Any
-) -> None:
-    """Write a run of a background job that was due, and ended with a result, at an instant."""
-    known = {"due_at": at or clock(), "next_nudge_at": at or clock(), "ended_at": result and (at or clock())}
-    save(JobRun(job=job, result=result, **known | columns))
+def add_job(name: str, result: JobResult | None = None, at: datetime | None = None, **columns: Any) -> None:
+    """Write, in place of its row, a background job that was due, and ended with a result, at an instant."""
+    at = at or clock()
+    due = {"due_at": at + timedelta(hours=1) if result else at, "ended_at": at if result else None}
+    end = {"failed_at": at} if result is JobResult.FAILED else {"done_for": at} if result else {}
+    with session() as s:
+        s.merge(JobState(name=name, **due | end | columns))
 
 
 def add_check(desk_id: str = BOBIGNY, **columns: Any) -> None:

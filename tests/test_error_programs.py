@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "planner": ("crawler.planner.Planner._plan_changes", "crawler.loops plan"),
     "spider prefenligne": ("crawler.dispatcher.Dispatcher._claim", "scrapy crawl prefenligne"),
+    "payments": ("api.background.turns.find_due", "api.background --only payments"),
+    "maintenance": ("api.background.turns.find_due", "api.background --only maintenance"),
     "proofs": ("configs.ground.proofs.forget_before", "crawler.proofs"),
     "backup": ("deploy.backup.service.BackupService.make_due", "deploy.backup run"),
 }
@@ -48,15 +50,6 @@ PARENTS = {
             },
         },
         "sweep",
-    ),
-    "background": (
-        "api.background.job_store.plan_runs",
-        "api.background",
-        {
-            "payments": ("payments", "api.payments.jobs.apply_event"),
-            "maintenance": ("maintenance", "api.background.runner.run_job"),
-        },
-        "scheduler",
     ),
 }
 

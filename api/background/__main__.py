@@ -1,45 +1,45 @@
-"""`python -m api.background`: the scheduler, a worker per queue of jobs, and metrics, forked from one warm parent."""
+"""`python -m api.background`: a worker for each queue of jobs, and metrics, forked from one warm parent."""
 
 import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import structlog
 
-from api.background import exporter, runner, scheduler
-from api.models.job_run import JOB_QUEUES, MAINTENANCE, PAYMENTS
+from api.background import exporter, loop
+from api.background.jobs import list_jobs
+from api.background.loop import JobLoop
+from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
+from api.payments import jobs as payments
 from configs.ground.connection_limits import check_connections
 from configs.ground.database import database_url
-from configs.ground.job_worker import run_worker
 from configs.ground.logs import set_up_logs
 from configs.ground.prefork import keep_running
 from configs.ground.startup import exit_on_config_error
 from configs.world.prefecture import reload_desk_files
 
-_RUN_JOB = "api.background.runner.run_job"
-# What the jobs of each queue may call: a worker refuses any other one (configs/ground/listed_jobs.py).
-FUNCTIONS: Mapping[str, Collection[str]] = {
-    PAYMENTS: (_RUN_JOB, "api.payments.jobs.apply_event", "api.payments.jobs.work_off"),
-    MAINTENANCE: (_RUN_JOB, "api.exports.jobs.make_exports", "api.exports.jobs.drop_exports"),
-}
 _MAINTENANCE_NICE = 5  # on a busy core: a third of the time that a process of nice value 0 gets
+
+
+def make_loop(queue: str) -> JobLoop:
+    """Return the loop of a queue's worker."""
+    if queue == PAYMENTS:
+        return JobLoop(queue, list_jobs(), {"apply_event": payments.apply_event}, payments.sweep)
+    return JobLoop(queue, list_jobs())
 
 
 def _work(queue: str) -> int:
     """Work on a queue. Nobody waits for maintenance, and many do for what else needs the core just then."""
     if queue == MAINTENANCE:
         os.nice(_MAINTENANCE_NICE)
-    return run_worker({queue: FUNCTIONS[queue]}, queue, runner.warm_up)
+    return loop.run(make_loop(queue), queue, list_jobs())
 
 
-CHILDREN: dict[str, Callable[[], int]] = {
-    **{name: partial(_work, name) for name in JOB_QUEUES},
-    "scheduler": scheduler.main,
-}
+CHILDREN: dict[str, Callable[[], int]] = {name: partial(_work, name) for name in JOB_QUEUES}
 
 
 @exit_on_config_error("the background program")
@@ -57,7 +57,7 @@ def main(given: list[str] | None = None) -> int:
     check_tables()
     check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
-    runner.warm_up_before_fork()
+    loop.warm_up()
     structlog.get_logger(__name__).info("warm, starting", children=names)
     children = CHILDREN | {"metrics": partial(exporter.run, options.metrics_host)}
     return keep_running({name: children[name] for name in names}, reload_desk_files)

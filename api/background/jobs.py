@@ -1,7 +1,7 @@
-"""Background jobs. Each runs by its name in api/background/schedule.py and returns counts for its row.
+"""Background jobs, each with its schedule. They return counts for their rows.
 
-A job may run again after half of its work: its worker may die, or lose its lease. So each step is one transaction that
-changes nothing when it is repeated, and no transaction is open while another server answers.
+A job may run again after half of its work: its worker may die, or its turn may end. So each step is one transaction
+that changes nothing when it is repeated, and no transaction is open while another server answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,10 +19,10 @@ from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_sum
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
 from api.auth.address_return import drop_former_addresses
-from api.background import delivery_day_totals, housekeeping, sms_spending
+from api.background import check_partitions, delivery_day_totals, planner_statistics, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
-from api.background.job_store import CLOCKS_DIFFER, find_last_due
-from api.background.schedule import OPERATIONS_DIGEST, OPERATIONS_REPORT, find_job
+from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
+from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
 from api.declarations import applying
 from api.delivery_figures import sums
@@ -35,6 +35,7 @@ from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.delivery_figure import DeliveryFigure
+from api.models.job import PAYMENTS
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
@@ -50,6 +51,7 @@ from api.push_devices.service import drop_ended_devices
 from api.retention import (
     addresses,
     declarations,
+    gone_slots,
     messages,
     unused_accounts,
     unverified_accounts,
@@ -61,30 +63,57 @@ from api.separate_parts import do_each
 from api.users import phone_codes, telegram_linking
 from configs.ground.clock import clock
 from configs.settings import settings
+from configs.settings.constants import Constant
 from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 
-Counts = dict[str, int]
+# How often the days of the table of checks are made that are missing, and old ones dropped
+_PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
+# How often the checks of each desk and day are summed up, which pages and statistics show
+_CHECK_DAYS = Constant("CHECK_DAYS_SECONDS", HOUR)
+# How often invoices and credit notes that are missing are issued, and their files made
+_INVOICES = Constant("INVOICES_SECONDS", MINUTE)
+
 log = structlog.get_logger(__name__)
-# Jobs run by their names in this module.
-make_partitions = housekeeping.make_partitions
-drop_partitions = housekeeping.drop_partitions
-drop_gone_slots = housekeeping.drop_gone_slots
-drop_job_runs = housekeeping.drop_job_runs
-analyze_tables = housekeeping.analyze_tables
 _AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
 _ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
 
 
+def list_jobs() -> list[Job]:
+    """Return every job."""
+    return list(JOBS.values())
+
+
+@job(every=_PARTITIONS)
+def keep_partitions() -> Counts:
+    """Make the days of `checks` that are missing, PARTITION_DAYS ahead, and drop those older than CHECKS_KEPT_FOR."""
+    return check_partitions.make_partitions() | check_partitions.drop_partitions()
+
+
+@job(every=HOUR)
+def drop_gone_slots() -> Counts:
+    """Drop slots that are gone for SLOTS_KEPT_FOR, with what announced them; figures of them stay."""
+    return {"dropped": gone_slots.drop_gone_slots()}
+
+
+@job(at_hour=4)
+def analyze_tables() -> Counts:
+    """Analyse the tables that changed much, and `checks`, which autovacuum never analyses."""
+    return planner_statistics.analyze_tables()
+
+
+@job(every=_CHECK_DAYS)
 def check_days() -> Counts:
     """Sum up the checks of each desk and day that changed since the last time."""
     return _sum_days("desks", find_days_to_sum, sum_day)
 
 
+@job(every=HOUR)
 def delivery_days() -> Counts:
     """Sum up the slot alerts of each channel and day that changed since the last time."""
     return _sum_days("rows", delivery_day_totals.find_days_to_sum, delivery_day_totals.sum_day)
 
 
+@job(every=HOUR)
 def delivery_figures() -> Counts:
     """Sum up delays and fates of the slot alerts of each day that changed since the last time."""
 
@@ -94,6 +123,7 @@ def delivery_figures() -> Counts:
     return _sum_days("rows", find_days, sums.sum_day)
 
 
+@job(every=HOUR)
 def answer_figures() -> Counts:
     """Count the alerts and answers that the public may know of by now, and sum up how fast slots were gone."""
     return {"rows": update_figures()}
@@ -115,21 +145,25 @@ def _sum_days(
     return {"days": len(days), counted: written}
 
 
+@job(at_hour=6)
 def report_growth() -> Counts:
     """Alarm the operators of tables that hold what their rule of retention does not allow, or have none."""
     return _send(tell_growth)
 
 
+@job(at_hour=5)
 def check_promises() -> Counts:
     """Run the named queries that must give no row, and alarm the operators of those that do."""
     return _send(self_checks.tell_broken_promises)
 
 
+@job(every=DAY)
 def drop_appointments() -> Counts:
     """Drop the appointments that users reported, 90 days after their date."""
     return {"dropped": delete_in_batches(Appointment.id, Appointment.dropped_at <= clock())}
 
 
+@job(every=MINUTE)
 def pause_excess_alerts() -> Counts:
     """Pause the alerts of users whose plan became smaller by the clock alone: a larger grant ended, or one began."""
     with session() as s:
@@ -144,6 +178,7 @@ def pause_excess_alerts() -> Counts:
     return {"users": done, "failed": failed}
 
 
+@job(every=DAY)
 def drop_old_logins() -> Counts:
     """Drop logins that ended LOGIN_KEPT_FOR ago, and registrations whose links are useless by now."""
     return {
@@ -152,12 +187,14 @@ def drop_old_logins() -> Counts:
     }
 
 
+@job(every=HOUR)
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
         return {"erased": addresses.erase_addresses(s)}
 
 
+@job(every=DAY)
 def drop_old_codes() -> Counts:
     """Drop codes by SMS after a day, links to Telegram that are good no more, ended devices, and former addresses."""
     with session() as s:
@@ -169,6 +206,7 @@ def drop_old_codes() -> Counts:
         }
 
 
+@job(every=HOUR)
 def end_lost_factors() -> Counts:
     """End the second factors that were reported lost, after their waiting time."""
     with session() as s:
@@ -184,75 +222,89 @@ def end_lost_factors() -> Counts:
     return {"ended": ended, "failed": failed}
 
 
+@job(every=DAY)
 def drop_support_requests() -> Counts:
     """Drop messages to support after SUPPORT_KEPT_FOR."""
     old = SupportRequest.created_at < clock() - SUPPORT_KEPT_FOR()
     return {"dropped": delete_in_batches(SupportRequest.id, old)}
 
 
+@job(every=DAY)
 def erase_messages() -> Counts:
     """Erase addresses and texts of messages older than MESSAGES_KEPT_FOR; times and figures stay."""
     return messages.erase_messages()
 
 
+@job(every=DAY)
 def drop_notices() -> Counts:
     """Drop notices after MESSAGES_KEPT_FOR; their ids are in the order of their time."""
     old = Notice.id < first_id_at(clock() - MESSAGES_KEPT_FOR())
     return {"dropped": delete_in_batches(Notice.id, old)}
 
 
+@job(every=DAY)
 def drop_receipts() -> Counts:
     """Drop receipts of providers after RECEIPTS_KEPT_FOR; what they changed stays."""
     old = ProviderEvent.received_at < clock() - RECEIPTS_KEPT_FOR()
     return {"dropped": delete_in_batches(ProviderEvent.id, old)}
 
 
+@job(every=DAY)
 def drop_unverified_accounts() -> Counts:
     """Drop accounts that stay unconfirmed for UNVERIFIED_KEPT_FOR, unless they ever had a plan or an order."""
     return {"dropped": unverified_accounts.drop_unverified_accounts()}
 
 
+@job(every=DAY)
 def end_unused_accounts() -> Counts:
     """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR, then delete them."""
     return unused_accounts.end_unused_accounts()
 
 
+@job(every=DAY)
 def erase_declarations() -> Counts:
     """Erase what authors of withdrawals and cancellations wrote, after five years."""
     return {"erased": declarations.erase_declarations()}
 
 
+@job(every=DAY)
 def drop_closed_alerts() -> Counts:
     """Drop alerts that were closed a year ago, with their matches; those of an order stay with its books."""
     return {"dropped": watch_records.drop_closed_alerts()}
 
 
+@job(every=DAY)
 def drop_watch_records() -> Counts:
     """Drop the proof of what was watched with the books of the payments that it is about: after ten years."""
     return watch_records.drop_watch_records()
 
 
+@job(every=DAY)
 def drop_audit() -> Counts:
     """Drop the rows of the audit that are older than three years; its trigger refuses every younger one."""
     old = AuditEntry.at < sa.func.least(clock(), sa.func.now()) - _AUDIT_KEPT_FOR
     return {"dropped": delete_in_batches(AuditEntry.id, old)}
 
 
+@job(every=MINUTE)
 def make_exports() -> Counts:
     """Build the exports of personal data that users asked for."""
     return exports.make_exports()
 
 
+@job(every=10 * MINUTE)
 def drop_exports() -> Counts:
     """Drop exports after a day, and the files of accounts that were deleted."""
     return exports.drop_exports()
 
 
+@job(every=DAY, queue=PAYMENTS)
 def drop_former_customers() -> Counts:
     """Delete Stripe's customers of accounts that were deleted 120 days ago, unless a dispute is open."""
     return former_customers.drop_customers()
 
 
+@job(every=DAY, queue=PAYMENTS)
 def reconcile_payments() -> Counts:
     """Compare the payments of the last days with Stripe; repair what events would have changed, report the rest.
 
@@ -271,11 +323,13 @@ def reconcile_payments() -> Counts:
     return reconciliation.reconcile() | {"failed": failed}
 
 
+@job(every=5 * MINUTE, queue=PAYMENTS)
 def sync_stuck_payments() -> Counts:
     """Compare payments with Stripe that are neither paid nor failed for a while."""
     return reconciliation.sync_stuck_payments()
 
 
+@job(every=5 * MINUTE)
 def begin_days_of_grace() -> Counts:
     """Let monthly plans go on whose renewal was not heard of by the end of what is paid."""
     with session() as s:
@@ -284,41 +338,49 @@ def begin_days_of_grace() -> Counts:
     return {"alerts": len(effects.alerts)}
 
 
+@job(every=HOUR)
 def tell_renewals() -> Counts:
     """Tell subscribers that their plan renews soon."""
     return _send(plan_ends.tell_renewals)
 
 
+@job(every=MINUTE)
 def tell_plan_ends() -> Counts:
     """Tell users that their plan ends soon, or has ended."""
     return _send(plan_ends.tell_plan_ends)
 
 
+@job(every=MINUTE)
 def remind_of_appointments() -> Counts:
     """Remind users of their appointments, as they set it."""
     return _send_all(reminders.write_due_reminders)
 
 
+@job(every=HOUR)
 def ask_how_it_went() -> Counts:
     """Ask users who agreed how their appointment went, a day later."""
     return _send_all(how_it_went.ask_how_it_went)
 
 
+@job(every=MINUTE)
 def write_weekly_summaries() -> Counts:
     """Write the summary of the week to users who asked for it, on Mondays at 8:00 of their time zone."""
     return _send_all(weekly_summaries.write_due_summaries)
 
 
+@job(every=MINUTE)
 def mark_gone_slots() -> Counts:
     """Edit the messages all of whose slots are gone, and mark the notices that say the same."""
     return _send(notifier.mark_gone_slots)
 
 
+@job(every=HOUR)
 def tell_closed_desks() -> Counts:
     """Offer the choice to users whose alert has no open page any more."""
     return _send(closed_desks.tell_closed_desks)
 
 
+@job(every=HOUR, queue=PAYMENTS)
 def credit_outages() -> Counts:
     """Give back paid time without watching, and reclaim from invoices what shall go back as money."""
     with session() as s:
@@ -335,47 +397,56 @@ def credit_outages() -> Counts:
     return {"users": users, "reclaimed": reclaimed, "failed": failed}
 
 
+@job(every=DAY)
 def remind_of_failed_renewals() -> Counts:
     """Tell users each day that their renewal failed, while the days of grace last."""
     return _send(plan_ends.remind_in_grace)
 
 
+@job(every=MINUTE, queue=PAYMENTS)
 def apply_declarations() -> Counts:
     """Apply withdrawals and cancellations whose time has come, and those that a program died over."""
     return applying.apply_due()
 
 
+@job(every=5 * MINUTE)
 def note_order_mails() -> Counts:
     """Write when order mails were handed over: the time to withdraw counts from it."""
     with session() as s:
         return {"noted": withdrawal_rules.note_order_mails(s)}
 
 
+@job(every=HOUR)
 def tell_rising_failures() -> Counts:
     """Tell the admins where more payments fail than usual."""
     return _send(failure_watch.tell_rising_failures)
 
 
+@job(every=DAY)
 def tell_hoarding() -> Counts:
     """Tell the admins which accounts are beyond fair use."""
     return _send(hoarding.tell_hoarding)
 
 
+@job(every=5 * MINUTE)
 def tell_sms_cost() -> Counts:
     """Tell the admins when the SMS of a day cost more than SMS_DAY_WARN."""
     return _send(sms_spending.tell_sms_cost)
 
 
+@job(every=MINUTE)
 def watch_operations() -> Counts:
     """Alarm the operators of what the list of health checks finds ill."""
     return _send(watch.watch_operations)
 
 
+@job(every=MINUTE)
 def repeat_alarms() -> Counts:
     """Send alarms that are not acknowledged within ALARM_REPEAT_SECONDS once more, on another channel."""
     return _send(repeat_unanswered)
 
 
+@job(every=MINUTE)
 def call_dead_mans_switch() -> Counts:
     """Call HEARTBEAT_URL, whose service raises an alarm when the calls stop; not while ours would reach nobody."""
     if because := watch.find_hindrance():
@@ -385,21 +456,25 @@ def call_dead_mans_switch() -> Counts:
     return {}
 
 
+@job(every=MINUTE)
 def report_false_alarms() -> Counts:
     """Alarm operators of desks of which three people reported false alarms within an hour."""
     return _send(false_alarms.report_false_alarms)
 
 
+@job(at_hour=9)
 def operations_digest() -> Counts:
     """Write the digest of 9:00 in Paris to the admins: what happened since the last one, and open alarms."""
-    return _send_daily(OPERATIONS_DIGEST, digest.write_digest)
+    return _send_daily("operations_digest", digest.write_digest)
 
 
+@job(at_hour=19)
 def operations_report() -> Counts:
     """Write the report of 19:00 in Paris to the admins: sales, registrations, detections, delays, failures, SMS."""
-    return _send_daily(OPERATIONS_REPORT, report.write_report)
+    return _send_daily("operations_report", report.write_report)
 
 
+@job(every=_INVOICES)
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
     issued, not_issued = issue_due(_ISSUE_SECONDS)
@@ -410,9 +485,9 @@ def issue_invoices() -> Counts:
 def _send_daily(name: str, write_message: Callable[[Session, datetime, datetime], list[UUID]]) -> Counts:
     """Have the message written of the time from the last run's due time to this one's.
 
-    The clock of this machine may be behind that of the scheduler, which knows that the hour has come.
+    The clock of this machine may be behind that of another, which knew that the hour has come.
     """
-    due = find_job(name).find_due_time(clock() + CLOCKS_DIFFER)
+    due = JOBS[name].find_due_time(clock() + CLOCKS_DIFFER)
 
     def write(s: Session) -> list[UUID]:
         return write_message(s, find_last_due(s, name, due), due)

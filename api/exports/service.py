@@ -13,10 +13,10 @@ from api.alerts.service import lock_user
 from api.errors import ApiError, not_found
 from api.models.base import new_id, session
 from api.models.export import Export
-from api.models.job_run import MAINTENANCE
+from api.models.job import MAINTENANCE
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt_file
-from configs.ground.job_queues import JOB_SECONDS, KEPT_SECONDS, push
 from configs.ground.object_store import NoBlob, StoreAway, export_blobs
 
 KEPT_FOR = timedelta(days=1)
@@ -53,9 +53,8 @@ def nudge_drop() -> None:
 
 
 def _nudge(job: str) -> None:
-    seconds = round(JOB_SECONDS)
     try:
-        push(MAINTENANCE, f"api.exports.jobs.{job}", (), job, seconds=seconds, kept=KEPT_SECONDS)
+        nudge(MAINTENANCE, job)
     except RedisError as error:
         log.warning("not nudged, the schedule will", job=job, because=type(error).__name__)
 

@@ -207,6 +207,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
     "former_customers": {"api": _ADD, "background": _ALL},
     # The programs themselves
-    "job_runs": {"api": _READ, "background": _ALL, "reader": _READ},
+    "jobs": {"api": _READ, "background": _ALL, "reader": _READ},
     "backup_states": {"api": _READ, "background": _READ, "backup": _CHANGE, "reader": _READ},
 }  # fmt: skip

@@ -21,7 +21,7 @@ from api.models.export import Export
 from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
 from api.models.invoice import Invoice, InvoiceCounter
-from api.models.job_run import JobRun
+from api.models.job import JobState
 from api.models.login import Login, PendingRegistration, RecoveryCode
 from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, Notification
@@ -38,7 +38,7 @@ RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchAnswer, Notification,
     ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
-    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobRun, CheckDay,
+    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobState, CheckDay,
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
     PaymentDifference,

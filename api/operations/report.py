@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.appointment import Appointment
-from api.models.job_run import JobResult, JobRun
+from api.models.job import JobState
 from api.models.notification import Notification, State
 from api.models.payment import Payment, Refund, RefundStatus
 from api.models.slot import Detection
@@ -62,7 +62,7 @@ def measure_day(session: Session, since: datetime, until: datetime) -> dict[str,
         # By when it was given up: that may be a day after it was written.
         "failed": _count(session, Notification.failed_at, since, until, Notification.state == State.FAILED),
         **_measure_sms(session, since, until),
-        "jobs": _count(session, JobRun.ended_at, since, until, JobRun.result == JobResult.FAILED),
+        "jobs": _count(session, JobState.failed_at, since, until),
         "answers": _count(session, Appointment.answered_at, since, until),
         "went_well": _count(session, Appointment.answered_at, since, until, Appointment.went_well.is_(True)),
     }

@@ -54,10 +54,7 @@ QUERIES = {
         WHERE s.kind = 'slot_call' AND s.created_at BETWEEN :since AND :settled
           AND f.delivered_at < s.accepted_at - interval '10 seconds'""",
     "a job failed for good, or is late": """
-        SELECT id FROM job_runs
-        WHERE (result = 'failed' AND ended_at >= :since)
-        OR (ended_at IS NULL AND due_at BETWEEN :since AND :settled
-          AND least(started_at, next_nudge_at) <= :settled)""",  # a new server's first runs were due yesterday
+        SELECT name FROM jobs WHERE failed_at >= :since OR coalesce(turn_ends_at, due_at) <= :settled""",
     "an export is not made": """
         SELECT id FROM exports WHERE ready_at IS NULL AND requested_at BETWEEN :since AND :settled""",
     "a payment has no invoice, or two": """

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
+from api.models.job import PAYMENTS
 from api.payments import notices
 from api.payments.effects import Effects
 from api.payments.errors import StripeAway, UnknownOwner
@@ -24,9 +25,9 @@ from api.payments.event_store import (
 )
 from api.payments.executors import carry_out
 from api.payments.objects import types_by_event
-from api.payments.outbox import find_due_commands
+from api.payments.outbox import find_due_commands, has_due_work
+from configs.ground.background_nudges import count_nudges
 from configs.ground.database_errors import passes
-from configs.ground.job_queues import queue
 
 _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then asks for another one
 _EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
@@ -67,7 +68,7 @@ def apply_event(event_id: str) -> None:
 
 def _is_crowded() -> bool:
     try:
-        return bool(queue("payments").count > _CROWD)
+        return count_nudges(PAYMENTS) > _CROWD
     except RedisError:
         return False
 
@@ -95,6 +96,14 @@ def work_off() -> None:
             log.exception("a command to Stripe failed", kind=kind, row=str(subject_id))
         if time.monotonic() > begins + _ROUND_SECONDS:
             return
+
+
+def sweep() -> None:
+    """Work off what is due, if anything is."""
+    with session() as s:
+        due = has_due_work(s)
+    if due:
+        work_off()
 
 
 def apply_object(object_id: str) -> bool:

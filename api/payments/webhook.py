@@ -8,18 +8,18 @@ from redis.exceptions import RedisError
 
 from api.errors import ApiError
 from api.models.base import session
+from api.models.job import PAYMENTS
 from api.payments.client import is_signed
 from api.payments.event_store import store_event
 from api.payments.objects import types_by_event
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
-from configs.ground.job_queues import JOB_SECONDS, KEPT_SECONDS, push
 from configs.settings import SettingMissing, settings
 from configs.settings.production_checks import STRIPE_LIVE_KEYS
 
 # How far the time in a webhook's signature may be from ours, in both directions
 _WEBHOOK_TOLERANCE_SECONDS = 300
 
-_APPLY = "api.payments.jobs.apply_event"
 # What can be stored as one of Stripe's ids and names, which are plain ASCII.
 Word = Annotated[str, StringConstraints(pattern="^[ -~]{1,255}$")]
 
@@ -82,14 +82,7 @@ def receive_event(body: bytes) -> None:
 def nudge_event(event_id: str) -> None:
     """Have a stored event applied now; where Redis is away the sweep finds it."""
     try:
-        push(
-            "payments",
-            _APPLY,
-            (event_id,),
-            f"stripe-{event_id}",
-            seconds=round(JOB_SECONDS),
-            kept=KEPT_SECONDS,
-        )
+        nudge(PAYMENTS, "apply_event", event_id)
     except RedisError as error:
         log.warning("not nudged, the sweep will", stripe_event=event_id, because=type(error).__name__)
 

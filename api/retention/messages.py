@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.alerts.health_consent import erase_health_texts
 from api.models.alert import Alert
 from api.models.base import is_any_of, session
-from api.models.job_run import JobResult, JobRun
+from api.models.job import JobState
 from api.models.notification import Notification, State
 from api.paging import first_id_at
 from api.retention import batches
@@ -74,14 +74,14 @@ def _erase_without_consent() -> None:
 
 def _find_begin() -> UUID:
     """Return the id after which messages may have their texts."""
-    done = sa.select(JobRun.due_at, JobRun.counts).where(JobRun.job == JOB, JobRun.result == JobResult.DONE)
+    done = sa.select(JobState.done_for, JobState.counts).where(JobState.name == JOB)
     with session() as s:
-        found = s.execute(done.order_by(JobRun.due_at.desc()).limit(1)).one_or_none()
+        found = s.execute(done).one_or_none()
     seconds = (found.counts or {}).get(KEPT_SECONDS) if found else None
-    if found is None or seconds is None:
+    if found is None or found.done_for is None or seconds is None:
         return UUID(int=0)
     kept_for = max(timedelta(seconds=seconds), MESSAGES_KEPT_FOR())
-    return first_id_at(found.due_at - kept_for - _AGAIN)
+    return first_id_at(found.done_for - kept_for - _AGAIN)
 
 
 def _erase_batch(s: Session, after: UUID, end: UUID) -> list[UUID]:

@@ -18,7 +18,6 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import DeskChange, DeskState, Outage
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
-from api.models.job_run import JobRun
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.provider_event import ProviderEvent
@@ -127,7 +126,7 @@ TABLE_RULES: dict[str, Rule] = {
     "desk_changes": DroppedByAge(PLANNER, lambda: _DAY, lambda limit: DeskChange.created_at < limit),
     "outages": DroppedByAge("drop_watch_records", lambda: _TEN_YEARS, lambda limit: Outage.ends_at < limit),
     "incidents": _TROUBLES,
-    "checks": DroppedByAge("drop_partitions", CHECKS_KEPT_FOR, lambda limit: Check.started_at < limit),
+    "checks": DroppedByAge("keep_partitions", CHECKS_KEPT_FOR, lambda limit: Check.started_at < limit),
     "check_days": DroppedByAge(
         "drop_watch_records", lambda: _TEN_YEARS, lambda limit: CheckDay.day < limit.date()
     ),
@@ -174,11 +173,7 @@ TABLE_RULES: dict[str, Rule] = {
         "drop_former_customers", lambda: _YEAR, lambda limit: FormerCustomer.dropped_at < limit
     ),
     # The programs themselves
-    "job_runs": DroppedByAge(
-        "drop_job_runs",
-        lambda: 90 * _DAY,
-        lambda limit: sa.and_(JobRun.due_at < limit, JobRun.ended_at < limit),
-    ),
+    "jobs": AtMost(100, "one for each job"),
     "backup_states": AtMost(100, "one for each part"),
     "alembic_version": AtMost(1, "the revision"),
 }

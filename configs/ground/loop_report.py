@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel, ConfigDict
 from redis import Redis
 
-PLANNER, BACKGROUND, STREAM = "crawler:planner:seen", "background:seen", "stream:seen"
+PLANNER, STREAM = "crawler:planner:seen", "stream:seen"
+# By queue of background jobs: that of its worker
+BACKGROUND = {name: f"background:{name}:seen" for name in ("payments", "maintenance")}
 FRESH = timedelta(seconds=60)
 _KEPT = timedelta(seconds=45)  # so an alarm of its absence reaches operators within two minutes
 
@@ -14,7 +16,7 @@ class LoopReport(BaseModel):
     """A loop at `at` (UTC). `failing`: the parts whose last run failed, each with the class of its error.
 
     `queues` (the planner's): since when each due queue has desks; after 45 seconds without a planner, since the
-    next one's start. `since` (the scheduler's): since when one reports without a gap of 45 seconds. `streams` (the
+    next one's start. `since` (of workers of jobs): since when one reports without a gap of 45 seconds. `streams` (the
     live program's): how many are open.
     """
 
@@ -27,13 +29,15 @@ class LoopReport(BaseModel):
     streams: int = 0
 
 
-def write_report(client: Redis, report: LoopReport, key: str = PLANNER) -> None:
-    """Write the report, which Redis forgets after 45 seconds.
+def write_report(
+    client: Redis, report: LoopReport, key: str = PLANNER, silent: timedelta = timedelta()
+) -> None:
+    """Write the report, which Redis forgets after 45 seconds, or so much later than the loop may be `silent`.
 
     Raises:
         redis.RedisError: Redis is away.
     """
-    client.set(key, report.model_dump_json(), ex=_KEPT)
+    client.set(key, report.model_dump_json(), ex=_KEPT + silent)
 
 
 def read_report(client: Redis, key: str = PLANNER) -> LoopReport | None:

@@ -32,19 +32,6 @@ class Metric(NamedTuple):
         return "histogram" if self.histogram else "counter" if self.name.endswith("_total") else "gauge"
 
 
-# A loop over the index, once for each job: a month has very many runs of those that are due each minute.
-_SUCCESSES = """
-WITH RECURSIVE jobs AS (
-  (SELECT job FROM job_runs ORDER BY job LIMIT 1)
-  UNION ALL
-  SELECT (SELECT r.job FROM job_runs r WHERE r.job > jobs.job ORDER BY r.job LIMIT 1)
-  FROM jobs WHERE jobs.job IS NOT NULL
-), ended AS (
-  SELECT job, (
-    SELECT ended_at FROM job_runs r WHERE r.job = jobs.job AND r.result = 'done' ORDER BY due_at DESC LIMIT 1
-  ) AS at FROM jobs WHERE job IS NOT NULL
-) SELECT job, extract(epoch FROM at) FROM ended WHERE at IS NOT NULL
-"""
 # After a check that proved nothing its desk rests, which is no lateness. The jitter of an interval is not stored: a
 # check is late when it is later than the largest allows.
 _LATENESS = """
@@ -115,10 +102,10 @@ METRICS = (
        "SELECT plan, status, count(*) FROM payments WHERE id >= %(day_id)s GROUP BY 1, 2"),
     _M("payment_events_waiting", (), "", "events of Stripe's that are still to be applied",
        "SELECT count(*) FROM stripe_events WHERE next_attempt_at IS NOT NULL"),
-    _M("job_last_success_timestamp_seconds", ("job",), "unix seconds", "end of a job's last good run", _SUCCESSES),
-    _M("job_failures_hour", ("job",), "", "runs of a job that failed in the last hour", """
-        SELECT job, count(*) FROM job_runs
-        WHERE due_at >= %(now)s - interval '1 hour' AND result = 'failed' GROUP BY 1"""),
+    _M("job_last_success_timestamp_seconds", ("job",), "unix seconds", "when a job was due that was done", """
+        SELECT name, extract(epoch FROM done_for) FROM jobs WHERE done_for IS NOT NULL"""),
+    _M("job_failures_hour", ("job",), "", "1 where a job failed for good in the last hour",
+       "SELECT name, 1 FROM jobs WHERE failed_at >= %(now)s - interval '1 hour'"),
     _M("backup_last_success_timestamp_seconds", ("kind",), "unix seconds", "end of the newest complete backup",
        "SELECT part, extract(epoch FROM finished_at) FROM backup_states WHERE finished_at IS NOT NULL"),
     _M("health_part_state", ("part",), "", "a part of /api/health: 0 ok, 1 degraded, 2 down"),

@@ -47,7 +47,6 @@ PATHS = [
     "/api/admin/incidents",
     "/api/admin/invoice-totals",
     "/api/admin/invoice-totals.csv",
-    "/api/admin/job-runs",
     "/api/admin/notifications",
     "/api/admin/payment-differences",
     "/api/admin/payments",

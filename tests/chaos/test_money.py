@@ -38,7 +38,7 @@ def test_the_time_that_is_left_is_owed_and_all_without_the_notice(
 
 
 @pytest.mark.parametrize(
-    ("who", "is_allowed"), [("payments-worker", True), ("worker", True), ("scheduler", False)]
+    ("who", "is_allowed"), [("payments-worker", True), ("worker", True), ("planner", False)]
 )
 def test_a_copy_of_a_mail_is_allowed_where_who_sent_it_died(who: str, is_allowed: bool) -> None:
     journal = OpeningJournal(kills=[Kill(who, 1, NOON + timedelta(seconds=1))])

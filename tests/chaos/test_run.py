@@ -28,7 +28,7 @@ WAVES = (
     ("kill-payments-worker", "stripe-events-are-troubled"),
     (
         "stripe-acts-and-breaks-off", "open-many-slots",
-        "kill-job-worker", "kill-scheduler",
+        "kill-job-worker",
     ),
     ("first-provider-of-mail-is-away", "receipts-come-late", "receipts-are-repeated"),
     ("receipts-are-lost",),
@@ -92,7 +92,6 @@ def test_every_fault_struck(figures: Figures) -> None:
         "background master",
         "job-worker",
         "payments-worker",
-        "scheduler",
     } <= set(figures["killed"])
 
 

@@ -66,10 +66,15 @@ def test_what_does_not_answer_is_said(
     assert "Connection refused" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("program", "key"), [("planner", PLANNER), ("background", BACKGROUND)])
-def test_a_loop_that_reports_is_healthy(program: str, key: str, redis_server: redis.Redis) -> None:
-    assert main([program]) == 1
-    write_report(redis_server, LoopReport(at=clock()), key)
+@pytest.mark.parametrize(
+    ("program", "keys"), [("planner", [PLANNER]), ("background", list(BACKGROUND.values()))]
+)
+def test_a_program_whose_loops_report_is_healthy(
+    program: str, keys: list[str], redis_server: redis.Redis
+) -> None:
+    for key in keys:
+        assert main([program]) == 1
+        write_report(redis_server, LoopReport(at=clock()), key)
     assert main([program]) == 0
 
 

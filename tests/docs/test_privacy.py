@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from api.background.schedule import list_jobs
+from api.background.jobs import list_jobs
 from api.models.all import RECORDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text()

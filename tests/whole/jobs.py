@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from api.models.base import new_id
-from api.models.job_run import JobRun
+from api.models.job import JobState
 from configs.ground.clock import clock
 from deploy.local.stack import Stack
 from tests.waiting import until
@@ -15,25 +13,28 @@ from tests.whole.visitor import LOOK
 
 
 def run_job(stack: Stack, name: str) -> dict[str, Any]:
-    """Have a background job run now, after the run that is under way; return its counts."""
-    run_id = new_id()
-    engine = sa.create_engine(stack.environment["DATABASE_URL"])
+    """Have a background job run now, after the turn that is under way; return its counts."""
+    engine = create_engine(stack.environment["DATABASE_URL"])
+    due = clock()
 
     def begun() -> bool:
-        try:
-            with Session(engine) as session, session.begin():
-                session.add(JobRun(id=run_id, job=name, due_at=clock(), next_nudge_at=clock()))
-        except IntegrityError:  # a job has one open run
-            return False
-        return True
+        with Session(engine) as session, session.begin():
+            row = session.get_one(JobState, name, with_for_update=True)
+            if row.turn_ends_at is None:
+                row.due_at = due
+            return row.turn_ends_at is None
 
     until(begun, pause=LOOK)
 
-    def ended() -> JobRun | None:
+    def ended() -> JobState | None:
         with Session(engine) as session:
-            run = session.get_one(JobRun, run_id)
-            return run if run.ended_at else None
+            row = session.get_one(JobState, name)
+            return (
+                row
+                if row.ended_at and row.ended_at >= due and row.started_at and row.started_at >= due
+                else None
+            )
 
-    run: JobRun = until(ended, pause=LOOK)
-    assert run.error is None
-    return run.counts or {}
+    row: JobState = until(ended, pause=LOOK)
+    assert row.error is None
+    return row.counts or {}

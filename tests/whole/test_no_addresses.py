@@ -33,11 +33,11 @@ PHONE, CHAT = "+33612345678", 100000042
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"], "name": "Maman"}
 # The stand-ins play the providers and the phones: they are outside.
 OUTSIDE = {"sandbox.log", "world.log"}
-TABLES = ("audit", "job_runs", "backup_states", "desk_changes", "incidents")
+TABLES = ("audit", "jobs", "backup_states", "desk_changes", "incidents")
 Places = Iterator[tuple[str, str]]
 # Rules that are needed where something goes wrong or is done by hand, which the run does not meet: it tells one person by
 # mail. Those of queues and channels are listed once for all programs.
-QUEUES = {f"~rq:*:{each}*" for each in ("critical", "many", "receipts", "payments", "maintenance")}
+QUEUES = {f"~rq:*:{each}*" for each in ("critical", "many", "receipts")}
 CHANNELS = {f"~rq:*:{each}-*" for each in ("email", "sms", "telegram", "voice", "push")}
 SCRIPTS = {"+eval", "+script|load", "+script|exists"}
 RARE = {

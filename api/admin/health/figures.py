@@ -11,14 +11,13 @@ from rq.serializers import JSONSerializer
 
 from api.admin.health.desks import read_desks
 from api.admin.health.due_queues import read_due
-from api.admin.health.job_runs import read_job_runs
+from api.admin.health.job_states import read_job_states
 from api.admin.health.lateness import read_lateness
 from api.admin.health.messages import read_messages, read_providers
 from api.admin.health.payments import read_payments
 from api.admin.health.reading import read_session
 from api.models.desk import HostState, Outage
 from api.models.discovery import DiscoveryRun, Drift
-from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.operations.alarms import list_unanswered
 from configs.ground.clock import clock
@@ -99,7 +98,7 @@ def read_jobs() -> list[Record]:
         redis.RedisError: Redis is away.
     """
     client, now = open_redis(), clock()
-    queues = [Queue(name, connection=client, serializer=JSONSerializer) for name in (*QUEUES, *JOB_QUEUES)]
+    queues = [Queue(name, connection=client, serializer=JSONSerializer) for name in QUEUES]
     return [
         {
             "name": each.name,
@@ -174,7 +173,7 @@ READS: dict[str, Callable[[], Any]] = {
     "due": read_due,
     "lateness": read_lateness,
     "jobs": read_jobs,
-    "runs": read_job_runs,
+    "runs": read_job_states,
     "messages": read_messages,
     "providers": read_providers,
     "payments": read_payments,

@@ -69,5 +69,5 @@ def check_partitions(_: Redis) -> str:
         ahead = count_days_ahead(s, clock().date())
     text = f"{pluralize(ahead, 'day')} of checks are made ahead"
     if ahead < _PARTITION_DAYS_LOW():
-        raise PartDown(f"{text}: the job make_partitions makes them, the log of `background` says what fails")
+        raise PartDown(f"{text}: the job keep_partitions makes them, the log of `background` says what fails")
     return text

@@ -20,7 +20,7 @@ from api.admin.health.findings import PartDown, PartState, Trouble
 from api.admin.health.program_checks import check_workers
 from api.admin.health.reading import read_session
 from api.models.incident import INCIDENT_QUIET_SECONDS, OF_HEALTH, Incident, IncidentReason
-from api.models.job_run import JobResult, JobRun
+from api.models.job import JobState
 from api.models.notification import Notification, State, waits_as_wished
 from api.operations.alarms import open_alarm
 from configs.ground.clock import clock
@@ -103,9 +103,8 @@ def _store(session: Session, found: Sequence[Trouble], now: datetime) -> None:
 
 
 def _select_last_look() -> sa.ScalarSelect[datetime | None]:
-    """Return when the run before this one began; none where there was none."""
-    mine = (JobRun.job == _JOB, JobRun.result == JobResult.DONE)
-    return sa.select(sa.func.max(JobRun.started_at)).where(*mine).scalar_subquery()
+    """Return for when the look before this one was due; none where there was none."""
+    return sa.select(JobState.done_for).where(JobState.name == _JOB).scalar_subquery()
 
 
 def _raise_due(session: Session, found: Sequence[Trouble], now: datetime) -> list[UUID]:

@@ -25,10 +25,8 @@ from api.admin.system.schemas import (
     DeadLetterQuery,
     DueQueue,
     FailureCause,
+    JobQuery,
     JobQueue,
-    JobRunEntry,
-    JobRunPage,
-    JobRunQuery,
     NotificationEntry,
     NotificationLog,
     NotificationQuery,
@@ -41,7 +39,7 @@ from api.admin.system.schemas import (
 from api.errors import ApiError
 from api.models.audit import AuditEntry
 from api.models.base import is_any_of
-from api.models.job_run import JobRun
+from api.models.job import JobState
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from api.notifications.reasons import UNKNOWN
@@ -141,15 +139,13 @@ def _build_notification(row: Notification) -> NotificationEntry:
     return entry.model_copy(update={"reason": entry.reason and mask_text(entry.reason)})
 
 
-def list_job_runs(session: Session, wanted: JobRunQuery) -> JobRunPage:
-    """Return a page of the runs of background jobs."""
-    query = sa.select(JobRun)
-    if wanted.job:
-        query = query.where(JobRun.job == wanted.job)
-    if wanted.result:
-        query = query.where(JobRun.result == wanted.result)
-    rows, following = read_page(session, query, JobRun.id, wanted)
-    return JobRunPage(items=[JobRunEntry.model_validate(each) for each in rows], next=following)
+def list_jobs(session: Session, wanted: JobQuery) -> tuple[list[JobState], list[str]]:
+    """Return the background jobs that are wanted, in the order of their names, and the names of all."""
+    rows = session.scalars(sa.select(JobState).order_by(JobState.name)).all()
+    found = [
+        each for each in rows if wanted.job in (None, each.name) and wanted.result in (None, each.result)
+    ]
+    return found, [each.name for each in rows]
 
 
 def read_queues() -> QueueReport:

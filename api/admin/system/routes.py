@@ -10,8 +10,6 @@ from api.admin.system.schemas import (
     AuditQuery,
     DeadLetterPage,
     DeadLetterQuery,
-    JobRunPage,
-    JobRunQuery,
     NotificationLog,
     NotificationQuery,
     QueueReport,
@@ -55,13 +53,6 @@ def list_dead_letters(query: DeadLetterQuery) -> dict[str, Any]:
 def replay_dead_letters(body: Replay) -> dict[str, Any]:
     """Send dead letters again. What has expired, or was told by another message meanwhile, is not sent."""
     return actions.replay_dead_letters(body).as_json()
-
-
-@blueprint.get("/job-runs", responses={200: JobRunPage, **declare_errors(401, 403, 422)})
-def list_job_runs(query: JobRunQuery) -> dict[str, Any]:
-    """List the runs of background jobs, the newest first."""
-    with audited("job-runs.list", "job-run") as work:
-        return queries.list_job_runs(work.session, query).as_json()
 
 
 @blueprint.get("/queues", responses={200: QueueReport, **declare_errors(401, 403)})

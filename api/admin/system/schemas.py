@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from api.models.audit import ActorKind
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.notification import Priority, State
 from api.models.user import Channel
 from api.paging import MomentCursor, PageQuery
@@ -117,32 +117,11 @@ class Replayed(Answer):
     replayed: list[UUID]
 
 
-class JobRunQuery(PageQuery):
-    """Runs of a job, and how they ended."""
+class JobQuery(Body):
+    """A background job, or those that ended so the last time."""
 
     job: Kind | None = None
     result: JobResult | None = None
-
-
-class JobRunEntry(Answer):
-    """One run of a background job; without `endedAt` it is due or under way. `error`: the class of the last one."""
-
-    id: UUID
-    job: str
-    due_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-    result: JobResult | None
-    error: str | None
-    counts: dict[str, Any] | None
-    attempts: int
-
-
-class JobRunPage(Answer):
-    """The newest first; `next` is the `before` of the following page, null at the end."""
-
-    items: list[JobRunEntry]
-    next: UUID | None
 
 
 class JobQueue(Answer):

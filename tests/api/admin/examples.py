@@ -33,7 +33,6 @@ EXAMPLES: dict[tuple[str, str], tuple[dict[str, Any] | None, str, str, str | Non
     ("GET", "/dead-letters"): (None, "notification", "dead-letters.list", None),
     ("POST", "/dead-letters/replay"): ({}, "notification", "dead-letters.replay", None),
     ("GET", "/delivery"): (None, "delivery", "delivery.view", None),
-    ("GET", "/job-runs"): (None, "job-run", "job-runs.list", None),
     ("GET", "/queues"): (None, "queue", "queues.list", None),
     ("GET", "/audit"): (None, "audit", "audit.list", None),
     ("GET", "/payments"): (None, "payment", "payments.list", None),

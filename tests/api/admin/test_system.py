@@ -12,14 +12,13 @@ from rq import Queue
 import notifier
 from api.admin.health.figures import READS
 from api.models.base import session
-from api.models.job_run import JobResult
 from api.models.notification import Notification, State
 from configs.ground.clock import clock
 from configs.settings import Settings, settings
 from tests.api.admin.conftest import Stage, audit, dead_letter
 from tests.api.world import Door
 from tests.clients import Operator, People, problem
-from tests.factories import add_desk, add_job_run, change, get, rows
+from tests.factories import add_desk, change, get, rows
 
 _ID = UUID(int=1)
 
@@ -204,15 +203,3 @@ def test_a_message_that_left_is_not_replayed(admin: Operator, stage: Stage) -> N
     change(Notification, state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
     assert admin.do("POST", "/dead-letters/replay", ids=[str(stage.letter)])["chosen"] == 0
     assert [row.state for row in rows(Notification)] == [State.SENT]
-
-
-def test_runs_of_jobs_are_listed_by_job_and_result_and_paged(support: Operator) -> None:
-    now = clock()
-    for number, result in enumerate((JobResult.DONE, JobResult.FAILED, JobResult.DONE)):
-        add_job_run("check_days", result, now - timedelta(hours=3 - number), counts={"days": number})
-    found = support.get("/job-runs", job="check_days")["items"]
-    assert [each["counts"]["days"] for each in found] == [2, 1, 0]
-    page = support.get("/job-runs", limit=2)
-    assert listed(support, "/job-runs", before=page["next"]) == [found[2]["id"]]
-    assert listed(support, "/job-runs", result="failed") == [found[1]["id"]]
-    assert listed(support, "/job-runs", job="nothing") == []

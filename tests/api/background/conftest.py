@@ -1,60 +1,56 @@
 """Background jobs in one process, on a real database and a real Redis; jobs are what a test says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import redis
 
-from api.background import jobs
-from api.background.runner import run_job
-from api.background.schedule import ScheduledJob
-from api.background.scheduler import Scheduler
-from api.models.job_run import JOB_QUEUES, PAYMENTS
-from configs.ground.job_queues import queue
-
-HOURLY = ScheduledJob("hourly", timedelta(hours=1))
-DAILY = ScheduledJob("daily", timedelta(days=1), PAYMENTS)
-Job = Callable[[], dict[str, int]]
+from api.background import turns
+from api.background.loop import JobLoop
+from api.background.schedule import Job
+from api.models.base import session
+from api.models.job import JOB_QUEUES
+from configs.ground.clock import clock
 
 
-@pytest.fixture
-def done(
-    database: str,
-    redis_server: redis.Redis,
-    monkeypatch: pytest.MonkeyPatch,
-    settings_env: Callable[..., None],
-) -> list[str]:
-    """Note in a list which jobs ran, in their order; missed ones are not spread."""
-    settings_env(JOB_SPREAD_SECONDS="0")
-    found: list[str] = []
-
-    def make(name: str) -> Job:
-        def job() -> dict[str, int]:
-            found.append(name)
-            return {"number": len(found)}
-
-        return job
-
-    for each in (HOURLY, DAILY):
-        monkeypatch.setattr(jobs, each.name, make(each.name), raising=False)
-    return found
+def make_job(name: str, run: Callable[[], dict[str, int]], **period: float) -> Job:
+    return Job(name, run, timedelta(**period))
 
 
-@pytest.fixture
-def scheduler(done: list[str]) -> Scheduler:
-    return Scheduler([HOURLY, DAILY])
+def note(done: list[Any], what: Any) -> Callable[[], dict[str, int]]:
+    """Return a job that appends this to a list, or what it returns, and counts what is there."""
 
-
-@pytest.fixture
-def work(redis_server: redis.Redis) -> Callable[[], int]:
-    """Give a function that does what waits in the queues, as workers do; it returns how many jobs that were."""
-
-    def run() -> int:
-        found = [job for name in JOB_QUEUES for job in queue(name).get_jobs()]
-        for job in found:
-            job.delete()
-            run_job(*job.args)
-        return len(found)
+    def run() -> dict[str, int]:
+        done.append(what() if callable(what) else what)
+        return {"number": len(done)}
 
     return run
+
+
+def run_due(jobs: Iterable[Job]) -> None:
+    """Do all that is due or nudged, as workers do that begin now."""
+    jobs = list(jobs)
+    with session() as s:
+        turns.add_jobs(s, jobs, clock())
+    for queue in JOB_QUEUES:
+        loop = JobLoop(queue, jobs)
+        while loop.run_once():
+            pass
+
+
+@pytest.fixture
+def done(database: str, redis_server: redis.Redis) -> list[str]:
+    """Give a list of the jobs that ran, in their order."""
+    return []
+
+
+@pytest.fixture
+def hourly(done: list[str]) -> Job:
+    return make_job("hourly", note(done, "hourly"), hours=1)
+
+
+@pytest.fixture
+def daily(done: list[str]) -> Job:
+    return make_job("daily", note(done, "daily"), days=1)

@@ -1,25 +1,23 @@
 """Jobs that are due at an hour in Paris: across changes of its clocks, and once after an outage."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
 
 from api.background import jobs
-from api.background.job_store import find_last_due
-from api.background.schedule import DailyJob
-from api.background.scheduler import Scheduler
+from api.background.schedule import JOBS
+from api.background.turns import find_last_due
 from api.models.base import session
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.notification import Notification
 from api.models.user import Channel, Role
 from configs.ground.clock import clock
+from tests.api.background.conftest import run_due
 from tests.api.operations.operators import add_operator
-from tests.factories import add_job_run, rows
+from tests.factories import add_job, rows
 
-MORNING = DailyJob("operations_digest", timedelta(days=1), hour=9)
-Work = Callable[[], int]
+MORNING = JOBS["operations_digest"]
 
 
 @pytest.mark.parametrize(
@@ -39,6 +37,7 @@ Work = Callable[[], int]
 )
 def test_a_daily_job_is_due_at_its_hour_in_paris(now: str, due: str) -> None:
     assert MORNING.find_due_time(datetime.fromisoformat(now)) == datetime.fromisoformat(due)
+    assert MORNING.find_due_time(MORNING.find_next(datetime.fromisoformat(due))) > datetime.fromisoformat(due)
 
 
 @pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
@@ -56,28 +55,25 @@ def messages() -> list[Notification]:
 
 
 def test_a_server_that_was_down_at_nine_writes_the_digest_once_afterwards(
-    scheduler: Scheduler, work: Work, frozen: time_machine.Traveller
+    done: list[str], frozen: time_machine.Traveller
 ) -> None:
     add_operator(Channel.TELEGRAM)
-    due = Scheduler([MORNING])
     frozen.move_to("2026-11-20T08:00:00Z")
     for moment in ("2026-11-20T08:00:00Z", "2026-11-22T14:00:00Z", "2026-11-22T14:05:00Z"):
         frozen.move_to(moment)
-        due.turn()
-        work()
+        run_due([MORNING])
     spans = [(each.params["since"][:16], each.params["until"][:16]) for each in messages()]
     assert spans == [
         ("2026-11-19T08:00", "2026-11-20T08:00"),
         ("2026-11-20T08:00", "2026-11-22T08:00"),  # what was missed is in one message
     ]
     frozen.move_to("2026-11-23T08:00:00Z")
-    due.turn()
-    work()
+    run_due([MORNING])
     assert len(messages()) == 3
 
 
 def test_a_run_that_is_repeated_writes_no_second_message(
-    scheduler: Scheduler, frozen: time_machine.Traveller
+    done: list[str], frozen: time_machine.Traveller
 ) -> None:
     add_operator(Channel.TELEGRAM)
     for name in ("operations_digest", "operations_report"):
@@ -87,7 +83,7 @@ def test_a_run_that_is_repeated_writes_no_second_message(
 
 
 def test_a_worker_whose_clock_is_behind_writes_the_message_that_is_due(
-    scheduler: Scheduler, frozen: time_machine.Traveller
+    done: list[str], frozen: time_machine.Traveller
 ) -> None:
     add_operator(Channel.TELEGRAM)
     frozen.move_to("2026-11-20T07:59:57Z")
@@ -95,14 +91,14 @@ def test_a_worker_whose_clock_is_behind_writes_the_message_that_is_due(
     assert [each.params["until"][:16] for each in messages()] == ["2026-11-20T08:00"]
 
 
-def test_it_goes_to_admins_only(scheduler: Scheduler, frozen: time_machine.Traveller) -> None:
+def test_it_goes_to_admins_only(done: list[str], frozen: time_machine.Traveller) -> None:
     add_operator(Channel.TELEGRAM, role=Role.SUPPORT)
     add_operator(Channel.TELEGRAM, role=Role.USER)
     assert jobs.operations_digest() == {"mails": 0}
 
 
 def test_the_time_of_a_message_begins_where_the_last_one_ended(
-    scheduler: Scheduler, frozen: time_machine.Traveller
+    done: list[str], frozen: time_machine.Traveller
 ) -> None:
     now, day = clock(), timedelta(days=1)
 
@@ -111,8 +107,8 @@ def test_the_time_of_a_message_begins_where_the_last_one_ended(
             return find_last_due(s, "operations_digest", now)
 
     assert last() == now - day
-    for days, result in ((1, JobResult.FAILED), (3, JobResult.DONE), (5, JobResult.DONE)):
-        add_job_run("operations_digest", result, now - days * day)
+    add_job("operations_digest", JobResult.DONE, now - 3 * day)
+    add_job("operations_digest", JobResult.FAILED, now - day)
     assert last() == now - 3 * day
     frozen.shift(timedelta(days=30))
     now = clock()

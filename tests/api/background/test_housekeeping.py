@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import jobs
+from api.background import check_partitions, jobs
 from api.background.check_day_totals import sum_old_day
 from api.models.base import engine, session
 from api.models.check import Check
@@ -70,7 +70,7 @@ def test_a_day_that_is_not_summed_up_is_not_dropped() -> None:
 
 @pytest.mark.usefixtures("old_day")
 def test_the_job_sums_it_up_and_drops_it() -> None:
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert check_partitions.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert totals() == {OLD: 2}
     assert rows(Check) == []
 
@@ -84,7 +84,7 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
     frozen.move_to(old_day + 100 * DAY)
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert check_partitions.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
 
 
@@ -94,7 +94,7 @@ def test_sums_that_count_more_than_a_restored_day_holds_stay(old_day: datetime) 
             desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
         )
     )
-    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
+    assert check_partitions.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
     assert totals() == {OLD: 500}
 
 
@@ -104,7 +104,7 @@ def test_a_late_sum_does_not_move_where_the_sums_of_later_days_go_on(frozen: tim
     frozen.move_to("2026-10-10T12:00:00+00:00")
     jobs.check_days()
     frozen.move_to("2026-10-14T12:00:00+00:00")  # no sums for four days
-    assert jobs.drop_partitions()["summed"] == 1
+    assert check_partitions.drop_partitions()["summed"] == 1
     assert jobs.check_days()["days"] == 6  # since a day before the last
 
 

@@ -2,9 +2,9 @@
 
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import psutil
@@ -14,8 +14,7 @@ import sqlalchemy as sa
 
 from api.background.__main__ import CHILDREN
 from api.models.base import engine
-from api.models.job_run import JobResult, JobRun
-from configs.ground.clock import clock
+from api.models.job import JobResult, JobState
 from deploy.local.valkey import start_valkey
 from tests.factories import rows
 from tests.notifier.program import Program
@@ -23,10 +22,7 @@ from tests.waiting import outlive, until
 
 pytestmark = pytest.mark.processes
 
-SHORT = {
-    "JOB_LEASE_SECONDS": "3", "JOB_SWEEP_SECONDS": "0.2", "JOB_NUDGE_SECONDS": "0.5", "JOB_RETRY_SECONDS": "0.5",
-    "CHECK_DAYS_SECONDS": "1", "JOB_SPREAD_SECONDS": "0.1",
-}  # fmt: skip
+SHORT = {"JOB_TURN": "3", "JOB_SHORT_TURN": "3", "JOB_RETRY": "0.5", "CHECK_DAYS_SECONDS": "1"}
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def start(
         own = [f"--only={each}" for each in CHILDREN]  # without the exporter of metrics, which has one port
         made = Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", "api.background", *own)
         started.append(made)
-        made.until(lambda: made.said.count(" working ") == 2 and " scheduling " in made.said)
+        made.until(lambda: made.said.count(" working ") == 2)
         return made
 
     yield make
@@ -51,18 +47,15 @@ def start(
         outlive(children)
 
 
-def ended(job: str = "check_days") -> list[JobRun]:
-    return [run for run in rows(JobRun) if run.job == job and run.ended_at]
+def find_end(job: str = "check_days") -> datetime | None:
+    """Return when a job ended well the last time."""
+    (row,) = rows(JobState, JobState.name == job) or [JobState()]
+    return row.ended_at if row.result is JobResult.DONE else None
 
 
 def find_child(program: Program, name: str) -> psutil.Process:
     (found,) = [each for each in program.children if each.name() == name]
     return found
-
-
-def find_others_due() -> list[JobRun]:
-    now = clock()
-    return [run for run in rows(JobRun) if run.job != "check_days" and run.due_at <= now and not run.ended_at]
 
 
 @contextmanager
@@ -71,26 +64,28 @@ def locked_table() -> Iterator[None]:
 
     Other jobs that read its table are let by first: each would hold its worker until its statement is cancelled.
     """
-    until(lambda: ended("drop_watch_records") and not find_others_due())
+    until(lambda: all(each.ended_at for each in rows(JobState)) and find_end())
     apart = sa.create_engine(engine().url, poolclass=sa.NullPool)
     with apart.connect() as connection:
         connection.execute(sa.text("LOCK TABLE check_days IN ACCESS EXCLUSIVE MODE"))
         yield
 
 
-def find_run_in_hand() -> JobRun | None:
-    return next((run for run in rows(JobRun) if run.job == "check_days" and run.lease_until), None)
+def find_turn() -> JobState | None:
+    """Return the row of check_days while a worker has it."""
+    held = (JobState.name == "check_days", JobState.turn_ends_at.is_not(None))
+    return next(iter(rows(JobState, *held)), None)
 
 
 @pytest.mark.journey
-def test_two_instances_run_each_job_once_and_leave_when_asked(start: Callable[[], Program]) -> None:
+def test_two_instances_have_no_turn_at_once_and_leave_when_asked(start: Callable[[], Program]) -> None:
     both = [start(), start()]
-    until(lambda: len(ended()) >= 4)
-    until(lambda: ended("drop_job_runs"))
-    assert max(Counter((run.job, run.due_at) for run in rows(JobRun)).values()) == 1
-    assert {(run.result, run.attempts) for run in rows(JobRun) if run.ended_at} == {(JobResult.DONE, 1)}
+    until(lambda: all(each.ended_at for each in rows(JobState)))
+    first = find_end()
+    until(lambda: find_end() != first)
+    assert {(each.result, each.error) for each in rows(JobState)} == {(JobResult.DONE, None)}
     for each in both:
-        assert [child.name() for child in each.children] == ["payments", "maintenance", "scheduler", "files"]
+        assert [child.name() for child in each.children] == ["payments", "maintenance", "files"]
         assert each.ends(signal.SIGTERM) == 0
         assert "Traceback" not in each.said
 
@@ -107,17 +102,13 @@ def test_the_parent_holds_nothing_and_its_children_end_with_it(start: Callable[[
 
 @pytest.mark.rule("3.5")
 @pytest.mark.journey
-def test_a_worker_and_a_scheduler_that_are_killed_in_the_middle_of_a_job_lose_nothing(
-    start: Callable[[], Program],
-) -> None:
+def test_a_worker_that_is_killed_in_the_middle_of_a_job_loses_nothing(start: Callable[[], Program]) -> None:
     program = start()
     with locked_table():
-        run = until(find_run_in_hand)
-        for name in ("maintenance", "scheduler"):
-            find_child(program, name).kill()
-        until(lambda: (again := find_run_in_hand()) and again.id == run.id and again.attempts >= 2)
-    until(lambda: any(each.id == run.id for each in ended()))
-    assert {each.result for each in ended()} == {JobResult.DONE}
+        turn = until(find_turn)
+        find_child(program, "maintenance").kill()
+        until(lambda: (again := find_turn()) and again.started_at > turn.started_at)
+    until(lambda: (end := find_end()) and end > turn.started_at)
     assert program.ends(signal.SIGTERM) == 0
 
 
@@ -127,26 +118,27 @@ def test_a_program_that_is_killed_in_the_middle_of_a_job_is_continued_by_the_nex
 ) -> None:
     program = start()
     with locked_table():
-        run = until(find_run_in_hand)
+        turn = until(find_turn)
         program.ends(signal.SIGKILL)
         start()
-    until(lambda: any(each.id == run.id for each in ended()))
+    until(lambda: (end := find_end()) and end > turn.started_at)
 
 
 @pytest.mark.journey
-def test_jobs_continue_after_a_restart_of_redis(
+def test_jobs_go_on_without_redis_and_nudges_when_it_is_back(
     start: Callable[[], Program], settings_env: Callable[..., None], tmp_path: Path
 ) -> None:
     server = start_valkey(tmp_path / "valkey", durable=False)
     try:
         settings_env(REDIS_URL=server.url())
         program = start()
-        until(ended)
+        until(find_end)
         server.stop()
-        program.until(lambda: "edis away" in program.said or "could not connect" in program.said)
+        program.until(lambda: "redis: waits until its server answers" in program.said)
+        before = find_end()
+        until(lambda: find_end() != before)
         server = start_valkey(tmp_path / "valkey", port=server.port, durable=False)
-        before = len(ended())
-        until(lambda: len(ended()) > before)
+        program.until(lambda: "redis: works again" in program.said)
         assert program.ends(signal.SIGTERM) == 0
         assert "Traceback" not in program.said
     finally:

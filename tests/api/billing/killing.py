@@ -5,7 +5,7 @@ its commit, and a call of Stripe's without anybody who reads its answer.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,18 +15,18 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 import stripe
-from rq import Queue
 from sqlalchemy.orm import Session
 
 import notifier
-from api.background.scheduler import Scheduler
 from api.models.base import session
 from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.payments import jobs as payment_jobs
+from api.payments import webhook
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
 from tests.api.billing.till import Till
+from tests.api.payments.shop import take_nudges
 
 Result = TypeVar("Result")
 _WAITING = (StripeEvent, StripeCommand)  # tables with rows that wait for Stripe
@@ -69,7 +69,7 @@ class Killer:
         patch.setattr(
             http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
         )
-        patch.setattr(Queue, "enqueue_call", self._surround(Queue.enqueue_call, lambda _: "nudge"))
+        patch.setattr(webhook, "nudge", self._surround(nudge, lambda _: "nudge"))
         for name in ("nudge", "deliver", "catch_up"):
             patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
 
@@ -123,13 +123,12 @@ class Life:
 
     def work(self) -> None:
         """Do the queued jobs. One that dies takes its message with it."""
-        for job in queue("payments").get_jobs():
-            job.delete()
-            with self.killer.watch():
-                try:
-                    getattr(payment_jobs, str(job.func_name).rpartition(".")[2])(*job.args)
-                except Killed:
-                    continue
+        for name, argument in take_nudges():
+            self._do(partial(getattr(payment_jobs, name), argument))
+
+    def _do(self, job: Callable[[], None]) -> None:
+        with self.killer.watch(), suppress(Killed):
+            job()
 
     def settle(self) -> None:
         """Let the sweep and the scheduled jobs go on until nothing waits for Stripe."""
@@ -139,8 +138,7 @@ class Life:
             if due is None:
                 return
             self.till.shop.clock.move_to(max(due, clock()) + timedelta(seconds=1))
-            Scheduler([]).turn()
-            self.work()
+            self._do(payment_jobs.sweep)
         raise AssertionError(f"something still waits: {find_next_attempt()}")
 
 

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 import stripe
 
 from api.background import jobs as background_jobs
-from api.background.scheduler import Scheduler
 from api.models.base import new_id, session
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
@@ -103,7 +102,7 @@ def sweep(till: Till, seconds: float, rounds: int) -> None:
     """Let the time pass in which the sweep looks so often."""
     for _ in range(rounds):
         till.shop.clock.shift(seconds / rounds)
-        Scheduler([]).turn()
+        jobs.sweep()
         till.shop.work()
 
 

@@ -11,7 +11,7 @@ import redis
 from flask.testing import FlaskClient
 
 from api.background import jobs as background
-from api.background.schedule import list_jobs
+from api.background.jobs import list_jobs
 from api.bot.service import handle_update
 from api.exports import jobs as exports
 from api.middleware import shared_counts

@@ -18,13 +18,14 @@ from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.export import Export
+from api.models.job import MAINTENANCE
 from api.models.login import Login
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import Channel, User
+from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import encrypt
-from configs.ground.job_queues import queue
 from configs.ground.object_store import Blobs, StoreAway
 from tests.clients import People, Person
 from tests.factories import (
@@ -87,9 +88,7 @@ def test_an_export_is_asked_for_made_and_downloaded(camille: Person, person: Peo
     add_notification(other)
     status, answer = ask(camille)
     assert (status, answer["state"], answer["expiresAt"]) == (202, "preparing", None)
-    assert [str(job.func_name) for job in queue("maintenance").get_jobs()] == [
-        "api.exports.jobs.make_exports"
-    ]
+    assert take_nudge(MAINTENANCE) == ("make_exports", "")
     assert camille.get(FILE).status_code == 404
     assert jobs.make_exports() == {"made": 1}
     status, answer = ask(camille)

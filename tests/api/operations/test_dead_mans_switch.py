@@ -12,7 +12,7 @@ import time_machine
 from rq import Queue, SimpleWorker
 
 from api.background import jobs
-from api.background.schedule import find_job
+from api.background.schedule import JOBS
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import QUEUES, Notification
@@ -73,7 +73,7 @@ def switch(settings_env: Callable[..., None]) -> Iterator[Switch]:
 
 
 def test_it_is_called_each_minute(switch: Switch) -> None:
-    assert find_job("call_dead_mans_switch").period == timedelta(minutes=1)
+    assert JOBS["call_dead_mans_switch"].period == timedelta(minutes=1)
     for _ in range(2):
         jobs.call_dead_mans_switch()
     assert switch.paths == ["/ping/0b6f02ce"] * 2

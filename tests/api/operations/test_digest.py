@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.incident import IncidentReason
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.provider_event import ProviderEvent, ReceiptKind
@@ -27,7 +27,7 @@ from tests.factories import (
     add_alert,
     add_grant,
     add_incident,
-    add_job_run,
+    add_job,
     add_slot_message,
     add_user,
     one,
@@ -191,7 +191,7 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     for cost in ("0.075", "0.15"):
         send(at, channel=Channel.SMS, state=State.SENT, accepted_at=at, cost=Decimal(cost))
     for result in JobResult:
-        add_job_run(result.value, result, at)
+        add_job(result.value, result, at)
     found = measure()
     assert (found["failed"], found["jobs"]) == (1, 1)
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))

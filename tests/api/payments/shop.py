@@ -1,4 +1,4 @@
-"""A shop for tests: orders rows as the checkout does, posts Stripe's events to the webhook and does the queued jobs."""
+"""A shop for tests: orders rows as the checkout does, posts Stripe's events to the webhook and follows the nudges."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.models.base import new_id, session
+from api.models.job import PAYMENTS
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentEvent, Refund
 from api.models.stripe_command import CommandKind, StripeCommand
@@ -21,8 +22,8 @@ from api.payments.client import call
 from api.payments.executors import carry_out
 from api.payments.outbox import find_due_commands
 from api.payments.owners import link_id
+from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
 from configs.world.plan import PlanName, plan
 from deploy.sandbox.control_client import Delivery, StripeControl
 from deploy.sandbox.stripe.account import Account
@@ -100,11 +101,10 @@ class Shop:
         self.work()
 
     def work(self) -> int:
-        """Do the jobs of the queue, as its worker does, then what they ordered; return how many there were."""
-        found = queue("payments").get_jobs()
-        for job in found:
-            job.delete()
-            getattr(jobs, str(job.func_name).rpartition(".")[2])(*job.args)
+        """Follow the nudges, as the worker of payments does, then what they ordered; return how many there were."""
+        found = take_nudges()
+        for name, argument in found:
+            getattr(jobs, name)(argument)
         send_commands()
         return len(found)
 
@@ -143,6 +143,14 @@ class Shop:
             "cancel_url": "https://front.example/no",
         }
         return call(lambda c: c.v1.checkout.sessions.create(params)).id
+
+
+def take_nudges() -> list[tuple[str, str]]:
+    """Take the nudges that wait for the worker of payments; return names and arguments."""
+    found = []
+    while each := take_nudge(PAYMENTS):
+        found.append(each)
+    return found
 
 
 def get_payment(payment_id: UUID) -> Payment:

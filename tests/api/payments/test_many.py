@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from api.models.base import session
+from api.models.job import PAYMENTS
 from api.models.payment import Payment, PaymentStatus, RefundReason
 from api.models.stripe_command import CommandKind
 from api.models.stripe_event import StripeEvent
@@ -17,10 +18,11 @@ from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
 from api.payments.objects.orders import CheckoutSession
 from api.payments.refunds import plan_refund
-from configs.ground.job_queues import queue, redis
+from configs.ground.background_nudges import count_nudges, nudge
+from configs.ground.job_queues import redis
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
-from tests.api.payments.shop import Shop, list_messages, list_open_events
+from tests.api.payments.shop import Shop, list_messages, list_open_events, take_nudges
 from tests.clients import People, Person
 from tests.factories import rows
 
@@ -65,7 +67,7 @@ def test_many_events_at_once_are_applied_in_bounded_rounds(
     deliveries = pay_many(shop, person, 6)
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200
-    assert queue("payments").count == sum(each.type in types_by_event() for each in deliveries)
+    assert count_nudges(PAYMENTS) == sum(each.type in types_by_event() for each in deliveries)
     redis().flushdb()  # every nudge is lost
     rounds = work_off_in_rounds(shop)
     assert max(rounds) <= 5
@@ -76,10 +78,12 @@ def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(shop: Shop, pers
     deliveries = pay_many(shop, person, 12)
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200
-    waiting = queue("payments").get_jobs()
+    waiting = take_nudges()
     assert len(waiting) > jobs._CROWD
-    for job in waiting:  # one after the other, while all are still there
-        jobs.apply_event(*job.args)
+    for name, argument in waiting:
+        nudge(PAYMENTS, name, argument)
+    for _, argument in waiting:  # one after the other, while all are still there
+        jobs.apply_event(argument)
     assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 12}
     assert {each.type.partition(".")[0] for each in list_open_events()} == {"payment_intent"}
     redis().flushdb()
@@ -173,8 +177,7 @@ def test_waiting_refunds_do_not_keep_events_waiting(
     shop.control.pay(shop.order(camille.id).session_id)
     for each in shop.control.take_deliveries():
         assert shop.post(each.body, each.headers) == 200
-    for job in queue("payments").get_jobs():  # the nudges are lost
-        job.delete()
+    take_nudges()  # they are lost
     shop.clock.shift(10)
     seconds, asked = [0.0], []
 

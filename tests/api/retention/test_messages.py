@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.background.schedule import list_jobs
+from api.background.schedule import JOBS
 from api.models.base import new_id, session
-from api.models.job_run import JobResult, JobRun
+from api.models.job import JobResult, JobState
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from api.paging import first_id_at
@@ -20,7 +20,7 @@ from api.retention import messages as old_messages
 from configs.ground.clock import clock
 from notifier.dead_letters import replay_by_id
 from tests.clients import People
-from tests.factories import add_job_run, get, remove, save
+from tests.factories import add_job, change, get, remove, save
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 FIGURES = (
@@ -80,18 +80,17 @@ def test_a_message_on_its_way_keeps_its_text() -> None:
     assert texts(waiting)[1] == "visitor@example.org"
 
 
-def add_run(result: JobResult, age: float, kept_days: int | None) -> None:
-    """Write a run of so many days ago, and how long messages were kept then."""
-    due = clock() - timedelta(days=age)
+def add_run(age: float, kept_days: int | None) -> None:
+    """Write that the job was done for so many days ago, and how long messages were kept then."""
     counts = {} if kept_days is None else {old_messages.KEPT_SECONDS: kept_days * 86400}
-    add_job_run(old_messages.JOB, result, due, counts=counts)
+    add_job(old_messages.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
 
 
 @pytest.mark.parametrize("kept_days", [90, None])
 def test_none_is_skipped_where_the_time_became_shorter(
     settings_env: Callable[..., None], kept_days: int | None
 ) -> None:
-    add_run(JobResult.DONE, 1, kept_days)
+    add_run(1, kept_days)
     settings_env(MESSAGES_KEPT_FOR="30d")
     made = [write(age) for age in (89, 60, 31, 29)]
     assert jobs.erase_messages() == {"read": 3, old_messages.KEPT_SECONDS: 30 * 86400}
@@ -99,15 +98,14 @@ def test_none_is_skipped_where_the_time_became_shorter(
 
 
 def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert old_messages.JOB in {job.name for job in list_jobs()}
+    assert old_messages.JOB in JOBS
     monkeypatch.setattr(batches, "BATCH", 2)
     made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
-    done = clock() - timedelta(days=3)
-    add_run(JobResult.DONE, 3, kept_days=90)
-    add_run(JobResult.FAILED, 1, kept_days=90)
+    add_run(3, kept_days=90)
+    change(JobState, failed_at=clock(), ended_at=clock())
     assert jobs.erase_messages()["read"] == 3  # those of a week before the end of that run, and later
     assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
-    remove(JobRun, JobRun.due_at == done)
+    remove(JobState)
     assert jobs.erase_messages()["read"] == 6  # as the first run does, and one after all rows are lost
     assert {texts(each)[1] for each in made} == {""}
 

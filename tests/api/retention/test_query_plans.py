@@ -25,7 +25,7 @@ JOBS = [
     jobs.drop_appointments,
     jobs.drop_audit,
 ]
-SMALL = {"job_runs"}
+SMALL = {"jobs"}
 
 
 @contextmanager

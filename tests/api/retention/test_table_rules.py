@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
-from api.background.schedule import list_jobs
+from api.background.jobs import list_jobs
 from api.models.all import RECORDS
 from api.models.base import Base, engine, session
 from api.models.incident import Incident, IncidentReason

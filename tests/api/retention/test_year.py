@@ -10,15 +10,14 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
-from api.background.runner import run_job
-from api.background.schedule import ScheduledJob, list_jobs
-from api.background.scheduler import Scheduler
+from api.background.jobs import list_jobs
+from api.background.schedule import Job
 from api.models.all import RECORDS
 from api.models.base import new_id, session
 from api.models.check import Check
 from api.models.desk import Outage, OutageReason
 from api.models.incident import Incident
-from api.models.job_run import JOB_QUEUES, JobResult, JobRun
+from api.models.job import JobResult, JobState
 from api.models.login import EndedBecause, Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import State
@@ -29,8 +28,8 @@ from api.models.support import SupportRequest
 from api.models.user import Contact
 from api.paging import first_id_at
 from configs.ground.clock import clock
-from configs.ground.job_queues import queue
 from configs.world.outcome import Outcome
+from tests.api.background.conftest import run_due
 from tests.api.world import PREFECTURES
 from tests.clients import People
 from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_slot_message, change, rows, see
@@ -48,8 +47,6 @@ KEPT_DAYS = {
     "checks": 90, "slots": 365, "notices": 90, "provider_events": 30, "support_requests": 365, "logins": 90,
     "registrations": 60,
 }  # fmt: skip
-# Jobs that find their first rows after a year. From then on their runs are kept for 90 days instead of three.
-FIRST_AFTER_A_YEAR = {"drop_gone_slots", "drop_support_requests"}
 BY_NAME = {each.__tablename__: each for each in RECORDS}
 
 
@@ -114,11 +111,9 @@ def list_days_of_checks() -> set[str]:
 
 
 class Player:
-    """Lets days pass: each has its load, and at its end the scheduler and the workers do what is due."""
+    """Lets days pass: each has its load, and at its end the workers do what is due."""
 
-    def __init__(
-        self, world: World, frozen: time_machine.Traveller, jobs: Iterable[ScheduledJob], every: int
-    ) -> None:
+    def __init__(self, world: World, frozen: time_machine.Traveller, jobs: Iterable[Job], every: int) -> None:
         """Work by these jobs, looked at each `every` days: what was missed between is made up once."""
         self._world, self._frozen, self._jobs, self._every = world, frozen, list(jobs), every
 
@@ -128,19 +123,10 @@ class Player:
             self._world.write_day()
             self._frozen.shift(DAY)
             if number % self._every == self._every - 1:
-                Scheduler(self._jobs).turn()
-                _work_off()
+                run_due(self._jobs)
 
 
-def _work_off() -> None:
-    for name in JOB_QUEUES:
-        for job in queue(name).get_jobs():
-            job.delete()
-            if str(job.func_name).endswith("run_job"):
-                run_job(*job.args)
-
-
-Make = Callable[[Iterable[ScheduledJob], int], Player]
+Make = Callable[[Iterable[Job], int], Player]
 
 
 @pytest.fixture
@@ -151,9 +137,9 @@ def make(
     frozen: time_machine.Traveller,
 ) -> Make:
     """Give a function that makes a player who begins 420 days before the server's today."""
-    settings_env(JOB_SPREAD_SECONDS="0", PREFECTURES_DIR=PREFECTURES)
+    settings_env(PREFECTURES_DIR=PREFECTURES)
 
-    def made(jobs: Iterable[ScheduledJob], every: int) -> Player:
+    def made(jobs: Iterable[Job], every: int) -> Player:
         with session() as s:
             today: date = s.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
         begins = datetime.combine(today, time(1), UTC) - 420 * DAY
@@ -166,11 +152,11 @@ def make(
 
 
 def list_failed() -> set[tuple[str, str | None]]:
-    return {(run.job, run.error) for run in rows(JobRun) if run.result is JobResult.FAILED or run.error}
+    return {(row.name, row.error) for row in rows(JobState) if row.result is JobResult.FAILED or row.error}
 
 
 RETENTION = {
-    "make_partitions", "drop_partitions", "check_days", "drop_gone_slots", "drop_job_runs", "drop_old_logins",
+    "keep_partitions", "check_days", "drop_gone_slots", "drop_old_logins",
     "drop_support_requests", "erase_messages", "drop_notices", "drop_receipts", "analyze_tables", "report_growth",
 }  # fmt: skip
 
@@ -193,7 +179,7 @@ def test_forty_days_with_short_periods_leave_what_the_rules_leave(
     assert 31 * SLOTS <= after["slots"] <= 34 * SLOTS
     growing = {name for name in after if after[name] > before[name]}
     unsummed = {"delivery_days", "delivery_figures"}  # their jobs do not run here
-    late = {"registrations", "job_runs"}  # kept for longer than these days
+    late = {"registrations"}  # kept for longer than these days
     assert growing - late == set(GROWTH) - unsummed
 
 
@@ -215,6 +201,4 @@ def test_a_year_grows_each_table_at_its_known_rate_and_no_more(make: Make) -> No
     grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
     for name in MONTHLY:
         assert grown.pop(name, 0) <= 10
-    more_runs = grown.pop("job_runs", 0) - 30 * len(FIRST_AFTER_A_YEAR)
-    assert abs(more_runs) <= 10, "the days of each week are alike"
     assert grown == {name: 30 * a_day for name, a_day in GROWTH.items()}

@@ -15,8 +15,6 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from api.background.__main__ import FUNCTIONS as BACKGROUND
-from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
 from configs.ground.job_queues import begins_with_queue, push, queue, read_refused, without_retries
@@ -25,7 +23,7 @@ from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
 
 Fields = dict[Any, Any]
-TABLE: Mapping[str, Collection[str]] = {**NOTIFIER, **BACKGROUND}
+TABLE: Mapping[str, Collection[str]] = NOTIFIER
 OURS = {"payments": ["builtins.len"], "other": ["builtins.ascii"]}
 BOMB = zlib.compress(b'["builtins.len", null, ["' + b"x" * 50_000_000 + b'"], {}]')
 
@@ -210,7 +208,7 @@ def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: 
 
 
 def test_each_queue_has_a_list_and_its_jobs_ids_name_no_other_queue() -> None:
-    assert set(TABLE) == {*QUEUES, *JOB_QUEUES}
+    assert set(TABLE) == set(QUEUES)
     assert not [
         (one, other) for one in TABLE for other in TABLE if one != other and begins_with_queue(one, other)
     ]

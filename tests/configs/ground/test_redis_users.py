@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-from api.models.job_run import JOB_QUEUES
+from api.models.job import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.ground.redis_users import read_rules
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]
-SHARED = {"rq", "breaker", "refused", "proofs"}
+SHARED = {"rq", "breaker", "refused", "proofs", "nudges"}
 EVERY = {"api", "background", "crawler", "notifier", "proofs", "reader", "stream"}
 TELLING = {"api", "background", "crawler", "notifier"}
 
@@ -35,12 +35,10 @@ def test_the_server_has_the_users_that_are_declared(server: redis.Redis) -> None
     assert set(server.acl_users()) == {"default", *read_rules()} == {"default", *EVERY}
 
 
-@pytest.mark.parametrize("key", ENQUEUED)
 @pytest.mark.parametrize("queue", JOB_QUEUES)
-def test_jobs_of_payments_are_written_by_who_enqueues_them(server: redis.Redis, queue: str, key: str) -> None:
-    for command in (("set", "x"), ("hset", "data", "x"), ("rpush", "x"), ("del",), ("get",)):
-        name, *arguments = command
-        allowed = who_may(server, name, key.format(queue), *arguments)
+def test_background_jobs_are_nudged_by_the_api_and_by_themselves(server: redis.Redis, queue: str) -> None:
+    for name, *arguments in (("set", "x"), ("rpush", "x"), ("blpop", "1"), ("del",), ("get",)):
+        allowed = who_may(server, name, f"nudges:{queue}", *arguments)
         assert allowed == ({"api", "background"} | ({"reader"} if name == "get" else set()))
 
 
@@ -72,7 +70,6 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("hset", "breaker:telegram", "failures", "3"), {"api", "background", "notifier"}),
         (("set", "refused:writes", "x"), {*TELLING, "proofs"}),
         (("hset", "rq:worker:notifier-7", "state", "x"), {"notifier"}),
-        (("hset", "rq:worker:background-7", "state", "x"), {"background"}),
         (("hset", "rq:worker:proofs-7", "state", "x"), {"proofs"}),
         (("rpush", "rq:queue:proof-pages", "x"), {"crawler", "proofs"}),
         (("hset", "proofs:pages", "page", "x"), {"crawler", "proofs"}),

@@ -13,7 +13,7 @@ from tests.lab.chaos.periods import SMS_UNKNOWN
 from tests.lab.chaos.subscribers import Reached, entitled
 
 # No alert waits for these: their deaths excuse nothing.
-_NOBODY = ("proofs", "background", "job-worker", "payments-worker", "scheduler")
+_NOBODY = ("proofs", "background", "job-worker", "payments-worker")
 _HOLDS_A_YES = ("worker", "notifier")  # who dies with one: a worker, or its parent, which takes it along
 # A worker that died so long after a message was taken may have died with its yes: slow providers take a while.
 _UNHEARD = timedelta(seconds=4)

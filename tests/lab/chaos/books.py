@@ -55,7 +55,7 @@ def read_promises(engine: sa.Engine, bound: float) -> Book:
         broken = find_broken_promises(s, now - _RUN, now - timedelta(seconds=bound))
         faults = find_book_faults(s, now - _DOCUMENTS)
         counts = {
-            "job runs done": "SELECT count(*) FROM job_runs WHERE result = 'done'",
+            "jobs done": "SELECT count(*) FROM jobs WHERE done_for IS NOT NULL",
             "invoices": "SELECT count(*) FROM invoices WHERE corrects_id IS NULL",
             "credit notes": "SELECT count(*) FROM invoices WHERE corrects_id IS NOT NULL",
             "exports": "SELECT count(*) FROM exports WHERE ready_at IS NOT NULL",

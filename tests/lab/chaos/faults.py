@@ -264,7 +264,6 @@ TABLE = (
     Fault("kill-sweep", _kill("sweep"), "sweep", weight=2),
     Fault("kill-notifier", _kill("notifier master", 1), "worker sweep", weight=2),
     Fault("kill-job-worker", _kill("job-worker"), "background", harmless=True, weight=2),
-    Fault("kill-scheduler", _kill("scheduler"), "background", harmless=True, weight=2),
     Fault("kill-background", _kill("background master", 1), "background", harmless=True),
     Fault("kill-payments-worker", _kill("payments-worker"), "background", harmless=True, weight=3),
     Fault("kill-planner", _kill("planner"), "planner", weight=2),

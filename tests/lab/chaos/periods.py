@@ -46,11 +46,9 @@ PERIODS = {
     "USER_PER_HOUR": str(sum(CAPS.values())),  # a person's contacts reach their own caps first
     "LAPSE_SECONDS": "25",  # longer than any fault lasts that hides all sites
     "REARM_SECONDS": "5",
-    "JOB_LEASE_SECONDS": "3",
-    "JOB_SWEEP_SECONDS": "0.5",
-    "JOB_NUDGE_SECONDS": "0.5",
-    "JOB_RETRY_SECONDS": "1",
-    "JOB_SPREAD_SECONDS": "1",
+    "JOB_TURN": "10",
+    "JOB_SHORT_TURN": "10",
+    "JOB_RETRY": "1",
     "CHECK_DAYS_SECONDS": "10",
     "PARTITION_SECONDS": "5",
     "INVOICES_SECONDS": "2",

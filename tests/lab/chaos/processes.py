@@ -32,7 +32,6 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "background": ("api.background",),
     "job-worker": ("api.background", "maintenance"),
     "payments-worker": ("api.background", "payments"),
-    "scheduler": ("api.background", "scheduler"),
     "scrapyd": ("scrapyd", "--pidfile="),
     "planner": ("crawler.loops", "plan"),
     "proofs": ("crawler.proofs*",),

@@ -7,7 +7,7 @@ from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.desk import HostState
 from api.models.incident import IncidentReason
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.notification import State
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
@@ -49,10 +49,10 @@ def write_operations(operator_id: UUID) -> None:
             )
         )  # fmt: skip
     run = {"started_at": now - 9 * _MINUTE, "attempts": 1}
-    factories.add_job_run("make_partitions", JobResult.DONE, now - 8 * _MINUTE, counts={"made": 1}, **run)
-    factories.add_job_run("delivery_figures", JobResult.DONE, now - 8 * _MINUTE, counts={"days": 2}, **run)
-    factories.add_job_run(
-        "compare_payments", JobResult.FAILED, now - 8 * _MINUTE, error="APIConnectionError", **run
+    factories.add_job("keep_partitions", JobResult.DONE, now - 8 * _MINUTE, counts={"made": 1}, **run)
+    factories.add_job("sum_days", JobResult.DONE, now - 8 * _MINUTE, counts={"desks": 136}, **run)
+    factories.add_job(
+        "reconcile_payments", JobResult.FAILED, now - 8 * _MINUTE, error="APIConnectionError", **run
     )
     at = now - 30 * _MINUTE
     by = {"actor_id": operator_id, "actor_kind": ActorKind.ADMIN}

@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 from api.admin.health.findings import PartState
-from api.admin.health.job_runs import JobStatus
+from api.admin.health.job_states import JobStatus
 from api.admin.health.payments import PaymentOverview
 from api.admin.health.status_report import HealthFinding
 from api.models.desk import DeskStatus
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.proof_queue import ProofStatus
@@ -50,9 +50,9 @@ def make_parts() -> dict[str, Any]:
             {"name": "sms", "jobs": 0, "oldest_seconds": None, "failed": 0},
         ],
         "runs": [
-            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, None, runs=False),
-            JobStatus("drop_job_runs", ago, JobResult.DONE, None, {"failed": 2}, ago, ago, runs=False),
-            JobStatus("make_partitions", ago, JobResult.DONE, None, {}, None, None, runs=False),
+            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
+            JobStatus("drop_exports", ago, JobResult.DONE, None, {"failed": 2}, ago, runs=False),
+            JobStatus("keep_partitions", ago, JobResult.DONE, None, {}, None, runs=False),
         ],
         "messages": {
             "by_state": {"sent": 4}, "on_the_way": 2, "oldest_seconds": 99.0, "unmatched": 1,

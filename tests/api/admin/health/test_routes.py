@@ -16,7 +16,6 @@ from api.admin.health.checks import HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState
-from api.models.job_run import JOB_QUEUES
 from api.models.notification import QUEUES
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
@@ -67,7 +66,7 @@ def proofs(server: redis.Redis, *seconds_ago: float) -> None:
 @pytest.fixture
 def workers(redis_server: redis.Redis) -> SimpleWorker:
     """Register a worker of every queue, as a running one does."""
-    queues = [Queue(name, connection=redis_server) for name in (*QUEUES, *JOB_QUEUES)]
+    queues = [Queue(name, connection=redis_server) for name in QUEUES]
     made = SimpleWorker(queues, connection=redis_server)
     made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
     return made
@@ -78,7 +77,8 @@ def whole(client: FlaskClient, redis_server: redis.Redis, workers: SimpleWorker)
     """Give an API whose parts all work."""
     keeper(redis_server)
     planner(redis_server)
-    write_report(redis_server, LoopReport(at=clock()), BACKGROUND)
+    for key in BACKGROUND.values():
+        write_report(redis_server, LoopReport(at=clock()), key)
     write_report(redis_server, LoopReport(at=clock(), streams=2), STREAM)
     proofs(redis_server)
     add_desk(wished_seconds=30, feasible_seconds=30)
@@ -417,7 +417,7 @@ def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_sa
     answer = whole.get("/api/health")
     part = (answer.json or {})["parts"]["partitions"]
     assert (answer.status_code, part["status"]) == (200, "degraded")
-    assert "days of checks are made ahead: the job make_partitions makes them" in part["reason"]
+    assert "days of checks are made ahead: the job keep_partitions makes them" in part["reason"]
 
 
 def test_proofs_that_are_on_their_way_for_a_moment_are_well(

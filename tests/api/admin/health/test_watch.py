@@ -23,7 +23,7 @@ from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
 from api.models.check import Check
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
-from api.models.job_run import JOB_QUEUES, JobResult
+from api.models.job import JobResult
 from api.models.notification import QUEUES, HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
@@ -47,7 +47,7 @@ from tests.factories import (
     add_account,
     add_contact,
     add_desk,
-    add_job_run,
+    add_job,
     add_stripe_event,
     one,
     remove,
@@ -94,7 +94,7 @@ def report_well(server: redis.Redis) -> None:
     now = clock()
     seen = {"at": "x", "scrapyd": "ok", "running": {"prefenligne": 1}, "wanted": {"prefenligne": 1}}
     server.set("crawler:keeper:seen", json.dumps(seen))
-    for key in (PLANNER, BACKGROUND, STREAM):
+    for key in (PLANNER, *BACKGROUND.values(), STREAM):
         write_report(server, LoopReport(at=now), key)
     report_worker(server, "s3://x")
     add_desk(wished_seconds=30, feasible_seconds=30)
@@ -110,21 +110,18 @@ def report_well(server: redis.Redis) -> None:
 
 
 class Healthy(NamedTuple):
-    """A stack whose parts all work: its Redis, and its workers of messages and of jobs."""
+    """A stack whose parts all work: its Redis, and its worker of messages."""
 
     server: redis.Redis
-    workers: dict[str, SimpleWorker]
+    worker: SimpleWorker
 
 
 @pytest.fixture
 def healthy(database: str, redis_server: redis.Redis, settings_env: Callable[..., None]) -> Healthy:
-    """Let all parts of a stack work; give its workers, those of messages and those of jobs."""
+    """Let all parts of a stack work; give its Redis, and its worker of messages."""
     settings_env(BACKUP_URL="/backups", PREFECTURES_DIR=PREFECTURES)
-    made = {}
-    for name, queues in (("messages", QUEUES), ("jobs", JOB_QUEUES)):
-        of_rq = [Queue(each, connection=redis_server) for each in queues]
-        made[name] = SimpleWorker(of_rq, connection=redis_server)
-        made[name].register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
+    made = SimpleWorker([Queue(each, connection=redis_server) for each in QUEUES], connection=redis_server)
+    made.register_birth()  # type: ignore[no-untyped-call]  # RQ has no types here
     report_well(redis_server)
     return Healthy(redis_server, made)
 
@@ -173,7 +170,7 @@ def complain(number: int) -> None:
 
 
 def fail_job() -> None:
-    add_job_run("check_days", JobResult.FAILED, error="KeyError")
+    add_job("check_days", JobResult.FAILED, error="KeyError")
 
 
 def lose_key(settings_env: Callable[..., None]) -> None:
@@ -205,11 +202,11 @@ DOWN, DEGRADED = IncidentReason.PART_DOWN, IncidentReason.PART_DEGRADED
 
 
 def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
-    server, workers = stack
+    server, worker = stack
     refused = {"later": clock() + timedelta(hours=1), "created": clock() - timedelta(hours=1)}
     return [
         Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `python -m crawler.loops plan` running"),
-        Ill("workers", workers["messages"].teardown, DOWN, 1, "workers", "no worker listens to critical"),
+        Ill("workers", worker.teardown, DOWN, 1, "workers", "no worker listens to critical"),
         Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
         Ill("background", fail_job, DEGRADED, 5, "background", "check_days failed (KeyError)"),
         Ill("checks", age_checks, DOWN, 1, "checks", "none was checked yet"),
@@ -377,7 +374,7 @@ def test_a_trouble_that_a_look_found_over_has_not_lasted(
             healthy.server.delete("crawler:keeper:seen")
         began = clock()
         told.append(jobs.watch_operations()["mails"])
-        add_job_run("watch_operations", JobResult.DONE, began, started_at=began)
+        add_job("watch_operations", JobResult.DONE, began)
         frozen.shift(MINUTE)
     assert told == [0, 0, 0, 1]
     assert one(Incident).starts_at == began - MINUTE

@@ -1,4 +1,4 @@
-"""Operators' pages of job runs and of the audit."""
+"""Operators' pages of jobs and of the audit."""
 
 from datetime import timedelta
 from typing import Any
@@ -8,15 +8,11 @@ import pytest
 from flask import Flask
 
 from api.models.audit import ActorKind, AuditEntry
-from api.models.job_run import JobResult
+from api.models.job import JobResult
 from api.models.user import Role
 from configs.ground.clock import clock
 from tests.clients import Browser, seat_operator
-from tests.factories import add_job_run, save
-
-
-def add_run(job: str, result: JobResult | None, **columns: Any) -> None:
-    add_job_run(job, result, due_at=clock() - timedelta(minutes=1), started_at=clock(), attempts=1, **columns)
+from tests.factories import add_job, save
 
 
 def add_entry(action: str = "host.stop", **columns: Any) -> None:
@@ -24,10 +20,10 @@ def add_entry(action: str = "host.stop", **columns: Any) -> None:
     save(AuditEntry(at=clock(), action=action, **(given | columns)))
 
 
-def test_job_runs_are_chosen_by_job_and_result(admin: Browser) -> None:
-    add_run("make_partitions", JobResult.DONE, counts={"made": 14})
-    add_run("check_days", JobResult.FAILED, error="OperationalError")
-    add_run("drop_partitions", None)
+def test_jobs_are_chosen_by_job_and_result(admin: Browser) -> None:
+    add_job("keep_partitions", JobResult.DONE, counts={"made": 14})
+    add_job("check_days", JobResult.FAILED, error="OperationalError")
+    add_job("analyze_tables", turn_ends_at=clock() + timedelta(minutes=1))
     page = admin.get("/admin/taches")
     for text in ("made 14", "OperationalError", "En cours", "Terminée", "Échouée"):
         assert text in page.text
@@ -53,7 +49,7 @@ def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     page = admin.get("/admin/journal?action=host.stop")
     assert "compte supprimé" not in page.text
     admin.get("/admin/taches")
-    page = admin.get("/admin/journal?action=job-runs.list")
+    page = admin.get("/admin/journal?action=jobs.list")
     assert "admin@example.org" in page.text
     page = admin.get("/admin/journal?actorId=nobody")
     assert "Cette valeur n’est pas valable." in page.text
@@ -68,7 +64,7 @@ def test_a_reason_that_is_nearly_an_instant_stays_as_written(admin: Browser, rea
 def test_support_reads_addresses_of_operators_shortened(app: Flask, admin: Browser) -> None:
     admin.get("/admin/taches")
     support = seat_operator(app, Role.SUPPORT)
-    page = support.get("/admin/journal?action=job-runs.list")
+    page = support.get("/admin/journal?action=jobs.list")
     assert "a…@example.org" in page.text
     assert "admin@example.org" not in page.text
 

@@ -1,29 +1,18 @@
-"""Jobs that keep the database as small and as fast as it should be: days of `checks`, gone slots, runs, statistics."""
+"""Days of the table `checks`: the next ones are made, old ones dropped once they are summed up."""
 
-from datetime import date, timedelta
-from typing import Any, cast
+from datetime import date
 
-import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from api.background import planner_statistics
 from api.background.check_day_totals import sum_old_day
-from api.background.schedule import list_jobs
+from api.background.schedule import Counts
 from api.models import partitions
 from api.models.base import session
-from api.models.job_run import JobResult, JobRun
-from api.retention import gone_slots
 from configs.ground.clock import clock
 from configs.world.retention import CHECKS_KEPT_FOR
 
-Counts = dict[str, int]
 _MOST_DAYS = 7  # dropped in a run: one a day is due
 _LOCK_NOT_AVAILABLE = "55P03"
-_RUNS_KEPT_FOR = timedelta(days=90)
-_IDLE_RUNS_KEPT_FOR = timedelta(days=3)  # of a daily job one at least is left, which health reads
-_LEFT_AFTER = timedelta(days=2)  # for a deploy may run two versions beside each other
-# One of the counts is not 0.
-_HAS_CHANGED = sa.func.jsonb_path_exists(JobRun.counts, sa.literal_column("'$.* ? (@ != 0)'"))
 
 
 def make_partitions() -> Counts:
@@ -63,29 +52,3 @@ def _drop_day(before: date, counts: Counts) -> bool:
         return False
     counts["dropped"] += dropped is not None
     return dropped is not None
-
-
-def drop_gone_slots() -> Counts:
-    """Drop slots that are gone for SLOTS_KEPT_FOR, with what announced them; figures of them stay."""
-    return {"dropped": gone_slots.drop_gone_slots()}
-
-
-def analyze_tables() -> Counts:
-    """Analyse the tables that changed much, and `checks`, which autovacuum never analyses."""
-    return planner_statistics.analyze_tables()
-
-
-def drop_job_runs() -> Counts:
-    """Drop the rows of runs that ended long ago, and open ones of jobs that the schedule no longer has.
-
-    Runs that changed nothing go sooner: a job that is due each minute has 1,440 of them a day.
-    """
-    now, names = clock(), [job.name for job in list_jobs()]
-    is_over = JobRun.ended_at < now - _RUNS_KEPT_FOR
-    was_idle = sa.and_(
-        JobRun.ended_at < now - _IDLE_RUNS_KEPT_FOR, JobRun.result == JobResult.DONE, sa.not_(_HAS_CHANGED)
-    )
-    left = sa.and_(JobRun.ended_at.is_(None), JobRun.job.not_in(names), JobRun.due_at < now - _LEFT_AFTER)
-    with session() as s:
-        dropped = cast("sa.CursorResult[Any]", s.execute(sa.delete(JobRun).where(is_over | was_idle | left)))
-        return {"dropped": dropped.rowcount}

@@ -1,0 +1,54 @@
+"""Nudges of the background program: a list in Redis for each of its queues, of jobs that are to begin at once.
+
+A nudge may be lost: what waits stands in tables, and the schedule finds it there.
+"""
+
+from typing import cast
+
+from configs.ground.job_queues import redis
+
+KEPT_SECONDS = 3600  # without the program, which finds everything in the tables when it is back
+
+
+def nudge(queue: str, job: str, argument: str = "") -> None:
+    """Have a job begin now.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    key = _name_list(queue)
+    with redis().pipeline(transaction=False) as calls:
+        calls.rpush(key, f"{job} {argument}")
+        calls.expire(key, KEPT_SECONDS)
+        calls.execute()
+
+
+def take_nudge(queue: str, seconds: float = 0.0) -> tuple[str, str] | None:
+    """Return the name and the argument of the next nudge, waiting for it so long; None without one.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    key = _name_list(queue)
+    if seconds:
+        found = cast("list[bytes] | None", redis().blpop([key], seconds))
+        entry = found[1] if found else None
+    else:
+        entry = cast("bytes | None", redis().lpop(key))
+    if entry is None:
+        return None
+    name, _, argument = entry.decode("utf-8", "replace").partition(" ")
+    return name, argument
+
+
+def count_nudges(queue: str) -> int:
+    """Return how many wait.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    return redis().llen(_name_list(queue))
+
+
+def _name_list(queue: str) -> str:
+    return f"nudges:{queue}"
