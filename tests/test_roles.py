@@ -22,7 +22,7 @@ def refuse(role: str, table: str) -> None:
     ("role", "table", "act"),
     [
         ("rdvpriority_crawler", "hosts", kill_switch.stopped),
-        ("rdvpriority_background", "audit", jobs.drop_audit),
+        ("rdvpriority_background", "exports", jobs.drop_exports),
     ],
 )
 def test_a_missing_grant_fails_what_a_program_does(role: str, table: str, act: Callable[[], object]) -> None:

@@ -18,7 +18,6 @@ from api.models.login import PendingRegistration
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import fold_address
-from configs.ground.signed_links import LINK_SECONDS
 from configs.world.plan import PlanName, plan
 
 _MONTH = timedelta(days=30)
@@ -102,11 +101,6 @@ def _keep_registration(session: Session, contact: Contact, kept: PendingRegistra
     session.execute(sa.delete(PendingRegistration).where(mine, PendingRegistration.password_hash.is_(None)))
     session.add(PendingRegistration(id=kept.id, user_id=kept.user_id, created_at=kept.created_at))
     return []
-
-
-def is_useless_by_now() -> sa.ColumnElement[bool]:
-    """Return the condition that the link of a pending registration works no more."""
-    return PendingRegistration.created_at < clock() - timedelta(seconds=2 * LINK_SECONDS)
 
 
 def choose_length(name: PlanName, days: int | None) -> timedelta:

@@ -8,17 +8,14 @@ from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.service import is_useless_by_now
 from api.admin.health import watch
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
-from api.auth.address_return import drop_former_addresses
 from api.background import check_partitions, delivery_day_totals, planner_statistics, sms_spending
 from api.background.check_day_totals import find_days_to_sum, sum_day
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
@@ -30,41 +27,20 @@ from api.exports import jobs as exports
 from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
-from api.logins.service import ended_long_ago
-from api.models.appointment import Appointment
-from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.delivery_figure import DeliveryFigure
 from api.models.job import PAYMENTS
-from api.models.login import Login, PendingRegistration
-from api.models.notice import Notice
-from api.models.provider_event import ProviderEvent
-from api.models.support import SupportRequest
 from api.operations import dead_mans_switch, digest, report, self_checks
 from api.operations.alarms import repeat_alarms as repeat_unanswered
-from api.paging import first_id_at
 from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
-from api.push_devices.service import drop_ended_devices
-from api.retention import (
-    addresses,
-    declarations,
-    gone_slots,
-    messages,
-    unused_accounts,
-    unverified_accounts,
-    watch_records,
-)
-from api.retention.batches import delete_in_batches
-from api.retention.table_growth import tell_growth
+from api.retention import addresses, messages, rules, unused_accounts
 from api.separate_parts import do_each
-from api.users import phone_codes, telegram_linking
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.settings.constants import Constant
-from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
 
 # How often the days of the table of checks are made that are missing, and old ones dropped
 _PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
@@ -74,7 +50,6 @@ _CHECK_DAYS = Constant("CHECK_DAYS_SECONDS", HOUR)
 _INVOICES = Constant("INVOICES_SECONDS", MINUTE)
 
 log = structlog.get_logger(__name__)
-_AUDIT_KEPT_FOR = sa.text("interval '3 years'")  # by the server's clock, as its trigger
 _ISSUE_SECONDS, _FILES_SECONDS = 60.0, 120.0  # of one run; the next one goes on
 
 
@@ -87,12 +62,6 @@ def list_jobs() -> list[Job]:
 def keep_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead, and drop those older than CHECKS_KEPT_FOR."""
     return check_partitions.make_partitions() | check_partitions.drop_partitions()
-
-
-@job(every=HOUR)
-def drop_gone_slots() -> Counts:
-    """Drop slots that are gone for SLOTS_KEPT_FOR, with what announced them; figures of them stay."""
-    return {"dropped": gone_slots.drop_gone_slots()}
 
 
 @job(at_hour=4)
@@ -145,22 +114,10 @@ def _sum_days(
     return {"days": len(days), counted: written}
 
 
-@job(at_hour=6)
-def report_growth() -> Counts:
-    """Alarm the operators of tables that hold what their rule of retention does not allow, or have none."""
-    return _send(tell_growth)
-
-
 @job(at_hour=5)
 def check_promises() -> Counts:
     """Run the named queries that must give no row, and alarm the operators of those that do."""
     return _send(self_checks.tell_broken_promises)
-
-
-@job(every=DAY)
-def drop_appointments() -> Counts:
-    """Drop the appointments that users reported, 90 days after their date."""
-    return {"dropped": delete_in_batches(Appointment.id, Appointment.dropped_at <= clock())}
 
 
 @job(every=MINUTE)
@@ -178,32 +135,11 @@ def pause_excess_alerts() -> Counts:
     return {"users": done, "failed": failed}
 
 
-@job(every=DAY)
-def drop_old_logins() -> Counts:
-    """Drop logins that ended LOGIN_KEPT_FOR ago, and registrations whose links are useless by now."""
-    return {
-        "logins": delete_in_batches(Login.id, ended_long_ago()),
-        "registrations": delete_in_batches(PendingRegistration.id, is_useless_by_now()),
-    }
-
-
 @job(every=HOUR)
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
         return {"erased": addresses.erase_addresses(s)}
-
-
-@job(every=DAY)
-def drop_old_codes() -> Counts:
-    """Drop codes by SMS after a day, links to Telegram that are good no more, ended devices, and former addresses."""
-    with session() as s:
-        return {
-            "codes": phone_codes.drop_old_codes(s),
-            "links": telegram_linking.drop_old_links(s),
-            "devices": drop_ended_devices(s),
-            "addresses": drop_former_addresses(s),
-        }
 
 
 @job(every=HOUR)
@@ -223,67 +159,15 @@ def end_lost_factors() -> Counts:
 
 
 @job(every=DAY)
-def drop_support_requests() -> Counts:
-    """Drop messages to support after SUPPORT_KEPT_FOR."""
-    old = SupportRequest.created_at < clock() - SUPPORT_KEPT_FOR()
-    return {"dropped": delete_in_batches(SupportRequest.id, old)}
-
-
-@job(every=DAY)
-def erase_messages() -> Counts:
-    """Erase addresses and texts of messages older than MESSAGES_KEPT_FOR; times and figures stay."""
-    return messages.erase_messages()
-
-
-@job(every=DAY)
-def drop_notices() -> Counts:
-    """Drop notices after MESSAGES_KEPT_FOR; their ids are in the order of their time."""
-    old = Notice.id < first_id_at(clock() - MESSAGES_KEPT_FOR())
-    return {"dropped": delete_in_batches(Notice.id, old)}
-
-
-@job(every=DAY)
-def drop_receipts() -> Counts:
-    """Drop receipts of providers after RECEIPTS_KEPT_FOR; what they changed stays."""
-    old = ProviderEvent.received_at < clock() - RECEIPTS_KEPT_FOR()
-    return {"dropped": delete_in_batches(ProviderEvent.id, old)}
-
-
-@job(every=DAY)
-def drop_unverified_accounts() -> Counts:
-    """Drop accounts that stay unconfirmed for UNVERIFIED_KEPT_FOR, unless they ever had a plan or an order."""
-    return {"dropped": unverified_accounts.drop_unverified_accounts()}
+def apply_retention() -> Counts:
+    """Delete what is older than its table's rule allows, and empty the texts of messages after MESSAGES_KEPT_FOR."""
+    return rules.apply_rules() | messages.erase_messages()
 
 
 @job(every=DAY)
 def end_unused_accounts() -> Counts:
     """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR, then delete them."""
     return unused_accounts.end_unused_accounts()
-
-
-@job(every=DAY)
-def erase_declarations() -> Counts:
-    """Erase what authors of withdrawals and cancellations wrote, after five years."""
-    return {"erased": declarations.erase_declarations()}
-
-
-@job(every=DAY)
-def drop_closed_alerts() -> Counts:
-    """Drop alerts that were closed a year ago, with their matches; those of an order stay with its books."""
-    return {"dropped": watch_records.drop_closed_alerts()}
-
-
-@job(every=DAY)
-def drop_watch_records() -> Counts:
-    """Drop the proof of what was watched with the books of the payments that it is about: after ten years."""
-    return watch_records.drop_watch_records()
-
-
-@job(every=DAY)
-def drop_audit() -> Counts:
-    """Drop the rows of the audit that are older than three years; its trigger refuses every younger one."""
-    old = AuditEntry.at < sa.func.least(clock(), sa.func.now()) - _AUDIT_KEPT_FOR
-    return {"dropped": delete_in_batches(AuditEntry.id, old)}
 
 
 @job(every=MINUTE)

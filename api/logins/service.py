@@ -173,12 +173,6 @@ def note_proof(session: Session, login_id: UUID) -> datetime:
     return now + timedelta(seconds=RECENT_PROOF_SECONDS())
 
 
-def ended_long_ago() -> sa.ColumnElement[bool]:
-    """Return the condition that a login has been over for LOGIN_KEPT_FOR."""
-    oldest = clock() - LOGIN_KEPT_FOR()
-    return sa.or_(Login.expires_at < oldest, Login.ended_at < oldest)
-
-
 def _end(login: Login, because: EndedBecause) -> None:
     login.ended_at, login.ended_because = clock(), because
 

@@ -44,7 +44,6 @@ class IncidentReason(StrEnum):
     FAILURES_RISING = "failures_rising"
     FRAUD_WARNING = "fraud_warning"
     FALSE_ALARMS = "false_alarms"  # that people reported of a desk
-    TABLE_GROWTH = "table_growth"  # a table holds what its rule of retention does not allow
     SELF_CHECK = "self_check"  # a query of the night that must give no row gave some
 
     @property
@@ -70,7 +69,6 @@ _OF_MOMENT = frozenset(
         IncidentReason.FAILURES_RISING,
         IncidentReason.FRAUD_WARNING,
         IncidentReason.FALSE_ALARMS,
-        IncidentReason.TABLE_GROWTH,
         IncidentReason.SELF_CHECK,
     }
 )

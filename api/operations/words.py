@@ -27,7 +27,6 @@ _NAMES = {
     IncidentReason.FAILURES_RISING: "paiements refusés en hausse",
     IncidentReason.FRAUD_WARNING: "soupçon de fraude",
     IncidentReason.FALSE_ALARMS: "fausses alertes signalées",
-    IncidentReason.TABLE_GROWTH: "table qui grandit sans règle",
     IncidentReason.SELF_CHECK: "contrôle de nuit en échec",
 }
 

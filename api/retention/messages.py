@@ -20,7 +20,7 @@ from api.retention import batches
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 
-JOB = "erase_messages"
+JOB = "apply_retention"
 KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as it was
 _LATELY = timedelta(days=2)  # two runs
 _AGAIN = timedelta(days=7)  # of what the last run saw: messages that were still on their way then

@@ -111,12 +111,6 @@ def _tell_chat(session: Session, user_id: UUID, key: str) -> list[UUID]:
     )
 
 
-def drop_old_links(session: Session) -> int:
-    """Delete the links that are good no more, with the chats that pressed Start; return how many."""
-    old = sa.delete(TelegramLink).where(TelegramLink.expires_at <= clock())
-    return len(session.scalars(old.returning(TelegramLink.user_id)).all())
-
-
 def _find_link(session: Session, user_id: UUID, *, lock: bool = False) -> TelegramLink | None:
     link = session.get(TelegramLink, user_id, with_for_update=lock)
     return link if link and link.expires_at > clock() else None

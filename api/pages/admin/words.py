@@ -57,7 +57,6 @@ _SHORT = {
     IncidentReason.FAILURES_RISING: "Échecs en hausse",
     IncidentReason.FRAUD_WARNING: "Alerte de fraude",
     IncidentReason.FALSE_ALARMS: "Fausses alertes",
-    IncidentReason.TABLE_GROWTH: "Table qui grossit",
 }
 INCIDENT_REASONS: dict[str, str] = {  # as the digest's, where none is shorter
     each: _SHORT.get(each, name[:1].upper() + name[1:])

@@ -50,7 +50,7 @@ def test_the_job_drops_what_is_older_than_three_years_and_nothing_else() -> None
     entry(YEARS.days + 1, "old")
     entry(3 * 365 - 2, "young")
     entry(0, "new")
-    assert jobs.drop_audit() == {"dropped": 1}
+    assert jobs.apply_retention()["audit"] == 1
     assert {row.action for row in rows(AuditEntry)} == {"young", "new"}
 
 

@@ -113,7 +113,7 @@ def test_an_appointment_is_kept_until_ninety_days_after_its_date(
     left = []
     for days in (89, 90, 100, 101):
         frozen.move_to(datetime(2026, 11, 20, 9, tzinfo=UTC) + timedelta(days=days))
-        dropped = jobs.drop_appointments()["dropped"]
+        dropped = jobs.apply_retention().get("appointments", 0)
         left.append((dropped, len(rows(Appointment))))
     assert left == [(0, 2), (1, 1), (0, 1), (1, 0)]
     assert len(rows(Alert)) == 2

@@ -188,7 +188,7 @@ def test_what_was_on_its_way_when_the_consent_ended_loses_its_text_within_a_day(
     assert read_texts() == {key}, "its worker holds it"
     change(Notification, Notification.id == key, state=State.SENT, lease_token=None, lease_until=None)
     frozen.shift(86400)
-    jobs.erase_messages()
+    jobs.apply_retention()
     assert read_texts() == set()
 
 
@@ -200,7 +200,7 @@ def test_what_was_on_its_way_when_an_edit_ended_the_consent_loses_its_text_withi
     assert camille.patch(f"/api/alerts/{made['id']}", BY_PROCEDURE | {"deskIds": []}).status_code == 200
     change(Notification, Notification.id == key, state=State.SENT, lease_token=None, lease_until=None)
     frozen.shift(86400)
-    jobs.erase_messages()
+    jobs.apply_retention()
     assert read_texts() == set()
 
 
@@ -208,7 +208,7 @@ def test_who_edits_an_alert_without_consent_keeps_texts(camille: Person) -> None
     _, made = create(camille, **BY_PROCEDURE)
     keys = {tell(camille, "bot_reply"), tell(camille, "slot_gone"), tell(camille, desk_id=OTHER)}
     assert camille.patch(f"/api/alerts/{made['id']}", {"name": "Pour ma sœur"}).status_code == 200
-    jobs.erase_messages()
+    jobs.apply_retention()
     assert read_texts() == keys
 
 

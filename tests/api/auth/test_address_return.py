@@ -123,9 +123,9 @@ def test_it_is_too_late_after_a_week(client: FlaskClient, camille: Person, days:
 def test_a_job_forgets_the_mailbox_after_a_week(camille: Person) -> None:
     with time_machine.travel(clock(), tick=False) as traveller:
         move(camille, SECOND)
-        assert jobs.drop_old_codes()["addresses"] == 0
+        assert "contacts.former_address" not in jobs.apply_retention()
         traveller.shift(7 * DAY)
-        assert jobs.drop_old_codes()["addresses"] == 1
+        assert jobs.apply_retention()["contacts.former_address"] == 1
     (mailbox,) = rows(Contact)
     assert (mailbox.former_address, mailbox.moved_at) == (None, None)
 

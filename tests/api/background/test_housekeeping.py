@@ -134,9 +134,9 @@ def test_a_slot_goes_a_year_after_it_was_gone_and_what_announced_it_stays(
     _, slots = announced(person().id, "2026-12-01", "2026-12-02")
     go(slots, clock())
     frozen.shift(365 * DAY)
-    assert jobs.drop_gone_slots() == {"dropped": 0}
+    assert "slots" not in jobs.apply_retention()
     frozen.shift(timedelta(seconds=1))
-    assert jobs.drop_gone_slots() == {"dropped": 2}
+    assert jobs.apply_retention()["slots"] == 2
     assert (rows(SlotRow), rows(DetectionSlot)) == ([], [])
     assert (len(rows(Detection)), [each.slots for each in rows(Match)]) == (1, [write_ranges(slots)])
 
@@ -148,7 +148,7 @@ def test_a_slot_that_is_open_stays_announced_when_one_that_was_announced_with_it
     _, slots = announced(person().id, "2026-12-01", "open")
     go(slots[:1], clock())
     frozen.shift(500 * DAY)
-    assert jobs.drop_gone_slots() == {"dropped": 1}
+    assert jobs.apply_retention()["slots"] == 1
     (match,) = rows(Match)
     assert match.slots == write_ranges(slots)
 
@@ -159,7 +159,7 @@ def test_many_slots_go_in_batches(monkeypatch: pytest.MonkeyPatch, frozen: time_
         go(see("2026-12-01", "2026-12-02", "2026-12-03", desk_id=desk_id)[1], clock())
     see("2026-12-04")
     frozen.shift(400 * DAY)
-    assert jobs.drop_gone_slots() == {"dropped": 6}
+    assert jobs.apply_retention()["slots"] == 6
     assert len(rows(SlotRow)) == 1
 
 

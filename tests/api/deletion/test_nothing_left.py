@@ -171,7 +171,7 @@ def test_after_a_whole_life_nothing_names_the_person(
     assert "an account was deleted" in logs
 
     life.shop.pass_time(days=1)
-    background.drop_old_codes()
+    background.apply_retention()
     assert find(needles, read_tables()) == []
 
 

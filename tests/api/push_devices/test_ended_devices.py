@@ -14,8 +14,8 @@ def test_an_ended_device_is_deleted_and_its_messages_stay() -> None:
     who = person(channels=(Channel.EMAIL, Channel.PUSH))
     alert(who)
     matched(detection())
-    assert jobs.drop_old_codes()["devices"] == 0
+    assert "contacts" not in jobs.apply_retention()
     change(Contact, Contact.channel == Channel.PUSH, state=ContactState.BLOCKED)
-    assert jobs.drop_old_codes()["devices"] == 1
+    assert jobs.apply_retention()["contacts"] == 1
     assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]
     assert [row.contact_id for row in rows(Notification) if row.channel is Channel.PUSH] == [None]

@@ -47,9 +47,9 @@ def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
     for name, days in {"young": 29, "old": 31}.items():
         age(person(f"{name}@example.org", confirmed=False), days)
     age(person("confirmed@example.org", confirmed=True), 400)
-    assert jobs.drop_unverified_accounts() == {"dropped": 1}
+    assert jobs.apply_retention()["users"] == 1
     assert emails() == {"young@example.org", "confirmed@example.org"}
-    assert jobs.drop_unverified_accounts() == {"dropped": 0}
+    assert "users" not in jobs.apply_retention()
 
 
 def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
@@ -65,7 +65,7 @@ def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
 
     sa.event.listen(engine(), "before_cursor_execute", confirm)
     try:
-        assert jobs.drop_unverified_accounts() == {"dropped": 1}
+        assert jobs.apply_retention()["users"] == 1
     finally:
         sa.event.remove(engine(), "before_cursor_execute", confirm)
     assert emails() == {"late@example.org"}
@@ -84,7 +84,7 @@ def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_acc
     save(PendingRegistration(id=new_id(), user_id=people["again"].id, created_at=clock() - DAY))
     chat = {"user_id": people["chat"].id, "channel": Channel.TELEGRAM, "address": "42"}
     save(Contact(**chat, verified_at=clock()))
-    assert jobs.drop_unverified_accounts() == {"dropped": 0}
+    assert "users" not in jobs.apply_retention()
     assert len(emails()) == len(names)
 
 

@@ -22,7 +22,7 @@ from tests.factories import BOBIGNY, add_desk, rows, save_all
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
 
-class Killed(Exception):
+class Killed(BaseException):
     """Stands for the end of the process."""
 
 
@@ -52,8 +52,8 @@ def die_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_messages_to_support_are_kept_for_a_year() -> None:
     ask_support(364, 366)
-    assert jobs.drop_support_requests() == {"dropped": 1}
-    assert jobs.drop_support_requests() == {"dropped": 0}
+    assert jobs.apply_retention()["support_requests"] == 1
+    assert "support_requests" not in jobs.apply_retention()
     assert len(rows(SupportRequest)) == 1
 
 
@@ -65,9 +65,9 @@ def test_a_job_that_is_killed_half_way_keeps_its_batches_and_the_next_run_ends_t
     with monkeypatch.context() as patch:
         die_after(1, patch)
         with pytest.raises(Killed):
-            jobs.drop_support_requests()
+            jobs.apply_retention()
     assert len(rows(SupportRequest)) == 4
-    assert jobs.drop_support_requests() == {"dropped": 3}
+    assert jobs.apply_retention()["support_requests"] == 3
     assert len(rows(SupportRequest)) == 1
 
 
@@ -81,8 +81,9 @@ def test_the_proof_of_the_watch_is_kept_for_ten_whole_years() -> None:
             s.add(CheckDay(desk_id=BOBIGNY, day=at.date(), **counts))
             s.add(Outage(desk_id=BOBIGNY, starts_at=at, ends_at=at, reason=OutageReason.BLOCKED))
         s.add(Outage(desk_id=BOBIGNY, starts_at=last, reason=OutageReason.BLOCKED))  # it lasts
-    assert jobs.drop_watch_records() == {"outages": 2, "check_days": 2}
-    assert jobs.drop_watch_records() == {"outages": 0, "check_days": 0}
+    gone = jobs.apply_retention()
+    assert (gone["outages"], gone["check_days"]) == (2, 2)
+    assert not {"outages", "check_days"} & jobs.apply_retention().keys()
     assert [each.day for each in rows(CheckDay)] == [date(2016, 1, 1)]
     assert sorted(each.ends_at is None for each in rows(Outage)) == [False, True]
 
@@ -102,6 +103,6 @@ def test_what_authors_of_declarations_wrote_is_kept_for_five_years() -> None:
                         id=made, kind=DeclarationKind.WITHDRAWAL, made_at=at, made_by=DeclaredBy.FORM, **words
                     )
                 )
-    assert jobs.erase_declarations() == {"erased": 2}
-    assert jobs.erase_declarations() == {"erased": 0}
+    assert jobs.apply_retention()["declarations"] == 2
+    assert "declarations" not in jobs.apply_retention()
     assert sorted(each.name or "" for each in rows(Declaration)) == ["", "", "Camille", "Camille"]

@@ -59,5 +59,5 @@ def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: P
         close(each, ago)
     payment = add_payment(owner)
     change(Payment, Payment.id == payment, alert_id=ordered)
-    assert jobs.drop_closed_alerts() == {"dropped": 1}
+    assert jobs.apply_retention()["alerts"] == 1
     assert {row.id for row in rows(Alert)} == {recent, ordered, still_open}

@@ -19,7 +19,7 @@ _JOB = """
 from api.background import jobs
 from api.retention import batches
 batches.BATCH = 20
-jobs.drop_support_requests()
+jobs.apply_retention()
 """
 _SEED = """
 INSERT INTO support_requests (email, message, created_at)
@@ -44,5 +44,5 @@ def test_a_killed_job_loses_nothing_and_the_next_run_ends_its_work() -> None:
         assert job.wait() == -signal.SIGKILL
     left = count()
     assert 0 < left < ROWS
-    assert jobs.drop_support_requests() == {"dropped": left}
+    assert jobs.apply_retention()["support_requests"] == left
     assert count() == 0

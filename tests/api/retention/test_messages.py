@@ -9,7 +9,6 @@ import pytest
 import sqlalchemy as sa
 
 from api.background import jobs
-from api.background.schedule import JOBS
 from api.models.base import new_id, session
 from api.models.job import JobResult, JobState
 from api.models.notification import Notification, Priority, State
@@ -67,7 +66,7 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
     before = [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)]
-    assert jobs.erase_messages()["read"] == 2
+    assert jobs.apply_retention()["read"] == 2
     assert texts(old) == ({}, None, None, None, None)
     assert texts(stranger) == ({}, "", None, None, None)  # it has no user: the column must not be null
     assert [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)] == before
@@ -76,7 +75,7 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
 
 def test_a_message_on_its_way_keeps_its_text() -> None:
     waiting = write(91, state=State.PENDING, accepted_at=None)
-    jobs.erase_messages()
+    jobs.apply_retention()
     assert texts(waiting)[1] == "visitor@example.org"
 
 
@@ -93,20 +92,19 @@ def test_none_is_skipped_where_the_time_became_shorter(
     add_run(1, kept_days)
     settings_env(MESSAGES_KEPT_FOR="30d")
     made = [write(age) for age in (89, 60, 31, 29)]
-    assert jobs.erase_messages() == {"read": 3, old_messages.KEPT_SECONDS: 30 * 86400}
+    assert jobs.apply_retention() == {"read": 3, old_messages.KEPT_SECONDS: 30 * 86400, "failed": 0}
     assert [texts(each)[1] for each in made] == ["", "", "", "visitor@example.org"]
 
 
 def test_a_run_goes_on_where_the_last_complete_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert old_messages.JOB in JOBS
     monkeypatch.setattr(batches, "BATCH", 2)
     made = [write(age) for age in (300, 200, 120, 99, 98, 91)]
     add_run(3, kept_days=90)
     change(JobState, failed_at=clock(), ended_at=clock())
-    assert jobs.erase_messages()["read"] == 3  # those of a week before the end of that run, and later
+    assert jobs.apply_retention()["read"] == 3  # those of a week before the end of that run, and later
     assert [texts(each)[1] for each in made] == ["visitor@example.org"] * 3 + [""] * 3
     remove(JobState)
-    assert jobs.erase_messages()["read"] == 6  # as the first run does, and one after all rows are lost
+    assert jobs.apply_retention()["read"] == 6  # as the first run does, and one after all rows are lost
     assert {texts(each)[1] for each in made} == {""}
 
 

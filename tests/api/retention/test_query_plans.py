@@ -12,18 +12,8 @@ from api.background import jobs
 from api.models.base import engine, session
 
 JOBS = [
-    jobs.drop_support_requests,
-    jobs.erase_messages,
-    jobs.drop_notices,
-    jobs.drop_receipts,
-    jobs.drop_unverified_accounts,
+    jobs.apply_retention,
     jobs.end_unused_accounts,
-    jobs.erase_declarations,
-    jobs.drop_watch_records,
-    jobs.drop_gone_slots,
-    jobs.drop_old_logins,
-    jobs.drop_appointments,
-    jobs.drop_audit,
 ]
 SMALL = {"jobs"}
 

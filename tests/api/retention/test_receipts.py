@@ -24,5 +24,5 @@ def test_only_receipts_that_came_long_ago_are_dropped() -> None:
                     at=at, received_at=at, applied_at=at,
                 )
             )  # fmt: skip
-    assert jobs.drop_receipts() == {"dropped": 1}
+    assert jobs.apply_retention()["provider_events"] == 1
     assert [row.event_id for row in rows(ProviderEvent)] == ["young"]

@@ -36,7 +36,7 @@ from tests.factories import BOBIGNY, add_alert, add_desk, add_match, add_slot_me
 
 DAY = timedelta(days=1)
 CHECKS, SLOTS = 24, 4  # of a day
-# What a day of this load leaves for good: its rules say why (api/retention/table_rules.py).
+# What a day of this load leaves for good: its rules say why (api/retention/rules.py).
 GROWTH = {
     "detections": 1, "matches": 1, "notifications": 1,
     "check_days": 1, "outages": 1, "delivery_days": 1, "delivery_figures": 4,
@@ -155,10 +155,7 @@ def list_failed() -> set[tuple[str, str | None]]:
     return {(row.name, row.error) for row in rows(JobState) if row.result is JobResult.FAILED or row.error}
 
 
-RETENTION = {
-    "keep_partitions", "check_days", "drop_gone_slots", "drop_old_logins",
-    "drop_support_requests", "erase_messages", "drop_notices", "drop_receipts", "analyze_tables", "report_growth",
-}  # fmt: skip
+RETENTION = {"keep_partitions", "check_days", "apply_retention", "analyze_tables"}
 
 
 def test_forty_days_with_short_periods_leave_what_the_rules_leave(

@@ -299,9 +299,10 @@ def test_codes_and_links_are_dropped_when_they_are_of_no_use(
         user_id=camille.id, code_hash=b"x", chat_id="17", chat_name="Camille", created_at=clock(),
         expires_at=clock() + timedelta(days=1),
     ))  # fmt: skip
-    assert jobs.drop_old_codes() == {"codes": 0, "links": 0, "devices": 0, "addresses": 0}
+    assert not {"phone_codes", "telegram_links"} & jobs.apply_retention().keys()
     frozen.shift(timedelta(days=1))
-    assert jobs.drop_old_codes() == {"codes": 1, "links": 1, "devices": 0, "addresses": 0}
+    counts = jobs.apply_retention()
+    assert (counts["phone_codes"], counts["telegram_links"]) == (1, 1)
 
 
 def test_an_ipv6_subscriber_is_one_network(client: FlaskClient, person: People) -> None:
@@ -340,7 +341,7 @@ def test_a_deleted_account_leaves_its_codes_to_the_limits_for_a_day(
     assert "to this number" in to_number.json["detail"]
     assert "from this network" in from_network.json["detail"]
     frozen.shift(timedelta(days=1))
-    jobs.drop_old_codes()
+    jobs.apply_retention()
     assert rows(PhoneCode) == []
 
 
