@@ -14,6 +14,7 @@ from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import new_id, session
 from api.models.check import Check
+from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
@@ -296,6 +297,28 @@ def add_job(name: str, result: JobResult | None = None, at: datetime | None = No
     end = {"failed_at": at} if result is JobResult.FAILED else {"done_for": at} if result else {}
     with session() as s:
         s.merge(JobState(name=name, **due | end | columns))
+
+
+def make_delivery_figure(
+    day: date, channel: Channel, sent: int, seen_to_accepted: list[float], **columns: Any
+) -> DeliveryFigure:
+    """Return the figures of a channel's day on which each message arrived; `columns` say what else became of them."""
+    ends = (
+        "bounced",
+        "no_receipt",
+        "failed",
+        "expired",
+        "skipped",
+        "unsure",
+        "missed",
+        "tracked",
+        "confirmed",
+    )
+    known = {"delivered": sent, "seen_to_delivered": None, **dict.fromkeys(ends, 0)}
+    return DeliveryFigure(
+        day=day, channel=channel, provider=ALL, prefecture_id=ALL, messages=sent, sent=sent,
+        seen_to_accepted=seen_to_accepted, updated_at=clock(), **known | columns,
+    )  # fmt: skip
 
 
 def add_check(desk_id: str = BOBIGNY, **columns: Any) -> None:

@@ -4,8 +4,9 @@ A job may run again after half of its work: its worker may die, or its turn may 
 that changes nothing when it is repeated, and no transaction is open while another server answers.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import datetime
+from types import ModuleType
 from uuid import UUID
 
 import structlog
@@ -16,8 +17,7 @@ from api.admin.health import watch
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
-from api.background import check_partitions, delivery_day_totals, planner_statistics, sms_spending
-from api.background.check_day_totals import find_days_to_sum, sum_day
+from api.background import check_day_totals, check_partitions, planner_statistics, sms_spending
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
 from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
@@ -28,7 +28,6 @@ from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
 from api.models.base import session
-from api.models.delivery_figure import DeliveryFigure
 from api.models.job import PAYMENTS
 from api.operations import dead_mans_switch, digest, report, self_checks
 from api.operations.alarms import repeat_alarms as repeat_unanswered
@@ -71,25 +70,9 @@ def analyze_tables() -> Counts:
 
 
 @job(every=_CHECK_DAYS)
-def check_days() -> Counts:
-    """Sum up the checks of each desk and day that changed since the last time."""
-    return _sum_days("desks", find_days_to_sum, sum_day)
-
-
-@job(every=HOUR)
-def delivery_days() -> Counts:
-    """Sum up the slot alerts of each channel and day that changed since the last time."""
-    return _sum_days("rows", delivery_day_totals.find_days_to_sum, delivery_day_totals.sum_day)
-
-
-@job(every=HOUR)
-def delivery_figures() -> Counts:
-    """Sum up delays and fates of the slot alerts of each day that changed since the last time."""
-
-    def find_days(s: Session, now: datetime) -> list[date]:
-        return delivery_day_totals.find_days_to_sum(s, now, DeliveryFigure)
-
-    return _sum_days("rows", find_days, sums.sum_day)
+def sum_days() -> Counts:
+    """Sum up the checks of each desk, and what became of slot alerts, of each day that changed since the last time."""
+    return {"desks": _sum_days(check_day_totals), "deliveries": _sum_days(sums)}
 
 
 @job(every=HOUR)
@@ -98,20 +81,15 @@ def answer_figures() -> Counts:
     return {"rows": update_figures()}
 
 
-def _sum_days(
-    counted: str,
-    find_days: Callable[[Session, datetime], Sequence[date]],
-    sum_one: Callable[[Session, date, datetime], int],
-) -> Counts:
-    """Sum up the days that changed, each in a transaction; return their number, and that of the rows `counted`."""
-    now = clock()
+def _sum_days(figures: ModuleType) -> int:
+    """Sum up the days that changed, each in a transaction; return how many rows were written."""
+    now, written = clock(), 0
     with session() as s:
-        days = find_days(s, now)
-    written = 0
+        days = figures.find_days_to_sum(s, now)
     for day in days:
         with session() as s:
-            written += sum_one(s, day, now)
-    return {"days": len(days), counted: written}
+            written += figures.sum_day(s, day, now)
+    return written
 
 
 @job(at_hour=5)

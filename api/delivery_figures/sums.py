@@ -17,6 +17,7 @@ from api.paging import first_id_at
 
 RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)
+_MOST_DAYS = 30  # of one run: what the ledger shows
 _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and the one that notes the time
 _STAGES = (  # each named after its two instants
     "seen_to_committed", "committed_to_matched", "matched_to_accepted", "accepted_to_delivered", "seen_to_accepted",
@@ -30,6 +31,7 @@ _COUNTS = {
         for state in ("delivered", "bounced", "no_receipt", "failed", "expired", "skipped")
     },
     "unsure": "unknown_attempts > 0",
+    "missed": "is_missed",
     "tracked": "is_tracked",
     "confirmed": "is_tracked AND state = 'delivered'",
 }
@@ -55,15 +57,28 @@ def _choose(name: str, value: str) -> str:
     )
 
 
-# Ids are UUIDv7: a day's rows lie together in the primary key. The prefecture is the first part of the desk's id.
+# Whether a message that no provider accepted was refused for good while a slot of it was open. A join with the slots of
+# a range would read the whole table, whose order is not asked for: hence ORDER BY and LIMIT.
+_WAS_OPEN = """EXISTS (
+      SELECT FROM matches m CROSS JOIN LATERAL unnest(m.slots) AS r(span)
+      CROSS JOIN LATERAL (
+        SELECT FROM slots s
+        WHERE s.id >= lower(r.span) AND s.id < upper(r.span) AND (s.gone_at IS NULL OR s.gone_at > n.failed_at)
+        ORDER BY s.id LIMIT 1
+      ) open_then
+      WHERE m.announcement_id = n.announcement_id)"""
+# Ids are UUIDv7: a day's rows lie together in the primary key. The prefecture is the first part of the desk's id. One
+# that expired had been tried, in vain, before its slots were gone.
 _SELECT = f"""
 WITH alerts AS (
   SELECT channel, state, accepted_at, unknown_attempts, {_choose("provider", "provider")},
     {_choose("prefecture_id", "split_part(params->>'desk_id', '/', 1)")},
     accepted_at IS NOT NULL AND provider = ANY(:tracking)
       AND state IN ('delivered', 'bounced', 'no_receipt') AS is_tracked,
+    accepted_at IS NULL AND CASE state WHEN 'expired' THEN attempts > 0 WHEN 'failed' THEN {_WAS_OPEN} ELSE false END
+      AS is_missed,
     {", ".join(_subtract(stage) for stage in _STAGES)}
-  FROM notifications
+  FROM notifications n
   WHERE id >= :first AND id < :last AND created_at >= :begins AND created_at < :ends
     AND kind = 'slot_detected' AND seen_at IS NOT NULL AND committed_at IS NOT NULL
     AND (CAST(:channel AS text) IS NULL OR channel = :channel)
@@ -95,6 +110,22 @@ _EVERYTHING = FigureChoice()
 _INSERT = sa.text(
     f"INSERT INTO delivery_figures (day, updated_at, {', '.join(_COLUMNS)}) {_SELECT} {_EVERYTHING.grouping}"
 )
+
+
+def find_days_to_sum(session: Session, now: datetime) -> list[date]:
+    """Return the UTC days, oldest first, that may have changed since they were summed up.
+
+    A message may be accepted or fail a day after it was written. The newest day with figures is among them: where a run
+    died, the days after it are still to be written.
+    """
+    each = DeliveryFigure
+    known = sa.select(sa.func.max(each.updated_at), sa.func.max(each.day)).where(each.updated_at <= now)
+    last, newest = session.execute(known).one()
+    today = now.date()
+    first = today - timedelta(days=_MOST_DAYS - 1)
+    if last is not None:
+        first = max(first, min((last - _DAY).astimezone(UTC).date(), newest))
+    return [first + timedelta(days=number) for number in range((today - first).days + 1)]
 
 
 def sum_day(session: Session, day: date, now: datetime) -> int:

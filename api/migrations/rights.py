@@ -170,7 +170,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",
         "reader": "SELECT (id, provider, kind, code, at, received_at, applied_at, next_attempt_at)",
     },
-    "delivery_days": {"api": _READ, "background": _CHANGE, "reader": _READ},
     "delivery_figures": {"api": _READ, "background": _ALL, "reader": _READ},
     # Money
     "payments": {

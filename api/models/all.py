@@ -13,7 +13,6 @@ from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import ContactLookup
 from api.models.declaration import Declaration
-from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskChange, DeskState, HostState, Outage
 from api.models.discovery import DeskLink, DiscoveryRun, Drift
@@ -42,6 +41,6 @@ RECORDS: tuple[type[Base], ...] = (
     Login, PendingRegistration, RecoveryCode,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
     PaymentDifference,
-    BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryDay, DeliveryFigure,
+    BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryFigure,
     BackupState, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
 )  # fmt: skip

@@ -14,9 +14,10 @@ from api.answer_figures.queries import list_answer_figures
 from api.answer_figures.schemas import Grouping
 from api.cache import answer_cache
 from api.delivery_figures.queries import list_channel_deliveries
+from api.delivery_figures.sums import FigureChoice, read_days
 from api.detections.queries import get_public_cutoff
 from api.models.check_day import CheckDay
-from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import first_id_at
 from api.reliability.schemas import (
@@ -105,20 +106,19 @@ def build_ledger(session: Session) -> Reliability:
 
 
 def _read_deliveries(session: Session, period: _Period) -> list[ChannelDay]:
-    query = sa.select(DeliveryDay).where(DeliveryDay.day.between(period.first, period.last))
-    rows = session.scalars(query.order_by(DeliveryDay.day.desc(), DeliveryDay.channel))
+    rows = read_days(session, period.first, period.last, FigureChoice(None, ALL, ALL))
     return [_build_channel_day(row) for row in rows]
 
 
-def _build_channel_day(row: DeliveryDay) -> ChannelDay:
-    enough = row.accepted >= _FEW
+def _build_channel_day(row: DeliveryFigure) -> ChannelDay:
+    p50, p95, _ = row.seen_to_accepted if row.seen_to_accepted and row.sent >= _FEW else (None, None, None)
     return ChannelDay(
         day=row.day,
         channel=row.channel,
-        accepted=row.accepted,
-        p50_seconds=row.p50_seconds if enough else None,
-        p95_seconds=row.p95_seconds if enough else None,
-        failed=row.failed,
+        accepted=row.sent,
+        p50_seconds=p50,
+        p95_seconds=p95,
+        failed=row.missed,
     )
 
 

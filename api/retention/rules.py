@@ -187,7 +187,6 @@ RULES: dict[str, Rule] = {
     "slot_lives": _FIGURES,
     "figure_cursors": _FIGURES,
     "provider_events": Dropped(lambda now: ProviderEvent.received_at < now - RECEIPTS_KEPT_FOR()),
-    "delivery_days": _FIGURES,
     "delivery_figures": _FIGURES,
     # Money
     "payments": _BOOKS,

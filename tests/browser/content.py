@@ -15,8 +15,7 @@ from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
-from api.models.delivery_day import DeliveryDay
-from api.models.delivery_figure import ALL, DeliveryFigure
+from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskStatus, Outage, OutageReason
 from api.models.incident import Incident, IncidentReason
 from api.models.invoice import Invoice
@@ -47,6 +46,7 @@ from tests.factories import (
     add_stripe_event,
     change,
     give_role,
+    make_delivery_figure,
     rows,
     save,
     save_all,
@@ -130,8 +130,7 @@ def write_history() -> None:
             day = (clock() - timedelta(days=days)).date()
             s.add(CheckDay(desk_id=DESK, day=day, checks=90, proven=88, outcomes={}, achieved_seconds=80, promised_seconds=75, openings=1, updated_at=clock()))  # fmt: skip
             for channel in Channel:
-                s.add(_make_figure(day, channel, 9 + days))
-                s.add(DeliveryDay(day=day, channel=channel, accepted=9 + days, p50_seconds=0.8, p95_seconds=2 + days % 7, failed=int(days % 10 == 0), updated_at=clock()))  # fmt: skip
+                s.add(_make_figure(day, channel, days))
         for days, reason in enumerate(OutageReason, 1):
             begins = clock() - timedelta(days=days)
             s.add(Outage(desk_id=DESK, reason=reason, starts_at=begins, ends_at=begins + timedelta(hours=2)))
@@ -159,13 +158,13 @@ def write_answers() -> None:
                 )  # fmt: skip
 
 
-def _make_figure(day: date, channel: Channel, sent: int) -> DeliveryFigure:
+def _make_figure(day: date, channel: Channel, ago: int) -> DeliveryFigure:
     """Return the figures of a day on which all but one arrived; Telegram sends no receipts."""
+    sent, most = 9 + ago, 2 + ago % 7
     tracked = 0 if channel is Channel.TELEGRAM else sent
-    return DeliveryFigure(
-        day=day, channel=channel, provider=ALL, prefecture_id=ALL, messages=sent, sent=sent, delivered=sent - 1,
-        bounced=0, no_receipt=1, failed=0, expired=0, skipped=0, unsure=0, tracked=tracked,
-        confirmed=max(tracked - 1, 0), seen_to_accepted=[0.8, 2, 3], seen_to_delivered=[2.5, 6, 9], updated_at=clock(),
+    return make_delivery_figure(
+        day, channel, sent, [0.8, most, most + 1], delivered=sent - 1, no_receipt=1, missed=int(ago % 10 == 0),
+        tracked=tracked, confirmed=max(tracked - 1, 0), seen_to_delivered=[2.5, 6, 9],
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_today_is_shown_as_it_is_now(support: Operator) -> None:
 def test_past_days_are_those_that_the_job_wrote(admin: Operator) -> None:
     alert(days_ago=1)
     assert keys(admin) == []
-    jobs.delivery_figures()
+    jobs.sum_days()
     alert()
     assert keys(admin, provider="sendgrid") == [
         ("2026-11-20", "email", "sendgrid", None, 1),
@@ -60,7 +60,7 @@ def test_figures_are_chosen_by_channel_provider_and_prefecture(admin: Operator) 
         alert(days_ago)
         alert(days_ago, provider="smtp", desk=MELUN)
         alert(days_ago, channel=Channel.TELEGRAM, provider="telegram")
-    jobs.delivery_figures()
+    jobs.sum_days()
     days = ("2026-11-20", "2026-11-19")
     assert keys(admin, channel="telegram") == [
         (day, "telegram", each, None, 1) for day in days for each in (None, "telegram")
@@ -80,7 +80,7 @@ def test_figures_are_chosen_by_channel_provider_and_prefecture(admin: Operator) 
 def test_prefectures_are_listed_for_seven_days_at_most(admin: Operator) -> None:
     for days_ago in (6, 7):
         alert(days_ago)
-    jobs.delivery_figures()
+    jobs.sum_days()
     assert {day for day, *_ in keys(admin, days=31)} == {"2026-11-14", "2026-11-13"}
     assert {day for day, *_ in keys(admin, days=31, by="prefecture")} == {"2026-11-14"}
 

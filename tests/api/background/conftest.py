@@ -32,8 +32,9 @@ def note(done: list[Any], what: Any) -> Callable[[], dict[str, int]]:
 def run_due(jobs: Iterable[Job]) -> None:
     """Do all that is due or nudged, as workers do that begin now."""
     jobs = list(jobs)
-    with session() as s:
-        turns.add_jobs(s, jobs, clock())
+    if jobs:
+        with session() as s:
+            turns.add_jobs(s, jobs, clock())
     for queue in JOB_QUEUES:
         loop = JobLoop(queue, jobs)
         while loop.run_once():

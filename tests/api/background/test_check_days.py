@@ -28,6 +28,11 @@ def days(day: date = TODAY) -> dict[str, Any]:
     return {row.desk_id: row for row in rows(CheckDay) if row.day == day}
 
 
+def find_days() -> list[date]:
+    with session() as s:
+        return check_day_totals.find_days_to_sum(s, clock())
+
+
 def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the job and kill it when it comes to a day."""
     real = check_day_totals.sum_day
@@ -38,9 +43,9 @@ def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
         return real(s, day, now)
 
     with monkeypatch.context() as killing:
-        killing.setattr(jobs, "sum_day", die)
+        killing.setattr(check_day_totals, "sum_day", die)
         with pytest.raises(KeyboardInterrupt):
-            jobs.check_days()
+            jobs.sum_days()
 
 
 def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
@@ -50,7 +55,7 @@ def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
     check("08:03:30", Outcome.SLOTS)
     check("08:02:00", Outcome.BLOCKED)
     see("2099-01-01", at=datetime(2026, 11, 20, 8, 3, 30, tzinfo=UTC))
-    assert jobs.check_days() == {"days": 1, "desks": 1}
+    assert jobs.sum_days()["desks"] == 1
     row = days()[BOBIGNY]
     assert (row.checks, row.proven, row.openings) == (6, 5, 1)
     assert row.outcomes == {"no_slots": 4, "slots": 1, "blocked": 1}
@@ -61,7 +66,7 @@ def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
 def test_a_scheduled_desk_without_a_check_shows_its_day_and_others_do_not() -> None:
     add_desk(wished_seconds=30.0, due_queue="prefenligne")
     add_desk("bobigny_93/retired", wished_seconds=30.0)
-    jobs.check_days()
+    jobs.sum_days()
     (row,) = rows(CheckDay)
     assert (row.desk_id, row.checks, row.proven, row.outcomes) == (BOBIGNY, 0, 0, {})
     assert (row.achieved_seconds, row.promised_seconds, row.openings) == (None, 30.0, 0)
@@ -71,11 +76,11 @@ def test_a_repetition_writes_the_same_and_later_checks_are_added(frozen: time_ma
     add_desk(wished_seconds=30.0, due_queue="prefenligne")
     check("08:00:00")
     for _ in range(2):
-        jobs.check_days()
+        jobs.sum_days()
         assert days()[BOBIGNY].checks == 1
     check("09:30:00")
     frozen.shift(timedelta(hours=1))
-    jobs.check_days()
+    jobs.sum_days()
     assert days()[BOBIGNY].checks == 2
 
 
@@ -84,42 +89,43 @@ def test_a_day_ends_at_midnight_utc_and_is_summed_up_once_more_after_it(
 ) -> None:
     add_desk(wished_seconds=30.0, due_queue="prefenligne")
     frozen.move_to("2026-11-20T23:30:00+00:00")
-    jobs.check_days()
+    jobs.sum_days()
     check("23:59:59.999999")
     check("00:00:00", day=TODAY + timedelta(days=1))
     add_desk(wished_seconds=120.0, due_queue="prefenligne")
     frozen.move_to("2026-11-21T00:00:00+00:00")
-    assert jobs.check_days()["desks"] == 2
+    assert jobs.sum_days()["desks"] == 2
     yesterday, today = days()[BOBIGNY], days(TODAY + timedelta(days=1))[BOBIGNY]
     assert (yesterday.checks, yesterday.promised_seconds) == (1, 30.0)
     assert (today.checks, today.promised_seconds) == (1, 120.0)
     frozen.move_to("2026-11-22T03:00:00+00:00")
-    jobs.check_days()
-    assert jobs.check_days()["days"] == 2
+    jobs.sum_days()
+    assert len(find_days()) == 2
 
 
 def test_checks_that_wait_for_the_database_over_midnight_are_counted(frozen: time_machine.Traveller) -> None:
     frozen.move_to("2026-11-20T22:00:00+00:00")
     check("21:59:00")
-    jobs.check_days()
+    jobs.sum_days()
     check("04:59:00", day=TODAY + timedelta(days=1))
     frozen.move_to("2026-11-21T05:00:00+00:00")  # it is back, and the job is as fast as the spiders
-    jobs.check_days()
+    jobs.sum_days()
     check("22:00:00")
     frozen.move_to("2026-11-21T06:00:00+00:00")
-    jobs.check_days()
+    jobs.sum_days()
     assert days()[BOBIGNY].checks == 2
 
 
 def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller) -> None:
     check("08:00:00")
-    jobs.check_days()
+    jobs.sum_days()
     with session() as s:
         make_partitions(s, TODAY + timedelta(days=2))
     check("12:00:00")
     check("12:00:00", day=TODAY + timedelta(days=2))
     frozen.move_to("2026-11-23T01:00:00+00:00")
-    assert jobs.check_days()["days"] == 5
+    assert len(find_days()) == 5
+    jobs.sum_days()
     assert [days(TODAY + timedelta(days=number))[BOBIGNY].checks for number in (0, 2)] == [2, 1]
     assert days(TODAY + timedelta(days=1)) == {}
 
@@ -129,17 +135,17 @@ def test_a_table_that_is_empty_is_filled_from_the_oldest_check_on() -> None:
         make_partitions(s, TODAY - timedelta(days=3))
     check("08:00:00", day=TODAY - timedelta(days=3))
     check("08:00:00")
-    assert jobs.check_days() == {"days": 4, "desks": 2}
+    assert jobs.sum_days()["desks"] == 2
     assert days(TODAY - timedelta(days=3))[BOBIGNY].checks == 1
 
 
 def test_a_clock_that_was_ahead_hides_no_day(frozen: time_machine.Traveller) -> None:
     add_desk(wished_seconds=30.0, due_queue="prefenligne")
     frozen.shift(timedelta(days=5))
-    jobs.check_days()
+    jobs.sum_days()
     frozen.shift(timedelta(days=-5))
     check("08:00:00")
-    jobs.check_days()
+    jobs.sum_days()
     assert days()[BOBIGNY].checks == 1
 
 
@@ -162,5 +168,5 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
         check("08:00:00", day=day)
     kill_a_run_at(every[1], monkeypatch)
     frozen.shift(60)
-    jobs.check_days()
+    jobs.sum_days()
     assert [days(day)[BOBIGNY].checks for day in every] == [1, 1, 1, 1]

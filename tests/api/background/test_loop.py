@@ -29,7 +29,7 @@ NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Env = Callable[..., None]
 
-pytestmark = pytest.mark.usefixtures("database", "frozen")
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 
 def fail() -> dict[str, int]:

@@ -47,7 +47,7 @@ def start(
         outlive(children)
 
 
-def find_end(job: str = "check_days") -> datetime | None:
+def find_end(job: str = "sum_days") -> datetime | None:
     """Return when a job ended well the last time."""
     (row,) = rows(JobState, JobState.name == job) or [JobState()]
     return row.ended_at if row.result is JobResult.DONE else None
@@ -60,7 +60,7 @@ def find_child(program: Program, name: str) -> psutil.Process:
 
 @contextmanager
 def locked_table() -> Iterator[None]:
-    """Keep check_days, the job, from going on while the block lasts.
+    """Keep sum_days, the job, from going on while the block lasts.
 
     Other jobs that read its table are let by first: each would hold its worker until its statement is cancelled.
     """
@@ -72,8 +72,8 @@ def locked_table() -> Iterator[None]:
 
 
 def find_turn() -> JobState | None:
-    """Return the row of check_days while a worker has it."""
-    held = (JobState.name == "check_days", JobState.turn_ends_at.is_not(None))
+    """Return the row of sum_days while a worker has it."""
+    held = (JobState.name == "sum_days", JobState.turn_ends_at.is_not(None))
     return next(iter(rows(JobState, *held)), None)
 
 

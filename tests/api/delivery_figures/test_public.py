@@ -22,7 +22,7 @@ def write_alerts(number: int, at: Any = YESTERDAY, **other: Any) -> None:
 
 
 def read(client: FlaskClient, path: str, name: str) -> list[dict[str, Any]]:
-    jobs.delivery_figures()
+    jobs.sum_days()
     answer = client.get(path)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = (answer.json or {})[name]

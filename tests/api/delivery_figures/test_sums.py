@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 from api.background import jobs
+from api.delivery_figures import sums
 from api.delivery_figures.sums import (
     _INSERT,
     RECEIPT_PROVIDERS,
@@ -19,10 +21,11 @@ from api.delivery_figures.sums import (
 from api.models.base import session
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.notification import Notification, State
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
 from notifier.receipts.receiving import READERS
-from tests.factories import BOBIGNY, NINE, add_slot_message, change, rows
+from tests.factories import BOBIGNY, NINE, add_alert, add_match, add_slot_message, add_user, change, rows, see
 
 TODAY = date(2026, 11, 20)
 MELUN = "melun_77/titre-sejour"
@@ -47,7 +50,7 @@ def failed(state: State, **other: Any) -> None:
 
 def figures() -> dict[tuple[Channel, str, str], DeliveryFigure]:
     """Sum up; return today's rows."""
-    jobs.delivery_figures()
+    jobs.sum_days()
     found = [row for row in rows(DeliveryFigure) if row.day == TODAY]
     return {(row.channel, row.provider, row.prefecture_id): row for row in found}
 
@@ -147,7 +150,7 @@ def test_today_computed_is_what_would_be_written(choice: FigureChoice) -> None:
     alert(None)
     alert(channel=Channel.SMS, provider="twilio", desk=MELUN)
     columns = sa.inspect(DeliveryFigure).columns.keys()
-    jobs.delivery_figures()
+    jobs.sum_days()
     with session() as s:
         computed, written = compute_day(s, TODAY, clock(), choice), read_days(s, TODAY, TODAY, choice)
         assert written or choice.prefecture_id == "melun_77"
@@ -156,12 +159,71 @@ def test_today_computed_is_what_would_be_written(choice: FigureChoice) -> None:
         ]
 
 
-def test_the_job_sums_up_each_day_that_may_have_changed() -> None:
+def test_the_job_sums_up_each_day_that_may_have_changed(frozen: time_machine.Traveller) -> None:
     alert()
     add_slot_message(NINE - timedelta(days=3))
-    assert jobs.delivery_figures() == {"days": 30, "rows": 8}
+    assert jobs.sum_days()["deliveries"] == 8
     assert {row.day for row in rows(DeliveryFigure)} == {TODAY, TODAY - timedelta(days=3)}
-    assert jobs.delivery_figures() == {"days": 2, "rows": 4}
+    assert jobs.sum_days()["deliveries"] == 4
+    add_slot_message(NINE + timedelta(days=2))
+    frozen.shift(timedelta(days=4))  # an outage
+    assert jobs.sum_days()["deliveries"] == 8
+    assert TODAY + timedelta(days=2) in {row.day for row in rows(DeliveryFigure)}
+
+
+def test_a_message_counts_on_the_utc_day_on_which_it_was_written() -> None:
+    add_slot_message(datetime(2026, 11, 20, tzinfo=UTC))
+    add_slot_message(datetime(2026, 11, 19, 23, 59, 59, 999999, tzinfo=UTC), took=600)
+    jobs.sum_days()
+    sent = {
+        row.day: row.sent for row in rows(DeliveryFigure) if (row.provider, row.prefecture_id) == (ALL, ALL)
+    }
+    assert sent == {TODAY: 1, TODAY - timedelta(days=1): 1}
+
+
+def failed_alert(at: datetime, gone_at: datetime | None) -> None:
+    """Write a slot alert that was refused for good ten seconds after its page was read."""
+    user_id = add_user().id
+    detection_id, slots = see("2026-12-01", "2026-12-02", at=at)
+    match_id = add_match(add_alert(user_id), detection_id, slots)
+    failed_at = at + timedelta(seconds=10)
+    add_slot_message(at, None, user_id, match_id, state=State.FAILED, reason="refused", failed_at=failed_at)
+    if gone_at:
+        change(SlotRow, SlotRow.id.in_(slots), gone_at=gone_at, gone_reason=GoneReason.TAKEN)
+
+
+def test_what_failed_was_missed_if_a_slot_of_it_was_open_then() -> None:
+    failed_alert(NINE, None)
+    failed_alert(NINE - timedelta(minutes=1), NINE - timedelta(seconds=49))
+    failed_alert(NINE - timedelta(minutes=2), NINE - timedelta(seconds=111))
+    gone: dict[str, Any] = {"state": State.EXPIRED, "reason": "slots gone", "failed_at": NINE}
+    add_slot_message(took=None, attempts=3, **gone)
+    add_slot_message(took=None, attempts=0, **gone)
+    row = figures()[Channel.EMAIL, ALL, ALL]
+    assert (row.sent, row.seen_to_accepted, row.missed) == (0, None, 3)
+
+
+def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
+    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
+    for day in every:
+        add_slot_message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
+    real = sums.sum_day
+
+    def die(s: Any, day: date, now: datetime) -> int:
+        if day == every[2]:
+            raise KeyboardInterrupt
+        return real(s, day, now)
+
+    with monkeypatch.context() as killing:
+        killing.setattr(sums, "sum_day", die)
+        with pytest.raises(KeyboardInterrupt):
+            jobs.sum_days()
+    assert {row.day for row in rows(DeliveryFigure)} == set(every[:2])
+    frozen.shift(60)
+    jobs.sum_days()
+    assert {row.day for row in rows(DeliveryFigure)} == set(every)
 
 
 def test_the_messages_of_a_day_are_found_by_their_ids() -> None:
@@ -178,3 +240,16 @@ def test_the_messages_of_a_day_are_found_by_their_ids() -> None:
         plan = "\n".join(s.scalars(explain, _bind(datetime.now(UTC).date(), clock(), FigureChoice())))
     assert "pk_notifications" in plan
     assert "Seq Scan on notifications" not in plan
+
+
+def test_the_slots_of_what_failed_are_found_by_their_ids() -> None:
+    with session() as s:
+        s.execute(sa.text("INSERT INTO desks (id) VALUES ('bobigny_93/titre-sejour')"))
+        made = """INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)
+          SELECT 'bobigny_93/titre-sejour', 'p'||n, 'open', 'https://x.example/', now(), now()
+          FROM generate_series(1, 5000) n"""
+        s.execute(sa.text(made))
+        s.execute(sa.text("ANALYZE slots"))
+        plan = "\n".join(s.scalars(sa.text(f"EXPLAIN {_INSERT.text}"), _bind(TODAY, NINE, FigureChoice())))
+    assert "pk_slots" in plan
+    assert "Seq Scan on slots" not in plan

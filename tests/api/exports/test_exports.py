@@ -280,6 +280,6 @@ def test_without_redis_the_schedule_makes_it(
     def refuse(*_: object, **__: object) -> None:
         raise redis.exceptions.ConnectionError
 
-    monkeypatch.setattr("api.exports.service.push", refuse)
+    monkeypatch.setattr("api.exports.service.nudge", refuse)
     assert ask(camille)[0] == 202
     assert jobs.make_exports() == {"made": 1}

@@ -9,13 +9,13 @@ from flask.testing import FlaskClient
 
 from api.models.answer_figure import AnswerFigure
 from api.models.check_day import CheckDay
-from api.models.delivery_day import DeliveryDay
+from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from tests.clients import People
-from tests.factories import BOBIGNY, add_desk, add_payment, save_all
+from tests.factories import BOBIGNY, add_desk, add_payment, make_delivery_figure, save_all
 
 YESTERDAY = date(2026, 11, 19)
 HOUR = timedelta(hours=1)
@@ -37,11 +37,10 @@ def add(*rows: Any) -> None:
     save_all(rows)
 
 
-def delivered(day: date, accepted: int = 5, channel: Channel = Channel.EMAIL, failed: int = 0) -> DeliveryDay:
-    return DeliveryDay(
-        day=day, channel=channel, accepted=accepted, p50_seconds=0.5, p95_seconds=2.5, failed=failed,
-        updated_at=clock(),
-    )  # fmt: skip
+def delivered(
+    day: date, accepted: int = 5, channel: Channel = Channel.EMAIL, failed: int = 0
+) -> DeliveryFigure:
+    return make_delivery_figure(day, channel, accepted, [0.5, 2.5, 3.5], missed=failed)
 
 
 def checked(day: date, achieved: float | None, promised: float | None = 60, desk: str = BOBIGNY) -> CheckDay:

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
-from api.models.delivery_day import DeliveryDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
@@ -61,7 +60,6 @@ def write_watching(random: Random) -> None:
     write_openings([each for desk in seen for each in _draw_openings(desk, random)])
     failing = random.sample(seen, min(len(seen), _OUTAGE_COUNT))
     _insert(Outage, [_build_outage(desk, random) for desk in failing])
-    _insert(DeliveryDay, list(_build_delivery_days(random)))
     _insert(DeliveryFigure, list(_build_delivery_figures(random)))
     _insert(AnswerFigure, [row for desk in seen for row in _build_answer_figures(desk, random)])
     _insert(SlotLife, list(_build_slot_lives({desk.platform for desk in seen}, random)))
@@ -160,28 +158,20 @@ def _build_outage(desk: Desk, random: Random) -> Row:
     }  # fmt: skip
 
 
-def _build_delivery_days(random: Random) -> Iterator[Row]:
-    for ago in range(1, _LEDGER_DAYS + 1):
-        for channel, (half, most) in _LATENCIES.items():
-            slower = random.uniform(0.7, 1.4) * (3 if ago == _BAD_DAY else 1)
-            yield {
-                "day": _days_ago(ago), "channel": channel, "accepted": random.randrange(3, 140),
-                "p50_seconds": half * slower, "p95_seconds": most * slower, "updated_at": clock(),
-                "failed": 2 if (ago, channel) == (_BAD_DAY, Channel.SMS) else 0,
-            }  # fmt: skip
-
-
 def _build_delivery_figures(random: Random) -> Iterator[Row]:
     for ago in range(1, _LEDGER_DAYS + 1):
         for channel, (half, most) in _LATENCIES.items():
             sent, lost = random.randrange(3, 140), random.randrange(0, 2)
+            slower = random.uniform(0.7, 1.4) * (3 if ago == _BAD_DAY else 1)
             is_tracked = channel is not Channel.TELEGRAM
             yield {
                 "day": _days_ago(ago), "channel": channel, "provider": ALL, "prefecture_id": ALL,
                 **dict.fromkeys(("bounced", "failed", "expired", "skipped", "unsure"), 0),
                 "messages": sent, "sent": sent, "delivered": sent - lost * is_tracked,
                 "no_receipt": lost * is_tracked, "tracked": sent * is_tracked,
-                "confirmed": (sent - lost) * is_tracked, "seen_to_accepted": [half, most, 2 * most],
+                "confirmed": (sent - lost) * is_tracked,
+                "missed": 2 if (ago, channel) == (_BAD_DAY, Channel.SMS) else 0,
+                "seen_to_accepted": [half * slower, most * slower, 2 * most * slower],
                 "seen_to_delivered": [half + 1, most + 2, 2 * most + 4], "updated_at": clock(),
             }  # fmt: skip
 

@@ -50,7 +50,7 @@ def make_parts() -> dict[str, Any]:
             {"name": "sms", "jobs": 0, "oldest_seconds": None, "failed": 0},
         ],
         "runs": [
-            JobStatus("check_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
+            JobStatus("sum_days", ago, JobResult.FAILED, "KeyError", None, None, runs=False),
             JobStatus("drop_exports", ago, JobResult.DONE, None, {"failed": 2}, ago, runs=False),
             JobStatus("keep_partitions", ago, JobResult.DONE, None, {}, None, runs=False),
         ],

@@ -35,7 +35,7 @@ def ago(seconds: float) -> datetime:
     return clock() - timedelta(seconds=seconds)
 
 
-def end(job: str = "check_days", seconds: float = 60, error: str | None = None, **counts: int) -> None:
+def end(job: str = "sum_days", seconds: float = 60, error: str | None = None, **counts: int) -> None:
     result = JobResult.FAILED if error else JobResult.DONE
     add_job(job, result, ago(seconds), error=error, counts=counts or {"days": 1}, due_at=ago(-60))
 
@@ -67,20 +67,20 @@ def test_a_worker_that_is_silent_or_fails_in_part_is_named(listen: Listen, redis
 def test_jobs_that_failed_or_are_late_are_named_until_they_work_again(listen: Listen) -> None:
     listen()
     end("drop_exports", 4000, error="ValueError")
-    add_job("check_days", at=ago(301))
-    assert ask("background").reason == "drop_exports failed (ValueError); check_days is 5 min late"
+    add_job("sum_days", at=ago(301))
+    assert ask("background").reason == "drop_exports failed (ValueError); sum_days is 5 min late"
     end("drop_exports")
-    assert ask("background").reason == "check_days is 5 min late"
-    end("check_days")
+    assert ask("background").reason == "sum_days is 5 min late"
+    end("sum_days")
     assert ask("background") == OK
 
 
 def test_a_job_that_a_stopped_stack_left_is_late_once_the_workers_ran_for_long_enough(listen: Listen) -> None:
-    add_job("check_days", at=ago(7 * 86400))
+    add_job("sum_days", at=ago(7 * 86400))
     listen(since=ago(300))
     assert ask("background").state is PartState.OK
     listen(since=ago(360))
-    assert ask("background").reason == "check_days is 6 min late"
+    assert ask("background").reason == "sum_days is 6 min late"
 
 
 def test_rows_that_failed_are_named_until_a_run_without_them(listen: Listen) -> None:
@@ -96,10 +96,10 @@ def test_rows_that_failed_are_named_until_a_run_without_them(listen: Listen) -> 
 
 def test_a_long_job_is_not_late_until_its_turn_is_over(listen: Listen) -> None:
     listen()
-    add_job("check_days", at=ago(3000), turn_ends_at=ago(-1))
+    add_job("sum_days", at=ago(3000), turn_ends_at=ago(-1))
     assert ask("background").state is PartState.OK
-    add_job("check_days", at=ago(3000), turn_ends_at=ago(301))
-    assert ask("background").reason == "check_days is 5 min late"
+    add_job("sum_days", at=ago(3000), turn_ends_at=ago(301))
+    assert ask("background").reason == "sum_days is 5 min late"
 
 
 def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> None:
@@ -113,5 +113,5 @@ def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> N
     assert said().splitlines() == [
         "drop_exports · ended 60 s ago · failed · ValueError · days 1 · runs",
         "new · due 30 s",
-        "well: check_days",
+        "well: sum_days",
     ]

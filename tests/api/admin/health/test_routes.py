@@ -152,7 +152,7 @@ def test_a_key_that_was_taken_away_too_early_is_said(
     assert "give DATA_KEYS back" in part["reason"]
 
 
-@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), ("payments", "background")])
+@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), ("proofs", "proofs")])
 def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
 ) -> None:
@@ -162,7 +162,7 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     found = (answer.json or {})["parts"]
     assert (answer.status_code, found[part]["status"]) == (200, "degraded")
     assert f"jobs were refused lately, the workers' logs say why: {name}: 2; " in found[part]["reason"]
-    assert [other for other in ("workers", "background") if found[other]["status"] != "ok"] == [part]
+    assert [other for other in ("workers", "proofs") if found[other]["status"] != "ok"] == [part]
     redis_server.delete("refused:jobs")
     assert (whole.get("/api/health").json or {})["status"] == "ok"
 

@@ -170,7 +170,7 @@ def complain(number: int) -> None:
 
 
 def fail_job() -> None:
-    add_job("check_days", JobResult.FAILED, error="KeyError")
+    add_job("sum_days", JobResult.FAILED, error="KeyError")
 
 
 def lose_key(settings_env: Callable[..., None]) -> None:

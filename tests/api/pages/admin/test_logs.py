@@ -22,7 +22,7 @@ def add_entry(action: str = "host.stop", **columns: Any) -> None:
 
 def test_jobs_are_chosen_by_job_and_result(admin: Browser) -> None:
     add_job("keep_partitions", JobResult.DONE, counts={"made": 14})
-    add_job("check_days", JobResult.FAILED, error="OperationalError")
+    add_job("sum_days", JobResult.FAILED, error="OperationalError")
     add_job("analyze_tables", turn_ends_at=clock() + timedelta(minutes=1))
     page = admin.get("/admin/taches")
     for text in ("made 14", "OperationalError", "En cours", "Terminée", "Échouée"):

@@ -44,7 +44,7 @@ def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
         ("Files des guichets", ["ants · guichets : 101 · en retard : 3 · bad au plus de : 4,5 s · warn attendent leur site : 2 · demandés : 1"]),
         ("Ponctualité", ["retard médian : 0,1 s · bad retard, 95e centile : 3,5 s", "tenu ÷ souhaité : 1,20"]),
         ("Files de travaux", ["slots · warn en attente : 3 · bad le plus ancien depuis : 9,5 s · bad échoués : 1"]),
-        ("Tâches de fond", ["check_days · terminé il y a 10 min · bad échec · KeyError", "bad échec : 2", "good En ordre : keep_partitions"]),
+        ("Tâches de fond", ["sum_days · terminé il y a 10 min · bad échec · KeyError", "bad échec : 2", "good En ordre : keep_partitions"]),
         ("Messages", ["en 24 h · envoyé : 4", "warn en route : 2 · bad le plus ancien depuis : 99 s", "échoués · bad 3 | échoués · SMS · 21211 · bad messages : 3 · dernier il y a 10 min"]),
         ("Fournisseurs", ["SMS · bad échoués : 2 · warn renvoyés : 1", "bad twilio : 30 s", "E-mail · rien depuis 15 min"]),
         ("Paiements", ["warn événements de Stripe : 1", "bad Stripe ne répond pas", "bad différences avec Stripe : 1"]),
@@ -67,7 +67,7 @@ def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
     assert found == {
         "/admin/incidents/7", f"/admin/guichets/{BOBIGNY}", f"/admin/sites/{HOST}", "/admin/sites/rest:443",
         "/admin/sites/slow:443", "/admin/guichets?status=ACTIVE", "/admin/guichets?status=ERROR",
-        "/admin/taches?job=check_days", "/admin/taches?job=drop_exports",
+        "/admin/taches?job=sum_days", "/admin/taches?job=drop_exports",
     }  # fmt: skip
 
 

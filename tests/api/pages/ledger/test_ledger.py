@@ -11,13 +11,12 @@ import time_machine
 
 from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.check_day import CheckDay
-from api.models.delivery_day import DeliveryDay
-from api.models.delivery_figure import ALL, DeliveryFigure
+from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from configs.ground.clock import clock
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_desk, save_all
+from tests.factories import BOBIGNY, add_desk, make_delivery_figure, save_all
 
 _LAST = date(2026, 11, 19)
 
@@ -31,20 +30,16 @@ def add(*rows: Any) -> None:
     save_all(rows)
 
 
-def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, failed: int = 0) -> DeliveryDay:
-    return DeliveryDay(
-        day=_LAST - timedelta(days=days_ago), channel=Channel.EMAIL, accepted=accepted, p50_seconds=p50,
-        p95_seconds=p95, failed=failed, updated_at=clock(),
-    )  # fmt: skip
+def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, failed: int = 0) -> DeliveryFigure:
+    day = _LAST - timedelta(days=days_ago)
+    return make_delivery_figure(day, Channel.EMAIL, accepted, [p50, p95, p95], missed=failed)
 
 
 def arrived(channel: Channel, days_ago: int = 0, *, delivered: int = 9, tracked: int = 0) -> DeliveryFigure:
     """Return the figures of a day on which one message of ten came to nothing."""
-    return DeliveryFigure(
-        day=_LAST - timedelta(days=days_ago), channel=channel, provider=ALL, prefecture_id=ALL, messages=10, sent=10,
-        delivered=delivered, bounced=0, no_receipt=10 - delivered, failed=0, expired=0, skipped=0, unsure=0,
-        tracked=tracked, confirmed=min(tracked, delivered), seen_to_accepted=[1, 2, 3],
-        seen_to_delivered=[2.5 + days_ago, 6, 9], updated_at=clock(),
+    return make_delivery_figure(
+        _LAST - timedelta(days=days_ago), channel, 10, [1, 2, 3], delivered=delivered, no_receipt=10 - delivered,
+        tracked=tracked, confirmed=min(tracked, delivered), seen_to_delivered=[2.5 + days_ago, 6, 9],
     )  # fmt: skip
 
 
