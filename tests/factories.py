@@ -14,13 +14,14 @@ from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import new_id, session
 from api.models.check import Check
+from api.models.check_day import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
 from api.models.notification import Match, Notification, Priority, State
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.slot_ids import write_ranges
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
@@ -297,6 +298,23 @@ def add_job(name: str, result: JobResult | None = None, at: datetime | None = No
     end = {"failed_at": at} if result is JobResult.FAILED else {"done_for": at} if result else {}
     with session() as s:
         s.merge(JobState(name=name, **due | end | columns))
+
+
+def add_answers(desk_id: str, day: date, **counts: int) -> None:
+    """Write the day of a desk with so many alerts, and answers by value."""
+    checks = {"checks": 0, "proven": 0, "outcomes": {}, "openings": 0, "updated_at": clock()}
+    save(CheckDay(desk_id=desk_id, day=day, **checks, **counts))
+
+
+def take_slots(
+    *seconds: float, desk_id: str = BOBIGNY, opened: datetime, reason: GoneReason = GoneReason.TAKEN
+) -> None:
+    """Let slots open, and go after so many seconds each."""
+    _, slots = see(
+        *(f"2099-01-{number:02}" for number in range(1, len(seconds) + 1)), desk_id=desk_id, at=opened
+    )
+    for slot, lasted in zip(slots, seconds, strict=True):
+        change(SlotRow, SlotRow.id == slot, gone_at=opened + timedelta(seconds=lasted), gone_reason=reason)
 
 
 def make_delivery_figure(

@@ -1,44 +1,69 @@
-"""Reads of the figures of answers, for everybody."""
+"""Reads of the figures of answers, for everybody: how alerts ended, and how fast slots were gone."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import UTC, date
-from typing import Any
+from datetime import UTC, date, datetime, time
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
-from api.answer_figures.schemas import AnswerFigures, AnswerRates, Grouping, Quartiles
+from api.answer_figures.schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
+from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
-from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
+from api.models.check_day import CheckDay
 from configs.world.prefecture import desks
 
+ANSWER_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")
 _YEAR = 12
-_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")
-_SUMS = [sa.cast(sa.func.sum(getattr(AnswerFigure, name)), sa.BigInteger).label(name) for name in _COUNTS]
-_Key = tuple[date, str, str]  # month, platform (of a desk's figures: none, it may have changed), desk
+_CACHE_SECONDS = 3600.0  # days that are over change little
+_SUMS = [sa.cast(sa.func.sum(getattr(CheckDay, name)), sa.BigInteger).label(name) for name in ANSWER_COUNTS]
+_SUM = sa.func.sum(
+    CheckDay.alerts + CheckDay.found + CheckDay.too_late + CheckDay.nothing_there + CheckDay.stopped
+)
+HAS_ANSWERS = _SUM > 0
+_Key = tuple[date, str, str]  # month, platform, desk: empty where the figures are of all
+_OTHERS = "none"  # the platform of desks that the files no longer have
+
+# A slot opens and goes between two checks, so its life is as exact as the desk's interval.
+_LIVES = sa.text("""
+SELECT month, coalesce(platform, ''), coalesce(desk_id, ''), count(*),
+  percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY seconds)
+FROM (
+  SELECT CAST(date_trunc('month', s.gone_at AT TIME ZONE 'UTC') AS date) AS month,
+    CASE WHEN :by = 'platform' THEN coalesce(p.platform, :others) END AS platform,
+    CASE WHEN :by = 'desk' THEN s.desk_id END AS desk_id,
+    CAST(extract(epoch FROM s.gone_at - s.opened_at) AS float8) AS seconds
+  FROM slots s LEFT JOIN unnest(CAST(:desks AS text[]), CAST(:platforms AS text[])) AS p(desk_id, platform)
+    ON p.desk_id = s.desk_id
+  WHERE s.gone_at >= :begins AND s.gone_at < :ends AND s.gone_reason = 'taken'
+    AND (CAST(:prefecture_id AS text) IS NULL OR split_part(s.desk_id, '/', 1) = :prefecture_id)
+) lives GROUP BY 1, 2, 3
+""")
 
 
 def list_answer_figures(
     session: Session, by: Grouping, months: int, prefecture_id: str | None = None
 ) -> list[AnswerFigures]:
-    """Return the figures of the last months, the newest first; `prefecture_id` only with those of desks."""
-    first = find_first_month(months)
-    counts = _read_counts(session, by, first, prefecture_id)
-    lives = _read_lives(session, by, first, prefecture_id)
-    keys = sorted(counts.keys() | lives.keys(), key=lambda key: (-key[0].toordinal(), *key[1:]))
-    return [_build(key, counts.get(key, {}), lives.get(key)) for key in keys]
+    """Return the figures of the last months, the newest first, an hour old at most.
+
+    They are of UTC days that the public may know. `prefecture_id` only with those of desks.
+    """
+
+    def build() -> bytes:
+        return AnswerStats(items=_list_figures(session, by, months, prefecture_id)).as_bytes()
+
+    key = f"answer-figures:{by}:{months}:{prefecture_id or ''}"
+    return AnswerStats.model_validate_json(answer_cache().get(key, build, _CACHE_SECONDS).body).items
 
 
 def read_desk_rates(session: Session, desk_ids: Sequence[str]) -> dict[str, AnswerRates]:
     """Return by desk how its alerts of twelve months ended, by those who answered."""
-    query = sa.select(AnswerFigure.desk_id, *_SUMS).where(
-        AnswerFigure.desk_id == sa.any_(sa.literal(list(desk_ids), ARRAY(sa.Text()))),
-        AnswerFigure.month >= find_first_month(_YEAR),
+    query = sa.select(CheckDay.desk_id, *_SUMS).where(
+        CheckDay.desk_id == sa.any_(sa.literal(list(desk_ids), ARRAY(sa.Text()))), *_select_days(_YEAR)
     )
-    found = {
-        row["desk_id"]: _list_counts(row) for row in _mappings(session, query.group_by(AnswerFigure.desk_id))
-    }
+    rows = session.execute(query.group_by(CheckDay.desk_id)).mappings()
+    found = {row["desk_id"]: {name: row[name] for name in ANSWER_COUNTS} for row in rows}
     return {desk_id: AnswerRates.of(found.get(desk_id, {})) for desk_id in desk_ids}
 
 
@@ -49,54 +74,61 @@ def find_first_month(months: int) -> date:
     return date(number // _YEAR, number % _YEAR + 1, 1)
 
 
+def _select_days(months: int) -> tuple[sa.ColumnElement[bool], ...]:
+    return CheckDay.day >= find_first_month(months), CheckDay.day < _find_end().date()
+
+
+def _find_end() -> datetime:
+    """Return the end of the last UTC day that the public may know."""
+    return datetime.combine(get_public_cutoff().astimezone(UTC).date(), time(), UTC)
+
+
+def _list_figures(
+    session: Session, by: Grouping, months: int, prefecture_id: str | None
+) -> list[AnswerFigures]:
+    counts = _read_counts(session, by, months, prefecture_id)
+    lives = _read_slot_lives(session, by, months, prefecture_id)
+    keys = sorted(counts.keys() | lives.keys(), key=lambda key: (-key[0].toordinal(), *key[1:]))
+    return [_build(key, counts.get(key, Counter()), *lives.get(key, (0, None))) for key in keys]
+
+
 def _read_counts(
-    session: Session, by: Grouping, first: date, prefecture_id: str | None
-) -> dict[_Key, dict[str, int]]:
-    row = AnswerFigure
-    columns: dict[Grouping, list[Any]] = {
-        Grouping.MONTH: [row.month],
-        Grouping.PLATFORM: [row.month, row.platform],
-        Grouping.DESK: [row.month, row.desk_id],
+    session: Session, by: Grouping, months: int, prefecture_id: str | None
+) -> dict[_Key, Counter[str]]:
+    month = sa.cast(sa.func.date_trunc("month", CheckDay.day), sa.Date).label("month")
+    query = sa.select(month, CheckDay.desk_id, *_SUMS).where(*_select_days(months))
+    if prefecture_id:
+        query = query.where(sa.func.split_part(CheckDay.desk_id, "/", 1) == prefecture_id)
+    found: defaultdict[_Key, Counter[str]] = defaultdict(Counter)
+    for row in session.execute(query.group_by(month, CheckDay.desk_id).having(HAS_ANSWERS)).mappings():
+        found[_name(by, row["month"], row["desk_id"])].update({name: row[name] for name in ANSWER_COUNTS})
+    return found
+
+
+def _name(by: Grouping, month: date, desk_id: str) -> _Key:
+    desk = desks().get(desk_id)
+    platform = desk.platform if desk else _OTHERS
+    return month, platform if by is Grouping.PLATFORM else "", desk_id if by is Grouping.DESK else ""
+
+
+def _read_slot_lives(
+    session: Session, by: Grouping, months: int, prefecture_id: str | None
+) -> dict[_Key, tuple[int, list[float]]]:
+    known = list(desks().values())
+    given = {
+        "by": by.value,
+        "others": _OTHERS,
+        "desks": [desk.id for desk in known],
+        "platforms": [desk.platform for desk in known],
+        "begins": datetime.combine(find_first_month(months), time(), UTC),
+        "ends": _find_end(),
+        "prefecture_id": prefecture_id,
     }
-    grouped = columns[by]
-    query = sa.select(*grouped, *_SUMS).where(row.month >= first, *_is_of(row.desk_id, prefecture_id))
-    rows = _mappings(session, query.group_by(*grouped))
-    return {
-        (each["month"], each.get("platform", EVERY), each.get("desk_id", EVERY)): _list_counts(each)
-        for each in rows
-    }
+    rows = session.execute(_LIVES, given)
+    return {(month, platform, desk): (taken, seconds) for month, platform, desk, taken, seconds in rows}
 
 
-def _read_lives(
-    session: Session, by: Grouping, first: date, prefecture_id: str | None
-) -> dict[_Key, SlotLife]:
-    row = SlotLife
-    kept = {
-        Grouping.MONTH: (row.platform == EVERY, row.desk_id == EVERY),
-        Grouping.PLATFORM: (row.platform != EVERY, row.desk_id == EVERY),
-        Grouping.DESK: (row.desk_id != EVERY,),
-    }
-    query = sa.select(row).where(row.month >= first, *kept[by], *_is_of(row.desk_id, prefecture_id))
-    return {_name_life(each, by): each for each in session.scalars(query)}
-
-
-def _name_life(life: SlotLife, by: Grouping) -> _Key:
-    return life.month, EVERY if by is Grouping.DESK else life.platform, life.desk_id
-
-
-def _is_of(desk_id: InstrumentedAttribute[str], prefecture_id: str | None) -> list[sa.ColumnElement[bool]]:
-    return [sa.func.split_part(desk_id, "/", 1) == prefecture_id] if prefecture_id else []
-
-
-def _mappings(session: Session, query: sa.Select[*tuple[Any, ...]]) -> Sequence[sa.RowMapping]:
-    return session.execute(query).mappings().all()
-
-
-def _list_counts(row: sa.RowMapping) -> dict[str, int]:
-    return {name: row[name] for name in _COUNTS}
-
-
-def _build(key: _Key, counts: dict[str, int], life: SlotLife | None) -> AnswerFigures:
+def _build(key: _Key, counts: Counter[str], taken: int, seconds: list[float] | None) -> AnswerFigures:
     month, platform, desk_id = key
     desk = desks().get(desk_id)
     return AnswerFigures.of(
@@ -104,6 +136,6 @@ def _build(key: _Key, counts: dict[str, int], life: SlotLife | None) -> AnswerFi
         month=month,
         platform=(desk.platform if desk else platform) or None,
         desk_id=desk_id or None,
-        taken=life.taken if life else 0,
-        seconds_open=Quartiles.of(life.seconds) if life else None,
+        taken=taken,
+        seconds_open=Quartiles.of(seconds) if seconds else None,
     )

@@ -1,4 +1,4 @@
-"""Totals of a day's checks per desk: the rows of `check_days`, computed from `checks`, `desks` and `detections`."""
+"""Totals of a day's checks, alerts and answers per desk: the rows of `check_days`."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 
 from api.models.check import Check
 from api.models.check_day import CheckDay
+from api.paging import first_id_at
 
 # Checks wait in the spiders while the database is away, and are recorded after the first run that follows.
 _LATEST_RECORD = timedelta(days=1)
 _MOST_DAYS = 90  # of one run; older ones are left out
+_LONGEST_WAIT = timedelta(days=3)  # between a message's id and its acceptance: quiet hours, a digest, retries
+_CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and the one that notes the time
 
-# Desks that are scheduled today have a row without any check too: a day without watching must show.
+# Desks that are scheduled today have a row without any check too: a day without watching must show. Several messages
+# may tell of one match: the first that was accepted counts. Ids of messages are in the order of their time.
 _SUM = sa.text("""
 WITH seen AS MATERIALIZED (
   SELECT desk_id, started_at, outcome, outcome IN ('slots', 'no_slots') AS proves
@@ -30,20 +34,40 @@ WITH seen AS MATERIALIZED (
   ) each WHERE seconds IS NOT NULL GROUP BY desk_id
 ), opened AS (
   SELECT desk_id, count(*) AS openings FROM detections WHERE seen_at >= :begins AND seen_at < :ends GROUP BY desk_id
+), accepted AS (
+  SELECT announcement_id FROM notifications
+  WHERE id >= :first AND id < :last AND kind = 'slot_detected' AND accepted_at < :ends
+  GROUP BY announcement_id HAVING min(accepted_at) >= :begins
+), alerted AS (
+  SELECT d.desk_id, count(*) AS alerts FROM accepted a JOIN matches m ON m.announcement_id = a.announcement_id
+  JOIN detections d ON d.id = m.detection_id GROUP BY d.desk_id
+), answered AS (
+  SELECT d.desk_id, count(*) FILTER (WHERE value = 'found') AS found,
+    count(*) FILTER (WHERE value = 'too_late') AS too_late,
+    count(*) FILTER (WHERE value = 'nothing_there') AS nothing_there,
+    count(*) FILTER (WHERE value = 'stopped') AS stopped
+  FROM answers a JOIN matches m ON m.id = a.match_id JOIN detections d ON d.id = m.detection_id
+  WHERE a.answered_at >= :begins AND a.answered_at < :ends GROUP BY d.desk_id
 ), scheduled AS (
   SELECT id, greatest(wished_seconds, feasible_seconds) AS promised FROM desks WHERE due_queue IS NOT NULL AND :today
 )
 INSERT INTO check_days AS d
-  (desk_id, day, checks, proven, outcomes, achieved_seconds, promised_seconds, openings, updated_at)
+  (desk_id, day, checks, proven, outcomes, achieved_seconds, promised_seconds, openings, alerts, found, too_late,
+   nothing_there, stopped, updated_at)
 SELECT desk_id, :day, coalesce(o.checks, 0), coalesce(o.proven, 0), coalesce(o.outcomes, '{}'), g.achieved, s.promised,
-  coalesce(p.openings, 0), :now
+  coalesce(p.openings, 0), coalesce(t.alerts, 0), coalesce(w.found, 0), coalesce(w.too_late, 0),
+  coalesce(w.nothing_there, 0), coalesce(w.stopped, 0), :now
 FROM (
   SELECT desk_id FROM outcomes UNION SELECT id FROM scheduled UNION SELECT desk_id FROM opened
+  UNION SELECT desk_id FROM alerted UNION SELECT desk_id FROM answered
 ) every
+LEFT JOIN alerted t USING (desk_id) LEFT JOIN answered w USING (desk_id)
 LEFT JOIN outcomes o USING (desk_id) LEFT JOIN gaps g USING (desk_id) LEFT JOIN opened p USING (desk_id)
 LEFT JOIN scheduled s ON s.id = desk_id
 ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excluded.proven,
   outcomes = excluded.outcomes, achieved_seconds = excluded.achieved_seconds, openings = excluded.openings,
+  alerts = excluded.alerts, found = excluded.found, too_late = excluded.too_late,
+  nothing_there = excluded.nothing_there, stopped = excluded.stopped,
   promised_seconds = coalesce(excluded.promised_seconds, d.promised_seconds), updated_at = excluded.updated_at
 """)
 
@@ -93,6 +117,8 @@ def sum_day(session: Session, day: date, now: datetime) -> int:
         {
             "begins": begins,
             "ends": begins + timedelta(days=1),
+            "first": first_id_at(begins - _LONGEST_WAIT),
+            "last": first_id_at(begins + timedelta(days=1) + _CLOCKS_DIFFER),
             "day": day,
             "today": day == now.date(),
             "now": now,

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 import notifier
 from api.admin.health import watch
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
-from api.answer_figures.updates import update_figures
 from api.answers import false_alarms
 from api.background import check_day_totals, check_partitions, planner_statistics, sms_spending
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
@@ -73,12 +72,6 @@ def analyze_tables() -> Counts:
 def sum_days() -> Counts:
     """Sum up the checks of each desk, and what became of slot alerts, of each day that changed since the last time."""
     return {"desks": _sum_days(check_day_totals), "deliveries": _sum_days(sums)}
-
-
-@job(every=HOUR)
-def answer_figures() -> Counts:
-    """Count the alerts and answers that the public may know of by now, and sum up how fast slots were gone."""
-    return {"rows": update_figures()}
 
 
 def _sum_days(figures: ModuleType) -> int:

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.answer_figures.counts import keep_answers
 from api.deletion.cancellations import apply_notices
 from api.deletion.losses import list_losses
 from api.errors import ApiError
@@ -67,7 +66,6 @@ def delete_account(
     keep_customers(session, user_id, user.stripe_customer_id)
     back += give_what_is_owed(session, user_id)
     keep_use(session, user_id, now)
-    keep_answers(session, user_id, now)
     note_order_mails(session, user_id)
     forget_client(session, user_id)
     _take_words_from_payments(session, user_id)

@@ -159,12 +159,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "stream": "SELECT (id, user_id, kind, language, title, body, link, detection_id, created_at, read_at, gone_at)",
     },
     "answers": {
-        "api": _CHANGE, "background": "SELECT, UPDATE (counted)", "notifier": _READ, "reader": _READ,
+        "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,
     },
-    # An account that is deleted leaves its answers in the figures; background deletes accounts too.
-    "answer_figures": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
-    "slot_lives": {"api": _READ, "background": _ALL, "reader": _READ},
-    "figure_cursors": {"background": _CHANGE, "reader": _READ},
     "provider_events": {
         "api": _ADD, "background": "SELECT, DELETE",
         "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",

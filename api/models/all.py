@@ -2,7 +2,6 @@
 
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import MatchAnswer
-from api.models.answer_figure import AnswerFigure, FigureCursor, SlotLife
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.backup_state import BackupState
@@ -42,5 +41,5 @@ RECORDS: tuple[type[Base], ...] = (
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
     PaymentDifference,
     BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryFigure,
-    BackupState, Declaration, Export, FormerCustomer, AnswerFigure, SlotLife, FigureCursor,
+    BackupState, Declaration, Export, FormerCustomer,
 )  # fmt: skip

@@ -45,15 +45,10 @@ class MatchAnswer(Base):
     answered_at: Mapped[datetime]  # for the first time
     changed_at: Mapped[datetime | None]  # to the present value
     via: Mapped[AnswerVia] = mapped_column(enum_column(AnswerVia, "via"))  # of that value
-    # the value that the figures count (api/answer_figures/counts.py)
-    counted: Mapped[AnswerValue | None] = mapped_column(enum_column(AnswerValue, "counted"))
 
     __table_args__ = (
         sa.CheckConstraint("changed_at >= answered_at", name="changed_after"),
         sa.Index("ix_answers_answered_at", "answered_at"),
-        sa.Index(
-            "ix_answers_uncounted", "answered_at", postgresql_where=sa.text("counted IS DISTINCT FROM value")
-        ),
         sa.Index(
             "ix_answers_nothing_there", "answered_at", postgresql_where=sa.text("value = 'nothing_there'")
         ),

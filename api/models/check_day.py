@@ -1,4 +1,4 @@
-"""Checks of a desk in one day, summed up; pages and statistics read them instead of `checks`."""
+"""Checks, alerts and answers of a desk in one day, summed up: figures that pages show. No row is about a person."""
 
 from datetime import date, datetime
 from typing import Any
@@ -22,6 +22,14 @@ class CheckDay(Base):
     achieved_seconds: Mapped[float | None]  # median between two proven answers; null with fewer than two
     promised_seconds: Mapped[float | None]  # what plan and host allowed when the day was last summed up
     openings: Mapped[int]  # detections
+    alerts: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # of a person for a detection, accepted that day
+    # Answers given that day, by value; they outlive the accounts
+    found: Mapped[int] = mapped_column(default=0, server_default="0")
+    too_late: Mapped[int] = mapped_column(default=0, server_default="0")
+    nothing_there: Mapped[int] = mapped_column(default=0, server_default="0")
+    stopped: Mapped[int] = mapped_column(default=0, server_default="0")
     updated_at: Mapped[datetime]
 
     __table_args__ = (

@@ -183,9 +183,6 @@ RULES: dict[str, Rule] = {
     ),
     "notices": Dropped(lambda now: Notice.id < first_id_at(now - MESSAGES_KEPT_FOR())),
     "answers": OwnedBy("matches"),
-    "answer_figures": _FIGURES,
-    "slot_lives": _FIGURES,
-    "figure_cursors": _FIGURES,
     "provider_events": Dropped(lambda now: ProviderEvent.received_at < now - RECEIPTS_KEPT_FOR()),
     "delivery_figures": _FIGURES,
     # Money

@@ -9,7 +9,6 @@ from uuid import UUID
 from api.invoices.issuing import issue_due
 from api.models.alert import AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
-from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.appointment import Appointment
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
@@ -139,23 +138,7 @@ def write_history() -> None:
 
 def write_answers() -> None:
     """Let subscribers answer alerts for two months."""
-    this = clock().date().replace(day=1)
-    months = (this, (this - timedelta(days=1)).replace(day=1))
-    with session() as s:
-        for month in months:
-            s.add(
-                AnswerFigure(
-                    month=month, platform="ezbooking", desk_id=DESK, alerts=1310, found=21, too_late=34,
-                    nothing_there=2, stopped=3, updated_at=clock(),
-                )
-            )  # fmt: skip
-            for platform in (EVERY, "ezbooking"):
-                s.add(
-                    SlotLife(
-                        month=month, platform=platform, desk_id=EVERY, taken=240, seconds=[41, 128, 590],
-                        updated_at=clock(),
-                    )
-                )  # fmt: skip
+    change(CheckDay, CheckDay.desk_id == DESK, alerts=87, found=2, too_late=3, nothing_there=1)
 
 
 def _make_figure(day: date, channel: Channel, ago: int) -> DeliveryFigure:

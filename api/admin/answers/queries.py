@@ -13,26 +13,24 @@ from api.admin.answers.schemas import (
     FalseAlarmPage,
     FalseAlarmQuery,
 )
+from api.answer_figures.queries import ANSWER_COUNTS, HAS_ANSWERS
 from api.models.answer import AnswerValue, MatchAnswer
-from api.models.answer_figure import AnswerFigure
+from api.models.check_day import CheckDay
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page, read_cursor, write_cursor
 
-_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")
-
 
 def read_overview(session: Session, first: date) -> AnswerOverview:
     """Return the counts since a month, given by its first day."""
-    sums = {name: sa.func.sum(getattr(AnswerFigure, name)).label(name) for name in _COUNTS}
-    since = AnswerFigure.month >= first
-    by_desk = sa.select(AnswerFigure.desk_id, *sums.values()).where(since).group_by(AnswerFigure.desk_id)
-    worst = by_desk.order_by(sums["nothing_there"].desc(), sums["alerts"].desc(), AnswerFigure.desk_id)
-    number = sa.select(sa.func.count(AnswerFigure.desk_id.distinct())).where(since)
+    sums = {name: sa.func.sum(getattr(CheckDay, name)).label(name) for name in ANSWER_COUNTS}
+    by_desk = sa.select(CheckDay.desk_id, *sums.values()).where(CheckDay.day >= first)
+    by_desk = by_desk.group_by(CheckDay.desk_id).having(HAS_ANSWERS)
+    worst = by_desk.order_by(sums["nothing_there"].desc(), sums["alerts"].desc(), CheckDay.desk_id)
     found = session.execute(worst.limit(MOST_DESKS)).mappings()
     return AnswerOverview(
         desks=[DeskAnswers.model_validate(dict(each)) for each in found],
-        total=session.scalar(number) or 0,
+        total=session.scalar(sa.select(sa.func.count()).select_from(by_desk.subquery())) or 0,
     )
 
 

@@ -10,7 +10,6 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api import cache
-from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
@@ -20,7 +19,7 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
 from tests.clients import People
-from tests.factories import BOBIGNY, add_desk, change, save, see
+from tests.factories import BOBIGNY, add_answers, add_desk, change, see
 
 MELUN = "melun_77/titre-sejour"
 
@@ -204,11 +203,8 @@ def test_a_wish_that_does_not_exist_is_refused(client: FlaskClient) -> None:
 
 
 def test_each_desk_has_how_its_alerts_of_a_year_ended(outlook: Callable[..., dict[str, Any]]) -> None:
-    for month in (date(2026, 11, 1), date(2025, 12, 1), date(2025, 11, 1)):
-        save(AnswerFigure(
-            month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=100, found=2, too_late=1,
-            nothing_there=1, stopped=1, updated_at=clock(),
-        ))  # fmt: skip
+    for day in (date(2026, 11, 19), date(2025, 12, 1), date(2025, 11, 30)):
+        add_answers(BOBIGNY, day, alerts=100, found=2, too_late=1, nothing_there=1, stopped=1)
     seen, other = (desk["answers"] for desk in outlook()["desks"])
     assert seen == {
         "alerts": 200, "answers": 10, "ledToAppointment": 0.4, "tooLate": 0.2, "falseAlarmsPerThousand": 10.0,

@@ -7,7 +7,6 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.answer_figure import AnswerFigure
 from api.models.check_day import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason
@@ -15,7 +14,7 @@ from api.models.user import Channel
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from tests.clients import People
-from tests.factories import BOBIGNY, add_desk, add_payment, make_delivery_figure, save_all
+from tests.factories import BOBIGNY, add_answers, add_desk, add_payment, make_delivery_figure, save_all
 
 YESTERDAY = date(2026, 11, 19)
 HOUR = timedelta(hours=1)
@@ -168,12 +167,7 @@ def test_nothing_in_it_names_a_person(client: FlaskClient, person: People) -> No
 
 def test_answers_are_told_by_month_and_by_platform(client: FlaskClient) -> None:
     for month in (date(2026, 11, 1), date(2026, 9, 1), date(2026, 5, 1)):
-        add(
-            AnswerFigure(
-                month=month, platform="ezbooking", desk_id=BOBIGNY, alerts=10, found=5, too_late=0, nothing_there=0,
-                stopped=0, updated_at=clock(),
-            )
-        )  # fmt: skip
+        add_answers(BOBIGNY, month, alerts=10, found=5)
     found = ledger(client)
     assert [(each["month"], each["answers"]) for each in found["answers"]] == [
         ("2026-11-01", 5),

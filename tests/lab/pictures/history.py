@@ -1,6 +1,6 @@
 """Rows of 90 days of watching: states of all desks, slots that opened and went, days of checks, outages, deliveries."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from random import Random
@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
@@ -61,8 +60,6 @@ def write_watching(random: Random) -> None:
     failing = random.sample(seen, min(len(seen), _OUTAGE_COUNT))
     _insert(Outage, [_build_outage(desk, random) for desk in failing])
     _insert(DeliveryFigure, list(_build_delivery_figures(random)))
-    _insert(AnswerFigure, [row for desk in seen for row in _build_answer_figures(desk, random)])
-    _insert(SlotLife, list(_build_slot_lives({desk.platform for desk in seen}, random)))
 
 
 def write_openings(openings: list[Opening]) -> None:
@@ -110,6 +107,8 @@ def _build_check_days(desk: Desk, random: Random) -> Iterator[Row]:
             "desk_id": desk.id, "day": _days_ago(ago), "checks": checks, "outcomes": {"no_slots": checks},
             "proven": round(checks * random.uniform(0.93, 1)), "openings": 0, "updated_at": clock(),
             "achieved_seconds": promised * random.choice((0.8, 0.9, 0.97, 1.05, 1.6)), "promised_seconds": promised,
+            "alerts": random.randrange(1, 30), "found": int(random.randrange(9) == 0), "too_late": int(random.randrange(5) == 0),
+            "nothing_there": int(random.randrange(30) == 0), "stopped": int(random.randrange(20) == 0),
         }  # fmt: skip
 
 
@@ -178,27 +177,3 @@ def _build_delivery_figures(random: Random) -> Iterator[Row]:
 
 def _days_ago(days: int) -> date:
     return (clock() - days * _DAY).date()
-
-
-def _list_months() -> list[date]:
-    this = clock().date().replace(day=1)
-    return [this, (this - _DAY).replace(day=1)]
-
-
-def _build_answer_figures(desk: Desk, random: Random) -> Iterator[Row]:
-    for month in _list_months():
-        yield {
-            "month": month, "platform": desk.platform, "desk_id": desk.id, "alerts": random.randrange(40, 900),
-            "found": random.randrange(0, 9), "too_late": random.randrange(0, 14),
-            "nothing_there": random.randrange(0, 2), "stopped": random.randrange(0, 3), "updated_at": clock(),
-        }  # fmt: skip
-
-
-def _build_slot_lives(platforms: Iterable[str], random: Random) -> Iterator[Row]:
-    for month in _list_months():
-        for platform in (EVERY, *sorted(platforms)):
-            half = random.uniform(60, 400)
-            yield {
-                "month": month, "platform": platform, "desk_id": EVERY, "taken": random.randrange(50, 900),
-                "seconds": [half / 3, half, half * 4], "updated_at": clock(),
-            }  # fmt: skip

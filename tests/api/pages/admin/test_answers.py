@@ -7,12 +7,11 @@ import sqlalchemy as sa
 
 from api.answer_figures.queries import find_first_month
 from api.models.answer import AnswerValue
-from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from configs.ground.clock import clock
 from tests.api.world import statements
 from tests.clients import Browser
-from tests.factories import EMAIL, add_account, add_alert, add_answer, add_match, save, see
+from tests.factories import EMAIL, add_account, add_alert, add_answer, add_answers, add_match, see
 
 PAGE = "/admin/reponses"
 
@@ -27,10 +26,7 @@ def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.N
 
 def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts: int = 9) -> None:
     month = find_first_month(months_ago + 1)
-    save(AnswerFigure(
-        month=month, platform="ezbooking", desk_id=desk_id, alerts=alerts, found=1, too_late=2,
-        nothing_there=nothing_there, stopped=0, updated_at=clock(),
-    ))  # fmt: skip
+    add_answers(desk_id, month, alerts=alerts, found=1, too_late=2, nothing_there=nothing_there)
 
 
 def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:

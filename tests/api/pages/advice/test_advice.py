@@ -7,7 +7,6 @@ import redis
 import time_machine
 
 from api import cache
-from api.models.answer_figure import AnswerFigure
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
@@ -17,7 +16,7 @@ from api.pages.advice.heat_map import build_heat_map
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.clients import Browser, Page
-from tests.factories import BOBIGNY, add_desk, change, save, see
+from tests.factories import BOBIGNY, add_answers, add_desk, change, see
 
 PARIS = ZoneInfo("Europe/Paris")
 WISH = "/departements/bobigny_93/titre-sejour"
@@ -119,10 +118,8 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
 
 
 def answer_alerts(found: int, too_late: int, nothing_there: int) -> None:
-    save(AnswerFigure(
-        month=clock().date().replace(day=1), platform="ezbooking", desk_id=BOBIGNY, alerts=400, found=found,
-        too_late=too_late, nothing_there=nothing_there, stopped=0, updated_at=clock(),
-    ))  # fmt: skip
+    day = clock().date() - timedelta(days=1)
+    add_answers(BOBIGNY, day, alerts=400, found=found, too_late=too_late, nothing_there=nothing_there)
 
 
 def read_text(visitor: Browser) -> str:

@@ -9,14 +9,13 @@ import pytest
 import redis
 import time_machine
 
-from api.models.answer_figure import EVERY, AnswerFigure, SlotLife
 from api.models.check_day import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason
 from api.models.user import Channel
 from configs.ground.clock import clock
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_desk, make_delivery_figure, save_all
+from tests.factories import BOBIGNY, add_answers, add_desk, make_delivery_figure, save_all, take_slots
 
 _LAST = date(2026, 11, 19)
 
@@ -110,12 +109,6 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
         assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
 
 
-def answered(**counts: int) -> AnswerFigure:
-    every = {"alerts": 1250, "found": 0, "too_late": 0, "nothing_there": 0, "stopped": 0} | counts
-    month = _LAST.replace(day=1)
-    return AnswerFigure(month=month, platform="ezbooking", desk_id=BOBIGNY, updated_at=clock(), **every)
-
-
 def read_answers(html: str, caption: str) -> list[list[str]]:
     table = html.split(f"<caption>{caption}</caption>")[1].split("</table>", maxsplit=1)[0]
     lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
@@ -123,10 +116,10 @@ def read_answers(html: str, caption: str) -> list[list[str]]:
 
 
 def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
-    life = {"month": _LAST.replace(day=1), "taken": 9, "seconds": [30, 120, 600], "updated_at": clock()}
-    add(answered(found=6, too_late=3, nothing_there=1), SlotLife(platform=EVERY, desk_id=EVERY, **life))
+    add_answers(BOBIGNY, _LAST, alerts=1250, found=6, too_late=3, nothing_there=1)
+    take_slots(30, 120, 600, opened=clock() - timedelta(days=2))
     html = visitor.get("/fiabilite").html
     cells = ["1 250", "10", "60 %", "30 %", "0,8", "2 minutes"]
     assert read_answers(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
     by_platform = read_answers(html, "Réponses aux alertes, par système de rendez-vous")
-    assert by_platform == [["ezbooking", "novembre 2026", *cells[:-1], "–"]]
+    assert by_platform == [["ezbooking", "novembre 2026", *cells]]
