@@ -20,6 +20,7 @@ from api.auth import routes as auth
 from api.billing import routes as billing
 from api.declarations import routes as declarations
 from api.detections import routes as detections
+from api.figures import routes as figures
 from api.hooks import routes as hooks
 from api.invoices import routes as invoices
 from api.links import routes as links
@@ -45,7 +46,6 @@ from api.push_devices import routes as push_devices
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
 from api.schemas import Problem
-from api.stats import routes as stats
 from api.support import routes as support
 from api.users import routes as users
 from configs.ground.connection_limits import check_connections
@@ -55,7 +55,7 @@ from configs.ground.logs import set_up_logs
 # In the order of the document.
 _NOUNS = (
     auth, logins, users, push_devices, billing, invoices, declarations, alerts, answers, prefectures, outlook,
-    release_calendar, detections, notifications, notices, stats, reliability, support, hooks, health, admin_users,
+    release_calendar, detections, notifications, notices, figures, reliability, support, hooks, health, admin_users,
     admin_alerts, admin_watch, admin_incidents, admin_payments, admin_delivery, admin_system,
 )  # fmt: skip
 

@@ -32,6 +32,7 @@ _ROLES = {
     "api/background/": "rdvpriority_background",
     "api/declarations/applying.py": "rdvpriority_background",  # the API calls it too, and may do more
     "api/exports/jobs.py": "rdvpriority_background",
+    "api/figures/desk_days.py": "rdvpriority_background",
     "api/invoices/issuing.py": "rdvpriority_background",
     "api/invoices/pdf_files.py": "rdvpriority_background",
     "api/operations/self_checks.py": "rdvpriority_background",

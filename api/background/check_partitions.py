@@ -4,8 +4,8 @@ from datetime import date
 
 from sqlalchemy.exc import OperationalError
 
-from api.background.check_day_totals import sum_old_day
 from api.background.schedule import Counts
+from api.figures.desk_days import sum_old_day
 from api.models import partitions
 from api.models.base import session
 from configs.ground.clock import clock

@@ -16,13 +16,13 @@ import notifier
 from api.admin.health import watch
 from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
 from api.answers import false_alarms
-from api.background import check_day_totals, check_partitions, planner_statistics, sms_spending
+from api.background import check_partitions, planner_statistics, sms_spending
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
 from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
 from api.declarations import applying
-from api.delivery_figures import sums
 from api.exports import jobs as exports
+from api.figures import deliveries, desk_days
 from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
@@ -71,7 +71,7 @@ def analyze_tables() -> Counts:
 @job(every=_CHECK_DAYS)
 def sum_days() -> Counts:
     """Sum up the checks of each desk, and what became of slot alerts, of each day that changed since the last time."""
-    return {"desks": _sum_days(check_day_totals), "deliveries": _sum_days(sums)}
+    return {"desks": _sum_days(desk_days), "deliveries": _sum_days(deliveries)}
 
 
 def _sum_days(figures: ModuleType) -> int:

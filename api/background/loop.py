@@ -4,9 +4,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -35,6 +36,7 @@ _LONGEST_SLEEP = timedelta(seconds=15)  # without a look at the rows, and betwee
 _STOP_SECONDS = 1.5  # for the job in hand
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 
 def warm_up() -> None:
@@ -79,7 +81,7 @@ class JobLoop:
             self._failures.run("nudges", partial(self._follow, *found))
             return True
         if self._sweep:
-            self._failures.run("payments", self._sweep)
+            self._failures.run("payments", partial(_limit, JOB_SECONDS, self._sweep))
         return bool(looks and self._failures.run("jobs", self._run_first_due))
 
     def _take_nudge(self, seconds: float) -> tuple[str, str] | None:
@@ -90,10 +92,9 @@ class JobLoop:
         return found
 
     def _follow(self, name: str, argument: str) -> None:
-        """Do what a nudge names; other words are none of ours."""
+        """Do what a nudge names; an unknown name is logged and dropped."""
         if name in self._nudged:
-            with _end_after(JOB_SECONDS):
-                self._nudged[name](argument)
+            _limit(JOB_SECONDS, partial(self._nudged[name], argument))
             return
         job = next((each for each in self._jobs if each.name == name), None)
         if job is None:
@@ -123,8 +124,7 @@ class JobLoop:
         seconds, name = turns.get_turn(turn.job), turn.job.name
         self._report(seconds)
         try:
-            with _end_after(seconds.total_seconds()):
-                counts = turn.job.run()
+            counts = _limit(seconds.total_seconds(), turn.job.run)
         except Exception as error:  # whatever a job meets, its row says so
             log.exception("a job failed", job=name, attempt=turn.attempt)
             with session() as s:
@@ -152,10 +152,14 @@ def _has_come(instant: datetime) -> bool:
     return not now < instant <= now + _LONGEST_SLEEP
 
 
-def _end_after(seconds: float) -> AbstractContextManager[None]:
-    """End the block by an alarm, as RQ does."""
-    penalty: AbstractContextManager[None] = UnixSignalDeathPenalty(round(seconds), JobTimeoutException)  # type: ignore[no-untyped-call] # RQ's own has no types
-    return penalty
+def _limit(seconds: float, work: Callable[[], T]) -> T:
+    """Return what a function returns; an alarm ends it, as RQ's workers do.
+
+    Raises:
+        rq.timeouts.JobTimeoutException: it took longer, or the program is told to stop.
+    """
+    with UnixSignalDeathPenalty(round(seconds), JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
+        return work()
 
 
 def _find_since(key: str, now: datetime) -> datetime:

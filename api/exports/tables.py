@@ -65,7 +65,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(AlertTarget, ("alert_id",)),
     ExportedTable(Appointment, ("alert_id",)),
     ExportedTable(Match, ("alert_id",)),
-    ExportedTable(MatchAnswer, ("match_id",), ("counted",)),
+    ExportedTable(MatchAnswer, ("match_id",)),
     ExportedTable(Notification, left_out=("lease_token", "lease_until")),
     ExportedTable(Notice, left_out=("dedupe_key",)),
     ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),

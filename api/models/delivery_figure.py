@@ -34,9 +34,7 @@ class DeliveryFigure(Base):
     expired: Mapped[int]
     skipped: Mapped[int]
     unsure: Mapped[int]  # with an attempt of unknown fate: may have arrived twice, or without our knowing
-    missed: Mapped[
-        int
-    ]  # refused for good while a slot of theirs was open, or tried in vain until all were gone
+    missed: Mapped[int]  # refused for good while one of their slots was open, or expired after attempts
     tracked: Mapped[int]  # of providers that send receipts: delivered, bounced or without a receipt in time
     confirmed: Mapped[int]  # delivered ones among `tracked`
     seen_to_committed: Mapped[list[float] | None]

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
 from api.alerts.watchability import Lost, explain_unwatched, find_lost_pages
-from api.answer_figures.queries import read_desk_rates
-from api.answer_figures.schemas import AnswerRates
 from api.cache import answer_cache
+from api.figures.answers import read_desk_rates
+from api.figures.schemas import AnswerRates
 from api.models.desk import DeskStatus
 from api.outlook.opening_history import read_opening_histories
 from api.outlook.schemas import (

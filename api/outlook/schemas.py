@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from api.answer_figures.schemas import AnswerRates
+from api.figures.schemas import AnswerRates
 from api.models.desk import DeskStatus
 from api.prefectures.releases import Announcer
 from api.prefectures.schemas import DeskAnswer

@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.answer_figures.queries import list_answer_figures
-from api.answer_figures.schemas import Grouping
 from api.cache import answer_cache
-from api.delivery_figures.queries import list_channel_deliveries
-from api.delivery_figures.sums import FigureChoice, read_days
 from api.detections.queries import get_public_cutoff
+from api.figures.answers import list_answer_figures
+from api.figures.deliveries import FigureChoice, list_channel_deliveries, read_days
+from api.figures.schemas import Grouping
 from api.models.check_day import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.watch_credit import CreditForm, WatchCredit

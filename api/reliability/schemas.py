@@ -4,8 +4,7 @@ import datetime as dt
 
 from pydantic import Field
 
-from api.answer_figures.schemas import AnswerFigures
-from api.delivery_figures.schemas import ChannelDelivery
+from api.figures.schemas import AnswerFigures, ChannelDelivery
 from api.models.desk import OutageReason
 from api.models.user import Channel
 from api.models.watch_credit import CreditForm

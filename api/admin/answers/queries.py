@@ -13,7 +13,7 @@ from api.admin.answers.schemas import (
     FalseAlarmPage,
     FalseAlarmQuery,
 )
-from api.answer_figures.queries import ANSWER_COUNTS, HAS_ANSWERS
+from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check_day import CheckDay
 from api.models.notification import Match

@@ -10,7 +10,7 @@ from api.admin.delivery.schemas import (
     DeliveryQuery,
     DeliveryReport,
 )
-from api.delivery_figures.sums import FigureChoice, compute_day, read_days
+from api.figures.deliveries import FigureChoice, compute_day, read_days
 from api.models.delivery_figure import ALL
 from configs.ground.clock import clock
 

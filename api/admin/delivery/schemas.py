@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from api.delivery_figures.schemas import Percentiles, compute_rate
+from api.figures.schemas import Percentiles, compute_rate
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel
 from api.schemas import Answer, Body

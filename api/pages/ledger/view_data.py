@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from statistics import median
 from typing import Self
 
-from api.delivery_figures.schemas import ChannelDelivery
+from api.figures.schemas import ChannelDelivery
 from api.models.user import Channel
 from api.reliability.schemas import ChannelDay, OutageEntry, Reliability
 from configs.world.prefecture import desks, prefectures

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background import check_partitions, jobs
-from api.background.check_day_totals import find_days_to_sum, sum_old_day
+from api.figures.desk_days import find_days_to_sum, sum_old_day
 from api.models.base import engine, session
 from api.models.check import Check
 from api.models.check_day import CheckDay

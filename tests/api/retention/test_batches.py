@@ -15,7 +15,7 @@ from api.models.check_day import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.desk import Outage, OutageReason
 from api.models.support import SupportRequest
-from api.retention import batches
+from api.retention import batches, rules
 from configs.ground.clock import clock
 from tests.factories import BOBIGNY, add_desk, rows, save_all
 
@@ -61,6 +61,7 @@ def test_a_job_that_is_killed_half_way_keeps_its_batches_and_the_next_run_ends_t
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(batches, "BATCH", 2)
+    monkeypatch.setattr(rules, "RULES", {"support_requests": rules.RULES["support_requests"]})
     ask_support(*[400] * 5, 10)
     with monkeypatch.context() as patch:
         die_after(1, patch)

@@ -15,7 +15,8 @@ JOBS = [
     jobs.apply_retention,
     jobs.end_unused_accounts,
 ]
-SMALL = {"jobs"}
+# Read whole once a night: a row for each job, some for each account.
+SMALL = {"jobs", "contacts", "phone_codes", "telegram_links"}
 
 
 @contextmanager

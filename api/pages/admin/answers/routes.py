@@ -8,7 +8,7 @@ from pydantic import Field
 from api.admin.access import audited
 from api.admin.answers.queries import list_false_alarms, read_overview
 from api.admin.answers.schemas import FalseAlarmQuery
-from api.answer_figures.queries import find_first_month
+from api.figures.answers import find_first_month
 from api.models.answer import AnswerVia
 from api.pages.admin.listing import build_first_url, build_next_url
 from api.pages.area import Access, Area

@@ -21,7 +21,7 @@ from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.ground.job_queues import count_refused
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
-from configs.ground.proof_queue import PAGES, PageName, report_worker, store_is_away
+from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from tests.clients import People
@@ -152,7 +152,7 @@ def test_a_key_that_was_taken_away_too_early_is_said(
     assert "give DATA_KEYS back" in part["reason"]
 
 
-@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), ("proofs", "proofs")])
+@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), (QUEUE, "proofs")])
 def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
 ) -> None:

@@ -208,7 +208,7 @@ def list_cases(stack: Healthy, settings_env: Callable[..., None]) -> list[Ill]:
         Ill("scrapyd", lambda: server.delete("crawler:keeper:seen"), DOWN, 1, "scrapyd", "is `python -m crawler.loops plan` running"),
         Ill("workers", worker.teardown, DOWN, 1, "workers", "no worker listens to critical"),
         Ill("planner", lambda: server.delete(PLANNER), DOWN, 1, "planner", "the planner has not reported"),
-        Ill("background", fail_job, DEGRADED, 5, "background", "check_days failed (KeyError)"),
+        Ill("background", fail_job, DEGRADED, 5, "background", "sum_days failed (KeyError)"),
         Ill("checks", age_checks, DOWN, 1, "checks", "none was checked yet"),
         Ill("partitions", lambda: settings_env(PARTITION_DAYS_LOW="365"), DEGRADED, 5, "partitions", "made ahead"),
         Ill("payments", lambda: add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP), DEGRADED, 5, "payments", "given up"),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from api.answer_figures.queries import find_first_month
+from api.figures.answers import find_first_month
 from api.models.answer import AnswerValue
 from api.models.base import session
 from configs.ground.clock import clock
@@ -69,9 +69,9 @@ def test_ten_thousand_reports_and_many_desks_have_pages(admin: Browser) -> None:
         )
         s.execute(
             sa.text("""
-            INSERT INTO answer_figures (month, platform, desk_id, alerts, found, too_late, nothing_there, stopped, updated_at)
-            SELECT :month, 'ezbooking', 'x/' || n, 1, 0, 0, 1, 0, now() FROM generate_series(1, 500) n"""),
-            {"month": find_first_month(1)},
+            INSERT INTO check_days (desk_id, day, checks, proven, outcomes, openings, alerts, nothing_there, updated_at)
+            SELECT 'x/' || n, :day, 0, 0, '{}', 0, 1, 1, now() FROM generate_series(1, 500) n"""),
+            {"day": find_first_month(1)},
         )
     seen: set[str] = set()
     page = admin.get(PAGE)

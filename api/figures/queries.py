@@ -5,10 +5,10 @@ from datetime import UTC, timedelta
 
 from sqlalchemy.orm import Session
 
-from api.delivery_figures.queries import list_channel_deliveries
 from api.detections.queries import get_public_cutoff
 from api.detections.statistics import read_detection_stats
-from api.stats.schemas import PublicStats, WatchLevels
+from api.figures.deliveries import list_channel_deliveries
+from api.figures.schemas import PublicStats, WatchLevels
 from configs.world.prefecture import Grade, WatchLevel, desks
 
 _DAY = timedelta(days=1)

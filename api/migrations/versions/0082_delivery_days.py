@@ -1,12 +1,12 @@
-"""What the public ledger shows of deliveries is in `delivery_figures`: no table `delivery_days`."""
+"""Missed slot alerts in `delivery_figures`, which the public ledger reads in place of `delivery_days`."""
 
 from collections.abc import Sequence
 
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0081"
-down_revision: str | None = "0080"
+revision: str = "0082"
+down_revision: str | None = "0081"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 CONTRACTS = "Nothing is installed: the table goes together with the code that used it."

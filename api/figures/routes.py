@@ -2,13 +2,12 @@
 
 from flask import Response
 
-from api.answer_figures.queries import list_answer_figures
-from api.answer_figures.schemas import AnswerStats, AnswerStatsQuery
 from api.errors import not_found
+from api.figures.answers import list_answer_figures
+from api.figures.queries import read_public_stats
+from api.figures.schemas import AnswerStats, AnswerStatsQuery, PublicStats
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
-from api.stats.queries import read_public_stats
-from api.stats.schemas import PublicStats
 from configs.world.prefecture import prefectures
 
 blueprint = make_blueprint("stats", __name__, "/api/stats", "stats", "Figures for everybody")

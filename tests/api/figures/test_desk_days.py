@@ -1,12 +1,14 @@
 """`check_days`: totals per desk and day, the same when repeated, and complete after an outage."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 
-from api.background import check_day_totals, jobs
+from api.background import jobs
+from api.figures import desk_days
 from api.models.base import session
 from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
@@ -30,20 +32,19 @@ def days(day: date = TODAY) -> dict[str, Any]:
 
 def find_days() -> list[date]:
     with session() as s:
-        return check_day_totals.find_days_to_sum(s, clock())
+        return desk_days.find_days_to_sum(s, clock())
 
 
 def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
     """Start the job and kill it when it comes to a day."""
-    real = check_day_totals.sum_day
+    days = find_days()
 
-    def die(s: Any, day: date, now: datetime) -> int:
-        if day == end:
-            raise KeyboardInterrupt
-        return real(s, day, now)
+    def die(*_: Any) -> Iterator[date]:
+        yield from (day for day in days if day < end)
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as killing:
-        killing.setattr(check_day_totals, "sum_day", die)
+        killing.setattr(desk_days, "find_days_to_sum", die)
         with pytest.raises(KeyboardInterrupt):
             jobs.sum_days()
 

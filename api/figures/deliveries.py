@@ -1,4 +1,4 @@
-"""Sums of a day's slot alerts by channel, provider and prefecture, computed from `notifications`.
+"""Figures of a day's slot alerts by channel, provider and prefecture: the rows of `delivery_figures`.
 
 An alert that catches up is left out, and so is one that stands in for an SMS: its slots were seen long before it was
 written, so the time since then says nothing of its way.
@@ -11,12 +11,14 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.figures.schemas import ChannelDelivery, Percentiles, compute_rate
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
 from api.paging import first_id_at
 
 RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)
+_FEW = 5  # messages: of fewer, no time that could be one person's
 _MOST_DAYS = 30  # of one run: what the ledger shows
 _CLOCKS_DIFFER = timedelta(hours=1)  # between the machine that makes an id and the one that notes the time
 _STAGES = (  # each named after its two instants
@@ -170,3 +172,23 @@ def _bind(day: date, now: datetime, wanted: FigureChoice) -> dict[str, Any]:
         "provider": wanted.provider,
         "prefecture_id": wanted.prefecture_id,
     }
+
+
+def list_channel_deliveries(session: Session, first: date, last: date) -> list[ChannelDelivery]:
+    """Return the figures of each channel and day, the newest day first. The days have to be over."""
+    return [_build_channel(row) for row in read_days(session, first, last, FigureChoice(None, ALL, ALL))]
+
+
+def _build_channel(row: DeliveryFigure) -> ChannelDelivery:
+    return ChannelDelivery(
+        day=row.day,
+        channel=row.channel,
+        sent=row.sent,
+        tracked=row.tracked,
+        confirmed=row.confirmed,
+        bounced=row.bounced,
+        no_receipt=row.no_receipt,
+        delivery_rate=compute_rate(row),
+        seen_to_accepted=Percentiles.of(row.seen_to_accepted) if row.sent >= _FEW else None,
+        seen_to_delivered=Percentiles.of(row.seen_to_delivered) if row.delivered >= _FEW else None,
+    )

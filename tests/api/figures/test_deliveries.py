@@ -1,5 +1,6 @@
 """`delivery_figures`: counts and percentiles of each stage, for each combination of channel, provider, prefecture."""
 
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from typing import Any
@@ -9,8 +10,8 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
-from api.delivery_figures import sums
-from api.delivery_figures.sums import (
+from api.figures import deliveries
+from api.figures.deliveries import (
     _INSERT,
     RECEIPT_PROVIDERS,
     FigureChoice,
@@ -209,15 +210,13 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
     every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
     for day in every:
         add_slot_message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
-    real = sums.sum_day
 
-    def die(s: Any, day: date, now: datetime) -> int:
-        if day == every[2]:
-            raise KeyboardInterrupt
-        return real(s, day, now)
+    def die(*_: Any) -> Iterator[date]:
+        yield from every[:2]
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as killing:
-        killing.setattr(sums, "sum_day", die)
+        killing.setattr(deliveries, "find_days_to_sum", die)
         with pytest.raises(KeyboardInterrupt):
             jobs.sum_days()
     assert {row.day for row in rows(DeliveryFigure)} == set(every[:2])

@@ -1,4 +1,4 @@
-"""Bodies of the figures of answers. No rate rests on fewer than five answers, which could be one person's."""
+"""Bodies of figures. No rate of answers rests on fewer than five, which could be one person's."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from api.detections.schemas import DetectionStats
+from api.models.delivery_figure import DeliveryFigure
+from api.models.user import Channel
 from api.schemas import Answer, Body
 
 _FEW = 5
@@ -52,7 +55,7 @@ class AnswerRates(Answer):
 
     @classmethod
     def of(cls, counts: Mapping[str, int], **other: Any) -> Self:
-        """Return the rates of counts, which have the names of the columns of `answer_figures`."""
+        """Return the rates of counts, which have the names of the columns of `check_days`."""
         alerts = counts.get("alerts", 0)
         answers = sum(counts.get(name, 0) for name in ("found", "too_late", "nothing_there", "stopped"))
         is_enough = answers >= _FEW
@@ -102,3 +105,61 @@ class AnswerStats(Answer):
     """Figures, the newest month first."""
 
     items: list[AnswerFigures]
+
+
+class Percentiles(Answer):
+    """Seconds within which 50, 95 and 99 % of the messages came so far."""
+
+    p50: float
+    p95: float
+    p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float] | None) -> Self | None:
+        """Return the percentiles of a row's column; None where no message came so far."""
+        if not seconds:
+            return None
+        p50, p95, p99 = (round(each, 4) for each in seconds)
+        return cls(p50=p50, p95=p95, p99=p99)
+
+
+def compute_rate(row: DeliveryFigure) -> float | None:
+    """Return the share of the messages with a receipt, or overdue, that arrived."""
+    return round(row.confirmed / row.tracked, 4) if row.tracked else None
+
+
+class ChannelDelivery(Answer):
+    """Slot alerts of one channel and UTC day: how many providers accepted, and how many of them arrived.
+
+    `deliveryRate` is `confirmed` of `tracked`: only messages whose provider says later what became of them. Times are
+    since the page was read; null where fewer than five messages have one.
+    """
+
+    day: dt.date
+    channel: Channel
+    sent: int
+    tracked: int
+    confirmed: int
+    bounced: int
+    no_receipt: int
+    delivery_rate: float | None
+    seen_to_accepted: Percentiles | None
+    seen_to_delivered: Percentiles | None
+
+
+class WatchLevels(Answer):
+    """How many desks are watched: `full` (slots are seen), `presence` (a captcha hides them), `none`."""
+
+    full: int
+    presence: int
+    none: int
+
+
+class PublicStats(DetectionStats):
+    """Figures for the landing page: detections, told with the delay of public pages, and desks by watch level.
+
+    `deliveries`: how fast slot alerts arrived by each channel, in the last seven UTC days that are over.
+    """
+
+    desks: WatchLevels
+    deliveries: list[ChannelDelivery]

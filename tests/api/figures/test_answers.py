@@ -23,6 +23,7 @@ from tests.factories import (
     BOBIGNY,
     add_answer,
     add_answers,
+    add_desk,
     add_user,
     announce,
     change,
@@ -78,9 +79,11 @@ def test_an_answer_counts_as_the_value_that_it_has_in_the_end() -> None:
 
 
 def test_answers_outlive_alerts_and_accounts(frozen: time_machine.Traveller, camille: Person) -> None:
+    add_desk(MELUN, due_queue="prefenligne", wished_seconds=30.0)  # so that each day has a row
     add_answer(announce(camille.id).match, TOO_LATE)
-    frozen.shift(2 * DAY)
     assert counts() == (1, 0, 1, 0, 0)
+    frozen.shift(3 * DAY)
+    jobs.sum_days()
     frozen.shift(DAY)
     with session() as s:
         delete_account(s, camille.id, understood=True)
@@ -95,6 +98,7 @@ def test_alerts_count_once_each_on_the_day_on_which_their_first_message_was_acce
     announce(took=None)
     announce(took=20.0 * 3600)
     announce()
+    assert counts() == (1, 0, 0, 0, 0)
     frozen.shift(DAY)
     assert counts() == (1, 0, 0, 0, 0)
     assert counts(day=TODAY + DAY) == (1, 0, 0, 0, 0)

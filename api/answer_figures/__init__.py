@@ -1,1 +1,0 @@
-"""Figures of answers to slot alerts by desk, platform and month, and how fast slots are gone."""
