@@ -39,17 +39,6 @@ def test_telling_of_a_detection_loads_neither_tables_nor_channels(closed_port: i
     assert not {"sqlalchemy", "api.models", "notifier.channels.limits", "jinja2"} & set(loaded)
 
 
-def test_messages_are_nudged_where_no_sdk_of_a_provider_is_installed(redis_server: redis.Redis) -> None:
-    code = (
-        "import sys; sys.modules |= dict.fromkeys(['sendgrid', 'twilio', 'python_http_client']);"
-        "from uuid import uuid4; from api.models.notification import Priority; from api.models.user import Channel;"
-        "from notifier.delivery.nudges import WaitingWork, deliver;"
-        "deliver(WaitingWork(uuid4(), each, Priority.IMMEDIATE) for each in Channel)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert {name: queue(f"{name}-single").count for name in Channel} == dict.fromkeys(Channel, 1)
-
-
 def test_a_detection_is_nudged_by_its_id_and_nothing_else(queued: Queued) -> None:
     seen = uuid4()
     notifier.detection_seen(seen)

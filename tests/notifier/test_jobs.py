@@ -3,10 +3,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from api.models.base import engine
 from api.models.notification import State
 from api.models.slot import Detection
 from api.models.user import Channel
@@ -42,16 +40,6 @@ def test_mails_leave_by_the_job_that_wrote_them_and_all_else_by_the_workers_of_i
     assert sorted(waiting) == ["sms", "telegram"]
     for name, key in waiting.items():
         assert queued(f"{name}-single") == [("notifier.jobs.deliver", key)]
-
-
-def test_one_alert_takes_few_round_trips(whole: "Running", queued: Queued) -> None:
-    alert(person())
-    seen = str(detection())
-    said: list[str] = []
-    sa.event.listen(engine(), "before_cursor_execute", lambda *about: said.append(about[2]))
-    match(seen)
-    assert len(whole.messages()) == 1
-    assert len(said) <= MOST, said
 
 
 def test_one_alert_reaches_all_its_channels(whole: "Running", queued: Queued) -> None:

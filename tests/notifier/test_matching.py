@@ -1,5 +1,5 @@
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -98,21 +98,6 @@ def test_a_limit_rejects_what_is_known_to_lie_outside(limits: dict[str, Any], pa
 )
 def test_what_is_not_known_is_not_rejected(moment: Moment, limits: dict[str, Any], passes: bool) -> None:
     assert bool(wishes([moment], limits)) is passes
-
-
-def test_an_alert_is_told_of_the_slots_that_pass_and_of_no_other() -> None:
-    moments = [THURSDAY, replace(THURSDAY, day=date(2026, 11, 27)), Moment()]
-    assert [wish.slots for wish in wishes(moments, {"weekdays": [4]})] == [(0, 2)]
-
-
-def test_one_target_that_lets_pass_is_enough() -> None:
-    assert wishes([THURSDAY], {"weekdays": [5]}, {"weekdays": [4]})
-
-
-@pytest.mark.rule("3.4")
-def test_what_the_alert_was_told_of_is_left_out() -> None:
-    assert [wish.slots for wish in wishes([THURSDAY, Moment()], known={0})] == [(1,)]
-    assert wishes([THURSDAY], known={0}) == []
 
 
 DAYS = st.none() | st.dates(date(2026, 11, 23), date(2026, 12, 6))

@@ -162,28 +162,6 @@ def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Runnin
 
 
 @pytest.mark.parametrize("name", CHANNELS)
-def test_too_many_messages_are_tried_when_the_provider_says(name: str, sandbox: "Running") -> None:
-    sandbox.provider_mode(name, "rate_limited", seconds=17)
-    with pytest.raises(TemporaryError, match="429") as caught:
-        send(name)
-    assert caught.value.retry_after == 17
-
-
-@pytest.mark.parametrize("name", CHANNELS)
-def test_a_broken_provider_is_tried_later(name: str, sandbox: "Running") -> None:
-    sandbox.provider_mode(name, "error_500")
-    with pytest.raises(TemporaryError, match="500"):
-        send(name)
-
-
-@pytest.mark.parametrize("name", CHANNELS)
-def test_a_key_that_is_refused_is_our_fault_and_not_the_messages(name: str, sandbox: "Running") -> None:
-    sandbox.provider_mode(name, "unauthorized")
-    with pytest.raises(Misconfigured, match=r"401: check [A-Z]"):
-        send(name)
-
-
-@pytest.mark.parametrize("name", CHANNELS)
 @pytest.mark.parametrize("mode", ["timeout", "yes_without_answer"])
 def test_silence_is_unknown(
     name: str,
@@ -197,20 +175,6 @@ def test_silence_is_unknown(
     with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
         send(name)
     assert len(sandbox.messages(name)) == (mode == "yes_without_answer")
-
-
-@pytest.mark.parametrize(
-    ("name", "state"),
-    [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],
-)
-def test_an_address_that_is_refused_is_permanent_and_marks_the_contact(
-    name: str, state: ContactState, sandbox: "Running"
-) -> None:
-    sandbox.provider_mode(name, "reject_address", address=ADDRESSES[name])
-    with pytest.raises(PermanentError) as caught:
-        send(name)
-    assert caught.value.contact_state is state
-    assert ADDRESSES[name] not in caught.value.reason
 
 
 @pytest.mark.rule("3.11")
