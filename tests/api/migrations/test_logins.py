@@ -188,7 +188,8 @@ def test_a_password_is_replaced_while_programs_read_and_write(owner: str) -> Non
 
 
 def test_two_migrations_at_once_make_a_role_once(owner: str) -> None:
-    revision: Any = ScriptDirectory.from_config(config()).get_revision("0019")
+    script = ScriptDirectory.from_config(config())
+    revision: Any = script.get_revision(script.get_base() or "")
     create = revision.module._CREATE.format(role="rdvpriority_trial")
     with connected(owner) as one, connected(owner) as other, ThreadPoolExecutor(1) as pool:
         one.autocommit = False

@@ -1,12 +1,35 @@
-"""Ground of the tests of tables: Alembic on the test's own database."""
+"""Ground of the tests of tables: Alembic on the test's own database, and a migration that it has not made yet."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.config import Config
 
-from api.migrations.__main__ import config
+from api.migrations import __main__ as program
+from api.migrations.__main__ import HERE, config
+from api.models.revision import expected_revision
+
+HEAD = expected_revision()
+NEXT = "9998"
+_NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "{next}", "{head}"
+
+
+def upgrade():
+    op.create_table("colours", sa.Column("id", sa.Integer, primary_key=True))
+    op.add_column("alerts", sa.Column("colour", sa.Text))
+
+
+def downgrade():
+    op.drop_column("alerts", "colour")
+    op.drop_table("colours")
+"""
 
 
 @pytest.fixture
@@ -16,3 +39,29 @@ def alembic(database: str) -> Iterator[Config]:
     made.attributes["engine"] = engine
     yield made
     engine.dispose()
+
+
+@pytest.fixture
+def next_migration(alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+    """Add a migration to the code that makes a table and a column of alerts; the database lacks it."""
+    (tmp_path / f"{NEXT}_colours.py").write_text(_NEXT.format(next=NEXT, head=HEAD))
+
+    def extended() -> Config:
+        made = config()
+        made.set_main_option("path_separator", "newline")
+        made.set_main_option("version_locations", f"{HERE / 'versions'}\n{tmp_path}")
+        return made
+
+    monkeypatch.setattr(program, "config", extended)
+    made = extended()
+    made.attributes.update(alembic.attributes)
+    yield made
+    engine: sa.Engine = made.attributes["engine"]
+    with engine.connect() as connection:
+        is_made = sa.inspect(connection).has_table("colours")
+    with engine.begin() as connection:  # a database keeps its tables and revision for the next test
+        connection.execute(
+            sa.text("UPDATE alembic_version SET version_num = :it"), {"it": NEXT if is_made else HEAD}
+        )
+    if is_made:
+        command.downgrade(made, HEAD)

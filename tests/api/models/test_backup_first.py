@@ -1,38 +1,36 @@
 """A migration waits for a dump that begins after it was started, or says why there is none."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from api.migrations.__main__ import config, main
+from api.migrations import __main__ as migrations
+from api.migrations.__main__ import main
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
+from api.models.revision import expected_revision
 from configs.ground.clock import clock
 from tests.factories import change, remove
 from tests.waiting import until
 
 
 @pytest.fixture
-def behind(database: str, settings_env: Callable[..., None]) -> Iterator[str]:
+def behind(next_migration: Config, settings_env: Callable[..., None]) -> None:
     """Give a database that lacks the newest migration, with a backup service at work."""
-    settings_env(DATABASE_URL=database, BACKUP_URL="/backups", BACKUP_WAIT_SECONDS="60")
+    url = next_migration.attributes["engine"].url.render_as_string(hide_password=False)
+    settings_env(DATABASE_URL=url, BACKUP_URL="/backups", BACKUP_WAIT_SECONDS="60")
     with session() as s:
-        s.execute(sa.text("UPDATE alembic_version SET version_num = '0016'"))
         s.add(BackupState(part=BackupPart.WAL, finished_at=clock()))
-    yield database
-    with session() as s:  # a database keeps its revision for the next test
-        s.execute(
-            sa.text("UPDATE alembic_version SET version_num = :head"), {"head": script().get_current_head()}
-        )
 
 
 def script() -> ScriptDirectory:
-    return ScriptDirectory.from_config(config())
+    return ScriptDirectory.from_config(migrations.config())
 
 
 def request() -> Any:
@@ -87,10 +85,13 @@ def test_nothing_is_asked_for_where_nothing_is_migrated(
     assert main(["upgrade"]) == 0
 
 
-def test_tables_from_before_backups_need_a_dump_by_hand(behind: str) -> None:
+@pytest.mark.usefixtures("behind")
+def test_tables_from_before_backups_need_a_dump_by_hand() -> None:
     with session() as s:
         s.execute(sa.text("ALTER TABLE backup_states RENAME TO other_states"))
-    with pytest.raises(BackupMissing, match=r"revision 0016, before backups .*deploy.backup dump"):
+    with pytest.raises(
+        BackupMissing, match=rf"revision {expected_revision()}, before backups .*deploy.backup dump"
+    ):
         make_backup_first(script())
 
 
@@ -101,7 +102,7 @@ def test_tables_of_a_newer_version_are_left_alone_in_one_line(capsys: pytest.Cap
     assert main(["upgrade"]) == 0  # after a rollback the programs start once this command has succeeded
     assert capsys.readouterr().out == (
         "nothing was migrated: the tables are of revision 9999, newer than"
-        f" {script().get_current_head()} of this version, which works on them, as after a rollback\n"
+        f" {expected_revision()} of this version, which works on them, as after a rollback\n"
     )
 
 

@@ -30,13 +30,6 @@ def test_every_migration_goes_down_and_up_again(alembic: Config, database: str) 
     assert {record.__tablename__ for record in RECORDS} <= tables(database)
 
 
-def test_each_migration_undoes_only_its_own_tables(alembic: Config, database: str) -> None:
-    command.downgrade(alembic, "0003")
-    left = tables(database)
-    assert "checks" in left
-    assert "slots" not in left
-
-
 def test_the_command_line_upgrades_by_itself(database: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["upgrade"]) == 0
     assert main(["current"]) == 0

@@ -60,15 +60,6 @@ def test_a_program_does_not_start_on_older_tables(
     )
 
 
-@pytest.mark.parametrize("revision", ["0038", "0040", "0043"])
-def test_a_migration_that_was_merged_after_a_higher_number_is_needed_too(
-    put_revision: Callable[[str], None], revision: str
-) -> None:
-    put_revision(revision)  # 0039 comes after 0043
-    with pytest.raises(NotReady, match=f"the tables are of revision {revision}, this code needs"):
-        check_tables()
-
-
 @pytest.mark.usefixtures("redis_server")
 def test_the_api_asks_before_its_workers_fork(put_revision: Callable[[str], None]) -> None:
     put_revision("0007")
