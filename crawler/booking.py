@@ -195,9 +195,9 @@ class BookingSpider(Spider):
     def _session(self, desk: Desk, budget: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
         if desk.fetch is Fetch.BROWSER:
-            from crawler.browser.session import session_of  # noqa: PLC0415 -- loaded only for browser desks
+            from crawler.browser.page import BrowserSession  # noqa: PLC0415 -- loaded only for browser desks
 
-            return session_of(desk, self.crawler, self._download, budget, self.proxies.way())
+            return BrowserSession(desk, self.crawler, budget, self.proxies.way())
         return Session(
             self._download,
             deadline=HTTP_DEADLINE_SECONDS(),

@@ -8,7 +8,7 @@ from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Locator, Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from crawler.browser.limits import BROWSER_WAIT_SECONDS
+from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.browser.request_policy import RequestPolicy
 from crawler.parsing.css_selectors import as_xpath, element_selector
 from crawler.reading import BrowserAction, PageRequest

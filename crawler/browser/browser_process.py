@@ -1,25 +1,28 @@
-"""One running browser: scrapy-playwright's download handler, with its driver and Chromium as child processes."""
+"""The browser of a crawl: scrapy-playwright's download handler, with its driver and Chromium as child processes.
+
+The driver ends with this process, ends the browser with itself, and removes its files. The container limits memory.
+"""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from time import monotonic
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Route
 from playwright.async_api import Request as PageRequest
+from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
+from crawler.browser import BROWSER_PLACES, BROWSER_START_SECONDS
 from crawler.browser.egress_proxy import ONLY_WAY
-from crawler.browser.limits import BROWSER_CHECKS, BROWSER_MEMORY_MB, BROWSER_START_SECONDS
-from crawler.browser.process_tree import proportional, tree
-from crawler.browser.temp_dir import TempDir, tidy
 from crawler.fetching.errors import BrowserFailed
+from crawler.fetching.ssrf_guard import PublicNames
 
 if TYPE_CHECKING:
     from scrapy import Request
@@ -30,7 +33,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
-_WEIGHED_EACH = 10.0  # seconds
 # Headers that the browser sets itself: those of the crawl would reveal another program.
 _ITS_OWN = frozenset(
     b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
@@ -38,25 +40,13 @@ _ITS_OWN = frozenset(
 
 
 class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-playwright has no types
-    """A running browser with its driver. It is used up after BROWSER_CHECKS checks or beyond BROWSER_MEMORY_MB.
-
-    `tabs` are the open ones; `lost`: it ended by itself, or no longer responds.
-    """
+    """A running browser with its driver. `policies` are those of the open pages, by the names of their contexts."""
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self.tabs: dict[str, RequestPolicy] = {}
-        self.opened = 0
-        self.lost = False
+        self.policies: dict[str, RequestPolicy] = {}
         self.agent = ""
-        self._fat = False
-        self._weigh_at = 0.0
-        self._driver: int | None = None
-        self._folder: TempDir | None = None
-        self.config.target_closed_max_retries = (
-            0  # a lost browser ends its check; the next check gets a new browser
-        )
-        self.config.restart_disconnected_browser = False
+        self.config.target_closed_max_retries = 0  # a browser that dies ends its check
         self.config.launch_options = {
             "executable_path": str(browser_path()),
             "args": [*arguments(), *ONLY_WAY],
@@ -67,13 +57,8 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             ),  # we end the browser ourselves
         }
 
-    @property
-    def used_up(self) -> bool:
-        """Whether it takes no further check."""
-        return self.lost or self._fat or self.opened >= BROWSER_CHECKS()
-
     async def start(self) -> None:
-        """Start the browser.
+        """Start the browser, or start it again if it died.
 
         Raises:
             BrowserFailed: there is none, or it does not start.
@@ -82,47 +67,25 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             raise BrowserFailed(missing)
         try:
             async with asyncio.timeout(BROWSER_START_SECONDS()):
-                await self._start()
+                if not hasattr(self, "browser_provider"):
+                    await self._launch()
+                await self._maybe_launch_browser()
+                self.agent = self.agent or await self._own_agent()
         except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
             said = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise BrowserFailed(
                 f"{browser_path()} does not start (see make browser): {said[0][:200]}"
             ) from None
-        finally:
-            if not self.agent:  # the start failed, or its check was cancelled meanwhile
-                await self.end()
-
-    async def _start(self) -> None:
-        await asyncio.to_thread(tidy)
-        self._folder = await asyncio.to_thread(TempDir)
-        with self._folder.lent():
-            await self._launch()
-        self._driver = next(iter(await asyncio.to_thread(self._folder.processes)), None)
-        await self._maybe_launch_browser()
-        self.browser.on("disconnected", self._mark_lost)
-        self.agent = await self._own_agent()
-
-    async def weigh(self) -> None:
-        """Measure the memory of all its processes, at most each _WEIGHED_EACH seconds, because it takes 20 ms."""
-        if (driver := self._driver) and monotonic() >= self._weigh_at:
-            self._weigh_at = monotonic() + _WEIGHED_EACH
-            held = await asyncio.to_thread(lambda: proportional(tree(driver)))
-            self._fat = held > BROWSER_MEMORY_MB()
 
     async def end(self) -> None:
-        """End it, by force if necessary; none of its processes and files remains."""
-        self.lost = True
+        """End it: its driver, which kills the browser if that does not respond."""
         try:
             async with asyncio.timeout(_END_SECONDS):
                 await self.close()
         except Exception as error:  # noqa: BLE001 -- it is killed after any error
             log.debug("a browser is killed: %r", error)
-        finally:
-            if self._folder:
-                await asyncio.to_thread(self._folder.leave)
-
-    def _mark_lost(self, *_: object) -> None:
-        self.lost = True
+            with suppress(Exception):
+                await self.browser_provider.close()
 
     async def _own_agent(self) -> str:
         page = await self.browser.new_page()
@@ -132,18 +95,18 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             await page.close()
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
-        """Open a request's address. CheckPage reads the page after all actions; the base class would at once."""
+        """Open a request's address. The session reads the page after all actions; the base class would at once."""
         request.meta["playwright_page"] = page
         await page.goto(request.url, wait_until="commit", timeout=0)  # the check has a deadline of its own
         return Response(request.url)
 
     def _make_request_handler(self, **given: Any) -> Callable[[Route, PageRequest], Awaitable[None]]:
         """Return the handler of a page's requests; the base class's would resend all headers in lower case."""
-        done: asyncio.Event = given["initial_request_done"]
+        policy, done = self.policies[given["context_name"]], given["initial_request_done"]
 
         async def handle(route: Route, request: PageRequest) -> None:
             with suppress(PlaywrightError):  # the page is gone
-                if await self._aborts(request):
+                if await policy.aborts(request):
                     await route.abort()
                     return
                 first = request.is_navigation_request() and not done.is_set()
@@ -152,17 +115,6 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
                 await route.continue_(**changes)
 
         return handle
-
-    async def _aborts(self, request: PageRequest) -> bool:
-        """Ask the check of a page about its request; a request without a check is aborted."""
-        try:
-            context = request.frame.page.context
-        except PlaywrightError:
-            return True
-        for name, wrapper in self.context_wrappers.items():
-            if wrapper.context is context and name in self.tabs:
-                return await self.tabs[name].aborts(request)
-        return True
 
 
 def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes | None) -> dict[str, Any]:
@@ -173,3 +125,67 @@ def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes 
     if method != request.method:
         changes["method"] = method
     return changes | ({"post_data": body} if body else {})
+
+
+class Browsers:
+    """The browser of a crawl, for up to BROWSER_PLACES checks at once. One that does not respond is replaced."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        given = crawler.settings
+        self.names = PublicNames(given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        self._places = asyncio.Semaphore(BROWSER_PLACES())
+        self._starting = asyncio.Lock()
+        self._current: Browser | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def take(self) -> Browser:
+        """Wait for a place and return the browser; `give_back` frees the place.
+
+        Raises:
+            crawler.fetching.errors.BrowserFailed: no browser starts.
+        """
+        await self._places.acquire()
+        try:
+            async with self._starting:
+                self._current = self._current or Browser(self._crawler)
+                try:
+                    await self._current.start()
+                except BaseException:
+                    self._end(self._current)
+                    raise
+                return self._current
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give_back(self, browser: Browser, *, well: bool) -> None:
+        """Free a place; the browser ends unless all is `well` with it."""
+        self._places.release()
+        if not well:
+            self._end(browser)
+
+    async def close(self) -> None:
+        """End the browser."""
+        if self._current:
+            self._end(self._current)
+        await asyncio.gather(*self._ending, return_exceptions=True)
+        await self.names.close()
+
+    def _end(self, browser: Browser) -> None:
+        if browser is self._current:
+            self._current = None
+        task = asyncio.ensure_future(browser.end())
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+
+_BROWSERS: "WeakKeyDictionary[Crawler, Browsers]" = WeakKeyDictionary()
+
+
+def browsers_of(crawler: Crawler) -> Browsers:
+    """Return the browser of a crawl, which ends with it; it is not started yet."""
+    if crawler not in _BROWSERS:
+        _BROWSERS[crawler] = Browsers(crawler)
+        crawler.signals.connect(_BROWSERS[crawler].close, signals.engine_stopped)
+    return _BROWSERS[crawler]

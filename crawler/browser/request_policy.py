@@ -21,7 +21,7 @@ from playwright.async_api import CDPSession, Page, Request, Response, Route
 from playwright.async_api import Error as PlaywrightError
 
 from configs.ground.hosts import host_of
-from crawler.browser.limits import BROWSER_WAIT_SECONDS
+from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
 from crawler.fetching.session import REDIRECTS, refuse_reservation

@@ -5,7 +5,7 @@ Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 """
 
 import asyncio
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import aiohttp
 from aiohttp.client_middlewares import ClientMiddlewareType
@@ -68,8 +68,6 @@ class AiohttpHandler(BaseDownloadHandler):
             crawler.fetching.errors.ProxyFailed: the request's proxy is at fault.
             scrapy.exceptions, OSError, crawler.fetching.errors.NoHTTP: what else went wrong, see `_KINDS`.
         """
-        if tab := request.meta.get("tab"):  # a browser's page (crawler/browser), which watches its own time
-            return cast("Response", await tab.download(request))
         try:
             return await (
                 ask_by_proxy(self._ask_in_time, request)

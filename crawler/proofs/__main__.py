@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import tempfile
 import threading
 from contextlib import suppress
 from datetime import timedelta
@@ -24,7 +23,6 @@ from configs.settings import SettingsRefused, settings
 from configs.settings.constants import Constant
 from configs.settings.value_types import read_store
 from configs.world.retention import PROOFS_KEPT_FOR
-from crawler.browser.temp_dir import TempDir, tidy
 from crawler.proofs.outbox import nudge
 
 # How often a page that still waits is enqueued again, and the worker reports
@@ -113,10 +111,6 @@ def main() -> int:
         sys.stderr.write(f"proofs are not stored: {error}\n")
         return 2
     yield_to_others()
-    tidy()
-    own = TempDir()
-    tempfile.tempdir = str(own.path)  # the browser's files go with this process
-    os.environ |= own.environment
     keeper = Housekeeper()
     try:
         return run_worker(
@@ -124,8 +118,6 @@ def main() -> int:
         )
     finally:
         keeper.stop.set()
-        tempfile.tempdir = None
-        own.leave()
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from configs.ground.job_queues import redis
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proof_queue import PAGES, TRIES
 from configs.ground.proofs import BODY, META, PICTURE, Meta, is_key
-from crawler.browser import process_tree
 from crawler.proofs.outbox import JOB_SECONDS
 
 log = logging.getLogger(__name__)
@@ -86,8 +85,6 @@ def _take_picture(meta: Meta, body: bytes) -> bytes | None:
 
 
 def _die() -> None:
-    """End this process with its browser: the next one takes the page up."""
+    """End this process, and with it its browser: the next one takes the page up."""
     log.error("a job hangs: the worker ends itself")
-    for pid in process_tree.tree(os.getpid())[1:]:
-        process_tree.kill(pid)
     os._exit(1)

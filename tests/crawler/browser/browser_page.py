@@ -74,7 +74,7 @@ def browsers(below: int | None = None) -> list[psutil.Process]:
     return found
 
 
-def spider_at(url: str, browser: Path, folder: Path) -> "subprocess.Popen[str]":
+def spider_at(url: str, browser: Path, folder: Path, **env: str) -> "subprocess.Popen[str]":
     """Start a spider that checks a page once in a browser; `folder` gets its desk file."""
     rules = "".join(f"      {name}: {value!r}\n" for name, value in RULES.items())
     entry = desk_entry("carte", url, DAYS[0] - timedelta(days=9), fetch="browser").replace(
@@ -84,7 +84,7 @@ def spider_at(url: str, browser: Path, folder: Path) -> "subprocess.Popen[str]":
     (folder / f"{PREFECTURE}.yaml").write_text(text)
     return subprocess.Popen(
         [sys.executable, "-m", "scrapy", "crawl", "custom", "-a", "desk=carte"],
-        env={**os.environ, "BROWSER_PATH": str(browser), "PREFECTURES_DIR": str(folder)},
+        env={**os.environ, "BROWSER_PATH": str(browser), "PREFECTURES_DIR": str(folder), **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -5,7 +5,7 @@ import json
 import os
 import re
 import signal
-import socket
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +15,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.browser import pool
-from crawler.browser.egress_proxy import EgressProxy
-from crawler.browser.session import session_of
+from crawler.browser.page import BrowserSession
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import RequestBudget
 from crawler.reading import PageRequest, VisitContext
-from crawler.url_policy import AddressRefused
 from tests.crawler.browser.browser_page import (
     DAYS,
     NONE,
@@ -33,6 +30,7 @@ from tests.crawler.browser.browser_page import (
     page,
     paths,
     site,
+    spider_at,
 )
 from tests.crawler.held import Held
 from tests.crawler.pages import TODAY
@@ -41,6 +39,8 @@ from tests.samples import try_first
 from tests.waiting import until
 
 if TYPE_CHECKING:
+    import psutil
+
     from crawler.items import CheckItem
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
@@ -97,45 +97,6 @@ def test_no_check_has_the_cookies_of_another(held: Held) -> None:
     assert (paths(served), cookies) == (["/", "/again"] * 2, [False, True] * 2)
 
 
-def test_nothing_that_a_page_asks_for_leaves_this_machine(
-    held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    wires: list[EgressProxy] = []
-    dialled: list[str] = []
-
-    class Watched(EgressProxy):
-        def __init__(self, *given: Any) -> None:
-            super().__init__(*given)
-            wires.append(self)
-
-        async def _dial(self, url: Any) -> Any:
-            dialled.append(url.hostname)
-            return await super()._dial(url)
-
-    monkeypatch.setattr(pool, "EgressProxy", Watched)
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.settimeout(0)
-    away = f"""<link rel=dns-prefetch href=//prefetched.example><link rel=preconnect href=http://connected.example>
-<script src=http://scripts.example/x.js></script><iframe src=http://192.0.2.1/></iframe><script>
-const call = new RTCPeerConnection({{iceServers: [{{urls: "stun:127.0.0.1:{listener.getsockname()[1]}"}}]}});
-call.createDataChannel("x"); call.createOffer().then(offer => call.setLocalDescription(offer));
-const tried = [fetch("http://fetched.example/"), fetch("https://secure.example/"), fetch("/leave"),
-  new Promise(done => {{ new WebSocket("ws://sockets.example/").onerror = done }}), new Promise(done => setTimeout(done, 500))];
-Promise.allSettled(tried).then(() => document.body.append("Plus rien"));
-</script>"""
-    leave = answer(b"", status="302 Found", Location="http://redirected.example/")
-    with site({"/": page(away), "/leave": leave}) as served:
-        item = held.check(desk_at(served.address))
-    assert item.outcome is Outcome.NO_SLOTS
-    assert set(dialled) == {"127.0.0.1"}
-    refused = {host for host, trouble in wires[0].troubles.items() if isinstance(trouble, AddressRefused)}
-    known = ("scripts", "fetched", "sockets", "redirected")
-    assert {f"{name}.example:80" for name in known} | {"192.0.2.1:80", "secure.example:443"} <= refused
-    with listener, pytest.raises(BlockingIOError):
-        listener.recv(1)
-
-
 def test_a_stand_in_answers_for_a_real_host(held: Held, settings_env: Callable[..., None]) -> None:
     with site({"/rdv": page(f"<a href=/suite>x</a>{SLOT}")}) as served:
         settings_env(SANDBOX_HOSTS=f"rdv.example.fr={served.address.removeprefix('http://')}")
@@ -154,7 +115,7 @@ def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -
 
         async def fetched(path: str) -> bytes:
             desk = desk_at(served.address)
-            session = session_of(desk, held.spider.crawler, held.spider._download, RequestBudget(9))
+            session = BrowserSession(desk, held.spider.crawler, RequestBudget(9))
             ask = PageRequest(served.address + path, awaits=("text=Plus rien",))
             try:
                 return (
@@ -248,21 +209,21 @@ def test_a_browser_that_hangs_before_a_page_is_opened_costs_one_check(
 
 
 @pytest.mark.journey
-@pytest.mark.parametrize("bound", [{"BROWSER_CHECKS": "1"}, {"BROWSER_MEMORY_MB": "1"}])
-def test_a_browser_is_replaced_when_used_up_and_ends_when_nobody_needs_it(
-    held: Held, settings_env: Callable[..., None], bound: dict[str, str]
-) -> None:
-    settings_env(BROWSER_IDLE_SECONDS="0.2", **bound)
-    seen: set[int] = set()
+def test_a_killed_spider_leaves_neither_its_browser_nor_files(browser: Path, tmp_path: Path) -> None:
+    seen: list[psutil.Process] = []
+    temporary = Path(tempfile.mkdtemp())  # a shorter path than pytest's: the browser's sockets are below it
 
-    def look(connection: Any, request: bytes) -> None:
-        seen.update(each.pid for each in browsers())
-        page(NONE)(connection, request)
+    def strike(*_: object) -> None:
+        seen.extend(browsers(spider.pid))
+        assert any(temporary.iterdir())
+        spider.kill()
 
-    with site({"/": look}) as served:
-        while len(seen) < 2:
-            assert held.check(desk_at(served.address)).outcome is Outcome.NO_SLOTS
-    until(lambda: not browsers())
+    with site({"/": strike}) as served:
+        spider = spider_at(served.address, browser, tmp_path, TMPDIR=str(temporary))
+        spider.communicate(timeout=120)
+    assert (spider.returncode, len(seen)) == (-signal.SIGKILL, 1)
+    until(lambda: not any(each.is_running() for each in seen) and not any(temporary.iterdir()))
+    temporary.rmdir()
 
 
 def test_a_browser_that_does_not_start_is_said(held: Held, settings_env: Callable[..., None]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
-from crawler.browser.errors import classify_error
+from crawler.browser.page import classify_error
 from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.errors import FetchError
 from crawler.fetching.request_budget import BudgetExhausted, RequestBudget

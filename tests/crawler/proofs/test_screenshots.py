@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,6 @@ import redis
 from configs.ground.object_store import Blobs
 from configs.ground.proof_queue import list_waiting
 from configs.ground.proofs import picture_of
-from crawler.browser import process_tree
 from crawler.proofs import screenshots
 from crawler.proofs.job import keep
 from crawler.proofs.outbox import enqueue, meta_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def _in_a_hurry() -> Iterator[None]:
     """Let the browser have its share: beside busy tests it would get none."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process_tree, "step_back", lambda _: None)
+        patch.setattr(screenshots, "step_back", nullcontext)
         yield
 
 

@@ -1,0 +1,341 @@
+"""The session of one check through a browser, the counterpart of crawler/fetching/session.py: its page and context."""
+
+import asyncio
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from datetime import date
+from importlib.resources import files
+from itertools import count
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from playwright.async_api import BrowserContext
+from playwright.async_api import Error as PlaywrightError
+from playwright.async_api import Page as PlaywrightPage
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
+from playwright_stealth import Stealth
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseDataLossError
+from scrapy.http import Headers, HtmlResponse, Response
+
+from configs.ground.hosts import host_of, resolve_stand_in
+from configs.settings import settings
+from configs.world.desk import Desk
+from configs.world.host_rule import Agent as Rule
+from configs.world.prefecture import host_rules
+from crawler.block_pages import find_captcha, find_wall
+from crawler.browser import BROWSER_DEADLINE_SECONDS
+from crawler.browser.actions import ActionResult, perform
+from crawler.browser.browser_process import Browser, browsers_of
+from crawler.browser.egress_proxy import EgressProxy
+from crawler.browser.request_policy import RequestPolicy
+from crawler.fetching.browser_headers import brands, honest
+from crawler.fetching.decompression import TooLarge, headers_of
+from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, to_fetch_error
+from crawler.fetching.proxies import ProxySession
+from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.request_builder import RequestStep, first_step
+from crawler.fetching.session import Session, human_delay
+from crawler.reading import Outcome, Page, PageRequest, VisitContext
+
+_VIEWPORT = {"width": 1920, "height": 1080}
+_LANGUAGES = ("fr-FR", "fr")
+_HEADLESS = re.compile(r"Headless(?=Chrome/)")
+_VERSION = re.compile(r"Chrome/(\d+)")
+_CLOSE_SECONDS = 3.0
+_NUMBERS = count(1)
+_SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
+_CODE = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+_NO_CONTENT = (204, 205)
+_DOWNLOAD = "Download is starting"
+_OURS = "ERR_BLOCKED_BY_CLIENT"
+# https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
+_KINDS: tuple[tuple[str, type[Exception]], ...] = (
+    ("ERR_CERT_|ERR_SSL_", ssl.SSLError),
+    ("ERR_NAME_", CannotResolveHostError),
+    (
+        "ERR_(EMPTY_RESPONSE|CONNECTION_(CLOSED|RESET|ABORTED)|CONTENT_LENGTH|INCOMPLETE_CHUNKED|CONTENT_DECODING)",
+        ResponseDataLossError,
+    ),
+    ("ERR_(INVALID_HTTP_RESPONSE|RESPONSE_HEADERS_|INVALID_CHUNKED)", NoHTTP),
+    ("ERR_(CONNECTION|TUNNEL|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),
+    ("ERR_TIMED_OUT", TimeoutError),
+    ("ERR_(ABORTED|UNKNOWN_URL_SCHEME|INVALID_URL|DISALLOWED)", NotSupported),
+)
+
+
+class BrowserSession(Session):
+    """Opens each request in the check's page, which keeps its cookies, does its actions and reads the page.
+
+    `budget` pays for requests by crawler/browser/request_policy.py. Nothing is started before the first request.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        crawler: Crawler,
+        budget: RequestBudget,
+        way: ProxySession | None = None,
+    ) -> None:
+        largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
+        super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, way=way)
+        self._desk = desk
+        self._browsers = browsers_of(crawler)
+        self._proxy = EgressProxy(self._browsers.names)
+        self._traffic = RequestPolicy(budget)
+        self._name = f"check-{next(_NUMBERS)}"
+        self._address = ""  # of the egress proxy
+        self._browser: Browser | None = None
+        self._tab: PlaywrightPage | None = None
+        self._asked = False
+        self._ask: PageRequest | None = None
+        self._done = ActionResult()
+
+    async def fetch(
+        self, ask: PageRequest, visit: VisitContext, forbidden: Callable[[str, str], bool]
+    ) -> Page:
+        """Open a request, do its actions and return the page; redirects are followed as by HTTP.
+
+        Raises:
+            FetchError: there is no page; it has the outcome and the reason.
+            BudgetExhausted: no request is left.
+        """
+        step = first_step(ask, None, visit.url)
+        if step.kind == "socket":
+            raise FetchError(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
+        await self._take_browser()
+        self._ask = ask
+        self._traffic.expect(_as_opened(step.url), forbidden)
+        try:
+            response = await self._answer(step)
+        finally:
+            self.requests = self._traffic.requests
+        page = self._page(_as_named(response.url, step.url), response, ask, visit)
+        return replace(
+            page, skipped_actions=self._done.skipped_actions, failed_action=self._done.failed_action
+        )
+
+    async def close(self) -> None:
+        """Close the page and its context; a browser that does not respond is replaced."""
+        self._traffic.end()
+        self._proxy.close()
+        if not (browser := self._browser):
+            return
+        self._browser, well = None, False
+        try:
+            well = await self._close_context(browser)
+        finally:
+            self._browsers.give_back(browser, well=well)
+
+    async def _take_browser(self) -> None:
+        if not self._browser:
+            try:
+                self._address = self._address or await self._proxy.open()
+                self._browser = await self._browsers.take()
+            except KNOWN as error:
+                raise to_fetch_error(error, "no page was opened") from error
+            self._browser.policies[self._name] = self._traffic
+
+    async def _close_context(self, browser: Browser) -> bool:
+        """Close the context; return False if the browser does not respond."""
+        browser.policies.pop(self._name)
+        if not (wrapper := browser.context_wrappers.pop(self._name, None)):
+            return not self._asked  # else it was never opened, or is gone with the browser
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await wrapper.context.close()
+        except (PlaywrightError, TimeoutError):
+            return False
+        return True
+
+    async def _send(self, step: RequestStep) -> Response:
+        self.clock.start()
+        if (left := self.clock.left) <= 0:
+            raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
+        if self._way:
+            self._proxy.via = (await self._way.proxy()).url
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(left) as limit:
+
+            async def pause() -> None:
+                await self.clock.pause(human_delay())
+                limit.reschedule(loop.time() + self.clock.left)
+
+            response = await self._open(step, pause)
+        if self._way:
+            self._way.answered = True
+        if len(response.body) > self._largest:
+            raise TooLarge(f"{len(response.body)} bytes show, {self._largest} are read at most")
+        return response
+
+    async def _open(self, step: RequestStep, pause: Callable[[], Awaitable[None]]) -> Response:
+        """Open an address in the page, do the request's actions, and return the page.
+
+        Raises:
+            FetchError, BudgetExhausted: it may not be requested, or redirects to a forbidden address.
+            KNOWN: any other failure (crawler/fetching/errors.py).
+        """
+        assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
+        self._proxy.troubles.clear()
+        options = _context_options(self._desk, self._address, self._browser.agent)
+        meta = {
+            "playwright": True,
+            "playwright_context": self._name,
+            "playwright_context_kwargs": options,
+            "playwright_include_page": True,
+            "playwright_page": self._tab,
+            "playwright_page_init_callback": self._watch_page,
+        }
+        url, self._asked = _as_opened(step.url), True
+        request = Request(url, method=step.method, headers=step.headers, body=step.body, meta=meta)
+        try:
+            await self._browser.download_request(request)
+            self._done = await self._perform_acts(self._ask, pause)
+            return await self._response()
+        except PlaywrightError as error:
+            raise classify_error(error, url, self._traffic, self._proxy.troubles) from error
+        finally:
+            self._tab = request.meta.get("playwright_page")
+
+    async def _watch_page(self, page: PlaywrightPage, _request: Request) -> None:
+        if page is not self._tab:
+            if _is_hidden(self._desk):
+                await _apply_stealth(page.context)
+            await self._traffic.watch(page)
+            self._tab = page
+
+    async def _perform_acts(self, ask: PageRequest, pause: Callable[[], Awaitable[None]]) -> ActionResult:
+        """Do a request's actions, unless the page is a block page (crawler/block_pages.py) or an error."""
+        await self._traffic.document()
+        await self._traffic.rest()
+        if not self._tab or await self._stands_for_all(ask):
+            return ActionResult()
+        return await perform(self._tab, ask, self._traffic, pause)
+
+    async def _stands_for_all(self, ask: PageRequest) -> bool:
+        """Tell whether the page is an error or a block page, on which no action is done."""
+        response = await self._response()
+        visit, headers = VisitContext(ask.url, date.min), headers_of(response)
+        shown = Page(response.url, response.status, response.body, visit, ask, headers)
+        return shown.is_error or (find_wall(shown) or find_captcha(shown)) is not None
+
+    async def _response(self) -> Response:
+        """Return the page as it is rendered now; the raw body if it is no HTML."""
+        if self._traffic.refusal:
+            raise self._traffic.refusal
+        await self._traffic.document()
+        answer, page = self._traffic.answer, self._tab
+        if self._traffic.broken or not answer or not page:
+            raise PlaywrightError(self._traffic.broken or "net::ERR_EMPTY_RESPONSE")
+        headers = {
+            name: value for name, value in (await answer.all_headers()).items() if name != "content-encoding"
+        }
+        if "html" not in headers.get("content-type", "html"):
+            body = await answer.body()
+            return Response(page.url, status=answer.status, headers=_headers(headers), body=body)
+        shown: str = await page.evaluate(_SNAPSHOT)
+        headers["content-type"] = "text/html; charset=utf-8"
+        return HtmlResponse(
+            page.url, status=answer.status, headers=_headers(headers), body=shown.encode("utf-8", "replace")
+        )
+
+
+async def _by_page_only(request: Request) -> Response:
+    raise NotSupported(f"a browser's page asks for {request.url}")
+
+
+def _is_known(desk: Desk) -> bool:
+    rule = host_rules().get(desk.host)
+    return rule is not None and rule.agent is Rule.HONEST
+
+
+def _is_hidden(desk: Desk) -> bool:
+    """Whether a desk's checks hide that the browser is automated."""
+    rule = host_rules().get(desk.host)
+    return (desk.stealth or bool(rule and rule.stealth)) and not _is_known(desk)
+
+
+def _context_options(desk: Desk, proxy: str, own_agent: str) -> dict[str, Any]:
+    """Return the options of a check's context: French locale, the desk's time zone, stealth only where configured.
+
+    `own_agent`: the browser's own User-Agent.
+    https://playwright.dev/python/docs/api/class-browser#browser-new-context
+    """
+    options: dict[str, Any] = {
+        "viewport": _VIEWPORT,
+        "screen": _VIEWPORT,
+        "locale": _LANGUAGES[0],
+        "timezone_id": desk.time_zone,
+        "proxy": {"server": proxy},
+        "service_workers": "block",  # their requests bypass routes
+        "accept_downloads": False,
+    }
+    if _is_known(desk):
+        options["user_agent"] = honest().name
+    elif _is_hidden(desk):
+        agent = _HEADLESS.sub("", own_agent)
+        found = _VERSION.search(agent)  # the browser's own hints would name its headless build
+        hints = {"sec-ch-ua": brands("Google Chrome", int(found[1]))} if found else {}
+        options |= {"user_agent": agent, "extra_http_headers": hints}
+    return options
+
+
+async def _apply_stealth(context: BrowserContext) -> None:
+    """Hide from the pages of a context that the browser is automated; before the first is opened."""
+    disguise = Stealth(
+        navigator_languages_override=_LANGUAGES,
+        navigator_platform_override="Linux x86_64",
+        navigator_hardware_concurrency=False,  # the real number is fine
+        navigator_user_agent=False,  # the context sets it, with its headers
+        sec_ch_ua=False,
+    )
+    await disguise.apply_stealth_async(context)
+
+
+def _headers(values: dict[str, str]) -> Headers:
+    """Return headers as Scrapy's; repeated headers are joined by commas."""
+    joined = {name: value.replace("\n", ", ") for name, value in values.items()}
+    return Headers({name: value.encode("latin-1", "replace") for name, value in joined.items()})
+
+
+def _as_opened(url: str) -> str:
+    """Return an address for the browser: stand-ins have no TLS, and keep the names of their hosts."""
+    if resolve_stand_in(url, settings().sandbox_hosts) == url:
+        return url
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(scheme="http", netloc=parts.hostname or ""))
+
+
+def _as_named(url: str, asked: str) -> str:
+    """Return a page's address as outside of the sandbox."""
+    if resolve_stand_in(url, settings().sandbox_hosts) == url:
+        return url
+    return urlunsplit(urlsplit(url)._replace(scheme=urlsplit(asked).scheme))
+
+
+def classify_error(
+    error: PlaywrightError, url: str, traffic: RequestPolicy, troubles: Mapping[str, Exception]
+) -> Exception:
+    """Return the error of the browser for an address, by the classes of crawler/fetching/errors.py."""
+    if traffic.refusal:
+        return traffic.refusal
+    if trouble := troubles.get(host_of(url)):
+        return trouble
+    if isinstance(error, PlaywrightTimeoutError):
+        return TimeoutError()
+    if traffic.answer and traffic.answer.status in _NO_CONTENT:
+        return NotSupported(f"HTTP {traffic.answer.status}, which is no page")
+    return _classify_message(error.message, url)
+
+
+def _classify_message(message: str, url: str) -> Exception:
+    if _DOWNLOAD in message:
+        return NotSupported("a file to download, which is no page")
+    found = _CODE.search(message)
+    if found and found[1] == _OURS:
+        return FetchError(Outcome.UNREADABLE, f"led where nothing is asked ({url})")
+    known = (kind for codes, kind in _KINDS if found and re.match(codes, found[1]))
+    return next(known, BrowserFailed)(message.partition("\n")[0][:200])
