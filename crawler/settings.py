@@ -20,11 +20,10 @@ TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 
 # Who asks, where nothing else says so: ourselves. A check brings all headers of its own agent
-# (crawler/fetching/browser_headers.py), so that these are for whatever else may ask. What is accepted is what
-# crawler/fetching/decompression.py can prove to be whole.
+# (crawler/fetching/browser_headers.py), so that these are for whatever else may ask; what no browser sends with each
+# request (Accept) is not among them. What is accepted is what crawler/fetching/decompression.py can prove to be whole.
 USER_AGENT = "RDVPriority/1.0 (+https://rdvpriority.fr)"
 DEFAULT_REQUEST_HEADERS = {
-    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "fr-FR,fr;q=0.9",
     "Accept-Encoding": "gzip, deflate",
 }
@@ -85,14 +84,12 @@ _OFF = (
     "cookies.CookiesMiddleware",
     "httpproxy.HttpProxyMiddleware",
     "httpcache.HttpCacheMiddleware",
-    "defaultheaders.DefaultHeadersMiddleware",  # MissingHeaders, below, does what these two do
-    "useragent.UserAgentMiddleware",
     "stats.DownloaderStats",  # weighs every header of every request; a check's row counts its requests
 )
-# Each middleware costs every request a call, so what is switched off above is not loaded either.
+# Each middleware costs every request a call, so what is switched off above is not loaded either. Scrapy's own for
+# default headers and the agent are on (docs/architecture.md has what each costs).
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     **{f"scrapy.downloadermiddlewares.{name}": None for name in _OFF},
-    "crawler.middlewares.MissingHeaders": 400,
     "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which

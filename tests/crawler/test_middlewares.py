@@ -2,13 +2,11 @@ import gzip
 from collections.abc import Callable
 
 import pytest
-from scrapy import Request, Spider
-from scrapy.crawler import Crawler
+from scrapy import Request
 from scrapy.http import Response
 
-from crawler.middlewares import LoopbackGuard, MissingHeaders, WholeRobotsTxt
+from crawler.middlewares import LoopbackGuard, WholeRobotsTxt
 from crawler.url_policy import AddressRefused
-from tests.crawler.held import scrapy_settings
 
 
 def test_requests_to_this_machine_pass() -> None:
@@ -32,23 +30,6 @@ def test_no_proxy_is_a_way_out(proxy: str) -> None:
 def test_an_explicit_setting_opens_it(settings_env: Callable[..., None]) -> None:
     settings_env(APP_ENV="development", ALLOW_LIVE_SITES="1")
     LoopbackGuard().process_request(Request("https://www.essonne.gouv.fr/"))
-
-
-def test_a_request_without_an_agent_says_who_we_are() -> None:
-    missing = MissingHeaders.from_crawler(Crawler(Spider, scrapy_settings(USER_AGENT="us")))
-    for _ in range(2):
-        request = Request("http://127.0.0.1/", headers={"Accept-Language": "de"})
-        missing.process_request(request)
-        assert request.headers["User-Agent"] == b"us"
-        assert request.headers["Accept-Language"] == b"de"
-        assert request.headers["Accept"]
-
-
-def test_a_request_with_an_agent_of_its_own_brings_all_its_headers() -> None:
-    missing = MissingHeaders.from_crawler(Crawler(Spider, scrapy_settings()))
-    request = Request("http://127.0.0.1/", headers={"User-Agent": "a browser"})
-    missing.process_request(request)
-    assert request.headers.to_tuple_list() == [("User-Agent", "a browser")]
 
 
 ROBOTS = Request("http://127.0.0.1/robots.txt", meta={"dont_obey_robotstxt": True})

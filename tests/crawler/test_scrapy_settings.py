@@ -42,7 +42,7 @@ def test_the_downloader_never_holds_back_what_has_a_place() -> None:
 def test_only_the_guard_and_what_writes_headers_stand_before_the_wire(held: Held) -> None:
     engine = held.spider.crawler.engine
     names = [type(each).__name__ for each in engine.downloader.middleware.middlewares]
-    assert names == ["MissingHeaders", "LoopbackGuard"]
+    assert names == ["DefaultHeadersMiddleware", "UserAgentMiddleware", "LoopbackGuard"]
     assert [type(each).__name__ for each in engine.scraper.spidermw.middlewares] == []
 
 
