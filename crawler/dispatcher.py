@@ -177,7 +177,7 @@ class Dispatcher:
         while not self._over.is_set():
             await wait_for(self._over, _OBEYS_WITHIN)
             try:
-                stopped = await due_queue.asend(self._client, due_queue.stopped())
+                stopped = await self._client.smembers(due_queue.STOPPED)
             except redis.RedisError as error:
                 self._redis_lost(error)
                 continue
@@ -201,10 +201,10 @@ class Dispatcher:
             return BEHIND_SECONDS
         if self._full and not free:
             return longest
-        hold = self._spider.queue.hold_seconds
+        hold, now = self._spider.queue.hold_seconds, clock()
         try:
             claimed = await due_queue.asend(
-                self._client, due_queue.claim(self._queue, now=clock(), places=free, hold=hold)
+                self._client, due_queue.claim(self._queue, now=now, places=free, hold=hold)
             )
         except redis.RedisError as error:
             self._redis_lost(error)
@@ -216,7 +216,8 @@ class Dispatcher:
             )
         await self._begin_checks(claimed.claims)
         self._full = len(claimed.claims) == free
-        wake = longest if self._full or not claimed.wake else (claimed.wake - clock()).total_seconds()
+        # Counted from the answer on: a claim that comes too soon, by what it was on its way, finds nothing.
+        wake = longest if self._full or not claimed.wake else (claimed.wake - now).total_seconds()
         return max(0, min(longest, wake))
 
     async def _begin_checks(self, claims: Iterable[DeskClaim]) -> None:

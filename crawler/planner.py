@@ -16,6 +16,7 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
+from api.models.database_clock import database_clock
 from configs.ground.clock import clock
 from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.ground.part_failures import PartFailures
@@ -24,7 +25,6 @@ from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler import outages
 from crawler.advisory_lock import AdvisoryLock
-from crawler.clock_steps import CLOCKS_DIFFER, pull_back_rests, pull_back_times
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
@@ -36,7 +36,7 @@ from crawler.scheduling.planning import (
     build_entry,
     build_plan,
 )
-from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
+from crawler.scheduling.queues import queue_names, queue_of
 
 # How often the planner reads what changed
 _PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
@@ -46,7 +46,9 @@ _RECONCILE_SECONDS = 3600
 log = logging.getLogger(__name__)
 
 _LOCK = 0x72647670  # the planners' advisory lock: one plans, the others wait
-_LONGEST_LOOK = FRESH  # a longer time between two runs is a step of the clock, or the planner was suspended
+_LONGEST_PAUSE = (
+    FRESH  # between two runs; after a longer one, or a step of the clock, slots are not lapsed at once
+)
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
 
@@ -59,27 +61,24 @@ class Planner:
         self._client = client
         self._lock = AdvisoryLock(_LOCK)
         self._looked_at: datetime | None = None
-        self._clock_at: datetime | None = None
+        self._ran_at: datetime | None = None
         self._steady_since: datetime | None = None
-        self._set_back = False
-        self._mend_at: list[datetime] = []  # when everything is replanned once more, soonest first
         self._whole_at: datetime | None = None
         self._runs = 0  # of all planners, as Redis counts them
         self._is_older = False  # whether Redis was restored from an older state
         self._sizes: dict[str, int] = {}
-        self._queues: dict[str, datetime] = {}  # since when each has desks
+        self._queues: dict[str, datetime] | None = None  # since when each has desks
         self._releasing: frozenset[str] = frozenset()
 
     def run(self, stop: threading.Event) -> None:
         """Run each PLANNER_SECONDS until `stop` is set; a part that fails is repeated in the next run."""
         while not stop.is_set():
-            self.run_once(clock())
+            self.run_once(_read_clock())
             stop.wait(_PLANNER_SECONDS())
 
     def run_once(self, now: datetime) -> int:
         """Run each part once and report which fail; return how many desks were planned."""
         parts: dict[str, Callable[[datetime], object]] = {
-            "clock": self._watch_clock,
             "lapsed slots": self._expire_slots,
             "host back-off": _recover_hosts,
             "kill switch": lambda at: kill_switch.apply_orders(self._client, at),
@@ -89,60 +88,25 @@ class Planner:
         planned = self.failures.run("planning", partial(self._plan_changes, now))
         with suppress(redis.RedisError):  # then the report runs out, and health says so
             failing = self.failures.names()
-            write_report(self._client, LoopReport(at=now, failing=failing, queues=self._queues))
+            write_report(self._client, LoopReport(at=now, failing=failing, queues=self._queues or {}))
         return planned or 0
 
-    def _watch_clock(self, now: datetime) -> None:
-        """Detect steps of the clock, and repair what a clock that was ahead has written."""
-        first, before = self._clock_at is None, self._clock_at or self._last_report(now)
-        longest = _LONGEST_LOOK + timedelta(seconds=_PLANNER_SECONDS())
-        stepped = now < before - CLOCKS_DIFFER or now - before > longest
-        if stepped:
-            self._steady_since = now
-        with session() as rows:
-            ahead = pull_back_times(rows, now)
-        self._clock_at = now
-        # Kept until the repair has succeeded. Later slow runs find rows seconds ahead, which is no step.
-        self._set_back |= now < before - CLOCKS_DIFFER or (first and ahead > 0)
-        if stepped:
-            log.warning("the clock went from %s to %s between two looks", before, now)
-        if self._set_back:
-            log.warning(
-                "times ahead of the clock (%d desks) are brought back, everything is replanned", ahead
-            )
-            self._mend_at = sorted(
-                {now + timedelta(seconds=CrawlQueue.parse(queue).hold_seconds) for queue in queue_names()}
-            )
-            self._forget_times(now)
-            self._set_back = False
-        elif self._mend_at and now >= self._mend_at[0]:
-            del self._mend_at[0]
-            self._forget_times(now)
-
-    def _last_report(self, now: datetime) -> datetime:
-        """Take over the previous planner's report; return its time where that is ahead of `now`, else `now`."""
-        report = read_report(self._client)
-        self._queues = report.queues if report else {}
-        return max(report.at, now) if report else now
-
-    def _forget_times(self, now: datetime) -> None:
-        """Replan everything after a step of the clock, and once more when the visits of that moment have ended."""
-        with session() as rows:
-            pull_back_rests(rows, now)
-            hosts = {desk.host for desk in desks().values()} | host_rows.list_hosts(rows)
-        due_queue.forget_times(self._client, queue_names(), hosts, desks())
-        self._whole_at = self._looked_at = None
-        self._queues = {queue: min(at, now) for queue, at in self._queues.items()}
-
     def _expire_slots(self, now: datetime) -> None:
-        """Close unconfirmed slots; after a step of the clock, not before LAPSE_SECONDS have passed."""
-        wait = timedelta(seconds=LAPSE_SECONDS())
-        if self._steady_since and now - self._steady_since < wait:
+        """Close unconfirmed slots, not before LAPSE_SECONDS after a pause: nobody could confirm them meanwhile."""
+        before, self._ran_at = self._ran_at or now, now
+        if not timedelta(0) <= now - before <= _LONGEST_PAUSE + timedelta(seconds=_PLANNER_SECONDS()):
+            self._steady_since = now
+        if self._steady_since and now - self._steady_since < timedelta(seconds=LAPSE_SECONDS()):
             return
         with session() as rows:
             closed = close_unproven(rows, now)
         if closed:
             log.info("%d slots lapsed: no check confirmed them", closed)
+
+    def _read_queues(self) -> dict[str, datetime]:
+        """Return since when each queue has desks, as the planner before said."""
+        report = read_report(self._client)
+        return report.queues if report else {}
 
     def _plan_changes(self, now: datetime) -> int:
         """Plan what changed since the last run; return how many desks were planned.
@@ -206,27 +170,23 @@ class Planner:
             entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
         if task.whole:
             outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
-            if task.emptied:
-                asked = {desk.host for desk in watched if states[desk.id].last_check_at}
-                lost = {host: bucket for host, bucket in plan.buckets.items() if host in asked}
-                due_queue.empty_buckets(self._client, lost, now=now)
             due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
-        self._fill(entries, [desk for desk in chosen if desk.id in paused])
+        self._fill(entries, [desk for desk in chosen if desk.id in paused], now)
         if task.whole:
             self._remove_unknown_desks(entries)
             self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
-            self._queues = {
-                queue: self._queues.get(queue, now) for queue, size in self._sizes.items() if size
-            }
+            before = self._read_queues() if self._queues is None else self._queues
+            self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
             due_queue.mark_planned(self._client)
 
-    def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk]) -> None:
+    def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk], now: datetime) -> None:
         """Put desks into their queues, and take out paused ones: a size that changes has all planned again."""
         for queue, each in entries.items():
             for start in range(0, len(each), _AT_ONCE):
-                due_queue.send(self._client, due_queue.schedule(queue, each[start : start + _AT_ONCE]))
+                part = each[start : start + _AT_ONCE]
+                due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
         for desk in paused:
-            due_queue.send(self._client, due_queue.drop(str(queue_of(desk)), [desk.id]))
+            due_queue.drop(self._client, str(queue_of(desk)), [desk.id])
 
     def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
         """Remove desks from the queue that the desk files do not schedule."""
@@ -234,7 +194,15 @@ class Planner:
             known = {entry.desk_id for entry in entries[queue]}
             strangers = sorted(due_queue.members(self._client, queue) - known)
             for start in range(0, len(strangers), _AT_ONCE):
-                due_queue.send(self._client, due_queue.drop(queue, strangers[start : start + _AT_ONCE]))
+                due_queue.drop(self._client, queue, strangers[start : start + _AT_ONCE])
+
+
+def _read_clock() -> datetime:
+    """Return the present instant by the database's clock; by ours until it is there: what needs it fails anyway."""
+    try:
+        return database_clock()
+    except sa.exc.DBAPIError:
+        return clock()
 
 
 def _recover_hosts(now: datetime) -> None:

@@ -29,7 +29,7 @@ RULES = {
     "4.2": "A claim waits until its visit can prove something, and for no more than its bucket can hold",
     "4.3": "A request that may not be made counts as no failure",
     "4.4": "A Redis emptied twice, or restored from an older state, gives no two running checks one token and costs a desk one check",
-    "4.5": "A clock set ahead by a day and back stops no check and tells no open slot twice",
+    "4.5": "A clock that is a day off stops no check and tells no open slot twice",
     "4.6": "Desks start spread over their interval",
     "4.7": "Who begins or ends to wait is planned within seconds, whatever row says so",
     "4.8": "A captcha counts towards the pause, but not where the page always has one; unreadable pages slow and tell from the second on",

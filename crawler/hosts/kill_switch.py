@@ -5,7 +5,7 @@ The planner carries the rows out (`apply_orders`), and restores what Redis lost.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Any
@@ -65,7 +65,7 @@ def stop(host: str, reason: str) -> None:
         values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
         fresh = insert(HostState).values(host=host, **values)
         rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
-        _announce(due_queue.stop(host))
+        _announce(due_queue.stop, host)
 
 
 def resume(host: str) -> None:
@@ -84,7 +84,7 @@ def resume(host: str) -> None:
             .where(HostState.host == host)
             .values(stopped_at=None, stop_reason=None, updated_at=now)
         )
-        _announce(due_queue.resume(host))
+        _announce(due_queue.resume, host)
 
 
 def pause_desk(desk_id: str, reason: str) -> None:
@@ -139,7 +139,7 @@ def apply_orders(client: redis.Redis, now: datetime) -> None:
         reasons = dict.fromkeys(read_paused_desks(rows), PAUSED)
         reasons |= {desk.id: STOPPED for host in hosts for desk in desks_on(host)}
         _mark_unwatched(rows, reasons, now)
-        due_queue.send(client, due_queue.replace_stopped(hosts))
+        due_queue.replace_stopped(client, hosts)
 
 
 def read_paused_desks(rows: Session) -> frozenset[str]:
@@ -176,10 +176,10 @@ def _find_desks(host: str) -> list[str]:
     raise UnknownHost(f"no desk is on {host!r}; {close}those that exist: {', '.join(hosts) or 'none'}")
 
 
-def _announce(call: due_queue.Call[None]) -> None:
+def _announce(switch: Callable[[redis.Redis, str], None], host: str) -> None:
     """Write to Redis; while it is away nothing is claimed, and the planner restores it later."""
     try:
         with due_queue.connect() as client:
-            due_queue.send(client, call)
+            switch(client, host)
     except redis.RedisError as error:
         log.warning("Redis is away, the planner writes the switch when it is back: %s", error)

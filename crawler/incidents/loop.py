@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session
 import api.models.all  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
 import notifier
 from api.models.base import session
+from api.models.database_clock import database_clock
 from api.models.incident import Incident, IncidentReason
-from configs.ground.clock import clock
 from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
@@ -47,7 +47,7 @@ class IncidentLoop:
     def run(self, stop: threading.Event) -> None:
         """Run each INCIDENT_CHECK_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
-            self._failures.run("incidents", lambda: run_once(clock(), self._lock))
+            self._failures.run("incidents", lambda: run_once(database_clock(), self._lock))
             stop.wait(_INCIDENT_CHECK_SECONDS())
 
 

@@ -17,6 +17,7 @@ import redis
 
 import notifier
 from api.models.base import session
+from api.models.database_clock import database_clock
 from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
@@ -166,7 +167,7 @@ class Writer:
             return
         try:
             self._redis = self._redis or due_queue.connect()
-            due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=clock()))
+            due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=database_clock()))
         except redis.RedisError as error:
             if self._redis_outage.begin(str(error)):
                 log.warning("Redis is away, desks come due again when their holds end: %s", error)
@@ -201,7 +202,7 @@ def record(results: Sequence[FinishedCheck]) -> Written:
         ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
     """
     with session() as open_session:
-        return write_batch(open_session, results, clock())
+        return write_batch(open_session, results, database_clock(open_session), clock())
 
 
 def _write(batch: Sequence[FinishedCheck]) -> Written:

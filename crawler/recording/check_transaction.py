@@ -13,12 +13,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.database_clock import database_clock
+from api.models.database_clock import CLOCKS_DIFFER, database_clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.clock_steps import CLOCKS_DIFFER
 from crawler.hosts import block_attribution
 from crawler.hosts import store as host_rows
 from crawler.hosts.backoff import RESTING
@@ -97,13 +96,16 @@ class _CheckOutcome:
         )
 
 
-def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetime) -> Written:
+def write_batch(
+    session: Session, results: Sequence[FinishedCheck], now: datetime, by_ours: datetime
+) -> Written:
     """Write checks of different desks; a batch has at most one check of a desk.
 
     A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
-    records its check, lets a host rest that refused it, and changes nothing else.
+    records its check, lets a host rest that refused it, and changes nothing else. `now` is by the database's clock,
+    `by_ours` by this process's.
     """
-    results = [_pull_back(result, now) for result in results]
+    results = [_by_database(result, now, now - by_ours) for result in results]
     results = block_attribution.reclassify_page_refusals(session, results, now)
     rows = desk_state_update.update_desks(session, results, now)
     ends = [
@@ -126,12 +128,13 @@ def write_batch(session: Session, results: Sequence[FinishedCheck], now: datetim
     return written
 
 
-def _pull_back(result: FinishedCheck, now: datetime) -> FinishedCheck:
-    """Let a check of the future count from now: it began while its process's clock was ahead."""
-    if max(result.check.started_at, result.seen_at) <= now + CLOCKS_DIFFER:
+def _by_database(result: FinishedCheck, now: datetime, step: timedelta) -> FinishedCheck:
+    """Let a check count by the database's clock where its process's is off by `step`; none is of the future."""
+    check, seen_at = result.check, result.seen_at
+    if abs(step) <= CLOCKS_DIFFER and max(check.started_at, seen_at) <= now + CLOCKS_DIFFER:
         return result
-    check = replace(result.check, started_at=min(result.check.started_at, now))
-    return replace(result, check=check, seen_at=min(result.seen_at, now))
+    started_at, seen_at = min(check.started_at + step, now), min(seen_at + step, now)
+    return replace(result, check=replace(check, started_at=started_at), seen_at=seen_at)
 
 
 def _check_outcome(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import session
+from api.models.database_clock import database_clock
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.bounds import ERROR, REFUSED, clean_text
@@ -58,7 +59,7 @@ def write_each(results: Sequence[FinishedCheck]) -> Written:
 
 def _write_alone(rows: Session, result: FinishedCheck) -> Written:
     with rows.begin_nested():
-        return write_batch(rows, [result], clock())
+        return write_batch(rows, [result], database_clock(rows), clock())
 
 
 def _write_plainly(rows: Session, result: FinishedCheck, error: Exception) -> Written:

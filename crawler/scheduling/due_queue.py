@@ -1,14 +1,15 @@
 """Client of the due queue in Redis: which desk is checked next, by whom, and which host may be asked.
 
-Every function makes a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out.
+What a script does is a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out. Instants are by the
+caller's clock, which `now` says; scripts go by that of Redis.
 docs/reference/due-queue.md has the picture.
 """
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 import redis.asyncio
@@ -23,7 +24,8 @@ from crawler.scheduling import lua_scripts
 _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
-_STOPPED, _PLANNED, _RUNS = "crawler:stopped", "crawler:planned", "crawler:planner:runs"
+STOPPED = "crawler:stopped"  # a set of hosts
+_PLANNED, _RUNS = "crawler:planned", "crawler:planner:runs"
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -83,7 +85,7 @@ class DueEntry:
     hurry: bool = False  # whether a desk that is in the queue may move forward to `due`
     waits: bool = True  # whether an entitled subscriber waits; desks without go last
     need: float = 0  # requests of a visit that proves something: a claim waits until the bucket holds them
-    latest: datetime | None = None  # the latest due time a healthy clock can have put into the queue
+    lost: bool = False  # whether Redis lost what the host was asked a moment ago: its bucket begins empty
 
     @property
     def to_redis(self) -> str:
@@ -108,7 +110,7 @@ class DueEntry:
                 "desk": self.desk_id,
                 "due": _seconds(self.due),
                 "hurry": self.hurry,
-                "latest": _seconds(self.latest) if self.latest else "inf",
+                "lost": self.lost,
             }
         )
 
@@ -176,7 +178,7 @@ def send(client: "redis.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    return call.read(client.register_script(call.script)(call.keys, call.arguments))
+    return call.read(client.register_script(lua_scripts.complete(call.script))(call.keys, call.arguments))
 
 
 async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
@@ -185,7 +187,7 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    answer = await client.register_script(call.script)(call.keys, call.arguments)
+    answer = await client.register_script(lua_scripts.complete(call.script))(call.keys, call.arguments)
     if (
         task := asyncio.current_task()
     ) and task.cancelling():  # redis-py may swallow it while an answer is read
@@ -198,7 +200,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    keys = (_due(system), _desks(system), pushed(system), _STOPPED, _waits(system), _idle(system))
+    keys = (_due(system), _desks(system), pushed(system), STOPPED, _waits(system), _idle(system))
     arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
     return Call(lua_scripts.CLAIM, keys, arguments, _claimed)
 
@@ -217,7 +219,7 @@ def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]
 
     Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds it.
     """
-    return Call(lua_scripts.SPEND, (_desks(system), _STOPPED), (now.timestamp(), desk_id, token), bool)
+    return Call(lua_scripts.SPEND, (_desks(system), STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
@@ -229,17 +231,25 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
     return Call(lua_scripts.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
-def schedule(system: str, entries: Iterable[DueEntry]) -> Call[int]:
+def schedule(system: str, entries: Iterable[DueEntry], *, now: datetime) -> Call[int]:
     """Put desks into the queue, or bring their host, gap and token up to date; return how many were not in it."""
-    arguments: list[str | float] = []
+    arguments: list[str | float] = [now.timestamp()]
     for each in entries:
         arguments += [each.to_redis, each.plan_to_redis]
     return Call(lua_scripts.SCHEDULE, _queue(system), arguments, int)
 
 
-def drop(system: str, desk_ids: Sequence[str]) -> Call[int]:
-    """Take desks (at least one) out of the queue; return how many were in it."""
-    return Call(lua_scripts.DROP, _queue(system), desk_ids, int)
+def drop(client: "redis.Redis", system: str, desk_ids: Sequence[str]) -> None:
+    """Take desks (at least one) out of the queue.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    with client.pipeline() as calls:
+        calls.hdel(_desks(system), *desk_ids)
+        for key in (_waits(system), _idle(system), _due(system)):
+            calls.zrem(key, *desk_ids)
+        calls.execute()
 
 
 def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
@@ -248,19 +258,6 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
     return Call(lua_scripts.REST, (), arguments, _nothing)
-
-
-def empty_buckets(client: "redis.Redis", buckets: Mapping[str, HostBucket], *, now: datetime) -> None:
-    """Let the buckets of hosts begin empty, after Redis lost them: who knows what was asked a moment ago.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    with client.pipeline(transaction=False) as calls:
-        for host, bucket in buckets.items():
-            filled = timedelta(seconds=bucket.capacity / bucket.rate)
-            calls.set(f"crawler:bucket:{host}", f"0 {now.timestamp():.6f}", px=filled)
-        calls.execute()
 
 
 def planned(client: "redis.Redis") -> bool:
@@ -278,38 +275,23 @@ def count_run(client: "redis.Redis") -> int:
     return client.incr(_RUNS)
 
 
-def forget_times(
-    client: "redis.Redis", systems: Iterable[str], hosts: Iterable[str], desks: Iterable[str]
-) -> None:
-    """Forget all that Redis holds by the clock: due times, holds, rests, floors, buckets; tokens and stops stay.
-
-    The planner fills the queues anew, as after Redis was emptied. Keys are named, not searched: among all keys are
-    those of visitors, whose names the crawler must not see.
-    """
-    keys = [key for system in systems for key in _queue(system)]
-    keys += [f"crawler:{kind}:{host}" for host in hosts for kind in ("host", "rest", "bucket", "proxies")]
-    keys += [f"crawler:floor:{desk}" for desk in desks]
-    client.unlink(_PLANNED, *keys)
-
-
-def stop(host: str) -> Call[None]:
+def stop(client: "redis.Redis", host: str) -> None:
     """Stop a host: none of its desks is claimed, no visit asks it any more."""
-    return Call(lua_scripts.STOP_HOST, (_STOPPED,), (host,), _nothing)
+    client.sadd(STOPPED, host)
 
 
-def resume(host: str) -> Call[None]:
+def resume(client: "redis.Redis", host: str) -> None:
     """Let the host be asked again."""
-    return Call(lua_scripts.RESUME_HOST, (_STOPPED,), (host,), _nothing)
+    client.srem(STOPPED, host)
 
 
-def replace_stopped(hosts: Sequence[str]) -> Call[None]:
+def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
     """Stop these hosts and no other."""
-    return Call(lua_scripts.REPLACE_STOPPED, (_STOPPED,), hosts, _nothing)
-
-
-def stopped() -> Call[frozenset[str]]:
-    """Return the hosts that are stopped."""
-    return Call(lua_scripts.READ_STOPPED, (_STOPPED,), (), frozenset)
+    with client.pipeline() as calls:
+        calls.delete(STOPPED)
+        if hosts:
+            calls.sadd(STOPPED, *hosts)
+        calls.execute()
 
 
 def members(client: "redis.Redis", system: str) -> set[str]:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from configs.settings.constants import Constant
-from configs.world.check_intervals import INTERVAL_JITTER
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.scheduling import intervals
 from crawler.scheduling.demand import by_host
 from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
@@ -17,8 +15,6 @@ from crawler.scheduling.queues import queue_of
 
 # Interval of desks without entitled subscribers
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
-
-_MARGIN = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +104,8 @@ def build_entry(
         hurry=asked or not state.rests,
         waits=desk.id in plan.waited_for,
         need=plan.taken.get(desk.id, 0),
-        latest=_latest(desk, state, interval, now),
+        lost=task.emptied and state.last_check_at is not None,
     )
-
-
-def _latest(desk: Desk, state: PlannedDesk, interval: float, now: datetime) -> datetime:
-    """Return when a desk is due at the latest, however a claim or a check that ends now leaves it."""
-    longest = intervals.next_wait(state.last_outcome or Outcome.NO_SLOTS, interval, state.inconclusive)
-    longest *= 1 + INTERVAL_JITTER()
-    return now + timedelta(seconds=max(longest, queue_of(desk).hold_seconds)) + _MARGIN
 
 
 def _due_at(desk: Desk, state: PlannedDesk, interval: float, task: PlanningTask, now: datetime) -> datetime:

@@ -209,7 +209,7 @@ def test_in_an_emptied_redis_the_bucket_of_a_host_that_was_asked_begins_empty(
     plan.run_once(LATER)
     for name in ("due", "idle"):
         client.zadd(f"crawler:{name}:{SYSTEM}", {f"evry_91/{slug}": LATER.timestamp() for slug in "ab"})
-    assert (client.get(f"crawler:bucket:{HOST}") or "").split()[0] == "0"
+    assert (client.get(f"crawler:bucket:{HOST}") or "").split()[0] == "0.000000"
     early = due_queue.claim(SYSTEM, now=LATER + timedelta(seconds=9), places=9, hold=25)
     assert not [each for each in due_queue.send(client, early).claims if each.desk_id != "evry_91/c"]
     filled = due_queue.claim(SYSTEM, now=LATER + timedelta(seconds=60), places=9, hold=25)

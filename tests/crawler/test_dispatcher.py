@@ -99,7 +99,7 @@ def put(desks: dict[str, Desk], *slugs: str, ahead: float = 0) -> None:
     when = clock() + timedelta(seconds=ahead)
     entries = [entry(desks[slug].id, desks[slug].host, 0, when) for slug in slugs]
     with due_queue.connect() as client:
-        due_queue.send(client, due_queue.schedule(SYSTEM, entries))
+        due_queue.send(client, due_queue.schedule(SYSTEM, entries, now=clock()))
 
 
 async def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
@@ -615,7 +615,7 @@ def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
         room = due_queue.HostBucket(4, 0.001)
         with due_queue.connect() as client:
             rows = [entry(desks["a"].id, desks["a"].host, 0, clock(), cost=3, bucket=room)]
-            due_queue.send(client, due_queue.schedule(SYSTEM, rows))
+            due_queue.send(client, due_queue.schedule(SYSTEM, rows, now=clock()))
         spider.held["a"] = asyncio.Event()
         monkeypatch.setattr(due_queue, "asend", noted)
         async with aclosing(serve(spider)) as checks:
@@ -646,7 +646,7 @@ def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
             waiting = asyncio.ensure_future(anext(checks))
             await until(lambda: len(spider.asked) == 2)
             with due_queue.connect() as client:
-                due_queue.send(client, due_queue.stop(desks["a"].host))
+                due_queue.stop(client, desks["a"].host)
             began = monotonic()
             await until(lambda: spider.budgets["a"].stopped)
             assert dispatcher._OBEYS_WITHIN < 1

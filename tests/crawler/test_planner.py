@@ -348,7 +348,7 @@ def test_what_redis_did_not_hear_is_planned_again(
 
     monkeypatch.setattr(due_queue, "send", away)
     assert plan.run_once(NOW + timedelta(seconds=1)) == 0
-    assert plan.failures.names() == {"kill switch": "ConnectionError", "planning": "ConnectionError"}
+    assert plan.failures.names() == {"planning": "ConnectionError"}
     assert state("a").wished_seconds == HEARTBEAT
     monkeypatch.setattr(due_queue, "send", through)
     plan.run_once(NOW + timedelta(seconds=2))

@@ -1,7 +1,8 @@
 """A planner in trouble: a part that fails, a Redis restored from an older state, a clock set wrong."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ import sqlalchemy as sa
 import time_machine
 
 from api.models.base import engine, session
-from api.models.desk import HostState, Outage, OutageReason
-from api.models.incident import Incident, IncidentReason
+from api.models.database_clock import replace_database_clock
+from api.models.desk import HostState
 from api.models.slot import SlotRow
+from configs.ground.clock import clock
 from configs.ground.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler import planner
 from crawler.items import FinishedCheck
 from crawler.planner import Planner
@@ -179,7 +180,9 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
         planner.run_once(NOW + timedelta(seconds=second))
     assert (score(client, "a") or later) <= NOW + timedelta(seconds=63)
     assert float(client.get(f"crawler:rest:{HOST}") or 0) == later.timestamp()
-    assert str(client.get(f"crawler:bucket:{HOST}")).startswith("0 ")  # nobody knows what was asked since
+    assert str(client.get(f"crawler:bucket:{HOST}")).startswith(
+        "0.000000 "
+    )  # nobody knows what was asked since
 
 
 DAY = timedelta(days=1)
@@ -218,123 +221,27 @@ def visit_when_due(
     raise AssertionError("the desk was not due within ten minutes")
 
 
-def away(*_: object) -> None:
-    raise sa.exc.OperationalError("", {}, Exception("away"))
-
-
 @pytest.mark.rule("4.5")
-@pytest.mark.parametrize(
-    "case",
-    [
-        (restarted, fails)
-        for restarted in (False, True)
-        for fails in ("", "pull_back_times", "pull_back_rests")
-    ],
-)
-def test_a_clock_ahead_by_a_day_and_back_stops_no_check_and_tells_no_slot_twice(
-    case: tuple[bool, str],
-    desk_a: Planner,
-    client: redis.Redis,
-    frozen: time_machine.Traveller,
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("step", [DAY, -DAY], ids=["ahead", "behind"])
+def test_a_spider_whose_clock_is_a_day_off_stops_no_check_and_tells_no_slot_twice(
+    step: timedelta, desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
-    restarted, fails = case
     begin, told = visit_when_due(desk_a, client, frozen, NOW)
     assert told == 1
-    _, again = visit_when_due(desk_a, client, frozen, begin + DAY)
-    assert again == 0
-    back = begin + timedelta(minutes=2)
-    planner = Planner(client) if restarted else desk_a
-    with monkeypatch.context() as broken:  # the database is away in the first look after the step
-        if fails:
-            broken.setattr(f"crawler.planner.{fails}", away)
-            look(planner, frozen, back)
-    found, again = visit_when_due(planner, client, frozen, back + timedelta(seconds=1))
-    assert again == 0
-    assert found - back <= timedelta(minutes=3)
+    replace_database_clock(lambda: clock() - step)
+    try:
+        frozen.move_to(begin + step)
+        item = check("a", 2**40, slot(), started_at=begin + step)
+        written = record([FinishedCheck(item, 2**40, begin + step)])
+    finally:
+        replace_database_clock(partial(datetime.now, UTC))
+    assert not written.detections
+    assert begin < written.visits[0].due < begin + timedelta(minutes=3)
     row = state("a")
-    assert row.last_check_at == row.last_proven_at == found
+    assert row.last_check_at == row.last_proven_at == begin
     with session() as rows:
         (open_slot,) = rows.scalars(sa.select(SlotRow))
-        assert (open_slot.gone_at, open_slot.seen_at) == (None, found)
-
-
-def test_a_visit_that_ended_by_a_clock_ahead_after_it_was_right_again_holds_its_desk_up_for_a_deadline_only(
-    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
-) -> None:
-    """Its instants were counted before the clock went back, and reach Redis after the planner has tidied up."""
-    begin, _ = visit_when_due(desk_a, client, frozen, NOW)
-    look(desk_a, frozen, begin + DAY)
-    back = begin + timedelta(minutes=2)
-    look(desk_a, frozen, back)
-    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (back + DAY).timestamp()})
-    client.set(f"crawler:host:{HOST}", str((back + DAY).timestamp()))
-    found, _ = visit_when_due(desk_a, client, frozen, back + timedelta(seconds=1))
-    assert found - back <= timedelta(minutes=3)
-
-
-def test_a_rest_and_an_outage_of_a_clock_ahead_last_as_long_as_was_meant(
-    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
-) -> None:
-    ahead = NOW + DAY
-    look(desk_a, frozen, ahead)
-    with session() as rows:
-        rows.add(HostState(host=HOST, rests_until=ahead + timedelta(minutes=5), updated_at=ahead))
-        rows.add(Outage(desk_id="evry_91/a", starts_at=ahead, reason=OutageReason.BLOCKED))
-    look(desk_a, frozen, ahead + timedelta(seconds=1))
-    back = NOW + timedelta(minutes=2)
-    look(desk_a, frozen, back)
-    with session() as rows:
-        assert rows.get_one(HostState, HOST).rests_until == back + timedelta(minutes=5)
-        assert [each.starts_at for each in rows.scalars(sa.select(Outage))] == [back]
-    assert float(client.get(f"crawler:rest:{HOST}") or 0) == (back + timedelta(minutes=5)).timestamp()
-
-
-def test_what_never_was_is_not_made_by_a_clock_that_is_set_back(
-    desk_a: Planner, frozen: time_machine.Traveller
-) -> None:
-    ahead, back = NOW + DAY, NOW + timedelta(minutes=2)
-    checked("a", ahead, last_outcome=Outcome.UNREACHABLE, inconclusive=1, last_proven_at=None)
-    with session() as rows:
-        rows.add(HostState(host=HOST, rests_in_a_row=1, updated_at=ahead))
-    look(desk_a, frozen, ahead)
-    look(desk_a, frozen, back)
-    row = state("a")
-    assert row.last_check_at == back
-    assert (row.last_proven_at, row.last_slot_at, row.refused_at) == (None, None, None)
-    with session() as rows:
-        assert rows.get_one(HostState, HOST).calm_since is None
-
-
-def test_an_incident_of_a_clock_ahead_ends_when_it_is_over_and_its_alarm_is_repeated_in_time(
-    desk_a: Planner, frozen: time_machine.Traveller
-) -> None:
-    ahead, back = NOW + DAY, NOW + timedelta(minutes=2)
-    with session() as rows:
-        for reason, told_at in ((IncidentReason.PART_DOWN, ahead), (IncidentReason.PART_DEGRADED, None)):
-            rows.add(
-                Incident(subject="planner", reason=reason, starts_at=NOW, seen_at=ahead, told_at=told_at)
-            )
-    look(desk_a, frozen, ahead)
-    look(desk_a, frozen, back)
-    with session() as rows:
-        found = {each.reason: each for each in rows.scalars(sa.select(Incident))}
-    assert {(each.starts_at, each.seen_at) for each in found.values()} == {(NOW, back)}
-    assert [each.told_at for each in found.values()].count(None) == 1
-    assert found[IncidentReason.PART_DOWN].told_at == back
-
-
-def test_a_desk_that_a_clock_elsewhere_put_a_day_ahead_is_pulled_back_when_all_is_planned(
-    desk_a: Planner, client: redis.Redis, frozen: time_machine.Traveller
-) -> None:
-    checked("a", NOW, last_outcome=Outcome.CAPTCHA, inconclusive=1)
-    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
-    look(desk_a, frozen, NOW + timedelta(hours=1))
-    assert score(client, "a") == NOW + timedelta(minutes=15)
-    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + DAY).timestamp()})
-    later = NOW + timedelta(hours=2)
-    look(desk_a, frozen, later)
-    assert (score(client, "a") or NOW + DAY) <= later + timedelta(minutes=2)
+        assert (open_slot.gone_at, open_slot.seen_at) == (None, begin)
 
 
 @pytest.mark.parametrize("step", [DAY, timedelta(seconds=595), timedelta(seconds=65)])

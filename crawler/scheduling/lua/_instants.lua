@@ -1,5 +1,8 @@
--- Instants in keys: "<until> …", in Unix seconds. What counts is the instant, compared with the time that the caller
--- gives, so that a frozen clock freezes the scripts too. Expiry by Redis only clears litter.
+-- Instants in keys: "<until> …", in Unix seconds. The instant counts; expiry by Redis only clears litter.
+
+local function text(instant)
+  return string.format('%.6f', instant)
+end
 
 local function until_of(key)
   local value = redis.call('GET', key)

@@ -13,13 +13,13 @@
 -- include: _instants
 -- include: _buckets
 
-local now, places, hold, late = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local places, hold, late = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local claims, refused, tried, wake = {}, {}, {}, math.huge
 local HELD, LONGEST = 1, 60 -- seconds: what frees a host before its instant is noticed within these at the latest
 local ORDER = 1e-6 -- seconds in waits and idle for each that a desk is overdue: of one host the most overdue comes first
 
 for _, index in ipairs({KEYS[5], KEYS[6]}) do
-  local following = redis.call('ZRANGEBYSCORE', index, '(' .. ARGV[1], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local following = redis.call('ZRANGEBYSCORE', index, '(' .. text(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   if following[2] then wake = math.min(wake, tonumber(following[2])) end
 end
 
@@ -30,8 +30,8 @@ end
 
 for _, desk in ipairs(redis.call('LPOP', KEYS[3], 100) or {}) do
   if redis.call('ZSCORE', KEYS[1], desk) then
-    redis.call('ZADD', KEYS[1], 'LT', ARGV[1], desk)
-    reschedule(desk, ARGV[1])
+    redis.call('ZADD', KEYS[1], 'LT', text(now), desk)
+    reschedule(desk, text(now))
   else
     refused[#refused + 1] = desk
   end
@@ -42,19 +42,19 @@ local function take(name, due, desk, left, at)
   -- Newer than all that were given, also where Redis was emptied or restored: microseconds, exact below 2^53.
   local token = string.format('%.0f', math.max(redis.call('INCR', key), time[1] * 1e6 + time[2]))
   redis.call('SET', key, token)
-  local limit = string.format('%.6f', now + hold)
+  local limit = text(now + hold)
   redis.call('ZADD', KEYS[1], limit, name)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], limit, name)
   wake = math.min(wake, now + hold)
   keep('crawler:host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
-  keep('crawler:floor:' .. name, string.format('%.6f', now + desk.gap), desk.gap)
+  keep('crawler:floor:' .. name, text(now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
-  claims[#claims + 1] = {name, token, due, desk.cost}
+  claims[#claims + 1] = {name, token, text(due - shift), desk.cost}
 end
 
 local function put_off(name, due, desk, free, seconds)
   local overdue = math.min(now - due, 3600)
-  local at = string.format('%.6f', math.min(free, now + seconds) - ORDER * overdue)
+  local at = text(math.min(free, now + seconds) - ORDER * overdue)
   redis.call('ZADD', desk.waits and KEYS[5] or KEYS[6], at, name)
 end
 
@@ -115,8 +115,8 @@ local function look(key, to)
 end
 
 if places > 0 then
-  look(KEYS[1], string.format('%.6f', now - late))
-  look(KEYS[5], ARGV[1])
-  look(KEYS[6], ARGV[1])
+  look(KEYS[1], text(now - late))
+  look(KEYS[5], text(now))
+  look(KEYS[6], text(now))
 end
-return {claims, wake == math.huge and '' or string.format('%.6f', wake), refused}
+return {claims, wake == math.huge and '' or text(wake - shift), refused}

@@ -14,14 +14,15 @@
 -- include: _instants
 -- include: _buckets
 
-local now, own = tonumber(ARGV[1]), {}
+local own = {}
 for item = 2, #ARGV do
   local visit = cjson.decode(ARGV[item])
-  local between, rest = tonumber(visit.between), tonumber(visit.rest)
+  local due, between = visit.due + shift, visit.between + shift
+  local rest = visit.rest == '0' and 0 or visit.rest + shift
   if redis.call('GET', 'crawler:token:' .. visit.desk) == visit.token then
-    redis.call('ZADD', KEYS[1], 'XX', visit.due, visit.desk)
-    redis.call('ZADD', KEYS[3], 'XX', visit.due, visit.desk)
-    redis.call('ZADD', KEYS[4], 'XX', visit.due, visit.desk)
+    redis.call('ZADD', KEYS[1], 'XX', text(due), visit.desk)
+    redis.call('ZADD', KEYS[3], 'XX', text(due), visit.desk)
+    redis.call('ZADD', KEYS[4], 'XX', text(due), visit.desk)
     own[#own + 1] = 1
   else
     own[#own + 1] = 0
@@ -29,10 +30,10 @@ for item = 2, #ARGV do
   local held = redis.call('GET', 'crawler:host:' .. visit.host)
   local holder = held and string.match(held, ' (.+)$')
   if holder == visit.desk .. ' ' .. visit.token then
-    keep('crawler:host:' .. visit.host, visit.between, between - now)
+    keep('crawler:host:' .. visit.host, text(between), between - now)
     for _, name in ipairs(redis.call('SMEMBERS', 'crawler:behind:' .. visit.host)) do
-      redis.call('ZADD', KEYS[3], 'XX', 'LT', ARGV[1], name)
-      redis.call('ZADD', KEYS[4], 'XX', 'LT', ARGV[1], name)
+      redis.call('ZADD', KEYS[3], 'XX', 'LT', text(now), name)
+      redis.call('ZADD', KEYS[4], 'XX', 'LT', text(now), name)
     end
     redis.call('DEL', 'crawler:behind:' .. visit.host)
     local desk = visit.unused > 0 and decode(redis.call('HGET', KEYS[2], visit.desk))
@@ -41,8 +42,8 @@ for item = 2, #ARGV do
       fill(desk, math.min(desk.capacity, left + visit.unused), at)
     end
   elseif not holder and between > math.max(now, until_of('crawler:host:' .. visit.host)) then
-    keep('crawler:host:' .. visit.host, visit.between, between - now)
+    keep('crawler:host:' .. visit.host, text(between), between - now)
   end
-  if rest > until_of('crawler:rest:' .. visit.host) then keep('crawler:rest:' .. visit.host, visit.rest, rest - now) end
+  if rest > until_of('crawler:rest:' .. visit.host) then keep('crawler:rest:' .. visit.host, text(rest), rest - now) end
 end
 return own

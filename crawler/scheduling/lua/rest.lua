@@ -7,6 +7,6 @@
 -- include: _instants
 
 for at = 2, #ARGV, 2 do
-  local key, limit = 'crawler:rest:' .. ARGV[at], tonumber(ARGV[at + 1])
-  if limit > until_of(key) then keep(key, ARGV[at + 1], limit - tonumber(ARGV[1])) end
+  local key, limit = 'crawler:rest:' .. ARGV[at], ARGV[at + 1] + shift
+  if limit > until_of(key) then keep(key, text(limit), limit - now) end
 end

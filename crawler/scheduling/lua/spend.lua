@@ -8,7 +8,7 @@
 -- include: _instants
 -- include: _buckets
 
-local now, desk = tonumber(ARGV[1]), decode(redis.call('HGET', KEYS[1], ARGV[2]))
+local desk = decode(redis.call('HGET', KEYS[1], ARGV[2]))
 if not desk or redis.call('SISMEMBER', KEYS[2], desk.host) == 1 then return 0 end
 local holder = string.match(redis.call('GET', 'crawler:host:' .. desk.host) or '', ' (.+)$')
 if holder ~= ARGV[2] .. ' ' .. ARGV[3] then return 0 end

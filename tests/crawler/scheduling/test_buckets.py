@@ -30,9 +30,9 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def put(client: redis.Redis, *desks: str, system: str = "test", waits: bool = True) -> None:
-    rows = [entry(desk, HOST, 0, at(0), cost=COST, bucket=SIX, waits=waits) for desk in desks]
-    due_queue.send(client, due_queue.schedule(system, rows))
+def put(client: redis.Redis, *desks: str, system: str = "test", **fields: bool) -> None:
+    rows = [entry(desk, HOST, 0, at(0), cost=COST, bucket=SIX, **fields) for desk in desks]
+    due_queue.send(client, due_queue.schedule(system, rows, now=NOW))
 
 
 def take(client: redis.Redis, second: float = 0, system: str = "test") -> due_queue.ClaimResult:
@@ -113,10 +113,10 @@ def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> No
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims
-    due_queue.send(client, due_queue.stop(HOST))
+    due_queue.stop(client, HOST)
     assert not spend(client, claim)
-    assert due_queue.send(client, due_queue.stopped()) == {HOST}
-    due_queue.send(client, due_queue.resume(HOST))
+    assert client.smembers(due_queue.STOPPED) == {HOST}
+    due_queue.resume(client, HOST)
     assert spend(client, claim)
 
 
@@ -130,8 +130,7 @@ def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis
 
 
 def test_a_bucket_that_redis_lost_begins_empty(client: redis.Redis) -> None:
-    due_queue.empty_buckets(client, {HOST: SIX}, now=at(0))
-    put(client, "a")
+    put(client, "a", lost=True)
     assert take(client).wake == at(COST / SIX.rate)
     assert take(client, COST / SIX.rate).claims
 
@@ -148,7 +147,7 @@ def test_a_clock_that_runs_behind_fills_nothing_twice(client: redis.Redis) -> No
 def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client: redis.Redis) -> None:
     rows = [entry(f"beat-{number}", f"beat-{number}:80", 0, at(-1000), waits=False) for number in range(250)]
     rows += [entry("beside", HOST, 0, at(-1700), waits=False), entry("paid", HOST, 0, at(-1))]
-    due_queue.send(client, due_queue.schedule("test", rows))
+    due_queue.send(client, due_queue.schedule("test", rows, now=NOW))
     claimed = due_queue.send(client, due_queue.claim("test", now=at(0), places=2, hold=HOLD))
     assert next(claim.desk_id for claim in claimed.claims) == "paid"
     assert len(claimed.claims) == 2
@@ -157,7 +156,7 @@ def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client:
 def test_a_desk_becomes_paid_and_unpaid_without_moving(client: redis.Redis) -> None:
     put(client, "a", waits=False)
     rows = [entry("b", "two:80", 0, at(0.5))]
-    due_queue.send(client, due_queue.schedule("test", rows))
+    due_queue.send(client, due_queue.schedule("test", rows, now=NOW))
     put(client, "a", waits=True)
     one = due_queue.send(client, due_queue.claim("test", now=at(1), places=1, hold=HOLD))
     assert [claim.desk_id for claim in one.claims] == ["a"]

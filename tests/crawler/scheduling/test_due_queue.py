@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
@@ -14,12 +15,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from crawler.scheduling import due_queue
+from crawler.scheduling import due_queue, lua_scripts
 from tests.crawler.checks import entry
 from tests.fuzz import times
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD = 25.0
+LUA = Path(lua_scripts.__file__).with_name("lua")
 
 
 def at(seconds: float) -> datetime:
@@ -30,7 +32,9 @@ def put(client: redis.Redis, **desks: float) -> None:
     """Schedule desks, each on a host of its own, due at that second."""
     due_queue.send(
         client,
-        due_queue.schedule("test", [entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()]),
+        due_queue.schedule(
+            "test", [entry(desk, f"{desk}:80", 0, at(when)) for desk, when in desks.items()], now=NOW
+        ),
     )
 
 
@@ -56,7 +60,7 @@ def test_the_most_overdue_desks_come_first_and_only_as_many_as_there_are_places(
 def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) -> None:
     slow = due_queue.HostBucket(6, 0.1)
     due_queue.send(
-        client, due_queue.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)])
+        client, due_queue.schedule("test", [entry("desk", "one:80", bucket=slow, cost=3, need=5.5)], now=NOW)
     )
     (claim,) = take(client).claims
     assert claim.paid == 3
@@ -71,7 +75,9 @@ def test_a_claim_waits_until_its_visit_can_prove_something(client: redis.Redis) 
 def test_a_claim_waits_for_no_more_than_its_bucket_can_hold(client: redis.Redis) -> None:
     due_queue.send(
         client,
-        due_queue.schedule("test", [entry("desk", "one:80", bucket=due_queue.HostBucket(6, 0.1), need=9)]),
+        due_queue.schedule(
+            "test", [entry("desk", "one:80", bucket=due_queue.HostBucket(6, 0.1), need=9)], now=NOW
+        ),
     )
     assert taken(take(client)) == ["desk"]
 
@@ -83,7 +89,7 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     settings_env(HEARTBEAT_LATE_SECONDS="600")
     beat = entry("beat", "one:80", 0, at(0), waits=False)
     paid = entry("paid", "one:80", 0, at(500))
-    due_queue.send(client, due_queue.schedule("test", [beat, paid]))
+    due_queue.send(client, due_queue.schedule("test", [beat, paid], now=NOW))
     (paid_one,) = take(client, 599).claims
     assert paid_one.desk_id == "paid"
     end(client, due_queue.VisitEnd("paid", paid_one.token, at(600), "one:80", at(600)), 600)
@@ -102,7 +108,9 @@ def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(clie
     reads = []
     for _ in range(5):  # the server counts for all who use it, other tests among them: the least is ours
         client.flushdb()
-        due_queue.send(client, due_queue.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))]))
+        due_queue.send(
+            client, due_queue.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))], now=NOW)
+        )
         before = count_reads(client)
         claimed = take(client, 6, places=2)
         assert taken(claimed)[0] == "paid"
@@ -131,7 +139,7 @@ def test_desks_of_a_host_that_is_not_free_are_not_read_again_and_again(
 def put_many(client: redis.Redis, number: int, *, waits: bool = True) -> None:
     """Schedule desks of one host, each due a second before the next."""
     entries = [entry(f"d{each}", "one:80", 0, at(-each), waits=waits) for each in range(number)]
-    due_queue.send(client, due_queue.schedule("test", entries))
+    due_queue.send(client, due_queue.schedule("test", entries, now=NOW))
 
 
 @pytest.mark.rule("3.9")
@@ -154,7 +162,7 @@ def test_a_desk_whose_host_was_held_is_claimed_as_soon_as_the_visit_ends(client:
 
 
 def test_a_desk_whose_host_another_queue_held_is_claimed_within_a_second(client: redis.Redis) -> None:
-    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))]))
+    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))], now=NOW))
     claim = due_queue.claim("other", now=at(0), places=1, hold=HOLD)
     (other,) = due_queue.send(client, claim).claims
     put_many(client, 1)
@@ -166,9 +174,9 @@ def test_a_desk_whose_host_another_queue_held_is_claimed_within_a_second(client:
 
 def test_a_stopped_host_is_asked_within_a_second_after_it_may_be(client: redis.Redis) -> None:
     put_many(client, 1)
-    due_queue.send(client, due_queue.stop("one:80"))
+    due_queue.stop(client, "one:80")
     assert not take(client, 0.1).claims
-    due_queue.send(client, due_queue.resume("one:80"))
+    due_queue.resume(client, "one:80")
     assert taken(take(client, 1.1)) == ["d0"]
 
 
@@ -184,7 +192,9 @@ def test_a_late_desk_is_found_that_a_planner_of_the_version_before_scheduled(cli
 def test_a_late_desk_is_found_that_a_process_of_the_version_before_moved(
     client: redis.Redis, *, waits: bool
 ) -> None:
-    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 0, at(9000), waits=waits)]))
+    due_queue.send(
+        client, due_queue.schedule("test", [entry("desk", "one:80", 0, at(9000), waits=waits)], now=NOW)
+    )
     client.zadd("crawler:due:test", {"desk": at(0).timestamp()})
     assert taken(take(client, 3600)) == ["desk"]
 
@@ -200,7 +210,9 @@ def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redi
 
 def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) -> None:
     put(client, left=0, paid=1)
-    due_queue.send(client, due_queue.schedule("test", [entry("left", "left:80", 0, at(0), waits=False)]))
+    due_queue.send(
+        client, due_queue.schedule("test", [entry("left", "left:80", 0, at(0), waits=False)], now=NOW)
+    )
     assert taken(take(client, 2)) == ["paid", "left"]
 
 
@@ -230,8 +242,8 @@ def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None
 @pytest.mark.rule("3.9")
 def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
     entries = [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
-    due_queue.send(client, due_queue.schedule("test", entries))
-    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))]))
+    due_queue.send(client, due_queue.schedule("test", entries, now=NOW))
+    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))], now=NOW))
     assert taken(take(client)) == ["first"]
     assert not due_queue.send(client, due_queue.claim("other", now=at(1), places=1, hold=HOLD)).claims
 
@@ -239,7 +251,10 @@ def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Re
 @pytest.mark.rule("3.9")
 def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
     due_queue.send(
-        client, due_queue.schedule("test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")])
+        client,
+        due_queue.schedule(
+            "test", [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")], now=NOW
+        ),
     )
     (claim,) = take(client).claims
     end(client, due_queue.VisitEnd(claim.desk_id, claim.token, at(60), "one:80", between=at(31)), 1)
@@ -249,7 +264,7 @@ def test_a_host_rests_between_two_visits(client: redis.Redis) -> None:
 
 @pytest.mark.rule("3.9")
 def test_a_desk_keeps_its_own_gap_even_when_it_is_pushed(client: redis.Redis) -> None:
-    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 30, at(0))]))
+    due_queue.send(client, due_queue.schedule("test", [entry("desk", "one:80", 30, at(0))], now=NOW))
     (claim,) = take(client).claims
     end(client, due_queue.VisitEnd("desk", claim.token, at(60), "one:80", between=at(1)), 1)
     client.rpush(due_queue.pushed("test"), "desk")
@@ -282,7 +297,9 @@ def test_a_late_finish_moves_nothing_that_is_not_its_own_any_more(client: redis.
 def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: redis.Redis) -> None:
     due_queue.send(
         client,
-        due_queue.schedule("test", [entry("first", "one:80", 0, at(0)), entry("second", "one:80", 0, at(1))]),
+        due_queue.schedule(
+            "test", [entry("first", "one:80", 0, at(0)), entry("second", "one:80", 0, at(1))], now=NOW
+        ),
     )
     (late,) = take(client).claims
     assert taken(take(client, HOLD)) == ["second"]
@@ -290,10 +307,34 @@ def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: red
     assert take(client, 31) == due_queue.ClaimResult(wake=at(2 * HOLD))
 
 
+@pytest.mark.parametrize("step", [-86400, 0, 86400])
+def test_no_callers_clock_counts_but_that_of_redis(
+    client: redis.Redis, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine whose clock is a day off claims what is due, and what it ends is due when it said."""
+    monkeypatch.setattr(lua_scripts, "complete", (LUA / "_clock.lua").read_text("utf-8").__add__)
+    now = datetime.now(UTC)
+    off = now + timedelta(seconds=step)
+    rows = [entry("desk", "one:80", 0, now), entry("later", "two:80", 0, now + timedelta(seconds=60))]
+    due_queue.send(client, due_queue.schedule("test", rows, now=now))
+    found = due_queue.send(client, due_queue.claim("test", now=off, places=9, hold=HOLD))
+    (claim,) = found.claims
+    assert abs(claim.due - off) < timedelta(seconds=5)
+    rested = off + timedelta(seconds=20)
+    visit = due_queue.VisitEnd("desk", claim.token, off + timedelta(seconds=40), "one:80", off, rested)
+    assert due_queue.send(client, due_queue.finish("test", [visit], now=off)) == [True]
+    again = due_queue.send(client, due_queue.claim("test", now=now, places=9, hold=HOLD))
+    assert (again.claims, abs((again.wake or now) - now - timedelta(seconds=40)) < timedelta(seconds=5)) == (
+        (),
+        True,
+    )
+    assert abs(float(client.get("crawler:rest:one:80") or 0) - now.timestamp() - 20) < 5
+
+
 def test_a_dropped_desk_stays_out_though_its_check_ends(client: redis.Redis) -> None:
     put(client, desk=0, other=99)
     (claim,) = take(client).claims
-    assert due_queue.send(client, due_queue.drop("test", ["desk", "unknown"])) == 1
+    due_queue.drop(client, "test", ["desk", "unknown"])
     end(client, due_queue.VisitEnd("desk", claim.token, at(5), "desk:80", between=at(1)), 1)
     assert due_queue.members(client, "test") == {"other"}
     assert due_queue.size(client, "test") == 1
@@ -304,9 +345,11 @@ def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> N
     put(client, desk=50)
     assert take(client).wake == at(100)
     hurried = entry("desk", "desk:80", 0, at(50), hurry=True)
-    assert due_queue.send(client, due_queue.schedule("test", [hurried])) == 0
+    assert due_queue.send(client, due_queue.schedule("test", [hurried], now=NOW)) == 0
     assert take(client).wake == at(50)
-    due_queue.send(client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(70), hurry=True)]))
+    due_queue.send(
+        client, due_queue.schedule("test", [entry("desk", "desk:80", 0, at(70), hurry=True)], now=NOW)
+    )
     assert take(client).wake == at(50)
 
 
@@ -341,7 +384,9 @@ def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: 
 
 def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
     entries = [entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
-    due_queue.send(client, due_queue.schedule("test", [*entries, entry("free", "two:80", 0, at(-1))]))
+    due_queue.send(
+        client, due_queue.schedule("test", [*entries, entry("free", "two:80", 0, at(-1))], now=NOW)
+    )
     assert taken(take(client)) == ["desk-449", "free"]
 
 
@@ -363,7 +408,7 @@ class Claimers(RuleBasedStateMachine):
     @rule(hurry=st.booleans())
     def schedule(self, *, hurry: bool) -> None:
         entries = [entry(desk, host, 0, at(self.second), hurry=hurry) for desk, host in self.hosts.items()]
-        due_queue.send(self.client, due_queue.schedule("test", entries))
+        due_queue.send(self.client, due_queue.schedule("test", entries, now=NOW))
 
     @rule(desk=st.integers(0, 5))
     def push(self, desk: int) -> None:

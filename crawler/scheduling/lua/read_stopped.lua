@@ -1,8 +1,0 @@
--- Reads which hosts are stopped.
---
--- KEYS    stopped
--- ARGV    none
--- Result  the hosts
--- Changes nothing
-
-return redis.call('SMEMBERS', KEYS[1])
