@@ -17,23 +17,20 @@ from configs.ground.hosts import resolve_stand_in
 from configs.settings import settings
 from configs.settings.constants import Constant
 from configs.world.desk import Desk, Fetch
-from crawler.block_pages import classify_page
+from crawler.block_pages import ReadingCache, classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.cli.arguments import DeskChoice, fetch_of, relocate_desk
-from crawler.cli.report import CheckReport
-from crawler.cli.run_once import each_once
+from crawler.cli.report import CheckReport, each_once
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
-from crawler.fetching.session import Session, human_delay
+from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
 from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
-from crawler.reading_cache import ReadingCache
 from crawler.scheduling.desk_budgets import own_interval, visit_limit
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.spider_processes.identity import process_name

@@ -23,7 +23,7 @@ from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue

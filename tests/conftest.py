@@ -30,7 +30,7 @@ from configs import settings as settings_module
 from configs.ground import psycopg_timeout
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings.push_keys import draw_keys
-from crawler.scheduling import lua_scripts
+from crawler.scheduling import due_queue
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.short_periods import VARIABLE, gather, list_constants
 from deploy.local.valkey import Valkey, start_valkey
@@ -93,7 +93,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start both servers once for the whole run; the workers of pytest-xdist find them in the environment."""
     os.environ.update(gather(_FIXED))
     replace_database_clock(partial(datetime.now, UTC))  # a test that freezes ours freezes these, too
-    lua_scripts.replace_clock("local now, shift = tonumber(ARGV[1]), 0\n")
+    due_queue.replace_clock("local now, shift = tonumber(ARGV[1]), 0\n")
     if hasattr(config, "workerinput"):
         act_as_users()
         # Turns at hashing passwords are taken there, for all processes of a machine: workers would wait for each other.

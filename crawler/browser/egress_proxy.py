@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
-from crawler.fetching.dns_resolver import DnsResolver
+from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import refuse_private
 from crawler.url_policy import AddressRefused, ensure_allowed

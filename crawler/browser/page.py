@@ -36,9 +36,7 @@ from crawler.fetching.browser_headers import brands, honest
 from crawler.fetching.decompression import TooLarge, headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, to_fetch_error
 from crawler.fetching.proxies import ProxySession
-from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.request_builder import RequestStep, first_step
-from crawler.fetching.session import Session, human_delay
+from crawler.fetching.session import RequestBudget, RequestStep, Session, first_step, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
 _VIEWPORT = {"width": 1920, "height": 1080}

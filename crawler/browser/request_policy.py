@@ -23,8 +23,7 @@ from playwright.async_api import Error as PlaywrightError
 from configs.ground.hosts import host_of
 from crawler.browser import BROWSER_WAIT_SECONDS
 from crawler.fetching.errors import FetchError
-from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
-from crawler.fetching.session import REDIRECTS, refuse_reservation
+from crawler.fetching.session import REDIRECTS, BudgetExhausted, RequestBudget, refuse_reservation
 from crawler.reading import Outcome
 from crawler.url_policy import same_site
 

@@ -1,8 +1,9 @@
-"""Report of checks at the terminal: how each ended, why, and the first slots."""
+"""Checks at the terminal, once: hosts in parallel, the desks of one in turn; and the report of how each ended."""
 
+import asyncio
 import sys
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from datetime import datetime
 
 from scrapy.settings import BaseSettings
@@ -10,6 +11,9 @@ from scrapy.settings import BaseSettings
 from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.reading import Outcome, Slot
+from crawler.scheduling.desk_budgets import budget_of, is_real
+from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.queues import SPIDER_PLACES
 
 _FEW = 5
 _STANDARD_OUTPUT = ("-", "stdout:")
@@ -64,3 +68,39 @@ def _moment(desk: Desk, slot: Slot) -> str:
     else:
         text = slot.moment.isoformat() if slot.moment else "at an unknown hour"
     return f"{text}  {slot.place.label or ''}".rstrip()
+
+
+Check = Callable[[Desk, int | None], Awaitable[CheckItem]]
+
+
+async def each_once(desks: list[Desk], check: Check) -> AsyncGenerator[tuple[Desk, CheckItem], None]:
+    """Yield each desk with its check, in the order in which they end; `check` must not raise."""
+    by_host: defaultdict[str, list[Desk]] = defaultdict(list)
+    for desk in desks:
+        by_host[desk.host].append(desk)
+    done: asyncio.Queue[tuple[Desk, CheckItem]] = asyncio.Queue()
+    places = asyncio.Semaphore(SPIDER_PLACES())
+    tasks = [asyncio.create_task(_in_turn(each, check, places, done)) for each in by_host.values()]
+    try:
+        for _ in desks:
+            yield await done.get()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _in_turn(
+    desks: list[Desk], check: Check, places: asyncio.Semaphore, done: asyncio.Queue[tuple[Desk, CheckItem]]
+) -> None:
+    for desk in desks:
+        async with places:
+            ended = await check(desk, None)
+        done.put_nowait((desk, ended))
+        if desk is not desks[-1]:
+            await asyncio.sleep(rest(desk, ended.requests))
+
+
+def rest(desk: Desk, requests: int) -> float:
+    """Return the seconds that a host is left alone after so many requests: no queue counts its budget here."""
+    return host_floor(requests, budget_of(desk)) if is_real(desk) else 0.0

@@ -18,7 +18,7 @@ from configs.settings import SettingsRefused
 from configs.world.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
 from crawler.fetching.errors import FetchError
-from crawler.fetching.request_budget import BudgetExhausted
+from crawler.fetching.session import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside, refuse_private
 from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.citopia_ids import find_citopia_ids

@@ -2,18 +2,55 @@
 
 import argparse
 import json
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
+from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingsRefused
-from configs.world.desk import zone_of
+from configs.world.desk import Desk, zone_of
+from configs.world.prefecture import desks
+from crawler.block_pages import classify_page
 from crawler.cli.tables import show
+from crawler.platform_base import Platform
+from crawler.platforms import platform
+from crawler.proofs.page_capture import asked_of
+from crawler.reading import Page, Reading, VisitContext
+
+
+def read_again(meta: Meta, body: bytes) -> Reading:
+    """Return the present reading of a stored page.
+
+    Raises:
+        crawler.platforms.UnknownPlatform: the platform is gone.
+    """
+    reader = platform(meta.platform)
+    asked, desk = meta.asked, desks().get(meta.desk)
+    visit = VisitContext(
+        url=asked["desk"],
+        today=date.fromisoformat(asked["today"]),
+        zone=zone_of(meta.time_zone),
+        parameters=_parameters(reader, desk),
+        horizon=timedelta(days=desk.horizon) if desk else VisitContext.horizon,
+        turn=asked["turn"][0],
+    )
+    return classify_page(reader, Page(meta.url, meta.status, body, visit, asked_of(asked), meta.headers))
+
+
+def _parameters(reader: Platform, desk: Desk | None) -> Strict:
+    """Return the parameters of the platform that read the page: the desk's, else the example's."""
+    given: dict[str, Any] = dict(desk.parameters) if desk else {}
+    try:
+        return reader.Parameters.model_validate(given)
+    except ValidationError:  # the desk is gone, or has another platform now
+        return reader.Parameters(**reader.EXAMPLE_PARAMETERS)
 
 
 class Command(ScrapyCommand):
@@ -56,8 +93,8 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
         configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
         OSError: the folder cannot be written.
     """
+    from crawler.commands.proof import read_again  # noqa: PLC0415
     from crawler.commands.read import describe  # noqa: PLC0415 -- scrapy loads every command's file for any command
-    from crawler.proofs.replay import read_again  # noqa: PLC0415
 
     meta = meta_of(blobs, key)
     shown: dict[str, Any] = meta.model_dump(mode="json")

@@ -15,8 +15,7 @@ from configs.ground.hosts import is_loopback, resolve_stand_in
 from configs.ground.ssrf_guard import is_public, parse_address
 from configs.settings import settings
 from configs.world.desk import WebAddress
-from crawler.fetching.dns_resolver import DnsResolver
-from crawler.fetching.download_handler import AiohttpHandler
+from crawler.fetching.download_handler import AiohttpHandler, DnsResolver
 from crawler.url_policy import AddressRefused, ensure_allowed
 
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)

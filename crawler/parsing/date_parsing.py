@@ -5,16 +5,19 @@ A text with two days, or with two hours that are no span, names no moment: it is
 
 import re
 from calendar import monthrange
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from crawler.parsing.date_windows import instant_of
-from crawler.parsing.html_text import collapse_whitespace
-from crawler.reading import VisitContext
+from lxml.html import HtmlElement
+
+from crawler.parsing.date_windows import day_of, instant_of
+from crawler.parsing.html_text import collapse_whitespace, raw_text
+from crawler.reading import Page, Slot, VisitContext
 
 _MONTHS = {
     name: number
@@ -227,3 +230,35 @@ def _hour(match: re.Match[str]) -> time | None:
         return time(hour, int(match[2] or match[3] or match[4] or 0))
     except ValueError:
         return None
+
+
+_MOST = 10_000  # moments of a page
+
+
+def has_unmatched_dates(page: Page, slots: Sequence[Slot], aside: Sequence[HtmlElement] = ()) -> bool:
+    """Tell whether the page names a future moment within the horizon that is none of these slots: no absence is proven.
+
+    Moments in the parts `aside` do not count. A day without an hour counts only if the slots are days, too. A page
+    with more than 10,000 moments counts as one that does.
+    """
+    visit, timed = page.visit, all(slot.starts_at for slot in slots)
+    named = list(islice(_find_moments(page, [page.root]), _MOST + 1))
+    if len(named) > _MOST:
+        return True
+    parts = set(aside)
+    outer = [each for each in aside if not any(around in parts for around in each.iterancestors())]
+    left = (Counter(named) - Counter(_find_moments(page, outer))).keys() - {slot.moment for slot in slots}
+    return any(
+        visit.today < day_of(each, visit.zone) <= visit.last_day
+        for each in left
+        if isinstance(each, datetime) or not timed
+    )
+
+
+def _find_moments(page: Page, parts: Sequence[HtmlElement]) -> Iterator[date]:
+    visit = page.visit
+    return (
+        moment
+        for part in parts
+        for moment in moments_in(page.raw if part is page.root else raw_text(part), visit)
+    )

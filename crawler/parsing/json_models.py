@@ -7,6 +7,7 @@ alone would read a number as a unix time, and a date as its midnight.
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Self, TypeVar, cast
@@ -27,7 +28,7 @@ from pydantic import (
 )
 
 from crawler.parsing.date_windows import YEARS
-from crawler.reading import Page
+from crawler.reading import Outcome, Page, PageRequest, Reading
 
 T = TypeVar("T")
 
@@ -269,3 +270,23 @@ def slot_start_field(*names: str, read: Callable[[Any], date] = moment_of) -> Pl
 def flat(lists: Iterable[Sequence[T | None] | None]) -> list[T | None]:
     """Return the entries of several lists as one list; an unreadable list is one entry None."""
     return [entry for entries in lists for entry in ([None] if entries is None else entries)]
+
+
+_PARTLY = "after an answer that was not whole"
+
+
+def combine_answers(page: Page, reading: Reading, following: PageRequest | None) -> Reading:
+    """Return the reading of one answer of a series that covers a desk only together; `reading`: what it proves alone.
+
+    `following` is the next request, None for the last answer. Slots count at once. An absence counts with the last
+    answer, if all answers before it were complete.
+    """
+    whole = bool(reading.covered) and page.ask.step != _PARTLY
+    if following:
+        said = None if reading.outcome is Outcome.NO_SLOTS else reading.outcome
+        ask = following if whole else replace(following, step=_PARTLY)
+        return replace(reading, outcome=said, covered=(), asks=(ask,))
+    if reading.covered and not whole:
+        outcome = reading.outcome if reading.slots else Outcome.UNREADABLE
+        return replace(reading, outcome=outcome, covered=(), reason=f"{reading.reason}, {_PARTLY}")
+    return reading

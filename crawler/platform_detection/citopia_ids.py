@@ -51,7 +51,7 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
     """Return the ids of each reason of the town hall at an address; none where they cannot be told.
 
     Raises:
-        crawler.fetching.errors.FetchError, crawler.fetching.request_budget.BudgetExhausted: no answer.
+        crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
     """
     alias = _ALIAS.search(url)
     department = department or _department(alias["alias"] if alias else "")

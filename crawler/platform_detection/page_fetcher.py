@@ -17,8 +17,7 @@ from configs.world.desk import is_stand_in
 from configs.world.prefecture import host_rules
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import to_fetch_error
-from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.session import Session
+from crawler.fetching.session import RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_private
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import page_of
@@ -62,7 +61,7 @@ class PageFetcher:
 
         Raises:
             crawler.fetching.errors.FetchError: there is none; it says why.
-            crawler.fetching.request_budget.BudgetExhausted: no request is left.
+            crawler.fetching.session.BudgetExhausted: no request is left.
         """
         blank = page_of(url, b"")
         page = await self.ask(blank.ask, blank.visit)

@@ -1,19 +1,64 @@
-"""Thread that enqueues proofs, so that no check, commit or alert waits for Redis, let alone for the store."""
+"""Which checks' pages are kept as proofs, and the thread that enqueues them: no check, commit or alert waits for Redis.
+
+A proof contains no secret of our settings, and no session token in its addresses. A body is stored as fetched, or not
+at all: an altered body proves nothing, so a body that repeats a secret is refused. No data of a user is ever sent to a
+site, so none can come back.
+"""
 
 import logging
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from redis import RedisError
 
 from configs.ground import proof_queue
+from configs.ground.clock import clock
 from configs.ground.job_queues import push, redis
 from configs.ground.outage_log import OutageLog
 from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
-from configs.ground.proofs import Meta, fingerprint, pack
-from crawler.proofs.redaction import mask_tokens, secret_in
-from crawler.proofs.selection import Proof
+from configs.ground.proofs import Meta, fingerprint, new_key, pack
+from configs.ground.redaction import MASK, mask_text
+from configs.settings import settings
+from configs.settings.proxies import Proxy
+from configs.world.desk import Desk
+from configs.world.outcome import Outcome
+from crawler.items import CheckItem
+from crawler.proofs.page_capture import PageCapture, showing
+from crawler.reading import Slot
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A page to keep under `key`; the rows that it proves have this key."""
+
+    key: str
+    desk: Desk
+    check: CheckItem
+    capture: PageCapture
+    seen_at: datetime
+
+
+def of_detection(desk: Desk, check: CheckItem, news: Iterable[Slot], seen_at: datetime) -> Proof | None:
+    """Return the proof of a detection: the page with its earliest new slot."""
+    capture = showing(check.captures, news)
+    return Proof(new_key(clock()), desk, check, capture, seen_at) if capture else None
+
+
+def of_trouble(desk: Desk, check: CheckItem, before: Outcome | None, seen_at: datetime) -> Proof | None:
+    """Return the proof of an inconclusive check; None after a check with the same outcome, or without a page.
+
+    After a time-out, which has no page, an unreadable page is kept.
+    """
+    if check.outcome.conclusive or check.outcome is before or not check.captures:
+        return None
+    return Proof(new_key(clock()), desk, check, check.captures[0], seen_at)
+
 
 log = logging.getLogger(__name__)
 
@@ -150,3 +195,34 @@ def meta_of(proof: Proof) -> Meta:
         asked=asked | {name: mask_tokens(asked[name]) for name in ("url", "desk")},
         refused=f"it repeats {repeated}, a secret of ours: find out why and change it" if repeated else None,
     )
+
+
+_SHORTEST = 8  # characters; a shorter text may occur by chance
+_TOKENS = re.compile(
+    r"(?i)([?&;](?:[\w.%-]*(?:token|sess(?:ion|id)|csrf|xsrf|secret|passw|signature|auth|api_?key)[\w.%-]*|sid|ticket)=)"
+    r"[^?&#;\s'\"<>]*"
+)
+
+
+def mask_tokens(text: str) -> str:
+    """Return a text without the tokens and passwords in its addresses, and without what logs mask."""
+    return mask_text(_TOKENS.sub(rf"\g<1>{MASK}", text))
+
+
+def secret_in(body: bytes) -> str | None:
+    """Return the name of a setting whose secret a page repeats; None without one."""
+    for name in type(settings()).model_fields:
+        if any(secret in body for secret in _secrets(getattr(settings(), name))):
+            return name.upper()
+    return None
+
+
+def _secrets(value: object) -> list[bytes]:
+    """Return the secrets of a setting: its value, and the passwords of addresses in it."""
+    if isinstance(value, tuple):
+        return [secret for each in value if isinstance(each, Proxy) for secret in _secrets(each.address)]
+    if not isinstance(value, SecretStr):
+        return []
+    text = value.get_secret_value()
+    password = (urlsplit(text).password or "") if "://" in text else ""
+    return [each.encode() for each in (text, password) if len(each) >= _SHORTEST]

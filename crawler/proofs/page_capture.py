@@ -6,15 +6,9 @@ from datetime import date
 from typing import Any
 
 from configs.world.outcome import Outcome
-from crawler.parsing.websocket_frames import CUT_OFF
+from crawler.block_pages import HEADERS
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 
-HEADERS = (
-    "age",
-    "content-type",
-    "retry-after",
-    CUT_OFF.lower(),
-)  # the headers that readers and block pages use
 _MOST = 4_000_000  # bytes of pages with slots that one check keeps until it is written
 
 Moment = tuple[str, str]

@@ -1,7 +1,8 @@
 """Batch writer: takes finished checks and writes them on a thread of its own, never on the event loop.
 
 Checks that end during a write form the next batch. Where no slot was seen it waits LINGER seconds, so that hardly any
-check is written alone; a batch with slots is written at once.
+check is written alone; a batch with slots is written at once. The item pipeline hands the checks over while the crawl
+goes on.
 """
 
 import logging
@@ -23,8 +24,7 @@ from configs.ground.outage_log import OutageLog
 from crawler.items import CheckItem, FinishedCheck
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
-from crawler.recording.check_log import log_checks
-from crawler.recording.check_transaction import Written, write_batch
+from crawler.recording.check_transaction import Written, log_checks, write_batch
 from crawler.recording.refused_checks import is_row_fault, write_each
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
@@ -34,6 +34,16 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from scrapy.crawler import Crawler
+
+import asyncio
+from contextlib import suppress
+from typing import Any, Self
+
+from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
+
+from crawler.items import CheckBatch
+from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -230,3 +240,42 @@ def _nudge(detections: "Sequence[UUID]") -> None:
             notifier.detection_seen(detection)
         except Exception:  # the rows stand: whatever a nudge breaks, the next checks are recorded
             log.exception("detection %s is written, its nudge failed", detection)
+
+
+class RecordPipeline:
+    """Hands each check to the crawl's writer and waits for nothing."""
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Build it as Scrapy asks for it.
+
+        Raises:
+            NotConfigured: nothing is checked: a person looks at a page (`scrapy fetch`, `scrapy shell`).
+        """
+        if not hasattr(crawler.spidercls, "system"):
+            raise NotConfigured
+        return cls(crawler)
+
+    def open_spider(self) -> None:
+        """Make the writer, so that it is there before the first check ends."""
+        spider: Any = self._crawler.spider
+        self._writer = writer_of(self._crawler, str(spider.queue))
+
+    def process_item(self, item: Any) -> Any:
+        """Take checks, pass all else on."""
+        if isinstance(item, CheckBatch):
+            for check, read_at in item.checks:
+                self._writer.put(check, read_at)
+        return item
+
+    async def close_spider(self) -> None:
+        """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
+        if told := self._writer.on_close:
+            told()
+        if self._writer.fed:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._writer.fed.wait(), 2 * STOP_GRACE_SECONDS())
+        await asyncio.to_thread(self._writer.close, STOP_GRACE_SECONDS())

@@ -4,6 +4,7 @@ Checks that changed nothing cost three statements, however many they are.
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session
 
 from api.models.database_clock import CLOCKS_DIFFER, database_clock
@@ -18,16 +20,15 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.hosts import block_attribution
+from crawler.hosts import store
 from crawler.hosts import store as host_rows
 from crawler.hosts.backoff import RESTING
 from crawler.items import FinishedCheck
-from crawler.proofs.selection import Proof, of_trouble
+from crawler.proofs.outbox import Proof, of_trouble
 from crawler.reading import CoveredWindow
 from crawler.recording import desk_state_update, slot_writer
-from crawler.recording.check_log import describe_checks
 from crawler.recording.desk_state_update import StateChange
-from crawler.recording.slot_diff import CheckResult, OpenSlot
+from crawler.recording.slot_writer import CheckResult, OpenSlot
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import budget_of, captcha_expected, cost_of, own_interval
 from crawler.scheduling.due_queue import VisitEnd
@@ -106,7 +107,7 @@ def write_batch(
     `by_ours` by this process's.
     """
     results = [_by_database(result, now, now - by_ours) for result in results]
-    results = block_attribution.reclassify_page_refusals(session, results, now)
+    results = store.reclassify_page_refusals(session, results, now)
     rows = desk_state_update.update_desks(session, results, now)
     ends = [
         _check_outcome(desk, result, rows)
@@ -235,3 +236,31 @@ def _slot_comparison(
     before = end.row.whole_before
     seen = CheckResult(check.outcome, check.slots, check.covered, seen_at, desk.zone, last_day, before)
     return slot_writer.SlotComparison(desk, check, seen, known.get(desk.id, []))
+
+
+log = structlog.get_logger(__name__)
+
+
+def describe_checks(results: Sequence[FinishedCheck], detections: Mapping[str, UUID]) -> list[dict[str, Any]]:
+    """Return the fields of each check's line; `detections` by desk. None where the level leaves them out."""
+    if not logging.getLogger(__name__).isEnabledFor(logging.INFO):
+        return []
+    return [_describe(result, detections.get(result.check.desk_id)) for result in results]
+
+
+def _describe(result: FinishedCheck, detection: UUID | None) -> dict[str, Any]:
+    check = result.check
+    return {
+        "desk": check.desk_id,
+        "outcome": check.outcome.value,
+        "slots": len(check.slots),
+        "requests": check.requests,
+        "milliseconds": check.milliseconds,
+        **({"detection": str(detection)} if detection else {}),
+    }
+
+
+def log_checks(lines: Sequence[Mapping[str, Any]]) -> None:
+    """Log the checks of a transaction that is committed."""
+    for line in lines:
+        log.info("check", **line)

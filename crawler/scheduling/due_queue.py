@@ -7,9 +7,11 @@ docs/reference/due-queue.md has the picture.
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import redis.asyncio
@@ -18,7 +20,37 @@ from redis.retry import Retry
 
 from configs.settings import settings
 from configs.settings.constants import Constant
-from crawler.scheduling import lua_scripts
+
+# The heads of lua/<name>.lua name keys, arguments, result and changes. `-- include: <name>` stands for another file.
+_FOLDER = Path(__file__).with_name("lua")
+_INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
+
+
+def _load(name: str) -> str:
+    text = (_FOLDER / f"{name}.lua").read_text("utf-8")
+    return _INCLUDE.sub(lambda match: _load(match[1]), text)
+
+
+_clock = _load("_clock")
+
+
+def replace_clock(lua: str) -> None:
+    """Let all scripts go by other lines than those of `_clock.lua`: tests freeze it."""
+    global _clock  # noqa: PLW0603 -- one for the process
+    _clock = lua
+
+
+def complete(script: str) -> str:
+    """Return a script with the clock that it goes by."""
+    return _clock + script
+
+
+CLAIM = _load("claim")
+SPEND = _load("spend")
+FINISH = _load("finish")
+SCHEDULE = _load("schedule")
+REST = _load("rest")
+
 
 # How overdue a desk without subscribers may be before it is claimed like any other
 _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
@@ -178,7 +210,7 @@ def send(client: "redis.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    return call.read(client.register_script(lua_scripts.complete(call.script))(call.keys, call.arguments))
+    return call.read(client.register_script(complete(call.script))(call.keys, call.arguments))
 
 
 async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
@@ -187,7 +219,7 @@ async def asend(client: "redis.asyncio.Redis", call: Call[T]) -> T:
     Raises:
         redis.RedisError: Redis is away or refuses.
     """
-    answer = await client.register_script(lua_scripts.complete(call.script))(call.keys, call.arguments)
+    answer = await client.register_script(complete(call.script))(call.keys, call.arguments)
     if (
         task := asyncio.current_task()
     ) and task.cancelling():  # redis-py may swallow it while an answer is read
@@ -202,7 +234,7 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
     """
     keys = (_due(system), _desks(system), pushed(system), STOPPED, _waits(system), _idle(system))
     arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
-    return Call(lua_scripts.CLAIM, keys, arguments, _claimed)
+    return Call(CLAIM, keys, arguments, _claimed)
 
 
 def _claimed(answer: Any) -> ClaimResult:
@@ -219,7 +251,7 @@ def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]
 
     Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds it.
     """
-    return Call(lua_scripts.SPEND, (_desks(system), STOPPED), (now.timestamp(), desk_id, token), bool)
+    return Call(SPEND, (_desks(system), STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
@@ -228,7 +260,7 @@ def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[li
     A rest is kept whoever holds the host: the site said so. Returns for each whether its token still counted.
     """
     arguments: list[str | float] = [now.timestamp(), *(visit.to_redis for visit in visits)]
-    return Call(lua_scripts.FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
+    return Call(FINISH, _queue(system), arguments, lambda answer: [bool(own) for own in answer])
 
 
 def schedule(system: str, entries: Iterable[DueEntry], *, now: datetime) -> Call[int]:
@@ -236,7 +268,7 @@ def schedule(system: str, entries: Iterable[DueEntry], *, now: datetime) -> Call
     arguments: list[str | float] = [now.timestamp()]
     for each in entries:
         arguments += [each.to_redis, each.plan_to_redis]
-    return Call(lua_scripts.SCHEDULE, _queue(system), arguments, int)
+    return Call(SCHEDULE, _queue(system), arguments, int)
 
 
 def drop(client: "redis.Redis", system: str, desk_ids: Sequence[str]) -> None:
@@ -257,7 +289,7 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     arguments: list[str | float] = [now.timestamp()]
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
-    return Call(lua_scripts.REST, (), arguments, _nothing)
+    return Call(REST, (), arguments, _nothing)
 
 
 def planned(client: "redis.Redis") -> bool:

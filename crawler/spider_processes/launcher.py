@@ -7,6 +7,7 @@ scrapyd knows the spiders' names from the start: it would run a whole process to
 scheduled, and answer nobody meanwhile.
 """
 
+import logging
 import pkgutil
 import sys
 from pathlib import Path
@@ -14,8 +15,11 @@ from typing import Any
 
 from scrapyd.interfaces import IEnvironment
 from scrapyd.launcher import Launcher, ScrapyProcessProtocol, get_crawl_args
+from scrapyd.poller import QueuePoller
 from scrapyd.webservice import spider_list
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.python.failure import Failure
 
 from crawler.settings import BOT_NAME
 
@@ -49,3 +53,21 @@ class OwnOutputLauncher(Launcher):  # type: ignore[misc]  # scrapyd has no types
 def spiders() -> list[str]:
     """Return the names of our spiders: those of their files (a test compares)."""
     return [each.name for each in pkgutil.iter_modules([str(_SPIDERS)])]
+
+
+log = logging.getLogger(__name__)
+
+
+class SteadyPoller(QueuePoller):  # type: ignore[misc]  # scrapyd has no types
+    """Polls again after an error, with which scrapyd's timer would end: no job began any more until a restart.
+
+    scrapyd keeps its queue in SQLite, and taking a job from it fails on a full disk. The job stays in the queue.
+    """
+
+    def poll(self) -> Deferred[Any]:
+        """Give a waiting job to a free slot, as its base does; an error is logged."""
+        return maybeDeferred(super().poll).addErrback(_tell)
+
+
+def _tell(failure: Failure) -> None:
+    log.error("jobs are not taken from the queue, it is tried again: %s", failure.value)

@@ -48,7 +48,7 @@ def configuration(current: Settings) -> str:
         "username": SCRAPYD_USER,
         "password": _escaped(current.require_all("scrapyd_password")[0]),
         "launcher": "crawler.spider_processes.launcher.OwnOutputLauncher",
-        "poller": "crawler.spider_processes.poller.SteadyPoller",
+        "poller": "crawler.spider_processes.launcher.SteadyPoller",
         "poll_interval": "0.5",  # seconds; the default of 5 is how long a dead spider would be missing
         "logs_dir": "",  # spiders log to our output: a file of theirs would never rotate
         "items_dir": "",

@@ -14,8 +14,7 @@ from configs.ground.strict_yaml import ConfigFileError
 from configs.world.outcome import Outcome
 from crawler.booking import BookingSpider
 from crawler.cli.arguments import WrongArgument
-from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.session import Session
+from crawler.fetching.session import RequestBudget, Session
 from crawler.platforms import platform
 from crawler.scheduling.desk_budgets import cost_of, open_cost_of, visit_limit
 from crawler.spiders.prefenligne import PrefenligneSpider

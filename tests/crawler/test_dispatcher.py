@@ -16,10 +16,10 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
-from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
-from crawler.scheduling import due_queue, lua_scripts
+from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
 from tests.crawler.checks import Crawler, entry
@@ -624,9 +624,9 @@ def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
             budget = spider.budgets["a"]
             for _ in range(3):
                 await budget.take()
-            assert lua_scripts.SPEND not in scripts
+            assert due_queue.SPEND not in scripts
             await budget.take()
-            assert scripts.count(lua_scripts.SPEND) == 1
+            assert scripts.count(due_queue.SPEND) == 1
             with pytest.raises(BudgetExhausted):
                 await budget.take()
             spider.held["a"].set()

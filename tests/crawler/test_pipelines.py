@@ -8,8 +8,7 @@ from scrapy.exceptions import NotConfigured
 from scrapy.utils.spider import DefaultSpider
 
 from crawler.items import CheckBatch
-from crawler.pipelines import RecordPipeline
-from crawler.recording.batch_writer import Writer, writer_of
+from crawler.recording.batch_writer import RecordPipeline, Writer, writer_of
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spiders.prefenligne import PrefenligneSpider
 from tests.crawler.checks import HOUR, NOW, check

@@ -18,7 +18,7 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from crawler import planner
 from crawler.planner import Planner
-from crawler.scheduling import due_queue, lua_scripts
+from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW
 
@@ -316,7 +316,7 @@ def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
 
     monkeypatch.setattr(due_queue, "send", noted)
     plan.run_once(NOW + timedelta(seconds=5))
-    assert order.index(lua_scripts.REST) < order.index(lua_scripts.SCHEDULE)
+    assert order.index(due_queue.REST) < order.index(due_queue.SCHEDULE)
 
 
 def test_everything_is_thought_over_each_hour(plan: Planner) -> None:

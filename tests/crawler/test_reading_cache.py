@@ -9,11 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from configs.ground.strict_model import Strict
-from crawler import reading_cache
-from crawler.block_pages import classify_page
+from crawler import block_pages
+from crawler.block_pages import ReadingCache, classify_page
 from crawler.platforms import platform
 from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
-from crawler.reading_cache import ReadingCache
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import page
 from tests.fuzz import FUZZ
@@ -28,7 +27,7 @@ class Reader:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, reading: Reading | None = None) -> None:
         self.read = 0
         self._reading = reading
-        monkeypatch.setattr(reading_cache, "classify_page", self._classify)
+        monkeypatch.setattr(block_pages, "classify_page", self._classify)
 
     def _classify(self, *given: Any) -> Reading:
         self.read += 1
@@ -144,7 +143,7 @@ def test_what_the_next_visit_may_see_otherwise_is_not_kept(
 
 
 def test_it_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading_cache, "_MOST", 1)
+    monkeypatch.setattr(block_pages, "_MOST", 1)
     cache, reader = ReadingCache(), Reader(monkeypatch)
     other = replace(_page(FULL), ask=PageRequest("http://127.0.0.1/another"))
     for each in (_page(FULL), other, other, _page(FULL)):

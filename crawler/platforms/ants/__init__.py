@@ -13,17 +13,15 @@ from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
-from crawler.parsing.combined_answers import combine_answers
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.error_pages import error_message
 from crawler.parsing.forms import in_query
 from crawler.parsing.html_text import normalize
-from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, parse_json
+from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, combine_answers, parse_json
 from crawler.parsing.url_patterns import api_of
 from crawler.parsing.websocket_frames import frames_of, read_unended
 from crawler.platform_base import Platform
-from crawler.platforms.ants.search import failures, read_search
-from crawler.platforms.ants.search_area import Point, one_of
+from crawler.platforms.ants.search import Point, failures, one_of, read_search
 from crawler.reading import Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 _EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"

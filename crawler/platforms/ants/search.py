@@ -1,10 +1,32 @@
 """A search over many places in one answer: what it proves where parts are missing."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from pydantic import AfterValidator, Field
+
+from configs.ground.strict_model import Strict
 from crawler.parsing.json_models import parse_json
 from crawler.reading import CoveredWindow, Outcome, Page, Reading, Slot, VisitContext
+
+
+class Point(Strict):
+    """A point on the map, in degrees (WGS 84)."""
+
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+
+
+def one_of(*taken: float) -> AfterValidator:
+    """Return the validator of a number that must be one of those that the server accepts."""
+
+    def check(value: float) -> float:
+        if value not in taken:
+            raise ValueError(f"must be one of {', '.join(map(str, taken))}: the server takes no other")
+        return value
+
+    return AfterValidator(check)
+
 
 T = TypeVar("T")
 

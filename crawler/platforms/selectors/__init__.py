@@ -7,9 +7,9 @@ from lxml.html import HtmlElement
 
 from crawler.parsing.absence import Statement, check_page
 from crawler.parsing.css_selectors import Selector, find_matches, find_visible
+from crawler.parsing.date_parsing import has_unmatched_dates
 from crawler.parsing.date_windows import day_of
 from crawler.parsing.error_pages import read_error_status
-from crawler.parsing.unmatched_dates import has_unmatched_dates
 from crawler.platform_base import Platform
 from crawler.platforms.selectors.navigation import (
     NavigationPath,

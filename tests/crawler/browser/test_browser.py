@@ -17,7 +17,7 @@ import pytest
 from configs.world.outcome import Outcome
 from crawler.browser.page import BrowserSession
 from crawler.fetching.errors import FetchError
-from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import RequestBudget
 from crawler.reading import PageRequest, VisitContext
 from tests.crawler.browser.browser_page import (
     DAYS,

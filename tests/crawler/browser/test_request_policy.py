@@ -13,7 +13,7 @@ from playwright.async_api import Page, Request
 from crawler.browser.page import classify_error
 from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.errors import FetchError
-from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import BudgetExhausted, RequestBudget
 from crawler.reading import Outcome
 
 URL = "http://rdv.example.fr/"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from configs.world.desk import Desk
-from crawler.cli.run_once import each_once, rest
+from crawler.cli.report import each_once, rest
 from crawler.items import CheckItem
 from tests.crawler.held import make_desk
 from tests.crawler.test_items import check

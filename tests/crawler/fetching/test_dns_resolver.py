@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from crawler.fetching.dns_resolver import DnsResolver
+from crawler.fetching.download_handler import DnsResolver
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from crawler.fetching.request_budget import BudgetExhausted, RequestBudget
+from crawler.fetching.session import BudgetExhausted, RequestBudget
 
 
 class Bucket:

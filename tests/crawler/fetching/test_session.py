@@ -15,8 +15,7 @@ from scrapy.exceptions import (
 from scrapy.http import HtmlResponse, Response
 
 from crawler.fetching.errors import FetchError
-from crawler.fetching.request_budget import RequestBudget
-from crawler.fetching.session import Clock, Session
+from crawler.fetching.session import Clock, RequestBudget, Session
 from crawler.platforms import platform
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 

@@ -33,7 +33,7 @@ def looked_up(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         address = answers.pop(0) if len(answers) > 1 else answers[0]
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (each, port)) for each in address.split()]
 
-    monkeypatch.setattr("crawler.fetching.dns_resolver.socket.getaddrinfo", look_up)
+    monkeypatch.setattr("crawler.fetching.download_handler.socket.getaddrinfo", look_up)
     return known
 
 

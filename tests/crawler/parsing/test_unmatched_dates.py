@@ -2,7 +2,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from crawler.parsing.unmatched_dates import has_unmatched_dates
+from crawler.parsing.date_parsing import has_unmatched_dates
 from crawler.reading import ANYWHERE, Slot
 from tests.crawler.pages import TODAY, page
 

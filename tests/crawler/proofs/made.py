@@ -5,8 +5,8 @@ from typing import Any
 
 from configs.world.desk import Desk
 from crawler.items import CheckItem
+from crawler.proofs.outbox import Proof
 from crawler.proofs.page_capture import PageCapture
-from crawler.proofs.selection import Proof
 from crawler.reading import Page, PageRequest, Reading, Slot, VisitContext
 from tests.crawler.checks import NOW, check, slot
 from tests.crawler.held import make_desk

@@ -27,8 +27,7 @@ from configs.ground.proofs import META, Meta, pack
 from configs.world.desk import Desk
 from crawler.proofs import outbox
 from crawler.proofs.job import keep
-from crawler.proofs.outbox import LARGEST, LARGEST_IN_ALL, MOST, ProofOutbox, enqueue, meta_of
-from crawler.proofs.selection import Proof
+from crawler.proofs.outbox import LARGEST, LARGEST_IN_ALL, MOST, Proof, ProofOutbox, enqueue, meta_of
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.made import PAGE, capture, proof, seen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.fetching.request_budget import RequestBudget
+from crawler.fetching.session import RequestBudget
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, showing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.checks import HOUR, slot

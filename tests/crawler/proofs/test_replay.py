@@ -15,14 +15,12 @@ from configs.ground.object_store import Blobs
 from configs.ground.proof_queue import list_waiting
 from configs.ground.proofs import PICTURE, body_of, meta_of
 from configs.world.outcome import Outcome
-from crawler.commands.proof import Command, _describe_proof
-from crawler.fetching.request_budget import RequestBudget
+from crawler.commands.proof import Command, _describe_proof, read_again
+from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from crawler.proofs.job import keep
-from crawler.proofs.outbox import enqueue
+from crawler.proofs.outbox import Proof, enqueue
 from crawler.proofs.page_capture import showing
-from crawler.proofs.replay import read_again
-from crawler.proofs.selection import Proof
 from tests.crawler.checks import NOW
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import proof

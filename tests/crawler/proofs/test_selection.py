@@ -14,7 +14,7 @@ from configs.ground.proofs import is_key
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem, FinishedCheck
-from crawler.proofs.selection import Proof
+from crawler.proofs.outbox import Proof
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, NOW, slot
 from tests.crawler.proofs.made import capture, seen

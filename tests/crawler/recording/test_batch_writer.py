@@ -101,7 +101,7 @@ def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
 def test_every_recorded_check_has_a_line_that_names_its_detection(
     write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", "crawler.recording.check_log")
+    caplog.set_level("INFO", "crawler.recording.check_transaction")
     with capture_logs() as lines:
         write(check("a", 1, slot()), check("b", 4, outcome=Outcome.UNREACHABLE))
     first, second = sorted(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from api.models.slot import GoneReason
 from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.slot_diff import OPEN, CheckResult, OpenSlot, SlotChanges, compare_slots
+from crawler.recording.slot_writer import OPEN, CheckResult, OpenSlot, SlotChanges, compare_slots
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")

@@ -15,13 +15,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from crawler.scheduling import due_queue, lua_scripts
+from crawler.scheduling import due_queue
 from tests.crawler.checks import entry
 from tests.fuzz import times
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOLD = 25.0
-LUA = Path(lua_scripts.__file__).with_name("lua")
+LUA = Path(due_queue.__file__).with_name("lua")
 
 
 def at(seconds: float) -> datetime:
@@ -312,7 +312,7 @@ def test_no_callers_clock_counts_but_that_of_redis(
     client: redis.Redis, step: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine whose clock is a day off claims what is due, and what it ends is due when it said."""
-    monkeypatch.setattr(lua_scripts, "complete", (LUA / "_clock.lua").read_text("utf-8").__add__)
+    monkeypatch.setattr(due_queue, "complete", (LUA / "_clock.lua").read_text("utf-8").__add__)
     now = datetime.now(UTC)
     off = now + timedelta(seconds=step)
     rows = [entry("desk", "one:80", 0, now), entry("later", "two:80", 0, now + timedelta(seconds=60))]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from configs.world.desk import Desk
-from crawler.spider_processes import command_setup
-from crawler.spider_processes.command_setup import prepare, until_stopped
+from crawler import loops
+from crawler.loops import prepare, until_stopped
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
@@ -23,7 +23,7 @@ def start(*arguments: str) -> "subprocess.Popen[str]":
 
 @pytest.fixture(autouse=True)
 def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command_setup, "set_up_logs", lambda _: None)  # pytest's own logging stays
+    monkeypatch.setattr(loops, "set_up_logs", lambda _: None)  # pytest's own logging stays
     settings_env(
         **NOWHERE,
         PREFECTURES_DIR=ROOT / "deploy" / "sandbox" / "prefectures",

@@ -126,7 +126,7 @@ def schedule(*entries: tuple[str, str, float], room: HostBucket = WIDE, cost: in
             DueEntry(desk, host, 1.0, clock() + timedelta(seconds=ahead), cost, room)
             for desk, host, ahead in entries
         ]
-        crawl.send(client, crawl.schedule("prefenligne", rows))
+        crawl.send(client, crawl.schedule("prefenligne", rows, now=clock()))
 
 
 def test_overdue_desks_are_counted_unless_their_host_rests_or_is_stopped(
@@ -137,7 +137,7 @@ def test_overdue_desks_are_counted_unless_their_host_rests_or_is_stopped(
     redis_server.lpush("prefenligne:checks", FIRST)
     with crawl.connect() as client:
         crawl.send(client, crawl.rest({"a:80": clock() + 5 * MINUTE}, now=clock()))
-        crawl.send(client, crawl.stop("b:80"))
+        crawl.stop(client, "b:80")
     assert [list(each.values()) for each in read_due()] == [["prefenligne", 3, 1, 2.5, 2, 1]]
     frozen.shift(301)
     assert read_due()[0]["held_back"] == 1

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.ground.strict_model import Strict
-from crawler.platforms.ants.search_area import Point, one_of
+from crawler.platforms.ants.search import Point, one_of
 
 
 class Search(Strict):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.platforms.orion.untyped_dates import holds, moments_of, sure_moment
+from crawler.platforms.orion import holds, moments_of, sure_moment
 
 PARIS, REUNION, CAYENNE = (ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Cayenne"))
 DAY = date(2026, 11, 24)

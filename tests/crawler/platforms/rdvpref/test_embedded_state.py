@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from crawler.platforms.rdvpref.embedded_state import only, read_state, rows, values
+from crawler.platforms.rdvpref import only, read_state, rows, values
 from crawler.reading import Page
 from tests.crawler.pages import page
 
