@@ -22,7 +22,7 @@ from tests.crawler.pages import page
 from tests.fuzz import FUZZ
 
 SIZE = 1_000_000  # bytes, and twice as many: what a page may have at most (DOWNLOAD_MAXSIZE)
-PAGES = 3 if FUZZ == 1 else 200  # of each reader
+PAGES = 1 if FUZZ == 1 else 200  # of each reader
 NAMES = sorted(platforms())
 
 

@@ -84,6 +84,7 @@ def test_connections_are_counted_by_nobody(held: Held) -> None:
         assert held.run(limits(scheme)) == (0, 0)
 
 
+@pytest.mark.journey
 def test_the_shell_shows_a_page_though_it_makes_its_engine_before_a_loop_runs() -> None:
     with wire(answer(b"<h1>Bonjour</h1>", Content_Type="text/html")) as site:
         look = [sys.executable, "-m", "scrapy", "shell", "-c", "response.css('h1::text').get()", site.address]

@@ -1,7 +1,5 @@
 """Incident notices: recipients, times and repetitions, as the table of outcomes says."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -378,8 +376,3 @@ def test_what_was_skipped_still_counts_as_told() -> None:
     assert len(told(NOW)) == 1
     deliver(State.SKIPPED)
     assert told(NOW + MINUTE) == []
-
-
-def test_all_records_are_loaded_before_two_threads_use_them() -> None:
-    loaded = "import crawler.incidents.loop, sys; sys.exit('api.models.notification' not in sys.modules)"
-    subprocess.run([sys.executable, "-c", loaded], check=True, timeout=60)

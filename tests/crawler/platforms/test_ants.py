@@ -1,7 +1,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -114,17 +114,6 @@ def test_a_saved_frame_that_refuses_is_known_without_its_address(before: str) ->
     assert classify_page(ANTS, saved).outcome is Outcome.CAPTCHA
 
 
-def test_town_halls_that_are_listed_without_an_hour_have_none_in_doubt() -> None:
-    for reading in (heard([hall(1)], [hall(2)], end()), listed(hall(1), hall(2))):
-        assert reading.outcome is Outcome.NO_SLOTS
-        assert [each.doubtful for each in reading.covered] == [True]
-    beside = heard([hall(1), hall(2, "2026-11-24T09:30Z")], end())
-    assert (len(beside.slots), [each.doubtful for each in beside.covered]) == (1, [True])
-    assert heard([hall(1)], end(2, 1)).outcome is Outcome.OVERLOADED
-    lost = {key: value for key, value in hall(1).items() if key != "available_slots"}
-    assert heard([lost], end()).outcome is Outcome.UNREADABLE
-
-
 def test_a_position_on_a_socket_has_its_address() -> None:
     there = {**LYON, "address": "Lyon 69001"}
     ask = ANTS.first_request(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
@@ -209,14 +198,6 @@ def test_parameters_that_the_server_would_refuse_are_refused_here(
         ANTS.Parameters(**parameters)
 
 
-def test_an_hour_is_the_one_on_the_wall_whatever_its_z_says() -> None:
-    spellings = ("2026-12-19T10:00Z", "2026-12-19T10:00:00Z", "2026-12-19T10:00:00+00:00")
-    for zone, utc in ((PARIS, 9), (REUNION, 6), (ZoneInfo("America/Cayenne"), 13)):
-        for spelling in spellings:
-            (slot,) = listed(hall(1, spelling), zone=zone).slots
-            assert slot.moment == datetime(2026, 12, 19, utc, tzinfo=UTC)
-
-
 def test_one_hour_of_one_town_hall_is_one_slot_whoever_names_it() -> None:
     reading = heard(
         [hall(1, "2026-12-19T10:00Z")],
@@ -226,12 +207,6 @@ def test_one_hour_of_one_town_hall_is_one_slot_whoever_names_it() -> None:
     assert [slot.place.key for slot in reading.slots] == ["mairie 1 / lyon", "mairie 2 / lyon"]
     assert reading.slots[0].place.label == "Mairie 1, LYON"
     assert reading.slots[0].url == "https://mairie.invalid/2026-12-19T10:00:00Z"
-
-
-def test_the_silence_of_all_is_doubtful_because_the_end_counts_no_editor_that_never_answered() -> None:
-    for reading in (heard([], [], end(2)), listed(), heard([hall(1, "2026-12-19T10:00Z")], end(2))):
-        (window,) = reading.covered
-        assert (window.doubtful, window.last) == (True, date(2027, 1, 19))
 
 
 TOWN_HALL = {
@@ -272,12 +247,6 @@ def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slot
         (),
     )
     assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
-
-
-def test_a_bare_end_ends_the_visit_and_keeps_what_was_seen() -> None:
-    assert heard("end_of_search").outcome is Outcome.RATE_LIMITED
-    reading = heard([hall(1, "2026-12-19T10:00Z")], "end_of_search")
-    assert result_of(visit(), [reading])[0].outcome is Outcome.SLOTS
 
 
 def test_the_whole_list_is_bounded() -> None:

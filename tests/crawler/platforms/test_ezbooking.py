@@ -11,10 +11,10 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.platforms.ezbooking import EzBookingParameters, _desk
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Slot, VisitContext
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.pages import DESK, TODAY, page, read, visit
+from tests.crawler.pages import DESK, TODAY, read, visit
 
 EZBOOKING = platform("ezbooking")
 
@@ -22,10 +22,6 @@ HOUR = int(datetime(2026, 11, 24, 9, 30, tzinfo=ez.PARIS).timestamp())
 A = Place("23018", "Guichet A")
 WINDOW = CoveredWindow("23018", TODAY, TODAY + timedelta(days=6))
 CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
-
-
-def steps_of(asks: tuple[PageRequest, ...]) -> list[str]:
-    return [f"{ask.method} {ask.url.removeprefix(DESK)} {dict(ask.form)}" for ask in asks]
 
 
 def test_a_visit_begins_with_the_conditions() -> None:
@@ -108,39 +104,11 @@ def test_whatever_a_page_leads_to_takes_nothing(body: str) -> None:
 # Steps
 
 
-def test_the_conditions_are_accepted() -> None:
-    reading = read(ez.conditions(), step="conditions")
-    assert reading.outcome is None
-    accepted = {"condition": "on", "nextButton": "Effectuer une demande de rendez-vous"}
-    assert reading.asks == (PageRequest(f"{DESK}/0", "accept", "POST", accepted),)
-
-
 @pytest.mark.parametrize(("style", "hidden"), [("display: none", True), ("color: red", False)])
 def test_an_error_counts_where_it_shows(style: str, hidden: bool) -> None:
     error = f'<ul class="error" style="{style}"><li>{ez.ERROR_SENTENCE}</li></ul>'
     reading = read(ez.conditions().replace("<h2>", f"{error}<h2>"), step="conditions")
     assert (reading.outcome, bool(reading.asks)) == ((None, True) if hidden else (Outcome.NO_SLOTS, False))
-
-
-def test_conditions_that_come_back_are_no_answer() -> None:
-    reading = read(ez.conditions(), step="accept")
-    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
-    assert "came back" in reading.reason
-
-
-def test_every_planning_offered_is_asked_with_its_label() -> None:
-    reading = read(ez.choice({"23018": "Guichet A", "23198": "Guichet B"}))
-    assert reading.outcome is None
-    assert [(ask.method, ask.url, ask.step) for ask in reading.asks] == [
-        ("POST", f"{DESK}/1", "planning")
-    ] * 2
-    assert [ask.form["planning"] for ask in reading.asks] == ["23018", "23198"]
-    assert [ask.place for ask in reading.asks] == [A, Place("23198", "Guichet B")]
-
-
-def test_a_desk_that_is_one_planning_asks_only_that() -> None:
-    reading = read(ez.choice({"23018": "A", "23198": "B"}), of=visit(plannings=["23198"]))
-    assert [ask.place.key for ask in reading.asks] == ["23198"]
 
 
 def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() -> None:
@@ -151,9 +119,9 @@ def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() 
 
 @pytest.mark.rule("3.7")
 def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
-    reading = read(ez.choice({str(number): f"Guichet {number}" for number in range(50_000)}))
+    reading = read(ez.choice({str(number): f"Guichet {number}" for number in range(5_000)}))
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
-    assert reading.reason == "offers 50000 plannings, which no form does"
+    assert reading.reason == "offers 5000 plannings, which no form does"
 
 
 def test_a_choice_that_comes_back_is_no_answer() -> None:
@@ -169,10 +137,6 @@ def test_the_platforms_own_sentence_proves_no_slots_for_the_whole_form(body: str
     assert (reading.outcome, reading.slots) == (Outcome.NO_SLOTS, ())
     assert reading.covered == (CoveredWindow(),)
     assert "l n'" in reading.reason
-
-
-def test_the_reason_is_the_sentence() -> None:
-    assert read(ez.full()).reason == ez.SENTENCE
 
 
 @pytest.mark.rule("3.2")
@@ -228,52 +192,10 @@ def test_the_sentence_on_an_error_page_proves_nothing() -> None:
 # Open
 
 
-def test_step_3_of_a_planning_leads_to_its_calendar_up_to_the_horizon() -> None:
-    reading = read(ez.terms(), step="planning", place=A)
-    assert reading.outcome is None
-    assert [ask.url for ask in reading.asks] == [f"{CALENDAR}23018::{ahead}" for ahead in range(0, 91, 7)]
-    assert reading.asks[0].window == WINDOW
-    assert reading.asks[-1].window == CoveredWindow("23018", date(2027, 2, 12), date(2027, 2, 18))
-    assert {ask.place for ask in reading.asks} == {A}
-    assert reading.fallback == (Slot(A, None, DESK),)
-    assert reading.slots == ()
-
-
-def test_step_3_without_a_known_planning_leads_to_step_4_which_names_it() -> None:
-    reading = read(ez.terms())
-    assert steps_of(reading.asks) == ["POST /3 {'nextButton': 'Etape suivante'}"]
-    assert reading.fallback == (Slot(Place("9845"), None, DESK),)
-
-
 def test_a_planning_known_from_the_desks_file_spares_step_4() -> None:
     reading = read(ez.terms(), of=visit(plannings=["77"]))
     assert reading.asks[0].url == f"{CALENDAR}77::0"
     assert reading.asks[0].place == Place("9845")
-
-
-def test_step_4_names_the_calendar_in_its_script() -> None:
-    reading = read(ez.pick("23018"), step="describe", place=Place("9845"))
-    assert reading.asks[1].url == f"{CALENDAR}23018::7"
-    assert reading.asks[1].window == CoveredWindow("9845", date(2026, 11, 27), date(2026, 12, 3))
-    assert reading.fallback == (Slot(Place("9845"), None, DESK),)
-
-
-def test_hours_linked_on_step_4_itself_are_slots() -> None:
-    reading = read(ez.pick("23018", [HOUR]), step="describe", place=Place("9845"))
-    assert reading.outcome is Outcome.SLOTS
-    assert reading.slots == (Slot(Place("9845"), datetime(2026, 11, 24, 8, 30, tzinfo=UTC), DESK),)
-    assert reading.fallback == ()
-    assert reading.asks
-
-
-@pytest.mark.parametrize(
-    ("body", "step"), [(ez.pick(), "accept"), (ez.pick(), "describe"), (ez.terms(), "describe")]
-)
-def test_an_open_desk_without_a_calendar_is_open_at_an_unknown_hour(body: str, step: str) -> None:
-    reading = read(body, step=step)
-    assert reading.outcome is Outcome.SLOTS
-    assert reading.slots == (Slot(Place("9845"), None, DESK),)
-    assert (reading.covered, reading.asks) == ((), ())
 
 
 @pytest.mark.rule("3.2")
@@ -325,23 +247,6 @@ def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are
     assert [ask.step for ask in asked[2:8]] == ["planning", "week", "planning", "week", "week", "week"]
     assert [ask.place.key for ask in asked[2:8]] == ["7", "7", "8", "8", "7", "8"]
     assert len([ask for ask in asked if ask.step == "week"]) == 26
-
-
-def test_hours_of_a_week_are_read_from_their_links() -> None:
-    reading = read(ez.week(TODAY, [HOUR, HOUR + 1800]), step="week", place=A, window=WINDOW)
-    assert reading.outcome is Outcome.SLOTS
-    assert [slot.moment for slot in reading.slots] == [
-        datetime(2026, 11, 24, 8, 30, tzinfo=UTC),
-        datetime(2026, 11, 24, 9, 0, tzinfo=UTC),
-    ]
-    assert reading.covered == (WINDOW,)
-    assert {slot.place for slot in reading.slots} == {A}
-
-
-def test_a_whole_week_without_links_proves_an_absence_for_itself_and_no_other_day() -> None:
-    reading = read(ez.week(TODAY), step="week", place=A, window=WINDOW)
-    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.NO_SLOTS, (WINDOW,), ())
-    assert reading.reason == "no free hour 2026-11-20 to 2026-11-26"
 
 
 def test_an_empty_week_leads_to_the_next_up_to_the_horizon() -> None:
@@ -462,52 +367,3 @@ def test_hours_of_a_clock_change_keep_their_instant(hours: list[int]) -> None:
 
 
 # Trouble
-
-
-@pytest.mark.parametrize("status", [502, 503, 504])
-@pytest.mark.parametrize("step", ["conditions", "week"])
-def test_a_throttled_site_is_overloaded(status: int, step: str) -> None:
-    reading = read("<html><h1>Bad Gateway</h1></html>", status=status, step=step)
-    assert reading.outcome is Outcome.OVERLOADED
-
-
-@pytest.mark.parametrize(
-    "heading",
-    [
-        "Service surchargé",
-        "502 Bad Gateway",
-        "503 Service Unavailable",
-        "504 Gateway Timeout",
-        "504 Gateway Time-out",
-    ],
-)
-@pytest.mark.parametrize("status", [200, 500])
-def test_an_overload_page_is_known_by_its_heading_whatever_its_status(heading: str, status: int) -> None:
-    body = f"<html><h1>{heading}</h1><p>Il n'y a plus de rendez-vous disponibles pour le moment</p></html>"
-    reading = read(body, status=status)
-    assert reading.outcome is Outcome.OVERLOADED
-    assert heading in reading.reason
-
-
-def test_a_broken_gateway_is_overload() -> None:
-    assert read("<p>The server returned an invalid or incomplete response.</p>").outcome is Outcome.OVERLOADED
-
-
-@pytest.mark.parametrize("status", [200, 403, 404, 410])
-def test_a_retired_link_is_closed_in_the_sites_own_words(status: int) -> None:
-    body = "<html><body><div>Ce lien a été désactivé définitivement.</div></body></html>"
-    assert read(body, status=status).outcome is Outcome.CLOSED
-
-
-def test_a_redirect_to_the_home_page_is_unreadable_and_says_where_it_led() -> None:
-    home = "<html><head><title>Les services de l'État</title></head><body><h1>Accueil</h1></body></html>"
-    moved = replace(page(home), url="https://www.seine-saint-denis.gouv.fr/")
-    reading = classify_page(EZBOOKING, moved)
-    assert reading.outcome is Outcome.UNREADABLE
-    assert "at https://www.seine-saint-denis.gouv.fr/" in reading.reason
-    assert "Les services de l'État" in reading.reason
-
-
-def test_a_mention_of_the_security_check_is_no_captcha() -> None:
-    assert "Contrôle de sécurité" in ez.full()
-    assert read(ez.full()).outcome is Outcome.NO_SLOTS

@@ -1,7 +1,6 @@
 """RDV Service Public: pages as its public code writes them, and what is read from them."""
 
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -20,7 +19,6 @@ from tests.crawler.rdv_service_public_pages import (
     HOST,
     NONE,
     NOT_YET,
-    hour,
     none,
     onward,
     rails,
@@ -73,11 +71,6 @@ def test_an_hour_that_cannot_be_read_is_no_slot_and_closes_nothing(written: str)
     reading = read(week([NINE, other]).replace(rails(NINE), written))
     assert (moments(reading), reading.covered) == (["2026-11-23T09:30:00+00:00"], ())
     assert read(week([NINE]).replace(rails(NINE), written)).outcome is Outcome.UNREADABLE
-
-
-def test_a_wall_clock_is_the_desks_own() -> None:
-    body = week([NINE]).replace(rails(NINE), "2026-11-23+09%3A30%3A00")
-    assert moments(read(body, of=visit(zone=ZoneInfo("Indian/Reunion")))) == ["2026-11-23T05:30:00+00:00"]
 
 
 def test_a_slot_leads_to_its_own_hour() -> None:
@@ -158,18 +151,6 @@ def test_a_next_availability_without_a_link_is_the_slot() -> None:
     assert (soon.outcome, soon.covered) == (Outcome.UNREADABLE, ())
 
 
-def test_a_day_that_shows_hours_and_says_that_it_has_none_closes_nothing() -> None:
-    reading = read(week([NINE]).replace("</a>", f"</a><p>{EMPTY}</p>"))
-    assert (len(reading.slots), reading.covered) == (1, ())
-
-
-@pytest.mark.parametrize("hide", ["<noscript>{}</noscript>", "<!-- {} -->", "<template>{}</template>"])
-def test_an_hour_that_nobody_sees_is_no_slot_and_closes_nothing(hide: str) -> None:
-    other = NINE + timedelta(hours=1)
-    reading = read(week([NINE, other]).replace(hour(other), hide.format(hour(other))))
-    assert ([slot.starts_at for slot in reading.slots], reading.covered) == ([NINE.astimezone(UTC)], ())
-
-
 def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     asked = {"place": Place("5"), "window": WEEK}
     assert read(week([NINE]), **asked).covered == (WEEK,)
@@ -182,15 +163,6 @@ def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     )
     assert read(listed([("6", "Mairie", FAR)]), **asked).outcome is Outcome.UNREADABLE
     assert read(none(), **asked).covered == (CoveredWindow("5"),)
-
-
-def test_days_that_cannot_be_booked_yet_end_the_calendar() -> None:
-    reading = read(week(said={TODAY + timedelta(days=6): NOT_YET}))
-    assert (reading.outcome, reading.asks) == (Outcome.NO_SLOTS, ())
-    assert reading.covered == (CoveredWindow("5", TODAY, visit().last_day),)
-    assert read(week(said={TODAY: NOT_YET})).covered == (WEEK,), (
-        "only the last day shown says so for later ones"
-    )
 
 
 @pytest.mark.parametrize(("status", "asked", "outcome"), [

@@ -14,7 +14,7 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import ANYWHERE, CoveredWindow, Page, Slot
+from crawler.reading import CoveredWindow, Page, Slot
 from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
@@ -51,25 +51,11 @@ def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
         RDVPREF.first_request(visit(url))
 
 
-def test_the_landing_page_proves_the_procedure_and_leads_to_the_captcha() -> None:
-    reading = read(rdv.landing(), path="")
-    assert (reading.outcome, reading.covered, [ask.url for ask in reading.asks]) == (
-        None,
-        (),
-        [f"{DESK}cgu/"],
-    )
-
-
 def test_the_landing_page_of_another_procedure_proves_nothing() -> None:
     assert read(rdv.landing(), path="", of=visit(DESK.replace("1040", "10"))).asks
     page = rdv.page(rdv.landing(), of=visit(DESK))
     elsewhere = Page(f"{rdv.HOST}/rdvpref/", 200, page.body, page.visit, page.ask)
     assert RDVPREF.read_page(elsewhere).silent
-
-
-def test_the_captcha_ends_the_check_and_a_page_without_one_leads_on() -> None:
-    assert read(rdv.conditions(), path="cgu/").outcome is Outcome.CAPTCHA
-    assert [ask.url for ask in read(rdv.conditions(captcha=False), path="cgu/").asks] == [f"{DESK}creneau/"]
 
 
 @pytest.mark.parametrize(("status", "path", "outcome"), [
@@ -232,29 +218,6 @@ def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
     assert read(choice(hidden, content=later + published)).outcome is Outcome.SLOTS
 
 
-def test_an_empty_week_with_a_next_date_is_no_absence() -> None:
-    shown = "<div>Aucun créneau disponible sur cette semaine</div><button>Prochaine disponibilité le 07/12/2026</button>"
-    gap = (CoveredWindow("", TODAY, date(2026, 12, 6)),)
-    for body in (choice(agenda(premiereDispo="07/12/2026")), choice(agenda(), content=shown)):
-        reading = read(body)
-        assert (reading.outcome, reading.slots, reading.covered) == (
-            Outcome.SLOTS, (Slot(ANYWHERE, date(2026, 12, 7)),), gap,
-        )  # fmt: skip
-
-
-def test_a_next_date_beyond_what_is_watched_is_an_absence_with_that_reason() -> None:
-    reading = read(choice(agenda(premiereDispo="07/06/2027")))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
-    assert "the next availability is 2027-06-07, beyond the 90 days" in reading.reason
-
-
-def test_an_empty_week_that_names_no_end_covers_that_week() -> None:
-    told = agenda()
-    del told["premiereDispo"]
-    reading = read(choice(told))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (WEEK,))
-
-
 @pytest.mark.parametrize("body", [
     choice(agenda(premierJour=None)), choice(agenda(nombreDeJour="7")), choice(agenda(nombreDeJour=0)),
     choice({"a": agenda(), "b": agenda(first=date(2026, 11, 30))}), choice({}), choice([]), choice({"tranches": [5]}),
@@ -268,12 +231,6 @@ def test_an_empty_week_that_names_no_end_covers_that_week() -> None:
 def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     reading = read(body)
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
-def test_hours_that_can_be_chosen_open_the_desk_where_no_state_says_when() -> None:
-    hour = '<li class="radio-card"><input type="radio" name="trhId" id="trhId_7" data-value="7"/><label>09h30</label></li>'
-    reading = read(rdv.whole("Choisissez votre créneau", f"<ul>{hour}</ul><div>{rdv.NONE_LEFT}</div>"))
-    assert (reading.outcome, moments_of(reading.slots), reading.covered) == (Outcome.SLOTS, ["open"], ())
 
 
 @pytest.mark.parametrize("how", ["disabled", 'disabled="disabled"'])
