@@ -1,105 +1,11 @@
-from datetime import UTC, date, datetime, timedelta
+"""Whole tables of hours; what a week proves is in the golden pages and tests of EZBooking."""
+
+from datetime import date
 
 import pytest
 
-from configs.world.outcome import Outcome
-from crawler.parsing.week_table import (
-    Linked,
-    find_linked_hours,
-    is_whole_table,
-    read_open_desk,
-    read_week,
-    whole_days,
-)
-from crawler.reading import CoveredWindow, PageRequest, Place, Reading, Slot
-from tests.crawler.pages import TODAY, page
-
-KIOSK = Linked("pick/7/", "frei", "//caption", "https://kiosk.example/7")
-DESK = Place("7", "Kiosk")
-NINE = datetime(2026, 11, 23, 8, tzinfo=UTC)
-WEEK = CoveredWindow("7", TODAY, TODAY + timedelta(days=6))
-WEEKS = [
-    PageRequest(f"/week/{ahead}", window=CoveredWindow("7", first, first + timedelta(days=6)))
-    for ahead in (0, 7, 14)
-    for first in [TODAY + timedelta(days=ahead)]
-]
-
-
-def link(unix: object) -> str:
-    return f'<a href="/pick/7/{unix}">frei</a>'
-
-
-def table(content: str = "", heading: str = "du 20/11/2026 au 26/11/2026") -> str:
-    return f"<table><caption>{heading}</caption><tr><td>{content}</td></tr></table><p>frei</p>"
-
-
-def read(body: str, asked: CoveredWindow | None = WEEK) -> Reading | None:
-    return read_week(page(body), KIOSK, DESK, asked, lambda: WEEKS)
-
-
-def test_hours_are_slots_that_lead_to_the_desk_and_never_to_their_own_link() -> None:
-    slots, odd = find_linked_hours(page(table(link(int(NINE.timestamp())) + link("soon"))), KIOSK, DESK)
-    assert slots == (Slot(DESK, NINE, "https://kiosk.example/7"),)
-    assert odd == ["pick/7/soon"]
-
-
-def test_a_week_with_hours_covers_itself() -> None:
-    reading = read(table(link(int(NINE.timestamp()))))
-    assert reading
-    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, (WEEK,))
-
-
-@pytest.mark.parametrize(("asked", "then"), [(WEEK, ["/week/7"]), (WEEKS[1].window, []), (None, [])])
-def test_an_empty_week_leads_to_the_one_behind_it(asked: CoveredWindow | None, then: list[str]) -> None:
-    heading = "du 27/11/2026 au 03/12/2026" if asked == WEEKS[1].window else "du 20/11/2026 au 26/11/2026"
-    reading = read_week(page(table(heading=heading)), KIOSK, DESK, asked, lambda: WEEKS[:2])
-    assert reading
-    assert (reading.outcome, len(reading.covered)) == (None if then else Outcome.NO_SLOTS, 1)
-    assert [ask.url for ask in reading.asks] == then
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        table().replace("</table>", ""),
-        table("frei"),
-        table(heading="Kiosk"),
-        table() + table(),
-        table(link("soon")),
-        table(f"<!-- {link(int(NINE.timestamp()))} -->"),
-        table(heading="du 27/11/2026 au 03/12/2026"),
-    ],
-)
-def test_what_is_no_whole_week_and_links_no_hour_proves_nothing(body: str) -> None:
-    assert read(body) is None
-
-
-def test_an_hour_beside_what_is_not_whole_or_of_another_week_is_a_slot_and_covers_nothing() -> None:
-    hour = link(int(NINE.timestamp()))
-    for body in (
-        table(hour + "frei"),
-        table(hour + link("soon")),
-        table(hour, heading="du 27/11/2026 au 03/12/2026"),
-    ):
-        reading = read(body)
-        assert reading
-        assert (len(reading.slots), reading.covered) == (1, ())
-
-
-def test_an_open_desk_stands_as_open_until_its_calendars_have_answered() -> None:
-    unknown, known = Slot(DESK, None), Slot(DESK, date(2026, 11, 23))
-    waiting = read_open_desk((), WEEKS, unknown, "open")
-    assert (waiting.outcome, waiting.slots, waiting.fallback, len(waiting.asks)) == (None, (), (unknown,), 3)
-    seen = read_open_desk((known,), WEEKS, unknown, "open")
-    assert (seen.outcome, seen.slots, seen.fallback, len(seen.asks)) == (Outcome.SLOTS, (known,), (), 3)
-    for linked, slots in (((), (unknown,)), ((known,), (known,))):
-        alone = read_open_desk(linked, [], unknown, "open")
-        assert (alone.outcome, alone.slots, alone.reason) == (
-            Outcome.SLOTS,
-            slots,
-            "open, and no calendar can be asked",
-        )
-
+from crawler.parsing.week_table import is_whole_table, whole_days
+from tests.crawler.pages import page
 
 LEGEND = "<p><span>libre</span> <span>pris</span></p>"
 TAKEN = "<td>9:00 pris</td>"
