@@ -18,8 +18,7 @@ from api.streaming.database import DatabaseAway, Reader
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
 from configs.ground.clock import clock
-from configs.ground.live_channel import CHANNEL
-from configs.ground.loop_report import FRESH, STREAM, LoopReport
+from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
 from configs.settings import settings
 
 POLL_SECONDS = 2.0
@@ -112,7 +111,7 @@ class NoticeHub:
     async def _listen(self) -> None:
         """Look at the table when Redis says so."""
         async with _connect_redis() as redis, redis.pubsub() as subscribed:
-            await subscribed.subscribe(CHANNEL)
+            await subscribed.subscribe(NOTICES)
             while True:
                 if await subscribed.get_message(ignore_subscribe_messages=True, timeout=30):
                     self._nudged.set()

@@ -15,6 +15,7 @@ from rq.exceptions import DuplicateJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from configs.ground.loop_report import NOTICES
 from configs.ground.redis import redis_client
 from configs.settings import settings
 
@@ -128,3 +129,12 @@ def parse_instant(text: str) -> datetime:
     """
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def nudge_streams() -> None:
+    """Have the live streams look for notices in their table.
+
+    Raises:
+        redis.exceptions.RedisError: Redis is away; the streams poll the table then.
+    """
+    redis().publish(NOTICES, b"")

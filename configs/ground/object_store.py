@@ -13,16 +13,18 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import fsspec
 from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
-from pydantic import SecretStr
 
 from configs.settings import settings
-from configs.settings.value_types import StorePlace, read_store
+from configs.settings.value_types import read_store
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
 
 _KEY = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:/[\w-]+(?:\.[\w-]+)*)*", re.ASCII)
 # Seconds, of one call. The second is a belt: botocore's own time-outs do not count while a server that was asked
@@ -208,63 +210,43 @@ class Blobs:
         return f"{self._root}/{key}"
 
 
-class _Address(NamedTuple):
-    """Where a store is, and the key for it."""
-
-    place: StorePlace
-    key: str | None
-    secret: SecretStr | None
-
-
 def proof_blobs() -> Blobs:
     """Return where proofs are kept: PROOFS_URL, or a folder below STATE_DIR.
 
     Raises:
-        StoreAway: fsspec knows no such store, or lacks a library for it.
+        StoreAway: fsspec knows no such store, or lacks a library for it; so do the three below.
     """
     now = settings()
-    place = read_store(now.proofs_url or _find_folder("proofs/kept"))
-    address = _Address(place, now.proofs_access_key_id, now.proofs_secret_access_key)
-    return _open_store("PROOFS_URL", address)
+    key = now.proofs_access_key_id, now.proofs_secret_access_key
+    return _open_store("PROOFS_URL", now.proofs_url or _find_folder("proofs/kept"), key)
 
 
 def export_blobs() -> Blobs:
     """Return where exports of personal data are kept: EXPORTS_URL, or a folder below STATE_DIR.
 
     It is no folder of the proofs' store: backups copy that one, and an export is to be gone after a day.
-
-    Raises:
-        StoreAway: fsspec knows no such store, or lacks a library for it.
     """
     now = settings()
-    place = read_store(now.exports_url or _find_folder("exports"))
-    address = _Address(place, now.exports_access_key_id, now.exports_secret_access_key)
-    return _open_store("EXPORTS_URL", address)
+    key = now.exports_access_key_id, now.exports_secret_access_key
+    return _open_store("EXPORTS_URL", now.exports_url or _find_folder("exports"), key)
 
 
 def invoice_blobs() -> Blobs:
-    """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR.
-
-    Raises:
-        StoreAway: fsspec knows no such store, or lacks a library for it.
-    """
+    """Return where the PDF files of invoices are kept: INVOICES_URL, or a folder below STATE_DIR."""
     now = settings()
-    place = read_store(now.invoices_url or _find_folder("invoices"))
-    address = _Address(place, now.invoices_access_key_id, now.invoices_secret_access_key)
-    return _open_store("INVOICES_URL", address)
+    key = now.invoices_access_key_id, now.invoices_secret_access_key
+    return _open_store("INVOICES_URL", now.invoices_url or _find_folder("invoices"), key)
 
 
 def backup_blobs() -> Blobs:
     """Return where backups are kept: BACKUP_URL.
 
     Raises:
-        StoreAway: fsspec knows no such store, or lacks a library for it.
         configs.settings.SettingMissing: BACKUP_URL is not set.
     """
     now = settings()
-    place = read_store(now.require("backup_url"))
-    address = _Address(place, now.backup_access_key_id, now.backup_secret_access_key)
-    return _open_store("BACKUP_URL", address, now.backup_call_seconds, durable=True)
+    key = now.backup_access_key_id, now.backup_secret_access_key
+    return _open_store("BACKUP_URL", now.require("backup_url"), key, now.backup_call_seconds, durable=True)
 
 
 def _find_folder(name: str) -> str:
@@ -273,15 +255,21 @@ def _find_folder(name: str) -> str:
 
 @lru_cache(maxsize=5)
 def _open_store(
-    variable: str, address: _Address, longest: float | None = None, *, durable: bool = False
+    variable: str,
+    address: str,
+    key: tuple[str | None, "SecretStr | None"],
+    longest: float | None = None,
+    *,
+    durable: bool = False,
 ) -> Blobs:
+    place, (name, secret) = read_store(address), key
     options: dict[str, Any] = {}
-    if urlsplit(address.place.url).scheme in ("s3", "s3a"):
+    if urlsplit(place.url).scheme in ("s3", "s3a"):
         options = {
-            "endpoint_url": address.place.endpoint,
-            "key": address.key,
-            "secret": address.secret.get_secret_value() if address.secret else None,
-            "client_kwargs": {"region_name": address.place.region} if address.place.region else {},
+            "endpoint_url": place.endpoint,
+            "key": name,
+            "secret": secret.get_secret_value() if secret else None,
+            "client_kwargs": {"region_name": place.region} if place.region else {},
             "config_kwargs": {
                 "connect_timeout": _CONNECT,
                 "read_timeout": longest or _LONGEST,
@@ -290,7 +278,7 @@ def _open_store(
             "use_listings_cache": False,
         }
     try:
-        files, root = fsspec.core.url_to_fs(address.place.url, skip_instance_cache=True, **options)
+        files, root = fsspec.core.url_to_fs(place.url, skip_instance_cache=True, **options)
     except (ValueError, ImportError, OSError) as error:
         raise StoreAway(f"{variable} cannot be opened: {error}") from error
     files.retries = 1  # of s3fs: the callers retry later

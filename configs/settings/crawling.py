@@ -3,22 +3,18 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from configs.ground.hosts import parse_host_map
 from configs.settings.common import CommonSettings
 from configs.settings.proxies import Proxy, parse_proxies
-from configs.settings.value_types import WebAddress
+from configs.settings.value_types import WebAddress, from_text, split_words
 
 SCRAPYD_USER = "scrapyd"
 _CONFIGS = Path(__file__).parents[1]
 PREFECTURES = _CONFIGS / "prefectures"
 HOSTS = _CONFIGS / "hosts.yaml"
-
-
-def _reaches_out(app_env: str | None, *, allowed: bool) -> bool:
-    return app_env == "production" or (app_env == "development" and allowed)
 
 
 def _check_scheme(address: str) -> str:
@@ -30,6 +26,17 @@ def _check_scheme(address: str) -> str:
 _ScrapydAddress = Annotated[WebAddress, AfterValidator(_check_scheme)]
 
 
+def _refuse_twice(addresses: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(addresses)) < len(addresses):
+        raise ValueError("names an address twice")
+    return addresses
+
+
+_ScrapydAddresses = Annotated[
+    tuple[_ScrapydAddress, ...], NoDecode, from_text(split_words), AfterValidator(_refuse_twice)
+]
+
+
 def _own_scrapyd(known: dict[str, Any]) -> tuple[str, ...]:
     return (known["scrapyd_url"],)
 
@@ -38,46 +45,26 @@ class CrawlingSettings(CommonSettings):
     """How sites are asked; `app_env` says whether they are real ones."""
 
     ants_token: SecretStr | None = None
-    granted_tokens: Annotated[tuple[str, ...], NoDecode] = ()
+    granted_tokens: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ()
     prefectures_dir: Path = PREFECTURES
     hosts_file: Path = HOSTS
     allow_live_sites: bool = False
     agent_contact: str = Field("https://rdvpriority.fr", min_length=1, max_length=200, pattern=r"^[!-'*-~]+$")
-    sandbox_hosts: Annotated[dict[str, str], NoDecode] = Field(default_factory=dict)
-    proxy_list: Annotated[tuple[Proxy, ...], NoDecode] = ()
+    sandbox_hosts: Annotated[dict[str, str], NoDecode, from_text(parse_host_map)] = Field(
+        default_factory=dict
+    )
+    proxy_list: Annotated[tuple[Proxy, ...], NoDecode, from_text(parse_proxies)] = ()
     browser_path: Path | None = None
     browser_processes: int = Field(1, ge=1)
     spider_processes: int = Field(1, ge=1)
     spider_memory_mb: int = Field(400, ge=1)
     discovery: bool = True
     scrapyd_url: _ScrapydAddress = "http://127.0.0.1:6800"
-    scrapyd_urls: Annotated[tuple[_ScrapydAddress, ...], NoDecode] = Field(default_factory=_own_scrapyd)
+    scrapyd_urls: _ScrapydAddresses = Field(default_factory=_own_scrapyd)
     scrapyd_password: SecretStr | None = None
     scrapyd_pid: int | None = Field(None, ge=1)
-
-    @field_validator("sandbox_hosts", mode="before")
-    @classmethod
-    def _hosts(cls, value: object) -> object:
-        return parse_host_map(value) if isinstance(value, str) else value
-
-    @field_validator("scrapyd_urls", "granted_tokens", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
-
-    @field_validator("scrapyd_urls")
-    @classmethod
-    def _check_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(value)) < len(value):
-            raise ValueError("names an address twice")
-        return value
-
-    @field_validator("proxy_list", mode="before")
-    @classmethod
-    def _proxies(cls, value: object) -> object:
-        return parse_proxies(value) if isinstance(value, str) else value
 
     @property
     def loopback_only(self) -> bool:
         """Whether nothing may leave this machine: always so, except in production or where it is allowed."""
-        return not _reaches_out(self.app_env, allowed=self.allow_live_sites)
+        return self.app_env != "production" and not (self.app_env == "development" and self.allow_live_sites)

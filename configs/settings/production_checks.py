@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
-from configs.settings.database_tls import find_unverified
 from configs.settings.keys import ADDRESSES, SEVERAL, read_password, split_values
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
@@ -109,7 +108,7 @@ def problems_in_production(settings: "Settings") -> list[str]:
         *_invented(settings),
         *_unlawful(settings),
         *_plain(settings),
-        *find_unverified(settings),
+        *_unverified(settings),
     ]
 
 
@@ -217,3 +216,29 @@ def _plain(settings: "Settings") -> Iterator[str]:
             yield f"STAND_INS: {name} is not https"
     if not is_near_sentry(settings) and not (_text(settings, "sentry_dsn") or "").startswith("https://"):
         yield "SENTRY_DSN is not https"
+
+
+def _unverified(settings: "Settings") -> Iterator[str]:
+    """Name each address of a database elsewhere that lacks `sslmode=verify-full`.
+
+    A name without a dot is a service in Compose's internal network, which is on this host.
+    https://www.postgresql.org/docs/18/libpq-ssl.html
+    """
+    for name in ADDRESSES:
+        address = _text(settings, name)
+        if name.startswith("database_url") and address and _is_unverified(address):
+            yield (
+                f"{name.upper()} leaves this machine without sslmode=verify-full:"
+                " add ?sslmode=verify-full&sslrootcert=FILE, the authority's certificate"
+            )
+
+
+def _is_unverified(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        options = parse_qs(parts.query)
+        host = options.get("host", [parts.hostname or ""])[-1]
+    except ValueError:
+        return False  # an address that cannot be read is refused for that
+    is_here = host.startswith("/") or is_loopback(host) or not set(host) & {".", ":"}
+    return not is_here and options.get("sslmode") != ["verify-full"]

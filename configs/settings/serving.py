@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.ground.contact_addresses import email_address
-from configs.settings.value_types import WebAddress
+from configs.settings.value_types import WebAddress, from_text, split_words
 
 
 class ServingSettings(BaseSettings):
@@ -34,14 +34,5 @@ class ServingSettings(BaseSettings):
     stripe_price_24h: str | None = None
     stripe_price_7j: str | None = None
     stripe_price_total: str | None = None
-    stripe_payment_methods: Annotated[tuple[str, ...], NoDecode] = ("card", "paypal")
+    stripe_payment_methods: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ("card", "paypal")
     stripe_promotion_codes: bool = False
-
-    @field_validator("stripe_payment_methods", mode="before")
-    @classmethod
-    def _methods(cls, value: object) -> object:
-        return (
-            tuple(each.strip() for each in value.split(",") if each.strip())
-            if isinstance(value, str)
-            else value
-        )

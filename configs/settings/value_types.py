@@ -1,10 +1,11 @@
 """Types of settings that several areas share."""
 
 import re
+from collections.abc import Callable
 from typing import Annotated, NamedTuple
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, AnyHttpUrl, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, SecretStr, TypeAdapter, ValidationError
 
 _STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
 
@@ -47,6 +48,26 @@ def read_store(text: str) -> StorePlace:
 def _store(text: str) -> str:
     read_store(text)
     return text
+
+
+def from_text(read: Callable[[str], object]) -> BeforeValidator:
+    """Return the validator of a setting that is written as one text; it stands beside NoDecode."""
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
+
+
+def split_words(text: str) -> tuple[str, ...]:
+    """Read words with commas between them."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
+def secret(check: Callable[[str], object]) -> AfterValidator:
+    """Return the validator of a secret, whose text `check` refuses by a ValueError."""
+
+    def run(value: SecretStr) -> SecretStr:
+        check(value.get_secret_value())
+        return value
+
+    return AfterValidator(run)
 
 
 WebAddress = Annotated[str, AfterValidator(_address)]

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from api.models.notification import Notification, Priority
 from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
-from configs.ground.call_prices import price_call
 from configs.ground.contact_addresses import country_of
 from configs.settings import settings
 from configs.settings.sms_prices import OTHER
@@ -27,6 +26,12 @@ def price_sms(number: str, segments: int) -> Decimal:
     """Return what so many segments to a number cost, in EUR."""
     prices = settings().sms_price
     return prices.get(country_of(number) or OTHER, prices[OTHER]) * segments
+
+
+def price_call(number: str) -> Decimal:
+    """Return what a call to a number costs, in EUR: one minute, as our calls last less."""
+    prices = settings().call_price
+    return prices.get(country_of(number) or OTHER, prices[OTHER])
 
 
 def price_settled(row: Notification) -> Decimal | None:

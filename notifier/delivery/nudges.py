@@ -19,8 +19,7 @@ from api.models.notification import RECEIPTS, Notification, Priority, State, que
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
-from configs.ground.job_queues import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
-from configs.ground.live_nudges import nudge_streams
+from configs.ground.job_queues import KEPT_SECONDS, name_job, nudge_streams, push, queue, read_oldest_seconds
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.settings.constants import Constant
 from notifier.channels.limits import most_in_job

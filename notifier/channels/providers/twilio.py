@@ -17,7 +17,6 @@ from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
 
 from api.models.user import ContactState
-from configs.ground.call_prices import price_call
 from configs.ground.contact_addresses import is_sms_service
 from configs.settings import settings
 from configs.settings.constants import Constant
@@ -31,7 +30,7 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.channels.sms_budget import price_sms
+from notifier.channels.sms_budget import price_call, price_sms
 from notifier.channels.transport import Transport, travelling
 from notifier.content.message_links import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
 from notifier.content.outgoing_message import OutgoingMessage

@@ -28,7 +28,7 @@ from api.streaming.hub import NoticeStream
 from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now
 from api.streaming.sign_in import StreamLogin
 from configs.ground.clock import clock, override_clock
-from configs.ground.live_nudges import nudge_streams
+from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
 from tests.api.notices.test_routes import write_notice
 from tests.clients import People, Person
