@@ -89,6 +89,19 @@ def read_document(path: Path) -> Document:
     return document
 
 
+def load_file(path: Path, model: type[Model]) -> Model:
+    """Read a file that is one model.
+
+    Raises:
+        ConfigFileError: names everything that is wrong in it.
+    """
+    document = read_document(path)
+    found = check(document, model, document.data) if document.data is not None else None
+    if found is None:
+        raise ConfigFileError(document.problems)
+    return found
+
+
 def check(document: Document, model: type[Model], data: Any, within: Where = ()) -> Model | None:
     """Build the model from data that stands within the document; note each thing that is wrong with it."""
     try:
@@ -104,7 +117,8 @@ def _owner(model: type[BaseModel], where: Where) -> type[BaseModel]:
     """Find the model that the last key of `where` was meant for."""
     for part in where[:-1]:
         if isinstance(part, str) and part in model.model_fields:
-            inner = get_args(model.model_fields[part].annotation)
+            annotation = model.model_fields[part].annotation
+            inner = (annotation, *get_args(annotation))
             model = next((each for each in inner if isclass(each) and issubclass(each, BaseModel)), model)
     return model
 

@@ -22,7 +22,6 @@ from pydantic_settings import (
 from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
 from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
-from configs.settings.durations import Periods
 from configs.settings.keys import find_key_problems
 from configs.settings.legal_names import LegalNames
 from configs.settings.misspelt_variables import describe_misspelt
@@ -58,7 +57,7 @@ class SettingsRefused(RuntimeError):
     """The environment is wrong; the text names every variable that is and what to do."""
 
 
-class Settings(Periods, LegalNames, ServingSettings, SendingSettings, StoreSettings, CrawlingSettings):
+class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, CrawlingSettings):
     """All settings; frozen. Secrets never show in a repr, nor any input in an error.
 
     `.env` is read in the working directory, and SECRETS_DIR, except by tests and the sandbox: a developer's is not

@@ -1,12 +1,13 @@
 """Settings of the API and of billing."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.ground.contact_addresses import email_address
-from configs.settings.value_types import WebAddress, from_text, split_words
+from configs.settings.value_types import Seconds, Span, WebAddress, from_text, split_words
 
 
 class ServingSettings(BaseSettings):
@@ -23,6 +24,8 @@ class ServingSettings(BaseSettings):
     data_keys: SecretStr | None = None
     lookup_key: SecretStr | None = None
     jwt_secret_previous: SecretStr | None = None
+    jwt_expires_in: Span = timedelta(days=7)
+    access_token_seconds: Seconds = 900
     bcrypt_cost: int = Field(12, ge=4, le=16)
     password_hashes: int = Field(1, ge=1, le=64)
     heartbeat_url: WebAddress | None = None

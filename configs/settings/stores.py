@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
 
-from configs.settings.value_types import StoreAddress
+from configs.settings.value_types import Seconds, StoreAddress
 
 _RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 
@@ -43,4 +43,6 @@ class StoreSettings(BaseSettings):
     backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None
     backup_access_key_id: str | None = None
     backup_secret_access_key: SecretStr | None = None
+    backup_wal_seconds: Seconds = 30
+    backup_call_seconds: Seconds = 60
     backup_hour: int = Field(2, ge=0, le=23)

@@ -2,12 +2,24 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated, NamedTuple
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import parse_qs
 
-from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 
 _STORE = re.compile(r"file:///.|(?!file:|memory:)[a-z0-9+]+://[^/]|(?![a-z0-9+]*:)")
+
+_LONGEST_SPAN = 3650 * 86400
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def _address(text: str) -> str:
@@ -72,3 +84,18 @@ def secret(check: Callable[[str], object]) -> AfterValidator:
 
 WebAddress = Annotated[str, AfterValidator(_address)]
 StoreAddress = Annotated[str, AfterValidator(_store)]
+
+
+def _span(value: Any) -> Any:
+    """Read `7d`, `12h`, `30m`, `45s` or a number of seconds."""
+    if not isinstance(value, str):
+        return value
+    number, unit = (value[:-1], value[-1:]) if value[-1:] in _UNITS else (value, "s")
+    seconds = int(number) * _UNITS[unit] if re.fullmatch("[0-9]{1,9}", number) else 0
+    if not 0 < seconds <= _LONGEST_SPAN:
+        raise ValueError("must be a positive number with d, h, m or s, e.g. 7d, of ten years at most")
+    return timedelta(seconds=seconds)
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -17,10 +17,6 @@ from configs.world.past_date import PastDate
 BUSIEST = 60  # requests a minute to a real host: twice what the most generous platform allows
 
 
-class HostFileError(ConfigFileError):
-    """hosts.yaml is wrong; the text has a line for each problem: file, key, what to do."""
-
-
 class Agent(StrEnum):
     """Who we say we are: a browser of the pool (user_agents.yaml), or ourselves with an address to write to."""
 
@@ -82,13 +78,13 @@ def load_hosts(path: Path) -> dict[str, HostRule]:
     """Read the rules of hosts that several prefectures share, by `name:port`.
 
     Raises:
-        HostFileError: names everything that is wrong.
+        ConfigFileError: names everything that is wrong.
     """
     document = read_document(path)
     entries = document.data or {}
     found = {host: rule for host, data in entries.items() if (rule := _rule(document, host, data))}
     if document.problems:
-        raise HostFileError(document.problems)
+        raise ConfigFileError(document.problems)
     return found
 
 

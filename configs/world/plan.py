@@ -3,22 +3,18 @@
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import FILLED, ConfigFileError, Document, check, read_document
+from configs.ground.strict_yaml import FILLED, load_file
 from configs.world.desk import Whole
 
 PLANS = Path(__file__).parent / "plans.yaml"
 
 Channel = Literal["email", "push", "sms", "telegram", "voice"]
 Positive = Annotated[Whole, Field(ge=1)]
-
-
-class PlanFileError(ConfigFileError):
-    """plans.yaml is wrong; the text has a line for each problem: file, key, what to do."""
 
 
 # The OpenAPI document shows this docstring: a change of it changes the document.
@@ -68,43 +64,28 @@ class Plan(Strict):
         return self
 
 
-def load_plans(path: Path) -> dict[PlanName, Plan]:
-    """Read the plans.
+class _PlansFile(Strict):
+    """Plans under their names."""
 
-    Raises:
-        PlanFileError: names the file and everything that is wrong in it.
-    """
-    document = read_document(path)
-    found = _plans(document) if document.data is not None else {}
-    if document.problems:
-        raise PlanFileError(document.problems)
-    return found
-
-
-def _plans(document: Document) -> dict[PlanName, Plan]:
-    names = [name.value for name in PlanName]
-    for strange in sorted(set(document.data) - set(names)):
-        document.refuse((strange,), f"is no plan; plans: {', '.join(names)}")
-    for missing in (name for name in names if name not in document.data):
-        document.refuse((missing,), "is missing: add it")
-    plans = {name: _plan(document, name) for name in PlanName if name in document.data}
-    return {name: plan for name, plan in plans.items() if plan}
+    @model_validator(mode="before")
+    @classmethod
+    def _name(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if named := [key for key, value in data.items() if isinstance(value, dict) and "name" in value]:
+            raise ValueError(f"{named[0]}.name comes from the key above: remove it")
+        return {
+            key: value | {"name": key} if isinstance(value, dict) else value for key, value in data.items()
+        }
 
 
-def _plan(document: Document, name: PlanName) -> Plan | None:
-    data = document.data[name]
-    if not isinstance(data, dict):
-        document.refuse((name,), "must be a mapping of keys")
-        return None
-    if "name" in data:
-        document.refuse((name, "name"), "comes from the key above: remove it")
-    return check(document, Plan, data | {"name": name}, within=(name,))
+# All of plans.yaml.
+PlansFile = create_model("PlansFile", __base__=_PlansFile, **dict.fromkeys(map(str, PlanName), (Plan, ...)))  # type: ignore[call-overload]
 
 
 @lru_cache(maxsize=1)
 def plans() -> dict[PlanName, Plan]:
     """Return the plans by name, read at the first call."""
-    return load_plans(PLANS)
+    found = load_file(PLANS, PlansFile)
+    return {name: getattr(found, name) for name in PlanName}
 
 
 def plan(name: PlanName | str) -> Plan:

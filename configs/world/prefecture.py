@@ -13,14 +13,13 @@ from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import settings
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.host_rule import HostRule, load_hosts
-from configs.world.prefecture_file import Prefecture, PrefectureFileError, load_prefectures
+from configs.world.prefecture_file import Prefecture, load_prefectures
 
 __all__ = [
     "Desk",
     "Grade",
     "HostRule",
     "Prefecture",
-    "PrefectureFileError",
     "Procedure",
     "UnknownDesk",
     "UnknownPrefecture",

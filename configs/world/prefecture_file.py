@@ -17,10 +17,6 @@ _EARTH_KM = 6371
 _NAME = re.compile(r"[a-z0-9-]+_([0-9]{2,3}|2[ab])")
 
 
-class PrefectureFileError(ConfigFileError):
-    """Prefecture files are wrong; the text has a line for each problem: file, key, what to do."""
-
-
 class Prefecture(Strict):
     """One of the 101. `tier` (1 to 3) gives the wished interval; `hosts` are rules of those it has alone."""
 
@@ -58,11 +54,11 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     """Read every `<id>.yaml` of a folder, in the order of their ids; `shared`: the rules of hosts.yaml.
 
     Raises:
-        PrefectureFileError: names everything that is wrong in every file.
+        ConfigFileError: names everything that is wrong in every file.
     """
     files = sorted(path for path in folder.glob("*.y*ml") if not path.name.startswith("."))
     if not files:
-        raise PrefectureFileError([f"{folder}: holds no <id>.yaml: check PREFECTURES_DIR"])
+        raise ConfigFileError([f"{folder}: holds no <id>.yaml: check PREFECTURES_DIR"])
     documents = [read_document(path) for path in files]
     loaded = {document: _prefecture(document) for document in documents}
     found = {document: each for document, each in loaded.items() if each}
@@ -70,7 +66,7 @@ def load_prefectures(folder: Path, shared: Mapping[str, HostRule] | None = None)
     rules = {host: rule for each in found.values() for host, rule in each.hosts.items()} | dict(shared or {})
     _refuse_hidden(found, rules)
     if problems := [problem for document in documents for problem in document.problems]:
-        raise PrefectureFileError(problems)
+        raise ConfigFileError(problems)
     return {each.id: _obeying(each, rules) for each in found.values()}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import ConfigFileError, check, read_document
+from configs.ground.strict_yaml import load_file
 from configs.world.desk import Text
 from configs.world.past_date import PastDate
 
@@ -18,10 +18,6 @@ Kind = Literal["page", "script", "socket"]
 _Value = Annotated[str, Field(max_length=500)]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z-]{1,60}$")]
 _Set = Annotated[Mapping[_Name, _Value], Field(min_length=1)]
-
-
-class AgentFileError(ConfigFileError):
-    """user_agents.yaml is wrong; the text has a line for each problem: file, key, what to do."""
 
 
 class Headers(Strict):
@@ -69,20 +65,7 @@ class Agents(Strict):
     agents: Browsers
 
 
-def load_agents(path: Path) -> Agents:
-    """Read the agents.
-
-    Raises:
-        AgentFileError: names everything that is wrong in the file.
-    """
-    document = read_document(path)
-    found = check(document, Agents, document.data) if document.data is not None else None
-    if found is None or document.problems:
-        raise AgentFileError(document.problems)
-    return found
-
-
 @lru_cache(maxsize=1)
 def agents() -> Agents:
     """Return the shipped agents, read at the first call."""
-    return load_agents(AGENTS)
+    return load_file(AGENTS, Agents)

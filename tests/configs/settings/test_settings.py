@@ -88,6 +88,15 @@ def test_an_empty_variable_means_the_default(bare: Put) -> None:
     assert (load().port, load().app_env, load().jwt_secret) == (4000, "development", None)
 
 
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("7d", 604_800), ("12h", 43_200), ("30m", 1800), ("45s", 45), ("604800", 604_800)],
+)
+def test_a_span_is_a_number_with_its_unit(bare: Put, written: str, seconds: float) -> None:
+    bare(JWT_EXPIRES_IN=written, BACKUP_WAL_SECONDS="2.5")
+    assert (load().jwt_expires_in.total_seconds(), load().backup_wal_seconds) == (seconds, 2.5)
+
+
 def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.MonkeyPatch) -> None:
     first = settings()
     monkeypatch.setenv("PORT", "4999")

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import HOSTS, PREFECTURES
-from configs.world.host_rule import Agent, Decision, HostFileError, HostRule, Robots, load_hosts
+from configs.world.host_rule import Agent, Decision, HostRule, Robots, load_hosts
 from configs.world.prefecture import desk, host_rules
-from configs.world.prefecture_file import PrefectureFileError, load_prefectures
+from configs.world.prefecture_file import load_prefectures
 
 ROBOTS = "robots: {decision: %s, date: 2026-11-20, reason: page 3 of its terms}"
 
@@ -63,13 +64,13 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> None:
-    with pytest.raises(HostFileError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_hosts(_file(tmp_path, *lines))
     assert said in str(caught.value)
 
 
 def test_a_host_has_one_home(folder: Path) -> None:
-    with pytest.raises(PrefectureFileError, match=r"hosts\.www\.essonne.*has its rule in hosts\.yaml"):
+    with pytest.raises(ConfigFileError, match=r"hosts\.www\.essonne.*has its rule in hosts\.yaml"):
         load_prefectures(folder, {"www.essonne.gouv.fr:443": HostRule()})
 
 
@@ -84,7 +85,7 @@ def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
         (folder / "evry-courcouronnes_91.yaml").write_text(text, encoding="utf-8")
     else:
         edit("    budget: 3\n", "    agent: honest\n    budget: 3\n")
-    with pytest.raises(PrefectureFileError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_prefectures(folder, rules if shared else {})
     (problem,) = caught.value.problems
     assert problem.endswith(
@@ -119,7 +120,7 @@ def test_a_shared_host_that_refuses_is_not_asked_for_any_prefecture(folder: Path
 
 def test_nobody_writes_a_refusal_into_a_desk(folder: Path, edit: Callable[[str, str], int]) -> None:
     edit("    watch: presence\n", "    watch: presence\n    refused: no\n")
-    with pytest.raises(PrefectureFileError, match=r"desks\.1\.refused: comes from the file around the desk"):
+    with pytest.raises(ConfigFileError, match=r"desks\.1\.refused: comes from the file around the desk"):
         load_prefectures(folder)
 
 

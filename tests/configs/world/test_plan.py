@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from configs.world.plan import PLANS, PlanFileError, PlanName, load_plans, plan, plans
+from configs.ground.strict_yaml import ConfigFileError, load_file
+from configs.world.plan import PLANS, PlanName, PlansFile, plan, plans
 
 
 @pytest.fixture
@@ -61,17 +62,17 @@ def test_an_unknown_plan_is_refused() -> None:
         ),
         ("recurring: true", "recurring: yes", "URGENCE_TOTAL.recurring", "valid boolean"),
         ("recurring: true", "recurring: false", "URGENCE_TOTAL", "either recurs or has duration_seconds"),
-        ("URGENCE_7J:", "URGENCE_7D:", "URGENCE_7D", "is no plan; plans: NONE, URGENCE_24H"),
+        ("URGENCE_7J:", "URGENCE_7D:", "URGENCE_7D", "is no key here; keys: NONE, URGENCE_24H"),
         ("URGENCE_7J:", "URGENCE_7D:", "URGENCE_7J", "is missing: add it"),
-        ("URGENCE_7J:", "URGENCE_7J: 3\nX:", "URGENCE_7J", "must be a mapping"),
-        ("URGENCE_7J:", "URGENCE_7J:\n  name: NONE", "URGENCE_7J.name", "comes from the key above"),
+        ("URGENCE_7J:", "URGENCE_7J: 3\nX:", "URGENCE_7J", "should be a valid dictionary"),
+        ("URGENCE_7J:", "URGENCE_7J:\n  name: NONE", "file", "URGENCE_7J.name comes from the key above"),
         ("URGENCE_7J:", "URGENCE_24H:", "file", "the key URGENCE_24H is written twice"),
     ],
 )
 def test_a_wrong_plan_is_refused_by_file_and_key(file: Path, old: str, new: str, key: str, said: str) -> None:
     file.write_text(file.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(PlanFileError) as caught:
-        load_plans(file)
+    with pytest.raises(ConfigFileError) as caught:
+        load_file(file, PlansFile)
     own = [problem for problem in caught.value.problems if f": {key}: " in problem]
     assert own, caught.value.problems
     assert own[0].startswith(f"{file}:")
@@ -80,8 +81,8 @@ def test_a_wrong_plan_is_refused_by_file_and_key(file: Path, old: str, new: str,
 
 def test_a_file_that_is_missing_or_empty_is_refused(file: Path) -> None:
     file.write_text("")
-    with pytest.raises(PlanFileError, match="empty or no mapping"):
-        load_plans(file)
+    with pytest.raises(ConfigFileError, match="empty or no mapping"):
+        load_file(file, PlansFile)
     file.unlink()
-    with pytest.raises(PlanFileError, match="cannot be read"):
-        load_plans(file)
+    with pytest.raises(ConfigFileError, match="cannot be read"):
+        load_file(file, PlansFile)

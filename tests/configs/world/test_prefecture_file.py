@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Grade, Procedure, WatchLevel
-from configs.world.prefecture_file import PrefectureFileError, load_prefectures
+from configs.world.prefecture_file import load_prefectures
 
 NAME = "evry-courcouronnes_91.yaml"
 GOOD = (Path(__file__).parent / NAME).read_text(encoding="utf-8")
@@ -17,7 +18,7 @@ Edit = Callable[..., int]
 
 
 def _problems(folder: Path) -> list[str]:
-    with pytest.raises(PrefectureFileError) as caught:
+    with pytest.raises(ConfigFileError) as caught:
         load_prefectures(folder)
     assert str(caught.value) == "\n".join(caught.value.problems)
     return caught.value.problems
@@ -285,7 +286,7 @@ def test_a_mutated_file_is_read_or_refused_and_never_anything_else(
     (folder / NAME).write_text(text, encoding="utf-8")
     try:
         loaded = load_prefectures(folder)
-    except PrefectureFileError as error:
+    except ConfigFileError as error:
         refused = error.problems
     else:
         refused = []

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from configs.ground.browser_binary import arguments, browser_path
+from configs.ground.strict_yaml import ConfigFileError, load_file
 from configs.settings import SettingsRefused, load
-from configs.world.user_agents import AGENTS, AgentFileError, Kind, load_agents
+from configs.world.user_agents import AGENTS, Agents, Kind
 from crawler.fetching.browser_headers import HttpAgent, agent_for, brands, honest, pool
 from crawler.fetching.decompression import unpack
 from tests.crawler.wire import answer, wire
@@ -150,8 +151,8 @@ def test_a_wrong_pool_is_refused_by_its_key(tmp_path: Path, old: str, new: str, 
     text = AGENTS.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(AgentFileError) as caught:
-        load_agents(path)
+    with pytest.raises(ConfigFileError) as caught:
+        load_file(path, Agents)
     assert said in str(caught.value)
 
 
