@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from pydantic import ValidationError
 
-from configs.world.desk import Desk, Grade, Procedure, WatchLevel, is_stand_in, zone_of
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel, is_stand_in
 
 
 def _desk(**changed: Any) -> Desk:
@@ -25,10 +25,6 @@ def _desk(**changed: Any) -> Desk:
         "date": dt.date(2026, 3, 31),
     }
     return Desk(**(given | changed))
-
-
-def test_its_id_joins_prefecture_and_slug() -> None:
-    assert _desk().id == "bobigny_93/visa"
 
 
 @pytest.mark.parametrize(
@@ -71,11 +67,6 @@ def test_its_date_is_a_day_that_has_come(
         _desk(date=date)
 
 
-def test_it_is_frozen() -> None:
-    with pytest.raises(ValidationError):
-        _desk().horizon = 3  # type: ignore[misc]
-
-
 @pytest.mark.parametrize("field", ["label", "url", "source", "slug"])
 def test_no_text_holds_a_nul(field: str) -> None:
     with pytest.raises(ValidationError):
@@ -86,10 +77,6 @@ def test_a_wrong_address_hides_the_interval_from_no_one() -> None:
     with pytest.raises(ValidationError) as caught:
         _desk(url="nowhere", interval=5)
     assert {each["loc"][0] for each in caught.value.errors()} == {"url", "interval"}
-
-
-def test_a_zone_is_made_once() -> None:
-    assert zone_of("Europe/Paris") is _desk().zone
 
 
 @pytest.mark.parametrize(
