@@ -29,15 +29,6 @@ def test_each_column_of_each_table_has_one_line_and_each_line_a_column() -> None
     assert recorded_columns(read_table("Record")) == Counter(columns)
 
 
-def test_a_column_without_a_line_and_a_line_without_a_column_would_be_noticed() -> None:
-    rows = read_table("Record")
-    whole = recorded_columns(rows)
-    table, names, *rest = rows[0]
-    shorter, stranger = names.rpartition(", ")[0], f"{names}, shoe_size"
-    assert recorded_columns([(table, shorter, *rest), *rows[1:]]) != whole
-    assert recorded_columns([(table, stranger, *rest), *rows[1:]]) != whole
-
-
 def test_the_words_of_the_record_are_defined() -> None:
     purposes = {purpose for purpose, *_ in read_table("Why personal data is processed")}
     words = {word for word, *_ in read_table("How long")}
