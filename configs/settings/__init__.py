@@ -27,7 +27,7 @@ from configs.settings.legal_names import LegalNames
 from configs.settings.misspelt_variables import describe_misspelt
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import list_secrets
-from configs.settings.secret_files import SecretFilesRefused, read_secret_files
+from configs.settings.secret_files import read_secret_files
 from configs.settings.sending import SendingSettings
 from configs.settings.serving import ServingSettings
 from configs.settings.stores import StoreSettings
@@ -78,6 +78,8 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
     def _everything_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Settings"]) -> "Settings":
         """Name what is wrong with single variables and with all of them together in one error."""
         wrong: dict[str, str] = dict(data.pop(_UNREAD, {}))
+        if unread := wrong.get("secrets_dir"):
+            raise ValueError(unread)  # all else would be missing
         try:
             built = handler(data)
         except ValidationError as error:
@@ -113,19 +115,11 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         if app_env in AWAY_FROM_LIFE:
             return (init_settings, env_settings)
         folder = init_settings().get("secrets_dir") or given.get("secrets_dir") or written.get("secrets_dir")
-        secrets: dict[str, Any]
-        try:
-            secrets = dict(read_secret_files(Path(folder) if folder else None, settings_cls.model_fields))
-        except SecretFilesRefused as refused:
-            if not refused.wrong:
-                raise
-            secrets = {**refused.values, _UNREAD: refused.wrong}
+        secrets, wrong = read_secret_files(Path(folder) if folder else None, settings_cls.model_fields)
         if (app_env or written.get("app_env")) == "production":
-            secrets[_UNREAD] = {
-                **dict(secrets.get(_UNREAD, {})),
-                **_find_exposed(settings_cls, {**written, **given}),
-            }
-        return (init_settings, env_settings, InitSettingsSource(settings_cls, secrets), dotenv_settings)
+            wrong |= _find_exposed(settings_cls, {**written, **given})
+        files = InitSettingsSource(settings_cls, {**secrets, _UNREAD: wrong})
+        return (init_settings, env_settings, files, dotenv_settings)
 
     def require(self, name: str) -> str:
         """Return the setting's text.
@@ -167,8 +161,6 @@ def load(**overrides: object) -> Settings:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates what tests override
     except ValidationError as error:
         lines = [line for each in error.errors() for line in _line(each).split("\n")]
-    except SecretFilesRefused as error:
-        lines = str(error).split("\n")
     raise SettingsRefused("\n  ".join(["settings refused:", *lines]))
 
 

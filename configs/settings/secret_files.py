@@ -12,40 +12,28 @@ _LARGEST = 64 * 1024  # bytes
 _MAY_BE_EMPTY = ("backup_secret_access_key", "sendgrid_api_key")
 
 
-class SecretFilesRefused(ValueError):
-    """Secrets cannot be read; the text has a line for each, which names its file.
-
-    `wrong` has these lines by setting, `values` what could be read.
-    """
-
-    def __init__(
-        self, text: str, wrong: dict[str, str] | None = None, values: dict[str, str] | None = None
-    ) -> None:
-        super().__init__(text)
-        self.wrong, self.values = wrong or {}, values or {}
-
-
-def read_secret_files(folder: Path | None, known: Collection[str]) -> dict[str, str]:
-    """Return the settings of `known` (in lower case) that the folder has files for.
+def read_secret_files(folder: Path | None, known: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the settings of `known` (in lower case) that the folder has files for, and a line for each wrong file.
 
     Without a folder, DEFAULT_FOLDER is read where it exists. A line break at a file's end is no part of its secret.
-
-    Raises:
-        SecretFilesRefused: the folder is none, or a file in it is empty or cannot be read. The keys of some accounts,
-            which not every server has, count as not set where their files are empty.
+    The keys of some accounts, which not every server has, count as not set where their files are empty.
     """
     values: dict[str, str] = {}
     wrong: dict[str, str] = {}
-    for file in _list(folder_in_use(folder)):
+    used = folder_in_use(folder)
+    try:
+        files = sorted(used.iterdir()) if used else []
+    except OSError as error:
+        why = f"cannot be read ({error.strerror}): name a folder with a file per secret"
+        return {}, {"secrets_dir": f"SECRETS_DIR: {used} {why}"}
+    for file in files:
         name = file.name.lower()
         if name in known and not (name in _MAY_BE_EMPTY and is_empty(file)):
             try:
                 values[name] = _read_secret(file)
             except ValueError as error:
                 wrong[name] = f"{name.upper()}: {error}"
-    if wrong:
-        raise SecretFilesRefused("\n".join(wrong.values()), wrong, values)
-    return values
+    return values, wrong
 
 
 def folder_in_use(named: Path | None) -> Path | None:
@@ -56,15 +44,6 @@ def folder_in_use(named: Path | None) -> Path | None:
 def is_empty(file: Path) -> bool:
     """Return whether a file is there and holds nothing but, at most, a line break."""
     return file.is_file() and file.stat().st_size <= len("\r\n")
-
-
-def _list(folder: Path | None) -> list[Path]:
-    try:
-        return sorted(folder.iterdir()) if folder else []
-    except OSError as error:
-        raise SecretFilesRefused(
-            f"SECRETS_DIR: {folder} cannot be read ({error.strerror}): name a folder with a file per secret"
-        ) from None
 
 
 def _read_secret(file: Path) -> str:
