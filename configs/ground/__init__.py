@@ -1,1 +1,1 @@
-"""The ground that all programs stand on: clock, logs, database, Redis, signing, stores, workers."""
+"""Foundation of all programs: clock, logs, database, Redis, signing, stores, workers."""

@@ -5,6 +5,7 @@ are never two. Without Redis each process decides alone.
 https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from uuid import uuid4
@@ -15,7 +16,6 @@ from redis.exceptions import RedisError
 
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
-from configs.ground.local_breaker import local_breaker
 from configs.settings import SettingMissing
 from configs.settings.constants import Constant
 
@@ -96,3 +96,39 @@ class CircuitBreaker:
 @lru_cache(maxsize=1)
 def _script() -> Script:
     return redis().register_script((files("configs.ground") / "circuit_breaker.lua").read_text("utf-8"))
+
+
+@dataclass(slots=True)
+class LocalBreaker:
+    """The breaker of one process, while Redis is away: failures in a row, and until when nothing is called.
+
+    That answers are slow is known only where all processes' times are together.
+    """
+
+    failures: int = 0
+    rests_until: float = 0.0  # seconds since the epoch
+
+    def run(self, happened: str, now: float, rest: float, most: int) -> float:
+        """Return the seconds to wait, 0 where a call may be made, as circuit_breaker.lua does.
+
+        An end of a rest that is further away than a rest comes from a clock that was set back: it is over.
+        """
+        left = self.rests_until - now
+        waits = left if 0 < left <= rest else 0.0
+        if happened == "success":
+            self.failures = 0
+        elif happened == "failure":
+            self.failures += 1
+        elif happened == "look":
+            return waits if self.failures >= most else 0.0
+        elif self.failures >= most and waits:
+            return waits
+        if self.failures >= most:
+            self.rests_until = now + rest  # it has opened, or lets its probe go
+        return 0.0
+
+
+@lru_cache(maxsize=16)
+def local_breaker(_name: str) -> LocalBreaker:
+    """Return this process's breaker of a provider."""
+    return LocalBreaker()

@@ -1,1 +1,1 @@
-"""What the world is: prefectures, desks, hosts' rules, plans, outcomes, languages."""
+"""Readers of what the world is: prefectures, desks, hosts, plans, outcomes, languages."""

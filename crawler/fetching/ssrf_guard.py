@@ -1,9 +1,12 @@
-"""SSRF guard of the crawler: addresses from outside (a person, link, frame, redirect) by configs.ground.ssrf_guard.
+"""SSRF guard: addresses from outside (a person, a link, a frame, a redirect) must not lead into a private network.
 
-Where nothing may leave this machine, only loopback is asked.
+A name is resolved once, refused where any of its addresses is not public, and connected to as resolved. Where nothing
+may leave this machine, only loopback is asked.
 """
 
+import ipaddress
 import socket
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from aiohttp.abc import ResolveResult
@@ -12,13 +15,17 @@ from scrapy import Request
 from scrapy.http import Response
 
 from configs.ground.hosts import is_loopback, resolve_stand_in
-from configs.ground.ssrf_guard import is_public, parse_address
 from configs.settings import settings
 from configs.world.desk import WebAddress
 from crawler.fetching.download_handler import AiohttpHandler, DnsResolver
 from crawler.url_policy import AddressRefused, ensure_allowed
 
 _WEB_ADDRESS: TypeAdapter[str] = TypeAdapter(WebAddress)
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+# The last 32 bits are an address of IPv4: NAT64 (RFC 6052, RFC 8215), SIIT (RFC 2765), what RFC 4291 has given up.
+_TRANSLATED = [
+    ipaddress.ip_network(each) for each in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96", "::/96")
+]
 
 
 def refuse_private(url: str) -> None:
@@ -83,3 +90,32 @@ class OutsideHandler(AiohttpHandler):
 def _private(host: str, address: str) -> str:
     where = host if host == address else f"{host} ({address})"
     return f"{where} is not on the public internet: only pages that everybody can open are opened"
+
+
+def parse_address(host: str) -> Address | None:
+    """Return a host that is written as an address; None for a name."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet; one that carries another within it is judged by both."""
+    if isinstance(address, ipaddress.IPv6Address) and (inner := address.ipv4_mapped):
+        return is_public(inner)
+    return address.is_global and not _is_apart(address) and all(map(is_public, _within(address)))
+
+
+def _is_apart(address: Address) -> bool:
+    return address.is_multicast or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local)
+
+
+def _within(address: Address) -> Iterator[Address]:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.sixtofour:
+            yield address.sixtofour
+        if address.teredo:
+            yield from address.teredo
+        if any(address in each for each in _TRANSLATED):
+            yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

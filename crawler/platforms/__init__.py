@@ -1,11 +1,12 @@
 """Registry of the platforms: each file or folder here holds one class of Platform, and is found by being here."""
 
+import importlib
+import pkgutil
 from datetime import date
 from functools import lru_cache
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from configs.ground.class_registry import load_folder
 from crawler.platform_base import Platform
 from crawler.reading import VisitContext
 
@@ -20,7 +21,22 @@ _RESERVED = ("invalid", "example")  # top-level domains that no site has, RFC 26
 @lru_cache(maxsize=1)
 def platforms() -> dict[str, Platform]:
     """Return every platform by name, which is its file's."""
-    return load_folder(__name__, __path__, Platform)  # type: ignore[type-abstract] # only its subclasses are built
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return {name: _class_of(f"{__name__}.{name}")() for name in names}
+
+
+def _class_of(name: str) -> type[Platform]:
+    """Return the class that a module defines.
+
+    Raises:
+        TypeError: it defines no class of Platform, or several.
+    """
+    defined = vars(importlib.import_module(name)).values()
+    of_platforms = [each for each in defined if isinstance(each, type) and issubclass(each, Platform)]
+    own = [each for each in of_platforms if each.__module__ == name]
+    if len(own) != 1:
+        raise TypeError(f"{name} must define one subclass of Platform, it defines {len(own)}")
+    return own[0]
 
 
 def platform(name: str) -> Platform:

@@ -48,7 +48,7 @@ def test_it_cannot_read_the_secret_files_of_background(tmp_path: Path) -> None:
     (tmp_path / "beside").write_text("beside")
     names = ("secrets/stripe_secret_key", "secrets/metrics/redis_url", "beside")
     code = (
-        "import subprocess, sys, pathlib; from configs.ground.hidden_folder import hide_folder;"
+        "import subprocess, sys, pathlib; from api.background.exporter import hide_folder;"
         " folder = pathlib.Path(sys.argv[1], 'secrets'); print(hide_folder(folder, folder / 'metrics'));"
         " [print(subprocess.run(['cat', f'{sys.argv[1]}/{each}'], capture_output=True, text=True).stdout)"
         " for each in sys.argv[2:]]"
