@@ -381,16 +381,19 @@ def sandbox(_sandbox: "Running", settings_env: Callable[..., None]) -> Iterator[
 
 
 @pytest.fixture
-def stripe_stand_in(sandbox: "Running", settings_env: Callable[..., None]) -> "StripeControl":
+def stripe_stand_in(
+    sandbox: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> "StripeControl":
     """Give the controls of Stripe's stand-in, as new; events wait until the test takes them."""
-    from deploy.sandbox.control_client import StripeControl
+    from tests.nearby_stripe import NearbyStripe, leave_out_sockets
 
+    leave_out_sockets(sandbox, monkeypatch)
     settings_env(
         STAND_INS=sandbox.list_stand_ins((*_MESSAGING, "stripe")),
         STRIPE_SECRET_KEY="sk_test_tests",
         STRIPE_WEBHOOK_SECRET="whsec_tests",
     )
-    return StripeControl(sandbox.stripe)
+    return NearbyStripe(sandbox)
 
 
 @pytest.fixture(scope="session")
