@@ -15,7 +15,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup browser run demo status test journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench lock clean
+.PHONY: help setup browser run demo status test tests journeys drill compiled coverage fuzz chaos lint style types format texts messages screenshots bench lock clean
 
 help: ## Print the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,8 +47,10 @@ status: setup ## Show the state of everything that runs, on one screen (ARGS=--j
 	@$(BIN)/python -m deploy.status $(ARGS) || test $$? -eq 1
 
 test: setup ## Set up, lint, test
-	@$(MAKE) --no-print-directory --jobs 2 lint compiled
 	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser
+	@$(MAKE) --no-print-directory --jobs 3 lint tests
+
+tests: compiled # beside mypy, which has one processor to itself for most of a minute
 	@$(BIN)/python -m pytest -m "not journey" -n $(JOBS) --dist loadgroup --reruns 1
 
 journeys: setup ## Test what takes long: whole stacks, killed browsers and processes, minutes of play
