@@ -67,17 +67,12 @@ def test_an_import_does_nothing(found: dict[str, list[str]], what: str) -> None:
 @pytest.mark.parametrize("package", ["api", "configs", "crawler", "deploy", "notifier"])
 def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) -> None:
     # a program that is started by path has its package's folder at the head of sys.path
-    code = f"import sys; sys.path.insert(0, {str(ROOT / package)!r}); import urllib.request"
-    done = subprocess.run(
-        [sys.executable, "-B", "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=240
-    )
-    assert done.returncode == 0, done.stderr
+    assert {each.stem for each in (ROOT / package).iterdir()} & sys.stdlib_module_names == set()
 
 
 @pytest.mark.parametrize(
     ("modules", "absent"),
     [
-        ("api.models.all, api.models.base", {"flask", "scrapy", "rq", "sentry_sdk"}),
         ("notifier.workers", {"pygments", "rich", "scrapy", "sentry_sdk", "twisted"}),
         ("api.stream", {"flask", "rich", "rq", "sentry_sdk", "sqlalchemy", "twisted"}),
         # gunicorn loads its hooks first

@@ -37,18 +37,6 @@ def test_the_command_line_upgrades_by_itself(database: str, capsys: pytest.Captu
     assert f"{newest} (head)" in capsys.readouterr().out
 
 
-def test_the_command_line_names_its_commands() -> None:
-    with pytest.raises(SystemExit):
-        main([])
-
-
-@pytest.mark.usefixtures("database")
-def test_no_foreign_key_points_to_checks() -> None:
-    with session() as s:
-        rows = s.execute(sa.text("SELECT 1 FROM pg_constraint WHERE confrelid = 'checks'::regclass")).all()
-    assert rows == []
-
-
 @pytest.mark.usefixtures("database")
 def test_checks_have_no_default_partition() -> None:
     with session() as s, pytest.raises(IntegrityError, match="no partition"):
