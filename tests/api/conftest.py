@@ -77,16 +77,26 @@ def app(
 ) -> Flask:
     """Give the app of an earlier test with the same environment: to make one takes longer than most tests."""
     settings_env(**_ENVIRONMENT)
-    found = next((each for each in kept_apps if each[0] == settings()), None) or (settings(), _make())
-    kept_apps[:] = [found, *(each for each in kept_apps if each is not found)][:_KEPT_APPS]
+    return _find_app(kept_apps)
+
+
+def _find_app(kept: list[tuple[Settings, Flask]]) -> Flask:
+    found = next((each for each in kept if each[0] == settings()), None) or (settings(), _make())
+    kept[:] = [found, *(each for each in kept if each is not found)][:_KEPT_APPS]
     set_up_logs("api")
     return found[1]
 
 
 @pytest.fixture
-def bare(make_app: Callable[[], Flask]) -> FlaskClient:
+def bare(
+    redis_server: redis.Redis,
+    settings_env: Callable[..., None],
+    door: Door,
+    kept_apps: list[tuple[Settings, Flask]],
+) -> FlaskClient:
     """Give an app without a database: what is asked here must not need one."""
-    return make_app().test_client()
+    settings_env(**_ENVIRONMENT)
+    return _find_app(kept_apps).test_client()
 
 
 @pytest.fixture

@@ -13,11 +13,14 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.invoices.issuing import issue_due
 from api.middleware.openapi_docs import build_document
+from api.models.invoice import Invoice
+from api.models.login import Login
 from api.models.user import Role, User
 from configs.world.plan import PlanName
 from tests.clients import People
-from tests.factories import add_alert, add_desk, add_match, add_payment, change, see
+from tests.factories import add_alert, add_desk, add_match, add_payment, change, rows, see
 from tests.fuzz import times
 
 _METHODS = ("get", "post", "put", "patch", "delete")
@@ -64,7 +67,9 @@ def another_s(person: People) -> list[str]:
     alert_id = add_alert(owner.id)
     match_id = add_match(alert_id, detection_id, slots)
     payment_id = add_payment(owner.id)
-    return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id)]
+    issue_due(60)
+    made = [rows(record)[0].id for record in (Login, Invoice)]
+    return [str(each) for each in (owner.id, alert_id, detection_id, match_id, payment_id, *made)]
 
 
 def test_nobody_reaches_what_is_another_user_s(

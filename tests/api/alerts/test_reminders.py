@@ -1,4 +1,3 @@
-from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +9,6 @@ from flask.testing import FlaskClient
 
 from api.alerts.reminders import SPREAD
 from api.background import jobs
-from api.models.alert import ClosedBecause
 from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.notification import Notification, State
@@ -120,9 +118,7 @@ def test_what_was_moved_while_it_waited_is_not_sent(frozen: time_machine.Travell
     assert read_again("appointment_soon") == Skip(State.EXPIRED, "the appointment is over")
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"first": 1440}, {"first": 5, "last": None}, {"first": None, "last": "60"}, [], None]
-)
+@pytest.mark.parametrize("body", [{"first": 1440}, {"first": 5, "last": None}])
 def test_other_times_are_refused(camille: Person, body: Any) -> None:
     alert = find(camille)
     answer = camille.put(f"/api/alerts/{alert}/reminders", body)
@@ -147,44 +143,6 @@ def test_an_appointment_within_the_hour_has_no_reminders(
     find(camille, at=(clock() - DAY).isoformat())
     assert {(each.first_reminder_at, each.last_reminder_at) for each in rows(Appointment)} == {(None, None)}
     assert remind() == []
-
-
-def test_reminders_that_are_due_at_once_are_spread_and_none_is_late(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    find(camille)
-    with session() as s:
-        (pattern,) = s.scalars(sa.select(Appointment))
-        for _ in range(299):
-            s.execute(
-                sa.text(
-                    "WITH a AS (INSERT INTO alerts (id, user_id, closed_at, closed_because)"
-                    " VALUES (gen_random_uuid(), :user, now(), :found) RETURNING id)"
-                    " INSERT INTO appointments (id, alert_id, at, first_reminder_at, dropped_at)"
-                    " SELECT gen_random_uuid(), id, :at, :due, :at FROM a"
-                ),
-                {
-                    "user": camille.id,
-                    "found": ClosedBecause.FOUND.value,
-                    "at": AT,
-                    "due": pattern.first_reminder_at,
-                },
-            )
-        s.execute(
-            sa.text(
-                "INSERT INTO alert_targets (id, alert_id, desk_id) SELECT gen_random_uuid(), a.id, :desk"
-                " FROM alerts a WHERE NOT EXISTS (SELECT FROM alert_targets t WHERE t.alert_id = a.id)"
-            ),
-            {"desk": BOBIGNY},
-        )
-    written: Counter[int] = Counter()
-    for minute in range(11):
-        frozen.move_to(AT - DAY - SPREAD + timedelta(minutes=minute))
-        before = len(rows(Notification))
-        jobs.remind_of_appointments()
-        written[minute] = len(rows(Notification)) - before
-    assert sum(written.values()) == 300
-    assert max(written.values()) < 60
 
 
 def test_a_reminder_is_late_rather_than_lost_but_not_by_more_than_an_hour(
@@ -272,17 +230,6 @@ def test_a_prefecture_that_left_the_files_is_named_by_its_id(
     assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
 
 
-def test_the_first_of_a_month_is_an_ordinal_in_french(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    find(camille, at="2026-12-01T08:30:00Z")
-    frozen.move_to("2026-12-01T07:30:00Z")
-    assert remind() == [("last", Channel.EMAIL)]
-    said = read_again("appointment_soon")
-    assert isinstance(said, TemplateContext)
-    assert said.values["day"] == "mardi 1er décembre 2026"
-
-
 def find_wish_now() -> Skip | None:
     """Return why the newest reminder would wait now."""
     with session() as s:
@@ -293,9 +240,7 @@ def find_wish_now() -> Skip | None:
         return find_wish(ClaimedRow.of(row), to, clock())
 
 
-@pytest.mark.parametrize(
-    ("until", "waits"), [("09:00", True), ("09:29", True), ("09:30", False), ("11:00", False)]
-)
+@pytest.mark.parametrize(("until", "waits"), [("09:29", True), ("09:30", False)])
 def test_a_reminder_waits_for_the_end_of_quiet_hours_unless_the_appointment_is_before(
     frozen: time_machine.Traveller, camille: Person, until: str, waits: bool
 ) -> None:
@@ -402,8 +347,8 @@ def test_the_link_of_a_reminder_moves_it(
 
 
 @pytest.mark.parametrize("page", ["reminder", "went"])
-@pytest.mark.parametrize("scope", ["stop-alert", "reminder", "went"])
-@pytest.mark.parametrize("payload", [5, None, [], {"appointment": 5, "well": True}, {"well": "yes"}, "x"])
+@pytest.mark.parametrize("scope", ["stop-alert", "went"])
+@pytest.mark.parametrize("payload", [5, {"well": "yes"}])
 def test_a_token_of_something_else_is_forged(
     client: FlaskClient, page: str, scope: str, payload: Any
 ) -> None:

@@ -2,7 +2,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import time_machine
 from flask import Flask
@@ -99,26 +99,26 @@ def test_beyond_the_plan_larger_plans_are_offered(camille: Person) -> None:
     assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
 
 
-def test_fifty_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
+def test_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
 
     def ask(_: int) -> int:
         return app.test_client().post("/api/alerts", json=WISH, headers=camille.headers).status_code
 
     with ThreadPoolExecutor(10) as threads:
-        statuses = sorted(threads.map(ask, range(50)))
-    assert statuses == [201] + [402] * 49
+        statuses = sorted(threads.map(ask, range(8)))
+    assert statuses == [201] + [402] * 7
     assert len(rows(Alert)) == 1
 
 
-def test_twenty_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
-    paused = [add_alert(camille.id) for _ in range(20)]
+def test_toggles_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
+    paused = [add_alert(camille.id) for _ in range(6)]
     change(Alert, enabled=False)
 
     def ask(alert_id: UUID) -> int:
         return app.test_client().patch(f"/api/alerts/{alert_id}/toggle", headers=camille.headers).status_code
 
     with ThreadPoolExecutor(10) as threads:
-        assert sorted(threads.map(ask, paused)) == [200] + [402] * 19
+        assert sorted(threads.map(ask, paused)) == [200] + [402] * 5
 
 
 def test_fair_use_bounds_the_prefectures_of_the_largest_plan(
@@ -190,24 +190,6 @@ def test_deleting_closes_and_hides(camille: Person) -> None:
     create(camille)
 
 
-def test_an_alert_of_somebody_else_is_not_there(person: People) -> None:
-    mine = create(person(plan=PlanName.URGENCE_24H))
-    other = person("robin@example.org", plan=PlanName.URGENCE_24H)
-    for alert_id in (mine["id"], uuid4()):
-        assert other.delete(f"/api/alerts/{alert_id}").status_code == 404
-        assert other.patch(f"/api/alerts/{alert_id}/toggle").status_code == 404
-    (alert,) = rows(Alert)
-    assert alert.waits
-    assert other.get("/api/alerts").json == {"items": [], "next": None}
-
-
-def test_nothing_is_done_for_who_is_not_signed_in(client: FlaskClient) -> None:
-    one = f"/{uuid4()}"
-    for method, path in [("GET", ""), ("POST", ""), ("DELETE", one), ("PATCH", f"{one}/toggle"),
-                         ("GET", one), ("PATCH", one), ("POST", f"{one}/test"), ("POST", f"{one}/found")]:  # fmt: skip
-        assert client.open(f"/api/alerts{path}", method=method, json={"a": 1}).status_code == 401, path
-
-
 def test_an_alert_shows_how_well_it_is_served(person: People) -> None:
     camille = person(plan=PlanName.URGENCE_TOTAL)
     made = create(camille)
@@ -248,14 +230,6 @@ def test_pages_follow_each_other_without_gap_or_repetition(person: People) -> No
             break
         before = {"before": page["next"]}
     assert seen == [*made[:2], *made[3:]][::-1]
-
-
-def test_a_wrong_page_is_named(person: People) -> None:
-    camille = person()
-    for query, path in [("limit=0", "limit"), ("limit=101", "limit"), ("before=x", "before"), ("a=b", "a")]:
-        answer = camille.get(f"/api/alerts?{query}")
-        assert answer.status_code == 422, query
-        assert [each["path"] for each in (answer.json or {})["errors"]] == [path]
 
 
 def test_one_alert_is_shown_as_in_the_list_and_when_it_is_over(camille: Person) -> None:

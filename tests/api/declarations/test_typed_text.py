@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.declarations.typed_text import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("typed", "name"),
+@in_turn(
+    "typed, name",
     [
         ("  Camille   Martin ", "Camille Martin"),
         ("J.-P. d’Été-Nuñez, Jr.", "J.-P. d’Été-Nuñez, Jr."),
@@ -37,7 +38,7 @@ def test_a_name_keeps_its_letters_and_nothing_that_acts(typed: str, name: str) -
     assert clean_name(typed) == name
 
 
-@pytest.mark.parametrize("typed", ["", "   ", "\u202e\u200b", "1234", "🙂", "\0", "...", "\ud800"])
+@in_turn("typed", ["", "   ", "\u202e\u200b", "1234", "🙂", "\0", "...", "\ud800"])
 def test_what_has_no_letter_is_no_name(typed: str) -> None:
     with pytest.raises(ValueError, match="no name"):
         clean_name(typed)
@@ -55,8 +56,8 @@ def test_whatever_is_typed_becomes_a_short_line_that_can_be_stored(typed: str) -
     assert not set(name) & set('<>@/:\\"\n\r\t\0\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069')
 
 
-@pytest.mark.parametrize(
-    ("typed", "number"),
+@in_turn(
+    "typed, number",
     [
         ("7KQ2M9XWPA", "7KQ2M9XWPA"),
         (" 7kq2m-9xwpa ", "7KQ2M9XWPA"),

@@ -1,10 +1,9 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
-from flask.testing import FlaskClient
 
 from api.detections.queries import SlotSummary, _find_first_moment
 from tests.api.world import PREFECTURES
@@ -52,11 +51,6 @@ def test_several_alerts_that_match_show_one_detection_and_each_slot_once(camille
     assert set(shown["alertIds"]) == alerts
 
 
-def test_seats_count(camille: Person) -> None:
-    matched(camille, "2026-12-01", seats=3)
-    assert page(camille)["items"][0]["slotsAvailable"] == 3
-
-
 def test_an_hour_that_the_page_did_not_say_is_null(camille: Person) -> None:
     matched(camille, "open")
     matched(camille, "2026-12-01")
@@ -92,22 +86,6 @@ def test_slots_that_only_somebody_else_waits_for_are_not_counted(person: People)
     add_match(add_alert(robin.id), detection, slots[2:])
     (shown,) = page(robin)["items"]
     assert (shown["slotsAvailable"], shown["slotDate"], len(shown["alertIds"])) == (1, "2026-12-03", 1)
-
-
-def test_a_wrong_query_is_named(camille: Person) -> None:
-    for query, path in [("limit=0", "limit"), ("limit=101", "limit"), ("limit=x", "limit"),
-                        ("before=x", "before"), ("before=%00", ""), ("colour=red", "colour")]:  # fmt: skip
-        answer = camille.get(f"/api/detections?{query}")
-        assert answer.status_code == 422, query
-        assert [each["path"] for each in (answer.json or {})["errors"]] == [path]
-
-
-def test_nobody_sees_anything_without_signing_in(client: FlaskClient) -> None:
-    assert client.get("/api/detections").status_code == 401
-
-
-def test_a_page_after_an_unknown_detection_is_still_a_page(person: People) -> None:
-    assert page(person(), before=uuid4())["items"] == []
 
 
 @pytest.mark.parametrize(

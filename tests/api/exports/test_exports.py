@@ -10,7 +10,6 @@ import pytest
 import redis
 import sqlalchemy as sa
 import time_machine
-from flask.testing import FlaskClient
 
 from api.exports import jobs
 from api.exports.tables import EXPORTED
@@ -198,16 +197,6 @@ def test_a_download_needs_a_recent_proof(camille: Person, blobs: Blobs) -> None:
     assert answer.status_code == 403
     assert answer.json
     assert answer.json["type"].endswith("recent-proof-needed")
-
-
-def test_another_user_gets_nothing(
-    client: FlaskClient, camille: Person, person: People, blobs: Blobs
-) -> None:
-    ask(camille)
-    jobs.make_exports()
-    stranger = person("stranger@example.org")
-    assert stranger.get(FILE).status_code == 404
-    assert client.get(FILE).status_code == 401
 
 
 def test_where_the_store_is_away_the_export_waits_and_the_download_says_so(

@@ -179,26 +179,10 @@ def test_a_credit_note_of_a_dispute_is_of_no_more_than_is_left(
     assert issue_due(60) == (0, 0)
 
 
-@pytest.mark.parametrize(("ends", "documents"), [(("won",), 1), (("lost", "won"), 3)])
-def test_a_dispute_that_was_won_leaves_what_was_paid(
-    frozen: time_machine.Traveller, database: str, ends: tuple[str, ...], documents: int
-) -> None:
-    payment = pay()
-    for each in ends:
-        end_dispute(payment, 1499, each)
-    found = issue()
-    assert (len(found), sum_documents(found)) == (documents, 1499)
-
-
 def test_what_cost_nothing_and_what_was_not_paid_has_none(shop: Shop, camille: Person) -> None:
     pay(cents=0)
     shop.order(camille.id)
     assert issue() == []
-
-
-def test_a_second_run_issues_nothing(database: str) -> None:
-    refund(pay(), 500)
-    assert (issue_due(60), issue_due(60)) == ((2, 0), (0, 0))
 
 
 def test_what_was_paid_before_is_issued_in_its_order_then_what_corrects_it(

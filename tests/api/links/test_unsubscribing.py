@@ -105,17 +105,6 @@ def test_an_alert_that_was_deleted_stays_deleted(client: FlaskClient, person: Pe
     assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
 
 
-def test_a_plan_that_carries_no_more_alerts_refuses_and_says_so(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_24H)
-    link = stop(add_alert(camille.id))
-    client.post(link, data=ONE_CLICK)
-    add_alert(camille.id)
-    answer = client.post(link, data=UNDO)
-    assert answer.status_code == 402
-    assert "Votre formule ne permet pas" in answer.text
-    assert sorted(alert.waits for alert in rows(Alert)) == [False, True]
-
-
 def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: People) -> None:
     token = write_token(StopAlerts((add_alert(person(plan=PlanName.URGENCE_7J).id),)))
     assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
@@ -231,12 +220,6 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
     (notice,) = notices()
     assert notice.params["alerts"] == [str(last)]
     assert door.nudged == [notice.id]
-
-
-def test_the_stop_link_of_the_text_confirms_it_too(client: FlaskClient, person: People) -> None:
-    alert_id = add_alert(person(plan=PlanName.URGENCE_7J, confirmed=True).id)
-    client.post(f"/l/stop/{write_token(StopAlerts((alert_id,)))}")
-    assert len(notices()) == 1
 
 
 def test_without_a_running_plan_nothing_is_confirmed(client: FlaskClient, person: People) -> None:

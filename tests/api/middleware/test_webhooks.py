@@ -64,11 +64,11 @@ def hook(make_app: Callable[[], Flask]) -> Hook:
     return Hook(make_app())
 
 
-@pytest.mark.parametrize(("body", "media_type"), BODIES, ids=[media_type for _, media_type in BODIES])
-def test_a_webhook_takes_every_body_as_it_is(hook: Hook, body: bytes, media_type: str) -> None:
-    answer = hook.call(body, media_type)
-    assert (answer.status_code, answer.json) == (200, {"received": True})
-    assert hook.received == [body]
+def test_a_webhook_takes_every_body_as_it_is(hook: Hook) -> None:
+    for body, media_type in BODIES:
+        answer = hook.call(body, media_type)
+        assert (answer.status_code, answer.json) == (200, {"received": True})
+        assert hook.received.pop() == body
 
 
 def test_its_bodies_are_bounded(hook: Hook) -> None:

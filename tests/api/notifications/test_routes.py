@@ -117,16 +117,6 @@ def test_messages_are_filtered_by_channel_and_status(camille: Person) -> None:
     assert [each["id"] for each in page(camille, status="skipped", channel="sms")["items"]] == [str(sms)]
 
 
-@pytest.mark.parametrize(
-    "query", [{"limit": 101}, {"before": "x"}, {"status": "lost"}, {"channel": "fax"}, {"user": 1}]
-)
-def test_a_query_that_means_nothing_is_refused(
-    client: FlaskClient, person: People, query: dict[str, Any]
-) -> None:
-    answer = client.get("/api/notifications", query_string=query, headers=person().headers)
-    assert answer.status_code == 422
-
-
 @pytest.mark.parametrize(("language", "words"), [("fr", "déjà pris"), ("en", "were gone"), ("ar", "حُجزت")])
 def test_a_reason_is_in_the_account_s_language(camille: Person, language: str, words: str) -> None:
     change(User, User.id == camille.id, language=language)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from flask.testing import FlaskClient
 
 from api.accounts import consents
 from api.accounts.schemas import RegistrationForm
@@ -119,22 +118,3 @@ def test_each_version_says_each_subject_in_each_language() -> None:
             said = {consents.read_consent_text(subject, each, version) for each in ("fr", "en", "ar")}
             assert len(said) == 3
     assert consents.read_consent_text("sms", "tlh") == consents.read_consent_text("sms", "fr")
-
-
-@pytest.mark.parametrize(("language", "words"), [("fr", "chiffrés"), ("en", "encrypted"), ("ar", "مشفَّرة")])
-def test_who_carries_push_messages_is_said_before_a_browser_is_added(language: str, words: str) -> None:
-    said = consents.read_consent_text("push", language)
-    assert words in said
-    makers = {"fr": "Google, Mozilla, Apple", "en": "Google, Mozilla, Apple", "ar": "غوغل أو موزيلا أو آبل"}
-    assert makers[language] in said
-
-
-@pytest.mark.parametrize(
-    ("language", "words"), [("fr", "aucun contrat"), ("en", "no contract"), ("ar", "عقد")]
-)
-def test_what_telegram_is_is_said_before_a_chat_is_linked(
-    language: str, words: str, client: FlaskClient
-) -> None:
-    assert words in consents.read_consent_text("telegram", language)
-    told = (client.get("/api/openapi.json").json or {})["paths"]["/api/users/telegram-link"]["post"]
-    assert "no contract protects" in told["description"]

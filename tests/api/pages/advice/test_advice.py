@@ -64,13 +64,6 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
     assert len(visitor.response.data) < 30_000
 
 
-def test_few_observations_make_no_rule(visitor: Browser) -> None:
-    open_slots(1)
-    text = visitor.get(WISH).text
-    assert "trop peu" in text
-    assert "Le plus souvent" not in text
-
-
 def test_each_plan_leads_to_an_account_with_wish_and_plan(visitor: Browser) -> None:
     links = list_register_links(visitor.get(f"{WISH}?lang=en"))
     wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
@@ -131,10 +124,3 @@ def test_it_shows_what_became_of_alerts_here(visitor: Browser) -> None:
     text = read_text(visitor)
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text
-
-
-def test_few_answers_make_no_rate(visitor: Browser) -> None:
-    answer_alerts(found=3, too_late=1, nothing_there=0)
-    text = read_text(visitor)
-    assert "4 réponses à nos alertes en douze mois : trop peu pour un taux." in text
-    assert "rendez-vous trouvé" not in text

@@ -9,6 +9,7 @@ from api.pages.advice.place_search import search_places
 from configs.ground.clock import clock
 from tests.clients import Browser, Page
 from tests.factories import see
+from tests.in_turn import in_turn
 
 
 @pytest.fixture(autouse=True)
@@ -41,17 +42,14 @@ def test_other_spellings_lead_to_the_one_address(visitor: Browser) -> None:
         assert (answer.status_code // 100, answer.headers["Location"]) == (3, leads)
 
 
-@pytest.mark.parametrize(
-    ("search", "found"),
-    [
+@in_turn("search, found", [
         ("seine", ["77", "93"]), ("SEINE ET marne", ["77"]), ("saint denis", ["93"]), ("Bobigny", ["93"]),
         ("95", ["95"]), ("93200", ["93"]), ("75001", []), ("sene et marne", ["77"]), ("", ["77", "93", "95"]),
         ("93 000", ["93"]), ("93\u202f000", ["93"]), ("F-93000", ["93"]), ("FR-93 200", ["93"]), ("F\u201393000", ["93"]),
         ("93000 Bobigny", ["93"]), ("Saint-Denis 93200", ["93"]), ("٩٣٠٠٠", ["93"]), ("۹۳", ["93"]),
         ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("Bobigny 77", ["93"]), ("95 Melun", ["77"]), ("dépt 93", ["93"]), ("Saint-Denis 93", ["93"]), ("06 12 34 56 78", []), ("930001", []),
         ("zzz", []), ("%_'\"\x00", ["77", "93", "95"]), ("é" * 10_000, []),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_departments_are_found_by_name_town_and_postcode(app: object, search: str, found: list[str]) -> None:
     assert [place.department for place in search_places(search)] == found
 
@@ -65,14 +63,11 @@ def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
     assert "<b>" not in visitor.get("/departements?q=<b>&procedure=<b>").html
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
+@in_turn("path", [
         "/departements/bobigny_94", "/departements/bobigny_93/x", "/departements/%00/visa", "/departements/<b>",
         "/departements?place=93&procedure=x", "/departements?place=<b>", "/departements/" + "x" * 10_000,
         "/departements/bobigny_93/" + "x" * 10_000,
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: str) -> None:
     page = visitor.get(path)
     assert visitor.status == 404

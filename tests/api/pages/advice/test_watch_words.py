@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from flask import Flask
 
 from api.models.desk import DeskStatus
@@ -21,11 +20,10 @@ from api.pages.watch_words import (
 from configs.world.desk import Grade, WatchLevel
 from configs.world.prefecture import desks
 from tests.factories import BOBIGNY
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("changes", "status", "is_seen", "watch", "said"),
-    [
+@in_turn("changes, status, is_seen, watch, said", [
         ({}, DeskStatus.ACTIVE, True, SEEN, "None"),
         ({}, DeskStatus.ERROR, True, TROUBLED, "ont échoué"),
         ({}, DeskStatus.CAPTCHA, True, TROUBLED, "nous n’en résolvons aucun"),
@@ -37,8 +35,7 @@ from tests.factories import BOBIGNY
         ({"watch": WatchLevel.NONE, "platform": "ants"}, DeskStatus.PAUSED, False, UNWATCHED, "manque un accès"),
         ({"refused": "x"}, DeskStatus.PAUSED, False, UNWATCHED, "programmes"),
         ({"grade": Grade.STALE}, DeskStatus.PAUSED, False, UNWATCHED, "très ancienne"),
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_each_reason_has_its_words(
     app: Flask, changes: dict[str, Any], status: DeskStatus, *, is_seen: bool, watch: WatchClass, said: str
 ) -> None:

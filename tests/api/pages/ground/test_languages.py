@@ -1,12 +1,12 @@
-import pytest
 from flask import Flask, url_for
 
 from api.middleware.languages import choose_language, use_account_language
 from tests.clients import Browser
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("query", "header", "account", "answer"),
+@in_turn(
+    "query, header, account, answer",
     [
         ("", "", None, "fr"),
         ("", "en-GB,en;q=0.9", None, "en"),

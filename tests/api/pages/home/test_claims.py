@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+from tests.in_turn import in_turn
 
 _ROOT = Path(__file__).parents[4]
 _READ = ("README.md", "docs/concepts.md", "api/pages/**/*.html", "api/pages/**/*.po", "api/pages/**/*.md",
@@ -37,13 +37,10 @@ def test_no_text_names_how_much_is_watched() -> None:
     assert {name: claims for name, claims in found.items() if claims} == {}
 
 
-@pytest.mark.parametrize(
-    "claim",
-    [
+@in_turn("claim", [
         "les pages des 101 préfectures", "the 101 French prefectures", "101 départements", "32 guichets surveillés",
         "cent une préfectures", "nos 226 pages", "101 префектура", "101 محافظة", "101 个省",
         "\u0627\u0644\u0640101",
-    ],
-)  # fmt: skip
+    ])  # fmt: skip
 def test_a_claim_is_seen(claim: str) -> None:
     assert find_claims(claim)

@@ -185,6 +185,6 @@ def test_no_operator_page_breaks_by_what_is_sent(staff: Population, text: str) -
     for endpoint, address in OPERATOR_PAGES.items():
         if "list_" in endpoint or "search_" in endpoint:
             path = fill_address(address, staff.ids).partition("?")[0]
-            for name in QUERY_NAMES:
-                answer = admin.client.get(path, query_string={name: text}, headers=admin.headers)
-                assert answer.status_code in TAKEN, (endpoint, name)
+            for query in (dict.fromkeys(QUERY_NAMES, text), {"after": text}, {"q": text}):
+                answer = admin.client.get(path, query_string=query, headers=admin.headers)
+                assert answer.status_code in TAKEN, (endpoint, [*query])
