@@ -1,4 +1,4 @@
-"""The command `flask admin EMAIL`, which makes the first admin. An admin makes the others (PATCH …/role)."""
+"""The command `flask admin EMAIL`, which makes the first admin. An admin makes the others by pages."""
 
 import click
 import sqlalchemy as sa
@@ -16,9 +16,7 @@ from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
 
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
-_FACTOR = (
-    "sign in and set up a second factor (POST /api/auth/totp): without one /api/admin refuses the account"
-)
+_FACTOR = "sign in and set up a second factor (/securite): without one the pages of operators show nothing"
 
 
 @click.command("admin")
@@ -55,7 +53,7 @@ def _make_admin(email: str, *, another: bool) -> str:
             )
         if not another and s.scalar(sa.select(sa.func.count()).where(User.role == Role.ADMIN)):
             raise click.ClickException(
-                "there is an admin already, who can make others: PATCH /api/admin/users/{id}/role;"
+                "there is an admin already, who can make others on the page of a user;"
                 " use --another where nobody can sign in as admin"
             )
         work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"role": [user.role.value, Role.ADMIN.value]})

@@ -5,15 +5,8 @@ from importlib.metadata import version
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 
-from api.admin.alerts import routes as admin_alerts
-from api.admin.delivery import routes as admin_delivery
 from api.admin.health import routes as health
 from api.admin.health.live_report import register_health
-from api.admin.incidents import routes as admin_incidents
-from api.admin.payments import routes as admin_payments
-from api.admin.system import routes as admin_system
-from api.admin.users import routes as admin_users
-from api.admin.watch import routes as admin_watch
 from api.alerts import routes as alerts
 from api.answers import routes as answers
 from api.auth import routes as auth
@@ -55,8 +48,7 @@ from configs.ground.logs import set_up_logs
 # In the order of the document.
 _NOUNS = (
     auth, logins, users, push_devices, billing, invoices, declarations, alerts, answers, prefectures, outlook,
-    release_calendar, detections, notifications, notices, figures, reliability, support, hooks, health, admin_users,
-    admin_alerts, admin_watch, admin_incidents, admin_payments, admin_delivery, admin_system,
+    release_calendar, detections, notifications, notices, figures, reliability, support, hooks, health,
 )  # fmt: skip
 
 

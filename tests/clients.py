@@ -94,33 +94,6 @@ class Person:
         add_grant(self.id, plan, days, starts)
 
 
-@dataclass(frozen=True)
-class Operator:
-    """A signed-in operator's program."""
-
-    person: Person
-
-    @property
-    def id(self) -> UUID:
-        return self.person.id
-
-    def ask(self, method: str, path: str, json: Any = None, **options: Any) -> Answer:
-        """Send a request to /api/admin…; the answer is returned whatever it is."""
-        return self.person.send(method, f"/api/admin{path}", json, **options)
-
-    def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON of a successful GET."""
-        answer = self.ask("GET", path, query_string=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json
-
-    def do(self, method: str, path: str, **body: Any) -> Any:
-        """Return the JSON of a successful action; empty for 204."""
-        answer = self.ask(method, path, body or None)
-        assert answer.status_code in (200, 201, 202, 204), answer.text
-        return answer.json
-
-
 People = Callable[..., Person]  # the fixture `person`
 
 
@@ -147,6 +120,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.forms: list[dict[str, Any]] = []
         self.headings: list[str] = []
+        self.rows: list[list[str]] = []  # the texts of the cells of all tables
         self.title = ""
         self.text = ""
         self._open: list[str] = []
@@ -163,6 +137,10 @@ class Page(HTMLParser):
             self.forms.append({"attributes": given, "fields": {}})
         if tag == "h1":
             self.headings.append("")
+        if "tbody" in self._open and tag == "tr":
+            self.rows.append([])
+        if "tbody" in self._open and tag in ("td", "th"):
+            self.rows[-1].append("")
         if self.forms and "form" in self._open and given.get("name"):
             self._note_field(tag, given)
 
@@ -184,11 +162,18 @@ class Page(HTMLParser):
             self.text += data
         if "h1" in self._open:
             self.headings[-1] += data
+        if {"td", "th"} & set(self._open[-5:]) and "tbody" in self._open:
+            self.rows[-1][-1] += data
 
     def _note_field(self, tag: str, given: dict[str, str]) -> None:
         unset = given.get("type") in ("checkbox", "radio") and "checked" not in given
         if tag in ("input", "button") and not unset:
             self.forms[-1]["fields"].setdefault(given["name"], []).append(given.get("value", ""))
+
+    @property
+    def next(self) -> str | None:
+        """The address of the following page of a list."""
+        return next((at["href"] for _, at in self.tags if at.get("rel") == "next"), None)
 
     def find_form(self, action: str) -> dict[str, Any]:
         """Return the one form that posts to an address that contains this."""

@@ -1,33 +1,16 @@
-"""Access to /api/admin: the operator's role, second factor and idle time, and the transaction with its audit row."""
+"""Access of operators: the role and the second factor, and the transaction with its audit row."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import g, request
+from flask import g
 
 from api.admin.audit import Actor, AuditedWork, record_audit
 from api.errors import ApiError
-from api.middleware.auth import Identity, current_identity, require_sign_in
+from api.middleware.auth import Identity, current_identity
 from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.user import Role
-
-_READING = ("GET", "HEAD")
-_READING_POSTS = frozenset({"/api/admin/users/search"})  # an address must not stand in a URL
-
-
-def check_access() -> None:
-    """Refuse the request unless its user may make it: support reads, an admin also acts.
-
-    Both need a confirmed second factor, and a login that has shown it.
-
-    Raises:
-        api.errors.ApiError: 403, with what is missing; 401, the login has ended.
-    """
-    if request.method == "OPTIONS":
-        return
-    require_sign_in()
-    check_operator(current_identity(), acts=not _is_reading())
 
 
 def check_operator(identity: Identity, *, acts: bool) -> None:
@@ -49,12 +32,8 @@ def check_operator(identity: Identity, *, acts: bool) -> None:
         raise ApiError(403, "recent-proof-needed", detail)
 
 
-def _is_reading() -> bool:
-    return request.method in _READING or str(request.url_rule) in _READING_POSTS
-
-
 def current_actor() -> Actor:
-    """Return the operator of the request; `check_access` has let it pass."""
+    """Return the operator of the request; `check_operator` has let it pass."""
     identity = current_identity()
     return Actor(identity.user_id, ActorKind(identity.role.value), g.request_id)
 

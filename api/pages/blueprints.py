@@ -4,19 +4,7 @@ from flask import Blueprint, Flask
 
 from api.middleware.languages import register_languages
 from api.pages import assets
-from api.pages.admin.answers import routes as admin_answers
-from api.pages.admin.audit import routes as admin_audit
-from api.pages.admin.dead_letters import routes as admin_dead_letters
-from api.pages.admin.desks import routes as admin_desks
-from api.pages.admin.detections import routes as admin_detections
-from api.pages.admin.frame import register_admin_frame
-from api.pages.admin.hosts import routes as admin_hosts
-from api.pages.admin.incidents import routes as admin_incidents
-from api.pages.admin.job_runs import routes as admin_job_runs
-from api.pages.admin.payments import routes as admin_payments
-from api.pages.admin.status import routes as admin_status
-from api.pages.admin.stripe_events import routes as admin_stripe_events
-from api.pages.admin.users import routes as admin_users
+from api.pages.admin.all_pages import area as admin
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
@@ -69,20 +57,7 @@ AREAS: tuple[Area, ...] = (
     open_web.area,
     status.area,
 )
-ADMIN_AREAS: tuple[Area, ...] = (  # pages of operators: `admin/<noun>/` each
-    admin_status.area,
-    admin_incidents.area,
-    admin_desks.area,
-    admin_hosts.area,
-    admin_detections.area,
-    admin_answers.area,
-    admin_dead_letters.area,
-    admin_users.area,
-    admin_payments.area,
-    admin_stripe_events.area,
-    admin_job_runs.area,
-    admin_audit.area,
-)
+ADMIN_AREAS: tuple[Area, ...] = (admin,)  # pages of operators
 
 
 def register_pages(app: Flask) -> None:
@@ -97,6 +72,5 @@ def register_pages(app: Flask) -> None:
     register_preloading(app)
     app.register_blueprint(assets.blueprint)
     app.register_blueprint(COMMON)
-    register_admin_frame(app)
     for area in AREAS + ADMIN_AREAS:
         app.register_blueprint(area)

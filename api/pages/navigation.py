@@ -38,18 +38,24 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("cancellation_pages.show_form", _l("résilier votre contrat")),
     ),
     "operators": (
-        ("admin_status.show_status", "État"),
-        ("admin_incidents.list_incidents", "Incidents"),
-        ("admin_desks.list_desks", "Guichets"),
-        ("admin_hosts.list_hosts", "Sites"),
-        ("admin_detections.list_detections", "Détections"),
-        ("admin_answers.list_answers", "Réponses"),
-        ("admin_dead_letters.list_dead_letters", "Messages échoués"),
-        ("admin_users.search_users", "Utilisateurs"),
-        ("admin_payments.list_payments", "Paiements"),
-        ("admin_stripe_events.list_events", "Événements Stripe"),
-        ("admin_job_runs.list_job_runs", "Tâches"),
-        ("admin_audit.list_audit", "Journal"),
+        ("admin.show_status", "État"),
+        ("admin.list_incidents", "Incidents"),
+        ("admin.list_desks", "Guichets"),
+        ("admin.list_checks", "Vérifications"),
+        ("admin.list_hosts", "Sites"),
+        ("admin.list_detections", "Détections"),
+        ("admin.list_alerts", "Alertes"),
+        ("admin.list_answers", "Réponses"),
+        ("admin.list_messages", "Messages"),
+        ("admin.list_dead_letters", "Messages échoués"),
+        ("admin.list_delivery", "Distribution"),
+        ("admin.list_users", "Utilisateurs"),
+        ("admin.list_payments", "Paiements"),
+        ("admin.list_declarations", "Déclarations"),
+        ("admin.list_events", "Événements Stripe"),
+        ("admin.list_jobs", "Tâches"),
+        ("admin.list_audit", "Journal"),
+        ("admin.list_settings", "Réglages"),
     ),
 }
 
@@ -75,5 +81,6 @@ def list_links(place: Place) -> list[Link]:
 def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
     if request.endpoint == endpoint:
         return "page"
-    is_within = place == "operators" and request.blueprint == endpoint.partition(".")[0]
+    above = f"{url_for(endpoint)}/"  # of the status it would be above everything
+    is_within = place == "operators" and above != "/admin/" and request.path.startswith(above)
     return "true" if is_within else ""

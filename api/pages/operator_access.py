@@ -1,4 +1,4 @@
-"""Access to the operators' pages, by the rule of /api/admin; for everybody else there are no such pages."""
+"""Access to the operators' pages, by the rule of api/admin/access.py; for everybody else there are no such pages."""
 
 from flask import Flask, make_response, render_template
 from flask.typing import ResponseReturnValue

@@ -30,7 +30,7 @@ def tell_rising_failures(session: Session) -> list[UUID]:
         return []
     detail = (
         f"{recent} payments failed in the last 3 hours; usual: {usual:.1f}. "
-        f"See GET /api/admin/stripe-events?type={_REFUSED} and GET /api/admin/payments?status=FAILED"
+        f"See /admin/evenements-stripe?type={_REFUSED} and /admin/paiements?status=FAILED"
     )
     return notices.tell_admins(session, "failures_rising", detail, key=f"failures:{now:%Y-%m-%d}")
 

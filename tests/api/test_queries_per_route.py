@@ -33,30 +33,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 PATHS = [
-    "/api/admin/alerts",
-    "/api/admin/alerts/{alert}",
-    "/api/admin/audit",
-    "/api/admin/checks",
-    "/api/admin/dead-letters",
-    "/api/admin/declarations",
-    "/api/admin/delivery",
-    "/api/admin/desks",
-    "/api/admin/desks/{desk}",
-    "/api/admin/detections",
-    "/api/admin/hosts",
-    "/api/admin/incidents",
-    "/api/admin/invoice-totals",
-    "/api/admin/invoice-totals.csv",
-    "/api/admin/notifications",
-    "/api/admin/payment-differences",
-    "/api/admin/payments",
-    "/api/admin/payments/{payment}",
-    "/api/admin/queues",
-    "/api/admin/settings",
-    "/api/admin/stripe-events",
-    "/api/admin/users",
-    "/api/admin/users/{user}",
-    "/api/admin/users/{user}/grants",
     "/api/alerts",
     "/api/alerts/{alert}",
     "/api/auth/logins",
@@ -91,7 +67,7 @@ PATHS = [
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.
 # An export is begun by the first request, and its file is in a store: tests/api/exports/.
 APART = {
-    "/api/health", "/api/health/ready", "/api/admin/status", "/api/users/export", "/api/users/export/file",
+    "/api/health", "/api/health/ready", "/api/users/export", "/api/users/export/file",
 }  # fmt: skip
 
 

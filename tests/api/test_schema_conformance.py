@@ -27,12 +27,8 @@ from tests.clients import People, Person
 from tests.factories import (
     add_alert,
     add_desk,
-    add_difference,
-    add_incident,
     add_match,
     add_payment,
-    add_stripe_event,
-    give_role,
     rows,
     see,
 )
@@ -71,8 +67,6 @@ UNFORESEEN = {
 DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
 # What a job makes first: tests/api/exports/, tests/api/invoices/.
 MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file", "GET /api/billing/invoices/{id}"}
-# Two days drawn at random hardly ever lie in one year: tests/api/admin/test_invoice_totals.py.
-SELDOM = {"GET /api/admin/invoice-totals", "GET /api/admin/invoice-totals.csv"}
 LAST = "DELETE /api/users/me"  # no other operation has an account to ask about then
 
 
@@ -84,14 +78,14 @@ class Ground:
     redis: redis.Redis
     role: str
     user: Person | None
-    owner: Person  # of the rows that operators look at
+    owner: Person  # of the rows that are asked for without a sign-in
 
 
 @pytest.fixture
 def ground_of(
     app: Flask, redis_server: redis.Redis, person: People, settings_env: Callable[..., None]
 ) -> Callable[[str], Ground]:
-    """Make an app for requests of a kind of user: `ground_of("support")`."""
+    """Make an app for requests of a kind of user: `ground_of("anonymous")`."""
 
     def make(role: str) -> Ground:
         settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
@@ -100,13 +94,12 @@ def ground_of(
         user = None if role == ANONYMOUS else person("one@example.org", plan=PlanName.URGENCE_TOTAL)
         for each in (owner, user or owner):
             add_payment(each.id)
-        add_difference()
         return Ground(app, redis_server, role, user, owner)
 
     return make
 
 
-@pytest.mark.parametrize("role", try_first([Role.USER, ANONYMOUS, Role.SUPPORT, Role.ADMIN], 1))
+@pytest.mark.parametrize("role", try_first([Role.USER, ANONYMOUS], 1))
 def test_answers_keep_to_the_document(ground_of: Callable[[str], Ground], role: str) -> None:
     ground = ground_of(role)
     failures: list[str] = []
@@ -148,8 +141,6 @@ def _try(ground: Ground, operation: Any) -> None:
         kinds.append(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
     is_allowed, statuses = _may_ask(ground.role, operation), set[int]()
 
-    @settings(max_examples=times(2 if is_allowed else 1), suppress_health_check=list(HealthCheck))
-    @given(cases=st.tuples(*kinds))
     def send(cases: tuple[Any, ...]) -> None:
         for case in cases:
             ground.redis.flushdb()  # rate limits have tests of their own
@@ -158,10 +149,14 @@ def _try(ground: Ground, operation: Any) -> None:
             )
             statuses.add(answer.status_code)
 
-    send()
-    elsewhere = DOWN_HERE | MADE_LATER | SELDOM
-    if is_allowed and operation.method == "get" and operation.label not in elsewhere:
-        assert 200 in statuses, statuses
+    elsewhere = DOWN_HERE | MADE_LATER
+    is_answered = is_allowed and operation.method == "get" and operation.label not in elsewhere
+    for examples in (2, 20) if is_answered else (2,) if is_allowed else (1,):  # chance may draw nothing valid
+        tried = settings(max_examples=times(examples), suppress_health_check=list(HealthCheck))
+        tried(given(cases=st.tuples(*kinds))(send))()
+        if 200 in statuses:
+            break
+    assert 200 in statuses or not is_answered, statuses
 
 
 def _takes_what_is_valid(_context: object, response: Any, case: Any) -> None:
@@ -180,9 +175,7 @@ def _takes_what_is_valid(_context: object, response: Any, case: Any) -> None:
 
 
 def _may_ask(role: str, operation: Any) -> bool:
-    """Return whether a kind of user may use the operation; an operator needs no users' routes tried again."""
-    if operation.path.startswith("/api/admin/"):
-        return role in (Role.ADMIN, Role.SUPPORT) and (role == Role.ADMIN or operation.method == "get")
+    """Return whether a kind of user may use the operation."""
     needs_token = operation.definition.raw.get("security") not in (None, [], [{}, {"bearer": []}])
     return role == Role.USER or (role == ANONYMOUS and not needs_token)
 
@@ -191,7 +184,6 @@ def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
     """Return the headers of a new login: what the last operation did to user and login is undone."""
     if ground.user is None:
         return {}
-    give_role(ground.user.id, Role(ground.role), second_factor=ground.role != Role.USER)
     with session() as s:
         user = s.get_one(User, ground.user.id)
         # Who holds the largest plan is quoted nothing.
@@ -206,23 +198,18 @@ def _sign_in(ground: Ground, operation: Any) -> dict[str, str]:
 
 def _make_subject(ground: Ground, path: str) -> dict[str, str]:
     """Return the path's parameters: of something that is there, and that the user may see if anybody may."""
-    of_owner = path.startswith("/api/admin/") or ground.user is None
-    user_id = (ground.owner if of_owner or ground.user is None else ground.user).id
+    user_id = (ground.user or ground.owner).id
     return {name: _NAMES.get(name) or _make_id(path, name, user_id) for name in re.findall(r"{(\w+)}", path)}
 
 
 def _make_id(path: str, name: str, user_id: UUID) -> str:
     if path.startswith("/api/prefectures/"):
         return "bobigny_93"
-    if name == "grant_id":
-        return str(next(each.id for each in rows(Grant) if each.user_id == user_id))
     makers: dict[str, Callable[[UUID], object]] = {
         "/alerts/": add_alert,
         "/detections/": _see_for,
-        "/incidents/": lambda _: add_incident(),
         "/invoices/": _issue_for,
         "/payments/": add_payment,
-        "/stripe-events/": lambda owner: add_stripe_event(f"evt_{owner}"),
     }
     return str(next((make(user_id) for part, make in makers.items() if part in path), user_id))
 

@@ -39,11 +39,11 @@ from tests.browser.content import DESK, FORMER_EMAIL, HIDDEN, PLACE, Content
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
 NO_PAGES = {
-    "admin_detections.show_proof",
+    "admin.send_totals", "admin.show_proof",
     "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
-    "admin_status.show_live", "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
+    "admin.show_live", "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
 }  # fmt: skip
 
 
@@ -139,18 +139,26 @@ def _list_operator_samples(content: Content) -> dict[str, tuple[Arguments, ...]]
     place, _, slug = DESK.partition("/")
     desk, incident = {"prefecture": place, "slug": slug}, {"id": content.incident}
     return {
-        "admin_incidents.list_incidents": ({}, {"open": "false"}),
-        "admin_incidents.show_incident": (incident,),
-        "admin_incidents.ask_acknowledgement": (incident,),
-        "admin_desks.list_desks": ({}, {"prefectureId": PLACE}, {"status": "nonsense"}),
-        "admin_desks.show_desk": (desk,),
-        "admin_desks.ask_pause": (desk,),
-        "admin_desks.ask_resume": (desk,),
-        "admin_desks.ask_check": (desk,),
-        "admin_hosts.list_hosts": ({}, {"limit": 1}, {"limit": "many"}),
-        "admin_hosts.show_host": (host,),
-        "admin_hosts.ask_stop": (host,),
-        "admin_hosts.ask_release": (host,),
+        "admin.list_incidents": ({}, {"open": "false"}),
+        "admin.show_incident": (incident,),
+        "admin.ask_acknowledge_incident": (incident,),
+        "admin.list_desks": ({}, {"prefectureId": PLACE}, {"status": "nonsense"}),
+        "admin.show_desk": (desk,),
+        "admin.ask_pause_desk": (desk,),
+        "admin.ask_resume_desk": (desk,),
+        "admin.ask_request_check": (desk,),
+        "admin.list_hosts": ({}, {"limit": 1}, {"limit": "many"}),
+        "admin.show_host": (host,),
+        "admin.list_checks": ({}, {"deskId": DESK}, {"hours": "x"}),
+        "admin.list_alerts": ({}, {"isActive": "false"}),
+        "admin.show_alert": ({"id": content.alert}, {"id": content.closed}),
+        "admin.ask_pause_alert": ({"id": content.alert},),
+        "admin.ask_resume_alert": ({"id": content.paused},),
+        "admin.list_messages": ({}, {"channel": "email"}),
+        "admin.list_delivery": ({}, {"by": "prefecture"}),
+        "admin.list_declarations": ({}, {"open": "true"}),
+        "admin.ask_stop_host": (host,),
+        "admin.ask_release_host": (host,),
     }
 
 
@@ -160,24 +168,24 @@ def _list_money_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
     with session() as s:
         grant = s.scalars(sa.select(Grant.id).filter_by(user_id=content.user.id)).one()
     return {
-        "admin_answers.list_answers": ({}, {"months": 0}),
-        "admin_dead_letters.list_dead_letters": ({}, {"channel": "sms"}, {"hours": "x"}),
-        "admin_dead_letters.ask_replay": ({}, {"channel": "sms", "reason": "nothing"}),
-        "admin_detections.show_detection": ({"id": content.detection},),
-        "admin_payments.list_payments": ({}, {"status": "FAILED"}, {"userId": "x"}),
-        "admin_payments.show_payment": (payment,),
-        "admin_payments.ask_refund": (payment | {"amount": "1,00"}, payment),
-        "admin_payments.list_totals": ({}, {"first": "2001-01-01", "last": "2001-01-02"}),
-        "admin_stripe_events.list_events": ({}, {"flag": "gave_up"}),
-        "admin_stripe_events.ask_replay": ({"id": content.event},),
-        "admin_users.search_users": ({}, {"role": "admin"}),
-        "admin_users.show_user": (user,),
-        "admin_users.ask_grant": (user,),
-        "admin_users.ask_end": (user | {"grant": grant},),
-        "admin_users.ask_role": (user,),
-        "admin_users.ask_return_mail": (user,),
-        "admin_users.ask_factor_end": ({"id": content.operator},),
-        "admin_users.ask_kept_factor": ({"id": content.operator},),
+        "admin.list_answers": ({}, {"months": 0}),
+        "admin.list_dead_letters": ({}, {"channel": "sms"}, {"hours": "x"}),
+        "admin.ask_replay": ({}, {"channel": "sms", "reason": "nothing"}),
+        "admin.show_detection": ({"id": content.detection},),
+        "admin.list_payments": ({}, {"status": "FAILED"}, {"userId": "x"}),
+        "admin.show_payment": (payment,),
+        "admin.ask_refund_payment": (payment | {"amount": "1,00"}, payment),
+        "admin.list_totals": ({}, {"first": "2001-01-01", "last": "2001-01-02"}),
+        "admin.list_events": ({}, {"flag": "gave_up"}),
+        "admin.ask_replay_event": ({"id": content.event},),
+        "admin.list_users": ({}, {"role": "admin"}),
+        "admin.show_user": (user,),
+        "admin.ask_give_grant": (user,),
+        "admin.ask_end_grant": (user | {"grant": grant},),
+        "admin.ask_change_role": (user,),
+        "admin.ask_send_return_mail": (user,),
+        "admin.ask_end_factor": ({"id": content.operator},),
+        "admin.ask_keep_factor": ({"id": content.operator},),
     }
 
 

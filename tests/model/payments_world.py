@@ -9,8 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.payments.schemas import NewRefund
-from api.admin.payments.service import refund_payment
+from api.admin.payment_changes import NewRefund, refund_payment
 from api.background import jobs as background
 from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout
@@ -30,6 +29,7 @@ from api.models.stripe_command import StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.models.user import OutageCredit, User
 from api.payments import jobs
+from api.payments.book import read_balances
 from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway
 from api.payments.event_store import replay_event
@@ -118,10 +118,11 @@ class PaymentsWorld:
 
     def refund(self, which: int, amount: int | None, *, asks: bool) -> None:
         """Refund a payment as an operator does; `asks`: the process lives long enough to tell Stripe."""
-        wish = NewRefund(amount=amount, note="test")
 
         def plan(s: sa.orm.Session) -> Effects:
-            refund_payment(s, self.choose_payment(which), wish)
+            payment_id = self.choose_payment(which)
+            left = read_balances(s, payment_id).refundable
+            refund_payment(s, payment_id, NewRefund(cents=amount or max(left, 1), left=left, note="test"))
             return Effects()
 
         self._follow(plan, asks=asks)

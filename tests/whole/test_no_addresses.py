@@ -25,7 +25,7 @@ from tests.lab.bench.latency import hasty, open_slot
 from tests.waiting import until
 from tests.whole.conftest import STACK_JOURNEY, list_refused, quiet_stack
 from tests.whole.redis_record import RedisRecord, recorded
-from tests.whole.test_new_user import admin, give_plan, slot_alerts  # noqa: F401 -- a fixture
+from tests.whole.test_new_user import admin, give_plan, search_user, slot_alerts  # noqa: F401 -- a fixture
 from tests.whole.visitor import LOOK, Visitor, set_mode
 
 pytestmark = STACK_JOURNEY
@@ -163,7 +163,7 @@ def live(stack: Stack, admin: Visitor) -> Visitor:  # noqa: F811 -- the fixture'
         set_mode(stack, channel, "error_500")
     nadia.ask("POST", f"/alerts/{alert['id']}/test", expect=202)
     until(lambda: any("not accepted" in text for _, text in read_logs(stack)))
-    admin.ask("POST", "/admin/users/search", {"email": nadia.email})
+    search_user(admin, nadia.email)
     return nadia
 
 

@@ -10,6 +10,7 @@ import requests
 from configs.ground.clock import clock
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import INBOX
+from tests.clients import Page
 from tests.waiting import until
 
 _STEP = 30  # seconds that a code of the second factor is shown
@@ -35,6 +36,31 @@ class Visitor:
         answer = requests.request(method, url, json=body, headers=headers, timeout=_SECONDS)
         assert answer.status_code == expect, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
+
+    def open(self, path: str) -> str:
+        """Return the HTML of a page: the token of the API is the page's cookie, too."""
+        return self._visit("GET", path).text
+
+    def send(self, path: str, action: str, **fields: str) -> str:
+        """Send the form of a page whose action contains this; return the page that comes after it."""
+        form = Page(self.open(path)).find_form(action)
+        given = {name: values[0] for name, values in form["fields"].items()}
+        answer = self._visit("POST", form["attributes"]["action"] or path, given | fields)
+        return (
+            answer.text if answer.status_code == requests.codes.ok else self.open(answer.headers["Location"])
+        )
+
+    def _visit(self, method: str, path: str, fields: dict[str, str] | None = None) -> requests.Response:
+        answer = requests.request(
+            method,
+            f"http://127.0.0.1:{self.stack.ports.api}{path}",
+            data=fields,
+            headers={"Cookie": f"__Host-access={self.token}", "Accept": "text/html"},
+            allow_redirects=False,
+            timeout=_SECONDS,
+        )
+        assert answer.status_code in (200, 303), f"{method} {path}: {answer.status_code} {answer.text}"
+        return answer
 
     def messages(self, channel: str, to: str = "", *, slots: bool = False) -> list[dict[str, Any]]:
         """Return what arrived on a channel (e-mail: for this person), only alerts of slots if wished."""

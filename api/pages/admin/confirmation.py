@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api.errors import ApiError
+from api.pages.admin.page_data import Field
 from api.pages.error_texts import Texts
 from api.pages.forms import Form
 from api.pages.notices import add_notice
@@ -21,8 +22,14 @@ M = TypeVar("M", bound=BaseModel)
 _TYPED = "typed"  # the name of the field in which the subject is typed
 _VERSION = "version"  # the name of the hidden field with what the page showed
 _CHANGED = "Entre-temps, cela a changé. Relisez ce qui va se passer, puis confirmez de nouveau."
-_PAGE = "admin/confirm.html"
 _INVALID = 422
+REASON = Field(
+    "reason",
+    "Raison",
+    hint="Pour les autres opérateurs, sans nom de personne : « la préfecture nous a écrit ».",
+    is_required=True,
+    attributes={"maxlength": "200"},
+)
 
 
 class NoFields(Body):
@@ -41,14 +48,14 @@ class Confirmation:
     subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
     # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
     version: str = ""
-    template: str = _PAGE  # one that extends it has further fields in its block `fields`
+    fields: tuple[Field, ...] = ()
+    hidden: dict[str, Any] = field(default_factory=dict)  # fields that go along as they are
     texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
-    shown: dict[str, Any] = field(default_factory=dict)  # further names for the template
 
 
-def ask_confirmation(confirmation: Confirmation, model: type[M], **typed: Any) -> str:
-    """Return the page of an action. `typed`: what its fields have to begin with."""
-    return _render(confirmation, Form(model, typed))
+def ask_confirmation(confirmation: Confirmation, model: type[M]) -> str:
+    """Return the page of an action."""
+    return _render(confirmation, Form(model))
 
 
 def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str]) -> ResponseReturnValue:
@@ -86,4 +93,4 @@ def _check_version(confirmation: Confirmation, form: Form[M]) -> None:
 
 
 def _render(confirmation: Confirmation, form: Form[M]) -> str:
-    return render_template(confirmation.template, form=form, confirmation=confirmation, **confirmation.shown)
+    return render_template("admin/confirm.html", form=form, confirmation=confirmation)

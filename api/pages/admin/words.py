@@ -6,6 +6,7 @@ from api.operations.words import name_incident
 from api.pages.error_texts import Texts
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
+from configs.world.prefecture import prefectures
 
 REASON_TEXTS: Texts = {
     ("reason", "missing"): "Écrivez la raison, pour les autres opérateurs.",
@@ -68,3 +69,9 @@ INCIDENT_REASONS: dict[str, str] = {  # as the digest's, where none is shorter
 def count(number: int, one: str, many: str) -> str:
     """Return a number with its noun: French counts 0 and 1 in the singular."""
     return f"{number} {one if abs(number) < 2 else many}"  # noqa: PLR2004
+
+
+def list_prefecture_options() -> list[tuple[str, str]]:
+    """Return id and name of each prefecture, by department."""
+    places = sorted(prefectures().values(), key=lambda place: place.department)
+    return [(place.id, f"{place.department} {place.name}") for place in places]

@@ -10,8 +10,6 @@ from api.background import jobs
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from configs.ground.clock import clock
-from tests.api.admin.conftest import Stage, audit
-from tests.clients import Operator
 from tests.factories import rows, save
 
 YEARS = timedelta(days=3 * 366)
@@ -65,39 +63,3 @@ def test_an_old_row_is_not_changed_either() -> None:
 def test_an_operator_has_an_id_and_a_command_has_none() -> None:
     with pytest.raises(sa.exc.IntegrityError, match="ck_audit_actor"), session() as s:
         record_audit(AuditedWork(s, Actor(None, ActorKind.ADMIN)), "host.stop", "host", "a:80")
-
-
-def test_the_audit_is_read_by_actor_action_and_subject(
-    admin: Operator, support: Operator, stage: Stage
-) -> None:
-    support.get(f"/users/{stage.person.id}")
-    admin.get(f"/users/{stage.person.id}")
-    admin.do("PATCH", f"/users/{stage.person.id}/role", role="support")
-    assert [each["action"] for each in admin.get("/audit", actorId=str(support.id))["items"]] == ["user.view"]
-    about = admin.get("/audit", subjectId=str(stage.person.id), subjectType="user")["items"]
-    assert [each["action"] for each in about] == ["user.role", "user.view", "user.view"]
-    (changed,) = admin.get("/audit", action="user.role")["items"]
-    assert changed["changes"] == {"role": ["user", "support"]}
-    assert (changed["actorId"], changed["actorKind"]) == (str(admin.id), "admin")
-    assert admin.get("/audit", action="no.such")["items"] == []
-
-
-def test_pages_of_the_audit_follow_each_other(admin: Operator) -> None:
-    for number in range(5):
-        entry(action=f"a.{number}")
-    seen: list[str] = []
-    before: str | None = None
-    while True:
-        page = admin.get("/audit", limit=2, **({"before": before} if before else {}))
-        seen += [each["action"] for each in page["items"] if each["action"].startswith("a.")]
-        before = page["next"]
-        if before is None:
-            break
-    assert seen == [f"a.{number}" for number in (4, 3, 2, 1, 0)]
-
-
-def test_a_list_notes_whose_data_it_showed(support: Operator, stage: Stage) -> None:
-    support.do("POST", "/users/search", email="camille@example.org")
-    (row,) = audit(action="users.search")
-    assert row.changes == {"searched": "c…@example.org", "seen": [str(stage.person.id)]}
-    assert row.actor_kind is ActorKind.SUPPORT

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.incidents.schemas import IncidentEntry
+from api.admin.incidents import write_proof_links
 from api.background import jobs
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
@@ -241,12 +241,12 @@ def test_the_alarm_leads_to_the_proofs(channel: Channel, frozen: time_machine.Tr
     assert "7 personnes ont répondu" in said
     assert said.count("/l/proof/") == 5, "no more than five, and none of what has no proof"
     assert "Page lue le 20 novembre 2026 à 10:00" in said
-    (entry,) = (IncidentEntry.of(each) for each in rows(Incident))
+    (links,) = (write_proof_links(each) for each in rows(Incident))
     with session() as s:
         known = set(s.scalars(sa.select(Match.detection_id).where(Match.id.in_(proven))))
-    assert {read_token(ShowProof, link.rpartition("/")[2]).detection for link in entry.proofs} <= known
+    assert {read_token(ShowProof, link.rpartition("/")[2]).detection for link in links} <= known
     frozen.shift(timedelta(days=2))
     with pytest.raises(LinkRefused):
-        read_token(ShowProof, entry.proofs[0].rpartition("/")[2])
-    (again,) = (IncidentEntry.of(each) for each in rows(Incident))
-    assert read_token(ShowProof, again.proofs[0].rpartition("/")[2]).detection in known
+        read_token(ShowProof, links[0].rpartition("/")[2])
+    (again,) = (write_proof_links(each) for each in rows(Incident))
+    assert read_token(ShowProof, again[0].rpartition("/")[2]).detection in known

@@ -1,10 +1,14 @@
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 import structlog
 from flask.testing import FlaskClient
 
+from api.models.login import Login
+from configs.ground.clock import clock
 from tests.clients import People
+from tests.factories import change
 
 
 def test_unknown_routes_and_methods_are_problems_too(bare: FlaskClient) -> None:
@@ -69,6 +73,7 @@ def test_the_log_names_who_was_refused(person: People, caplog: pytest.LogCapture
     with caplog.at_level("INFO"):
         assert someone.get("/api/auth/me").status_code == 200
         assert str(someone.id) not in caplog.text
-        assert someone.get("/api/admin/users").status_code == 403
+        change(Login, proven_at=clock() - timedelta(hours=1))
+        assert someone.delete("/api/users/me").status_code == 403
     assert str(someone.id) in caplog.text
     assert someone.email not in caplog.text

@@ -61,6 +61,11 @@ class ShopApi:
         """Send the form of a page that needs no account."""
         self._send("POST", path, data=fields)
 
+    def open_page(self, email: str, path: str, fields: Mapping[str, str] | None = None) -> str:
+        """Return the HTML of a page of an account; with `fields` its form is sent. The token is the page's cookie."""
+        headers = {"Cookie": f"__Host-access={self._tokens[email]}"}
+        return self._send("GET" if fields is None else "POST", path, data=fields, headers=headers).text
+
     def _send(self, method: str, path: str, **given: Any) -> requests.Response:
         answer = requests.request(method, self._url + path, timeout=_PATIENCE, **given)
         if not answer.ok:

@@ -5,6 +5,7 @@ What fails meanwhile is left as it is, as customers do: the accounts compare wha
 """
 
 import random
+import re
 import threading
 from collections import Counter
 from contextlib import suppress
@@ -166,12 +167,17 @@ class Shop:
             self.pay(purchase)
 
     def _refund_as_operator(self, rng: random.Random) -> None:
-        paid = self.api.ask(_OPERATOR, "/api/admin/payments?status=COMPLETED&limit=50")["items"]
+        """Give back all that is left of a payment, or a part, by the two pages that an operator sees."""
+        listed = self.api.open_page(_OPERATOR, "/admin/paiements?status=COMPLETED")
+        paid = re.findall(r"/admin/paiements/([0-9a-f-]{36})", listed)
         if paid:
-            chosen = rng.choice(paid)
-            part = {} if rng.random() < 0.5 else {"amount": rng.randint(1, 200)}
-            body = {"note": "chaos", **part}
-            self.api.ask(_OPERATOR, f"/api/admin/payments/{chosen['id']}/refunds", body)
+            path = f"/admin/paiements/{rng.choice(paid)}/remboursement"
+            part = "" if rng.random() < 0.5 else f"?amount={rng.randint(1, 200) / 100:.2f}"
+            asked = self.api.open_page(_OPERATOR, path + part)
+            fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', asked))
+            number = re.search(r"recopiez le numéro : (\w+)", asked)
+            if number:  # else it leads back: nothing is left
+                self.api.open_page(_OPERATOR, path, fields | {"note": "chaos", "typed": number[1]})
 
     def _refund_in_dashboard(self, rng: random.Random) -> None:
         paid = [each for each in self.control.ledger() if each["net"] > 0]

@@ -66,7 +66,10 @@ PAGES = {
         admin-incident-acknowledge /admin/incidents/1/acquittement · admin-desks /admin/guichets · admin-desk {_DESK}
         admin-desk-pause {_DESK}/pause · admin-desk-resume {_DESK}/reprise · admin-desk-check {_DESK}/verification
         admin-hosts /admin/sites · admin-host {_HOST} · admin-host-stop {_HOST}/arret · admin-host-go {_HOST}/reprise
-        admin-job-runs /admin/taches · admin-audit /admin/journal · admin-detections /admin/detections
+        admin-checks /admin/verifications · admin-alerts /admin/alertes · admin-alert /admin/alertes/{{active}}
+        admin-alert-pause /admin/alertes/{{active}}/pause · admin-alert-resume /admin/alertes/{{paused}}/reprise
+        admin-messages /admin/messages · admin-delivery /admin/distribution · admin-settings /admin/reglages
+        admin-declarations /admin/declarations · admin-job-runs /admin/taches · admin-audit /admin/journal · admin-detections /admin/detections
         admin-detection /admin/detections/{{detection}} · admin-answers /admin/reponses
         admin-dead-letters /admin/messages-echoues · admin-dead-letters-replay /admin/messages-echoues/renvoi
         admin-users /admin/utilisateurs · admin-user {{user}} · admin-user-factor-end {{user}}/second-facteur/fin

@@ -2,14 +2,14 @@
 
 from datetime import timedelta
 
-from api.models.audit import AuditEntry
-from api.models.desk import DeskState, DeskStatus
+from api.models.desk import DeskChange, DeskState, DeskStatus
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
+from tests.api.pages.admin.conftest import act, audit, walk
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows
 
-PAGE = f"/admin/guichets/{BOBIGNY}"
+PAGE, CHECKS = f"/admin/guichets/{BOBIGNY}", "/admin/verifications"
 
 
 def block() -> None:
@@ -69,7 +69,7 @@ def test_a_desk_is_paused_and_resumed(admin: Browser) -> None:
     page = admin.follow()
     assert f"{BOBIGNY} est en pause." in page.text
     assert "Sa page change ce soir" in page.text
-    assert "/verification" not in page.html
+    assert f"{PAGE}/verification" not in page.html
     page = admin.get(f"{PAGE}/pause")
     page = admin.send("/pause", reason="encore")
     assert (admin.status, "Un opérateur l’a déjà mis en pause." in page.text) == (422, True)
@@ -107,5 +107,45 @@ def test_a_check_is_asked_for_and_refused_while_the_host_is_stopped(admin: Brows
     admin.get("/admin/guichets/bobigny_93/visa/verification")  # stale
     page = admin.send("/verification")
     assert "Ce guichet n’est pas surveillé" in page.text
-    actions = [each.action for each in rows(AuditEntry)]
-    assert actions.count("desk.check") == 1
+    assert len(audit("desk.check")) == 1
+
+
+def test_orders_are_rows_and_a_reason_is_one_line(admin: Browser) -> None:
+    act(admin, f"{PAGE}/pause", reason="essai")
+    assert [(line.desk_id, line.reason) for line in rows(DeskChange)] == [
+        (BOBIGNY, "desk paused by an operator")
+    ]
+    assert "Un opérateur a mis ce guichet en pause" in act(admin, f"{PAGE}/verification")
+    act(admin, f"{PAGE}/reprise")
+    assert "il n’y a rien à reprendre" in act(admin, f"{PAGE}/reprise")
+    assert "Ce guichet n’est pas surveillé" in act(
+        admin, "/admin/guichets/bobigny_93/visa/pause", reason="essai"
+    )
+    for reason in ("", "   ", "x" * 201, "two\nlines"):
+        act(admin, f"{PAGE}/pause", reason=reason)
+        assert admin.status == 422, reason
+    assert len(audit("desk.pause")) == len(audit("desk.resume")) == 1
+
+
+def test_desks_and_checks_have_pages(admin: Browser) -> None:
+    every = [row[0] for row in admin.get("/admin/guichets?limit=100").rows]
+    assert every == sorted(every)
+    first = admin.get("/admin/guichets?limit=2")
+    assert first.next
+    assert [row[0] for row in admin.get(first.next).rows] == every[2:4]
+    for number in range(5):
+        add_check(started_at=clock() - timedelta(seconds=60 * number), evidence=f"page {number}")
+    blocked = "bobigny_93/naturalisation"
+    add_check(blocked, started_at=clock() - timedelta(hours=3), outcome=Outcome.BLOCKED, process="host:17")
+    seen = [
+        each
+        for page in walk(admin, f"{CHECKS}?deskId={BOBIGNY}&limit=2", lambda row: row[6])
+        for each in page
+    ]
+    assert seen == [f"page {number}" for number in range(5)]
+    assert [row[1] for row in admin.get(f"{CHECKS}?outcome=blocked").rows] == [f"{blocked}host:17"]
+    assert admin.get(f"{CHECKS}?outcome=blocked&hours=2").rows == []
+    assert admin.get(f"{CHECKS}?outcome=blocked&hours=2&deskId={blocked}").rows != []
+    assert admin.get(f"{CHECKS}?before={2**62}").rows == []
+    for query in ("hours=0", "hours=745", "before=0", f"before={2**63}", "outcome=fine", "limit=x"):
+        assert admin.get(f"{CHECKS}?{query}").title.startswith("Erreur"), query

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
-import pytest
 from flask import Flask
 
 from api.models.audit import AuditEntry
@@ -13,6 +13,7 @@ from api.models.user import Role
 from configs.ground.clock import clock
 from tests.clients import Browser, seat_operator
 from tests.factories import add_account, change, give_role, rows
+from tests.in_turn import in_turn
 
 HOST = "127.77.0.93:8800"
 PAGE, STOP = "/admin/sites", f"/admin/sites/{HOST}/arret"
@@ -26,7 +27,7 @@ def test_a_visitor_is_led_to_the_sign_in_and_back(visitor: Browser) -> None:
     create = add_account()
     give_role(create.id, Role.SUPPORT, second_factor=False)
     visitor.get(f"{PAGE}?limit=2")
-    assert visitor.location.startswith("/login?next=admin_hosts.list_hosts")
+    assert visitor.location.startswith("/login?next=admin.list_hosts")
 
 
 def test_for_a_user_there_is_no_such_page(camille: Browser) -> None:
@@ -73,7 +74,7 @@ def test_without_a_second_factor_an_operator_sees_nothing(app: Flask) -> None:
 def test_a_login_from_before_the_second_factor_has_to_show_it(admin: Browser) -> None:
     change(Login, proven_at=clock() - timedelta(days=2))
     admin.get(PAGE)
-    assert admin.location.startswith("/prove?next=admin_hosts.list_hosts")
+    assert admin.location.startswith("/prove?next=admin.list_hosts")
 
 
 def test_a_role_that_is_taken_away_counts_from_the_next_page(app: Flask) -> None:
@@ -132,7 +133,7 @@ def test_a_filter_that_is_not_valid_is_named(admin: Browser) -> None:
     assert HOST in page.text
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "path",
     [
         "/admin/sites/%00",
@@ -145,6 +146,15 @@ def test_a_filter_that_is_not_valid_is_named(admin: Browser) -> None:
         "/admin/incidents/-1",
         "/admin/incidents/%D9%A1",
         "/admin/incidents/0",
+        "/admin/paiements/x",
+        *(
+            f"/admin/{noun}/{UUID(int=0)}{path}"
+            for noun, paths in {
+                "paiements": ("", "/remboursement"),
+                "utilisateurs": ("", "/formule", "/role", f"/formules/{UUID(int=0)}/fin"),
+            }.items()
+            for path in paths
+        ),
     ],
 )
 def test_an_address_of_nothing_is_404(admin: Browser, path: str) -> None:
@@ -152,7 +162,7 @@ def test_an_address_of_nothing_is_404(admin: Browser, path: str) -> None:
     assert admin.status == 404
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "query",
     [
         "/admin/incidents?subject=%00",

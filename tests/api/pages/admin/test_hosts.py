@@ -1,6 +1,10 @@
 """Operators' pages of web hosts."""
 
+from datetime import timedelta
+
 from api.models.desk import HostState
+from configs.ground.clock import clock
+from tests.api.pages.admin.conftest import act, audit
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_account, add_alert, add_desk, rows, save
 
@@ -39,3 +43,28 @@ def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
     admin.send("/reprise")
     assert f"{HOST} est de nouveau consulté." in admin.follow().text
     assert [each.stopped_at for each in rows(HostState)] == [None]
+
+
+def test_a_stop_keeps_what_the_planner_knows_and_an_address_out_of_the_audit(admin: Browser) -> None:
+    save(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
+    act(admin, f"{PAGE}/arret", reason="webmaster.jean@prefecture.example.fr wrote to us", typed=HOST)
+    (row,) = audit("host.stop", subject_id=HOST)
+    assert "jean" not in str(row.changes)
+    act(admin, f"{PAGE}/reprise")
+    (state,) = rows(HostState)
+    assert (state.stopped_at, state.stop_reason, state.rests_in_a_row, state.budget_share) == (
+        None,
+        None,
+        3,
+        0.5,
+    )
+    assert len(audit("host.go")) == 1
+
+
+def test_a_host_that_is_remembered_stands_in_the_list(admin: Browser) -> None:
+    rests = {"rests_until": clock() + timedelta(hours=1), "rest_reason": "blocked"}
+    save(HostState(host="0.example:443", **rests))
+    (shown, *_) = admin.get("/admin/sites").rows
+    assert shown[0] == "0.example:443"
+    assert "Au repos" in shown[1]
+    assert shown[1].endswith("blocked")

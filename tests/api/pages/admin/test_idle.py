@@ -22,7 +22,7 @@ def test_an_open_page_keeps_no_login_of_an_operator(
     frozen.shift(timedelta(minutes=1))
     assert admin.client.get(path, headers=_JSON).status_code == 401
     admin.get("/admin")
-    assert admin.location.startswith("/login?next=admin_status.show_status")
+    assert admin.location.startswith("/login?next=admin.show_status")
 
 
 def test_a_page_that_is_opened_keeps_the_login(frozen: time_machine.Traveller, admin: Browser) -> None:

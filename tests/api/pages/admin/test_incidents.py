@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
+from tests.api.pages.admin.conftest import walk
 from tests.clients import Browser
 from tests.factories import BOBIGNY, rows, save
 
@@ -78,3 +79,9 @@ def test_a_name_keeps_its_capitals(admin: Browser) -> None:
     assert admin.get(f"/admin/incidents/{number}").headings == [
         f"Incident {number} : plafond des SMS atteint"
     ]
+
+
+def test_incidents_are_listed_the_newest_first_page_by_page(admin: Browser) -> None:
+    made = [add_incident(subject=f"host{number}:443") for number in range(5)]
+    pages = list(walk(admin, "/admin/incidents?limit=2", lambda row: row[0].partition(" ")[0]))
+    assert pages == [[str(each) for each in found] for found in (made[:2:-1], made[2:0:-1], made[:1])]

@@ -10,7 +10,7 @@ from api.admin.health.figures import READS
 from api.admin.health.reading import PartAway
 from api.admin.health.status_report import HEALTH
 from api.models.audit import AuditEntry
-from api.pages.admin.status.view_data import StatusView
+from api.pages.admin.status_view import StatusView
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.clients import Browser
 from tests.factories import BOBIGNY, rows

@@ -1,18 +1,22 @@
 """A walk over operators' pages and forms by each role: only operators see them, only admins act, all is audited."""
 
+from datetime import timedelta
+
 import pytest
 from werkzeug.test import TestResponse
 
-from api.models.audit import AuditEntry
+from api.models.audit import ActorKind, AuditEntry
+from api.models.login import Login
 from api.models.user import Role
 from api.pages.area import Access
+from configs.ground.clock import clock
 from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_address
 from tests.api.pages.walk.answers import check_answer, check_keeping
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.clients import Browser
-from tests.factories import add_incident, give_role, rows
+from tests.factories import add_incident, change, give_role, rows
 
 # What filters of operators' lists are called.
 QUERY_NAMES = (
@@ -42,7 +46,42 @@ QUERY_NAMES = (
     "stripeId",
     "type",
 )
-LEADING = {"admin_detections.show_proof": 303}  # pages that lead to another one
+LEADING = {"admin.show_proof": 303}  # pages that lead to another one
+# By page: the row that it leaves, as action, subject's kind, and its id where there is one; of asked actions the view.
+ROWS = {
+    "admin.show_status": ("status.view", "status", None),
+    "admin.list_incidents": ("incidents.list", "incident", None),
+    "admin.show_incident": ("incident.view", "incident", "{trouble}"),
+    "admin.list_desks": ("desks.list", "desk", None),
+    "admin.show_desk": ("desk.view", "desk", "bobigny_93/titre-sejour"),
+    "admin.list_checks": ("checks.list", "check", None),
+    "admin.list_hosts": ("hosts.list", "host", None),
+    "admin.show_host": ("host.view", "host", "127.77.0.93:8800"),
+    "admin.list_detections": ("detections.list", "detection", None),
+    "admin.show_detection": ("detection.view", "detection", "{detection}"),
+    "admin.show_proof": ("detection.proof", "detection", "{detection}"),
+    "admin.list_alerts": ("alerts.search", "alert", None),
+    "admin.show_alert": ("alert.view", "alert", "{alert}"),
+    "admin.list_answers": ("answers.list", "answer", None),
+    "admin.list_messages": ("notifications.list", "notification", None),
+    "admin.list_dead_letters": ("dead-letters.list", "notification", None),
+    "admin.list_delivery": ("delivery.view", "delivery", None),
+    "admin.list_users": ("users.search", "user", None),
+    "admin.show_user": ("user.view", "user", "{user}"),
+    "admin.ask_end_grant": ("user.grants", "user", "{user}"),
+    "admin.list_payments": ("payments.list", "payment", None),
+    "admin.show_payment": ("payment.view", "payment", "{payment}"),
+    "admin.list_declarations": ("declarations.list", "declaration", None),
+    "admin.list_differences": ("payment-differences.list", "payment-difference", None),
+    "admin.list_totals": ("invoice-totals.export", "invoice", None),
+    "admin.send_totals": ("invoice-totals.export", "invoice", None),
+    "admin.list_events": ("stripe-events.list", "stripe-event", None),
+    "admin.ask_replay_event": ("stripe-event.view", "stripe-event", "{event}"),
+    "admin.list_jobs": ("jobs.list", "job", None),
+    "admin.list_audit": ("audit.list", "audit", None),
+    "admin.list_settings": ("settings.view", "settings", None),
+}
+POLLED = {"admin.show_live"}  # by a page whose view was audited
 _LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use
 
 
@@ -135,6 +174,35 @@ def test_a_form_without_its_token_or_from_another_site_does_nothing(staff: Popul
         assert answer.status_code == 403, endpoint
     assert read_contents() == before
     assert rows(AuditEntry) == []
+
+
+def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
+    admin = staff.browse("admin")
+    token, proven = read_token(admin), (Access.PROVEN_ADMIN, Access.PROVEN_OPERATOR)
+    # younger than the second factor, older than what counts as recent
+    change(Login, proven_at=clock() - timedelta(hours=1))
+    asked = [each for each in OPERATOR_PAGES if read_access(staff, each) in proven]
+    assert len(asked) == 7
+    for endpoint in asked:
+        answer = admin.client.get(fill_address(OPERATOR_PAGES[endpoint], staff.ids), headers=admin.headers)
+        assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
+        assert post(admin, staff, endpoint.replace("ask_", ""), token).status_code == 403, endpoint
+    assert rows(AuditEntry) == []
+
+
+def test_every_page_leaves_its_row(staff: Population) -> None:
+    admin = staff.browse("admin")
+    asked = {name for name in OPERATOR_PAGES if ".ask_" in name}
+    assert set(OPERATOR_PAGES) - asked - POLLED == set(ROWS) - asked
+    for endpoint, (action, subject, subject_id) in ROWS.items():
+        known = {each.id for each in rows(AuditEntry)}
+        answer = admin.client.get(fill_address(OPERATOR_PAGES[endpoint], staff.ids), headers=admin.headers)
+        (row,) = (each for each in rows(AuditEntry) if each.id not in known)
+        assert (row.action, row.subject_type) == (action, subject), endpoint
+        assert row.subject_id == (subject_id and subject_id.format(**staff.ids)), endpoint
+        assert (row.actor_id, row.actor_kind) == (staff.users["admin"], ActorKind.ADMIN)
+        assert row.request_id == answer.headers["X-Request-ID"]
+        assert not [each for each in SECRETS.values() if each in str(row.changes)]
 
 
 def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:

@@ -1,0 +1,134 @@
+"""Messages as operators see them, without address and text; those that failed for good, and sending them again."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+import notifier
+from api.admin.desks import DAY, MONTH
+from api.admin.found import Found, apply_filter
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from api.notifications.reasons import UNKNOWN
+from api.paging import MomentCursor, PageQuery, cut_page, first_id_at, read_cursor, read_page, write_cursor
+from api.schemas import Body
+from configs.ground.clock import clock
+
+MOST_REPLAYED = 1000
+_MOST_CAUSES = 20
+Kind = Annotated[str, Field(max_length=60)]
+Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1, max_length=200)]
+_LATEST_FAILURE = (Notification.failed_at.desc(), Notification.id.desc())
+
+
+class MessageQuery(PageQuery):
+    """Messages of a user, or of all users in the last `hours`."""
+
+    user_id: UUID | None = None
+    channel: Channel | None = None
+    kind: Kind | None = None
+    state: State | None = None
+    hours: int = Field(DAY, ge=1, le=MONTH)
+
+
+class DeadLetterQuery(Body):
+    """Messages that failed for good in the last `hours`; `reason`: a part of the stored reason.
+
+    `before` is the `next` of the page before.
+    """
+
+    before: MomentCursor | None = None
+    limit: int = Field(50, ge=1, le=100)
+    channel: Channel | None = None
+    kind: Kind | None = None
+    reason: Part | None = None
+    hours: int = Field(DAY, ge=1, le=MONTH)
+
+
+class Replay(Body):
+    """Which dead letters to send again: one by its `id`, however old it is, or the newest MOST_REPLAYED of a filter.
+
+    `unsure`: also what may have arrived; its recipient may get it twice.
+    """
+
+    id: UUID | None = None
+    channel: Channel | None = None
+    kind: Kind | None = None
+    reason: Part | None = None
+    hours: Annotated[int, Field(ge=1, le=MONTH)] = DAY
+    unsure: bool = False
+
+
+def list_messages(session: Session, wanted: MessageQuery) -> Found[Notification]:
+    """Return a page of messages, the newest first."""
+    query = sa.select(Notification)
+    if wanted.user_id:
+        query = query.where(Notification.user_id == wanted.user_id)
+    else:
+        query = query.where(Notification.id >= first_id_at(clock() - timedelta(hours=wanted.hours)))
+    columns = {name: getattr(Notification, name) for name in ("channel", "kind", "state")}
+    query = apply_filter(query, wanted, **columns)
+    return Found(*read_page(session, query, Notification.id, wanted))
+
+
+def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notification]:
+    """Return a page of messages that failed for good, the latest failure first."""
+    query = _select_dead(wanted)
+    if wanted.before:
+        place = sa.tuple_(Notification.failed_at, Notification.id)
+        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
+    last = shown[-1] if more else None
+    return Found(shown, write_cursor(last.failed_at, last.id) if last and last.failed_at else None)
+
+
+def count_dead_letters(session: Session, wanted: Replay) -> int:
+    """Return how many dead letters a replay means, MOST_REPLAYED at most."""
+    meant = _select_dead(wanted).order_by(None).with_only_columns(Notification.id).limit(MOST_REPLAYED)
+    return session.scalar(sa.select(sa.func.count()).select_from(meant.subquery())) or 0
+
+
+def list_causes(session: Session, hours: int) -> Sequence[Any]:
+    """Return why messages failed for good in the last hours, the most frequent reasons first, _MOST_CAUSES at most.
+
+    Rows are channel, kind, reason, messages.
+    """
+    number = sa.func.count().label("messages")
+    since = clock() - timedelta(hours=hours)
+    query = (
+        sa.select(Notification.channel, Notification.kind, Notification.reason, number)
+        .where(Notification.state == State.FAILED, Notification.failed_at >= since)
+        .group_by(Notification.channel, Notification.kind, Notification.reason)
+        .order_by(number.desc(), Notification.reason, Notification.channel, Notification.kind)
+        .limit(_MOST_CAUSES)
+    )
+    return session.execute(query).all()
+
+
+def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUID]]:
+    """Make dead letters pending again; return how many were chosen, and the ids that leave, to nudge after the commit.
+
+    What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
+    """
+    query = _select_dead(wanted)
+    if not wanted.unsure:
+        stays = sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)
+        query = query.order_by(None).order_by(stays, *_LATEST_FAILURE)
+    chosen = [each.id for each in session.scalars(query.limit(MOST_REPLAYED))]
+    return len(chosen), notifier.replay(session, chosen, unsure=wanted.unsure)
+
+
+def _select_dead(wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
+    query = sa.select(Notification).where(Notification.state == State.FAILED)
+    if isinstance(wanted, Replay) and wanted.id:
+        return query.where(Notification.id == wanted.id)
+    query = query.where(Notification.failed_at >= clock() - timedelta(hours=wanted.hours))
+    query = apply_filter(query, wanted, channel=Notification.channel, kind=Notification.kind)
+    if wanted.reason:
+        query = query.where(Notification.reason.contains(wanted.reason, autoescape=True))
+    return query.order_by(*_LATEST_FAILURE)

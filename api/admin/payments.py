@@ -1,0 +1,206 @@
+"""Payments, declarations, Stripe's events, differences and daily totals as operators see them."""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Self
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+from sqlalchemy.orm import Session
+
+from api.admin.found import Found, apply_filter
+from api.billing.queries import list_entries
+from api.billing.schemas import PaymentEntry
+from api.declarations.records import DOUBTFUL
+from api.declarations.typed_text import find_number
+from api.errors import not_found
+from api.invoices.contents import PARIS
+from api.invoices.schemas import DailyTotal
+from api.models.declaration import Declaration
+from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
+from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
+from api.paging import MomentCursor, PageQuery, cut_page, read_cursor, read_page, write_cursor
+from api.payments.book import read_balances
+from api.payments.former_customers import find_customer
+from api.schemas import Body, clean_text
+from configs.ground.clock import clock
+from configs.ground.strict_model import IsoDate
+from configs.world.desk import Text
+
+_LONGEST_EXPORT = timedelta(days=366)
+_EARLIEST, _LATEST = date(2001, 1, 1), date(2099, 12, 31)
+StripeName = Annotated[Text, Field(max_length=255)]
+OrderNumber = Annotated[str, clean_text(find_number), Field(pattern="^[2-9A-HJ-NP-Z]{10}$")]
+
+
+class PaymentQuery(PageQuery):
+    """Payments of a user, of a status, or the one with an order number, or that an id of Stripe's belongs to."""
+
+    user_id: UUID | None = None
+    status: PaymentStatus | None = None
+    order_number: OrderNumber | None = None
+    stripe_id: StripeName | None = None
+
+
+class DeclarationQuery(Body):
+    """All declarations, or with `open` those that no order was found for. `before`: the `next` of the page before."""
+
+    open: bool | None = None
+    before: MomentCursor | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+class StripeEventQuery(Body):
+    """Events of a type, with a flag, or not applied yet. `before`: the `next` of the page before."""
+
+    type: StripeName | None = None
+    flag: StripeEventFlag | None = None
+    open: bool | None = None
+    object_id: StripeName | None = None
+    before: StripeName | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+class TotalsQuery(Body):
+    """Days in Paris, both included, at most a year; without them the month so far."""
+
+    first: IsoDate | None = None
+    last: IsoDate | None = None
+
+    @property
+    def days(self) -> tuple[date, date]:
+        """The first and the last day."""
+        last = self.last or clock().astimezone(PARIS).date()
+        return self.first or last.replace(day=1), last
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        first, last = self.days
+        if first > last:
+            raise PydanticCustomError("out_of_order", "first lies after last")
+        if not (first >= _EARLIEST and last <= _LATEST and last - first <= _LONGEST_EXPORT):
+            raise PydanticCustomError("too_far", "send days of this century, at most 366 days apart")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorPayment:
+    """A payment as its user sees it, and whose it is; None where the account was deleted."""
+
+    entry: PaymentEntry
+    user_id: UUID | None
+
+    @property
+    def id(self) -> UUID:
+        """The payment's id."""
+        return self.entry.id
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentDetails(OperatorPayment):
+    """A payment with everything that happened to it, in order, and Stripe's ids by their kind."""
+
+    refunds: Sequence[Refund]
+    events: Sequence[PaymentEvent]
+    stripe_ids: dict[str, str]
+    left: int  # cents that can go back now; 0 of one that was not paid
+    # Stripe's customer of a deleted account, for 120 days and for admins only: it has the name for a dispute
+    former_customer: str | None
+
+
+def list_payments(session: Session, wanted: PaymentQuery) -> Found[OperatorPayment]:
+    """Return a page of payments, the newest first."""
+    columns = {name: getattr(Payment, name) for name in ("user_id", "status", "order_number")}
+    query = apply_filter(sa.select(Payment), wanted, **columns)
+    if wanted.stripe_id:
+        named = sa.select(StripeId.payment_id).where(StripeId.id == wanted.stripe_id)
+        query = query.where(Payment.id.in_(named))
+    rows, following = read_page(session, query, Payment.id, wanted)
+    pairs = zip(list_entries(session, rows), rows, strict=True)
+    return Found([OperatorPayment(entry, row.user_id) for entry, row in pairs], following)
+
+
+def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) -> PaymentDetails:
+    """Return one payment with everything that happened to it.
+
+    Raises:
+        api.errors.ApiError: 404.
+    """
+    payment = session.get(Payment, payment_id)
+    if payment is None:
+        raise not_found("payment")
+    (entry,) = list_entries(session, [payment])
+    events = sa.select(PaymentEvent).where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.id)
+    names = session.scalars(sa.select(StripeId).where(StripeId.payment_id == payment_id))
+    refunds = sa.select(Refund).where(Refund.payment_id == payment_id).order_by(Refund.id)
+    return PaymentDetails(
+        entry,
+        payment.user_id,
+        refunds=session.scalars(refunds).all(),
+        events=session.scalars(events).all(),
+        stripe_ids={each.kind: each.id for each in names},
+        left=read_balances(session, payment.id).refundable if payment.paid_at else 0,
+        former_customer=find_customer(session, payment_id) if sees_addresses else None,
+    )
+
+
+def list_declarations(session: Session, wanted: DeclarationQuery) -> Found[Declaration]:
+    """Return a page of withdrawals and cancellations, the newest first."""
+    query = sa.select(Declaration)
+    if wanted.open is not None:
+        is_open = sa.func.coalesce(Declaration.refused_because, "").in_(DOUBTFUL)
+        query = query.where(is_open if wanted.open else sa.not_(is_open))
+    place = sa.tuple_(Declaration.made_at, Declaration.id)
+    if wanted.before:
+        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    newest = query.order_by(Declaration.made_at.desc(), Declaration.id.desc())
+    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
+    return Found(shown, write_cursor(shown[-1].made_at, shown[-1].id) if more else None)
+
+
+def list_events(session: Session, wanted: StripeEventQuery) -> Found[StripeEvent]:
+    """Return a page of Stripe's events, in the order in which they arrived."""
+    columns = {name: getattr(StripeEvent, name) for name in ("type", "flag", "object_id")}
+    query = apply_filter(sa.select(StripeEvent), wanted, **columns)
+    if wanted.open is not None:
+        is_open = StripeEvent.next_attempt_at.is_not(None)
+        query = query.where(is_open if wanted.open else sa.not_(is_open))
+    place = sa.tuple_(StripeEvent.received_at, StripeEvent.id)
+    if wanted.before:
+        last = sa.select(StripeEvent.received_at, StripeEvent.id).where(StripeEvent.id == wanted.before)
+        query = query.where(place < last.scalar_subquery())
+    newest = query.order_by(StripeEvent.received_at.desc(), StripeEvent.id.desc())
+    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
+    return Found(shown, shown[-1].id if more else None)
+
+
+def read_event(session: Session, event_id: str) -> StripeEvent:
+    """Return an event that names an object.
+
+    Raises:
+        api.errors.ApiError: 404, there is none, or it names no object.
+    """
+    event = session.get(StripeEvent, event_id)
+    if event is None or event.object_id is None:
+        raise not_found("event that names an object")
+    return event
+
+
+def list_differences(session: Session, wanted: PageQuery) -> Found[PaymentDifference]:
+    """Return a page of what comparisons with Stripe found, the newest first."""
+    return Found(*read_page(session, sa.select(PaymentDifference), PaymentDifference.id, wanted))
+
+
+def write_csv(totals: Sequence[DailyTotal]) -> str:
+    """Return daily totals as CSV (RFC 4180): a row of heads, one for each day, plan and VAT line; cents."""
+    heads = [field.alias or name for name, field in DailyTotal.model_fields.items()]
+    written = io.StringIO()
+    rows = csv.DictWriter(written, heads)
+    rows.writeheader()
+    rows.writerows(each.as_json() for each in totals)
+    return written.getvalue()

@@ -1,0 +1,180 @@
+"""Changes to users by operators: their role, and grants that begin and end."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import sqlalchemy as sa
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+import notifier
+from api.accounts.email_change import report_move
+from api.accounts.queries import find_mailbox, has_confirmed_mailbox
+from api.accounts.service import choose_length
+from api.admin.audit import Actor, write_instant
+from api.admin.users import describe_grants, get_user
+from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan
+from api.alerts.service import wake_alerts
+from api.errors import ApiError, not_found
+from api.logins import factor_end
+from api.models.audit import ActorKind
+from api.models.notification import Notification
+from api.models.user import Grant, Role, User
+from api.schemas import Body
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+
+SOURCE = "admin"
+LONGEST_GRANT = 3650  # days
+
+
+class RoleChange(Body):
+    """`support` reads, `admin` acts, `user` has no access."""
+
+    role: Role
+
+
+class NewGrant(Body):
+    """A plan that is given; without `days` as long as it is sold for, a subscription for a month.
+
+    `seen`: what `describe_grants` returned when the operator decided: a form that is sent twice gives once.
+    """
+
+    plan: Literal[PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL]
+    days: Annotated[int, Field(ge=1, le=LONGEST_GRANT)] | None = None
+    seen: Annotated[str, Field(max_length=80)]
+
+
+@dataclass(frozen=True, slots=True)
+class EndedGrant:
+    """A grant that an operator ended: what changed, and the notifications to nudge after the commit."""
+
+    changes: dict[str, Any]
+    mails: list[UUID]
+
+
+def change_role(session: Session, actor_id: UUID | None, user_id: UUID, role: Role) -> dict[str, Any]:
+    """Give a user another role; return what changed.
+
+    Raises:
+        api.errors.ApiError: 404; 403, the actor lost the role meanwhile; 409, it would leave no admin, or the address
+            of an operator-to-be is not confirmed: a stranger may have registered it.
+    """
+    admins = _lock_admins(session)
+    if actor_id not in admins:
+        raise ApiError(403, "admins-only", "your role changed meanwhile: ask another admin")
+    user = get_user(session, user_id, lock=True)
+    if user.role is role:
+        return {}
+    if admins == {user.id}:
+        raise ApiError(409, "last-admin", "this is the last admin: make another one first")
+    if user.role is Role.USER and not has_confirmed_mailbox(session, user.id):
+        detail = (
+            "anybody may have registered this address: its owner confirms it first, by the link in the mail"
+        )
+        raise ApiError(409, "address-unconfirmed", detail)
+    changed = {"role": [user.role.value, role.value]}
+    user.factor_ends_at = None  # of an operator's account only an admin may ask for that
+    user.role = role
+    if role is Role.USER:
+        _erase_operator_messages(session, user.id)
+    return changed
+
+
+def _erase_operator_messages(session: Session, user_id: UUID) -> None:
+    """Erase the texts of messages to operators: they speak of other people's accounts."""
+    theirs = (Notification.user_id == user_id, Notification.kind.in_(notifier.list_operator_kinds()))
+    session.execute(sa.update(Notification).where(*theirs).values(title=None, text=None))
+
+
+def send_return_mail(session: Session, user_id: UUID) -> list[UUID]:
+    """Write the mail about the account's move to the mailbox that it left; return the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 404; 409, no mailbox may take the account back.
+    """
+    user = get_user(session, user_id, lock=True)
+    mailbox = find_mailbox(session, user.id)
+    if mailbox is None or mailbox.former_address is None:
+        raise ApiError(409, "no-former-address", "the account did not move within the last seven days")
+    return report_move(session, mailbox, mailbox.former_address)
+
+
+def end_factor(session: Session, actor: Actor, user_id: UUID) -> tuple[dict[str, Any], list[UUID]]:
+    """Have a lost second factor end after its waiting time; return what changed, and the notifications to nudge.
+
+    Raises:
+        api.errors.ApiError: 404; 403, the account is another operator's, and only an admin may ask; 409, it is the
+            operator's own, or as api.logins.factor_end.ask_end.
+    """
+    user = get_user(session, user_id, lock=True)
+    if user.id == actor.id:
+        raise ApiError(409, "own-account", "this is your own account: another operator does this")
+    if user.role is not Role.USER and actor.kind is not ActorKind.ADMIN:
+        raise ApiError(403, "admins-only", "this is an operator's account: ask an admin to do this")
+    mails = factor_end.ask_end(session, user)
+    return {"factorEndsAt": [None, write_instant(user.factor_ends_at)]}, mails
+
+
+def keep_factor(session: Session, user_id: UUID) -> dict[str, Any]:
+    """Take back that a second factor ends; return what changed.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it has ended, or was kept already.
+    """
+    get_user(session, user_id)
+    ends_at = factor_end.keep_factor(session, user_id)
+    if ends_at is None:
+        raise ApiError(
+            409, "factor-not-ending", "the second factor has ended, or somebody has kept it already"
+        )
+    return {"factorEndsAt": [write_instant(ends_at), None]}
+
+
+def give_grant(session: Session, user_id: UUID, wish: NewGrant) -> StartedPlan:
+    """Give a user a plan.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it would run for a hundred years, or there is a grant since the operator looked.
+    """
+    user, name = get_user(session, user_id, lock=True), PlanName(wish.plan)
+    if wish.seen != describe_grants(session, user_id):
+        raise ApiError(409, "grants-changed", "this user got another grant meanwhile: look at it first")
+    return start_plan(session, user, name, choose_length(name, wish.days), SOURCE)
+
+
+def describe_grant(grant: Grant) -> dict[str, Any]:
+    """Return a grant as the audit notes it."""
+    begins, ends = write_instant(grant.starts_at), write_instant(grant.ends_at)
+    return {"id": str(grant.id), "plan": grant.plan.value, "startsAt": begins, "endsAt": ends}
+
+
+def end_grant(session: Session, user_id: UUID, grant_id: UUID) -> EndedGrant:
+    """End a grant now, or remove one that has not begun. Alerts that no other grant carries are paused.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it is over already.
+    """
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    grant = session.get(Grant, grant_id, with_for_update=True)
+    if grant is None or grant.user_id != user_id:
+        raise not_found("grant")
+    now, before = clock(), grant.ends_at
+    if before <= now:
+        raise ApiError(409, "grant-over", f"this grant ended at {before:%Y-%m-%d %H:%M} UTC")
+    if grant.starts_at < now:
+        grant.ends_at = now
+    else:
+        session.delete(grant)
+    session.flush()
+    mails = pause_excess_alerts(session, user_id)
+    wake_alerts(session, user_id, "plan ended")
+    instants = [write_instant(before), write_instant(now)]
+    return EndedGrant({"userId": str(user_id), "plan": grant.plan.value, "endsAt": instants}, mails)
+
+
+def _lock_admins(session: Session) -> set[UUID]:
+    """Lock the rows of all admins in one order, so that two of them cannot remove each other."""
+    rows = sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id).with_for_update(key_share=True)
+    return set(session.scalars(rows))

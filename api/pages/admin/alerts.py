@@ -1,0 +1,202 @@
+"""Operators' pages of alerts: those of all users, one of them, and the orders to pause and resume it."""
+
+from uuid import UUID
+
+from flask import url_for
+
+import notifier
+from api.admin.access import audited
+from api.admin.alerts import AnyAlertQuery, get_alert, list_alerts, pause_alert, resume_alert
+from api.alerts.queries import read_alert
+from api.alerts.schemas import AlertAnswer
+from api.alerts.targets import get_prefecture_id
+from api.models.alert import Alert, ClosedBecause
+from api.pages.admin import cells
+from api.pages.admin.area import add_action, add_list, area
+from api.pages.admin.confirmation import Confirmation, NoFields
+from api.pages.admin.desks import link_desk, show_status
+from api.pages.admin.page_data import (
+    YES_NO,
+    Block,
+    Cell,
+    Column,
+    Facts,
+    Field,
+    ListPage,
+    Table,
+    name_field,
+    render_page,
+)
+from api.pages.admin.words import list_prefecture_options
+from api.pages.area import Access
+from api.pages.error_texts import Texts
+from api.pages.procedure_names import PROCEDURE_NAMES
+
+_ONE = "/admin/alertes/<uuid:id>"
+_CLOSED: dict[ClosedBecause, str] = {
+    ClosedBecause.DELETED: "fermée par son propriétaire",
+    ClosedBecause.STOPPED: "arrêtée par le lien d’un message",
+    ClosedBecause.FOUND: "rendez-vous trouvé",
+}
+_TEXTS: Texts = {
+    "alert-not-waiting": "Cette alerte est déjà en pause, ou fermée.",
+    "alert-waiting": "Cette alerte attend déjà.",
+    "not-found": "Cette alerte est fermée : seul son propriétaire en ouvre une autre.",
+    "plan-needed": "La formule de cette personne ne porte pas d’alerte de plus.",
+}
+
+
+def _show_targets(alert: Alert) -> Cell:
+    procedures = sorted({str(PROCEDURE_NAMES[each.procedure]) for each in alert.targets if each.procedure})
+    desks = sorted(each.desk_id for each in alert.targets if each.desk_id)
+    return cells.lines(", ".join(procedures), bool(desks) and cells.hint(", ".join(desks)))
+
+
+def _show_state(alert: Alert | AlertAnswer) -> Cell:
+    if alert.closed_at and alert.closed_because:
+        return cells.row(
+            cells.badge("Fermée"), cells.hint(alert.closed_at, ":", _CLOSED[alert.closed_because])
+        )
+    waits = alert.waits if isinstance(alert, Alert) else alert.is_active
+    unwatched = alert.awaits_watch and cells.hint("aucun guichet surveillé encore")
+    return cells.row(cells.badge("Attend", "good") if waits else cells.badge("En pause", "warn"), unwatched)
+
+
+add_list(
+    "/admin/alertes",
+    "list_alerts",
+    ListPage(
+        title="Alertes",
+        query=AnyAlertQuery,
+        audit=("alerts.search", "alert"),
+        read=lambda work, wanted: list_alerts(work.session, wanted),
+        notes_seen=True,
+        filters=(
+            Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+            Field("isActive", "Attend", YES_NO, blank="Peu importe"),
+            name_field("userId", "Identifiant du compte", maxlength="36"),
+        ),
+        columns=(
+            Column(
+                "Alerte",
+                lambda each: cells.link(
+                    get_prefecture_id(each.targets), "admin.show_alert", each.id, id=each.id
+                ),
+                "head",
+            ),
+            Column("Démarche, guichets", _show_targets),
+            Column("État", _show_state),
+            Column("Créée", "created_at"),
+            Column("Compte", lambda each: cells.user_link(each.user_id, hidden=each.id)),
+        ),
+        empty="Aucune alerte ne correspond.",
+    ),
+)
+
+
+@area.page(_ONE, Access.OPERATOR)
+def show_alert(id: UUID) -> str:  # noqa: A002 -- the name in the address
+    """Show one alert and how well it is served."""
+    with audited("alert.view", "alert", id) as work:
+        row_of_alert = get_alert(work.session, id)
+        alert = read_alert(work.session, row_of_alert)
+    desks = Table(
+        "Guichets de cette alerte",
+        (
+            Column("Guichet", lambda each: cells.lines(link_desk(each.id), cells.hint(each.label)), "head"),
+            Column("État", show_status),
+            Column("Dernière preuve", "last_proven_at"),
+        ),
+        alert.desks,
+        title="Guichets",
+    )
+    title = f"Alerte de {alert.prefecture_id}"
+    blocks: list[Block] = [
+        Facts(_list_facts(row_of_alert.user_id, alert), _show_state(alert), _list_actions(alert)),
+        desks,
+    ]
+    return render_page(title, blocks, crumb=("admin.list_alerts", "Alertes"))
+
+
+def _list_facts(user_id: UUID, alert: AlertAnswer) -> list[tuple[Cell, object]]:
+    limits = alert.limits.model_dump(mode="json", by_alias=True) | {"calls": alert.voice.enabled}
+    shown = [
+        cells.row(f"{name} :", value) for name, value in limits.items() if value not in (None, [], False)
+    ]
+    return [
+        ("Compte", cells.user_link(user_id, "voir le compte")),
+        ("Démarche", ", ".join(str(PROCEDURE_NAMES[each]) for each in alert.procedures)),
+        ("Limites, appels", cells.lines(*shown) or "aucune"),
+        ("Version des limites", alert.limits_version),
+        ("Créneaux trouvés, messages", cells.row(alert.slots_found, "·", alert.notifications_sent)),
+        (
+            "Intervalle souhaité, possible, tenu",
+            cells.write_seconds(alert.wished_interval, alert.feasible_interval, alert.achieved_interval),
+        ),
+        ("Dernière vérification", alert.last_checked_at),
+        ("Dernière preuve", alert.last_proven_at),
+        ("Créée", alert.created_at),
+        ("Changée", alert.updated_at),
+        ("Identifiant", cells.code(alert.id)),
+    ]
+
+
+def _list_actions(alert: AlertAnswer) -> list[Cell]:
+    way = cells.audit_link(alert.id)
+    if not cells.is_admin() or alert.closed_at:
+        return [way]
+    if alert.is_active:
+        return [cells.second_button("Mettre en pause", "admin.ask_pause_alert", id=alert.id), way]
+    return [cells.button("Faire reprendre", "admin.ask_resume_alert", id=alert.id), way]
+
+
+def _describe(alert_id: UUID, title: str, button_text: str, *effects: str) -> Confirmation:
+    with audited("alert.view", "alert", alert_id) as work:
+        alert = get_alert(work.session, alert_id)
+    return Confirmation(
+        title=title,
+        effects=effects,
+        button=button_text,
+        back=url_for("admin.show_alert", id=alert_id),
+        version=f"{alert.waits} {alert.closed_at}",
+        texts=_TEXTS,
+    )
+
+
+def _describe_pause(id: UUID) -> Confirmation:  # noqa: A002
+    return _describe(
+        id,
+        "Mettre cette alerte en pause ?",
+        "Mettre en pause",
+        "Les créneaux qui s’ouvrent ne lui sont plus annoncés.",
+        "Son propriétaire voit la pause, et peut la lever ; il n’en reçoit pas de message.",
+    )
+
+
+def _describe_resume(id: UUID) -> Confirmation:  # noqa: A002
+    return _describe(
+        id,
+        "Faire reprendre cette alerte ?",
+        "Faire reprendre",
+        "Elle attend de nouveau, si la formule de son propriétaire le permet.",
+        "Les créneaux ouverts maintenant lui sont annoncés aussitôt.",
+    )
+
+
+def _pause(_: NoFields, id: UUID) -> str:  # noqa: A002
+    with audited("alert.pause", "alert", id) as work:
+        pause_alert(work.session, id)
+        work.changes["isActive"] = [True, False]
+    return "Cette alerte est en pause."
+
+
+def _resume(_: NoFields, id: UUID) -> str:  # noqa: A002
+    with audited("alert.resume", "alert", id) as work:
+        resume_alert(work.session, id)
+        work.changes["isActive"] = [False, True]
+    notifier.catch_up(id)
+    return "Cette alerte attend de nouveau."
+
+
+add_action(f"{_ONE}/pause", "pause_alert", _describe_pause, _pause)
+add_action(f"{_ONE}/reprise", "resume_alert", _describe_resume, _resume)

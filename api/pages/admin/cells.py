@@ -1,0 +1,124 @@
+"""Cells of operators' pages: any value in words, links, badges, names in programs' words. Everything is escaped."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from flask import url_for
+from markupsafe import Markup
+
+from api.admin.short_addresses import shorten_email
+from api.middleware.auth import current_identity
+from api.models.user import Role
+from api.pages.context import write_date, write_moment, write_money, write_number
+from configs.world.plan import PlanName, name_plan
+
+NOTHING = "—"
+
+
+def write(value: object) -> str:
+    """Return a value as an operator reads it: instants in the operator's zone, numbers, plans; a dash for nothing."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, bool):
+        return "oui" if value else "non"
+    if isinstance(value, date):  # as an instant is, too
+        zone = current_identity().time_zone
+        shown = write_moment(value, zone, "medium") if isinstance(value, datetime) else write_date(value)
+        return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), shown)
+    if isinstance(value, PlanName):
+        return own(name_plan(value))
+    if isinstance(value, int | float):
+        return write_number(value)
+    return value if isinstance(value, Markup) else str(value)
+
+
+def write_seconds(*values: float | None) -> str:
+    """Return lengths of time in seconds: `30 s · — · 45 s`."""
+    return " · ".join(NOTHING if each is None else f"{write_number(round(each))} s" for each in values)
+
+
+def row(*parts: object) -> Markup:
+    """Return parts beside each other; what is empty or False is left out."""
+    return _join(" ", parts)
+
+
+def lines(*parts: object) -> Markup:
+    """Return parts below each other; what is empty or False is left out."""
+    return _join("<br>", parts)
+
+
+def _join(sign: str, parts: tuple[object, ...]) -> Markup:
+    shown = [write(each) for each in parts if each is not None and each is not False and each != ""]
+    return Markup(sign).join(shown)  # noqa: S704 -- a sign of this module; the parts are escaped
+
+
+def link(text: object, endpoint: str, hidden: object = "", **arguments: object) -> Markup:
+    """Return a link; `hidden` tells screen readers apart what has the same text."""
+    rest = Markup('<span class="hidden"> {}</span>').format(hidden) if hidden else ""
+    return Markup('<a href="{}">{}{}</a>').format(_find_url(endpoint, arguments), write(text), rest)
+
+
+def button(text: str, endpoint: str, **arguments: object) -> Markup:
+    """Return the link to an action."""
+    return Markup('<a class="button" href="{}">{}</a>').format(_find_url(endpoint, arguments), text)
+
+
+def second_button(text: str, endpoint: str, **arguments: object) -> Markup:
+    """Return the link to an action that is not the one which is meant most of the time."""
+    return Markup('<a class="button second" href="{}">{}</a>').format(_find_url(endpoint, arguments), text)
+
+
+def _find_url(endpoint: str, arguments: dict[str, object]) -> str:
+    return url_for(endpoint, **arguments)  # type: ignore[arg-type] # values of an address are of any kind
+
+
+def badge(text: object, tone: str = "") -> Markup:
+    """Return a short state; tone is `good`, `warn`, `bad`, `info` or none."""
+    return Markup('<span class="{}">{}</span>').format(f"badge {tone}".strip(), write(text))
+
+
+def hint(*parts: object) -> Markup:
+    """Return what matters less."""
+    return Markup('<span class="hint">{}</span>').format(row(*parts))
+
+
+def english(text: object) -> Markup:
+    """Return what a program wrote."""
+    return Markup('<span lang="en">{}</span>').format(write(text))
+
+
+def code(text: object) -> Markup:
+    """Return a name of programs, or a dash."""
+    return Markup("<code>{}</code>").format(text) if text else Markup("—")
+
+
+def own(text: object) -> Markup:
+    """Return a name that may be written in another direction."""
+    return Markup("<bdi>{}</bdi>").format(text)
+
+
+def amount(cents: int, currency: str = "EUR") -> Markup:
+    """Return an amount of money."""
+    return Markup('<bdi class="amount">{}</bdi>').format(write_money(cents, currency))
+
+
+def email(address: str | None) -> str:
+    """Return an address, shortened for support, or a dash."""
+    if not address:
+        return NOTHING
+    return address if is_admin() else shorten_email(address)
+
+
+def user_link(user_id: UUID | None, text: str = "Compte", hidden: object = "") -> Markup | str:
+    """Return the way to an account, if there is one."""
+    return link(text, "admin.show_user", hidden, id=user_id) if user_id else "supprimé"
+
+
+def audit_link(subject: object) -> Markup:
+    """Return the way to what operators did to a subject."""
+    return link("Ce qu’en ont fait les opérateurs", "admin.list_audit", subjectId=subject)
+
+
+def is_admin() -> bool:
+    """Whether the reader may act."""
+    return current_identity().role is Role.ADMIN

@@ -1,0 +1,248 @@
+"""Operators' pages of messages: all of them, those that failed for good, and sending these again."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from flask import request, url_for
+
+import notifier
+from api.admin.access import audited
+from api.admin.audit import AuditedWork
+from api.admin.desks import DAY
+from api.admin.messages import (
+    MOST_REPLAYED,
+    DeadLetterQuery,
+    MessageQuery,
+    Replay,
+    count_dead_letters,
+    list_causes,
+    list_dead_letters,
+    list_messages,
+    replay_dead_letters,
+)
+from api.errors import ApiError, not_found
+from api.models.notification import Notification, State
+from api.models.user import Channel
+from api.pages.admin import cells
+from api.pages.admin.area import add_action, add_list
+from api.pages.admin.confirmation import Confirmation
+from api.pages.admin.page_data import (
+    Block,
+    Cell,
+    Column,
+    Field,
+    ListPage,
+    Table,
+    Text,
+    name_field,
+    number_field,
+)
+from api.pages.admin.words import count
+from api.pages.forms import Form
+from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS, describe_state
+from configs.ground.redaction import mask_text
+
+_DEAD = "/admin/messages-echoues"
+_CHANNELS = Field("channel", "Canal", [(each.value, CHANNEL_NAMES[each]) for each in Channel])
+_KIND = name_field("kind", "Sorte", maxlength="60")
+_HOURS = number_field("hours", "Depuis combien d’heures", DAY)
+_NOTHING_LEFT = "Plus rien ne correspond : un autre renvoi a déjà pris ces messages."
+
+
+def _show_reason(message: Notification) -> str:
+    return mask_text(message.reason) if message.reason else cells.NOTHING  # a provider may repeat the address
+
+
+def _show_message(message: Notification) -> Cell:
+    account = cells.user_link(message.user_id, hidden=message.id) if message.user_id else "Sans compte"
+    provider = f"· {message.provider}" if message.provider else ""
+    return cells.lines(
+        cells.row(CHANNEL_NAMES[message.channel], cells.code(message.kind)), cells.hint(account, provider)
+    )
+
+
+def _show_attempts(message: Notification) -> Cell:
+    unknown = message.unknown_attempts
+    return cells.lines(message.attempts, unknown > 0 and cells.hint("dont", unknown, "sans réponse"))
+
+
+def _show_state(message: Notification) -> Cell:
+    tone, text = describe_state(message.channel, message.state)
+    due = message.next_attempt_at if message.state is State.PENDING else None
+    return cells.lines(
+        cells.row(cells.badge(text, tone), cells.hint(message.priority.value)), due and cells.hint(due)
+    )
+
+
+add_list(
+    "/admin/messages",
+    "list_messages",
+    ListPage(
+        title="Messages",
+        lead="Ce qui part vers les gens, sans adresse ni texte. Sans compte choisi : les dernières heures.",
+        query=MessageQuery,
+        audit=("notifications.list", "notification"),
+        read=lambda work, wanted: list_messages(work.session, wanted),
+        notes_seen=True,
+        filters=(
+            _CHANNELS,
+            Field("state", "État", [(each.value, STATE_WORDS[each][1]) for each in State]),
+            _KIND,
+            name_field("userId", "Identifiant du compte", maxlength="36"),
+            _HOURS,
+        ),
+        columns=(
+            Column("Écrit", "created_at"),
+            Column("Message", _show_message, "head"),
+            Column("État", _show_state),
+            Column("Cause", _show_reason, "english"),
+            Column("Essais", _show_attempts, "number"),
+            Column("Accepté", "accepted_at"),
+            Column("Arrivé", "delivered_at"),
+            Column("Langue", "language"),
+        ),
+        empty="Aucun message ne correspond.",
+    ),
+)
+
+
+def _show_replay(message: Notification) -> Cell:
+    return (
+        cells.link("Renvoyer", "admin.ask_replay", message.id, id=message.id)
+        if cells.is_admin()
+        else cells.NOTHING
+    )
+
+
+def _show_cause_replay(cause: Any, hours: int) -> Cell:
+    if (
+        not cells.is_admin() or mask_text(cause.reason or "") != cause.reason
+    ):  # what is masked cannot be searched for
+        return cells.NOTHING
+    told_apart = f": {cause.reason}, {CHANNEL_NAMES[cause.channel]}, {cause.kind}"
+    chosen = {
+        "channel": cause.channel.value,
+        "kind": cause.kind,
+        "reason": cause.reason[:200],
+        "hours": hours,
+    }
+    return cells.link("Renvoyer ceux-ci", "admin.ask_replay", told_apart, **chosen)
+
+
+def _list_causes(
+    work: AuditedWork, form: Form[DeadLetterQuery], letters: Sequence[Notification]
+) -> list[Block]:
+    hours = form.value.hours
+    columns: tuple[Column[Any], ...] = (
+        Column("Cause", lambda each: mask_text(each.reason or ""), "head"),
+        Column("Canal", lambda each: str(CHANNEL_NAMES[each.channel])),
+        Column("Sorte", lambda each: cells.code(each.kind)),
+        Column("Messages", "messages", "number"),
+        Column("Action", lambda each: _show_cause_replay(each, hours)),
+    )
+    caption = "Causes des échecs, de tous les canaux et de toutes les sortes"
+    blocks: list[Block] = [Table(caption, columns, list_causes(work.session, hours), title="Causes")]
+    if letters and cells.is_admin() and not form.errors:
+        chosen = {name: form.typed.get(name) for name in ("channel", "kind", "reason")}
+        every = cells.second_button(
+            "Renvoyer tous ceux de ce filtre", "admin.ask_replay", hours=hours, **chosen
+        )
+        blocks.append(Text(every))
+    return blocks
+
+
+add_list(
+    _DEAD,
+    "list_dead_letters",
+    ListPage(
+        title="Messages échoués",
+        lead="Messages que plus aucun essai n’attend : le fournisseur les a refusés, ou ses réponses ont manqué trop "
+        "longtemps.",
+        query=DeadLetterQuery,
+        audit=("dead-letters.list", "notification"),
+        read=lambda work, wanted: list_dead_letters(work.session, wanted),
+        notes_seen=True,
+        filters=(_CHANNELS, _KIND, Field("reason", "Cause", attributes={"autocomplete": "off"}), _HOURS),
+        between=_list_causes,
+        columns=(
+            Column("Échec", "failed_at"),
+            Column("Message", _show_message, "head"),
+            Column("Cause", _show_reason, "english"),
+            Column("Essais", _show_attempts, "number"),
+            Column("Action", _show_replay),
+        ),
+        heading="Messages",
+        empty="Aucun message n’a échoué dans ce temps.",
+    ),
+)
+
+
+def _describe_replay() -> Confirmation:
+    """Return what it does to send the messages of this request again. Of several, their number is typed."""
+    form = Form.read(Replay) if request.method == "POST" else Form.read_query(Replay)
+    if form.errors:  # the value would be a choice of everything
+        raise not_found("choice of messages")
+    wanted = form.value
+    with audited("dead-letters.list", "notification") as work:
+        chosen = count_dead_letters(work.session, wanted)
+    leaving = count(chosen, "message repart", "messages repartent")
+    effects = [
+        f"{leaving} aussitôt, avec de nouveaux essais{_describe_filter(wanted)}.",
+        "Ce qui a expiré, ou qu’un autre message a déjà annoncé à la même personne, n’est pas envoyé.",
+        "Ce qui est peut-être arrivé n’est envoyé que si vous cochez la case.",
+    ]
+    if not chosen:
+        effects = [_NOTHING_LEFT]
+    if chosen == MOST_REPLAYED:
+        effects.insert(1, f"C’est le plus en une fois : les {chosen} derniers. Recommencez pour les autres.")
+    kept: dict[str, Any] = {"channel": wanted.channel, "kind": wanted.kind, "hours": wanted.hours}
+    return Confirmation(
+        title="Renvoyer ce message ?" if wanted.id else f"Renvoyer {count(chosen, 'message', 'messages')} ?",
+        effects=tuple(effects),
+        button="Renvoyer",
+        back=url_for("admin.list_dead_letters", **kept),
+        subject=None if wanted.id else str(chosen),
+        subject_label="Pour confirmer, recopiez le nombre de messages",
+        hidden=kept | {"id": wanted.id, "reason": wanted.reason},
+        fields=(
+            Field(
+                "unsure",
+                "Renvoyer aussi ce qui est peut-être arrivé",
+                hint="Son destinataire peut alors le recevoir deux fois.",
+                is_box=True,
+            ),
+        ),
+        texts={"nothing-left": _NOTHING_LEFT},
+    )
+
+
+def _describe_filter(wanted: Replay) -> str:
+    if wanted.id:
+        return ""
+    parts = [
+        str(CHANNEL_NAMES[wanted.channel]) if wanted.channel else "",
+        wanted.kind or "",
+        f"« {wanted.reason} »" if wanted.reason else "",
+        f"échoués depuis {count(wanted.hours, 'heure', 'heures')}",
+    ]
+    return f" ({', '.join(each for each in parts if each)})"
+
+
+def _replay(wanted: Replay) -> str:
+    with audited("dead-letters.replay", "notification") as work:
+        chosen, replayed = replay_dead_letters(work.session, wanted)
+        if not chosen:
+            raise ApiError(409, "nothing-left", "no dead letter fits: another replay took them")
+        work.changes["replayed"] = [str(each) for each in replayed]
+    notifier.nudge(replayed)
+    return _write_done(chosen, replayed)
+
+
+def _write_done(chosen: int, replayed: Sequence[UUID]) -> str:
+    left = chosen - len(replayed)
+    text = f"{count(len(replayed), 'message repart', 'messages repartent')}."
+    return f"{text} {count(left, 'reste en échec', 'restent en échec')}." if left else text
+
+
+add_action(f"{_DEAD}/renvoi", "replay", _describe_replay, _replay, form=Replay)

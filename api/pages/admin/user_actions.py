@@ -1,0 +1,235 @@
+"""Actions of operators on an account: give and end grants, and help an owner back into it."""
+
+from uuid import UUID
+
+from flask import url_for
+
+import notifier
+from api.admin.access import audited
+from api.admin.desk_orders import Reason
+from api.admin.user_changes import (
+    LONGEST_GRANT,
+    NewGrant,
+    describe_grant,
+    end_factor,
+    end_grant,
+    give_grant,
+    keep_factor,
+    send_return_mail,
+)
+from api.admin.users import UserDetails, describe_grants, get_grant, read_user
+from api.logins.factor_end import ASKED, WAITING_TIME
+from api.middleware.auth import current_identity
+from api.models.user import Role
+from api.pages.admin.area import NotNow, add_action
+from api.pages.admin.confirmation import REASON, Confirmation, NoFields
+from api.pages.admin.page_data import Field, number_field
+from api.pages.admin.users import ONE
+from api.pages.admin.words import REASON_TEXTS
+from api.pages.area import Access
+from api.pages.context import write_moment
+from api.pages.error_texts import Texts
+from configs.ground.clock import clock
+from configs.world.plan import PlanName, name_plan
+
+_OVER = "Cette formule est déjà finie."
+_GIFT_TEXTS: Texts = {
+    ("plan", "missing"): "Choisissez une formule.",
+    ("days", "greater_than_equal"): "Écrivez un nombre de jours, ou rien.",
+    ("days", "less_than_equal"): f"Au plus {LONGEST_GRANT} jours.",
+    "grants-changed": "Entre-temps, ce compte a reçu ou perdu une formule. Relisez, puis confirmez de nouveau.",
+    "grant-too-long": "Cette formule durerait alors cent ans : terminez-en d’abord une.",
+}
+_FACTOR_TEXTS: Texts = {
+    **REASON_TEXTS,
+    "totp-missing": "Ce compte n’a pas de second facteur.",
+    "factor-ending": "C’est déjà demandé ; une seconde demande ne raccourcit rien.",
+    "asked-today": "C’était déjà demandé depuis moins d’un jour, et quelqu’un a gardé le second facteur.",
+    "nobody-told": "Aucun moyen de contact de ce compte ne peut être prévenu : personne ne pourrait s’y opposer.",
+    "own-account": "C’est votre propre compte : un autre opérateur le demande.",
+    "admins-only": "C’est le compte d’un opérateur : seul un administrateur peut le demander.",
+    "factor-not-ending": "Le second facteur a déjà pris fin, ou quelqu’un l’a déjà gardé.",
+}
+
+
+def _describe_gift(id: UUID) -> Confirmation:  # noqa: A002 -- the name in the address
+    with audited("user.view", "user", id) as work:
+        account = read_user(work.session, id, full=True)
+        seen = describe_grants(work.session, id)
+    zone = current_identity().time_zone
+    held = (
+        f"{name_plan(account.plan)} court jusqu’au {write_moment(account.plan_expires_at, zone)}."
+        if account.plan_expires_at
+        else "Ce compte n’a pas de formule en ce moment."
+    )
+    days = number_field("days", "Jours", "")
+    plans = [(each.value, name_plan(each)) for each in PlanName if each is not PlanName.NONE]
+    return Confirmation(
+        title="Donner une formule ?",
+        effects=(
+            f"{account.email} reçoit la formule choisie, sans rien payer. {held}",
+            "Elle commence aussitôt ; si la même court déjà, elle commence à la fin de celle-là.",
+            "Les alertes du compte attendent de nouveau, et les créneaux ouverts maintenant sont annoncés.",
+        ),
+        button="Donner cette formule",
+        back=url_for("admin.show_user", id=id),
+        hidden={"seen": seen},
+        fields=(
+            Field("plan", "Formule", plans, blank="Choisir", is_required=True),
+            Field(
+                "days",
+                "Jours",
+                hint="Sans nombre : aussi longtemps qu’elle est vendue, un abonnement pour un mois.",
+                attributes=days.attributes,
+            ),
+        ),
+        texts=_GIFT_TEXTS,
+    )
+
+
+def _give(wanted: NewGrant, id: UUID) -> str:  # noqa: A002
+    with audited("grant.give", "user", id) as work:
+        started = give_grant(work.session, id, wanted)
+        work.changes.update(describe_grant(started.grant))
+    notifier.nudge(started.mails)
+    for alert_id in started.alerts:
+        notifier.catch_up(alert_id)
+    ends = write_moment(started.grant.ends_at, current_identity().time_zone)
+    return f"{name_plan(started.grant.plan)} est donnée, jusqu’au {ends}."
+
+
+def _describe_end(id: UUID, grant: UUID) -> Confirmation:  # noqa: A002
+    with audited("user.grants", "user", id) as work:
+        found = get_grant(work.session, id, grant)
+    now, zone = clock(), current_identity().time_zone
+    back = url_for("admin.show_user", id=id)
+    if found.ends_at <= now:
+        raise NotNow(_OVER, back)
+    name, end = name_plan(found.plan), write_moment(found.ends_at, zone)
+    what = (
+        f"{name} prend fin maintenant, au lieu du {end}."
+        if found.starts_at < now
+        else f"{name}, qui n’a pas commencé, est retirée : elle devait aller jusqu’au {end}."
+    )
+    return Confirmation(
+        title=f"Terminer {name} ?",
+        effects=(
+            what,
+            "Les alertes que plus aucune formule ne porte ne préviennent plus.",
+            "Rien n’est remboursé : pour rendre de l’argent, passez par le paiement.",
+        ),
+        button="Terminer cette formule",
+        back=back,
+        subject=name,
+        version=str(found.ends_at),
+        subject_label="Pour confirmer, recopiez la formule",
+        texts={"grant-over": _OVER},
+    )
+
+
+def _end(_: NoFields, id: UUID, grant: UUID) -> str:  # noqa: A002
+    with audited("grant.end", "grant", grant) as work:
+        ended = end_grant(work.session, id, grant)
+        work.changes.update(ended.changes)
+    notifier.nudge(ended.mails)
+    return "Cette formule a pris fin."
+
+
+def _describe_return_mail(id: UUID) -> Confirmation:  # noqa: A002
+    account = _read_account(id)
+    return Confirmation(
+        title="Renvoyer le lien de reprise ?",
+        effects=(
+            f"{account.former_email or 'L’ancienne adresse'} reçoit le lien qui lui rend le compte.",
+            "Tant que personne ne l’ouvre et ne confirme, rien ne change.",
+            "Le lien ne sert que sept jours après le changement d’adresse ; un second facteur reste en place.",
+        ),
+        button="Renvoyer ce lien",
+        back=url_for("admin.show_user", id=id),
+        texts={"no-former-address": "Ce compte n’a pas changé d’adresse dans les sept derniers jours."},
+    )
+
+
+def _send_return_mail(_: NoFields, id: UUID) -> str:  # noqa: A002
+    with audited("user.return_mail", "user", id) as work:
+        mails = send_return_mail(work.session, id)
+    notifier.nudge(mails)
+    return "Le lien est en route vers l’ancienne adresse."
+
+
+def _describe_factor_end(id: UUID) -> Confirmation:  # noqa: A002
+    account = _read_account(id)
+    operator = ("C’est le compte d’un opérateur.",) if account.role is not Role.USER else ()
+    return Confirmation(
+        title="Mettre fin au second facteur ?",
+        effects=(
+            *operator,
+            f"Le second facteur de {account.email} prend fin dans {WAITING_TIME.days} jours ; le mot de passe reste.",
+            "Tous ses moyens de contact l’apprennent maintenant, et encore à la fin.",
+            "Un code, un lien de ces messages ou une connexion ouverte le garde jusque-là.",
+        ),
+        button="Demander la fin",
+        back=url_for("admin.show_user", id=id),
+        version=str(account.factor_ends_at),
+        fields=(REASON,),
+        texts=_FACTOR_TEXTS,
+    )
+
+
+def _end_factor(wanted: Reason, id: UUID) -> str:  # noqa: A002
+    with audited(ASKED, "user", id) as work:
+        changes, mails = end_factor(work.session, work.actor, id)
+        work.changes.update(changes | {"reason": wanted.reason})
+    notifier.nudge(mails)
+    return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
+
+
+def _describe_kept_factor(id: UUID) -> Confirmation:  # noqa: A002
+    account = _read_account(id)
+    return Confirmation(
+        title="Garder le second facteur ?",
+        effects=(
+            f"Le second facteur de {account.email} reste en place.",
+            "Sa fin peut être demandée de nouveau un jour après la dernière demande.",
+        ),
+        button="Garder le second facteur",
+        back=url_for("admin.show_user", id=id),
+        texts=_FACTOR_TEXTS,
+    )
+
+
+def _keep_factor(_: NoFields, id: UUID) -> str:  # noqa: A002
+    with audited("user.keep_factor", "user", id) as work:
+        work.changes.update(keep_factor(work.session, id))
+    return "Le second facteur reste en place."
+
+
+def _read_account(user_id: UUID) -> UserDetails:
+    with audited("user.view", "user", user_id) as work:
+        return read_user(work.session, user_id, full=work.actor.sees_addresses)
+
+
+add_action(f"{ONE}/formule", "give_grant", _describe_gift, _give, form=NewGrant, access=Access.PROVEN_ADMIN)
+add_action(f"{ONE}/formules/<uuid:grant>/fin", "end_grant", _describe_end, _end, access=Access.PROVEN_ADMIN)
+add_action(
+    f"{ONE}/lien-de-reprise",
+    "send_return_mail",
+    _describe_return_mail,
+    _send_return_mail,
+    access=Access.PROVEN_ADMIN,
+)
+add_action(
+    f"{ONE}/second-facteur/fin",
+    "end_factor",
+    _describe_factor_end,
+    _end_factor,
+    form=Reason,
+    access=Access.PROVEN_OPERATOR,
+)
+add_action(
+    f"{ONE}/second-facteur/garder",
+    "keep_factor",
+    _describe_kept_factor,
+    _keep_factor,
+    access=Access.PROVEN_OPERATOR,
+)

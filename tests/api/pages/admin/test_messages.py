@@ -1,0 +1,237 @@
+"""Operators' pages of messages: all of them, those that failed for good with their causes, and sending these again."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from api.admin.audit import AuditedWork, record_audit
+from api.models.audit import AuditEntry
+from api.models.notification import Notification, Priority, State
+from api.models.user import Channel, Contact
+from configs.ground.clock import clock
+from tests.api.pages.admin.conftest import audit
+from tests.api.world import Door
+from tests.clients import Browser
+from tests.factories import add_account, change, one, rows, save_all
+from tests.in_turn import in_turn
+
+ALL, PAGE, REPLAY = "/admin/messages", "/admin/messages-echoues", "/admin/messages-echoues/renvoi"
+
+
+def fail(user_id: UUID, number: int = 1, hours: float = 0, **columns: object) -> list[UUID]:
+    """Write messages that failed for good so many hours ago."""
+    at = clock() - timedelta(hours=hours)
+    values = {"channel": Channel.EMAIL, "kind": "verify_email", "reason": "sendgrid answered 500"} | columns
+    contact = one(Contact, Contact.user_id == user_id)
+    made = [
+        Notification(
+            user_id=user_id, contact_id=contact.id, priority=Priority.CRITICAL, dedupe_key=str(uuid4()),
+            state=State.FAILED, attempts=5, failed_at=at, next_attempt_at=at, **values,
+        )
+        for _ in range(number)
+    ]  # fmt: skip
+    save_all(made)
+    return [each.id for each in made]
+
+
+def list_states() -> list[State]:
+    return [each.state for each in rows(Notification)]
+
+
+def list_replays() -> list[AuditEntry]:
+    return audit("dead-letters.replay")
+
+
+def find(browser: Browser, letters: list[UUID], query: str = "", page: str = PAGE) -> set[UUID]:
+    html = browser.get(f"{page}?{query}").html
+    return {each for each in letters if str(each) in html}
+
+
+def test_messages_are_found_and_show_neither_address_nor_text(support: Browser) -> None:
+    mine, other = add_account(), add_account("robin@example.org")
+    (letter,) = fail(mine.id, reason="refused: <camille@example.org> is unknown")
+    (his,) = fail(other.id)
+    both = [letter, his]
+    assert find(support, both, page=ALL) == {letter, his}
+    assert "&lt;***@example.org&gt; is unknown" in support.page.html
+    assert "camille@" not in support.page.html
+    assert find(support, both, f"userId={mine.id}", ALL) == {letter}
+    assert find(support, both, "state=failed&channel=email&kind=verify_email", ALL) == {letter, his}
+    for nothing in ("state=sent", "channel=sms", "kind=slot_detected"):
+        assert find(support, both, nothing, ALL) == set(), nothing
+    assert audit("notifications.list")[0].changes == {"seen": [str(his), str(letter)]}
+    page = support.get(f"{ALL}?limit=1")
+    assert page.next
+    assert str(letter) in support.get(page.next).html
+
+
+def test_dead_letters_are_listed_by_reason_and_age(admin: Browser, camille_id: UUID) -> None:
+    (older,) = fail(camille_id, hours=2)
+    (newer,) = fail(camille_id, reason="blocked: 550")
+    both = [older, newer]
+    assert find(admin, both) == {older, newer}
+    assert find(admin, both, "reason=answered+500") == {older}
+    assert find(admin, both, "reason=%25") == set()
+    change(Notification, failed_at=clock() - timedelta(hours=25))
+    assert find(admin, both) == set()
+    assert find(admin, both, "hours=26") == {older, newer}
+
+
+def test_pages_go_on_after_what_they_showed_was_sent_again(admin: Browser, camille_id: UUID) -> None:
+    oldest_first = [fail(camille_id, hours=hours)[0] for hours in (4, 3, 2, 1)]
+    following = admin.get(f"{PAGE}?limit=2").next
+    assert following
+    change(Notification, Notification.id.in_(oldest_first[2:]), state=State.PENDING, failed_at=None)
+    page = admin.get(following)
+    assert [each for each in oldest_first if str(each) in page.html] == oldest_first[:2]
+
+
+def test_a_message_is_sent_again_however_old_it_is_but_not_once_it_left(
+    admin: Browser, camille_id: UUID
+) -> None:
+    (letter,) = fail(camille_id, hours=60 * 24)
+    assert "0 message" in admin.get(REPLAY).text
+    admin.get(f"{REPLAY}?id={letter}")
+    asked = admin.page
+    change(Notification, state=State.SENT, accepted_at=clock(), reason=None, failed_at=None)
+    assert "Plus rien ne correspond" in admin.send(REPLAY).text
+    change(Notification, state=State.FAILED, reason="blocked", failed_at=clock() - timedelta(days=60))
+    admin.page = asked
+    admin.send(REPLAY)
+    assert "1 message repart." in admin.follow().text
+
+
+def test_nothing_leaves_where_the_audit_fails(
+    admin: Browser, camille_id: UUID, door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(work: AuditedWork, action: str, *about: str) -> None:
+        if action == "dead-letters.replay":
+            raise ZeroDivisionError("a fault of ours")
+        record_audit(work, action, *about)
+
+    (letter,) = fail(camille_id)
+    admin.get(f"{REPLAY}?id={letter}")
+    monkeypatch.setattr("api.admin.access.record_audit", break_off)
+    form = admin.page.find_form(REPLAY)["fields"]
+    assert admin.client.post(REPLAY, data=form, headers=admin.headers).status_code == 500
+    assert (list_states(), door.nudged) == ([State.FAILED], [])
+
+
+def test_one_message_is_sent_again_after_one_more_question(
+    admin: Browser, camille_id: UUID, door: Door
+) -> None:
+    letter, other = fail(camille_id, 2)
+    admin.get(PAGE)
+    page = admin.get(f"{REPLAY}?id={letter}")
+    assert page.headings == ["Renvoyer ce message ?"]
+    assert "1 message repart aussitôt" in page.text
+    assert list_states() == [State.FAILED] * 2
+    admin.send(REPLAY)
+    assert "1 message repart." in admin.follow().text
+    assert {each.id: each.state for each in rows(Notification)} == {
+        letter: State.PENDING,
+        other: State.FAILED,
+    }
+    assert door.nudged == [letter]
+    (row,) = list_replays()
+    assert row.changes == {"replayed": [str(letter)]}
+
+
+def test_a_filter_is_sent_again_once_its_number_is_typed(admin: Browser, camille_id: UUID) -> None:
+    fail(camille_id, 3)
+    fail(camille_id, 2, kind="order", reason="sendgrid answered 400")
+    page = admin.get(PAGE)
+    (link,) = (at["href"] for tag, at in page.tags if tag == "a" and "answered+400" in at.get("href", ""))
+    admin.get(link)
+    page = admin.send(REPLAY, typed="3")
+    assert admin.status == 422
+    assert "recopiez le nombre de messages" in page.text
+    assert list_states() == [State.FAILED] * 5
+    admin.send(REPLAY, typed="2")
+    assert admin.status == 303
+    sent = {each.kind for each in rows(Notification) if each.state is State.PENDING}
+    assert sent == {"order"}
+    assert len(list_replays()) == 1
+
+
+def test_more_that_failed_meanwhile_are_asked_about_once_more(admin: Browser, camille_id: UUID) -> None:
+    fail(camille_id, 2)
+    admin.get(REPLAY)
+    fail(camille_id)
+    page = admin.send(REPLAY, typed="2")
+    assert admin.status == 422
+    assert page.headings == ["Renvoyer 3 messages ?"]
+    assert list_states() == [State.FAILED] * 3
+
+
+def test_a_form_that_is_sent_twice_sends_once(admin: Browser, camille_id: UUID, door: Door) -> None:
+    (letter,) = fail(camille_id)
+    admin.get(f"{REPLAY}?id={letter}")
+    asked = admin.page
+    admin.send(REPLAY)
+    admin.page = asked
+    page = admin.send(REPLAY)
+    assert admin.status == 422
+    assert "Plus rien ne correspond" in page.text
+    assert door.nudged == [letter]
+    assert [each.changes for each in list_replays()] == [{"replayed": [str(letter)]}]
+
+
+def test_two_at_once_send_once(admin: Browser, camille_id: UUID, door: Door) -> None:
+    letters = fail(camille_id, 20)
+    admin.get(REPLAY)
+    admin.send_twice(REPLAY, typed="20")
+    assert sorted(door.nudged) == sorted(letters)
+
+
+def test_what_may_have_arrived_is_sent_again_only_where_the_box_says_so(
+    admin: Browser, camille_id: UUID
+) -> None:
+    (letter,) = fail(camille_id, reason="unknown: time-out")
+    admin.get(f"{REPLAY}?id={letter}")
+    asked = admin.page
+    admin.send(REPLAY)
+    assert "0 message repart. 1 reste" in admin.follow().text
+    admin.page = asked
+    admin.send(REPLAY, unsure="true")
+    assert "1 message repart." in admin.follow().text
+
+
+def test_what_has_to_stay_hides_nothing_behind_it(
+    admin: Browser, camille_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.admin.messages.MOST_REPLAYED", 2)
+    (older,) = fail(camille_id, hours=2)
+    fail(camille_id, 2, reason="unknown: time-out")
+    admin.get(REPLAY)
+    admin.send(REPLAY, typed="2")
+    assert "1 message repart." in admin.follow().text
+    assert next(each.state for each in rows(Notification) if each.id == older) is State.PENDING
+
+
+def test_a_filter_that_is_not_valid_offers_no_replay_of_all(admin: Browser, camille_id: UUID) -> None:
+    fail(camille_id)
+    assert "Renvoyer tous ceux" in admin.get(PAGE).text
+    assert "Renvoyer tous ceux" not in admin.get(f"{PAGE}?channel=FAX").text
+
+
+@in_turn("query", ["id=x", "hours=99999", "channel=FAX", "reason=%00", "hours=-1"])
+def test_a_choice_that_is_not_valid_does_not_become_all(admin: Browser, camille_id: UUID, query: str) -> None:
+    if not list_states():
+        fail(camille_id, 3)
+    admin.get(f"{REPLAY}?{query}")
+    assert admin.status == 404
+    admin.get(REPLAY)
+    name, _, value = query.partition("=")
+    page = admin.send(REPLAY, typed="3", **{name: value.replace("%00", "\0")})
+    assert admin.status in (404, 422)
+    assert "Renvoyer 3 messages" not in page.text
+    assert list_states() == [State.FAILED] * 3
+
+
+def test_an_address_that_a_provider_repeats_is_not_shown(admin: Browser, camille_id: UUID) -> None:
+    fail(camille_id, reason="550 no such user camille@example.org")
+    page = admin.get(PAGE)
+    assert "no such user" in page.text
+    assert "camille@example.org" not in page.html
