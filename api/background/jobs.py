@@ -141,7 +141,7 @@ def end_unused_accounts() -> Counts:
     return unused_accounts.end_unused_accounts()
 
 
-@job(every=MINUTE)
+@job(every=MINUTE, is_long=True)
 def make_exports() -> Counts:
     """Build the exports of personal data that users asked for."""
     return exports.make_exports()
@@ -329,7 +329,7 @@ def operations_report() -> Counts:
     return _send_daily("operations_report", report.write_report)
 
 
-@job(every=_INVOICES)
+@job(every=_INVOICES, is_long=True)
 def issue_invoices() -> Counts:
     """Issue the invoices and credit notes that are missing, and make the files that are missing."""
     issued, not_issued = issue_due(_ISSUE_SECONDS)

@@ -25,6 +25,7 @@ class Job:
     every: Period
     queue: str = MAINTENANCE
     hour: int | None = None  # in Paris, whatever the clocks there do; `every` is a day
+    is_long: bool = False  # it may work for minutes although it is due each minute
 
     @property
     def period(self) -> timedelta:
@@ -55,12 +56,12 @@ JOBS: dict[str, Job] = {}
 
 
 def job(
-    *, every: Period = DAY, at_hour: int | None = None, queue: str = MAINTENANCE
+    *, every: Period = DAY, at_hour: int | None = None, queue: str = MAINTENANCE, is_long: bool = False
 ) -> Callable[[Callable[[], Counts]], Callable[[], Counts]]:
     """Put a function on the schedule: each period, or each day at an hour in Paris."""
 
     def add(run: Callable[[], Counts]) -> Callable[[], Counts]:
-        JOBS[run.__name__] = Job(run.__name__, run, every, queue, at_hour)
+        JOBS[run.__name__] = Job(run.__name__, run, every, queue, at_hour, is_long)
         return run
 
     return add

@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.background.schedule import DAY, HOUR, Counts, Job
+from api.background.schedule import DAY, MINUTE, Counts, Job
 from api.models.job import JobState
 from configs.settings.constants import Constant
 
 # How long a turn lasts: a job that takes longer is ended, and one whose worker died begins again
 _TURN = Constant("JOB_TURN", timedelta(minutes=10))
-# The same for jobs that are due more often than each hour
+# The same for jobs that are due each minute: what they do must not wait for long after a worker died
 _SHORT_TURN = Constant("JOB_SHORT_TURN", timedelta(minutes=2))
 # First wait before a job that failed is tried again; each further one is twice as long
 _RETRY = Constant("JOB_RETRY", timedelta(seconds=10))
@@ -40,7 +40,7 @@ class Turn:
 
 def get_turn(job: Job) -> timedelta:
     """Return how long a turn at a job lasts."""
-    return _TURN() if job.period >= HOUR else _SHORT_TURN()
+    return _TURN() if job.is_long or job.period > MINUTE else _SHORT_TURN()
 
 
 def add_jobs(session: Session, jobs: Collection[Job], now: datetime) -> None:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from api.background import turns
 from api.background.jobs import list_jobs
 from api.background.loop import JobLoop, warm_up
-from api.background.schedule import Job
+from api.background.schedule import JOBS, Job
 from api.background.turns import MOST_ATTEMPTS
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
@@ -143,6 +143,19 @@ def test_a_job_that_another_worker_has_is_left_to_it(
     frozen.shift(1)  # its worker died: the turn is over
     run_due([hourly])
     assert done == ["hourly"]
+
+
+def test_turns_of_jobs_of_a_minute_are_short_unless_they_may_work_for_long(
+    frozen: time_machine.Traveller,
+) -> None:
+    run = list[timedelta]()
+    for each in (JOBS["watch_operations"], JOBS["issue_invoices"], JOBS["sync_stuck_payments"]):
+        with session() as s:
+            turns.add_jobs(s, [each], clock())
+            turn = turns.take_turn(s, each, clock())
+        assert turn
+        run.append(turn.ends_at - clock())
+    assert run == [2 * MINUTE, 10 * MINUTE, 10 * MINUTE]
 
 
 def test_no_connection_is_held_while_a_job_works() -> None:
