@@ -314,6 +314,7 @@ def _digest(page: Page) -> tuple[object, ...]:
         visit.zone,
         visit.parameters,
         visit.horizon,
+        visit.position,
         visit.browser,
         visit.oldest,
     )
