@@ -145,7 +145,7 @@ def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory)
     few, until = find(~is_crowd, is_lost(before(single))), before(single, rest)
     many = [each for each in few[nudges.FEW :] if each.next_attempt_at <= until]
     many += find(is_crowd, is_urgent, is_lost(until))
-    if rest is None:
+    if rest is None and not many:
         many += find(is_crowd, ~is_urgent, most=_SECONDS_OF_OTHERS * (per_second(channel) or _FAST))
     return [
         *_take(few[: nudges.FEW], now, memory.nudged, in_crowd=False),

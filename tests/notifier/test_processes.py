@@ -100,12 +100,7 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     parent = psutil.Process(workers.process.pid)
     assert (parent.net_connections(), parent.num_threads()) == ([], 1)
     dying, *others = workers.children
-    assert [dying.name(), *(each.name() for each in others)] == [
-        "worker-email",
-        "worker-many",
-        "sweep",
-        "files",
-    ]
+    assert [dying.name(), *(each.name() for each in others)] == ["worker-email", "worker-many", "sweep"]
     both = {dying.pid, others[0].pid}
     workers.until(lambda: {each.pid for each in Worker.all(connection=redis_server)} == both)
     alert(person())

@@ -210,6 +210,21 @@ def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
     assert sum(len(several) for _, several in queued("email-rest")) == 1
 
 
+def test_what_nobody_waits_for_enters_behind_all_that_somebody_waits_for(
+    queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nudges, "FEW", 2)
+    for number in range(6):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
+    keys = matched(detection())
+    for key in keys[:3]:
+        change(Notification, key, priority=Priority.BULK)
+    frozen.shift(10)
+    Sweep().turn()
+    nudged = {key for _, several in queued("email-rest") for key in several}
+    assert nudged == set(map(str, keys[3:]))
+
+
 def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
     key = waiting()
     change(Notification, key, priority=Priority.BULK)
