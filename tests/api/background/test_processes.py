@@ -85,7 +85,7 @@ def test_two_instances_have_no_turn_at_once_and_leave_when_asked(start: Callable
     until(lambda: find_end() != first)
     assert {(each.result, each.error) for each in rows(JobState)} == {(JobResult.DONE, None)}
     for each in both:
-        assert [child.name() for child in each.children] == ["payments", "maintenance", "files"]
+        assert [child.name() for child in each.children] == ["payments", "maintenance"]
         assert each.ends(signal.SIGTERM) == 0
         assert "Traceback" not in each.said
 
