@@ -60,7 +60,7 @@ RARE = {
     | SCRIPTS
     | {"~refused:*", "+client|list", "%R~breaker:telegram", "&stream:*", "+publish", "~proofs:counts:*"},
     "notifier": SCRIPTS | {"+client|list"},
-    "proofs": SCRIPTS | {"+client|list", "~refused:*"},
+    "proofs": SCRIPTS | {"+client|list", "+info", "~refused:*", "~rq:queues"},  # pages that a worker left
     "reader": {"+srem", "~rq:workers"},  # the name of a worker that died
     "stream": {"+subscribe", "+unsubscribe"},  # a page that is open
 }
