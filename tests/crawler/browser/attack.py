@@ -105,6 +105,7 @@ def _crawl(browser: str, path: str) -> str:
             APP_ENV="development",
             ALLOW_LIVE_SITES="true",
             AGENT_CONTACT="contact@example.org",
+            TEST_PERIODS="",
         )
         return "".join(spider.communicate(timeout=120))
 
