@@ -56,7 +56,7 @@ def list_fields() -> Iterator[tuple[str, str]]:
 
 def check_escaped(answer: TestResponse) -> None:
     assert SCRIPT not in answer.text
-    assert "1337" not in answer.text, "a template was run"
+    assert "1337" not in re.sub(r"[\w.-]{40,}", "", answer.text), "a template was run"  # tokens are of chance
     if answer.mimetype == "text/html" and not answer.location:
         injected = [tag for tag, at in Page(answer.text).tags if "data-injected" in at]
         assert injected == [], answer.request.path
