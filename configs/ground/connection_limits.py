@@ -45,7 +45,7 @@ def list_shares() -> dict[str, Share]:
         "scrapyd": Share(2 * spiders, LIMITS["crawler"]),
         "planner": Share(1, LIMITS["crawler"]),
         "notifier": Share(_WORKERS, LIMITS["notifier"]),
-        "background": Share(3, LIMITS["background"]),
+        "background": Share(2, LIMITS["background"]),
         "backup": Share(1, LIMITS["backup"]),
     }
 
