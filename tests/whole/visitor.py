@@ -46,16 +46,21 @@ class Visitor:
         form = Page(self.open(path)).find_form(action)
         given = {name: values[0] for name, values in form["fields"].items()}
         answer = self._visit("POST", form["attributes"]["action"] or path, given | fields)
-        return (
-            answer.text if answer.status_code == requests.codes.ok else self.open(answer.headers["Location"])
-        )
+        if answer.status_code == requests.codes.ok:
+            return answer.text
+        return self._visit("GET", answer.headers["Location"], notice=answer.cookies.get("__Host-notice")).text
 
-    def _visit(self, method: str, path: str, fields: dict[str, str] | None = None) -> requests.Response:
+    def _visit(
+        self, method: str, path: str, fields: dict[str, str] | None = None, notice: str | None = None
+    ) -> requests.Response:
         answer = requests.request(
             method,
             f"http://127.0.0.1:{self.stack.ports.api}{path}",
             data=fields,
-            headers={"Cookie": f"__Host-access={self.token}", "Accept": "text/html"},
+            headers={
+                "Cookie": f"__Host-access={self.token}; __Host-notice={notice or ''}",
+                "Accept": "text/html",
+            },
             allow_redirects=False,
             timeout=_SECONDS,
         )
