@@ -56,8 +56,3 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 def first_id_at(moment: datetime) -> UUID:
     """Return the smallest UUIDv7 that a row made at `moment` can have."""
     return UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS)
-
-
-def read_id_time(row_id: UUID) -> datetime:
-    """Return when a row with this UUIDv7 was made, to the millisecond."""
-    return _EPOCH + timedelta(milliseconds=row_id.int >> _RANDOM_BITS)

@@ -51,9 +51,8 @@ class KeptScrapyd:
         self.is_away = False
         self._scrapyd = scrapyd
         self._started: dict[str, datetime] = {}  # by queue
-        self._heard: dict[
-            str, tuple[datetime, float]
-        ] = {}  # by job: since when it is silent, and its patience
+        # by job: since when it is silent, and its patience
+        self._heard: dict[str, tuple[datetime, float]] = {}
         self._asked: dict[str, datetime] = {}  # by job: when it was asked to end
         self._outage = OutageLog()
 
@@ -158,9 +157,8 @@ class Keeper:
         speaking, wanted = self._read_jobs(), wanted_processes()
         since, self._looked_at = self._looked_at, now
         if since and (now - since).total_seconds() > SILENT_SECONDS():
-            speaking = (
-                None  # the clock stepped, or this machine slept: the entries ran out, and nobody was silent
-            )
+            # The clock stepped, or this machine slept: entries ran out, and no spider was silent.
+            speaking = None
         for each in self._scrapyds:  # one that is away keeps no other one from being served
             each.keep(wanted, speaking, now)
         self._start_discovery(wanted, now)

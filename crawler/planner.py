@@ -46,9 +46,8 @@ _RECONCILE_SECONDS = 3600
 log = logging.getLogger(__name__)
 
 _LOCK = 0x72647670  # the planners' advisory lock: one plans, the others wait
-_LONGEST_PAUSE = (
-    FRESH  # between two runs; after a longer one, or a step of the clock, slots are not lapsed at once
-)
+# Between two runs; after a longer one, or a step of the clock, slots are not lapsed at once
+_LONGEST_PAUSE = FRESH
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
 _AT_ONCE = 500  # desks in one script
 

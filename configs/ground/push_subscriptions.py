@@ -24,9 +24,8 @@ class PushSubscription:
     endpoint: str
     p256dh: str  # the browser's public key, a point of P-256
     auth: str  # the secret that only the browser and we know
-    server_key: str = (
-        ""  # our public key for which it subscribed; a service takes nothing that another one signed
-    )
+    # Our public key for which it subscribed; a service takes nothing that another one signed
+    server_key: str = ""
 
     @property
     def host(self) -> str:

@@ -15,9 +15,8 @@ from configs.settings.legal_names import split_mediator
 TERMS = Path(__file__).parents[2] / "api" / "billing" / "terms"
 BINDING = "fr"
 LANGUAGES = (BINDING, "en")
-WITHDRAW_PATH = (
-    "/l/retractation"  # the functions that need no login: L.221-21 and L.215-1-1 Code de la consommation
-)
+# The functions that need no login: L.221-21 and L.215-1-1 Code de la consommation
+WITHDRAW_PATH = "/l/retractation"
 CANCEL_PATH = "/l/resilier"
 _NO_VAT = {"fr": "non applicable, art. 293 B du CGI", "en": "none charged (art. 293 B du CGI)"}
 _SELLER = ("seller_name", "seller_address", "seller_phone", "seller_siren", "seller_registration")

@@ -23,9 +23,8 @@ _PACKAGES = (
     "ca-certificates", "curl", "gettext-base", "libnginx-mod-stream", "nginx-light", "openssl", "python-is-python3",
     "python3", "python3-pip", "python3-venv", "redis-tools",
 )  # fmt: skip
-_TRUSTED = (
-    "etc/ssl/certs/ca-certificates.crt"  # the machine's authorities: its way out may have one of its own
-)
+# The machine's authorities: its way out may have one of its own
+_TRUSTED = "etc/ssl/certs/ca-certificates.crt"
 _EXTERNAL = "usr/lib/python3.11/EXTERNALLY-MANAGED"  # Debian's pip refuses what that of Python's image does
 _OURS = DEPLOY / "drill"
 

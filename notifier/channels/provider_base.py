@@ -122,9 +122,8 @@ def answer_seconds(provider: str) -> float:
 class Provider(ABC):
     """A service that takes messages over. One file in `notifier/channels/providers/` defines one provider."""
 
-    IS_SEQUENTIAL: ClassVar[bool] = (
-        False  # its messages are answered one after the other, as `hand_over` yields them
-    )
+    # Its messages are answered one after the other, as `hand_over` yields them
+    IS_SEQUENTIAL: ClassVar[bool] = False
 
     MOST: ClassVar[int] = 1  # messages of one content in one call
 

@@ -113,9 +113,8 @@ def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any
     http = TwilioHttpClient(logger=_quiet)
     http.session = transport
     client = Client(account, token, http_client=http)
-    client.api.base_url = (
-        base_url  # there is no option for it: https://github.com/twilio/twilio-python/issues/521
-    )
+    # There is no option for it: https://github.com/twilio/twilio-python/issues/521
+    client.api.base_url = base_url
     return client, transport
 
 
