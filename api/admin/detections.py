@@ -72,7 +72,7 @@ def count_messages(session: Session, detection_id: UUID) -> dict[State, int]:
     """Return how many messages about a detection are in each state."""
     about = sa.select(Match.announcement_id).where(Match.detection_id == detection_id)
     states = sa.select(Notification.state, sa.func.count()).where(Notification.announcement_id.in_(about))
-    return dict(session.execute(states.group_by(Notification.state)).tuples().all())
+    return dict(session.execute(states.group_by(Notification.state)).all())
 
 
 def read_proof_link(session: Session, detection_id: UUID) -> str:
@@ -105,4 +105,4 @@ def _count(session: Session, found: Collection[Detection]) -> list[CountedDetect
 
 
 def _count_by_id(session: Session, query: sa.Select[UUID, int]) -> dict[UUID, int]:
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

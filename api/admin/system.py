@@ -76,7 +76,7 @@ def name_actors(session: Session, entries: Collection[AuditEntry]) -> dict[UUID,
     """Return the addresses of those who acted and have an account, by id."""
     ids = {each.actor_id for each in entries if each.actor_id}
     rows = session.execute(sa.select(User.id, User.email).where(User.id.in_(ids)))
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def list_settings() -> Found[Setting]:

@@ -65,7 +65,7 @@ def _count_found(session: Session, since: datetime) -> dict[UUID, int]:
         .where(Alert.closed_because == ClosedBecause.FOUND, Alert.closed_at > since)
         .group_by(Alert.user_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _count_desks(session: Session, since: datetime) -> dict[UUID, int]:

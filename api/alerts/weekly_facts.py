@@ -144,7 +144,7 @@ def _count_sent(
         .where(Notification.accepted_at >= since, Notification.accepted_at < until)
         .group_by(Match.alert_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _describe_desk(

@@ -52,8 +52,8 @@ def count_events(session: Session, since: datetime, until: datetime) -> dict[str
         "until": until.isoformat(),
         "accounts": _count(session, User.created_at, since, until),
         "support": _count(session, SupportRequest.created_at, since, until),
-        "begun": dict(session.execute(_BEGUN, span).tuples().all()),
-        "ended": dict(session.execute(_ENDED, span).tuples().all()),
+        "begun": dict(session.execute(_BEGUN, span).all()),
+        "ended": dict(session.execute(_ENDED, span).all()),
         **_count_messages(session, since, until),
         **_list_alarms(session, since, until),
     }

@@ -138,7 +138,7 @@ def budget_shares(session: Session, hosts: Collection[str]) -> dict[str, float]:
     """Return what share of its budget each host has left, where that is less than all."""
     row = sa.select(HostState.host, HostState.budget_share)
     found = session.execute(row.where(HostState.host.in_(hosts), HostState.budget_share < 1))
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def active_rests(session: Session, now: datetime) -> dict[str, datetime]:
@@ -190,7 +190,7 @@ def _reopen_misjudged(session: Session, ids: Collection[str], at: datetime) -> l
 
 def _last_proven(session: Session, ids: Collection[str]) -> dict[str, datetime | None]:
     row = sa.select(DeskState.id, DeskState.last_proven_at).where(DeskState.id.in_(ids))
-    return dict(session.execute(row).tuples().all())
+    return dict(session.execute(row).all())
 
 
 def _lock_hosts(session: Session, hosts: Iterable[str]) -> dict[str, HostBackoff]:

@@ -57,6 +57,7 @@ RARE = {
         "%R~crawler:*",
         "%R~proofs:*",
         "~refused:*",
+        "~rq:queues",
     },
     "crawler": QUEUES
     | CHANNELS
