@@ -261,20 +261,6 @@ CREATE TABLE public.alerts (
     CONSTRAINT ck_alerts_closed_with_reason CHECK (((closed_at IS NULL) = (closed_because IS NULL)))
 );
 --
--- Name: answer_figures; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.answer_figures (
-    month date NOT NULL,
-    platform text NOT NULL,
-    desk_id text NOT NULL,
-    alerts integer NOT NULL,
-    found integer NOT NULL,
-    too_late integer NOT NULL,
-    nothing_there integer NOT NULL,
-    stopped integer NOT NULL,
-    updated_at timestamp with time zone NOT NULL
-);
---
 -- Name: answers; Type: TABLE; Schema: public; Owner: -
 --
 CREATE TABLE public.answers (
@@ -283,9 +269,7 @@ CREATE TABLE public.answers (
     answered_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone,
     via character varying(24) NOT NULL,
-    counted character varying(24),
     CONSTRAINT ck_answers_changed_after CHECK ((changed_at >= answered_at)),
-    CONSTRAINT ck_answers_counted CHECK (((counted)::text = ANY ((ARRAY['found'::character varying, 'too_late'::character varying, 'nothing_there'::character varying, 'stopped'::character varying])::text[]))),
     CONSTRAINT ck_answers_value CHECK (((value)::text = ANY ((ARRAY['found'::character varying, 'too_late'::character varying, 'nothing_there'::character varying, 'stopped'::character varying])::text[]))),
     CONSTRAINT ck_answers_via CHECK (((via)::text = ANY ((ARRAY['email'::character varying, 'telegram'::character varying, 'api'::character varying])::text[])))
 );
@@ -376,6 +360,11 @@ CREATE TABLE public.check_days (
     promised_seconds double precision,
     openings integer NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    alerts integer DEFAULT 0 NOT NULL,
+    found integer DEFAULT 0 NOT NULL,
+    too_late integer DEFAULT 0 NOT NULL,
+    nothing_there integer DEFAULT 0 NOT NULL,
+    stopped integer DEFAULT 0 NOT NULL,
     CONSTRAINT ck_check_days_counts CHECK (((checks >= proven) AND (proven >= 0) AND (openings >= 0)))
 );
 --
@@ -399,26 +388,6 @@ CREATE TABLE public.checks (
     CONSTRAINT ck_checks_outcome CHECK (((outcome)::text = ANY ((ARRAY['slots'::character varying, 'no_slots'::character varying, 'captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying])::text[])))
 )
 PARTITION BY RANGE (started_at);
---
--- Name: checks_20261125; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.checks_20261125 (
-    id bigint CONSTRAINT checks_id_not_null NOT NULL,
-    started_at timestamp with time zone CONSTRAINT checks_started_at_not_null NOT NULL,
-    desk_id text CONSTRAINT checks_desk_id_not_null NOT NULL,
-    token bigint,
-    outcome character varying(24) CONSTRAINT checks_outcome_not_null NOT NULL,
-    evidence text CONSTRAINT checks_evidence_not_null NOT NULL,
-    milliseconds integer CONSTRAINT checks_milliseconds_not_null NOT NULL,
-    requests smallint CONSTRAINT checks_requests_not_null NOT NULL,
-    slots_seen integer CONSTRAINT checks_slots_seen_not_null NOT NULL,
-    covered jsonb CONSTRAINT checks_covered_not_null NOT NULL,
-    process text CONSTRAINT checks_process_not_null NOT NULL,
-    error text,
-    proof_key text,
-    CONSTRAINT ck_checks_counts CHECK (((milliseconds >= 0) AND (requests >= 0) AND (slots_seen >= 0))),
-    CONSTRAINT ck_checks_outcome CHECK (((outcome)::text = ANY ((ARRAY['slots'::character varying, 'no_slots'::character varying, 'captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying])::text[])))
-);
 --
 -- Name: checks_20261126; Type: TABLE; Schema: public; Owner: -
 --
@@ -720,6 +689,26 @@ CREATE TABLE public.checks_20261210 (
     CONSTRAINT ck_checks_outcome CHECK (((outcome)::text = ANY ((ARRAY['slots'::character varying, 'no_slots'::character varying, 'captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying])::text[])))
 );
 --
+-- Name: checks_20261211; Type: TABLE; Schema: public; Owner: -
+--
+CREATE TABLE public.checks_20261211 (
+    id bigint CONSTRAINT checks_id_not_null NOT NULL,
+    started_at timestamp with time zone CONSTRAINT checks_started_at_not_null NOT NULL,
+    desk_id text CONSTRAINT checks_desk_id_not_null NOT NULL,
+    token bigint,
+    outcome character varying(24) CONSTRAINT checks_outcome_not_null NOT NULL,
+    evidence text CONSTRAINT checks_evidence_not_null NOT NULL,
+    milliseconds integer CONSTRAINT checks_milliseconds_not_null NOT NULL,
+    requests smallint CONSTRAINT checks_requests_not_null NOT NULL,
+    slots_seen integer CONSTRAINT checks_slots_seen_not_null NOT NULL,
+    covered jsonb CONSTRAINT checks_covered_not_null NOT NULL,
+    process text CONSTRAINT checks_process_not_null NOT NULL,
+    error text,
+    proof_key text,
+    CONSTRAINT ck_checks_counts CHECK (((milliseconds >= 0) AND (requests >= 0) AND (slots_seen >= 0))),
+    CONSTRAINT ck_checks_outcome CHECK (((outcome)::text = ANY ((ARRAY['slots'::character varying, 'no_slots'::character varying, 'captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying])::text[])))
+);
+--
 -- Name: checks_id_seq; Type: SEQUENCE; Schema: public; Owner: -
 --
 ALTER TABLE public.checks ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
@@ -817,20 +806,6 @@ CREATE TABLE public.declarations (
     CONSTRAINT ck_declarations_refund CHECK (((refund_cents IS NULL) OR (applied_at IS NOT NULL)))
 );
 --
--- Name: delivery_days; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.delivery_days (
-    day date NOT NULL,
-    channel character varying(24) NOT NULL,
-    accepted integer NOT NULL,
-    p50_seconds double precision,
-    p95_seconds double precision,
-    failed integer NOT NULL,
-    updated_at timestamp with time zone NOT NULL,
-    CONSTRAINT ck_delivery_days_channel CHECK (((channel)::text = ANY ((ARRAY['email'::character varying, 'sms'::character varying, 'telegram'::character varying, 'voice'::character varying, 'push'::character varying])::text[]))),
-    CONSTRAINT ck_delivery_days_counts CHECK (((accepted >= 0) AND (failed >= 0)))
-);
---
 -- Name: delivery_figures; Type: TABLE; Schema: public; Owner: -
 --
 CREATE TABLE public.delivery_figures (
@@ -856,6 +831,7 @@ CREATE TABLE public.delivery_figures (
     seen_to_accepted double precision[],
     seen_to_delivered double precision[],
     updated_at timestamp with time zone NOT NULL,
+    missed integer NOT NULL,
     CONSTRAINT ck_delivery_figures_channel CHECK (((channel)::text = ANY ((ARRAY['email'::character varying, 'sms'::character varying, 'telegram'::character varying, 'voice'::character varying, 'push'::character varying])::text[]))),
     CONSTRAINT ck_delivery_figures_counts CHECK (((confirmed <= tracked) AND (tracked <= sent)))
 );
@@ -880,20 +856,11 @@ ALTER TABLE public.desk_changes ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDEN
     CACHE 1
 );
 --
--- Name: desk_landings; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.desk_landings (
-    desk_id text NOT NULL,
-    asked_at timestamp with time zone NOT NULL,
-    title text
-);
---
 -- Name: desk_links; Type: TABLE; Schema: public; Owner: -
 --
 CREATE TABLE public.desk_links (
     desk_id text NOT NULL,
     page_url text NOT NULL,
-    page_title text NOT NULL,
     first_seen_at timestamp with time zone NOT NULL,
     seen_at timestamp with time zone NOT NULL
 );
@@ -991,7 +958,7 @@ CREATE TABLE public.drifts (
     starts_at timestamp with time zone NOT NULL,
     ends_at timestamp with time zone,
     CONSTRAINT ck_drifts_order CHECK ((ends_at >= starts_at)),
-    CONSTRAINT ck_drifts_reason CHECK (((reason)::text = ANY ((ARRAY['unlinked'::character varying, 'gone'::character varying, 'home'::character varying, 'retitled'::character varying, 'silent'::character varying])::text[])))
+    CONSTRAINT ck_drifts_reason CHECK (((reason)::text = ANY ((ARRAY['unlinked'::character varying, 'silent'::character varying])::text[])))
 );
 --
 -- Name: drifts_id_seq; Type: SEQUENCE; Schema: public; Owner: -
@@ -1019,13 +986,6 @@ CREATE TABLE public.exports (
     size_bytes bigint,
     CONSTRAINT ck_exports_encrypted CHECK (starts_with(file_key, 'gAAAAA'::text)),
     CONSTRAINT ck_exports_ready CHECK (((num_nulls(ready_at, expires_at, file_key, size_bytes) = ANY (ARRAY[0, 4])) AND ((ready_at IS NULL) = (next_attempt_at IS NOT NULL))))
-);
---
--- Name: figure_cursors; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.figure_cursors (
-    name text NOT NULL,
-    until timestamp with time zone NOT NULL
 );
 --
 -- Name: former_customers; Type: TABLE; Schema: public; Owner: -
@@ -1087,7 +1047,7 @@ CREATE TABLE public.incidents (
     acknowledged_at timestamp with time zone,
     CONSTRAINT ck_incidents_alarm CHECK (((alarm_kind IS NULL) = (alarm_params IS NULL))),
     CONSTRAINT ck_incidents_order CHECK ((ends_at >= starts_at)),
-    CONSTRAINT ck_incidents_reason CHECK (((reason)::text = ANY ((ARRAY['captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying, 'unlinked'::character varying, 'gone'::character varying, 'home'::character varying, 'retitled'::character varying, 'silent'::character varying, 'horizon'::character varying, 'provider_down'::character varying, 'old_queue'::character varying, 'quota'::character varying, 'sms_ceiling'::character varying, 'mail_ceiling'::character varying, 'failures_rising'::character varying, 'fraud_warning'::character varying, 'false_alarms'::character varying, 'table_growth'::character varying, 'self_check'::character varying, 'part_down'::character varying, 'part_degraded'::character varying, 'low_delivery'::character varying, 'spam_reports'::character varying, 'dead_letters'::character varying])::text[])))
+    CONSTRAINT ck_incidents_reason CHECK (((reason)::text = ANY ((ARRAY['captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'overloaded'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying, 'unlinked'::character varying, 'silent'::character varying, 'horizon'::character varying, 'provider_down'::character varying, 'old_queue'::character varying, 'quota'::character varying, 'sms_ceiling'::character varying, 'mail_ceiling'::character varying, 'failures_rising'::character varying, 'fraud_warning'::character varying, 'false_alarms'::character varying, 'self_check'::character varying, 'part_down'::character varying, 'part_degraded'::character varying, 'low_delivery'::character varying, 'spam_reports'::character varying, 'dead_letters'::character varying])::text[])))
 );
 --
 -- Name: incidents_id_seq; Type: SEQUENCE; Schema: public; Owner: -
@@ -1133,36 +1093,20 @@ CREATE TABLE public.invoices (
     CONSTRAINT ck_invoices_pdf CHECK (((pdf_made_at IS NULL) OR (pdf_key IS NOT NULL)))
 );
 --
--- Name: job_runs; Type: TABLE; Schema: public; Owner: -
+-- Name: jobs; Type: TABLE; Schema: public; Owner: -
 --
-CREATE TABLE public.job_runs (
-    id uuid NOT NULL,
-    job text NOT NULL,
+CREATE TABLE public.jobs (
+    name text NOT NULL,
     due_at timestamp with time zone NOT NULL,
     started_at timestamp with time zone,
+    turn_ends_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
     ended_at timestamp with time zone,
-    result character varying(24),
+    failed_at timestamp with time zone,
     error text,
     counts jsonb,
-    attempts integer DEFAULT 0 NOT NULL,
-    lease_token uuid,
-    lease_until timestamp with time zone,
-    nudges integer DEFAULT 0 NOT NULL,
-    next_nudge_at timestamp with time zone NOT NULL,
-    CONSTRAINT ck_job_runs_ended_with_result CHECK (((ended_at IS NULL) = (result IS NULL))),
-    CONSTRAINT ck_job_runs_lease CHECK (((lease_token IS NULL) = (lease_until IS NULL))),
-    CONSTRAINT ck_job_runs_result CHECK (((result)::text = ANY ((ARRAY['done'::character varying, 'failed'::character varying])::text[])))
-);
---
--- Name: key_sightings; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.key_sightings (
-    program text NOT NULL,
-    name text NOT NULL,
-    fingerprint text NOT NULL,
-    first_seen_at timestamp with time zone NOT NULL,
-    started_at timestamp with time zone NOT NULL,
-    first_since timestamp with time zone
+    done_for timestamp with time zone,
+    CONSTRAINT ck_jobs_attempts CHECK ((attempts >= 0))
 );
 --
 -- Name: logins; Type: TABLE; Schema: public; Owner: -
@@ -1279,7 +1223,6 @@ CREATE TABLE public.outages (
     starts_at timestamp with time zone NOT NULL,
     ends_at timestamp with time zone,
     reason character varying(24) NOT NULL,
-    host text,
     CONSTRAINT ck_outages_order CHECK ((ends_at >= starts_at)),
     CONSTRAINT ck_outages_reason CHECK (((reason)::text = ANY ((ARRAY['captcha'::character varying, 'blocked'::character varying, 'rate_limited'::character varying, 'maintenance'::character varying, 'closed'::character varying, 'unreachable'::character varying, 'unreadable'::character varying, 'stopped'::character varying])::text[])))
 );
@@ -1438,17 +1381,6 @@ CREATE TABLE public.registrations (
     alert_wish jsonb,
     CONSTRAINT ck_registrations_phone_encrypted CHECK (starts_with(phone, 'gAAAAA'::text)),
     CONSTRAINT ck_registrations_wished_plan CHECK (((wished_plan)::text = ANY ((ARRAY['NONE'::character varying, 'URGENCE_24H'::character varying, 'URGENCE_7J'::character varying, 'URGENCE_TOTAL'::character varying])::text[])))
-);
---
--- Name: slot_lives; Type: TABLE; Schema: public; Owner: -
---
-CREATE TABLE public.slot_lives (
-    month date NOT NULL,
-    platform text NOT NULL,
-    desk_id text NOT NULL,
-    taken integer NOT NULL,
-    seconds double precision[] NOT NULL,
-    updated_at timestamp with time zone NOT NULL
 );
 --
 -- Name: slots; Type: TABLE; Schema: public; Owner: -
@@ -1652,10 +1584,6 @@ CREATE TABLE public.watch_credits (
     CONSTRAINT ck_watch_credits_form CHECK (((form)::text = ANY ((ARRAY['time'::character varying, 'invoice'::character varying, 'refund'::character varying])::text[])))
 );
 --
--- Name: checks_20261125; Type: TABLE ATTACH; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261125 FOR VALUES FROM ('2026-11-25 00:00:00+00') TO ('2026-11-26 00:00:00+00');
---
 -- Name: checks_20261126; Type: TABLE ATTACH; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261126 FOR VALUES FROM ('2026-11-26 00:00:00+00') TO ('2026-11-27 00:00:00+00');
@@ -1716,13 +1644,14 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261209 FOR VALUE
 --
 ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUES FROM ('2026-12-10 00:00:00+00') TO ('2026-12-11 00:00:00+00');
 --
+-- Name: checks_20261211; Type: TABLE ATTACH; Schema: public; Owner: -
+--
+ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261211 FOR VALUES FROM ('2026-12-11 00:00:00+00') TO ('2026-12-12 00:00:00+00');
+--
 -- Data for Name: alert_targets; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: alerts; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: answer_figures; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: answers; Type: TABLE DATA; Schema: public; Owner: -
@@ -1744,9 +1673,6 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 --
 --
 -- Data for Name: check_days; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: checks_20261125; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: checks_20261126; Type: TABLE DATA; Schema: public; Owner: -
@@ -1794,6 +1720,9 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 -- Data for Name: checks_20261210; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
+-- Data for Name: checks_20261211; Type: TABLE DATA; Schema: public; Owner: -
+--
+--
 -- Data for Name: contact_lookups; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
@@ -1803,16 +1732,10 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 -- Data for Name: declarations; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
--- Data for Name: delivery_days; Type: TABLE DATA; Schema: public; Owner: -
---
---
 -- Data for Name: delivery_figures; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: desk_changes; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: desk_landings; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: desk_links; Type: TABLE DATA; Schema: public; Owner: -
@@ -1836,9 +1759,6 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 -- Data for Name: exports; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
--- Data for Name: figure_cursors; Type: TABLE DATA; Schema: public; Owner: -
---
---
 -- Data for Name: former_customers; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
@@ -1857,10 +1777,7 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 -- Data for Name: invoices; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
--- Data for Name: job_runs; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: key_sightings; Type: TABLE DATA; Schema: public; Owner: -
+-- Data for Name: jobs; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: logins; Type: TABLE DATA; Schema: public; Owner: -
@@ -1906,9 +1823,6 @@ ALTER TABLE ONLY public.checks ATTACH PARTITION public.checks_20261210 FOR VALUE
 --
 --
 -- Data for Name: registrations; Type: TABLE DATA; Schema: public; Owner: -
---
---
--- Data for Name: slot_lives; Type: TABLE DATA; Schema: public; Owner: -
 --
 --
 -- Data for Name: slots; Type: TABLE DATA; Schema: public; Owner: -
@@ -1982,11 +1896,6 @@ ALTER TABLE ONLY public.alembic_version
 --
 ALTER TABLE ONLY public.checks
     ADD CONSTRAINT pk_checks PRIMARY KEY (id, started_at);
---
--- Name: checks_20261125 checks_20261125_pkey; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.checks_20261125
-    ADD CONSTRAINT checks_20261125_pkey PRIMARY KEY (id, started_at);
 --
 -- Name: checks_20261126 checks_20261126_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2063,6 +1972,11 @@ ALTER TABLE ONLY public.checks_20261209
 ALTER TABLE ONLY public.checks_20261210
     ADD CONSTRAINT checks_20261210_pkey PRIMARY KEY (id, started_at);
 --
+-- Name: checks_20261211 checks_20261211_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+ALTER TABLE ONLY public.checks_20261211
+    ADD CONSTRAINT checks_20261211_pkey PRIMARY KEY (id, started_at);
+--
 -- Name: alert_targets pk_alert_targets; Type: CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.alert_targets
@@ -2072,11 +1986,6 @@ ALTER TABLE ONLY public.alert_targets
 --
 ALTER TABLE ONLY public.alerts
     ADD CONSTRAINT pk_alerts PRIMARY KEY (id);
---
--- Name: answer_figures pk_answer_figures; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.answer_figures
-    ADD CONSTRAINT pk_answer_figures PRIMARY KEY (month, platform, desk_id);
 --
 -- Name: answers pk_answers; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2128,11 +2037,6 @@ ALTER TABLE ONLY public.contacts
 ALTER TABLE ONLY public.declarations
     ADD CONSTRAINT pk_declarations PRIMARY KEY (id);
 --
--- Name: delivery_days pk_delivery_days; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.delivery_days
-    ADD CONSTRAINT pk_delivery_days PRIMARY KEY (day, channel);
---
 -- Name: delivery_figures pk_delivery_figures; Type: CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.delivery_figures
@@ -2142,11 +2046,6 @@ ALTER TABLE ONLY public.delivery_figures
 --
 ALTER TABLE ONLY public.desk_changes
     ADD CONSTRAINT pk_desk_changes PRIMARY KEY (id);
---
--- Name: desk_landings pk_desk_landings; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.desk_landings
-    ADD CONSTRAINT pk_desk_landings PRIMARY KEY (desk_id);
 --
 -- Name: desk_links pk_desk_links; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2183,11 +2082,6 @@ ALTER TABLE ONLY public.drifts
 ALTER TABLE ONLY public.exports
     ADD CONSTRAINT pk_exports PRIMARY KEY (id);
 --
--- Name: figure_cursors pk_figure_cursors; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.figure_cursors
-    ADD CONSTRAINT pk_figure_cursors PRIMARY KEY (name);
---
 -- Name: former_customers pk_former_customers; Type: CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.former_customers
@@ -2218,15 +2112,10 @@ ALTER TABLE ONLY public.invoice_counters
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT pk_invoices PRIMARY KEY (id);
 --
--- Name: job_runs pk_job_runs; Type: CONSTRAINT; Schema: public; Owner: -
+-- Name: jobs pk_jobs; Type: CONSTRAINT; Schema: public; Owner: -
 --
-ALTER TABLE ONLY public.job_runs
-    ADD CONSTRAINT pk_job_runs PRIMARY KEY (id);
---
--- Name: key_sightings pk_key_sightings; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.key_sightings
-    ADD CONSTRAINT pk_key_sightings PRIMARY KEY (program, name, fingerprint);
+ALTER TABLE ONLY public.jobs
+    ADD CONSTRAINT pk_jobs PRIMARY KEY (name);
 --
 -- Name: logins pk_logins; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2302,11 +2191,6 @@ ALTER TABLE ONLY public.refunds
 --
 ALTER TABLE ONLY public.registrations
     ADD CONSTRAINT pk_registrations PRIMARY KEY (id);
---
--- Name: slot_lives pk_slot_lives; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.slot_lives
-    ADD CONSTRAINT pk_slot_lives PRIMARY KEY (month, platform, desk_id);
 --
 -- Name: slots pk_slots; Type: CONSTRAINT; Schema: public; Owner: -
 --
@@ -2388,11 +2272,6 @@ ALTER TABLE ONLY public.invoices
 ALTER TABLE ONLY public.invoices
     ADD CONSTRAINT uq_invoices_transaction_id UNIQUE (transaction_id);
 --
--- Name: job_runs uq_job_runs_job_due_at; Type: CONSTRAINT; Schema: public; Owner: -
---
-ALTER TABLE ONLY public.job_runs
-    ADD CONSTRAINT uq_job_runs_job_due_at UNIQUE (job, due_at);
---
 -- Name: notifications uq_notifications_dedupe_key; Type: CONSTRAINT; Schema: public; Owner: -
 --
 ALTER TABLE ONLY public.notifications
@@ -2452,21 +2331,13 @@ ALTER TABLE ONLY public.users
 --
 CREATE INDEX ix_checks_desk_id_started_at ON ONLY public.checks USING btree (desk_id, started_at DESC);
 --
--- Name: checks_20261125_desk_id_started_at_idx; Type: INDEX; Schema: public; Owner: -
+-- Name: checks_20261126_desk_id_started_at_idx; Type: INDEX; Schema: public; Owner: -
 --
-CREATE INDEX checks_20261125_desk_id_started_at_idx ON public.checks_20261125 USING btree (desk_id, started_at DESC);
+CREATE INDEX checks_20261126_desk_id_started_at_idx ON public.checks_20261126 USING btree (desk_id, started_at DESC);
 --
 -- Name: ix_checks_started_at; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_checks_started_at ON ONLY public.checks USING btree (started_at);
---
--- Name: checks_20261125_started_at_idx; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX checks_20261125_started_at_idx ON public.checks_20261125 USING btree (started_at);
---
--- Name: checks_20261126_desk_id_started_at_idx; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX checks_20261126_desk_id_started_at_idx ON public.checks_20261126 USING btree (desk_id, started_at DESC);
 --
 -- Name: checks_20261126_started_at_idx; Type: INDEX; Schema: public; Owner: -
 --
@@ -2584,6 +2455,14 @@ CREATE INDEX checks_20261210_desk_id_started_at_idx ON public.checks_20261210 US
 --
 CREATE INDEX checks_20261210_started_at_idx ON public.checks_20261210 USING btree (started_at);
 --
+-- Name: checks_20261211_desk_id_started_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX checks_20261211_desk_id_started_at_idx ON public.checks_20261211 USING btree (desk_id, started_at DESC);
+--
+-- Name: checks_20261211_started_at_idx; Type: INDEX; Schema: public; Owner: -
+--
+CREATE INDEX checks_20261211_started_at_idx ON public.checks_20261211 USING btree (started_at);
+--
 -- Name: ix_alert_targets_alert_id; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_alert_targets_alert_id ON public.alert_targets USING btree (alert_id);
@@ -2627,10 +2506,6 @@ CREATE INDEX ix_answers_answered_at ON public.answers USING btree (answered_at);
 -- Name: ix_answers_nothing_there; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_answers_nothing_there ON public.answers USING btree (answered_at) WHERE ((value)::text = 'nothing_there'::text);
---
--- Name: ix_answers_uncounted; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX ix_answers_uncounted ON public.answers USING btree (answered_at) WHERE ((counted)::text IS DISTINCT FROM (value)::text);
 --
 -- Name: ix_appointments_dropped_at; Type: INDEX; Schema: public; Owner: -
 --
@@ -2783,10 +2658,6 @@ CREATE INDEX ix_invoices_payment_id ON public.invoices USING btree (payment_id);
 -- Name: ix_invoices_without_pdf; Type: INDEX; Schema: public; Owner: -
 --
 CREATE INDEX ix_invoices_without_pdf ON public.invoices USING btree (id) WHERE (pdf_made_at IS NULL);
---
--- Name: ix_job_runs_due_at; Type: INDEX; Schema: public; Owner: -
---
-CREATE INDEX ix_job_runs_due_at ON public.job_runs USING btree (due_at);
 --
 -- Name: ix_logins_ended_at; Type: INDEX; Schema: public; Owner: -
 --
@@ -3032,10 +2903,6 @@ CREATE UNIQUE INDEX uq_incidents_open ON public.incidents USING btree (subject, 
 --
 CREATE UNIQUE INDEX uq_invoices_payment_id ON public.invoices USING btree (payment_id) WHERE (corrects_id IS NULL);
 --
--- Name: uq_job_runs_open; Type: INDEX; Schema: public; Owner: -
---
-CREATE UNIQUE INDEX uq_job_runs_open ON public.job_runs USING btree (job) WHERE (ended_at IS NULL);
---
 -- Name: uq_notices_user_id_dedupe_key; Type: INDEX; Schema: public; Owner: -
 --
 CREATE UNIQUE INDEX uq_notices_user_id_dedupe_key ON public.notices USING btree (user_id, dedupe_key) WHERE (dedupe_key IS NOT NULL);
@@ -3047,18 +2914,6 @@ CREATE UNIQUE INDEX uq_outages_open ON public.outages USING btree (desk_id) WHER
 -- Name: uq_slots_open; Type: INDEX; Schema: public; Owner: -
 --
 CREATE UNIQUE INDEX uq_slots_open ON public.slots USING btree (desk_id, place_key, moment) WHERE (gone_at IS NULL);
---
--- Name: checks_20261125_desk_id_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
---
-ALTER INDEX public.ix_checks_desk_id_started_at ATTACH PARTITION public.checks_20261125_desk_id_started_at_idx;
---
--- Name: checks_20261125_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
---
-ALTER INDEX public.pk_checks ATTACH PARTITION public.checks_20261125_pkey;
---
--- Name: checks_20261125_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
---
-ALTER INDEX public.ix_checks_started_at ATTACH PARTITION public.checks_20261125_started_at_idx;
 --
 -- Name: checks_20261126_desk_id_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
@@ -3239,6 +3094,18 @@ ALTER INDEX public.pk_checks ATTACH PARTITION public.checks_20261210_pkey;
 -- Name: checks_20261210_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
 --
 ALTER INDEX public.ix_checks_started_at ATTACH PARTITION public.checks_20261210_started_at_idx;
+--
+-- Name: checks_20261211_desk_id_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+ALTER INDEX public.ix_checks_desk_id_started_at ATTACH PARTITION public.checks_20261211_desk_id_started_at_idx;
+--
+-- Name: checks_20261211_pkey; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+ALTER INDEX public.pk_checks ATTACH PARTITION public.checks_20261211_pkey;
+--
+-- Name: checks_20261211_started_at_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+ALTER INDEX public.ix_checks_started_at ATTACH PARTITION public.checks_20261211_started_at_idx;
 --
 -- Name: audit audit_is_kept; Type: TRIGGER; Schema: public; Owner: -
 --
@@ -3623,22 +3490,12 @@ GRANT UPDATE(awaits_watch) ON TABLE public.alerts TO rdvpriority_crawler;
 --
 GRANT UPDATE(updated_at) ON TABLE public.alerts TO rdvpriority_crawler;
 --
--- Name: TABLE answer_figures; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT,INSERT,UPDATE ON TABLE public.answer_figures TO rdvpriority_api;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.answer_figures TO rdvpriority_background;
-GRANT SELECT ON TABLE public.answer_figures TO rdvpriority_reader;
---
 -- Name: TABLE answers; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT,INSERT,UPDATE ON TABLE public.answers TO rdvpriority_api;
 GRANT SELECT ON TABLE public.answers TO rdvpriority_background;
 GRANT SELECT ON TABLE public.answers TO rdvpriority_notifier;
 GRANT SELECT ON TABLE public.answers TO rdvpriority_reader;
---
--- Name: COLUMN answers.counted; Type: ACL; Schema: public; Owner: -
---
-GRANT UPDATE(counted) ON TABLE public.answers TO rdvpriority_background;
 --
 -- Name: TABLE appointments; Type: ACL; Schema: public; Owner: -
 --
@@ -3841,12 +3698,6 @@ GRANT SELECT(refused_because) ON TABLE public.declarations TO rdvpriority_reader
 --
 GRANT SELECT(refund_cents) ON TABLE public.declarations TO rdvpriority_reader;
 --
--- Name: TABLE delivery_days; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT ON TABLE public.delivery_days TO rdvpriority_api;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.delivery_days TO rdvpriority_background;
-GRANT SELECT ON TABLE public.delivery_days TO rdvpriority_reader;
---
 -- Name: TABLE delivery_figures; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT ON TABLE public.delivery_figures TO rdvpriority_api;
@@ -3859,11 +3710,6 @@ GRANT SELECT,INSERT ON TABLE public.desk_changes TO rdvpriority_api;
 GRANT SELECT,INSERT ON TABLE public.desk_changes TO rdvpriority_background;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.desk_changes TO rdvpriority_crawler;
 GRANT SELECT ON TABLE public.desk_changes TO rdvpriority_reader;
---
--- Name: TABLE desk_landings; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT,INSERT,UPDATE ON TABLE public.desk_landings TO rdvpriority_crawler;
-GRANT SELECT ON TABLE public.desk_landings TO rdvpriority_reader;
 --
 -- Name: TABLE desk_links; Type: ACL; Schema: public; Owner: -
 --
@@ -3954,11 +3800,6 @@ GRANT SELECT(attempts) ON TABLE public.exports TO rdvpriority_reader;
 -- Name: COLUMN exports.ready_at; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT(ready_at) ON TABLE public.exports TO rdvpriority_reader;
---
--- Name: TABLE figure_cursors; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT,INSERT,UPDATE ON TABLE public.figure_cursors TO rdvpriority_background;
-GRANT SELECT ON TABLE public.figure_cursors TO rdvpriority_reader;
 --
 -- Name: TABLE former_customers; Type: ACL; Schema: public; Owner: -
 --
@@ -4074,19 +3915,11 @@ GRANT SELECT(pdf_made_at) ON TABLE public.invoices TO rdvpriority_reader;
 --
 GRANT SELECT(transaction_id) ON TABLE public.invoices TO rdvpriority_reader;
 --
--- Name: TABLE job_runs; Type: ACL; Schema: public; Owner: -
+-- Name: TABLE jobs; Type: ACL; Schema: public; Owner: -
 --
-GRANT SELECT ON TABLE public.job_runs TO rdvpriority_api;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.job_runs TO rdvpriority_background;
-GRANT SELECT ON TABLE public.job_runs TO rdvpriority_reader;
---
--- Name: TABLE key_sightings; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT,INSERT,UPDATE ON TABLE public.key_sightings TO rdvpriority_api;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.key_sightings TO rdvpriority_background;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.key_sightings TO rdvpriority_crawler;
-GRANT SELECT,INSERT,UPDATE ON TABLE public.key_sightings TO rdvpriority_notifier;
-GRANT SELECT ON TABLE public.key_sightings TO rdvpriority_reader;
+GRANT SELECT ON TABLE public.jobs TO rdvpriority_api;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.jobs TO rdvpriority_background;
+GRANT SELECT ON TABLE public.jobs TO rdvpriority_reader;
 --
 -- Name: TABLE logins; Type: ACL; Schema: public; Owner: -
 --
@@ -4580,12 +4413,6 @@ GRANT SELECT(phone) ON TABLE public.registrations TO rdvpriority_background;
 -- Name: COLUMN registrations.alert_wish; Type: ACL; Schema: public; Owner: -
 --
 GRANT SELECT(alert_wish) ON TABLE public.registrations TO rdvpriority_background;
---
--- Name: TABLE slot_lives; Type: ACL; Schema: public; Owner: -
---
-GRANT SELECT ON TABLE public.slot_lives TO rdvpriority_api;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.slot_lives TO rdvpriority_background;
-GRANT SELECT ON TABLE public.slot_lives TO rdvpriority_reader;
 --
 -- Name: TABLE slots; Type: ACL; Schema: public; Owner: -
 --
