@@ -1,6 +1,6 @@
 """Child that answers Prometheus: `python -m deploy.metrics`, executed anew so that nothing of ours is in its memory.
 
-It is given the login `reader` to the database and to Redis, and no other secret (docs/decisions/prefork-workers.md).
+It is given the login `reader` to the database and to Redis, and no other secret (docs/decisions.md#prefork-workers).
 """
 
 import ctypes

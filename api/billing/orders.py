@@ -192,7 +192,7 @@ def _check_count(orders: list[Payment]) -> None:
 
 
 def _check_address(session: Session, user_id: UUID) -> None:
-    """Refuse an account that would pay and get no alert by mail: docs/decisions/orders-need-an-address.md."""
+    """Refuse an account that would pay and get no alert by mail: docs/decisions.md#orders-need-an-address."""
     mine = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.EMAIL)
     contact = session.scalars(mine).one_or_none()
     if contact is None or not contact.confirmed:

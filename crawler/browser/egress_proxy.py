@@ -2,7 +2,7 @@
 
 All traffic of a page passes through it: sub-resources, redirects, frames, workers and sockets. Names are resolved
 here only, and the browser is started without another way to the network (`ONLY_WAY`). Playwright's own routing is not
-enough: it misses redirects, workers' sockets and WebRTC (measured; docs/decisions/browser-egress-proxy.md).
+enough: it misses redirects, workers' sockets and WebRTC (measured; docs/decisions.md#browser-egress-proxy).
 """
 
 import asyncio

@@ -159,7 +159,7 @@ def select_alike() -> sa.ColumnElement[list[int]]:
     """Return a column for an open slot: the ids of gone slots of its place that count as the same.
 
     They are those of its place that was open, at unknown hours, until this hour was seen; and of a place that is open
-    at unknown hours again, the hours that lapsed meanwhile (docs/decisions/superseded-slots.md).
+    at unknown hours again, the hours that lapsed meanwhile (docs/decisions.md#superseded-slots).
     """
     before = aliased(SlotRow)
     unknown_hours = (

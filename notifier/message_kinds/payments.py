@@ -1,6 +1,6 @@
 """Messages about payments and plans: to the account's address, also where alerts by mail are switched off.
 
-The law wants an order confirmed on a durable medium (docs/decisions/payment-mails.md).
+The law wants an order confirmed on a durable medium (docs/decisions.md#payment-mails).
 """
 
 from collections.abc import Callable

@@ -144,7 +144,7 @@ def find_end(found: MatchedSlots, confirmed_since: datetime) -> Skip | None:
     if not found.slots:
         return Skip(State.EXPIRED, "slots gone")
     if all(slot.seen_at < confirmed_since for slot in found.slots):
-        return Skip(State.PENDING, "", held_for=HeldFor.SLOTS)  # docs/decisions/unconfirmed-slots.md
+        return Skip(State.PENDING, "", held_for=HeldFor.SLOTS)  # docs/decisions.md#unconfirmed-slots
     return None
 
 
