@@ -2,9 +2,11 @@
 
 import logging
 import math
+import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from types import FrameType
@@ -32,6 +34,7 @@ from configs.ground.redis import redis_client
 from configs.settings import settings
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
+_KILL_SECONDS = 8.0  # for one that a library keeps from ending, as Playwright does whose browser hangs
 _IDLE_SECONDS = 15
 _RETRY_SECONDS = 1.0
 
@@ -149,12 +152,20 @@ class JobWorker(SimpleWorker):
         if callable(signal.getsignal(signal.SIGALRM)):
             # Shortens the time RQ gives the job, by the same timer: it ends with RQ's JobTimeoutException.
             signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
+            threading.Thread(target=_end_process, daemon=True).start()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ's own has no types
 
     def work_until_old(self) -> None:
         """Work until told to stop, until old, or until Redis is away."""
         left = (self.leaves_at - clock()).total_seconds()
         self.work(logging_level="WARNING", max_idle_time=max(1, math.ceil(left)))
+
+
+def _end_process() -> None:
+    """End this process where its job does not: a supervisor would kill it a little later, and would call it ill."""
+    time.sleep(_KILL_SECONDS)
+    log.warning("the job in hand does not end: the worker leaves it to the next")
+    os._exit(0)
 
 
 def _drop_strange_keys(client: Redis, queues: Collection[str]) -> None:
