@@ -1,17 +1,15 @@
-"""The rules that must never break, by the number that their tests carry, and the page that lists both.
+"""The rules that must never break, by the number that their tests carry.
 
 `@pytest.mark.rule("3.2")` marks a test that holds rule 2 of the design's section 3. 4 and 6 are statements of the
 sections on the schedule and on notifications that a single test could lose.
 """
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "rules.md"
 RULES = {
     "3.1": "Every check ends in one row with one outcome: a refusal, a time-out, half a page, a fault in a reader, a row that the database will not have",
     "3.2": "Slots and their absence are both proven: by a moment or the structural mark of an open desk, by the platform's own sentence for everything that was asked; a wall is neither",
@@ -49,11 +47,6 @@ RULES = {
     "6.8": "No second holds more messages than the provider's rate, and none of lower priority delays a critical one",
     "6.9": "An SMS is never longer than its provider takes, and cuts no link",
 }
-_HEAD = """# Rules and the tests that hold them
-
-Written by `RULES=write pytest tests/docs/test_rules.py` from the marks of the tests (`@pytest.mark.rule`); the texts
-stand in `tests/rules.py`. Rules 3.x must never break; 4.x are of the schedule, 6.x of notifications.
-"""
 
 
 @cache
@@ -77,13 +70,3 @@ def _numbers(function: ast.FunctionDef) -> list[str]:
     calls = [each for each in function.decorator_list if isinstance(each, ast.Call)]
     marks = [each for each in calls if ast.unparse(each.func) == "pytest.mark.rule"]
     return [number for mark in marks for number in map(ast.literal_eval, mark.args)]
-
-
-def page() -> str:
-    """Return docs/rules.md as the marks make it."""
-    tests: dict[str, list[str]] = defaultdict(list)
-    for number, path, name in list_marks():
-        tests[number].append(f"* [{path.removeprefix('tests/')}](../{path}) `{name}`\n")
-    return _HEAD + "".join(
-        f"\n## {number}\n\n{text}.\n\n" + "".join(tests[number]) for number, text in RULES.items()
-    )
