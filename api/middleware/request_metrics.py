@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 
 class RequestMetrics:
-    """The API's own metrics (docs/reference/metrics.md)."""
+    """The API's own metrics (docs/alarms.md)."""
 
     def __init__(self) -> None:
         from prometheus_client import Counter, Histogram  # noqa: PLC0415 -- it reads the folder when it is loaded

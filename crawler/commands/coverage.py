@@ -40,7 +40,7 @@ class Command(ScrapyCommand):
 
     def short_desc(self) -> str:
         """Return the line that `scrapy` shows."""
-        return "Say what of the country can be watched, by department and procedure"
+        return "Say what of the country can be watched, by platform and procedure"
 
     def syntax(self) -> str:
         """Return the arguments."""
@@ -77,13 +77,9 @@ def page(found: Mapping[str, Prefecture]) -> str:
         _summary(places, desks),
         "## By platform\n\n"
         + _table(("system", "platform", "grade", "watch level", "desks"), _platforms(desks)),
-        "## By procedure\n\nDepartments with a desk that is checked.\n\n"
+        "## By procedure\n\nDepartments with a desk; stale and retired addresses are left out. "
+        "`scrapy desks` lists the desks.\n\n"
         + _table(("procedure", *(text for _, text in _LEVELS)), _procedures(places)),
-        "## By department\n\nDesks by what a check of them can prove; stale and retired addresses are no longer "
-        "checked. Where nothing is known, the prefecture's own site is where to look.\n\n"
-        + _table(
-            ("department", *(text for _, text in _LEVELS), "stale or retired", "site"), map(_place, places)
-        ),
     )
     return "\n\n".join(parts) + "\n"
 
@@ -121,15 +117,6 @@ def _serves(desk: Desk, procedure: Procedure, level: WatchLevel) -> bool:
 
 def _former(desk: Desk) -> bool:
     return desk.grade in (Grade.STALE, Grade.RETIRED)
-
-
-def _place(place: Prefecture) -> Sequence[object]:
-    now = [desk for desk in place.desks if not _former(desk)]
-    cells = [
-        ", ".join(f"`{desk.slug}`" for desk in now if desk.watch is level) or _NOTHING for level, _ in _LEVELS
-    ]
-    former = len(place.desks) - len(now)
-    return (f"{place.department} {place.name}", *cells, former or _NOTHING, place.site)
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

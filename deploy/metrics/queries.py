@@ -1,7 +1,7 @@
 """List of all metrics: names without the prefix, labels, units, meanings, and the SQL of those that tables have.
 
-docs/reference/metrics.md says the same; tests compare both, and what the exporter writes with this. SQL returns the
-labels' values and then the value, of bounded time: %(now)s, and ids (UUIDv7) from %(hour_id)s and %(day_id)s on.
+docs/alarms.md says how they are read; tests compare what the exporter writes with this list. SQL returns the labels'
+values and then the value, of bounded time: %(now)s, and ids (UUIDv7) from %(hour_id)s and %(day_id)s on.
 """
 
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ from tests.in_turn import in_turn
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS, GRAFANA = ROOT / "deploy" / "prometheus", ROOT / "deploy" / "grafana"
-RUNBOOK, TITLE = "docs/operations.md", "## Alarms of Prometheus"
+RUNBOOK, TITLE = "docs/alarms.md", "## Of Prometheus"
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yaml"))
 RULES: list[dict[str, Any]] = [
     rule

@@ -1,4 +1,4 @@
-"""docs/operations.md: the commands that an operator copies exist."""
+"""docs/operations.md and docs/alarms.md: the commands that an operator copies exist."""
 
 import importlib.util
 import os
@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
+PAGE = "\n".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("operations", "alarms"))
 CODE = "\n".join(re.findall(r"`([^`\n]+)`", PAGE) + re.findall(r"```\w*\n(.*?)```", PAGE, re.DOTALL))
 
 

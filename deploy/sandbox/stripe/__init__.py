@@ -1,1 +1,1 @@
-"""Stand-in of Stripe: its API, its pages, its webhooks, and controls (docs/reference/stripe-stand-in.md)."""
+"""Stand-in of Stripe: its API, its pages, its webhooks, and controls (docs/stand-ins.md)."""

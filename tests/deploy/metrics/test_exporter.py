@@ -11,7 +11,6 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -37,7 +36,6 @@ from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, c
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
 from tests.waiting import until, wait_for_port
 
-PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 PROMETHEUS_SECONDS = 10.0  # scrape_timeout in deploy/prometheus/prometheus.yml
 Values = dict[str, dict[tuple[str, ...], float]]
 
@@ -78,17 +76,6 @@ def test_every_read_answers_an_empty_world() -> None:
     assert find_failed(found) == set()
     assert found["health_part_state"] == {("api",): 2}  # no API runs here
     assert set(found) <= {each.name for each in METRICS}
-
-
-def test_the_page_says_what_the_list_says() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (\w+) \| (.*?) \| (.*?) \|$", PAGE.read_text("utf-8"), re.MULTILINE
-    )
-    written = {
-        name: (tuple(re.findall(r"`(\w+)`", labels)), kind, unit, meaning)
-        for name, labels, kind, unit, meaning in rows
-    }
-    assert written == {each.name: (each.labels, each.kind, each.unit, each.meaning) for each in METRICS}
 
 
 def test_the_number_of_series_is_bounded_and_a_label_holds_nothing_of_a_person() -> None:

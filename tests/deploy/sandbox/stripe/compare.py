@@ -1,7 +1,7 @@
 """Compares the stand-in's objects with Stripe's own examples and with the types of its SDK, field by field.
 
 By hand: `python -m tests.deploy.sandbox.stripe.compare OBJECTS`, a JSON file of one example by each object's name, such
-as the fixtures of https://github.com/stripe/openapi. docs/reference/stripe-stand-in.md has the result.
+as the fixtures of https://github.com/stripe/openapi. docs/stand-ins.md has the result.
 """
 
 import json
