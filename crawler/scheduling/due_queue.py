@@ -2,7 +2,7 @@
 
 What a script does is a `Call`, which `send` (planner, writer) or `asend` (dispatcher) carries out. Instants are by the
 caller's clock, which `now` says; scripts go by that of Redis.
-docs/reference/due-queue.md has the picture.
+docs/reference/redis.md has the picture.
 """
 
 import asyncio

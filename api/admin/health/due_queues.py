@@ -20,7 +20,7 @@ _SLIP = 1e-6  # as in crawler/scheduling/lua/_buckets.lua
 
 
 def read_due() -> list[dict[str, Any]]:
-    """Read the sorted sets `crawler:due:<system>` (docs/reference/due-queue.md lists the keys).
+    """Read the sorted sets `crawler:due:<system>` (docs/reference/redis.md lists the keys).
 
     Raises:
         redis.RedisError: Redis is away.
