@@ -37,8 +37,12 @@ def test_it_tells_what_is_seen_from_what_is_not(
     path.write_text(f"{before}  - slug:{seen}  - slug:{hidden}  - slug:{old}")
     settings_env(PREFECTURES_DIR=path.parent)
     lines = page(prefectures()).splitlines()
-    assert "1 prefectures, 3 desks, 2 of them checked. 1 prefectures have a desk whose slots are seen." in lines
-    assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [["all 1", "all 1", "- |"]]
+    assert (
+        "1 prefectures, 3 desks, 2 of them checked. 1 prefectures have a desk whose slots are seen." in lines
+    )
+    assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [
+        ["all 1", "all 1", "- |"]
+    ]
 
 
 def test_it_is_printed_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -343,7 +343,7 @@ def test_each_secret_that_few_servers_have_goes_to_who_reads_it() -> None:
     rows = re.findall(r"^\| (`.+`) \| (.+) \|$", part, re.MULTILINE)
     told = {name: who.split(", ") for names, who in rows for name in re.findall(r"`([a-z_]+)`", names)}
     for name, who in told.items():
-        readers = OURS_ONLY if who == ["all of ours"] else who
+        readers = OURS_ONLY if who == ["all of our programs"] else who
         assert all(name in list_allowed(program_of(services()[each])) for each in readers), name
     elsewhere = {"smtp_url", "vapid_private_key"}  # files of their own, above
     elsewhere |= {
