@@ -1,4 +1,4 @@
-"""What a run must have done, counted: every slot and message once, every cent in both books."""
+"""Accounts of a run: every slot and message once, every cent in both books."""
 
 import time
 from collections import Counter

@@ -89,7 +89,7 @@ def _build_ours(engine: Engine, target: str, tag: str, images: Mapping[str, str]
 def _build(
     engine: Engine, file: Path, target: str, tag: str, *, images: Mapping[str, str], context: Path
 ) -> None:
-    """Build one; `images` stand for names that its file begins with or copies from."""
+    """Build one; `images` replace names that its file begins with or copies from."""
     postgres, valkey = find_in_wheel("postgres"), find_embedded()
     if postgres is None or valkey is None:
         raise StepFailed("the embedded servers are not installed: make setup")

@@ -59,7 +59,7 @@ class Drill:
         self.slots += 1
 
     def settle(self) -> str:
-        """Wait until all slots are told and all orders paid; return a line of figures; raises StepFailed."""
+        """Wait until all slots are announced and all orders paid; return a line of figures; raises StepFailed."""
         return settle(self.engine, [person.email for person in self.people], self.slots)
 
 

@@ -20,7 +20,7 @@ _STYLES = {
     **dict.fromkeys(("blocked", "rate_limited", "closed", "unreachable", "unreadable"), "red"),
     **dict.fromkeys(("failed", "expired", "skipped", "bounced"), "bold red"),
 }  # fmt: skip
-# Slots that a page does not show are told once it has not shown them twice: pages flap. Where an outage begins as
+# Slots that a page does not show are listed once it has not shown them twice: pages flap. Where an outage begins as
 # another ends, only its reason has changed: the desk is not watched again.
 _EVENTS = sa.text("""
 SELECT id::text AS key, started_at AS at, 'check' AS what, desk_id AS place, outcome AS word,

@@ -33,7 +33,7 @@ def free_port() -> int:
         listening.listen(1)
         port: int = listening.getsockname()[1]
         with socket.create_connection(("127.0.0.1", port)):
-            listening.accept()[0].close()  # whoever closes first keeps the end
+            listening.accept()[0].close()  # the side that closes first keeps the end
         return port
 
 

@@ -20,7 +20,7 @@ _GUNICORN = (
 )
 
 _RPC = "supervisor.rpcinterface:make_main_rpcinterface"
-# Secrets of the stand-ins, which sign what they send to us; the former is no setting of ours.
+# Secrets of the stand-ins, which sign what they send to us; the former is not one of our settings.
 _OF_STAND_INS = frozenset({"sendgrid_receipt_secret", "stripe_webhook_secret"})
 # unix(7) allows 108 bytes; supervisord puts its process id behind the name while it binds.
 _LONGEST_SOCKET = 90

@@ -1,4 +1,4 @@
-"""What the outside sees of the product, as files: compared before and after a change that shall change none of it.
+"""The product as the outside sees it, as files: compared before and after a change that shall change none of it.
 
 `python -m tests.lab.freeze` prints what differs from tests/lab/frozen, and ends with 1 where something does. `--write`
 writes it anew. `--only` takes some of: openapi, schema, messages, help, pages. Frozen figures are in figures.md there:

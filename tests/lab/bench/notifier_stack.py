@@ -28,7 +28,7 @@ _PROGRAMS = ("sandbox", "api", "notifier")
 _PATIENCE = 600.0
 _STEP = 0.02
 _AT_WORK = re.compile(r"[ \"](working|sweeping)[ \"]")  # in a line of either LOG_FORMAT
-# By indexes alone: waiting rows are counted many times while a crowd is told.
+# By indexes alone: waiting rows are counted many times while a crowd is notified.
 _UNDONE = sa.text("""
 SELECT EXISTS (SELECT FROM detections WHERE id = ANY(CAST(:detections AS uuid[])) AND matched_at IS NULL)
   OR EXISTS (SELECT FROM notifications WHERE state IN ('pending', 'sending'))""")

@@ -1,4 +1,4 @@
-"""Payments: how soon the webhook answers, how soon a payment is told of what is open, and what many events cost alerts.
+"""Payments: how soon the webhook answers, how soon its buyer is notified of what is open, and what many events cost alerts.
 
 The events are those that the stand-in of Stripe makes for real orders, signed by it; they are posted from here, as its
 own sender has eight connections at most.

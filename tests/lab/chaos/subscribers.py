@@ -72,7 +72,7 @@ PEOPLE = (
 
 
 def entitled(desk_id: str) -> set[Reached]:
-    """Return every address that must get an alert for a slot of this desk; nobody else may."""
+    """Return every address that must get an alert for a slot of this desk; no other may."""
     return {reached for person in PEOPLE if person.waits_for(desk_id) for reached in person.reached()}
 
 
