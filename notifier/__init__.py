@@ -8,10 +8,15 @@ import configs  # noqa: F401 -- before structlog, which it loads without what it
 if TYPE_CHECKING:
     from notifier.content.messages import write_bot_line, write_title
     from notifier.dead_letters import replay_by_id as replay
-    from notifier.delivery.alarms import raise_alarm, repeat_alarm
     from notifier.delivery.match_nudge import get_ready
     from notifier.delivery.match_nudge import match as detection_seen
-    from notifier.delivery.message_writer import create_notifications, notify_address, write_to_contacts
+    from notifier.delivery.message_writer import (
+        create_notifications,
+        notify_address,
+        raise_alarm,
+        repeat_alarm,
+        write_to_contacts,
+    )
     from notifier.delivery.nudges import catch_up, nudge
     from notifier.jobs import deliver_here as deliver
     from notifier.matching.message_edits import mark_gone_slots
@@ -41,14 +46,19 @@ __all__ = [
 
 # By module: the names there.
 _ROOMS = {
-    "delivery.alarms": ("raise_alarm", "repeat_alarm"),
     "content.messages": ("write_bot_line", "write_title"),
     "dead_letters": ("replay_by_id",),
     "jobs": ("deliver_here",),
     "delivery.match_nudge": ("get_ready", "match"),
     "matching.message_edits": ("mark_gone_slots",),
     "message_kinds": ("is_secret", "list_operator_kinds"),
-    "delivery.message_writer": ("create_notifications", "notify_address", "write_to_contacts"),
+    "delivery.message_writer": (
+        "create_notifications",
+        "notify_address",
+        "raise_alarm",
+        "repeat_alarm",
+        "write_to_contacts",
+    ),
     "delivery.nudges": ("catch_up", "nudge"),
     "receipts.receiving": ("is_genuine", "receive"),
 }

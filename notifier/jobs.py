@@ -13,8 +13,8 @@ from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.database_errors import is_away, passes
 from notifier.delivery import delivery, nudges
-from notifier.matching import match_batches, match_service
-from notifier.matching.inline_delivery import InlineClaim
+from notifier.matching import match_service
+from notifier.matching.notification_writer import InlineClaim
 from notifier.receipts import applied_receipts
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ def match_part(detection_id: str, number: int) -> None:
         with session() as opened:
             written = match_service.match_part(opened, key, number, database_clock(), mine)
         with session() as opened:
-            match_batches.finish_detection(opened, key, database_clock())
+            match_service.finish_detection(opened, key, database_clock())
         _send(written, mine, in_crowd=True)
 
 
@@ -82,7 +82,7 @@ def rearm(desk_id: str) -> None:
     Where there are very many such alerts, each part of them is a job of its own.
     """
     with session() as opened:
-        found = match_batches.split_by_person(match_service.find_untold(opened, desk_id, database_clock()))
+        found = match_service.split_by_person(match_service.find_untold(opened, desk_id, database_clock()))
     nudges.tell_open(desk_id, found[1:])
     if found:
         _tell_open(desk_id, found[0], in_crowd=len(found) > 1)

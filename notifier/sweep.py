@@ -27,14 +27,14 @@ from configs.ground.outage_log import OutageLog
 from configs.ground.process_age import on_stop_signals, repeat_until_old
 from configs.ground.startup import exit_on_config_error
 from configs.settings.constants import Constant
-from notifier.channels.limits import per_second
+from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import match_nudge, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS, RETRY_MAX_SECONDS
 from notifier.matching import match_service
+from notifier.matching.call_planning import plan_calls
 from notifier.matching.notification_writer import next_nudge
-from notifier.message_kinds.call_planning import plan_calls
 from notifier.receipts import applied_receipts
 
 # How often the sweep looks for what was lost

@@ -20,7 +20,7 @@ from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, DeliveryError
 from notifier.channels.transport import Transport
 from notifier.content.messages import write_words
-from notifier.message_kinds.bot import COMMANDS
+from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 
 _KIND = "bot_reply"  # whose words describe the commands

@@ -31,8 +31,8 @@ from configs.ground.prefork import keep_running
 from configs.ground.startup import exit_on_config_error
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
-from notifier.channels.limits import providers_of
-from notifier.content import messages, text_files
+from notifier.channels.batch_sender import providers_of
+from notifier.content import messages
 from notifier.message_kinds import kinds
 
 # What the jobs of each queue may call: a worker refuses any other one (configs/ground/listed_jobs.py). `critical`
@@ -55,7 +55,7 @@ log = structlog.get_logger(__name__)
 def preload() -> None:
     """Load and build what the first message needs and no connection: SDKs, clients, texts, files, mappers."""
     configure_mappers()
-    text_files.warm_up()
+    messages.warm_up()
     format_date(clock(), "full", locale=messages.FALLBACK)
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()

@@ -19,10 +19,9 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
-from api.models.notification import Match, Notification, Priority, State
+from api.models.notification import Match, Notification, Priority, State, write_ranges
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import write_ranges
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.paging import first_id_at

@@ -12,9 +12,8 @@ from api.accounts.entitlement import find_entitlement
 from api.alerts.service import get_open, lock_user
 from api.errors import ApiError
 from api.models.base import is_any_of, new_id
-from api.models.notification import Notification
+from api.models.notification import Notification, sum_of_day
 from api.models.payment import Payment
-from api.models.sms_cost import sum_of_day
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.settings import settings

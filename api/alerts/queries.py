@@ -14,8 +14,7 @@ from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limit
 from api.errors import not_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.notification import Match, Notification, State
-from api.models.slot_ids import read_ranges
+from api.models.notification import Match, Notification, State, read_ranges
 from api.models.user import Channel
 from api.paging import cut_page
 from api.prefectures.desk_queries import read_watch_states

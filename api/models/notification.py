@@ -1,14 +1,16 @@
 """Matches of alerts with detections, and notifications with the times of their way."""
 
-from datetime import datetime
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, INT8RANGE
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
 from api.models.base import Base, enum_column, new_id
@@ -73,7 +75,7 @@ WISHES = (HeldFor.QUIET_HOURS, HeldFor.DIGEST)  # its reader wants it later
 class Match(Base):
     """One alert, in one version of its limits, paired with one detection; decided once.
 
-    `slots` are the ids of those that it announced, as ranges (api/models/slot_ids.py): "once", expiry and "gone" are
+    `slots` are the ids of those that it announced, as ranges: "once", expiry and "gone" are
     decided by them. Matches of one user that were decided together, and the messages that tell of them, have one
     `announcement_id`.
     """
@@ -252,3 +254,42 @@ def is_fresh() -> sa.ColumnElement[bool]:
     row = Notification
     is_untried = sa.and_(row.attempts == 0, row.held_for.is_(None), row.reason.is_(None))
     return sa.and_(is_untried, row.next_attempt_at <= row.created_at)
+
+
+_RANGE = re.compile(r"\[(\d+),(\d+)\)")
+
+
+def write_ranges(ids: Iterable[int]) -> str:
+    """Return ids, in any order, as the text of a multirange; `{}` for none."""
+    found: list[list[int]] = []
+    for each in sorted(set(ids)):
+        if found and found[-1][1] == each:
+            found[-1][1] = each + 1
+        else:
+            found.append([each, each + 1])
+    return "{" + ",".join(f"[{first},{end})" for first, end in found) + "}"
+
+
+def read_ranges(text: str) -> list[range]:
+    """Return the ranges of a multirange's text, as PostgreSQL writes it, in their order."""
+    return [range(int(first), int(end)) for first, end in _RANGE.findall(text)]
+
+
+def select_announced_slots() -> sa.Subquery:
+    """Return a query for every slot that a match announced: `match_id`, `announcement_id`, `slot_id`."""
+    span = sa.func.unnest(Match.slots, type_=INT8RANGE()).label("span")
+    spans = sa.select(Match.id, Match.announcement_id, span).subquery()
+    last = sa.func.upper(spans.c.span) - 1
+    slot_id = sa.func.generate_series(sa.func.lower(spans.c.span), last, type_=sa.BigInteger())
+    return sa.select(
+        spans.c.id.label("match_id"), spans.c.announcement_id, slot_id.label("slot_id")
+    ).subquery()
+
+
+def sum_of_day(session: Session, now: datetime) -> Decimal:
+    """Return what SMS and calls have cost since midnight UTC, in EUR, without those of accounts deleted since."""
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    spent = sa.select(sa.func.sum(Notification.cost)).where(
+        Notification.channel.in_(PAID_CHANNELS), Notification.accepted_at >= midnight
+    )
+    return session.scalars(spent).one() or Decimal(0)

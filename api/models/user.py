@@ -102,7 +102,7 @@ class User(Base):
     outage_credit: Mapped[OutageCredit] = mapped_column(
         enum_column(OutageCredit, "outage_credit"), default=OutageCredit.CREDIT, server_default="credit"
     )
-    # When messages leave, in `time_zone` (notifier/message_kinds/message_times.py).
+    # When messages leave, in `time_zone` (notifier/delivery/reader_wishes.py).
     slot_rhythm: Mapped[SlotRhythm] = mapped_column(
         enum_column(SlotRhythm, "slot_rhythm"), default=SlotRhythm.AT_ONCE, server_default="at_once"
     )

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import ClassVar, TypeAlias
 
-from api.models.user import ContactState
+from api.models.notification import Notification
+from api.models.user import Channel, ContactState
+from configs.ground.contact_addresses import country_of
 from configs.ground.formatting import truncate_line
 from configs.settings import settings
 from configs.settings.constants import Constant
+from configs.settings.sms_prices import OTHER
 from notifier.content.outgoing_message import OutgoingMessage
 
 # How long a provider may keep silent before it counts as one that does not answer
@@ -160,3 +163,22 @@ class OneCallProvider(Provider):
         except DeliveryError as error:
             answer = error
         return [answer] * len(messages)
+
+
+def price_sms(number: str, segments: int) -> Decimal:
+    """Return what so many segments to a number cost, in EUR."""
+    prices = settings().sms_price
+    return prices.get(country_of(number) or OTHER, prices[OTHER]) * segments
+
+
+def price_call(number: str) -> Decimal:
+    """Return what a call to a number costs, in EUR: one minute, as our calls last less."""
+    prices = settings().call_price
+    return prices.get(country_of(number) or OTHER, prices[OTHER])
+
+
+def price_settled(row: Notification) -> Decimal | None:
+    """Return what a message cost of which only a receipt says that it was accepted; an SMS counts as one segment."""
+    number = row.contact.address if row.contact else ""
+    prices = {Channel.SMS: price_sms(number, 1), Channel.VOICE: price_call(number)}
+    return prices.get(row.channel)

@@ -18,8 +18,7 @@ from notifier.content.outgoing_message import Choices
 SLOT_DETECTED = "slot_detected"
 SLOT_CALL = "slot_call"
 CALL_MISSED = "call_missed"
-AFTER = "after"  # in the params of a second call, and of the SMS after both: the id of the first
-CALL_AGAIN = "call-again:"  # how the dedupe key of a second call begins, before the id of the first
+CALL = "call"  # in the params of the SMS after a call: its id
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ def skip_address(contact: Contact) -> Skip:
 def skip_unreachable(contact: Contact) -> Skip | None:
     """Return why nothing is sent to a contact that was reachable when the message was written, or None."""
     if contact.state is not ContactState.OK:
-        return Skip(State.SKIPPED, f"address {contact.state.value}")
+        return skip_address(contact)
     if contact.reachable:
         return None
     return Skip(State.SKIPPED, "address not verified" if contact.enabled else "switched off")

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from api.models.alert import Limits, Moment
+from api.models.notification import read_ranges
 from api.models.slot import SlotRow
-from api.models.slot_ids import read_ranges
 
 Bits = dict[Any, int]
 

@@ -16,19 +16,17 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert, Moment
 from api.models.answer import AnswerValue
 from api.models.base import is_any_of
-from api.models.notification import Match, Notification
+from api.models.notification import Match, Notification, read_ranges
 from api.models.slot import Detection, SlotRow
-from api.models.slot_ids import read_ranges
 from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.ground.formatting import truncate_line
 from configs.ground.signed_links import AnswerAlert, StopAlerts, write_token
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
-from notifier.content.message_links import link, sms_stop_page
 from notifier.content.messages import write_words
 from notifier.content.open_slots import AnySlot, OpenedSlot, slot_moment
-from notifier.content.outgoing_message import ChoiceButton, Choices
+from notifier.content.outgoing_message import ChoiceButton, Choices, link, sms_stop_page
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message

@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -14,15 +15,17 @@ from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
 from api.models.encrypted_text import UNREADABLE
-from api.models.notification import HeldFor, Notification, State
+from api.models.notification import HeldFor, Notification, Priority, State, sum_of_day
 from api.models.user import Channel, Contact, ContactState
+from configs.ground.contact_addresses import digest
 from configs.ground.database_errors import passes, read_refusal
 from configs.ground.job_queues import redis
-from configs.settings import SettingMissing
+from configs.ground.message_groups import STOPPABLE, MessageGroup
+from configs.ground.signed_links import StopGroup, write_token
+from configs.settings import SettingMissing, settings
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
-from notifier.channels.sms_budget import REASON as OVER_BUDGET
-from notifier.channels.sms_budget import is_over_budget
 from notifier.content.message_kind_base import (
+    CALL_MISSED,
     CLAIMED_COLUMNS,
     SLOT_DETECTED,
     ClaimedRow,
@@ -30,7 +33,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.message_links import add_stop_link
+from notifier.content.outgoing_message import link
 from notifier.delivery import hourly_cap
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
@@ -38,7 +41,7 @@ from notifier.delivery.retry_policy import (
     LEASE_SECONDS,
     UNKNOWN,
     UNKNOWN_RETRY_SECONDS,
-    most_copies,
+    leaves_copies,
     waits_of_copies,
 )
 from notifier.message_kinds import kind_of, kinds, mergeable_kinds
@@ -53,6 +56,10 @@ _DEATHS = (
 )
 # Its writer's estimate of the database's clock may be ahead of the worker's that its job comes to
 _EARLY = timedelta(seconds=1)
+OVER_BUDGET = "SMS budget of the day used up"
+# By priority, at which multiple of SMS_DAY_STOP they end; a day is one of UTC. Slot alerts and codes leave at any cost.
+_STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}
+_STOP_TAG = "%stop_group%"
 _COLUMNS = [getattr(Notification, name) for name in CLAIMED_COLUMNS]
 
 log = structlog.get_logger(__name__)
@@ -258,7 +265,7 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
 
 
 def _find_end(opened: Session, row: ClaimedRow, now: datetime) -> Skip | None:
-    if is_over_budget(opened, row, now):
+    if _is_over_budget(opened, row, now):
         return Skip(State.SKIPPED, OVER_BUDGET)
     return Skip(State.FAILED, _WORN_OUT) if _is_worn_out(row) else None
 
@@ -280,9 +287,7 @@ def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
 
 def _is_worn_out(row: ClaimedRow) -> bool:
     """Whether so many workers died while sending it that it may not be sent again."""
-    most = most_copies(row.channel)
-    copies = most is not None and row.unknown_attempts >= most
-    return copies or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
+    return not leaves_copies(row) or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
 
 
 def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:
@@ -332,3 +337,26 @@ def _message_of(group: list[Prepared], made: MessageClaim) -> ClaimedMessage:
     return ClaimedMessage(
         rows, made.token, made.until, address, context, is_after_report=contact.consented_after_report
     )
+
+
+def add_stop_link(
+    row: ClaimedRow, group: MessageGroup | None, address: str, context: TemplateContext
+) -> TemplateContext:
+    """Return the context with the link that stops the group of a mail; unchanged where its reader cannot stop one."""
+    if row.channel is not Channel.EMAIL or group not in STOPPABLE or row.contact_id is None:
+        return context
+    token = write_token(StopGroup(row.contact_id, digest(address), group))
+    return replace(
+        context,
+        values={**context.values, "stop_url": _STOP_TAG},
+        substitutions={**context.substitutions, _STOP_TAG: link("unsubscribe", token)},
+        stop_token=token,
+    )
+
+
+def _is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
+    """Whether the day's budget does not allow a claimed SMS any more; one after a call counts as bulk."""
+    stops_at = _STOPS_AT[Priority.BULK] if row.kind == CALL_MISSED else _STOPS_AT.get(row.priority)
+    if row.channel is not Channel.SMS or stops_at is None or row.kind == SLOT_DETECTED:
+        return False
+    return sum_of_day(session, now) >= settings().sms_day_stop * stops_at

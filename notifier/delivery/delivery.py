@@ -1,8 +1,9 @@
 """Delivery of notifications, from their rows to the provider and back: claim, read again, send, record."""
 
+import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -24,17 +25,15 @@ from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
+from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
-from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
-from notifier.content.message_links import write_stop_headers
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render, write_stored_text
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText, link
 from notifier.content.slot_alert_content import name_answered, write_answer_links
 from notifier.delivery import claiming
-from notifier.delivery.batch_sender import BatchSender
 from notifier.delivery.claiming import ClaimedMessage
-from notifier.delivery.contact_loss import change_state, lock_contacts
-from notifier.delivery.match_log import find_detection
+from notifier.delivery.message_writer import change_state, lock_contacts
 from notifier.delivery.retry_policy import (
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,
@@ -52,10 +51,34 @@ _HELD_PRIORITY = sa.case(
 
 # The table: to update by its class takes half as long again, with every message.
 _ROWS = cast("sa.Table", Notification.__table__)
-
 _WRITE_AGAIN_SECONDS = 0.2  # several times before the sweep goes on
-
 log = structlog.get_logger(__name__)
+
+
+def find_detection(params: object) -> dict[str, str]:
+    """Return the field `detection` of a notification's lines, from its params: any JSON."""
+    found = params.get("detection_id") if isinstance(params, Mapping) else None
+    return {"detection": found} if isinstance(found, str) else {}
+
+
+def log_when_committed(session: Session, event: str, *, level: int = logging.INFO, **fields: Any) -> None:
+    """Log a line once what it says is written; nothing where the transaction is rolled back."""
+    sa.event.listen(session, "after_commit", lambda _: log.log(level, event, **fields), once=True)
+
+
+def log_each(
+    session: Session,
+    event: str,
+    messages: Iterable[tuple[UUID, Mapping[str, Any]]],
+    *,
+    level: int = logging.INFO,
+) -> None:
+    """Log a line for each notification, by its id and its other fields, once what it says is written."""
+    alike: dict[tuple[tuple[str, Any], ...], list[UUID]] = defaultdict(list)
+    for key, fields in messages:
+        alike[tuple(fields.items())].append(key)
+    for named, keys in alike.items():
+        log_when_committed(session, event, level=level, notification=EachOf.of(keys), **dict(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +192,19 @@ class Renderer:
         )  # fmt: skip
 
 
+def write_stop_headers(context: TemplateContext) -> dict[str, str]:
+    """Return the headers of a mail; none where its reader cannot stop such mails.
+
+    One click: https://www.rfc-editor.org/rfc/rfc8058
+    """
+    if not context.stop_token:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{link('unsubscribe', context.stop_token)}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
+
+
 def record(sent: Sent) -> bool:
     """Write the answer where the lease is still ours; return whether it was for all.
 
@@ -256,7 +292,7 @@ def _columns(decision: DeliveryDecision) -> dict[str, Any]:
         answer: dict[str, Any] = {
             "provider": receipt.provider,
             "provider_id": receipt.provider_id or None,
-            "cost": receipt.cost,
+            "cost": None if receipt.cost is None else sa.func.coalesce(_ROWS.c.cost, 0) + receipt.cost,
             "segments": receipt.segments,
         }
         if receipt.delivered:

@@ -1,4 +1,8 @@
-"""The writer of messages that are no slot alerts, each with its notice; due at once."""
+"""The writer of messages that are no slot alerts, each with its notice; due at once.
+
+Among them the loss of a contact, told on the user's other channels, and alarms: they ask operators for acknowledgement
+and go out once more without one, first by the quickest channel that works, then by another.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -14,9 +18,11 @@ from sqlalchemy.orm import Session, load_only
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import new_id
 from api.models.database_clock import database_clock
+from api.models.incident import Incident
 from api.models.notice import Notice
 from api.models.notification import Notification, Priority
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState, Role, User
+from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH
 from notifier.content.message_kind_base import ClaimedRow, MessageKind, Skip
@@ -24,17 +30,35 @@ from notifier.content.messages import (
     NoticeText,
     choose_language,
     choose_notice_language,
+    languages_of,
     render_notice,
     speaks,
 )
-from notifier.content.text_files import languages_of
 from notifier.message_kinds import kind_of
 
 # Programs write messages that must not read where they go: they have neither the keys nor the right.
 _LANGUAGE = load_only(User.language)
-_REACHED = load_only(Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
+_REACHED = load_only(Contact.user_id, Contact.channel, Contact.verified_at, Contact.enabled, Contact.state)
 
 log = structlog.get_logger(__name__)
+
+_KIND = "channel_lost"
+# A contact that was lost in two ways has the later of these states, in whatever order it was heard of.
+_RANKS = (ContactState.OK, ContactState.BOUNCED, ContactState.BLOCKED, ContactState.UNSUBSCRIBED)
+
+# In the order of the hourly cap, and each user once, as there. The key share of the user keeps out its deletion, and no
+# other change.
+_LOCK = sa.text("""
+WITH owners AS (
+  SELECT id FROM users WHERE id IN (SELECT user_id FROM contacts WHERE id = ANY(CAST(:ids AS uuid[])))
+  ORDER BY id FOR KEY SHARE
+)
+SELECT FROM owners u JOIN contacts k ON k.user_id = u.id WHERE k.id = ANY(CAST(:ids AS uuid[]))
+ORDER BY u.id, k.id FOR NO KEY UPDATE OF k
+""")
+_CHANNELS = (Channel.TELEGRAM, Channel.EMAIL)  # the quickest first
+_QUICKEST = "telegram"  # its only provider
+_ALARM_LANGUAGE = "fr"
 
 
 def create_notifications(
@@ -207,3 +231,116 @@ def _build_contact(kind: MessageKind, user_id: UUID, now: datetime) -> Contact:
     if not kind.accepts_contact(contact):
         contact.verified_at = now
     return contact
+
+
+def lock_contacts(opened: Session, contact_ids: Collection[UUID]) -> None:
+    """Lock contacts whose states may change, users before their contacts: before the first of several changes."""
+    opened.execute(_LOCK, {"ids": [str(each) for each in contact_ids]})
+
+
+def change_state(opened: Session, contact_id: UUID, state: ContactState, address: str | None = None) -> None:
+    """Give a contact that state, unless its address is no longer the one given; tell its user where it was well.
+
+    A state other than BOUNCED withdraws the consent: its owner answered STOP, or blocked us.
+    """
+    lock_contacts(opened, [contact_id])
+    contact = opened.get(Contact, contact_id, populate_existing=True)
+    if contact is None or (address is not None and contact.address != address):
+        return
+    was_well = contact.state is ContactState.OK and contact.verified_at is not None
+    if _RANKS.index(state) > _RANKS.index(contact.state):
+        contact.state = state
+    if state is not ContactState.BOUNCED:
+        contact.consented_at = None
+    if was_well and not _has_other_device(opened, contact):
+        _write_notices(opened, contact)
+
+
+def _has_other_device(opened: Session, contact: Contact) -> bool:
+    """Whether push still reaches its user: that a browser ended one of several subscriptions is no loss."""
+    others = sa.select(Contact.id).where(
+        Contact.user_id == contact.user_id,
+        Contact.channel == contact.channel,
+        Contact.id != contact.id,
+        Contact.state == ContactState.OK,
+    )
+    return opened.scalar(others.limit(1)) is not None
+
+
+def _write_notices(opened: Session, contact: Contact) -> None:
+    """Write one message for each other channel; the sweep has them sent."""
+    others = [each.value for each in Channel if each is not contact.channel]
+    params = {"channel": contact.channel.value, "state": contact.state.value}
+    create_notifications(
+        opened, contact.user_id, _KIND, params, f"{_KIND}:{new_id()}", priority="immediate", channels=others
+    )
+
+
+def raise_alarm(
+    session: Session, incident: Incident, kind: str, params: dict[str, Any], now: datetime
+) -> list[UUID]:
+    """Notify operators of an incident, and store the message for its repetition; return what was written."""
+    incident.told_at, incident.alarm_kind, incident.alarm_params = now, kind, params
+    return _write_alarm(session, incident, again=False)
+
+
+def repeat_alarm(session: Session, incident: Incident, now: datetime) -> list[UUID]:
+    """Notify operators once more, on another channel where they have one; return what was written."""
+    incident.repeated_at = now
+    return _write_alarm(session, incident, again=True)
+
+
+def _write_alarm(session: Session, incident: Incident, *, again: bool) -> list[UUID]:
+    if incident.alarm_kind is None:
+        return []
+    params = {**(incident.alarm_params or {}), "incident": incident.id, "again": again}
+    operators = _list_operators(session)
+    used = _find_used_channels(session, incident, operators) if again else {}
+    written: list[UUID] = []
+    for user_id, channels in operators.items():
+        others = [each for each in channels if each is not used.get(user_id)]
+        written += create_notifications(
+            session, user_id, incident.alarm_kind, params, _name_alarm(incident, user_id, again=again),
+            priority="immediate", channels=[(others or channels)[0]], language=_ALARM_LANGUAGE,
+        )  # fmt: skip
+    return written
+
+
+def _name_alarm(incident: Incident, user_id: UUID, *, again: bool) -> str:
+    """Return how the dedupe key of a message begins; its channel follows."""
+    return f"alarm:{incident.id}:{'again' if again else 'first'}:{user_id}"
+
+
+def _find_used_channels(
+    session: Session, incident: Incident, operators: Collection[UUID]
+) -> dict[UUID, Channel]:
+    keys = {
+        f"{_name_alarm(incident, each, again=False)}:{channel.value}": each
+        for each in operators
+        for channel in _CHANNELS
+    }
+    first = sa.select(Notification.dedupe_key, Notification.channel).where(Notification.dedupe_key.in_(keys))
+    return {keys[key]: channel for key, channel in session.execute(first)}
+
+
+def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
+    """Return the operators that can be reached, each with the channels, the quickest that works first."""
+    query = (
+        sa.select(Contact)
+        .join(User, User.id == Contact.user_id)
+        .where(User.role.in_([Role.ADMIN, Role.SUPPORT]), Contact.channel.in_(_CHANNELS))
+        .options(_REACHED)
+        .order_by(Contact.user_id)
+    )
+    found: dict[UUID, list[Channel]] = {}
+    for contact in session.scalars(query):
+        if contact.reachable:
+            found.setdefault(contact.user_id, []).append(contact.channel)
+    order = _order_channels()
+    return {user_id: sorted(mine, key=order.index) for user_id, mine in found.items()}
+
+
+def _order_channels() -> Sequence[Channel]:
+    """Return the channels, the quickest first; Telegram last while its provider is down."""
+    is_down = CircuitBreaker(_QUICKEST, PROVIDER_REST_SECONDS()).is_open()
+    return _CHANNELS[::-1] if is_down else _CHANNELS

@@ -22,7 +22,7 @@ from configs.ground.database_errors import passes
 from configs.ground.job_queues import KEPT_SECONDS, name_job, nudge_streams, push, queue, read_oldest_seconds
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.settings.constants import Constant
-from notifier.channels.limits import most_in_job
+from notifier.channels.batch_sender import most_in_job
 from notifier.delivery.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
 

@@ -1,32 +1,172 @@
-"""Wishes of a claimed message's reader: not to get it any more, or later. Read again just before it is sent."""
+"""Wishes of a message's reader: not to get it any more, or later; read when it is written, and just before it is sent.
 
-from collections.abc import Collection
+Quiet hours, the rhythm of slot alerts, the nights of marketing and the hours of calls are kept in the user's time zone.
+A local time that a clock change skips is read with the offset before it; one that comes twice begins with its first
+and ends with its second: so quiet hours last through both (https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5).
+"""
+
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_given
-from api.models.notification import State
-from api.models.user import Channel, Contact, User
+from api.models.base import is_any_given, is_any_of
+from api.models.notification import HeldFor, State
+from api.models.user import Channel, Contact, SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
-from configs.world.desk import zone_or_home
-from notifier.content.message_kind_base import ClaimedRow, Skip, skip_unreachable
+from configs.world.desk import HOME_ZONE, zone_or_home
+from configs.world.withdrawal_period import is_holiday
+from notifier.content.desk_location import location_of
+from notifier.content.message_kind_base import CALL_MISSED, SLOT_CALL, ClaimedRow, Skip, skip_unreachable
 from notifier.message_kinds import kind_of, kinds
-from notifier.message_kinds.message_times import (
-    Hold,
-    MessageTimes,
-    find_hold_of_news,
-    lock_times,
-    select_times,
-)
 
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+_KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY, MessageGroup.NEWS})
+_NO_NEWS = (
+    time(22),
+    time(8),
+)  # nor on Sundays and holidays: the hours of marketing by SMS, kept for all news
+_SUNDAY = 6
+_MOST_STEPS = 10  # from the end of one quiet time into the next: a Sunday between two holidays
 STOPPED = Skip(State.SKIPPED, "stopped by its reader")
 NO_CONSENT = Skip(State.SKIPPED, "no consent")
+_OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Until when a message waits, and why."""
+
+    until: datetime
+    held_for: HeldFor
+
+
+@dataclass(frozen=True, slots=True)
+class MessageTimes:
+    """What a user chose."""
+
+    zone: ZoneInfo
+    rhythm: SlotRhythm = SlotRhythm.AT_ONCE
+    digest_at: time = time(7)
+    quiet: tuple[time, time] | None = None  # from, until
+    quiet_slots: bool = False  # slot alerts wait during quiet hours, too
+
+    @classmethod
+    def from_row(cls, kept: Mapping[str, Any]) -> "MessageTimes":
+        """Return what `select_times` has found."""
+        begins, ends = kept["quiet_from"], kept["quiet_until"]
+        return cls(
+            zone_or_home(kept["zone"]),
+            SlotRhythm(kept["rhythm"]),
+            time.fromisoformat(kept["digest_at"]),
+            (time.fromisoformat(begins), time.fromisoformat(ends)) if begins and ends else None,
+            kept["quiet_slots"],
+        )
+
+    def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Hold | None:
+        """Return why a message of a group waits now, and until when; None where it may leave."""
+        due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
+        held_for = HeldFor.DIGEST
+        if self.quiet and self._is_kept_quiet(group) and (ends := _find_end(due, self.quiet, self.zone)):
+            due, held_for = ends, HeldFor.QUIET_HOURS
+        return Hold(due, held_for) if due > now else None
+
+    def keeps_slots_quiet(self, at: datetime) -> bool:
+        """Return whether an instant is in quiet hours that slot alerts keep, too."""
+        return bool(self.quiet and self.quiet_slots and is_within(at, self.quiet, self.zone))
+
+    def _is_kept_quiet(self, group: MessageGroup) -> bool:
+        return self.quiet_slots if group is MessageGroup.SLOTS else group in _KEPT_QUIET
+
+    def _find_digest(self, created_at: datetime) -> datetime:
+        """Return when the digest leaves that has a slot alert of this instant."""
+        if self.rhythm is SlotRhythm.AT_ONCE:
+            return created_at
+        local = created_at.astimezone(self.zone)
+        if self.rhythm is SlotRhythm.HOURLY:
+            return (
+                created_at
+                + _HOUR
+                - timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond)
+            )
+        days = (local.date() + number * _DAY for number in range(3))
+        return next(at for day in days if (at := _instant(day, self.digest_at, self.zone)) > created_at)
+
+
+def find_hold_of_news(times: MessageTimes, created_at: datetime, now: datetime) -> Hold | None:
+    """Return until when news wait: neither in quiet hours, nor at night, on Sundays and holidays."""
+    at = now
+    for _ in range(_MOST_STEPS):
+        hold = times.find_hold(MessageGroup.NEWS, created_at, at)
+        later = hold.until if hold else _find_end_of_ban(at, times.zone)
+        if later is None:
+            break
+        at = later
+    return Hold(at, HeldFor.QUIET_HOURS) if at > now else None
+
+
+def _find_end_of_ban(at: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return when news may leave; None where they may at this instant."""
+    day = at.astimezone(zone).date()
+    if day.weekday() == _SUNDAY or is_holiday(day):
+        return _instant(day + _DAY, _NO_NEWS[1], zone)
+    return _find_end(at, _NO_NEWS, zone)
+
+
+def is_within(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> bool:
+    """Return whether a daily span, from a local time to a later one or over midnight, holds an instant."""
+    return _find_end(at, span, zone) is not None
+
+
+def _find_end(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> datetime | None:
+    """Return the end of a daily span that holds an instant; None where none does."""
+    begins, ends = span
+    today = at.astimezone(zone).date()
+    for day in (today - _DAY, today):
+        end = _instant(day if begins < ends else day + _DAY, ends, zone, last=True)
+        if _instant(day, begins, zone) <= at < end:
+            return end
+    return None
+
+
+def _instant(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> datetime:
+    """Return the instant of a local time; `last`: of one that comes twice the second."""
+    local = datetime.combine(day, at, zone)
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return max(first, second) if last else first
+
+
+def select_times() -> sa.ColumnElement[Any]:
+    """Return a column: what a user chose, for `MessageTimes.from_row`; null for all who changed nothing."""
+    chose = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
+    columns = {
+        "zone": User.time_zone, "rhythm": User.slot_rhythm, "digest_at": User.digest_at, "quiet_from": User.quiet_from,
+        "quiet_until": User.quiet_until, "quiet_slots": User.quiet_slots,
+    }  # fmt: skip
+    named: list[sa.ColumnElement[Any]] = []
+    for name, column in columns.items():
+        named += [sa.literal_column(f"'{name}'"), sa.type_coerce(column, sa.String)]
+    kept = sa.func.json_build_object(*named)
+    return sa.case((chose, kept), else_=sa.null()).cast(sa.JSON)
+
+
+def lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, MessageTimes | None]:
+    """Return what users chose; it is not changed before this transaction ends, whose messages a change then wakes."""
+    if not user_ids:
+        return {}
+    query = sa.select(User.id, select_times()).where(is_any_of(User.id, user_ids)).order_by(User.id)
+    return {key: read_times(kept) for key, kept in session.execute(query.with_for_update(read=True))}
+
+
+def read_times(kept: Mapping[str, Any] | None) -> MessageTimes | None:
+    """Return what a user chose; None for one who changed nothing."""
+    return MessageTimes.from_row(kept) if kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +176,23 @@ class ClaimedRecipient:
     contact: Contact
     times: MessageTimes | None = None
     zone: str = ""
+    call_hours: tuple[time, time] | None = None
 
 
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
     found: list[Any] = list(opened.execute(_select_recipients(), {"contact_ids": contact_ids}))
-    times = lock_times(opened, {contact.user_id for contact, kept, _ in found if kept})
+    times = lock_times(opened, {contact.user_id for contact, kept, *_ in found if kept})
     return {
-        contact.id: ClaimedRecipient(contact, times.get(contact.user_id), time_zone)
-        for contact, _, time_zone in found
+        contact.id: ClaimedRecipient(contact, times.get(contact.user_id), zone, (begins, ends))
+        for contact, _, zone, begins, ends in found
     }
 
 
 @lru_cache(maxsize=1)
 def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
-    query = sa.select(Contact, select_times(), User.time_zone).join(User, User.id == Contact.user_id)
+    of_user = select_times(), User.time_zone, User.calls_from, User.calls_until
+    query = sa.select(Contact, *of_user).join(User, User.id == Contact.user_id)
     return query.where(is_any_given(Contact.id, "contact_ids")).execution_options(prepare=True)
 
 
@@ -65,8 +207,37 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
         return STOPPED
     if group is MessageGroup.NEWS and not to.contact.wants_news:
         return NO_CONSENT
+    if not _is_in_hours_of_calls(row, to, now):
+        return _OUTSIDE
     hold = _find_hold(group, row, to, now)
     return Skip(State.PENDING, "", hold.until, hold.held_for) if hold else None
+
+
+def _is_in_hours_of_calls(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> bool:
+    """Return whether a call may be made; the SMS after it leaves after the hours, too, but not in quiet hours."""
+    if row.kind == SLOT_CALL and to.call_hours:
+        return may_call(to.call_hours, to.zone, to.times, row.params["desk_id"], now)
+    return row.kind != CALL_MISSED or not (to.times and to.times.keeps_slots_quiet(now))
+
+
+def may_call(
+    hours: tuple[time, time], zone: str, times: MessageTimes | None, desk_id: str, at: datetime
+) -> bool:
+    """Return whether a call may be made: within the hours of calls, and not in quiet hours that slot alerts keep.
+
+    Who never chose a zone may live where the desk is: the hours are kept there, too.
+    """
+    zones = [zone_or_home(zone)]
+    if zone == HOME_ZONE:
+        zones.append(location_of(desk_id, desk_id.partition("/")[0]).zone)
+    is_quiet = times is not None and times.keeps_slots_quiet(at)
+    return not is_quiet and all(_is_on(hours, at.astimezone(each).time()) for each in zones)
+
+
+def _is_on(hours: tuple[time, time], shown: time) -> bool:
+    """Return whether it is within the hours by a clock on the wall, also in a night in which it is set."""
+    begins, ends = hours
+    return begins <= shown < ends if begins < ends else shown >= begins or shown < ends
 
 
 def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Hold | None:

@@ -43,7 +43,7 @@ _GIVE_UP_SECONDS = Constant("GIVE_UP_SECONDS", 86400.0)
 CALL_GAP_SECONDS = Constant("CALL_GAP_SECONDS", 180.0)
 # How many copies of an SMS are sent at most that its provider may have accepted
 _SMS_COPIES = 4
-_CALLS = 2  # about the same slots, at most
+MOST_CALLS = 2  # about the same slots
 
 # How long one worker owns a notification; longer than the provider's time-out
 LEASE_SECONDS = Constant("LEASE_SECONDS", 30.0)
@@ -164,18 +164,25 @@ def _retry_unknown(
     error: DeliveryError, row: ClaimedRow, now: datetime, *, lasting: bool
 ) -> DeliveryDecision:
     """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
-    most, before = most_copies(row.channel), row.unknown_attempts
+    before, waits = row.unknown_attempts, waits_of_copies(row.channel)
     is_last = _is_last(row) and not lasting
-    if row.priority is Priority.BULK or is_last or (most and before + 1 >= most):
+    if row.priority is Priority.BULK or is_last or not leaves_copies(row, 1):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
-    waits = waits_of_copies(row.channel)
     wait = waits[min(before, len(waits) - 1)]
     return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
 
 
-def most_copies(channel: Channel) -> int | None:
-    """Return how many copies of unknown fate a message may have: each SMS costs, each call rings."""
-    return {Channel.SMS: _SMS_COPIES, Channel.VOICE: _CALLS}.get(channel)
+def leaves_copies(row: ClaimedRow, more: int = 0) -> bool:
+    """Return whether a claimed message may have another copy, after so many more: each SMS costs, each call rings.
+
+    Of an SMS those of unknown fate count, of a call all that were made.
+    """
+    match row.channel:
+        case Channel.SMS:
+            return row.unknown_attempts + more < _SMS_COPIES
+        case Channel.VOICE:
+            return row.attempts - 1 + more < MOST_CALLS
+    return True
 
 
 def waits_of_copies(channel: Channel) -> Sequence[float]:

@@ -1,33 +1,43 @@
-"""Matching: open slots by waiting alerts, less what each was told of; one transaction of a desk at a time."""
+"""Matching: open slots by waiting alerts, less what each was told of; one transaction of a desk at a time.
 
-from collections.abc import Collection
+Where very many wait for one detection, each part of their alerts is a job of its own. What is still to be done stands
+in `match_parts`, so that whoever dies loses none.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
+from api.models.notification import MatchPart
 from api.models.slot import Detection, DetectionSlot, SlotRow
+from api.models.user import Grant
 from configs.settings.constants import Constant
+from configs.world.plan import PlanName, rank_plan
 from notifier.content.desk_location import location_of
 from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
-from notifier.delivery.match_log import log_when_committed
-from notifier.matching import match_batches
-from notifier.matching.inline_delivery import InlineClaim
-from notifier.matching.notification_writer import MatchResult, next_nudge, write
+from notifier.delivery.delivery import log_when_committed
+from notifier.matching.notification_writer import InlineClaim, MatchResult, next_nudge, write
 from notifier.matching.queries import (
     Candidate,
+    Recipient,
     WantedSlots,
     candidates,
+    describe_wait,
     read_matched,
+    recipients,
     select_alike,
     select_slots,
+    select_waiting,
 )
-from notifier.matching.recipients import Recipient, recipients
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
@@ -36,6 +46,8 @@ CROWD_ALERTS = Constant("CROWD_ALERTS", 50)
 # A failed or bounced message does not count as told, but one that would fail again is not written in each round.
 _TRY_AGAIN = timedelta(minutes=30)
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
+_PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
+_FEWEST = 2  # parts, one for each of the usual workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +104,7 @@ def match_detection(
         return Matched(_write(session, occasion, _find_untold(session, occasion, found, now), now, inline))
     detection.matched_at = None  # its parts will be
     detection.next_nudge_at = next_nudge(now, detection.nudges)
-    numbers = match_batches.open_parts(session, detection_id) or match_batches.make_parts(session, detection)
+    numbers = open_parts(session, detection_id) or make_parts(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(numbers))
     return Matched(parts=numbers)
 
@@ -108,7 +120,7 @@ def match_part(
     if detection is None:
         return []
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    alert_ids = match_batches.take_part(session, detection_id, number)
+    alert_ids = take_part(session, detection_id, number)
     found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
     occasion = Occasion.of(detection)
     return _write(session, occasion, _find_untold(session, occasion, found, now), now, inline)
@@ -307,3 +319,66 @@ def _update_unmatched() -> sa.Executable:
         .returning(Detection, _lock(Detection.desk_id))
     )
     return mine.execution_options(synchronize_session=False, prepare=True)
+
+
+def open_parts(session: Session, detection_id: UUID) -> list[int]:
+    """Return the numbers of a detection's parts that are not matched yet."""
+    query = sa.select(MatchPart.number).where(MatchPart.detection_id == detection_id)
+    return list(session.scalars(query.order_by(MatchPart.number)))
+
+
+def make_parts(session: Session, detection: Detection) -> list[int]:
+    """Put all alerts that wait for a detection into parts, those of one person together; return their numbers.
+
+    People with higher plans are in the first parts, which leave first.
+    """
+    person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
+    query = select_waiting(sa.select(Alert.id, person.label("person")))
+    found = query.params(describe_wait(detection, detection.seen_at)).subquery()
+    part = sa.select(found.c.id, _number_part(found.c.person).label("part")).subquery()
+    shared = sa.select(
+        sa.literal(detection.id, sa.Uuid()), part.c.part, sa.func.array_agg(sa.distinct(part.c.id))
+    ).group_by(part.c.part)
+    made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
+    return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+
+
+def _number_part(person: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
+    """Return the part of a person, who has a place from 0 on: as few parts as hold all, of the same size."""
+    people = sa.func.max(person).over() + 1
+    parts = sa.func.greatest(_FEWEST, (people + _PEOPLE - 1) // _PEOPLE)
+    return sa.cast(person * parts // people, sa.Integer)
+
+
+def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
+    """Return the place of the highest plan by which an alert's user is entitled at a moment."""
+    rank = sa.case({name: rank_plan(name) for name in PlanName}, value=Grant.plan)
+    mine = (Grant.user_id == Alert.user_id, Grant.starts_at <= moment, Grant.ends_at > moment)
+    return sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
+
+
+def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
+    """Put alerts that are to be notified into parts, those of one person together; return the alerts of each."""
+    of_user: dict[UUID, list[UUID]] = defaultdict(list)
+    for wish in wishes:
+        of_user[wish.user_id].append(wish.alert_id)
+    people = list(of_user.values())
+    return [
+        list(chain.from_iterable(people[start : start + _PEOPLE])) for start in range(0, len(people), _PEOPLE)
+    ]
+
+
+def take_part(session: Session, detection_id: UUID, number: int) -> list[UUID]:
+    """Return a part's alerts and let it go with the caller's commit; none where it was matched before."""
+    mine = sa.delete(MatchPart).where(MatchPart.detection_id == detection_id, MatchPart.number == number)
+    return list(session.scalar(mine.returning(MatchPart.alert_ids)) or ())
+
+
+def finish_detection(session: Session, detection_id: UUID, now: datetime) -> bool:
+    """Call a detection matched when none of its parts is left; return whether it was so just now.
+
+    Call it after the commit that removed the part: of two that end together, at least one sees no other.
+    """
+    others = sa.exists().where(MatchPart.detection_id == detection_id)
+    done = sa.update(Detection).where(Detection.id == detection_id, Detection.matched_at.is_(None), ~others)
+    return session.execute(done.values(matched_at=now).returning(Detection.id)).first() is not None

@@ -18,7 +18,7 @@ from api.models.database_clock import database_clock
 from api.models.slot import RETURN_SECONDS
 from api.models.user import Channel
 from notifier.delivery.message_writer import write_to_contacts
-from notifier.message_kinds.edits import EDITABLE_FOR, GONE, name_edit
+from notifier.message_kinds.telegram import EDITABLE_FOR, GONE, name_edit
 
 _MOST = 10_000  # slots of one round
 

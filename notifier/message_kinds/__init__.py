@@ -14,21 +14,19 @@ def kinds() -> dict[str, MessageKind]:
     """Return all kinds by name, imported at the first call: programs that nudge load none of what they import."""
     from notifier.message_kinds import (  # noqa: PLC0415 -- at the first call
         account,
-        bot,
         calls,
-        contacts,
         contracts,
         desks,
-        edits,
         operators,
         payments,
         reminders,
         slots,
+        telegram,
     )
 
     themes = (
-        *(account, bot, calls, contacts, contracts, desks),
-        *(edits, operators, payments, reminders, slots),
+        *(account, calls, contracts, desks),
+        *(operators, payments, reminders, slots, telegram),
     )
     return {name: kind for theme in themes for name, kind in theme.KINDS.items()}
 

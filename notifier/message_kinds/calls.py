@@ -6,71 +6,83 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.notification import Notification, State
+from api.models.alert import Alert
+from api.models.answer import MatchAnswer
+from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.message_groups import MessageGroup
+from configs.settings.constants import Constant
 from notifier.content.message_kind_base import (
-    AFTER,
-    CALL_AGAIN,
+    CALL,
+    SLOT_CALL,
     ClaimedRow,
     MessageKind,
     Recipients,
     Skip,
     TemplateContext,
     find_no_loss,
+    skip_address,
+    skip_unreachable,
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening
-from notifier.message_kinds.call_planning import LATE_AFTER, is_answered, is_called_besides, read_hours
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS, find_end, read_matched_slots
+
+# Least time between two calls to one person about different slots
+CALL_EVERY_SECONDS = Constant("CALL_EVERY_SECONDS", 3600.0)
+
+# After a call: then no SMS says "we have just called you", and the call is not made again
+LATE_AFTER = timedelta(minutes=10)
 
 _STOPPED = Skip(State.SKIPPED, "alert stopped")
 # Neither a call nor its SMS waits for the next look at a page, which may be hours away.
 _UNSEEN, _LATE = Skip(State.EXPIRED, "slots not seen lately"), Skip(State.EXPIRED, "long after the call")
 _CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
-_OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
 
 
 def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
-    """Return what is open, or why no call is made. Params: the desk and the detection; of a second call, the first."""
-    skip = _find_end(session, row) or _find_loss(contact) or _find_wish(session, row.id, now, rings=True)
-    if skip is None and is_called_besides(session, row.id, row.params.get(AFTER), contact.user_id, now):
+    """Return what is open, or why no call is made. Params: the desk and the detection."""
+    skip = _find_loss(contact) or _find_answer(session, row.id)
+    if skip is None and _is_called_besides(session, row.id, contact.user_id, now):
         skip = _CALLED
     return skip or _read_open(session, row, now)
 
 
-def _find_end(session: Session, row: ClaimedRow) -> Skip | None:
-    """Return why a second call is not made: the first was answered by its late report, or this one may have rung."""
-    if AFTER not in row.params:
-        return None
-    if _is_taken(session, row):
+def _prepare_sms(
+    session: Session, row: ClaimedRow, contact: Contact, now: datetime
+) -> TemplateContext | Skip:
+    """Return what is open, or why nothing is sent any more. Params: those of the `call`, and its id.
+
+    Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
+    """
+    if now - row.created_at > LATE_AFTER:
+        return _LATE
+    call = session.get(Notification, UUID(row.params[CALL]))
+    if call and call.state is State.DELIVERED:  # as its late report says
         return _ANSWERED
-    return Skip(State.EXPIRED, "called often enough") if row.unknown_attempts else None
-
-
-def _is_taken(session: Session, row: ClaimedRow) -> bool:
-    """Return whether a person took one of the calls that a row follows, as a late report may say."""
-    first = row.params[AFTER]
-    either = sa.or_(Notification.id == UUID(first), Notification.dedupe_key == f"{CALL_AGAIN}{first}")
-    taken = sa.select(sa.exists().where(either, Notification.state == State.DELIVERED))
-    return bool(session.scalar(taken))
+    skip = skip_unreachable(contact) or _find_answer(session, row.id)
+    if skip is None and MessageGroup.SLOTS in (contact.stopped_groups or ()):
+        skip = Skip(State.SKIPPED, "stopped by its reader")
+    return skip or _read_open(session, row, now)
 
 
 def _find_loss(contact: Contact) -> Skip | None:
     if contact.verified_at is None:
         return Skip(State.SKIPPED, "address not verified")
-    return None if contact.state is ContactState.OK else Skip(State.SKIPPED, f"address {contact.state.value}")
+    return None if contact.state is ContactState.OK else skip_address(contact)
 
 
-def _find_wish(session: Session, notification_id: UUID, now: datetime, *, rings: bool) -> Skip | None:
-    """Return why its user does not want the call, or the SMS after it, any more. An SMS leaves after the hours, too."""
-    hours = read_hours(session, notification_id)
-    if hours is None:
-        return _STOPPED
-    if is_answered(session, notification_id):
-        return _ANSWERED
-    is_in_time = hours.allow(now) if rings else not hours.are_quiet(now)
-    return None if is_in_time else _OUTSIDE
+def _find_answer(session: Session, notification_id: UUID) -> Skip | None:
+    """Return why no alert wants a call, or the SMS after it, any more; an answer counts in whatever way it came."""
+    its = (
+        sa.select(sa.func.bool_or(wants_calls()), sa.func.bool_or(has_answer()))
+        .select_from(Notification)
+        .join(Match, Match.announcement_id == Notification.announcement_id)
+        .join(Alert, Alert.id == Match.alert_id)
+        .where(Notification.id == notification_id)
+    )
+    wanted, answered = session.execute(its).one()
+    return _ANSWERED if wanted and answered else None if wanted else _STOPPED
 
 
 def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateContext | Skip:
@@ -83,26 +95,34 @@ def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateCont
     return ContentCache().context([opening], (), row.language)
 
 
-def _prepare_sms(
-    session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
-    """Return what is open, or why nothing is sent any more.
+def _is_called_besides(session: Session, call_id: UUID, user_id: UUID, now: datetime) -> bool:
+    """Return whether another call than this one rings or rang within the hour.
 
-    Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
+    Calls are planned an hour apart, but reports that come late and what an operator replays may bring two together.
     """
-    if now - row.created_at > LATE_AFTER:
-        return _LATE
-    if _is_taken(session, row):
-        return _ANSWERED
-    skip = _find_loss(contact) or _find_switch(contact) or _find_wish(session, row.id, now, rings=False)
-    return skip or _read_open(session, row, now)
+    row = Notification
+    # of two at once the newer one is made
+    rings = sa.or_(sa.and_(row.state == State.SENDING, row.id > call_id), rang(now))
+    other = sa.exists().where(row.user_id == user_id, row.kind == SLOT_CALL, row.id != call_id, rings)
+    return bool(session.scalar(sa.select(other)))
 
 
-def _find_switch(contact: Contact) -> Skip | None:
-    if not contact.enabled:
-        return Skip(State.SKIPPED, "switched off")
-    stopped = MessageGroup.SLOTS in (contact.stopped_groups or ())
-    return Skip(State.SKIPPED, "stopped by its reader") if stopped else None
+def rang(now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a call was made, or may have been, within CALL_EVERY_SECONDS."""
+    row, since = Notification, now - timedelta(seconds=CALL_EVERY_SECONDS())
+    may_have = sa.case((row.unknown_attempts > 0, sa.func.coalesce(row.failed_at, row.created_at)))
+    return sa.func.coalesce(row.accepted_at, may_have) > since
+
+
+def wants_calls() -> sa.ColumnElement[bool]:
+    """Return the condition that an alert waits and wants calls."""
+    return sa.and_(Alert.voice_enabled, Alert.enabled, Alert.closed_at.is_(None))
+
+
+def has_answer() -> sa.ColumnElement[bool]:
+    """Return the condition that a match was answered since it was announced last."""
+    given_at = sa.func.coalesce(MatchAnswer.changed_at, MatchAnswer.answered_at)
+    return sa.exists().where(MatchAnswer.match_id == Match.id, given_at >= Match.decided_at)
 
 
 KINDS = {

@@ -41,7 +41,7 @@ from configs.world.sales_terms import (
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_kind_base import ADDRESS, ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.content.message_links import link
+from notifier.content.outgoing_message import link
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one

@@ -25,7 +25,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
     Values,
 )
-from notifier.content.message_links import account_page
+from notifier.content.outgoing_message import account_page
 
 _ACCEPTED = (State.SENT, State.DELIVERED, State.NO_RECEIPT)
 

@@ -22,7 +22,8 @@ from configs.ground.signed_links import AcknowledgeIncident, write_proof_link, w
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.content.message_links import link
+from notifier.content.outgoing_message import link
+from notifier.message_kinds.payments import write_amount
 
 _DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
 _REPORT = (
@@ -161,8 +162,8 @@ def _fill_report(row: ClaimedRow) -> dict[str, Any]:
     params, back = row.params, row.params["refunded_cents"]
     return {name: params[name] for name in _REPORT} | {
         "sales": _list_plans(params["sales"]),
-        "sold": _write_cents(params["sales_cents"], row.language),
-        "refunded": _write_cents(back, row.language) if back else "",
+        "sold": write_amount(params["sales_cents"], row.language),
+        "refunded": write_amount(back, row.language) if back else "",
         "p50": _write_seconds(params["p50"], row.language),
         "p95": _write_seconds(params["p95"], row.language),
         "sms_cost": format_currency(Decimal(params["sms_cost"]), "EUR", locale=row.language),
@@ -178,10 +179,6 @@ def _write_span(row: ClaimedRow) -> dict[str, str]:
     return {
         name: " à ".join(write_home_moment(row.params[name], row.language)) for name in ("since", "until")
     }
-
-
-def _write_cents(cents: int, language: str) -> str:
-    return format_currency(Decimal(cents) / 100, "EUR", locale=language)
 
 
 def _write_seconds(seconds: float | None, language: str) -> str:

@@ -37,7 +37,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.message_links import account_page, link
+from notifier.content.outgoing_message import account_page, link
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"

@@ -27,7 +27,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.message_links import account_page, link
+from notifier.content.outgoing_message import account_page, link
 
 _COLUMNS = load_only(
     Appointment.at,

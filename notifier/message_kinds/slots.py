@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import HeldFor, Notification, Priority, State
+from api.models.notification import HeldFor, Notification, Priority, State, read_ranges
 from api.models.slot import Detection, GoneReason, SlotRow
-from api.models.slot_ids import read_ranges
 from api.models.user import Contact
 from configs.ground.message_groups import MessageGroup
 from configs.settings.constants import Constant
@@ -28,7 +27,7 @@ from notifier.content.message_kind_base import (
     find_no_loss,
     skip_unreachable,
 )
-from notifier.content.message_links import account_page
+from notifier.content.outgoing_message import account_page
 from notifier.content.slot_alert_content import (
     ContentCache,
     SlotOpening,

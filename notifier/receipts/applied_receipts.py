@@ -3,10 +3,13 @@
 A receipt may come before the answer to the call that it is about, twice, late, and in any order. So states have an
 order that only rises (sent, no_receipt, delivered, bounced), and a receipt changes a notification where it is about
 the attempt that was accepted, or about one of unknown fate.
+
+A slot alert by SMS that did not arrive is sent once on another channel, a call that no one took by SMS; the call is
+made once more, too.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,22 +18,23 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, object_session
 
-from api.models.base import is_any_of, session
-from api.models.notification import PAID_CHANNELS, Notification, State
+from api.models.base import is_any_of, new_id, session
+from api.models.notification import PAID_CHANNELS, Notification, State, is_told
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, ContactState, User
 from configs.ground.database_errors import is_away, passes
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
-from notifier.channels.sms_budget import price_settled
-from notifier.content.message_kind_base import SLOT_CALL
-from notifier.content.message_links import MOST_IDS
-from notifier.delivery.contact_loss import change_state
-from notifier.delivery.match_log import find_detection, log_each, log_when_committed
-from notifier.message_kinds.call_planning import LATE_AFTER
-from notifier.receipts.fallback import call_again, tell_elsewhere
-from notifier.receipts.twilio import MACHINE
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_settled
+from notifier.content.message_kind_base import CALL, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
+from notifier.content.outgoing_message import MOST_IDS
+from notifier.delivery.delivery import find_detection, log_each, log_when_committed
+from notifier.delivery.message_writer import change_state
+from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
+from notifier.matching.queries import recipients
+from notifier.message_kinds.calls import LATE_AFTER
+from notifier.receipts.readers import MACHINE
 
 AT_ONCE = 500  # receipts that one job applies
 MOST_DELIVERED = 1000  # in one transaction; more of them would slow down alerts meanwhile
@@ -79,6 +83,7 @@ RETURNING delivered.id, delivered.channel, delivered.provider, delivered.detecti
 """)
 
 log = structlog.get_logger(__name__)
+_ORDER = (Channel.TELEGRAM, Channel.EMAIL)
 
 
 def apply_delivered(opened: Session, now: datetime) -> int:
@@ -185,10 +190,12 @@ def _is_under_way(row: Notification, event: ProviderEvent, now: datetime) -> boo
 
 
 def _apply_to_message(opened: Session, event: ProviderEvent, row: Notification, now: datetime) -> None:
+    is_own = row.provider_id and (row.provider, row.provider_id) == (event.provider, event.message_id)
     if row.state in _ACCEPTED:
-        is_own = row.provider == event.provider and row.provider_id == event.message_id
-        if not is_own or row.provider_id is None:
+        if not is_own:
             return  # of another attempt
+    elif is_own and event.kind in _ARRIVED and row.state is State.PENDING:
+        pass  # a call that was to be made again
     elif _is_unsettled(row) and _settles(row, event):
         _settle(row, event)
     else:
@@ -255,8 +262,8 @@ def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datet
     _log(row, "bounced", reason=row.reason)
     tell_elsewhere(opened, [row], now)
     if row.channel is Channel.VOICE and event.code != MACHINE:  # Twilio charges nothing
-        row.cost = Decimal(0)
-    call_again(opened, row, event.at, now)
+        row.cost = max(Decimal(0), (row.cost or Decimal(0)) - (price_settled(row) or Decimal(0)))
+    _call_again(row, event.at, now)
 
 
 def expire_receipts(now: datetime) -> None:
@@ -300,4 +307,60 @@ def _expire_paid(opened: Session, key: UUID, now: datetime) -> None:
     if row and row.state is State.SENT:
         _expire(opened, [row])
         tell_elsewhere(opened, [row], now)
-        call_again(opened, row, row.accepted_at or now, now)
+        _call_again(row, row.accepted_at or now, now)
+
+
+def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime) -> None:
+    """Write for each slot alert by SMS a message on another channel of its user, for each call an SMS; each once.
+
+    Nothing is written where another channel told the same matches as an SMS, or where the user and the plan have none.
+    The SMS after a call has no `seen_at`: it is no slot alert, whose delay counts.
+    """
+    for row in rows:
+        if row.kind == SLOT_DETECTED and row.channel is Channel.SMS and row.user_id:
+            _tell_one(opened, row, row.user_id, now)
+        elif row.kind == SLOT_CALL:
+            params = row.params | {CALL: str(row.id)}
+            sms = {"channel": Channel.SMS, "kind": CALL_MISSED, "params": params, "seen_at": None}
+            _copy(opened, row, sms, now)
+
+
+def _call_again(row: Notification, ended_at: datetime, now: datetime) -> None:
+    """Have a call that no person took made once more, CALL_GAP_SECONDS later: if a slot is open then."""
+    at = ended_at + timedelta(seconds=CALL_GAP_SECONDS())
+    is_late = now > at + LATE_AFTER  # its report was
+    if row.kind == SLOT_CALL and row.attempts < MOST_CALLS and not is_late:
+        row.state, row.next_attempt_at, row.failed_at = State.PENDING, at, None
+
+
+def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) -> None:
+    found = {each.channel: each.contact_id for each in recipients(opened, [user_id], now)}
+    channel = next((each for each in _ORDER if each in found), None)
+    if channel is None or _is_told(opened, row):
+        return
+    _copy(opened, row, {"contact_id": found[channel], "channel": channel}, now)
+
+
+def _copy(opened: Session, row: Notification, values: dict[str, Any], now: datetime) -> None:
+    """Write a message about the same matches to the same person; once."""
+    same = {
+        name: getattr(row, name)
+        for name in (
+            "user_id", "contact_id", "announcement_id", "channel", "kind", "language", "priority", "params", "seen_at",
+            "matched_at",
+        )
+    }  # fmt: skip
+    own = {"id": new_id(), "created_at": now, "next_attempt_at": now, "dedupe_key": f"fallback:{row.id}"}
+    made = insert(Notification).values(same | own | values)
+    opened.execute(made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]))
+
+
+def _is_told(opened: Session, row: Notification) -> bool:
+    other = aliased(Notification)
+    query = sa.select(other.id).where(
+        other.announcement_id == row.announcement_id,
+        other.channel != Channel.SMS,
+        other.kind == row.kind,
+        is_told(other),
+    )
+    return opened.scalar(query.limit(1)) is not None

@@ -18,9 +18,13 @@ from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
-from notifier.receipts import Receipt, ReceiptReader
-from notifier.receipts.sendgrid import SendGridReceipts
-from notifier.receipts.twilio import TwilioCallReceipts, TwilioReceipts
+from notifier.receipts.readers import (
+    Receipt,
+    ReceiptReader,
+    SendGridReceipts,
+    TwilioCallReceipts,
+    TwilioReceipts,
+)
 
 READERS: Mapping[str, ReceiptReader] = {
     "sendgrid": SendGridReceipts(),

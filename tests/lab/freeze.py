@@ -25,9 +25,8 @@ from api.models.user import Channel
 from configs.world.languages import MESSAGE_LANGUAGES
 from crawler import commands
 from deploy.postgres_tools import find_tool
-from notifier.content.messages import render, speaks
+from notifier.content.messages import languages_of, render, speaks
 from notifier.content.outgoing_message import RenderedMessage
-from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.lab.bench.servers import servers
 from tests.notifier.content.message_samples import SampleSize, list_samples

@@ -32,7 +32,7 @@ from crawler.reading import CoveredWindow, Place, Slot
 from notifier import jobs
 from notifier.channels.provider_base import Acceptance
 from notifier.delivery import delivery, hourly_cap, match_nudge, nudges
-from notifier.matching.inline_delivery import InlineClaim
+from notifier.matching.notification_writer import InlineClaim
 from notifier.sweep import Sweep
 from tests.fuzz import times
 from tests.model.model import Alert, Limits, Message, Model

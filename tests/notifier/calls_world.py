@@ -12,9 +12,9 @@ from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
-from notifier.content.message_links import CALL_WEBHOOK, webhook_address
+from notifier.content.outgoing_message import CALL_WEBHOOK, webhook_address
 from notifier.jobs import apply_receipts, deliver
-from notifier.message_kinds.call_planning import plan_calls
+from notifier.matching.call_planning import plan_calls
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person
 
 CALLED = {"voice_enabled": True}

@@ -12,7 +12,7 @@ from api.models.user import Contact
 from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_events, sign_form
-from notifier.content.message_links import SMS_WEBHOOK, callback_of, webhook_address
+from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of, webhook_address
 from tests.notifier.world import get
 
 SECRET = "tests-receipts"

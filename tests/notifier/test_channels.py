@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.jobs import deliver
 from tests.notifier.calls_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
@@ -31,12 +31,12 @@ def slept(monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis) -> list[fl
         seconds.append(wait)
         redis_server.delete("notifier:rate:sms", "notifier:rate:telegram", "notifier:rate:voice")
 
-    monkeypatch.setattr(limits, "sleep", end_second)
+    monkeypatch.setattr(batch_sender, "sleep", end_second)
     return seconds
 
 
 def take(channel: Channel) -> bool:
-    return limits.take_place(channel, lambda: True)
+    return batch_sender.take_place(channel, lambda: True)
 
 
 @pytest.mark.rule("6.8")
@@ -49,8 +49,8 @@ def test_no_second_holds_more_than_the_rate(
 ) -> None:
     """Nor does a fifth of one: a single message waits for no longer beside a crowd."""
     for _ in range(places):
-        assert limits.take_place(channel, lambda: False)
-    assert not limits.take_place(channel, lambda: False)
+        assert batch_sender.take_place(channel, lambda: False)
+    assert not batch_sender.take_place(channel, lambda: False)
     assert seconds / 2 < redis_server.pttl(f"notifier:rate:{channel.value}") / 1000 <= seconds
 
 
@@ -76,7 +76,7 @@ def test_each_channel_has_a_rate_of_its_own_and_mail_has_none(
     settings_env(SMS_PER_SECOND="10")
     assert take(Channel.SMS)
     assert take(Channel.SMS)
-    assert not limits.take_place(Channel.SMS, lambda: False)
+    assert not batch_sender.take_place(Channel.SMS, lambda: False)
     assert all(take(Channel.EMAIL) for _ in range(100))
     assert slept == []
 

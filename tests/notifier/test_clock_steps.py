@@ -26,7 +26,7 @@ from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS, RETRY_MAX_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.matching.match_service import Matched, match_detection
-from notifier.sweep import Sweep, undelivered
+from notifier.sweep import Sweep
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (
     alert,
@@ -41,6 +41,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    sweep,
 )
 
 if TYPE_CHECKING:
@@ -90,12 +91,6 @@ def seconds_until_told(
             return second
         frozen.shift(1)
     raise AssertionError
-
-
-def sweep() -> None:
-    """Deliver what the sweep would have delivered."""
-    for each in undelivered(database_clock()):
-        deliver(str(each.id))
 
 
 @off

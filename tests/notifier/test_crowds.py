@@ -18,7 +18,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from notifier.delivery.nudges import WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part
-from notifier.matching import match_batches
+from notifier.matching import match_service
 from notifier.matching.match_service import Matched, match_detection
 from notifier.sweep import Sweep
 from tests.notifier.world import (
@@ -48,7 +48,7 @@ def crowd(
 ) -> list[Person]:
     """Let seven people wait, two of them by two alerts; more than three are a crowd, in parts of two people."""
     settings_env(CROWD_ALERTS="3")
-    monkeypatch.setattr(match_batches, "_PEOPLE", 2)
+    monkeypatch.setattr(match_service, "_PEOPLE", 2)
     people = [person(addresses={Channel.EMAIL: f"p{number}@example.org"}) for number in range(7)]
     for each in people:
         alert(each)
@@ -142,8 +142,8 @@ def test_a_part_whose_transaction_fails_is_still_to_be_done(
         broken.setattr("notifier.matching.match_service.write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             match_part(str(seen), 0)
-    assert in_one_transaction(match_batches.open_parts, seen) == [0, 1, 2, 3]
-    assert not in_one_transaction(match_batches.finish_detection, seen, clock())
+    assert in_one_transaction(match_service.open_parts, seen) == [0, 1, 2, 3]
+    assert not in_one_transaction(match_service.finish_detection, seen, clock())
 
 
 def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_nobody(
@@ -238,7 +238,7 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
 def mixed(whole: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Let two people of each plan wait, the higher plans last; return their chats, those to be told first in front."""
     settings_env(CROWD_ALERTS="3")
-    monkeypatch.setattr(match_batches, "_PEOPLE", 3)
+    monkeypatch.setattr(match_service, "_PEOPLE", 3)
     plans = [name for name in PlanName if "telegram" in plan(name).channels for _ in range(2)]
     for number, name in enumerate(plans):
         alert(person(name, channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"}))

@@ -174,12 +174,3 @@ def test_two_replays_at_once_replay_a_letter_once(frozen: time_machine.Traveller
     with session() as one, session() as two:
         assert notifier.replay(one, [key]) == [key]
         assert notifier.replay(two, [key]) == []
-
-
-@pytest.mark.parametrize(("unsure", "number"), [(False, 0), (True, 1)])
-def test_the_front_door_replays_what_may_have_arrived_only_on_demand(
-    frozen: time_machine.Traveller, *, unsure: bool, number: int
-) -> None:
-    key = dead("unknown: twilio did not answer: ReadTimeout", Channel.SMS)
-    with session() as s:
-        assert len(notifier.replay(s, [key], unsure=unsure)) == number

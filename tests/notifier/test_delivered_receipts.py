@@ -1,7 +1,6 @@
 """Receipts of the usual kind, which one statement applies, and those that it leaves to others."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,8 +14,8 @@ from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, event_of, send_events
-from tests.notifier.test_receipts import sent, state_of, stored
-from tests.notifier.world import alert, detection, get, matched, person
+from tests.notifier.test_receipts import state_of
+from tests.notifier.world import alert, detection, matched, person
 
 pytestmark = pytest.mark.usefixtures("whole")
 
@@ -39,23 +38,6 @@ def send_to(people: int) -> list[UUID]:
 def apply_once() -> int:
     with session() as s:
         return apply_delivered(s, clock())
-
-
-def test_messages_that_were_accepted_are_delivered_at_once() -> None:
-    keys = send_to(2)
-    send_events(*map(event_of, keys))
-    assert apply_once() == 2
-    assert [state_of(each) for each in keys] == [State.DELIVERED, State.DELIVERED]
-    assert [each.next_attempt_at for each in stored()] == [None, None]
-    assert apply_once() == 0
-
-
-def test_a_message_is_not_delivered_before_it_was_accepted() -> None:
-    key = sent()
-    send_events(event_of(key, timestamp=int((clock() - timedelta(seconds=5)).timestamp())))
-    assert apply_once() == 1
-    row = get(Notification, key)
-    assert row.delivered_at == row.accepted_at
 
 
 def test_a_message_that_something_holds_is_left_without_waiting() -> None:

@@ -12,12 +12,11 @@ import redis
 from structlog.testing import capture_logs
 
 import notifier
-from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from configs.ground.job_queues import queue
 from notifier.message_kinds import UnknownKind
-from tests.notifier.world import all_of, change, get, in_one_transaction, notifications, person
+from tests.notifier.world import change, get, in_one_transaction, notifications, person
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
@@ -36,20 +35,7 @@ def test_telling_of_a_detection_loads_neither_tables_nor_channels(closed_port: i
     nowhere = {**os.environ, "REDIS_URL": f"redis://127.0.0.1:{closed_port}/0"}
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", code], env=nowhere).splitlines()[-1])
     assert "rq" in loaded
-    assert not {"sqlalchemy", "api.models", "notifier.channels.limits", "jinja2"} & set(loaded)
-
-
-def test_a_detection_is_nudged_by_its_id_and_nothing_else(queued: Queued) -> None:
-    seen = uuid4()
-    notifier.detection_seen(seen)
-    assert queued("critical") == [("notifier.jobs.match", [str(seen)])]
-
-
-def test_the_same_detection_seen_twice_is_one_job(queued: Queued) -> None:
-    seen = uuid4()
-    notifier.detection_seen(seen)
-    notifier.detection_seen(seen)
-    assert len(queued("critical")) == 1
+    assert not {"sqlalchemy", "api.models", "notifier.channels.batch_sender", "jinja2"} & set(loaded)
 
 
 def test_each_change_of_an_alert_asks_to_catch_up_again(queued: Queued) -> None:
@@ -126,14 +112,6 @@ def test_telling_twice_by_one_key_writes_once(database: str) -> None:
     assert len(notifications()) == 1
 
 
-def test_telling_belongs_to_the_callers_transaction(database: str) -> None:
-    who = person(verified=False)
-    with pytest.raises(ZeroDivisionError), session() as s:  # noqa: PT012 -- the caller's own error rolls back
-        notifier.create_notifications(s, who.id, "verify_email", {}, "key")
-        raise ZeroDivisionError
-    assert all_of(Notification) == []
-
-
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = person()
     with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_answered"):
@@ -149,11 +127,6 @@ def test_what_somebody_waits_for_has_a_queue_of_its_own(database: str, queued: Q
     assert queued("email-single") == [("notifier.jobs.deliver", [str(first)])]
     assert queued("email-rest") == [("notifier.jobs.deliver", [str(second)])]
     assert get(Notification, first).state is State.PENDING
-
-
-def test_nudging_nothing_asks_nobody(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL="", DATABASE_URL="")
-    notifier.nudge([])
 
 
 def test_who_writes_a_message_needs_no_key_of_the_addresses(

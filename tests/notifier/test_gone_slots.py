@@ -69,22 +69,6 @@ def test_the_message_is_edited_after_five_minutes_and_no_new_one_comes(
     assert (row.kind, row.state, row.provider_id) == ("slot_gone", State.DELIVERED, message.provider_id)
 
 
-def test_it_promises_a_message_about_other_slots(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    stay_gone(frozen, announce(camille))
-    run_job()
-    assert "dès qu’un autre créneau s’ouvre" in whole.messages()[0].text
-
-
-def test_the_first_of_a_month_is_an_ordinal_in_french(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    stay_gone(frozen, announce(camille, MORNING + timedelta(days=5)))
-    run_job()
-    assert "mardi 1er décembre 2026 à 09:30" in whole.messages()[0].text
-
-
 def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camille: Person) -> None:
     stay_gone(frozen, announce(camille))
     assert len(run_job()) == 1
@@ -222,13 +206,6 @@ def test_an_edit_that_waited_too_long_is_left_out(
     frozen.shift(timedelta(hours=48))
     deliver(str(edit))
     assert [each.reason for each in notifications(State.EXPIRED)] == ["too old to be edited"]
-
-
-def test_other_channels_have_nothing_to_edit(whole: "Running", frozen: time_machine.Traveller) -> None:
-    who = person(channels=(Channel.EMAIL, Channel.SMS))
-    alert(who)
-    stay_gone(frozen, announce(who))
-    assert run_job() == []
 
 
 def test_an_alert_that_caught_up_is_told_too(whole: "Running", frozen: time_machine.Traveller) -> None:

@@ -34,6 +34,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    sweep,
 )  # fmt: skip
 from tests.samples import try_first
 
@@ -56,12 +57,6 @@ def open_slot(number: int) -> list[int]:
     opened = slots([MORNING + timedelta(minutes=number)], place=str(number))
     match(str(detection(opened)))
     return opened
-
-
-def sweep() -> None:
-    """Deliver what the sweep would have delivered."""
-    for each in undelivered(clock()):
-        deliver(str(each.id))
 
 
 def accept(contact: UUID, **values: Any) -> None:

@@ -8,9 +8,8 @@ from structlog.testing import capture_logs
 from api.models.notification import State
 from api.models.slot import Detection
 from api.models.user import Channel
-from notifier.jobs import catch_up, deliver, match, rearm
+from notifier.jobs import catch_up, deliver, match
 from tests.notifier.world import (
-    DESK,
     OTHER_DESK,
     alert,
     deliver_queued,
@@ -42,23 +41,6 @@ def test_mails_leave_by_the_job_that_wrote_them_and_all_else_by_the_workers_of_i
         assert queued(f"{name}-single") == [("notifier.jobs.deliver", key)]
 
 
-def test_one_alert_reaches_all_its_channels(whole: "Running", queued: Queued) -> None:
-    alert(person(channels=ALL))
-    match(str(detection()))
-    deliver_queued()
-    assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
-    assert all(each.milliseconds is not None for each in whole.messages())
-
-
-def test_matching_twice_tells_once(whole: "Running", queued: Queued) -> None:
-    alert(person())
-    seen = str(detection())
-    match(seen)
-    match(seen)
-    deliver_queued()
-    assert len(whole.messages()) == 1
-
-
 @pytest.mark.rule("3.4")
 def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queued: Queued) -> None:
     detection()
@@ -74,16 +56,6 @@ def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queue
 def test_an_alert_that_is_gone_catches_up_with_nothing(whole: "Running") -> None:
     catch_up(str(uuid4()))
     assert whole.messages() == []
-
-
-def test_a_desk_is_rearmed_for_whoever_was_not_told(whole: "Running", queued: Queued) -> None:
-    alert(person())
-    match(str(detection()))
-    alert(person())
-    rearm(DESK)
-    rearm(DESK)
-    deliver_queued()
-    assert len(whole.messages()) == 2
 
 
 @pytest.mark.rule("6.6")

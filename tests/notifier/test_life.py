@@ -31,7 +31,7 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from notifier import dead_letters
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import (
     Acceptance,
     OneCallProvider,
@@ -271,7 +271,7 @@ def machine(
     """Bind the machine to a database and to a provider of its own."""
     settings_env(PROVIDER_REST_SECONDS="0.001")  # as if no breaker: a provider's rest uses no attempt
     provider = Provider()
-    monkeypatch.setitem(limits.providers(), "sendgrid", provider)
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", provider)
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
     yield type("Bound", (Life,), {"provider": provider, "traveller": frozen, "redis": redis_server})

@@ -24,7 +24,7 @@ from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from notifier.channels.provider_base import NotAttempted
 from notifier.delivery import delivery, hourly_cap
-from notifier.delivery.contact_loss import change_state
+from notifier.delivery.message_writer import change_state
 from tests.notifier.world import (
     Person,
     alert,

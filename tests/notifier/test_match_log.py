@@ -45,10 +45,3 @@ def test_a_detection_is_followed_from_its_match_to_the_receipts(
     assert {line["provider"] for line in mine[1:]} == {"sendgrid"}
     assert {line["level"] for line in mine} == {"info"}
     assert "@" not in str(mine)
-
-
-def test_a_detection_that_nobody_waits_for_says_so(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    key = detection()
-    match(str(key))
-    (line,) = [line for line in lines() if line.get("detection") == str(key)]
-    assert (line["event"], line["alerts"], line["notifications"]) == ("matched", 0, 0)

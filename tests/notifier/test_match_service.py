@@ -1,21 +1,18 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 import time_machine
 
 from api.models.alert import Alert, ClosedBecause
-from api.models.base import session
 from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, SlotRow
-from api.models.slot_ids import write_ranges
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.matching import match_service
 from notifier.matching.match_service import desks_of, open_desks
 from tests.notifier.world import (
     DESK,
@@ -34,23 +31,14 @@ from tests.notifier.world import (
     matched,
     notifications,
     person,
+    rearm,
     slots,
+    told,
     told_pairs,
 )  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("database")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
-
-
-def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_service.match, desk_id, clock(), alert_id and [alert_id])
-    return made
-
-
-def told(made: list[UUID]) -> None:
-    """Let notifications be accepted."""
-    for each in made:
-        change(Notification, each, state=State.SENT, accepted_at=clock())
 
 
 def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
@@ -78,22 +66,12 @@ def test_the_ledger_begins_with_the_pages_own_time() -> None:
     assert row.matched_at == decided.matched_at >= row.committed_at
 
 
-def test_a_detection_that_nobody_wants_is_matched_too() -> None:
-    seen = detection()
-    assert matched(seen) == []
-    assert get(Detection, seen).matched_at is not None
-
-
 def test_a_detection_is_decided_once() -> None:
     alert(person())
     seen = detection()
     assert len(matched(seen)) == 1
     assert matched(seen) == []
     assert (len(all_of(Match)), len(notifications())) == (1, 1)
-
-
-def test_a_detection_that_is_not_there_is_nothing() -> None:
-    assert matched(uuid4()) == []
 
 
 def test_many_workers_that_match_at_once_tell_once() -> None:
@@ -176,16 +154,6 @@ def test_a_plan_tells_by_its_own_channels(plan: PlanName, channels: set[Channel]
     assert {get(Notification, each).channel for each in matched(detection())} == channels
 
 
-def test_of_two_plans_that_cover_the_moment_every_channel_counts() -> None:
-    who = person(PlanName.URGENCE_24H, ALL)
-    grant(who, PlanName.URGENCE_7J, clock() - timedelta(hours=1), clock() + timedelta(hours=1))
-    alert(who)
-    assert {get(Notification, each).channel for each in matched(detection())} == {
-        Channel.EMAIL,
-        Channel.TELEGRAM,
-    }
-
-
 def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
     now = clock()
     who = person(PlanName.URGENCE_24H, ALL)
@@ -212,12 +180,6 @@ def test_a_contact_that_cannot_be_reached_gets_no_row(values: dict[str, object])
     change(Contact, who.contacts[Channel.SMS], **values)
     alert(who)
     assert [get(Notification, each).channel for each in matched(detection())] == [Channel.EMAIL]
-
-
-def test_a_message_is_in_the_alerts_language_or_else_in_its_users() -> None:
-    alert(person(), language="en")
-    alert(person())
-    assert sorted(get(Notification, each).language for each in matched(detection())) == ["en", "fr"]
 
 
 def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
@@ -351,28 +313,6 @@ def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
     assert rearm(late) == []
 
 
-def test_catching_up_tells_nobody_else() -> None:
-    detection()
-    mine, _others = alert(person()), alert(person())
-    rearm(mine)
-    assert {each.alert_id for each in all_of(Match)} == {mine}
-
-
-@pytest.mark.rule("3.4")
-def test_an_alert_that_was_widened_is_told_of_what_its_limits_kept_from_it() -> None:
-    who = person()
-    waiting = alert(who, {"desk_id": DESK, "weekdays": [4]})
-    thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
-    told(matched(detection([thursday, friday])))
-    with session() as s:
-        changed = s.get_one(Alert, waiting)
-        changed.targets[0].weekdays = None
-        changed.limits_version = 2
-    assert len(rearm(waiting)) == 1
-    versions = {(each.limits_version, each.slots) for each in all_of(Match)}
-    assert versions == {(1, write_ranges([thursday])), (2, write_ranges([friday]))}
-
-
 def test_a_plan_that_begins_while_a_slot_is_open_entitles_to_it() -> None:
     who = person(plan=None)
     waiting = alert(who)
@@ -387,18 +327,6 @@ def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Call
     waiting = alert(person())
     detection(seen_at=clock() - timedelta(minutes=16))
     assert rearm(waiting) == []
-
-
-def test_a_second_telling_by_the_same_detection_is_another_match() -> None:
-    who = person()
-    waiting = alert(who)
-    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
-    gone([two])
-    told(matched(detection([one, two])))
-    change(SlotRow, two, gone_at=None, gone_reason=None)
-    assert len(rearm(waiting)) == 1
-    assert (len(all_of(Match)), len(notifications())) == (2, 2)
-    assert told_pairs() == {(waiting, one), (waiting, two)}
 
 
 def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> None:

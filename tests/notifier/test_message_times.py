@@ -11,7 +11,7 @@ from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import zone_or_home
-from notifier.message_kinds.message_times import (
+from notifier.delivery.reader_wishes import (
     Hold,
     MessageTimes,
     find_hold_of_news,

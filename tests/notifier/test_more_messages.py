@@ -11,11 +11,20 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.ground.clock import clock
-from notifier.content.message_links import account_page
+from notifier.content.outgoing_message import account_page
 from notifier.content.sms_text import segments
 from notifier.jobs import deliver
-from notifier.sweep import undelivered
-from tests.notifier.world import MORNING, alert, change, detection, match, notifications, person, slots
+from tests.notifier.world import (
+    MORNING,
+    alert,
+    change,
+    detection,
+    match,
+    notifications,
+    person,
+    slots,
+    sweep,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -34,12 +43,6 @@ def open_slots(first: int, count: int) -> list[int]:
         opened += made
     sweep()
     return opened
-
-
-def sweep() -> None:
-    """Deliver what the sweep would have delivered."""
-    for each in undelivered(clock()):
-        deliver(str(each.id))
 
 
 def notices(*states: State) -> list[Notification]:

@@ -1,13 +1,11 @@
 """Notices: written with the messages that say the same, once per person, without a contact."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.models.base import engine
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import User
@@ -34,20 +32,6 @@ from tests.notifier.world import (
 
 pytestmark = pytest.mark.usefixtures("database")
 PAUSED = {"prefectures": ["evry-courcouronnes_91"], "count": 1, "limit": 1}
-
-
-@pytest.fixture
-def inserts() -> Iterator[list[str]]:
-    """Note the statements that name the table of notices."""
-    found: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        if "INTO notices" in statement:
-            found.append(statement)
-
-    sa.event.listen(engine(), "before_cursor_execute", note)
-    yield found
-    sa.event.remove(engine(), "before_cursor_execute", note)
 
 
 def pause(user_id: Any, key: str = "paused:1") -> Any:
@@ -80,14 +64,6 @@ def test_a_user_whom_no_contact_reaches_has_a_notice_all_the_same() -> None:
     assert [each.user_id for each in all_of(Notice)] == [silent.id]
 
 
-def test_who_does_not_wait_or_is_not_entitled_has_none() -> None:
-    alert(person(plan=None))
-    alert(person(), enabled=False)
-    person()
-    matched(detection())
-    assert all_of(Notice) == []
-
-
 def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
     every, late = person(), person()
     alert(every)
@@ -97,14 +73,6 @@ def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
     assert "2 créneaux ouverts" in bodies[every.id]
     assert "1 créneau ouvert" in bodies[late.id]
     assert "14:30" in bodies[late.id]
-
-
-def test_a_detection_that_is_matched_again_writes_no_second_notice() -> None:
-    alert(person())
-    seen = detection()
-    matched(seen)
-    matched(seen)
-    assert len(all_of(Notice)) == 1
 
 
 def test_an_alert_that_catches_up_makes_a_notice_once() -> None:
@@ -193,26 +161,8 @@ def test_another_kind_makes_one_notice_for_each_key_in_the_users_language() -> N
     assert second.title == first.title
 
 
-def test_a_language_without_texts_is_french() -> None:
-    camille = person()
-    change(User, camille.id, language="tlh")
-    pause(camille.id)
-    assert [each.language for each in all_of(Notice)] == ["fr"]
-
-
 def test_a_kind_without_notices_makes_none() -> None:
     camille = person()
     in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
     assert len(notifications()) == 1
-    assert all_of(Notice) == []
-
-
-def test_notices_go_with_the_account() -> None:
-    camille = person()
-    pause(camille.id)
-
-    def delete(s: Session) -> None:
-        s.execute(sa.delete(User).where(User.id == camille.id))
-
-    in_one_transaction(delete)
     assert all_of(Notice) == []

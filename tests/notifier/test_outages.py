@@ -11,7 +11,7 @@ import time_machine
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance, OneCallProvider, OutcomeUnknown, TemporaryError
 from notifier.content.outgoing_message import OutgoingMessage
 from notifier.jobs import match
@@ -73,7 +73,7 @@ def fails(
 
     def put(channel: Channel, kind: str, seconds: float) -> Provider:
         made = Provider(frozen, kind, seconds)
-        monkeypatch.setitem(limits.providers(), PROVIDERS[channel], made)
+        monkeypatch.setitem(batch_sender.providers(), PROVIDERS[channel], made)
         return made
 
     return put  # type: ignore[return-value] # a fixture that needs no end

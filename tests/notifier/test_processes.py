@@ -222,11 +222,3 @@ def test_a_worker_that_starts_without_redis_waits_for_it(
     running.until(lambda: "redis away, trying again" in running.said)
     assert running.ends(signal.SIGTERM) == 0
     assert "Traceback" not in running.said
-
-
-@pytest.mark.journey
-def test_a_queue_that_does_not_exist_is_named_with_those_that_do(start: Callable[..., Program]) -> None:
-    asked = start("notifier.workers", "urgent")
-    assert asked.ends(within=60) == 2
-    assert "'urgent'" in asked.said
-    assert "critical" in asked.said

@@ -1,6 +1,6 @@
 """Rounds of re-arming: what they read, what they lock, and how a crowd is notified."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import engine, session
-from api.models.notification import Match, Notification, State
+from api.models.notification import Match, State
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from notifier.delivery.delivery import deliver
-from notifier.jobs import catch_up, rearm, tell_open
-from notifier.matching import match_batches, match_service
+from notifier.jobs import rearm, tell_open
+from notifier.matching import match_service
 from notifier.matching.match_service import find_untold
 from tests.notifier.world import (
     DESK,
@@ -34,6 +34,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    told,
     told_pairs,
 )  # fmt: skip
 
@@ -69,14 +70,9 @@ def crowd(number: int) -> list[UUID]:
     return [alert(person(addresses={Channel.EMAIL: f"p{each}@example.org"})) for each in range(number)]
 
 
-def sent(made: Sequence[UUID]) -> None:
-    for each in made:
-        change(Notification, each, state=State.SENT, accepted_at=clock())
-
-
 def test_a_round_that_has_nobody_to_tell_locks_nothing_and_writes_nothing() -> None:
     crowd(3)
-    sent(matched(detection(hours(3))))
+    told(matched(detection(hours(3))))
     with statements() as said:
         rearm(DESK)
     assert not [each for each in said if "lock" in each or not each.startswith("SELECT")], said
@@ -85,20 +81,12 @@ def test_a_round_that_has_nobody_to_tell_locks_nothing_and_writes_nothing() -> N
 @pytest.mark.rule("3.4")
 def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
     crowd(1)
-    sent(matched(detection(hours(2))))
+    told(matched(detection(hours(2))))
     with engine().connect() as other, other.begin():
         other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
         with session() as s:
             s.execute(sa.text("SET LOCAL lock_timeout = '1ms'"))
             assert match_service.match(s, DESK, clock()) == []
-
-
-def test_a_match_is_a_row_however_many_slots_it_tells_of() -> None:
-    waiting = alert(person())
-    opened = hours(MANY_SLOTS)
-    matched(detection(opened))
-    assert len(all_of(Match)) == 1
-    assert told_pairs() == {(waiting, slot) for slot in opened}
 
 
 def test_who_cannot_be_reached_is_no_reason_to_lock_and_is_told_when_that_is_over(
@@ -118,14 +106,6 @@ def test_who_cannot_be_reached_is_no_reason_to_lock_and_is_told_when_that_is_ove
     assert len(in_one_transaction(match_service.match, DESK, clock())) == 1
 
 
-def test_an_alert_that_catches_up_with_what_it_knows_takes_no_lock() -> None:
-    waiting = alert(person())
-    sent(matched(detection(hours(2))))
-    with statements() as said:
-        catch_up(str(waiting))
-    assert not [each for each in said if "lock" in each], said
-
-
 def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -135,7 +115,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
     def look(*about: Any) -> Any:
         found = find_untold(*about)
         monkeypatch.undo()
-        sent(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
+        told(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         return found
 
     monkeypatch.setattr("notifier.matching.match_service.find_untold", look)
@@ -146,7 +126,7 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
 def test_a_crowd_that_a_round_finds_is_told_by_parts(
     whole: "Running", queued: Queued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(match_batches, "_PEOPLE", 2)
+    monkeypatch.setattr(match_service, "_PEOPLE", 2)
     detection(hours(3))
     crowd(5)
     rearm(DESK)
@@ -160,15 +140,6 @@ def test_a_crowd_that_a_round_finds_is_told_by_parts(
     deliver_queued()
     assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
     assert len(notifications()) == 5
-
-
-def test_one_persons_alerts_are_in_one_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(match_batches, "_PEOPLE", 1)
-    detection(hours(1))
-    first, second = person(), person()
-    mine, others = {alert(first), alert(first)}, {alert(second)}
-    found = match_batches.split_by_person(in_one_transaction(find_untold, DESK, clock()))
-    assert sorted(map(sorted, found)) == sorted(map(sorted, (mine, others)))
 
 
 def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_counts_what_is_open(
@@ -192,7 +163,7 @@ def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_count
 def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() -> None:
     waiting = alert(person(), {"desk_id": DESK, "weekdays": [4]})
     opened = hours(MANY_SLOTS)
-    sent(matched(detection(opened)))
+    told(matched(detection(opened)))
     kept = {slot for _, slot in told_pairs()}
     assert 0 < len(kept) < MANY_SLOTS
     for version, weekdays in ((2, [4, 5]), (3, [5]), (4, None)):
@@ -201,7 +172,7 @@ def test_limits_that_are_narrowed_or_widened_tell_of_what_they_kept_back_only() 
             changed.targets[0].weekdays = weekdays
             changed.limits_version = version
         before = len(told_pairs())
-        sent(made := in_one_transaction(match_service.match, DESK, clock(), [waiting]))
+        told(made := in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         assert (len(made), len(told_pairs()) > before) == ((0, False) if version == 3 else (1, True))
     assert {slot for _, slot in told_pairs()} == set(opened)
     sizes = [each.slots for each in all_of(Match)]

@@ -23,7 +23,8 @@ from configs.ground.clock import clock
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts
-from notifier.receipts import Receipt, applied_receipts, receiving
+from notifier.receipts import applied_receipts, receiving
+from notifier.receipts.readers import Receipt
 from tests.fuzz import times
 from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots
 

@@ -20,7 +20,7 @@ from api.models.provider_event import ProviderEvent
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from deploy.sandbox.receipts.signatures import make_public_key
-from notifier.content import message_links
+from notifier.content import outgoing_message
 from notifier.jobs import apply_receipts, deliver
 from notifier.receipts import applied_receipts
 from notifier.receipts.applied_receipts import apply_due, expire_receipts
@@ -114,7 +114,7 @@ def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all
     first = sent(Channel.SMS)
     keys = [
         first,
-        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(message_links.MOST_IDS + 3)),
+        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(outgoing_message.MOST_IDS + 3)),
     ]
     deliver(*map(str, keys[1:]))
     together = keys[1:]

@@ -19,7 +19,7 @@ from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
-from notifier.content.message_links import SMS_WEBHOOK, callback_of
+from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of
 from notifier.jobs import apply_receipts
 from tests.notifier.receipts_world import SECRET, answer_sms, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown

@@ -17,7 +17,7 @@ import notifier
 from api.models.base import engine, new_id, session
 from api.models.notification import Notification, Priority, State
 from configs.ground.clock import clock
-from notifier.channels.limits import most_at_once, most_in_job
+from notifier.channels.batch_sender import most_at_once, most_in_job
 from tests.lab.bench.people import Crowd
 from tests.notifier.program import Program
 from tests.notifier.world import DESK, detection, matched

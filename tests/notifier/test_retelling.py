@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 import time_machine
@@ -30,7 +29,9 @@ from tests.notifier.world import (
     matched,
     notifications,
     person,
+    rearm,
     slots,
+    told,
 )  # fmt: skip
 
 if TYPE_CHECKING:
@@ -39,19 +40,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def rearm(alert_id: UUID | None = None) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(match_service.match, DESK, clock(), alert_id and [alert_id])
-    return made
-
-
 def in_round() -> list[Any]:
     return in_one_transaction(match_service.find_untold, DESK, clock()) and rearm()
-
-
-def told(made: list[UUID]) -> None:
-    """Let notifications be accepted."""
-    for each in made:
-        change(Notification, each, state=State.SENT, accepted_at=clock())
 
 
 def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round() -> None:

@@ -12,11 +12,11 @@ import time_machine
 
 from api.background import jobs
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
-from api.models.sms_cost import sum_of_day
+from api.models.notification import Notification, Priority, State, sum_of_day
 from api.models.user import Channel
 from configs.world.prefecture import desks
-from notifier.channels.sms_budget import REASON, price_sms
+from notifier.channels.provider_base import price_sms
+from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
 from tests.notifier.world import (
     DESK,
@@ -77,13 +77,6 @@ def test_an_sms_that_carries_two_alerts_is_paid_for_once(sandbox: "Running") -> 
     assert [row.segments is None for row in rows] == [False, True]
 
 
-def test_a_mail_costs_nothing() -> None:
-    (key,) = waiting(DESK, channel=Channel.EMAIL)
-    deliver(str(key))
-    row = get(Notification, key)
-    assert (row.state, row.cost, row.segments) == (State.SENT, None, None)
-
-
 def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
     settings_env(SMS_PRICE="1")
     with time_machine.travel("2026-11-20T23:59:59Z", tick=False) as traveller:
@@ -121,16 +114,7 @@ def test_bulk_stops_before_reminders_and_a_slot_alert_never_does(
         deliver(str(key))
     assert len(sandbox.messages()) == 1 + leaves
     row = get(Notification, key)
-    assert (row.state, row.reason) == ((State.SENT, None) if leaves else (State.SKIPPED, REASON))
-
-
-def test_a_mail_leaves_on_a_day_whose_sms_are_used_up(settings_env: Put, sandbox: "Running") -> None:
-    settings_env(SMS_DAY_STOP="0.01")
-    (sms,), (mail,) = waiting(DESK), waiting(OTHER_DESK, channel=Channel.EMAIL)
-    deliver(str(sms))
-    change(Notification, mail, priority=Priority.BULK)
-    deliver(str(mail))
-    assert len(sandbox.messages("email")) == 1
+    assert (row.state, row.reason) == ((State.SENT, None) if leaves else (State.SKIPPED, OVER_BUDGET))
 
 
 def test_the_admins_are_told_once_a_day(settings_env: Put) -> None:

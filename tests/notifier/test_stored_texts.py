@@ -17,8 +17,8 @@ from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from notifier.channels.provider_base import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext
-from notifier.content.message_links import link
 from notifier.content.messages import speaks
+from notifier.content.outgoing_message import link
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.jobs import deliver

@@ -67,11 +67,6 @@ def test_a_detection_nobody_matched_is_nudged_each_time_after_a_longer_wait(
     assert get(Detection, seen).nudges == 4
 
 
-def test_a_detection_that_was_matched_is_left_alone(queued: Queued, frozen: time_machine.Traveller) -> None:
-    matched(detection())
-    assert nudges_within(frozen, 10, Sweep()) == []
-
-
 @pytest.mark.rule("3.5")
 def test_a_notification_whose_nudge_was_lost_is_nudged_as_often_as_that_happens(
     queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
@@ -273,25 +268,6 @@ def test_a_damaged_job_stops_nudges_of_its_channel_alone(
     Sweep().turn()
     assert len(queued("sms-single")) == 1
     assert queued("email-single") == []
-
-
-def test_a_clock_that_was_set_back_makes_no_job_look_younger_than_none(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    frozen.shift(3600)
-    nudges.deliver([WaitingWork(uuid4(), Channel.EMAIL, Priority.CRITICAL)])
-    frozen.shift(-3600)
-    assert nudges.read_wait(Channel.EMAIL, single=True) == 0
-    assert nudges.read_wait(Channel.EMAIL, single=False) is None
-
-
-def test_a_notification_is_nudged_when_its_next_attempt_is_due(
-    queued: Queued, frozen: time_machine.Traveller
-) -> None:
-    key = waiting()
-    due = clock() + timedelta(seconds=20)
-    change(Notification, key, next_attempt_at=due, attempts=1)
-    assert nudges_within(frozen, 22, Sweep()) == [20]
 
 
 @pytest.mark.rule("3.5")

@@ -11,11 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 import notifier
-from configs.settings import SettingMissing
 from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.sandbox.providers.telegram_chat import Chat
 from notifier.channels.provider_base import TemporaryError
-from notifier.message_kinds.bot import COMMANDS
+from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
 
@@ -155,12 +154,6 @@ def test_the_command_says_what_is_missing(settings_env: Callable[..., None], nam
 def test_the_command_says_that_telegram_does_not_answer(sandbox: "Running") -> None:
     sandbox.provider_mode("telegram", "refuse")
     assert "telegram not reached" in command("set-webhook", code=1)
-
-
-def test_polling_needs_a_secret(settings_env: Callable[..., None]) -> None:
-    settings_env(TELEGRAM_WEBHOOK_SECRET="")
-    with pytest.raises(SettingMissing, match="TELEGRAM_WEBHOOK_SECRET"):
-        fetch_updates(0, 0)
 
 
 @pytest.mark.parametrize("headers", [{}, {TELEGRAM_SECRET_HEADER: "wrong"}, {TELEGRAM_SECRET_HEADER: ""}])

@@ -5,17 +5,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from email.utils import format_datetime
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import requests
-import time_machine
 
 from api.models.user import Channel
-from configs.ground.clock import clock
-from notifier.channels.limits import providers
+from notifier.channels.batch_sender import ProviderChoice, providers
 from notifier.channels.provider_base import (
     Acceptance,
     LeavesLoopback,
@@ -24,9 +20,8 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     TemporaryError,
 )
-from notifier.channels.transport import Transport, read_retry_after, travelling
+from notifier.channels.transport import Transport, travelling
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import ProviderChoice
 from tests.crawler import certificate
 from tests.notifier.delivery.ending_job import job_of
 
@@ -129,24 +124,6 @@ def test_a_redirect_is_no_acceptance_and_not_followed(transport: Transport, stat
         transport.post(url)
 
 
-@pytest.mark.parametrize("begin", [b"HTTP/1.1 202 Accepted\r\n\r\n", b"HTTP/1.1 202 "])
-def test_an_answer_that_floods_ends_long_before_the_call(
-    transport: Transport, settings_env: SettingsEnv, begin: bytes
-) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="30")
-
-    def flood(connection: socket.socket) -> None:
-        connection.recv(65536)
-        connection.sendall(begin)
-        while True:
-            connection.sendall(b"x" * 60_000)
-
-    began = time.monotonic()
-    with serving(flood) as url, pytest.raises(OutcomeUnknown):
-        transport.post(url)
-    assert time.monotonic() - began < 10
-
-
 def test_a_connection_is_kept_for_the_next_message(transport: Transport) -> None:
     accepted: list[int] = []
     with answering(answer("200 OK"), answer("200 OK"), accepted=accepted) as url:
@@ -164,26 +141,6 @@ def test_a_netrc_does_not_replace_our_authorization(
     with answering(answer("200 OK")) as url:
         sent = transport.post(url, headers={"Authorization": "Bearer ours"}).request
     assert sent.headers["Authorization"] == "Bearer ours"
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("30", 30), (" 5 ", 5), ("", None), ("soon", None), ("-3", None), ("1.5", 1.5), ("²", None)],
-)
-def test_retry_after_in_seconds(text: str, seconds: float | None) -> None:
-    made = requests.Response()
-    made.headers["Retry-After"] = text
-    assert read_retry_after(made) == seconds
-
-
-def test_retry_after_as_a_date(frozen: time_machine.Traveller) -> None:
-    made = requests.Response()
-    made.headers["Retry-After"] = "Fri, 20 Nov 2026 09:01:30 GMT"
-    assert read_retry_after(made) == 90
-    made.headers["Retry-After"] = format_datetime(clock().replace(year=2020), usegmt=True)
-    assert read_retry_after(made) == 0
-    made.headers["Retry-After"] = "Fri, 20 Nov 20269999999999999999 09:01:30 GMT"
-    assert read_retry_after(made) is None
 
 
 def test_what_travels_for_the_sandbox_does_not_travel_elsewhere(

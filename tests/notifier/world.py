@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import new_id, session
 from api.models.contact_lookup import find_contact
+from api.models.database_clock import database_clock
 from api.models.desk import DeskState
-from api.models.notification import QUEUES, Match, Notification, State
+from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.models.slot_ids import select_announced_slots
 from api.models.user import Channel, Contact, Grant, User
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
@@ -22,6 +22,8 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.matching.match_service import Matched, match_detection
+from notifier.matching.match_service import match as match_desk
+from notifier.sweep import undelivered
 from tests.browser_keys import browser_address
 
 PREFECTURE = "evry-courcouronnes_91"
@@ -196,8 +198,8 @@ def notifications(*states: State) -> list[Notification]:
 def told_pairs() -> set[tuple[UUID, int]]:
     """Return which alert was notified of which slot, by any match."""
     with session() as s:
-        told = select_announced_slots()
-        rows = s.execute(sa.select(Match.alert_id, told.c.slot_id).join(told, told.c.match_id == Match.id))
+        slot = select_announced_slots()
+        rows = s.execute(sa.select(Match.alert_id, slot.c.slot_id).join(slot, slot.c.match_id == Match.id))
         return {(alert_id, slot_id) for alert_id, slot_id in rows}
 
 
@@ -205,6 +207,24 @@ def matched(seen: UUID) -> list[UUID]:
     """Match a detection as a worker does; return the notifications that were written, in their order."""
     found: Matched = in_one_transaction(match_detection, seen, clock())
     return found.written
+
+
+def told(made: Iterable[UUID]) -> None:
+    """Let notifications be accepted."""
+    for each in made:
+        change(Notification, each, state=State.SENT, accepted_at=clock())
+
+
+def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
+    """Match what is open with one alert, or with all; return the notifications that were written."""
+    made: list[UUID] = in_one_transaction(match_desk, desk_id, clock(), alert_id and [alert_id])
+    return made
+
+
+def sweep() -> None:
+    """Deliver what the sweep would have delivered."""
+    for each in undelivered(database_clock()):
+        jobs.deliver(str(each.id))
 
 
 def match(seen: str) -> None:

@@ -11,10 +11,9 @@ from api.admin.health.findings import Trouble, refuse
 from api.admin.health.reading import read_session
 from api.models.incident import IncidentReason as Reason
 from api.models.login import STRANGER_MAILS_A_DAY
-from api.models.notification import Notification, State
+from api.models.notification import Notification, State, sum_of_day
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
-from api.models.sms_cost import sum_of_day
 from api.models.user import Channel
 from api.operations.providers import list_down, list_providers, read_left_alone
 from api.paging import first_id_at

@@ -31,7 +31,7 @@ _JOB, _KIND = "watch_operations", "operations_alarm"
 _PATIENCE = 10.0  # seconds for all checks of this job
 _BREAKER = timedelta(minutes=2)  # a circuit breaker opens for less, too
 _STUCK = timedelta(minutes=5)  # that an alarm's message waits while its providers are tried
-_ALARM = "alarm:"  # begins the dedupe keys of alarms' messages (notifier/delivery/alarms.py)
+_ALARM = "alarm:"  # begins the dedupe keys of alarms' messages (notifier/delivery/message_writer.py)
 _WITH_ALARM = [check for check in CHECKS if check.alarm_after is not None]
 _ALARM_AFTER = {check.name: check.alarm_after for check in _WITH_ALARM}
 _LASTING = [each for each in OF_HEALTH if not each.of_moment]

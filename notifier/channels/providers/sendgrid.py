@@ -28,8 +28,7 @@ from notifier.channels.provider_base import (
     PermanentError,
 )
 from notifier.channels.transport import Transport
-from notifier.content.mime_message import own_headers
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.outgoing_message import OutgoingMessage, own_headers
 
 PROVIDER = "sendgrid"
 

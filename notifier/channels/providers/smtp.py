@@ -34,8 +34,7 @@ from notifier.channels.provider_base import (
     answer_seconds,
 )
 from notifier.channels.transport import CallConnection, begin_call, guard_host, may_have_left, note_leaving
-from notifier.content.mime_message import build_mime, split_sender
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id

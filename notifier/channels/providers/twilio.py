@@ -29,11 +29,11 @@ from notifier.channels.provider_base import (
     PermanentError,
     RateLimited,
     TemporaryError,
+    price_call,
+    price_sms,
 )
-from notifier.channels.sms_budget import price_call, price_sms
 from notifier.channels.transport import Transport, travelling
-from notifier.content.message_links import CALL_WEBHOOK, SMS_WEBHOOK, callback_of
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.outgoing_message import CALL_WEBHOOK, SMS_WEBHOOK, OutgoingMessage, callback_of
 from notifier.content.sms_text import fit_text, segments
 
 # The longest call

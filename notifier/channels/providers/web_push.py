@@ -43,8 +43,7 @@ from notifier.channels.transport import (
     may_have_left,
     read_travelling,
 )
-from notifier.content.message_links import account_page
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.content.outgoing_message import OutgoingMessage, account_page
 
 # How long one device's push service may keep silent
 PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)

@@ -14,10 +14,9 @@ from api.figures.desk_days import find_days_to_sum, sum_old_day
 from api.models.base import engine, session
 from api.models.check import Check
 from api.models.check_day import CheckDay
-from api.models.notification import Match
+from api.models.notification import Match, write_ranges
 from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.models.slot_ids import write_ranges
 from api.retention import batches
 from configs.ground.clock import clock
 from tests.clients import People

@@ -21,7 +21,7 @@ from api.models.user import Contact, ContactState, User
 from api.payments import jobs as payments
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.channels.limits import providers
+from notifier.channels.batch_sender import providers
 from notifier.jobs import deliver
 from tests.api.deletion.leaving import delete, prove
 from tests.api.deletion.traces import find, read_tables

@@ -40,7 +40,7 @@ from configs.ground.signed_links import (
     write_token,
 )
 from configs.world.plan import PlanName
-from notifier.channels.limits import providers
+from notifier.channels.batch_sender import providers
 from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer

@@ -7,7 +7,7 @@ import pytest
 
 from api.models.notification import HeldFor, State
 from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
-from notifier.channels.sms_budget import REASON as BUDGET
+from notifier.delivery.claiming import OVER_BUDGET as BUDGET
 from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 
 _UNNAMED = (Reason.OUTDATED, Reason.TRIED_AGAIN)

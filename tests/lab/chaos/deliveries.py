@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from api.models.notification import Notification
+from api.models.notification import Notification, select_announced_slots
 from api.models.slot import SlotRow
-from api.models.slot_ids import select_announced_slots
 from tests.lab.chaos.inbox import InboxMessage
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Slot
 

@@ -13,11 +13,10 @@ from configs.settings import settings
 from configs.world.languages import MESSAGE_LANGUAGES
 from deploy.local.private_files import read_kept
 from deploy.local.state_dir import ENVIRONMENT, folder, is_held
-from notifier.channels.limits import providers_of
+from notifier.channels.batch_sender import providers_of
 from notifier.channels.provider_base import Acceptance
-from notifier.content.messages import render, speaks
+from notifier.content.messages import languages_of, render, speaks
 from notifier.content.outgoing_message import OutgoingMessage
-from notifier.content.text_files import languages_of
 from tests.browser_keys import browser_address
 from tests.notifier.content.message_samples import SampleSize, list_samples
 

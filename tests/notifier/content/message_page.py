@@ -9,10 +9,9 @@ from pathlib import Path
 
 from api.models.user import Channel
 from configs.world.languages import MESSAGE_LANGUAGES, RIGHT_TO_LEFT
-from notifier.content.messages import render, speaks
+from notifier.content.messages import languages_of, render, speaks
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import fit_text, length, segments
-from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.notifier.content.inbox_samples import join_stack, send_samples
 from tests.notifier.content.message_samples import SampleSize, list_samples

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.answers.matches import find_matches
 from api.models.answer import AnswerValue
-from api.models.base import session
-from api.models.notification import Match, Notification
+from api.models.notification import Match
 from api.models.user import Channel
 from configs.ground.signed_links import AnswerAlert, read_token
 from notifier.content.slot_alert_content import ANSWER_TAGS
@@ -24,7 +22,6 @@ from tests.notifier.world import (
     alert,
     all_of,
     detection,
-    get,
     in_one_transaction,
     matched,
     person,
@@ -97,15 +94,3 @@ def test_other_channels_carry_no_link_to_answer(sandbox: "Running") -> None:
         text = f"{message.text}{message.html}"
         assert "/l/answer/" not in text
         assert "%answer" not in text
-
-
-def test_the_text_that_is_kept_hides_its_links(sandbox: "Running") -> None:
-    alert(person())
-    (key,) = open_desk()
-    deliver(str(key))
-    with session() as s:
-        text = s.scalars(sa.select(Notification.text)).one() or ""
-    assert "La page ne montre rien : […]" in text.replace("\u00a0", " ")
-    assert "/l/answer/" not in text
-    assert "%answer" not in text
-    assert get(Notification, key).state == "sent"

@@ -12,10 +12,9 @@ from api.models.user import Channel
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
-from notifier.content.messages import choose_notice_language, render, render_notice, speaks
+from notifier.content.messages import choose_notice_language, languages_of, render, render_notice, speaks
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import LONGEST, fit_text, segments
-from notifier.content.text_files import languages_of
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples

@@ -11,10 +11,9 @@ from configs.world.languages import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.message_kind_base import TemplateContext
-from notifier.content.messages import render
+from notifier.content.messages import render, shorten
 from notifier.content.open_slots import OpenedSlot
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, merge
-from notifier.content.text_files import shorten
 from tests.notifier.world import URL
 
 _AT = datetime(2026, 11, 20, 9, tzinfo=UTC)

@@ -11,18 +11,15 @@ from hypothesis import strategies as st
 
 from api.models.alert import Moment
 from api.models.user import Channel
-from configs.ground.brand import BRAND
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, location_of
 from notifier.content.message_kind_base import TemplateContext
-from notifier.content.message_links import sms_stop_page
-from notifier.content.messages import render, speaks
-from notifier.content.outgoing_message import RenderedMessage
+from notifier.content.messages import TEMPLATES, languages_of, render, speaks
+from notifier.content.outgoing_message import RenderedMessage, sms_stop_page
 from notifier.content.slot_alert_content import first_moment
 from notifier.content.sms_text import fit_text, segments
-from notifier.content.text_files import TEMPLATES, languages_of
 from notifier.message_kinds import kinds
-from notifier.message_kinds.bot import COMMANDS
+from notifier.message_kinds.telegram import COMMANDS
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 
@@ -84,64 +81,28 @@ ALERT_WEEK: dict[str, Any] = {
 }  # fmt: skip
 STOP_PAGE = "rdvpriority.fr/alertes"
 FACTS: dict[str, dict[str, Any]] = {
-    "slot_detected": {
-        "openings": [SLOT],
-        "stops": [(None, STOP)],
-        "answers": ANSWERS,
-        "sms_stop_page": STOP_PAGE,
-    },
+    "slot_detected": {"openings": [SLOT], "stops": [(None, STOP)], "answers": ANSWERS, "sms_stop_page": STOP_PAGE},
     "slot_call": {"openings": [SLOT]},
     "call_missed": {"openings": [SLOT], "sms_stop_page": STOP_PAGE},
-    "slot_gone": {
-        "openings": [SLOT],
-        "gone_hour": "10:04",
-        "given": [{"value": "too_late", "name": None}],
-        "is_found": False,
-        "asks": None,
-    },
-    "slot_answered": {
-        "openings": [SLOT],
-        "stops": [(None, STOP)],
-        "is_gone": False,
-        "given": [{"value": "found", "name": "Maman"}],
-        "asks": "stopped",
-        "is_found": False,
-    },
-    "bot_reply": {
-        "event": "linked",
-        "account": "c…@example.org",
-        "view": "alerts",
-        "alerts": [{"number": 1, "place": "Essonne (91)", "name": "Maman", "state": "active"}],
-        "more": True,
-        "commands": COMMANDS,
-    },
+    "slot_gone": {"openings": [SLOT], "gone_hour": "10:04", "given": [{"value": "too_late", "name": None}],
+        "is_found": False, "asks": None},
+    "slot_answered": {"openings": [SLOT], "stops": [(None, STOP)], "is_gone": False, "given": [{"value": "found",
+        "name": "Maman"}], "asks": "stopped", "is_found": False},
+    "bot_reply": {"event": "linked", "account": "c…@example.org", "view": "alerts", "alerts": [{"number": 1,
+        "place": "Essonne (91)", "name": "Maman", "state": "active"}], "more": True, "commands": COMMANDS},
     "desk_trouble": TROUBLE,
     "desk_unwatched": WATCHING,
     "desk_watched": WATCHING,
     "desk_watchable": {"spots": SPOTS, "where": None, "url": "http://localhost:3000"},
-    "release_soon": {
-        "spot": SPOTS[0],
-        "day": "jeudi 26 novembre 2026",
-        "begins": "09:00",
-        "ends": "09:30",
-        "city": "Paris",
-    },
+    "release_soon": {"spot": SPOTS[0], "day": "jeudi 26 novembre 2026", "begins": "09:00", "ends": "09:30",
+        "city": "Paris"},
     "test_message": {"where": "Val-d'Oise (95)", "name": "Maman"},
     "support_received": {"number": 12},
-    "operations": {
-        "number": 12,
-        "sender": "robin@example.org",
-        "user_id": "0190",
-        "message": "Ça ne marche pas.",
-    },
+    "operations": {"number": 12, "sender": "robin@example.org", "user_id": "0190", "message": "Ça ne marche pas."},
     "account_deleted": {"renewed": True, "refund": "4,99 €", "support_email": "aide@example.org", **SINCE},
     "export_ready": SECURITY,
     "account_exists": {"url": "http://localhost:3000"},
-    "account_unused": {
-        "url": "http://localhost:3000",
-        "used": "1er janvier 2025",
-        "ends": "1er janvier 2027",
-    },
+    "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
     "new_sign_in": SECURITY,
     "login_ended": SECURITY,
     "last_way_stopped": SECURITY | {"undo_url": "http://localhost:4000/l/unsubscribe/abc"},
@@ -149,143 +110,62 @@ FACTS: dict[str, dict[str, Any]] = {
     "password_reset": {"url": "http://localhost:4000/l/reset/abc", "minutes": 60},
     "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},
     "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
-    "verify_new_email": {
-        "url": "http://localhost:4000/l/verify/abc",
-        "days": 30,
-        "account": "c…@example.org",
-    },
-    "address_changed": {
-        "changed": "email",
-        "shown": "n…@example.org",
-        "url": "http://localhost:3000",
-        "back_url": "http://localhost:4000/l/address/abc",
-    },
+    "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30, "account": "c…@example.org"},
+    "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000",
+        "back_url": "http://localhost:4000/l/address/abc"},
     "factor_end": {"ended": False, "url": "http://localhost:4000/l/factor/abc", **SINCE},
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
     "welcome": {"url": "http://localhost:3000/dashboard", "channels_url": "http://localhost:3000/canaux"},
-    "appointment_soon": {
-        "where": "Val-d'Oise (95)",
-        "place": "Guichet 4",
-        "day": "jeudi 26 novembre 2026",
-        "hour": "09:30",
-        "url": "http://localhost:4000/l/reminder/abc",
-    },
-    "how_it_went": {
-        "yes_url": "http://localhost:4000/l/went/abc",
-        "no_url": "http://localhost:4000/l/went/def",
-    },
-    "weekly_summary": {
-        "url": "http://localhost:3000/dashboard",
-        "from_day": "16 novembre 2026",
-        "to_day": "23 novembre 2026",
-        "quiet": None,
-        "more": 1,
-        "alerts": [
-            ALERT_WEEK,
-            ALERT_WEEK | {"advice": "widen", "sent": 0, "more": 2},
-            ALERT_WEEK
-            | {"name": "", "sent": 0, "advice": "look"}
-            | {"desks": [DESK_WEEK | {"trouble": "maintenance"} | SINCE, DESK_WEEK | {"blind": True}]},
-            ALERT_WEEK | {"advice": "wait", "sent": 0, "desks": [DESK_WEEK | {"openings": 0}]},
-        ],
-    },
+    "appointment_soon": {"where": "Val-d'Oise (95)", "place": "Guichet 4", "day": "jeudi 26 novembre 2026",
+        "hour": "09:30", "url": "http://localhost:4000/l/reminder/abc"},
+    "how_it_went": {"yes_url": "http://localhost:4000/l/went/abc", "no_url": "http://localhost:4000/l/went/def"},
+    "weekly_summary": {"url": "http://localhost:3000/dashboard", "from_day": "16 novembre 2026",
+        "to_day": "23 novembre 2026", "quiet": None, "more": 1, "alerts": [ALERT_WEEK,
+        ALERT_WEEK | {"advice": "widen", "sent": 0, "more": 2}, ALERT_WEEK | {"name": "", "sent": 0,
+        "advice": "look"} | {"desks": [DESK_WEEK | {"trouble": "maintenance"} | SINCE, DESK_WEEK | {"blind": True}]},
+        ALERT_WEEK | {"advice": "wait", "sent": 0, "desks": [DESK_WEEK | {"openings": 0}]}]},
     "plan_expiring": PLAN_END,
     "plan_ended": PLAN_END,
-    "order": BILLING
-    | {
-        "starts": "20 novembre",
-        "ends": "27 novembre",
-        "ordered": "20 novembre",
-        "monthly": True,
-        "later": False,
-        "begins_later": False,
-        "unwatched": False,
-        "agreed": ["L’accès commence tout de suite."],
+    "order": BILLING | {"starts": "20 novembre", "ends": "27 novembre", "ordered": "20 novembre", "monthly": True,
+        "later": False, "begins_later": False, "unwatched": False, "agreed": ["L’accès commence tout de suite."],
         "declined": "Les coupures de moins d’une heure ne comptent pas.",
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
-        "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example",
-        "terms_text": "# Conditions",
-        "form_url": "http://localhost:4000/l/retractation",
-        "signed_url": "http://localhost:4000/l/withdraw/abc",
-        "cancel_url": "http://localhost:4000/l/cancel/abc",
-    },
-    "payment_failed": BILLING
-    | {"renewal": True, "until": "27 novembre 2026", "signed_url": "http://localhost:4000/l/portal/abc"},
+        "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example", "terms_text": "# Conditions",
+        "form_url": "http://localhost:4000/l/retractation", "signed_url": "http://localhost:4000/l/withdraw/abc",
+        "cancel_url": "http://localhost:4000/l/cancel/abc"},
+    "payment_failed": BILLING | {"renewal": True, "until": "27 novembre 2026",
+        "signed_url": "http://localhost:4000/l/portal/abc"},
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
     "sms_cost": {"spent": "51,20 €", "warn": "50,00 €", "stop": "100,00 €"},
     "payment_trouble": {"trouble": "fraud_warning", "detail": "issfr_1 of payment 0190", **ALARM},
-    "operations_alarm": {
-        "reason": "old_queue",
-        "subject": "notifications",
-        "number": 3,
-        "age": "6 minutes",
-        **ALARM,
-        **SINCE,
-    },
-    "operations_digest": {
-        "since": "19 novembre 2026 à 09:00",
-        "until": "20 novembre 2026 à 09:00",
-        "accounts": 3,
-        "support": 1,
-        "hoarding": 0,
-        "payments": 1,
-        "raised": 2,
-        "unanswered": 1,
-        "open": 11,
-        "more": 10,
-        "begun": [("URGENCE 7J", 2)],
-        "ended": [("URGENCE 24H", 1)],
-        "listed": [{"name": "captcha", "subject": "www.val-doise.gouv.fr:443"}],
-    },
-    "operations_report": {
-        "since": "19 novembre 2026 à 19:00",
-        "until": "20 novembre 2026 à 19:00",
-        "accounts": 3,
-        "detections": 4,
-        "alerts": 12,
-        "accepted": 11,
-        "failed": 1,
-        "bounced": 0,
-        "no_receipt": 0,
-        "jobs": 0,
-        "answers": 2,
-        "went_well": 1,
-        "sms": 5,
-        "sms_cost": "0,40 €",
-        "sales": [("URGENCE 7J", 2)],
-        "sold": "29,98 €",
-        "refunded": "4,99 €",
-        "p50": "1,2 s",
-        "p95": "3,4 s",
-    },
+    "operations_alarm": {"reason": "old_queue", "subject": "notifications", "number": 3, "age": "6 minutes", **ALARM,
+        **SINCE},
+    "operations_digest": {"since": "19 novembre 2026 à 09:00", "until": "20 novembre 2026 à 09:00", "accounts": 3,
+        "support": 1, "hoarding": 0, "payments": 1, "raised": 2, "unanswered": 1, "open": 11, "more": 10,
+        "begun": [("URGENCE 7J", 2)], "ended": [("URGENCE 24H", 1)], "listed": [{"name": "captcha",
+        "subject": "www.val-doise.gouv.fr:443"}]},
+    "operations_report": {"since": "19 novembre 2026 à 19:00", "until": "20 novembre 2026 à 19:00", "accounts": 3,
+        "detections": 4, "alerts": 12, "accepted": 11, "failed": 1, "bounced": 0, "no_receipt": 0, "jobs": 0,
+        "answers": 2, "went_well": 1, "sms": 5, "sms_cost": "0,40 €", "sales": [("URGENCE 7J", 2)], "sold": "29,98 €",
+        "refunded": "4,99 €", "p50": "1,2 s", "p95": "3,4 s"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
-    "withdrawal_received": DECLARED
-    | {"confirm_url": "http://localhost:4000/l/declaration/abc", "applied_on": "24 novembre 2026"},
-    "cancel_noticed": DECLARED
-    | {
-        "own": True,
-        "wish": "25 novembre 2026",
-        "ends": "25 novembre 2026, 23:59",
-        "latest": "1er décembre 2026, 10:00",
-        "confirmed": True,
-        "refunded": True,
-        "signed_url": "http://localhost:4000/l/resiliation/abc",
-        "refund": "",
-        "late_refund": "19,34 €",
-        "nothing_later": False,
-    },
+    "withdrawal_received": DECLARED | {"confirm_url": "http://localhost:4000/l/declaration/abc",
+        "applied_on": "24 novembre 2026"},
+    "cancel_noticed": DECLARED | {"own": True, "wish": "25 novembre 2026", "ends": "25 novembre 2026, 23:59",
+        "latest": "1er décembre 2026, 10:00", "confirmed": True, "refunded": True,
+        "signed_url": "http://localhost:4000/l/resiliation/abc", "refund": "", "late_refund": "19,34 €",
+        "nothing_later": False},
     "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
-    "credited": BILLING
-    | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
-    "desk_closed_choice": BILLING
-    | {"where": "Val-d'Oise (95)", "signed_url": "http://localhost:4000/l/closed-desk/abc"},
-}
+    "credited": BILLING | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
+    "desk_closed_choice": BILLING | {"where": "Val-d'Oise (95)",
+        "signed_url": "http://localhost:4000/l/closed-desk/abc"},
+}  # fmt: skip
 TEXTS = sorted(
     (kind, language, channel)
     for kind in kinds()
@@ -373,12 +253,6 @@ def test_a_slot_alert_says_everything_it_must(channel: str) -> None:
     assert f'href="{STOP}"' in made.html
     assert made.button is not None
     assert (made.button.label, made.button.url) == ("Réserver maintenant", URL)
-
-
-def test_the_mail_has_the_button_and_the_houses_red() -> None:
-    made = slot("email")
-    assert re.search(rf'<a class="button" href="{re.escape(URL)}"[^>]*background:{BRAND}', made.html)
-    assert "Réserver maintenant</a>" in made.html
 
 
 def test_the_mail_loads_nothing_from_elsewhere() -> None:
@@ -543,15 +417,6 @@ def test_what_a_stranger_wrote_makes_no_link_and_no_layout() -> None:
 def test_a_strange_link_cannot_break_out_of_its_attribute(url: str) -> None:
     page = slot("email", url=url).html
     assert html.escape(url, quote=True).replace("&quot;", "&#34;") in page
-
-
-@pytest.mark.parametrize("days", [1, 30])
-def test_the_verification_mail_says_how_long_its_link_works(days: int) -> None:
-    made = render(
-        "verify_email", "email", "fr", TemplateContext({"url": "https://x/l/verify/t", "days": days}, "x")
-    )
-    assert f"valable {days} jour{'s' if days > 1 else ''}." in made.text
-    assert "https://x/l/verify/t" in made.text
 
 
 MARTINIQUE = Moment(date(2026, 11, 26), time(19, 30))

@@ -8,8 +8,7 @@ from werkzeug.routing import RequestRedirect
 from api.app import create_app
 from api.pages.procedure_names import PROCEDURE_NAMES
 from configs.world.prefecture import Procedure
-from notifier.content.messages import choose_notice_language, render_notice
-from notifier.content.text_files import languages_of
+from notifier.content.messages import choose_notice_language, languages_of, render_notice
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.test_locked_screen import facts_with

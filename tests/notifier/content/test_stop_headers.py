@@ -14,9 +14,9 @@ from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signed_links import StopAlerts, StopGroup, read_unsubscription
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
-from notifier.content.message_links import add_stop_link, write_stop_headers
-from notifier.content.messages import render
-from notifier.content.text_files import languages_of
+from notifier.content.messages import languages_of, render
+from notifier.delivery.claiming import add_stop_link
+from notifier.delivery.delivery import write_stop_headers
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
@@ -76,13 +76,6 @@ def test_every_provider_writes_our_id_and_the_headers_to_stop(
     assert found["Message-ID"] == f"<{made}@rdvpriority.fr>"
     assert found["Auto-Submitted"] == "auto-generated"
     assert stopped_by(found) == StopAlerts((all_of(Alert)[0].id,))
-
-
-def test_one_click_on_a_slot_alert_stops_its_alert(sandbox: "Running") -> None:
-    who = person()
-    (made,) = opened_for(who, DESK)
-    deliver(str(made))
-    assert stopped_by(headers(sandbox)) == StopAlerts((all_of(Alert)[0].id,))
 
 
 def test_each_person_of_a_crowd_stops_their_own_alert(sandbox: "Running") -> None:

@@ -7,9 +7,9 @@ from contextlib import contextmanager, suppress
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
+from notifier.channels.batch_sender import ProviderChoice
 from notifier.channels.provider_base import Answer
 from notifier.content.outgoing_message import OutgoingMessage
-from notifier.delivery.batch_sender import ProviderChoice
 
 
 @contextmanager

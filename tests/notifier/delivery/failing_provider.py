@@ -10,7 +10,7 @@ import pytest
 import time_machine
 
 from configs.ground.clock import clock
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import (
     Acceptance,
     OneCallProvider,
@@ -19,7 +19,6 @@ from notifier.channels.provider_base import (
     answer_seconds,
 )
 from notifier.content.outgoing_message import OutgoingMessage
-from notifier.delivery import batch_sender
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -63,5 +62,5 @@ def put_providers(
     patch.setattr(batch_sender, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
     for name in names:
         made = FailingProvider(name, traveller)
-        patch.setitem(limits.providers(), name, made)
+        patch.setitem(batch_sender.providers(), name, made)
         yield made

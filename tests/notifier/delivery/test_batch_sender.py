@@ -12,7 +12,8 @@ from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel
 from configs.ground.clock import clock
-from notifier.channels import limits
+from notifier.channels import batch_sender
+from notifier.channels.batch_sender import BatchSender, batches
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -25,7 +26,6 @@ from notifier.channels.provider_base import (
 )
 from notifier.channels.providers.sendgrid import SendGrid
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import BatchSender, batches
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -153,7 +153,7 @@ class Refusing(OneCallProvider):
 def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
     settings_env()
     made = Refusing()
-    monkeypatch.setitem(limits.providers(), "sendgrid", made)
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", made)
     return made
 
 
@@ -163,7 +163,7 @@ def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], name
     provider = Refusing()
     provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(limits.providers(), "sendgrid", provider)
+        patch.setitem(batch_sender.providers(), "sendgrid", provider)
         answers = handed(messages(count))
     assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
         provider.bad & set(answers)
@@ -204,6 +204,6 @@ def test_what_was_accepted_before_a_call_broke_off_stays_accepted(
     error: Exception, settings_env: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings_env()
-    monkeypatch.setitem(limits.providers(), "sendgrid", OneByOne(3, error))
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", OneByOne(3, error))
     answers = [type(each) for each in handed(messages(6)).values()]
     assert answers == [Acceptance] * 3 + [OutcomeUnknown] + [NotAttempted] * 2

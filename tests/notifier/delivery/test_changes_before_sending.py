@@ -12,7 +12,7 @@ from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
 from api.models.slot import SlotRow
-from api.models.user import Contact, ContactState, User
+from api.models.user import Contact, ContactState
 from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
@@ -132,14 +132,6 @@ def test_an_alert_waits_as_long_as_its_slot_is_confirmed(
     confirm(opened)
     deliver(str(key))
     assert after(key) == (State.SENT, None)
-
-
-def test_a_user_who_is_gone_takes_the_message_along(sandbox: "Running") -> None:
-    key = waiting()
-    with session() as s:
-        s.execute(sa.delete(User))
-    deliver(str(key))
-    assert sandbox.messages() == []
 
 
 @pytest.mark.parametrize(

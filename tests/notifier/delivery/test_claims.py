@@ -1,6 +1,5 @@
 """Claims: leases of workers that die, and rows that no worker can read."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -175,19 +174,3 @@ def test_malformed_params_keep_no_other_row(sandbox: "Running") -> None:
     deliver(str(bad), str(good))
     assert after(good) == (State.SENT, None)
     assert sandbox.messages()
-
-
-def test_of_many_workers_one_claims(sandbox: "Running") -> None:
-    key = waiting()
-    start, claimed = threading.Barrier(4), []
-
-    def work() -> None:
-        start.wait()
-        claimed.extend(delivery.claim([key]))
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert len(claimed) == 1

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -10,13 +9,13 @@ from structlog.testing import capture_logs
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import StopAlerts, VerifyAddress, read_token
 from notifier.jobs import deliver
 from tests.notifier.delivery.slot_alerts import after, verification, waiting
-from tests.notifier.world import ACCEPTED, ADDRESSES, MORNING, change, get, gone, slots
+from tests.notifier.world import ACCEPTED, ADDRESSES, MORNING, get, slots
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -58,14 +57,6 @@ def test_the_delay_is_told_and_no_address_is_logged() -> None:
     assert "example.org" not in str(logs)
 
 
-def test_a_slot_taken_before_sending_is_not_counted(sandbox: "Running") -> None:
-    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
-    key = waiting(slot_ids=[one, two])
-    gone([one])
-    deliver(str(key))
-    assert "1 créneau ouvert\n" in sandbox.messages("email")[0].text
-
-
 def test_the_link_to_stop_is_signed_for_the_alert(sandbox: "Running") -> None:
     deliver(str(waiting()))
     text = sandbox.messages("email")[0].text
@@ -82,24 +73,4 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
     contact_id = get(Notification, key).contact_id
     assert contact_id
     assert read_token(VerifyAddress, token) == VerifyAddress(contact_id, digest(ADDRESSES[Channel.EMAIL]))
-    assert after(key) == (State.SENT, None)
-
-
-def test_delivering_twice_sends_once(sandbox: "Running") -> None:
-    key = waiting()
-    deliver(str(key))
-    deliver(str(key))
-    assert len(sandbox.messages()) == 1
-
-
-def test_what_is_not_there_is_not_delivered(sandbox: "Running") -> None:
-    deliver(str(uuid4()))
-    assert sandbox.messages() == []
-
-
-@pytest.mark.parametrize("priority", Priority)
-def test_every_priority_is_delivered(priority: Priority, sandbox: "Running") -> None:
-    key = verification()
-    change(Notification, key, priority=priority)
-    deliver(str(key))
     assert after(key) == (State.SENT, None)

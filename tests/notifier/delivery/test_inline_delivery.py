@@ -14,13 +14,13 @@ from api.models.notification import HeldFor, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
+from notifier.channels.batch_sender import breaker_of
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, nudges
-from notifier.delivery.batch_sender import breaker_of
 from notifier.delivery.nudges import WaitingWork
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.jobs import deliver, match
-from notifier.matching import inline_delivery, match_service, notification_writer
+from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     DESK,
@@ -136,7 +136,7 @@ def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
     whole: "Running", monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
     rests: list[float] = []
-    monkeypatch.setattr(inline_delivery, "rests_until", rests)
+    monkeypatch.setattr(notification_writer, "rests_until", rests)
     settings_env(INLINE_SLOW_SECONDS="0")
     alert(person())
     match(str(detection()))

@@ -11,7 +11,7 @@ from requests import Response
 from twilio.base.exceptions import TwilioRestException
 
 from api.models.notification import Notification, State
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
@@ -24,7 +24,7 @@ from notifier.channels.providers import twilio
 from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
-from notifier.receipts import LONGEST_ID
+from notifier.receipts.readers import LONGEST_ID
 from tests.notifier.world import alert, detection, get, matched, person
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
@@ -52,7 +52,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
         alert(person())
         (made,) = matched(detection())
         provider = AnsweringProvider(answer)
-        monkeypatch.setitem(limits.providers(), "sendgrid", provider)
+        monkeypatch.setitem(batch_sender.providers(), "sendgrid", provider)
         deliver(str(made))
         deliver(str(made))
         assert provider.calls == 1
@@ -95,6 +95,6 @@ def test_a_yes_of_telegram_is_one_whatever_follows(
     answer.status_code, answer._content = 200, json.dumps({"ok": True, "result": result}).encode()
     monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
     mail = OutgoingMessage(RenderedMessage(html="a"), "987654", [uuid4()])
-    (got,) = limits.providers()["telegram"].hand_over([mail])
+    (got,) = batch_sender.providers()["telegram"].hand_over([mail])
     assert isinstance(got, Acceptance)
     assert len(got.provider_id) <= LONGEST_ID

@@ -16,6 +16,7 @@ from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis as shared_redis
+from notifier.channels.batch_sender import ProviderChoice, _join
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -26,7 +27,6 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import ProviderChoice, _join
 from notifier.jobs import deliver
 from tests.notifier.delivery.failing_provider import (
     BREAKS_OFF,

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from api.models.base import engine
 from api.models.notification import State
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance, OneCallProvider
 from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
@@ -40,7 +40,7 @@ class Breaking(OneCallProvider):
 
 
 def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    monkeypatch.setitem(limits.providers(), "sendgrid", Breaking(act))
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", Breaking(act))
 
 
 @pytest.mark.rule("3.6")

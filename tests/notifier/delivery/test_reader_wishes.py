@@ -3,7 +3,6 @@
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,21 +10,18 @@ import time_machine
 
 import notifier
 from api.admin.health.messages import read_messages, read_providers
-from api.models.alert import Alert
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, Grant, SlotRhythm, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, Grant, SlotRhythm, User
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import wake_held
 from api.users.service import change_notifications
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
-from configs.world.plan import PlanName
-from notifier.channels import sms_budget
 from notifier.delivery import nudges, reader_wishes
 from notifier.jobs import deliver
 from notifier.matching import notification_writer
-from notifier.message_kinds import kind_of, message_times
+from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
 from tests.notifier.world import (
     MORNING,
@@ -44,6 +40,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    sweep,
 )  # fmt: skip
 from tests.waiting import until
 
@@ -74,11 +71,6 @@ def show(number: int, **fields: Any) -> list[int]:
     made = slots([MORNING + timedelta(days=number)], place=str(number), **fields)
     match(str(detection(made, **fields)))
     return made
-
-
-def sweep() -> None:
-    """Deliver what the sweep would have delivered."""
-    deliver(*(str(each.id) for each in undelivered(clock())))
 
 
 def states() -> list[tuple[State, str | None]]:
@@ -165,54 +157,6 @@ def test_a_plan_that_ends_before_the_digest_carries_what_was_seen_while_it_ran(
     assert [row.user_id for row in notifications()] == [who.id]
 
 
-def test_a_plan_that_ends_before_the_digest_also_takes_its_channels_only_for_what_follows(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T01:00"))
-    waiter(channels=(Channel.SMS,), **DAILY)
-    (grant,) = all_of(Grant)
-    change(Grant, grant.id, plan=PlanName.URGENCE_TOTAL, ends_at=at_paris("2026-11-21T03:00"))
-    seen = show(1)
-    frozen.move_to(at_paris("2026-11-21T07:00"))
-    confirm(seen)
-    sweep()
-    assert len(whole.messages("sms")) == 1
-
-
-@pytest.mark.parametrize(
-    ("changed", "reason"),
-    [
-        ({"stopped_groups": ["slots"]}, "stopped by its reader"),
-        ({"enabled": False}, "switched off"),
-        ({"state": ContactState.UNSUBSCRIBED}, "address unsubscribed"),
-        ({"verified_at": None}, "address not verified"),
-    ],
-)
-def test_a_contact_that_is_switched_off_meanwhile_gets_nothing_that_waits(
-    changed: dict[str, Any], reason: str, whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T06:00"))
-    who = waiter(**DAILY)
-    show(1)
-    change(Contact, who.contacts[Channel.EMAIL], **changed)
-    frozen.move_to(at_paris("2026-11-21T07:00"))
-    sweep()
-    assert whole.messages("email") == []
-    assert states() == [(State.SKIPPED, reason)]
-
-
-def test_an_alert_that_is_stopped_meanwhile_tells_nothing_that_waits(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T06:00"))
-    waiter(**DAILY)
-    show(1)
-    change(Alert, all_of(Alert)[0].id, enabled=False)
-    frozen.move_to(at_paris("2026-11-21T07:00"))
-    sweep()
-    assert states() == [(State.SKIPPED, "alert stopped")]
-
-
 def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_meanwhile(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
@@ -228,19 +172,6 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     assert (row.state, row.held_for, row.attempts) == (State.PENDING, HeldFor.QUIET_HOURS, 1)
     assert row.priority is Priority.SCHEDULED  # as what was held when it was written
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
-
-
-def test_a_time_zone_that_does_not_exist_holds_back_by_that_of_paris(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T06:59:59"))
-    waiter(**NIGHT, time_zone="Europe/Nowhere")
-    seen = show(1)
-    assert states() == [(State.PENDING, HeldFor.QUIET_HOURS)]
-    frozen.shift(1)
-    confirm(seen)
-    sweep()
-    assert len(whole.messages("email")) == 1
 
 
 def test_a_digest_is_asked_for_once_so_that_no_two_workers_part_it(
@@ -278,18 +209,6 @@ def test_a_digest_that_was_refused_at_first_says_when_its_slots_were_seen_last(
     (mail,) = whole.messages("email")
     assert "07:00:00" in mail.text
     assert "01:00:00" not in mail.text
-
-
-def test_a_digest_by_sms_leaves_on_a_costly_day(
-    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sms_budget, "sum_of_day", lambda *_: Decimal(1000))
-    frozen.move_to(at_paris("2026-11-21T06:59"))
-    waiter(channels=(Channel.SMS,), **DAILY)
-    show(1)
-    frozen.shift(60)
-    sweep()
-    assert len(whole.messages("sms")) == 1
 
 
 def test_what_waits_as_wished_is_not_late(frozen: time_machine.Traveller) -> None:
@@ -330,7 +249,7 @@ def test_preferences_saved_while_a_message_is_written_or_claimed_hold_for_it(
         frozen.move_to(at_paris("2026-11-21T05:00"))
         change(Notification, notifications()[0].id, next_attempt_at=clock(), held_for=None)
     met = threading.Event()
-    read = message_times.lock_times
+    read = reader_wishes.lock_times
 
     def read_slowly(*given: Any) -> Any:
         found = read(*given)

@@ -12,7 +12,7 @@ from api.models.base import engine, session
 from api.models.notification import State
 from api.models.user import Channel
 from notifier import jobs
-from notifier.channels import limits
+from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance, OneCallProvider
 from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
@@ -48,7 +48,7 @@ def _new_connections() -> Iterator[None]:
 def provider(monkeypatch: pytest.MonkeyPatch) -> Counting:
     made = Counting()
     for name in ("sendgrid", "twilio"):
-        monkeypatch.setitem(limits.providers(), name, made)
+        monkeypatch.setitem(batch_sender.providers(), name, made)
     return made
 
 

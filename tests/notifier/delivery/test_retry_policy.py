@@ -47,23 +47,6 @@ def slot_alert(number: int = 1) -> ClaimedRow:
     return attempt(number, lasting=True)
 
 
-def test_a_permanent_no_fails_at_once_and_says_what_it_says_of_the_contact() -> None:
-    decision = on_error(PermanentError("no such number", ContactState.BOUNCED), attempt(), NOW)
-    assert (decision.state, decision.reason, decision.contact_state) == (
-        State.FAILED,
-        "no such number",
-        ContactState.BOUNCED,
-    )
-
-
-def test_waits_between_attempts_double_up_to_a_longest_one() -> None:
-    waits = [
-        on_error(TemporaryError("500"), slot_alert(number), NOW).at - NOW
-        for number in (1, 2, 3, 4, 5, 99, 10**6)
-    ]
-    assert waits == [timedelta(seconds=seconds) for seconds in (5, 10, 20, 40, 45, 45, 45)]
-
-
 def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
     assert on_error(TemporaryError("429", 90), attempt(), NOW).at == NOW + timedelta(seconds=90)
     assert on_error(TemporaryError("429", 1), attempt(), NOW).at == NOW + timedelta(seconds=5)

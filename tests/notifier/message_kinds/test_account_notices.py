@@ -65,23 +65,9 @@ def test_a_notice_says_when_in_the_users_own_time(prepare: Prepare, kind: str, w
     assert words in text(kind, prepare(kind, params))
 
 
-@pytest.mark.parametrize("kind", ["new_sign_in", "login_ended", "password_changed"])
-def test_a_notice_is_sent_where_alerts_are_switched_off_and_not_where_mail_bounced(
-    prepare: Prepare, kind: str
-) -> None:
-    params = {"at": AT.isoformat()}
-    assert isinstance(prepare(kind, params, enabled=False), TemplateContext)
-
-
 def test_a_bounced_address_gets_no_notice(prepare: Prepare) -> None:
     found = prepare("new_sign_in", {"at": AT.isoformat()}, state=ContactState.BOUNCED)
     assert found == Skip(State.SKIPPED, "address bounced")
-
-
-def test_the_notices_speak_english(prepare: Prepare) -> None:
-    found = prepare("new_sign_in", {"at": AT.isoformat(), "browser": ""}, "en")
-    assert "signed in to your RDVPriority account on November 21, 2026" in text("new_sign_in", found, "en")
-    assert "(an unknown program)" in text("new_sign_in", found, "en")
 
 
 def test_the_reset_link_says_how_long_it_works(prepare: Prepare) -> None:

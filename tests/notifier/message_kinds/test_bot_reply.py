@@ -17,7 +17,7 @@ from configs.world.languages import MESSAGE_LANGUAGES
 from configs.world.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.jobs import deliver
-from notifier.message_kinds.bot import COMMANDS
+from notifier.message_kinds.telegram import COMMANDS
 from tests.notifier.world import Person, alert, change, for_procedure, notifications, person
 
 if TYPE_CHECKING:

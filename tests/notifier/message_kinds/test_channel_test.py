@@ -6,8 +6,8 @@ import pytest
 import notifier
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
-from api.models.notification import Notification, State
-from api.models.user import CONTACT_CHANNELS, Channel, Contact
+from api.models.notification import Notification
+from api.models.user import CONTACT_CHANNELS
 from configs.ground.clock import clock
 from notifier.jobs import deliver
 from tests.notifier.world import Person, alert, get, in_one_transaction, person
@@ -56,12 +56,3 @@ def test_nothing_is_sent_for_an_alert_that_was_closed_meanwhile(sandbox: "Runnin
         row.closed_at, row.closed_because = clock(), ClosedBecause.FOUND
     deliver(str(made))
     assert (get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])
-
-
-def test_nothing_is_sent_to_a_channel_that_was_switched_off_meanwhile(sandbox: "Running") -> None:
-    camille = person()
-    (made,) = written(camille, alert(camille))
-    with session() as s:
-        s.get_one(Contact, camille.contacts[Channel.EMAIL]).enabled = False
-    deliver(str(made))
-    assert get(Notification, made).state is State.SKIPPED

@@ -106,16 +106,6 @@ def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
     assert "https://www.evry.example/booking/create/1" in mail.text
 
 
-def test_each_trouble_has_its_own_words() -> None:
-    told = operator()
-    subjects = set()
-    for each in OF_SITES:
-        with session() as rows:
-            rows.execute(sa.delete(Notification))
-        subjects.add(said(write(told, "desk_trouble", reason=each.value, subject="x", count=1)).subject)
-    assert len(subjects) == len(OF_SITES)
-
-
 def test_who_is_no_operator_any_more_is_not_told() -> None:
     who = operator()
     row = write(who, "desk_trouble", subject="x", count=1)

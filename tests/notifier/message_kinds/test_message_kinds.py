@@ -1,17 +1,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from api.models.notification import HeldFor, State
-from api.models.slot import Detection, SlotRow
+from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from notifier.content.message_kind_base import Skip, TemplateContext
-from notifier.content.slot_alert_content import StopLink
-from notifier.message_kinds import UnknownKind, kind_of
-from notifier.message_kinds.slots import MatchedSlots, reason_to_skip
+from notifier.message_kinds import kind_of
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SINCE = NOW - timedelta(minutes=15)
@@ -21,37 +17,6 @@ def contact(**values: Any) -> Contact:
     return Contact(
         **{"channel": Channel.EMAIL, "verified_at": NOW, "enabled": True, "state": ContactState.OK} | values
     )
-
-
-def told(*seen_at: datetime, alerts: int = 1) -> MatchedSlots:
-    stops = [StopLink(uuid4(), None) for _ in range(alerts)]
-    return MatchedSlots(Detection(), stops, [SlotRow(seen_at=each) for each in seen_at])
-
-
-def test_an_unknown_kind_names_those_that_exist() -> None:
-    with pytest.raises(UnknownKind, match="slot_detected, "):
-        kind_of("horoscope")
-
-
-@pytest.mark.parametrize(
-    ("found", "values", "expected"),
-    [
-        (told(NOW), {}, None),
-        (told(SINCE), {}, None),
-        (told(SINCE - timedelta(hours=1), NOW), {}, None),
-        (told(SINCE - timedelta(seconds=1)), {}, Skip(State.PENDING, "", held_for=HeldFor.SLOTS)),
-        (told(), {}, Skip(State.EXPIRED, "slots gone")),
-        (told(NOW, alerts=0), {}, Skip(State.SKIPPED, "alert stopped")),
-        (told(NOW), {"enabled": False}, Skip(State.SKIPPED, "switched off")),
-        (told(NOW), {"verified_at": None}, Skip(State.SKIPPED, "address not verified")),
-        (told(NOW), {"state": ContactState.BLOCKED}, Skip(State.SKIPPED, "address blocked")),
-        (told(), {"state": ContactState.BLOCKED}, Skip(State.SKIPPED, "address blocked")),
-    ],
-)
-def test_why_a_slot_alert_is_held_back(
-    found: MatchedSlots, values: dict[str, Any], expected: Skip | None
-) -> None:
-    assert reason_to_skip(found, contact(**values), SINCE) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.user import ContactState
 from deploy.sandbox.providers.telegram import visible_text
-from notifier.channels.limits import providers
+from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,

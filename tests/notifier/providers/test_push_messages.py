@@ -1,19 +1,16 @@
 """Slot alerts by web push: each device gets one, on a locked screen that names neither procedure nor place."""
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.settings import settings
-from configs.world.languages import MESSAGE_LANGUAGES
 from configs.world.plan import PlanName
 from notifier import create_notifications
 from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
@@ -76,18 +73,6 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     assert len(message.draft.headers["Topic"]) <= 32
 
 
-@pytest.mark.parametrize("language", MESSAGE_LANGUAGES)
-def test_it_is_said_in_the_reader_s_language(sandbox: "Running", language: str) -> None:
-    who = person(channels=(Channel.PUSH,))
-    alert(who, language=language)
-    deliver(*map(str, matched(detection())))
-    (message,) = sandbox.messages("push")
-    assert message.subject
-    assert message.text
-    assert not [word for word in SECRETS if word in f"{message.subject} {message.text}".lower()]
-    assert get(Notification, UUID(payload(message)["tag"])).language == language
-
-
 @pytest.mark.parametrize("mode", ["ended", "reject_address"])
 def test_a_subscription_that_ended_removes_the_device_and_a_mail_says_so(
     sandbox: "Running", mode: str
@@ -116,19 +101,6 @@ def test_while_another_device_is_reached_nothing_is_lost(sandbox: "Running") -> 
     assert [row for row in notifications() if row.kind == "channel_lost"] == []
 
 
-def test_devices_take_nothing_of_their_user_s_hourly_budget(
-    sandbox: "Running", settings_env: Callable[..., None]
-) -> None:
-    settings_env(USER_PER_HOUR="2")
-    who = person(channels=(Channel.EMAIL, Channel.PUSH))
-    for number in range(1, 5):
-        add_device(who.id, f"device-{number}", number)
-    alert(who)
-    deliver(*map(str, matched(detection())))
-    assert len(sandbox.messages("push")) == 5
-    assert len(sandbox.messages("email")) == 1
-
-
 def test_a_message_of_any_kind_reaches_each_device(sandbox: "Running") -> None:
     who = person(channels=(Channel.PUSH,))
     add_device(who.id, "tablet")
@@ -149,22 +121,3 @@ def test_another_pair_of_keys_is_our_fault_and_keeps_the_device(sandbox: "Runnin
     assert (row.state, row.attempts) == (State.PENDING, 0)
     assert "VAPID" in (row.reason or "")
     assert get(Contact, who.contacts[Channel.PUSH]).reachable
-
-
-def test_the_plan_without_push_sends_none(sandbox: "Running", monkeypatch: pytest.MonkeyPatch) -> None:
-    from notifier.matching import recipients
-
-    monkeypatch.setattr(recipients, "allowed", lambda channel, plans: channel is not Channel.PUSH)
-    who = person(channels=(Channel.PUSH,))
-    alert(who)
-    assert matched(detection()) == []
-
-
-def test_a_device_that_is_switched_off_gets_nothing(sandbox: "Running") -> None:
-    who = person(channels=(Channel.PUSH,))
-    alert(who)
-    ids = matched(detection())
-    with session() as s:
-        s.execute(sa.update(Contact).values(enabled=False))
-    deliver(*map(str, ids))
-    assert sandbox.messages("push") == []

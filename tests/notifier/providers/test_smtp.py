@@ -28,8 +28,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.channels.providers import smtp
 from notifier.channels.providers.smtp import Smtp
-from notifier.content.mime_message import build_mime, split_sender
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, build_mime, split_sender
 from tests.crawler.certificate import self_signed, serving
 from tests.notifier.delivery.ending_job import hand_over_in_job
 from tests.notifier.providers.scripted_mail_server import (
@@ -97,12 +96,6 @@ def test_a_mail_has_the_sender_that_the_setting_names(settings_env: Put, name: s
     sent = BytesParser(policy=policy.default).parsebytes(build_mime(mails()[0]))
     (shown,) = sent["From"].addresses
     assert (shown.display_name, shown.addr_spec) == split_sender() == (name, "alerte@example.org")
-
-
-def test_each_person_of_a_batch_gets_their_own_link(sandbox: "Running") -> None:
-    batch = mails(5)
-    assert all(isinstance(each, Acceptance) for each in hand_over(batch))
-    assert [each.text for each in sandbox.messages("email")] == [each.filled.text for each in batch]
 
 
 def test_a_mail_of_many_notifications_carries_them_all(sandbox: "Running") -> None:
@@ -259,11 +252,6 @@ def test_a_login_that_cannot_be_made_sends_nothing(serve: Serve, replies: Any, k
     server = serve(**replies)
     assert type(one()) is kind
     assert "MAIL" not in server.verbs
-
-
-def test_nobody_listens(settings_env: Put) -> None:
-    settings_env(SMTP_URL="smtp://127.0.0.1:1")
-    assert type(one()) is TemporaryError
 
 
 def test_a_refused_address_holds_up_no_other(serve: Serve) -> None:

@@ -17,7 +17,7 @@ from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import PushSubscription, read_subscription
 from configs.settings.push_keys import draw_keys
-from notifier.channels.limits import providers
+from notifier.channels.batch_sender import BatchSender, ProviderChoice, providers
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -30,7 +30,6 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from notifier.delivery.batch_sender import BatchSender, ProviderChoice
 from tests.browser_keys import browser_address, subscribe
 from tests.notifier.delivery.ending_job import hand_over_in_job
 

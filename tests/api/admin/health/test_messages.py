@@ -16,7 +16,7 @@ from api.operations.providers import list_providers
 from api.paging import first_id_at
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
-from notifier.channels.limits import provider_names
+from notifier.channels.batch_sender import provider_names
 from tests.api.admin.health.conftest import FIRST, ask
 from tests.factories import add_message, add_user, see
 

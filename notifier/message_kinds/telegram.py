@@ -1,7 +1,7 @@
-"""Edits of slot alerts in Telegram: gone, or with what their reader answered; no new message.
+"""Messages of the Telegram bot: its reply to a command, and edits of slot alerts: gone, or with what was answered.
 
-Params: `message` (the provider's id), `alerts` (their notifications), `sent` and `at` (ISO 8601). An edit makes no
-sound: it is of no group that can be switched off or held back, and its reader can answer still.
+Params of an edit: `message` (the provider's id), `alerts` (their notifications), `sent` and `at` (ISO 8601). An edit
+makes no sound: it is of no group that can be switched off or held back, and its reader can answer still.
 """
 
 from collections.abc import Hashable, Iterable, Sequence
@@ -12,15 +12,16 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from babel.dates import format_time
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
-from api.models.alert import Alert
+from api.models.alert import REOPENS, Alert, ClosedBecause
 from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
 from api.models.user import Contact
-from configs.ground.bot_buttons import shorten_id
+from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
+from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of, name_desk
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
@@ -30,7 +31,8 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.outgoing_message import Choices
+from notifier.content.messages import write_words
+from notifier.content.outgoing_message import ChoiceButton, Choices, account_page
 from notifier.content.slot_alert_content import (
     ANSWERED,
     Announcement,
@@ -44,11 +46,127 @@ from notifier.content.slot_alert_content import (
     write_date_link,
 )
 
+COMMANDS = ("alerts", "pause", "resume", "stop", "language", "unlink", "help")
+_KIND = "bot_reply"
+_LANGUAGES_IN_ROW = 3
+_MOST = 10  # alerts in one message
+_LONGEST = 200  # alerts that are read: a user keeps fewer, but may have stopped some within the day
+_ACTIONS = ("pause", "resume", "stop")
+# By what state an alert has, what may be done with it.
+_POSSIBLE = {
+    "active": ("pause", "stop"), "paused": ("resume", "stop"), "waiting": ("stop",), "stopped": ("resume",),
+}  # fmt: skip
 GONE = "slot_gone"  # the kind
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _DELETED = Skip(State.SKIPPED, "alert deleted")
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 _ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAlert:
+    """An alert in the list."""
+
+    id: UUID
+    number: int
+    place: str
+    name: str | None
+    state: str
+
+    @classmethod
+    def of(cls, alert: Alert, number: int) -> "ListedAlert":
+        """Return how an alert is listed."""
+        target = alert.targets[0]
+        desk_id = target.desk_id or ""
+        prefecture_id = target.prefecture_id or desk_id.partition("/")[0]
+        where = location_of(desk_id, prefecture_id)
+        place = f"{where.name} ({where.department})"
+        return cls(alert.id, number, place, alert.name, _name_state(alert))
+
+    def allows(self, action: str) -> bool:
+        """Whether it can be paused, resumed or stopped."""
+        return action in _POSSIBLE[self.state]
+
+
+def _name_state(alert: Alert) -> str:
+    if alert.closed_at is not None:
+        return "stopped"
+    if alert.awaits_watch:
+        return "waiting"
+    return "active" if alert.enabled else "paused"
+
+
+def _list_alerts(session: Session, user_id: UUID, now: datetime) -> list[ListedAlert]:
+    """Return a user's alerts, the oldest first: those that are not over, then those stopped within the last day."""
+    stopped = sa.and_(Alert.closed_because == ClosedBecause.STOPPED, Alert.closed_at > now - REOPENS)
+    mine = (
+        sa.select(Alert)
+        .where(Alert.user_id == user_id, sa.or_(Alert.closed_at.is_(None), stopped))
+        .options(selectinload(Alert.targets))
+        .order_by(Alert.closed_at.is_not(None), Alert.id)
+        .limit(_LONGEST)
+    )
+    return [ListedAlert.of(alert, number) for number, alert in enumerate(session.scalars(mine), 1)]
+
+
+def _list_buttons(alerts: Iterable[ListedAlert], actions: Sequence[str], language: str) -> Choices:
+    """Return a row for each alert with what can be done with it; for one action also a button for all of them."""
+    found = list(alerts)
+    rows = [
+        tuple(_build_button(action, each, language) for action in actions if each.allows(action))
+        for each in found
+    ]
+    if len(actions) == 1 and len(found) > 1:
+        label = write_words(_KIND, language, "line", "all")
+        rows.append((ChoiceButton(label, write_alert_button(actions[0], ALL)),))
+    return tuple(row for row in rows if row)
+
+
+def _build_button(action: str, alert: ListedAlert, language: str) -> ChoiceButton:
+    label = write_words(_KIND, language, "act", action)
+    return ChoiceButton(f"{label} · {alert.number}", write_alert_button(action, alert.id))
+
+
+def _reply(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext:
+    """Return what was asked for, as it is now.
+
+    Params: `view` (`alerts`, `pause`, `resume`, `stop`, `language`, `help`) and, where there is one, `event`, the word
+    of what was done just now; `account` the address, shortened, that a chat was linked to; `replaces` the provider's id
+    of the reply that it takes the place of.
+    """
+    view = row.params["view"]
+    alerts = _list_for(session, contact, view, now) if view not in ("language", "help") else []
+    context = _describe(view, alerts, row.language)
+    said = {name: row.params.get(name) for name in ("event", "account")}
+    return replace(context, values=context.values | said, replaces=row.params.get("replaces", ""))
+
+
+def _list_for(session: Session, contact: Contact, view: str, now: datetime) -> list[ListedAlert]:
+    found = _list_alerts(session, contact.user_id, now)
+    return [each for each in found if each.allows(view)] if view in _ACTIONS else found
+
+
+def _describe(view: str, alerts: Sequence[ListedAlert], language: str) -> TemplateContext:
+    shown = alerts[:_MOST]
+    values: dict[str, Any] = {
+        "view": view,
+        "alerts": [
+            {"number": each.number, "place": each.place, "name": each.name, "state": each.state}
+            for each in shown
+        ],
+        "more": len(alerts) > _MOST,
+        "commands": COMMANDS,
+    }
+    if view == "language":
+        return TemplateContext(values, choices=_list_languages())
+    actions = (view,) if view in _ACTIONS else _ACTIONS
+    return TemplateContext(values, account_page("dashboard"), choices=_list_buttons(shown, actions, language))
+
+
+def _list_languages() -> Choices:
+    buttons = [ChoiceButton(name, write_language_button(code)) for code, name in MESSAGE_LANGUAGES.items()]
+    starts = range(0, len(buttons), _LANGUAGES_IN_ROW)
+    return tuple(tuple(buttons[start : start + _LANGUAGES_IN_ROW]) for start in starts)
 
 
 def name_edit(contact_id: UUID | None, message: str) -> str:
@@ -85,7 +203,7 @@ def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) ->
     return replace(shown, values=values, url=None, key=(shown.key, gone_hour))
 
 
-def _list_alerts(row: ClaimedRow) -> list[UUID]:
+def _list_edited(row: ClaimedRow) -> list[UUID]:
     return [UUID(each) for each in row.params["alerts"]]
 
 
@@ -95,7 +213,7 @@ def _add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now:
     Once an appointment is found for all of them, the link leads to where its date is given. `asks` of the row's params
     is an answer: the buttons then ask what it is about, where that is not clear.
     """
-    alerts, asks = _list_alerts(row), row.params.get("asks")
+    alerts, asks = _list_edited(row), row.params.get("asks")
     matches = _read_matches(session, alerts)
     asks = asks if _needs_question(matches, asks, now) else None
     given = _list_answers(matches)
@@ -230,7 +348,7 @@ def _describe_shown(session: Session, told: Sequence[Announcement], row: Claimed
         shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), row.language)
     else:
         seen = sa.select(sa.func.max(Notification.seen_at)).where(
-            is_any_of(Notification.id, _list_alerts(row))
+            is_any_of(Notification.id, _list_edited(row))
         )
         seen_at = session.scalar(seen)
         openings = [
@@ -251,6 +369,7 @@ def _find_edit(session: Session, row: ClaimedRow) -> dict[str, str] | None:
 
 
 KINDS = {
+    "bot_reply": MessageKind(to=LINKED_CHAT, values=_reply, secret=False),
     GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_gone, secret=False),
     "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_answered, secret=False),
 }
