@@ -1,6 +1,6 @@
 """Refunds: a row and a command of the outbox, then what Stripe answered. The database limits their sum."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -136,7 +136,7 @@ def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund
         fails = status is RefundStatus.FAILED
         effects.add(Effects() if fails else _make_room(session, payment, facts.amount))
         # Otherwise a refund of the rest follows.
-        is_owed = given_up is not None or _find_refused(session, payment) is None
+        is_owed = given_up is not None or _find_owed_reason(_list_refused(session, payment)) is None
         refund = Refund(
             status=RefundStatus.FAILED if fails else RefundStatus.PLANNED,
             payment_id=payment.id,
@@ -184,19 +184,30 @@ def _select_waiting(payment: Payment) -> sa.Select[Refund]:
 
 
 def _plan_rest(session: Session, payment: Payment) -> None:
-    """Plan anew what is owed of a locked payment after Stripe refused to refund it; as much as is left."""
-    held, refused = read_balances(session, payment.id), _find_refused(session, payment)
-    cents = min(held.unordered, held.refundable)
-    if refused and cents:
-        _add_refund(session, payment, cents, refused.reason, settles=True)
+    """Plan anew what is owed of a locked payment after Stripe refused to refund it; as much as is left.
+
+    What people had given back before a withdrawal counted as a part of it: where Stripe refused that, it is owed.
+    """
+    held, refused = read_balances(session, payment.id), _list_refused(session, payment)
+    reason, cents = _find_owed_reason(refused), held.unordered
+    if has_event(session, payment, PaymentEventKind.WITHDRAWN):
+        given = sum(each.amount_cents for each in refused if each.reason in WISHED)
+        reason, cents = reason or RefundReason.WITHDRAWAL, cents + min(given, max(-held.unearned, 0))
+    cents = min(cents, held.refundable)
+    if reason and cents:
+        _add_refund(session, payment, cents, reason, settles=True)
 
 
-def _find_refused(session: Session, payment: Payment) -> Refund | None:
-    """Return the last owed refund that Stripe never made: its dashboard had given back a part just before."""
+def _list_refused(session: Session, payment: Payment) -> Sequence[Refund]:
+    """Return the refunds that Stripe never made, the newest first: its dashboard had given back a part just before."""
     made = sa.exists().where(StripeId.refund_id == Refund.id)
     mine = (Refund.payment_id == payment.id, Refund.status == RefundStatus.FAILED, ~made)
-    owed = sa.select(Refund).where(*mine, Refund.reason.not_in(WISHED)).order_by(Refund.id.desc())
-    return session.scalars(owed.limit(1)).one_or_none()
+    return session.scalars(sa.select(Refund).where(*mine).order_by(Refund.id.desc())).all()
+
+
+def _find_owed_reason(refused: Sequence[Refund]) -> RefundReason | None:
+    """Return why the last refused refund was owed, of those that nobody only wished."""
+    return next((each.reason for each in refused if each.reason not in WISHED), None)
 
 
 def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
@@ -258,6 +269,8 @@ def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Eff
         held = read_balances(session, payment.id)
         paid_back = min(refund.amount_cents, max(held.lost + held.unearned + held.earned, 0))
         post_paid_by_bank(session, refund, paid_back)
+    elif refund.reason in WISHED:
+        _plan_rest(session, payment)
     return _follow(session, payment, refund)
 
 

@@ -12,21 +12,24 @@ from zoneinfo import ZoneInfo
 import pytest
 import redis
 
-from api.background.jobs import issue_invoices
+from api.background.jobs import credit_outages, issue_invoices
 from api.declarations.records import Author
 from api.declarations.service import withdraw_order
 from api.deletion.service import delete_account
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
-from api.models.payment import RefundReason
+from api.models.payment import Payment, RefundReason
 from api.models.user import Channel
 from api.payments import jobs
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from tests.api.billing.till import ALERT, Till
+from tests.api.declarations.orders import buy, hand_over, read_declarations, withdraw
 from tests.api.payments.shop import Shop
 from tests.clients import Person
+from tests.factories import add_desk, make_room_for_checks, rows
 from tests.lab.chaos.books import read_promises
 from tests.lab.chaos.consumers import Buyer, Consumers, FormerBuyer
 from tests.lab.chaos.inbox import InboxMessage
@@ -106,6 +109,38 @@ def test_a_withdrawal_is_right_with_its_receipt_its_money_and_its_documents(
     assert withdrawals(shop, receipt, answered=(order,))[1] == [f"withdrawal {order}: answered, and lost"]
     found = read_promises(engine(), 0).differences
     assert not [each for each in found if "document" in each or "invoice" in each or "credit note" in each]
+
+
+def test_a_day_that_a_step_of_the_clock_leaves_out_is_owed_and_no_difference(till: Till) -> None:
+    """Nothing was watched in it: a week is not used by it, and a month owes it beside what the withdrawal gives."""
+    make_room_for_checks(days=3)
+    add_desk(feasible_seconds=1800)
+    week = buy(till)
+    till.person.post("/api/alerts", ALERT)
+    till.shop.clock.shift(timedelta(days=1, minutes=5))
+    assert withdraw(till, week).refund_cents == 1499
+    assert withdrawals(till.shop, acknowledge(read_declarations()[0]))[1] == []
+
+
+def test_what_an_outage_takes_off_an_invoice_follows_a_withdrawal(till: Till) -> None:
+    make_room_for_checks(days=3)
+    add_desk(feasible_seconds=1800)
+    till.buy(PlanName.URGENCE_TOTAL, alert=ALERT)
+    hand_over()
+    till.shop.clock.shift(timedelta(days=1))
+    credit_outages()
+    till.shop.clock.shift(timedelta(days=-1, minutes=6))
+    (order,) = rows(Payment)
+    row = withdraw(till, order)
+    jobs.work_off()
+    till.shop.deliver()
+    assert withdrawals(till.shop, acknowledge(row))[1] == []
+    assert (row.refund_cents, till.shop.control.ledger()[0]["refunded"]) == (2899, 2899)
+    credit_outages()  # hourly
+    till.shop.clock.shift(timedelta(minutes=2))
+    jobs.work_off()
+    till.shop.deliver()
+    assert till.shop.control.ledger()[0]["refunded"] == 2999
 
 
 def test_a_subscription_that_is_over_here_and_runs_at_stripe_is_named(shop: Shop, camille: Person) -> None:
