@@ -30,7 +30,6 @@ _ROLES = {
     "api/admin/health/figures.py": "rdvpriority_api",
     "api/admin/health/reading.py": None,  # the thread, whose function says whose it is
     "api/background/": "rdvpriority_background",
-    "api/declarations/applying.py": "rdvpriority_background",  # the API calls it too, and may do more
     "api/exports/jobs.py": "rdvpriority_background",
     "api/figures/desk_days.py": "rdvpriority_background",
     "api/invoices/issuing.py": "rdvpriority_background",

@@ -19,8 +19,7 @@ from api.billing.schemas import PaymentEntry
 from api.declarations.records import DOUBTFUL
 from api.declarations.typed_text import find_number
 from api.errors import not_found
-from api.invoices.contents import PARIS
-from api.invoices.schemas import DailyTotal
+from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag

@@ -20,7 +20,7 @@ from api.background import check_partitions, planner_statistics, sms_spending
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
 from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
-from api.declarations import applying
+from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.figures import deliveries, desk_days
 from api.invoices.issuing import issue_due
@@ -34,7 +34,7 @@ from api.payments import failure_watch, former_customers, reconciliation, watch_
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
-from api.retention import addresses, messages, rules, unused_accounts
+from api.retention import messages, rules, unused_accounts
 from api.separate_parts import do_each
 from configs.ground.clock import clock
 from configs.settings import settings
@@ -110,7 +110,7 @@ def pause_excess_alerts() -> Counts:
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
-        return {"erased": addresses.erase_addresses(s)}
+        return {"erased": messages.erase_addresses(s)}
 
 
 @job(every=HOUR)
@@ -261,7 +261,7 @@ def remind_of_failed_renewals() -> Counts:
 @job(every=MINUTE, queue=PAYMENTS)
 def apply_declarations() -> Counts:
     """Apply withdrawals and cancellations whose time has come, and those that a program died over."""
-    return applying.apply_due()
+    return declarations.apply_due()
 
 
 @job(every=5 * MINUTE)

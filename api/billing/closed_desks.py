@@ -27,10 +27,9 @@ from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundR
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import read_balances
-from api.payments.effects import Effects
 from api.payments.grants import end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
-from api.payments.notices import confirm_cancellation
+from api.payments.notices import Effects, confirm_cancellation
 from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund
 from configs.ground.clock import clock

@@ -20,8 +20,7 @@ from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, PlanCredit
 from api.models.user import Channel, Contact, User
 from api.payments.checkout_calls import CHECKOUT_SECONDS, find_expiry
-from api.payments.ledger import add_event, list_credits, lock_payment
-from api.payments.owners import SESSION, find_stripe_id, link_id
+from api.payments.ledger import SESSION, add_event, find_stripe_id, link_id, list_credits, lock_payment
 from api.payments.withdrawal_rules import find_later_orders_end, find_later_start
 from api.schemas import FieldError
 from configs.ground.clock import clock

@@ -1,14 +1,24 @@
-"""Declarations as routes and pages receive them: written and committed, then told, then applied."""
+"""Declarations as routes, pages and the job receive them: written and committed, then told, then applied.
 
+One is committed before it is applied, so that it counts from its second whatever happens in between. Repeated, nothing
+changes twice.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.orm import Session
 
 import notifier
 from api.alerts.service import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
-from api.declarations.applying import apply_soon
 from api.declarations.cancellation_dates import find_period_end
 from api.declarations.cancellations import (
+    apply_cancellation,
     confirm_cancellation,
     declare_cancellation,
     ends_anyhow,
@@ -17,12 +27,15 @@ from api.declarations.cancellations import (
 from api.declarations.forms import MayMail, receive
 from api.declarations.records import Author, lock_declaration
 from api.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalForm
-from api.declarations.withdrawals import confirm_withdrawal, declare_withdrawal
+from api.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
 from api.errors import ApiError, not_found
 from api.models.base import session
-from api.models.declaration import Declaration, DeclarationKind
+from api.models.base import session as open_session
+from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
+from api.payments.notices import Effects
+from api.separate_parts import do_due
 from configs.ground.clock import clock
 
 
@@ -127,3 +140,41 @@ def _apply(row: Declaration) -> Declaration:
     apply_soon(row.id)
     with session() as s:
         return s.get_one(Declaration, row.id)
+
+
+_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {
+    DeclarationKind.WITHDRAWAL: apply_withdrawal,
+    DeclarationKind.CANCELLATION: apply_cancellation,
+}
+_ROUND_SECONDS = 20.0  # of the job: its worker does other things with money, too
+
+log = structlog.get_logger(__name__)
+
+
+def apply_declaration(declaration_id: UUID) -> None:
+    """Apply a declaration whose time has come; any other stays as it is. Call it after the commit that wrote it."""
+    with open_session() as s:
+        row, now = lock_declaration(s, declaration_id), clock()
+        if row is None or not row.is_open or row.takes_effect_at is None or row.takes_effect_at > now:
+            return
+        effects = _APPLIERS[row.kind](s, row, now)
+    effects.run()
+
+
+def apply_soon(declaration_id: UUID) -> None:
+    """Apply a declaration; where that fails, its author is answered nevertheless, and the job tries again."""
+    try:
+        apply_declaration(declaration_id)
+    except Exception:  # it is written, and that is what counts
+        log.exception("a declaration waits for the job", declaration=str(declaration_id))
+
+
+def apply_due() -> dict[str, int]:
+    """Apply the declarations that are due, for so long at most; any number that fail keep no other from its turn."""
+    done, failed = do_due("apply_declarations", _list_due, apply_declaration, _ROUND_SECONDS)
+    return {"due": done + failed, "failed": failed}
+
+
+def _list_due(session: Session, most: int) -> list[UUID]:
+    due = sa.select(Declaration.id).where(sa.text(OPEN_DECLARATION), Declaration.takes_effect_at <= clock())
+    return list(session.scalars(due.order_by(Declaration.takes_effect_at).limit(most)))

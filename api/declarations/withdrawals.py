@@ -15,9 +15,9 @@ from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentS
 from api.models.user import User
 from api.payments import notices
 from api.payments.early_ends import quote_withdrawal, withdraw
-from api.payments.effects import Effects
 from api.payments.errors import WithdrawalRefused
 from api.payments.ledger import lock_payment
+from api.payments.notices import Effects
 from api.payments.withdrawal_rules import (
     REMEMBERED,
     count_withdrawals,

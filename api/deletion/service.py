@@ -13,8 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.deletion.cancellations import apply_notices
-from api.deletion.losses import list_losses
+from api.deletion.losses import apply_notices, list_losses
 from api.errors import ApiError
 from api.invoices.issuing import forget_client
 from api.models.declaration import Declaration

@@ -1,14 +1,17 @@
-"""Frozen contents of a document: what it names besides its number, date, amount and the client's name."""
+"""What a document names besides its number, date and amount, frozen; and how documents are answered."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict
 
+from api.models.invoice import InvoiceKind
 from api.models.payment import RefundReason
+from api.schemas import Answer
 from configs.settings import settings
 from configs.world.plan import PlanName
 from configs.world.sales_terms import BINDING, name_seller, write_vat_line
@@ -109,3 +112,48 @@ def read_vat_terms() -> tuple[Decimal, str]:
 def measure_vat(gross_cents: int, percent: Decimal) -> int:
     """Return the tax within an amount in cents, half a cent rounded up."""
     return int((gross_cents * percent / (100 + percent)).quantize(Decimal(1), ROUND_HALF_UP))
+
+
+class InvoiceEntry(Answer):
+    """A document; amounts in cents, VAT included. `corrects`: number of the document that it corrects."""
+
+    id: UUID
+    kind: InvoiceKind
+    number: str
+    issued_at: datetime
+    payment_id: UUID
+    order: str
+    plan: PlanName
+    amount: int
+    vat: int
+    currency: str
+    corrects: str | None
+    pdf_ready: bool
+
+
+class InvoicePage(Answer):
+    """The newest first; `next` is the `before` of the following page, null at the end."""
+
+    items: list[InvoiceEntry]
+    next: UUID | None
+
+
+class InvoiceDocument(InvoiceEntry):
+    """A document with everything that it names."""
+
+    client_name: str | None
+    contents: InvoiceContents
+
+
+class DailyTotal(Answer):
+    """Documents of a day in Paris, a plan and a VAT line: invoices less credit notes, in cents."""
+
+    day: date
+    plan: PlanName
+    vat_line: str
+    currency: str
+    invoices: int
+    credit_notes: int
+    gross: int
+    vat: int
+    net: int

@@ -7,8 +7,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.errors import not_found
-from api.invoices.contents import PARIS, InvoiceContents
-from api.invoices.schemas import DailyTotal, InvoiceDocument, InvoiceEntry, InvoicePage
+from api.invoices.contents import (
+    PARIS,
+    DailyTotal,
+    InvoiceContents,
+    InvoiceDocument,
+    InvoiceEntry,
+    InvoicePage,
+)
 from api.models.invoice import Invoice
 from api.models.payment import Payment
 from api.paging import PageQuery, read_page

@@ -16,7 +16,7 @@ from api.models.user import User
 from api.payments.client import call
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import SessionFacts
-from api.payments.owners import PAYMENT_KEY
+from api.payments.ledger import PAYMENT_KEY
 from configs.settings import settings
 from configs.world.languages import FRENCH, choose_page_language
 from configs.world.plan import Plan, PlanName, name_plan, plan

@@ -17,20 +17,20 @@ from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.watch_credit import WatchCredit
 from api.payments import notices
 from api.payments.client import call
-from api.payments.effects import Effects
 from api.payments.errors import StripeAway, StripeRefused
 from api.payments.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
-from api.payments.ledger import lock_payment
-from api.payments.objects import object_types
-from api.payments.outbox import end_command, put_off, take_turn
-from api.payments.owners import (
+from api.payments.ledger import (
     CREDIT_KEY,
     PAYMENT_KEY,
     REFUND_KEY,
     find_intent,
     find_refund_id,
     find_stripe_id,
+    lock_payment,
 )
+from api.payments.notices import Effects
+from api.payments.objects import object_types
+from api.payments.outbox import end_command, put_off, take_turn
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
 from configs.ground.clock import clock

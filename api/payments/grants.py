@@ -24,9 +24,9 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import measure_seconds, read_balances, share
-from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
+from api.payments.notices import Effects
 from api.payments.postings import post_end, post_upgrade
 from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched

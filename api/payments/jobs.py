@@ -11,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.payments import notices
-from api.payments.effects import Effects
 from api.payments.errors import StripeAway, UnknownOwner
 from api.payments.event_store import (
     Claim,
@@ -24,6 +23,7 @@ from api.payments.event_store import (
     retry_claim,
 )
 from api.payments.executors import carry_out
+from api.payments.notices import Effects
 from api.payments.objects import types_by_event
 from api.payments.outbox import find_due_commands, has_due_work
 from configs.ground.background_nudges import count_nudges

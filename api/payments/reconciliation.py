@@ -20,14 +20,21 @@ from api.models.stripe_event import PaymentDifference
 from api.payments import notices
 from api.payments.book_checks import find_book_faults
 from api.payments.client import call
-from api.payments.effects import Effects
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
 from api.payments.event_store import store_event
 from api.payments.facts import InvoiceFacts, RefundFacts, SessionFacts, read_list
 from api.payments.jobs import apply_object
-from api.payments.ledger import add_event, lock_payment
+from api.payments.ledger import (
+    PAYMENT_KEY,
+    SESSION,
+    add_event,
+    find_payment_id,
+    find_refund_id,
+    find_stripe_id,
+    lock_payment,
+)
+from api.payments.notices import Effects
 from api.payments.objects import object_types, types_by_event
-from api.payments.owners import PAYMENT_KEY, SESSION, find_payment_id, find_refund_id, find_stripe_id
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 

@@ -20,14 +20,14 @@ from api.models.payment import (
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments import notices
 from api.payments.book import list_sources, read_balances
-from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
-from api.payments.ledger import FOR_TIME, add_event, has_event, lock_payment
+from api.payments.ledger import FOR_TIME, add_event, has_event, link_id, lock_payment
+from api.payments.notices import Effects
 from api.payments.outbox import add_command, end_command, wait_for_dispute
-from api.payments.owners import link_id
 from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
+from api.payments.subscriptions import find_order
 from configs.ground.clock import clock
 
 _OVERTAKEN = "overtaken"  # by a refund of the dashboard
@@ -190,7 +190,7 @@ def _plan_rest(session: Session, payment: Payment) -> None:
     """
     held, refused = read_balances(session, payment.id), _list_refused(session, payment)
     reason, cents = _find_owed_reason(refused), held.unordered
-    if has_event(session, payment, PaymentEventKind.WITHDRAWN):
+    if has_event(session, find_order(session, payment), PaymentEventKind.WITHDRAWN):
         given = sum(each.amount_cents for each in refused if each.reason in WISHED)
         reason, cents = reason or RefundReason.WITHDRAWAL, cents + min(given, max(-held.unearned, 0))
     cents = min(cents, held.refundable)

@@ -29,10 +29,10 @@ from api.models.user import Grant
 from api.payments import notices
 from api.payments.book import read_balances
 from api.payments.early_ends import shorten_paid_time
-from api.payments.effects import Effects
 from api.payments.facts import Period
 from api.payments.grants import GRACE_PERIOD, end_paid_plan, give_paid_plan
 from api.payments.ledger import add_event, has_event, list_credits, lock_payment, read_asked
+from api.payments.notices import Effects
 from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation

@@ -1,6 +1,7 @@
 """Messages lose their addresses and texts after MESSAGES_KEPT_FOR; their times and figures stay.
 
-Texts of desks whose names reveal health go with the consent, also those that were on their way when it ended.
+Texts of desks whose names reveal health go with the consent, also those that were on their way when it ended. Mails to
+addresses that no account has, or none any more, lose them once they have ended.
 """
 
 from datetime import timedelta
@@ -14,7 +15,7 @@ from api.alerts.health_consent import erase_health_texts
 from api.models.alert import Alert
 from api.models.base import is_any_of, session
 from api.models.job import JobState
-from api.models.notification import Notification, State
+from api.models.notification import FORGOTTEN, Notification, State
 from api.paging import first_id_at
 from api.retention import batches
 from configs.ground.clock import clock
@@ -99,3 +100,22 @@ def _erase_batch(s: Session, after: UUID, end: UUID) -> list[UUID]:
         execution_options={"synchronize_session": False},
     )
     return ids
+
+
+_REPLAYED_FOR = timedelta(days=7)  # in which an operator may send once more what failed
+
+
+def erase_addresses(session: Session) -> int:
+    """Take address and words from the last mails of accounts, and from those about declarations; return how many."""
+    n = Notification
+    ended = sa.or_(
+        n.state.not_in((State.PENDING, State.SENDING, State.FAILED)),
+        sa.and_(n.state == State.FAILED, n.failed_at < clock() - _REPLAYED_FOR),
+    )
+    owed = sa.or_(n.kind == "account_deleted", n.params.has_key("declaration"))
+    mine = sa.update(n).where(n.user_id.is_(None), n.address != FORGOTTEN, owed, ended)
+    erased = session.execute(
+        mine.values(address=FORGOTTEN, params={}).returning(n.id),
+        execution_options={"synchronize_session": False},
+    )
+    return len(erased.all())

@@ -29,9 +29,7 @@ from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.paging import first_id_at
 from api.push_devices.service import drop_ended_devices
-from api.retention.batches import delete_in_batches
-from api.retention.declarations import erase_declarations
-from api.retention.gone_slots import drop_gone_slots
+from api.retention.batches import delete_in_batches, drop_gone_slots, erase_declarations
 from api.separate_parts import do_each
 from configs.ground.clock import clock
 from configs.ground.signed_links import LINK_SECONDS

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.api.billing.test_terms_phrases import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
+from tests.api.billing.test_terms import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
 
 PAGE = Path(__file__).parents[2] / "docs" / "legal.md"
 _ARTICLE = re.compile(r"[LRD]\.\d+(?:-\d+)+")

@@ -13,9 +13,8 @@ from api.admin.payment_changes import NewRefund, refund_payment
 from api.background import jobs as background
 from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout
-from api.declarations import applying
 from api.declarations.records import Author
-from api.declarations.service import cancel_own, undo_own, withdraw_order
+from api.declarations.service import apply_due, cancel_own, undo_own, withdraw_order
 from api.deletion.service import delete_account
 from api.errors import ApiError
 from api.invoices.issuing import issue_due
@@ -30,9 +29,9 @@ from api.models.stripe_event import StripeEvent
 from api.models.user import OutageCredit, User
 from api.payments import jobs
 from api.payments.book import read_balances
-from api.payments.effects import Effects
 from api.payments.errors import RefundRefused, StripeAway
 from api.payments.event_store import replay_event
+from api.payments.notices import Effects
 from api.payments.webhook import is_genuine, receive_event
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
@@ -229,7 +228,7 @@ class PaymentsWorld:
     def _shift(self, pause: timedelta) -> None:
         self.traveller.shift(pause)
         self.stripe.control(controls.advance)
-        applying.apply_due()
+        apply_due()
         self.collect()
 
     # Quiet
@@ -254,7 +253,7 @@ class PaymentsWorld:
                 return
             if due:
                 self._shift(max(due - clock(), timedelta()) + timedelta(seconds=1))
-            applying.apply_due()
+            apply_due()
             jobs.work_off()
             self._tell_credits()
         raise AssertionError("something is never done")

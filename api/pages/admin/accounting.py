@@ -21,8 +21,8 @@ from api.admin.payments import (
     write_csv,
 )
 from api.errors import not_found
+from api.invoices.contents import DailyTotal
 from api.invoices.queries import read_daily_totals
-from api.invoices.schemas import DailyTotal
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.pages.admin import cells

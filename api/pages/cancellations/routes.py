@@ -7,7 +7,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.declarations import service
-from api.declarations.cancellation_queries import Contract
+from api.declarations.cancellations import Contract
 from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, CancellationForm
 from api.errors import ApiError

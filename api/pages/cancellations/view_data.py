@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from api.declarations.cancellation_queries import (
+from api.declarations.cancellations import (
     Contract,
     NoticeState,
     find_order_owner,

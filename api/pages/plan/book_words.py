@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.billing.order_book import Movement, OrderBook
+from api.billing.queries import Movement, OrderBook
 from api.models.book import BookKind
 
 _l = lazy_gettext

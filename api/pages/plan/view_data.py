@@ -9,11 +9,17 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.billing.order_book import OrderBook, read_order_book
-from api.billing.queries import list_history, list_plans, read_payment, read_subscription
+from api.billing.queries import (
+    OrderBook,
+    list_history,
+    list_plans,
+    read_order_book,
+    read_payment,
+    read_subscription,
+)
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
-from api.declarations.cancellation_queries import (
+from api.declarations.cancellations import (
     Contract,
     NoticeState,
     read_own_contract,
@@ -21,8 +27,8 @@ from api.declarations.cancellation_queries import (
 )
 from api.declarations.withdrawals import OrderState, list_open_orders, read_order
 from api.errors import ApiError
+from api.invoices.contents import InvoiceEntry
 from api.invoices.queries import list_payment_invoices
-from api.invoices.schemas import InvoiceEntry
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy.orm import Session
 
-from api.payments.effects import Effects
+from api.payments.notices import Effects
 
 
 class StripeObject(ABC):
@@ -39,16 +39,16 @@ class StripeObject(ABC):
 @lru_cache(maxsize=1)
 def object_types() -> dict[str, StripeObject]:
     """Return all object types by the name that `payment_differences` has for them."""
-    from api.payments.objects import invoice, money_back, orders, subscription  # noqa: PLC0415 -- they import us
+    from api.payments.objects import money_back, purchases  # noqa: PLC0415 -- they import us
 
     return {
-        "checkout_session": orders.CheckoutSession(),
+        "checkout_session": purchases.CheckoutSession(),
         "dispute": money_back.Dispute(),
         "fraud_warning": money_back.FraudWarning(),
-        "invoice": invoice.Invoice(),
-        "payment_intent": orders.PaymentIntent(),
+        "invoice": purchases.Invoice(),
+        "payment_intent": purchases.PaymentIntent(),
         "refund": money_back.Refund(),
-        "subscription": subscription.Subscription(),
+        "subscription": purchases.Subscription(),
     }
 
 

@@ -6,12 +6,11 @@ from sqlalchemy.orm import Session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments import notices
 from api.payments.client import call
-from api.payments.effects import Effects
 from api.payments.facts import ChargeFacts, DisputeFacts, FraudWarningFacts, RefundFacts
 from api.payments.grants import end_paid_plan
-from api.payments.ledger import add_event
+from api.payments.ledger import add_event, find_refund_id, lock_owner
+from api.payments.notices import Effects
 from api.payments.objects import StripeObject
-from api.payments.owners import find_refund_id, lock_owner
 from api.payments.postings import post_dispute, post_revival
 from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund, record_refund
 from configs.ground.clock import clock

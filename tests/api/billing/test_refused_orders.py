@@ -1,7 +1,6 @@
 """Orders, quotes and cancellations that make no sense: each is refused with words, whatever the user's state."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -13,7 +12,7 @@ from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
 from configs.world.plan import PlanName
-from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.billing.till import ALERT, Till
 from tests.api.payments.test_refunds import intent_of
 from tests.api.payments.test_subscriptions import customer_of
 from tests.clients import People, problem
@@ -21,23 +20,6 @@ from tests.factories import rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 PLANS = (DAY, WEEK, TOTAL)
-
-
-def test_unknown_plans_and_half_a_consent_are_refused(till: Till) -> None:
-    consents: list[Any] = [[], "yes", True, make_consent(startNow=False), make_consent(more=True)]
-    wrong: list[Any] = [None, "", "true", 1, [], "x" * 300, "\0"]
-    for name in make_consent():
-        consents.append({key: value for key, value in make_consent().items() if key != name})
-        consents += [make_consent(**{name: value}) for value in wrong]
-    plans: list[Any] = ["GOLD", "", "urgence_7j", 7, None, ["URGENCE_7J"], {}]
-    wishes: list[dict[str, Any]] = [{"withoutAlert": "true"}, {"alert": []}, {"more": 1}]
-    wishes += [{"plan": each} for each in plans] + [{"consent": each} for each in consents]
-    for wish in wishes:
-        answer = till.order(**wish)
-        assert (answer.status_code, bool(answer.json.get("errors"))) == (422, True), wish
-    assert till.post("checkout", {}).status_code == 422
-    assert rows(Payment) == []
-    assert till.shop.control.requests("/v1/checkout") == []
 
 
 @pytest.mark.parametrize(

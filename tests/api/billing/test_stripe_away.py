@@ -3,9 +3,8 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,7 +13,6 @@ import stripe
 
 from api.background import jobs as background_jobs
 from api.models.base import new_id, session
-from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
@@ -23,75 +21,24 @@ from api.payments.client import call
 from api.payments.errors import StripeAway
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.reconciliation import reconcile
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
-from deploy.sandbox.running import Running
 from tests.api.billing.killing import Killer, Life
-from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import (
-    Order,
-    get_payment,
     list_commands,
     list_grants,
     list_messages,
     list_open_events,
 )
-from tests.clients import People, Person
+from tests.clients import Person
 from tests.factories import add_desk, change, rows
-from tests.samples import try_first
 
 TOTAL, WEEK = PlanName.URGENCE_TOTAL, PlanName.URGENCE_7J
 _SESSIONS = "/v1/checkout/sessions"
-
-
-@dataclass
-class Town:
-    """A subscriber who has credit and cancels, one whose money goes back, one who has just paid, one who wants to."""
-
-    subscriber: Till
-    refunded: Till
-    paid: Till
-    wants: Till
-    order: Order
-    deliveries: list[Delivery]  # of that order
-
-    @classmethod
-    def found(cls, till: Till, person: People) -> "Town":
-        """Let everything happen that comes before the trouble."""
-        refunded, paid, wants = (
-            Till(till.shop, person(f"{name}@example.org", confirmed=True))
-            for name in ("refunded", "paid", "wants")
-        )
-        till.buy(TOTAL, alert=ALERT)
-        refunded.buy(WEEK)
-        check(60, 780, 800)
-        till.shop.pass_time(hours=14)
-        order = till.shop.order(paid.person.id, WEEK)
-        till.shop.control.pay(order.session_id)
-        return cls(till, refunded, paid, wants, order, till.shop.control.take_deliveries())
-
-    def live(self) -> None:
-        """Do what needs Stripe: all of it is taken, or says when to try again."""
-        self.subscriber.shop.deliver(self.deliveries)
-        background_jobs.credit_outages()
-        assert self.subscriber.post("cancel", {"on": "2026-11-25"}).status_code == 200
-        with session() as s:
-            payment = lock_payment(s, find_paid(self.refunded.person))
-            refund_id = plan_refund(s, payment, payment.amount_cents, RefundReason.OPERATOR).id
-        carry_out(CommandKind.REFUND, refund_id)
-        with pytest.raises(StripeAway):
-            reconcile()
-
-    def check_rest(self) -> None:
-        """Check that everything but paying goes on."""
-        for path in ("plans", "terms", "history"):
-            assert self.wants.get(path).status_code == 200
-        assert self.wants.get("quote", plan=WEEK.value).status_code == 200
 
 
 def find_paid(person: Person) -> Any:
@@ -104,89 +51,6 @@ def sweep(till: Till, seconds: float, rounds: int) -> None:
         till.shop.clock.shift(seconds / rounds)
         jobs.sweep()
         till.shop.work()
-
-
-class Trouble(NamedTuple):
-    """A mode of the stand-in, and for how long."""
-
-    mode: str
-    seconds: float
-    parameters: dict[str, Any]
-
-
-TROUBLES = [
-    Trouble("refuse", 3 * 3600, {}),
-    Trouble("reset_after", 600, {}),
-    Trouble("slow", 600, {"seconds": 0.5}),
-    Trouble("rate_limited", 600, {"seconds": 20}),
-]
-
-
-@pytest.fixture
-def town(till: Till, person: People, monkeypatch: pytest.MonkeyPatch) -> Town:
-    monkeypatch.setattr(checkout_calls, "sleep", lambda _: None)
-    add_desk()
-    return Town.found(till, person)
-
-
-@pytest.mark.parametrize(
-    "trouble", try_first(TROUBLES, 1), ids=lambda each: f"{each.mode} {each.seconds:g} s"
-)
-def test_what_waited_for_stripe_happens_once(
-    town: Town, sandbox: Running, settings_env: Callable[..., None], trouble: Trouble
-) -> None:
-    wait_for_answers(settings_env, 0.15)
-    sandbox.provider_mode("payment", trouble.mode, **trouble.parameters)
-    town.live()
-    refused = town.wants.order(alert=ALERT)
-    assert (refused.status_code, int(refused.headers["Retry-After"]) >= 1) == (503, True)
-    town.check_rest()
-    sweep(town.wants, trouble.seconds, 10)
-    sandbox.provider_mode("payment", "normal")
-    wait_for_answers(settings_env, 30)
-    sweep(town.wants, 20, 2)
-    again = town.wants.order(alert=ALERT)
-    assert again.status_code == 200, again.json
-    town.wants.pay(again)
-    Life(town.wants, Killer()).settle()
-    background_jobs.credit_outages()
-    town.wants.shop.deliver()
-    check_end(town, refused_row_is_used=trouble.seconds < 600)
-    town.wants.shop.clock.move_to(find_effect())
-    background_jobs.apply_declarations()
-    Life(town.wants, Killer()).settle()
-    assert sorted(each.reason for each in rows(Refund)) == ["cancelled", "operator", "outage"]
-
-
-def find_effect() -> datetime:
-    """Return when the subscriber's notice takes effect."""
-    (notice,) = rows(Declaration)
-    effect: datetime | None = notice.takes_effect_at
-    assert effect
-    return effect
-
-
-def wait_for_answers(settings_env: Callable[..., None], seconds: float) -> None:
-    settings_env(STRIPE_ANSWER_SECONDS=seconds)
-
-
-def check_end(town: Town, *, refused_row_is_used: bool) -> None:
-    assert get_payment(town.order.payment_id).status is PaymentStatus.COMPLETED
-    assert len(list_grants(town.paid.person.id)) == len(list_grants(town.wants.person.id)) == 1
-    theirs = [each.status for each in rows(Payment) if each.user_id == town.wants.person.id]
-    assert theirs.count(PaymentStatus.COMPLETED) == 1
-    assert len(theirs) == (1 if refused_row_is_used else 2)
-    (row,) = rows(Subscription)
-    assert (row.cancel_at, list_commands()) == (row.cancel_wanted_at, [])
-    assert sorted(each.reason for each in rows(Refund)) == ["operator", "outage"]
-    assert {each.status.value for each in rows(Refund)} == {"succeeded"}
-    assert list_messages().count("order") == 4
-    assert list_messages().count("payment_failed") == 0
-    shop = town.subscriber.shop
-    assert sum(each["refunded"] for each in shop.control.ledger()) == sum(
-        each.amount_cents for each in rows(Refund)
-    )
-    assert reconcile()["different"] == 0
 
 
 def test_a_renewal_while_stripe_is_away_is_known_later_and_once(till: Till) -> None:

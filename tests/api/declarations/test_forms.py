@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from api import separate_parts
 from api.background import jobs
-from api.declarations import applying
+from api.declarations import service
 from api.declarations.forms import ACKNOWLEDGED_A_DAY, STORED_A_DAY
 from api.models.base import new_id
 from api.models.payment import Payment
@@ -332,7 +332,7 @@ def test_any_number_that_fail_keep_no_other_from_its_turn(
     order = buy(till)
     declare(till, order)
     till.shop.pass_time(days=4)
-    real = applying.apply_declaration
+    real = service.apply_declaration
     bad = {each.id for each in read_declarations()[:5]}
 
     def fail(declaration_id: UUID) -> None:
@@ -340,15 +340,9 @@ def test_any_number_that_fail_keep_no_other_from_its_turn(
         real(declaration_id)
 
     monkeypatch.setattr(separate_parts, "_AT_ONCE", 2)
-    monkeypatch.setattr(applying, "apply_declaration", fail)
+    monkeypatch.setattr(service, "apply_declaration", fail)
     assert jobs.apply_declarations() == {"due": 6, "failed": 5}
     assert list_amounts() == [1499]
-
-
-def test_a_flood_from_one_network_address_is_held_back(till: Till) -> None:
-    codes = [declare(till, "7KQ2M9XWPA", f"x{number}@example.org").status_code for number in range(22)]
-    assert codes == [200] * 20 + [429] * 2
-    assert count_mails("withdrawal_received") == 20
 
 
 def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> None:

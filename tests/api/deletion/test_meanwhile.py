@@ -27,7 +27,7 @@ from api.models.payment import (
     StripeId,
 )
 from api.models.user import Contact, Grant, User
-from api.payments.objects.orders import CheckoutSession
+from api.payments.objects.purchases import CheckoutSession
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.object_store import Blobs

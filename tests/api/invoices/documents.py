@@ -12,7 +12,7 @@ from api.models.book import Account, BookLine
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, RefundReason, RefundStatus
 from api.payments.facts import DisputeFacts
-from api.payments.owners import link_id
+from api.payments.ledger import link_id
 from api.payments.postings import post_dispute, post_ordered, post_paid, post_settled
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

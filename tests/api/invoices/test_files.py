@@ -1,6 +1,6 @@
 """Files of documents: made by the job, kept in the store, made again where they are lost or name somebody who left."""
 
-import sys
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from api.invoices.issuing import forget_client, issue_due
 from api.invoices.pdf_files import make_due_files
 from api.models.base import session
 from api.models.invoice import Invoice
-from configs.ground.object_store import Blobs, StoreAway, invoice_blobs
-from tests.api.invoices.documents import pay
-from tests.clients import People
-from tests.factories import get, rows
+from api.models.payment import RefundStatus
+from configs.ground.object_store import Blobs, StoreAway
+from tests.api.invoices.documents import issue, pay, refund
+from tests.clients import People, Person
+from tests.factories import rows
 
 
 @pytest.fixture(autouse=True)
@@ -87,23 +88,6 @@ def test_no_more_time_leaves_the_rest_to_the_next_run() -> None:
     assert (make_due_files(0), make_due_files(60)) == ((0, 0), (3, 0))
 
 
-def test_a_run_without_an_invoice_loads_nothing_to_draw_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "api.invoices.pdf", None)  # an import raises
-    assert make_due_files(60) == (0, 0)
-
-
-def test_a_file_that_the_store_lost_is_made_again() -> None:
-    pay()
-    jobs.issue_invoices()
-    (document,) = rows(Invoice)
-    assert document.pdf_key is not None
-    invoice_blobs().delete(document.pdf_key)
-    assert pdf_files.read_file(document) is None
-    assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
-    (document,) = rows(Invoice)
-    assert pdf_files.read_file(document) is not None
-
-
 def test_a_name_that_goes_leaves_the_file_too(person: People, folder: Path) -> None:
     camille = person()
     pay(camille.id, client_name="Camille")
@@ -118,26 +102,6 @@ def test_a_name_that_goes_leaves_the_file_too(person: People, folder: Path) -> N
     assert [*folder.rglob("*.pdf")] == [file]
     assert file.read_bytes() != named
     assert rows(Invoice)[0].pdf_key == document.pdf_key
-
-
-def test_a_name_that_goes_while_its_file_is_stored_is_not_kept(
-    person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    camille = person()
-    pay(camille.id, client_name="Camille")
-    issue_due(60)
-    real = Blobs.put
-
-    def put_and_forget(blobs: Blobs, key: str, data: bytes) -> None:
-        real(blobs, key, data)
-        with session() as s:
-            forget_client(s, camille.id)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Blobs, "put", put_and_forget)
-        make_due_files(60)
-    assert get(Invoice, rows(Invoice)[0].id).pdf_made_at is None
-    assert make_due_files(60) == (1, 0)
 
 
 def test_a_slow_worker_leaves_no_name_in_the_store(
@@ -165,3 +129,101 @@ def test_a_slow_worker_leaves_no_name_in_the_store(
     make_due_files(60)
     (file,) = folder.rglob("*.pdf")
     assert len(file.read_bytes()) == len(unnamed[0]), "the name is gone for good"
+
+
+@pytest.fixture
+def document(database: str, settings_env: Callable[..., None]) -> Invoice:
+    settings_env(
+        SELLER_NAME="Œuvre & Cœur", SELLER_ADDRESS="1 rue de l’Été, 75001 Paris", SELLER_SIREN="123456789"
+    )
+    pay(client_name="Chloé Nœl")
+    (found,) = issue()
+    return found
+
+
+def count_pages(made: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", made))
+
+
+def read_letters(made: bytes) -> set[str]:
+    """Return the characters that a PDF shows, by the tables of its fonts."""
+    tables = re.findall(rb"beginbfchar(.*?)endbfchar", made, re.DOTALL)
+    assert len(tables) == len(pdf._FACES)
+    codes = [code for table in tables for _, code in re.findall(rb"<(\w{4})> <(\w{4})>", table)]
+    return {chr(int(code, 16)) for code in codes}
+
+
+def test_it_is_one_page_with_every_letter_of_ours(document: Invoice) -> None:
+    made = pdf.render_pdf(document)
+    assert made.startswith(b"%PDF-")
+    assert count_pages(made) == 1
+    assert set("Œœé€’–") <= read_letters(made)
+
+
+def test_the_same_contents_are_the_same_bytes(document: Invoice) -> None:
+    assert pdf.render_pdf(document) == pdf.render_pdf(document)
+
+
+@pytest.mark.parametrize("name", ["ليلى", "x" * 100, "\u202egnp.exe", "名前", "A\u0301"])
+def test_any_name_is_taken(document: Invoice, name: str) -> None:
+    document.client_name = name
+    made = pdf.render_pdf(document)
+    assert count_pages(made) == 1
+
+
+URL = "/api/billing/invoices"
+
+
+@pytest.fixture
+def buyer(person: People, tmp_path: Path, settings_env: Callable[..., None]) -> Person:
+    settings_env(INVOICES_URL=tmp_path / "invoices")
+    return person()
+
+
+def test_the_list_has_invoices_and_credit_notes(buyer: Person) -> None:
+    payment = pay(buyer.id)
+    refund(payment, 500)
+    refund(payment, 100, RefundStatus.PENDING)
+    pay()
+    issue()
+    items = buyer.get(URL).json["items"]
+    assert [(each["kind"], each["amount"]) for each in items] == [("credit_note", 500), ("invoice", 1499)]
+    assert items[0]["corrects"] == items[1]["number"]
+    assert {each["paymentId"] for each in items} == {str(payment)}
+    assert {each["pdfReady"] for each in items} == {False}
+
+
+def test_the_pdf_is_there_once_it_is_made(buyer: Person) -> None:
+    pay(buyer.id)
+    (document,) = issue()
+    answer = buyer.get(f"{URL}/{document.id}")
+    assert (answer.status_code, answer.headers["Retry-After"], answer.data) == (202, "10", b"")
+    jobs.issue_invoices()
+    answer = buyer.get(f"{URL}/{document.id}")
+    assert (answer.status_code, answer.mimetype) == (200, "application/pdf")
+    assert answer.data.startswith(b"%PDF-")
+    assert document.number in answer.headers["Content-Disposition"]
+
+
+def test_a_store_that_is_away_is_said(buyer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    pay(buyer.id)
+    jobs.issue_invoices()
+
+    def refuse(blobs: Blobs, key: str) -> bytes:
+        raise StoreAway("secret.example.org refuses")
+
+    monkeypatch.setattr(Blobs, "get", refuse)
+    answer = buyer.get(f"{URL}/{rows(Invoice)[0].id}")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "60")
+    assert "secret.example.org" not in answer.text
+
+
+def test_a_lost_file_is_made_again(buyer: Person, tmp_path: Path) -> None:
+    pay(buyer.id)
+    jobs.issue_invoices()
+    (file,) = tmp_path.rglob("*.pdf")
+    file.unlink()
+    url = f"{URL}/{rows(Invoice)[0].id}"
+    assert buyer.get(url).status_code == 202
+    jobs.issue_invoices()
+    assert buyer.get(url).status_code == 200

@@ -10,7 +10,7 @@ from api.accounts.entitlement import find_entitlement
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
-from api.payments import facts
+from api.payments import facts, jobs
 from api.payments.client import call
 from api.payments.failure_watch import WINDOW, count_failures
 from configs.ground.clock import clock
@@ -19,7 +19,7 @@ from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.billing.till import Till
-from tests.api.payments.shop import add_foreign_session
+from tests.api.payments.shop import add_foreign_session, list_messages, list_open_events
 from tests.factories import rows
 
 TOTAL = PlanName.URGENCE_TOTAL
@@ -92,8 +92,12 @@ def test_16_refused_cards_of_another_product_raise_no_alarm(till: Till, account:
 def test_16_another_products_session_without_metadata_is_nobodys(till: Till, account: Account) -> None:
     account.emit("checkout.session.completed", add_foreign_session(account))
     till.shop.deliver()
+    for _ in range(10):  # then it is left, and nobody is told
+        till.shop.clock.shift(3600)
+        jobs.work_off()
     found = [(each.error, each.flag) for each in rows(StripeEvent) if "session" in each.type]
     assert found == [("UnknownOwner", "unknown_owner")]
+    assert (list_open_events(), list_messages()) == ([], [])
 
 
 @pytest.mark.parametrize(("ours", "theirs"), READ)

@@ -1,7 +1,6 @@
 """A withdrawal beside refunds by an operator and in Stripe's dashboard: in any order they give what is owed, once."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -22,15 +21,14 @@ OPENS, SENDS, WITHDRAWS, DASHBOARD = "opens the page", "sends it", "withdraws", 
 HISTORIES = [each for each in permutations((OPENS, SENDS, WITHDRAWS, DASHBOARD)) if each.index(OPENS) < each.index(SENDS)]  # fmt: skip
 
 
-def list_troubles() -> Iterator[tuple[str | None, bool]]:
-    """Yield how Stripe meets the operator's refund at first, and whether it says at once what its dashboard did."""
-    for trouble in (None, "error_500", "reset_after"):
-        yield from ((trouble, True), (trouble, False))
+# How Stripe meets the operator's refund at first.
+TROUBLES = (None, "error_500", "reset_after")
 
 
-@pytest.mark.parametrize(("trouble", "told_at_once"), list_troubles())
+@pytest.mark.parametrize("told_at_once", [True, False])  # of what the dashboard did
+@pytest.mark.parametrize("trouble", TROUBLES)
 def test_whoever_is_quicker_all_of_it_goes_back_once(
-    till: Till, person: People, trouble: str | None, told_at_once: bool
+    till: Till, person: People, trouble: str | None, *, told_at_once: bool
 ) -> None:
     """The plan was not used, so that all of its price is owed."""
     operator = seat_operator(till.shop.client.application)
@@ -65,7 +63,8 @@ def play(
             assert answer.status_code == 200, answer.json
         elif act == DASHBOARD:
             line = find_line(shop, order)
-            shop.control.refund(line["payment_intent"], amount=50)
+            if line["net"]:
+                shop.control.refund(line["payment_intent"], amount=50)
         if told_at_once:
             shop.deliver()
 

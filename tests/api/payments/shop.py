@@ -20,8 +20,8 @@ from api.models.user import Grant
 from api.payments import jobs
 from api.payments.client import call
 from api.payments.executors import carry_out
+from api.payments.ledger import link_id
 from api.payments.outbox import find_due_commands
-from api.payments.owners import link_id
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan

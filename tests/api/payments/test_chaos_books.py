@@ -119,6 +119,7 @@ def test_a_day_that_a_step_of_the_clock_leaves_out_is_owed_and_no_difference(til
     till.person.post("/api/alerts", ALERT)
     till.shop.clock.shift(timedelta(days=1, minutes=5))
     assert withdraw(till, week).refund_cents == 1499
+    till.shop.deliver()
     assert withdrawals(till.shop, acknowledge(read_declarations()[0]))[1] == []
 
 
@@ -129,6 +130,7 @@ def test_what_an_outage_takes_off_an_invoice_follows_a_withdrawal(till: Till) ->
     hand_over()
     till.shop.clock.shift(timedelta(days=1))
     credit_outages()
+    till.shop.work()
     till.shop.clock.shift(timedelta(days=-1, minutes=6))
     (order,) = rows(Payment)
     row = withdraw(till, order)

@@ -11,7 +11,7 @@ from api.background import jobs
 from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.payments.failure_watch import WINDOW, count_failures
-from api.payments.owners import link_intent
+from api.payments.ledger import link_intent
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, list_messages
@@ -39,11 +39,6 @@ def refuse(times: int, hours_ago: float = 0.5, intent: str = "") -> None:
         )  # fmt: skip
         with session() as s:
             link_intent(s, name, s.scalars(sa.select(Payment)).one())
-
-
-def test_a_few_refused_cards_are_no_news(shop: Shop) -> None:
-    refuse(4)
-    assert jobs.tell_rising_failures() == {"mails": 0}
 
 
 def test_many_at_once_are_told_once_a_day(shop: Shop) -> None:

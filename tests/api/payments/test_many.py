@@ -16,7 +16,6 @@ from api.payments import event_store, jobs, reconciliation
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
-from api.payments.objects.orders import CheckoutSession
 from api.payments.refunds import plan_refund
 from configs.ground.background_nudges import count_nudges, nudge
 from configs.ground.job_queues import redis
@@ -91,30 +90,6 @@ def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(shop: Shop, pers
     check_all_applied(shop, deliveries, 12)
 
 
-def test_the_sweep_gives_plans_at_full_speed_and_the_rest_at_leisure(
-    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deliveries = pay_many(shop, person, 5)
-    for each in sorted(deliveries, key=lambda found: found.type == "checkout.session.completed"):
-        assert shop.post(each.body, each.headers) == 200  # payments' own events came first
-    redis().flushdb()
-    seconds = [0.0]
-    apply = jobs.apply_object
-
-    def apply_slowly(object_id: str) -> bool:
-        seconds[0] += (
-            0.03  # what an object takes at least (docs/benchmarks.md): one fills the calm part of a round
-        )
-        return apply(object_id)
-
-    monkeypatch.setattr(jobs, "apply_object", apply_slowly)
-    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
-    rounds = work_off_in_rounds(shop)
-    assert rounds[0] == 5 + 1  # all sessions, then one that ends the round
-    assert set(rounds[1:]) == {1}
-    check_all_applied(shop, deliveries, 5)
-
-
 def test_lists_of_several_pages_are_compared_whole(
     shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,26 +120,6 @@ def test_what_happens_while_lists_are_read_is_no_difference(
     monkeypatch.setattr(reconciliation, "_list_objects", make_then_pay)
     assert reconciliation.reconcile()["left"] == 0
     assert list_messages() == ["order", "order"]
-
-
-def test_one_object_that_cannot_be_applied_does_not_end_the_comparison(
-    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pay_many(shop, person, 3)
-    fetch = CheckoutSession.fetch
-    met: list[str] = []
-
-    def fetch_badly(self: CheckoutSession, object_id: str) -> object:
-        met.append(object_id)
-        if object_id == met[0]:
-            raise ValueError(object_id)
-        return fetch(self, object_id)
-
-    monkeypatch.setattr(CheckoutSession, "fetch", fetch_badly)
-    found = reconciliation.reconcile()
-    assert (found["compared"], found["different"]) == (3, 3)
-    # The one whose session cannot be read is known by its PaymentIntent, whose event never came.
-    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 3}
 
 
 def test_waiting_refunds_do_not_keep_events_waiting(

@@ -10,9 +10,9 @@ from api.models.payment import Payment, PaymentStatus, RefundStatus, Subscriptio
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
 from api.payments import reconciliation
-from api.payments.effects import Effects
 from api.payments.facts import SessionFacts
-from api.payments.objects.orders import CheckoutSession
+from api.payments.notices import Effects
+from api.payments.objects.purchases import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

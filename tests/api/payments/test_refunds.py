@@ -12,9 +12,8 @@ from api.models.stripe_command import CommandKind
 from api.payments.early_ends import withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
-from api.payments.jobs import apply_event
-from api.payments.ledger import lock_payment
-from api.payments.owners import find_stripe_id
+from api.payments.jobs import apply_event, work_off
+from api.payments.ledger import find_stripe_id, lock_payment
 from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -107,16 +106,6 @@ def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person)
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
-def test_a_refused_refund_has_failed(shop: Shop, camille: Person) -> None:
-    payment_id = shop.buy(camille.id)
-    refund_id = plan(payment_id, 1499)
-    shop.control.refund(intent_of(payment_id))  # the dashboard was quicker
-    carry_out(CommandKind.REFUND, refund_id)
-    shop.deliver()
-    assert {each.status for each in list_refunds(payment_id)} == {RefundStatus.FAILED, RefundStatus.SUCCEEDED}
-    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
-
-
 def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
     shop.pass_time(hours=1)
@@ -167,3 +156,88 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
+
+
+def owe(payment_id: UUID, cents: int) -> UUID:
+    with session() as s:
+        return plan_refund(s, lock_payment(s, payment_id), cents, RefundReason.WITHDRAWAL).id
+
+
+def refund_in_dashboard(shop: Shop, payment_id: UUID, cents: int) -> None:
+    with session() as s:
+        intent = find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent")
+    shop.control.refund(str(intent), amount=cents)
+
+
+def list_sums(payment_id: UUID) -> list[tuple[RefundReason, RefundStatus, int]]:
+    return [(each.reason, each.status, each.amount_cents) for each in list_refunds(payment_id)]
+
+
+def test_it_is_overtaken_again_and_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
+    due = owe(payment_id, 1000)
+    for cents in (600, 100):
+        refund_in_dashboard(shop, payment_id, cents)
+        carry_out(CommandKind.REFUND, due)
+        shop.control.mode("error_500", path="POST /v1/refunds")
+        shop.deliver()
+        shop.control.mode("normal")
+        shop.clock.shift(10)  # the command's next turn
+        (due,) = [each.id for each in list_refunds(payment_id) if each.status is RefundStatus.PLANNED]
+    carry_out(CommandKind.REFUND, due)
+    shop.deliver()
+    assert [each["refunded"] for each in shop.control.ledger()] == [1499]
+    assert (
+        sum(cents for _, status, cents in list_sums(payment_id) if status is RefundStatus.SUCCEEDED) == 1499
+    )
+
+
+def test_what_an_operator_wished_is_not_repeated(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
+    refund_id = plan(payment_id, 1499)
+    refund_in_dashboard(shop, payment_id, 200)
+    carry_out(CommandKind.REFUND, refund_id)
+    shop.deliver()
+    work_off()
+    assert [status for _, status, _ in sorted(list_sums(payment_id))] == [
+        RefundStatus.SUCCEEDED,
+        RefundStatus.FAILED,
+    ]
+
+
+def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
+    carry_out(CommandKind.REFUND, owe(payment_id, 1000))
+    shop.deliver()
+    (made,) = shop.control.objects("refund")
+    shop.control.fail_refund(made["id"])
+    shop.deliver()
+    refund_in_dashboard(shop, payment_id, 100)
+    shop.deliver()
+    assert [status for _, status, _ in sorted(list_sums(payment_id))] == [
+        RefundStatus.SUCCEEDED,
+        RefundStatus.FAILED,
+    ]
+
+
+def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
+    shop: Shop, camille: Person
+) -> None:
+    payment_id = shop.buy(camille.id)
+    carry_out(CommandKind.REFUND, plan(payment_id, 1))
+    shop.deliver()
+    (first,) = shop.control.objects("refund")
+    shop.control.fail_refund(first["id"])  # so that Stripe has a cent more than is known here
+    due = owe(payment_id, 1498)
+    shop.control.mode("reset_after", path="POST /v1/refunds")
+    carry_out(CommandKind.REFUND, due)
+    shop.control.mode("normal")
+    refund_in_dashboard(shop, payment_id, 1)
+    shop.deliver(reversed(list(shop.control.take_deliveries())))
+    shop.work_off()
+    shop.deliver()
+    assert [each["refunded"] for each in shop.control.ledger()] == [1499]
+    assert sorted(each for each in list_sums(payment_id) if each[1] is RefundStatus.SUCCEEDED) == [
+        (RefundReason.EXTERNAL, RefundStatus.SUCCEEDED, 1),
+        (RefundReason.WITHDRAWAL, RefundStatus.SUCCEEDED, 1498),
+    ]

@@ -11,7 +11,7 @@ from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.payments import jobs
 from api.payments.client import call
-from api.payments.owners import link_id
+from api.payments.ledger import link_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop, get_payment, list_grants, list_open_events

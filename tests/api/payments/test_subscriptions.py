@@ -14,7 +14,7 @@ from api.models.stripe_command import CommandKind
 from api.models.user import User
 from api.payments.executors import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.objects.invoice import Invoice
+from api.payments.objects.purchases import Invoice
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock

@@ -16,10 +16,9 @@ from api.models.payment import PaymentEvent, PaymentStatus
 from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.models.user import Role
 from api.payments import jobs
-from api.payments.client import API_VERSION, call, get_client
-from api.payments.errors import StripeAway
+from api.payments.client import API_VERSION, get_client
 from api.payments.event_store import claim_object, end_claim, hold_claim, replay_event
-from api.payments.objects.orders import CheckoutSession
+from api.payments.objects.purchases import CheckoutSession
 from configs.ground.clock import clock
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
@@ -229,17 +228,6 @@ def test_while_stripe_is_away_events_wait(shop: Shop, camille: Person, mode: str
     assert len(list_grants(camille.id)) == 1
 
 
-def test_three_failures_leave_stripe_alone(shop: Shop) -> None:
-    shop.control.mode("error_500")
-    for _ in range(5):
-        with pytest.raises(StripeAway):
-            call(lambda c: c.v1.refunds.retrieve("re_1"))
-    assert len(list_requests(shop, "/v1/refunds")) == 3
-    with pytest.raises(StripeAway) as refused:
-        call(lambda c: c.v1.refunds.retrieve("re_1"))
-    assert refused.value.retry_after == 15
-
-
 def test_each_call_names_the_pinned_version(shop: Shop, camille: Person) -> None:
     paid(shop, camille)
     asked = list_requests(shop, "/v1/")
@@ -276,36 +264,6 @@ def test_an_event_that_cannot_be_applied_is_tried_for_three_days_then_told(
     assert (stored.flag, stored.error) == (StripeEventFlag.GAVE_UP, "ValueError")
     assert list_messages() == ["payment_trouble"]
     monkeypatch.undo()
-
-
-def test_an_object_without_an_owner_is_flagged_and_left_after_a_while(shop: Shop) -> None:
-    made = call(
-        lambda c: c.v1.checkout.sessions.create(
-            {
-                "mode": "payment",
-                "line_items": [
-                    {
-                        "price_data": {
-                            "currency": "eur",
-                            "unit_amount": 500,
-                            "product_data": {"name": "another's"},
-                        },
-                        "quantity": 1,
-                    }
-                ],
-                "success_url": "https://example.org",
-            }
-        )
-    )
-    shop.control.pay(made.id)
-    shop.deliver()
-    for _ in range(10):
-        shop.clock.shift(timedelta(hours=1))
-        jobs.work_off()
-    assert list_open_events() == []
-    flags = {each.type: each.flag for each in rows(StripeEvent)}
-    assert flags["checkout.session.completed"] is StripeEventFlag.UNKNOWN_OWNER
-    assert list_messages() == []
 
 
 def test_an_event_can_be_replayed(shop: Shop, camille: Person) -> None:

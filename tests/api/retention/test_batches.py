@@ -10,14 +10,19 @@ from sqlalchemy.orm import Session
 
 from api.background import jobs
 from api.declarations.forms import name_declaration
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.desk import Outage, OutageReason
+from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
+from api.paging import first_id_at
 from api.retention import batches, rules
 from configs.ground.clock import clock
-from tests.factories import BOBIGNY, add_desk, rows, save_all
+from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPORT_KEPT_FOR
+from tests.api.notices.test_routes import write_notice
+from tests.clients import People
+from tests.factories import BOBIGNY, add_desk, rows, save, save_all
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
@@ -50,11 +55,31 @@ def die_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "session", dying)
 
 
-def test_messages_to_support_are_kept_for_a_year() -> None:
-    ask_support(364, 366)
-    assert jobs.apply_retention()["support_requests"] == 1
-    assert "support_requests" not in jobs.apply_retention()
-    assert len(rows(SupportRequest)) == 1
+def add_receipt(at: datetime) -> None:
+    save(
+        ProviderEvent(
+            provider="sendgrid", event_id=str(at), notification_ids=[new_id()], kind=ReceiptKind.DELIVERED,
+            at=at, received_at=at, applied_at=at,
+        )
+    )  # fmt: skip
+
+
+def test_what_is_older_than_its_table_keeps_it_goes_and_no_more(person: People) -> None:
+    user_id = person().id
+    kept = {
+        "notices": MESSAGES_KEPT_FOR(),
+        "provider_events": RECEIPTS_KEPT_FOR(),
+        "support_requests": SUPPORT_KEPT_FOR(),
+    }
+    assert [each.days for each in kept.values()] == [90, 30, 365]
+    for hours in (timedelta(hours=1), timedelta(hours=-1)):
+        ages = {name: age + hours for name, age in kept.items()}
+        write_notice(user_id, str(hours), id=first_id_at(clock() - ages["notices"]))
+        add_receipt(clock() - ages["provider_events"])
+        ask_support(ages["support_requests"] / timedelta(days=1))
+    gone = jobs.apply_retention()
+    assert [gone[name] for name in kept] == [1, 1, 1]
+    assert not kept.keys() & jobs.apply_retention().keys()
 
 
 def test_a_job_that_is_killed_half_way_keeps_its_batches_and_the_next_run_ends_them(

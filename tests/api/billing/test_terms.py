@@ -4,10 +4,20 @@ Statutory texts are compared word for word where docs/legal.md says that they we
 """
 
 import re
+from collections.abc import Callable
 
 import pytest
+from flask.testing import FlaskClient
 
-from configs.world.sales_terms import BINDING, TERMS, find_newest_version, read_consent, read_terms
+from configs.world.plan import PlanName, plans
+from configs.world.sales_terms import (
+    BINDING,
+    TERMS,
+    UnknownTerms,
+    find_newest_version,
+    read_consent,
+    read_terms,
+)
 from tests.in_turn import in_turn
 
 VERSIONS = sorted(path.name for path in TERMS.iterdir() if path.is_dir())
@@ -111,3 +121,67 @@ def test_the_newest_asks_for_an_express_request_in_the_laws_words() -> None:
             )
             == 1
         )
+
+
+CHANNELS = {  # as the terms call them
+    "fr": {
+        "email": "courriel", "telegram": "Telegram", "sms": "SMS", "voice": "appels téléphoniques",
+        "push": "notification dans votre navigateur",
+    },
+    "en": {
+        "email": "e-mail", "telegram": "Telegram", "sms": "SMS", "voice": "phone calls",
+        "push": "notification in your browser",
+    },
+}  # fmt: skip
+
+
+def test_the_plans_are_public_and_have_an_etag(bare: FlaskClient) -> None:
+    answer = bare.get("/api/billing/plans")
+    assert answer.json
+    assert [each["plan"] for each in answer.json["items"]] == ["URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL"]
+    assert answer.json["termsVersion"] == find_newest_version()
+    assert "pleinement exécuté" in answer.json["consent"]["acknowledgesLoss"]["fr"]
+    same = bare.get("/api/billing/plans", headers={"If-None-Match": answer.headers["ETag"]})
+    assert (same.status_code, same.data) == (304, b"")
+
+
+def test_the_terms_name_the_seller(bare: FlaskClient, settings_env: Callable[..., None]) -> None:
+    settings_env(
+        SELLER_NAME="Vigie SAS",
+        MEDIATOR="Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example",
+        SUPPORT_EMAIL="aide@example.org",
+    )
+    terms = bare.get("/api/billing/terms").json
+    assert terms
+    for text in (terms["fr"], terms["en"]):
+        assert "Vigie SAS" in text
+        assert "Médiation, 1 rue du Droit, 75001 Paris" in text
+        assert "https://mediateur.example" in text
+        assert "aide@example.org" in text
+        assert "${" not in text
+    assert "non applicable, art. 293 B" in terms["fr"]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_terms_say_the_prices_and_the_channels_of_the_plans(language: str) -> None:
+    text = read_terms(find_newest_version(), language).replace("\N{NO-BREAK SPACE}", " ")
+    for name, each in plans().items():
+        if name is PlanName.NONE:
+            continue
+        euros, cents = divmod(each.price_cents, 100)
+        price = f"{euros},{cents:02} €" if language == "fr" else f"€{euros}.{cents:02}"
+        (line,) = [
+            row for row in text.splitlines() if re.match(rf"\* {name.value.replace('_', ' ')} ?:", row)
+        ]
+        assert price in line
+        assert f" {each.interval_seconds} second" in line
+        assert {channel for channel, words in CHANNELS[language].items() if words in line} == each.channels
+
+
+def test_other_languages_get_french_and_other_versions_an_error() -> None:
+    version = find_newest_version()
+    assert read_terms(version, "ar") == read_terms(version, "fr")
+    assert read_consent(version, "ar") == read_consent(version, "fr")
+    for wrong in ("2020-01-01", "../terms", ".."):
+        with pytest.raises(UnknownTerms):
+            read_terms(wrong, "fr")
