@@ -1,7 +1,10 @@
 """Making one backup: what PostgreSQL's tool writes is encrypted and stored while it is written, the manifest last."""
 
+import hashlib
+import json
 import os
 import select
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from subprocess import PIPE, Popen
@@ -13,7 +16,8 @@ import structlog
 from psycopg2.extensions import connection
 from pyrage.x25519 import Recipient
 
-from configs.ground.object_store import Blobs, StoreAway
+from configs.ground.object_store import Blobs, NoBlob, StoreAway, proof_blobs
+from configs.ground.proofs import list_days
 from deploy.backup import status
 from deploy.backup.database import (
     ServerState,
@@ -28,7 +32,6 @@ from deploy.backup.encryption import encrypt_stream, fingerprints
 from deploy.backup.errors import BackupError, Stopped
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
-from deploy.backup.proof_list import read_proof_list
 from deploy.backup.wal_archive import find_stretch, read_archive
 
 _LAST_LINES = 600  # characters of a tool's errors
@@ -41,6 +44,44 @@ _BASE = ("-D", "-", "-F", "tar", "-X", "none", "-c", "fast", "--compress=client-
 _DUMP = ("-F", "custom", "-Z", "gzip:1", "--no-password")
 
 log = structlog.get_logger(__name__)
+
+
+def read_proof_list() -> Callable[[int], bytes]:
+    """Return a reader of the list, packed as gzip does; a day's lines are held in memory."""
+    blocks, left = _pack(_list_lines(proof_blobs())), b""
+
+    def read_some(size: int) -> bytes:
+        nonlocal left
+        while not left and (block := next(blocks, b"")):
+            left = block
+        found, left = left[:size], left[size:]
+        return found
+
+    return read_some
+
+
+def _list_lines(blobs: Blobs) -> Iterator[bytes]:
+    for day in list_days(blobs):
+        for name, (size, checksum) in blobs.sizes(day).items():
+            key = f"{day}/{name}"
+            found = {"etag": checksum} if checksum else {"sha256": _hash(blobs, key)}
+            yield json.dumps({"name": key, "bytes": size, **found}).encode() + b"\n"
+
+
+def _hash(blobs: Blobs, key: str) -> str | None:
+    """Return an object's hash; none where it was deleted meanwhile."""
+    try:
+        return hashlib.sha256(blobs.get(key)).hexdigest()
+    except NoBlob:
+        return None
+
+
+def _pack(lines: Iterator[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(wbits=31)
+    for line in lines:
+        if block := packer.compress(line):
+            yield block
+    yield packer.flush()
 
 
 class Store(NamedTuple):

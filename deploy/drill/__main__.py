@@ -17,12 +17,11 @@ from rich.table import Table
 
 from deploy.drill import steps
 from deploy.drill.engine import Engine, StepFailed
-from deploy.drill.restoring import restore
 from deploy.drill.server_files import ServerFiles
+from deploy.drill.steps import restore
 from deploy.drill.walls import check_walls
-from deploy.local import signals
-from deploy.local.processes import is_free
-from deploy.local.signals import StopRequested
+from deploy.local import processes
+from deploy.local.processes import StopRequested, is_free
 
 # A program of each package, by which it is found.
 _PACKAGES = {
@@ -55,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--keep", action="store_true", help="leave the containers as they are at the end")
     options = parser.parse_args(arguments)
-    signals.listen()
+    processes.listen()
     console = Console(highlight=False, soft_wrap=True)
     engine = Engine(ServerFiles(Path(".state/drill").resolve() / "server"))
     missing = list_missing()
@@ -76,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     finally:
         console.print(table)
         if not options.keep:
-            with signals.deaf():
+            with processes.deaf():
                 engine.remove_all()
     return int(not held)
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from deploy.local import signals
+from deploy.local import processes
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -12,13 +12,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("what", choices=("run", "demo"))
     parser.add_argument("--any-port", action="store_true", help="take free ports instead of the usual ones")
     options = parser.parse_args(arguments)
-    signals.listen()
+    processes.listen()
     try:
         # Half a second of imports: a Ctrl-C in it is no traceback either.
         from deploy.local.terminal_ui import show  # noqa: PLC0415
 
         return show(options.what, any_port=options.any_port)
-    except signals.StopRequested:
+    except processes.StopRequested:
         print("stopped")
         return 0
 

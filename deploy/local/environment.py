@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from configs.settings import DatabaseProgram
 from configs.settings.push_keys import read_private_key, write_public_key
 from deploy.local.ports import StackPorts
-from deploy.local.private_files import kept_secret
 from deploy.local.short_periods import gather
+from deploy.local.state_dir import kept_secret
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
 from deploy.sandbox.providers.push import HOST as PUSH_HOST
 from deploy.sandbox.receipts.signatures import make_public_key

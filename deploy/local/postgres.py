@@ -14,8 +14,8 @@ from pathlib import Path
 
 import psycopg2
 
-from deploy.local.private_files import kept_secret
 from deploy.local.processes import StartFailed, free_port, stop, up, with_parent
+from deploy.local.state_dir import kept_secret
 from deploy.postgres_tools import find_in_wheel
 
 USER = "rdvpriority"

@@ -1,13 +1,14 @@
-"""Starting and ending our own processes so that none is left behind."""
+"""Starting and ending our own processes so that none is left behind, and the signals that stop a stack."""
 
 import shutil
 import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -166,3 +167,34 @@ def stop_with_descendants(process: subprocess.Popen[bytes], seconds: float = 15,
                 with suppress(psutil.NoSuchProcess):
                     child.kill()
     psutil.wait_procs(alive, timeout=grace)
+
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class StopRequested(BaseException):
+    """Somebody asked us to stop. No Exception: who catches those would swallow it."""
+
+
+def listen() -> None:
+    """Raise StopRequested, from now on, when somebody asks us to stop."""
+    for signum in _SIGNALS:
+        signal.signal(signum, _stop)
+
+
+def _stop(_signum: int, _frame: object) -> None:
+    raise StopRequested
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Finish the block whatever is asked: an impatient second Ctrl-C must not leave processes behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals come to the main thread only, and only it may choose what they do
+        return
+    before = {signum: signal.signal(signum, signal.SIG_IGN) for signum in _SIGNALS}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

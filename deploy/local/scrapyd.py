@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from configs.ground.hosts import is_loopback, is_private
 from configs.settings import AWAY_FROM_LIFE, SettingMissing, Settings, SettingsRefused, settings
 from configs.settings.crawling import SCRAPYD_USER
-from deploy.local.private_files import write_private
+from deploy.local.state_dir import write_private
 
 _DOORS = ("addversion.json", "delversion.json", "delproject.json")
 _INNER = re.compile(r"[a-z][a-z0-9-]*")  # a name in a network of containers

@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import requests
 import sqlalchemy as sa
@@ -22,10 +24,11 @@ from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import start_postgres
-from deploy.local.private_files import keep
 from deploy.local.processes import (
     StartFailed,
+    StopRequested,
     answers,
+    deaf,
     start,
     stop_with_descendants,
     tail,
@@ -33,10 +36,8 @@ from deploy.local.processes import (
     with_parent,
 )
 from deploy.local.programs import commands, write_supervisor
-from deploy.local.restartable_server import RestartableServer
 from deploy.local.short_periods import gather
-from deploy.local.signals import StopRequested, deaf
-from deploy.local.state_dir import ENVIRONMENT, LOGS, alone
+from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, keep
 from deploy.local.valkey import start_valkey
 from deploy.sandbox import addresses
 from deploy.sandbox.control_client import ask
@@ -48,6 +49,53 @@ _LOGINS_SECONDS = 60.0  # longest wait for a statement that makes them
 _SUPERVISED = Path(LOGS, "supervisor.out")  # what supervisord says
 # In its log, and in those of parents that fork their children (configs/ground/prefork.py)
 _EXIT = re.compile(rb" exited: .*; not expected\)|child died and is started again")
+
+
+class Server(Protocol):
+    """What PostgreSQL and Redis here have in common."""
+
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        """End it in order."""
+
+
+@dataclass
+class RestartableServer:
+    """A running server and how to start it again."""
+
+    name: str
+    server: Server
+    again: Callable[[], Server]
+    _failing: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
+
+    def revive(self) -> str | None:
+        """Start it again if it ended; return what to tell a person, None where nothing is new.
+
+        A try that fails is made again at the next call: a PostgreSQL that was killed leaves children for a moment.
+        """
+        if self._turn.locked() or self.server.process.poll() is None:
+            return None
+        with self._turn:
+            try:
+                self.server = self.again()
+            except StartFailed as failure:
+                before, self._failing = self._failing, True
+                return None if before else f"{self.name} ended and does not start again yet: {failure}"
+        self._failing = False
+        return f"{self.name} ended: it was started again"
+
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """End it in order, and keep it down while the block lasts."""
+        with self._turn:
+            self.server.stop()
+            yield
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.server.stop()
 
 
 @dataclass

@@ -10,8 +10,8 @@ from pathlib import Path
 import redis
 
 from configs.ground.redis_users import OWNER, read_rules, write_users
-from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import StartFailed, free_port, stop, up, with_parent
+from deploy.local.state_dir import kept_secret, write_private
 
 SERVER = "REDIS_SERVER"  # variable that names the program to run
 

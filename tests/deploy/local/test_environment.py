@@ -15,8 +15,8 @@ from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local.environment import program_addresses, sandbox_environment
 from deploy.local.ports import StackPorts
-from deploy.local.private_files import keep, read_kept
 from deploy.local.programs import commands, database_programs, write_supervisor
+from deploy.local.state_dir import keep, read_kept
 from tests.deploy.compose_files import secrets_of as secrets_of_service
 from tests.deploy.compose_files import services
 

@@ -11,8 +11,7 @@ from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
-from deploy.local.demo import find_arrival, summarise
-from deploy.local.live_feed import LiveFeed, render
+from deploy.local.terminal_ui import LiveFeed, find_arrival, render, summarise
 from tests.factories import BOBIGNY, add_check, add_slot_message, announce, change, save_all
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -17,9 +17,8 @@ import redis
 from deploy.local import valkey as valkey_module
 from deploy.local.ports import StackPorts, choose
 from deploy.local.postgres import USER, PostgresUnavailable, start_postgres
-from deploy.local.private_files import kept_secret, write_private
 from deploy.local.processes import StartFailed, free_port, start, stop, wait_until
-from deploy.local.state_dir import AlreadyRunning, StateUnusable, alone, is_held
+from deploy.local.state_dir import AlreadyRunning, StateUnusable, alone, is_held, kept_secret, write_private
 from deploy.local.valkey import ValkeyUnavailable, server_binary, start_valkey
 from tests.waiting import ONE_TRY
 

@@ -15,11 +15,9 @@ from api.admin.health.figures import READS
 from api.admin.health.reading import PartAway, read_each
 from api.admin.health.status_report import HEALTH, find_trouble
 from api.models.desk import DeskStatus
-from deploy.local.private_files import keep
-from deploy.local.state_dir import ENVIRONMENT, alone
-from deploy.status.__main__ import main
+from deploy.local.state_dir import ENVIRONMENT, alone, keep
+from deploy.status.__main__ import NothingRuns, attach, main
 from deploy.status.screen import ask_all, show
-from deploy.status.target_environment import NothingRuns, attach
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.conftest import forget

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 
 from configs.ground.clock import override_clock
 from configs.world.prefecture import desks
-from deploy.local import signals
+from deploy.local import processes
 from deploy.local.ports import usual
 from deploy.local.processes import wait_until
 from deploy.local.stack import Stack, running, wait_ready
@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     options = _read_options(given)
     _enter_namespace(given)
-    signals.listen()
+    processes.listen()
     os.environ.update(PERIODS)
     print(f"seed {options.seed}: repeat with  make chaos ARGS='--seed {options.seed}'", flush=True)
     try:
@@ -69,7 +69,7 @@ def main(arguments: list[str] | None = None) -> int:
             # the clock of the programs may be stepped, not ours
             with override_clock(partial(datetime.now, UTC)):
                 found = _run(Path(folder), store, options)
-    except signals.StopRequested:
+    except processes.StopRequested:
         print("stopped")
         return 1
     options.to.parent.mkdir(parents=True, exist_ok=True)

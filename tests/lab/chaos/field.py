@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from configs.world.desk import Desk
 from deploy.local.processes import wait_until
-from deploy.local.restartable_server import RestartableServer
-from deploy.local.stack import Stack
+from deploy.local.stack import RestartableServer, Stack
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpenedSlot, OpeningJournal, Spell
 from tests.lab.chaos.outside import SandboxControl

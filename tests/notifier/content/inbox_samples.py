@@ -11,8 +11,7 @@ from uuid import uuid4
 from api.models.user import Channel
 from configs.settings import settings
 from configs.world.languages import MESSAGE_LANGUAGES
-from deploy.local.private_files import read_kept
-from deploy.local.state_dir import ENVIRONMENT, folder, is_held
+from deploy.local.state_dir import ENVIRONMENT, folder, is_held, read_kept
 from notifier.channels.batch_sender import providers_of
 from notifier.channels.provider_base import Acceptance
 from notifier.content.messages import languages_of, render, speaks
