@@ -208,7 +208,3 @@ def test_the_programs_that_read_and_write_texts(program: str, reads: bool, write
             for right, has_it in (("SELECT", reads), ("UPDATE", writes)):
                 asked = sa.func.has_column_privilege(role, "notifications", column, right)
                 assert s.scalar(sa.select(asked)) is has_it, (column, right)
-
-
-def test_all_channels_are_looked_at() -> None:
-    assert set(Channel) == set(WAYS)

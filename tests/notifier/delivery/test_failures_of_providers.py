@@ -110,13 +110,7 @@ FAILURES = [
     Failure("smtp", "rate_limited", LATER),
     Failure("smtp", "unauthorized", OURS),
     Failure("smtp", "reject_address", REFUSED, {"address": ADDRESSES[EMAIL]}, ContactState.BOUNCED),
-    _reply("mail", "421 4.3.2 closing", LATER),
-    _reply("mail", "550 5.7.1 no such sender", OURS),
     _reply("rcpt", "451 4.7.1 greylisted", BUSY),
-    _reply("rcpt", "452 4.2.2 mailbox full", BUSY),
-    _reply("rcpt", "552 5.2.2 mailbox full", BUSY),
-    _reply("rcpt", "550 5.7.1 blocked", REFUSED),
-    _reply("dot", "452 4.3.1 no space", LATER),
     _reply("dot", "554 5.6.0 refused", REFUSED),
 ]
 SLOW = {"timeout", "yes_without_answer"}  # each attempt takes the time of a call

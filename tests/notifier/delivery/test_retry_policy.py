@@ -47,11 +47,6 @@ def slot_alert(number: int = 1) -> ClaimedRow:
     return attempt(number, lasting=True)
 
 
-def test_retry_after_is_obeyed_when_it_is_longer_than_our_own_wait() -> None:
-    assert on_error(TemporaryError("429", 90), attempt(), NOW).at == NOW + timedelta(seconds=90)
-    assert on_error(TemporaryError("429", 1), attempt(), NOW).at == NOW + timedelta(seconds=5)
-
-
 @pytest.mark.parametrize("error", [TemporaryError, RateLimited, AddressBusy, Misconfigured, ProviderResting])
 def test_no_provider_holds_a_slot_alert_longer_than_its_longest_wait(error: type[TemporaryError]) -> None:
     for asked in (60, 86400, 10.0**12):

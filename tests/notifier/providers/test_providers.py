@@ -57,12 +57,6 @@ def send(
     return answer
 
 
-@pytest.mark.parametrize("name", CHANNELS)
-def test_every_provider_can_be_warmed_up_before_it_sends(name: str, sandbox: "Running") -> None:
-    providers()[PROVIDERS[name]].warm_up()
-    assert sandbox.messages() == []
-
-
 def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     key = uuid4()
     receipt = send("email", key=key)
@@ -153,12 +147,6 @@ def test_a_telegram_message_that_just_fits_is_sent_whole(sandbox: "Running") -> 
     html = "<b>" + "é" * 4096 + "</b>"
     send("telegram", replace(SAID, html=html))
     assert [each.html for each in sandbox.messages("telegram")] == [html]
-
-
-@pytest.mark.parametrize("name", CHANNELS)
-def test_a_message_that_no_page_caused_tells_no_time(name: str, sandbox: "Running") -> None:
-    send(name, RenderedMessage(text="a", html="a", subject="a"), seen_at=None)
-    assert [each.milliseconds for each in sandbox.messages(name)] == [None]
 
 
 @pytest.mark.parametrize("name", CHANNELS)
