@@ -4,17 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from api.models.base import session
-from api.models.payment import Payment, RefundReason, Subscription
+from api.models.payment import Payment, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.user import ContactState
 from api.payments.executors import carry_out
-from api.payments.ledger import lock_payment
-from api.payments.refunds import plan_refund
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till
-from tests.api.payments.test_refunds import intent_of
-from tests.api.payments.test_subscriptions import customer_of
+from tests.api.payments.shop import find_customer, find_intent, order_refund
 from tests.clients import People, problem
 from tests.factories import rows
 
@@ -59,7 +55,7 @@ def cancel(till: Till) -> None:
 
 def miss_renewal(till: Till) -> None:
     till.buy(TOTAL)
-    till.shop.control.use_card(customer_of(till.person.id), "fails_later")
+    till.shop.control.use_card(find_customer(till.person.id), "fails_later")
     till.shop.pass_time(days=6)
     till.shop.control.move_to(int(till.shop.control.state()["clock"]) + 25 * 86_400 + 7200)
     till.shop.deliver()
@@ -68,15 +64,13 @@ def miss_renewal(till: Till) -> None:
 def give_back(till: Till) -> None:
     till.buy(WEEK)
     (payment,) = rows(Payment)
-    with session() as s:
-        refund_id = plan_refund(s, lock_payment(s, payment.id), 1499, RefundReason.OPERATOR).id
-    carry_out(CommandKind.REFUND, refund_id)
+    carry_out(CommandKind.REFUND, order_refund(payment.id, 1499))
 
 
 def lose_dispute(till: Till) -> None:
     till.buy(WEEK)
     (payment,) = rows(Payment)
-    opened = till.shop.control.dispute(intent_of(payment.id))
+    opened = till.shop.control.dispute(find_intent(payment.id))
     till.shop.control.close_dispute(opened["id"], "lost")
     till.shop.deliver()
 

@@ -17,10 +17,8 @@ from api.invoices.contents import InvoiceContents, LineKind
 from api.invoices.issuing import forget_client, issue_due, take_number
 from api.models.base import session
 from api.models.invoice import Invoice, InvoiceKind
-from api.models.payment import Payment, RefundReason, RefundStatus
+from api.models.payment import Payment, RefundStatus
 from api.payments.early_ends import withdraw
-from api.payments.ledger import lock_payment
-from api.payments.refunds import plan_refund
 from api.payments.subscriptions import find_order
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -33,8 +31,7 @@ from tests.api.invoices.documents import (
     return_refund,
     sum_documents,
 )
-from tests.api.payments.shop import Shop, get_payment, send_commands
-from tests.api.payments.test_overtaken import upgrade
+from tests.api.payments.shop import Shop, get_payment, order_refund, send_commands, upgrade
 from tests.clients import Person
 from tests.factories import rows
 
@@ -103,8 +100,7 @@ def test_an_upgrade_says_what_was_credited(shop: Shop, camille: Person) -> None:
 
 def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, camille: Person) -> None:
     payment = shop.buy(camille.id)
-    with session() as s:
-        plan_refund(s, lock_payment(s, payment), 500, RefundReason.OPERATOR)
+    order_refund(payment, 500)
     send_commands()
     issue()
     intent = shop.control.objects("payment_intent")[0]["id"]

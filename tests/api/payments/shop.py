@@ -13,15 +13,17 @@ from flask.testing import FlaskClient
 from api.models.base import new_id, session
 from api.models.job import PAYMENTS
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentEvent, Refund
+from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, RefundReason, Subscription
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
-from api.models.user import Grant
+from api.models.user import Grant, User
 from api.payments import jobs
 from api.payments.client import call
+from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
-from api.payments.ledger import link_id
+from api.payments.ledger import find_stripe_id, link_id, lock_payment
 from api.payments.outbox import find_due_commands
+from api.payments.refunds import plan_refund
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
@@ -217,3 +219,44 @@ def add_foreign_session(account: Account) -> dict[str, Any]:
             metadata=None, expires_at=moment + 3600, _items=[], _intent=intent["id"],
         )
     )  # fmt: skip
+
+
+def order_refund(payment_id: UUID, cents: int, reason: RefundReason = RefundReason.OPERATOR) -> UUID:
+    """Write a refund, which Stripe is not asked for yet; return its id."""
+    with session() as s:
+        return plan_refund(s, lock_payment(s, payment_id), cents, reason).id
+
+
+def take_back(payment_id: UUID) -> None:
+    """Withdraw from an order now, and ask Stripe for what follows."""
+    with session() as s:
+        _, effects = withdraw(s, payment_id, clock())
+    effects.run()
+    send_commands()
+
+
+def find_intent(payment_id: UUID) -> str:
+    """Return Stripe's id of a payment's money."""
+    with session() as s:
+        return str(find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent"))
+
+
+def find_customer(user_id: UUID) -> str:
+    """Return Stripe's id of a user."""
+    return str(get(User, user_id).stripe_customer_id)
+
+
+def get_subscription() -> Subscription:
+    (row,) = rows(Subscription)
+    assert isinstance(row, Subscription)
+    return row
+
+
+def upgrade(
+    shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = PlanName.URGENCE_7J, **columns: Any
+) -> Order:
+    """Order a larger plan that credits all of a day that was just bought."""
+    price = 1499 if name is PlanName.URGENCE_7J else 2999
+    order = shop.order(user_id, name, amount_cents=price - 499, **columns)
+    save(PlanCredit(payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400))
+    return order

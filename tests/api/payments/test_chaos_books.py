@@ -18,16 +18,14 @@ from api.declarations.service import withdraw_order
 from api.deletion.service import delete_account
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
-from api.models.payment import Payment, RefundReason
+from api.models.payment import Payment
 from api.models.user import Channel
 from api.payments import jobs
-from api.payments.ledger import lock_payment
-from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till
 from tests.api.declarations.orders import buy, hand_over, read_declarations, withdraw
-from tests.api.payments.shop import Shop
+from tests.api.payments.shop import Shop, order_refund
 from tests.clients import Person
 from tests.factories import add_desk, make_room_for_checks, rows
 from tests.lab.chaos.books import read_promises
@@ -71,8 +69,7 @@ def test_real_payments_agree_and_what_the_worker_has_not_done_waits(shop: Shop, 
     paid = shop.buy(camille.id)
     sums = {"payments": 1, "cents paid": 1499, "grants": 1, "order mails": 1, "cents that differ": 0}
     assert payments(shop) == (sums, [])
-    with session() as s:
-        plan_refund(s, lock_payment(s, paid), 100, RefundReason.OPERATOR)
+    order_refund(paid, 100)
     waiting, difference = payments(shop)[1]
     assert waiting.startswith("still waits: refund ")
     assert difference.endswith("refunded 100 cents here, 0 at Stripe")

@@ -16,7 +16,7 @@ from api.declarations.records import Author
 from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import DeclaredBy
-from api.models.payment import PaymentStatus, PlanCredit, RefundReason, Subscription
+from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_command import CommandKind
 from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
@@ -29,25 +29,20 @@ from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Order,
     Shop,
+    find_intent,
     get_payment,
     list_grants,
     list_messages,
     list_refunds,
+    order_refund,
     send_commands,
+    take_back,
+    upgrade,
 )
-from tests.api.payments.test_refunds import intent_of, plan
 from tests.clients import Person
-from tests.factories import change, rows, save
+from tests.factories import change, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
-
-
-def upgrade(shop: Shop, user_id: UUID, cheap: UUID, name: PlanName = WEEK, **columns: Any) -> Order:
-    """Order a larger plan that credits all of a day that was just bought."""
-    price = 1499 if name is WEEK else 2999
-    order = shop.order(user_id, name, amount_cents=price - 499, **columns)
-    save(PlanCredit(payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400))
-    return order
 
 
 def pay(shop: Shop, *orders: Order) -> None:
@@ -83,7 +78,7 @@ def test_a_second_subscription_is_paid_back_and_ended(shop: Shop, camille: Perso
 def test_an_upgrade_whose_credit_was_paid_back_meanwhile_goes_back_too(shop: Shop, camille: Person) -> None:
     cheap = shop.buy(camille.id, DAY)
     order = upgrade(shop, camille.id, cheap)
-    carry_out(CommandKind.REFUND, plan(cheap, 499))
+    carry_out(CommandKind.REFUND, order_refund(cheap, 499))
     pay(shop, order)
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
     assert list_running(camille.id) == []
@@ -101,17 +96,11 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, camille: Person
     order = upgrade(shop, camille.id, cheap)
     pay(shop, order)
     with pytest.raises(RefundRefused, match="0 cents"):
-        plan(cheap, 1)
+        order_refund(cheap, 1)
     with session() as s, pytest.raises(RefundRefused, match="larger plan"):
         withdraw(s, cheap, clock())
-    with session() as s:
-        _, effects = withdraw(s, order.payment_id, clock())
-    effects.run()
-    send_commands()
-    with session() as s:
-        _, effects = withdraw(s, cheap, clock())
-    effects.run()
-    send_commands()
+    take_back(order.payment_id)
+    take_back(cheap)
     assert [each["net"] for each in shop.control.ledger()] == [0, 0]
     assert list_running(camille.id) == []
 
@@ -125,9 +114,9 @@ def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(
     order = upgrade(shop, camille.id, cheap, **gone)
     pay(shop, order)
     if how == "refund":
-        carry_out(CommandKind.REFUND, plan(order.payment_id, 1000))
+        carry_out(CommandKind.REFUND, order_refund(order.payment_id, 1000))
     elif how == "dispute":
-        dispute = shop.control.dispute(intent_of(order.payment_id))
+        dispute = shop.control.dispute(find_intent(order.payment_id))
         shop.control.close_dispute(dispute["id"], "lost")
         shop.deliver()
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
@@ -137,8 +126,8 @@ def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(
 
 def test_refunds_that_were_only_planned_end_no_plan(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    plan(payment_id, 499)
-    carry_out(CommandKind.REFUND, plan(payment_id, 1000))
+    order_refund(payment_id, 499)
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1000))
     assert get_payment(payment_id).status is PaymentStatus.COMPLETED
     assert list_running(camille.id) == [(payment_id, "payment")]
 
@@ -190,10 +179,7 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, camille: P
         ended = lock_payment(s, payment_id)
         shorten_paid_time(s, ended, clock() + timedelta(days=12))
     send_commands()
-    with session() as s:
-        _, effects = withdraw(s, payment_id, clock())
-    effects.run()
-    send_commands()
+    take_back(payment_id)
     # 15 of 30 days, then the other 12 that are left
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]
 
@@ -241,7 +227,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
 
     def refund() -> None:
         with suppress(RefundRefused):  # the upgrade was quicker: its money is in the larger plan
-            carry_out(CommandKind.REFUND, plan(cheap, 499))
+            carry_out(CommandKind.REFUND, order_refund(cheap, 499))
 
     do_at_once(refund, lambda: apply_each(deliveries))
     end_quietly(shop)

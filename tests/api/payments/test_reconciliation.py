@@ -16,8 +16,7 @@ from api.payments.objects.purchases import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.payments.shop import Shop, get_payment, list_grants, list_messages, list_refunds
-from tests.api.payments.test_refunds import intent_of
+from tests.api.payments.shop import Shop, find_intent, get_payment, list_grants, list_messages, list_refunds
 from tests.clients import Person
 from tests.factories import change, give_role, rows, save
 
@@ -35,7 +34,7 @@ def test_lost_events_are_made_up_for(shop: Shop, camille: Person) -> None:
     assert {get_payment(each.payment_id).status for each in (paid, monthly)} == {PaymentStatus.COMPLETED}
     assert len(list_grants(camille.id)) == 2
     assert {repaired for _, _, repaired in list_differences()} == {True}
-    shop.control.refund(intent_of(paid.payment_id))
+    shop.control.refund(find_intent(paid.payment_id))
     shop.control.take_deliveries()
     assert reconcile()["left"] == 0
     assert [each.status for each in list_refunds(paid.payment_id)] == [RefundStatus.SUCCEEDED]
@@ -79,7 +78,7 @@ def test_a_subscription_whose_events_are_lost_begins_after_half_an_hour(shop: Sh
 
 def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
-    dispute = shop.control.dispute(intent_of(payment_id))
+    dispute = shop.control.dispute(find_intent(payment_id))
     shop.control.close_dispute(dispute["id"], "lost")
     (subscription,) = shop.control.objects("subscription")
     shop.control.cancel_subscription(subscription["id"])

@@ -9,41 +9,31 @@ import pytest
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, PlanCredit, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind
-from api.payments.early_ends import withdraw
 from api.payments.errors import RefundRefused
 from api.payments.executors import carry_out
 from api.payments.jobs import apply_event, work_off
-from api.payments.ledger import find_stripe_id, lock_payment
-from api.payments.refunds import plan_refund
+from api.payments.ledger import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Shop,
+    find_intent,
     get_payment,
     list_grants,
     list_kinds,
     list_messages,
     list_refunds,
-    send_commands,
+    order_refund,
+    take_back,
 )
 from tests.clients import Person
 from tests.factories import save
 
 
-def plan(payment_id: UUID, cents: int) -> UUID:
-    with session() as s:
-        return plan_refund(s, lock_payment(s, payment_id), cents, RefundReason.OPERATOR).id
-
-
-def intent_of(payment_id: UUID) -> str:
-    with session() as s:
-        return str(find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent"))
-
-
 def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, camille: Person) -> None:
     first, second = shop.buy(camille.id), shop.buy(camille.id)
     shop.pass_time(days=1)
-    carry_out(CommandKind.REFUND, plan(first, 1499))
+    carry_out(CommandKind.REFUND, order_refund(first, 1499))
     shop.deliver()
     ended, moved = list_grants(camille.id)
     assert (ended.payment_id, ended.ends_at) == (first, clock())
@@ -58,7 +48,7 @@ def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, camille: Person) -> No
     shop.buy(camille.id)
     second, third = shop.buy(camille.id), shop.buy(camille.id)
     before = list_grants(camille.id)
-    carry_out(CommandKind.REFUND, plan(second, 1499))
+    carry_out(CommandKind.REFUND, order_refund(second, 1499))
     kept, moved = list_grants(camille.id)
     assert kept.ends_at == before[0].ends_at
     assert (moved.payment_id, moved.starts_at, moved.ends_at) == (
@@ -70,20 +60,20 @@ def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, camille: Person) -> No
 
 def test_a_partial_refund_leaves_the_plan(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    carry_out(CommandKind.REFUND, plan(payment_id, 500))
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 500))
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 500)
     assert list_grants(camille.id)[0].ends_at == clock() + timedelta(days=7)
     with pytest.raises(RefundRefused, match="999 cents"):
-        plan(payment_id, 1000)
+        order_refund(payment_id, 1000)
 
 
 def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
     shop.pass_time(hours=1)
-    shop.control.refund(intent_of(payment_id), amount=499)
+    shop.control.refund(find_intent(payment_id), amount=499)
     shop.deliver()
-    shop.control.refund(intent_of(payment_id))
+    shop.control.refund(find_intent(payment_id))
     shop.deliver()
     assert [(each.reason, each.amount_cents) for each in list_refunds(payment_id)] == [
         (RefundReason.EXTERNAL, 499),
@@ -95,22 +85,22 @@ def test_a_refund_of_the_dashboard_is_recorded_as_external(shop: Shop, camille: 
 
 def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    carry_out(CommandKind.REFUND, plan(payment_id, 1499))
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1499))
     shop.deliver()
     (made,) = shop.control.objects("refund")
     shop.control.fail_refund(made["id"])
     shop.deliver()
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 0)
-    carry_out(CommandKind.REFUND, plan(payment_id, 1499))
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1499))
     assert get_payment(payment_id).status is PaymentStatus.REFUNDED
 
 
 def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
     shop.pass_time(hours=1)
-    shop.control.refund(intent_of(payment_id), amount=1000)
-    opened = shop.control.dispute(intent_of(payment_id), amount=499)
+    shop.control.refund(find_intent(payment_id), amount=1000)
+    opened = shop.control.dispute(find_intent(payment_id), amount=499)
     shop.control.close_dispute(opened["id"], "lost")
     deliveries = shop.control.take_deliveries()
     ready = Barrier(len(deliveries))
@@ -148,19 +138,11 @@ def test_an_upgrade_ends_the_cheaper_plan_and_its_withdrawal_revives_it(shop: Sh
         (order.payment_id, clock() + timedelta(days=7)),
     ]
     assert list_kinds(cheap) == ["paid", "plan_ended"]
-    with session() as s:
-        _, effects = withdraw(s, order.payment_id, clock())
-    effects.run()
-    send_commands()
+    take_back(order.payment_id)
     revived = list_grants(camille.id)[-1]
     assert (revived.payment_id, revived.source) == (cheap, "revived")
     assert (revived.starts_at, revived.ends_at) == (clock(), clock() + timedelta(hours=18))
     assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-
-
-def owe(payment_id: UUID, cents: int) -> UUID:
-    with session() as s:
-        return plan_refund(s, lock_payment(s, payment_id), cents, RefundReason.WITHDRAWAL).id
 
 
 def refund_in_dashboard(shop: Shop, payment_id: UUID, cents: int) -> None:
@@ -175,7 +157,7 @@ def list_sums(payment_id: UUID) -> list[tuple[RefundReason, RefundStatus, int]]:
 
 def test_it_is_overtaken_again_and_again(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    due = owe(payment_id, 1000)
+    due = order_refund(payment_id, 1000, RefundReason.WITHDRAWAL)
     for cents in (600, 100):
         refund_in_dashboard(shop, payment_id, cents)
         carry_out(CommandKind.REFUND, due)
@@ -194,7 +176,7 @@ def test_it_is_overtaken_again_and_again(shop: Shop, camille: Person) -> None:
 
 def test_what_an_operator_wished_is_not_repeated(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    refund_id = plan(payment_id, 1499)
+    refund_id = order_refund(payment_id, 1499)
     refund_in_dashboard(shop, payment_id, 200)
     carry_out(CommandKind.REFUND, refund_id)
     shop.deliver()
@@ -207,7 +189,7 @@ def test_what_an_operator_wished_is_not_repeated(shop: Shop, camille: Person) ->
 
 def test_what_a_bank_sent_back_is_not_repeated(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id)
-    carry_out(CommandKind.REFUND, owe(payment_id, 1000))
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1000, RefundReason.WITHDRAWAL))
     shop.deliver()
     (made,) = shop.control.objects("refund")
     shop.control.fail_refund(made["id"])
@@ -224,11 +206,11 @@ def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
     shop: Shop, camille: Person
 ) -> None:
     payment_id = shop.buy(camille.id)
-    carry_out(CommandKind.REFUND, plan(payment_id, 1))
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1))
     shop.deliver()
     (first,) = shop.control.objects("refund")
     shop.control.fail_refund(first["id"])  # so that Stripe has a cent more than is known here
-    due = owe(payment_id, 1498)
+    due = order_refund(payment_id, 1498, RefundReason.WITHDRAWAL)
     shop.control.mode("reset_after", path="POST /v1/refunds")
     carry_out(CommandKind.REFUND, due)
     shop.control.mode("normal")

@@ -14,8 +14,7 @@ from api.payments.reconciliation import sync_stuck_payments
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.payments.shop import Shop, list_grants, list_messages
-from tests.api.payments.test_subscriptions import customer_of, get_subscription
+from tests.api.payments.shop import Shop, find_customer, get_subscription, list_grants, list_messages
 from tests.clients import Person
 from tests.factories import rows
 
@@ -122,11 +121,11 @@ def test_days_without_a_plan_are_given_back_where_a_renewal_is_collected_late(
     shop: Shop, camille: Person
 ) -> None:
     shop.buy(camille.id, TOTAL)
-    shop.control.use_card(customer_of(camille.id), "fails_later")
+    shop.control.use_card(find_customer(camille.id), "fails_later")
     shop.pass_time(days=31, hours=2)
     grace = list_grants(camille.id)[1]
     shop.clock.move_to(grace.ends_at + timedelta(days=2))
-    shop.control.use_card(customer_of(camille.id), "visa")
+    shop.control.use_card(find_customer(camille.id), "visa")
     (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
     shop.control.pay_invoice(invoice["id"])
     shop.deliver()

@@ -1,7 +1,6 @@
 """The monthly plan: one grant per paid period, days of grace, and an end that Stripe is asked for until it agrees."""
 
 from datetime import timedelta
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -9,7 +8,7 @@ import sqlalchemy as sa
 from api.billing.plan_ends import remind_in_grace
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId, Subscription
+from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId
 from api.models.stripe_command import CommandKind
 from api.models.user import User
 from api.payments.executors import carry_out
@@ -21,28 +20,21 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Shop,
+    find_customer,
     get_payment,
+    get_subscription,
     list_commands,
     list_grants,
     list_messages,
     list_open_events,
     list_refunds,
+    order_refund,
     send_commands,
 )
 from tests.clients import Person
 from tests.factories import get, remove, rows
 
 TOTAL = PlanName.URGENCE_TOTAL
-
-
-def get_subscription() -> Subscription:
-    (row,) = rows(Subscription)
-    assert isinstance(row, Subscription)
-    return row
-
-
-def customer_of(user_id: UUID) -> str:
-    return str(get(User, user_id).stripe_customer_id)
 
 
 def test_the_first_invoice_gives_the_first_period(shop: Shop, camille: Person) -> None:
@@ -84,7 +76,7 @@ def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, camille: Pers
 
 def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, camille: Person) -> None:
     shop.buy(camille.id, TOTAL)
-    shop.control.use_card(customer_of(camille.id), "fails_later")
+    shop.control.use_card(find_customer(camille.id), "fails_later")
     shop.pass_time(days=31, hours=2)
     _, renewal = rows(Payment)
     assert renewal.status is PaymentStatus.FAILED
@@ -98,7 +90,7 @@ def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, ca
     with session() as s:
         remind_in_grace(s)
     assert list_messages() == ["order", "payment_failed", "payment_failed"]
-    shop.control.use_card(customer_of(camille.id), "visa")
+    shop.control.use_card(find_customer(camille.id), "visa")
     (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
     shop.control.pay_invoice(invoice["id"])
     shop.deliver()
@@ -109,9 +101,7 @@ def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, ca
 def test_a_full_refund_ends_the_plan_and_the_subscription(shop: Shop, camille: Person) -> None:
     payment_id = shop.buy(camille.id, TOTAL)
     shop.pass_time(days=1)
-    with session() as s:
-        refund_id = plan_refund(s, lock_payment(s, payment_id), 2999, RefundReason.OPERATOR).id
-    carry_out(CommandKind.REFUND, refund_id)
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 2999))
     assert list_grants(camille.id)[0].ends_at == clock()
     send_commands()
     shop.deliver()
