@@ -344,16 +344,11 @@ def database(settings_env: Callable[..., None]) -> Iterator[str]:
 @pytest.fixture
 def redis_server(settings_env: Callable[..., None]) -> Iterator[redis.Redis]:
     """Give a clean Redis database of its own, REDIS_URL pointing at it."""
-    from api import cache
-    from api.middleware import shared_counts
-
     url = f"{os.environ['TEST_REDIS']}{_worker()}"
     settings_env(REDIS_URL=url)
     _read_anew("redis_url", url)
     client = redis.Redis.from_url(url)
     client.flushdb()
-    cache._open_cache.cache_clear()  # the process holds public answers too, and counts of requests
-    shared_counts._get_counts.cache_clear()
     yield client
     client.close()
 

@@ -13,7 +13,8 @@ from api.bot.alert_actions import DONE, act_on, act_on_one, list_candidates
 from api.bot.replies import BotCall, BotOutcome, LinkedChat, answer_press, write_to_chat
 from api.bot.slot_answers import answer_alert
 from api.bot.updates import ButtonPress, Chat, IncomingMessage, PressedMessage, read_update
-from api.middleware.shared_counts import count_request
+from api.errors import ApiError
+from api.middleware.limit_counters import hit_limit
 from api.models.base import session
 from api.models.contact_lookup import find_contact, hash_address
 from api.models.user import Channel, User
@@ -145,7 +146,11 @@ def _find_linked(s: Session, chat: Chat, outcome: BotOutcome) -> LinkedChat | No
 def _has_turn(chat: Chat) -> bool:
     """Count one request of a chat, whose id no count may show; return whether it is not one too many."""
     newest = hash_address(Channel.TELEGRAM, str(chat.id))[0]
-    return count_request(_RULE, "bot", newest.hex()).passes
+    try:
+        hit_limit(_RULE, "bot", newest.hex())
+    except ApiError:
+        return False
+    return True
 
 
 def _finish(outcome: BotOutcome) -> BotCall | None:

@@ -1,70 +1,24 @@
-"""Counters in Redis: their storage, and limits that a route or the sign-in counts itself, by user, not by request."""
+"""Counters of limits in Redis: their storage, and limits that a route or the sign-in counts itself."""
 
 import time
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import structlog
-from flask import g, has_app_context
 from limits import RateLimitItem, parse
 from limits.errors import StorageError
-from limits.storage import RedisStorage, storage_from_string
+from limits.storage import storage_from_string
 from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from api.middleware.shared_counts import PREFIX, Count
+from api.errors import ApiError
 from api.redis_outage import RedisOutage
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis
-_COUNTED = "counted+"  # before the scheme of REDIS_URL
+_PREFIX = "api:throttle"
 log = structlog.get_logger(__name__)
-
-
-class CountedRedisStorage(RedisStorage):
-    """Storage whose counts come with their end, in one round trip.
-
-    What a request has counted it also shows in its headers; the library asks Redis twice more for them.
-    """
-
-    STORAGE_SCHEME = [f"{_COUNTED}{scheme}" for scheme in ("redis", "rediss", "redis+unix")]  # noqa: RUF012 -- its base's
-    SCRIPT_INCR_EXPIRE = b"""
-    local count = redis.call("incrby", KEYS[1], ARGV[2])
-    local left = redis.call("ttl", KEYS[1])
-    if left < 0 then
-      redis.call("expire", KEYS[1], ARGV[1])
-      left = tonumber(ARGV[1])
-    end
-    return {count, left}
-    """
-
-    def __init__(self, uri: str, **options: Any) -> None:
-        super().__init__(uri.removeprefix(_COUNTED), **options)
-
-    def incr(self, key: str, expiry: int, amount: int = 1) -> int:
-        """Count and return the count; the request remembers it, and the seconds that are left."""
-        counted = self.lua_incr_expire([self.prefixed_key(key)], [expiry, amount])
-        count, left = cast("tuple[int, int]", counted)
-        if has_app_context():
-            _remember_counts()[key] = count, left + time.time()
-        return count
-
-    def get(self, key: str) -> int:
-        """Return a count."""
-        known = _remember_counts().get(key) if has_app_context() else None
-        return known[0] if known else super().get(key)
-
-    def get_expiry(self, key: str) -> float:
-        """Return the end of a count, in seconds since 1970."""
-        known = _remember_counts().get(key) if has_app_context() else None
-        return known[1] if known else super().get_expiry(key)
-
-
-def _remember_counts() -> dict[str, tuple[int, float]]:
-    """Return what this request has counted: count and end by key."""
-    counts: dict[str, tuple[int, float]] = g.setdefault("counts", {})
-    return counts
 
 
 def hit_limit(rule: str, *key: str) -> None:
@@ -101,7 +55,7 @@ def build_storage_url() -> str:
         configs.settings.SettingMissing: REDIS_URL is not set.
     """
     url = settings().require("redis_url")
-    return _COUNTED + (f"redis+{url}" if url.startswith("unix://") else url)
+    return f"redis+{url}" if url.startswith("unix://") else url
 
 
 def build_storage_options() -> dict[str, Any]:
@@ -111,7 +65,7 @@ def build_storage_options() -> dict[str, Any]:
         "socket_connect_timeout": PATIENCE,
         "retry": Retry(NoBackoff(), 0),
         "wrap_exceptions": True,
-        "key_prefix": PREFIX,
+        "key_prefix": _PREFIX,
     }
 
 
@@ -129,7 +83,9 @@ def _check(rule: str, key: tuple[str, ...], *, counting: bool) -> None:
         return
     outage.note(answers=True)
     if not passes:
-        raise Count(item, passes, 0, ends_at).build_refusal()
+        wait = max(1, round(ends_at - time.time()))
+        detail = f"more than {item}: wait as long as Retry-After says"
+        raise ApiError(429, "too-many-requests", detail, headers={"Retry-After": str(wait)})
 
 
 @lru_cache(maxsize=32)

@@ -23,7 +23,7 @@ _STATUS = {
 
 def answer_public(body: bytes, mimetype: str = "application/json") -> Response:
     """Return a body that everybody may keep for some seconds."""
-    return _respond(body, digest_body(body), mimetype)
+    return _respond(body, mimetype)
 
 
 def read_cached(kind: type[A], key: str, read: Callable[[Session], A]) -> A:
@@ -51,16 +51,16 @@ def answer_cached_bytes(
             return read(s)
 
     found = answer_cache().get(key, build)
-    response = _respond(found.body, found.etag, mimetype)
+    response = _respond(found.body, mimetype)
     response.headers["Age"] = str(max(0, round(found.age)))
     response.headers["Cache-Status"] = _STATUS[found.source]
     return response
 
 
-def _respond(body: bytes, etag: str, mimetype: str = "application/json") -> Response:
+def _respond(body: bytes, mimetype: str) -> Response:
     response = Response(body, mimetype=mimetype)
-    response.set_etag(etag)
+    response.set_etag(digest_body(body))
     response.headers["Cache-Control"] = _CONTROL
-    pack_body(response, keep=True)
+    pack_body(response)
     response.make_conditional(request)
     return response

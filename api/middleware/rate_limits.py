@@ -35,7 +35,6 @@ from api.middleware.limit_counters import (
 )
 from api.middleware.problems import build_response
 from api.middleware.request_bodies import is_webhook
-from api.middleware.shared_counts import Count, count_request, forget_requests
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
 from configs.ground.contact_addresses import group_network_address
@@ -94,41 +93,33 @@ def register_rate_limits(app: Flask) -> None:
     app.after_request(_keep_retry_after_on_refusals)
     app.register_error_handler(StorageError, _answer_without_redis)
     app.register_error_handler(RateLimitExceeded, _answer_too_many)
-    app.before_request(_count_by_address)
-    app.after_request(_tell_count)
+    general = _build_limiter([_build_general_limit()], in_memory_fallback_enabled=True)
+    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _is_exempt())
     strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
     strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _is_exempt())
-    strict.init_app(app)
+    for each in (general, strict):
+        each.init_app(app)
 
 
-def _count_by_address() -> None:
-    """Count a request by its network address; one by a link that we signed, by that link."""
-    if request.endpoint in _AUTH_ROUTES or _is_exempt():
-        return
-    if request.endpoint in _ONE_CLICK_ROUTES and _is_signed_link():
-        link = hashlib.sha256(request.path.encode()).hexdigest()
-        g.counted = count_request(ONE_CLICK, link, "one-click")
-    else:
-        g.counted = count_request(GENERAL, get_network(), "general")
-    if not g.counted.passes:
-        raise g.counted.build_refusal()
+def _build_general_limit() -> ApplicationLimit:
+    """Return the limit by network address; of a request by a link that we signed, by that link."""
+    return ApplicationLimit(
+        lambda: ONE_CLICK if _is_one_click() else GENERAL,
+        key_function=lambda: (
+            hashlib.sha256(request.path.encode()).hexdigest() if _is_one_click() else get_network()
+        ),
+        scope="general",
+    )
 
 
-def _is_signed_link() -> bool:
+def _is_one_click() -> bool:
+    if request.endpoint not in _ONE_CLICK_ROUTES:
+        return False
     try:
         read_unsubscription((request.view_args or {}).get("token", ""))
     except LinkRefused:
         return False
     return True
-
-
-def _tell_count(response: Response) -> Response:
-    counted: Count | None = g.get("counted")
-    if counted:
-        response.headers["X-RateLimit-Limit"] = str(counted.limit.amount)
-        response.headers["X-RateLimit-Remaining"] = str(counted.left)
-        response.headers["X-RateLimit-Reset"] = str(int(counted.ends_at + 1))
-    return response
 
 
 def count_support_request() -> None:
@@ -278,19 +269,17 @@ def count_request_of(user_id: UUID) -> None:
     Raises:
         api.errors.ApiError: 429.
     """
-    count = count_request(USER, "user", str(user_id))
-    if not count.passes:
-        raise count.build_refusal()
+    hit_limit(USER, "user", str(user_id))
 
 
 def forget_counts(user_id: UUID, email: str) -> None:
     """Delete what is counted and remembered of an account that was deleted.
 
-    Left to run out: counts that other processes hold (5 min), and the digests of other network addresses (30 days).
+    Left to run out: the digests of other network addresses (30 days).
     """
     account, name = digest_account(email), str(user_id)
-    forget_requests(USER, "user", name)
     counted = (
+        (USER, "user", name),
         (ACCOUNT_FROM_ADDRESS, "proof", name),
         (ACCOUNT_FROM_ADDRESS, "code", name, get_network()),
         (WRONG_CODES, "codes", name),
@@ -347,10 +336,12 @@ def count_wrong_code(user: User) -> None:
     hit_limit(WRONG_CODES, "codes", str(user.id))
 
 
-def _build_limiter(limits: list[ApplicationLimit]) -> Limiter:
+def _build_limiter(limits: list[ApplicationLimit], *, in_memory_fallback_enabled: bool = False) -> Limiter:
     return Limiter(
         get_network,
         application_limits=list(limits),
+        in_memory_fallback_enabled=in_memory_fallback_enabled,
+        request_identifier=lambda: request.endpoint or "none",  # what has no route is counted, too
         headers_enabled=True,
         # the limiter sets it on every response and would overwrite that of our own 503
         header_name_mapping={HeaderNames.RETRY_AFTER: _WAIT},

@@ -3,7 +3,6 @@
 from flask import Blueprint, Response, request
 
 from api.errors import not_found
-from api.middleware.compression import pack_body
 from api.pages.asset_files import TYPES, compute_version, list_assets, read_asset
 from api.pages.headers import forbid_keeping
 
@@ -20,7 +19,6 @@ def send_asset(version: str, name: str) -> Response:
         raise not_found("file")
     response = Response(read_asset(name), mimetype=TYPES[path.suffix])
     response.set_etag(compute_version())
-    pack_body(response, keep=True)
     if version != compute_version():
         return forbid_keeping(response)
     response.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"

@@ -14,13 +14,11 @@ from api.background import jobs as background
 from api.background.jobs import list_jobs
 from api.bot.service import handle_update
 from api.exports import jobs as exports
-from api.middleware import shared_counts
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from api.payments import jobs as payments
 from configs.ground.object_store import Blobs
-from configs.settings import settings
 from configs.world.plan import PlanName
 from deploy.sandbox.providers.push import make_subscription
 from notifier.jobs import deliver, match
@@ -156,7 +154,6 @@ def test_after_a_whole_life_nothing_names_the_person(
     exports.drop_exports()
     for job in list_jobs():
         getattr(background, job.name)()
-    shared_counts._get_counts(settings().require("redis_url")).exchange()
 
     # The keyed hash of the number that a code went to, for the day in which limits count it.
     assert {table for table, _ in find(needles, read_tables())} == {"phone_codes"}

@@ -17,7 +17,6 @@ from flask.testing import FlaskClient
 from api.accounts import hash_turns
 from api.background import jobs
 from api.logins import service
-from api.middleware import shared_counts
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
@@ -385,9 +384,8 @@ def test_logins_that_ended_long_ago_are_dropped(
 
 @pytest.mark.usefixtures("account")
 def test_a_token_of_a_login_that_ended_uses_up_nothing_of_its_owners(
-    client: FlaskClient, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     stolen, mine = log_in(client), log_in(client)
     client.post("/api/auth/logout", headers=bearer(stolen["token"]))
     redis_server.flushdb()
@@ -400,9 +398,8 @@ def test_a_token_of_a_login_that_ended_uses_up_nothing_of_its_owners(
 
 
 def test_a_signed_in_user_makes_300_requests_in_five_minutes_from_wherever(
-    client: FlaskClient, person: People, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, person: People, redis_server: redis.Redis
 ) -> None:
-    monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
     camille, robin = person(), person("robin@example.org")
     assert camille.get("/api/auth/me").status_code == 200
     (counter,) = redis_server.keys(f"api:throttle*{camille.id}*")

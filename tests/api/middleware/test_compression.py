@@ -5,7 +5,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from api.middleware import compression
 from tests.clients import Browser, People
 from tests.factories import add_account
 from tests.in_turn import in_turn
@@ -43,13 +42,6 @@ def test_a_small_body_is_sent_as_it_is(client: FlaskClient) -> None:
     small = client.get("/robots.txt", headers=TAKES)
     assert len(small.data) < 1024
     assert "Content-Encoding" not in small.headers
-
-
-def test_the_same_answer_is_packed_once(client: FlaskClient) -> None:
-    compression._pack_kept.cache_clear()
-    answers = [client.get(OUTLOOK, headers=TAKES) for _ in range(3)]
-    assert len({answer.data for answer in answers}) == 1
-    assert compression._pack_kept.cache_info().misses == 1
 
 
 def test_what_is_a_persons_own_is_never_packed(app: Flask, client: FlaskClient, person: People) -> None:

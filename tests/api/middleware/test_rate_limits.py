@@ -7,7 +7,6 @@ from flask.testing import FlaskClient
 
 from api.auth.tokens import sign_reset
 from api.logins.challenge import sign_challenge
-from api.middleware import shared_counts
 from api.models.user import Contact, User
 from configs.ground.clock import clock
 from tests.clients import People, Person
@@ -265,10 +264,7 @@ def test_headers_say_what_is_left_once(client: FlaskClient) -> None:
     assert "Retry-After" not in second
 
 
-def test_everything_together_is_bounded_by_address(
-    client: FlaskClient, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shared_counts, "EXCHANGE_SECONDS", 0)
+def test_everything_together_is_bounded_by_address(client: FlaskClient, redis_server: redis.Redis) -> None:
     client.get("/api/prefectures")
     (counter,) = redis_server.keys("api:throttle*")
     redis_server.incrby(counter, 1000)
