@@ -34,7 +34,7 @@ def _select_grants() -> sa.Select[Grant]:
     query = sa.select(Grant).where(
         Grant.user_id == sa.bindparam("user"), Grant.ends_at > sa.bindparam("moment")
     )
-    return query.order_by(Grant.starts_at).execution_options(prepare=True)
+    return query.order_by(Grant.starts_at)
 
 
 def _find_best(grants: list[Grant], moment: datetime) -> Entitlement:

@@ -91,9 +91,4 @@ def read_account(session: Session, user_id: UUID) -> Account:
 
 @cache
 def _select_account() -> sa.Select[User]:
-    return (
-        sa.select(User)
-        .where(User.id == sa.bindparam("user"))
-        .options(joinedload(User.contacts))
-        .execution_options(prepare=True)
-    )
+    return sa.select(User).where(User.id == sa.bindparam("user")).options(joinedload(User.contacts))

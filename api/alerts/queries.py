@@ -93,8 +93,7 @@ def _select_alerts() -> sa.Select[Alert, str | None, int]:
         .where(Match.alert_id == Alert.id, Notification.accepted_at.is_not(None))
     )
     query = sa.select(Alert, slots.scalar_subquery().label("slots"), sent.scalar_subquery().label("sent"))
-    query = query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
-    return query.execution_options(prepare=True)
+    return query.options(joinedload(Alert.targets)).where(Alert.user_id == sa.bindparam("user"))
 
 
 def _build_details(session: Session, row: Row) -> AlertAnswer:

@@ -146,7 +146,7 @@ def _select_one() -> sa.Select[Any]:
 def _select_slots() -> sa.Select[Any]:
     matched = _select_spans(_select_matched(is_any_given(Match.detection_id, "ids")))
     query = sa.select(*SlotRow.__table__.c).join(matched, _is_within(matched))
-    return query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS).execution_options(prepare=True)
+    return query.order_by(SlotRow.moment, SlotRow.id).limit(_MOST_SLOTS)
 
 
 def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
@@ -187,7 +187,6 @@ def _select_own(chosen: sa.ColumnElement[bool]) -> sa.Select[Any]:
         .join(matched, matched.c.detection_id == Detection.id)
         .outerjoin(told, told.c.detection_id == Detection.id)
         .order_by(Detection.id.desc())
-        .execution_options(prepare=True)
     )
 
 

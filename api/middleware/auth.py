@@ -41,8 +41,6 @@ _VERSION = "ver"
 _LOGIN = "login"
 _ISSUER = "rdvpriority"
 _PROTECTED = "rdvpriority-protected"
-_TOKENS = "rdvpriority-tokens"
-_MOST_TOKENS = 4096  # of some 500 bytes, in a process
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # What a login may do before its address is confirmed: end, and have the mail sent again.
 _BEFORE_CONFIRMATION = frozenset({"auth.verify_email_again", "logins.logout", "logins.logout_all"})
@@ -77,39 +75,16 @@ class Identity:
     verified_at: datetime | None  # since when the mailbox has confirmed the account
 
 
-class _RememberingManager(JWTManager):
-    """Verifies a token's signature once: a client sends the same token for minutes, and decoding takes a while.
-
-    The end of a token, its user and its login are checked at each request.
-    """
+class _FormTokenManager(JWTManager):
+    """Compares the token of a form: the extension compares texts, and raises TypeError for one that is not ASCII."""
 
     def _decode_jwt_from_config(
         self, encoded_token: str, csrf_value: str | None = None, allow_expired: bool = False
     ) -> dict[str, Any]:
-        claims = self._read_claims(encoded_token, allow_expired=allow_expired)
-        # Compared here: the extension compares texts, and raises TypeError for one that is not ASCII.
+        claims: dict[str, Any] = super()._decode_jwt_from_config(encoded_token, None, allow_expired)
         if csrf_value and not _is_form_token_of(claims, csrf_value):
             raise CSRFError("CSRF double submit tokens do not match")
         return claims
-
-    def _read_claims(self, encoded_token: str, *, allow_expired: bool) -> dict[str, Any]:
-        now, key = clock().timestamp(), (encoded_token, read_signing_keys())
-        verified_at, claims = _verified_tokens().get(key, (now, {}))
-        if verified_at <= now < claims.get("exp", 0):
-            return dict(claims)
-        claims = super()._decode_jwt_from_config(encoded_token, None, allow_expired)
-        tokens = _verified_tokens()
-        if len(tokens) >= _MOST_TOKENS:
-            tokens.clear()
-        tokens[key] = now, claims
-        return dict(claims)
-
-
-def _verified_tokens() -> dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]]:
-    """Return the tokens that this process has verified, under which keys, when, and their claims."""
-    tokens: dict[tuple[str, tuple[str, ...]], tuple[float, dict[str, Any]]]
-    tokens = current_app.extensions.setdefault(_TOKENS, {})
-    return tokens
 
 
 def register_auth(app: Flask) -> None:
@@ -133,7 +108,7 @@ def register_auth(app: Flask) -> None:
         JWT_ENCODE_ISSUER=_ISSUER,
         JWT_DECODE_ISSUER=_ISSUER,
     )
-    manager = _RememberingManager(app)
+    manager = _FormTokenManager(app)
     manager.decode_key_loader(lambda header, _: _find_key(header))
     manager.user_lookup_loader(lambda _, claims: _load_identity(claims))
     manager.unauthorized_loader(
@@ -337,8 +312,7 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
     query = sa.select(*user, *login, Contact.verified_at).join(Login, Login.user_id == User.id)
     query = query.outerjoin(Contact, sa.and_(Contact.user_id == User.id, Contact.channel == Channel.EMAIL))
-    query = query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
-    return query.execution_options(prepare=True)
+    return query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))
 
 
 def _is_usable(identity: Identity) -> bool:

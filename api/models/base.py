@@ -1,7 +1,5 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
-import select
-import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,13 +8,11 @@ from functools import lru_cache
 from typing import Any, cast
 from uuid import UUID
 
-import psycopg2
 import sqlalchemy as sa
 from sqlalchemy import orm
 from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
-from api.models.prepared import prepare_reads
 from api.models.session_options import set_session_options
 from configs.ground.database import DATABASE_SECONDS, connection_limit, database_url
 from configs.ground.database_errors import judge_connection
@@ -32,8 +28,6 @@ _CONNECTION = {
 # Idle connections of a process; the API has as many threads. One more is opened and closed for each request that
 # needs it, which costs more than the request.
 _KEPT = 8
-_PING_AFTER = 1.0  # seconds without use, after which a connection is asked whether it still works
-_USED = "used"
 # Sessions of a login that reads only are read-only everywhere: what another one may do, a standby alone tells them.
 _READ_ONLY = sa.text(
     "SELECT pg_is_in_recovery() OR (current_setting('transaction_read_only')::bool AND NOT :reader)"
@@ -160,49 +154,21 @@ def engine() -> sa.Engine:
         pool_size=min(_KEPT, connection_limit()),
         max_overflow=connection_limit() - min(_KEPT, connection_limit()),
         pool_recycle=1800,
+        pool_pre_ping=True,
         executemany_mode="values_plus_batch",  # a flush of many rows is a few round trips, not one a row
         hide_parameters=True,  # a logged error would contain addresses and hashes
         connect_args=_CONNECTION,
     )
     sa.event.listen(made, "connect", set_session_options)
-    sa.event.listen(made, "checkin", _tidy_up)
-    sa.event.listen(made, "checkout", _ping_idle)
+    sa.event.listen(made, "checkin", _end_autocommit)
     sa.event.listen(made, "handle_error", judge_connection)
-    prepare_reads(made)
     return made
 
 
-def _tidy_up(connection: Any, record: sa.pool.ConnectionPoolEntry) -> None:
-    """Note when a connection was used, and end what autocommit_session() began."""
-    record.info[_USED] = time.monotonic()
+def _end_autocommit(connection: Any, _record: object) -> None:
+    """End what autocommit_session() began."""
     if connection is not None and not connection.closed:  # it broke
         connection.autocommit = False
-
-
-def _ping_idle(connection: Any, record: sa.pool.ConnectionPoolEntry, _proxy: object) -> None:
-    """Ask a connection that was idle whether it works, and have the pool open new ones if it does not.
-
-    `pool_pre_ping` asks each time, which is a round trip for every session of a busy process. A server that closed the
-    connection, or died, made its socket readable; one whose machine vanished, too, by its keepalives. So a silent
-    socket is not asked.
-    """
-    used = record.info.get(_USED)  # None: it has just been opened
-    if used is None or time.monotonic() - used < _PING_AFTER or not _is_readable(connection):
-        return
-    try:
-        engine().dialect.do_ping(connection)
-    except psycopg2.Error:
-        raise sa.exc.InvalidatePoolError from None
-
-
-def _is_readable(connection: Any) -> bool:
-    """Whether the server sent something unasked: its farewell, the end of the connection, or a notice."""
-    looked = select.poll()  # select() would refuse descriptors beyond 1023
-    try:
-        looked.register(connection.fileno(), select.POLLIN)
-    except psycopg2.InterfaceError:  # our side closed it
-        return True
-    return bool(looked.poll(0))
 
 
 @contextmanager

@@ -91,8 +91,7 @@ def _select_states() -> sa.Select[DeskState, bool, datetime | None]:
         .scalar_subquery()
     )
     ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
-    query = sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
-    return query.execution_options(prepare=True)
+    return sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:

@@ -70,10 +70,10 @@ def describe_shortage(most: int, reserved: int) -> str | None:
 def check_connections(address: str) -> None:
     """Warn where the programs may open more connections than the server takes; call it when a program starts.
 
-    A server that is away is no reason: programs wait for it. Behind PgBouncer (DATABASE_PREPARES=false) its pools are
+    A server that is away is no reason: programs wait for it. Behind PgBouncer (DATABASE_POOLED) its pools are
     the limit, and clients wait for a turn.
     """
-    if not settings().database_prepares:
+    if settings().database_pooled:
         return
     try:
         connection = psycopg2.connect(address.replace("+psycopg2", "", 1), connect_timeout=_CONNECT_SECONDS)

@@ -19,8 +19,6 @@ from configs.settings import SettingMissing
 _READ_ONLY, _DISK_FULL = errorcodes.READ_ONLY_SQL_TRANSACTION, errorcodes.DISK_FULL
 # No connection, too little of what a server needs, an end or a start of it, and a server that takes no writes.
 _AWAY = ("08", "53", "57P", _READ_ONLY)
-# A statement that this connection prepared: its tables changed, or the server does not know it.
-_LOST_PLAN = (errorcodes.FEATURE_NOT_SUPPORTED, errorcodes.INVALID_SQL_STATEMENT_NAME)
 _REFUSED = "refused:writes"  # in Redis, while a write was refused within _REFUSED_FOR: the error's name
 _REFUSED_FOR = timedelta(seconds=60)
 _UNANSWERED = (
@@ -69,12 +67,9 @@ def refuses_writes(error: BaseException) -> bool:
 def judge_connection(context: sa.engine.ExceptionContext) -> None:
     """Have an engine drop its connections after an error that others would meet, and tell health of a refused write.
 
-    A connection to a former primary stays read-only, and a statement prepared before a migration is refused for as
-    long as its connection lasts. A new one leads to the server, and knows the tables, of now.
+    A connection to a former primary stays read-only; a new one leads to the server of now.
     """
-    state = _read_state(context.original_exception)
-    is_execute = (context.statement or "").startswith("EXECUTE ")
-    if state == _READ_ONLY or (state in _LOST_PLAN and is_execute):
+    if _read_state(context.original_exception) == _READ_ONLY:
         context.is_disconnect = True
     if refuses_writes(context.original_exception):
         _note_refusal(type(context.original_exception).__name__)

@@ -60,7 +60,7 @@ class CommonSettings(BaseSettings):
     database_url_notifier: _PostgresUrl | None = None
     database_url_reader: _PostgresUrl | None = None
     database_url_stream: _PostgresUrl | None = None
-    database_prepares: bool = True
+    database_pooled: bool = False
     db_password: SecretStr | None = None
     redis_url: _RedisUrl | None = None
     redis_password: SecretStr | None = None

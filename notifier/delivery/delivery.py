@@ -20,7 +20,6 @@ from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
 from api.models.notification import WISHES, Notification, Priority, State
-from api.models.prepared import FEW
 from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
@@ -276,7 +275,7 @@ def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryD
     """Write what becomes of notifications where the lease is still this token's; return which those are."""
     mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token)
     changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
-    return read_ids(opened.execute(changed, execution_options={"prepare": len(ids) <= FEW}), ids)
+    return read_ids(opened.execute(changed), ids)
 
 
 def _columns(decision: DeliveryDecision) -> dict[str, Any]:

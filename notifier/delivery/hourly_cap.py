@@ -17,7 +17,6 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id, write_array
 from api.models.database_clock import CLOCKS_DIFFER
-from api.models.prepared import FEW
 from api.models.user import Channel
 from configs.settings.constants import Constant
 
@@ -137,8 +136,7 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
     if not contact_ids:
         return Turns(now, {})
     given = {"since": now - _HOUR, "now": now, "latest": now + CLOCKS_DIFFER, "token": str(token)}
-    options = {"prepare": len(contact_ids) <= FEW}
-    found = session.execute(_READ, given | {"ids": write_array(contact_ids)}, execution_options=options)
+    found = session.execute(_READ, given | {"ids": write_array(contact_ids)})
     users: dict[UUID, Sent] = {}
     caps: dict[UUID, list[Sent]] = {}
     for row in found:

@@ -193,7 +193,7 @@ def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID
 def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
     of_user = select_times(), User.time_zone, User.calls_from, User.calls_until
     query = sa.select(Contact, *of_user).join(User, User.id == Contact.user_id)
-    return query.where(is_any_given(Contact.id, "contact_ids")).execution_options(prepare=True)
+    return query.where(is_any_given(Contact.id, "contact_ids"))
 
 
 def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | None:

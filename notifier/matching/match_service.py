@@ -318,7 +318,7 @@ def _update_unmatched() -> sa.Executable:
         .values(matched_at=sa.bindparam("now", type_=sa.DateTime(timezone=True)))
         .returning(Detection, _lock(Detection.desk_id))
     )
-    return mine.execution_options(synchronize_session=False, prepare=True)
+    return mine.execution_options(synchronize_session=False)
 
 
 def open_parts(session: Session, detection_id: UUID) -> list[int]:

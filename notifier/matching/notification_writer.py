@@ -26,7 +26,6 @@ from api.models.base import is_any_of, new_id, read_ids, write_array
 from api.models.database_clock import database_clock
 from api.models.encrypted_text import UNREADABLE
 from api.models.notification import Priority, State, write_ranges
-from api.models.prepared import FEW
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, User
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
@@ -330,7 +329,7 @@ def _write(
         "held_priority": Priority.SCHEDULED, **others, **{name: of_all[name] for name in _OF_ALL},
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
-    made = session.execute(_WRITE, parameters, execution_options={"prepare": len(rows) <= FEW})
+    made = session.execute(_WRITE, parameters)
     return read_ids(made, [row["id"] for row in rows])
 
 

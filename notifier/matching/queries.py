@@ -16,7 +16,6 @@ from api.models.alert import Alert, AlertTarget, Limits
 from api.models.base import UuidArray, is_any_given
 from api.models.encrypted_text import read_stored_address
 from api.models.notification import PAID_CHANNELS, Match, Notification, State, is_told, write_ranges
-from api.models.prepared import FEW
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.message_groups import MessageGroup
@@ -86,7 +85,7 @@ def candidates(
     """
     query = _select_candidates(named=alert_ids is not None, limited=most is not None)
     given = describe_wait(detection, entitled_at) | {"alert_ids": alert_ids, "most": most and most + 1}
-    rows = session.execute(query, given, execution_options=_plan_once(alert_ids))
+    rows = session.execute(query, given)
     found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
     return sorted(found, key=lambda each: each.alert_id) if most is not None else found
 
@@ -187,14 +186,6 @@ def _gone_ids(before: type[SlotRow], *conditions: sa.ColumnElement[bool]) -> sa.
     return sa.func.array(query.scalar_subquery(), type_=ARRAY(sa.BigInteger()))
 
 
-def _plan_once(alert_ids: Collection[UUID] | None) -> dict[str, bool]:
-    """Return the options of a query about some alerts: it is planned once per connection, for a crowd each time.
-
-    Of one alert planning takes longest. A plan of a time when tables were empty would take a crowd seconds.
-    """
-    return {"prepare": alert_ids is None or len(alert_ids) <= FEW}
-
-
 def read_matched(
     session: Session,
     slots: OpenSlots,
@@ -213,7 +204,7 @@ def read_matched(
         "paid": tried_since - _PAID_AGAIN,
         "oldest": min(slots.oldest, now), "alike": slots.alike_ids, "before": _CLOCKS_DIFFER,
     }  # fmt: skip
-    rows = session.execute(_select_matched(), given, execution_options=_plan_once(alert_ids))
+    rows = session.execute(_select_matched(), given)
     return {
         row.id: MatchedBits(slots.find_alike(row.told or ""), slots.find_alike(row.matched)) for row in rows
     }
@@ -341,7 +332,7 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
         Notification.state == State.PENDING,
         Notification.kind == SLOT_DETECTED,
     )
-    query = (
+    return (
         sa.select(
             Contact.id,
             Contact.user_id,
@@ -361,7 +352,6 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
         .group_by(Contact.id, User.id)
         .order_by(Contact.id)
     )
-    return query.execution_options(prepare=True)
 
 
 def allowed(channel: Channel, plans: Collection[PlanName | str]) -> bool:

@@ -85,7 +85,7 @@ def test_a_program_that_starts_warns_and_starts_all_the_same(
         check_connections(database)
         assert ["set max_connections to" in str(line["event"]) for line in lines] == [True]
         check_connections(sa.make_url(database).set(port=closed_port).render_as_string(hide_password=False))
-        settings_env(SPIDER_PROCESSES="90", DATABASE_PREPARES="false")
+        settings_env(SPIDER_PROCESSES="90", DATABASE_POOLED="true")
         check_connections(database)
     assert len(lines) == 1
 

@@ -48,11 +48,11 @@ MANY_SLOTS = 200
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the statements that reach the database, of prepared ones the text."""
+    """Collect the statements that reach the database."""
     said: list[str] = []
 
     def note(*about: Any) -> None:
-        said.append(about[4].statement)
+        said.append(about[2])
 
     sa.event.listen(engine(), "before_cursor_execute", note)
     try:

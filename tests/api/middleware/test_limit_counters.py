@@ -47,11 +47,3 @@ def test_a_redis_that_hangs_delays_one_request_and_not_each(
         limit_counters._get_outage.cache_clear()
         hit_limit("1 per minute", "camille")
         assert len(asked) == 2
-
-
-def test_a_counter_that_has_no_end_gets_one(redis_server: redis.Redis) -> None:
-    hit_limit("2 per minute", "camille")
-    (key,) = redis_server.keys("api:throttle*")
-    redis_server.persist(key)
-    hit_limit("2 per minute", "camille")
-    assert 0 < redis_server.ttl(key) <= 60

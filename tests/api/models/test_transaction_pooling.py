@@ -63,7 +63,7 @@ def pooled(
         started.append(process)
         url = place.set(port=wait_for_port(process.pid, log))
         settings_env(
-            DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_PREPARES="false", PROGRAM=""
+            DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_POOLED="true", PROGRAM=""
         )
         return url
 
