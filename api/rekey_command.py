@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- defines all tables
 from api.models.base import Base, session
-from api.models.contact_lookup import ContactLookup, claim_address, hash_address
+from api.models.contact_lookup import claim_address, hash_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact
 from configs.ground.database import database_url
@@ -61,7 +61,7 @@ def _check_tables() -> None:
     """Print how many rows are not under the first keys, and fail where there are any."""
     with session() as s:
         rows = sum(not is_newest(text) for text in _list_texts(s))
-        known = set(s.scalars(sa.select(ContactLookup.hash)))
+        known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes))))
         contacts = sum(hashed not in known for hashed in _list_hashes(s))
     click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
     if rows or contacts:
@@ -154,7 +154,6 @@ def _renew_lookups(key: UUID) -> bool:
         if contact is None or contact.channel is Channel.EMAIL or contact.verified_at is None:
             return True
         if contact.address and not claim_address(s, contact):
-            contact.verified_at, contact.enabled = None, False
-            s.execute(sa.delete(ContactLookup).where(ContactLookup.contact_id == key))
+            contact.verified_at, contact.enabled, contact.lookup_hashes = None, False, []
             return False
         return True

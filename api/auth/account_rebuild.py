@@ -41,12 +41,12 @@ RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
         stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
         given="password_hash language wished_plan",
-        reset="time_zone totp_secret totp_confirmed_at totp_used_step factor_ends_at outage_credit"
+        reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
         " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until",
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(
-        stays="id user_id channel address number device_name created_at",
+        stays="id user_id channel address lookup_hashes number device_name created_at",
         given="verified_at enabled state consent consented_at",
         reset="new_address former_address moved_at stopped_groups summary_since",
     ),
@@ -63,7 +63,6 @@ RULES: Mapping[str, ColumnRules] = {
     "phone_codes": ColumnRules(
         goes="id user_id number_hash network_hash code_hash wrong_tries created_at used_at"
     ),
-    "recovery_codes": ColumnRules(goes="user_id code_hash"),
     "registrations": ColumnRules(
         goes="id user_id password_hash wished_plan language phone alert_wish created_at"
     ),

@@ -129,7 +129,7 @@ def end_due(session: Session, user_id: UUID) -> list[UUID] | None:
         log.warning("a lost second factor stays: no contact can be told", user=str(user.id))
         user.factor_ends_at = None
         return None
-    remove_second_factor(session, user)
+    remove_second_factor(user)
     session.add(
         AuditEntry(
             at=clock(),

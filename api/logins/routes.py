@@ -139,7 +139,7 @@ def delete_totp() -> tuple[str, int]:
     """Remove the second factor, after a recent proof."""
     require_recent_proof()
     with session() as s:
-        remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
+        remove_second_factor(s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return "", 204
 
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.errors import ApiError
@@ -14,7 +13,6 @@ from api.logins.totp import (
     find_step,
     hash_recovery_code,
 )
-from api.models.login import RecoveryCode
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
@@ -68,7 +66,7 @@ def confirm_setup(session: Session, user_id: UUID, setup: str, code: str) -> lis
     if step is None:
         raise ApiError(403, "wrong-code", "this is not the code that the app shows now: try the next one")
     user.totp_secret, user.totp_confirmed_at, user.totp_used_step = secret, clock(), step
-    return _add_recovery_codes(session, user_id, secret)
+    return _draw_recovery_codes(user, secret)
 
 
 def renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
@@ -81,8 +79,7 @@ def renew_recovery_codes(session: Session, user_id: UUID) -> list[str]:
     if user.totp_secret is None:
         raise ApiError(409, "totp-missing", "the account has no second factor: set one up first")
     user.factor_ends_at = None
-    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-    return _add_recovery_codes(session, user_id, user.totp_secret)
+    return _draw_recovery_codes(user, user.totp_secret)
 
 
 def take_code(session: Session, user_id: UUID, code: str) -> bool:
@@ -93,36 +90,33 @@ def take_code(session: Session, user_id: UUID, code: str) -> bool:
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     if user.totp_secret is None:
         return False
-    is_taken = _use_code(session, user, user.totp_secret, code)
+    is_taken = _use_code(user, user.totp_secret, code)
     if is_taken:
         user.factor_ends_at = None
     return is_taken
 
 
-def _use_code(session: Session, user: User, secret: str, code: str) -> bool:
+def _use_code(user: User, secret: str, code: str) -> bool:
     step = find_step(secret, code, clock())
     if step is not None:
         is_new = user.totp_used_step is None or step > user.totp_used_step
         user.totp_used_step = step if is_new else user.totp_used_step
         return is_new
-    used = sa.delete(RecoveryCode).where(
-        RecoveryCode.user_id == user.id, RecoveryCode.code_hash == hash_recovery_code(secret, code)
-    )
-    return session.scalar(used.returning(RecoveryCode.code_hash)) is not None
+    used = hash_recovery_code(secret, code)
+    is_known = used in user.recovery_hashes
+    user.recovery_hashes = [each for each in user.recovery_hashes if each != used]
+    return is_known
 
 
-def remove_second_factor(session: Session, user: User) -> None:
+def remove_second_factor(user: User) -> None:
     """Remove a user's second factor and its recovery codes."""
     user.totp_secret = user.totp_confirmed_at = user.totp_used_step = None
-    user.factor_ends_at = None
-    session.execute(sa.delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
+    user.factor_ends_at, user.recovery_hashes = None, []
 
 
-def _add_recovery_codes(session: Session, user_id: UUID, secret: str) -> list[str]:
+def _draw_recovery_codes(user: User, secret: str) -> list[str]:
     codes = create_recovery_codes()
-    session.add_all(
-        RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(secret, each)) for each in codes
-    )
+    user.recovery_hashes = [hash_recovery_code(secret, each) for each in codes]
     return codes
 
 

@@ -1,7 +1,8 @@
 """Rights of each program on each table, as GRANT names them: the one place where they are decided.
 
 A program that is not named has none. `SELECT (a, b)` is of these columns only. The role of migrations owns the tables;
-that of the backups reads all of them besides (pg_read_all_data). docs/database-roles.md
+that of the backups reads all of them besides (pg_read_all_data). Columns are named only where a program may see, or
+write, a part of what a person is. docs/database-roles.md
 """
 
 from configs.settings import Program
@@ -9,6 +10,8 @@ from configs.settings import Program
 _READ = "SELECT"
 _ADD = "SELECT, INSERT"
 _CHANGE = "SELECT, INSERT, UPDATE"
+_KEEP = "SELECT, UPDATE, DELETE"
+_DROP = "SELECT, DELETE"
 _ALL = "SELECT, INSERT, UPDATE, DELETE"
 
 # What a message asks of its recipient, before anybody reads the address.
@@ -17,8 +20,6 @@ _RECIPIENT = "id, user_id, channel, verified_at, enabled, state"
 _MESSAGE_TIMES = (
     "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots, calls_from, calls_until"
 )
-# A login, without the hashes of its tokens.
-_LOGIN = "id, user_id, browser, created_at, last_used_at, rotated_at, expires_at, proven_at, ended_at, ended_because"
 # A message to write, without the address of somebody who has no account.
 _NEW_MESSAGE = (
     "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
@@ -28,12 +29,6 @@ _NEW_MESSAGE = (
 # A notice without its text.
 _NOTICE = "id, user_id, kind, language, detection_id, dedupe_key, created_at, read_at, gone_at"
 
-# A document without its client's name.
-_DOCUMENT = (
-    "id, kind, number, payment_id, transaction_id, corrects_id, amount_cents, issued_at, contents, pdf_key,"
-    " pdf_made_at"
-)
-
 RIGHTS: dict[str, dict[Program, str]] = {
     # Every program looks at start whether the tables are as new as its code.
     "alembic_version": {
@@ -42,10 +37,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # Accounts
     "users": {
         "api": _ALL,
-        "background": (
-            "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
-            " factor_ends_at), DELETE"
-        ),
+        "background": _KEEP,
         "crawler": "SELECT (id, role, language)",
         # a link's digest is of the hash
         "notifier": (
@@ -60,76 +52,52 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "contacts": {
         "api": _ALL,
-        "background": "SELECT, UPDATE (former_address, moved_at), DELETE",  # devices whose subscription ended
+        "background": _KEEP,  # devices whose subscription ended
         "crawler": f"SELECT ({_RECIPIENT})",
         "notifier": "SELECT, UPDATE (state, consented_at)",
         "reader": f"SELECT ({_RECIPIENT}, created_at)",
     },
-    "contact_lookups": {"api": _ALL},
     "grants": {
         "api": _ALL, "background": _ALL, "crawler": "SELECT (user_id, plan, starts_at, ends_at)",
         "notifier": _READ, "reader": _READ,
     },
     "logins": {
-        "api": _ALL, "background": f"SELECT ({_LOGIN}), DELETE",
-        "stream": "SELECT (id, user_id, last_used_at, expires_at, ended_at)",
+        "api": _ALL, "background": _DROP, "stream": "SELECT (id, user_id, last_used_at, expires_at, ended_at)",
     },
-    "registrations": {
-        "api": _ALL,
-        "background": "SELECT (id, user_id, wished_plan, language, phone, alert_wish, created_at), DELETE",
-    },
-    "recovery_codes": {"api": _ALL, "background": "SELECT (user_id), DELETE"},
-    "phone_codes": {
-        "api": _ALL,
-        "background": "SELECT (id, user_id, wrong_tries, created_at, used_at), DELETE",
-        "notifier": _READ,
-    },
-    "telegram_links": {
-        "api": _ALL,
-        "background": "SELECT (user_id, expires_at, chat_id, chat_name, created_at), DELETE",
-    },
+    "registrations": {"api": _ALL, "background": _DROP},
+    "phone_codes": {"api": _ALL, "background": _DROP, "notifier": _READ},
+    "telegram_links": {"api": _ALL, "background": _DROP},
     "support_requests": {
-        "api": _ALL, "background": "SELECT, DELETE", "notifier": _READ,
-        "reader": "SELECT (id, user_id, created_at)",
+        "api": _ALL, "background": _DROP, "notifier": _READ, "reader": "SELECT (id, user_id, created_at)",
     },
-    "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
+    "exports": {"api": _ALL, "background": _ALL, "reader": _READ},
     "audit": {"api": _ADD, "background": "SELECT, INSERT, DELETE"},
     # Alerts
     "alerts": {
-        "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)",
-        "notifier": _READ, "reader": _READ,
+        "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)", "notifier": _READ,
+        "reader": _READ,
     },
     "alert_targets": {
         "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
     },
-    "appointments": {
-        "api": _ALL, "background": "SELECT, UPDATE (asked_at), DELETE",
-        "notifier": "SELECT (id, alert_id, at, place, first_reminder_at, last_reminder_at, answered_at)",
-    },
+    "appointments": {"api": _ALL, "background": _KEEP, "notifier": _READ},
     # What is watched
-    "desks": {
-        "api": "SELECT, INSERT, UPDATE (check_requested_at, paused_at, pause_reason)",
-        "background": _READ, "crawler": _CHANGE, "notifier": "SELECT (id)",
-        "reader": _READ,
-    },
-    "hosts": {
-        "api": "SELECT, INSERT, UPDATE (stopped_at, stop_reason, updated_at)",
-        "background": _READ, "crawler": _CHANGE, "reader": _READ,
-    },
+    "desks": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "hosts": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
-    "outages": {"api": _READ, "background": "SELECT, DELETE", "crawler": _CHANGE, "reader": _READ},
+    "outages": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
     "incidents": {
         "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _READ, "reader": _READ,
     },
     "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
     "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
     "slots": {
-        "api": _READ, "background": "SELECT, UPDATE (gone_told_at), DELETE", "crawler": _CHANGE, "notifier": _READ,
+        "api": _READ, "background": _KEEP, "crawler": _CHANGE, "notifier": _READ,
         "reader": _READ,
     },
     "detections": {
         "api": _READ, "background": _READ, "crawler": _ADD,
-        "notifier": "SELECT, UPDATE (matched_at, nudges, next_nudge_at)", "reader": _READ,
+        "notifier": "SELECT, UPDATE", "reader": _READ,
     },
     "detection_slots": {
         "api": _READ, "background": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ,
@@ -151,20 +119,14 @@ RIGHTS: dict[str, dict[Program, str]] = {
         ),
     },
     "notices": {
-        "api": "SELECT, INSERT, UPDATE (read_at), DELETE",
-        "background": "SELECT, INSERT, UPDATE (gone_at), DELETE",
-        "crawler": f"SELECT ({_NOTICE}), INSERT",
-        "notifier": f"SELECT ({_NOTICE}), INSERT",
-        "reader": f"SELECT ({_NOTICE})",
-        "stream": "SELECT (id, user_id, kind, language, title, body, link, detection_id, created_at, read_at, gone_at)",
+        "api": _ALL, "background": _ALL, "crawler": f"SELECT ({_NOTICE}), INSERT",
+        "notifier": f"SELECT ({_NOTICE}), INSERT", "reader": f"SELECT ({_NOTICE})", "stream": _READ,
     },
     "answers": {
         "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,
     },
     "provider_events": {
-        "api": _ADD, "background": "SELECT, DELETE",
-        "notifier": "SELECT, UPDATE (applied_at, next_attempt_at)",
-        "reader": "SELECT (id, provider, kind, code, at, received_at, applied_at, next_attempt_at)",
+        "api": _ADD, "background": _DROP, "notifier": "SELECT, UPDATE", "reader": _READ,
     },
     "delivery_figures": {"api": _READ, "background": _ALL, "reader": _READ},
     # Money
@@ -185,7 +147,11 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "invoices": {
         # A deletion empties the name; a file that the store lost is made again.
         "api": "SELECT, UPDATE (client_name, pdf_made_at)",
-        "background": _CHANGE, "reader": f"SELECT ({_DOCUMENT})",
+        "background": _CHANGE,
+        "reader": (  # without the client's name
+            "SELECT (id, kind, number, payment_id, transaction_id, corrects_id, amount_cents, issued_at, contents,"
+            " pdf_key, pdf_made_at)"
+        ),
     },
     "invoice_counters": {"background": _CHANGE, "reader": _READ},
     "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},

@@ -10,7 +10,6 @@ from api.models.book import BookLine, BookTransaction
 from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
-from api.models.contact_lookup import ContactLookup
 from api.models.declaration import Declaration
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskChange, DeskState, HostState, Outage
@@ -20,7 +19,7 @@ from api.models.former_customer import FormerCustomer
 from api.models.incident import Incident
 from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job import JobState
-from api.models.login import Login, PendingRegistration, RecoveryCode
+from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import Match, MatchPart, Notification
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
@@ -36,8 +35,8 @@ RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchAnswer, Notification,
     ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
-    ContactLookup, PhoneCode, TelegramLink, Appointment, SupportRequest, JobState, CheckDay,
-    Login, PendingRegistration, RecoveryCode,
+    PhoneCode, TelegramLink, Appointment, SupportRequest, JobState, CheckDay,
+    Login, PendingRegistration,
     Subscription, Payment, PlanCredit, PaymentEvent, Refund, StripeId, StripeEvent, StripeCommand,
     PaymentDifference,
     BookTransaction, BookLine, Invoice, InvoiceCounter, Unwatched, WatchCredit, DeliveryFigure,

@@ -87,12 +87,3 @@ class PendingRegistration(Base):
         sa.Index("ix_registrations_user_id_created_at", "user_id", "created_at"),
         sa.Index("ix_registrations_created_at", "created_at"),
     )
-
-
-class RecoveryCode(Base):
-    """One recovery code of a second factor, as an HMAC whose key is the factor's secret; deleted when it is used."""
-
-    __tablename__ = "recovery_codes"
-
-    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    code_hash: Mapped[str] = mapped_column(primary_key=True)

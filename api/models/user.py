@@ -95,6 +95,8 @@ class User(Base):
     totp_secret: Mapped[str | None] = mapped_column(EncryptedText, deferred=True)  # second factor
     totp_confirmed_at: Mapped[datetime | None]  # since when the second factor is asked for
     totp_used_step: Mapped[int | None] = mapped_column(sa.BigInteger)  # 30-second step of the last code taken
+    # Recovery codes that are left, as HMACs whose key is the factor's secret.
+    recovery_hashes: Mapped[list[str]] = mapped_column(ARRAY(sa.Text), default=list, server_default="{}")
     # When a lost second factor ends, unless somebody objects (api/logins/factor_end.py).
     factor_ends_at: Mapped[datetime | None]
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
@@ -154,7 +156,7 @@ class User(Base):
 class Contact(Base):
     """A user's address on one channel; by push one for each device.
 
-    Phone numbers, chat ids and subscriptions of browsers are encrypted; `contact_lookup` finds them.
+    Phone numbers, chat ids and subscriptions of browsers are encrypted; `contact_lookup` finds them by their hashes.
 
     `new_address` replaces the address of a verified contact when its owner confirms it.
     """
@@ -165,6 +167,9 @@ class Contact(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"))
     address: Mapped[str] = mapped_column(ContactAddress)
+    lookup_hashes: Mapped[list[bytes]] = mapped_column(
+        ARRAY(sa.LargeBinary), default=list, server_default="{}"
+    )
     new_address: Mapped[str | None] = mapped_column(ContactAddress)
     former_address: Mapped[str | None]  # the mailbox that may take the account back, until FORMER_KEPT_FOR
     moved_at: Mapped[datetime | None]  # when the account left it
@@ -187,6 +192,7 @@ class Contact(Base):
     __table_args__ = (
         sa.UniqueConstraint("user_id", "channel", "number"),
         sa.Index("ix_contacts_channel_address", "channel", "address"),
+        sa.Index("ix_contacts_lookup_hashes", "lookup_hashes", postgresql_using="gin"),
         sa.Index("ix_contacts_unverified", "created_at", postgresql_where=sa.text("verified_at IS NULL")),
         sa.Index("ix_contacts_summary", "user_id", postgresql_where=sa.text("summary_since IS NOT NULL")),
         sa.CheckConstraint(

@@ -143,11 +143,9 @@ RULES: dict[str, Rule] = {
     "users": Dropped(_was_never_confirmed),  # and by end_unused_accounts
     "contacts": DroppedBy(partial(_in_session, drop_ended_devices)),  # the others with their users
     "contacts.former_address": DroppedBy(partial(_in_session, drop_former_addresses)),
-    "contact_lookups": OwnedBy("contacts"),
     "grants": OwnedBy("users"),
     "logins": Dropped(_ended_long_ago),
     "registrations": Dropped(lambda now: PendingRegistration.created_at < now - 2 * _LINKS_WORK_FOR),
-    "recovery_codes": OwnedBy("users"),
     "phone_codes": Dropped(
         lambda now: PhoneCode.created_at <= now - _DAY
     ),  # no daily limit counts them any more

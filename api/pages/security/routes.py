@@ -127,7 +127,7 @@ def renew_codes() -> ResponseReturnValue:
 def remove_factor() -> ResponseReturnValue:
     """Remove the second factor with its recovery codes."""
     with session() as s:
-        remove_second_factor(s, s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
+        remove_second_factor(s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return _go_back(_("Le second facteur est retiré."))
 
 

@@ -19,7 +19,6 @@ from api.logins import factor_end
 from api.logins.totp import hash_recovery_code
 from api.models.audit import AuditEntry
 from api.models.base import session
-from api.models.login import RecoveryCode
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
@@ -36,7 +35,7 @@ from notifier.content.message_kind_base import Skip, TemplateContext
 from tests.api.messages import prepare
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in
-from tests.factories import EMAIL, PASSWORD, add_account, add_contact, change, get, rows, save
+from tests.factories import EMAIL, PASSWORD, add_account, add_contact, change, get, rows
 from tests.refused_writes import broken_row
 
 SECRET, RECOVERY = "A" * 32, "abcde-fghjk"
@@ -97,8 +96,10 @@ class World:
 @pytest.fixture
 def world(app: Flask, client: FlaskClient) -> World:
     user_id = add_account().id
-    change(User, User.id == user_id, totp_secret=SECRET, totp_confirmed_at=clock() - DAY)
-    save(RecoveryCode(user_id=user_id, code_hash=hash_recovery_code(SECRET, RECOVERY)))
+    hashes = [hash_recovery_code(SECRET, RECOVERY)]
+    change(
+        User, User.id == user_id, totp_secret=SECRET, totp_confirmed_at=clock() - DAY, recovery_hashes=hashes
+    )
     return World(app, client, user_id)
 
 
@@ -242,7 +243,7 @@ def test_it_ends_after_the_waiting_time_and_the_password_alone_signs_in(
         {"ended": 0, "failed": 0},
     ]
     user = world.read()
-    assert (user.has_second_factor, user.factor_ends_at, rows(RecoveryCode)) == (False, None, [])
+    assert (user.has_second_factor, user.factor_ends_at, user.recovery_hashes) == (False, None, [])
     wrong = world.client.post("/api/auth/login", json=login | {"password": "not the password"})
     assert wrong.status_code == 401
     assert "token" in (world.client.post("/api/auth/login", json=login).json or {})

@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 from api.auth.tokens import sign_reset
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.login import Login, RecoveryCode
+from api.models.login import Login
 from api.models.user import Contact, User
 from configs.ground.clock import clock
 from tests.clients import problem
@@ -82,7 +82,7 @@ def test_the_database_holds_neither_the_secret_nor_a_recovery_code(
         kept = s.execute(sa.text("SELECT totp_secret FROM users")).scalar_one()
     assert len(kept) > len(secret)
     assert secret not in kept
-    stored = {row.code_hash for row in rows(RecoveryCode)}
+    stored = set(one(User).recovery_hashes)
     assert len(stored) == len(set(codes)) == 10
     assert not stored & {each.replace("-", "") for each in codes}
 
@@ -177,7 +177,7 @@ def test_each_recovery_code_signs_in_once(client: FlaskClient, factor: tuple[str
     code = factor[1][3]
     assert finish(client, challenge(client), code.upper().replace("-", " ")).status_code == 200
     assert finish(client, challenge(client), code).status_code == 401
-    assert len(rows(RecoveryCode)) == 9
+    assert len(one(User).recovery_hashes) == 9
 
 
 def test_new_recovery_codes_replace_the_old_ones(
@@ -185,7 +185,7 @@ def test_new_recovery_codes_replace_the_old_ones(
 ) -> None:
     answer = client.post("/api/auth/totp/recovery-codes", headers=headers)
     new = (answer.json or {})["recoveryCodes"]
-    assert (len(new), len(rows(RecoveryCode))) == (10, 10)
+    assert (len(new), len(one(User).recovery_hashes)) == (10, 10)
     text = challenge(client)
     assert finish(client, text, factor[1][0]).status_code == 401
     assert finish(client, text, new[0]).status_code == 200
@@ -211,7 +211,7 @@ def test_a_second_one_is_refused_and_the_first_is_removed_with_its_codes(
     again = client.post("/api/auth/totp", headers=headers)
     assert (again.status_code, problem(again)[1]) == (409, "totp-exists")
     assert client.delete("/api/auth/totp", headers=headers).status_code == 204
-    assert rows(RecoveryCode) == []
+    assert one(User).recovery_hashes == []
     assert "token" in (client.post("/api/auth/login", json=CAMILLE).json or {})
 
 

@@ -72,7 +72,7 @@ def test_what_is_there_is_brought_up_to_date(owner: str, settings_env: Callable[
 def test_the_backups_login_may_read_all_tables_and_the_log(owner: str) -> None:
     make(owner, backup="backup_1")
     address = address_of(owner, "backup_1")
-    assert ask(address, "SELECT count(*) FROM recovery_codes") == 0
+    assert ask(address, "SELECT count(*) FROM registrations") == 0
     assert ask(address, "SELECT rolreplication FROM pg_roles WHERE rolname = current_user") is True
     assert ask(address, "SHOW statement_timeout") == "0"
 

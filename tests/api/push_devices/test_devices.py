@@ -10,7 +10,6 @@ import sqlalchemy as sa
 from flask import Flask
 
 from api.models.base import session
-from api.models.contact_lookup import ContactLookup
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
@@ -124,7 +123,7 @@ def test_a_removed_device_gets_nothing_and_its_messages_stay(camille: Person) ->
     assert listed(camille)[0]["lastSentAt"] is not None
     assert camille.delete(f"{DEVICES}/{device_id}").status_code == 204
     assert listed(camille) == []
-    assert rows(ContactLookup) == []
+    assert devices() == []
     (kept,) = rows(Notification)
     assert kept.contact_id is None
     assert camille.delete(f"{DEVICES}/{device_id}").status_code == 404

@@ -4,11 +4,10 @@ from datetime import timedelta
 import pyotp
 import time_machine
 
-from api.models.login import RecoveryCode
 from api.models.user import User
 from configs.ground.clock import clock
 from tests.clients import Browser, Page
-from tests.factories import one, rows
+from tests.factories import one
 
 
 def read_secret(page: Page) -> str:
@@ -54,12 +53,12 @@ def test_a_second_factor_is_set_up_by_a_qr_code(camille: Browser) -> None:
 
 def test_new_recovery_codes_replace_the_old_ones(camille: Browser) -> None:
     old = set_up(camille)
-    hashes = {each.code_hash for each in rows(RecoveryCode)}
+    hashes = set(one(User).recovery_hashes)
     camille.get("/securite")
     new = read_codes(camille.send("/securite/codes"))
     assert (len(new), set(new) & set(old)) == (10, set())
-    assert len(rows(RecoveryCode)) == 10
-    assert not hashes & {each.code_hash for each in rows(RecoveryCode)}
+    assert len(one(User).recovery_hashes) == 10
+    assert not hashes & set(one(User).recovery_hashes)
     camille.get("/securite/codes")
     assert camille.location == "/securite"
 
@@ -69,7 +68,7 @@ def test_the_second_factor_is_removed(camille: Browser) -> None:
     page = camille.get("/securite")
     camille.send("/securite/sans-application")
     assert "Le second facteur est retiré." in camille.follow().text
-    assert (has_factor(), rows(RecoveryCode)) == (False, [])
+    assert (has_factor(), one(User).recovery_hashes) == (False, [])
     camille.page = page
     camille.send("/securite/codes")
     assert "Ce compte n’a pas de second facteur." in camille.follow().text
