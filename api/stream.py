@@ -1,6 +1,6 @@
 """Live notices by Server-Sent Events: a small ASGI program, `python -m api.stream`. No Flask.
 
-https://html.spec.whatwg.org/multipage/server-sent-events.html
+An event says that a notice came; which one, its client asks the API. https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import configs  # noqa: F401 -- first: it imports structlog without Rich and Twisted
@@ -9,11 +9,11 @@ import configs  # noqa: F401 -- first: it imports structlog without Rich and Twi
 import argparse
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from uuid import UUID
+from urllib.parse import urlsplit
 
-import structlog
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -21,25 +21,25 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.streaming.bounds import StreamBounds, find_address, is_front_end, is_own_page
 from api.streaming.database import DatabaseAway, Reader
-from api.streaming.hub import NoticeHub, NoticeStream
-from api.streaming.notice_reads import MOST, StreamedNotice, find_begin, mark_now, read_after
+from api.streaming.hub import NoticeHub, NoticeStream, mark_begin, read_recent
 from api.streaming.sign_in import COOKIE, read_login
 from configs.ground.connection_limits import check_connections
+from configs.ground.contact_addresses import group_network_address
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
 HEARTBEAT_SECONDS = 15.0
+_PER_ADDRESS, _PER_PERSON = 50, 10
 _RETRY = "retry: 2000\n\n"  # milliseconds after which a browser comes back
+_EVENT = "event: notice\ndata: {}\n\n"
 _BEARER = "bearer "
+_OWN = {"same-origin", "none"}  # of Sec-Fetch-Site: without an Origin, no other site asks
 _LATER = {429, 503}  # statuses after which a client may try again
 _MOST_CONNECTIONS = 2000
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Content-Type-Options": "nosniff"}
-
-log = structlog.get_logger(__name__)
 
 
 class StreamServer:
@@ -48,7 +48,7 @@ class StreamServer:
     def __init__(self) -> None:
         self.reader = Reader()
         self.hub = NoticeHub(self.reader)
-        self.bounds = StreamBounds()
+        self._open = Counter[object]()  # streams by address and by person
 
     @asynccontextmanager
     async def run(self, _: Starlette) -> AsyncIterator[None]:
@@ -64,132 +64,104 @@ class StreamServer:
 
     async def stream_to_page(self, request: Request) -> Response:
         """Answer one of our pages, by its cookie."""
-        if not is_own_page(request):
-            return _refuse(403, "foreign-origin", "streams are for pages of this site")
-        return await self._open(request, request.cookies.get(COOKIE, ""))
+        if not _is_own_page(request):
+            return _refuse(request, 403, "foreign-origin", "streams are for pages of this site")
+        return await self._answer(request, request.cookies.get(COOKIE, ""))
 
     async def stream_to_client(self, request: Request) -> Response:
         """Answer a client of the API, by its Authorization header."""
-        if not is_front_end(request):
-            return _refuse(403, "foreign-origin", "streams are for the front end")
+        if request.headers.get("origin") not in (None, _name_origin("frontend_url"), _name_origin("api_url")):
+            return _refuse(request, 403, "foreign-origin", "streams are for the front end")
         if request.method == "OPTIONS":
             return _allow(request, Response(status_code=204))
         given = request.headers.get("authorization", "")
         token = given[len(_BEARER) :] if given.lower().startswith(_BEARER) else ""
-        return await self._open(request, token)
+        return await self._answer(request, token)
 
-    async def _open(self, request: Request, token: str) -> Response:
-        address = find_address(request)
-        if not self.bounds.has_room(address):
-            return _allow(
-                request, _refuse(429, "too-many-streams", "close streams of this address, then try again")
-            )
-        self.bounds.take(address)
+    async def _answer(self, request: Request, token: str) -> Response:
+        address = _find_address(request)
+        if self._open[address] >= _PER_ADDRESS:
+            return _refuse(request, 429, "too-many-streams", "close streams of this address, then try again")
+        self._open[address] += 1
         stream: NoticeStream | None = None
         try:
             login = await asyncio.to_thread(read_login, self.reader, token) if token else None
             if login is None:
-                return _allow(request, _refuse(401, "not-signed-in", "log in, then open the stream again"))
-            if not self.bounds.has_room(login.user_id, per_person=True):
-                return _allow(request, _refuse(429, "too-many-streams", "close other pages, then try again"))
-            last = _read_last(request)
-            since = last or mark_now()
-            stream = NoticeStream(login, address, since, find_begin(since))
-            self.bounds.take(login.user_id)
+                return _refuse(request, 401, "not-signed-in", "log in, then open the stream again")
+            user_id = login.user_id
+            known = await asyncio.to_thread(read_recent, self.reader, [user_id], mark_begin())
+            if self._open[user_id] >= _PER_PERSON:
+                return _refuse(request, 429, "too-many-streams", "close other pages, then try again")
+            stream = NoticeStream(login, address, known.get(user_id, set()))
         except DatabaseAway:
-            return _allow(
-                request, _refuse(503, "unavailable", "something we need does not answer: try again")
-            )
+            return _refuse(request, 503, "unavailable", "something we need does not answer: try again")
         finally:
             if stream is None:
-                self.bounds.give_back(address)
+                self._forget(address)
+        self._open[user_id] += 1
         self.hub.join(stream)
-        return _allow(request, NoticeResponse(self, stream, is_new=last is None))
+        return _allow(request, NoticeResponse(self, stream))
 
     def close(self, stream: NoticeStream) -> None:
         """Forget a stream that ended."""
         self.hub.leave(stream)
-        self.bounds.give_back(stream.address)
-        self.bounds.give_back(stream.login.user_id)
+        self._forget(stream.address)
+        self._forget(stream.login.user_id)
+
+    def _forget(self, key: object) -> None:
+        self._open -= Counter([key])  # which keeps no zeros
 
 
 class NoticeResponse(StreamingResponse):
     """The events of one stream, until its client or its login leaves."""
 
-    def __init__(self, server: StreamServer, stream: NoticeStream, *, is_new: bool) -> None:
-        super().__init__(
-            write_events(server.reader, stream, is_new=is_new),
-            media_type="text/event-stream",
-            headers=_HEADERS,
-        )
+    def __init__(self, server: StreamServer, stream: NoticeStream) -> None:
+        super().__init__(write_events(stream), media_type="text/event-stream", headers=_HEADERS)
         self._server, self._stream = server, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; the stream is forgotten however that ends."""
         try:
-            async with asyncio.timeout(None) as self._stream.limit:
-                await super().__call__(scope, receive, send)
-        except TimeoutError:
-            log.info("a stream was cut: its client does not read")
+            await super().__call__(scope, receive, send)
         finally:
             self._server.close(self._stream)
 
 
-async def write_events(reader: Reader, stream: NoticeStream, *, is_new: bool) -> AsyncIterator[str]:
-    """Yield what a client missed since its last event, then what comes; comments keep the connection open.
-
-    What was written shortly before its last event comes once more: it may have been committed after it.
-    A client that had no event yet is given an id all the same, so that it comes back with one.
-    """
-    greeting = f"id: {stream.since}\n{_RETRY}"
-    if not is_new:
-        yield greeting
-    async for each in read_missed(reader, stream):
-        if not is_new and each.id != stream.since and each.id not in stream.seen:
-            yield write_event(each)
-        stream.note(each.id)
-    if is_new:  # not before: what is written once the client hears of us is new to it
-        yield greeting
+async def write_events(stream: NoticeStream) -> AsyncIterator[str]:
+    """Yield an event for each notice that comes; comments keep the connection open."""
+    yield _RETRY
     while not stream.is_over:
-        while stream.waiting:
-            yield write_event(stream.waiting.popleft())
+        while stream.waiting and not stream.is_over:
+            stream.waiting -= 1
+            yield _EVENT
+        stream.fresh.clear()
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await stream.fresh.wait()
         except TimeoutError:
             yield ":\n\n"
-        stream.fresh.clear()
 
 
-async def read_missed(reader: Reader, stream: NoticeStream) -> AsyncIterator[StreamedNotice]:
-    """Yield what a client may have missed, the oldest first."""
-    begin, is_full = stream.begin, True
-    while is_full:
-        try:
-            missed = await asyncio.to_thread(read_after, reader, stream.login.user_id, begin)
-        except DatabaseAway:
-            stream.end()  # its client comes back
-            return
-        for each in missed:
-            if stream.is_over:
-                return
-            yield each
-        is_full = len(missed) == MOST
-        begin = missed[-1].id if missed else begin
+def _find_address(request: Request) -> str:
+    """Return the network address to count a client by, behind as many proxies as PROXY_HOPS says: of IPv6 its /64."""
+    hops = settings().proxy_hops or 0
+    named = [each.strip() for each in request.headers.get("x-forwarded-for", "").split(",") if each.strip()]
+    if hops and len(named) >= hops:
+        return group_network_address(named[-hops])
+    return group_network_address(request.client.host) if request.client else "nobody"
 
 
-def write_event(notice: StreamedNotice) -> str:
-    """Return one event; its id is the notice's."""
-    return f"id: {notice.id}\nevent: notice\ndata: {notice.json}\n\n"
+def _name_origin(setting: str) -> str:
+    parts = urlsplit(str(getattr(settings(), setting)).rstrip("/"))
+    return f"{parts.scheme}://{parts.netloc}"
 
 
-def _read_last(request: Request) -> UUID | None:
-    """Return the last notice that the client has: by its header, or as its page was rendered."""
-    given = request.headers.get("last-event-id") or request.query_params.get("after") or ""
-    try:
-        return UUID(given)
-    except ValueError:
-        return None
+def _is_own_page(request: Request) -> bool:
+    """Whether one of our pages asks, or no page at all: its cookie may be read."""
+    origin = request.headers.get("origin")
+    if origin is None:
+        return request.headers.get("sec-fetch-site", "none") in _OWN
+    return origin == _name_origin("api_url")
 
 
 def _allow(request: Request, response: Response) -> Response:
@@ -198,14 +170,15 @@ def _allow(request: Request, response: Response) -> Response:
     if origin := request.headers.get("origin"):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Last-Event-ID"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization"
     return response
 
 
-def _refuse(status: int, word: str, detail: str) -> Response:
+def _refuse(request: Request, status: int, word: str, detail: str) -> Response:
     body = {"type": f"/problems/{word}", "title": word, "status": status, "detail": detail}
     headers = {"Cache-Control": "no-store"} | ({"Retry-After": "30"} if status in _LATER else {})
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    made = JSONResponse(body, status, headers, media_type="application/problem+json")
+    return made if word == "foreign-origin" else _allow(request, made)
 
 
 def create_app() -> Starlette:
@@ -214,14 +187,9 @@ def create_app() -> Starlette:
     routes = [
         Route("/live/notices", server.stream_to_page, methods=["GET"]),
         Route("/api/notices/stream", server.stream_to_client, methods=["GET", "OPTIONS"]),
-        Route("/live/alive", answer_probe, methods=["GET"]),
+        Route("/live/alive", lambda _: Response("ok\n", media_type="text/plain"), methods=["GET"]),
     ]
     return Starlette(routes=routes, lifespan=server.run)
-
-
-async def answer_probe(_: Request) -> Response:
-    """Answer that the program runs."""
-    return Response("ok\n", media_type="text/plain")
 
 
 @exit_on_config_error("the live streams")

@@ -120,7 +120,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "notices": {
         "api": _ALL, "background": _ALL, "crawler": f"SELECT ({_NOTICE}), INSERT",
-        "notifier": f"SELECT ({_NOTICE}), INSERT", "reader": f"SELECT ({_NOTICE})", "stream": _READ,
+        "notifier": f"SELECT ({_NOTICE}), INSERT", "reader": f"SELECT ({_NOTICE})", "stream": "SELECT (id, user_id)",
     },
     "answers": {
         "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,

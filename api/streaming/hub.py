@@ -4,18 +4,19 @@ Redis only says when to look (`notices`). Without it the table is read every POL
 """
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from uuid_utils.compat import uuid7
 
 from api.streaming.database import DatabaseAway, Reader
-from api.streaming.notice_reads import StreamedNotice, find_begin, mark_now, read_fresh
 from api.streaming.sign_in import StreamLogin, find_ended
 from configs.ground.clock import clock
 from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
@@ -26,52 +27,56 @@ _TOGETHER_SECONDS = 0.05  # nudges of one crowd are one read
 _CHECK_SECONDS = 5.0  # between looks at the logins
 _AGAIN_SECONDS = 2.0
 _REPORT_SECONDS = 15.0
-_CUT_SECONDS = 5.0  # that a stream that is over has for what it is sending
-_MOST_WAITING = 1000  # notices of a stream whose client does not read
-_MOST_SEEN = 4000
+# An id may become visible after a larger one: so late may a transaction that writes notices commit.
+_OVERLAP = timedelta(minutes=2)
+_MILLISECONDS = 80  # bits of a UUIDv7 behind them
+_RECENT = "SELECT user_id, id FROM notices WHERE id > %(begin)s AND user_id = ANY(%(users)s::uuid[])"
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(eq=False, slots=True)
 class NoticeStream:
-    """One client: what it is to be sent, and what it was."""
+    """One client, and the notices of the last minutes that it knows of."""
 
     login: StreamLogin
     address: str
-    since: UUID  # the last notice that its client had, or when it came
-    begin: UUID  # what is older is not for it
+    known: set[UUID]
+    waiting: int = 0  # notices that it is to be told of
     fresh: asyncio.Event = field(default_factory=asyncio.Event)
-    waiting: deque[StreamedNotice] = field(default_factory=deque)
-    seen: dict[UUID, None] = field(default_factory=dict)  # in order: the oldest is forgotten first
     is_over: bool = False
-    limit: asyncio.Timeout | None = None  # of its response
 
-    def offer(self, notices: Iterable[StreamedNotice]) -> None:
-        """Queue what the client was not sent."""
-        for each in notices:
-            if not self.is_over and each.id > self.begin and each.id not in self.seen:
-                self.note(each.id)
-                self.waiting.append(each)
-                self.fresh.set()
-        if len(self.waiting) > _MOST_WAITING:  # it comes back with Last-Event-ID
-            self.end()
-
-    def note(self, notice_id: UUID) -> None:
-        """Remember that the client has a notice."""
-        self.seen[notice_id] = None
-        if len(self.seen) > _MOST_SEEN:
-            del self.seen[next(iter(self.seen))]
+    def offer(self, recent: set[UUID]) -> None:
+        """Have the client told of what it does not know among the notices of the last minutes."""
+        self.waiting += len(recent - self.known)
+        self.known = recent
+        if self.waiting:
+            self.fresh.set()
 
     def end(self) -> None:
-        """Let the stream end after what it is sending now; one whose client does not read is cut."""
-        if self.is_over:
-            return
+        """Let the stream end after what it is sending now."""
         self.is_over = True
-        self.waiting.clear()
         self.fresh.set()
-        if self.limit:
-            self.limit.reschedule(asyncio.get_running_loop().time() + _CUT_SECONDS)
+
+
+def mark_begin() -> UUID:
+    """Return an id before those of all notices that may become visible from now on."""
+    at = (uuid7().int >> _MILLISECONDS) - round(_OVERLAP.total_seconds() * 1000)
+    return UUID(int=at << _MILLISECONDS)
+
+
+def read_recent(reader: Reader, user_ids: Collection[UUID], begin: UUID) -> dict[UUID, set[UUID]]:
+    """Return the ids of these users' notices behind an id.
+
+    Raises:
+        DatabaseAway: it does not answer.
+    """
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for user_id, notice_id in reader.fetch(
+        _RECENT, {"begin": begin, "users": [str(each) for each in user_ids]}
+    ):
+        found[user_id].add(notice_id)
+    return found
 
 
 class NoticeHub:
@@ -81,7 +86,7 @@ class NoticeHub:
         self._reader = reader
         self._streams: dict[UUID, set[NoticeStream]] = defaultdict(set)
         self._nudged = asyncio.Event()
-        self._looked = mark_now()  # when the table was read last
+        self._begin = mark_begin()  # what is older was read
 
     def join(self, stream: NoticeStream) -> None:
         """Serve a stream from now on."""
@@ -118,7 +123,7 @@ class NoticeHub:
                 _end_if_cancelled()
 
     async def _read_table(self) -> None:
-        """Wait for a nudge, or POLL_SECONDS, and offer the streams what is new since the last read that was answered.
+        """Wait for a nudge, or POLL_SECONDS, and tell the streams what is new since the last read that was answered.
 
         While the database is away the streams stay open: however long that was, they miss nothing.
         """
@@ -127,21 +132,20 @@ class NoticeHub:
                 await self._nudged.wait()
                 await asyncio.sleep(_TOGETHER_SECONDS)
         self._nudged.clear()
-        looked = mark_now()
+        begin = mark_begin()
         if users := list(self._streams):
-            found = await asyncio.to_thread(read_fresh, self._reader, users, find_begin(self._looked))
-            for user_id, notices in found.items():
+            found = await asyncio.to_thread(read_recent, self._reader, users, self._begin)
+            for user_id in users:
                 for stream in self._streams.get(user_id, ()):
-                    stream.offer(notices)
-        self._looked = looked
+                    stream.offer(found.get(user_id, set()))
+        self._begin = begin
 
     async def _check_logins(self) -> None:
         """End the streams of logins that ended."""
         await asyncio.sleep(_CHECK_SECONDS)
         if streams := self.list_streams():
-            ended = await asyncio.to_thread(
-                find_ended, self._reader, {each.login.login_id for each in streams}
-            )
+            logins = {each.login.login_id for each in streams}
+            ended = await asyncio.to_thread(find_ended, self._reader, logins)
             for stream in streams:
                 if stream.login.login_id in ended:
                     stream.end()

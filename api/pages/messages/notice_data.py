@@ -10,8 +10,7 @@ from api.middleware.auth import current_identity
 from api.models.base import autocommit_session
 from api.notices.queries import MOST_COUNTED, list_notices
 from api.notices.schemas import NoticeAnswer
-from api.paging import PageQuery, first_id_at
-from configs.ground.clock import clock
+from api.paging import PageQuery
 from configs.settings import settings
 
 _PER_PAGE = 20
@@ -37,8 +36,7 @@ def read_notices() -> NoticesView:
         page = list_notices(s, who.user_id, query)
     following = url_for("messages.show_notices", before=page.next) if page.next else None
     last = page.items[0].id if page.items else None
-    after = last or first_id_at(clock())
-    stream = f"{str(settings().live_url).rstrip('/')}/live/notices?after={after}"
+    stream = f"{str(settings().live_url).rstrip('/')}/live/notices"
     return NoticesView(page.items, page.unread, last, who.time_zone, following, query.before is None, stream)
 
 
