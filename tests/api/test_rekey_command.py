@@ -1,14 +1,12 @@
 """`flask rekey`: every row under the newest keys, while others write, and no address ever has two owners."""
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
-from sqlalchemy.exc import IntegrityError
 
 from api.models.base import session
 from api.models.contact_lookup import claim_address, find_contact
@@ -147,43 +145,6 @@ def test_an_address_that_two_accounts_got_is_switched_off_and_said(settings_env:
     assert rekey() == "0 rows encrypted anew\n"
 
 
-def write_until(stop: threading.Event, numbers: Iterator[int], owned: list[str], lost: list[str]) -> None:
-    """Claim numbers and change them, until told to stop; each second one is one that everybody wants."""
-    for number in numbers:
-        if stop.is_set():
-            return
-        wanted = f"+33639{number % 40:06}" if number // 2 % 2 else f"+33638{number:06}"
-        (owned if add(number, address=wanted) else lost).append(wanted)
-
-
-def test_two_threads_write_while_the_keys_are_replaced(settings_env: Put) -> None:
-    for number in range(20):
-        add(number, address=f"+33637{number:06}")
-    use_keys(settings_env, f"{NEW},{OLD}")
-    stop, owned, lost = threading.Event(), list[str](), list[str]()
-    writers = [
-        threading.Thread(
-            target=write_until, args=(stop, iter(range(begin, 1_200, 2)), owned, lost), daemon=True
-        )
-        for begin in (1_000, 1_001)
-    ]
-    for each in writers:
-        each.start()
-    try:
-        outputs = [rekey() for _ in range(2)]
-    finally:
-        stop.set()
-        for each in writers:
-            each.join(60)
-    assert not any(each.is_alive() for each in writers)
-    assert outputs[0] == "20 rows encrypted anew\n"
-    assert len(owned) == len(set(owned))
-    use_keys(settings_env, NEW)
-    rekey()
-    assert addresses() == {f"+33637{number:06}" for number in range(20)} | set(owned)
-    assert hashes() == 20 + len(owned)
-
-
 def test_what_is_missing_is_said(settings_env: Put) -> None:
     settings_env(DATABASE_URL="")
     assert "DATABASE_URL is not set" in rekey(code=1)
@@ -210,17 +171,3 @@ def test_no_number_is_in_a_dump(database: str) -> None:
     assert "camille@example.org" in text
     for number in ("39800001", "9876543210", "39801111"):
         assert number not in text
-
-
-@pytest.mark.parametrize("column", ["address", "new_address"])
-def test_the_table_refuses_a_number_that_is_not_encrypted(column: str) -> None:
-    add(1)
-    with pytest.raises(IntegrityError), session() as s:
-        s.execute(sa.update(Contact).values({column: sa.literal("+33639800001", sa.Text)}))
-
-
-def test_an_address_that_no_key_decrypts_fails_no_query(settings_env: Put) -> None:
-    add(1)
-    add(2, Channel.EMAIL, "camille@example.org")
-    use_keys(settings_env, NEW)
-    assert addresses() == {"", "camille@example.org"}

@@ -157,48 +157,6 @@ def test_only_what_we_still_showed_is_a_false_alarm(
     assert alarms() == raised
 
 
-def test_an_answer_counts_from_when_it_was_changed(frozen: time_machine.Traveller) -> None:
-    late = announce().match
-    add_answer(late, FOUND)
-    frozen.shift(50 * MINUTE)
-    report(2)
-    change(MatchAnswer, MatchAnswer.match_id == late, value=NOTHING_THERE, changed_at=clock())
-    frozen.shift(50 * MINUTE)
-    assert alarms() == 1
-
-
-def test_what_was_sent_before_an_alarm_leads_to_no_other() -> None:
-    report(3)
-    late = [announce().match for _ in range(3)]
-    assert alarms() == 1
-    end_incident()
-    for each in late:
-        add_answer(each)
-    assert alarms() == 1
-
-
-def test_an_answer_counts_once_though_its_match_is_announced_again(frozen: time_machine.Traveller) -> None:
-    report(3)
-    assert alarms() == 1
-    frozen.shift(MINUTE)
-    end_incident()
-    change(Match, decided_at=clock())
-    assert alarms() == 1
-
-
-def test_an_incident_of_a_clock_that_was_ahead_keeps_no_report_from_counting(
-    frozen: time_machine.Traveller,
-) -> None:
-    frozen.shift(timedelta(days=1))
-    report(3)
-    assert alarms() == 1
-    end_incident()
-    frozen.shift(-timedelta(days=1))
-    assert alarms() == 1, "those reports are of the future"
-    report(3)
-    assert alarms() == 2
-
-
 def report_again(frozen: time_machine.Traveller, after: timedelta) -> dict[str, int]:
     """Have three more people report after so long; return the job's counts."""
     frozen.shift(after)

@@ -1,16 +1,13 @@
-from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import time_machine
 
-from api.models.alert import Alert
 from api.models.answer import AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
-from tests.api.world import Door
 from tests.clients import Person
 from tests.factories import add_match, announce, rows, see
 
@@ -71,29 +68,6 @@ def test_found_takes_the_appointment_and_closes_the_alert(camille: Person) -> No
             AT,
         )
     assert len(rows(Appointment)) == 1
-
-
-def test_who_takes_it_back_is_caught_up(camille: Person, door: Door) -> None:
-    told = announce(camille.id)
-    post(camille, told.alert, "found")
-    assert door.caught_up == []
-    assert post(camille, told.alert, "too_late")[1]["alert"]["isActive"]
-    assert door.caught_up == [told.alert]
-
-
-def test_the_mail_about_the_last_alert_is_nudged(camille: Person, door: Door) -> None:
-    post(camille, announce(camille.id).alert, "stopped")
-    assert len(door.nudged) == 1
-
-
-def test_an_answer_is_final_after_an_hour(frozen: time_machine.Traveller, camille: Person) -> None:
-    told = announce(camille.id)
-    post(camille, told.alert, "too_late")
-    frozen.shift(timedelta(hours=1))
-    status, said = post(camille, told.alert, "found")
-    assert (status, said["type"].rpartition(":")[2]) == (409, "answer-final")
-    assert post(camille, told.alert, "too_late")[0] == 200
-    assert rows(Alert)[0].waits
 
 
 @pytest.mark.parametrize(

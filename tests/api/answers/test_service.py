@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from api.alerts.schemas import FoundAppointment
-from api.alerts.service import delete_alert, reopen_alert
+from api.alerts.service import delete_alert
 from api.answers.errors import AnswerFinal, AnswerRefused, ForeignMatch, UnknownMatch
 from api.answers.service import find_matches
 from api.models.alert import Alert, ClosedBecause
@@ -16,7 +16,7 @@ from api.models.appointment import Appointment
 from api.models.base import session
 from api.models.desk import DeskChange
 from api.models.notification import Match, Notification
-from api.models.user import Contact, Grant, User
+from api.models.user import Contact, Grant
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.answers.announcing import answer, read_answer
@@ -127,72 +127,6 @@ def test_an_alert_that_the_plan_carries_no_more_stays_closed(
     assert rows(Appointment) == []
 
 
-def test_stopped_becomes_found_with_its_appointment_and_back(camille: Person) -> None:
-    told = announce(camille.id)
-    answer(told, STOPPED)
-    answer(told, FOUND, found=describe())
-    assert get(Alert, told.alert).closed_because is ClosedBecause.FOUND
-    assert [each.at for each in rows(Appointment)] == [describe().at]
-    answer(told, FOUND, found=describe(days=3))
-    assert [each.at for each in rows(Appointment)] == [describe().at], "the first one stays"
-    assert answer(told, STOPPED).reopened == ()
-    assert get(Alert, told.alert).closed_because is ClosedBecause.STOPPED
-    assert rows(Appointment) == []
-
-
-def test_an_appointment_may_follow_later(frozen: time_machine.Traveller, camille: Person) -> None:
-    told = announce(camille.id)
-    answer(told, FOUND)
-    frozen.shift(timedelta(hours=3))
-    answer(told, FOUND, found=describe())
-    assert [each.at for each in rows(Appointment)] == [describe().at]
-
-
-def test_another_answer_that_closed_the_alert_keeps_it_closed(camille: Person) -> None:
-    one = announce(camille.id)
-    other = announce(camille.id, one.alert)
-    answer(one, FOUND)
-    answer(other, FOUND)
-    assert answer(one, TOO_LATE).reopened == ()
-    assert get(Alert, one.alert).closed_because is ClosedBecause.FOUND
-    assert answer(other, TOO_LATE).reopened == (one.alert,)
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_one_of_several_answers_that_are_replaced_had_closed_the_alert(camille: Person, first: int) -> None:
-    one = announce(camille.id)
-    both = [one.match, announce(camille.id, one.alert).match]
-    answer(one, FOUND, match_ids=both)
-    answer(one, NOTHING, match_ids=[both[first]])
-    assert answer(one, TOO_LATE, match_ids=both).reopened == (one.alert,)
-
-
-def test_an_answer_from_before_the_alert_was_opened_again_keeps_nothing_closed(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    before = announce(camille.id)
-    answer(before, STOPPED)
-    frozen.shift(timedelta(minutes=5))
-    with session() as s:
-        assert reopen_alert(s, s.get_one(Alert, before.alert))
-    told = announce(camille.id, before.alert)
-    answer(told, FOUND)
-    assert answer(told, TOO_LATE).reopened == (told.alert,)
-
-
-def test_a_clock_that_is_set_back_between_two_answers_refuses_neither(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    frozen.shift(HOUR)
-    told = announce(camille.id)
-    answer(told, FOUND)
-    frozen.shift(timedelta(seconds=-5))
-    assert answer(told, TOO_LATE).reopened == (told.alert,)
-    kept = read_answer(told)
-    assert kept is not None
-    assert kept.changed_at == kept.answered_at
-
-
 def test_a_match_that_is_announced_again_is_answered_anew(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
@@ -204,16 +138,6 @@ def test_a_match_that_is_announced_again_is_answered_anew(
     frozen.shift(HOUR)
     with pytest.raises(AnswerFinal):
         answer(told, TOO_LATE)
-
-
-def test_what_was_closed_long_before_stays_closed(frozen: time_machine.Traveller, camille: Person) -> None:
-    told = announce(camille.id)
-    later = announce(camille.id, told.alert)
-    answer(told, STOPPED)
-    frozen.shift(2 * HOUR)
-    answer(later, STOPPED)
-    answer(later, TOO_LATE)
-    assert get(Alert, told.alert).closed_because is ClosedBecause.STOPPED
 
 
 @pytest.mark.parametrize("value", AnswerValue)
@@ -280,12 +204,6 @@ def test_two_answers_at_once_are_one_answer(person: People) -> None:
     (kept,) = rows(MatchAnswer)
     assert kept.changed_at is not None
     assert get(Alert, told.alert).waits is (kept.value is TOO_LATE)
-
-
-def test_answers_go_with_the_account(camille: Person) -> None:
-    answer(announce(camille.id), TOO_LATE)
-    remove(User)
-    assert rows(MatchAnswer) == []
 
 
 def test_a_message_names_the_matches_of_all_that_left_with_it(

@@ -82,15 +82,6 @@ def test_a_run_that_is_repeated_writes_no_second_message(
         frozen.shift(timedelta(hours=1))
 
 
-def test_a_worker_whose_clock_is_behind_writes_the_message_that_is_due(
-    done: list[str], frozen: time_machine.Traveller
-) -> None:
-    add_operator(Channel.TELEGRAM)
-    frozen.move_to("2026-11-20T07:59:57Z")
-    jobs.operations_digest()
-    assert [each.params["until"][:16] for each in messages()] == ["2026-11-20T08:00"]
-
-
 def test_it_goes_to_admins_only(done: list[str], frozen: time_machine.Traveller) -> None:
     add_operator(Channel.TELEGRAM, role=Role.SUPPORT)
     add_operator(Channel.TELEGRAM, role=Role.USER)

@@ -1,6 +1,5 @@
 """Gone slots go after a year with what announced them, statistics are renewed, days are summed up before they go."""
 
-import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
@@ -10,26 +9,22 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background import check_partitions, jobs
-from api.figures.desk_days import find_days_to_sum, sum_old_day
-from api.models.base import engine, session
+from api.models.base import session
 from api.models.check import Check
 from api.models.check_day import CheckDay
 from api.models.notification import Match, write_ranges
 from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.retention import batches
 from configs.ground.clock import clock
 from tests.clients import People
 from tests.factories import (
     BOBIGNY,
     add_alert,
     add_check,
-    add_desk,
     add_match,
     change,
     remove,
     rows,
-    save,
     see,
 )
 
@@ -87,27 +82,6 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
 
 
-def test_sums_that_count_more_than_a_restored_day_holds_stay(old_day: datetime) -> None:
-    save(
-        CheckDay(
-            desk_id=BOBIGNY, day=OLD, checks=500, proven=400, outcomes={}, openings=1, updated_at=old_day
-        )
-    )
-    assert check_partitions.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
-    assert totals() == {OLD: 500}
-
-
-@pytest.mark.usefixtures("old_day")
-def test_a_late_sum_does_not_move_where_the_sums_of_later_days_go_on(frozen: time_machine.Traveller) -> None:
-    add_desk(due_queue="prefenligne")
-    frozen.move_to("2026-10-10T12:00:00+00:00")
-    jobs.sum_days()
-    frozen.move_to("2026-10-14T12:00:00+00:00")  # no sums for four days
-    assert check_partitions.drop_partitions()["summed"] == 1
-    with session() as s:
-        assert len(find_days_to_sum(s, clock())) == 6  # since a day before the last
-
-
 @pytest.fixture
 def announced(frozen: time_machine.Traveller) -> Callable[..., tuple[UUID, list[int]]]:
     """Give a function that announces slots to an alert; it returns the detection and their ids."""
@@ -153,16 +127,6 @@ def test_a_slot_that_is_open_stays_announced_when_one_that_was_announced_with_it
     assert match.slots == write_ranges(slots)
 
 
-def test_many_slots_go_in_batches(monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller) -> None:
-    monkeypatch.setattr(batches, "BATCH", 2)
-    for desk_id in (BOBIGNY, "melun_77/titre-sejour"):
-        go(see("2026-12-01", "2026-12-02", "2026-12-03", desk_id=desk_id)[1], clock())
-    see("2026-12-04")
-    frozen.shift(400 * DAY)
-    assert jobs.apply_retention()["slots"] == 6
-    assert len(rows(SlotRow)) == 1
-
-
 def analyzed(name: str) -> datetime | None:
     with session() as s:
         query = sa.text("SELECT last_analyze FROM pg_stat_user_tables WHERE relname = :name")
@@ -180,40 +144,3 @@ def test_what_changed_much_is_analysed_and_the_partitioned_table_always() -> Non
     assert after is not None
     assert after != before
     assert analyzed("checks") is not None
-
-
-def test_a_locked_table_is_left_for_the_next_day(settings_env: Callable[..., None]) -> None:
-    settings_env(PARTITION_LOCK_SECONDS="0.001")
-    with engine().connect() as other, other.begin():
-        other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
-        assert jobs.analyze_tables()["locked"] == 1
-
-
-def test_only_a_table_of_ours_is_analysed() -> None:
-    with session() as s, pytest.raises(sa.exc.DBAPIError, match="there is no table pg_class"):
-        s.execute(sa.text("SELECT analyze_table('pg_class')"))
-
-
-_BUSY_DAY = """
-INSERT INTO checks (started_at, desk_id, outcome, evidence, milliseconds, requests, slots_seen, covered, process)
-SELECT CAST(:day AS timestamptz) + n * interval '0.15 second', 'p/' || (n % 700), 'no_slots', repeat('x', 70), 400, 3, 0,
-  '[]', 'spider-1:4711' FROM generate_series(1, 555000) n
-"""
-
-
-@pytest.mark.journey
-def test_a_day_of_a_table_of_fifty_million_rows_is_summed_up_and_dropped(
-    database: str, settings_env: Callable[..., None]
-) -> None:
-    """Of 90 such days."""
-    settings_env(DATABASE_SECONDS="600")
-    with session() as s:
-        make_partitions(s, OLD, 0)
-        s.execute(sa.text("DROP TABLE checks_20260702"))
-        s.execute(sa.text(_BUSY_DAY), {"day": f"{OLD}T00:00:00Z"})
-    with session() as s:
-        assert sum_old_day(s, OLD)
-    begun = time.perf_counter()
-    with session() as s:
-        assert drop_oldest_partition(s, OLD + DAY) == OLD
-    print(f"dropped within {time.perf_counter() - begun:.2f} s")  # noqa: T201 -- for docs/benchmarks.md

@@ -11,7 +11,6 @@ import time_machine
 from structlog.testing import capture_logs
 
 from api.background import turns
-from api.background.jobs import list_jobs
 from api.background.loop import JobLoop, warm_up
 from api.background.schedule import JOBS, Job
 from api.background.turns import MOST_ATTEMPTS
@@ -34,10 +33,6 @@ pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 def fail() -> dict[str, int]:
     raise ValueError("camille@example.org cannot be read")
-
-
-def test_every_job_says_what_it_does() -> None:
-    assert all(job.run.__doc__ for job in list_jobs())
 
 
 def test_a_job_is_due_at_whole_multiples_of_its_period(
@@ -186,17 +181,6 @@ def test_a_job_that_fails_is_tried_ever_later_and_then_failed_without_personal_d
     assert state.due_at == broken.find_next(clock())
 
 
-def test_a_job_that_succeeds_after_a_failure_keeps_no_error(
-    done: list[str], hourly: Job, frozen: time_machine.Traveller
-) -> None:
-    run_due([make_job("hourly", fail, hours=1)])
-    assert one(JobState).error == "ValueError"
-    frozen.shift(11)
-    run_due([hourly])
-    state = one(JobState)
-    assert (state.result, state.error, state.attempts) == (JobResult.DONE, None, 0)
-
-
 def test_a_job_that_kills_each_worker_is_given_up_until_it_is_due_again(
     done: list[str], hourly: Job, frozen: time_machine.Traveller
 ) -> None:
@@ -285,15 +269,6 @@ def test_a_job_of_a_minute_runs_each_minute_whatever_the_clock_does(
     assert play(3) == 3
 
 
-def test_a_turn_that_a_clock_ahead_wrote_is_over(
-    done: list[str], hourly: Job, frozen: time_machine.Traveller
-) -> None:
-    run_due([hourly])
-    change(JobState, turn_ends_at=clock() + DAY)
-    run_due([hourly])
-    assert done == ["hourly", "hourly"]
-
-
 def read_since(client: redis.Redis) -> datetime:
     report = read_report(client, BACKGROUND[MAINTENANCE])
     assert report
@@ -315,12 +290,6 @@ def test_a_worker_reports_since_when_one_runs_without_a_gap(
     frozen.shift(-3600)  # a clock was ahead
     run_due([])
     assert read_since(redis_server) == clock()
-
-
-def test_a_worker_may_be_silent_while_a_job_works(redis_server: redis.Redis) -> None:
-    kept: list[Any] = []
-    run_due([make_job("long", note(kept, lambda: redis_server.ttl(BACKGROUND[MAINTENANCE])), hours=1)])
-    assert kept[0] > 600
 
 
 @pytest.mark.parametrize("is_away", [False, True])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -87,19 +87,6 @@ def test_a_reader_is_not_waited_for_when_a_day_is_dropped(
         assert check_partitions.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 1}
         assert exists(middle)
     assert check_partitions.drop_partitions() == {"dropped": 3, "summed": 0, "locked": 0}
-
-
-def test_a_clock_that_is_far_ahead_takes_a_few_days_an_hour(
-    frozen: time_machine.Traveller, settings_env: Callable[..., None]
-) -> None:
-    """Every day is old then: what is left when the clock is set right stays."""
-    settings_env(CHECKS_KEPT_FOR="90d")
-    with session() as s:
-        today = s.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
-        make_partitions(s, today - timedelta(days=60), 20)
-    frozen.move_to(datetime.combine(today, time(), UTC) + timedelta(days=40))
-    assert check_partitions.drop_partitions() == {"dropped": 7, "summed": 0, "locked": 0}
-    assert exists(today - timedelta(days=54))
 
 
 def test_days_of_the_last_month_are_never_dropped(

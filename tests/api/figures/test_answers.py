@@ -24,9 +24,7 @@ from tests.factories import (
     add_answer,
     add_answers,
     add_desk,
-    add_user,
     announce,
-    change,
     rows,
     take_slots,
 )
@@ -70,14 +68,6 @@ def test_each_answer_counts_once_at_its_desk() -> None:
     assert counts(MELUN) == (1, 1, 0, 0, 0)
 
 
-def test_an_answer_counts_as_the_value_that_it_has_in_the_end() -> None:
-    told = announce().match
-    add_answer(told, FOUND)
-    assert counts() == (1, 1, 0, 0, 0)
-    change(MatchAnswer, MatchAnswer.match_id == told, value=NOTHING_THERE, changed_at=clock())
-    assert counts() == (1, 0, 0, 1, 0)
-
-
 def test_answers_outlive_alerts_and_accounts(frozen: time_machine.Traveller, camille: Person) -> None:
     add_desk(MELUN, due_queue="prefenligne", wished_seconds=30.0)  # so that each day has a row
     add_answer(announce(camille.id).match, TOO_LATE)
@@ -104,24 +94,12 @@ def test_alerts_count_once_each_on_the_day_on_which_their_first_message_was_acce
     assert counts(day=TODAY + DAY) == (1, 0, 0, 0, 0)
 
 
-def test_one_person_may_have_many_answers() -> None:
-    owner = add_user().id
-    for _ in range(3):
-        add_answer(announce(owner).match, NOTHING_THERE, at=clock())
-    assert counts() == (3, 0, 0, 3, 0)
-
-
 def read(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:
     cache._open_cache.cache_clear()
     answer = client.get("/api/stats/answers", query_string=query)
     assert answer.status_code == 200, answer.text
     found: list[dict[str, Any]] = (answer.json or {})["items"]
     return found
-
-
-def test_without_answers_there_is_nothing(client: FlaskClient) -> None:
-    for by in ("month", "platform", "desk"):
-        assert read(client, by=by) == []
 
 
 def test_a_month_sums_up_all_desks(client: FlaskClient) -> None:
@@ -178,12 +156,6 @@ def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> N
 def test_only_slots_that_were_taken_have_a_life(client: FlaskClient, reason: GoneReason) -> None:
     take_slots(60, opened=YESTERDAY, reason=reason)
     assert read(client) == []
-
-
-def test_a_slot_counts_in_the_month_in_which_it_went(client: FlaskClient) -> None:
-    take_slots(60, opened=datetime(2026, 10, 31, 23, 59, tzinfo=UTC))
-    take_slots(30, opened=datetime(2026, 10, 31, 23, 58, tzinfo=UTC))
-    assert {each["month"]: each["taken"] for each in read(client)} == {"2026-11-01": 1, "2026-10-01": 1}
 
 
 def test_months_and_a_prefecture_can_be_chosen(client: FlaskClient) -> None:

@@ -2,29 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
 from api.figures import deliveries
 from api.figures.deliveries import (
-    _INSERT,
     RECEIPT_PROVIDERS,
-    FigureChoice,
-    _bind,
-    compute_day,
-    read_days,
 )
-from api.models.base import session
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
-from configs.ground.clock import clock
 from notifier.receipts.receiving import READERS
 from tests.factories import BOBIGNY, NINE, add_alert, add_match, add_slot_message, add_user, change, rows, see
 
@@ -88,13 +79,6 @@ def test_each_stage_has_its_percentiles() -> None:
     assert row.seen_to_delivered == pytest.approx([36, 58.5, 60.5])
 
 
-def test_what_did_not_come_so_far_has_no_percentiles() -> None:
-    alert(None)
-    row = figures()[Channel.EMAIL, ALL, ALL]
-    assert row.committed_to_matched == [0.0] * 3
-    assert (row.seen_to_accepted, row.accepted_to_delivered, row.seen_to_delivered) == (None, None, None)
-
-
 def test_messages_are_counted_by_what_became_of_them() -> None:
     alert()
     alert(delivered=2, unknown_attempts=2)
@@ -128,38 +112,6 @@ def test_alerts_that_catch_up_and_other_messages_do_not_count() -> None:
     assert figures() == {}
 
 
-def test_a_repetition_leaves_no_row_of_what_is_over() -> None:
-    alert(None)
-    assert (Channel.EMAIL, NONE, ALL) in figures()
-    first = figures()
-    assert len(first) == len(figures()) == 4
-    accepted = {"accepted_at": clock(), "state": State.SENT, "provider": "smtp"}
-    change(Notification, **accepted)
-    assert {provider for _, provider, _ in figures()} == {ALL, "smtp"}
-
-
-CHOICES = [
-    FigureChoice(*choice)
-    for choice in product((None, Channel.EMAIL), (None, ALL, NONE, "smtp"), (None, ALL, "melun_77"))
-]
-
-
-@pytest.mark.parametrize("choice", CHOICES, ids=str)
-def test_today_computed_is_what_would_be_written(choice: FigureChoice) -> None:
-    for provider, desk in product(("sendgrid", "smtp"), (BOBIGNY, MELUN)):
-        alert(provider=provider, desk=desk, delivered=3)
-    alert(None)
-    alert(channel=Channel.SMS, provider="twilio", desk=MELUN)
-    columns = sa.inspect(DeliveryFigure).columns.keys()
-    jobs.sum_days()
-    with session() as s:
-        computed, written = compute_day(s, TODAY, clock(), choice), read_days(s, TODAY, TODAY, choice)
-        assert written or choice.prefecture_id == "melun_77"
-        assert [[getattr(row, name) for name in columns] for row in computed] == [
-            [getattr(row, name) for name in columns] for row in written
-        ]
-
-
 def test_the_job_sums_up_each_day_that_may_have_changed(frozen: time_machine.Traveller) -> None:
     alert()
     add_slot_message(NINE - timedelta(days=3))
@@ -170,16 +122,6 @@ def test_the_job_sums_up_each_day_that_may_have_changed(frozen: time_machine.Tra
     frozen.shift(timedelta(days=4))  # an outage
     assert jobs.sum_days()["deliveries"] == 8
     assert TODAY + timedelta(days=2) in {row.day for row in rows(DeliveryFigure)}
-
-
-def test_a_message_counts_on_the_utc_day_on_which_it_was_written() -> None:
-    add_slot_message(datetime(2026, 11, 20, tzinfo=UTC))
-    add_slot_message(datetime(2026, 11, 19, 23, 59, 59, 999999, tzinfo=UTC), took=600)
-    jobs.sum_days()
-    sent = {
-        row.day: row.sent for row in rows(DeliveryFigure) if (row.provider, row.prefecture_id) == (ALL, ALL)
-    }
-    assert sent == {TODAY: 1, TODAY - timedelta(days=1): 1}
 
 
 def failed_alert(at: datetime, gone_at: datetime | None) -> None:
@@ -223,32 +165,3 @@ def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
     frozen.shift(60)
     jobs.sum_days()
     assert {row.day for row in rows(DeliveryFigure)} == set(every)
-
-
-def test_the_messages_of_a_day_are_found_by_their_ids() -> None:
-    made = """
-    SET LOCAL session_replication_role = replica;
-    INSERT INTO notifications (id, address, channel, kind, priority, dedupe_key, next_attempt_at)
-      SELECT CAST(lpad(to_hex(CAST(extract(epoch FROM t) * 1000 AS bigint)), 12, '0') || '7' || lpad(n::text, 19, '0')
-        AS uuid), '', 'email', 'slot_detected', 'critical', n::text, t
-      FROM (SELECT n, now() - n * interval '10 minutes' t FROM generate_series(1, 5000) n) made"""
-    with session() as s:
-        s.execute(sa.text(made))
-        s.execute(sa.text("ANALYZE notifications"))
-        explain = sa.text(f"EXPLAIN {_INSERT.text}")
-        plan = "\n".join(s.scalars(explain, _bind(datetime.now(UTC).date(), clock(), FigureChoice())))
-    assert "pk_notifications" in plan
-    assert "Seq Scan on notifications" not in plan
-
-
-def test_the_slots_of_what_failed_are_found_by_their_ids() -> None:
-    with session() as s:
-        s.execute(sa.text("INSERT INTO desks (id) VALUES ('bobigny_93/titre-sejour')"))
-        made = """INSERT INTO slots (desk_id, place_key, moment, url, opened_at, seen_at)
-          SELECT 'bobigny_93/titre-sejour', 'p'||n, 'open', 'https://x.example/', now(), now()
-          FROM generate_series(1, 5000) n"""
-        s.execute(sa.text(made))
-        s.execute(sa.text("ANALYZE slots"))
-        plan = "\n".join(s.scalars(sa.text(f"EXPLAIN {_INSERT.text}"), _bind(TODAY, NINE, FigureChoice())))
-    assert "pk_slots" in plan
-    assert "Seq Scan on slots" not in plan

@@ -1,6 +1,5 @@
 """`check_days`: totals per desk and day, the same when repeated, and complete after an outage."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -35,20 +34,6 @@ def find_days() -> list[date]:
         return desk_days.find_days_to_sum(s, clock())
 
 
-def kill_a_run_at(end: date, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start the job and kill it when it comes to a day."""
-    days = find_days()
-
-    def die(*_: Any) -> Iterator[date]:
-        yield from (day for day in days if day < end)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killing:
-        killing.setattr(desk_days, "find_days_to_sum", die)
-        with pytest.raises(KeyboardInterrupt):
-            jobs.sum_days()
-
-
 def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
     add_desk(wished_seconds=60.0, feasible_seconds=90.0, due_queue="prefenligne", status=DeskStatus.ACTIVE)
     for at in ("00:00:00", "08:00:00", "08:01:00", "08:03:00"):
@@ -62,15 +47,6 @@ def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
     assert row.outcomes == {"no_slots": 4, "slots": 1, "blocked": 1}
     assert row.achieved_seconds == pytest.approx((60 + 120) / 2)  # of 28800, 60, 120, 30
     assert (row.promised_seconds, row.updated_at) == (90.0, clock())
-
-
-def test_a_scheduled_desk_without_a_check_shows_its_day_and_others_do_not() -> None:
-    add_desk(wished_seconds=30.0, due_queue="prefenligne")
-    add_desk("bobigny_93/retired", wished_seconds=30.0)
-    jobs.sum_days()
-    (row,) = rows(CheckDay)
-    assert (row.desk_id, row.checks, row.proven, row.outcomes) == (BOBIGNY, 0, 0, {})
-    assert (row.achieved_seconds, row.promised_seconds, row.openings) == (None, 30.0, 0)
 
 
 def test_a_repetition_writes_the_same_and_later_checks_are_added(frozen: time_machine.Traveller) -> None:
@@ -129,45 +105,3 @@ def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller
     jobs.sum_days()
     assert [days(TODAY + timedelta(days=number))[BOBIGNY].checks for number in (0, 2)] == [2, 1]
     assert days(TODAY + timedelta(days=1)) == {}
-
-
-def test_a_table_that_is_empty_is_filled_from_the_oldest_check_on() -> None:
-    with session() as s:
-        make_partitions(s, TODAY - timedelta(days=3))
-    check("08:00:00", day=TODAY - timedelta(days=3))
-    check("08:00:00")
-    assert jobs.sum_days()["desks"] == 2
-    assert days(TODAY - timedelta(days=3))[BOBIGNY].checks == 1
-
-
-def test_a_clock_that_was_ahead_hides_no_day(frozen: time_machine.Traveller) -> None:
-    add_desk(wished_seconds=30.0, due_queue="prefenligne")
-    frozen.shift(timedelta(days=5))
-    jobs.sum_days()
-    frozen.shift(timedelta(days=-5))
-    check("08:00:00")
-    jobs.sum_days()
-    assert days()[BOBIGNY].checks == 1
-
-
-def test_each_day_is_a_transaction_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    with session() as s:
-        make_partitions(s, TODAY - timedelta(days=2))
-    check("08:00:00", day=TODAY - timedelta(days=2))
-    kill_a_run_at(TODAY, monkeypatch)
-    assert days(TODAY - timedelta(days=2))[BOBIGNY].checks == 1
-    assert days(TODAY - timedelta(days=1)) == {}
-
-
-def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
-    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
-    with session() as s:
-        make_partitions(s, every[0])
-    for day in every:
-        check("08:00:00", day=day)
-    kill_a_run_at(every[1], monkeypatch)
-    frozen.shift(60)
-    jobs.sum_days()
-    assert [days(day)[BOBIGNY].checks for day in every] == [1, 1, 1, 1]

@@ -1,7 +1,6 @@
 """The link in an alarm shows it, and acknowledges it by POST for the operator it was sent to."""
 
 from datetime import timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -11,7 +10,6 @@ from flask.testing import FlaskClient
 from api.models.audit import ActorKind, AuditEntry
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel, Role, User
-from configs.ground.clock import clock
 from configs.ground.signed_links import AcknowledgeIncident, write_token
 from configs.ground.signing import sign
 from tests.api.operations.operators import add_operator
@@ -65,19 +63,6 @@ def test_what_lasts_stays_open_and_what_happened_at_once_is_over(client: FlaskCl
         client.post(link(admin, each))
     ended = {each.id: each.ends_at is not None for each in rows(Incident)}
     assert ended == {lasts: False, happened: True}
-
-
-def test_other_open_alarms_are_shown_beside(client: FlaskClient, admin: UUID) -> None:
-    told: dict[str, Any] = {"alarm_kind": "operations_alarm", "alarm_params": {}, "told_at": clock()}
-    number = add_incident(**told)
-    add_incident(IncidentReason.BLOCKED, "far.example:443", **told)
-    add_incident(IncidentReason.BLOCKED, "over.example:443", ends_at=clock() + timedelta(minutes=1), **told)
-    add_incident(IncidentReason.BLOCKED, "known.example:443", acknowledged_at=clock(), **told)
-    add_incident(IncidentReason.MAINTENANCE, "quiet.example:443")
-    shown = client.post(link(admin, number)).text
-    assert "far.example:443" in shown
-    for hidden in ("over.example", "known.example", "quiet.example"):
-        assert hidden not in shown
 
 
 def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient, admin: UUID) -> None:

@@ -20,7 +20,7 @@ from configs.ground.signing import sign
 from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.clients import People, Person
-from tests.factories import Announcement, add_alert, announce, change, remove, rows
+from tests.factories import Announcement, add_alert, announce, change, rows
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 VALUES = ("found", "too_late", "nothing_there", "stopped")
@@ -59,15 +59,6 @@ def test_opening_a_link_shows_the_answer_and_changes_nothing(
     assert rows(Alert)[0].waits
 
 
-def test_a_link_without_an_answer_offers_all_four(client: FlaskClient, camille: Person) -> None:
-    told = announce(camille.id)
-    for query in ("", "?value=", "?value=maybe", "?value=FOUND"):
-        page = client.get(link(told) + query)
-        assert page.status_code == 200
-        assert "<form" not in page.text
-        assert all(f'value={value}">' in page.text for value in VALUES)
-
-
 @pytest.mark.parametrize(
     ("value", "closed", "state"),
     [
@@ -90,16 +81,6 @@ def test_confirming_stores_the_answer_once(
     (kept,) = rows(MatchAnswer)
     assert (kept.match_id, kept.value, kept.via) == (told.match, AnswerValue(value), AnswerVia.EMAIL)
     assert rows(Alert)[0].closed_because is closed
-
-
-def test_the_form_says_which_answer_is_meant_else_the_address(client: FlaskClient, camille: Person) -> None:
-    told = announce(camille.id)
-    client.post(link(told, "found"), data={"value": "too_late"})
-    assert rows(MatchAnswer)[0].value is AnswerValue.TOO_LATE
-    client.post(link(told, "nothing_there"))
-    assert rows(MatchAnswer)[0].value is AnswerValue.NOTHING_THERE
-    page = client.post(link(told), data={"value": "maybe"})
-    assert (page.status_code, rows(MatchAnswer)[0].value) == (422, AnswerValue.NOTHING_THERE)
 
 
 def test_a_link_to_what_was_announced_again_offers_the_answers(
@@ -165,17 +146,6 @@ def test_of_several_alerts_the_reader_chooses_which_are_closed(
     assert [each.match_id for each in rows(MatchAnswer)] == [told.match]
 
 
-@pytest.mark.parametrize("value", ["nothing_there"])
-def test_an_answer_that_closes_nothing_is_about_all_alerts_of_the_message(
-    client: FlaskClient, camille: Person, value: str
-) -> None:
-    told = announce_to_two(camille.id)
-    assert 'type="checkbox"' not in client.get(link(told, value)).text
-    client.post(link(told, value))
-    assert {each.value for each in rows(MatchAnswer)} == {AnswerValue(value)}
-    assert len(rows(MatchAnswer)) == 2
-
-
 def test_no_alert_of_somebody_else_can_be_named(client: FlaskClient, camille: Person, person: People) -> None:
     robins = announce(person("robin@example.org").id)
     told = announce_to_two(camille.id)
@@ -192,15 +162,6 @@ def test_a_page_never_names_the_procedure_nor_the_only_alert(client: FlaskClient
     for value in VALUES:
         for page in (client.get(link(told, value)), client.post(link(told, value))):
             assert "titre" not in page.text.partition("<main")[2].lower()
-
-
-def test_what_is_gone_says_so(client: FlaskClient, camille: Person) -> None:
-    told = announce(camille.id)
-    remove(Alert)
-    for page in (client.get(link(told, "found")), client.post(link(told, "found"))):
-        assert (page.status_code, "n’existe plus" in page.text) == (200, True)
-    remove(User)
-    assert "n’existe plus" in client.post(link(told, "found")).text
 
 
 def test_forged_and_expired_links_store_nothing(

@@ -8,8 +8,6 @@ import time_machine
 from flask.testing import FlaskClient
 
 from api.accounts.consents import give_consent, give_news_consent
-from api.alerts.service import reopen_alert
-from api.alerts.stopping import has_stopped_last, stop_alerts
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskChange
@@ -97,14 +95,6 @@ def test_a_day_later_it_is_final(client: FlaskClient, person: People, door: Door
     assert door.caught_up == []
 
 
-def test_an_alert_that_was_deleted_stays_deleted(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_7J)
-    alert_id = add_alert(camille.id)
-    camille.delete(f"/api/alerts/{alert_id}")
-    client.post(stop(alert_id), data=UNDO)
-    assert rows(Alert)[0].closed_because is ClosedBecause.DELETED
-
-
 def test_the_stop_link_offers_for_a_day_to_undo_it(client: FlaskClient, person: People) -> None:
     token = write_token(StopAlerts((add_alert(person(plan=PlanName.URGENCE_7J).id),)))
     assert "/l/unsubscribe/" not in client.get(f"/l/stop/{token}").text
@@ -124,15 +114,6 @@ def test_the_page_says_whether_other_alerts_wait(client: FlaskClient, person: Pe
     assert "C’est votre seule alerte" in client.post(link, data=ONE_CLICK).text
     add_alert(camille.id)
     assert "Vos autres alertes continuent" in client.get(link).text
-
-
-def test_the_stop_link_says_whether_other_alerts_wait(client: FlaskClient, person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_TOTAL)
-    link = f"/l/stop/{write_token(StopAlerts((add_alert(camille.id),)))}"
-    assert "C’est votre seule alerte" in client.get(link).text
-    assert "Vos autres alertes continuent" not in client.post(link).text
-    add_alert(camille.id)
-    assert "Vos autres alertes continuent" in client.post(link).text
 
 
 def test_a_group_stops_on_this_contact_only_and_starts_again(client: FlaskClient, person: People) -> None:
@@ -199,11 +180,6 @@ def test_a_forged_link_is_refused(client: FlaskClient) -> None:
         assert client.post(f"/l/unsubscribe/{token}", data=ONE_CLICK).status_code == 400
 
 
-def test_the_link_of_an_alert_that_is_gone_says_so(client: FlaskClient) -> None:
-    assert "n’existe plus" in client.get(stop(uuid4())).text
-    assert client.post(stop(uuid4()), data=ONE_CLICK).status_code == 200
-
-
 def notices() -> list[Notification]:
     return [row for row in rows(Notification) if row.kind == "last_way_stopped"]
 
@@ -220,20 +196,3 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
     (notice,) = notices()
     assert notice.params["alerts"] == [str(last)]
     assert door.nudged == [notice.id]
-
-
-def test_without_a_running_plan_nothing_is_confirmed(client: FlaskClient, person: People) -> None:
-    client.post(stop(add_alert(person(confirmed=True).id)), data=ONE_CLICK)
-    assert notices() == []
-
-
-def test_the_account_shows_that_the_last_alert_was_stopped_until_it_is_undone(person: People) -> None:
-    camille = person(plan=PlanName.URGENCE_7J, confirmed=True)
-    alert_id = add_alert(camille.id)
-    with session() as s:
-        assert not has_stopped_last(s, camille.id)
-        stop_alerts(s, camille.id, [alert_id])
-        assert has_stopped_last(s, camille.id)
-        assert reopen_alert(s, s.get_one(Alert, alert_id))
-        s.flush()
-        assert not has_stopped_last(s, camille.id)

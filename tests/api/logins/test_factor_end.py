@@ -398,13 +398,3 @@ def _wait_for_lock() -> None:
             if s.scalar(waits):
                 return
     raise AssertionError("nobody waits")
-
-
-def test_the_page_of_the_code_says_what_to_do(world: World) -> None:
-    words = {"fr": "7 jours", "en": "7 days", "ar": "7 أيام"}
-    for language, said in words.items():
-        browser = Browser(world.app, language=language)
-        browser.get("/login")
-        page = browser.send("/login", email=EMAIL, password=PASSWORD)
-        assert said in page.text
-        assert "/contact" in page.html

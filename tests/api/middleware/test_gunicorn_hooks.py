@@ -8,7 +8,7 @@ from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
 from api.middleware import gunicorn_hooks
-from api.middleware.gunicorn_hooks import BEFORE_FORK, on_starting
+from api.middleware.gunicorn_hooks import on_starting
 from deploy.local.ports import usual
 from deploy.local.programs import commands
 
@@ -23,15 +23,6 @@ def test_what_is_loaded_before_the_workers_fork_is_left_out_of_collections() -> 
     try:
         on_starting(make_server())
         assert gc.get_freeze_count() > before
-    finally:
-        gc.unfreeze()
-
-
-def test_what_an_app_shares_is_loaded_first() -> None:
-    calls: list[int] = []
-    try:
-        on_starting(make_server(**{BEFORE_FORK: [lambda: calls.append(gc.get_freeze_count())]}))
-        assert calls[0] < gc.get_freeze_count()
     finally:
         gc.unfreeze()
 

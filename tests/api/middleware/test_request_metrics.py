@@ -1,8 +1,6 @@
 """Requests are counted by route, method and status; the counts of all workers add up and outlive each of them."""
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -15,11 +13,10 @@ import psutil
 import pytest
 import structlog
 from flask import Flask
-from prometheus_client.mmap_dict import MmapedDict
 
 from api.middleware import request_metrics
 from configs.ground import metric_files
-from configs.ground.metric_files import claim_folder, find_folder, list_folders
+from configs.ground.metric_files import list_folders
 from deploy.metrics.collector import clean_label, read_requests
 from tests.waiting import until, wait_for_port
 
@@ -99,22 +96,6 @@ def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -
     until(lambda: count(*live) > first, 10)
 
 
-@pytest.mark.processes
-@pytest.mark.journey
-def test_the_folder_of_a_server_that_was_killed_is_not_read_and_removed(port: int, state: Path) -> None:
-    ask(port, "/api/health/live")
-    (folder,) = list_folders()
-    master = psutil.Process(int(folder.name.rpartition("-")[2]))
-    workers = master.children()
-    for each in (master, *workers):
-        os.kill(each.pid, signal.SIGKILL)
-    until(lambda: list_folders() == [], 20)
-    assert read_samples() == []
-    assert folder.exists()
-    claim_folder()
-    assert not folder.exists()
-
-
 def test_every_route_s_template_is_a_label(app: Flask) -> None:
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     assert {rule for rule in rules if clean_label(rule) != rule} == set()
@@ -146,56 +127,7 @@ def server_folder(app: Flask, state: Path, monkeypatch: pytest.MonkeyPatch) -> I
     os.close(metric_files._held.pop())
 
 
-def write_counts(folder: Path, pid: int, value: float) -> None:
-    counts: Any = MmapedDict
-    for kind in request_metrics._BYTES:
-        file = counts(str(folder / f"{kind}_{pid}.db"))
-        file.write_value("key", value, 0.0)
-        file.close()
-
-
-def read_ended(folder: Path) -> float:
-    counts: Any = MmapedDict
-    return sum(
-        float(value) for _, value, *_ in counts.read_all_values_from_file(str(folder / "counter_0.db"))
-    )
-
-
 def test_the_counts_of_ended_workers_have_their_space_before_a_disk_is_full(server_folder: Path) -> None:
     # The server itself writes them: without space it would end by a signal.
     for kind, size in request_metrics._BYTES.items():
         assert (server_folder / f"{kind}_0.db").stat().st_blocks * 512 >= size
-
-
-def test_a_folder_that_is_gone_ends_no_server(server_folder: Path) -> None:
-    write_counts(server_folder, ONE, 1)
-    shutil.rmtree(server_folder)
-    with structlog.testing.capture_logs() as logs:
-        request_metrics._merge_ended(ONE)
-    assert [line["log_level"] for line in logs] == ["warning"]
-
-
-def test_a_file_that_is_spoiled_ends_no_server_and_is_removed(server_folder: Path) -> None:
-    write_counts(server_folder, ONE, 1)
-    (server_folder / f"counter_{ONE}.db").write_bytes(b"\xff\xff\xff\x7f" + b"\xff" * 100)
-    request_metrics._merge_ended(ONE)
-    assert not list(server_folder.glob(f"*_{ONE}.db"))
-    write_counts(server_folder, TWO, 2)
-    request_metrics._merge_ended(TWO)
-    assert read_ended(server_folder) == 2
-
-
-def test_an_exporter_that_stops_while_it_reads_holds_up_no_server(server_folder: Path) -> None:
-    write_counts(server_folder, ONE, 1)
-    with metric_files.reading(server_folder):
-        request_metrics._merge_ended(ONE)
-        assert (server_folder / f"counter_{ONE}.db").exists()  # and is read as before
-    write_counts(server_folder, TWO, 2)
-    request_metrics._merge_ended(TWO)
-    assert read_ended(server_folder) == 3
-    assert not [*server_folder.glob(f"*_{ONE}.db"), *server_folder.glob(f"*_{TWO}.db")]
-
-
-def test_no_server_has_no_counts(state: Path) -> None:
-    assert not find_folder().exists()
-    assert read_samples() == []

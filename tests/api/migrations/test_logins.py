@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection
 
 from api.migrations.__main__ import config, main
-from api.migrations.logins import LoginRefused, drop_login, make_logins, parse_logins
+from api.migrations.logins import LoginRefused, make_logins, parse_logins
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program
 from tests.waiting import until
@@ -100,11 +100,6 @@ def test_a_login_of_somebody_else_is_left_alone(owner: str, logins: dict[str, st
         make(owner, **logins)
 
 
-def test_an_address_without_a_login_is_named(owner: str) -> None:
-    with pytest.raises(LoginRefused, match="DATABASE_URL_API names no login"):
-        parse_logins({"api": "postgresql+psycopg2:///rdv?host=/run/postgresql"})
-
-
 def test_an_owner_that_may_make_no_roles_is_told_so(owner: str) -> None:
     make(owner, background="background_1")
     with pytest.raises(LoginRefused, match="may not make api_9 \\(DATABASE_URL_API\\)"):
@@ -130,61 +125,6 @@ def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not
             main(["logins", "--drop", name])
     with pytest.raises(SystemExit, match="usage"):
         main(["logins", "--all"])
-
-
-class Instance:
-    """A process of a program, as far as the database sees it: each statement on a new connection of its login."""
-
-    def __init__(self, address: str, written: list[int], pool: ThreadPoolExecutor) -> None:
-        self.rounds, self._stopped = 0, False
-        self._done = pool.submit(self._run, address, written)
-
-    def _run(self, address: str, written: list[int]) -> None:
-        while not self._stopped:
-            number = ask(
-                address, "INSERT INTO desk_changes (desk_id, reason) VALUES ('a/b', 'test') RETURNING id"
-            )
-            written.append(number)
-            assert ask(address, "SELECT desk_id FROM desk_changes WHERE id = %s", number) == "a/b"
-            self.rounds += 1
-
-    def works(self) -> None:
-        """Wait until it has written and read once more."""
-        before = self.rounds
-        until(lambda: self._done.done() or self.rounds > before)
-        assert not self._done.done(), self._done.exception()
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._done.result()
-
-
-def test_a_password_is_replaced_while_programs_read_and_write(owner: str) -> None:
-    first, second = address_of(owner, "planner_1"), address_of(owner, "planner_2", "drawn-later")
-    make(owner, crawler="planner_1")
-    written: list[int] = []
-    with ThreadPoolExecutor(4) as pool:
-        old = [Instance(first, written, pool) for _ in range(2)]
-        for each in old:
-            each.works()
-        given = parse_logins({"crawler": second})
-        make_logins(owner, given, 60)
-        new = []
-        for each in old:  # restarted one by one
-            new.append(Instance(second, written, pool))
-            new[-1].works()
-            each.works()
-            each.stop()
-        with connected(first), pytest.raises(LoginRefused, match="planner_1 has 1 open sessions"):
-            drop_login(owner, "planner_1", given)
-        until(lambda: ask(owner, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'planner_1'") == 0)
-        assert drop_login(owner, "planner_1", given) == "planner_1 is dropped"
-        for each in new:
-            each.works()
-            each.stop()
-    with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
-        ask(first, "SELECT 1")
-    assert ask(owner, "SELECT count(*) FROM desk_changes WHERE id = ANY(%s)", written) == len(written) > 4
 
 
 def test_two_migrations_at_once_make_a_role_once(owner: str) -> None:

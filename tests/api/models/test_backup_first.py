@@ -86,16 +86,6 @@ def test_nothing_is_asked_for_where_nothing_is_migrated(
 
 
 @pytest.mark.usefixtures("behind")
-def test_tables_from_before_backups_need_a_dump_by_hand() -> None:
-    with session() as s:
-        s.execute(sa.text("ALTER TABLE backup_states RENAME TO other_states"))
-    with pytest.raises(
-        BackupMissing, match=rf"revision {expected_revision()}, before backups .*deploy.backup dump"
-    ):
-        make_backup_first(script())
-
-
-@pytest.mark.usefixtures("behind")
 def test_tables_of_a_newer_version_are_left_alone_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with session() as s:
         s.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))

@@ -56,14 +56,6 @@ def test_a_day_is_made_while_another_transaction_reads_the_table(settings_env: C
         assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == 1
 
 
-def test_checks_are_written_while_a_day_is_being_made(settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_SECONDS="5")
-    make()
-    with session() as rows, another("SELECT count(*) FROM checks"):
-        make_partitions(rows, DAY + timedelta(days=3), 0)
-        check_day()
-
-
 def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..., None]) -> None:
     settings_env(PARTITION_LOCK_SECONDS="0.001", DATABASE_SECONDS="5")
     with (

@@ -5,15 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.background import jobs
 from api.models.base import session
-from api.models.incident import Incident, IncidentReason
+from api.models.incident import Incident
 from api.models.notification import Notification, State
 from api.models.user import Channel, Role
-from api.operations.alarms import acknowledge, open_alarm
+from api.operations.alarms import acknowledge
 from api.payments import notices
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from notifier.jobs import deliver
@@ -149,20 +148,3 @@ def test_one_case_that_two_processes_hear_of_alarms_once() -> None:
     with ThreadPoolExecutor(4) as workers:
         list(workers.map(lambda _: warn(), range(4)))
     assert list_written() == [FIRST]
-
-
-def test_other_troubles_of_payments_ask_for_nothing() -> None:
-    add_operator(*BOTH)
-    with session() as s:
-        notices.tell_admins(s, "refund_failed", "re_1 of payment 0190", key="refund:1")
-    assert {(each.kind, each.channel) for each in list_written()} == {(KIND, EMAIL), (KIND, TELEGRAM)}
-    assert rows(Incident) == []
-
-
-def test_an_alarm_of_the_release_before_is_not_repeated(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    with session() as s:
-        open_alarm(s, IncidentReason.FRAUD_WARNING, "old", KIND, {"trouble": "fraud_warning", "detail": ""})
-        s.execute(sa.update(Incident).values(alarm_kind=None, alarm_params=sa.null()))
-    frozen.shift(timedelta(hours=1))
-    assert jobs.repeat_alarms() == {"mails": 0}

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -14,7 +14,6 @@ from api.models.incident import IncidentReason
 from api.models.job import JobResult
 from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
-from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
 from api.models.user import Channel
 from api.operations.digest import count_events, write_digest
@@ -38,7 +37,6 @@ from tests.factories import (
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-TELEGRAM_S_LIMIT = 4096  # characters of a message
 
 
 def user(created_at: datetime | None = None) -> UUID:
@@ -109,33 +107,6 @@ def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:
     assert found["listed"] == [{"name": "captcha", "subject": "a:443"}]
 
 
-def test_ten_thousand_events_are_one_message_of_the_usual_size() -> None:
-    add_operator(Channel.TELEGRAM)
-    with session() as s:
-        s.execute(
-            sa.text(
-                "INSERT INTO users (id, email, email_folded, created_at)"
-                " SELECT gen_random_uuid(), n || '@example.org', n || '@example.org', :at"
-                " FROM generate_series(1, 10000) AS n"
-            ),
-            {"at": clock() - HOUR},
-        )
-        s.execute(
-            sa.text(
-                "INSERT INTO incidents (subject, reason, starts_at, seen_at, told_at, alarm_kind, alarm_params)"
-                " SELECT repeat('host', 100) || n, 'blocked', :at, :at, :at, 'desk_trouble', '{}'"
-                " FROM generate_series(1, 10000) AS n"
-            ),
-            {"at": clock() - HOUR},
-        )
-    with session() as s:
-        assert len(write_digest(s, clock() - DAY, clock())) == 1
-    text = read_message()
-    assert "Comptes créés : 10000" in text
-    assert "et 9990 autres" in text
-    assert len(text) < TELEGRAM_S_LIMIT / 2
-
-
 def test_the_digest_reads_as_french() -> None:
     add_operator(Channel.TELEGRAM)
     hold(PlanName.URGENCE_7J, clock() - HOUR, clock() + DAY)
@@ -173,17 +144,6 @@ def test_sales_and_refunds_of_the_time_are_summed_up() -> None:
     assert (found["sales"], found["sales_cents"], found["refunded_cents"]) == ({"URGENCE_7J": 2}, 2998, 400)
 
 
-def test_delays_are_of_slot_alerts_that_caught_up_with_nothing() -> None:
-    at = clock() - HOUR
-    for seconds in (1, 2, 3, 4, 100):
-        seen = {"seen_at": at - timedelta(seconds=seconds), "accepted_at": at, "state": State.SENT}
-        send(at, **seen, committed_at=None if seconds == 100 else at)
-    send(clock() - 2 * DAY, seen_at=clock() - 3 * DAY, accepted_at=clock(), committed_at=at, state=State.SENT)
-    found = measure()
-    assert (found["alerts"], found["accepted"]) == (5, 5)
-    assert (found["p50"], found["p95"]) == (2.5, 3.85)
-
-
 def test_failures_and_the_cost_of_sms_are_counted() -> None:
     at = clock() - HOUR
     ended = {"reason": "test", "failed_at": at}
@@ -195,44 +155,6 @@ def test_failures_and_the_cost_of_sms_are_counted() -> None:
     found = measure()
     assert (found["failed"], found["jobs"]) == (1, 1)
     assert (found["sms"], Decimal(found["sms_cost"])) == (2, Decimal("0.225"))
-
-
-def test_a_message_counts_as_failed_on_the_day_on_which_it_was_given_up() -> None:
-    for hours in (1, 25):
-        given_up = clock() - hours * HOUR
-        send(given_up - DAY, state=State.FAILED, kind="verify_email", reason="test", failed_at=given_up)
-    assert measure()["failed"] == 1
-
-
-def hear_back(message: UUID, heard_at: datetime, kind: ReceiptKind = ReceiptKind.BOUNCED) -> None:
-    """Write a receipt about a message, applied as soon as it came."""
-    save(ProviderEvent(
-        provider="sendgrid", event_id=str(uuid4()), notification_ids=[message], kind=kind, at=heard_at,
-        received_at=heard_at, applied_at=heard_at,
-    ))  # fmt: skip
-
-
-def test_a_message_that_comes_back_after_the_report_is_in_the_next_one() -> None:
-    due = clock()
-    for sent_at, heard_at in ((due - HOUR, due + HOUR), (due - HOUR, due - HOUR), (due, due + 2 * HOUR)):
-        message = send(sent_at, state=State.BOUNCED, accepted_at=sent_at, reason="test", failed_at=sent_at)
-        hear_back(message, heard_at)
-        hear_back(message, heard_at + HOUR, ReceiptKind.REFUSED)
-    hear_back(send(due - HOUR, state=State.DELIVERED, accepted_at=due), due - HOUR, ReceiptKind.DELIVERED)
-    with session() as s:
-        days = [measure_day(s, due + number * DAY, due + (number + 1) * DAY) for number in (-1, 0, 1)]
-    assert [each["bounced"] for each in days] == [1, 2, 0]
-
-
-def test_a_message_without_receipt_is_in_the_report_after_its_time() -> None:
-    due = clock()
-    for minutes in (-11 * 60, -6, -4, 9):
-        expected_at = due + timedelta(minutes=minutes)
-        sent_at = expected_at - timedelta(minutes=10)
-        send(sent_at, state=State.NO_RECEIPT, accepted_at=sent_at, receipt_due_at=expected_at)
-    with session() as s:
-        days = [measure_day(s, due + number * DAY, due + (number + 1) * DAY) for number in (-1, 0, 1)]
-    assert [each["no_receipt"] for each in days] == [2, 2, 0]
 
 
 def test_answers_of_people_who_found_an_appointment_are_counted() -> None:

@@ -10,15 +10,12 @@ from typing import Self
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 import uvicorn
 from flask import Flask
 from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
-from redis.exceptions import RedisError
 
 from api import stream as program
-from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.paging import first_id_at
 from api.streaming import hub
@@ -333,27 +330,6 @@ def test_what_fails_once_in_an_unknown_way_is_begun_again(
             pass
 
 
-def test_what_fails_while_it_is_cancelled_is_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0)
-    begun: list[str] = []
-
-    async def leave_a_server_that_went_away() -> None:
-        begun.append("once")
-        try:
-            await asyncio.Event().wait()
-        finally:
-            raise RedisError
-
-    async def cancel() -> None:
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(hub._repeat(leave_a_server_that_went_away))
-            await asyncio.sleep(0)
-            task.cancel()
-
-    asyncio.run(cancel())
-    assert begun == ["once"]
-
-
 class KeepingRedis:
     """A client whose calls return when they are cancelled, as redis-py's do at times."""
 
@@ -380,15 +356,3 @@ def test_a_report_ends_although_its_redis_kept_it_from_being_cancelled(
             task.cancel()
 
     asyncio.run(cancel())
-
-
-def test_a_restart_of_the_database_costs_one_read(app: Flask) -> None:
-    reader = Reader()
-    assert reader.fetch("SELECT 1", {}) == [(1,)]
-    with session() as s:
-        ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'stream'"
-        s.execute(sa.text(f"{ended} AND datname = current_database()"))
-    with pytest.raises(DatabaseAway):
-        reader.fetch("SELECT 1", {})
-    assert reader.fetch("SELECT 1", {}) == [(1,)]
-    reader.close()

@@ -173,16 +173,6 @@ def test_the_weekly_summary_is_asked_for_and_keeps_since_when(camille: Person) -
     assert read_contact().stopped_groups == []
 
 
-def test_news_need_the_channel(camille: Person) -> None:
-    assert changed(camille, notifyEmail=False)["groups"]["news"]["email"] is None
-    answer = patch(camille, groups={"news": {"email": True}})
-    assert problem(answer) == (409, "not-linked")
-    assert "news" not in (read_contact().consent or {})
-    found = changed(camille, notifyEmail=True, groups={"news": {"email": True}})
-    assert found["groups"]["news"]["email"] is True
-    assert read_contact().wants_news
-
-
 @pytest.mark.parametrize("way", ["switch", "spam report"])
 def test_the_consent_to_news_ends_with_that_to_the_channel(camille: Person, way: str) -> None:
     with session() as s:

@@ -182,25 +182,6 @@ def test_of_three_who_confirm_one_chat_at_once_the_last_one_has_it(app: Flask, p
     assert [len(each.lookup_hashes) for each in chats()] == [1]
 
 
-def test_confirming_twice_at_once_is_once(app: Flask, camille: Person) -> None:
-    press(app.test_client(), ask(camille))
-    with ThreadPoolExecutor(3) as pool:
-        answers = list(pool.map(lambda _: confirm(camille).status_code, range(3)))
-    assert sorted(answers) == [200, 409, 409]
-    assert sorted(row.kind for row in rows(Notification)) == ["bot_reply", "telegram_linked"]
-
-
-def test_another_chat_replaces_the_one_before(client: FlaskClient, camille: Person) -> None:
-    press(client, ask(camille))
-    confirm(camille)
-    change(Contact, state=ContactState.BLOCKED, enabled=False)
-    press(client, ask(camille), chat=55555)
-    confirm(camille)
-    assert chats() == ["55555"]
-    (contact,) = (each for each in rows(Contact) if each.channel is Channel.TELEGRAM)
-    assert contact.reachable
-
-
 def test_a_link_needs_a_recent_proof(camille: Person) -> None:
     change(Login, proven_at=Login.proven_at - timedelta(hours=1))
     answer = camille.post(LINK)
@@ -259,10 +240,6 @@ def test_what_means_nothing_is_taken_and_changes_nothing(
     ask(camille)
     assert call(client, body).status_code == 200
     assert state(camille) == ("waiting", None)
-
-
-def test_an_update_of_more_than_a_megabyte_is_refused(client: FlaskClient) -> None:
-    assert call(client, b"x" * (1024 * 1024 + 1)).status_code == 413
 
 
 def test_a_name_is_shown_in_one_short_line(client: FlaskClient, camille: Person) -> None:

@@ -16,14 +16,13 @@ from api.admin.health.figures import (
     read_discovery,
     read_hosts,
     read_jobs,
-    read_outages,
     read_proofs,
     read_spiders,
     read_workers,
 )
 from api.models.alert import ClosedBecause
 from api.models.base import session
-from api.models.desk import DeskStatus, HostState, Outage, OutageReason
+from api.models.desk import DeskStatus, HostState
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.incident import IncidentReason
 from api.models.notification import Priority
@@ -68,14 +67,6 @@ def test_desks_are_counted_by_status_and_the_worst_troubles_come_first(world: Wo
     assert [trouble["desks"] for trouble in found["troubles"]] == [[THIRD], [SECOND], [FIRST]]
 
 
-def test_achieved_is_compared_with_wished(world: World) -> None:
-    world(FIRST, achieved_seconds=None, last_check_at=None)
-    assert (read_desks()["pace"], read_desks()["newest_check_at"]) == (None, None)
-    world(SECOND, achieved_seconds=66.0)
-    world(THIRD, achieved_seconds=180.0)
-    assert list(read_desks()["pace"].values()) == [(1.1 + 3) / 2, 3.0, THIRD, 180.0, 60.0]
-
-
 def test_open_slots_detections_and_alerts_are_counted(world: World) -> None:
     world(FIRST)
     now = clock()
@@ -104,19 +95,6 @@ def test_only_hosts_that_are_not_asked_as_usual_are_named(world: World) -> None:
     ]
     assert found["stopped"] == [{"host": "e:443", "since": now, "reason": "they called us"}]
     assert found["reduced"] == [{"host": "c:443", "share": 0.5}]
-
-
-def test_outages_that_last_are_listed_oldest_first(world: World) -> None:
-    now = clock()
-    for desk in (FIRST, SECOND):
-        world(desk)
-    save(Outage(desk_id=FIRST, starts_at=now - MINUTE, reason=OutageReason.BLOCKED))
-    save(Outage(desk_id=SECOND, starts_at=now - 9 * MINUTE, reason=OutageReason.CAPTCHA))
-    save(Outage(desk_id=SECOND, starts_at=now - 99 * MINUTE, ends_at=now, reason=OutageReason.CLOSED))
-    assert read_outages()["open"] == [
-        {"desk": SECOND, "since": now - 9 * MINUTE, "reason": "captcha"},
-        {"desk": FIRST, "since": now - MINUTE, "reason": "blocked"},
-    ]
 
 
 def schedule(*entries: tuple[str, str, float], room: HostBucket = WIDE, cost: int = 1) -> None:

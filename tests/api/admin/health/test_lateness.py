@@ -37,25 +37,12 @@ def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World
     assert (round(found["p50_seconds"], 1), round(found["p95_seconds"], 1)) == (5.0, 52.5)
 
 
-def test_a_lot_is_no_lateness(world: World, settings_env: Callable[..., None]) -> None:
-    settings_env(INTERVAL_JITTER="0.5")
-    world(FIRST)
-    checked(FIRST, 100, 10)
-    assert list((read_lateness() or {}).values()) == [1, 1, 1.5, 0.0, 0.0]
-
-
 def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
     world(FIRST)
     checked(FIRST, 3700, 900)
     checked(FIRST, 840, outcome=Outcome.BLOCKED)
     checked(FIRST, 30)
     assert list((read_lateness() or {}).values()) == [1, 1, 1.0, 0.0, 0.0]
-
-
-def test_a_desk_that_was_checked_once_says_nothing(world: World) -> None:
-    world(FIRST)
-    checked(FIRST, 30)
-    assert read_lateness() is None
 
 
 def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

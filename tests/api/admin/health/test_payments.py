@@ -18,9 +18,7 @@ from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
-from api.payments.client import STRIPE_REST_SECONDS
 from api.payments.event_store import STRIPE_RETRY_FOR
-from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_payment, add_stripe_event, add_user, save, save_all
@@ -53,24 +51,11 @@ def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[
     )
 
 
-def test_events_about_nothing_of_ours_are_no_trouble(finding: Callable[[], PartFinding]) -> None:
-    add_waiting_event("evt_1", 3000, StripeEventFlag.UNKNOWN_OWNER)
-    assert finding().state is PartState.OK
-    assert read_payments().unknown == 1
-
-
 def test_events_that_were_given_up_are_named_for_a_day(finding: Callable[[], PartFinding]) -> None:
     old = STRIPE_RETRY_FOR + timedelta(days=1)
     for name, age in (("evt_1", old - timedelta(seconds=1)), ("evt_2", old)):
         add_stripe_event(name, received_at=clock() - age, applied_at=None, flag=StripeEventFlag.GAVE_UP)
     assert finding() == PartFinding(PartState.DEGRADED, "1 event of Stripe's given up: replay them")
-
-
-def test_an_open_circuit_breaker_is_named(finding: Callable[[], PartFinding]) -> None:
-    breaker = CircuitBreaker("stripe", STRIPE_REST_SECONDS())
-    for _ in range(3):
-        breaker.record_failure(breaker.begin_call())
-    assert finding() == PartFinding(PartState.DEGRADED, "Stripe does not answer: it is asked again in 15 s")
 
 
 def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:

@@ -17,15 +17,13 @@ from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState
 from api.models.notification import QUEUES
-from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.ground.job_queues import count_refused
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from tests.clients import People
-from tests.factories import BOBIGNY, add_check, add_desk, save
+from tests.factories import BOBIGNY, add_check, add_desk
 from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
@@ -133,25 +131,6 @@ def test_a_scrapyd_that_is_away_beside_one_that_works_degrades_health(
     assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
 
 
-def test_a_queue_whose_spiders_are_missing_on_one_of_two_machines_is_named(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    keeper(redis_server, running={"prefenligne": 2}, wanted={"prefenligne": 2}, missing={"prefenligne": 1})
-    assert parts(whole)["scrapyd"] == "spider processes are missing: prefenligne has 1 of 2"
-
-
-def test_a_key_that_was_taken_away_too_early_is_said(
-    whole: FlaskClient, person: People, settings_env: Callable[..., None]
-) -> None:
-    save(Contact(user_id=person().id, channel=Channel.SMS, address="+33612345601"))
-    assert (whole.get("/api/health").json or {})["status"] == "ok"
-    settings_env(DATA_KEYS="another-key-another-key-another-key")
-    found = whole.get("/api/health")
-    part = (found.json or {})["parts"]["keys"]
-    assert (found.status_code, part["status"]) == (200, "degraded")
-    assert "give DATA_KEYS back" in part["reason"]
-
-
 @pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), (QUEUE, "proofs")])
 def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
@@ -165,21 +144,6 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     assert [other for other in ("workers", "proofs") if found[other]["status"] != "ok"] == [part]
     redis_server.delete("refused:jobs")
     assert (whole.get("/api/health").json or {})["status"] == "ok"
-
-
-def test_live_streams_that_are_away_delay_no_alert(whole: FlaskClient, redis_server: redis.Redis) -> None:
-    part = (whole.get("/api/health").json or {})["parts"]["streams"]
-    assert (part["status"], part["reason"]) == ("ok", "2 streams open")
-    redis_server.delete(STREAM)
-    found = whole.get("/api/health")
-    part = (found.json or {})["parts"]["streams"]
-    assert (found.status_code, part["status"]) == (200, "degraded")
-    assert "python -m api.stream" in part["reason"]
-
-
-def test_a_keeper_that_is_silent_is_named(whole: FlaskClient, redis_server: redis.Redis) -> None:
-    redis_server.delete("crawler:keeper:seen")
-    assert "crawler.loops plan" in parts(whole)["scrapyd"]
 
 
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
@@ -408,24 +372,6 @@ def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     assert body["parts"]["proofs"]["reason"].startswith(said)
     assert "secret-place" not in answer.text
     assert {part["status"] for name, part in body["parts"].items() if name != "proofs"} == {"ok"}
-
-
-def test_days_of_checks_that_become_few_are_named_and_people_are_told_all_the_same(
-    whole: FlaskClient, settings_env: Callable[..., None]
-) -> None:
-    settings_env(PARTITION_DAYS_LOW="365")
-    answer = whole.get("/api/health")
-    part = (answer.json or {})["parts"]["partitions"]
-    assert (answer.status_code, part["status"]) == (200, "degraded")
-    assert "days of checks are made ahead: the job keep_partitions makes them" in part["reason"]
-
-
-def test_proofs_that_are_on_their_way_for_a_moment_are_well(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    proofs(redis_server, 119, 60)
-    body = whole.get("/api/health").json or {}
-    assert body["parts"]["proofs"] == {"status": "ok", "reason": "2 proofs on the way"}
 
 
 def test_live_touches_nothing(bare: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -29,7 +28,6 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
-from api.operations.alarms import acknowledge
 from api.operations.providers import read_left_alone
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.clock import clock
@@ -37,7 +35,6 @@ from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, 
 from configs.ground.proof_queue import report_worker, store_is_away
 from configs.ground.redis import open_redis
 from configs.world.outcome import Outcome
-from tests.api.admin.health.test_certificate import site, write_certificate
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written
 from tests.api.world import PREFECTURES
@@ -265,25 +262,6 @@ def test_each_alarm_rings_on_an_ill_stack_once_it_has_lasted(
     assert case.text in read_alarm()
 
 
-@pytest.mark.parametrize(("days", "is_told"), [(9, True), (60, False)])
-def test_a_certificate_that_ends_soon_is_told(
-    tmp_path: Path,
-    settings_env: Callable[..., None],
-    frozen: time_machine.Traveller,
-    days: int,
-    is_told: bool,
-) -> None:
-    add_operator(*BOTH)
-    write_certificate(tmp_path / "pem", clock() + timedelta(days=days))
-    with site(tmp_path / "pem") as port:
-        settings_env(API_URL=f"https://localhost:{port}", SSL_CERT_FILE=tmp_path / "pem")
-        jobs.watch_operations()
-        frozen.shift(5 * MINUTE)
-        jobs.watch_operations()
-    found = [each for each in rows(Incident) if each.subject == "certificate"]
-    assert [each.told_at is not None for each in found] == [True] * is_told
-
-
 def test_every_check_but_those_of_prometheus_has_its_case_and_alarms_are_few(
     healthy: Healthy, settings_env: Callable[..., None]
 ) -> None:
@@ -327,29 +305,6 @@ def mend_provider(name: str = "telegram") -> None:
     breaker.record_success(breaker.begin_call())
 
 
-def test_a_provider_that_few_messages_call_is_down_until_one_succeeds(
-    frozen: time_machine.Traveller,
-) -> None:
-    add_operator(*BOTH)
-    break_provider()
-    watch()
-    frozen.shift(2 * MINUTE)
-    assert read_left_alone(Channel.TELEGRAM) == {}, "its rest is over, and no message was due"
-    assert watch() == {"mails": 1}
-    assert alarms() == [ALARM._replace(channel=Channel.EMAIL)]
-
-
-def test_a_provider_that_answers_within_two_minutes_is_not_told(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    break_provider()
-    watch()
-    frozen.shift(MINUTE)
-    mend_provider()
-    for _ in range(5):
-        frozen.shift(MINUTE)
-        assert watch() == {"mails": 0}
-
-
 def test_what_flaps_is_one_incident_and_ends_when_it_stays_away(frozen: time_machine.Traveller) -> None:
     for _ in range(3):
         break_provider()
@@ -378,15 +333,6 @@ def test_a_trouble_that_a_look_found_over_has_not_lasted(
         frozen.shift(MINUTE)
     assert told == [0, 0, 0, 1]
     assert one(Incident).starts_at == began - MINUTE
-
-
-def test_messages_that_no_worker_takes_are_told(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    wait(2, clock() - 4 * MINUTE)
-    assert watch() == {"mails": 0}
-    frozen.shift(MINUTE)
-    assert watch() == {"mails": 1}
-    assert "2 messages à envoyer, le plus ancien depuis 5 minutes" in read_alarm()
 
 
 @pytest.mark.rule("3.12")
@@ -420,15 +366,6 @@ def test_messages_may_wait_for_an_hour_while_others_of_their_channel_leave(
     assert watch() == {"mails": 1}, "none left for a minute"
 
 
-def test_messages_that_wait_for_too_long_are_told_although_others_leave(
-    frozen: time_machine.Traveller,
-) -> None:
-    add_operator(*BOTH)
-    wait(2, clock() - 60 * MINUTE)
-    wait(1, clock() - MINUTE, state=State.SENT, accepted_at=clock())
-    assert watch() == {"mails": 1}
-
-
 @pytest.mark.parametrize("reason", [None, "sendgrid answered 503", "unknown: no answer"])
 def test_messages_that_wait_on_purpose_are_none(reason: str | None, frozen: time_machine.Traveller) -> None:
     """Their hour has not come, or the provider is away and they are asked for again later."""
@@ -447,20 +384,6 @@ def test_alerts_that_the_hourly_cap_holds_back_are_none(frozen: time_machine.Tra
     assert watch() == {"mails": 1}, "it was their turn, and nobody takes them"
 
 
-@pytest.mark.parametrize("reason", ["sendgrid answered 429", "twilio 20429"])
-def test_a_provider_that_refuses_many_for_a_limit_is_told(
-    reason: str, frozen: time_machine.Traveller
-) -> None:
-    add_operator(*BOTH)
-    later = clock() + timedelta(hours=1)
-    wait(10, later, reason=reason, created_at=clock() - 4 * MINUTE)
-    assert watch() == {"mails": 0}, "a burst"
-    frozen.shift(MINUTE)
-    assert watch() == {"mails": 1}
-    assert (one(Incident).reason, one(Incident).subject) == (IncidentReason.QUOTA, reason.partition(" ")[0])
-    assert "10 messages refusés" in read_alarm()
-
-
 def test_other_refusals_are_no_quota() -> None:
     later, old = clock() + timedelta(hours=1), clock() - timedelta(hours=1)
     wait(9, later, reason="sendgrid answered 429", created_at=old)
@@ -468,27 +391,6 @@ def test_other_refusals_are_no_quota() -> None:
     wait(20, later, reason="sendgrid answered 503", created_at=old)
     watch()
     assert rows(Incident) == []
-
-
-def test_the_ceiling_of_sms_is_told_once_a_day(
-    settings_env: Callable[..., None], frozen: time_machine.Traveller
-) -> None:
-    settings_env(SMS_DAY_STOP="2")
-    add_operator(*BOTH)
-    sent = {"channel": Channel.SMS, "state": State.SENT, "accepted_at": clock()}
-    wait(1, clock(), cost=Decimal("1.5"), **sent)
-    assert watch() == {"mails": 0}
-    wait(1, clock(), cost=Decimal("0.5"), **sent)
-    assert [watch()["mails"] for _ in range(2)] == [1, 0]
-    assert "Le plafond des SMS du jour est atteint" in read_alarm()
-    with session() as s:
-        acknowledge(s, one(Incident).id)
-    assert watch() == {"mails": 0}
-    frozen.shift(timedelta(days=1))
-    wait(1, clock(), cost=Decimal(3), **(sent | {"accepted_at": clock()}))
-    watch()
-    found = sorted(each.subject for each in rows(Incident) if each.reason is IncidentReason.SMS_CEILING)
-    assert found == ["SMS 2026-11-20", "SMS 2026-11-21"]
 
 
 def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_machine.Traveller) -> None:
@@ -502,17 +404,6 @@ def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_
     assert one(Incident).ends_at is not None
     assert jobs.repeat_alarms() == {"mails": 1}
     assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()
-
-
-def test_an_incident_that_operators_know_of_is_not_told(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    break_provider()
-    watch()
-    with session() as s:
-        acknowledge(s, one(Incident).id)
-    frozen.shift(2 * MINUTE)
-    break_provider()
-    assert watch() == {"mails": 0}
 
 
 def test_the_planner_s_loop_does_not_end_what_it_does_not_watch(frozen: time_machine.Traveller) -> None:
