@@ -1,27 +1,176 @@
-"""Routes of the links that answer a slot alert."""
+"""Answers to slot alerts by the links of their mails: what a page shows of a message, and what its form says."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
 from http import HTTPStatus
 from uuid import UUID
 
+from babel.dates import format_time
 from flask import render_template, request
+from sqlalchemy.orm import Session
 
 import notifier
+from api.alerts.schemas import FoundAppointment
+from api.alerts.targets import get_prefecture_id
 from api.answers.errors import AnswerFinal, UnknownMatch
-from api.answers.service import StoredAnswer
-from api.links.answering import (
-    CLOSING,
-    AnswerForm,
-    AnswerFormRefused,
-    AnswerMistake,
-    AskedMessage,
-    find_asked,
-    read_value,
-    store_form,
-)
+from api.answers.matches import AnnouncedMatch, list_announced
+from api.answers.service import StoredAnswer, read_answers, store_answers
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
+from api.models.alert import Alert
+from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
 from api.models.base import session
+from api.models.user import User
+from configs.ground.clock import clock
 from configs.ground.signed_links import AnswerAlert, read_token
+from configs.world.desk import zone_of, zone_or_home
+from configs.world.prefecture import Prefecture, prefectures
+
+CLOSING = (AnswerValue.FOUND, AnswerValue.STOPPED)  # answers that close the alerts that they are about
+
+
+class AlertWord(StrEnum):
+    """What an alert does now."""
+
+    CLOSED = "closed"
+    WAITING = "waiting"
+    PAUSED = "paused"
+
+    @classmethod
+    def of(cls, alert: Alert) -> "AlertWord":
+        """Return the word for an alert."""
+        if alert.closed_at is not None:
+            return cls.CLOSED
+        return cls.WAITING if alert.enabled else cls.PAUSED
+
+
+class AnswerMistake(StrEnum):
+    """What a form lacks."""
+
+    VALUE = "value"
+    ALERTS = "alerts"
+    MOMENT = "moment"
+
+
+class AnswerFormRefused(ValueError):
+    """A form that says too little, or something impossible."""
+
+    def __init__(self, mistake: AnswerMistake) -> None:
+        super().__init__(f"the answer lacks: {mistake}")
+        self.mistake = mistake
+
+
+@dataclass(frozen=True, slots=True)
+class AskedAlert:
+    """An alert that a message is about."""
+
+    id: UUID
+    place: Prefecture
+    name: str | None  # its owner's
+    state: AlertWord
+
+
+@dataclass(frozen=True, slots=True)
+class AskedMessage:
+    """A message that announced slots: its reader, its matches and their alerts, and the answers so far."""
+
+    user: User
+    matches: list[AnnouncedMatch]
+    alerts: list[AskedAlert]
+    answers: Mapping[UUID, MatchAnswer]  # by match
+
+    @property
+    def given(self) -> MatchAnswer | None:
+        """The answer that stands; of several the latest."""
+        return max(self.answers.values(), key=lambda each: each.changed_at or each.answered_at, default=None)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether each match has an answer that can change no more."""
+        now = clock()
+        answered = [(self.answers.get(each.match_id), each.announced_at) for each in self.matches]
+        return all(each and find_last_change(each.answered_at, at) <= now for each, at in answered)
+
+    def write_end(self, stored: StoredAnswer, language: str) -> str:
+        """Return until when an answer may change: the hour on its reader's clock; empty once that is over."""
+        zone = zone_or_home(self.user.time_zone)
+        end = stored.changeable_until
+        return format_time(end, "short", locale=language, tzinfo=zone) if end > clock() else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerForm:
+    """What was posted, as text."""
+
+    value: AnswerValue | None
+    alerts: Collection[str] = ()
+    day: str = ""
+    hour: str = ""
+
+
+def find_asked(session: Session, notification_id: UUID) -> AskedMessage | None:
+    """Return what a link is about; None where its alerts were deleted."""
+    matches = list_announced(session, notification_id)
+    alerts = [
+        each for key in dict.fromkeys(match.alert_id for match in matches) for each in _show(session, key)
+    ]
+    if not alerts:
+        return None
+    user = session.get_one(User, matches[0].user_id)
+    answers = read_answers(session, [each.match_id for each in matches])
+    return AskedMessage(user, matches, alerts, answers)
+
+
+def read_value(text: str | None) -> AnswerValue | None:
+    """Return the answer that an address or a form names."""
+    return next((each for each in AnswerValue if each.value == text), None)
+
+
+def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> StoredAnswer:
+    """Store the answer of a form.
+
+    Raises:
+        AnswerFormRefused: it says too little.
+        api.answers.errors.AnswerRefused: it comes too late, or its alerts were deleted.
+    """
+    if form.value is None:
+        raise AnswerFormRefused(AnswerMistake.VALUE)
+    alerts = _choose_alerts(asked, form, form.value)
+    found = _read_found(form, alerts[0].place) if form.value is AnswerValue.FOUND else None
+    chosen = {each.id for each in alerts}
+    matches = [each.match_id for each in asked.matches if each.alert_id in chosen]
+    return store_answers(session, asked.user.id, matches, form.value, AnswerVia.EMAIL, found=found)
+
+
+def _show(session: Session, alert_id: UUID) -> list[AskedAlert]:
+    """Return an alert as a page shows it; nothing where its prefecture has left the files."""
+    alert = session.get(Alert, alert_id)
+    place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
+    return [AskedAlert(alert.id, place, alert.name, AlertWord.of(alert))] if alert and place else []
+
+
+def _choose_alerts(asked: AskedMessage, form: AnswerForm, value: AnswerValue) -> list[AskedAlert]:
+    """Return the alerts that an answer is about: all, unless it closes some of several."""
+    if value not in CLOSING or len(asked.alerts) == 1:
+        return asked.alerts
+    chosen = [each for each in asked.alerts if str(each.id) in form.alerts]
+    if not chosen:
+        raise AnswerFormRefused(AnswerMistake.ALERTS)
+    return chosen
+
+
+def _read_found(form: AnswerForm, place: Prefecture) -> FoundAppointment | None:
+    """Return the appointment of a form, by the clock of the prefecture; None where none is described."""
+    if not form.day and not form.hour:
+        return None
+    try:
+        day, hour = date.fromisoformat(form.day), time.fromisoformat(form.hour)
+        at = datetime.combine(day, hour, zone_of(place.time_zone))
+        return FoundAppointment.model_validate({"at": at.isoformat()})
+    except (ValueError, OverflowError):
+        raise AnswerFormRefused(AnswerMistake.MOMENT) from None
 
 
 @blueprint.get("/answer/<token>")

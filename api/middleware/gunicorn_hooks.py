@@ -1,7 +1,12 @@
 """What gunicorn does besides its options: `gunicorn --config python:api.middleware.gunicorn_hooks`."""
 
 import gc
+import sys
 from typing import Any
+
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import ThreadWorker
 
 from configs.world.prefecture import reload_desk_files
 
@@ -11,8 +16,48 @@ BEFORE_FORK, AFTER_FORK, AFTER_EXIT = "before_fork", "after_fork", "after_exit"
 # and SCRIPT_NAME: https://docs.gunicorn.org/en/stable/settings.html#forwarded-allow-ips
 forwarded_allow_ips = ""
 
-logger_class = "api.middleware.gunicorn_log.ProgramLogger"
-worker_class = "api.middleware.gunicorn_worker.DrainingWorker"
+_AT_ONCE = 1e-5  # seconds
+
+
+class DrainingWorker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """Takes what waits at its listeners when it is asked to end, then closes them.
+
+    gunicorn's own keeps them open until its last request is answered, and takes nothing from them: nginx would connect,
+    send a POST, and lose it at the end. A refused connection goes to the other API.
+    """
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Stop listening where this ends the worker."""
+        super().set_accept_enabled(enabled)
+        if not enabled and not self.alive:
+            self._stop_listening()
+
+    def _stop_listening(self) -> None:
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(_AT_ONCE)  # no request's thread gets in between the last look and the close
+        try:
+            while self.sockets:
+                listener = self.sockets.pop()
+                taken = -1
+                while taken != self.nr_conns:
+                    taken = self.nr_conns
+                    self.accept(listener)
+                listener.close()
+        finally:
+            sys.setswitchinterval(interval)
+
+
+class ProgramLogger(Logger):  # type: ignore[misc] # gunicorn has no types
+    """Passes gunicorn's own lines on to the handlers of `set_up_logs`, which the app calls when it is loaded."""
+
+    def setup(self, cfg: Config) -> None:
+        """Set the levels, and no handler."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+logger_class, worker_class = ProgramLogger, DrainingWorker
 
 
 def on_starting(server: Any) -> None:
