@@ -17,7 +17,6 @@ from api.rekey_command import rekey_command
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt
 from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
-from configs.ground.signing import LinkRefused
 from tests.clients import Browser
 from tests.factories import PASSWORD, add_account
 from tests.rotation import BESIDE, NEW, OLD, STEPS
@@ -45,14 +44,6 @@ def test_a_link_of_one_program_is_good_at_the_other(one: str, other: str, settin
     token = write_token(link)
     settings_env(LINK_KEY=other)
     assert read_token(ConfirmDeclaration, token) == link
-
-
-def test_a_link_under_the_old_value_is_refused_in_the_end(settings_env: Put) -> None:
-    settings_env(LINK_KEY=STEPS[0])
-    token = write_token(ConfirmDeclaration(UUID(int=1)))
-    settings_env(LINK_KEY=STEPS[-1])
-    with pytest.raises(LinkRefused):
-        read_token(ConfirmDeclaration, token)
 
 
 def log_in(client: FlaskClient) -> dict[str, Any]:
@@ -105,17 +96,6 @@ def test_a_form_of_one_program_is_taken_by_the_other_that_renewed_the_cookies(
     assert browser.status == 303
 
 
-def test_a_form_under_the_old_value_is_refused_in_the_end(become: Become, app: Flask) -> None:
-    add_account()
-    become(OLD)
-    opened = Browser(app).sign_in().get("/profil")
-    become(NEW)
-    browser = Browser(app).sign_in()
-    browser.page = opened
-    browser.send("/logout")
-    assert browser.status != 303
-
-
 def add_number(number: str) -> bool:
     """Write a user with a verified number; return False where another has it."""
     with session() as s:
@@ -164,17 +144,3 @@ def test_numbers_outlive_the_rotation_and_the_old_value_is_good_for_nothing(sett
     for each in stored:
         with pytest.raises(DecryptionFailed):
             decrypt(each)
-
-
-def test_telegram_s_updates_are_taken_by_all_programs(client: FlaskClient, settings_env: Put) -> None:
-    def post(secret: str) -> int:
-        headers = {"X-Telegram-Bot-Api-Secret-Token": secret}
-        return client.post("/api/telegram/webhook", json={"update_id": 1}, headers=headers).status_code
-
-    for secrets in ("old-secret", "new-secret,old-secret"):  # until set-webhook Telegram has the old one
-        settings_env(TELEGRAM_WEBHOOK_SECRET=secrets)
-        assert post("old-secret") == 200
-    for secrets in ("new-secret,old-secret", "new-secret"):
-        settings_env(TELEGRAM_WEBHOOK_SECRET=secrets)
-        assert post("new-secret") == 200
-    assert post("old-secret") == 403

@@ -17,7 +17,6 @@ from api.auth.account_rebuild import RULES
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
-from api.models.export import Export
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
@@ -146,11 +145,6 @@ def test_an_unconfirmed_login_changes_nothing(client: FlaskClient, camille: Pers
     assert opened == open_ones
 
 
-def test_an_unconfirmed_login_has_no_export_made(camille: Person) -> None:
-    assert camille.get("/api/users/export").status_code == 403
-    assert rows(Export) == []
-
-
 def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: FlaskClient, door: Door) -> None:
     add_desk()
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": "Appelez le 0899 000 000"}
@@ -271,13 +265,6 @@ def test_strange_tokens_confirm_nothing(client: FlaskClient, frozen: time_machin
     assert rows(Contact)[0].verified_at is None
 
 
-def test_the_token_of_an_address_that_is_gone_is_not_found(client: FlaskClient) -> None:
-    register(client, OWNER)
-    (token,) = tokens()
-    remove(User)
-    assert confirm(client, token).status_code == 404
-
-
 @pytest.fixture
 def camille(person: People, frozen: time_machine.Traveller) -> Person:
     return person(EMAIL, confirmed=False)
@@ -309,12 +296,6 @@ def test_the_owner_asks_for_the_mail_again_three_times_a_day_at_most(
         assert camille.post("/api/auth/verify-email/again").status_code == 202
         frozen.shift(timedelta(seconds=301))
     assert len(tokens()) == 3
-
-
-def test_a_confirmed_address_needs_no_mail(camille: Person) -> None:
-    change(Contact, verified_at=clock())
-    assert camille.post("/api/auth/verify-email/again").status_code == 202
-    assert rows(Notification) == []
 
 
 def test_the_mail_that_is_asked_for_again_confirms_the_same_registration(client: FlaskClient) -> None:

@@ -84,17 +84,6 @@ def test_registering_a_known_address_answers_the_same_and_changes_nothing(client
     assert after.password_hash == before.password_hash
 
 
-def test_an_unconfirmed_address_gets_its_mail_again_three_times_a_day_at_most(
-    client: FlaskClient, frozen: time_machine.Traveller
-) -> None:
-    counts = []
-    for hours in (3, 3, 3, 3, 12, 3):
-        register(client)
-        counts.append(len(rows(Notification)))
-        frozen.shift(timedelta(hours=hours))
-    assert counts == [1, 2, 3, 3, 3, 4]
-
-
 def test_a_confirmed_address_learns_that_it_has_an_account(
     client: FlaskClient, door: Door, frozen: time_machine.Traveller
 ) -> None:
@@ -176,12 +165,6 @@ def test_an_unknown_address_and_a_wrong_password_are_answered_alike(client: Flas
     assert {k: v for k, v in (wrong.json or {}).items() if k not in drop} == {
         k: v for k, v in (unknown.json or {}).items() if k not in drop
     }
-
-
-def test_a_refresh_token_is_no_access_token(client: FlaskClient) -> None:
-    register(client)
-    headers = {"Authorization": f"Bearer {log_in(client)['refreshToken']}"}
-    assert client.get("/api/auth/me", headers=headers).status_code == 401
 
 
 def test_without_a_good_token_nothing_is_shown(client: FlaskClient) -> None:

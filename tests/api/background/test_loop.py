@@ -236,18 +236,6 @@ def test_a_program_that_is_killed_between_any_two_steps_loses_no_job(
     assert done == ["hourly"] * (2 if step == "end_done" or (step, moment) == ("hourly", "after") else 1)
 
 
-def test_rows_of_jobs_that_are_scheduled_no_more_go_two_days_later(
-    hourly: Job, daily: Job, frozen: time_machine.Traveller
-) -> None:
-    run_due([hourly, daily])
-    frozen.shift(2 * DAY)
-    run_due([daily])
-    assert len(rows(JobState)) == 2  # another version may still have it
-    frozen.shift(2 * HOUR)
-    run_due([daily])
-    assert [each.name for each in rows(JobState)] == ["daily"]
-
-
 @pytest.mark.parametrize("step", [HOUR, -HOUR, DAY])
 def test_a_job_of_a_minute_runs_each_minute_whatever_the_clock_does(
     step: timedelta, frozen: time_machine.Traveller, redis_server: redis.Redis
@@ -267,29 +255,6 @@ def test_a_job_of_a_minute_runs_each_minute_whatever_the_clock_does(
     assert play(5) == 5
     frozen.shift(-step)
     assert play(3) == 3
-
-
-def read_since(client: redis.Redis) -> datetime:
-    report = read_report(client, BACKGROUND[MAINTENANCE])
-    assert report
-    assert report.since
-    return report.since
-
-
-def test_a_worker_reports_since_when_one_runs_without_a_gap(
-    redis_server: redis.Redis, frozen: time_machine.Traveller
-) -> None:
-    began = clock()
-    for _ in range(3):  # a new one each time, as after a crash or a release
-        run_due([])
-        assert read_since(redis_server) == began
-        frozen.shift(20)
-    redis_server.delete(BACKGROUND[MAINTENANCE])  # as Redis does 45 seconds after it was to report
-    run_due([])
-    assert read_since(redis_server) == clock()
-    frozen.shift(-3600)  # a clock was ahead
-    run_due([])
-    assert read_since(redis_server) == clock()
 
 
 @pytest.mark.parametrize("is_away", [False, True])

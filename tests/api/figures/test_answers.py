@@ -14,7 +14,6 @@ from api.deletion.service import delete_account
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
 from api.models.check_day import CheckDay
-from api.models.slot import GoneReason
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from tests.api.world import PREFECTURES
@@ -150,12 +149,6 @@ def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> N
     by_platform = {each["platform"]: each for each in read(client, by="platform")}
     assert sum(each["alerts"] for each in by_platform.values()) == 30
     assert (by_platform[platform]["taken"], by_platform["none"]["alerts"]) == (2, 10)
-
-
-@pytest.mark.parametrize("reason", [each for each in GoneReason if each is not GoneReason.TAKEN])
-def test_only_slots_that_were_taken_have_a_life(client: FlaskClient, reason: GoneReason) -> None:
-    take_slots(60, opened=YESTERDAY, reason=reason)
-    assert read(client) == []
 
 
 def test_months_and_a_prefecture_can_be_chosen(client: FlaskClient) -> None:

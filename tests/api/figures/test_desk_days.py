@@ -80,19 +80,6 @@ def test_a_day_ends_at_midnight_utc_and_is_summed_up_once_more_after_it(
     assert len(find_days()) == 2
 
 
-def test_checks_that_wait_for_the_database_over_midnight_are_counted(frozen: time_machine.Traveller) -> None:
-    frozen.move_to("2026-11-20T22:00:00+00:00")
-    check("21:59:00")
-    jobs.sum_days()
-    check("04:59:00", day=TODAY + timedelta(days=1))
-    frozen.move_to("2026-11-21T05:00:00+00:00")  # it is back, and the job is as fast as the spiders
-    jobs.sum_days()
-    check("22:00:00")
-    frozen.move_to("2026-11-21T06:00:00+00:00")
-    jobs.sum_days()
-    assert days()[BOBIGNY].checks == 2
-
-
 def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller) -> None:
     check("08:00:00")
     jobs.sum_days()

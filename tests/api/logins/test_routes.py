@@ -16,7 +16,6 @@ from flask.testing import FlaskClient
 
 from api.accounts import hash_turns
 from api.background import jobs
-from api.logins import service
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
@@ -127,18 +126,6 @@ def test_a_database_restored_from_an_older_state_is_no_theft(
     with session() as s:
         s.merge(then)
     assert problem(refresh(client, third["refreshToken"]))[1] == "token-revoked"
-    (login,) = rows(Login)
-    assert (login.ended_at, rows(Notification)) == (None, [])
-
-
-@pytest.mark.usefixtures("account")
-def test_a_refresh_that_meets_a_new_password_is_no_theft(client: FlaskClient) -> None:
-    log_in(client)
-    (login,) = rows(Login)
-    with session() as s:
-        service.renew_login(s, login.id)
-    with session() as s:  # the token's version was read before the new password was committed
-        assert service.rotate_login(s, login.id, "of the old token", login.rotated_at) is None
     (login,) = rows(Login)
     assert (login.ended_at, rows(Notification)) == (None, [])
 
@@ -314,22 +301,6 @@ def test_a_login_of_the_staff_ends_after_half_an_hour_without_use(
     frozen.shift(timedelta(minutes=30, seconds=1))
     assert not opens(client, given["token"])
     assert refresh(client, given["refreshToken"]).status_code == 401
-
-
-@pytest.mark.usefixtures("account")
-def test_a_previous_secret_still_verifies_and_the_new_one_signs(
-    client: FlaskClient, make_app: Callable[[], Flask], settings_env: Callable[..., None]
-) -> None:
-    given = log_in(client)
-    old, new = "0123456789abcdef-0123456789abcdef-tests", "another-secret-of-more-than-32-bytes"
-    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS=old)
-    renewed = make_app().test_client()
-    assert opens(renewed, given["token"])
-    following = refresh(renewed, given["refreshToken"]).json or {}
-    settings_env(JWT_SECRET=new, JWT_SECRET_PREVIOUS="")
-    alone = make_app().test_client()
-    assert opens(alone, following["token"])
-    assert not opens(alone, given["token"])
 
 
 def test_logins_that_ended_long_ago_are_dropped(

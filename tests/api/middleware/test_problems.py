@@ -68,12 +68,6 @@ def test_what_passes_by_itself_is_503_and_no_fault_of_ours(
     assert "secret" not in answer.text
 
 
-def test_a_person_who_clicked_gets_a_page_in_french(failing: Callable[[Exception], Flask]) -> None:
-    answer = failing(KeyError("x")).test_client().get("/l/fail")
-    assert (answer.status_code, answer.mimetype) == (500, "text/html")
-    assert "Le service ne répond pas" in answer.text
-
-
 def test_any_other_http_error_has_the_same_shape(failing: Callable[[Exception], Flask]) -> None:
     answer = failing(ImATeapot()).test_client().get("/api/fail")
     assert answer.status_code == 418

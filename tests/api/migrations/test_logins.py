@@ -100,12 +100,6 @@ def test_a_login_of_somebody_else_is_left_alone(owner: str, logins: dict[str, st
         make(owner, **logins)
 
 
-def test_an_owner_that_may_make_no_roles_is_told_so(owner: str) -> None:
-    make(owner, background="background_1")
-    with pytest.raises(LoginRefused, match="may not make api_9 \\(DATABASE_URL_API\\)"):
-        make_logins(address_of(owner, "background_1"), parse_logins({"api": address_of(owner, "api_9")}), 60)
-
-
 def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not(
     owner: str, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -32,13 +32,6 @@ def test_the_expected_revision_is_alembic_s_newest() -> None:
     assert expected_revision() == ScriptDirectory.from_config(config()).get_current_head()
 
 
-@pytest.mark.usefixtures("database")
-def test_equal_revisions_are_nothing_to_speak_of() -> None:
-    with capture_logs() as lines:
-        check_tables()
-    assert lines == []
-
-
 @pytest.mark.usefixtures("redis_server")
 @pytest.mark.parametrize(
     ("program", "start"),
@@ -82,17 +75,6 @@ def test_old_code_says_that_the_tables_are_newer_and_starts(put_revision: Callab
         check_tables()
     (line,) = lines
     assert (line["tables"], line["code"]) == ("9999", expected_revision())
-
-
-def test_a_login_that_was_not_made_yet_stops_the_start(
-    database: str, settings_env: Callable[..., None]
-) -> None:
-    stranger = sa.make_url(database).set(username="rdvpriority_api_9").render_as_string(hide_password=False)
-    settings_env(DATABASE_URL_API=stranger, PROGRAM="api")
-    with pytest.raises(
-        NotReady, match=r'failed for user "rdvpriority_api_9": .* upgrade --logins` makes its login'
-    ):
-        check_tables()
 
 
 def test_a_server_that_is_away_stops_no_start(settings_env: Callable[..., None]) -> None:

@@ -6,16 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.migrations import retries
-from api.migrations.__main__ import main
 from api.migrations.retries import AnotherMigration
 from api.models.base import engine, session
-from api.models.revision import expected_revision
 from configs.ground.clock import clock
 from crawler.advisory_lock import AdvisoryLock
 from deploy.local.processes import start, stop
@@ -83,24 +80,6 @@ def test_two_migrations_through_one_pool_take_turns(pooled: Callable[[int], sa.U
     retries._take_turn().close()
 
 
-def test_a_migration_leaves_no_setting_and_no_lock_to_who_comes_next(
-    pooled: Callable[[int], sa.URL], database: str
-) -> None:
-    url = pooled(2)
-    main(["downgrade", "0012"])
-    main(["upgrade"])
-    apart = sa.create_engine(url, poolclass=sa.NullPool)
-    for _ in range(5):
-        with apart.connect() as connection:
-            assert connection.scalar(sa.text("SHOW lock_timeout")) == "0"
-            assert (
-                connection.scalar(sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")) == 0
-            )
-            assert (
-                connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == expected_revision()
-            )
-
-
 def test_a_lock_of_a_loop_ends_with_its_transaction(pooled: Callable[[int], sa.URL]) -> None:
     pooled(3)
     one, other = AdvisoryLock(7), AdvisoryLock(7)
@@ -110,15 +89,3 @@ def test_a_lock_of_a_loop_ends_with_its_transaction(pooled: Callable[[int], sa.U
             assert not other.take(second, clock())
     with session() as rows:
         assert other.take(rows, clock())
-
-
-def test_more_clients_than_connections_wait_for_a_turn(pooled: Callable[[int], sa.URL]) -> None:
-    url = pooled(1)
-    address = url.render_as_string(hide_password=False).replace("+psycopg2", "", 1)
-    clients = [psycopg2.connect(address) for _ in range(10)]
-    for client in clients:
-        with client, client.cursor() as cursor:
-            cursor.execute("SELECT 1")
-            assert cursor.fetchall() == [(1,)]
-    for client in clients:
-        client.close()

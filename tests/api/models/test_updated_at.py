@@ -10,8 +10,8 @@ from api.models.base import session
 from api.models.user import User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.clients import People, Person
-from tests.factories import change, rows
+from tests.clients import People
+from tests.factories import rows
 
 WISH = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 BEGIN, LATER = "2026-11-20T09:00:00Z", "2026-11-20T09:01:00Z"
@@ -28,13 +28,6 @@ def test_an_alert_shows_when_it_was_last_changed(
     assert shown["updatedAt"] == BEGIN
     changed = client.patch(f"/api/alerts/{made['id']}/toggle", headers=headers).json or {}
     assert changed["updatedAt"] == LATER
-
-
-def test_an_account_shows_when_it_was_last_changed(camille: Person, frozen: time_machine.Traveller) -> None:
-    frozen.shift(60)
-    assert camille.get("/api/auth/me").json["updatedAt"] == BEGIN
-    change(User, User.id == camille.id, language="en")
-    assert camille.get("/api/auth/me").json["updatedAt"] == LATER
 
 
 @pytest.mark.parametrize("record", [User, Alert])

@@ -73,18 +73,6 @@ def test_what_was_acknowledged_stays_quiet(frozen: time_machine.Traveller) -> No
     assert list_written() == [FIRST]
 
 
-def test_a_second_acknowledgement_changes_nothing(frozen: time_machine.Traveller) -> None:
-    warn()
-    begun = one(Incident).starts_at
-    for _ in range(2):
-        with session() as s:
-            acknowledge(s, one(Incident).id)
-        frozen.shift(timedelta(minutes=1))
-    assert (one(Incident).acknowledged_at, one(Incident).ends_at) == (begun, begun)
-    with session() as s:
-        assert acknowledge(s, one(Incident).id + 1) is None
-
-
 def test_a_message_that_waits_is_not_sent_after_the_acknowledgement() -> None:
     add_operator(TELEGRAM)
     warn()
@@ -141,10 +129,3 @@ def test_the_same_case_alarms_once_and_another_one_again() -> None:
         acknowledge(s, min(each.id for each in rows(Incident)))
     warn("issfr_1")
     assert list_written() == [FIRST, FIRST], "acknowledged, and no new case"
-
-
-def test_one_case_that_two_processes_hear_of_alarms_once() -> None:
-    add_operator(*BOTH)
-    with ThreadPoolExecutor(4) as workers:
-        list(workers.map(lambda _: warn(), range(4)))
-    assert list_written() == [FIRST]

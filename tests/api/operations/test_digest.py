@@ -187,10 +187,3 @@ def test_the_report_reads_as_french() -> None:
     assert "De la page au message : 0,0\N{NO-BREAK SPACE}s (médiane)" in text
     assert "SMS : 0, 0,00\N{NO-BREAK SPACE}€" in text
     assert "None" not in text
-
-
-def test_a_day_without_anything_is_reported_too() -> None:
-    add_operator(Channel.TELEGRAM)
-    with session() as s:
-        write_report(s, clock() - DAY, clock())
-    assert "De la page au message" not in read_message()

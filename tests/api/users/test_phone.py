@@ -17,7 +17,7 @@ from api.errors import ApiError
 from api.models.base import session
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import find_contact
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact
 from api.users.phone_codes import send_code
 from configs.ground.clock import clock
@@ -25,7 +25,7 @@ from configs.ground.encryption import decrypt
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
-from tests.factories import change, rows, save
+from tests.factories import rows, save
 
 PLAN = PlanName.URGENCE_24H  # of Camille's
 PHONE = "+33612345601"
@@ -108,15 +108,6 @@ def test_the_number_in_use_stays_until_the_new_one_is_confirmed(client: FlaskCli
     assert (shown["phone"], shown["newPhone"]) == (OTHER, None)
     with session() as s:
         assert find_contact(s, Channel.SMS, PHONE) is None
-
-
-def test_the_number_that_one_has_needs_no_code(client: FlaskClient, camille: Person) -> None:
-    verify(camille, asked(client, camille))
-    asked(client, camille, OTHER)
-    count = len(rows(PhoneCode))
-    shown = ask(client, camille).json
-    assert (shown["phone"], shown["newPhone"]) == (PHONE, None)
-    assert len(rows(PhoneCode)) == count
 
 
 def test_five_wrong_codes_end_it(client: FlaskClient, camille: Person) -> None:
@@ -242,16 +233,6 @@ def test_the_next_day_there_are_codes_again(
     frozen.shift(timedelta(hours=1))
     assert send_again(camille) is None
     assert len(rows(PhoneCode)) == 1
-
-
-def test_a_code_that_may_have_arrived_counts(
-    client: FlaskClient, frozen: time_machine.Traveller, camille: Person
-) -> None:
-    failed = {"state": State.FAILED, "reason": "unknown: x", "failed_at": clock(), "unknown_attempts": 1}
-    for _ in range(3):
-        asked(client, camille)
-        change(Notification, **failed)
-    assert problem(ask(client, camille)) == (429, "too-many-codes")
 
 
 def test_codes_and_links_are_dropped_when_they_are_of_no_use(

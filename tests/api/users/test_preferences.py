@@ -125,15 +125,6 @@ def test_quiet_hours_and_the_rhythm_are_kept(camille: Person) -> None:
     assert changed(camille, quietHours=None)["quietHours"] is None
 
 
-def test_the_hours_of_calls_are_8_to_22_unless_changed(camille: Person) -> None:
-    assert shown(camille)["callHours"] == {"from": "08:00", "until": "22:00"}
-    night = {"from": "21:00", "until": "06:30"}
-    assert changed(camille, callHours=night)["callHours"] == night
-    assert changed(camille, notifyEmail=True)["callHours"] == night
-    (user,) = rows(User)
-    assert (user.calls_from, user.calls_until) == (time(21), time(6, 30))
-
-
 @in_turn(
     "body, path",
     [

@@ -20,7 +20,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.encryption import decrypt
 from tests.api.world import Door, statements
-from tests.clients import People, Person, problem
+from tests.clients import People, Person
 from tests.factories import change, rows
 from tests.in_turn import in_turn
 
@@ -107,13 +107,6 @@ def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, ca
         assert secret not in text
 
 
-def test_nothing_is_linked_before_start(camille: Person) -> None:
-    assert confirm(camille).status_code == 409
-    ask(camille)
-    answer = confirm(camille)
-    assert problem(answer) == (409, "no-chat")
-
-
 def test_a_code_is_good_for_ten_minutes(
     client: FlaskClient, frozen: time_machine.Traveller, camille: Person
 ) -> None:
@@ -137,17 +130,6 @@ def test_a_code_is_good_once_and_a_repeated_update_changes_nothing(
     assert state(camille) == ("none", None)
     assert confirm(camille).status_code == 409
     assert chats() == ["9876543210"]
-
-
-def test_a_new_link_ends_the_one_before(client: FlaskClient, camille: Person) -> None:
-    first = ask(camille)
-    press(client, first)
-    second = ask(camille)
-    assert state(camille) == ("waiting", None)
-    press(client, first)
-    assert state(camille) == ("waiting", None)
-    press(client, second)
-    assert state(camille)[0] == "started"
 
 
 @pytest.mark.parametrize("kind", ["group"])

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 import redis
 import time_machine
@@ -15,8 +14,6 @@ from api.admin.health.figures import (
     read_alarms,
     read_discovery,
     read_hosts,
-    read_jobs,
-    read_proofs,
     read_spiders,
     read_workers,
 )
@@ -25,16 +22,12 @@ from api.models.base import session
 from api.models.desk import DeskStatus, HostState
 from api.models.discovery import DiscoveryRun, Drift, DriftReason
 from api.models.incident import IncidentReason
-from api.models.notification import Priority
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
-from configs.ground.proof_queue import report_worker
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
-from notifier.delivery import match_nudge, nudges
 from tests.api.admin.health.conftest import FIRST, SECOND, THIRD
 from tests.factories import add_alert, add_incident, add_user, change, save, see
 
@@ -136,12 +129,6 @@ def test_a_desk_whose_host_is_visited_or_has_no_budget_left_is_not_late(
     assert [list(each.values()) for each in read_due()] == [["prefenligne", 2, 1, 49.0, 0, 0]]
 
 
-def test_proofs_are_spoken_of_where_their_worker_reports(world: World, redis_server: redis.Redis) -> None:
-    assert read_proofs() == []
-    report_worker(redis_server, "s3://proofs/kept")
-    assert [(each.store, each.waiting) for each in read_proofs()] == [("s3://proofs/kept", 0)]
-
-
 def test_the_newest_walk_and_the_drifts_that_are_open_are_read(world: World) -> None:
     now = clock()
     assert read_discovery()["last"] is None
@@ -162,18 +149,6 @@ def test_the_newest_walk_and_the_drifts_that_are_open_are_read(world: World) -> 
         [SECOND, "silent", "led home", now - 3 * HOUR],
         [FIRST, "unlinked", "404", now - HOUR],
     ]
-
-
-def test_jobs_are_counted_by_queue_with_the_age_of_the_oldest(
-    world: World, frozen: time_machine.Traveller
-) -> None:
-    match_nudge.match(uuid4())
-    frozen.shift(7)
-    match_nudge.match(uuid4())
-    nudges.deliver([nudges.WaitingWork(uuid4(), Channel.SMS, Priority.BULK)])
-    assert [(each["name"], each["jobs"], each["oldest_seconds"]) for each in read_jobs() if each["jobs"]] == [
-        ("critical", 2, 7.0), ("sms-rest", 1, 0.0),
-    ]  # fmt: skip
 
 
 def test_spiders_and_workers_say_what_they_do(world: World, redis_server: redis.Redis) -> None:

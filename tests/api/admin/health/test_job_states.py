@@ -94,14 +94,6 @@ def test_rows_that_failed_are_named_until_a_run_without_them(listen: Listen) -> 
     assert ask("background").state is PartState.OK
 
 
-def test_a_long_job_is_not_late_until_its_turn_is_over(listen: Listen) -> None:
-    listen()
-    add_job("sum_days", at=ago(3000), turn_ends_at=ago(-1))
-    assert ask("background").state is PartState.OK
-    add_job("sum_days", at=ago(3000), turn_ends_at=ago(301))
-    assert ask("background").reason == "sum_days is 5 min late"
-
-
 def test_the_screen_says_how_each_job_ended_and_what_is_due(listen: Listen) -> None:
     assert said() == "none"
     end(seconds=120)

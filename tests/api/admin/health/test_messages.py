@@ -1,10 +1,8 @@
 """Notifications by state, dead letters, and each provider's results."""
 
-import secrets
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -13,12 +11,11 @@ from api.admin.health.messages import read_messages, read_providers
 from api.models.notification import State
 from api.models.user import Channel
 from api.operations.providers import list_providers
-from api.paging import first_id_at
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from notifier.channels.batch_sender import provider_names
-from tests.api.admin.health.conftest import FIRST, ask
-from tests.factories import add_message, add_user, see
+from tests.api.admin.health.conftest import ask
+from tests.factories import add_message, add_user
 
 World = Callable[..., None]
 Tell = Callable[..., None]
@@ -50,17 +47,6 @@ def test_dead_letters_tell_no_address_that_a_provider_repeated(tell: Tell) -> No
     (group,) = read_messages()["dead"]
     assert (group["reason"], group["number"]) == ("refused: <***@example.org> is unknown", 3)
     assert group["newest_at"] == clock() - timedelta(seconds=60)
-
-
-def test_what_waits_is_told_with_its_age(tell: Tell, world: World) -> None:
-    tell(State.PENDING, ago=14)
-    tell(State.PENDING, ago=4)
-    world(FIRST)
-    at = clock() - timedelta(seconds=3)
-    see(desk_id=FIRST, at=at)
-    found = read_messages()
-    assert (found["on_the_way"], found["oldest_seconds"]) == (2, 14)
-    assert (found["unmatched"], found["oldest_unmatched_seconds"]) == (1, 3)
 
 
 def test_providers_tell_of_a_quarter_of_an_hour(tell: Tell) -> None:
@@ -113,19 +99,6 @@ def test_a_provider_that_accepts_and_never_delivers_is_named_and_counted(tell: T
         " /api/hooks/sendgrid",
     )
     assert read_messages()["by_state"] == {"delivered": 5, "no_receipt": 7}
-
-
-def test_receipts_that_are_not_due_yet_or_of_another_hour_say_nothing(tell: Tell) -> None:
-    for _ in range(20):
-        later = clock() + timedelta(seconds=1)
-        tell(State.SENT, provider="sendgrid", receipt_due_at=later)
-        tell(State.SENT, provider="smtp")
-        tell(State.NO_RECEIPT, provider="sendgrid", receipt_due_at=clock(), id=_id_of(timedelta(hours=2)))
-    assert ask("providers").state is PartState.OK
-
-
-def _id_of(ago: timedelta) -> UUID:
-    return UUID(int=first_id_at(clock() - ago).int + secrets.randbits(60))
 
 
 def test_the_providers_of_health_are_those_of_the_notifier(settings_env: Callable[..., None]) -> None:

@@ -18,7 +18,6 @@ from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import PaymentDifference, StripeEventFlag
-from api.payments.event_store import STRIPE_RETRY_FOR
 from configs.ground.clock import clock
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_payment, add_stripe_event, add_user, save, save_all
@@ -49,13 +48,6 @@ def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[
     assert finding() == PartFinding(
         PartState.DEGRADED, "3 events of Stripe's not applied, the oldest for 10 min"
     )
-
-
-def test_events_that_were_given_up_are_named_for_a_day(finding: Callable[[], PartFinding]) -> None:
-    old = STRIPE_RETRY_FOR + timedelta(days=1)
-    for name, age in (("evt_1", old - timedelta(seconds=1)), ("evt_2", old)):
-        add_stripe_event(name, received_at=clock() - age, applied_at=None, flag=StripeEventFlag.GAVE_UP)
-    assert finding() == PartFinding(PartState.DEGRADED, "1 event of Stripe's given up: replay them")
 
 
 def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:
@@ -105,15 +97,6 @@ def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFi
     assert finding().state is PartState.OK
     save(declare(130))
     reason = "1 declaration not applied: the job apply_declarations does it"
-    assert finding() == PartFinding(PartState.DEGRADED, reason)
-
-
-def test_an_invoice_that_waits_for_its_file_is_named(finding: Callable[[], PartFinding]) -> None:
-    order(HEALTH_AGE_SECONDS() - 1)
-    assert finding().state is PartState.OK
-    order(HEALTH_AGE_SECONDS() + 1)
-    order(900, pdf_key="made/before.pdf")
-    reason = "1 invoice without a file: the job issue_invoices makes it"
     assert finding() == PartFinding(PartState.DEGRADED, reason)
 
 

@@ -366,15 +366,6 @@ def test_messages_may_wait_for_an_hour_while_others_of_their_channel_leave(
     assert watch() == {"mails": 1}, "none left for a minute"
 
 
-@pytest.mark.parametrize("reason", [None, "sendgrid answered 503", "unknown: no answer"])
-def test_messages_that_wait_on_purpose_are_none(reason: str | None, frozen: time_machine.Traveller) -> None:
-    """Their hour has not come, or the provider is away and they are asked for again later."""
-    add_operator(*BOTH)
-    wait(2, clock() + timedelta(hours=1), created_at=clock() - timedelta(hours=2), reason=reason, attempts=3)
-    frozen.shift(timedelta(minutes=59))
-    assert watch() == {"mails": 0}
-
-
 def test_alerts_that_the_hourly_cap_holds_back_are_none(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
     wait(2, clock() + 12 * MINUTE, held_for=HeldFor.CAP)
@@ -404,14 +395,3 @@ def test_an_alarm_that_is_repeated_says_where_its_incident_is_over(frozen: time_
     assert one(Incident).ends_at is not None
     assert jobs.repeat_alarms() == {"mails": 1}
     assert "C’est terminé entre-temps. Personne n’a pris cette alarme en compte" in read_alarm()
-
-
-def test_the_planner_s_loop_does_not_end_what_it_does_not_watch(frozen: time_machine.Traveller) -> None:
-    from crawler.incidents import incidents
-
-    wait(1, clock() - timedelta(hours=1))
-    watch()
-    frozen.shift(timedelta(hours=1))
-    with session() as s:
-        incidents.store_incidents(s, [], clock())
-    assert one(Incident).ends_at is None
