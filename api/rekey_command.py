@@ -61,7 +61,7 @@ def _check_tables() -> None:
     """Print how many rows are not under the first keys, and fail where there are any."""
     with session() as s:
         rows = sum(not is_newest(text) for text in _list_texts(s))
-        known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes))))
+        known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes, type_=sa.LargeBinary))))
         contacts = sum(hashed not in known for hashed in _list_hashes(s))
     click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
     if rows or contacts:

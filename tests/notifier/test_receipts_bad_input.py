@@ -160,7 +160,7 @@ merci, ne stoppez pas|arrêtez-vous au guichet|n'arrêtez pas les SMS|Bonjour|me
 @pytest.mark.parametrize("words", [*_STOPS.replace("\n", "|").split("|"), "STOP\n\nEnvoyé de mon iPhone"])
 def test_stop_is_understood_as_people_write_it(words: str) -> None:
     key = sent(Channel.SMS)
-    assert in_one_transaction(claim_address, get(Contact, contact_of(key).id))
+    assert in_one_transaction(lambda s: claim_address(s, s.get_one(Contact, contact_of(key).id)))
     answer_sms(ADDRESSES[Channel.SMS], words)
     apply_receipts()
     assert contact_of(key).state is ContactState.UNSUBSCRIBED
