@@ -67,7 +67,7 @@ def addresses() -> set[str]:
 
 def hashes() -> int:
     with session() as s:
-        return s.scalars(sa.select(sa.func.sum(sa.func.cardinality(Contact.lookup_hashes)))).one()
+        return sum(len(each) for each in s.scalars(sa.select(Contact.lookup_hashes)))
 
 
 def test_flask_knows_the_command() -> None:

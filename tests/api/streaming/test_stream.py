@@ -16,6 +16,7 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
 
 from api import stream as program
+from api.models.base import new_id
 from api.models.login import EndedBecause, Login
 from api.paging import first_id_at
 from api.streaming import hub
@@ -146,8 +147,8 @@ def test_a_transaction_that_commits_after_a_later_one_is_not_missed(
 ) -> None:
     early = first_id_at(clock() - timedelta(seconds=30))
     with live.listen(camille) as stream:
-        for columns in ({}, {"id": early}):
-            write_notice(camille.id, **columns)
+        for key in (new_id(), early):
+            write_notice(camille.id, id=key)
             nudge_streams()
             stream.expect_notice()
 
