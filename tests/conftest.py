@@ -208,9 +208,7 @@ def _kept(build: Callable[..., sa.Engine]) -> Callable[..., sa.Engine]:
         if "pool_size" not in options:
             return build(url, **options)
         found = settings_module.settings()  # what a new connection is set to
-        key = (
-            f"{url} {sorted(options.items())} {found.program} {DATABASE_SECONDS()}"
-        )
+        key = f"{url} {sorted(options.items())} {found.program} {DATABASE_SECONDS()}"
         if key not in made:
             databases.pooled.append(made.setdefault(key, build(url, **options)))
             act_as_programs(made[key])
