@@ -114,6 +114,8 @@ class Planner:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
             LockHeldError: another planner hangs.
         """
+        # Counted before it plans, too: a Redis that was restored from an older state is planned for in this run.
+        self._is_older |= due_queue.count_run(self._client) <= self._runs
         emptied = self._is_older or not due_queue.planned(self._client)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
@@ -126,11 +128,7 @@ class Planner:
         self._looked_at = now
         if whole:
             self._whole_at = now
-        runs = due_queue.count_run(self._client)
-        self._is_older = runs <= self._runs
-        if self._is_older:
-            self._whole_at = None
-        self._runs = runs
+        self._runs, self._is_older = due_queue.count_run(self._client), False
         return len(chosen)
 
     def _whole_is_due(self, now: datetime) -> bool:
