@@ -15,11 +15,13 @@ from typing import Any
 
 import redis
 
+from api.models.base import session
 from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
+from crawler.advisory_lock import AdvisoryLock
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Daily
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
@@ -37,6 +39,7 @@ START_PAUSE_SECONDS = Constant("START_PAUSE_SECONDS", 10.0)
 
 SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
+LOCK = 0x7264766B  # one keeper looks at a time: two would start and end the same spiders
 _END_SECONDS = 30  # from the request to end until it is killed
 
 log = logging.getLogger(__name__)
@@ -56,17 +59,26 @@ class KeptScrapyd:
         self._asked: dict[str, datetime] = {}  # by job: when it was asked to end
         self._outage = OutageLog()
 
-    def keep(self, wanted: Mapping[str, int], speaking: Collection[str] | None, now: datetime) -> None:
+    def keep(
+        self,
+        wanted: Mapping[str, int],
+        speaking: Collection[str] | None,
+        now: datetime,
+        ending: Collection[str] = (),
+    ) -> None:
         """Have as many spiders of each queue run as are wanted.
 
         `speaking`: the jobs whose entries stand in Redis; None where they tell nothing, and no spider counts as silent.
+        `ending`: those that end already; Scrapy ends without order if it is asked twice.
         """
         self.running = {}
         try:
             found = self._scrapyd.jobs()
             self._listen([job for jobs in found.values() for job in jobs], speaking, now)
             for queue in sorted(wanted.keys() | found.keys() & set(queue_names())):
-                self.running[queue] = self._adjust(queue, found.get(queue, []), wanted.get(queue, 0), now)
+                self.running[queue] = self._adjust(
+                    queue, found.get(queue, []), wanted.get(queue, 0), now, ending
+                )
             self._end_walks(found.get(daily_schedule.NAME, []), now)
             self.running = {queue: len(jobs) for queue, jobs in found.items()} | self.running
         except ScrapydAway as error:
@@ -92,7 +104,9 @@ class KeptScrapyd:
         self._heard = known
         self._asked = {job: at for job, at in self._asked.items() if job in known}
 
-    def _adjust(self, queue: str, jobs: Sequence[str], wanted: int, now: datetime) -> int:
+    def _adjust(
+        self, queue: str, jobs: Sequence[str], wanted: int, now: datetime, ending: Collection[str]
+    ) -> int:
         """Start, end and kill what this queue's number and silence ask for; return how many jobs run then."""
         for job in jobs:
             since, patience = self._heard[job]
@@ -104,9 +118,10 @@ class KeptScrapyd:
                 self._kill(job, now)
         staying = [job for job in jobs if job not in self._asked]
         for job in staying[wanted:]:
-            log.info("%s: job %s is one too many: it is asked to end", queue, job)
-            self._scrapyd.cancel(job)
             self._asked[job] = now
+            if job not in ending:
+                log.info("%s: job %s is one too many: it is asked to end", queue, job)
+                self._scrapyd.cancel(job)
         return min(wanted, len(staying)) + self._start(queue, wanted - len(staying), now)
 
     def _end_walks(self, jobs: Sequence[str], now: datetime) -> None:
@@ -144,6 +159,7 @@ class Keeper:
         self._redis = OutageLog()
         self._daily = Daily()
         self._looked_at: datetime | None = None
+        self._lock = AdvisoryLock(LOCK)
         self.failures = failures or PartFailures()
 
     def run(self, stop: threading.Event) -> None:
@@ -153,21 +169,33 @@ class Keeper:
             stop.wait(KEEPER_SECONDS())
 
     def run_once(self, now: datetime) -> None:
-        """Start missing spiders, end surplus and silent ones, and report to /api/health."""
-        speaking, wanted = self._read_jobs(), wanted_processes()
+        """Start missing spiders, end surplus and silent ones, and report to /api/health.
+
+        Raises:
+            sqlalchemy.exc.DBAPIError: the database is away, without which no spider starts.
+            LockHeldError: another keeper hangs.
+        """
+        with session() as rows:
+            if self._lock.take(rows, now):
+                self._look(now)
+
+    def _look(self, now: datetime) -> None:
+        states, wanted = self._read_jobs(), wanted_processes()
+        speaking: Collection[str] | None = states
+        ending = [job for job, state in (states or {}).items() if state == "ending"]
         since, self._looked_at = self._looked_at, now
         if since and (now - since).total_seconds() > SILENT_SECONDS():
             # The clock stepped, or this machine slept: entries ran out, and no spider was silent.
             speaking = None
         for each in self._scrapyds:  # one that is away keeps no other one from being served
-            each.keep(wanted, speaking, now)
+            each.keep(wanted, speaking, now, ending)
         self._start_discovery(wanted, now)
         self._publish_health(wanted, now)
 
-    def _read_jobs(self) -> list[str] | None:
-        """Return the jobs of the spiders that speak; None while Redis is away."""
+    def _read_jobs(self) -> dict[str, str] | None:
+        """Return the jobs of the spiders that speak, with their states; None while Redis is away."""
         try:
-            found = [process.job for process in registry.processes(self._client)]
+            found = {process.job: process.state for process in registry.processes(self._client)}
         except redis.RedisError as error:
             self._redis.tell(log, f"Redis is away, only missing spiders are started: {error}")
             return None

@@ -7,8 +7,11 @@ from typing import Any, cast
 
 import pytest
 import redis
+import sqlalchemy as sa
 
+from api.models.base import engine
 from configs.world.desk import Desk
+from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
@@ -53,9 +56,9 @@ class Fake:
     def fall_silent(self, job: str) -> None:
         self.client.delete(f"crawler:process:{job}")
 
-    def speak(self, job: str) -> None:
+    def speak(self, job: str, state: registry.State = "serving") -> None:
         said: Any = dict.fromkeys(("pid", "memory", "running", "checks"), 1)
-        said |= {"name": job, "system": SYSTEM, "job": job, "state": "serving", "started": NOW.isoformat()}
+        said |= {"name": job, "system": SYSTEM, "job": job, "state": state, "started": NOW.isoformat()}
         self.client.hset(f"crawler:process:{job}", mapping=said)
         self.client.sadd(registry.NAMES, job)
 
@@ -73,6 +76,7 @@ def fake(redis_server: redis.Redis) -> Fake:
 @pytest.fixture
 def make(
     fake: Fake,
+    database: str,
     redis_server: redis.Redis,
     desk_files: Callable[..., dict[str, Desk]],
 ) -> Iterator[Callable[[], Keeper]]:
@@ -198,6 +202,25 @@ def test_a_new_keeper_takes_over_what_runs(make: Callable[[], Keeper], fake: Fak
     for second in range(600, 700, 2):
         kept.run_once(after(second))
     assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 1, [])
+
+
+def test_of_two_keepers_one_looks_at_a_time(kept: Keeper, fake: Fake) -> None:
+    with engine().connect() as other, other.begin():
+        other.execute(sa.select(sa.func.pg_advisory_xact_lock(keeper.LOCK)))
+        kept.run_once(NOW)
+        assert fake.started == 0
+    kept.run_once(after(2))
+    assert fake.started == 1
+
+
+def test_a_spider_that_ends_already_is_not_asked_again_by_a_new_keeper(kept: Keeper, fake: Fake) -> None:
+    fake.running = {SYSTEM: ["job-1", "job-2"]}
+    fake.speak("job-1")
+    fake.speak("job-2", "ending")
+    kept.run_once(NOW)
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
+    kept.run_once(after(32))
+    assert (fake.running, fake.killed) == ({SYSTEM: ["job-1"]}, ["job-2"])
 
 
 def test_the_keeper_leaves_word_for_health(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
