@@ -4,7 +4,7 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -102,6 +102,7 @@ class Dispatcher:
         self._running: dict[asyncio.Task[None], tuple[Desk, DeskClaim, RequestBudget]] = {}
         self._checks = 0
         self._cut_off: list[tuple[Desk, DeskClaim]] = []
+        self._unknown: set[str] = set()  # desks that a newer planner has and our files lack
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping, self._over = asyncio.Event(), asyncio.Event()
@@ -221,7 +222,9 @@ class Dispatcher:
         return max(0, min(longest, wake))
 
     async def _begin_checks(self, claims: Iterable[DeskClaim]) -> None:
+        claims = list(claims)
         known = [(desk, claim) for claim in claims if (desk := desks().get(claim.desk_id))]
+        await self._release_unknown([claim for claim in claims if claim.desk_id not in desks()])
         if self._ended:  # we were stopped while the claim was on its way
             await self._give_back(known)
             return
@@ -230,6 +233,17 @@ class Dispatcher:
             task = asyncio.create_task(self._check(desk, claim, budget))
             self._running[task] = desk, claim, budget
             task.add_done_callback(self._check_ended)
+
+    async def _release_unknown(self, claims: Sequence[DeskClaim]) -> None:
+        """Free the hosts of desks that our files lack, with what was paid; a spider that has them claims them later."""
+        if new := {claim.desk_id for claim in claims} - self._unknown:
+            self._unknown |= new
+            log.error("%s: unknown desks: restart the spiders: %s", self._queue, ", ".join(sorted(new)))
+        now = clock()
+        due = now + timedelta(seconds=self._spider.queue.hold_seconds)
+        await self._send_ends(
+            VisitEnd(each.desk_id, each.token, due, each.host, now, unused=each.paid) for each in claims
+        )
 
     async def _spend(self, claim: DeskClaim) -> bool:
         """Ask for one request beyond those that the claim paid for."""
@@ -309,7 +323,7 @@ class Dispatcher:
 
     async def _give_back(self, unfinished: Iterable[tuple[Desk, DeskClaim]]) -> None:
         now = clock()
-        visits = [
+        await self._send_ends(
             VisitEnd(
                 desk.id,
                 claim.token,
@@ -318,10 +332,12 @@ class Dispatcher:
                 now + timedelta(seconds=host_floor(cost_of(desk), budget_of(desk))),
             )
             for desk, claim in unfinished
-        ]
-        if visits:
+        )
+
+    async def _send_ends(self, ends: Iterable[VisitEnd]) -> None:
+        if visits := list(ends):
             async with best_effort():  # otherwise they come due when their holds end
-                await due_queue.asend(self._client, due_queue.finish(self._queue, visits, now=now))
+                await due_queue.asend(self._client, due_queue.finish(self._queue, visits, now=clock()))
 
     async def _leave(self) -> None:
         async with best_effort():  # otherwise the entry expires by itself

@@ -82,6 +82,7 @@ class DeskClaim:
     token: int
     due: datetime
     paid: int = 0
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +241,10 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 def _claimed(answer: Any) -> ClaimResult:
     claims, wake, refused = answer
     return ClaimResult(
-        tuple(DeskClaim(desk, int(token), _instant(due), int(paid)) for desk, token, due, paid in claims),
+        tuple(
+            DeskClaim(desk, int(token), _instant(due), int(paid), host)
+            for desk, token, due, paid, host in claims
+        ),
         _instant(wake) if wake else None,
         tuple(refused),
     )

@@ -217,6 +217,21 @@ def test_the_last_checks_come_before_the_end(
     run(test())
 
 
+def test_a_desk_that_a_spider_does_not_know_holds_up_no_other_of_its_host(
+    spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        with due_queue.connect() as client:
+            new = entry("evry_91/new", desks["a"].host, 0, clock() - timedelta(seconds=5))
+            due_queue.send(client, due_queue.schedule(SYSTEM, [new], now=clock()))
+        put(desks, "a")
+        async with aclosing(serve(spider)) as checks, asyncio.timeout(10):
+            assert (await anext(checks)).desk_id == "evry_91/a"
+
+    run(test())
+    assert "prefenligne: unknown desks: restart the spiders: evry_91/new" in caplog.text
+
+
 def test_a_check_that_the_engine_broke_off_is_given_back(spider: Spider, desks: dict[str, Desk]) -> None:
     async def test() -> None:
         put(desks, "a", "b")

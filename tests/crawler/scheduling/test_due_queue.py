@@ -219,9 +219,9 @@ def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) ->
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
     (first,) = take(client).claims
-    assert first == due_queue.DeskClaim("desk", first.token, at(-5), paid=1)
+    assert first == due_queue.DeskClaim("desk", first.token, at(-5), 1, "desk:80")
     (second,) = take(client, HOLD).claims
-    assert second == due_queue.DeskClaim("desk", second.token, at(HOLD), paid=1)
+    assert second == due_queue.DeskClaim("desk", second.token, at(HOLD), 1, "desk:80")
     assert second.token > first.token
 
 
@@ -379,7 +379,7 @@ def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: 
     client.rpush(due_queue.pushed("test"), "desk", "stranger")
     assert take(client, places=0).refused == ("stranger",)
     (claim,) = take(client).claims
-    assert claim == due_queue.DeskClaim("desk", claim.token, at(0), paid=1)
+    assert claim == due_queue.DeskClaim("desk", claim.token, at(0), 1, "desk:80")
 
 
 def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
