@@ -21,6 +21,7 @@ from scrapy_playwright.handler import ScrapyPlaywrightDownloadHandler
 from configs.ground.browser_binary import arguments, browser_path, missing_browser, sandboxed
 from crawler.browser import BROWSER_PLACES, BROWSER_START_SECONDS
 from crawler.browser.egress_proxy import ONLY_WAY
+from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import BrowserFailed
 from crawler.fetching.ssrf_guard import PublicNames
 
@@ -133,7 +134,8 @@ class Browsers:
     def __init__(self, crawler: Crawler) -> None:
         self._crawler = crawler
         given = crawler.settings
-        self.names = PublicNames(given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE"))
+        look_ups = given.getfloat("DNS_TIMEOUT"), given.getint("REACTOR_THREADPOOL_MAXSIZE")
+        self.names, self.vias = PublicNames(*look_ups), DnsResolver(*look_ups)
         self._places = asyncio.Semaphore(BROWSER_PLACES())
         self._starting = asyncio.Lock()
         self._current: Browser | None = None
@@ -171,6 +173,7 @@ class Browsers:
             self._end(self._current)
         await asyncio.gather(*self._ending, return_exceptions=True)
         await self.names.close()
+        await self.vias.close()
 
     def _end(self, browser: Browser) -> None:
         if browser is self._current:

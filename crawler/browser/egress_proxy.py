@@ -13,8 +13,11 @@ from contextlib import closing, suppress
 from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from aiohttp.abc import ResolveResult
+
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from crawler.fetching.decompression import TooLarge
 from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import refuse_private
@@ -27,10 +30,12 @@ ONLY_WAY = [
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",  # its name in older ones
     "--dns-prefetch-disable",
+    "--disable-blink-features=SharedWorker",  # no route sees what one asks
 ]
 _HEAD = 64 * 1024  # bytes of a request's head
 _CHUNK = 64 * 1024
 _CONNECT_SECONDS = 20
+_LARGEST = 20_000_000  # bytes that a check's page may receive in all
 _HOP_BY_HOP = (b"connection", b"proxy-connection", b"proxy-authorization", b"keep-alive")  # RFC 9110, 7.6.1
 
 
@@ -55,13 +60,15 @@ class _Head(NamedTuple):
 class EgressProxy:
     """The proxy of one check. `troubles` are connection errors by host (`name:port`).
 
-    `via` is an upstream proxy for all traffic (http://user:password@host:port); None: no upstream proxy.
+    `via` is an upstream proxy for all traffic (http://user:password@host:port); None: no upstream proxy. `names`
+    resolves the page's hosts, `vias` the upstream proxy's, which an operator chose and may be in a private network.
     """
 
-    def __init__(self, names: DnsResolver) -> None:
+    def __init__(self, names: DnsResolver, vias: DnsResolver) -> None:
         self.troubles: dict[str, Exception] = {}
         self.via: str | None = None
-        self._names = names
+        self._names, self._vias = names, vias
+        self._left = _LARGEST
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
 
@@ -103,11 +110,23 @@ class EgressProxy:
         with closing(ours):
             if tunnel:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await _either(_pump(reader, ours), _pump(theirs, writer))
+                await _either(_pump(reader, ours), self._receive(head, theirs, writer))
                 return
             ours.writelines(_forward_head(head, whole=self.via is not None, key=_key(self.via)))
             ours.write(await reader.readexactly(head.length))
-            await _pump(theirs, writer)
+            await self._receive(head, theirs, writer)
+
+    async def _receive(self, head: _Head, theirs: StreamReader, writer: StreamWriter) -> None:
+        """Pass on what a host sends, as far as the check may receive it."""
+        while chunk := await theirs.read(_CHUNK):
+            self._left -= len(chunk)
+            if self._left < 0:
+                self.troubles.setdefault(
+                    head.host, TooLarge(f"a check's page receives {_LARGEST} bytes at most")
+                )
+                return
+            writer.write(chunk)
+            await writer.drain()
 
     async def _connect(self, head: _Head, *, tunnel: bool) -> tuple[StreamReader, StreamWriter]:
         """Return a connection to a host, to its stand-in, or to the upstream proxy.
@@ -124,9 +143,12 @@ class EgressProxy:
         if tunnel and wired.netloc != head.url.netloc and head.url.port == 443:  # noqa: PLR2004 -- HTTPS
             raise OSError(f"{wired.netloc}, the stand-in of {head.url.hostname}, speaks no TLS")
         if not self.via:
-            return await self._dial(wired)
+            return await _dial(self._names, wired)
+        await _resolve(
+            self._names, wired
+        )  # the upstream proxy would ask a private address that has a public name
         try:
-            theirs, ours = await self._dial(urlsplit(self.via))
+            theirs, ours = await _dial(self._vias, urlsplit(self.via))
         except OSError as error:
             raise ProxyFailed(f"does not answer: {error}", own=True) from error
         if tunnel:
@@ -137,17 +159,22 @@ class EgressProxy:
                 raise
         return theirs, ours
 
-    async def _dial(self, url: SplitResult) -> tuple[StreamReader, StreamWriter]:
-        name, _, port = host_of(url.geturl()).rpartition(":")
-        trouble: OSError = OSError(f"{name} has no address")
-        for each in await self._names.resolve(name, int(port)):
-            try:
-                return await asyncio.wait_for(
-                    asyncio.open_connection(each["host"], each["port"]), _CONNECT_SECONDS
-                )
-            except (OSError, TimeoutError) as error:
-                trouble = error
-        raise trouble
+
+async def _resolve(names: DnsResolver, url: SplitResult) -> list[ResolveResult]:
+    name, _, port = host_of(url.geturl()).rpartition(":")
+    return await names.resolve(name, int(port))
+
+
+async def _dial(names: DnsResolver, url: SplitResult) -> tuple[StreamReader, StreamWriter]:
+    trouble: OSError = OSError(f"{url.hostname} has no address")
+    for each in await _resolve(names, url):
+        try:
+            return await asyncio.wait_for(
+                asyncio.open_connection(each["host"], each["port"]), _CONNECT_SECONDS
+            )
+        except (OSError, TimeoutError) as error:
+            trouble = error
+    raise trouble
 
 
 def _key(via: str | None) -> bytes:

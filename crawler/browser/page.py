@@ -82,7 +82,7 @@ class BrowserSession(Session):
         super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, way=way)
         self._desk = desk
         self._browsers = browsers_of(crawler)
-        self._proxy = EgressProxy(self._browsers.names)
+        self._proxy = EgressProxy(self._browsers.names, self._browsers.vias)
         self._traffic = RequestPolicy(budget)
         self._name = f"check-{next(_NUMBERS)}"
         self._address = ""  # of the egress proxy
@@ -165,8 +165,6 @@ class BrowserSession(Session):
             response = await self._open(step, pause)
         if self._way:
             self._way.answered = True
-        if len(response.body) > self._largest:
-            raise TooLarge(f"{len(response.body)} bytes show, {self._largest} are read at most")
         return response
 
     async def _open(self, step: RequestStep, pause: Callable[[], Awaitable[None]]) -> Response:
@@ -231,10 +229,13 @@ class BrowserSession(Session):
         headers = {
             name: value for name, value in (await answer.all_headers()).items() if name != "content-encoding"
         }
+        # In the browser: a text on its way takes several times its size of this process's memory.
+        shown: str | int = await page.evaluate(_SNAPSHOT, self._largest)
+        if isinstance(shown, int):
+            raise TooLarge(f"{shown} characters show, {self._largest} are read at most")
         if "html" not in headers.get("content-type", "html"):
             body = await answer.body()
             return Response(page.url, status=answer.status, headers=_headers(headers), body=body)
-        shown: str = await page.evaluate(_SNAPSHOT)
         headers["content-type"] = "text/html; charset=utf-8"
         return HtmlResponse(
             page.url, status=answer.status, headers=_headers(headers), body=shown.encode("utf-8", "replace")

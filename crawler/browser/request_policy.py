@@ -39,9 +39,22 @@ _GLANCE = 0.02
 _REDIRECTS = {
     "patterns": [
         {"urlPattern": "*", "requestStage": "Response", "resourceType": kind}
-        for kind in ("Document", "XHR", "Fetch")
+        for kind in ("Document", "XHR", "Fetch", "Script", "Stylesheet", "Other")
     ]
 }
+
+
+# A new tab that a script's click opens asks before any route can be set for it. Not every such click can be prevented:
+# then its link leads nowhere meanwhile.
+_NO_NEW_TAB = """addEventListener("click", (click) => {
+  if (!(click.ctrlKey || click.shiftKey || click.metaKey || click.button)) return;
+  click.preventDefault();
+  const link = click.composedPath().find((each) => each.matches?.("a[href], area[href]"));
+  if (!link || click.defaultPrevented) return;
+  const href = link.getAttribute("href");
+  link.removeAttribute("href");
+  setTimeout(() => link.setAttribute("href", href));
+}, true);"""
 
 
 class RequestPolicy:
@@ -86,6 +99,7 @@ class RequestPolicy:
             self._session.send("Fetch.enable", _REDIRECTS),
             # For requests outside of the page: by windows that it opens, or between two of our requests.
             page.context.route("**", _abort),
+            page.context.add_init_script(_NO_NEW_TAB),
         )
         self._open = True
 

@@ -1,6 +1,7 @@
 // Returns the page as a person sees it, as HTML: what is not displayed is left out, what stands in open shadow trees
-// and in frames of the same site is put in its place. The page itself is not touched.
-() => {
+// and in frames of the same site is put in its place. The page itself is not touched. Of a page with more characters
+// than `largest` their number is returned.
+(largest) => {
   const copy = document.implementation.createHTMLDocument("");
   const WHOLE = new Set(["HEAD", "SCRIPT", "STYLE", "LINK", "META", "TITLE", "SELECT", "TEXTAREA", "NOSCRIPT", "SVG"]);
   const unseen = (style) => style.visibility === "hidden" || style.visibility === "collapse";
@@ -44,5 +45,6 @@
 
   const root = copy.importNode(document.documentElement, false);
   for (const child of document.documentElement.childNodes) put(child, root, true);
-  return "<!DOCTYPE html>\n" + root.outerHTML;
+  const html = "<!DOCTYPE html>\n" + root.outerHTML;
+  return html.length > largest ? html.length : html;
 }

@@ -44,6 +44,25 @@ print(json.dumps([
     [name for name in doors if works(connect, name)],
 ]))
 """
+# A page that has another asked ahead. Prints what was asked of it.
+_ASK_AHEAD = """
+import http.server, subprocess, threading
+asked, rules = [], '{"prefetch": [{"urls": ["/ahead"], "eagerness": "immediate"}]}'
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(f"<p>seen<script type=speculationrules>{rules}</script>".encode())
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+where = f"http://127.0.0.1:{server.server_port}/"
+subprocess.run(["chromium", "--headless", "--timeout=3000", "--dump-dom", where], timeout=60)
+print(asked)
+"""
 _WHAT = ("secrets", "secrets in the environment", "stores to read", "stores to write", "doors")
 
 
@@ -65,9 +84,11 @@ def check_walls(drill: Drill) -> str:
         for what, found, due in zip(_WHAT, json.loads(told.stdout), _expect(engine, name), strict=True):
             wrong += [f"{name}, {what}: {found}, not {due}"] if found != due else []
     for name in ("scrapyd", "proofs"):
-        page = engine.execute(name, "chromium", "--headless", "--dump-dom", "data:text/html,<p>seen")
-        if "<p>seen</p>" not in page.stdout:
+        page = engine.execute(name, "python", "-c", _ASK_AHEAD)
+        if "<p>seen" not in page.stdout:
             wrong.append(f"{name}: Chromium does not start in a sandbox of its own: {page.stderr[-500:]}")
+        if "'/ahead'" in page.stdout:
+            wrong.append(f"{name}: Chromium asks ahead: its policy is not in force")
     if wrong:
         raise StepFailed("; ".join(wrong))
     return (

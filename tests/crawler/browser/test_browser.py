@@ -132,6 +132,49 @@ def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -
     assert "/take" not in paths(served)
 
 
+TAKES = {
+    "a click for a new tab": """<a id=a href=/take>x</a><script>
+for (const key of ["ctrlKey", "shiftKey"]) a.dispatchEvent(new MouseEvent("click", {[key]: true}));</script>""",
+    "a shared worker": "<script>try { new SharedWorker('/take') } catch {}</script>",
+    "a script that is redirected": "<script src=/moved></script>",
+    "a style that is redirected": "<link rel=stylesheet href=/moved>",
+}
+
+
+@pytest.mark.parametrize("trick", TAKES)
+def test_no_trick_of_a_page_takes_a_slot(held: Held, trick: str) -> None:
+    later = "<script>setTimeout(() => document.body.append('Plus rien'), 500)</script>"
+    pages = {
+        "/": page(TAKES[trick] + later),
+        "/moved": answer(b"", status="302 Found", Location="/take"),
+    }
+
+    async def checked() -> bytes:
+        desk = desk_at(served.address)
+        session = BrowserSession(desk, held.spider.crawler, RequestBudget(9))
+        ask = PageRequest(served.address, awaits=("text=Plus rien",))
+        try:
+            forbids = lambda url, _: "/take" in url  # noqa: E731
+            return (await session.fetch(ask, VisitContext(desk.url, TODAY), forbids)).body
+        finally:
+            await session.close()
+
+    with site(pages) as served:
+        assert b"Plus rien" in held.run(checked())
+        time.sleep(0.3)
+    assert [path for path in paths(served) if path.startswith("/take")] == []
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json"])
+def test_a_page_that_shows_more_than_is_read_is_measured_in_the_browser(held: Held, kind: str) -> None:
+    script = "<body><script>document.body.append('x'.repeat(3e6), 'Plus rien')</script>"
+    body = script.encode() if kind == "text/html" else b'"%s"' % (b"x" * 3_000_000)
+    with site({"/": answer(body, Content_Type=kind)}) as served:
+        item = held.check(desk_at(served.address))
+    assert item.outcome is Outcome.UNREADABLE
+    assert "characters show, 2000000 are read at most" in item.reason
+
+
 def test_no_window_that_a_page_opens_asks_for_anything(held: Held) -> None:
     opening = """<a href=/moved target=_blank>x</a><script>
 window.open("/take"); document.querySelector("a").click(); setTimeout(() => document.body.append("Plus rien"), 300);

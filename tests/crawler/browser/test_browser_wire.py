@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from crawler.browser.egress_proxy import EgressProxy
+from crawler.fetching.decompression import TooLarge
+from crawler.fetching.download_handler import DnsResolver
 from crawler.fetching.errors import ProxyFailed
 from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
@@ -27,7 +29,7 @@ def ask(names: PublicNames, request: str, via: str | None = None) -> tuple[bytes
     """Return what comes back, to the end, and the wire that it came by."""
 
     async def asked() -> tuple[bytes, EgressProxy]:
-        made = EgressProxy(names)
+        made = EgressProxy(names, DnsResolver(5, 2))
         made.via = via
         place = urlsplit(await made.open())
         reader, writer = await asyncio.open_connection(place.hostname, place.port)
@@ -123,6 +125,24 @@ def test_by_a_proxy_of_the_world_it_goes_whole_with_the_key(names: PublicNames) 
     assert tunnelled.startswith(b"HTTP/1.1 200 Connection established")
     assert proxy.lines == ["GET http://127.0.0.1:9/rdv HTTP/1.1", "CONNECT 127.0.0.1:9 HTTP/1.1"]
     assert all(b"Proxy-Authorization: Basic bWU6cEBzcw==" in each for each in proxy.requests)
+
+
+def test_a_proxy_in_a_private_network_is_asked_for_public_hosts_only(
+    names: PublicNames, settings_env: Callable[..., None]
+) -> None:
+    settings_env(APP_ENV="development", ALLOW_LIVE_SITES="true")
+    with served_by(echo) as proxy:
+        got, _ = ask(names, "GET http://93.184.215.14/rdv HTTP/1.1\nHost: x\n\n", proxy.address)
+        _, wire = ask(names, "GET http://private.localhost/ HTTP/1.1\nHost: x\n\n", proxy.address)
+    assert (got[-2:], proxy.lines) == (b"ok", ["GET http://93.184.215.14/rdv HTTP/1.1"])
+    assert wire.troubles.keys() == {"private.localhost:80"}
+
+
+def test_a_check_receives_twenty_megabytes_at_most(names: PublicNames) -> None:
+    with served_by(answer(bytes(21_000_000))) as site:
+        got, wire = ask(names, f"GET {site.address}/ HTTP/1.1\nHost: x\n\n")
+    assert 19_000_000 < len(got) <= 20_000_000
+    assert isinstance(*wire.troubles.values(), TooLarge)
 
 
 @pytest.mark.parametrize(

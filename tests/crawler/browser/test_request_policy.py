@@ -49,6 +49,9 @@ class Fake:
     async def route(self, *_: object) -> None:
         """Take a route."""
 
+    async def add_init_script(self, *_: object) -> None:
+        """Take a script."""
+
     async def new_cdp_session(self, _page: object) -> "Fake":
         return self
 
