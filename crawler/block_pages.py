@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from configs.ground.retry_after import parse_retry_after
 from crawler.bounds import bound_reading
-from crawler.parsing.embedded_platform import find_embedded
-from crawler.parsing.error_pages import error_page, find_damage
+from crawler.parsing.error_pages import error_page, find_damage, find_embedded
 from crawler.parsing.html_text import CONCEALED, title, visible_text
 from crawler.parsing.websocket_frames import CUT_OFF
 from crawler.platform_base import Platform
@@ -268,7 +267,7 @@ def _retry_after(page: Page) -> float | None:
     return parse_retry_after(page.headers.get("retry-after", ""))
 
 
-_MOST = 20_000  # pages; about 1 kB each
+_MOST_ADDRESSES = 20_000  # pages; about 1 kB each
 
 
 class ReadingCache:
@@ -290,7 +289,7 @@ class ReadingCache:
         if known and known[0] is platform and known[1] == digest:
             return known[2]
         reading = classify_page(platform, page)
-        if _is_repeatable(reading) and (known or len(self._readings) < _MOST):
+        if _is_repeatable(reading) and (known or len(self._readings) < _MOST_ADDRESSES):
             self._readings[key] = platform, digest, reading
         return reading
 

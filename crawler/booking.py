@@ -26,19 +26,18 @@ from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
-from crawler.items import CheckBatch, CheckItem, SlotItem, slot_items
+from crawler.items import CheckBatch, CheckItem, SlotItem, process_name, slot_items
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
 from crawler.scheduling.desk_budgets import own_interval, visit_limit
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
-from crawler.spider_processes.identity import process_name
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 
 if TYPE_CHECKING:
-    from crawler.fetching.downloader import DirectDownloader
+    from crawler.fetching.download_handler import DirectDownloader
 
 # Age at which a spider process ends, for another to be started
 SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)

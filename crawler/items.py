@@ -1,12 +1,21 @@
 """Scrapy items: one CheckItem per check for the database, and slots as plain rows for feeds."""
 
+import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 
 from configs.world.desk import Desk
 from crawler.proofs.page_capture import PageCapture
 from crawler.reading import CoveredWindow, Outcome, Slot
+
+
+@cache
+def process_name() -> str:
+    """Return host:pid, as checks are signed."""
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ import redis
 
 from api.models.base import session
 from configs.ground.clock import clock
+from configs.ground.loop_report import PartFailures
 from configs.ground.outage_log import OutageLog
-from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.advisory_lock import AdvisoryLock
@@ -192,7 +192,7 @@ class Keeper:
         self._start_discovery(wanted, now)
         self._publish_health(wanted, now)
 
-    def _read_jobs(self) -> dict[str, str] | None:
+    def _read_jobs(self) -> dict[str, registry.State] | None:
         """Return the jobs of the spiders that speak, with their states; None while Redis is away."""
         try:
             found = {process.job: process.state for process in registry.processes(self._client)}

@@ -18,8 +18,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.clock import clock
-from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
-from configs.ground.part_failures import PartFailures
+from configs.ground.loop_report import FRESH, LoopReport, PartFailures, read_report, write_report
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
@@ -28,7 +27,7 @@ from crawler.advisory_lock import AdvisoryLock
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
-from crawler.scheduling import demand, desk_store, due_queue
+from crawler.scheduling import desk_store, due_queue
 from crawler.scheduling.desk_budgets import desks_on, desks_releasing
 from crawler.scheduling.due_queue import DueEntry
 from crawler.scheduling.planning import (
@@ -141,7 +140,7 @@ class Planner:
     def _read_task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
         changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
-        turned = set() if whole else demand.desks_with_changed_grants(rows, desks().values(), since, now)
+        turned = set() if whole else desk_store.desks_with_changed_grants(rows, desks().values(), since, now)
         before, self._releasing = self._releasing, desks_releasing(desks().values(), now)
         turned |= before ^ self._releasing
         return PlanningTask(frozenset(changed | turned), frozenset(requested), whole, emptied)
@@ -156,7 +155,7 @@ class Planner:
             desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
         plan = build_plan(
             watched,
-            demand.promised_intervals(rows, watched, now),
+            desk_store.promised_intervals(rows, watched, now),
             host_rows.budget_shares(rows, {desk.host for desk in watched}),
             desk_store.visit_costs(rows, [desk.id for desk in watched]),
             now,

@@ -34,7 +34,7 @@ ROBOTSTXT_OBEY = False
 
 # How many at once. The dispatcher claims only as many desks as there are places (SPIDER_PLACES) and one per host, so
 # the downloader must never hold a request back: one that waits in its queue has no time-out running. Ours has no queue.
-DOWNLOADER = "crawler.fetching.downloader.DirectDownloader"
+DOWNLOADER = "crawler.fetching.download_handler.DirectDownloader"
 CONCURRENT_REQUESTS = 1024
 CONCURRENT_REQUESTS_PER_DOMAIN = 1024
 DOWNLOAD_DELAY = 0

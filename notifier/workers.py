@@ -35,7 +35,7 @@ from notifier.channels.batch_sender import providers_of
 from notifier.content import messages
 from notifier.message_kinds import kinds
 
-# What the jobs of each queue may call: a worker refuses any other one (configs/ground/listed_jobs.py). `critical`
+# What the jobs of each queue may call: a worker refuses any other one (configs/ground/job_worker.py). `critical`
 # matches what few people wait for, `many` what concerns many. Each channel has two queues of its own: no slow or
 # limited one holds up another, and no crowd a single alert.
 FUNCTIONS: Mapping[str, Collection[str]] = {

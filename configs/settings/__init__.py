@@ -22,15 +22,13 @@ from pydantic_settings import (
 from configs.ground.clock import use_offset_file
 from configs.settings.common import DatabaseProgram, Program
 from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
+from configs.settings.groups import SendingSettings, ServingSettings, StoreSettings
 from configs.settings.keys import find_key_problems
 from configs.settings.legal_names import LegalNames
 from configs.settings.misspelt_variables import describe_misspelt
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import list_secrets
 from configs.settings.secret_files import read_secret_files
-from configs.settings.sending import SendingSettings
-from configs.settings.serving import ServingSettings
-from configs.settings.stores import StoreSettings
 
 __all__ = [
     "AWAY_FROM_LIFE",

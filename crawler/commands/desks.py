@@ -13,12 +13,12 @@ from configs.settings import SettingMissing, SettingsRefused
 from configs.world.desk import Desk
 from configs.world.prefecture import UnknownDesk, UnknownPrefecture, desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.cli.robots_table import decision_table, describe_decision
+from crawler.cli.state_tables import decision_table, describe_decision
 from crawler.cli.tables import aligned, show
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
-_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
+_ROBOTS_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
 
 class Command(ScrapyCommand):
@@ -75,7 +75,7 @@ def _order(pause: str | None, reason: str, resume: str | None) -> str:
     """
     import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler.cli.desk_status_table import desk_status_table  # noqa: PLC0415
+    from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
     try:
@@ -116,13 +116,15 @@ def listing(
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown and state:
-        from crawler.cli.desk_status_table import desk_status_table  # noqa: PLC0415 -- what can be watched needs no database
+        from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415 -- what can be watched needs no database
 
         return desk_status_table(shown, clock())
     if shown and robots:
         return decision_table(shown)
     if shown:
-        return aligned([_REASONS, *map(_reason, shown)] if why else [_HEADINGS, *map(_row, shown)])
+        return aligned(
+            [_REASONS, *map(_reason, shown)] if why else [_ROBOTS_HEADINGS, *map(_robots_row, shown)]
+        )
     watched = sorted(each.id for each in prefectures().values() if each.desks)
     because = (prefecture(prefecture_id).paused_because if prefecture_id else None) or "none fits"
     return f"no desk: {because}; prefectures with desks: {', '.join(watched) or 'none'}"
@@ -133,7 +135,7 @@ def _reason(desk: Desk) -> tuple[str, ...]:
     return desk.id, desk.grade, desk.watch, describe_decision(desk.host), because
 
 
-def _row(desk: Desk) -> tuple[str, ...]:
+def _robots_row(desk: Desk) -> tuple[str, ...]:
     return (
         desk.id,
         desk.label,

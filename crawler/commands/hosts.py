@@ -60,7 +60,7 @@ def _move_switch(stop: str | None, reason: str, go: str | None) -> str:
     """
     import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-    from crawler.cli.host_table import host_table  # noqa: PLC0415
+    from crawler.cli.state_tables import host_table  # noqa: PLC0415
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
     try:

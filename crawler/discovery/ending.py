@@ -1,20 +1,28 @@
 """The end of a walk: moved pages, links and the report, in one transaction with the end of its row."""
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
+from api.models.discovery import DeskLink
+from configs.ground.formatting import pluralize
 from configs.settings import settings
+from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture, desks, prefectures
-from crawler.discovery import daily_schedule, report, store
+from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Run
+from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory
 from crawler.discovery.observations import PageSeen
-from crawler.discovery.report import DiscoveryReport
-from crawler.discovery.results import KnownPages, addresses, back, evaluate_run
+from crawler.discovery.results import FoundPage, KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.incidents import moved_pages
+from crawler.scheduling.desk_budgets import captcha_expected
 
 
 def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datetime) -> Path | None:
@@ -35,9 +43,9 @@ def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datet
         new = moved_pages.open_drifts(
             rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
         )
-        store.remember_links(rows, outcome.linked, now)
+        remember_links(rows, outcome.linked, now)
         made = DiscoveryReport(outcome, run.started_at, now, tuple(new), tuple(again))
-        return report.write(made, settings().state_dir)
+        return write(made, settings().state_dir)
 
 
 def describe(
@@ -48,11 +56,146 @@ def describe(
         pages, list(places), KnownPages(addresses(desks().values()), cut=frozenset(cut)), now
     )
     made = DiscoveryReport(outcome, now, now)
-    file = report.write(made, settings().state_dir, "-".join(place.id for place in places))
-    return f"{report.text(made)}\nWritten to {file}"
+    file = write(made, settings().state_dir, "-".join(place.id for place in places))
+    return f"{text(made)}\nWritten to {file}"
 
 
 def _load_known_pages(rows: Session, cut: frozenset[str], now: datetime) -> KnownPages:
     every = desks().values()
     watched = [desk for desk in every if desk.schedulable]
-    return KnownPages(addresses(every), store.linking_pages(rows), store.lives(rows, watched, now), cut)
+    return KnownPages(addresses(every), linking_pages(rows), lives(rows, watched, now), cut)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscoveryReport:
+    """The result of a walk, and the desks that it took out of sale or put back."""
+
+    outcome: RunResult
+    started_at: datetime
+    ended_at: datetime
+    new: tuple[str, ...] = ()  # desks that are out of sale since this walk
+    back: tuple[str, ...] = ()  # desks that are linked again
+
+
+def write(report: DiscoveryReport, state: Path, of: str = "all") -> Path:
+    """Write a report to `discovery/<date>-<of>.txt` below the state folder, in place of an earlier one of that day.
+
+    `of` names the sites, if the walk did not visit all. Return the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    file = state / "discovery" / f"{report.started_at:%Y-%m-%d}-{of}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text(report), "utf-8")
+    return file
+
+
+def text(report: DiscoveryReport) -> str:
+    """Return the report; what needs action comes first."""
+    outcome = report.outcome
+    signs = {desk: f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted}
+    parts = (
+        (
+            "Booking pages that no file has (`scrapy detect` drafts an entry)",
+            map(_describe_found, outcome.found),
+        ),
+        (
+            "Desks whose page seems to have moved: out of sale now",
+            (line for desk, line in signs.items() if desk in report.new),
+        ),
+        (
+            "Desks whose page still seems to have moved",
+            (line for desk, line in signs.items() if desk not in report.new),
+        ),
+        ("Desks that are linked again", report.back),
+        ("Desks that the files call stale or retired, and that are linked", outcome.former),
+        ("Desks and the pages that link them", _describe_links(outcome)),
+        ("Pages that prove nothing", _doubts(outcome)),
+        ("Sites not walked to their end", (each.prefecture_id for each in outcome.walked if each.cut)),
+    )
+    head = f"Discovery of {report.started_at:%Y-%m-%d %H:%M} UTC, ended {report.ended_at:%H:%M}: {_summary(outcome)}\n"
+    return head + "".join(_part(title, list(lines)) for title, lines in parts)
+
+
+def _describe_found(each: FoundPage) -> str:
+    platform = each.platform or "platform unknown"
+    return f"{each.prefecture_id}: {each.url} ({platform}) {each.text!r}, linked by {each.pages[0]}"
+
+
+def _describe_links(outcome: RunResult) -> Iterator[str]:
+    for desk, pages in sorted(outcome.linked.items()):
+        yield f"{desk}: linked by {', '.join(sorted(page.url for page in pages))}"
+
+
+def _doubts(outcome: RunResult) -> Iterator[str]:
+    return (f"{url}: {detail}" for each in outcome.walked for url, detail in each.doubts)
+
+
+def _summary(outcome: RunResult) -> str:
+    pages = sum(sum(each.counts.values()) for each in outcome.walked)
+    walked = sum(bool(each.counts) for each in outcome.walked)
+    read = f"{pluralize(pages, 'page')} of {pluralize(walked, 'site')}"
+    return f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
+
+
+def _part(title: str, lines: list[str]) -> str:
+    return "" if not lines else f"\n{title}\n" + "".join(f"  {line}\n" for line in lines)
+
+
+# A desk is silent only if it was checked all the time: also this long before, and this recently.
+_ASKED_LATELY = timedelta(days=1)
+_LIVES = sa.text("""
+SELECT d.id, d.last_check_at, d.last_proven_at, d.last_slot_at, d.last_outcome,
+  (SELECT max(c.started_at) FROM checks c WHERE c.desk_id = d.id AND c.outcome = 'captcha'
+    AND c.started_at > :since) AS captcha_at,
+  (SELECT min(c.started_at) FROM checks c WHERE c.desk_id = d.id AND c.started_at > :since) AS first_at,
+  EXISTS (SELECT FROM outages o WHERE o.desk_id = d.id AND o.ends_at IS NULL AND o.reason = 'stopped') AS stopped
+FROM desks d WHERE d.id = ANY(:desks)
+""")
+
+
+def linking_pages(rows: Session) -> dict[str, set[str]]:
+    """Return the pages that linked a desk when last seen, by desk id: a walk requests them first."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for desk_id, url in rows.execute(sa.select(DeskLink.desk_id, DeskLink.page_url)):
+        found[desk_id].add(url)
+    return found
+
+
+def lives(rows: Session, desks: Collection[Desk], now: datetime) -> dict[str, CheckHistory]:
+    """Return the check history, by desk id; it reaches a day further back than DRIFT_SILENT_SECONDS."""
+    since = now - timedelta(seconds=DRIFT_SILENT_SECONDS) - _ASKED_LATELY
+    usual = {desk.id for desk in desks if captcha_expected(desk)}
+    found = rows.execute(_LIVES, {"desks": sorted(desk.id for desk in desks), "since": since})
+    return {row.id: _life(row, now, captcha=row.id in usual) for row in found}
+
+
+def remember_links(rows: Session, seen: Mapping[str, Collection[PageSeen]], now: datetime) -> None:
+    """Replace the stored links of desks that are linked now; desks without a link keep theirs.
+
+    So a removed link is searched each day on its old pages, until it returns.
+    """
+    values = [
+        {
+            "desk_id": desk,
+            "page_url": page.url,
+            "first_seen_at": now,
+            "seen_at": now,
+        }
+        for desk, pages in seen.items()
+        for page in pages
+    ]
+    if not values:
+        return
+    fresh = insert(DeskLink)
+    changed = {"seen_at": fresh.excluded.seen_at}
+    rows.execute(fresh.on_conflict_do_update(index_elements=["desk_id", "page_url"], set_=changed), values)
+    rows.execute(sa.delete(DeskLink).where(DeskLink.desk_id.in_(list(seen)), DeskLink.seen_at < now))
+
+
+def _life(row: sa.Row[tuple[object, ...]], now: datetime, *, captcha: bool) -> CheckHistory:
+    lived = [each for each in (row.last_proven_at, row.captcha_at if captcha else None) if each]
+    lately = row.last_check_at is not None and row.last_check_at >= now - _ASKED_LATELY
+    quiet = max([*lived, row.first_at]) if lately and row.first_at else None
+    return CheckHistory(row.last_check_at, max(lived, default=None), row.last_slot_at, quiet, row.stopped)

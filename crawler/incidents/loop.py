@@ -5,7 +5,9 @@ All is derived from rows and stored in the transaction that writes the notices: 
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -16,13 +18,139 @@ import api.models.all  # noqa: F401 -- loaded on this thread later, half a recor
 import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
-from api.models.incident import Incident, IncidentReason
-from configs.ground.part_failures import PartFailures
+from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
+from configs.ground.loop_report import PartFailures
 from configs.settings.constants import Constant
+from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.advisory_lock import AdvisoryLock
-from crawler.incidents import incidents, moved_pages, outage_notices, release_reminders, watchable_notices
-from crawler.incidents.incidents import FoundIncident
+from crawler.bounds import BEYOND, REFUSED
+from crawler.incidents import moved_pages, notices
+from crawler.scheduling.desk_budgets import captcha_expected
+
+# Operators hear of an overloaded site when it has been so for this long
+_OVERLOADED_TOLD_SECONDS = 1800
+
+_LOOK_BACK = timedelta(
+    days=1
+)  # a run of checks is followed no further: the longest wait before a notice is half an hour
+_LAYOUT_CHANGED = 2  # pages in a row that were not understood
+
+_OUTAGES = sa.text(
+    "SELECT desk_id, reason, starts_at FROM outages WHERE ends_at IS NULL AND reason <> 'stopped'"
+)
+# A run of overload ends with an answer that proves something (time-outs belong to it), one of unreadable pages with
+# any other answer.
+_RUNS = sa.text("""
+SELECT d.id AS desk_id, d.last_outcome AS outcome, d.last_check_at AS last_at, min(c.started_at) AS since,
+  count(*) AS times, bool_or(c.evidence = :refused) AS refused
+FROM desks d JOIN checks c ON c.desk_id = d.id AND c.outcome = d.last_outcome AND c.started_at > coalesce(
+  (SELECT max(o.started_at) FROM checks o WHERE o.desk_id = d.id AND o.started_at > :since
+   AND CASE d.last_outcome WHEN 'overloaded' THEN o.outcome IN ('slots', 'no_slots')
+     ELSE o.outcome <> d.last_outcome END), :since)
+WHERE d.last_outcome IN ('overloaded', 'unreadable') AND d.last_check_at > :since GROUP BY d.id
+""")
+_BEYOND = sa.text("""
+SELECT d.id AS desk_id, c.started_at AS since FROM desks d CROSS JOIN LATERAL (
+  SELECT started_at, evidence FROM checks WHERE desk_id = d.id AND started_at > :since
+  ORDER BY started_at DESC LIMIT 1) c
+WHERE d.last_check_at > :since AND c.evidence LIKE :words
+""")
+_SEEN = sa.text("""
+INSERT INTO incidents (subject, reason, starts_at, seen_at)
+SELECT * FROM unnest(CAST(:subject AS text[]), CAST(:reason AS text[]), CAST(:since AS timestamptz[]),
+                     CAST(:at AS timestamptz[]))
+ON CONFLICT (subject, reason) WHERE ends_at IS NULL
+DO UPDATE SET seen_at = greatest(incidents.seen_at, excluded.seen_at)
+""")
+_OVER = sa.text("""
+UPDATE incidents SET ends_at = greatest(starts_at, seen_at)
+WHERE ends_at IS NULL AND seen_at <= :quiet AND reason = ANY(:reasons)
+""")
+_OF_SITES = [each.value for each in IncidentReason if not each.of_operations]
+
+
+@dataclass(frozen=True, slots=True)
+class FoundIncident:
+    """A trouble that is there now; `since` when it began, `desks` those it keeps from being watched."""
+
+    subject: str
+    reason: IncidentReason
+    since: datetime
+    desks: tuple[Desk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sign:
+    desk: Desk
+    reason: IncidentReason
+    since: datetime
+
+    @property
+    def subject(self) -> str:
+        """Return what shares the desk's fate: a page that was closed or moved is its own, all else its host's."""
+        return self.desk.id if self.reason.of_desk else self.desk.host
+
+
+def find_incidents(session: Session, now: datetime) -> list[FoundIncident]:
+    """Return what is in trouble now: one per subject and reason, of desks that the files still have."""
+    together: dict[tuple[str, IncidentReason], list[_Sign]] = defaultdict(list)
+    for sign in [*_outages(session), *_runs(session, now), *_beyond(session, now), *_drifts(session)]:
+        together[sign.subject, sign.reason].append(sign)
+    return [
+        FoundIncident(subject, reason, min(sign.since for sign in signs), _desks(signs))
+        for (subject, reason), signs in sorted(together.items())
+    ]
+
+
+def store_incidents(session: Session, found: Sequence[FoundIncident], now: datetime) -> None:
+    """Bring the incidents up to what was found; what has not been seen for INCIDENT_QUIET_SECONDS is over."""
+    if found:
+        columns = {
+            "subject": [each.subject for each in found],
+            "reason": [each.reason.value for each in found],
+            "since": [each.since for each in found],
+            "at": [now] * len(found),
+        }
+        session.execute(_SEEN, columns)
+    quiet = now - timedelta(seconds=INCIDENT_QUIET_SECONDS)
+    session.execute(_OVER, {"quiet": quiet, "reasons": _OF_SITES})
+
+
+def _outages(session: Session) -> Iterable[_Sign]:
+    for desk_id, reason, since in session.execute(_OUTAGES):
+        desk = desks().get(desk_id)
+        usual = desk and reason == IncidentReason.CAPTCHA and captcha_expected(desk)
+        if desk and desk.schedulable and not usual:
+            yield _Sign(desk, IncidentReason(reason), since)
+
+
+def _runs(session: Session, now: datetime) -> Iterable[_Sign]:
+    lasts = timedelta(seconds=_OVERLOADED_TOLD_SECONDS)
+    for row in session.execute(_RUNS, {"since": now - _LOOK_BACK, "refused": REFUSED}):
+        reason = IncidentReason(row.outcome)
+        long = row.last_at - row.since >= lasts
+        enough = long if reason is IncidentReason.OVERLOADED else row.refused or row.times >= _LAYOUT_CHANGED
+        if enough and (desk := desks().get(row.desk_id)) and desk.schedulable:
+            yield _Sign(desk, reason, row.since)
+
+
+def _beyond(session: Session, now: datetime) -> Iterable[_Sign]:
+    """Return the desks whose last check saw moments beyond their horizon: it may be too short, or they are misread."""
+    for desk_id, since in session.execute(_BEYOND, {"since": now - _LOOK_BACK, "words": f"%{BEYOND}%"}):
+        if (desk := desks().get(desk_id)) and desk.schedulable:
+            yield _Sign(desk, IncidentReason.HORIZON, since)
+
+
+def _drifts(session: Session) -> Iterable[_Sign]:
+    for each in moved_pages.find_open_drifts(session):
+        if desk := desks().get(each.desk_id):
+            yield _Sign(desk, IncidentReason(each.reason.value), each.starts_at)
+
+
+def _desks(signs: Iterable[_Sign]) -> tuple[Desk, ...]:
+    return tuple(sorted({sign.desk.id: sign.desk for sign in signs}.values(), key=lambda desk: desk.id))
+
 
 # How often troubles are looked for of which operators and subscribers are notified
 _INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
@@ -62,12 +190,10 @@ def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
         if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
             return 0
         moved_pages.end_settled_drifts(rows, desks(), now)
-        found = incidents.find_incidents(rows, now)
-        incidents.store_incidents(rows, found, now)
-        written = _write_notices(rows, found, now) + outage_notices.write_recovery_notices(rows, now)
-        written += watchable_notices.write_watchable_notices(rows) + release_reminders.write_reminders(
-            rows, now
-        )
+        found = find_incidents(rows, now)
+        store_incidents(rows, found, now)
+        written = _write_notices(rows, found, now) + notices.write_recovery_notices(rows, now)
+        written += notices.write_watchable_notices(rows) + notices.write_reminders(rows, now)
     notifier.nudge(written)
     return len(written)
 
@@ -81,7 +207,7 @@ def _write_notices(rows: Session, found: Sequence[FoundIncident], now: datetime)
         if incident.told_at is None and _is_due_for_operators(incident, now):
             written += _notify_operators(rows, incident, each, now)
         if _is_due_for_subscribers(incident, now):
-            written += outage_notices.write_outage_notices(rows, incident, each.desks, now)
+            written += notices.write_outage_notices(rows, incident, each.desks, now)
     return written
 
 

@@ -15,7 +15,7 @@ import redis.asyncio
 
 from configs.ground.clock import clock
 from configs.settings.constants import Constant
-from crawler.spider_processes.identity import process_name
+from crawler.items import process_name
 
 # How often a spider process renews its entry
 RENEWED_SECONDS = Constant("RENEWED_SECONDS", 5.0)

@@ -23,12 +23,11 @@ from configs.settings import settings
 from configs.world.prefecture import Prefecture, desks, prefecture
 from crawler.catalogue import check_catalogue
 from crawler.cli.arguments import WrongArgument
-from crawler.discovery import crawl_settings, daily_schedule, ending, store
+from crawler.discovery import crawl_settings, daily_schedule, ending
 from crawler.discovery.daily_schedule import Run, allowed_sites
 from crawler.discovery.observations import Observations, ObservedPage, Onward, PageSeen, PageStep
-from crawler.discovery.page import step
 from crawler.discovery.site_links import Listed
-from crawler.discovery.site_walk import SiteWalk, bounded_pause
+from crawler.discovery.site_walk import SiteWalk, bounded_pause, step
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, to_fetch_error
 from crawler.platform_detection.identify import page_of
@@ -166,7 +165,7 @@ class DiscoverySpider(Spider):
         linked: Mapping[str, set[str]] = {}
         if self.run:
             with session() as rows:
-                linked = store.linking_pages(rows)
+                linked = ending.linking_pages(rows)
         for site in self.sites.values():
             home = site.place.site
             site.add([Onward(home, _HOME, home)])

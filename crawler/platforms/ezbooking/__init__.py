@@ -5,21 +5,21 @@ hour. The calendar's own AJAX call lists the hours and changes nothing.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from lxml import etree
+from lxml import etree, html
 from pydantic import BeforeValidator, StringConstraints
 
 from configs.ground.strict_model import Strict
 from crawler.parsing.absence import Statement, check_page, doubt_of
 from crawler.parsing.date_windows import ask_weeks, week
 from crawler.parsing.error_pages import Notice, find_notice, read_error_status
-from crawler.parsing.html_text import HIDDEN, rendered_text
+from crawler.parsing.html_text import HIDDEN, label, rendered_text
 from crawler.parsing.url_patterns import match_address
 from crawler.parsing.week_table import Linked, find_linked_hours, read_open_desk, read_week
 from crawler.platform_base import Platform
-from crawler.platforms.ezbooking.plannings import MOST, choose
 from crawler.reading import (
     ANYWHERE,
     CoveredWindow,
@@ -31,6 +31,49 @@ from crawler.reading import (
     Slot,
     VisitContext,
 )
+
+MOST = 100  # a page has about a dozen; each label is searched in the whole page
+_RADIOS = (
+    "/descendant::input[@name=$field][translate(@type, 'ADIOR', 'adior')='radio'"
+    " or contains(concat(' ', @class, ' '), ' radio ')]"
+)
+
+
+def choose(
+    page: Page, field: str, ask: PageRequest, where: str, wanted: Collection[str] = ()
+) -> Reading | None:
+    """Request each place that a page offers, rotated each visit; None if it offers none.
+
+    `field`: the name of the radio buttons; their ids are that name and the place's key. `ask`: the request of a
+    choice, without its place. `where`: the page's name in the reason. `wanted`: the desk's own keys, empty for all.
+    """
+    offered = dict.fromkeys(
+        filter(None, (_key(each, field) for each in page.root.xpath(_RADIOS, field=field)))
+    )
+    if not offered:
+        return None
+    if len(offered) > MOST:
+        return Reading(Outcome.UNREADABLE, f"offers {len(offered)} {field}s, which no form does")
+    if page.ask.step == ask.step:
+        return Reading(Outcome.UNREADABLE, f"a {field} was chosen and the choice came back")
+    keys = [key for key in offered if key in (wanted or offered)]
+    if not keys:
+        return Reading(Outcome.UNREADABLE, f"offers {field}s {', '.join(offered)}: none is this desk's")
+    turn = page.visit.turn // len(keys)  # a visit may end before all are requested
+    asks = [
+        replace(ask, form={field: key, **ask.form}, place=_place_of(page, field, key), rank=rank, turn=turn)
+        for rank, key in enumerate(page.visit.in_turn(keys))
+    ]
+    return Reading(reason=f"{where}: {len(asks)} of {len(offered)} {field}s", asks=tuple(asks))
+
+
+def _key(radio: html.HtmlElement, field: str) -> str:
+    return str(radio.get("value") or radio.get("id", "").removeprefix(field))
+
+
+def _place_of(page: Page, field: str, key: str) -> Place:
+    return Place(key, label(page.root, f"{field}{key}"))
+
 
 _BOOKING = "/booking/create/"
 _ASSIGN = "/ezjscore/call/bookingserver::planning::assign::"

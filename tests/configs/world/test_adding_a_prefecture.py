@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from configs.ground.strict_yaml import keys_of
 from configs.world.desk import FASTEST, Desk, Grade, Procedure, WatchLevel
 from configs.world.host_rule import BUSIEST, HostRule
-from configs.world.prefecture_file import Prefecture, load_prefectures
+from configs.world.prefecture import Prefecture, load_prefectures
 
 TEXT = (Path(__file__).parents[3] / "docs" / "adding-a-prefecture.md").read_text(encoding="utf-8")
 

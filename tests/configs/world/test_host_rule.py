@@ -8,8 +8,7 @@ import pytest
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import HOSTS, PREFECTURES
 from configs.world.host_rule import Agent, Decision, HostRule, Robots, load_hosts
-from configs.world.prefecture import desk, host_rules
-from configs.world.prefecture_file import load_prefectures
+from configs.world.prefecture import desk, host_rules, load_prefectures
 
 ROBOTS = "robots: {decision: %s, date: 2026-11-20, reason: page 3 of its terms}"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Grade, Procedure, WatchLevel
-from configs.world.prefecture_file import load_prefectures
+from configs.world.prefecture import load_prefectures
 
 NAME = "evry-courcouronnes_91.yaml"
 GOOD = (Path(__file__).parent / NAME).read_text(encoding="utf-8")

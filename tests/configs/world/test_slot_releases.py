@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from configs.world.prefecture_file import load_prefectures
+from configs.world.prefecture import load_prefectures
 from configs.world.slot_releases import Release, list_windows, window, working_day
 
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")

@@ -9,7 +9,7 @@ from scrapy.cmdline import execute
 from api.models.base import session
 from api.models.desk import HostState
 from configs.world.desk import Desk
-from crawler.cli.host_table import host_table
+from crawler.cli.state_tables import host_table
 from crawler.hosts import kill_switch
 from tests.crawler.held import scrapy_settings
 

@@ -16,7 +16,7 @@ from api.models.partitions import make_partitions
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.discovery import daily_schedule, store
+from crawler.discovery import daily_schedule, ending
 from crawler.discovery.daily_schedule import Daily, Run
 from crawler.discovery.observations import ObservedPage, PageSeen
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, out
@@ -110,10 +110,10 @@ def seen(url: str = PAGE) -> PageSeen:
 def test_links_are_remembered_until_others_take_their_place() -> None:
     other = f"{PAGE}/2"
     with session() as rows:
-        store.remember_links(rows, {"evry_91/a": [seen(), seen(other)], "evry_91/b": [seen()]}, NOW)
-        store.remember_links(rows, {"evry_91/a": [seen(f"{PAGE}/neuf")]}, NOW + DAY)
-        store.remember_links(rows, {}, NOW + 2 * DAY)
-        assert store.linking_pages(rows) == {
+        ending.remember_links(rows, {"evry_91/a": [seen(), seen(other)], "evry_91/b": [seen()]}, NOW)
+        ending.remember_links(rows, {"evry_91/a": [seen(f"{PAGE}/neuf")]}, NOW + DAY)
+        ending.remember_links(rows, {}, NOW + 2 * DAY)
+        assert ending.linking_pages(rows) == {
             "evry_91/a": {f"{PAGE}/neuf"},
             "evry_91/b": {PAGE},  # nobody links it now: it is looked for where it was
         }
@@ -123,7 +123,7 @@ def life(slug: str = "a", **change: Any) -> Any:
     desk(slug)
     known = [each.model_copy(update=change) for each in desks().values()]
     with session() as rows:
-        return store.lives(rows, known, NOW)[f"evry_91/{slug}"]
+        return ending.lives(rows, known, NOW)[f"evry_91/{slug}"]
 
 
 def days_of(slug: str, outcome: Outcome, first: int) -> None:

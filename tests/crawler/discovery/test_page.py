@@ -6,8 +6,8 @@ import pytest
 
 from configs.world.prefecture import Prefecture
 from crawler.discovery.observations import ObservedPage, PageStep
-from crawler.discovery.page import step
 from crawler.discovery.site_links import Listed, key
+from crawler.discovery.site_walk import step
 from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
 

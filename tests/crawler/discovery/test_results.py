@@ -9,10 +9,10 @@ import pytest
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
-from crawler.discovery import report
+from crawler.discovery import ending
+from crawler.discovery.ending import DiscoveryReport
 from crawler.discovery.moved_page_rules import CheckHistory
 from crawler.discovery.observations import ObservedPage, PageSeen
-from crawler.discovery.report import DiscoveryReport
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.site_links import Booking
 
@@ -104,7 +104,7 @@ def made() -> DiscoveryReport:
 
 
 def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
-    said = report.text(made)
+    said = ending.text(made)
     order = [
         "no file has",
         NEW,
@@ -118,8 +118,8 @@ def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
 
 
 def test_a_report_is_replaced_by_the_next_of_its_day(made: DiscoveryReport, tmp_path: Path) -> None:
-    file = report.write(made, tmp_path)
+    file = ending.write(made, tmp_path)
     assert file == tmp_path / "discovery" / "2026-11-20-all.txt"
     assert "https://x.example/rdv (platform unknown) 'Rendez-vous'" in file.read_text("utf-8")
-    assert report.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == file
+    assert ending.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == file
     assert file.read_text("utf-8").count("\n") == 1

@@ -11,7 +11,7 @@ from scrapy import Request
 from scrapy.exceptions import DownloadFailedError, NotSupported
 from scrapy.http import Response
 
-from crawler.fetching.downloader import DirectDownloader
+from crawler.fetching.download_handler import DirectDownloader
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, silent, wire
@@ -67,7 +67,7 @@ def test_neither_way_leaves_this_machine(held: Held, ask: Ask) -> None:
 
 
 def test_requests_of_checks_are_logged_for_debugging(held: Held, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, "crawler.fetching.downloader"), wire(answer(b"")) as site:
+    with caplog.at_level(logging.DEBUG, "crawler.fetching.download_handler"), wire(answer(b"")) as site:
         held.run(downloader(held).download(Request(site.address)))
     assert f"200 GET {site.address}" in caplog.text
 

@@ -17,7 +17,7 @@ from api.models.user import Channel, Contact, Role
 from configs.settings import settings
 from configs.world.outcome import Outcome
 from crawler.bounds import REFUSED, bound_reading
-from crawler.incidents import loop, outage_notices
+from crawler.incidents import loop, notices
 from crawler.incidents.loop import IncidentLoop
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (
@@ -233,7 +233,7 @@ def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
 
 
 def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage_notices, "AT_ONCE", 1)
+    monkeypatch.setattr(notices, "AT_ONCE", 1)
     for contact in ({"enabled": False}, {"verified_at": None}):
         waits(person(Role.USER, Channel.EMAIL, **contact), A)
     waits(person(Role.USER, Channel.SMS), A)
@@ -244,7 +244,7 @@ def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: 
 
 
 def test_many_subscribers_are_told_in_several_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage_notices, "AT_ONCE", 2)
+    monkeypatch.setattr(notices, "AT_ONCE", 2)
     for _ in range(5):
         waits(person(), A)
     out("a", OutageReason.CLOSED, NOW)
@@ -311,7 +311,7 @@ def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch
     waits(person(), A)
     out("a", OutageReason.CLOSED, NOW)
     with monkeypatch.context() as patch:
-        patch.setattr(outage_notices, "write_recovery_notices", lambda *_: 1 / 0)
+        patch.setattr(notices, "write_recovery_notices", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             loop.run_once(NOW)
     assert (notifications(), incidents()) == ([], [])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.block_pages import classify_page
-from crawler.parsing.embedded_platform import find_embedded
+from crawler.parsing.error_pages import find_embedded
 from crawler.platforms import example, platform
 from crawler.reading import Outcome, Page, PageRequest
 from tests.crawler.pages import TODAY

@@ -1,7 +1,7 @@
 import os
 import socket
 
-from crawler.spider_processes.identity import process_name
+from crawler.items import process_name
 
 
 def test_a_process_is_named_by_its_machine_and_number() -> None:

@@ -1,19 +1,28 @@
-"""Settings of the providers, and of what is sent at which rate and price."""
+"""Settings of the providers, of the API and billing, and of the stores of files."""
 
 import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
-from configs.ground.contact_addresses import call_sender, parse_countries, sender, sms_sender
+from configs.ground.contact_addresses import call_sender, email_address, parse_countries, sender, sms_sender
 from configs.ground.push_subscriptions import parse_push_hosts
 from configs.settings.mail_server import parse_mail_providers, parse_mail_server
 from configs.settings.provider_addresses import ADDRESSES, parse_stand_ins
 from configs.settings.push_keys import check_public_key, read_private_key
 from configs.settings.sms_prices import DEFAULT, DEFAULT_CALL, parse_sms_prices
-from configs.settings.value_types import WebAddress, from_text, secret
+from configs.settings.value_types import (
+    Seconds,
+    Span,
+    StoreAddress,
+    WebAddress,
+    from_text,
+    secret,
+    split_words,
+)
 
 # One or several public keys of P-256 (DER, base64), with commas between them.
 _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"
@@ -63,3 +72,74 @@ class SendingSettings(BaseSettings):
     def address_of(self, provider: str) -> str:
         """Return where a provider, or its stand-in, is asked: an address without a slash at its end."""
         return self.stand_ins.get(provider, ADDRESSES[provider])
+
+
+class ServingSettings(BaseSettings):
+    """What the API serves, to whom, and Stripe."""
+
+    # API
+    port: int = Field(4000, ge=1, le=65535)
+    proxy_hops: int | None = Field(None, ge=0, le=5)
+    api_url: WebAddress = "http://localhost:4000"
+    frontend_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
+    live_url: WebAddress = Field(default_factory=lambda known: str(known["api_url"]))
+    jwt_secret: SecretStr | None = None
+    link_key: SecretStr | None = None
+    data_keys: SecretStr | None = None
+    lookup_key: SecretStr | None = None
+    jwt_secret_previous: SecretStr | None = None
+    jwt_expires_in: Span = timedelta(days=7)
+    access_token_seconds: Seconds = 900
+    bcrypt_cost: int = Field(12, ge=4, le=16)
+    password_hashes: int = Field(1, ge=1, le=64)
+    heartbeat_url: WebAddress | None = None
+    support_email: Annotated[str, AfterValidator(email_address)] | None = None
+
+    # Billing (read by the billing programs)
+    stripe_secret_key: SecretStr | None = None
+    stripe_webhook_secret: SecretStr | None = None
+    stripe_price_24h: str | None = None
+    stripe_price_7j: str | None = None
+    stripe_price_total: str | None = None
+    stripe_payment_methods: Annotated[tuple[str, ...], NoDecode, from_text(split_words)] = ("card", "paypal")
+    stripe_promotion_codes: bool = False
+
+
+_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+
+
+def _recipients(text: str) -> str:
+    for each in text.split(","):
+        if not _RECIPIENT.fullmatch(each.strip()):
+            raise ValueError(
+                "holds no public keys of age, age1… with commas between them: `python -m deploy.backup key` makes one"
+            )
+    return text
+
+
+class StoreSettings(BaseSettings):
+    """A folder or a bucket for each kind of file."""
+
+    # Proofs
+    proofs_url: StoreAddress | None = None
+    proofs_access_key_id: str | None = None
+    proofs_secret_access_key: SecretStr | None = None
+
+    # Exports of personal data
+    exports_url: StoreAddress | None = None
+    exports_access_key_id: str | None = None
+    exports_secret_access_key: SecretStr | None = None
+
+    # Files of invoices
+    invoices_url: StoreAddress | None = None
+    invoices_access_key_id: str | None = None
+    invoices_secret_access_key: SecretStr | None = None
+
+    # Backups
+    backup_url: StoreAddress | None = None
+    backup_recipients: Annotated[str, AfterValidator(_recipients)] | None = None
+    backup_access_key_id: str | None = None
+    backup_secret_access_key: SecretStr | None = None
+    backup_wal_seconds: Seconds = 30
+    backup_call_seconds: Seconds = 60
+    backup_hour: int = Field(2, ge=0, le=23)

@@ -1,0 +1,268 @@
+"""Notices about desks to subscribers: out of watch and back, watchable now, and slots that are about to be released."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+import notifier
+from api.models.alert import Alert, AlertTarget
+from api.models.desk import DeskState
+from api.models.discovery import is_page_lost
+from api.models.incident import Incident
+from api.models.user import Channel
+from configs.world.desk import Desk
+from configs.world.plan import plan
+from configs.world.prefecture import desks
+from crawler.scheduling.desk_budgets import captcha_expected
+from crawler.scheduling.desk_store import targets_of
+
+# Recipients in one run, which holds a lock; the next runs take the others.
+AT_ONCE = 200
+
+# For the user of an alert `a`. Desk notices have templates for these two channels (notifier/templates).
+REACHABLE = """EXISTS (SELECT FROM contacts c WHERE c.user_id = a.user_id AND c.enabled AND c.verified_at IS NOT NULL
+    AND c.state = 'ok' AND c.channel IN ('email', 'telegram'))"""
+
+# For the user of an alert `a`: a grant covers `:now`.
+ENTITLED = """EXISTS (SELECT FROM grants g WHERE g.user_id = a.user_id AND g.starts_at <= :now AND g.ends_at > :now)"""
+
+
+_WAIT = timedelta(days=30)  # after an incident, for the last of its desks to be watched again
+
+# Entitled users who wait for one of the desks and can be reached, without an outage notice (`:told` false), or with
+# one and no recovery notice (`:told` true). An index on users leads to the few notifications of each.
+_WAITING = sa.text(f"""
+SELECT DISTINCT a.user_id, t.desk_id, t.prefecture_id, t.procedure
+FROM alert_targets t
+JOIN alerts a ON a.id = t.alert_id AND a.enabled AND a.closed_at IS NULL
+WHERE (t.desk_id = ANY(:desks)
+    OR (t.prefecture_id = ANY(:prefectures) AND t.prefecture_id || ' ' || t.procedure = ANY(:served)))
+  AND {ENTITLED}
+  AND {REACHABLE}
+  AND :told = EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_unwatched'
+    AND n.params ->> 'incident' = :incident)
+  AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'desk_watched'
+    AND n.params ->> 'incident' = :incident)
+ORDER BY a.user_id LIMIT :most
+""")  # noqa: S608 -- our own words
+_TOLD_OF = sa.text("""
+SELECT DISTINCT n.user_id, d.desk_id
+FROM notifications n, jsonb_array_elements_text(n.params -> 'desks') AS d(desk_id)
+WHERE n.user_id = ANY(:people) AND n.kind = 'desk_unwatched' AND n.params ->> 'incident' = :incident
+""")
+_STILL = sa.text("""
+SELECT desk_id FROM outages WHERE desk_id = ANY(:desks) AND ends_at IS NULL
+UNION SELECT desk_id FROM drifts WHERE desk_id = ANY(:desks) AND ends_at IS NULL
+""")
+
+
+def write_outage_notices(
+    rows: Session, incident: Incident, affected: Collection[Desk], now: datetime
+) -> list[UUID]:
+    """Write the notice that these desks cannot be watched now: once for each recipient and incident."""
+    waiting = _find_recipients(rows, incident, affected, now, told=False)
+    return _write(rows, "desk_unwatched", incident, waiting)
+
+
+def write_recovery_notices(rows: Session, now: datetime) -> list[UUID]:
+    """Write the notice that desks are watched again, to recipients of an outage notice, once no outage is left."""
+    ended = (
+        sa.select(Incident)
+        .where(Incident.ends_at.is_not(None), Incident.over_at.is_(None))
+        .order_by(Incident.id)
+    )
+    written: list[UUID] = []
+    for incident in rows.scalars(ended):
+        affected = [desk for desk in desks().values() if incident.subject in (desk.id, desk.host)]
+        waiting = _find_recipients(rows, incident, affected, now, told=True)
+        written += _write(rows, "desk_watched", incident, _find_recovered(rows, incident, waiting))
+        if not waiting or incident.ends_at is None or now - incident.ends_at > _WAIT:
+            incident.over_at = now
+    return written
+
+
+def _find_recipients(
+    rows: Session, incident: Incident, affected: Collection[Desk], now: datetime, *, told: bool
+) -> dict[UUID, list[str]]:
+    """Return recipients, each with the desks that they wait for."""
+    found = rows.execute(
+        _WAITING,
+        {
+            "desks": [desk.id for desk in affected],
+            "prefectures": sorted({desk.prefecture_id for desk in affected}),
+            "served": sorted(
+                {f"{desk.prefecture_id} {each.value}" for desk in affected for each in desk.procedures}
+            ),
+            "now": now,
+            "told": told,
+            "incident": str(incident.id),
+            "most": AT_ONCE,
+        },
+    )
+    people: dict[UUID, set[str]] = defaultdict(set)
+    for user_id, *target in found:
+        people[user_id] |= {desk.id for desk in affected if tuple(target) in targets_of(desk)}
+    return {user_id: sorted(mine) for user_id, mine in people.items()}
+
+
+def _find_recovered(
+    rows: Session, incident: Incident, waiting: dict[UUID, list[str]]
+) -> dict[UUID, list[str]]:
+    """Return recipients with the desks of their outage notice, where all of these are watched again."""
+    told: dict[UUID, set[str]] = defaultdict(set)
+    for user_id, desk_id in rows.execute(_TOLD_OF, {"people": list(waiting), "incident": str(incident.id)}):
+        told[user_id].add(desk_id)
+    still = _desks_still_out(rows, {desk for mine in told.values() for desk in mine})
+    return {user_id: sorted(mine) for user_id, mine in told.items() if mine.isdisjoint(still)}
+
+
+def _desks_still_out(rows: Session, desk_ids: Iterable[str]) -> set[str]:
+    return set(rows.scalars(_STILL, {"desks": sorted(desk_ids)}))
+
+
+def _write(rows: Session, kind: str, incident: Incident, people: dict[UUID, list[str]]) -> list[UUID]:
+    written: list[UUID] = []
+    for user_id, mine in people.items():
+        params = {
+            "incident": str(incident.id),
+            "reason": incident.reason.value,
+            "since": incident.starts_at.isoformat(),
+            "desks": mine,
+        }
+        key = f"{kind}:{incident.id}:{user_id}"
+        written += notifier.create_notifications(rows, user_id, kind, params, key, priority="scheduled")
+    return written
+
+
+# People are reminded of a publication of slots this long before it
+_RELEASE_NOTICE_SECONDS = 1800
+
+# Entitled users with an alert, enabled or saved until the desk can be watched, and no reminder yet.
+_WAITING_FOR_RELEASE = sa.text(f"""
+SELECT DISTINCT a.user_id, ARRAY(SELECT DISTINCT g.plan FROM grants g WHERE g.user_id = a.user_id
+  AND g.starts_at <= :now AND g.ends_at > :now) AS plans
+FROM alert_targets t
+JOIN alerts a ON a.id = t.alert_id AND a.closed_at IS NULL AND (a.enabled OR a.awaits_watch)
+WHERE (t.desk_id = :desk OR (t.prefecture_id = :prefecture AND t.procedure = ANY(:procedures)))
+  AND NOT EXISTS (SELECT FROM notifications n WHERE n.user_id = a.user_id AND n.kind = 'release_soon'
+    AND n.params ->> 'desk' = :desk AND n.params ->> 'begins' = :begins)
+  AND {ENTITLED}
+  AND {REACHABLE}
+ORDER BY a.user_id LIMIT :most
+""")  # noqa: S608 -- our own words
+
+
+def write_reminders(rows: Session, now: datetime) -> list[UUID]:
+    """Write reminders of releases that begin within RELEASE_NOTICE_SECONDS, once each; return their ids."""
+    written: list[UUID] = []
+    for desk, begins_at, ends_at in _find_releases(rows, now):
+        begins = begins_at.isoformat()
+        params = {"desk": desk.id, "begins": begins, "ends": ends_at and ends_at.isoformat()}
+        for user_id, plans in _find_waiting(rows, desk, begins, now):
+            key = f"release_soon:{desk.id}:{begins}:{user_id}"
+            written += notifier.create_notifications(
+                rows, user_id, "release_soon", params, key, priority="scheduled",
+                channels=_list_channels(plans),
+            )  # fmt: skip
+    return written
+
+
+def _list_channels(plans: Sequence[str]) -> set[str]:
+    """Return the channels of reminders: an SMS only where one of the plans has it."""
+    has_sms = any(Channel.SMS.value in plan(name).channels for name in plans)
+    return {Channel.EMAIL.value, Channel.TELEGRAM.value} | ({Channel.SMS.value} if has_sms else set())
+
+
+def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetime, datetime | None]]:
+    """Yield desks with their next release: from the desk file, or, without an end, from the page.
+
+    Pages that are closed or have moved are left out: users have a notice of that, and slots will be elsewhere.
+    """
+    last = now + timedelta(seconds=_RELEASE_NOTICE_SECONDS)
+    lost = set(rows.scalars(sa.select(DeskState.id).where(is_page_lost())))
+    for desk in filter(_has_hidden_slots, desks().values()):
+        if (
+            desk.id not in lost
+            and desk.releases
+            and (found := desk.release(now))
+            and now <= found.begins <= last
+        ):
+            yield desk, found.begins, found.ends
+    said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
+    for desk_id, releases_at in rows.execute(said):
+        page = desks().get(desk_id)
+        if page and releases_at and _has_hidden_slots(page) and desk_id not in lost:
+            yield page, releases_at, None
+
+
+def _has_hidden_slots(desk: Desk) -> bool:
+    return desk.schedulable and captcha_expected(desk)
+
+
+def _find_waiting(rows: Session, desk: Desk, begins: str, now: datetime) -> list[tuple[UUID, list[str]]]:
+    wanted = {
+        "desk": desk.id,
+        "prefecture": desk.prefecture_id,
+        "procedures": sorted(desk.procedures),
+        "begins": begins,
+        "now": now,
+        "most": AT_ONCE,
+    }
+    return [(user_id, plans) for user_id, plans in rows.execute(_WAITING_FOR_RELEASE, wanted)]
+
+
+def write_watchable_notices(rows: Session) -> list[UUID]:
+    """Write a notice for each saved alert one of whose desks can be watched now; return their ids.
+
+    The alert stays paused: whether the plan allows it is checked when its user enables it.
+    """
+    anybody = sa.exists().where(Alert.awaits_watch, Alert.closed_at.is_(None))
+    if not rows.scalar(sa.select(anybody)):  # an index answers, so that most runs read no desk
+        return []
+    written: list[UUID] = []
+    for alert, mine in _find_kept_alerts(rows, _find_watchable_desks(rows)).items():
+        alert.awaits_watch = False
+        params = {"alert": str(alert.id), "desks": mine}
+        key = f"desk_watchable:{alert.id}"
+        written += notifier.create_notifications(
+            rows, alert.user_id, "desk_watchable", params, key, priority="scheduled"
+        )
+    return written
+
+
+def _find_watchable_desks(rows: Session) -> list[Desk]:
+    """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
+    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~is_page_lost())
+    known = set(rows.scalars(proven))
+    return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
+
+
+def _find_kept_alerts(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:
+    """Return kept alerts that are about one of these desks, with the desks of each."""
+    meaning: dict[tuple[str | None, str | None, str | None], set[str]] = defaultdict(set)
+    for desk in watched:
+        for target in targets_of(desk):
+            meaning[target].add(desk.id)
+    kept = (
+        sa.select(Alert, AlertTarget)
+        .join(AlertTarget, AlertTarget.alert_id == Alert.id)
+        .where(Alert.awaits_watch, Alert.closed_at.is_(None), _targets_any_of(watched))
+        .order_by(Alert.id)
+        .limit(AT_ONCE)
+    )
+    found: dict[Alert, set[str]] = defaultdict(set)
+    for alert, about in rows.execute(kept):
+        found[alert] |= meaning[about.desk_id, about.prefecture_id, about.procedure]
+    return {alert: sorted(mine) for alert, mine in found.items()}
+
+
+def _targets_any_of(watched: list[Desk]) -> sa.ColumnElement[bool]:
+    served = {(desk.prefecture_id, procedure) for desk in watched for procedure in desk.procedures}
+    return sa.or_(
+        AlertTarget.desk_id.in_([desk.id for desk in watched]),
+        sa.tuple_(AlertTarget.prefecture_id, AlertTarget.procedure).in_(sorted(served)),
+    )
