@@ -24,26 +24,6 @@ def whole(title: str, content: str) -> str:
     )
 
 
-def landing() -> str:
-    return whole(
-        "Accueil",
-        "<p>Étape 1 sur 6</p><h2>Que souhaitez-vous faire ?</h2>"
-        '<a href="cgu/">Prendre un rendez-vous</a> <a href="gerer/">Gérer mes rendez-vous</a>',
-    )
-
-
-def conditions(*, captcha: bool = True) -> str:
-    asked = (
-        '<rdv-captchetat token="x" captcha-style-name="captchaFR" endpoint-url="https://api.invalid/captcha">'
-    )
-    form = (
-        f'<form method="post" action="../cgu/">{asked}</rdv-captchetat>'
-        '<input name="captchaUsercode" id="captchaFormulaireExtInput"/>'
-        '<button type="submit" formaction="_validerCaptcha">Suivant</button></form>'
-    )
-    return whole("Constituez votre dossier", f"<p>Étape 2 sur 6</p>{form if captcha else ''}")
-
-
 def tranche(moment: datetime, number: int = 0) -> dict[str, Any]:
     minutes = 60 * moment.hour + moment.minute
     return {"trhId": 7000 + number, "dateLocale": f"{moment:%d/%m/%Y}", "minutesDebut": minutes}

@@ -16,7 +16,7 @@ from crawler.booking import BookingSpider
 from crawler.cli.arguments import WrongArgument
 from crawler.fetching.session import RequestBudget, Session
 from crawler.platforms import platform
-from crawler.scheduling.desk_budgets import cost_of, open_cost_of, visit_limit
+from crawler.scheduling.desk_budgets import visit_limit
 from crawler.spiders.prefenligne import PrefenligneSpider
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held, make_desk
@@ -61,13 +61,6 @@ def test_slots_that_were_seen_before_a_fault_are_kept(
     assert "KeyError" in item.error
 
 
-def test_a_desk_that_does_not_fit_its_platform_ends_in_one_outcome(held: Held) -> None:
-    item = held.check(make_desk("http://127.0.0.1:1/x", parameters={"unknown": 1}))
-    assert (item.outcome, item.requests, item.milliseconds) == (Outcome.UNREADABLE, 0, 0)
-    assert item.error
-    assert "ValidationError" in item.error
-
-
 def test_a_cancelled_check_is_cancelled_and_says_nothing(held: Held) -> None:
     async def cancelled(address: str) -> bool:
         task = asyncio.create_task(held.spider.check(make_desk(address), 1))
@@ -107,14 +100,6 @@ def test_a_visit_that_runs_out_of_requests_ends_with_what_it_covered(held: Held,
 def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> None:
     assert visit_limit(make_desk("https://www.essonne.gouv.fr/booking/create/23014")) == 6
     assert visit_limit(make_desk("http://127.77.0.91:8800/booking/create/23014")) == math.inf
-
-
-def test_a_visit_that_sees_slots_takes_no_more_than_one_visit_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = make_desk("https://www.essonne.gouv.fr/booking/create/23014")
-    assert (cost_of(real), open_cost_of(real)) == (3, 6)
-    monkeypatch.setattr("crawler.scheduling.desk_budgets.budget_of", lambda _: 4)
-    assert open_cost_of(real) == 4
-    assert open_cost_of(make_desk("https://x.invalid/", platform="selectors")) == 1
 
 
 def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Running") -> None:
@@ -161,13 +146,6 @@ def test_hanging_sites_do_not_hold_up_others(
     ended, hung = held.run(all_at_once())
     assert ended.outcome is Outcome.NO_SLOTS
     assert {item.outcome for item in hung} == {Outcome.UNREACHABLE}
-
-
-def test_another_address_is_asked_and_told(held: Held, sandbox: "Running") -> None:
-    desk = make_desk("https://www.essonne.gouv.fr/booking/create/23014")
-    item = held.check(desk, sandbox.site("91"))
-    assert item.outcome is Outcome.NO_SLOTS
-    assert item.booking_url == f"{sandbox.site('91')}/booking/create/23014"
 
 
 def test_real_desks_run_against_stand_ins_and_keep_their_address(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from configs.world.desk import Desk
-from crawler.catalogue import CatalogueError, check_catalogue, desks_of, main, systems, visit_of
+from crawler.catalogue import CatalogueError, check_catalogue, main, visit_of
 from tests.crawler.held import make_desk
 
 DeskFiles = Callable[..., dict[str, Desk]]
@@ -57,16 +57,6 @@ def test_a_desk_that_does_not_fit_is_named_by_file_desk_and_key(
     assert len(raised.value.problems) == 1
 
 
-def test_a_parameter_that_is_missing_is_named_where_its_desk_begins(
-    two_desks: Path, settings_env: Callable[..., None]
-) -> None:
-    edit(two_desks, "platform: ezbooking", "platform: doctolib", settings_env)
-    with pytest.raises(
-        CatalogueError, match=r"evry_91\.yaml: desk a: parameters\.motives: is missing: add it"
-    ):
-        check_catalogue()
-
-
 def test_slots_behind_a_captcha_are_not_promised(two_desks: Path, settings_env: Callable[..., None]) -> None:
     edit(two_desks, "platform: ezbooking", "platform: rdvpref", settings_env)
     edit(two_desks, "/booking/create/23014", "/rdvpref/reservation/demarche/1/", settings_env)
@@ -84,21 +74,6 @@ def test_the_check_of_make_lint_fails_with_the_problems(
     edit(two_desks, "platform: ezbooking", "platform: none", settings_env)
     assert main() == 1
     assert "evry_91.yaml" in capsys.readouterr().err
-
-
-def test_all_that_is_wrong_is_named_at_once(two_desks: Path, settings_env: Callable[..., None]) -> None:
-    for _ in range(2):
-        edit(two_desks, "platform: ezbooking", "platform: none", settings_env)
-    with pytest.raises(CatalogueError) as raised:
-        check_catalogue()
-    assert len(raised.value.problems) == 2
-
-
-def test_desks_are_found_by_their_booking_system(desk_files: DeskFiles) -> None:
-    made = desk_files(a="127.77.0.91:1")
-    assert desks_of("prefenligne") == {"evry_91/a": made["a"]}
-    assert desks_of("ants") == {}
-    assert "prefenligne" in systems()
 
 
 @pytest.mark.parametrize(

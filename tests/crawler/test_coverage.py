@@ -1,7 +1,7 @@
 """A desk whose places one check cannot ask: what its row remembers, and when it counts as proven."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 
 import pytest
 import time_machine
@@ -68,26 +68,8 @@ def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() 
     assert is_proven(visit(7, CoveredWindow("a")), 7)
 
 
-def test_an_inconclusive_check_covers_nothing() -> None:
-    visit(0, CoveredWindow("a"), CoveredWindow("b"))
-    assert not is_proven(visit(1, CoveredWindow("c"), outcome=Outcome.OVERLOADED), 1)
-
-
 def test_what_one_check_covered_as_a_whole_counts_for_its_places_too() -> None:
     visit(0, CoveredWindow())
     row = visit(1, CoveredWindow("a"))
     assert (row.whole_at, is_proven(row, 1)) == (NOW, True)
     assert not is_proven(visit(6, CoveredWindow("a")), 6)
-
-
-def test_weeks_are_remembered_apart() -> None:
-    middle = date(2026, 12, 31)
-    visit(0, CoveredWindow("a"), CoveredWindow("b"), CoveredWindow("c", None, middle))
-    assert is_proven(visit(1, CoveredWindow("c", date(2027, 1, 1), None)), 1)
-
-
-def test_how_many_intervals_is_a_setting(settings_env: Callable[..., None]) -> None:
-    settings_env(PROVEN_INTERVALS=2)
-    visit(0, CoveredWindow("a"))
-    visit(1, CoveredWindow("b"))
-    assert not is_proven(visit(3, CoveredWindow("c")), 3)

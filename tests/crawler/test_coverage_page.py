@@ -4,21 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from scrapy.cmdline import execute
-
 from configs.settings import PREFECTURES
 from configs.world.prefecture import prefectures
 from crawler.commands.coverage import page
-from tests.crawler.held import scrapy_settings
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
-
-
-def run(*arguments: str) -> str | int | None:
-    with pytest.raises(SystemExit) as left:
-        execute(["scrapy", "coverage", *arguments], scrapy_settings())
-    return left.value.code
 
 
 def test_the_page_is_current(settings_env: Callable[..., None]) -> None:
@@ -43,17 +33,3 @@ def test_it_tells_what_is_seen_from_what_is_not(
     assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [
         ["all 1", "all 1", "- |"]
     ]
-
-
-def test_it_is_printed_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 0
-    assert run("--write", str(tmp_path / "page.md")) == 0
-    assert (tmp_path / "page.md").read_text("utf-8") == capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [(("all",), "'all' is no argument"), (("--write", "/nowhere/page.md"), "cannot write /nowhere/page.md")],
-)
-def test_it_ends_with_the_words_and_no_traceback(arguments: tuple[str, ...], said: str) -> None:
-    assert said in str(run(*arguments))

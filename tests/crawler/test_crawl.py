@@ -3,15 +3,12 @@
 import argparse
 import logging
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from scrapy.commands.crawl import Command as Crawl
 
 from crawler.commands.crawl import Command
 from tests.crawler.held import scrapy_settings
-
-URL = "url=http://127.0.0.1:1"
 
 
 @pytest.fixture
@@ -29,26 +26,6 @@ def prepared(*arguments: str) -> Command:
     opts, args = parser.parse_known_args(arguments)
     command.process_options(args, opts)
     return command
-
-
-def setting(command: Command, name: str) -> Any:
-    assert command.settings is not None
-    return command.settings[name]
-
-
-def test_a_check_at_the_terminal_is_quiet_unless_told_otherwise() -> None:
-    assert setting(prepared("prefenligne", "-a", URL), "LOG_LEVEL") == "WARNING"
-    assert setting(prepared("prefenligne", "-a", URL, "-L", "DEBUG"), "LOG_LEVEL") == "DEBUG"
-    assert setting(prepared("prefenligne", "-a", URL, "-s", "LOG_LEVEL=INFO"), "LOG_LEVEL") == "INFO"
-
-
-@pytest.mark.usefixtures("_servers")
-def test_a_serving_spider_logs_as_all_programs_do() -> None:
-    command = prepared("prefenligne", "-a", "_job=1")
-    assert command.serving
-    assert setting(command, "LOG_INSTALL_ROOT_HANDLER") is False
-    assert not prepared("prefenligne", "-L", "INFO").serving
-    assert not prepared("prefenligne", "-a", URL).serving
 
 
 @pytest.fixture
@@ -92,14 +69,6 @@ def test_what_is_wrong_is_said_and_nothing_starts(arguments: tuple[str, ...], sa
         prepared(*arguments)
 
 
-def test_wrong_settings_are_said_too(
-    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> None:
-    settings_env(SPIDER_PROCESSES="none")
-    with pytest.raises(SystemExit, match="SPIDER_PROCESSES"):
-        prepared("prefenligne", "-a", "desk=naturalisation-torcy")
-
-
 @pytest.mark.rule("3.10")
 @pytest.mark.parametrize("missing", ["REDIS_URL", "DATABASE_URL"])
 @pytest.mark.usefixtures("_servers")
@@ -109,10 +78,6 @@ def test_a_spider_that_cannot_serve_says_what_it_lacks_and_does_not_start(
     settings_env(**{missing: ""})
     with pytest.raises(SystemExit, match=f"scrapy crawl prefenligne: {missing} is not set"):
         prepared("prefenligne", "-a", "_job=1")
-
-
-def test_the_number_of_spiders_is_scrapys_own_business() -> None:
-    assert not prepared().serving
 
 
 def test_a_walk_of_all_sites_says_which_servers_it_needs(settings_env: Callable[..., None]) -> None:

@@ -1,9 +1,6 @@
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scrapy.cmdline import execute
@@ -21,23 +18,6 @@ def run(*arguments: str) -> str | int | None:
     with pytest.raises(SystemExit) as left:
         execute(["scrapy", "desks", *arguments], scrapy_settings())
     return left.value.code
-
-
-def test_all_desks_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL"]
-    start = lines[0].index("URL")
-    assert {line[start - 1 : start + 5] for line in lines[1:]} == {" https"}
-    named = [line.split()[0] for line in lines[1:]]
-    assert named == sorted(named, key=lambda each: each.partition("/")[0])
-    assert "evry-courcouronnes_91/naturalisation" in named
-
-
-def test_one_prefecture_or_system_can_be_asked_for() -> None:
-    lines = listing("bobigny_93", "prefenligne").splitlines()[1:]
-    assert lines
-    assert all(line.startswith("bobigny_93/") and " prefenligne " in line for line in lines)
 
 
 def test_a_prefecture_without_desks_says_why(settings_env: Callable[..., None]) -> None:
@@ -65,16 +45,6 @@ def test_the_command_ends_with_the_words_and_no_traceback(arguments: tuple[str, 
     code = run(*arguments)
     assert isinstance(code, str)
     assert said in code
-
-
-def test_wrong_desk_files_are_named(
-    desk_files: Callable[..., Any], tmp_path: Any, settings_env: Callable[..., None]
-) -> None:
-    desk_files(a="127.77.0.91:1")
-    path = tmp_path / "prefectures" / "evry_91.yaml"
-    path.write_text(path.read_text().replace("ezbooking", "easybooking"))
-    settings_env(PREFECTURES_DIR=path.parent)
-    assert "no platform 'easybooking'" in str(run())
 
 
 def test_how_desks_stand_is_shown_with_their_intervals(
@@ -129,13 +99,3 @@ def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
     assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
     assert " allowed 2026-11-20  checked" in listing("melun_77", None, why=True)
     assert " unread " in listing("bobigny_93", None, why=True)
-
-
-def test_a_reader_that_leaves_early_is_no_error() -> None:
-    command = [sys.executable, "-c", "from crawler.cli.tables import show; show('x\\n' * 100_000)"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout
-        assert process.stderr
-        process.stdout.read(2)
-        process.stdout.close()
-        assert (process.stderr.read(), process.wait(60)) == (b"", 0)

@@ -1,5 +1,4 @@
 import asyncio
-import gc
 import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
@@ -151,45 +150,6 @@ def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
             second = await anext(checks)
         assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
         assert first.token
-
-    run(test())
-
-
-def test_the_garbage_collector_runs_seldom_while_checks_are_made(
-    spider: Spider, desks: dict[str, Desk]
-) -> None:
-    before = gc.get_threshold()
-
-    async def test() -> None:
-        put(desks, "a")
-        async with aclosing(serve(spider)) as checks:
-            await anext(checks)
-        assert gc.get_threshold() == dispatcher.COLLECT_AFTER
-
-    try:
-        run(test())
-    finally:
-        gc.set_threshold(*before)
-
-
-def test_all_checks_that_ended_meanwhile_are_one_item_each_with_its_own_instant(
-    spider: Spider, desks: dict[str, Desk]
-) -> None:
-    async def test() -> None:
-        put(desks, "a", "b", "c")
-        spider.held = {slug: asyncio.Event() for slug in "bc"}
-        async with aclosing(batches(spider)) as served:
-            first = await anext(served)
-            await until(lambda: len(spider.asked) == 3)
-            spider.held["b"].set()
-            await asyncio.sleep(0.02)
-            spider.held["c"].set()
-            await asyncio.sleep(0.02)
-            second = await anext(served)
-        assert [check.desk_id for check, _ in first.checks] == ["evry_91/a"]
-        assert [check.desk_id for check, _ in second.checks] == ["evry_91/b", "evry_91/c"]
-        (_, sooner), (_, later) = second.checks
-        assert timedelta(milliseconds=15) < later - sooner < clock() - sooner
 
     run(test())
 
@@ -411,18 +371,6 @@ def test_a_spider_whose_parent_died_closes(
     run(test())
 
 
-def test_a_spider_that_was_born_an_orphan_closes(
-    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    settings_env(SCRAPYD_PID=os.getpid())
-
-    async def test() -> None:
-        with closed("parent"):
-            await anext(serve(spider))
-
-    run(test())
-
-
 def told() -> registry.SpiderProcess | None:
     with due_queue.connect() as client:
         found = registry.processes(client)
@@ -601,19 +549,6 @@ def test_a_fault_of_the_feeder_closes_the_spider_instead_of_leaving_it_idle(
             await anext(serve(spider))
 
     run(test())
-
-
-def test_ids_that_are_pushed_and_mean_nothing_are_named(
-    spider: Spider, desks: dict[str, Desk], redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def test() -> None:
-        put(desks, "a", ahead=3600)
-        redis_server.rpush(due_queue.pushed(SYSTEM), "evry_91/nonsense", desks["a"].id)
-        async with aclosing(serve(spider)) as checks:
-            assert (await anext(checks)).desk_id == desks["a"].id
-
-    run(test())
-    assert "'evry_91/nonsense' was pushed" in caplog.text
 
 
 def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(

@@ -1,12 +1,10 @@
 """Rules for every platform: its names agree, its answers have golden pages, its reader does no I/O."""
 
-import codecs
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from scrapy.utils.project import get_project_settings
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import platforms as folder
-from crawler.block_pages import classify_page
 from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
 from crawler.platforms import platform, platforms
@@ -118,15 +115,6 @@ def test_generated_answers_are_read_too(name: str) -> None:
     assert f"test_{name}" in generating or any(f'"{name}"' in text for text in generating.values())
 
 
-@in_turn("case", CASES, name_of)
-def test_a_byte_order_mark_changes_nothing(case: Path) -> None:
-    reader, page = platform(case.parent.name), load(case)
-    marked = replace(page, body=codecs.BOM_UTF8 + page.body)
-    assert replace(classify_page(reader, marked), reason="") == replace(
-        classify_page(reader, page), reason=""
-    )
-
-
 # Purity
 
 
@@ -178,9 +166,3 @@ def test_a_reader_needs_neither_a_file_nor_a_socket_nor_the_clock(case: Path, ti
             readings.append(reader.read_page(page))
         assert not tried
     assert readings[0] == readings[1]
-
-
-def test_what_does_io_is_found_out(tmp_path: Path) -> None:
-    with nothing_but_reading() as tried, pytest.raises(PermissionError, match="a reader does I/O: open"):
-        (tmp_path / "notes").write_text("")
-    assert tried

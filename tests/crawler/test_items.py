@@ -44,12 +44,6 @@ def test_a_moment_is_shown_by_the_desks_own_clock(moment: datetime | date | None
     assert row.starts_at == shown
 
 
-def test_overseas_clocks_are_their_own() -> None:
-    moment = datetime(2026, 12, 3, 8, 30, tzinfo=UTC)
-    (row,) = slot_items(make_desk(time_zone="Indian/Reunion"), check(Slot(GUICHET, moment)))
-    assert row.starts_at == "2026-12-03T12:30:00+04:00"
-
-
 def test_a_row_says_what_is_booked_where_and_when_it_was_seen() -> None:
     later, sooner = (datetime(2026, 12, day, 8, tzinfo=UTC) for day in (4, 3))
     item = check(Slot(GUICHET, later), Slot(Place("9"), sooner, "https://x.fr/9", 2))
@@ -58,7 +52,3 @@ def test_a_row_says_what_is_booked_where_and_when_it_was_seen() -> None:
     assert (second.place, second.booking_url) == ("Guichet A", item.booking_url)
     assert first.procedures == ("AUTRE", "VISA")
     assert first.seen_at == "2026-11-20T09:00:00.250000+00:00"
-
-
-def test_a_check_without_slots_has_no_row() -> None:
-    assert list(slot_items(make_desk(), check(outcome=Outcome.NO_SLOTS))) == []

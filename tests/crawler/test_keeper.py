@@ -1,6 +1,5 @@
 import json
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -287,25 +286,6 @@ def test_an_emptied_redis_ends_no_spider(kept: Keeper, fake: Fake, redis_server:
     fake.speak("job-1")
     kept.run_once(after(140))
     assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 1, [])
-
-
-def test_the_loop_goes_on_after_errors_and_ends_when_it_is_told(
-    kept: Keeper, settings_env: Callable[..., None]
-) -> None:
-    settings_env(KEEPER_SECONDS="0.001")
-    stop = threading.Event()
-    looks: list[datetime] = []
-
-    def look(now: datetime) -> None:
-        looks.append(now)
-        if len(looks) == 3:
-            stop.set()
-        raise ValueError
-
-    kept.run_once = look  # type: ignore[method-assign]
-    kept.run(stop)
-    assert len(looks) == 3
-    assert kept.failures.names() == {"keeper": "ValueError"}
 
 
 def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itself(

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import time_machine
-from sqlalchemy.exc import IntegrityError
 
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
@@ -101,11 +100,6 @@ def test_the_same_reason_again_ends_nothing() -> None:
     assert of() == [("captcha", 1, None)]
 
 
-def test_an_overloaded_site_is_watched(desks: dict[str, Desk]) -> None:
-    ends(*[Outcome.OVERLOADED] * 8)
-    assert of() == []
-
-
 def test_another_reason_ends_the_outage_and_begins_the_next_at_the_same_instant() -> None:
     ends(Outcome.CAPTCHA, Outcome.CLOSED, Outcome.NO_SLOTS)
     assert of() == [("captcha", 1, 2), ("closed", 2, 3)]
@@ -146,10 +140,3 @@ def test_outages_of_one_reason_end_and_others_go_on() -> None:
     with session() as rows:
         outages.end_outages(rows, ["evry_91/a", "evry_91/c"], NOW + 9 * MINUTE, OutageReason.CLOSED)
     assert (of("a"), of("c")) == ([("captcha", 1, None)], [("closed", 1, 9)])
-
-
-def test_a_word_that_nobody_knows_is_refused_by_the_table() -> None:
-    with pytest.raises(IntegrityError), session() as rows:
-        rows.execute(
-            sa.text("INSERT INTO outages (desk_id, starts_at, reason) VALUES ('evry_91/a', now(), 'odd')")
-        )

@@ -32,23 +32,6 @@ def check(held: Held, sandbox: "Running", code: str = "91", form: int = FORM) ->
     return item
 
 
-def test_free_hours_are_slots_of_their_planning(held: Held, sandbox: "Running") -> None:
-    opened = sandbox.open_slots("91", FORM, count=3, planning=PLANNINGS[1])
-    item = check(held, sandbox)
-    assert item.outcome is Outcome.SLOTS
-    assert sorted(slot.starts_at for slot in item.slots if slot.starts_at) == opened
-    assert {slot.place.key for slot in item.slots} == {str(PLANNINGS[1])}
-    assert item.requests == len(sandbox.requests("91"))
-
-
-def test_the_sites_own_sentence_is_no_slots(held: Held, sandbox: "Running") -> None:
-    item = check(held, sandbox)
-    assert (item.outcome, item.slots, item.error) == (Outcome.NO_SLOTS, (), None)
-    assert "plus de plage horaire libre" in item.reason
-    assert item.covered
-    assert item.milliseconds < 20_000
-
-
 @pytest.mark.rule("3.8")
 def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, sandbox: "Running") -> None:
     for planning in PLANNINGS:
@@ -126,16 +109,6 @@ def test_an_endless_page_ends_by_its_size_or_by_its_time(
     settings_env(HTTP_DEADLINE_SECONDS="1")
     sandbox.mode("91", "endless")
     assert check(held, sandbox).outcome in (Outcome.UNREADABLE, Outcome.UNREACHABLE)
-
-
-def test_text_damaged_by_a_wrong_charset_proves_nothing(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("91", "bad_charset")
-    assert check(held, sandbox).outcome is Outcome.UNREADABLE
-
-
-def test_an_unknown_charset_breaks_no_reading(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("91", "bad_charset", charset="klingon-1")
-    assert check(held, sandbox).outcome in (Outcome.NO_SLOTS, Outcome.UNREADABLE)
 
 
 def test_a_ban_that_begins_during_a_visit_is_blocked(held: Held, sandbox: "Running") -> None:

@@ -241,8 +241,3 @@ def test_an_address_is_the_one_that_a_browser_asks(base: str, href: str, url: st
     slot = SLOT.replace("href=/r/1", f'href="{href}"')
     (seen,) = read(f"<html><head>{base}</head><body>{slot}</body></html>").slots
     assert seen.url == url
-
-
-def test_a_query_is_escaped_in_the_charset_of_its_page() -> None:
-    body = META.format("iso-8859-1", SLOT.replace("/r/1", "/é?a=é")).encode("cp1252")
-    assert read(body).slots[0].url == "https://mairie.example/%C3%A9?a=%E9"

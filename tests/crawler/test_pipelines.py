@@ -1,11 +1,9 @@
 import asyncio
 import threading
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from scrapy.exceptions import NotConfigured
-from scrapy.utils.spider import DefaultSpider
 
 from crawler.items import CheckBatch
 from crawler.recording.batch_writer import RecordPipeline, Writer, writer_of
@@ -42,17 +40,6 @@ def test_checks_go_to_the_writer_and_everything_passes_on(
     items = [ended, {"a": "slot"}]
     assert [pipeline.process_item(item) for item in items] == items
     assert taken == list(ended.checks)
-
-
-def test_where_a_person_looks_at_a_page_nothing_is_recorded(crawler: Any) -> None:
-    crawler.spidercls = DefaultSpider  # of `scrapy fetch`
-    with pytest.raises(NotConfigured):
-        RecordPipeline.from_crawler(crawler)
-
-
-def test_a_crawl_has_one_writer(crawler: Any) -> None:
-    assert writer_of(crawler, "prefenligne") is writer_of(crawler, "prefenligne")
-    assert writer_of(crawler, "prefenligne") is not writer_of(cast("Any", Crawler()), "prefenligne")
 
 
 def test_the_writer_ends_after_the_feeder_has_handed_over_everything(

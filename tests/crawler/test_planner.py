@@ -77,13 +77,6 @@ def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interva
     assert len({score(client, slug) for slug in "abc"}) == 3
 
 
-def test_a_second_look_finds_nothing_to_do(plan: Planner, client: redis.Redis) -> None:
-    plan.run_once(NOW)
-    before = {slug: score(client, slug) for slug in "abc"}
-    assert plan.run_once(NOW + timedelta(seconds=1)) == 0
-    assert {slug: score(client, slug) for slug in "abc"} == before
-
-
 def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
     plan: Planner, client: redis.Redis
 ) -> None:
@@ -287,17 +280,6 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     assert len(tokens) == 1  # a and b share a host, c's rests
 
 
-def test_an_emptied_redis_does_not_forget_when_a_desk_s_page_releases_slots(
-    plan: Planner, client: redis.Redis
-) -> None:
-    plan.run_once(NOW)
-    release = NOW + timedelta(hours=1)
-    checked("a", NOW, last_token=41, releases_at=release)
-    client.flushdb()
-    plan.run_once(NOW + timedelta(seconds=5))
-    assert score(client, "a") == release
-
-
 @pytest.mark.rule("3.9")
 def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
@@ -353,15 +335,6 @@ def test_what_redis_did_not_hear_is_planned_again(
     monkeypatch.setattr(due_queue, "send", through)
     plan.run_once(NOW + timedelta(seconds=2))
     assert state("a").wished_seconds == 30
-
-
-def test_changes_of_desks_that_nobody_knows_are_taken_away(plan: Planner) -> None:
-    plan.run_once(NOW)
-    with session() as rows:
-        rows.add(DeskChange(desk_id="gone_00/desk", reason="alert created"))
-    assert plan.run_once(NOW) == 0
-    with session() as rows:
-        assert not list(rows.scalars(sa.select(DeskChange)))
 
 
 def test_the_loop_outlives_servers_that_are_away_and_says_so_once(

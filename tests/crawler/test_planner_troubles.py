@@ -99,24 +99,6 @@ def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_
     assert report(client).queues == {}
 
 
-def test_a_desk_that_goes_stale_after_its_host_calmed_down_stops_no_look(
-    plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
-) -> None:
-    plan.run_once(NOW)
-    checked("a", NOW, last_proven_at=NOW - timedelta(minutes=1))
-    checked("b", NOW - timedelta(hours=4), last_proven_at=NOW - timedelta(hours=4))
-    with session() as rows:
-        values = {"rest_reason": "rate_limited", "rests_in_a_row": 1, "budget_share": 0.5}
-        rows.add(HostState(host=HOST, rests_until=NOW - timedelta(hours=6), **values))
-    plan.run_once(NOW + timedelta(seconds=1))
-    desk_files(b=HOST)
-    again = Planner(client)
-    again.run_once(NOW + timedelta(seconds=2))
-    assert report(client).failing == {}
-    with session() as rows:
-        assert rows.get_one(HostState, HOST).budget_share == 0.5
-
-
 def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     """Check desk a, which must be due; return how many detections that makes."""
     (claimed,) = due_queue.send(client, due_queue.claim(SYSTEM, now=now, places=1, hold=25)).claims

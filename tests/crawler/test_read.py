@@ -13,7 +13,6 @@ import pytest
 
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.commanded import Run, scrapy
-from tests.crawler.pages import TODAY
 
 ROOT = Path(__file__).parents[2]
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
@@ -67,40 +66,12 @@ def test_each_file_is_one_object_on_a_line_in_order(told: Told, saved: Saved) ->
     ]
 
 
-def test_slots_carry_the_offset_of_the_desks_zone_also_long_after(told: Told, saved: Saved) -> None:
-    page = saved("week.html", ez.week(TODAY, [1400000000]) + ez.link(1400000000))
-    assert told("ezbooking", page)[0]["slots"] == [
-        {"starts_at": "2014-05-13T18:53:20+02:00", "place": "9845"}
-    ]
-    island = told("ezbooking", page, "--zone", "Indian/Reunion")[0]
-    assert island["slots"][0]["starts_at"] == "2014-05-13T20:53:20+04:00"
-
-
-def test_an_open_desk_has_a_slot_without_an_hour(told: Told, saved: Saved) -> None:
-    reading = told("ezbooking", saved("pick.html", ez.pick()))[0]
-    assert (reading["outcome"], reading["slots"]) == ("slots", [{"starts_at": None, "place": "9845"}])
-
-
-def test_a_week_is_dated_by_its_address(told: Told, saved: Saved) -> None:
-    url = URL.replace("/booking/create/", "/ezjscore/call/bookingserver::planning::assign::") + "::23018::14"
-    reading = told("ezbooking", saved("week.html", ez.week(TODAY, heading="Semaine 48")), "--url", url)[0]
-    assert (reading["outcome"], reading["covered"][0]["place"]) == (None, "23014")
-    assert reading["next"][0]["url"].endswith("::23018::21")
-
-
 @pytest.mark.parametrize(
     "rubbish", ['<a href="http://[::1/x">?</a>', '<meta charset="hex"><p>\u00e9', "\0", "<!-- -->"]
 )
 def test_no_page_is_too_strange_to_be_read(told: Told, saved: Saved, rubbish: str) -> None:
     strange, full = told("ezbooking", saved("x.html", rubbish), saved("full.html", ez.full()))
     assert (strange["outcome"], full["outcome"]) == ("unreadable", "no_slots")
-
-
-def test_the_status_counts(told: Told, saved: Saved) -> None:
-    page = saved("x.html", "<html><body>?</body></html>")
-    assert told("ezbooking", page, "--status", "502")[0]["outcome"] == "overloaded"
-    assert told("ezbooking", page, "--status", "403")[0]["outcome"] == "blocked"
-    assert told("ezbooking", page)[0]["outcome"] == "unreadable"
 
 
 @pytest.mark.rule("3.10")

@@ -15,15 +15,6 @@ def test_what_python_calls_a_codec_and_no_page_is_written_in_breaks_no_text(char
     assert read(ez.full(), content_type=f"text/html; charset={charset}").outcome is Outcome.NO_SLOTS
 
 
-@pytest.mark.parametrize("charset", ["punycode", "unicode_escape", "raw-unicode-escape", "utf-7", "cp037"])
-def test_only_what_browsers_read_is_a_charset(charset: str) -> None:
-    """Python's codec for punycode takes the square of its input; the others make markup of what shows as text."""
-    body = "<p>\\u003cb+ADw-99"
-    assert page(body, content_type=f"text/html; charset={charset}").text == body
-    said = f"<meta charset={charset}>{body}"
-    assert page(said).text == said
-
-
 @pytest.mark.parametrize(
     ("charset", "codec"),
     [
@@ -48,7 +39,3 @@ def test_two_bytes_a_letter_under_another_name_prove_no_absence(codec: str) -> N
 @pytest.mark.parametrize("body", ["<p>a</p></html><p>b</p>", "<html><p>a</p></HTML >\n<html><p>b</p></html>"])
 def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(body: str) -> None:
     assert page(body).root.xpath("//p/text()") == ["a", "b"]
-
-
-def test_what_a_template_holds_is_not_on_the_page() -> None:
-    assert page("<p>a<template><b>b</b></template>c</p>").root.text_content() == "ac"

@@ -52,13 +52,6 @@ def test_a_golden_page_has_its_reading_on_every_visit(case: Path) -> None:
         assert cache.classify(reader, again) == classify_page(reader, again)
 
 
-def test_a_page_that_has_not_changed_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache, reader = ReadingCache(), Reader(monkeypatch)
-    for date in ("Mon", "Tue"):
-        assert cache.classify(platform("ezbooking"), _page(FULL, date=date)).outcome is Outcome.NO_SLOTS
-    assert reader.read == 1
-
-
 @pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "changed",
@@ -116,14 +109,6 @@ def test_every_field_but_the_turn_has_it_read_again(
         assert reader.read == 2, name
 
 
-def test_the_next_day_has_it_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache, reader, seen = ReadingCache(), Reader(monkeypatch), _page(FULL)
-    tomorrow = replace(seen.visit, today=seen.visit.today + timedelta(days=1))
-    for each in (seen, replace(seen, visit=tomorrow)):
-        cache.classify(platform("ezbooking"), each)
-    assert reader.read == 2
-
-
 @pytest.mark.parametrize(
     "reading",
     [
@@ -141,15 +126,6 @@ def test_what_the_next_visit_may_see_otherwise_is_not_kept(
     for _ in range(2):
         assert cache.classify(platform("ezbooking"), _page(FULL)) == reading
     assert reader.read == 2
-
-
-def test_it_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_pages, "_MOST", 1)
-    cache, reader = ReadingCache(), Reader(monkeypatch)
-    other = replace(_page(FULL), ask=PageRequest("http://127.0.0.1/another"))
-    for each in (_page(FULL), other, other, _page(FULL)):
-        cache.classify(platform("ezbooking"), each)
-    assert reader.read == 3
 
 
 def _page(body: bytes, **headers: str) -> Page:

@@ -72,10 +72,3 @@ def test_a_recorded_list_of_agendas_leads_to_their_hours_in_its_order(
         reader, Page(visit.url, 200, recorded.read_bytes(), visit, PageRequest(visit.url))
     )
     assert asked in reading.asks[0].url
-
-
-def test_the_recorded_page_without_slots_gives_the_sentence_as_its_reason() -> None:
-    row = next((row for row in rows() if "step2_no_slot" in row.file), None)
-    if row is None:
-        pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
-    assert read(row).reason.startswith("Il n'existe plus de plage horaire libre")

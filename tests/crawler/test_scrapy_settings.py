@@ -1,27 +1,13 @@
 """The switches that would break a promise if a new Scrapy moved them."""
 
-from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
-from scrapy.utils.misc import load_object
 
 from crawler import settings as ours
 from crawler.fetching.decompression import ENCODINGS
 from crawler.scheduling.queues import SPIDER_PLACES
 from tests.crawler.held import Held, scrapy_settings
-
-
-def test_every_setting_is_one_that_this_scrapy_knows() -> None:
-    known = set(import_module("scrapy.settings.default_settings").__all__)
-    mine = {name for name in vars(ours) if name.isupper() and not name.startswith("_")}
-    assert mine <= known
-
-
-def test_every_component_that_is_named_exists() -> None:
-    for table in (ours.DOWNLOADER_MIDDLEWARES, ours.SPIDER_MIDDLEWARES, ours.ITEM_PIPELINES):
-        for path in table:
-            assert load_object(path)
 
 
 @pytest.mark.parametrize(

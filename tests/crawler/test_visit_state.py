@@ -52,12 +52,6 @@ WEEKS = (ask("w0", week=0), ask("w1", week=1))
 OPEN = leads(*WEEKS, fallback=(Slot(A, None),))
 
 
-def test_one_sentence_for_the_whole_desk_is_enough() -> None:
-    result, order = run({"0": none(None)})
-    assert (result.outcome, result.reason, result.asked) == (Outcome.NO_SLOTS, "nothing free", 1)
-    assert (result.covered, result.trouble, order) == ((CoveredWindow(),), None, ["0"])
-
-
 def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
     far, near = ask("far", B, week=5), ask("near", A, week=1)
     answers = {name: none(None) for name in ("a", "b", "near", "far")}
@@ -70,11 +64,6 @@ def test_no_slots_needs_every_place() -> None:
     result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")})
     assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "what is b?")
     assert result.covered == (CoveredWindow("1"),)
-
-
-def test_places_that_all_say_none_are_no_slots() -> None:
-    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1"), "b": none("2")})
-    assert (result.outcome, result.reason) == (Outcome.NO_SLOTS, "nothing free (and 1 answer like it)")
 
 
 @pytest.mark.rule("3.3")
@@ -104,18 +93,7 @@ def test_other_trouble_ends_it_at_the_third(outcome: Outcome) -> None:
     assert (result.outcome, result.reason) == (outcome, "trouble 1")
 
 
-def test_the_first_trouble_is_the_outcome() -> None:
-    answers = {"a": Reading(Outcome.OVERLOADED, "busy"), "b": Reading(Outcome.BLOCKED, "403")}
-    result, _ = run({"0": leads(ask("a"), ask("b", B)), **answers})
-    assert (result.outcome, result.reason) == (Outcome.OVERLOADED, "busy")
-
-
 # Open, and the calendar that says more
-
-
-def test_an_open_desk_with_hours_tells_the_hours_only() -> None:
-    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0]), "w1": shows(SOON)})
-    assert result.slots == (Slot(A, SOON),)
 
 
 @pytest.mark.rule("3.3")
@@ -124,44 +102,6 @@ def test_an_open_desk_whose_calendar_cannot_be_read_is_open() -> None:
     assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
     assert result.reason == "open, at an unknown hour"
     assert result.covered == (WEEKS[0].window,)
-
-
-def test_an_open_desk_that_refuses_the_calendar_is_open_and_the_refusal_told() -> None:
-    blocked = Reading(Outcome.BLOCKED, "HTTP 403")
-    result, order = run({"0": OPEN, "w0": blocked})
-    assert (result.outcome, result.trouble, order) == (Outcome.SLOTS, blocked, ["0", "w0"])
-
-
-def test_an_open_desk_whose_weeks_were_not_all_asked_is_open() -> None:
-    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0])}, limit=2)
-    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
-
-
-def test_an_open_desk_with_every_week_empty_has_no_slot_within_the_horizon() -> None:
-    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0]), "w1": empty(WEEKS[1])})
-    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
-    assert result.covered == (WEEKS[0].window, WEEKS[1].window)
-    assert result.reason == "an empty week (and 1 answer like it)"
-
-
-def test_a_sentence_that_follows_closes_what_was_open() -> None:
-    result, _ = run({"0": leads(ask("3"), fallback=(Slot(A, None),)), "3": none(None)})
-    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
-
-
-def test_an_open_place_does_not_hide_behind_another_ones_hours() -> None:
-    both = leads(*WEEKS, ask("b", B, 0), fallback=(Slot(A, None), Slot(B, None)))
-    result, _ = run({"0": both, "w0": shows(SOON), "w1": empty(WEEKS[1])})
-    assert set(result.slots) == {Slot(A, SOON), Slot(B, None)}
-
-
-def test_a_fallback_that_nothing_was_asked_for_stands() -> None:
-    covered = Reading(fallback=(Slot(A, None),), covered=(CoveredWindow("2"),))
-    assert run({"0": covered})[0].slots == (Slot(A, None),)
-
-
-def test_hours_supersede_open_of_the_same_place() -> None:
-    assert run({"0": shows(None, SOON)})[0].slots == (Slot(A, SOON),)
 
 
 # Time
@@ -312,11 +252,6 @@ def test_a_named_date_whose_day_was_answered_for_counts_no_more() -> None:
     for answer in (opened, later):
         result, _ = run({"0": named(SOON, ask("w1", week=0)), "w1": answer}, limit=2)
         assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
-
-
-def test_a_named_date_that_is_past_is_no_slot() -> None:
-    result, _ = run({"0": named(NOW - timedelta(days=1), ask("w1", week=0))})
-    assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())
 
 
 def test_the_next_release_ahead_is_told_whatever_the_pages_prove() -> None:

@@ -13,12 +13,10 @@ from configs.ground.bot_buttons import (
     AlertButton,
     AnswerButton,
     BotButton,
-    LanguageButton,
     read_button,
     shorten_id,
     write_alert_button,
     write_answer_button,
-    write_language_button,
 )
 
 ANSWERS = ["found", "too_late", "nothing_there", "stopped", BACK]
@@ -43,10 +41,6 @@ def test_an_action_is_read_as_it_was_written(action: str, alert: UUID | str) -> 
     data = write_alert_button(action, alert)
     assert read_button(data) == AlertButton(action, alert)
     assert len(data.encode()) <= MOST_BYTES
-
-
-def test_a_language_is_read_as_it_was_written() -> None:
-    assert read_button(write_language_button("ar")) == LanguageButton("ar")
 
 
 @pytest.mark.parametrize("data", WRONG)

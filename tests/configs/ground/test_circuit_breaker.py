@@ -37,18 +37,6 @@ def test_the_third_failure_in_a_row_opens_it(breaker: CircuitBreaker) -> None:
     CircuitBreaker("another", REST).begin_call()
 
 
-def test_looking_at_the_wait_takes_no_probe(breaker: CircuitBreaker, frozen: time_machine.Traveller) -> None:
-    fail(breaker, 2)
-    assert breaker.read_wait() == 0
-    fail(breaker, 1)
-    frozen.shift(5)
-    assert breaker.read_wait() == REST - 5
-    frozen.shift(REST)
-    assert breaker.read_wait() == 0
-    breaker.begin_call()
-    assert breaker.read_wait() == REST
-
-
 def test_it_is_open_between_its_rests_until_a_call_succeeds(
     breaker: CircuitBreaker, frozen: time_machine.Traveller
 ) -> None:
@@ -126,15 +114,6 @@ def test_of_many_at_once_one_is_the_probe(breaker: CircuitBreaker, frozen: time_
     assert len(probes) == 1
 
 
-def test_an_opening_from_a_clock_ahead_is_over(
-    breaker: CircuitBreaker, frozen: time_machine.Traveller
-) -> None:
-    frozen.shift(3600)
-    fail(breaker)
-    frozen.shift(-3600)
-    breaker.begin_call()
-
-
 @pytest.fixture
 def without_redis(settings_env: Callable[..., None], frozen: time_machine.Traveller) -> CircuitBreaker:
     settings_env(REDIS_URL="redis://127.0.0.1:1")
@@ -159,22 +138,6 @@ def test_without_redis_each_process_decides_alone(
     without_redis.begin_call()
 
 
-def test_a_program_without_an_address_of_redis_decides_alone(settings_env: Callable[..., None]) -> None:
-    settings_env()
-    breaker = CircuitBreaker("example without an address", REST)
-    fail(breaker)
-    assert wait_of(breaker) == pytest.approx(REST, abs=1)
-
-
-def test_a_rest_without_redis_ends_where_the_clock_is_set_back(
-    without_redis: CircuitBreaker, frozen: time_machine.Traveller
-) -> None:
-    frozen.shift(3600)
-    fail(without_redis, 3)
-    frozen.shift(-3600)
-    without_redis.begin_call()
-
-
 def succeed(breaker: CircuitBreaker, *seconds: float) -> None:
     for each in seconds:
         breaker.record_success(breaker.begin_call(), each)
@@ -195,16 +158,6 @@ def test_answers_that_are_slow_in_the_median_open_it(
     frozen.shift(REST)
     succeed(breaker, 0.1, 3.5, 3.5)  # a good probe: the times before it count no more
     breaker.begin_call()
-
-
-def test_only_the_last_twenty_answers_count(
-    redis_server: redis.Redis,
-) -> None:
-    breaker = CircuitBreaker("example", REST, 3.0)
-    succeed(breaker, *[0.1] * 30, *[4.0] * 10)
-    assert breaker.read_wait() == 0
-    succeed(breaker, 4.0)
-    assert breaker.read_wait() > 0
 
 
 def test_without_redis_a_process_knows_its_own_failures(

@@ -1,16 +1,13 @@
 """The one clock: stepped by a file in the sandbox, as it is elsewhere."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from configs.ground.clock import clock, override_clock, read_offset
+from configs.ground.clock import clock, read_offset
 from configs.settings import SettingsRefused, load, settings
-
-NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
 
 
 @pytest.mark.usefixtures("frozen")
@@ -30,15 +27,6 @@ def test_the_clock_is_stepped_by_a_file_and_right_again_without_it(
     settings_env(CLOCK_OFFSET_FILE="")
     settings()
     assert (clock(), read_offset(of_database=True)) == (right, timedelta(0))
-
-
-def test_an_overridden_time_is_not_stepped(settings_env: Callable[..., None], tmp_path: Path) -> None:
-    (tmp_path / "offset").write_text("86400")
-    settings_env(CLOCK_OFFSET_FILE=tmp_path / "offset")
-    settings()
-    with override_clock(lambda: NOON):
-        assert clock() == NOON
-    assert clock() - datetime.now(UTC) > DAY / 2
 
 
 @pytest.mark.parametrize("app_env", ["production", "development"])

@@ -7,16 +7,14 @@ import re
 import subprocess
 import sys
 import time
-import zlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
 
 from configs.ground import error_reports
-from configs.ground.error_reports import ErrorReporter, build_report, make_report_handlers
+from configs.ground.error_reports import ErrorReporter, build_report
 from configs.ground.logs import set_up_logs
 from configs.ground.redaction import remove_personal_data
 from configs.settings import SettingsRefused, load
@@ -108,12 +106,6 @@ def test_what_a_cut_halves_does_not_leave(personal: str, bound: int) -> None:
         assert len(error["value"]) <= error_reports._LONGEST
 
 
-@pytest.mark.parametrize("end", ["\r", "\x0b", "\x85", "\u2028"])
-def test_only_the_first_line_leaves_however_it_ends(end: str) -> None:
-    (error,) = _build(f"refused{end}Jean Dupont")
-    assert error["value"] == "refused"
-
-
 def _build(text: str) -> list[dict[str, Any]]:
     given: Any = {"exception": {"values": [{"type": "ValueError", "value": text}]}}
     built: Any = build_report(given)
@@ -184,19 +176,6 @@ def test_nothing_else_of_an_event_leaves() -> None:
     }
 
 
-def test_arguments_of_a_line_do_not_leave(reports: Callable[[int], list[dict[str, Any]]]) -> None:
-    logging.getLogger("crawler").error("sent to %s", "Jean Dupont")
-    (report,) = reports(1)
-    assert report["logentry"] == {"message": "sent to %s"}
-    assert "Jean" not in json.dumps(report)
-
-
-def test_warnings_are_not_reported(reports: Callable[[int], list[dict[str, Any]]], sandbox: Running) -> None:
-    logging.getLogger("crawler").warning("away")
-    logging.getLogger("crawler").error("broken")
-    assert [each["logentry"]["message"] for each in reports(1)] == ["broken"]
-
-
 def test_without_a_dsn_the_library_is_not_loaded() -> None:
     code = (
         "import sys; from configs.ground.logs import set_up_logs; set_up_logs('x')\n"
@@ -209,23 +188,6 @@ def test_without_a_dsn_the_library_is_not_loaded() -> None:
     assert done.stdout.strip() == "False", done.stderr
 
 
-def test_without_a_dsn_there_is_no_handler(settings_env: Put) -> None:
-    settings_env(SENTRY_DSN="")
-    assert make_report_handlers("x") == []
-
-
-FORK = """
-import logging, os, sys
-from configs.ground.logs import set_up_logs
-set_up_logs("parent")
-logging.error("before")
-child = os.fork()
-if not child:
-    set_up_logs("child")
-    logging.error("after")
-    sys.exit()
-os.waitpid(child, 0)
-"""
 CRASH = """
 import threading
 from configs.ground.logs import set_up_logs
@@ -242,12 +204,6 @@ def _run(code: str, dsn: str, **variables: str) -> "subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-c", code], env=given, capture_output=True, text=True, timeout=240
     )
-
-
-def test_two_errors_around_a_fork_arrive_as_two(sandbox: Running) -> None:
-    assert _run(FORK, sandbox.sentry_dsn).returncode == 0
-    found = [(each["tags"]["program"], each["logentry"]["message"]) for each in sandbox.error_reports()]
-    assert sorted(found) == [("child", "after"), ("parent", "before")]
 
 
 def test_an_error_that_ends_a_program_is_logged_as_json_and_reported(sandbox: Running) -> None:
@@ -322,12 +278,6 @@ def test_outside_production_only_a_sentry_of_this_machine_is_named(bare: Put, wo
     assert load().sentry_dsn
 
 
-@pytest.mark.parametrize("dsn", [FAR, NEAR, "https://key@sentry.example.org/behind/7"])
-def test_production_takes_a_sentry(bare: Put, dsn: str) -> None:
-    bare(**PRODUCTION | {"SENTRY_DSN": dsn})
-    assert load().require("sentry_dsn") == dsn
-
-
 @pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("dsn", "says"),
@@ -346,13 +296,3 @@ def test_production_refuses_other_dsns(bare: Put, dsn: str, says: str) -> None:
         load()
     assert says in str(refused.value)
     assert dsn not in str(refused.value).replace("SENTRY_DSN", "") or dsn == "x"
-
-
-def _gzip(body: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=31)
-    return packer.compress(body) + packer.flush()
-
-
-def test_the_example_of_the_docs_is_the_stand_ins_dsn() -> None:
-    docs = (Path(__file__).parents[3] / "docs" / "operations.md").read_text("utf-8")
-    assert "SENTRY_DSN=http://sandbox@127.78.0.9:8850/1" in docs

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from configs.ground.formatting import format_duration, pluralize, truncate_line
+from configs.ground.formatting import format_duration, truncate_line
 
 
 @pytest.mark.parametrize(
@@ -14,10 +14,6 @@ from configs.ground.formatting import format_duration, pluralize, truncate_line
 )  # fmt: skip
 def test_a_span_is_said_in_one_unit(seconds: float, said: str) -> None:
     assert format_duration(timedelta(seconds=seconds)) == said
-
-
-def test_one_is_no_plural() -> None:
-    assert [pluralize(number, "slot") for number in (0, 1, 2)] == ["0 slots", "1 slot", "2 slots"]
 
 
 def test_a_line_holds_what_can_be_printed_and_is_cut_where_it_is_too_long() -> None:

@@ -54,16 +54,6 @@ def worker(redis_server: redis.Redis) -> Iterator[JobWorker]:
     client.close()
 
 
-def test_a_worker_listens_to_its_queues_in_their_order(worker: JobWorker) -> None:
-    assert worker.queue_names() == ["critical", "bulk"]
-
-
-def test_a_worker_looks_after_lost_jobs_soon_and_waits_briefly_for_redis(worker: JobWorker) -> None:
-    assert (worker.maintenance_interval, worker.job_monitoring_interval) == (30, 5)
-    assert worker.max_connection_wait_time == 2
-    assert worker.dequeue_timeout == 15
-
-
 def test_a_worker_takes_no_commands_through_redis(worker: JobWorker) -> None:
     worker.subscribe()
     assert worker.pubsub_thread is None
@@ -88,30 +78,6 @@ def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartb
     (found,) = RqWorker.all(connection=worker.connection)
     assert found.queue_names() == ["critical", "bulk"]
     assert redis_server.ttl(worker.key) > 0
-
-
-def test_a_job_that_was_taken_begins_without_a_heartbeat_before(
-    worker: JobWorker, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What prepares the job says that the worker is alive, in the same round trip."""
-    worker.register_birth()  # type: ignore[no-untyped-call] # RQ's own has no types
-    push("critical", "builtins.len", ("abc",), "x", seconds=60, kept=60)
-    beats: list[str] = []
-    ask = worker._is_registered
-
-    def count() -> bool:
-        beats.append("beat")
-        return ask()
-
-    monkeypatch.setattr(worker, "_is_registered", count)
-    taken = worker.dequeue_job_and_maintain_ttl(1)
-    assert taken is not None
-    assert beats == ["beat"], "the one before it waits for a job"
-    redis_server.expire(worker.key, 9000)
-    worker.perform_job(*taken)
-    assert redis_server.ttl(worker.key) < 9000
-    worker.heartbeat()
-    assert beats == ["beat", "beat"]
 
 
 @pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (lose_redis, 0), (misuse_redis, 1), (fail, 1)])

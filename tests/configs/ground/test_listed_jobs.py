@@ -107,18 +107,6 @@ STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "a text": lambda client, key: client.set(key, "stranger.run"),
     "a list": lambda client, key: client.rpush(key, "stranger.run"),
 }
-# Entries of the queue that are no ids of its jobs.
-STRANGE_IDS = [
-    b"",
-    b"\xff\xfe",
-    b"payments:1",
-    b"payments-1:2",
-    b"../ran",
-    b"other-1",
-    b"payments",
-    b"payments-\n",
-    b"x" * 9999,
-]
 # Keys of RQ's own that hold something else, or more, than RQ puts there.
 STRANGE_KEYS: dict[str, Callable[[redis.Redis], object]] = {
     "a queue that is a text": lambda client: client.set("rq:queue:payments", "stranger"),
@@ -175,19 +163,6 @@ def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
     assert read_refused(redis_server) == {"payments": 1}
     assert 0 < redis_server.ttl("refused:jobs") <= 3600
     assert list(redis_server.scan_iter("rq:job:*")) == []
-    assert redis_server.llen("rq:queue:payments:intermediate") == 0
-
-
-@pytest.mark.usefixtures("marker")
-def test_entries_that_are_no_ids_of_ours_are_dropped(
-    redis_server: redis.Redis, table: Mapping[str, Collection[str]]
-) -> None:
-    redis_server.rpush("rq:queue:payments", *STRANGE_IDS)
-    for each in ("other-1", "payments", "../ran"):
-        redis_server.hset(f"rq:job:{each}", mapping=fields("payments", **call("stranger.run")))
-    push_good()
-    assert work(table) == (1, 0)
-    assert read_refused(redis_server) == {"payments": len(STRANGE_IDS)}
     assert redis_server.llen("rq:queue:payments:intermediate") == 0
 
 

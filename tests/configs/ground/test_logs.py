@@ -2,7 +2,6 @@
 
 import json
 import logging
-import warnings
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -55,14 +54,6 @@ def test_stdlib_logging_takes_the_same_way(lines: Callable[[], list[dict[str, An
     assert "at" in line
 
 
-def test_warnings_are_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        set_up_logs("crawler")
-        warnings.warn("old", stacklevel=1)
-    assert "UserWarning: old" in lines()[0]["event"]
-
-
 @pytest.mark.parametrize("logger", ["structlog", "stdlib"])
 def test_an_exception_has_its_traceback_masked(
     lines: Callable[[], list[dict[str, Any]]], logger: str
@@ -83,33 +74,6 @@ def test_what_is_bound_to_the_context_is_in_every_line(lines: Callable[[], list[
         structlog.get_logger().info("a")
         logging.getLogger("z").error("b")
     assert [line["check"] for line in lines()] == ["c1", "c1"]
-
-
-def test_what_is_below_the_level_is_not_logged(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    structlog.get_logger().debug("a")
-    logging.getLogger("z").debug("b")
-    assert lines() == []
-
-
-def test_values_of_any_kind_are_written(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    structlog.get_logger().info("a", what=object, when=datetime(2026, 1, 2), which={1, 2}, password="x")  # noqa: DTZ001 -- logged as given
-    (line,) = lines()
-    assert line["when"] == "2026-01-02 00:00:00"
-    assert line["which"] == [1, 2]
-    assert line["password"] == "***"
-
-
-def test_setting_up_twice_writes_once(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    log = structlog.get_logger()
-    log.info("a")
-    set_up_logs("api")
-    log.info("b")
-    logging.getLogger("z").info("c")
-    assert [(line["event"], line["program"]) for line in lines()] == [
-        ("a", "crawler"),
-        ("b", "api"),
-        ("c", "api"),
-    ]
 
 
 def test_the_program_is_what_the_environment_says(

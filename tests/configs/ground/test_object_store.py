@@ -79,13 +79,6 @@ def test_what_is_put_is_got_until_it_is_deleted(blobs: Blobs) -> None:
     blobs.delete("2026/11/20")
 
 
-def test_nothing_is_found_where_nothing_was_put(blobs: Blobs) -> None:
-    assert blobs.names() == []
-    assert blobs.names(KEY) == []
-    with pytest.raises(NoBlob):
-        blobs.get(f"{KEY}/meta.json")
-
-
 @pytest.mark.parametrize("key", ["../x", "/etc/passwd", "a//b", "a/../b", "", "a/", "a b", "s3://x"])
 def test_a_key_is_no_path(folder: None, key: str) -> None:
     for act in (lambda: proof_blobs().get(key), lambda: proof_blobs().put(key, b"")):
@@ -98,15 +91,6 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, settings_env: 
     settings_env(PROOFS_URL=tmp_path / "file" / "kept")
     with pytest.raises(StoreAway, match=r"PROOFS_URL.*file"):
         proof_blobs().put("a", b"")
-
-
-def test_without_a_word_it_is_a_folder_below_the_state(
-    tmp_path: Path, settings_env: Callable[..., None]
-) -> None:
-    settings_env(STATE_DIR=tmp_path)
-    proof_blobs().put("a/b", b"here")
-    assert (tmp_path / "proofs" / "kept" / "a" / "b").read_bytes() == b"here"
-    assert [path.name for path in (tmp_path / "proofs" / "kept" / "a").iterdir()] == ["b"]
 
 
 @pytest.mark.parametrize("url", ["s3://elsewhere", "s3://elsewhere/kept"])
@@ -193,12 +177,6 @@ def test_what_says_too_much_of_a_store_is_refused(
         settings()
 
 
-@pytest.mark.parametrize("url", ["here", "./here/kept", "file:///here/kept"])
-def test_a_folder_is_named_as_any(settings_env: Callable[..., None], url: str) -> None:
-    settings_env(PROOFS_URL=url)
-    assert settings().proofs_url == url
-
-
 def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
     tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,12 +191,6 @@ def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
     ) as caught:
         blobs.get(KEY)
     assert caught.value.trouble is StoreTrouble.REFUSED
-
-
-def test_a_store_that_no_library_knows_is_named(settings_env: Callable[..., None]) -> None:
-    settings_env(PROOFS_URL="nowhere://x?endpoint=http://127.0.0.1:1")
-    with pytest.raises(StoreAway, match="PROOFS_URL cannot be opened"):
-        proof_blobs()
 
 
 def test_a_disk_that_is_full_keeps_what_was_there_and_nothing_half(

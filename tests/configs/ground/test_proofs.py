@@ -109,12 +109,6 @@ def test_half_a_body_is_damaged(blobs: Blobs, cut: int) -> None:
         body_of(blobs, kept)
 
 
-def test_half_a_description_is_damaged(blobs: Blobs) -> None:
-    kept = stored(blobs, meta())
-    blobs.put(f"{kept.key}/{META}", b'{"key": "x"')
-    assert refusal(lambda: meta_of(blobs, kept.key)) == "damaged"
-
-
 def test_days_that_are_over_are_forgotten_and_nothing_else(blobs: Blobs) -> None:
     kept = [stored(blobs, meta(key=new_key(NOW - timedelta(days=days)))) for days in (0, 1, 2, 20, 400)]
     blobs.put("2020/notes.txt", b"somebody else's")

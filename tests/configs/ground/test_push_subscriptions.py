@@ -6,8 +6,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from configs.ground.push_subscriptions import (
     PushSubscription,
     is_listed,
-    parse_push_hosts,
-    read_host,
     read_subscription,
 )
 from configs.settings import settings
@@ -34,21 +32,6 @@ def test_what_is_no_subscription_is_refused(text: str) -> None:
         read_subscription(text)
 
 
-def test_the_port_of_https_may_be_written() -> None:
-    assert read_host("https://web.push.apple.com:443/x") == "web.push.apple.com"
-
-
-@pytest.mark.parametrize("name", ["a" * 64, ".".join(["a" * 60] * 4)])
-def test_a_host_that_is_too_long_for_a_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no address of a push service"):
-        read_host(f"https://{name}.push.apple.com/x")
-
-
-def test_the_longest_name_of_a_host_is_taken() -> None:
-    host = f"{'a' * 63}.push.apple.com"
-    assert read_host(f"https://{host}/x") == host
-
-
 @pytest.mark.parametrize(
     ("host", "is_taken"),
     [
@@ -67,13 +50,6 @@ def test_the_longest_name_of_a_host_is_taken() -> None:
 )
 def test_hosts_of_the_four_makers_are_listed(host: str, is_taken: bool) -> None:
     assert is_listed(host, settings().push_hosts) is is_taken
-
-
-def test_a_list_of_hosts_is_read() -> None:
-    assert parse_push_hosts(" fcm.googleapis.com, *.Push.Apple.com ,") == (
-        "fcm.googleapis.com",
-        "*.push.apple.com",
-    )
 
 
 def test_keys_of_a_subscription_lose_their_padding() -> None:

@@ -9,17 +9,6 @@ from configs.ground.redis import redis_client
 from configs.settings import SettingMissing
 
 
-def test_a_client_reaches_the_configured_server(redis_server: redis.Redis) -> None:
-    redis_server.set("seen", "yes")
-    with redis_client() as client:
-        assert client.get("seen") == b"yes"
-
-
-def test_each_call_gives_a_pool_of_its_own(redis_server: redis.Redis) -> None:
-    with redis_client() as one, redis_client() as other:
-        assert one.connection_pool is not other.connection_pool
-
-
 def test_no_call_waits_for_ever(redis_server: redis.Redis) -> None:
     with redis_client() as client:
         arguments = client.connection_pool.connection_kwargs

@@ -31,10 +31,6 @@ def who_may(server: redis.Redis, *command: str) -> set[str]:
     return {user for user in read_rules() if may(server, user, *command)}
 
 
-def test_the_server_has_the_users_that_are_declared(server: redis.Redis) -> None:
-    assert set(server.acl_users()) == {"default", *read_rules()} == {"default", *EVERY}
-
-
 @pytest.mark.parametrize("queue", JOB_QUEUES)
 def test_background_jobs_are_nudged_by_the_api_and_by_themselves(server: redis.Redis, queue: str) -> None:
     for name, *arguments in (("set", "x"), ("rpush", "x"), ("blpop", "1"), ("del",), ("get",)):

@@ -87,16 +87,6 @@ def test_a_file_that_is_not_utf_8_is_refused(file: Path) -> None:
     assert "is not UTF-8" in _read(file, "a: é\n".encode("latin-1")).problems[0]
 
 
-def test_a_file_that_cannot_be_read_is_refused(file: Path) -> None:
-    assert "cannot be read" in read_document(file).problems[0]
-    file.mkdir()
-    assert "cannot be read" in read_document(file).problems[0]
-
-
-def test_a_utf_8_file_with_a_mark_is_read(file: Path) -> None:
-    assert _read(file, "\ufeffa: é\n").data == {"a": "é"}
-
-
 class _Inner(Strict):
     number: int
 
@@ -159,9 +149,3 @@ def test_what_a_yaml_writer_quotes_comes_back_as_it_was(
         assert document.problems or document.data == data
     else:
         assert (document.data, document.problems) == (data, [])
-
-
-@given(st.binary(max_size=60))
-def test_no_bytes_make_the_reader_raise(tmp_path_factory: pytest.TempPathFactory, body: bytes) -> None:
-    document = _read(tmp_path_factory.mktemp("yaml") / "file.yaml", body)
-    assert document.problems or isinstance(document.data, dict)

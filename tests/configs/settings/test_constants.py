@@ -13,16 +13,12 @@ from configs.settings import SettingsRefused, load
 from configs.settings.constants import Constant
 from crawler.keeper import SILENT_SECONDS
 from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
-from deploy.local.short_periods import UnknownConstant, gather, list_constants
+from deploy.local.short_periods import gather
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
 
 Put = Callable[..., None]
-
-
-def test_a_constant_is_what_the_code_says(bare: Put) -> None:
-    assert Constant("SWEEP_SECONDS", 1.0)() == 1
 
 
 @pytest.mark.parametrize(
@@ -61,15 +57,6 @@ def test_a_stack_is_given_its_constants_in_one_variable() -> None:
                    "REARM_SECONDS": ""})  # fmt: skip
     assert made.keys() == {"PORT", "TEST_PERIODS"}
     assert json.loads(made["TEST_PERIODS"]) == {"NUDGE_SECONDS": 1, "SWEEP_SECONDS": 0.2}
-
-
-def test_a_name_that_is_no_constant_is_refused() -> None:
-    with pytest.raises(UnknownConstant, match=r"SWEEP_SECOND$"):
-        gather({"TEST_PERIODS": '{"SWEEP_SECOND": 1}'})
-
-
-def test_no_constant_is_a_setting_as_well() -> None:
-    assert not {name.lower() for name in list_constants()} & load().model_fields_set
 
 
 def test_a_lease_outlives_the_wait_for_a_provider(bare: Put) -> None:

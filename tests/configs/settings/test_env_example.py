@@ -31,11 +31,6 @@ def meanings() -> dict[str, str]:
     return found
 
 
-def test_each_variable_has_a_line_of_meaning_above_it() -> None:
-    for name, meaning in meanings().items():
-        assert re.match(r"# \S.{8,}", meaning), f"{name} has no meaning above it"
-
-
 def test_its_values_are_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
@@ -66,12 +61,6 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     assert needed_by(program) == read_refused(program)
-
-
-def test_without_a_program_production_needs_what_any_of_them_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in Settings.model_fields:
-        monkeypatch.delenv(name.upper(), raising=False)
-    assert marked(rf"\b({'|'.join(get_args(Program))})\b") == read_refused(None)
 
 
 def test_what_nothing_uses_is_marked() -> None:

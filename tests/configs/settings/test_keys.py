@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from configs.settings import Settings, SettingsRefused, load
-from configs.settings.keys import ADDRESSES, KEYS, SEVERAL
+from configs.settings import SettingsRefused, load
+from configs.settings.keys import SEVERAL
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
 from tests.rotation import NEW, OLD
 
@@ -18,20 +18,10 @@ def refused() -> list[str]:
     return str(caught.value).split("\n  ")[1:]
 
 
-def test_every_key_is_a_secret_setting() -> None:
-    for name in (*KEYS, *ADDRESSES):
-        assert "SecretStr" in str(Settings.model_fields[name].annotation), name
-
-
 @pytest.mark.parametrize("name", SEVERAL)
 def test_the_same_value_twice_is_named(bare: Put, name: str) -> None:
     bare(**{name.upper(): f"{NEW},{OLD},{NEW}"})
     assert refused() == [f"{name.upper()} has the same value twice: take one out"]
-
-
-def test_the_same_value_as_the_previous_one_is_named(bare: Put) -> None:
-    bare(JWT_SECRET=f"{NEW},{OLD}", JWT_SECRET_PREVIOUS=OLD)
-    assert refused() == ["JWT_SECRET_PREVIOUS is a value of JWT_SECRET too: remove JWT_SECRET_PREVIOUS"]
 
 
 @pytest.mark.parametrize("text", [f"{NEW},", f",{NEW}", f"{NEW},,{OLD}", ",", f"{NEW}, "])

@@ -30,10 +30,6 @@ def test_an_address_names_server_and_login(text: str, server: MailServer) -> Non
     assert parse_mail_server(text) == server
 
 
-def test_a_password_does_not_show() -> None:
-    assert "secret" not in repr(parse_mail_server("smtps://rdv:secret@mail.example"))
-
-
 def test_providers_of_mail_have_an_order() -> None:
     assert parse_mail_providers("smtp, sendgrid") == ("smtp", "sendgrid")
 
@@ -55,12 +51,6 @@ def test_production_needs_the_settings_of_the_providers_in_use(
 def test_production_needs_no_key_of_a_provider_that_is_not_in_use(bare: Put) -> None:
     bare(**given_to("notifier") | {"MAIL_PROVIDERS": "smtp", "SMTP_URL": URL, "SENDGRID_API_KEY": ""})
     assert load().sendgrid_api_key is None
-
-
-@pytest.mark.parametrize("program", ["api", "crawler", "backup", "reader"])
-def test_a_program_that_sends_no_mail_needs_none_of_them(bare: Put, program: str) -> None:
-    bare(**given_to(program) | {"MAIL_PROVIDERS": "sendgrid,smtp"})
-    assert load().program == program
 
 
 def test_production_refuses_a_password_that_can_be_guessed(bare: Put) -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from configs.settings import DatabaseProgram, Program, Settings, SettingsRefused, load
+from configs.settings import Program, Settings, SettingsRefused, load
 from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
 from tests.configs.settings.test_settings import PRODUCTION
 
@@ -53,17 +53,6 @@ def test_a_program_refuses_to_start_without(bare: Put, program: str, name: str) 
     assert (first, second.partition(":")[0]) == ("settings refused:", f"  {name.upper()} is not set")
 
 
-@pytest.mark.parametrize("program", get_args(DatabaseProgram))
-def test_its_own_address_of_the_database_is_enough(bare: Put, program: str) -> None:
-    given, other = given_to(program), "api" if program != "api" else "crawler"
-    own, others = f"DATABASE_URL_{program.upper()}", f"DATABASE_URL_{other.upper()}"
-    bare(**given | {"DATABASE_URL": "", own: given["DATABASE_URL"]})
-    assert load().app_env == "production"
-    bare(**given | {"DATABASE_URL": "", own: "", others: given["DATABASE_URL"]})
-    with pytest.raises(SettingsRefused, match="DATABASE_URL is not set"):
-        load()
-
-
 @pytest.mark.parametrize(
     ("program", "name", "address"),
     [
@@ -79,27 +68,10 @@ def test_a_program_refuses_the_login_of_another_one(bare: Put, program: str, nam
         load()
 
 
-@pytest.mark.parametrize("user", ["{}", "rdvpriority_{}_2", "ours", ""])
-@pytest.mark.parametrize("program", PROGRAMS)
-def test_a_program_takes_its_own_login_or_one_that_says_nothing(bare: Put, program: str, user: str) -> None:
-    login, word = user.format(program), PRODUCTION["JWT_SECRET"]
-    own = f"DATABASE_URL_{program.upper()}"
-    bare(
-        **given_to(program)
-        | {own: f"postgresql://{login}:{word}@db/rdv", "REDIS_URL": f"redis://{login}:{word}@redis/0"}
-    )
-    assert load().program == program
-
-
 def test_half_a_store_s_key_is_refused(bare: Put) -> None:
     bare(**given_to("backup") | {"BACKUP_ACCESS_KEY_ID": "AKIA"})
     with pytest.raises(SettingsRefused, match="BACKUP_SECRET_ACCESS_KEY is not set, BACKUP_ACCESS_KEY_ID is"):
         load()
-
-
-def test_the_public_half_of_another_program_s_key_is_no_fault(bare: Put) -> None:
-    bare(**given_to("api") | {"BACKUP_ACCESS_KEY_ID": "AKIA"})  # settings.env is everybody's
-    assert load().program == "api"
 
 
 @pytest.mark.parametrize("program", ["backup", "crawler"])

@@ -17,10 +17,5 @@ def test_each_proxy_has_a_name_without_secrets() -> None:
     assert "s%40cret" in found[0].url
 
 
-def test_none_is_normal() -> None:
-    assert load(proxy_list="").proxy_list == ()
-    assert load().proxy_list == ()
-
-
 def test_the_settings_show_no_password() -> None:
     assert "sesame" not in repr(load(proxy_list="http://ann:sesame@127.0.0.1:3128"))

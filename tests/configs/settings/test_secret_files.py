@@ -1,12 +1,11 @@
 """Secrets in files: what is read, and which line each wrong file gets."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from configs.settings import SettingsRefused, load, secret_files
+from configs.settings import SettingsRefused, load
 from configs.settings.secret_files import read_secret_files
 from tests.configs.settings.test_settings import PRODUCTION
 
@@ -41,13 +40,6 @@ def test_the_environment_wins_over_a_file_and_a_file_over_dotenv(secrets: Path, 
     bare(JWT_SECRET="of-the-environment", SECRETS_DIR=secrets)
     found = [load().require(name) for name in ("jwt_secret", "lookup_key", "ants_token")]
     assert found == ["of-the-environment", "of-the-file", "of-dotenv"]
-
-
-def test_dotenv_may_name_the_folder(secrets: Path, bare: Put) -> None:
-    bare(SECRETS_DIR="")
-    (secrets.parent / ".env").write_text(f"SECRETS_DIR={secrets}\n")
-    (secrets / "jwt_secret").write_text("of-the-file")
-    assert load().require("jwt_secret") == "of-the-file"
 
 
 def test_production_starts_with_all_its_secrets_in_files(secrets: Path, bare: Put) -> None:
@@ -85,12 +77,6 @@ def test_production_refuses_a_secret_in_dotenv(secrets: Path, bare: Put) -> None
     assert refused() == [f"JWT_SECRET {EXPOSED} from files of SECRETS_DIR alone"]
 
 
-def test_proxies_are_read_from_their_file(secrets: Path, bare: Put) -> None:
-    (secrets / "proxy_list").write_text("http://ann:sesame@proxy.example:3128\n")
-    bare(**PRODUCTION | {"SECRETS_DIR": secrets})
-    assert [each.name for each in load().proxy_list] == ["proxy.example:3128"]
-
-
 @pytest.mark.parametrize("content", [b"", b"\n"])
 def test_a_key_of_an_account_that_a_server_has_not_may_be_empty(
     secrets: Path, bare: Put, content: bytes
@@ -112,13 +98,6 @@ def test_an_empty_file_of_a_provider_that_is_in_use_is_named(secrets: Path, bare
 def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> None:
     bare(**PRODUCTION | {"JWT_SECRET": "", "SECRETS_DIR": secrets})
     assert refused() == [f"JWT_SECRET is not set: there is no file {secrets}/jwt_secret"]
-
-
-def test_a_file_s_value_is_checked_as_any_other(secrets: Path) -> None:
-    (secrets / "database_url").write_text("mysql://rdv@db/rdv\n")
-    assert refused() == [
-        "DATABASE_URL: must begin with postgresql:// or postgres:// or postgresql+psycopg2://"
-    ]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b" \r\n"])
@@ -143,18 +122,6 @@ def test_what_is_no_secret_is_refused_by_name(secrets: Path, content: bytes, sai
     assert "one\n" not in line
 
 
-def test_a_folder_in_a_file_s_place_is_what_docker_makes_of_a_missing_one(secrets: Path) -> None:
-    (secrets / "jwt_secret").mkdir()
-    (line,) = refused()
-    assert "is a folder: its file was missing" in line
-
-
-def test_all_wrong_files_are_named_at_once(secrets: Path) -> None:
-    for name in ("jwt_secret", "data_keys"):
-        (secrets / name).touch()
-    assert [line.split(":")[0] for line in refused()] == ["DATA_KEYS", "JWT_SECRET"]
-
-
 def test_wrong_files_are_named_with_everything_else_at_once(secrets: Path, bare: Put) -> None:
     (secrets / "jwt_secret").touch()
     (secrets / "data_keys").write_text("first\nsecond\n")
@@ -168,23 +135,10 @@ def test_wrong_files_are_named_with_everything_else_at_once(secrets: Path, bare:
     assert lines[-1] == "PROXYHOPS is no setting and has no effect: is PROXY_HOPS meant?"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_of_another_user_is_named(secrets: Path) -> None:
-    (secrets / "jwt_secret").write_text("x")
-    (secrets / "jwt_secret").chmod(0)
-    assert "cannot be read (Permission denied)" in refused()[0]
-
-
 def test_a_folder_that_is_not_there_is_named(secrets: Path, bare: Put) -> None:
     bare(SECRETS_DIR=secrets / "elsewhere")
     (line,) = refused()
     assert line.startswith(f"SECRETS_DIR: {secrets}/elsewhere cannot be read (No such file or directory)")
-
-
-def test_files_of_other_names_are_left_unread(secrets: Path) -> None:
-    (secrets / "postgres_superuser").touch()
-    (secrets / "kubernetes.io").mkdir()
-    assert load().jwt_secret is None
 
 
 @pytest.mark.parametrize("world", ["test", "sandbox"])
@@ -192,14 +146,6 @@ def test_tests_and_the_sandbox_read_no_files(secrets: Path, bare: Put, world: st
     (secrets / "jwt_secret").touch()
     bare(APP_ENV=world)
     assert load().jwt_secret is None
-
-
-def test_without_a_folder_docker_s_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secret_files, "DEFAULT_FOLDER", tmp_path / "run-secrets")
-    assert read_secret_files(None, {"jwt_secret"}) == ({}, {})
-    (tmp_path / "run-secrets").mkdir()
-    (tmp_path / "run-secrets" / "jwt_secret").write_text("docker's")
-    assert read_secret_files(None, {"jwt_secret"}) == ({"jwt_secret": "docker's"}, {})
 
 
 def test_no_error_shows_a_secret(tmp_path: Path) -> None:

@@ -84,28 +84,6 @@ def test_the_environment_is_read(bare: Put, monkeypatch: pytest.MonkeyPatch, giv
     assert load().port == 4999
 
 
-def test_an_empty_variable_means_the_default(bare: Put) -> None:
-    bare(PORT="", APP_ENV="", JWT_SECRET="")
-    assert (load().port, load().app_env, load().jwt_secret) == (4000, "development", None)
-
-
-@pytest.mark.parametrize(
-    ("written", "seconds"),
-    [("7d", 604_800), ("12h", 43_200), ("30m", 1800), ("45s", 45), ("604800", 604_800)],
-)
-def test_a_span_is_a_number_with_its_unit(bare: Put, written: str, seconds: float) -> None:
-    bare(JWT_EXPIRES_IN=written, BACKUP_WAL_SECONDS="2.5")
-    assert (load().jwt_expires_in.total_seconds(), load().backup_wal_seconds) == (seconds, 2.5)
-
-
-def test_settings_are_read_once_and_frozen(bare: Put, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = settings()
-    monkeypatch.setenv("PORT", "4999")
-    assert settings() is first
-    with pytest.raises(ValidationError):
-        first.port = 1  # type: ignore[misc]
-
-
 @pytest.mark.parametrize(
     ("name", "sample"),
     [
@@ -126,18 +104,6 @@ def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> N
 def test_production_refuses_a_mobile_number_as_sender_of_sms(bare: Put, sender: str) -> None:
     bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
     assert "TWILIO_PHONE_NUMBER is a French mobile number" in _refused()
-
-
-@pytest.mark.parametrize("sender", [f"MG{'0a' * 16}", "38600", "RDVPriority", "+32470123456", "+33162000000"])
-def test_production_takes_other_senders_of_sms(bare: Put, sender: str) -> None:
-    bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
-    assert load().twilio_phone_number == sender
-
-
-def test_real_names_are_no_samples(bare: Put) -> None:
-    names = {"SELLER_REGISTRATION": "SAS au capital de 1 000 000 000 €", "SELLER_NAME": "Exemplaire SARL"}
-    bare(**PRODUCTION | names)
-    assert load().seller_name == "Exemplaire SARL"
 
 
 class TestDotEnv:
@@ -374,16 +340,6 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     assert told.count("\n") == 1
 
 
-def test_production_takes_a_server_that_trusts_its_socket(bare: Put) -> None:
-    bare(
-        **(
-            PRODUCTION
-            | {"DATABASE_URL": "postgresql:///rdv?host=/run/postgresql", "REDIS_URL": "unix:///run/redis"}
-        )
-    )
-    assert load().app_env == "production"
-
-
 @pytest.mark.parametrize(
     "place",
     [
@@ -422,11 +378,6 @@ def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:
     assert "SANDBOX_HOSTS works only with APP_ENV=sandbox" in told
 
 
-def test_a_folder_may_be_called_sandbox(bare: Put) -> None:
-    bare(STATE_DIR="/srv/sandbox-1/.state")
-    assert load().state_dir == Path("/srv/sandbox-1/.state")
-
-
 @pytest.mark.parametrize(
     ("world", "allowed", "expected"),
     [
@@ -441,11 +392,6 @@ def test_only_development_may_be_allowed_to_leave_loopback(
 ) -> None:
     bare(APP_ENV=world, ALLOW_LIVE_SITES=allowed)
     assert load().loopback_only is expected
-
-
-def test_addresses_have_no_slash_at_their_end(bare: Put) -> None:
-    bare(API_URL="https://api.rdvpriority.fr/", FRONTEND_URL="http://localhost:3000")
-    assert (load().api_url, load().frontend_url) == ("https://api.rdvpriority.fr", "http://localhost:3000")
 
 
 def test_require_gives_text_or_names_the_variable(bare: Put) -> None:

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from pydantic import ValidationError
 
-from configs.world.desk import Desk, Grade, Procedure, WatchLevel, is_stand_in
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 
 
 def _desk(**changed: Any) -> Desk:
@@ -65,26 +65,6 @@ def test_its_date_is_a_day_that_has_come(
     frozen.move_to(f"{today}T23:00:00+00:00")
     with pytest.raises(ValidationError, match="lies in the future") if refused else nullcontext():
         _desk(date=date)
-
-
-@pytest.mark.parametrize("field", ["label", "url", "source", "slug"])
-def test_no_text_holds_a_nul(field: str) -> None:
-    with pytest.raises(ValidationError):
-        _desk(**{field: "https://x.fr/\0"})
-
-
-def test_a_wrong_address_hides_the_interval_from_no_one() -> None:
-    with pytest.raises(ValidationError) as caught:
-        _desk(url="nowhere", interval=5)
-    assert {each["loc"][0] for each in caught.value.errors()} == {"url", "interval"}
-
-
-@pytest.mark.parametrize(
-    ("host", "expected"),
-    [("127.0.0.1:80", True), ("localhost:3", True), ("x.fr:443", False), ("::1:80", True)],
-)
-def test_a_stand_in_is_on_loopback(host: str, expected: bool) -> None:
-    assert is_stand_in(host) is expected
 
 
 def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(

@@ -68,11 +68,6 @@ def test_what_is_wrong_is_named(tmp_path: Path, lines: list[str], said: str) -> 
     assert said in str(caught.value)
 
 
-def test_a_host_has_one_home(folder: Path) -> None:
-    with pytest.raises(ConfigFileError, match=r"hosts\.www\.essonne.*has its rule in hosts\.yaml"):
-        load_prefectures(folder, {"www.essonne.gouv.fr:443": HostRule()})
-
-
 @pytest.mark.parametrize("shared", [True, False])
 def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
     folder: Path, edit: Callable[[str, str], int], *, shared: bool
@@ -115,12 +110,6 @@ def test_a_shared_host_that_refuses_is_not_asked_for_any_prefecture(folder: Path
     robots = Robots.model_validate({"decision": "refused", "date": "2026-11-20", "reason": "x"})
     (essonne,) = load_prefectures(folder, {"www.essonne.gouv.fr:443": HostRule(robots=robots)}).values()
     assert [each.schedulable for each in essonne.desks] == [False, False]
-
-
-def test_nobody_writes_a_refusal_into_a_desk(folder: Path, edit: Callable[[str, str], int]) -> None:
-    edit("    watch: presence\n", "    watch: presence\n    refused: no\n")
-    with pytest.raises(ConfigFileError, match=r"desks\.1\.refused: comes from the file around the desk"):
-        load_prefectures(folder)
 
 
 def test_the_shipped_rules_are_of_hosts_that_desks_are_on_and_claim_nothing_that_nobody_read() -> None:

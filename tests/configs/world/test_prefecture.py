@@ -16,17 +16,14 @@ from configs.world.prefecture import (
     UnknownDesk,
     UnknownPrefecture,
     desk,
-    desks,
     host_rules,
     load_prefectures,
     prefecture,
-    prefectures,
 )
 
 ROOT = Path(__file__).parents[3]
 SANDBOX = ROOT / "deploy" / "sandbox" / "prefectures"
 IDS = Path(__file__).parent / "shipped_desks.csv"  # alerts and history hold these ids: none is ever renamed
-ILE_DE_FRANCE = {"75", "77", "78", "91", "92", "93", "94", "95"}
 OVERSEAS = {
     "971": "America/Guadeloupe",
     "972": "America/Martinique",
@@ -43,13 +40,6 @@ def configured(folder: Path, settings_env: Callable[..., None]) -> Path:
     return folder
 
 
-def test_the_configured_folder_is_read_once(configured: Path) -> None:
-    assert list(prefectures()) == ["evry-courcouronnes_91"]
-    (configured / "evry-courcouronnes_91.yaml").unlink()
-    assert list(desks()) == ["evry-courcouronnes_91/naturalisation", "evry-courcouronnes_91/titre-sejour"]
-    assert host_rules()["www.essonne.gouv.fr:443"].budget == 3
-
-
 def test_files_that_are_read_again_count_once_they_are_right(configured: Path) -> None:
     path = configured / "evry-courcouronnes_91.yaml"
     assert prefecture(path.stem).name == "Essonne"
@@ -60,11 +50,6 @@ def test_files_that_are_read_again_count_once_they_are_right(configured: Path) -
     (configured / "wrong_93.yaml").unlink()
     on_reload(None)
     assert prefecture(path.stem).name == "Essonne du Sud"
-
-
-def test_a_desk_and_a_prefecture_are_found_by_id(configured: Path) -> None:
-    assert desk("evry-courcouronnes_91/naturalisation").label == "Naturalisation"
-    assert prefecture("evry-courcouronnes_91").name == "Essonne"
 
 
 def test_an_unknown_id_names_those_that_exist(configured: Path) -> None:
@@ -97,16 +82,6 @@ def test_all_101_departments_load_with_their_zones(shipped: dict[str, Prefecture
         assert each.time_zone == OVERSEAS.get(each.department, "Europe/Paris")
 
 
-def test_the_tiers_are_those_of_the_promise(shipped: dict[str, Prefecture]) -> None:
-    fastest = {each.department for each in shipped.values() if each.tier == 1}
-    assert fastest == ILE_DE_FRANCE == {e.department for e in shipped.values() if e.region == "Île-de-France"}
-    assert Counter(each.tier for each in shipped.values()) == {1: 8, 2: 21, 3: 72}
-
-
-def test_the_sandbox_has_ile_de_france() -> None:
-    assert {each.department for each in load_prefectures(SANDBOX).values()} == ILE_DE_FRANCE
-
-
 @pytest.mark.parametrize("folder", [PREFECTURES, SANDBOX], ids=["shipped", "sandbox"])
 def test_desk_ids_are_unique_and_of_the_agreed_shape(folder: Path) -> None:
     ids = [desk.id for desk in every_desk(load_prefectures(folder))]
@@ -127,21 +102,6 @@ def test_shipped_desk_ids_never_change(shipped: dict[str, Prefecture]) -> None:
     with IDS.open(encoding="utf-8", newline="") as file:
         known = {row["desk"]: row["procedures"] for row in csv.DictReader(file)}
     assert known == {desk.id: " ".join(sorted(desk.procedures)) for desk in every_desk(shipped)}
-
-
-def test_prefectures_without_a_page_say_so(shipped: dict[str, Prefecture]) -> None:
-    for each in shipped.values():
-        watched = [desk for desk in each.desks if desk.schedulable]
-        assert (each.paused_because is None) == bool(watched)
-
-
-def test_the_pages_of_bobigny_are_asked_where_they_were_seen(shipped: dict[str, Prefecture]) -> None:
-    watched = [desk for desk in shipped["bobigny_93"].desks if desk.schedulable]
-    ezbooking = [desk.url for desk in watched if desk.platform == "ezbooking"]
-    assert [url.partition(".gouv.fr")[2] for url in ezbooking] == [
-        "/index.php/booking/create/9845",
-        "/index.php/booking/create/16105",
-    ]
 
 
 def test_shipped_pages_are_https_on_known_hosts(shipped: dict[str, Prefecture]) -> None:

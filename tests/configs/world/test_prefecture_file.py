@@ -1,6 +1,5 @@
 """Prefecture files: what a good one gives, and that each wrong one is refused by file and key."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,11 +151,6 @@ def test_a_wrong_value_is_refused_by_file_and_key(
     assert said in " ".join(own)
 
 
-def test_a_mapping_where_a_list_belongs_is_refused(folder: Path, edit: Edit) -> None:
-    edit("desks:\n  - slug", "desks:\n  a:\n    slug")
-    assert _problems(folder)
-
-
 def test_all_errors_of_all_files_are_named_at_once(folder: Path, edit: Edit) -> None:
     edit("tier: 1", "tier: 9")
     edit("interval: 45", "interval: 1")
@@ -185,26 +179,12 @@ def test_two_files_of_one_department_are_refused(folder: Path) -> None:
     assert "evry-courcouronnes_91.yaml" in problem
 
 
-def test_two_files_with_one_rule_for_a_host_agree(folder: Path) -> None:
-    _copy(folder, "melun_77.yaml", department='"77"')
-    assert len(load_prefectures(folder)) == 2
-
-
 def test_two_files_with_two_rules_for_a_host_are_refused(folder: Path, edit: Edit) -> None:
     _copy(folder, "melun_77.yaml", department='"77"')
     edit("budget: 3", "budget: 4")
     (problem,) = _problems(folder)
     assert "melun_77.yaml" in problem
     assert "a host has one budget" in problem
-
-
-def test_a_stand_in_may_be_asked_often(folder: Path, edit: Edit) -> None:
-    edit("https://www.essonne.gouv.fr/booking/create/5", "http://127.77.0.91:8800/booking/create/5")
-    edit("interval: 45", "interval: 2")
-    edit("www.essonne.gouv.fr:443:\n    budget: 3", "127.77.0.91:8800:\n    budget: 6000")
-    (prefecture,) = load_prefectures(folder).values()
-    assert prefecture.desks[1].interval == 2
-    assert prefecture.hosts["127.77.0.91:8800"].budget == 6000
 
 
 def test_desks_take_the_time_zone_of_their_prefecture(folder: Path, edit: Edit) -> None:
@@ -226,29 +206,6 @@ def test_a_prefecture_whose_only_page_needs_a_login_says_so(folder: Path, edit: 
     edit("grade: unconfirmed", "grade: retired")
     (prefecture,) = load_prefectures(folder).values()
     assert prefecture.paused_because == "no page can be watched"
-
-
-def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
-    assert "check PREFECTURES_DIR" in _problems(tmp_path)[0]
-    assert "check PREFECTURES_DIR" in _problems(tmp_path / "nowhere")[0]
-
-
-@pytest.mark.parametrize("body", ["", "[]", "text", "desks: [", "\x00", "desks: 3", "desks: [3]"])
-def test_a_file_that_is_no_prefecture_is_refused(folder: Path, body: str) -> None:
-    (folder / NAME).write_text(body)
-    assert all(problem.startswith(f"{folder / NAME}:") for problem in _problems(folder))
-
-
-def test_other_files_in_the_folder_are_left_alone(folder: Path) -> None:
-    for name in ("README.md", "melun_77.yaml~", ".melun_77.yaml.swp", ".melun_77.yaml"):
-        (folder / name).write_text("not: [yaml")
-    assert list(load_prefectures(folder)) == ["evry-courcouronnes_91"]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file_is_refused(folder: Path) -> None:
-    (folder / NAME).chmod(0)
-    assert "cannot be read" in _problems(folder)[0]
 
 
 _lines = GOOD.splitlines(keepends=True)

@@ -47,11 +47,6 @@ def test_fourteen_days_and_to_the_next_working_day(contract: str, last_day: str)
     assert not period.includes(midnight)
 
 
-def test_the_day_of_the_contract_is_that_of_french_clocks() -> None:
-    late = datetime(2026, 11, 17, 23, 30, tzinfo=UTC)  # the 18th in France
-    assert find_withdrawal_period(late, late).last_day == date(2026, 12, 2)
-
-
 @pytest.mark.parametrize(
     ("contract", "ends_utc"),
     [

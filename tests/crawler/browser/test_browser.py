@@ -1,6 +1,5 @@
 """Checks by a real Chromium: the context, the limits, the end."""
 
-import asyncio
 import json
 import os
 import re
@@ -238,20 +237,6 @@ def test_a_browser_that_is_killed_or_hangs_is_unreachable_and_the_next_check_has
 
 
 @pytest.mark.journey
-def test_a_browser_that_hangs_before_a_page_is_opened_costs_one_check(
-    held: Held, settings_env: Callable[..., None]
-) -> None:
-    with site({"/": page(NONE)}) as served:
-        held.check(desk_at(served.address))
-        for each in browsers():
-            each.suspend()
-        settings_env(BROWSER_DEADLINE_SECONDS="2")
-        assert held.check(desk_at(served.address)).outcome is Outcome.UNREACHABLE
-        settings_env(BROWSER_DEADLINE_SECONDS="45")
-        assert held.check(desk_at(served.address)).outcome is Outcome.NO_SLOTS
-
-
-@pytest.mark.journey
 def test_a_killed_spider_leaves_neither_its_browser_nor_files(browser: Path, tmp_path: Path) -> None:
     seen: list[psutil.Process] = []
     temporary = Path(tempfile.mkdtemp())  # a shorter path than pytest's: the browser's sockets are below it
@@ -322,12 +307,3 @@ next.onclick = () => {{ at++; show() }}; show();</script>"""
     with site({"/": page(turning)}) as served:
         item = held.check(desk_at(served.address, {**RULES, "next_page": "#next"}))
     assert [slot.moment_text[:10] for slot in item.slots] == [day.isoformat() for day in DAYS]
-
-
-def test_more_than_the_places_wait_for_their_turn(held: Held) -> None:
-    async def several(url: str) -> list[Outcome]:
-        checks = [held.spider.check(desk_at(url), None) for _ in range(4)]
-        return [each.outcome for each in await asyncio.gather(*checks)]
-
-    with site({"/": page(NONE)}) as served:
-        assert held.run(several(served.address)) == [Outcome.NO_SLOTS] * 4

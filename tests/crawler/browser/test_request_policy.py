@@ -12,9 +12,7 @@ from playwright.async_api import Page, Request
 
 from crawler.browser.page import classify_error
 from crawler.browser.request_policy import RequestPolicy
-from crawler.fetching.errors import FetchError
 from crawler.fetching.session import BudgetExhausted, RequestBudget
-from crawler.reading import Outcome
 
 URL = "http://rdv.example.fr/"
 
@@ -157,22 +155,6 @@ def test_a_page_that_broke_off_because_it_went_on_is_not_broken() -> None:
         await asyncio.wait_for(traffic.document(), 1)
 
     assert watched(use).broken == ""
-
-
-def test_a_redirect_that_names_no_place_is_the_answer() -> None:
-    async def use(traffic: RequestPolicy, page: Fake) -> None:
-        asked = page.opens(URL)
-        for headers in ({"location": "/next"}, {}):
-            page.listeners["response"](SimpleNamespace(status=302, headers=headers, request=asked))
-            assert bool(traffic.answer) is not bool(headers)
-
-    watched(use)
-
-
-def test_what_only_we_refuse_is_never_the_browsers_fault() -> None:
-    refused = classify_error(blocked(), URL, RequestPolicy(RequestBudget(9)), {})
-    assert isinstance(refused, FetchError)
-    assert refused.outcome is Outcome.UNREADABLE
 
 
 def blocked() -> PlaywrightError:

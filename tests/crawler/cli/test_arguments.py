@@ -3,7 +3,6 @@ from pathlib import Path
 
 import pytest
 
-from configs.world.prefecture import UnknownPrefecture
 from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
 from tests.crawler.held import make_desk
 
@@ -56,12 +55,6 @@ def _world(tmp_path: Path, settings_env: Callable[..., None]) -> None:
 
 def ids(**arguments: str) -> list[str]:
     return [desk.id for desk in DeskChoice.of(arguments).desks("prefenligne")]
-
-
-def test_what_scrapyd_adds_is_no_argument() -> None:
-    assert not DeskChoice.of({"_job": "1"}).once
-    assert DeskChoice.of({"desk": "card"}).once
-    assert DeskChoice.of({"desc": "card"}).once
 
 
 @pytest.mark.parametrize(
@@ -126,16 +119,6 @@ def test_a_desk_of_another_booking_system_is_named_with_the_spider_that_checks_i
         WrongArgument, match="one_01/card is a desk of prefenligne: scrapy crawl prefenligne -a desk=one"
     ):
         DeskChoice.of({"desk": "one_01/card"}).desks("ants")
-
-
-def test_an_unknown_prefecture_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(UnknownPrefecture, match="did you mean one_01"):
-        ids(prefecture="one_1")
-
-
-def test_a_system_without_desks_says_so() -> None:
-    with pytest.raises(WrongArgument, match=r"doctolib has no desk to check.*those that exist: none"):
-        DeskChoice.of({"procedure": "VISA"}).desks("doctolib")
 
 
 @pytest.mark.parametrize(

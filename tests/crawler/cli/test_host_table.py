@@ -43,12 +43,6 @@ def list_rows() -> list[str]:
     return [" ".join(line.split()) for line in host_table(NOW).splitlines()[1:]]
 
 
-def test_a_host_that_nobody_remembers_has_its_whole_budget() -> None:
-    assert list_rows() == [
-        f"{ONE} 2 60/min 100% 0 - - -", f"{TWO} 1 6/min 100% 0 - - -", f"{THREE} 1 6/min 100% 0 - - -",
-    ]  # fmt: skip
-
-
 def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
     later = NOW + timedelta(minutes=5)
     kill_switch.stop(THREE, "they wrote to us")
@@ -61,15 +55,6 @@ def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is
         f"{ONE} 2 60/min 100% 1 - - -",
         "www.gone.fr:443 0 - 100% 0 - - -",
     ]
-
-
-def test_they_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    remember(host=TWO, rests_until=NOW + timedelta(minutes=5), rest_reason="blocked", rests_in_a_row=2)
-    assert run() == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0] == ["HOST", "DESKS", "BUDGET", "SHARE", "RESTS", "UNTIL", "BECAUSE", "STOPPED"]
-    assert lines[1] == [TWO, "1", "6/min", "100%", "2", "2026-11-20", "09:05:00Z", "blocked", "-"]
-    assert lines[2] == [ONE, "2", "60/min", "100%", "0", "-", "-", "-"]
 
 
 def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,5 @@
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -7,7 +7,7 @@ from scrapy.settings import Settings
 
 from configs.world.outcome import Outcome
 from crawler.cli.report import CheckReport
-from crawler.reading import Place, Slot
+from crawler.reading import Slot
 from tests.crawler.held import make_desk
 from tests.crawler.test_items import GUICHET, check
 
@@ -30,12 +30,6 @@ def test_an_open_desk_shows_its_first_hours_and_where_to_book() -> None:
     ]
 
 
-def test_slots_without_an_hour_say_so() -> None:
-    report = CheckReport("prefenligne")
-    report.add(make_desk(), check(Slot(Place("1"), None), Slot(Place("2"), date(2026, 12, 3))))
-    assert "      2026-12-03\n      at an unknown hour\n" in report.text()
-
-
 def test_other_outcomes_give_their_reason_on_one_line() -> None:
     report = CheckReport("prefenligne")
     report.add(
@@ -51,10 +45,6 @@ def test_other_outcomes_give_their_reason_on_one_line() -> None:
     assert "    HTTP 403" in lines
     assert "1 request" in lines[3]
     assert lines[-1] == "prefenligne: 2 checked: 1 no_slots, 1 blocked"
-
-
-def test_a_run_that_was_stopped_says_so() -> None:
-    assert "stopped before any check ended" in CheckReport("prefenligne").text()
 
 
 @pytest.mark.parametrize(("feed", "stream"), [("slots.jsonl", "out"), ("-", "err"), ("stdout:", "err")])

@@ -58,26 +58,6 @@ def test_hosts_are_visited_together_and_the_desks_of_one_in_turn(settings_env: C
     assert visits.together == 2
 
 
-def test_there_are_never_more_visits_than_places(settings_env: Callable[..., None]) -> None:
-    settings_env(SPIDER_PLACES="3")
-    visits = Visits()
-    asyncio.run(all_of([desk("x", f"127.77.0.{number}:80") for number in range(1, 9)], visits))
-    assert visits.together == 3
-
-
-def test_who_stops_listening_leaves_no_check_behind(settings_env: Callable[..., None]) -> None:
-    settings_env(SPIDER_PLACES="4")
-
-    async def first_only() -> int:
-        checks = each_once([desk("a"), desk("b", HOSTS[1]), desk("c")], Visits())
-        async for _ in checks:
-            break
-        await checks.aclose()
-        return len(asyncio.all_tasks()) - 1
-
-    assert asyncio.run(first_only()) == 0
-
-
 @pytest.mark.rule("3.9")
 def test_a_real_host_rests_as_its_budget_says_and_a_stand_in_does_not(
     settings_env: Callable[..., None],

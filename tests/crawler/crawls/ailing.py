@@ -7,8 +7,6 @@ that says nothing, which only its reader can tell.
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 
-SAYS_NOTHING = "error200"  # the mode in which the stand-ins say so, with status 200
-
 
 def proves_nothing(item: CheckItem, expected: Outcome) -> None:
     """See that a check ended in an outcome, and neither shows nor covers anything: nothing opens, nothing closes."""

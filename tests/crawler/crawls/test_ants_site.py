@@ -48,13 +48,6 @@ def test_slots_are_those_that_are_open_whatever_their_z_says(
     assert sandbox.reservations("ants") == 0
 
 
-@BOTH
-def test_no_slots_is_proven_with_a_doubt(held: Held, sandbox: "Running", by: dict[str, Any]) -> None:
-    item = check(held, sandbox, by)
-    assert item.outcome is Outcome.NO_SLOTS
-    assert [each.doubtful for each in item.covered] == [True]
-
-
 def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> None:
     at = datetime(2027, 1, 12, 5, 30, tzinfo=UTC)
     at = at.replace(year=datetime.now(UTC).year + 1)
@@ -120,13 +113,6 @@ def test_how_a_search_by_socket_may_end(
     assert said in item.reason
 
 
-def test_a_list_of_which_all_editors_failed_closes_nothing_at_once(held: Held, sandbox: "Running") -> None:
-    sandbox.open_slots("ants", ESSONNE, count=1)
-    sandbox.mode("ants", "overload")
-    (window,) = check(held, sandbox, LIST).covered
-    assert window.doubtful
-
-
 @BOTH
 def test_without_the_token_the_site_refuses(
     held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
@@ -135,27 +121,6 @@ def test_without_the_token_the_site_refuses(
     item = check(held, sandbox, by)
     assert (item.outcome, item.refused) == (Outcome.BLOCKED, False)
     assert "401" in item.reason
-
-
-def test_the_servers_limit_is_met_by_more_than_thirty_messages_a_minute(
-    held: Held, sandbox: "Running"
-) -> None:
-    outcomes = [check(held, sandbox, SOCKET).outcome for _ in range(31)]
-    assert outcomes == [Outcome.NO_SLOTS] * 30 + [Outcome.RATE_LIMITED]
-
-
-def test_an_area_that_nobody_serves_proves_nothing(held: Held, sandbox: "Running") -> None:
-    item = check(held, sandbox, {"department_code": "48"})
-    assert (item.outcome, item.reason) == (Outcome.UNREADABLE, "no editor was asked: is the area right?")
-
-
-def test_a_site_that_gets_well_is_proven_again(
-    held: Held, sandbox: "Running", settings_env: Callable[..., None]
-) -> None:
-    settings_env(HTTP_DEADLINE_SECONDS=2)
-    sandbox.mode("ants", "hang_forever", count=1)
-    outcomes = [check(held, sandbox, SOCKET).outcome for _ in range(2)]
-    assert outcomes == [Outcome.UNREACHABLE, Outcome.NO_SLOTS]
 
 
 @BOTH

@@ -8,7 +8,6 @@ import pytest
 
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -50,25 +49,10 @@ def test_a_motive_with_availabilities_is_open_and_the_other_is_covered(
     assert sandbox.reservations(CODE) == 0
 
 
-@CALLS
-def test_no_slots_is_proven_for_each_motive(held: Held, sandbox: "Running", call: str) -> None:
-    item = check(held, sandbox, call=call)
-    assert (item.outcome, item.error) == (Outcome.NO_SLOTS, None)
-    assert {each.place_key for each in item.covered} == set(map(str, MOTIVES))
-
-
 def test_a_desk_asks_for_its_own_motive_only(held: Held, sandbox: "Running") -> None:
     open_one(sandbox, MOTIVES[1])
     item = check(held, sandbox, motives=[MOTIVES[0]])
     assert (item.outcome, item.requests) == (Outcome.NO_SLOTS, 3)
-
-
-def test_a_page_that_is_asked_for_without_its_entry_is_no_answer(held: Held, sandbox: "Running") -> None:
-    assert check(held, sandbox, path="element/jsp/appointment.jsp").outcome is Outcome.UNREADABLE
-
-
-def test_a_site_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
-    assert check(held, sandbox, path="appointment.do?sitekey=S1").outcome is Outcome.CLOSED
 
 
 @pytest.mark.parametrize(
@@ -85,9 +69,3 @@ def test_its_own_answers(held: Held, sandbox: "Running", mode: str, expected: Ou
     item = check(held, sandbox)
     assert item.outcome is expected, item.reason
     assert bool(item.slots) == (expected is Outcome.SLOTS)
-
-
-def test_a_page_that_says_nothing_proves_nothing(held: Held, sandbox: "Running") -> None:
-    open_one(sandbox, MOTIVES[0])
-    sandbox.mode(CODE, SAYS_NOTHING)
-    proves_nothing(check(held, sandbox), Outcome.UNREADABLE)

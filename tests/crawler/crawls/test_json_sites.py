@@ -8,7 +8,6 @@ import pytest
 
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -120,32 +119,12 @@ def test_slots_near_and_far_are_seen_and_nothing_else(held: Held, sandbox: "Runn
 
 
 @EACH
-def test_a_slot_far_away_is_found_at_once(held: Held, sandbox: "Running", site: Site) -> None:
-    opened(sandbox, site, day(60))
-    item = check(held, sandbox, site)
-    assert (item.outcome, [slot.starts_at for slot in item.slots]) == (Outcome.SLOTS, [day(60)])
-
-
-@EACH
-def test_what_lies_beyond_the_horizon_is_no_slot(held: Held, sandbox: "Running", site: Site) -> None:
-    opened(sandbox, site, day(60))
-    item = check(held, sandbox, site, horizon=30)
-    assert (item.outcome, item.slots) == (Outcome.NO_SLOTS, ())
-
-
-@EACH
 def test_no_slots_is_proven_for_all_days(held: Held, sandbox: "Running", site: Site) -> None:
     item = check(held, sandbox, site)
     assert (item.outcome, item.error) == (Outcome.NO_SLOTS, None)
     today = datetime.now(UTC).date()
     assert max(each.last for each in item.covered if each.last) >= today + timedelta(days=89)
     assert item.requests >= site.least
-
-
-@EACH
-def test_a_page_that_says_nothing_proves_nothing(held: Held, sandbox: "Running", site: Site) -> None:
-    sandbox.mode(site.code, SAYS_NOTHING)
-    proves_nothing(check(held, sandbox, site), Outcome.UNREADABLE)
 
 
 @pytest.mark.parametrize(
@@ -177,19 +156,6 @@ def test_each_platforms_own_answers(
     assert [slot.starts_at for slot in item.slots] == ([day(10)] if expected is Outcome.SLOTS else [])
 
 
-def test_days_that_say_nothing_are_an_open_desk_and_cover_nothing(held: Held, sandbox: "Running") -> None:
-    opened(sandbox, ORION._replace(mode="normal"), day(2), day(9))
-    item = check(held, sandbox, ORION)
-    assert (item.outcome, [slot.moment for slot in item.slots]) == (Outcome.SLOTS, [None])
-    assert item.covered == ()
-
-
-def test_days_without_hours_are_slots_of_those_days(held: Held, sandbox: "Running") -> None:
-    opened(sandbox, ORION._replace(mode="dated"), day(2), day(9))
-    item = check(held, sandbox, ORION)
-    assert [slot.moment for slot in item.slots] == [day(2).date(), day(9).date()]
-
-
 def test_more_slots_than_one_page_holds_are_all_seen(held: Held, sandbox: "Running") -> None:
     wanted = [day(3) + timedelta(minutes=number) for number in range(230)]
     opened(sandbox, ORION, *wanted)
@@ -217,12 +183,6 @@ def test_a_body_that_the_page_would_not_post_proves_nothing(
     assert (item.outcome, item.slots, item.covered) == (Outcome.UNREADABLE, (), ())
 
 
-def test_only_the_places_of_the_desk_are_asked_for(held: Held, sandbox: "Running") -> None:
-    opened(sandbox, SYNBIRD, day(10), day(11))
-    item = check(held, sandbox, SYNBIRD._replace(parameters=SYNBIRD.parameters | {"places": [9951042]}))
-    assert [slot.starts_at for slot in item.slots] == [day(11)]
-
-
 def test_each_visit_has_a_session_of_its_own(held: Held, sandbox: "Running") -> None:
     for _ in range(2):
         check(held, sandbox, CITOPIA)
@@ -230,7 +190,3 @@ def test_each_visit_has_a_session_of_its_own(held: Held, sandbox: "Running") -> 
     sessions = {path.partition("session_id=")[2].partition("&")[0] for path in paths if "session_id" in path}
     assert [path for path in paths if path.endswith("/auth/session")] == ["/api-web/auth/session"] * 2
     assert len(sessions) == 2
-
-
-def test_a_place_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
-    assert check(held, sandbox, DOCTOLIB._replace(path="/prefecture/lille/guichet")).outcome is Outcome.CLOSED

@@ -8,7 +8,6 @@ import pytest
 
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -45,38 +44,3 @@ def test_the_hours_of_all_places_and_weeks_are_seen_and_none_is_taken(held: Held
         "Maison France Services",
     }
     assert sandbox.reservations(CODE) == 0
-
-
-def test_no_slots_is_proven_by_one_request(held: Held, sandbox: "Running") -> None:
-    item = check(held, sandbox)
-    assert (item.outcome, item.requests, len(item.covered)) == (Outcome.NO_SLOTS, 1, 1)
-    assert item.reason.startswith("Malheureusement, aucun créneau")
-
-
-def test_what_lies_beyond_the_horizon_is_no_slot(held: Held, sandbox: "Running") -> None:
-    sandbox.open_slots(CODE, FORM, at=[day(60)], planning=PLACES[0])
-    item = check(held, sandbox, horizon=30)
-    assert (item.outcome, item.slots) == (Outcome.NO_SLOTS, ())
-
-
-def test_a_week_that_cannot_be_booked_yet_is_an_absence(held: Held, sandbox: "Running") -> None:
-    sandbox.open_slots(CODE, FORM, at=[day(5)], planning=PLACES[0])
-    sandbox.mode(CODE, "closes", days=2)
-    item = held.check(
-        make_desk(
-            f"{sandbox.site(CODE)}/prendre_rdv?public_link_organisation_id={FORM}&lieu_id={PLACES[0]}",
-            platform=CODE,
-        )
-    )
-    assert (item.outcome, item.slots, item.requests) == (Outcome.NO_SLOTS, (), 1)
-
-
-def test_a_page_that_says_nothing_proves_nothing(held: Held, sandbox: "Running") -> None:
-    sandbox.open_slots(CODE, FORM, count=1)
-    sandbox.mode(CODE, SAYS_NOTHING)
-    proves_nothing(check(held, sandbox), Outcome.UNREADABLE)
-
-
-def test_an_organisation_that_is_gone_is_closed(held: Held, sandbox: "Running") -> None:
-    url = f"{sandbox.site(CODE)}/prendre_rdv?public_link_organisation_id=1"
-    assert held.check(make_desk(url, platform=CODE)).outcome is Outcome.CLOSED

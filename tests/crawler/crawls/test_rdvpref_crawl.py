@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 
 if TYPE_CHECKING:
@@ -59,12 +58,3 @@ def test_the_next_release_comes_with_the_check(_held: Held, sandbox: "Running") 
     assert item.outcome is Outcome.NO_SLOTS
     assert item.releases_at
     assert timedelta(minutes=28) < item.releases_at - clock() <= timedelta(minutes=30)
-
-
-def test_a_page_that_says_nothing_proves_nothing(_held: Held, sandbox: "Running") -> None:  # noqa: PT019
-    sandbox.mode(SITE, SAYS_NOTHING)
-    proves_nothing(check(_held, sandbox), Outcome.UNREADABLE)
-
-
-def test_a_procedure_that_is_gone_is_closed(_held: Held, sandbox: "Running") -> None:  # noqa: PT019
-    assert check(_held, sandbox, PAGE.replace(str(FORM), "5")).outcome is Outcome.CLOSED

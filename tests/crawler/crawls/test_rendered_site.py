@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
 FORM, PERMITS, PASSPORTS = 992095, 992195, 992295
-PNG = b"\x89PNG\r\n"
 
 
 @pytest.fixture
@@ -56,13 +55,6 @@ def test_what_a_script_shows_after_a_banner_and_a_choice_is_read(
     assert asked(sandbox) == [base, f"{base}/motifs", f"{base}/creneaux?motif={PERMITS}"], "and no image"
     assert item.requests == 3
     assert sandbox.reservations("rendered") == 0
-
-
-def test_its_sentence_counts_once_it_shows(held: Held, sandbox: "Running", rules: dict[str, Any]) -> None:
-    sandbox.open_slots("rendered", FORM, count=1, planning=PASSPORTS)
-    item = check(held, sandbox, rules)
-    assert (item.outcome, item.reason) == (Outcome.NO_SLOTS, "Aucun rendez-vous n'est disponible.")
-    assert len(item.covered) == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import pytest
 from configs.world.outcome import Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import SAYS_NOTHING, proves_nothing
 from tests.crawler.held import Held, make_desk
 from tests.deploy.sandbox.test_desk_files import FOLDER
 
@@ -42,27 +41,3 @@ def test_the_hours_of_all_pages_are_seen_and_none_is_taken(
     assert item.requests == 6, "the page, the banner and back, three pages of hours"
     assert all("/reserver/" in (slot.url or "") for slot in item.slots)
     assert sandbox.reservations("selectors") == 0
-
-
-def test_no_slots_is_proven_by_the_pages_own_words(
-    held: Held, sandbox: "Running", rules: dict[str, Any]
-) -> None:
-    sandbox.open_slots("selectors", FORM, count=1, planning=CARS)
-    item = check(held, sandbox, rules)
-    assert (item.outcome, item.reason) == (Outcome.NO_SLOTS, "Aucun rendez-vous n'est disponible.")
-    assert len(item.covered) == 1
-
-
-def test_a_choice_that_is_not_offered_is_said(held: Held, sandbox: "Running", rules: dict[str, Any]) -> None:
-    wrong = {**rules, "steps": [{"at": "select#motif", "option": "Naturalisation"}]}
-    item = check(held, sandbox, wrong)
-    assert (item.outcome, item.slots) == (Outcome.UNREADABLE, ())
-    assert "select#motif Naturalisation" in item.reason
-
-
-def test_a_page_that_says_nothing_proves_nothing(
-    held: Held, sandbox: "Running", rules: dict[str, Any]
-) -> None:
-    sandbox.open_slots("selectors", FORM, count=1, planning=PERMITS)
-    sandbox.mode("selectors", SAYS_NOTHING)
-    proves_nothing(check(held, sandbox, rules), Outcome.UNREADABLE)

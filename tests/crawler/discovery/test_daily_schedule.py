@@ -10,16 +10,15 @@ import time_machine
 
 from api.models.base import session
 from api.models.check import Check
-from api.models.desk import OutageReason
 from api.models.discovery import DiscoveryRun
 from api.models.partitions import make_partitions
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule, ending
-from crawler.discovery.daily_schedule import Daily, Run
+from crawler.discovery.daily_schedule import Daily
 from crawler.discovery.observations import ObservedPage, PageSeen
-from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, out
+from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
 
 DAY = timedelta(days=1)
 PAGE = "http://127.77.5.1:8800/rendez-vous"
@@ -56,12 +55,6 @@ def test_a_walk_is_due_once_a_day_and_while_it_is_open() -> None:
     assert due(NOW + DAY)
 
 
-def test_a_walk_has_its_time(settings_env: Callable[..., None]) -> None:
-    settings_env(DISCOVERY_SECONDS="60")
-    run = Run(1, NOW)
-    assert [run.seconds_left(NOW + timedelta(seconds=passed)) for passed in (0, 50, 70)] == [60, 10, 1]
-
-
 @pytest.fixture
 def one_site(
     desk_files: Callable[..., dict[str, Desk]], tmp_path: Any, settings_env: Callable[..., None]
@@ -89,15 +82,6 @@ def test_the_keeper_starts_none_where_no_site_may_be_asked(
     daily = Daily()
     assert [daily.missing(0, NOW + minutes * HOUR) for minutes in (0, 1)] == [0, 0]
     assert caplog.text.count("is not on this machine") == 1
-
-
-@pytest.mark.usefixtures("one_site")
-def test_the_keeper_starts_none_while_the_database_is_away(
-    settings_env: Callable[..., None], caplog: Any
-) -> None:
-    settings_env(DATABASE_URL="postgresql://127.0.0.1:1/none")
-    assert Daily().missing(0, NOW) == 0
-    assert "no walk of the prefectures' sites is started" in caplog.text
 
 
 # Memory
@@ -154,9 +138,3 @@ def test_a_proof_ends_silence_and_so_does_a_captcha_where_there_always_is_one() 
     assert life(watch=WatchLevel.PRESENCE).silent_since == NOW
     checked("a", (Outcome.NO_SLOTS, NOW - HOUR), (Outcome.UNREADABLE, NOW))
     assert (life().lived_at, life().silent_since) == (NOW - HOUR, NOW - HOUR)
-
-
-def test_what_an_operator_stopped_is_known() -> None:
-    out("a", OutageReason.STOPPED, NOW)
-    assert life().stopped
-    assert not life("b").stopped

@@ -79,17 +79,6 @@ def test_a_page_that_has_gone_takes_its_links_with_it_where_all_others_were_seen
     assert reason(LIVES, KNOWN, CurrentRun(page(gone))) is DriftReason.UNLINKED
 
 
-def test_each_page_that_linked_it_must_have_been_read() -> None:
-    other = f"{PAGE}/2"
-    assert reason(LIVES, (PAGE, other), CurrentRun(page())) is None
-    both = page() | {other: PageSeen("evry_91", other, ObservedPage.READ)}
-    assert reason(LIVES, (PAGE, other), CurrentRun(both)) is DriftReason.UNLINKED
-
-
-def test_who_was_never_seen_linked_is_not_missed() -> None:
-    assert reason(MUTE, (), CurrentRun(page())) is None
-
-
 # Silence
 
 

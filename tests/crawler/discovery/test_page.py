@@ -42,12 +42,6 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
     assert [each.url for each in came.onward] == [f"{HOME}/Prendre-rendez-vous"]
 
 
-def test_a_host_where_some_desk_books_is_noted_whatever_the_link_says() -> None:
-    town = make_desk("https://rdv.ville.example/guichet", platform="selectors", slug="ville")
-    came = come('<a href="https://rdv.ville.example/autre">Ici</a>', more=[town])
-    assert [each.url for each in came.seen.bookings] == ["https://rdv.ville.example/autre"]
-
-
 @pytest.mark.parametrize(
     ("status", "headers", "body", "seen"),
     [
@@ -97,20 +91,10 @@ def test_a_redirect_is_followed_within_the_site(location: str, onward: list[str]
     assert came.seen.seen is (ObservedPage.DOUBT if "[" in location else ObservedPage.MOVED)
 
 
-def test_a_redirect_to_booking_is_a_link_to_it() -> None:
-    far = "https://www.rdv-prefecture.interieur.gouv.fr/rdvpref/reservation/demarche/7/"
-    assert [each.url for each in come("", 301, HTML | {"location": far}).seen.bookings] == [far]
-
-
 def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None:
     bare = "https://essonne.gouv.fr/"
     came = come("", 301, HTML | {"location": bare}, url=f"{HOME}/")
     assert [(each.url, each.home) for each in came.onward] == [(bare, bare)]
-
-
-def test_what_was_seen_is_the_same_out_of_redis() -> None:
-    came = come('<a href="/booking/create/1">é "x"</a><a href="/b">b</a>')
-    assert PageStep.from_json(came.to_json()) == came
 
 
 @pytest.mark.parametrize(

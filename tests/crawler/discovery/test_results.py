@@ -1,7 +1,6 @@
 """The result of a whole run, and its report."""
 
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,10 +67,6 @@ def test_a_page_that_no_file_has_is_found_once_with_all_that_link_it() -> None:
     assert [(each.url, each.text, each.pages) for each in found] == [(NEW, "Titre", (f"{SITE}/autre", PAGE))]
 
 
-def test_what_another_prefecture_has_is_not_new() -> None:
-    assert came(page(Booking(SHARED, "Passeport", "ezbooking"))).found == ()
-
-
 def test_a_former_desk_that_is_linked_is_told_and_does_not_drift() -> None:
     outcome = came(page(Booking(f"{SITE}/booking/create/2", "x", "ezbooking", "evry_91/old")))
     assert (outcome.former, outcome.drifted) == (("evry_91/old",), ())
@@ -115,11 +110,3 @@ def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
         "to their end",
     ]
     assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)
-
-
-def test_a_report_is_replaced_by_the_next_of_its_day(made: DiscoveryReport, tmp_path: Path) -> None:
-    file = ending.write(made, tmp_path)
-    assert file == tmp_path / "discovery" / "2026-11-20-all.txt"
-    assert "https://x.example/rdv (platform unknown) 'Rendez-vous'" in file.read_text("utf-8")
-    assert ending.write(DiscoveryReport(RunResult(), NOW, NOW), tmp_path) == file
-    assert file.read_text("utf-8").count("\n") == 1

@@ -1,6 +1,5 @@
 """The walk of one site: order, limits, and when it is left alone; requests as JSON."""
 
-import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -62,11 +61,6 @@ def test_a_page_is_asked_once_and_not_too_far_from_home(site: SiteWalk) -> None:
     assert site.add([page("a")]) == ()
 
 
-def test_a_site_gives_so_many_pages_and_is_cut_then(site: SiteWalk) -> None:
-    site.add(page("x" * number) for number in range(1, 9))
-    assert (len(walk(site)), site.is_cut) == (4, True)
-
-
 def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
     site: SiteWalk, settings_env: Callable[..., None]
 ) -> None:
@@ -74,12 +68,6 @@ def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
     site.add([*(page(f"page-{number}") for number in range(200)), page("Demarches")])
     asked = walk(site)
     assert (len(asked), "Demarches" in asked, site.is_cut) == (31, True, False)
-
-
-def test_a_page_of_ten_thousand_links_fills_no_memory(site: SiteWalk) -> None:
-    letters = (page("".join(chr(97 + int(digit)) for digit in str(number))) for number in range(10_000))
-    assert len(site.record(result(HOME, *letters)).onward) == 80
-    assert site.is_cut
 
 
 def test_a_refusal_ends_the_walk_of_a_site(site: SiteWalk) -> None:
@@ -119,14 +107,6 @@ def test_a_walk_is_resumed_from_what_was_seen(site: SiteWalk) -> None:
     assert (walk(again), again.is_cut) == (["b", "c"], False)
 
 
-def test_a_page_that_another_prefecture_has_too_is_passed_over(site: SiteWalk) -> None:
-    site.add([page("a", 9), page("b")])
-    found = site.take()
-    assert found is not None
-    site.skip(found.url)
-    assert walk(site) == ["b"]
-
-
 @pytest.mark.parametrize(("asked", "pause"), [(5.0, 10.0), (30.0, 30.0), (3600.0, LONGEST_PAUSE)])
 @pytest.mark.usefixtures("site")
 def test_a_pause_that_is_asked_for_is_made_longer_never_shorter(asked: float, pause: float) -> None:
@@ -146,7 +126,6 @@ class Walker(Spider):
 
 
 META = {"prefecture_id": "evry_91", "address": "é", "home": HOME, "steps": 1}
-OURS = {"url": f"{HOME}/", "priority": 0, "meta": META}
 
 
 class Trap:
@@ -170,21 +149,3 @@ def test_a_pickle_in_redis_runs_nothing(redis_server: redis.Redis, tmp_path: Pat
         found = queue.pop()
     assert (found.url, found.priority, found.meta) == (f"{HOME}/%C3%A9", 7, META)
     assert (found.callback.__name__, found.errback.__name__) == ("page", "trouble")
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[]",
-        '{"cls": "os.system"}',
-        "\x80\x04",
-        json.dumps(OURS | {"callback": "closed"}),
-        json.dumps(OURS | {"meta": META | {"proxy": "http://elsewhere:3128"}}),
-        json.dumps(OURS | {"meta": []}),
-        json.dumps(OURS | {"method": "POST"}),
-    ],
-)
-def test_nothing_but_our_requests_is_read(text: str) -> None:
-    assert RequestSerializer.loads(json.dumps(OURS))["callback"] == "page"
-    with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's or ours
-        RequestSerializer.loads(text)

@@ -9,23 +9,16 @@ import pytest
 
 from configs.ground.browser_binary import arguments, browser_path
 from configs.ground.strict_yaml import ConfigFileError, load_file
-from configs.settings import SettingsRefused, load
-from configs.world.user_agents import AGENTS, Agents, Kind
+from configs.world.user_agents import AGENTS, Agents
 from crawler.fetching.browser_headers import HttpAgent, agent_for, brands, honest, pool
-from crawler.fetching.decompression import unpack
 from tests.crawler.wire import answer, wire
 
 DESK = "https://www.essonne.gouv.fr/booking/create/23014"
-KINDS: tuple[Kind, ...] = ("page", "script", "socket")
 POOL = pytest.mark.parametrize("agent", pool(), ids=lambda agent: agent.name)
 
 
 def opened(agent: HttpAgent, url: str = DESK, page: str | None = None) -> dict[str, str]:
     return agent.build_headers("page", "GET", url, {}, page)
-
-
-def test_no_agent_stands_in_the_pool_twice() -> None:
-    assert len({agent.name for agent in pool()}) == len(pool()) == 5
 
 
 @POOL
@@ -39,16 +32,6 @@ def test_an_agent_says_one_thing_in_all_its_headers(agent: HttpAgent) -> None:
     assert f'"Chromium";v="{chromium[1]}"' in hints["sec-ch-ua"]
     system = hints["sec-ch-ua-platform"].strip('"')
     assert {"Windows": "Windows NT", "macOS": "Mac OS X", "Linux": "Linux x86_64"}[system] in agent.name
-
-
-@POOL
-def test_an_agent_asks_in_french_and_for_what_can_be_unpacked(agent: HttpAgent) -> None:
-    for kind in KINDS:
-        sent = agent.build_headers(kind, "GET", DESK, {}, None)
-        assert sent["Accept-Language"].startswith("fr-FR,fr;")
-        for encoding in sent["Accept-Encoding"].split(", "):
-            with pytest.raises(ValueError, match=r"cut short|corrupt"):
-                unpack(b"x", [encoding], 10)
 
 
 @POOL
@@ -99,13 +82,6 @@ def test_nothing_that_browsers_keep_for_safe_connections_goes_over_plain_http() 
         assert [name for name in opened(agent, "http://127.77.0.91/") if name.startswith("Sec-Fetch-")]
 
 
-def test_what_a_request_asks_for_itself_wins_and_stands_in_its_place() -> None:
-    own = {"accept": "application/json", "X-Requested-With": "XMLHttpRequest"}
-    sent = pool()[0].build_headers("script", "GET", DESK, own, DESK)
-    assert (sent["Accept"], sent["X-Requested-With"]) == ("application/json", "XMLHttpRequest")
-    assert "accept" not in sent
-
-
 @pytest.mark.parametrize(
     ("major", "said"),
     [
@@ -128,12 +104,6 @@ def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     assert agent_for("www.val-doise.gouv.fr:443") in pool()
     sent = opened(honest())
     assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
-
-
-@pytest.mark.parametrize("contact", ["a b", "x)", "a\r\nCookie: b", "é"])
-def test_a_contact_that_would_break_the_header_is_refused(contact: str) -> None:
-    with pytest.raises(SettingsRefused, match="AGENT_CONTACT"):
-        load(agent_contact=contact)
 
 
 @pytest.mark.parametrize(

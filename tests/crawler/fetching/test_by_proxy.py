@@ -19,7 +19,7 @@ from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.relay import relay
 from tests.crawler.socket_wire import Talk
-from tests.crawler.wire import Say, Wire, answer, silent, wire
+from tests.crawler.wire import Say, Wire, answer, wire
 
 HELLO = answer(b"<p>hello</p>")
 Use = Callable[..., Proxies]
@@ -136,15 +136,6 @@ def test_two_that_fail_make_the_check_unreachable_and_are_named_without_their_pa
     assert "sesame" not in f"{ended.reason} {ended.error}"
 
 
-@pytest.mark.parametrize("tunnel", [False, True])
-def test_a_wrong_password_is_the_proxys_own_trouble(held: Held, use: Use, tunnel: bool) -> None:
-    with wire(HELLO) as site, relay("ann:sesame") as (proxy, served):
-        use(parse_proxies(proxy.url.replace("sesame", "wrong"))[0])
-        ended = check(held, site.address.replace("http", "https") if tunnel else site.address)
-        assert (ended.outcome, len(served.lines), site.requests) == (Outcome.UNREACHABLE, 1, [])
-        assert "asks for another user and password" in ended.reason
-
-
 @pytest.mark.parametrize(
     ("say", "tried", "said"),
     [
@@ -162,18 +153,6 @@ def test_what_may_be_the_sites_refusal_is_not_tried_by_another(
         assert ended.outcome is Outcome.UNREACHABLE
         assert f"the proxy {one.name} {said}" in ended.reason
         assert len(spare.lines) == tried
-
-
-def test_nor_is_a_tunnel_that_is_not_opened_in_time(
-    held: Held, use: Use, settings_env: Callable[..., None]
-) -> None:
-    settings_env(HTTP_DEADLINE_SECONDS="1")
-    with relay(say=silent) as (one, _), relay() as (two, spare):
-        use(one, two)
-        ended = check(held, "https://127.0.0.1:9")
-        assert ended.outcome is Outcome.UNREACHABLE
-        assert "no whole page in time" in ended.reason
-        assert spare.lines == []
 
 
 @pytest.mark.rule("3.9")

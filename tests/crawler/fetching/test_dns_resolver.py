@@ -2,7 +2,6 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from time import monotonic
 from typing import Any
 
 import pytest
@@ -26,16 +25,6 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     over.set()
 
 
-def test_a_name_is_looked_up() -> None:
-    async def look() -> set[tuple[str, int]]:
-        names = DnsResolver(5, 1)
-        found = await names.resolve("localhost", 80)
-        await names.close()
-        return {(each["host"], each["port"]) for each in found}
-
-    assert ("127.0.0.1", 80) in asyncio.run(look())
-
-
 def test_a_name_that_nobody_answers_for_is_given_up_and_holds_up_no_other(dead: str) -> None:
     async def look() -> list[Any]:
         names = DnsResolver(2, 3)
@@ -49,16 +38,3 @@ def test_a_name_that_nobody_answers_for_is_given_up_and_holds_up_no_other(dead: 
     assert isinstance(first, OSError)
     assert isinstance(second, OSError)
     assert other[0]["hostname"] == "localhost"
-
-
-def test_the_end_waits_for_no_look_up(dead: str) -> None:
-    async def look() -> None:
-        names = DnsResolver(200, 1)
-        asked = asyncio.ensure_future(names.resolve(dead, 80))
-        await asyncio.sleep(0)
-        asked.cancel()
-        await names.close()
-
-    before = monotonic()
-    asyncio.run(look())
-    assert monotonic() - before < 100

@@ -1,17 +1,14 @@
 """The download handler beyond what test_fetch_wire.py and test_outcomes.py ask of a whole check."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DownloadFailedError, DownloadTimeoutError, UnsupportedURLSchemeError
+from scrapy.exceptions import DownloadFailedError
 from scrapy.http import HtmlResponse, Response
 
 from tests.crawler.held import Held
-from tests.crawler.wire import answer, silent, wire
-from tests.waiting import PATIENCE
+from tests.crawler.wire import answer, wire
 
 
 def ask(held: Held, url: str, **how: Any) -> Response:
@@ -57,39 +54,6 @@ def test_a_connection_that_is_lost_is_asked_again_by_nobody_who_does_not_count(h
         with pytest.raises(DownloadFailedError):
             ask(held, site.address)
         assert len(site.requests) == 1
-
-
-def test_a_body_is_sent_as_it_is(held: Held) -> None:
-    with wire(answer(b"")) as site:
-        ask(held, site.address, method="POST", body=b"a=1&b=%C3%A9")
-        assert site.requests[0].endswith(b"\r\n\r\na=1&b=%C3%A9")
-
-
-def test_each_request_has_its_own_time(held: Held) -> None:
-    with wire(silent) as site, pytest.raises(DownloadTimeoutError, match=r"0\.2 s"):
-        ask(held, site.address, meta={"download_timeout": 0.2})
-
-
-def test_an_address_that_is_none_is_refused(held: Held) -> None:
-    with pytest.raises((UnsupportedURLSchemeError, ValueError)):
-        ask(held, "http://127.0.0.1:99999/")
-
-
-def test_connections_are_counted_by_nobody(held: Held) -> None:
-    async def limits(scheme: str) -> tuple[int, int]:
-        handler: Any = held.spider.crawler.engine.downloader.handlers._get_handler(scheme)
-        return handler._session.connector.limit, handler._session.connector.limit_per_host
-
-    for scheme in ("http", "https"):
-        assert held.run(limits(scheme)) == (0, 0)
-
-
-@pytest.mark.journey
-def test_the_shell_shows_a_page_though_it_makes_its_engine_before_a_loop_runs() -> None:
-    with wire(answer(b"<h1>Bonjour</h1>", Content_Type="text/html")) as site:
-        look = [sys.executable, "-m", "scrapy", "shell", "-c", "response.css('h1::text').get()", site.address]
-        said = subprocess.run(look, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert said.stdout.strip() == "Bonjour", said.stderr
 
 
 @pytest.mark.parametrize("missing", ["Accept", "Accept-Encoding", "User-Agent", "Content-Type"])

@@ -1,14 +1,13 @@
 """DirectDownloader: nothing stays behind a request, and a cancelled one ends its download."""
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DownloadFailedError, NotSupported
+from scrapy.exceptions import DownloadFailedError
 from scrapy.http import Response
 
 from crawler.fetching.download_handler import DirectDownloader
@@ -66,12 +65,6 @@ def test_neither_way_leaves_this_machine(held: Held, ask: Ask) -> None:
         held.run(ask(Request("https://www.essonne.gouv.fr/")))
 
 
-def test_requests_of_checks_are_logged_for_debugging(held: Held, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG, "crawler.fetching.download_handler"), wire(answer(b"")) as site:
-        held.run(downloader(held).download(Request(site.address)))
-    assert f"200 GET {site.address}" in caplog.text
-
-
 @pytest.mark.parametrize("instead", [Request("http://127.0.0.1:1/"), Response("http://127.0.0.1:1/")])
 def test_a_middleware_answers_no_check(
     held: Held, monkeypatch: pytest.MonkeyPatch, instead: Request | Response
@@ -81,18 +74,3 @@ def test_a_middleware_answers_no_check(
     with pytest.raises(TypeError, match="a middleware answers"):
         held.run(downloader(held).download(Request("http://127.0.0.1:1/")))
     assert downloader(held).active == set()
-
-
-def test_middlewares_of_checks_look_at_requests_only(held: Held) -> None:
-    """A check's way calls nothing else of them."""
-    methods = downloader(held).middleware.methods
-    assert [bool(methods[each]) for each in ("process_request", "process_response", "process_exception")] == [
-        True,
-        False,
-        False,
-    ]
-
-
-def test_an_address_without_a_handler_is_refused(held: Held, ask: Ask) -> None:
-    with pytest.raises(NotSupported, match="gopher"):
-        held.run(ask(Request("gopher://127.0.0.1:1/")))

@@ -54,13 +54,6 @@ def test_an_answer_that_breaks_off_or_is_no_http_is_unreachable(held: Held, said
     assert 1 <= item.requests <= 4
 
 
-def test_an_encoding_that_was_not_asked_for_is_unreadable(held: Held) -> None:
-    with wire(answer(b"\x0b\x02\x80hello\x03", Content_Encoding="br")) as site:
-        item = check(held, site.address)
-    assert item.outcome is Outcome.UNREADABLE
-    assert "'br', which was not asked for" in item.reason
-
-
 def test_ten_megabytes_are_refused_by_their_announcement(held: Held) -> None:
     with wire(answer(b"x" * 10_000_000)) as site:
         item = check(held, site.address)
@@ -86,13 +79,6 @@ def test_a_server_that_accepts_and_says_nothing_costs_one_deadline(
         item = check(held, f"http://127.0.0.1:{silent.getsockname()[1]}")
     assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 1)
     assert item.milliseconds > 900
-
-
-def test_http_where_tls_is_expected_is_unreachable_and_not_tried_again(held: Held) -> None:
-    with wire(answer(b"hello")) as site:
-        item = check(held, site.address.replace("http:", "https:"))
-    assert (item.outcome, item.requests) == (Outcome.UNREACHABLE, 1)
-    assert "TLS" in item.reason
 
 
 def test_a_certificate_that_nobody_vouches_for_is_unreachable(held: Held, tmp_path: Path) -> None:
@@ -138,30 +124,3 @@ def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> N
     assert sent.pop("Host").startswith("127.")
     ours = agent.build_headers("page", "GET", f"{site.address}/", {}, None)
     assert list(sent.items()) == list(ours.items())
-
-
-def test_one_check_is_one_agent_and_the_next_may_be_another(held: Held) -> None:
-    agents = []
-    with wire(moves_on) as site:
-        for _ in range(12):
-            check(held, site.address)
-            agents.append({name_of(request) for request in site.requests})
-            assert len(site.requests) == 3
-            site.requests.clear()
-    assert [len(each) for each in agents] == [1] * 12
-    assert len(set.union(*agents)) > 1
-
-
-def moves_on(connection: socket.socket, request: bytes) -> None:
-    step = (
-        int(request.split(b" ", 2)[1].rpartition(b"?")[2] or 0) if b"?" in request.split(b"\r", 1)[0] else 0
-    )
-    status, where = (
-        ("302 Found", {"Location": f"/booking/create/1/0?{step + 1}"}) if step < 2 else ("200 OK", {})
-    )
-    answer(b"hello", status, **where)(connection, request)
-
-
-def name_of(request: bytes) -> str:
-    (line,) = [line for line in request.decode().split("\r\n") if line.startswith("User-Agent: ")]
-    return line

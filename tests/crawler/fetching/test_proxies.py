@@ -42,10 +42,6 @@ async def taken(proxies: Proxies, times: int = 40) -> set[str]:
     return {(await way(proxies).proxy()).name for _ in range(times)}
 
 
-def test_none_configured_means_no_way() -> None:
-    assert Proxies(()).way() is None
-
-
 def test_a_check_keeps_its_proxy_and_checks_have_any() -> None:
     async def use() -> set[str]:
         one = way(Proxies(ALL))
@@ -79,16 +75,6 @@ def test_what_is_remembered_holds_no_secret_and_is_forgotten_after_a_minute(
     assert 0 < redis_server.ttl(key) <= 60
 
 
-def test_without_redis_none_rests(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
-
-    async def use(proxies: Proxies) -> set[str]:
-        await proxies.rest("a:1")
-        return await taken(proxies)
-
-    assert shared(use) == NAMES
-
-
 @pytest.mark.parametrize(
     ("failures", "answered", "goes_on"),
     [
@@ -112,10 +98,3 @@ def test_one_other_is_tried_for_the_proxys_own_failures_before_anything_answered
     went, (first, then) = asyncio.run(tried())
     assert went == goes_on
     assert (first != then) is goes_on[0]
-
-
-def test_a_single_proxy_has_no_other() -> None:
-    async def tried() -> bool:
-        return await way(Proxies(ALL[:1])).other(OWN)
-
-    assert asyncio.run(tried()) is False

@@ -29,23 +29,6 @@ def taken(budget: RequestBudget, times: int) -> int:
     return asyncio.run(take())
 
 
-def test_what_the_claim_paid_for_asks_nobody() -> None:
-    bucket = Bucket(9)
-    assert taken(RequestBudget(3, bucket.more), 3) == 3
-    assert bucket.asked == 0
-
-
-def test_each_request_beyond_it_is_asked_for_until_there_is_none() -> None:
-    bucket = Bucket(2)
-    assert taken(RequestBudget(3, bucket.more), 9) == 5
-    assert bucket.asked == 3
-
-
-@pytest.mark.parametrize("paid", [0, 1, 6])
-def test_without_a_bucket_there_is_what_was_paid(paid: int) -> None:
-    assert taken(RequestBudget(paid), 9) == paid
-
-
 @pytest.mark.rule("4.11")
 def test_a_stopped_visit_makes_not_even_what_is_paid() -> None:
     budget, bucket = RequestBudget(3, Bucket(9).more), Bucket(9)

@@ -70,12 +70,6 @@ def _no_stand_ins(settings_env: Callable[..., None]) -> None:
     settings_env(SANDBOX_HOSTS="")
 
 
-def test_a_page_keeps_its_address_status_and_headers() -> None:
-    got = fetch(session(Site(page(status=503, Retry_After="30"))))
-    assert (got.url, got.status, got.headers["retry-after"]) == (f"{DESK}/0", 503, "30")
-    assert got.text == "<p>bonjour"
-
-
 @pytest.mark.rule("3.7")
 def test_a_post_carries_its_form_and_each_request_what_is_left_of_the_deadline() -> None:
     site = Site(page())
@@ -96,22 +90,6 @@ def test_a_form_of_a_get_goes_into_the_address_and_json_into_the_body() -> None:
         b'{"days": [1]}',
         b"application/json",
     )
-
-
-def test_a_text_is_sent_as_it_is() -> None:
-    site = Site(page())
-    fetch(session(site), PageRequest(f"{SITE}/call", method="POST", text="callCount=1\nc0-id=é\n"))
-    (request,) = site.asked
-    assert (request.body, request.headers["Content-Type"]) == (
-        "callCount=1\nc0-id=é\n".encode(),
-        b"text/plain",
-    )
-
-
-def test_an_asks_own_headers_win() -> None:
-    site = Site(page())
-    fetch(session(site), PageRequest(DESK, headers={"X-Requested-With": "XMLHttpRequest"}))
-    assert site.asked[0].headers["X-Requested-With"] == b"XMLHttpRequest"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303])
@@ -135,10 +113,6 @@ def test_a_redirect_from_http_up_to_https_is_followed_and_counted() -> None:
     ours = session(Site(moved(f"{DESK}/2".replace("http:", "https:")), page()))
     assert fetch(ours).url.startswith("https://www.essonne")
     assert ours.requests == 2
-
-
-def test_a_moved_answer_without_a_location_is_a_page() -> None:
-    assert fetch(session(Site(page(status=302)))).status == 302
 
 
 @pytest.mark.parametrize(
@@ -234,23 +208,6 @@ def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
     with pytest.raises(FetchError):
         fetch(ours)
     assert ours.requests == 1
-
-
-def test_no_second_try_begins_that_the_deadline_would_cut_off() -> None:
-    ours = session(Site(DownloadConnectionRefusedError("no")), deadline=0.1)
-    with pytest.raises(FetchError, match="refused"):
-        fetch(ours)
-    assert ours.requests == 1
-
-
-def test_nothing_is_asked_when_the_time_is_up() -> None:
-    site = Site(page())
-    ours = session(site, deadline=0.001)
-    fetch(ours)
-    asyncio.run(asyncio.sleep(0.002))
-    with pytest.raises(FetchError, match="are over"):
-        fetch(ours)
-    assert len(site.asked) == 1
 
 
 def test_cookies_live_within_a_session_and_never_in_another() -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from scrapy import Request
 from scrapy.exceptions import (
-    DownloadCancelledError,
     DownloadFailedError,
     DownloadTimeoutError,
     ResponseDataLossError,
@@ -122,13 +121,6 @@ def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> 
         assert left.wait(PATIENCE)
 
 
-def test_one_frame_that_is_too_large_is_not_read(held: Held) -> None:
-    with wire(Talk(["x" * 2_100_000], 0)) as site:
-        page = ask(held, site.address)
-    assert page.body == b""
-    assert b"1009" in (page.headers["X-Cut-Off"] or b"")
-
-
 @pytest.mark.parametrize(
     "status", ["200 OK", "401 Unauthorized", "403 Forbidden", "429 Too Many", "500 Error"]
 )
@@ -140,11 +132,6 @@ def test_a_handshake_that_is_not_accepted_is_the_answer_that_it_is(held: Held, s
         b'{"detail":"no"}',
         b"7",
     )
-
-
-def test_a_refusal_that_is_too_large_is_not_read(held: Held) -> None:
-    with wire(answer(b"x" * 3_000_000, "403 Forbidden")) as site, pytest.raises(DownloadCancelledError):
-        ask(held, site.address)
 
 
 def test_a_redirect_is_handed_back_and_not_followed(held: Held) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,12 +91,6 @@ def test_a_block_after_good_answers_halves_the_budget_for_it_was_our_pace() -> N
     assert (again.budget_share, again.rests_in_a_row) == (0.5, 2)
 
 
-def test_a_block_long_after_all_was_forgotten_is_a_first_one() -> None:
-    first = refused(HostBackoff(), Outcome.BLOCKED)
-    calm = after_success(after_success(first, NOW + HOUR), NOW + 9 * HOUR)
-    assert refused(calm, Outcome.BLOCKED, NOW + 10 * HOUR).budget_share == 1
-
-
 def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_rests_are_forgotten() -> None:
     memory = HostBackoff(rests_until=NOW, rest_reason="", rests_in_a_row=5, budget_share=0.5)
     seen = []
@@ -114,18 +107,6 @@ def test_only_answers_after_the_rest_calm() -> None:
     assert after_success(memory, NOW + HOUR).rests_in_a_row == 1
     assert after_success(after_success(memory, NOW + HOUR), NOW + 1.9 * HOUR).rests_in_a_row == 1
     assert after_success(after_success(memory, NOW + HOUR), NOW + 2 * HOUR).rests_in_a_row == 0
-
-
-def test_a_rest_begins_the_calm_anew() -> None:
-    memory = after_success(HostBackoff(rests_until=NOW, rests_in_a_row=1), NOW + HOUR)
-    assert refused(memory, Outcome.BLOCKED, NOW + 1.9 * HOUR).calm_since is None
-
-
-def test_the_periods_are_settings(settings_env: Callable[..., None]) -> None:
-    settings_env(BLOCK_REST_SECONDS=2, LONGEST_REST_SECONDS=5, RATE_REST_SECONDS=3, LEAST_BUDGET_SHARE="0.5")
-    assert row(Outcome.BLOCKED, 3) == [2, 4, 5]
-    assert row(Outcome.RATE_LIMITED, 2) == [3, 5]
-    assert refused(HostBackoff(budget_share=0.5), Outcome.RATE_LIMITED).budget_share == 0.5
 
 
 @given(st.integers(0, 20), st.floats(0.05, 1), st.timedeltas(-400 * HOUR, 400 * HOUR))

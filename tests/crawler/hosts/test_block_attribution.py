@@ -70,12 +70,6 @@ def test_a_403_where_nothing_was_read_for_an_hour_is_a_block() -> None:
     assert (last("a"), rests()) == (Outcome.BLOCKED, True)
 
 
-def test_what_another_host_answers_does_not_count() -> None:
-    end(0, ("d", Outcome.NO_SLOTS))
-    end(1, ("a", None))
-    assert last("a") is Outcome.BLOCKED
-
-
 def test_what_the_page_itself_answered_does_not_count() -> None:
     end(0, ("a", Outcome.NO_SLOTS))
     end(1, ("a", None))
@@ -121,10 +115,3 @@ def test_a_page_that_is_really_closed_stays_closed_when_its_host_blocks_later() 
     end(2, ("b", Outcome.NO_SLOTS))
     end(3, ("c", Outcome.BLOCKED))
     assert (state("a").status, state("a").last_outcome) == (DeskStatus.ERROR, Outcome.CLOSED)
-
-
-def test_the_hour_is_a_setting(settings_env: Callable[..., None]) -> None:
-    settings_env(REFUSAL_SECONDS=60)
-    end(0, ("b", Outcome.NO_SLOTS))
-    end(2, ("a", None))
-    assert last("a") is Outcome.BLOCKED

@@ -5,7 +5,7 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.desk import DeskState, DeskStatus, HostState, Outage
+from api.models.desk import DeskState, DeskStatus, Outage
 from crawler.hosts import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
@@ -84,23 +84,8 @@ def test_redis_hears_of_what_happened_while_it_was_away(
     assert claimed(client, 3601) & {"a", "b"}
 
 
-def test_a_stop_keeps_what_is_known_of_the_host(plan: Planner) -> None:
-    with session() as rows:
-        rows.add(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
-    kill_switch.stop(HOST, "they wrote to us")
-    kill_switch.resume(HOST)
-    with session() as rows:
-        host = rows.get_one(HostState, HOST)
-        assert (host.rests_in_a_row, host.budget_share, host.stopped_at) == (3, 0.5, None)
-
-
 def test_a_host_that_no_desk_is_on_is_refused_by_name(plan: Planner) -> None:
     with pytest.raises(kill_switch.UnknownHost, match=f"did you mean {HOST}"):
         kill_switch.stop("127.77.0.91:880", "a typing error")
     with pytest.raises(kill_switch.UnknownHost):
         kill_switch.resume("elsewhere:80")
-
-
-def test_a_stop_without_a_reason_is_refused(plan: Planner) -> None:
-    with pytest.raises(ValueError, match="say why"):
-        kill_switch.stop(HOST, "  ")

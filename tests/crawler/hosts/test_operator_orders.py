@@ -152,16 +152,6 @@ def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(
     assert not due_queue.send(client, may_ask)
 
 
-def test_an_order_that_stands_writes_nothing_more(plan: Planner, client: redis.Redis) -> None:
-    order_host(stopped_at=NOW, stop_reason="they wrote to us")
-    for second in range(1, 20):
-        plan.run_once(later(second))
-    with session() as rows:
-        rows.add(Outage(desk_id="evry_91/c", starts_at=NOW, reason=OutageReason.CLOSED))
-        rows.flush()
-        assert rows.scalar(sa.select(sa.func.max(Outage.id))) == 3  # no number was used up
-
-
 def test_a_check_that_was_under_way_does_not_end_the_order(plan: Planner) -> None:
     order_host(stopped_at=NOW, stop_reason="they wrote to us")
     plan.run_once(later(1))
@@ -183,11 +173,3 @@ def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
     plan.run_once(later(2))
     assert state().status is DeskStatus.CAPTCHA
     assert ("a", OutageReason.CAPTCHA, NOW, None) in outages()
-
-
-def test_a_pause_of_a_desk_that_no_file_schedules_changes_nothing(plan: Planner) -> None:
-    with session() as rows:
-        rows.add(DeskState(id="gone_00/desk", paused_at=NOW, pause_reason="it was there once"))
-    for second in (1, 2):
-        plan.run_once(later(second))
-    assert outages() == []

@@ -2,18 +2,16 @@
 
 import threading
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-import notifier
 from api.models.alert import Alert
-from api.models.base import engine, session
+from api.models.base import session
 from api.models.desk import OutageReason
-from api.models.notification import State
-from api.models.user import Channel, Contact, Role
+from api.models.user import Channel, Role
 from configs.settings import settings
 from configs.world.outcome import Outcome
 from crawler.bounds import REFUSED, bound_reading
@@ -143,14 +141,6 @@ def test_a_site_in_trouble_is_told_once_for_all_its_desks() -> None:
     assert {each.params["since"] for each in rows} == {NOW.isoformat(), (NOW + MINUTE).isoformat()}
 
 
-def test_every_page_that_was_closed_is_told() -> None:
-    person(Role.ADMIN)
-    out("a", OutageReason.CLOSED, NOW)
-    assert len(told(NOW)) == 1
-    out("b", OutageReason.CLOSED, NOW + MINUTE)
-    assert [each.params["subject"] for each in told(NOW + MINUTE)] == ["evry_91/b"]
-
-
 def test_what_comes_back_within_ten_minutes_is_the_same_trouble_and_later_a_new_one() -> None:
     person(Role.ADMIN)
     out("a", OutageReason.BLOCKED, NOW)
@@ -179,12 +169,6 @@ def test_a_captcha_that_always_stands_there_is_no_news(settings_env: Callable[..
     file.write_text(file.read_text().replace("grade:", "watch: presence\n    grade:"))
     settings_env()
     out("a", OutageReason.CAPTCHA, NOW)
-    assert told(NOW) == []
-
-
-def test_a_desk_that_left_the_files_is_nobodys_trouble() -> None:
-    person(Role.ADMIN)
-    out("gone", OutageReason.BLOCKED, NOW)
     assert told(NOW) == []
 
 
@@ -241,14 +225,6 @@ def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: 
     waits(reached, A)
     out("a", OutageReason.CLOSED, NOW)
     assert [(each.user_id, each.channel) for each in told(NOW)] == [(reached, Channel.TELEGRAM)]
-
-
-def test_many_subscribers_are_told_in_several_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notices, "AT_ONCE", 2)
-    for _ in range(5):
-        waits(person(), A)
-    out("a", OutageReason.CLOSED, NOW)
-    assert [len(told(NOW + n * MINUTE)) for n in range(4)] == [2, 2, 1, 0]
 
 
 def test_who_begins_to_wait_meanwhile_is_told_too() -> None:
@@ -319,15 +295,6 @@ def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch
     assert told(NOW) == []
 
 
-def test_messages_are_nudged_after_their_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    monkeypatch.setattr(notifier, "nudge", lambda ids: seen.append(len(list(ids)) - len(notifications())))
-    person(Role.ADMIN)
-    out("a", OutageReason.BLOCKED, NOW)
-    loop.run_once(NOW)
-    assert seen == [0]
-
-
 def test_one_teller_looks_at_a_time() -> None:
     person(Role.ADMIN)
     out("a", OutageReason.BLOCKED, NOW)
@@ -358,21 +325,3 @@ def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
     IncidentLoop().run(stop)
     assert looks == 4
     assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING", "INFO"]
-
-
-def test_nothing_wrong_is_nothing_told() -> None:
-    person(Role.ADMIN)
-    waits(person(), A)
-    checked("a", (Outcome.OVERLOADED, NOW - HOUR), (Outcome.NO_SLOTS, NOW))
-    assert told(NOW + timedelta(days=1)) == []
-    assert incidents() == []
-    with engine().connect() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(Contact)) == 2
-
-
-def test_what_was_skipped_still_counts_as_told() -> None:
-    waits(person(), A)
-    out("a", OutageReason.CLOSED, NOW)
-    assert len(told(NOW)) == 1
-    deliver(State.SKIPPED)
-    assert told(NOW + MINUTE) == []

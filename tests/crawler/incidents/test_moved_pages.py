@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, OutageReason
-from api.models.discovery import Drift, DriftReason
+from api.models.discovery import DriftReason
 from api.models.user import Role
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
@@ -71,13 +71,6 @@ def test_operators_and_those_who_wait_are_told_at_once_and_once(reason: DriftRea
     )
 
 
-def test_a_desk_that_moved_keeps_the_first_reason() -> None:
-    moved(reason=DriftReason.SILENT)
-    assert moved(reason=DriftReason.UNLINKED, at=NOW + HOUR) == []
-    with session() as rows:
-        assert [each.reason for each in moved_pages.find_open_drifts(rows)] == [DriftReason.SILENT]
-
-
 @pytest.mark.parametrize("reason", EVERY)
 @pytest.mark.parametrize("outcome", [Outcome.NO_SLOTS, Outcome.SLOTS, Outcome.CAPTCHA, Outcome.UNREACHABLE])
 def test_a_check_that_proves_the_page_ends_it(reason: DriftReason, outcome: Outcome) -> None:
@@ -89,13 +82,6 @@ def test_a_check_that_proves_the_page_ends_it(reason: DriftReason, outcome: Outc
     told(NOW + 2 * MINUTE)
     proven = outcome is Outcome.SLOTS or (outcome is Outcome.NO_SLOTS and reason is not DriftReason.UNLINKED)
     assert open_ones() == ([] if proven else ["evry_91/a"])
-
-
-def test_an_older_proof_ends_nothing() -> None:
-    checked("a", (Outcome.NO_SLOTS, NOW - MINUTE))
-    moved()
-    told(NOW)
-    assert open_ones() == ["evry_91/a"]
 
 
 def test_where_there_always_is_a_captcha_it_proves_the_page() -> None:
@@ -168,13 +154,6 @@ def test_what_proves_nothing_does_not_hide_that_a_page_moved() -> None:
     moved()
     record([FinishedCheck(check("a", 1, outcome=Outcome.UNREACHABLE, covered=()), 1, NOW)])
     assert (state().status, "moved" in state().status_reason) == (DeskStatus.ERROR, True)
-
-
-def test_a_drift_ends_no_sooner_than_it_began() -> None:
-    moved()
-    with session() as rows:
-        moved_pages.end_drifts(rows, ["evry_91/a"], NOW - HOUR)
-        assert rows.scalar(sa.select(Drift.ends_at)) == NOW
 
 
 def test_a_page_that_was_closed_and_then_moved_is_not_said_to_be_watched_when_it_opens() -> None:

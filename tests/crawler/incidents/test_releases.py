@@ -19,7 +19,6 @@ from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.plan import plans
-from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
 from tests.crawler.incidents.incidents_world import person, told, waits
@@ -71,18 +70,6 @@ def test_a_desk_is_asked_more_often_while_slots_are_published(
     assert wishes(planner, BEGINS) == [30, 120]
     assert wishes(planner, ENDS - MINUTE) == [30, 120]
     assert wishes(planner, ENDS) == [120, 120]
-
-
-def test_where_no_slot_can_be_seen_asking_more_often_shows_no_more(
-    told_of: Callable[..., None], redis_server: redis.Redis
-) -> None:
-    told_of("    watch: presence\n")
-    waits(person(), A, ends=ENDS + timedelta(days=30))
-    assert wishes(Planner(redis_server), BEGINS + MINUTE)[0] in (30, 120)
-    assert desks()["evry_91/a"].release(BEGINS + MINUTE)
-    with session() as rows:
-        rows.execute(sa.text("UPDATE grants SET plan = 'URGENCE_24H'"))
-    assert wishes(Planner(redis_server), BEGINS + MINUTE)[0] == 120
 
 
 def keeps(*targets: dict[str, str]) -> UUID:
@@ -141,12 +128,6 @@ def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., No
     assert {each.channel for each in made if each.user_id == without} == {Channel.EMAIL, Channel.TELEGRAM}
 
 
-def test_who_is_told_of_slots_themselves_needs_no_reminder(told_of: Callable[..., None]) -> None:
-    told_of()
-    waits(person(), A)
-    assert reminded(BEGINS - MINUTE) == []
-
-
 def test_who_waits_elsewhere_or_no_more_is_not_reminded(told_of: Callable[..., None]) -> None:
     told_of("    watch: presence\n")
     keeps({"desk_id": "evry_91/b"})
@@ -202,9 +183,3 @@ def test_nobody_is_sent_to_a_page_that_is_closed(soon: datetime) -> None:
     with session() as rows:
         rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CAPTCHA))
     assert len(reminded(soon)) == 2
-
-
-def test_nobody_is_sent_to_a_page_that_the_file_calls_retired(told_of: Callable[..., None]) -> None:
-    told_of("    watch: presence\n", grade="retired")
-    keeps(A)
-    assert reminded(BEGINS - MINUTE) == []

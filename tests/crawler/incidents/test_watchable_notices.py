@@ -1,7 +1,6 @@
 """Notices of desks that became watchable: once each, after a check looked for slots."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -70,17 +69,6 @@ def test_a_page_that_was_closed_since_is_not_told() -> None:
     checked("a", (Outcome.NO_SLOTS, NOW - HOUR), (Outcome.CLOSED, NOW))
     assert "desk_watchable" not in {each.kind for each in told(NOW)}
     assert still_kept(alert)
-
-
-def test_a_desk_whose_slots_stay_hidden_is_not_told(
-    tmp_path: Path, settings_env: Callable[..., None]
-) -> None:
-    path = next((tmp_path / "prefectures").glob("*.yaml"))
-    path.write_text(path.read_text().replace("grade: confirmed", "grade: confirmed\n    watch: presence"))
-    settings_env(PREFECTURES_DIR=path.parent)
-    keeps(A)
-    checked("a", (Outcome.NO_SLOTS, NOW))
-    assert told(NOW) == []
 
 
 def test_other_desks_and_alerts_that_are_over_or_not_kept_are_left_alone() -> None:

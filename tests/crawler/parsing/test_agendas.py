@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from pydantic import Field
 
 from configs.world.outcome import Outcome
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.json_calendar import WindowRequest
-from crawler.parsing.json_models import Entries, parse_json
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 
@@ -55,11 +53,6 @@ def test_each_place_is_asked_for_itself_and_another_first_each_visit() -> None:
     assert urls(asked(*both, places=[13])) == [f"13/[1]/{TODAY}"]
 
 
-def test_what_takes_no_bookings_is_not_asked_beside_what_does() -> None:
-    reading = asked(agenda(1, shut=True), agenda(2), agenda(3, paused=True))
-    assert urls(reading) == [f"12/[2]/{TODAY}"]
-
-
 @pytest.mark.parametrize(
     ("agendas", "expected", "reason"),
     [
@@ -87,20 +80,6 @@ def test_beside_an_agenda_that_cannot_be_read_the_others_are_asked_and_prove_no_
     assert reading.reason == "1 of 2 agendas cannot be read"
 
 
-class Named(BookableAgenda):
-    offered: dict[str, list[int]] = Field(alias="motifs")
-    shut: bool = Field(default=False, alias="ferme")
-
-
-def test_a_platform_names_the_fields_by_its_own_words() -> None:
-    body = '[{"id": "7", "motifs": {"12": [1]}, "ferme": true}, {"id": 8, "motifs": null}, {"id": 9, "motifs": {}, "ferme": 3}]'
-    first, odd, last = parse_json(page(body), Entries[Named]) or [None] * 3
-    assert (first and (first.id, first.offered, first.shut)) == (7, {"12": [1]}, True)
-    assert odd is None
-    assert last
-    assert (last.shut, last.odd) == (False, True)
-
-
 def together(ids: str, window: CoveredWindow | None = None, turn: int = 0) -> Page:
     ask = PageRequest(
         f"https://api.invalid/?ids={ids}&day=1", "week", place=Place("12"), window=window, rank=3
@@ -124,8 +103,3 @@ def test_an_agenda_asked_alone_leaves_out_what_the_others_have() -> None:
     assert reading
     assert {(ask.place.key, ask.step, ask.rank) for ask in reading.asks} == {("12", "week", 3)}
     assert {ask.window for ask in reading.asks} == {CoveredWindow("12", TODAY, TODAY, doubtful=True)}
-
-
-@pytest.mark.parametrize("ids", ["9", ""])
-def test_one_agenda_is_not_taken_apart(ids: str) -> None:
-    assert ask_alone(together(ids), "ids", "") is None

@@ -2,8 +2,7 @@ import pytest
 from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
-from crawler.parsing.css_selectors import Selector, element_selector, find_matches, find_visible, one_text
-from tests.crawler import pages
+from crawler.parsing.css_selectors import Selector, element_selector, find_matches, one_text
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -29,12 +28,6 @@ def test_from_an_element_on_its_own_parts_are_found_and_what_stands_before() -> 
     assert find_matches(first, "./@data-le") == ["2026-11-23"]
     assert one_text(first, "../following-sibling::h2") == "Un titre"
     assert find_matches(first, "xpath=string(@data-le)") == ["2026-11-23"]
-
-
-def test_several_texts_are_no_text() -> None:
-    assert one_text(PAGE, "li") is None
-    assert one_text(PAGE, "h3") is None
-    assert one_text(PAGE, "h2, p") == "Un titre"
 
 
 @pytest.mark.parametrize(
@@ -75,14 +68,3 @@ def test_parts_of_elements_are_found_as_scrapy_writes_them() -> None:
 )
 def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
     assert element_selector(selector) == elements
-
-
-def test_what_the_page_hides_is_found_and_not_shown() -> None:
-    page = pages.page(
-        "<p class=x title=t>a</p><div style='display:none'><p class=x>b</p></div><p class=x hidden>c</p><i>e</i>tail"
-    ).root
-    assert [each.text for each in find_matches(page, "p.x") if not isinstance(each, str)] == ["a", "b", "c"]
-    for selector in ("p.x", "p.x::text", "//p[@class='x']/text()", "p::attr(title)"):
-        assert [each.text for each in find_visible(page, selector)] == ["a"], selector
-    assert [each.tag for each in find_visible(page, "//text()[.='tail']")] == ["body"]
-    assert find_visible(page, "xpath=string(//p)") == [], "a text that was put together is no element's"

@@ -79,17 +79,6 @@ def test_what_names_no_moment_or_several_is_none(text: str) -> None:
     assert moment_of(text, None, VISIT) is None
 
 
-def test_a_short_year_is_this_centurys() -> None:
-    assert moment_of("23/11/27", None, VISIT) == date(2027, 11, 23)
-    assert moment_of("23 nov. 27 9h30", None, VISIT) == MORNING.replace(year=2027)
-    assert moment_of("23 novembre 14 h", None, VISIT) == MORNING.replace(hour=13, minute=0)
-
-
-def test_an_hour_of_its_own_has_to_be_there() -> None:
-    assert moment_of("23 novembre", "9h30", VISIT) == MORNING
-    assert moment_of("23 novembre", "complet", VISIT) is None
-
-
 @pytest.mark.parametrize(
     ("text", "today", "meant"),
     [
@@ -164,12 +153,6 @@ def test_an_hour_that_never_comes_is_none_and_one_that_comes_twice_the_first() -
     assert moment_of("25/10/2026 02:30", None, VISIT) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
-def test_overseas_the_clock_is_the_one_there() -> None:
-    assert moment_of("23/11/2026 09:30", None, VisitContext("", TODAY, REUNION)) == datetime(
-        2026, 11, 23, 5, 30, tzinfo=UTC
-    )
-
-
 def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
     text = "Ouvert de 9h à 12h. Le lundi 23 novembre à 9h30, ou le 24/11/2026. Guichet 12."
     assert list(moments_in(text, VISIT)) == [MORNING, date(2026, 11, 24)]
@@ -235,9 +218,3 @@ def test_a_weekday_that_is_wrong_is_not_believed(day: int) -> None:
     for number, name in enumerate(DAYS):
         expected = real if number == real.weekday() else None
         assert moment_of(f"{name} {day} janvier 2027", None, VISIT) == expected
-
-
-def test_a_text_of_more_than_2_000_characters_names_no_moment() -> None:
-    day = "le 23/11/2026 à 9h30"
-    assert moment_of(day + " " * 3, None, VISIT) == MORNING
-    assert moment_of(day + " a" * 1000, None, VISIT) is None

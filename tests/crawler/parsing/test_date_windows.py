@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 from crawler.parsing.date_windows import (
     ask_weeks,
     covered_by_answer,
-    day_of,
     days_from,
-    earliest,
     instant_of,
     linked_hours,
     week,
@@ -47,10 +45,6 @@ def test_each_turn_begins_one_week_further_and_all_weeks_have_theirs(horizon: in
     assert ranks.index(0) == turn % len(ranks)
 
 
-def test_a_week_has_seven_days_from_where_it_begins() -> None:
-    assert week(visit(), A, 7) == CoveredWindow("1", date(2026, 11, 27), date(2026, 12, 3))
-
-
 @pytest.mark.parametrize(
     ("shown", "covered"),
     [
@@ -73,10 +67,6 @@ def test_a_calendar_answers_for_what_it_shows_where_that_meets_what_was_asked(
     assert covered_by_answer(A, ASKED, shown) == covered
 
 
-def test_a_calendar_that_nobody_can_date_answers_for_nothing() -> None:
-    assert covered_by_answer(A, None, None) is None
-
-
 def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
     body = '<a href="/pick/1795249632">x</a><a href="/pick/1795249000">x</a><a href="/pick/1795249632">x</a><a>x</a>'
     hours, odd = linked_hours(page(f"<p>{body}<a href='/pick/soon'>x</a><a href='/other/1'>x</a></p>"), LINK)
@@ -96,19 +86,6 @@ def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
 )
 def test_a_wall_clock_is_an_instant_of_its_zone(wall: str, zone: str, expected: datetime | None) -> None:
     assert instant_of(datetime.fromisoformat(wall), ZoneInfo(zone)) == expected
-
-
-def test_an_instant_has_the_date_of_its_zone() -> None:
-    late = datetime(2026, 11, 24, 22, tzinfo=UTC)
-    assert day_of(late, ZoneInfo("Indian/Reunion")) == date(2026, 11, 25)
-    assert day_of(date(2026, 11, 24), ZoneInfo("Indian/Reunion")) == date(2026, 11, 24)
-
-
-def test_the_earliest_moment_goes_by_its_local_day() -> None:
-    late, dawn = datetime(2026, 11, 24, 22, tzinfo=UTC), datetime(2026, 11, 25, 1, tzinfo=UTC)
-    assert earliest([date(2026, 11, 25), late, None], ZoneInfo("Europe/Paris")) == late
-    assert earliest([dawn, date(2026, 11, 24)], ZoneInfo("Europe/Paris")) == date(2026, 11, 24)
-    assert earliest([None], ZoneInfo("Europe/Paris")) is None
 
 
 @pytest.mark.parametrize(

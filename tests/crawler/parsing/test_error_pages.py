@@ -66,13 +66,6 @@ def test_a_script_that_asks_the_browser_stands_before_the_site(host: str, outcom
     assert told(SCRIPT.format(host)) is outcome
 
 
-def test_a_page_of_the_site_itself_is_none() -> None:
-    heading = "<h1>502 Bad Gateway</h1>"
-    assert told(f'{heading}<form method="Post"></form>') is None
-    assert told(f"{heading}<p>{'Ici on prend rendez-vous. ' * 50}</p>") is None
-    assert told('{"title": "502 Bad Gateway"}') is None
-
-
 @pytest.mark.parametrize("name", sorted(platforms()))
 @pytest.mark.parametrize("heading", ["403 Forbidden", "429 Too Many Requests", "502 Bad Gateway"])
 def test_every_platform_that_gets_a_servers_page_says_what_it_is(name: str, heading: str) -> None:
@@ -128,15 +121,6 @@ def test_the_first_sentence_that_a_page_shows_in_its_place_is_what_it_means(
     body: str, reading: Reading | None
 ) -> None:
     assert find_notice(page(f"<html><body>{body}</body></html>"), NOTICES, HINTS) == reading
-
-
-def test_a_page_without_a_hint_is_not_looked_at() -> None:
-    assert find_notice(page("<h1>Too busy</h1>"), NOTICES, (b"gone",)) is None
-
-
-@pytest.mark.parametrize("status", [200, 204, 399])
-def test_a_page_without_an_errors_status_is_to_be_read(status: int) -> None:
-    assert read_error_status(page("x", status=status), entry=True) is None
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -1,6 +1,6 @@
 import pytest
 
-from crawler.parsing.forms import address_of, build_request, in_query
+from crawler.parsing.forms import build_request
 from crawler.reading import BrowserAction, Page, PageRequest, VisitContext
 from tests.crawler.pages import TODAY
 
@@ -20,22 +20,6 @@ def page(body: str = FORM) -> Page:
 def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRequest | None:
     here = page(body)
     return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
-
-
-def test_criteria_are_said_as_people_write_numbers() -> None:
-    criteria = {"what": "CNI", "how_many": 2, "latitude": 0.00001, "longitude": 4.8357, "radius": 30.0}
-    assert in_query(criteria) == {
-        "what": "CNI",
-        "how_many": "2",
-        "latitude": "0.00001",
-        "longitude": "4.8357",
-        "radius": "30",
-    }
-
-
-def test_a_link_is_followed() -> None:
-    assert done("//a") == PageRequest("https://mairie.example/plus", "next")
-    assert done("//a/@href") == PageRequest("https://mairie.example/plus", "next")
 
 
 def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
@@ -82,8 +66,3 @@ def test_a_form_by_get_has_its_fields_for_a_query() -> None:
 )
 def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: BrowserAction, body: str) -> None:
     assert done(what, act, body) is None
-
-
-def test_a_broken_address_is_none() -> None:
-    assert address_of(page(), "http://[::1") is None
-    assert address_of(page(), "") is None

@@ -1,16 +1,13 @@
 from datetime import date
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml.html import HtmlElement
 
 from crawler.parsing.html_text import (
     choices,
-    collapse_whitespace,
     contains_phrase,
-    field_value,
-    label,
     names_date,
     period,
     rendered_text,
@@ -90,30 +87,9 @@ def test_written_dates_come_back(one: date, other: date) -> None:
     assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
 
 
-@given(st.text(max_size=60))
-def test_no_text_breaks_the_reading_of_a_period(text: str) -> None:
-    found = period(text)
-    assert found is None or found[0] <= found[1]
-
-
-def test_plain_text_compares() -> None:
-    assert collapse_whitespace(" Il n\u2019y\xa0a\n pas ") == "Il n'y a pas"
-
-
-@given(st.text())
-@example("3\u2033 de retard")  # a double prime, which NFKC makes two
-def test_a_text_in_its_normal_form_stays_as_it_is(text: str) -> None:
-    once = collapse_whitespace(text)
-    assert collapse_whitespace(once) == once
-
-
 def test_visible_text_leaves_out_what_nobody_sees() -> None:
     node = document("<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>")
     assert visible_text(node) == "a e"
-
-
-def test_a_document_without_a_title_has_an_empty_one() -> None:
-    assert title(document("<p>x</p>")) == ""
 
 
 def test_what_a_page_offers_is_read_with_its_labels() -> None:
@@ -122,18 +98,6 @@ def test_what_a_page_offers_is_read_with_its_labels() -> None:
         "<input name=x value=3><input name=m>"
     )
     assert list(choices(root, "m").items()) == [("2", "Deux"), ("1", None)]
-
-
-def test_what_stands_in_a_field_is_its_value_or_its_chosen_option() -> None:
-    root = document(
-        "<select id=s><option value=1>a<option value=2 selected>b</select><input id=i value=x><textarea id=t>y</textarea>"
-    )
-    assert [field_value(root, each) for each in ("s", "i", "t", "none")] == ["2", "x", "y", ""]
-
-
-def test_a_label_is_found_by_its_field_whatever_its_name() -> None:
-    root = document("<label for='a'>Guichet <b>A</b></label>")
-    assert (label(root, "a"), label(root, "b'\"")) == ("Guichet A", None)
 
 
 @pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
@@ -212,11 +176,6 @@ def test_white_space_and_case_never_matter(words: list[str], gaps: list[str], ar
     set_otherwise = "".join(word.upper() + gaps[number % 8] for number, word in enumerate(words))
     assert contains_phrase(f"{around} {set_otherwise} {around}", " ".join(words))
     assert contains_phrase(" ".join(words), set_otherwise)
-
-
-@given(st.text(max_size=30), st.text(max_size=30))
-def test_no_text_breaks_the_comparison(text: str, sentence: str) -> None:
-    assert not contains_phrase(text, sentence) or any(not each.isspace() for each in sentence)
 
 
 @pytest.mark.parametrize("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])

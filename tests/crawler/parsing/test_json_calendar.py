@@ -7,7 +7,6 @@ from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import (
     Listing,
     by_address,
-    first_window,
     first_windows,
     read_listing,
     read_self_contained_listing,
@@ -48,12 +47,6 @@ def begins(reading: Reading) -> list[date | None]:
     return [
         ask.window.first if ask.window else None for ask in sorted(reading.asks, key=lambda ask: ask.rank)
     ]
-
-
-def test_the_first_window_begins_today() -> None:
-    ask = first_window(visit(), opens, DAYS, PLACE, 3)
-    assert (ask.window, ask.place, ask.rank) == (window(0), PLACE, 3)
-    assert ask.url == "https://api.invalid/slots?from=2026-11-20&to=2026-11-26"
 
 
 def test_moments_are_slots_cover_their_window_and_lead_to_all_others() -> None:
@@ -138,10 +131,6 @@ def test_a_next_date_beyond_the_horizon_is_no_slot() -> None:
     assert reading.reason == "the next availability is 2027-02-19 10:00, beyond the 90 days that are watched"
 
 
-def test_a_next_date_before_what_was_asked_is_unreadable() -> None:
-    assert read(Listing(next_at=TODAY), answer(first=7)).outcome is Outcome.UNREADABLE
-
-
 def test_a_saved_page_with_a_next_date_long_past_still_leads_to_it() -> None:
     reading = read(Listing(next_at=date(2021, 4, 10)), answer(first=None))
     assert (reading.outcome, reading.next_at, begins(reading)) == (
@@ -159,25 +148,12 @@ def test_days_that_were_not_asked_for_prove_nothing() -> None:
     assert (reading.outcome, reading.covered, reading.asks) == (Outcome.SLOTS, (), ())
 
 
-def test_what_shows_days_from_later_on_covers_those() -> None:
-    shown = Listing([at(TODAY + timedelta(days=3))], begins=TODAY + timedelta(days=2))
-    for found in (shown, Listing(begins=shown.begins)):
-        assert read(found).covered == (replace(window(0), first=shown.begins),)
-
-
 def test_days_behind_those_asked_for_prove_no_absence_and_the_others_are_still_asked() -> None:
     behind = TODAY + timedelta(days=DAYS)
     assert read(Listing(begins=behind)).outcome is Outcome.UNREADABLE
     reading = read(Listing([at(behind)], begins=behind))
     assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
     assert reading.asks == read(Listing([at(TODAY)])).asks
-
-
-def test_a_saved_page_of_days_long_past_is_read_as_if_it_had_come_today() -> None:
-    reading = read(Listing([at(date(2021, 5, 25))], last=date(2021, 5, 28)), answer(first=None))
-    assert (reading.outcome, reading.covered, len(reading.asks)) == (Outcome.SLOTS, (), 0)
-    reading = read(Listing(last=date(2021, 5, 28)), answer(first=None))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
 
 
 def test_a_page_that_chose_its_days_itself_covers_those_and_leads_nowhere() -> None:

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Annotated
 
@@ -16,12 +15,10 @@ from crawler.parsing.json_models import (
     OrNone,
     Tolerant,
     Wall,
-    days_in,
     flat,
     moments_in,
     moments_of,
     parse_json,
-    parse_local_datetime,
     reports_failure,
     slot_start_field,
 )
@@ -76,12 +73,6 @@ def test_any_other_body_is_none(body: str | bytes) -> None:
     assert parse_json(page(body), Slots) is None
 
 
-def test_an_answer_with_an_errors_status_has_no_shape_unless_it_may() -> None:
-    refused = replace(page('{"slots": []}'), status=401)
-    assert parse_json(refused, Slots) is None
-    assert parse_json(refused, Slots, errors=True) == Slots(slots=[])
-
-
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
@@ -116,12 +107,6 @@ def test_moments_are_read_as_they_are_written(field: str, value: str, expected: 
 )
 def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> None:
     assert times(field, value) is None
-
-
-def test_an_instant_needs_its_offset_and_a_wall_clock_has_none() -> None:
-    assert times("at", '"2021-05-25T16:00:00"') is None
-    assert times("at", '"2021-05-25"') is None
-    assert times("wall", '"2021-05-25T16:00:00Z"') is None
 
 
 @pytest.mark.parametrize(
@@ -258,15 +243,9 @@ def test_any_other_does_not(body: str) -> None:
     assert not reports_failure(page(body))
 
 
-def test_a_date_is_found_wherever_it_stands() -> None:
-    assert days_in(page('{"x": ["le 2026-12-10"]}'))
-    assert not days_in(page('{"x": "10/12/2026", "n": 20261210}'))
-
-
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 TEXT = '"2026-11-24T09:30:00+01:00"'
 Starts = Entries[Annotated[Moment, slot_start_field("start", "begin")]]
-Walls = Entries[Annotated[Wall, slot_start_field("start", read=parse_local_datetime)]]
 
 
 @pytest.mark.parametrize(
@@ -292,17 +271,6 @@ Walls = Entries[Annotated[Wall, slot_start_field("start", read=parse_local_datet
 )
 def test_an_entry_is_when_it_begins_and_none_where_that_cannot_be_read(entry: str, expected: date) -> None:
     assert parse_json(page(f"[{entry}, {TEXT}]"), Starts) == [expected, AT]
-
-
-def test_a_platform_says_how_it_writes_its_moments() -> None:
-    body = '[{"start": "2026-11-24T09:30:00"}, {"start": "2026-11-24T09:30:00Z"}]'
-    assert parse_json(page(body), Walls) == [datetime.fromisoformat("2026-11-24T09:30:00"), None]
-    assert parse_json(page(body), Starts) == [None, datetime(2026, 11, 24, 9, 30, tzinfo=UTC)]
-
-
-def test_what_is_no_list_has_no_entries() -> None:
-    for body in ("null", "{}", '"a"'):
-        assert parse_json(page(body), Starts) is None
 
 
 def test_lists_are_one_and_one_that_cannot_be_read_is_an_entry_that_cannot() -> None:

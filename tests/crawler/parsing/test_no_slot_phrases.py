@@ -1,6 +1,4 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from tests.in_turn import in_turn
@@ -215,20 +213,3 @@ def test_a_message_in_the_wrong_charset_proves_nothing(said: str, read: str) -> 
     assert not says_none(
         "Aucun créneau aujourd'hui, c'est complet à 17 h".encode(said).decode(read, "replace")
     )
-
-
-@pytest.mark.parametrize(
-    "message", ["Aucun rendez-vous n'est actuellement disponible.", "Aucun créneau à partir de cette date."]
-)
-def test_an_absence_without_days_is_one_of_all_days(message: str) -> None:
-    assert says_none(message, every_day=True)
-
-
-@given(st.text(max_size=200))
-def test_no_message_breaks_the_reading(message: str) -> None:
-    assert not says_none(message) or any(map(str.isalpha, message))
-
-
-def test_a_message_of_more_than_2000_characters_says_nothing() -> None:
-    assert says_none("Aucun rendez-vous." + " " * 1980)
-    assert not says_none("Aucun rendez-vous." + " " * 1990)

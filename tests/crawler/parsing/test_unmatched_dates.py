@@ -38,8 +38,3 @@ def test_what_stands_aside_does_not_count_unless_it_stands_elsewhere_too() -> No
     news, twice = page(NEWS), page(NEWS + NEWS.replace("class=n", ""))
     assert not has_unmatched_dates(news, [], news.root.xpath("//p[@class='n']"))
     assert has_unmatched_dates(twice, [], twice.root.xpath("//p[@class='n']"))
-
-
-def test_parts_within_each_other_are_set_aside_once() -> None:
-    here = page(NEWS + "<p>lundi 30 novembre à 10h</p>")
-    assert has_unmatched_dates(here, [], here.root.xpath("//p[@class='n'] | //b"))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.parsing.websocket_frames import CUT_OFF, body_of, frames_of, read_unended
+from crawler.parsing.websocket_frames import CUT_OFF, frames_of, read_unended
 from tests.crawler.pages import page
 
 PLACES, END = [{"id": 1, "hours": ["9:00"]}], {"step": "the_end", "failed": 0}
@@ -12,13 +12,6 @@ PLACES, END = [{"id": 1, "hours": ["9:00"]}], {"step": "the_end", "failed": 0}
 
 def frames(body: str | bytes) -> list[object]:
     return [json.loads(each.body) for each in frames_of(page(body), "the_end")]
-
-
-def test_frames_come_back_as_they_came_one_on_a_line() -> None:
-    body = body_of([json.dumps(PLACES, indent=1), "[]", json.dumps(END)])
-    assert body.count(b"\n") == 2
-    assert frames(body) == [PLACES, [], END]
-    assert frames_of(page(""), "the_end") == []
 
 
 def test_a_file_of_windows_holds_the_same_frames() -> None:

@@ -16,11 +16,6 @@ def whole(body: str) -> bool:
     return is_whole_table(page(body), "libre", "/pick/")
 
 
-def test_a_table_that_came_to_its_end_with_its_legend_is_whole() -> None:
-    assert whole(HOURS_TABLE + LEGEND)
-    assert whole(LEGEND + HOURS_TABLE.replace("<a href='/pick/1'>libre</a>", "")), "with no free hour too"
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -64,8 +59,3 @@ def test_days_that_each_say_what_is_free_are_whole() -> None:
 @pytest.mark.parametrize("column", ["", FREE + NOTHING, "<p>?</p>", "<p>Rien</p>"])
 def test_a_day_that_says_nothing_or_both_may_leave_an_hour_out(column: str) -> None:
     assert days(FREE, column) is None
-
-
-def test_a_page_that_broke_off_and_one_without_days_show_none_whole() -> None:
-    assert days(FREE, NOTHING, end="") is None
-    assert days() is None

@@ -8,7 +8,7 @@ import pytest
 from configs.world.desk import Procedure
 from configs.world.prefecture import desks, load_prefectures
 from crawler.catalogue import check_catalogue
-from crawler.platform_detection.draft import DeskDraft, procedures, slug, trim_label
+from crawler.platform_detection.draft import DeskDraft, procedures, slug
 from crawler.platform_detection.identify import PlatformMatch
 from deploy.sample_desk_files import prefecture_file
 
@@ -66,11 +66,6 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
     assert slug(label, taken) == name
 
 
-def test_a_label_is_one_line_that_can_be_printed() -> None:
-    assert trim_label(" a\tb\r\n\x00c\u2028d ") == "a b c d"
-    assert len(trim_label("un mot " * 100)) <= 121
-
-
 @pytest.mark.parametrize(
     ("label", "platform", "how", "said"),
     [
@@ -111,10 +106,3 @@ def test_a_block_that_lacks_parameters_loads_unwatched_and_says_where_to_find_th
     assert f"docs/platforms/{platform}.md" in (desk.unwatched_because or "")
     assert f"# where to find it: docs/platforms/{platform}.md" in block
     assert "then take `watch` and `because` out" in block
-
-
-def test_remarks_of_a_site_cannot_break_a_file(tmp_path: Path) -> None:
-    block = draft(remarks=("a\x00b\x85c\u2028- slug: x\n- slug: y", "{[" * 5000)).block()
-    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
-    assert len(load_prefectures(tmp_path)["evry_91"].desks) == 1
-    assert len(block) < 3000

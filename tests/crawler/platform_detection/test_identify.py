@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,10 +13,8 @@ from crawler.platform_detection.identify import (
 from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.golden import CASES, kind, load, name_of
 from tests.crawler.recordings import RECORDINGS
 from tests.fuzz import times
-from tests.in_turn import in_turn
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -92,30 +88,11 @@ def test_a_page_that_gives_itself_an_address_is_known_by_it(trace: str) -> None:
     assert (sign.platform, sign.url) == ("ezbooking", "https://www.x.gouv.fr/booking/create/11343")
 
 
-def test_a_page_that_only_links_to_a_platform_is_not_that_platforms() -> None:
-    assert (
-        identify_page(page('<a href="https://www.x.gouv.fr/booking/create/11343">Prendre rendez-vous</a>'))
-        is None
-    )
-
-
-def test_a_stand_in_is_its_own_desk_whatever_it_calls_itself() -> None:
-    link = '<link rel="canonical" href="https://www.doctolib.fr/prefecture/lille/guichet">'
-    sign = identify_page(page(link, "http://127.77.4.1:8800/prefecture/lille/guichet"))
-    assert sign
-    assert (sign.platform, sign.url) == ("doctolib", "http://127.77.4.1:8800/prefecture/lille/guichet")
-
-
 def test_a_page_is_known_by_its_marks_without_any_address() -> None:
     sign = by_marks(page(ez.full()))
     assert sign
     assert (sign.platform, sign.url) == ("ezbooking", None)
     assert "FormBookingCreate" in sign.evidence
-
-
-@in_turn("case", [each for each in CASES if kind(each) == ".html"], name_of)
-def test_no_page_bears_another_platforms_marks(case: Path) -> None:
-    assert named(by_marks(page_of(NOWHERE, load(case).body))) in (case.parent.name, None)
 
 
 @settings(max_examples=times(30))

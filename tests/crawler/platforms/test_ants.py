@@ -106,14 +106,6 @@ def test_a_frame_that_refuses_the_search_is_no_absence(
     assert (found.outcome, len(found.slots), found.covered) == (Outcome.SLOTS, 1, ())
 
 
-@pytest.mark.parametrize("before", ["", "[]\n"])
-def test_a_saved_frame_that_refuses_is_known_without_its_address(before: str) -> None:
-    here = visit(positions=[LYON], streaming=False)
-    body = before + json.dumps({"li_status": "error", "li_message": "captcha"})
-    saved = Page(API, 200, body.encode(), here, PageRequest(API))
-    assert classify_page(ANTS, saved).outcome is Outcome.CAPTCHA
-
-
 def test_a_position_on_a_socket_has_its_address() -> None:
     there = {**LYON, "address": "Lyon 69001"}
     ask = ANTS.first_request(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
@@ -141,15 +133,6 @@ def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
     }
 
 
-def test_a_stand_in_is_asked_as_the_site_is() -> None:
-    here = "http://127.77.1.1:8800"
-    assert ANTS.first_request(visit(here)).url == "ws://127.77.1.1:8800/api/SlotsFromPositionStreaming"
-    assert (
-        ANTS.first_request(visit(here, positions=[LYON], streaming=False)).url
-        == f"{here}/api/SlotsFromPosition"
-    )
-
-
 @pytest.mark.rule("3.11")
 @pytest.mark.parametrize(
     "url",
@@ -164,12 +147,6 @@ def test_a_stand_in_is_asked_as_the_site_is() -> None:
 def test_our_token_goes_to_no_other_site(url: str) -> None:
     with pytest.raises(ValueError, match="is not the search of ANTS: write https://rendezvouspasseport"):
         ANTS.first_request(visit(url))
-
-
-def test_the_token_stands_in_no_ask() -> None:
-    ask = ANTS.first_request(visit())
-    assert ask.secrets == {"X-HUB-RDV-AUTH-TOKEN": "ants_token"}
-    assert not ask.headers
 
 
 @pytest.mark.parametrize(
@@ -247,11 +224,6 @@ def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slot
         (),
     )
     assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
-
-
-def test_the_whole_list_is_bounded() -> None:
-    reading = listed(*[hall(1, "2026-12-19T10:00Z")] * 5_001)
-    assert (reading.outcome, reading.slots) == (Outcome.UNREADABLE, ())
 
 
 def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult, list[PageRequest]]:

@@ -1,15 +1,12 @@
 """eSirius: its pages and DWR answers as its public script describes them, and what is read from them."""
 
-from datetime import datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page
-from crawler.visit_state import VisitState
+from crawler.reading import CoveredWindow
 from tests.crawler import esirius_pages as pages
 from tests.crawler.esirius_pages import (
     CALL,
@@ -25,7 +22,6 @@ from tests.crawler.esirius_pages import (
     second,
     visit,
 )
-from tests.crawler.recordings import PARIS
 
 ESIRIUS = platform("esirius")
 
@@ -61,25 +57,6 @@ def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> No
     assert [ask.place.key for ask in turned] == ["120", "20"]
 
 
-def test_a_desk_may_be_some_of_the_motives() -> None:
-    asks = read(pages.motives(), step="motives", of=visit(motives=[120, 7])).asks
-    assert [ask.place.key for ask in asks] == ["120"]
-    none = read(pages.motives(), step="motives", of=visit(motives=[7]))
-    assert (none.outcome, none.reason) == (Outcome.UNREADABLE, "of 2 motives 0 are this desk's")
-
-
-def test_more_motives_than_any_page_offers_are_no_answer() -> None:
-    many = pages.motives({str(number): "x" for number in range(51)})
-    assert read(many, step="motives").outcome is Outcome.UNREADABLE
-
-
-def test_the_other_call_is_given_what_the_form_holds() -> None:
-    (ask, _) = read(pages.motives(), step="motives", of=visit(call="availabilities")).asks
-    assert ask.url == LIST
-    for line in ("c0-e2=string:site3", "c0-e3=string:12", "c0-e4=string:09%3A00", "c0-e6=string:2026-11-23"):
-        assert f"{line}\n" in ask.text
-
-
 @pytest.mark.parametrize("message", [
     NONE, "Il n'y a plus de créneaux disponibles.", "Aucune disponibilité pour ce motif", "Il n\u2019existe plus de plage horaire",
 ])  # fmt: skip
@@ -96,26 +73,9 @@ def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
-@pytest.mark.parametrize("returned", [None, [None], [{"key": 1}, 3], "open", True, 5])
-def test_what_no_call_returns_is_no_answer(returned: object) -> None:
-    assert read(second(returned)).outcome is Outcome.UNREADABLE
-
-
-@pytest.mark.parametrize("found", [0, 1, "true", None, [], {}])
-def test_only_true_and_false_are_answers(found: object) -> None:
-    assert read(second({"foundAvailabilities": found, "msg": NONE})).outcome is Outcome.UNREADABLE
-
-
 def test_an_empty_list_is_doubtful_for_it_was_asked_for_one_day_of_the_form() -> None:
     reading = read(second([]))
     assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (CoveredWindow("20", doubtful=True),))
-
-
-def test_what_is_found_is_open_at_an_unknown_hour() -> None:
-    for body in (second(FOUND), second([{"key": 1}])):
-        reading = read(body)
-        assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
-        assert [(slot.place.key, slot.moment, slot.url) for slot in reading.slots] == [("20", None, DESK)]
 
 
 @pytest.mark.parametrize(("status", "step", "outcome"), [
@@ -139,18 +99,6 @@ def test_no_call_but_the_two_that_look_is_ever_made(call: str) -> None:
     )
 
 
-def test_a_check_asks_entry_page_and_each_motive() -> None:
-    here = visit()
-    state = VisitState(ESIRIUS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    while ask := state.next():
-        answers = {"20": second(NOTHING), "120": second(FOUND)}
-        body = {"entry": pages.entry(), "motives": pages.motives()}.get(ask.step) or answers[ask.place.key]
-        state.add_reading(ask, ESIRIUS.read_page(Page(ask.url, 200, body.encode(), here, ask)))
-    result = state.result()
-    assert (result.outcome, result.asked, result.covered) == (Outcome.SLOTS, 4, (CoveredWindow("20"),))
-    assert [slot.place.label for slot in result.slots] == ["Première demande"]
-
-
 @given(st.booleans(), st.sampled_from([pages.second, pages.third, pages.by_variables]), st.data())
 def test_a_broken_answer_never_says_what_the_whole_one_does_not(
     found: bool, write: pages.Write, data: st.DataObject
@@ -164,11 +112,3 @@ def test_a_broken_answer_never_says_what_the_whole_one_does_not(
     )
     reading = read(body)
     assert reading.outcome in (Outcome.UNREADABLE, Outcome.SLOTS if found else Outcome.NO_SLOTS), body
-
-
-def test_a_message_that_is_no_text_is_not_written_out() -> None:
-    """Variables that hold each other twice are few bytes, and 2^200 values when they are written out."""
-    lines = "var s0=[];" + "".join(f"var s{n + 1}=[s{n},s{n}];" for n in range(200))
-    said = second(1).replace("dwr.engine._", f"{lines}\ndwr.engine._")
-    value = "{foundAvailabilities:false,msg:s200}"
-    assert read(said.replace("'0',1)", f"'0',{value})")).outcome is Outcome.UNREADABLE

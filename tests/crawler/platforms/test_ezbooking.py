@@ -5,12 +5,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.platforms.ezbooking import EzBookingParameters, _desk
+from crawler.platforms.ezbooking import _desk
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
@@ -24,34 +23,12 @@ WINDOW = CoveredWindow("23018", TODAY, TODAY + timedelta(days=6))
 CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
 
 
-def test_a_visit_begins_with_the_conditions() -> None:
-    assert EZBOOKING.first_request(visit()) == PageRequest(f"{DESK}/0", "conditions")
-
-
-@pytest.mark.parametrize("tail", ["", "/", "/0", "/2", "?x=1"])
-def test_the_address_of_a_desk_may_end_in_any_step(tail: str) -> None:
-    assert EZBOOKING.first_request(visit(DESK + tail)).url == f"{DESK}/0"
-
-
-def test_a_site_behind_index_php_is_asked_there_throughout() -> None:
-    desk = visit("https://a.gouv.fr/index.php/booking/create/7")
-    assert EZBOOKING.first_request(desk).url == "https://a.gouv.fr/index.php/booking/create/7/0"
-    week = read(ez.pick("8").replace("9845", "7"), of=desk).asks[0].url
-    assert week == "https://a.gouv.fr/index.php/ezjscore/call/bookingserver::planning::assign::7::8::0"
-
-
 @pytest.mark.parametrize(
     "url", ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"]
 )
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no EZBooking address: it must be"):
         EZBOOKING.first_request(visit(url))
-
-
-def test_plannings_may_be_written_as_numbers_and_nothing_else() -> None:
-    assert EzBookingParameters.model_validate({"plannings": [990, "1000"]}).plannings == ("990", "1000")
-    with pytest.raises(ValidationError, match="plannings"):
-        EzBookingParameters.model_validate({"plannings": ["guichet A"]})
 
 
 # Steps that take a slot
@@ -124,10 +101,6 @@ def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
     assert reading.reason == "offers 5000 plannings, which no form does"
 
 
-def test_a_choice_that_comes_back_is_no_answer() -> None:
-    assert read(ez.choice({"23018": "A"}), step="planning", place=A).outcome is Outcome.UNREADABLE
-
-
 # Nothing free
 
 
@@ -182,11 +155,6 @@ def test_a_page_that_says_both_is_unreadable(both: str) -> None:
 )
 def test_the_sentence_beside_a_trouble_proves_nothing(more: str, outcome: Outcome) -> None:
     assert read(ez.full() + more).outcome is outcome
-
-
-def test_the_sentence_on_an_error_page_proves_nothing() -> None:
-    assert read(ez.full(), status=500).outcome is Outcome.UNREACHABLE
-    assert read(ez.full(), status=404).outcome is Outcome.UNREADABLE
 
 
 # Open
@@ -249,15 +217,6 @@ def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are
     assert len([ask for ask in asked if ask.step == "week"]) == 26
 
 
-def test_an_empty_week_leads_to_the_next_up_to_the_horizon() -> None:
-    first = read(ez.week(TODAY), step="week", place=A, window=WINDOW, url=f"{CALENDAR}23018::0")
-    assert [ask.url for ask in first.asks] == [f"{CALENDAR}23018::7"]
-    assert first.asks[0].window == CoveredWindow("23018", date(2026, 11, 27), date(2026, 12, 3))
-    last = TODAY + timedelta(days=84)
-    window = CoveredWindow("23018", last, last + timedelta(days=6))
-    assert read(ez.week(last), step="week", place=A, window=window, url=f"{CALENDAR}23018::84").asks == ()
-
-
 def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> None:
     monday = date(2026, 11, 16)
     reading = read(ez.week(monday), step="week", place=A, window=WINDOW)
@@ -267,16 +226,6 @@ def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> Non
 def test_another_week_than_the_one_asked_for_is_no_answer() -> None:
     later = read(ez.week(TODAY + timedelta(days=7)), step="week", place=A, window=WINDOW)
     assert (later.outcome, later.covered) == (Outcome.UNREADABLE, ())
-
-
-def test_a_heading_without_dates_covers_what_was_asked() -> None:
-    reading = read(ez.week(TODAY, heading="Semaine 47"), step="week", place=A, window=WINDOW)
-    assert reading.covered == (WINDOW,)
-
-
-def test_a_saved_week_is_dated_by_its_address() -> None:
-    reading = read(ez.week(TODAY, heading="Semaine 48"), url=f"{CALENDAR}23018::7")
-    assert reading.covered == (CoveredWindow("9845", TODAY + timedelta(days=7), TODAY + timedelta(days=13)),)
 
 
 def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
@@ -315,17 +264,6 @@ def test_hours_of_a_week_that_is_not_whole_are_slots_and_cover_nothing() -> None
     assert reading.outcome is Outcome.SLOTS
     assert len(reading.slots) == 1
     assert reading.covered == ()
-
-
-def test_an_hour_outside_its_week_is_a_slot_and_the_week_is_not_covered() -> None:
-    reading = read(ez.week(TODAY, [HOUR]) + ez.link(HOUR + 30 * 86400), step="week", place=A, window=WINDOW)
-    assert (len(reading.slots), reading.covered) == (2, ())
-
-
-def test_hours_in_a_template_are_no_slots() -> None:
-    body = ez.week(TODAY, [HOUR]).replace("<a", "<template><a").replace("</a>", "</a></template>")
-    reading = read(body, step="week", place=A, window=WINDOW)
-    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
 @pytest.mark.parametrize("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])

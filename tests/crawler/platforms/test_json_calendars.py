@@ -143,20 +143,6 @@ def test_an_address_of_another_shape_is_refused_in_words(name: str) -> None:
         platform(name).first_request(bad)
 
 
-def test_instants_are_asked_from_the_desks_own_midnight_on() -> None:
-    desk = visit("maiia", zone=ZoneInfo("Indian/Reunion"))
-    asked = parse_qs(urlsplit(platform("maiia").first_request(desk).url).query)
-    assert asked["from"] == ["2026-11-19T20:00:00.000Z"]
-
-
-def test_synbird_is_asked_for_all_days_that_are_watched_as_its_page_asks() -> None:
-    asked = platform("synbird").first_request(visit("synbird", horizon=timedelta(days=30)))
-    assert (asked.url, asked.json["duration"]) == ("https://ws.synbird.com/v6/pro/company/getSlotsFor", 31)
-    assert (asked.json["id_professional_place"], asked.json["source_type"]) == ([1], "widget")
-    assert asked.headers["Origin"] == "https://app.synbird.com"
-    assert asked.window == CoveredWindow("", TODAY, TODAY + timedelta(days=30))
-
-
 def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
     seen = visit("citopia", horizon=timedelta(days=20))
     first = platform("citopia").first_request(seen)
@@ -170,19 +156,6 @@ def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
         asked = parse_qs(urlsplit(ask.url).query)
         assert (asked["session_id"], asked["reasons"], asked["direction"]) == (["a&b"], ['{"1":1}'], ["1"])
         assert asked["date"] == [f"{ask.window.first}" if ask.window else ""]
-
-
-@given(offsets=st.sets(minutes, max_size=20), hidden=st.sets(minutes, max_size=20))
-def test_citopias_hours_that_are_not_shown_are_no_slots(offsets: set[int], hidden: set[int]) -> None:
-    start = datetime(TODAY.year, TODAY.month, TODAY.day, tzinfo=ZONES[0])
-    free = [start + timedelta(minutes=offset) for offset in offsets]
-    body = WRITERS["citopia"]([start + timedelta(minutes=offset) for offset in offsets | hidden])
-    for day in body.values():
-        for hour in day["availabilities"]:
-            hour["is_visible"] = hour["start_at"] in {f"{at:%Y-%m-%d %H:%M:%S}" for at in free}
-    reading = read("citopia", body)
-    assert {slot.starts_at for slot in reading.slots} == {at.astimezone(UTC) for at in free}
-    assert reading.outcome is (Outcome.SLOTS if free else Outcome.NO_SLOTS)
 
 
 @pytest.mark.parametrize(
@@ -263,15 +236,6 @@ def test_an_agenda_that_is_not_open_hides_no_slot_of_the_others() -> None:
     assert asked == ["", "5-6", "5", "6"]
     result = state.result()
     assert (result.outcome, len(result.slots)) == (Outcome.SLOTS, 1)
-    assert all(each.doubtful for each in result.covered)
-
-
-def test_agendas_that_are_all_not_open_have_no_slots() -> None:
-    state, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": NOT_OPEN}, turn=1)
-    assert asked == ["", "5-6", "6", "5"]
-    result = state.result()
-    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
-    assert result.covered
     assert all(each.doubtful for each in result.covered)
 
 

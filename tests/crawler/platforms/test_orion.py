@@ -82,15 +82,6 @@ def test_any_days_are_open_or_understood_by_no_rule_and_never_none(days: list[An
     assert not reading.covered or all(slot.moment for slot in reading.slots)
 
 
-@given(
-    body=st.dictionaries(
-        st.sampled_from(["daySlots", "slots", "status", "x"]), st.none() | st.integers() | st.text(max_size=5)
-    )
-)
-def test_without_a_list_of_days_nothing_is_said(body: Any) -> None:
-    assert read(body).outcome is Outcome.UNREADABLE
-
-
 def test_the_body_is_what_the_page_posts() -> None:
     asked = ORION.first_request(visit())
     assert asked.url == "https://esii-orion.com/orion/api/1/rdv/bookings/availableSlotByDay"
@@ -129,11 +120,6 @@ def test_a_full_page_leads_on_and_the_last_one_covers_for_all_of_them() -> None:
 def test_behind_a_page_that_was_not_read_in_full_nothing_is_covered() -> None:
     assert read({"daySlots": []}, number=1).covered == ()
     assert read(timed([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])]), number=2).covered == ()
-
-
-def test_an_address_without_an_account_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match=r"https://x\.fr/ is no Orion address: it must be https://"):
-        ORION.first_request(visit(url="https://x.fr/"))
 
 
 @pytest.mark.parametrize(

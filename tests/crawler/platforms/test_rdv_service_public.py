@@ -10,7 +10,7 @@ from w3lib.url import url_query_parameter
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading
+from crawler.reading import CoveredWindow, Page, Place, Reading
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
 from tests.crawler.rdv_service_public_pages import (
@@ -73,16 +73,6 @@ def test_an_hour_that_cannot_be_read_is_no_slot_and_closes_nothing(written: str)
     assert read(week([NINE]).replace(rails(NINE), written)).outcome is Outcome.UNREADABLE
 
 
-def test_a_slot_leads_to_its_own_hour() -> None:
-    (slot,) = read(week([NINE])).slots
-    assert slot.url == f"{HOST}/users/rdv_wizard_step/new?lieu_id=5&motif_id=12&starts_at={rails(NINE)}"
-
-
-def test_the_older_label_is_understood_too() -> None:
-    body = week([NINE]).replace("Choisir le créneau du lundi 23 nov. à 09:30", "Choisir le créneau de 09:30")
-    assert read(body).covered == (WEEK,)
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -137,12 +127,6 @@ def test_a_next_availability_that_only_its_words_name_is_that_moment() -> None:
     assert [url_query_parameter(ask.url, "date") for ask in linked.asks] == ["2026-12-08"]
 
 
-def test_places_of_which_only_some_are_linked_are_not_counted() -> None:
-    places = f'<div><h4>Mairie</h4><a href="/prendre_rdv?lieu_id=5">{NAMED}</a></div><div><h4>Annexe</h4><p>{NAMED}</p></div>'
-    reading = read(whole(places))
-    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
 def test_a_next_availability_without_a_link_is_the_slot() -> None:
     reading = read(whole(f"<div><h4>Mairie</h4><p>{NAMED}</p></div>"))
     assert (reading.outcome, reading.asks) == (Outcome.SLOTS, ())
@@ -171,13 +155,6 @@ def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
 ])  # fmt: skip
 def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> None:
     assert read(none(), status=status, url=asked).outcome is outcome
-
-
-def test_the_rate_limit_says_how_long_to_wait() -> None:
-    told = '{"errors": ["Limite d\'appels API atteinte."]}'
-    limited = Page(DESK, 429, told.encode(), visit(), PageRequest(DESK), {"retry-after": "37"})
-    reading = classify_page(READER, limited)
-    assert (reading.outcome, reading.retry_after) == (Outcome.RATE_LIMITED, 37)
 
 
 @pytest.mark.parametrize(("method", "path"), [
@@ -220,11 +197,6 @@ def test_each_place_is_asked_from_its_next_availability_on() -> None:
     }
     assert result.trouble is None
     assert checked(site, turn=1)[1][1] != order[1], "another place comes first the next time"
-
-
-def test_a_next_availability_that_is_gone_when_it_is_asked_for_is_no_slot() -> None:
-    result, _ = checked({DESK: listed([("5", "Mairie", FAR)])})
-    assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
 
 
 def test_a_next_availability_that_cannot_be_opened_is_a_slot_itself() -> None:

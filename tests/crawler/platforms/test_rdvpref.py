@@ -14,8 +14,7 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Page, Slot
-from crawler.visit_state import VisitState
+from crawler.reading import CoveredWindow
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import TODAY
@@ -38,24 +37,12 @@ def moments(body: str, **how: Any) -> list[str]:
 # The way to the captcha
 
 
-@pytest.mark.parametrize("tail", ["", "/", "/cgu/", "/creneau/?x=1"])
-def test_a_visit_begins_with_the_landing_page(tail: str) -> None:
-    assert RDVPREF.first_request(visit(DESK.rstrip("/") + tail)).url == DESK
-
-
 @pytest.mark.parametrize(
     "url", ["https://a.fr/", "https://a.fr/rdvpref/reservation/demarche/x", "ftp://a/reservation/demarche/1"]
 )
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no rdvpref address: it must be https://"):
         RDVPREF.first_request(visit(url))
-
-
-def test_the_landing_page_of_another_procedure_proves_nothing() -> None:
-    assert read(rdv.landing(), path="", of=visit(DESK.replace("1040", "10"))).asks
-    page = rdv.page(rdv.landing(), of=visit(DESK))
-    elsewhere = Page(f"{rdv.HOST}/rdvpref/", 200, page.body, page.visit, page.ask)
-    assert RDVPREF.read_page(elsewhere).silent
 
 
 @pytest.mark.parametrize(("status", "path", "outcome"), [
@@ -240,10 +227,6 @@ def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(how: str) -> 
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
-def moments_of(slots: tuple[Slot, ...]) -> list[str]:
-    return [slot.moment_text for slot in slots]
-
-
 # The next release
 
 
@@ -256,22 +239,4 @@ def test_the_next_release_is_an_instant_of_the_desks_clock(zone: str, instant: i
         assert read(body, of=visit(zone=ZoneInfo(zone))).releases_at == at
 
 
-@pytest.mark.parametrize(
-    "published", [None, "", {}, {"instantPublication": None}, {"instantPublication": "bientôt"}]
-)
-def test_a_release_that_cannot_be_read_is_none(published: object) -> None:
-    reading = read(choice(agenda(prochainePub=published)))
-    assert (reading.releases_at, reading.outcome) == (None, Outcome.NO_SLOTS)
-
-
 # As a check
-
-
-def test_a_check_ends_as_captcha_after_two_requests() -> None:
-    state = VisitState(RDVPREF.first_request(visit()), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
-    pages = {DESK: (rdv.landing(), ""), f"{DESK}cgu/": (rdv.conditions(), "cgu/")}
-    while ask := state.next():
-        body, path = pages[ask.url]
-        state.add_reading(ask, read(body, path=path))
-    result = state.result()
-    assert (result.outcome, result.asked, result.covered) == (Outcome.CAPTCHA, 2, ())

@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -58,30 +58,11 @@ def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
     return state.result()
 
 
-def test_what_belongs_to_a_slot_may_stand_around_it() -> None:
-    reading = read(by_day())
-    (slot,) = reading.slots
-    assert slot.moment == datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
-    assert (slot.place.key, slot.url) == ("Annexe nord", "https://mairie.example/rdv/4?x=1")
-    assert reading.covered == (CoveredWindow(),)
-
-
 @pytest.mark.parametrize(
     "body", [by_day("bientôt"), by_day(hour="complet"), by_day().replace("caption", "p")]
 )
 def test_a_slot_of_which_something_cannot_be_read_is_none(body: str) -> None:
     assert read(body).outcome is Outcome.UNREADABLE
-
-
-def test_a_free_slot_beside_the_word_for_none_is_no_answer() -> None:
-    reading = read(by_day() + f"<p>{NONE}</p>")
-    assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
-    assert "1 free slots and says" in reading.reason
-
-
-def test_the_words_for_none_are_compared_as_people_read_them() -> None:
-    assert read("<p>AUCUN   créneau <b>disponible</b></p>").outcome is Outcome.NO_SLOTS
-    assert read(f"<script>{NONE}</script><p>Bonjour</p>").outcome is Outcome.UNREADABLE
 
 
 HIDDEN = "<p style='display:none'>{}</p>"
@@ -111,16 +92,6 @@ def test_a_free_slot_that_the_page_hides_is_none_and_a_doubt_about_none(
     hidden = f"<div hidden><a class=x>{slot}</a></div>"
     assert read(f"<p>{NONE}</p>{hidden}", **rules).outcome is outcome
     assert read(hidden, **rules).outcome is Outcome.UNREADABLE
-
-
-def test_selectors_may_name_parts_as_scrapy_does() -> None:
-    rules = {**BY_DAY, "available": "td.libre a::text", "time": "../@data-heure", "link": "::attr(href)"}
-    (slot,) = read(by_day(), **rules).slots
-    assert (slot.moment, slot.url) == (
-        datetime(2026, 11, 23, 8, 30, tzinfo=UTC),
-        "https://mairie.example/rdv/4?x=1",
-    )
-    assert read("<p class=n>Complet</p>", available="a", no_slot="p.n::text").reason == "Complet"
 
 
 def test_the_last_slot_of_a_page_that_broke_off_is_not_believed() -> None:
@@ -177,20 +148,6 @@ def test_a_day_that_no_selector_found_is_a_doubt_where_the_slots_are_days() -> N
     links = "<a class=x>mercredi 25 novembre</a><a>vendredi 27 novembre</a>"
     reading = read(links, available="a.x", date=".", no_slot_text=NONE)
     assert (len(reading.slots), reading.covered) == (1, ())
-
-
-def test_more_slots_than_any_page_has_are_no_answer() -> None:
-    assert (
-        read("<a class=x>libre</a>" * 1001, available="a.x", no_slot_text=NONE).outcome is Outcome.UNREADABLE
-    )
-
-
-def test_a_banner_is_answered_once() -> None:
-    body = f"<a id=cookies href='/ok'>Refuser</a><p>{NONE}</p>"
-    rules: dict[str, Any] = {**BY_DAY, "banner": "a#cookies"}
-    (ask,) = read(body, **rules).asks
-    assert ask.url == "https://mairie.example/ok"
-    assert read(body, ask.step, **rules).outcome is Outcome.NO_SLOTS
 
 
 @pytest.mark.parametrize(
@@ -254,11 +211,3 @@ def test_the_slots_that_are_written_are_the_slots_that_are_read(
     reading = read(page, available="a.x", date=".", no_slot_text=NONE)
     assert {slot.moment for slot in reading.slots} == moments
     assert bool(reading.covered) == (len(moments) == len(set(walls)))
-
-
-@given(st.lists(st.dates(date(2026, 11, 21), date(2027, 2, 18)), min_size=1, max_size=5, unique=True))
-def test_days_stay_days(days: list[date]) -> None:
-    page = "".join(f"<a class=x>{day:%d/%m}</a>" for day in days)
-    assert {slot.moment for slot in read(page, available="a.x", date=".", no_slot_text=NONE).slots} == set(
-        days
-    )

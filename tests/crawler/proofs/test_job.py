@@ -12,7 +12,7 @@ import time_machine
 
 from configs.ground import proof_queue
 from configs.ground.object_store import Blobs
-from configs.ground.proof_queue import PAGES, TRIES, ProofStatus, list_waiting
+from configs.ground.proof_queue import PAGES, ProofStatus, list_waiting
 from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
@@ -73,17 +73,6 @@ def test_a_page_that_no_browser_survives_is_tried_a_few_times(
     assert camera["asked"] == MOST_TRIES
     assert (blobs.names(KEY), status(redis_server).pictureless) == ([BODY, META], 1)
     assert f"the browser failed {MOST_TRIES} times" in caplog.text
-
-
-def test_a_try_counts_before_it_is_made(
-    blobs: Blobs, camera: dict[str, Any], redis_server: redis.Redis
-) -> None:
-    """A worker that is killed by its page was there."""
-    enqueue(proof())
-    (name,) = list_waiting(redis_server)
-    redis_server.hset(TRIES, str(name), MOST_TRIES)
-    work(redis_server)
-    assert (camera["asked"], status(redis_server).waiting) == (0, 0)
 
 
 @pytest.mark.rule("4.9")
@@ -164,15 +153,6 @@ def test_what_is_too_old_leaves_the_queue_and_the_store(
     frozen.shift(timedelta(days=1))
     program.nudge_waiting("1")
     assert (status(redis_server).waiting, status(redis_server).given_up) == (0, 1)
-
-
-def test_what_is_given_up_counts_for_a_day(
-    blobs: Blobs, redis_server: redis.Redis, frozen: time_machine.Traveller
-) -> None:
-    proof_queue.count(redis_server, "given_up")
-    assert status(redis_server).given_up == 1
-    frozen.shift(24 * HOUR)
-    assert status(redis_server).given_up == 0
 
 
 @pytest.mark.parametrize(

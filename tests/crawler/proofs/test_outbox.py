@@ -27,7 +27,7 @@ from configs.ground.proofs import META, Meta, pack
 from configs.world.desk import Desk
 from crawler.proofs import outbox
 from crawler.proofs.job import keep
-from crawler.proofs.outbox import LARGEST, LARGEST_IN_ALL, MOST, Proof, ProofOutbox, enqueue, meta_of
+from crawler.proofs.outbox import LARGEST, MOST, Proof, ProofOutbox, enqueue, meta_of
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.made import PAGE, capture, proof, seen
@@ -124,12 +124,6 @@ def test_a_page_that_is_too_large_is_given_up_and_counted(redis_server: redis.Re
     enqueue(proof(keys(2)[0], capture(noise(LARGEST + 1))))
     enqueue(proof(keys(2)[1], capture(noise(LARGEST - 1000))))
     assert (list(written(redis_server)), given_up(redis_server)) == (keys(2)[1:], 1)
-
-
-def test_all_pages_that_wait_have_so_much_room(redis_server: redis.Redis) -> None:
-    redis_server.hset(PAGES, f"{keys(1)[0]} {LARGEST_IN_ALL - 10} 1", b"")
-    enqueue(proof(keys(2)[1]))
-    assert (len(list_waiting(redis_server)), given_up(redis_server)) == (1, 1)
 
 
 def test_a_fault_in_one_proof_loses_no_other(

@@ -68,21 +68,6 @@ def test_several_pages_that_say_nothing_are_held_by_the_last() -> None:
     assert pages.select(Outcome.OVERLOADED) == ()
 
 
-def test_what_proves_absence_is_not_held() -> None:
-    assert buffer((capture(b"1", slot()), False)).select(Outcome.NO_SLOTS) == ()
-
-
-def test_no_more_is_held_than_fits_but_always_one() -> None:
-    large = b"x" * 3_000_000
-    many = buffer(*((capture(large, slot()), False) for _ in range(3))).select(Outcome.SLOTS)
-    assert len(many) == 1
-
-
-def test_of_headers_only_those_that_reading_takes_are_held() -> None:
-    page = capture(content_type="text/html", set_cookie="PHPSESSID=1", retry_after="5", server="x")
-    assert page.headers == {"content-type": "text/html", "retry-after": "5"}
-
-
 def test_what_was_asked_comes_back_without_what_was_sent() -> None:
     window = CoveredWindow("23018", date(2026, 11, 23), date(2026, 11, 29), doubtful=True)
     ask = PageRequest("https://x.fr/a", "week", "POST", form={"_token": "s3cret"}, json={"q": 1}, text="s3cret",

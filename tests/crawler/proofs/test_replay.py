@@ -1,7 +1,5 @@
 """A stored page reads as it did in the crawl, and `scrapy proof` shows it."""
 
-import json
-import os
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -94,24 +92,3 @@ def test_a_folder_that_cannot_be_written_is_named(
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit, match=r"cannot write .*file"):
         Command().run([KEY], Namespace(out=tmp_path / "file" / "out"))
-
-
-def test_the_command_prints_json(
-    held: Held, stored: Callable[[CheckItem], Blobs], capsys: pytest.CaptureFixture[str]
-) -> None:
-    with wire(answer(b"{}")) as site:
-        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
-    Command().run([KEY], Namespace(out=None))
-    assert json.loads(capsys.readouterr().out)["key"] == KEY
-
-
-def test_who_reads_its_first_lines_only_is_not_told_of_an_error(
-    held: Held, stored: Callable[[CheckItem], Blobs], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with wire(answer(b"{}")) as site:
-        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
-    read, write = os.pipe()
-    os.close(read)  # as `| head` does
-    with os.fdopen(write, "w") as closed:
-        monkeypatch.setattr("sys.stdout", closed)
-        Command().run([KEY], Namespace(out=None))

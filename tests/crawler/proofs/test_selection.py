@@ -48,11 +48,6 @@ def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_
     assert keys(Detection, Detection.id) == keys(Check, Check.id) == [proof.key]
 
 
-def test_what_is_still_open_needs_no_second_proof(write: Callable[..., list[Proof]]) -> None:
-    assert write(seen(), seen(token=2)) == []
-    assert keys(Check, Check.token)[1] is None
-
-
 @pytest.mark.parametrize("outcome", [each for each in Outcome if not each.conclusive])
 def test_of_a_run_that_proves_nothing_the_first_answer_is_kept(
     write: Callable[..., list[Proof]], outcome: Outcome

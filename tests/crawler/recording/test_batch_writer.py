@@ -15,7 +15,6 @@ import sqlalchemy as sa
 import time_machine
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from structlog.testing import capture_logs
 
 import notifier
 from api.models.base import session
@@ -96,29 +95,6 @@ def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
     ]
     assert (first.milliseconds, first.started_at, first.process) == (120, NOW, "test:1")
     assert (second.outcome, second.error) == (Outcome.UNREACHABLE, "TimeoutError: 20 s")
-
-
-def test_every_recorded_check_has_a_line_that_names_its_detection(
-    write: Callable[..., None], nudged: list[UUID], caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level("INFO", "crawler.recording.check_transaction")
-    with capture_logs() as lines:
-        write(check("a", 1, slot()), check("b", 4, outcome=Outcome.UNREACHABLE))
-    first, second = sorted(
-        (each for each in lines if each["event"] == "check"), key=lambda each: each["desk"]
-    )
-    assert (first["outcome"], first["slots"], first["detection"]) == ("slots", 1, str(nudged[0]))
-    assert (second["outcome"], second["requests"], second["milliseconds"]) == ("unreachable", 3, 120)
-    assert "detection" not in second
-
-
-def test_a_nudge_leaves_before_the_lines_are_written(
-    write: Callable[..., None], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left: list[list[UUID]] = []
-    monkeypatch.setattr(batch_writer, "log_checks", lambda _lines: left.append(list(nudged)))
-    write(check("a", 1, slot()))
-    assert left == [[row.id for row in rows_of(Detection)]]
 
 
 def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(
@@ -262,16 +238,6 @@ def test_a_town_hall_with_another_number_is_the_same_and_closes_at_the_second_an
     assert after(6) == ([GoneReason.TAKEN], 1)
 
 
-def test_several_desks_of_a_batch_get_a_detection_each(
-    write: Callable[..., None], nudged: list[UUID]
-) -> None:
-    write(check("a", 1, slot()), check("b", 1, slot(), slot(None, "other")), check("c", 1))
-    with session() as rows:
-        found = {each.desk_id: len(each.slots) for each in rows.scalars(sa.select(Detection))}
-    assert found == {"evry_91/a": 1, "evry_91/b": 2}
-    assert len(nudged) == 2
-
-
 def test_hours_of_a_place_told_as_open_open_in_silence(write: Callable[..., None]) -> None:
     write(check("a", 1, slot(None)))
     write(check("a", 2, slot(HOUR)))
@@ -304,12 +270,6 @@ def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_n
     assert [visit.token for visit in written.visits] == [1]
     batch_writer.record([FinishedCheck(check("a", 2, slot()), 2, NOW - timedelta(seconds=119))])
     assert len(rows_of(SlotRow)) == 1
-
-
-def test_a_desk_that_ended_twice_is_written_in_its_order(write: Callable[..., None]) -> None:
-    write(check("a", 1, slot()), check("b", 1), check("a", 2))
-    assert [row.gone_reason for row in rows_of(SlotRow)] == [GoneReason.TAKEN]
-    assert state().last_token == 2
 
 
 def test_a_check_that_no_claim_gave_leaves_no_trace(write: Callable[..., None]) -> None:
@@ -548,15 +508,6 @@ def test_while_the_server_refuses_every_check_none_is_dropped(
     assert [each.levelname for each in caplog.records] == ["WARNING"]
 
 
-def test_an_error_without_words_does_not_end_the_writer(
-    write: Callable[..., None], refuse: Callable[..., list[list[str]]]
-) -> None:
-    left = iter(range(12))
-    refuse(lambda _: TimeoutError() if next(left, None) is not None else None)
-    write(check("a", 1, slot()))
-    assert [row.outcome for row in rows_of(Check)] == [Outcome.SLOTS]
-
-
 def test_a_server_that_goes_away_amid_the_savepoints_costs_no_check(
     write: Callable[..., None], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -597,14 +548,6 @@ def test_a_check_waits_until_its_day_is_made(
     writer.close(60)
     assert [row.started_at for row in rows_of(Check)] == [later, later]
     assert len(rows_of(Detection)) == len(nudged) == 2
-
-
-def test_a_check_of_a_clock_that_was_far_behind_waits_for_no_day(
-    write: Callable[..., None], frozen: time_machine.Traveller, caplog: pytest.LogCaptureFixture
-) -> None:
-    write(check("a", 1, slot(), started_at=NOW - timedelta(days=400)), check("b", 1))
-    assert [row.desk_id for row in rows_of(Check)] == ["evry_91/b"]
-    assert "the check of evry_91/a cannot be recorded at all" in caplog.text
 
 
 @pytest.mark.rule("3.5")
@@ -760,20 +703,6 @@ def test_what_need_not_wait_is_written_at_once(
     writer.close(5)
 
 
-def test_a_redis_that_is_away_is_said_once(
-    desks: dict[str, Desk],
-    nudged: list[UUID],
-    settings_env: Callable[..., None],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
-    writer = batch_writer.Writer("prefenligne")
-    for token in range(1, 4):
-        writer._finish(batch_writer.record([FinishedCheck(check("a", token), token, NOW)]).visits)
-    writer.close(5)
-    assert caplog.text.count("Redis is away") == 1
-
-
 @pytest.mark.rule("3.6")
 def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
@@ -884,9 +813,3 @@ def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is
     assert state().releases_at == release
     write(check("a", claim.token + 2))
     assert state().releases_at is None
-
-
-def test_a_page_that_proves_nothing_may_name_a_release(write: Callable[..., None]) -> None:
-    release = NOW + timedelta(days=3)
-    write(check("a", 1, outcome=Outcome.CAPTCHA, covered=(), releases_at=release))
-    assert state().releases_at == release

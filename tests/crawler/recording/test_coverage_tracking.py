@@ -54,21 +54,6 @@ def test_one_answer_covers_all_of_a_desk_or_not(covered: CoveredWindow, expected
     assert covers_whole_desk([covered], TODAY, LAST) is expected
 
 
-def test_places_covered_one_after_the_other_are_covered_since_the_first_of_them() -> None:
-    first = (0, "ab", [CoveredWindow("a")])
-    assert since(after(first)) is None
-    assert since(after(first, (3, "ab", [CoveredWindow("b")]))) == 0
-    assert since(after(first, (3, "ab", [CoveredWindow("b")]), (5, "ab", [CoveredWindow("a")]))) == 3
-
-
-def test_weeks_covered_one_after_the_other_leave_no_day_out() -> None:
-    middle = TODAY + timedelta(days=40)
-    near = (0, "a", [CoveredWindow("a", TODAY, middle)])
-    assert since(after(near, (4, "a", [CoveredWindow("a", middle + timedelta(days=1), None)]))) == 0
-    assert since(after(near, (4, "a", [CoveredWindow("a", middle + timedelta(days=2), None)]))) is None
-    assert since(after(near, (4, "a", [CoveredWindow("a", middle, LAST)]))) == 0
-
-
 def test_a_place_that_is_offered_and_was_never_covered_counts() -> None:
     assert since(after((0, "ab", [CoveredWindow("a"), CoveredWindow("b")]))) == 0
     assert (
@@ -77,30 +62,12 @@ def test_a_place_that_is_offered_and_was_never_covered_counts() -> None:
     )
 
 
-def test_a_place_that_is_not_offered_any_more_is_forgotten() -> None:
-    assert since(after((0, "ab", [CoveredWindow("a")]), (2, "a", [CoveredWindow("a")]))) == 2
-
-
-def test_an_answer_for_all_of_a_desk_covers_each_place() -> None:
-    assert since(after((0, "ab", []), (2, (), [CoveredWindow()]))) == 2
-
-
-def test_what_was_covered_too_long_ago_does_not_count() -> None:
-    old = after((0, "ab", [CoveredWindow("a")]))
-    assert since(after((9, "ab", [CoveredWindow("b")]), before=old, since=NOW + MINUTE)) is None
-
-
 def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
     known = seed_coverage("ab", NOW, LAST)
     assert since(known) == 0
     assert since(after((2, "ab", [CoveredWindow("a")]), before=known)) == 0
     assert since(seed_coverage("ab", NOW, LAST - timedelta(days=1))) is None
     assert since(seed_coverage("ab", None, LAST)) is None
-
-
-def test_nothing_known_proves_nothing() -> None:
-    assert since({}) is None
-    assert not is_proven(None, 60, NOW)
 
 
 def test_a_desk_is_proven_for_five_intervals() -> None:

@@ -41,10 +41,6 @@ def look(
     return compare_slots(known, CheckResult(proved, slots, tuple(covered), now, PARIS, LAST))
 
 
-def test_a_slot_that_was_not_open_is_news() -> None:
-    assert look([], slot(HOUR), covered=WHOLE) == SlotChanges(news=(slot(HOUR),))
-
-
 @pytest.mark.rule("3.4")
 def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
     assert look([row(HOUR)], slot(HOUR, seats=3), covered=WHOLE) == SlotChanges(
@@ -70,11 +66,6 @@ def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> N
     assert left(NOW - timedelta(minutes=1))
     assert left(NOW + timedelta(minutes=1), seen_at=None)
     assert not left(NOW + timedelta(minutes=1))
-
-
-def test_a_sure_answer_closes_beside_a_doubtful_one() -> None:
-    assert look([row(HOUR)], covered=[CoveredWindow(doubtful=True)]).gone == ()
-    assert look([row(HOUR)], covered=[CoveredWindow(doubtful=True), CoveredWindow("a")]).gone
 
 
 @pytest.mark.rule("3.3")
@@ -111,14 +102,6 @@ def test_a_slot_whose_moment_came_is_past_even_if_the_check_proved_nothing() -> 
     assert changed == SlotChanges(gone=((1, GoneReason.PAST), (2, GoneReason.PAST)))
 
 
-def test_a_slot_of_today_without_its_hour_is_not_past() -> None:
-    assert look([row(TODAY)], slot(TODAY)).gone == ()
-
-
-def test_a_moment_that_is_past_does_not_open() -> None:
-    assert look([], slot(NOW), slot(TODAY - timedelta(days=1))) == SlotChanges()
-
-
 @pytest.mark.rule("3.3")
 def test_open_opens_only_where_its_place_has_no_open_slot() -> None:
     assert look([], slot(None)) == SlotChanges(news=(slot(None),))
@@ -144,10 +127,6 @@ def test_a_place_is_called_open_beside_its_hours_only_while_they_are_open_and_no
     assert look([row(HOUR)], slot(None), slot(HOUR)).still_open == ()
     assert look([row(HOUR)], slot(None), covered=WHOLE).still_open == ()
     assert look([row(HOUR)], slot(None), now=HOUR).still_open == ()
-
-
-def test_open_is_seen_again_while_nothing_more_is_known() -> None:
-    assert look([row(None)], slot(None)) == SlotChanges(again=((1, slot(None)),))
 
 
 def test_the_hours_of_a_place_that_was_told_as_open_supersede_it_in_silence() -> None:

@@ -149,18 +149,6 @@ def test_an_answer_for_all_of_a_desk_covers_the_days_that_are_watched_and_open_n
     assert lapse() == lapsed
 
 
-def test_a_slot_that_is_shown_stays_although_nothing_covers_its_place() -> None:
-    open_slot(timedelta(minutes=1), seen=timedelta(minutes=9), whole=None)
-    assert lapse() == 0
-
-
-def test_the_period_is_a_setting(settings_env: Callable[..., None]) -> None:
-    open_slot(timedelta(seconds=6), wished=1, feasible=1)
-    assert lapse() == 0
-    settings_env(LAPSE_SECONDS=6)
-    assert lapse() == 1
-
-
 def test_a_desk_that_is_being_written_is_left_to_the_next_look() -> None:
     open_slot(timedelta(hours=1))
     with engine().begin() as writer:

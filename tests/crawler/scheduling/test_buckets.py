@@ -72,14 +72,6 @@ def test_each_request_more_is_asked_for_until_the_bucket_is_empty(client: redis.
     assert spend(client, claim, 10)
 
 
-def test_the_bucket_holds_no_more_than_a_minutes_budget(client: redis.Redis) -> None:
-    put(client, "a")
-    (claim,) = take(client).claims
-    end(client, claim, 1, again=86400)
-    (claim,) = take(client, 86400).claims
-    assert [spend(client, claim, 86400) for _ in range(4)] == [True, True, True, False]
-
-
 def test_what_a_visit_did_not_use_comes_back_once(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims
@@ -120,28 +112,10 @@ def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> Non
     assert spend(client, claim)
 
 
-def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis) -> None:
-    put(client, "a")
-    (claim,) = take(client).claims
-    client.flushdb()
-    assert not spend(client, claim)
-    put(client, "a")
-    assert not spend(client, claim)
-
-
 def test_a_bucket_that_redis_lost_begins_empty(client: redis.Redis) -> None:
     put(client, "a", lost=True)
     assert take(client).wake == at(COST / SIX.rate)
     assert take(client, COST / SIX.rate).claims
-
-
-def test_a_clock_that_runs_behind_fills_nothing_twice(client: redis.Redis) -> None:
-    put(client, "a")
-    (claim,) = take(client, 10).claims
-    assert [spend(client, claim, 10) for _ in range(3)] == [True, True, True]
-    assert not spend(client, claim, 0)
-    assert not spend(client, claim, 10.5)
-    assert spend(client, claim, 20)
 
 
 def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client: redis.Redis) -> None:
@@ -151,15 +125,6 @@ def test_a_desk_that_nobody_waits_for_comes_after_all_that_somebody_does(client:
     claimed = due_queue.send(client, due_queue.claim("test", now=at(0), places=2, hold=HOLD))
     assert next(claim.desk_id for claim in claimed.claims) == "paid"
     assert len(claimed.claims) == 2
-
-
-def test_a_desk_becomes_paid_and_unpaid_without_moving(client: redis.Redis) -> None:
-    put(client, "a", waits=False)
-    rows = [entry("b", "two:80", 0, at(0.5))]
-    due_queue.send(client, due_queue.schedule("test", rows, now=NOW))
-    put(client, "a", waits=True)
-    one = due_queue.send(client, due_queue.claim("test", now=at(1), places=1, hold=HOLD))
-    assert [claim.desk_id for claim in one.claims] == ["a"]
 
 
 class Askers(RuleBasedStateMachine):

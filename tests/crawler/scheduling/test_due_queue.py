@@ -96,46 +96,6 @@ def test_a_desk_that_nobody_waits_for_goes_last_until_it_is_late(
     assert taken(take(client, 600)) == ["beat"]
 
 
-def count_reads(client: redis.Redis) -> int:
-    """Return how often tests of all workers have read a desk's entry: no test resets this count."""
-    calls: int = client.info("commandstats").get("cmdstat_hget", {"calls": 0})["calls"]
-    return calls
-
-
-def test_who_waits_is_found_behind_however_many_desks_that_nobody_waits_for(client: redis.Redis) -> None:
-    """Once a claim read all that was due, most of the time of a spider that was late went there."""
-    beats = [entry(f"beat{number}", f"{number}:80", 0, at(0), waits=False) for number in range(400)]
-    reads = []
-    for _ in range(5):  # the server counts for all who use it, other tests among them: the least is ours
-        client.flushdb()
-        due_queue.send(
-            client, due_queue.schedule("test", [*beats, entry("paid", "one:80", 0, at(5))], now=NOW)
-        )
-        before = count_reads(client)
-        claimed = take(client, 6, places=2)
-        assert taken(claimed)[0] == "paid"
-        assert len(claimed.claims) == 2
-        reads.append(count_reads(client) - before)
-    assert min(reads) < 40  # two, and some of the others': four hundred where all that is due is read
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_desks_of_a_host_that_is_not_free_are_not_read_again_and_again(
-    client: redis.Redis, *, waits: bool
-) -> None:
-    """On full hosts some desk is always due: with 12,000 desks each claim read a thousand of them."""
-    reads = []
-    for _ in range(5):  # as above: the least is ours
-        client.flushdb()
-        put_many(client, 400, waits=waits)
-        due_queue.send(client, due_queue.rest({"one:80": at(300)}, now=at(0)))
-        assert take(client, 1) == due_queue.ClaimResult(wake=at(300))
-        before = count_reads(client)
-        assert not take(client, 2).claims
-        reads.append(count_reads(client) - before)
-    assert min(reads) < 40
-
-
 def put_many(client: redis.Redis, number: int, *, waits: bool = True) -> None:
     """Schedule desks of one host, each due a second before the next."""
     entries = [entry(f"d{each}", "one:80", 0, at(-each), waits=waits) for each in range(number)]
@@ -180,25 +140,6 @@ def test_a_stopped_host_is_asked_within_a_second_after_it_may_be(client: redis.R
     assert taken(take(client, 1.1)) == ["d0"]
 
 
-def test_a_late_desk_is_found_that_a_planner_of_the_version_before_scheduled(client: redis.Redis) -> None:
-    put_many(client, 1, waits=False)
-    client.delete("crawler:idle:test")
-    late = 3600.0
-    assert taken(take(client, late)) == ["d0"]
-    assert client.zscore("crawler:idle:test", "d0") == at(late + HOLD).timestamp()
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_late_desk_is_found_that_a_process_of_the_version_before_moved(
-    client: redis.Redis, *, waits: bool
-) -> None:
-    due_queue.send(
-        client, due_queue.schedule("test", [entry("desk", "one:80", 0, at(9000), waits=waits)], now=NOW)
-    )
-    client.zadd("crawler:due:test", {"desk": at(0).timestamp()})
-    assert taken(take(client, 3600)) == ["desk"]
-
-
 def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
     """A process of the version before moves desks in the queue alone: that counts."""
     put(client, gone=0, later=0)
@@ -206,14 +147,6 @@ def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redi
     client.zrem("crawler:due:test", "gone")
     assert take(client, 1) == due_queue.ClaimResult(wake=at(60))
     assert taken(take(client, 60)) == ["later"]
-
-
-def test_a_desk_that_nobody_waits_for_any_more_goes_last(client: redis.Redis) -> None:
-    put(client, left=0, paid=1)
-    due_queue.send(
-        client, due_queue.schedule("test", [entry("left", "left:80", 0, at(0), waits=False)], now=NOW)
-    )
-    assert taken(take(client, 2)) == ["paid", "left"]
 
 
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
@@ -380,14 +313,6 @@ def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: 
     assert take(client, places=0).refused == ("stranger",)
     (claim,) = take(client).claims
     assert claim == due_queue.DeskClaim("desk", claim.token, at(0), 1, "desk:80")
-
-
-def test_many_desks_of_a_resting_host_hide_no_desk_of_another(client: redis.Redis) -> None:
-    entries = [entry(f"desk-{number}", "one:80", 0, at(-number)) for number in range(450)]
-    due_queue.send(
-        client, due_queue.schedule("test", [*entries, entry("free", "two:80", 0, at(-1))], now=NOW)
-    )
-    assert taken(take(client)) == ["desk-449", "free"]
 
 
 class Claimers(RuleBasedStateMachine):

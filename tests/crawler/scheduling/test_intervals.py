@@ -16,21 +16,11 @@ def test_a_desk_nobody_waits_for_gets_the_heartbeat() -> None:
     assert intervals.wished_interval(30, [], 6 * 3600) == 6 * 3600
 
 
-def test_an_operator_may_ask_for_less_than_the_heartbeat() -> None:
-    assert intervals.wished_interval(86400, [], 6 * 3600) == 86400
-
-
 @pytest.mark.parametrize(
     ("own", "plans", "expected"), [(30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)]
 )
 def test_the_faster_of_tier_and_plans_is_wished(own: float, plans: list[float], expected: float) -> None:
     assert intervals.wished_interval(own, plans, 6 * 3600) == expected
-
-
-def test_a_host_with_room_lets_every_desk_have_its_wish() -> None:
-    shares = intervals.share_budget({"a": intervals.WishedInterval(120, 3)}, budget=6)
-    assert shares == {"a": 30}
-    assert intervals.effective_interval(120, shares["a"], 1) == 120
 
 
 @given(
@@ -46,11 +36,6 @@ def test_the_shares_of_a_host_use_its_budget_and_no_more(
     assert {desk: shares[desk] / wish.seconds for desk, wish in wishes.items()} == pytest.approx(
         dict.fromkeys(wishes, next(iter(shares.values())) / next(iter(wishes.values())).seconds)
     )
-
-
-def test_the_slower_of_wished_and_feasible_is_effective() -> None:
-    assert intervals.effective_interval(30, 90, 1) == 90
-    assert intervals.effective_interval(None, None, 7) == 7
 
 
 def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
@@ -69,27 +54,10 @@ def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None
     assert intervals.minimum_gap(2) == 2
 
 
-def test_a_visit_is_paid_by_leaving_its_host_alone() -> None:
-    assert intervals.host_floor(3, 6) == 30
-    assert intervals.host_floor(0, 6) == 0
-
-
-@given(st.text(), seconds)
-def test_first_times_lie_within_the_interval_and_stay_the_same(desk: str, interval: float) -> None:
-    due = intervals.first_due(desk, interval, NOW)
-    assert NOW <= due <= NOW + timedelta(seconds=interval)
-    assert due == intervals.first_due(desk, interval, NOW)
-
-
 @pytest.mark.rule("4.6")
 def test_first_times_are_spread() -> None:
     minutes = {intervals.first_due(f"desk/{number}", 600, NOW).minute for number in range(200)}
     assert minutes == set(range(10))
-
-
-def test_lots_are_the_same_for_the_same_things_and_lie_all_over() -> None:
-    assert intervals.stable_random("desk", 1) == intervals.stable_random("desk", 1)
-    assert {int(10 * intervals.stable_random("desk", token)) for token in range(200)} == set(range(10))
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

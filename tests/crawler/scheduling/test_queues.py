@@ -9,18 +9,16 @@ import redis
 import time_machine
 
 from configs.ground.clock import clock
-from configs.world.desk import Fetch
 from configs.world.prefecture import desks
 from crawler.cli.arguments import WrongArgument
 from crawler.commands.check import push
 from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
+from crawler.scheduling.queues import queue_names, queue_of
 from crawler.spiders.custom import CustomSpider
 from deploy.sample_desk_files import desk_entry, prefecture_file
 
-BROWSER = CrawlQueue("custom", Fetch.BROWSER)
 RULES = "    fetch: browser\n    parameters: {available: li.libre, no_slot_text: Plus rien}\n"
 
 
@@ -34,24 +32,6 @@ def two(tmp_path: Path, settings_env: Callable[..., None]) -> None:
     )
     (tmp_path / "evry_91.yaml").write_text(text)
     settings_env(PREFECTURES_DIR=tmp_path, BROWSER_PATH="/bin/sh")
-
-
-def test_a_lane_is_named_by_its_system_and_found_by_its_name() -> None:
-    assert (str(CrawlQueue("custom")), str(BROWSER)) == ("custom", "custom-browser")
-    assert [CrawlQueue.parse(str(each)) for each in (CrawlQueue("custom"), BROWSER)] == [
-        CrawlQueue("custom"),
-        BROWSER,
-    ]
-    assert {"custom", "custom-browser", "ants", "prefenligne-browser"} <= set(queue_names())
-
-
-def test_a_browsers_lane_has_few_places_and_much_time(settings_env: Callable[..., None]) -> None:
-    settings_env(
-        BROWSER_PLACES="1", BROWSER_PROCESSES="2",
-        BROWSER_DEADLINE_SECONDS="45", BROWSER_START_SECONDS="30", CLAIM_MARGIN_SECONDS="5",
-    )  # fmt: skip
-    assert (BROWSER.places, BROWSER.processes, BROWSER.hold_seconds) == (1, 2, 80)
-    assert (CrawlQueue("custom").processes, CrawlQueue("custom").hold_seconds) == (1, 25)
 
 
 @pytest.mark.usefixtures("two")
@@ -79,12 +59,6 @@ def test_without_a_browser_its_desks_wait_nowhere_and_no_process_is_wanted(
     assert desks()["evry_91/script"].unwatched_because == (
         "its page needs a browser: BROWSER_PATH names /nowhere/chromium, which is no program that can be run"
     )
-
-
-def test_a_spider_serves_the_lane_that_it_is_told() -> None:
-    assert CustomSpider().queue == CrawlQueue("custom")
-    served = CustomSpider(fetch="browser")
-    assert (served.queue, served.once) == (BROWSER, False)
 
 
 @pytest.mark.parametrize(

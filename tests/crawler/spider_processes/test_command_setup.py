@@ -9,7 +9,7 @@ import pytest
 
 from configs.world.desk import Desk
 from crawler import loops
-from crawler.loops import prepare, until_stopped
+from crawler.loops import prepare
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[3]
@@ -64,11 +64,6 @@ def test_what_is_missing_is_named(settings_env: Callable[..., None]) -> None:
         prepare("planner", [], "database_url")
 
 
-def test_arguments_are_refused() -> None:
-    with pytest.raises(SystemExit, match="the planner takes no argument 'now'"):
-        prepare("planner", ["now"])
-
-
 def test_wrong_desk_files_are_named(
     desk_files: Callable[..., dict[str, Desk]], tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
@@ -78,15 +73,3 @@ def test_wrong_desk_files_are_named(
     settings_env()
     with pytest.raises(SystemExit, match=r"evry_91\.yaml.*nonsense"):
         prepare("planner", [])
-
-
-def test_a_signal_sets_the_event() -> None:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
-    try:
-        for number in kept:  # the desk files are right
-            stop = until_stopped()
-            signal.raise_signal(number)
-            assert stop.is_set()
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)

@@ -1,9 +1,7 @@
 import asyncio
-import mmap
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import redis
@@ -61,20 +59,3 @@ def test_it_takes_back_what_it_said_when_it_ends(redis_server: redis.Redis) -> N
 
     asyncio.run(end())
     assert redis_server.keys("crawler:process*") == []
-
-
-def test_its_memory_is_what_it_holds() -> None:
-    before = registry.resident()
-    with mmap.mmap(-1, 50_000_000) as ballast:  # pages that are surely new: malloc may hand out some it kept
-        for _ in range(50):
-            ballast.write(b"x" * 1_000_000)
-        assert 40 < registry.resident() - before < 60
-    assert before > 20
-
-
-def test_where_the_system_does_not_tell_it_is_nought(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: object, **__: object) -> str:
-        raise FileNotFoundError("/proc/self/statm")
-
-    monkeypatch.setattr(Path, "read_text", missing)
-    assert registry.resident() == 0

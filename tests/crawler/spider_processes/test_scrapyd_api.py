@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from configs.settings import SettingMissing
 from configs.world.desk import Fetch
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway, list_scrapyds
@@ -106,22 +105,6 @@ def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrap
     Server.answer = (status, body)
     with pytest.raises(ScrapydAway, match=said):
         scrapyd.schedule(CrawlQueue("ants"))
-
-
-def test_a_scrapyd_that_is_not_there_is_named() -> None:
-    with pytest.raises(ScrapydAway, match=r"scrapyd at 127\.0\.0\.1:1 does not answer"):
-        Scrapyd("127.0.0.1", 1, "scrapyd", ("x",)).jobs()
-
-
-def test_the_password_is_needed(settings_env: Callable[..., None]) -> None:
-    settings_env(SCRAPYD_PASSWORD="")
-    with pytest.raises(SettingMissing, match="SCRAPYD_PASSWORD"):
-        list_scrapyds()
-
-
-def test_there_is_a_client_for_each_address(settings_env: Callable[..., None]) -> None:
-    settings_env(SCRAPYD_URLS="http://127.0.0.1:6800,http://10.0.0.2", SCRAPYD_PASSWORD="x")
-    assert [each.address for each in list_scrapyds()] == ["127.0.0.1:6800", "10.0.0.2:80"]
 
 
 # docs/keys.md: the keeper learns the new password before scrapyd does.

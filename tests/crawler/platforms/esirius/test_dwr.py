@@ -1,6 +1,5 @@
 """Calls and answers of DWR: written as its engine.js does, read as data, and never run."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.platforms.esirius.dwr import Reply, call, reply
-from tests.crawler.esirius_pages import by_variables, failed, refused, second, third
+from tests.crawler.esirius_pages import failed, refused, second, third
 
 
 def test_a_call_is_a_batch_of_one_with_a_line_for_each_value() -> None:
@@ -34,21 +33,6 @@ def test_no_value_can_write_a_line_of_its_own() -> None:
     assert "c0-param0=string:a%0AbatchId%3D7%20%C3%A9%3A%7B%7D\n" in sent
     assert "c0-e1=string:l%0D%0Ac0-id%3D9\n" in sent
     assert "c0-param1=Object_Object:{k%3A1%2C%20x:reference:c0-e1, b:reference:c0-e2}\n" in sent
-
-
-def test_the_elements_of_two_objects_are_numbered_through() -> None:
-    sent = call("/p", "A", "m", {"a": 1}, {"b": "x"})
-    assert "c0-param1=Object_Object:{b:reference:c0-e2}" in sent
-    assert "c0-e2=string:x" in sent
-
-
-def test_variables_may_hold_each_other() -> None:
-    script = (
-        "var s0={};var s1=[];s0.list=s1;s0['a b']=-1.5;s1[0]=\"x\\u00e9\\'\";s1[1]=new Date(1795422600000);\r\n"
-        "dwr.engine._remoteHandleCallback('0','0',{found:s0,none:null});"
-    )
-    at = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
-    assert reply(script) == Reply({"found": {"list": ["xé'", at], "a b": -1.5}, "none": None})
 
 
 @pytest.mark.parametrize(
@@ -112,11 +96,6 @@ values = st.recursive(
 def test_what_was_returned_is_what_is_read(value: Any, write: Any) -> None:
     if "andleCallback(" not in str(value) and "xception(" not in str(value).lower():
         assert reply(write(value)) == Reply(value)
-
-
-@given(st.dictionaries(st.sampled_from(["msg", "foundAvailabilities", "x1"]), values, min_size=1))
-def test_what_is_written_by_variables_is_read_the_same(value: dict[str, Any]) -> None:
-    assert reply(by_variables(value)) == Reply(value)
 
 
 @given(values, st.data())

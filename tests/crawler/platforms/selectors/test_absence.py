@@ -166,17 +166,6 @@ def test_what_stands_around_the_sentence_need_not_narrow_it(content: str) -> Non
     assert read(content).outcome is Outcome.NO_SLOTS
 
 
-def test_a_second_sentence_that_speaks_of_everything_is_enough() -> None:
-    assert read(f"<p>{NONE} le matin.</p><p>{NONE}.</p>").outcome is Outcome.NO_SLOTS
-
-
-def test_a_narrowed_sentence_stands_beside_free_slots() -> None:
-    free = "<ul><li class='libre'><a href='/1'>jeudi 26 novembre à 14h</a></li></ul>"
-    reading = read(f"<p>{NONE} le matin.</p>{free}")
-    assert (reading.outcome, reading.covered) == (Outcome.SLOTS, ())
-    assert read(f"<p>{NONE}.</p>{free}").outcome is Outcome.UNREADABLE
-
-
 @pytest.mark.parametrize("limit", ["pour cette date", "le matin", "dans ce centre"])
 def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
     mark: dict[str, Any] = {"no_slot": "p.vide", "no_slot_text": None}
@@ -296,12 +285,6 @@ def test_what_announces_no_day_leaves_the_sentence_alone(told: str) -> None:
     assert read(f"<p>{NONE}.</p><p>{told}</p>").outcome is Outcome.NO_SLOTS
 
 
-def test_an_announcement_to_ignore_is_none() -> None:
-    told = f"<p>{NONE}.</p><p class='annonce'>Prochaine ouverture : lundi 30 novembre</p>"
-    assert read(told).outcome is Outcome.UNREADABLE
-    assert read(told, ignore="p.annonce").outcome is Outcome.NO_SLOTS
-
-
 TROUBLES = (
     "Une erreur technique est survenue.",
     "Erreur technique",
@@ -370,13 +353,6 @@ def test_an_alert_that_is_not_shown_or_speaks_of_none_is_no_trouble() -> None:
 def test_text_that_lost_its_letters_proves_no_absence(damaged: str) -> None:
     reading = read(f"<p>{NONE}.</p><p>{damaged}</p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
-@pytest.mark.parametrize(
-    "text", ["Des questions ? écrivez", "https://x.example/rdv?id", "{{ok?oui:non}}", "FAQ?"]
-)
-def test_a_question_mark_is_no_lost_letter(text: str) -> None:
-    assert read(f"<p>{NONE}.</p><p>{text}</p>").outcome is Outcome.NO_SLOTS
 
 
 @pytest.mark.parametrize(

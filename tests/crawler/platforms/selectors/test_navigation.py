@@ -67,14 +67,6 @@ def test_in_a_browser_all_is_done_at_once_and_the_banner_only_where_it_shows() -
     assert onward(page("<p>Créneaux</p>", NavigationProgress(2, banner=1), browser=True), WAY, never) is None
 
 
-def test_a_banner_is_answered_once_before_the_steps() -> None:
-    body = f"<form method=post action=/ok><button id=non name=non>Refuser</button></form>{LINK}"
-    assert asks(onward(page(body), WAY, never)) == [("https://mairie.example/ok", "0 1 1 0")]
-    assert asks(onward(page(body, NavigationProgress(banner=1)), WAY, never)) == [
-        ("https://mairie.example/motif", "1 1 1 0")
-    ]
-
-
 def test_where_a_steps_element_is_missing_the_page_may_say_why() -> None:
     reading = onward(page("<p>fermé</p>"), WAY, never)
     assert reading == Reading(Outcome.UNREADABLE, "step 1: nothing is there to do: a#go")
@@ -121,9 +113,3 @@ def test_a_next_page_without_an_address_is_clicked_to_in_a_browser_from_the_firs
     (ask,) = next_page(page(button, at, browser=True), WAY, ("a.x",), doubts=False)
     assert [act.at for act in ask.acts] == ["button#non", "a#go", "select", "a[rel=next]", "a[rel=next]"]
     assert (ask.url, ask.awaits, ask.step) == (URL, ("a.x",), "2 3 1 0")
-
-
-def test_a_next_page_whose_button_is_hidden_is_none() -> None:
-    hidden = page(MORE.replace("<a", "<a hidden"), NavigationProgress(steps=2))
-    assert next_page(hidden, WAY, (), doubts=False) == ()
-    assert next_page(page(MORE, NavigationProgress(steps=2)), WAY, (), doubts=False)
