@@ -8,7 +8,7 @@ import time_machine
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page, detect_block_page
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow, Place, Reading, Slot
+from crawler.reading import CoveredWindow, Reading
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read
 
@@ -122,19 +122,10 @@ def test_ordinary_pages_that_mention_walls_pass(extra: str) -> None:
     assert detect_block_page(page(ez.terms().replace("</body>", f"{extra}</body>"))) is None
 
 
-def test_a_captcha_in_a_page_that_nobody_understands_is_named() -> None:
-    form = '<form method="post" action="/langue"></form>'
-    assert read(f"<html><body>{form}{RECAPTCHA}</body></html>").outcome is Outcome.CAPTCHA
-
-
 @pytest.mark.parametrize("status", [200, 500, 503])
 @pytest.mark.parametrize("title", ["Site en maintenance", "Service Indisponible - RDV", "Maintenance"])
 def test_a_title_that_says_maintenance_is_believed(title: str, status: int) -> None:
     assert outcome(f"<html><title>{title}</title></html>", status=status) is Outcome.MAINTENANCE
-
-
-def test_a_form_that_works_is_no_maintenance_whatever_its_title() -> None:
-    assert read(ez.full().replace("<title>", "<title>Carte indisponible : ")).outcome is Outcome.NO_SLOTS
 
 
 def test_503_with_retry_after_is_maintenance_and_without_is_the_platforms() -> None:
@@ -217,11 +208,6 @@ def test_an_absence_that_covers_nothing_is_refused() -> None:
     assert (
         classify_page(answering(Reading(Outcome.NO_SLOTS, "none")), page("x")).outcome is Outcome.UNREADABLE
     )
-
-
-def test_an_absence_that_shows_slots_is_refused() -> None:
-    both = Reading(Outcome.NO_SLOTS, slots=(Slot(Place(), None),), covered=(CoveredWindow(),))
-    assert classify_page(answering(both), page("x")).outcome is Outcome.UNREADABLE
 
 
 @pytest.mark.rule("3.2")

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import socket
 from collections.abc import Callable
 from time import monotonic
@@ -102,16 +101,6 @@ def test_a_real_host_is_asked_no_more_than_a_minutes_budget_in_one_visit() -> No
     assert visit_limit(make_desk("http://127.77.0.91:8800/booking/create/23014")) == math.inf
 
 
-def test_visits_that_run_out_begin_elsewhere_each_time(held: Held, sandbox: "Running") -> None:
-    desk = make_desk(f"{sandbox.site('91')}/booking/create/23014")
-    seen = {
-        c.place_key
-        for turn in range(5)
-        for c in held.check(desk, token=turn, budget=RequestBudget(5)).covered
-    }
-    assert seen == {"23018", "23198", "23199", "23200", "23201"}
-
-
 def test_checks_of_one_site_at_once_keep_their_sessions_apart(
     held: Held, sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
@@ -146,18 +135,6 @@ def test_hanging_sites_do_not_hold_up_others(
     ended, hung = held.run(all_at_once())
     assert ended.outcome is Outcome.NO_SLOTS
     assert {item.outcome for item in hung} == {Outcome.UNREACHABLE}
-
-
-def test_real_desks_run_against_stand_ins_and_keep_their_address(
-    held: Held, sandbox: "Running", settings_env: Callable[..., None]
-) -> None:
-    stand_in = sandbox.site("91").removeprefix("http://")
-    settings_env(SANDBOX_HOSTS=f"www.essonne.gouv.fr={stand_in}")
-    sandbox.open_slots("91", 23014, count=1)
-    item = held.check(make_desk("https://www.essonne.gouv.fr/booking/create/23014"))
-    assert item.outcome is Outcome.SLOTS
-    assert item.booking_url == "https://www.essonne.gouv.fr/booking/create/23014"
-    assert item.process == f"{socket.gethostname()}:{os.getpid()}"
 
 
 class TestArguments:

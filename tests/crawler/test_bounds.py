@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from api.models.base import session
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
-from crawler.bounds import KEY, LABEL, LINK, REASON, bound_key, bound_reading, clean_text
+from crawler.bounds import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
 from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
-from tests.crawler.rdv_service_public_pages import read
 
 VISIT = VisitContext("https://a.invalid/", date(2026, 11, 20))
 LONG = " ".join(f"mairie{number}" for number in range(900))  # an index takes 2,704 bytes, this has 9 kB
@@ -48,12 +47,6 @@ def test_control_characters_are_taken_out(text: str) -> None:
     cleaned = clean_text(text, 99)
     assert cleaned.startswith("a ")
     assert cleaned.isprintable()
-
-
-def test_a_link_that_no_browser_opens_is_left_to_the_desk_s_own() -> None:
-    for url in ("https://a.invalid/" + "x" * LINK, "javascript:alert(1)", "https://a.invalid/\0"):
-        (shown,) = bound_reading(Reading(Outcome.SLOTS, slots=(Slot(Place("1"), HOUR, url),)), VISIT).slots
-        assert shown == Slot(Place("1"), HOUR)
 
 
 def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_are_asked() -> None:
@@ -137,11 +130,3 @@ def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str
     with session() as rows:
         (row,) = rows.scalars(sa.select(SlotRow))
     assert (row.url, row.seats) == (check().booking_url, None)
-
-
-def test_every_reader_s_answer_is_bounded() -> None:
-    card = f"<div class=card><h4>{LONG}</h4><p>Prochaine disponibilité le lundi 23 novembre 2026 à 09h30</p></div>"
-    (shown,) = read(f"<html><body>{card}</body></html>").slots
-    assert shown.place.key.startswith("mairie0 mairie1")
-    assert len(shown.place.key) <= KEY
-    assert len(shown.place.label or "") <= LABEL

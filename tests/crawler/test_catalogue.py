@@ -1,4 +1,3 @@
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -57,17 +56,6 @@ def test_a_desk_that_does_not_fit_is_named_by_file_desk_and_key(
     assert len(raised.value.problems) == 1
 
 
-def test_slots_behind_a_captcha_are_not_promised(two_desks: Path, settings_env: Callable[..., None]) -> None:
-    edit(two_desks, "platform: ezbooking", "platform: rdvpref", settings_env)
-    edit(two_desks, "/booking/create/23014", "/rdvpref/reservation/demarche/1/", settings_env)
-    with pytest.raises(
-        CatalogueError, match=r"desk a: watch: a captcha .* rdvpref page: write `watch: presence`"
-    ):
-        check_catalogue()
-    edit(two_desks, "grade:", "watch: presence\n    grade:", settings_env)
-    check_catalogue()
-
-
 def test_the_check_of_make_lint_fails_with_the_problems(
     two_desks: Path, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -85,22 +73,6 @@ def test_today_is_the_desks_own_date(frozen: Any, zone: str, today: str) -> None
     assert visit.today.isoformat() == today
     assert (visit.last_day - visit.today).days == 30
     assert visit.parameters.plannings == ("7",)
-
-
-def test_what_a_desk_lacks_is_named_with_what_to_do_unless_it_says_why_it_is_not_watched(
-    two_desks: Path, settings_env: Callable[..., None]
-) -> None:
-    edit(two_desks, "platform: ezbooking", "platform: orion", settings_env)
-    with pytest.raises(CatalogueError) as raised:
-        check_catalogue()
-    assert len(raised.value.problems) == 3
-    needed = r"desk a: parameters\.purposes: is missing: copy it from the body that the page itself posts"
-    assert re.search(needed, "\n".join(raised.value.problems))
-    edit(two_desks, "grade:", "watch: none\n    because: nobody copied them\n    grade:", settings_env)
-    check_catalogue()
-    edit(two_desks, "grade:", "parameters: {purpose: []}\n    grade:", settings_env)
-    with pytest.raises(CatalogueError, match=r"desk a: parameters\.purpose: is no parameter of orion"):
-        check_catalogue()
 
 
 def test_a_socket_is_opened_by_no_browser(two_desks: Path, settings_env: Callable[..., None]) -> None:

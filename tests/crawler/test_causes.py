@@ -21,7 +21,6 @@ from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
-from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW
 
 SYSTEM = "prefenligne"
@@ -147,17 +146,6 @@ def test_a_check_that_somebody_asks_for_is_due_at_once(plan: Planner, client: re
     assert ahead(client, LATER) <= SOON
 
 
-def test_who_waits_is_in_the_queue_too(plan: Planner, client: redis.Redis) -> None:
-    alert(person())
-    soon(plan, LATER)
-    overdue = (LATER - timedelta(minutes=5)).timestamp()
-    client.zadd(f"crawler:due:{SYSTEM}", {f"evry_91/{slug}": overdue for slug in "bc"})
-    claimed = due_queue.send(
-        client, due_queue.claim(SYSTEM, now=LATER + timedelta(minutes=1), places=1, hold=25)
-    )
-    assert [claim.desk_id for claim in claimed.claims] == [DESK]
-
-
 def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, client: redis.Redis) -> None:
     alert(person())
     soon(plan, LATER)
@@ -188,18 +176,6 @@ def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: r
     assert entry["rate"] == 0.625
 
 
-def test_an_emptied_redis_forgets_no_probe(plan: Planner, client: redis.Redis) -> None:
-    with session() as rows:
-        rows.execute(
-            sa.update(DeskState)
-            .where(DeskState.id == DESK)
-            .values(last_outcome=Outcome.CLOSED, status=DeskStatus.ERROR)
-        )
-    client.flushdb()
-    plan.run_once(LATER)
-    assert ahead(client, NOW) == 86400
-
-
 @pytest.mark.rule("3.9")
 def test_in_an_emptied_redis_the_bucket_of_a_host_that_was_asked_begins_empty(
     plan: Planner, client: redis.Redis, desk_files: Callable[..., dict[str, Desk]]
@@ -214,16 +190,6 @@ def test_in_an_emptied_redis_the_bucket_of_a_host_that_was_asked_begins_empty(
     assert not [each for each in due_queue.send(client, early).claims if each.desk_id != "evry_91/c"]
     filled = due_queue.claim(SYSTEM, now=LATER + timedelta(seconds=60), places=9, hold=25)
     assert due_queue.send(client, filled).claims
-
-
-def test_an_emptied_redis_hands_out_no_desk_that_may_still_be_checked(
-    plan: Planner, client: redis.Redis
-) -> None:
-    with session() as rows:
-        rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
-    client.flushdb()
-    plan.run_once(LATER)
-    assert ahead(client, LATER) == CrawlQueue("prefenligne").hold_seconds
 
 
 def test_what_redis_lost_in_part_is_planned_anew(plan: Planner, client: redis.Redis) -> None:

@@ -40,13 +40,6 @@ def is_proven(row: DeskState, minute: int) -> bool:
     return coverage_tracking.is_proven(row.whole_at, SECONDS, NOW + timedelta(minutes=minute))
 
 
-def test_a_check_that_covers_everything_needs_no_memory() -> None:
-    row = visit(0, CoveredWindow())
-    assert (row.whole_at, row.coverage) == (NOW, None)
-    assert row.status_reason == "watched: no slot is open"
-    assert (is_proven(row, 5), is_proven(row, 6)) == (True, False)
-
-
 @pytest.mark.rule("3.2")
 def test_a_desk_is_proven_when_the_last_of_its_places_was_covered() -> None:
     for minute, place in enumerate(PLACES[:2]):
@@ -66,10 +59,3 @@ def test_a_place_that_was_covered_more_than_five_intervals_ago_counts_no_more() 
     visit(3, CoveredWindow("b"))
     assert not is_proven(visit(6, CoveredWindow("c")), 6)
     assert is_proven(visit(7, CoveredWindow("a")), 7)
-
-
-def test_what_one_check_covered_as_a_whole_counts_for_its_places_too() -> None:
-    visit(0, CoveredWindow())
-    row = visit(1, CoveredWindow("a"))
-    assert (row.whole_at, is_proven(row, 1)) == (NOW, True)
-    assert not is_proven(visit(6, CoveredWindow("a")), 6)

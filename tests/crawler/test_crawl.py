@@ -1,11 +1,9 @@
 """The command's own part: what it decides before a reactor is there."""
 
 import argparse
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from scrapy.commands.crawl import Command as Crawl
 
 from crawler.commands.crawl import Command
 from tests.crawler.held import scrapy_settings
@@ -26,28 +24,6 @@ def prepared(*arguments: str) -> Command:
     opts, args = parser.parse_known_args(arguments)
     command.process_options(args, opts)
     return command
-
-
-@pytest.fixture
-def _logs() -> Iterator[None]:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    yield
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    logging.captureWarnings(capture=False)
-
-
-@pytest.mark.usefixtures("_logs", "_servers")
-def test_running_a_serving_spider_sets_up_its_log_first(
-    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> None:
-    settings_env(LOG_LEVEL="warning")
-    ran: list[bool] = []
-    monkeypatch.setattr(
-        Crawl, "run", lambda *_: ran.append(logging.getLogger("scrapy").isEnabledFor(logging.INFO))
-    )
-    prepared("prefenligne").run(["prefenligne"], argparse.Namespace(spargs={}))
-    assert ran == [False]
 
 
 @pytest.mark.rule("3.10")

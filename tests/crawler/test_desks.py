@@ -20,12 +20,6 @@ def run(*arguments: str) -> str | int | None:
     return left.value.code
 
 
-def test_a_prefecture_without_desks_says_why(settings_env: Callable[..., None]) -> None:
-    settings_env(PREFECTURES_DIR=PREFECTURES)
-    said = listing("cergy_95", None)
-    assert said == "no desk: no known page; prefectures with desks: bobigny_93, melun_77"
-
-
 def test_wrong_names_are_answered_with_those_that_exist() -> None:
     with pytest.raises(UnknownPrefecture, match="did you mean bobigny_93"):
         listing("bobigny", None)
@@ -71,11 +65,6 @@ def test_how_desks_stand_is_shown_with_their_intervals(
     assert known[7] == "yes"
     assert " ".join(known[8:]) == "watched: no slot is open"
     assert any(" ".join(words).endswith("- not planned yet") for words in shown.values())
-
-
-def test_how_desks_stand_needs_a_database(settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_URL="")
-    assert "DATABASE_URL" in str(run("--state"))
 
 
 def test_why_a_desk_is_checked_or_is_not(settings_env: Callable[..., None]) -> None:

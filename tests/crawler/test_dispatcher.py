@@ -154,29 +154,6 @@ def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
     run(test())
 
 
-def test_the_last_checks_come_before_the_end(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> None:
-    settings_env(STOP_GRACE_SECONDS="3")
-
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held = {slug: asyncio.Event() for slug in "ab"}
-        served = batches(spider)
-        waiting = asyncio.ensure_future(anext(served))
-        await until(lambda: len(spider.asked) == 2)
-        monkeypatch.setattr(os, "getppid", lambda: 1)
-        spider.held["a"].set()
-        assert len((await waiting).checks) == 1
-        asyncio.get_running_loop().call_later(0.03, spider.held["b"].set)
-        await asyncio.sleep(0.1)
-        assert len((await anext(served)).checks) == 1
-        with closed("parent"):
-            await anext(served)
-
-    run(test())
-
-
 def test_a_desk_that_a_spider_does_not_know_holds_up_no_other_of_its_host(
     spider: Spider, desks: dict[str, Desk], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -340,24 +317,6 @@ def test_a_claim_on_its_way_when_the_crawl_stops_is_given_back(
     run(test())
 
 
-def test_an_engine_that_stops_while_it_asks_for_nothing_is_noticed(
-    spider: Spider, desks: dict[str, Desk]
-) -> None:
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["b"] = asyncio.Event()
-        checks = serve(spider)
-        await anext(checks)
-        spider.held["b"].set()
-        await until(lambda: len(spider.asked) == 2)
-        spider.crawler.engine.running = False
-        await until(lambda: spider.writer.fed and spider.writer.fed.is_set())
-        assert spider.handed == ["evry_91/b"]
-        await checks.aclose()
-
-    run(test())
-
-
 def test_a_spider_whose_parent_died_closes(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -400,32 +359,6 @@ def test_a_process_says_what_it_does_until_its_end(
     run(test())
 
 
-def test_a_last_check_may_end_while_it_is_said_that_the_process_ends(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def test() -> None:
-        put(desks, "a")
-        spider.held["a"] = asyncio.Event()
-        checks = serve(spider)
-        waiting = asyncio.ensure_future(anext(checks))
-        await until(lambda: spider.asked)
-        publish = registry.publish
-
-        async def slow(client: Any, process: registry.SpiderProcess) -> None:
-            if process.state == "ending":
-                spider.held["a"].set()
-                await asyncio.sleep(0.05)
-            await publish(client, process)
-
-        monkeypatch.setattr(registry, "publish", slow)
-        spider.crawler.engine.running = False
-        assert (await waiting).desk_id == "evry_91/a"
-        await checks.aclose()
-        assert told() is None
-
-    run(test())
-
-
 def test_what_runs_while_scrapy_closes_the_spider_is_handed_to_its_writer(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
@@ -443,19 +376,6 @@ def test_what_runs_while_scrapy_closes_the_spider_is_handed_to_its_writer(
         assert spider.writer.fed
         await spider.writer.fed.wait()
         assert spider.handed == ["evry_91/b"]
-        await checks.aclose()
-
-    run(test())
-
-
-def test_what_it_learns_of_proxies_is_shared_with_other_processes(
-    spider: Spider, desks: dict[str, Desk]
-) -> None:
-    async def test() -> None:
-        put(desks, "a")
-        checks = serve(spider)
-        await anext(checks)
-        assert spider.proxies.client
         await checks.aclose()
 
     run(test())
@@ -536,21 +456,6 @@ def test_a_fault_in_a_check_costs_that_check_only(
     run(test())
 
 
-def test_a_fault_of_the_feeder_closes_the_spider_instead_of_leaving_it_idle(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise RuntimeError("broken claim")
-
-    monkeypatch.setattr(due_queue, "claim", broken)
-
-    async def test() -> None:
-        with closed("broken claim"):
-            await anext(serve(spider))
-
-    run(test())
-
-
 def test_a_visit_asks_the_bucket_only_beyond_what_its_claim_paid(
     spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -604,29 +509,6 @@ def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
             assert not spider.budgets["b"].stopped
             for held in spider.held.values():
                 held.set()
-            await waiting
-
-    run(test())
-
-
-def test_redis_away_means_no_request_more(
-    spider: Spider, desks: dict[str, Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(client: Any, call: due_queue.Call[Any]) -> Any:
-        raise redis.ConnectionError("connection refused")
-
-    async def test() -> None:
-        put(desks, "a")
-        spider.held["a"] = asyncio.Event()
-        async with aclosing(serve(spider)) as checks:
-            waiting = asyncio.ensure_future(anext(checks))
-            await until(lambda: spider.asked)
-            with monkeypatch.context() as patched:
-                patched.setattr(due_queue, "asend", away)
-                await spider.budgets["a"].take()
-                with pytest.raises(BudgetExhausted):
-                    await spider.budgets["a"].take()
-            spider.held["a"].set()
             await waiting
 
     run(test())

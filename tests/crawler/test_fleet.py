@@ -1,8 +1,6 @@
 """Rules for every platform: its names agree, its answers have golden pages, its reader does no I/O."""
 
-import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,27 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scrapy.spiderloader import SpiderLoader
-from scrapy.utils.project import get_project_settings
 
-from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler import platforms as folder
-from crawler.booking import BookingSpider
 from crawler.catalogue import check_catalogue
 from crawler.platforms import platform, platforms
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
 from tests.crawler import golden
-from tests.crawler.golden import CASES, GOLDEN, load, name_of
+from tests.crawler.golden import CASES, load, name_of
 from tests.in_turn import in_turn
-from tests.mutation.oracle import EVIDENCE
 
-ROOT = Path(folder.__file__).parents[2]
-DOCS = ROOT / "docs" / "platforms"
 NAMES = sorted(platforms())
 NO_PLATFORMS = {"own_site"}  # what discovery walks: it has no booking pages
-_OUTCOMES = {each.value for each in Outcome}
 _SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
 
 
@@ -40,26 +29,6 @@ def expected(name: str) -> dict[str, dict[str, Any]]:
 
 
 # Names
-
-
-def test_a_platform_is_called_the_same_everywhere() -> None:
-    assert {path.name for path in GOLDEN.iterdir()} == set(NAMES)
-    assert {path.stem for path in DOCS.glob("*.md")} == set(NAMES)
-    assert set(stand_ins()) - NO_PLATFORMS == set(NAMES)
-    assert set(EVIDENCE) == set(NAMES), "the mutation's oracle knows each platform"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_its_page_says_whose_it_is_and_where_its_parts_are(name: str) -> None:
-    text = (DOCS / f"{name}.md").read_text()
-    assert text.startswith(f"# {name}\n")
-
-
-def test_spiders_are_called_as_the_booking_systems_of_the_platforms() -> None:
-    loader = SpiderLoader.from_settings(get_project_settings())
-    spiders = [loader.load(name) for name in loader.list()]
-    watching = {spider.name: spider.system for spider in spiders if issubclass(spider, BookingSpider)}
-    assert set(watching) == set(watching.values()) == {platform(name).SYSTEM for name in NAMES}
 
 
 # Desks
@@ -85,20 +54,6 @@ def test_both_answers_have_a_golden_page(name: str, outcome: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_outcome_that_its_page_names_has_a_golden_page(name: str) -> None:
-    words = set(re.findall(r"`(\w+)`", (DOCS / f"{name}.md").read_text()))
-    assert (words & _OUTCOMES) - {case["outcome"] for case in expected(name).values()} == set()
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_there_are_as_many_golden_pages_of_an_outcome_as_answers_listed_that_end_so(name: str) -> None:
-    rows = re.findall(r"^\| [^|]+ \| ([^|]+) \|$", (DOCS / f"{name}.md").read_text(), re.MULTILINE)
-    ends = [next((word for word in re.findall(r"`(\w+)`", row) if word in _OUTCOMES), None) for row in rows]
-    shown = Counter(case["outcome"] for case in expected(name).values())
-    assert Counter(filter(None, ends)) - shown == Counter()
-
-
-@pytest.mark.parametrize("name", NAMES)
 def test_who_reads_hours_reads_them_across_the_clock_changes_and_overseas(name: str) -> None:
     cases = expected(name)
     timed = {
@@ -106,13 +61,6 @@ def test_who_reads_hours_reads_them_across_the_clock_changes_and_overseas(name: 
     }
     for suffix in _SUFFIXES if timed else ():
         assert any(case.endswith(suffix) for case in timed), f"no page with hours is called …{suffix}"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_generated_answers_are_read_too(name: str) -> None:
-    tests = (Path(__file__).parent / "platforms").glob("test_*.py")
-    generating = {path.stem: text for path in tests if "@given" in (text := path.read_text())}
-    assert f"test_{name}" in generating or any(f'"{name}"' in text for text in generating.values())
 
 
 # Purity

@@ -85,23 +85,6 @@ def test_what_was_quadratic_is_not(which: str) -> None:
     hold(read, lambda size: page(around.format(piece * (size // len(piece)))), which)
 
 
-PLACES = {
-    "calendars": "<div id='creneaux-lieu-{i}'><p><strong>lundi 23 novembre</strong></p></div>",
-    "places": "<p><a href='/prendre_rdv?lieu_id={i}&date=2026-11-23T09:00'>Prochaine disponibilité le 23/11/2026</a></p>",
-}
-
-
-@pytest.mark.parametrize("which", sorted(PLACES))
-def test_the_places_of_rdv_service_public_are_not_each_looked_for_in_all(which: str) -> None:
-    whole = load(next(case for case in CASES if case.parent.name == "rdv_service_public"))
-
-    def make(size: int) -> Page:
-        many = "".join(PLACES[which].replace("{i}", f"{i}") for i in range(size // 100))
-        return replace(whole, status=200, body=f"<html><body>{many}</body></html>".encode())
-
-    hold(reading("rdv_service_public"), make, which)
-
-
 TWO_KINDS = {
     "titles and headings": ("ezbooking", "<title></title><h1></h1>"),
     "headings of cards": ("rdv_service_public", "<h3>a</h3><h4>b</h4>"),

@@ -140,13 +140,6 @@ def test_a_spider_that_ends_again_and_again_is_started_once_in_ten_seconds(kept:
     assert fake.started == 6
 
 
-def test_a_clock_that_was_set_back_keeps_no_spider_from_its_start(kept: Keeper, fake: Fake) -> None:
-    kept.run_once(after(3600))
-    fake.running = {}
-    kept.run_once(NOW)
-    assert fake.running == {SYSTEM: ["job-2"]}
-
-
 def test_a_spider_that_hangs_is_killed_and_another_is_started(kept: Keeper, fake: Fake) -> None:
     kept.run_once(NOW)
     fake.speak("job-1")
@@ -171,13 +164,6 @@ def test_a_step_of_the_clock_or_a_machine_that_slept_kills_no_spider(
     fake.speak("job-1")
     watch(kept, 12 + seconds, 80 + seconds)
     assert (fake.running, fake.killed) == ({SYSTEM: ["job-1"]}, [])
-
-
-def test_a_spider_on_a_slow_machine_has_three_minutes_for_its_first_word(kept: Keeper, fake: Fake) -> None:
-    watch(kept, 0, 182)
-    assert fake.killed == []
-    kept.run_once(after(184))
-    assert (fake.running, fake.killed) == ({SYSTEM: ["job-2"]}, ["job-1"])
 
 
 def test_a_spider_that_does_not_end_as_it_was_asked_is_killed(

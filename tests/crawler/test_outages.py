@@ -100,11 +100,6 @@ def test_the_same_reason_again_ends_nothing() -> None:
     assert of() == [("captcha", 1, None)]
 
 
-def test_another_reason_ends_the_outage_and_begins_the_next_at_the_same_instant() -> None:
-    ends(Outcome.CAPTCHA, Outcome.CLOSED, Outcome.NO_SLOTS)
-    assert of() == [("captcha", 1, 2), ("closed", 2, 3)]
-
-
 @pytest.mark.parametrize("outcome", [Outcome.BLOCKED, Outcome.RATE_LIMITED])
 def test_a_host_s_rest_is_an_outage_of_all_its_desks(outcome: Outcome) -> None:
     ends(outcome)
@@ -132,11 +127,3 @@ def test_a_stale_result_opens_and_closes_nothing() -> None:
     ends(Outcome.NO_SLOTS, first=9)
     ends(Outcome.CAPTCHA, first=3)
     assert of() == []
-
-
-def test_outages_of_one_reason_end_and_others_go_on() -> None:
-    ends(Outcome.CAPTCHA)
-    ends(Outcome.CLOSED, desk="c")
-    with session() as rows:
-        outages.end_outages(rows, ["evry_91/a", "evry_91/c"], NOW + 9 * MINUTE, OutageReason.CLOSED)
-    assert (of("a"), of("c")) == ([("captcha", 1, None)], [("closed", 1, 9)])

@@ -111,20 +111,6 @@ def test_an_endless_page_ends_by_its_size_or_by_its_time(
     assert check(held, sandbox).outcome in (Outcome.UNREADABLE, Outcome.UNREACHABLE)
 
 
-def test_a_ban_that_begins_during_a_visit_is_blocked(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("91", "ban", requests=5)
-    item = check(held, sandbox)
-    assert item.outcome is Outcome.BLOCKED
-    assert item.requests == 6
-
-
-def test_what_the_site_asks_to_wait_is_kept(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("91", "rate_limited", retry_after=33)
-    assert check(held, sandbox).retry_after == 33
-    sandbox.mode("91", "maintenance", retry_after=90)
-    assert check(held, sandbox).retry_after == 90
-
-
 def test_trouble_after_a_slot_was_proven_takes_nothing_back(held: Held, sandbox: "Running") -> None:
     sandbox.open_slots("91", FORM, count=2)
     sandbox.mode("91", "calendar_broken")

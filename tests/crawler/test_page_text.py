@@ -77,16 +77,6 @@ def test_what_a_browser_shows_counts(around: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "around", ["<div ng-show=a>{}</div>", "<div x-show=a>{}</div>", "<p data-bind='if: a'>{}</p>"]
-)
-def test_directives_hide_nothing_in_a_page_whose_scripts_have_run(around: str) -> None:
-    assert read(around.format(NONE), browser=True).outcome is Outcome.NO_SLOTS
-    assert moments(read(around.format(SLOT), browser=True)) == [MOMENT]
-    hidden = around.replace(">{}", " class=ng-hide style='display:none'>{}")
-    assert read(hidden.format(SLOT), browser=True).slots == ()
-
-
-@pytest.mark.parametrize(
     "body",
     [
         "Aucun rendez-vous n'est dispo<font color=red>nible</font>.",

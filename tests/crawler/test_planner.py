@@ -1,5 +1,4 @@
 import json
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -75,34 +74,6 @@ def test_the_first_look_gives_every_desk_a_row_and_a_time_within_its_own_interva
         assert at
         assert NOW <= at <= NOW + timedelta(seconds=60)
     assert len({score(client, slug) for slug in "abc"}) == 3
-
-
-def test_an_alert_makes_its_desk_due_at_once_with_its_plan_s_interval(
-    plan: Planner, client: redis.Redis
-) -> None:
-    plan.run_once(NOW)
-    for slug in "abc":
-        checked(slug, NOW)
-        client.zadd(f"crawler:due:{SYSTEM}", {f"evry_91/{slug}": (NOW + timedelta(hours=6)).timestamp()})
-    later = NOW + timedelta(minutes=30)
-    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    assert plan.run_once(later) == 2  # b shares a's host
-    assert state("a").wished_seconds == 30
-    assert score(client, "a") == later
-    assert score(client, "b") == score(client, "c") == NOW + timedelta(hours=6)
-    with session() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(DeskChange)) == 0
-
-
-def test_a_desk_that_was_just_checked_keeps_its_interval_before_the_next(
-    plan: Planner, client: redis.Redis
-) -> None:
-    plan.run_once(NOW)
-    checked("a", NOW)
-    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(hours=6)).timestamp()})
-    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a")
-    plan.run_once(NOW + timedelta(seconds=10))
-    assert score(client, "a") == NOW + timedelta(seconds=30)
 
 
 def test_an_alert_for_a_procedure_is_one_for_every_desk_that_serves_it(plan: Planner) -> None:
@@ -218,24 +189,6 @@ def test_a_desk_that_is_not_scheduled_any_more_is_in_no_outage(
     assert ended == {"evry_91/a": None, "evry_91/c": NOW + timedelta(seconds=1)}
 
 
-def test_a_check_that_somebody_asks_for_is_due_now_even_if_the_desk_rests(
-    plan: Planner, client: redis.Redis
-) -> None:
-    plan.run_once(NOW)
-    checked(
-        "a",
-        NOW,
-        status=DeskStatus.CAPTCHA,
-        last_outcome=Outcome.CAPTCHA,
-        inconclusive=3,
-        check_requested_at=NOW,
-    )
-    client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": (NOW + timedelta(minutes=15)).timestamp()})
-    plan.run_once(NOW + timedelta(seconds=1))
-    assert score(client, "a") == NOW + timedelta(seconds=1)
-    assert state("a").check_requested_at is None
-
-
 def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, client: redis.Redis) -> None:
     plan.run_once(NOW)
     checked(
@@ -335,32 +288,3 @@ def test_what_redis_did_not_hear_is_planned_again(
     monkeypatch.setattr(due_queue, "send", through)
     plan.run_once(NOW + timedelta(seconds=2))
     assert state("a").wished_seconds == 30
-
-
-def test_the_loop_outlives_servers_that_are_away_and_says_so_once(
-    plan: Planner,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(PLANNER_SECONDS="0.001")
-    stop, looks = threading.Event(), iter(range(6))
-    troubles = {
-        0: redis.ConnectionError("connection refused"),
-        1: redis.ConnectionError("connection refused"),
-        2: sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection")),
-        4: redis.ConnectionError("connection refused"),
-    }
-
-    def plan_changes(_: datetime) -> int:
-        number = next(looks)
-        if number == 5:
-            stop.set()
-        if number in troubles:
-            raise troubles[number]
-        return 0
-
-    monkeypatch.setattr(plan, "_plan_changes", plan_changes)
-    plan.run(stop)
-    said = [each for each in caplog.records if each.getMessage().startswith("planning: waits")]
-    assert [each.exc_info for each in said] == [None] * 3

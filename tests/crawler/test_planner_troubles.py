@@ -10,14 +10,13 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
-from api.models.base import engine, session
+from api.models.base import session
 from api.models.database_clock import replace_database_clock
 from api.models.desk import HostState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.ground.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
-from crawler import planner
 from crawler.items import FinishedCheck
 from crawler.planner import Planner
 from crawler.reading import Slot
@@ -69,18 +68,6 @@ def test_a_part_that_fails_is_logged_and_reported_and_stops_no_other(
     assert [bool(each.exc_info) for each in errors] == [True]
     plan.run_once(NOW + timedelta(seconds=3))
     assert (report(client).at, report(client).failing) == (NOW + timedelta(seconds=3), {})
-
-
-def test_a_planner_that_is_shut_out_for_more_than_a_minute_says_so(
-    plan: Planner, client: redis.Redis
-) -> None:
-    with engine().connect() as other, other.begin():
-        other.execute(sa.select(sa.func.pg_advisory_xact_lock(planner._LOCK)))
-        for second, failing in ((0, {}), (60, {}), (61, {"planning": "LockHeldError"})):
-            assert plan.run_once(NOW + timedelta(seconds=second)) == 0
-            assert report(client).failing == failing
-    assert plan.run_once(NOW + timedelta(seconds=62)) == 3
-    assert report(client).failing == {}
 
 
 def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_on_from_it(

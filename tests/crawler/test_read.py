@@ -66,14 +66,6 @@ def test_each_file_is_one_object_on_a_line_in_order(told: Told, saved: Saved) ->
     ]
 
 
-@pytest.mark.parametrize(
-    "rubbish", ['<a href="http://[::1/x">?</a>', '<meta charset="hex"><p>\u00e9', "\0", "<!-- -->"]
-)
-def test_no_page_is_too_strange_to_be_read(told: Told, saved: Saved, rubbish: str) -> None:
-    strange, full = told("ezbooking", saved("x.html", rubbish), saved("full.html", ez.full()))
-    assert (strange["outcome"], full["outcome"]) == ("unreadable", "no_slots")
-
-
 @pytest.mark.rule("3.10")
 @pytest.mark.parametrize(
     ("arguments", "message"),

@@ -4,15 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from configs.world.outcome import Outcome
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read
-
-
-@pytest.mark.parametrize("charset", ["hex", "base64", "rot13", "idna", "undefined", "punycode", "klingon-1"])
-def test_what_python_calls_a_codec_and_no_page_is_written_in_breaks_no_text(charset: str) -> None:
-    assert page("<p>Créneau</p>", content_type=f"text/html; charset={charset}").text == "<p>Créneau</p>"
-    assert read(ez.full(), content_type=f"text/html; charset={charset}").outcome is Outcome.NO_SLOTS
 
 
 @pytest.mark.parametrize(

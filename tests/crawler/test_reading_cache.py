@@ -12,7 +12,7 @@ from configs.ground.strict_model import Strict
 from crawler import block_pages
 from crawler.block_pages import ReadingCache, classify_page
 from crawler.platforms import platform
-from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
+from crawler.reading import Page, PageRequest, Reading, VisitContext
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import page
 from tests.fuzz import FUZZ
@@ -107,25 +107,6 @@ def test_every_field_but_the_turn_has_it_read_again(
         for each in (seen, seen, other):
             cache.classify(platform("ezbooking"), each)
         assert reader.read == 2, name
-
-
-@pytest.mark.parametrize(
-    "reading",
-    [
-        Reading(Outcome.SLOTS, slots=(Slot(ANYWHERE, None),)),
-        Reading(Outcome.UNREADABLE, "a reader failed"),
-        Reading(asks=(PageRequest("http://a/1"), PageRequest("http://a/2"))),
-        Reading(asks=(PageRequest("http://a/1", turn=3),)),
-    ],
-    ids=["slots", "trouble", "several requests", "a request of this turn"],
-)
-def test_what_the_next_visit_may_see_otherwise_is_not_kept(
-    monkeypatch: pytest.MonkeyPatch, reading: Reading
-) -> None:
-    cache, reader = ReadingCache(), Reader(monkeypatch, reading)
-    for _ in range(2):
-        assert cache.classify(platform("ezbooking"), _page(FULL)) == reading
-    assert reader.read == 2
 
 
 def _page(body: bytes, **headers: str) -> Page:

@@ -116,11 +116,6 @@ def test_moments_that_have_passed_are_dropped_and_prove_nothing() -> None:
     assert run({"0": shows(*past, NOW, NOW.date())})[0].slots == (Slot(A, NOW), Slot(A, NOW.date()))
 
 
-def test_both_hours_of_the_autumn_night_are_kept() -> None:
-    twice = [datetime(2027, 10, 31, hour, 30, tzinfo=UTC) for hour in (0, 1)]  # both 02:30 in Paris
-    assert len(run({"0": shows(*twice)})[0].slots) == 2
-
-
 # Bounds
 
 
@@ -130,13 +125,6 @@ def test_nothing_is_asked_twice() -> None:
     assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "leads nowhere that was not asked yet")
 
 
-def test_the_same_address_with_another_form_is_another_request() -> None:
-    forms = [PageRequest("https://site/a", method="POST", form={"planning": key}, place=A) for key in "12"]
-    assert run({"0": leads(*forms), "a": none("1")})[1] == ["0", "a", "a"]
-    texts = [PageRequest("https://site/a", method="POST", text=key, place=A) for key in "12"]
-    assert run({"0": leads(*texts), "a": none("1")})[1] == ["0", "a", "a"]
-
-
 def test_a_visit_that_never_ends_is_ended() -> None:
     state = VisitState(START, limit=5, now=NOW)
     while following := state.next():
@@ -144,12 +132,6 @@ def test_a_visit_that_never_ends_is_ended() -> None:
     result = state.result()
     assert (result.outcome, result.asked) == (Outcome.UNREADABLE, 5)
     assert result.reason == "nothing was proven by 5 requests; 1 request left unasked"
-
-
-def test_what_was_left_unasked_is_said_and_not_covered() -> None:
-    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")}, limit=2)
-    assert (result.outcome, result.covered) == (Outcome.NO_SLOTS, (CoveredWindow("1"),))
-    assert result.reason == "nothing free; 1 request left unasked"
 
 
 @pytest.mark.rule("3.1")
@@ -237,21 +219,6 @@ def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fau
 
 def named(moment: datetime | date, *asks: PageRequest) -> Reading:
     return leads(*asks, fallback=(Slot(A, moment),), reason="the next availability")
-
-
-def test_a_named_date_stands_where_it_was_not_opened() -> None:
-    result, _ = run({"0": named(SOON, ask("w1", week=0))})
-    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
-    result, _ = run({"0": named(SOON, ask("w1", week=0))}, limit=1)
-    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, SOON),))
-
-
-def test_a_named_date_whose_day_was_answered_for_counts_no_more() -> None:
-    opened = Reading(Outcome.NO_SLOTS, "nothing", covered=(CoveredWindow(A.key, NOW.date(), SOON.date()),))
-    later = leads(ask("w9", week=9), covered=opened.covered)
-    for answer in (opened, later):
-        result, _ = run({"0": named(SOON, ask("w1", week=0)), "w1": answer}, limit=2)
-        assert (result.outcome, result.slots) == (Outcome.NO_SLOTS, ())
 
 
 def test_the_next_release_ahead_is_told_whatever_the_pages_prove() -> None:

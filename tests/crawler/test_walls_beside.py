@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page, detect_block_page
+from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform, platforms
 from crawler.reading import Page
@@ -96,12 +96,3 @@ def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:
     reading = classify_page(platform(name), page)
     assert reading.outcome is (Outcome.CAPTCHA if which == "datadome" else Outcome.BLOCKED)
     assert (reading.slots, reading.covered, reading.asks) == ((), (), ())
-
-
-@pytest.mark.parametrize("beside", sorted(BESIDE))
-def test_an_ordinary_page_that_nobody_reads_is_no_wall(beside: str) -> None:
-    page = replace(
-        load(FIRST["selectors"]), body=f"<html><body><p>Bonjour</p>{BESIDE[beside]}</body></html>".encode()
-    )
-    assert detect_block_page(page) is None
-    assert classify_page(platform("selectors"), page).outcome is Outcome.UNREADABLE

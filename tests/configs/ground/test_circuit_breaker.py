@@ -37,19 +37,6 @@ def test_the_third_failure_in_a_row_opens_it(breaker: CircuitBreaker) -> None:
     CircuitBreaker("another", REST).begin_call()
 
 
-def test_it_is_open_between_its_rests_until_a_call_succeeds(
-    breaker: CircuitBreaker, frozen: time_machine.Traveller
-) -> None:
-    fail(breaker, 2)
-    assert not breaker.is_open()
-    fail(breaker, 1)
-    for shifted in (0, REST, REST):
-        frozen.shift(shifted)
-        assert breaker.is_open()
-    breaker.record_success(breaker.begin_call())
-    assert not breaker.is_open()
-
-
 def test_after_its_rest_one_probe_goes_and_closes_it(
     breaker: CircuitBreaker, frozen: time_machine.Traveller
 ) -> None:
@@ -59,17 +46,6 @@ def test_after_its_rest_one_probe_goes_and_closes_it(
     assert wait_of(breaker) == REST
     breaker.record_success(probe)
     assert [breaker.begin_call() for _ in range(3)]
-
-
-def test_a_probe_that_fails_begins_another_rest(
-    breaker: CircuitBreaker, frozen: time_machine.Traveller
-) -> None:
-    fail(breaker)
-    frozen.shift(REST + 5)
-    breaker.record_failure(breaker.begin_call())
-    assert wait_of(breaker) == REST
-    frozen.shift(REST)
-    breaker.begin_call()
 
 
 def test_a_call_that_began_before_says_nothing_about_the_probe(

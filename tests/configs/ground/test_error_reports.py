@@ -94,26 +94,6 @@ def test_what_libraries_write_about_a_person_is_removed(text: str, left: str) ->
 
 
 @pytest.mark.parametrize(
-    "personal",
-    ["jean.dupont@example.fr", "+33 6 12 34 56 78", "'Jean Dupont'", "https://rdvpriority.fr/l/abc"],
-)
-@pytest.mark.parametrize("bound", [error_reports._LONGEST, error_reports._READ])
-def test_what_a_cut_halves_does_not_leave(personal: str, bound: int) -> None:
-    words = "word " * (bound // 5)
-    for cut in range(1, len(personal)):
-        (error,) = _build(f"{words[: bound - cut - 1]} {personal} {words}")
-        assert not re.search(r"jean|12 34|Dupont|/l/", error["value"])
-        assert len(error["value"]) <= error_reports._LONGEST
-
-
-def _build(text: str) -> list[dict[str, Any]]:
-    given: Any = {"exception": {"values": [{"type": "ValueError", "value": text}]}}
-    built: Any = build_report(given)
-    found: list[dict[str, Any]] = built["exception"]["values"]
-    return found
-
-
-@pytest.mark.parametrize(
     "text",
     [
         "a job failed",

@@ -80,22 +80,6 @@ def test_a_worker_that_an_emptied_redis_forgot_is_known_again_at_its_next_heartb
     assert redis_server.ttl(worker.key) > 0
 
 
-@pytest.mark.parametrize(("job", "traces"), [(empty_redis, 0), (lose_redis, 0), (misuse_redis, 1), (fail, 1)])
-def test_a_redis_that_is_away_or_emptied_while_a_job_runs_costs_one_line(
-    worker: JobWorker, capsys: pytest.CaptureFixture[str], job: Callable[[], None], traces: int
-) -> None:
-    push("critical", name_function(job), (), "x", seconds=60, kept=60)
-    worker.work(burst=True, logging_level="WARNING")
-    assert ("Traceback" in capsys.readouterr().out) == bool(traces)
-
-
-def test_an_old_worker_leaves_between_two_jobs(worker: JobWorker) -> None:
-    worker.check_for_suspension(burst=False)
-    worker.leaves_at = clock()
-    with pytest.raises(StopRequested):
-        worker.check_for_suspension(burst=False)
-
-
 def test_a_worker_that_was_told_to_stop_takes_no_other_job(worker: JobWorker) -> None:
     worker.stopped.set()
     with pytest.raises(StopRequested):

@@ -15,9 +15,8 @@ from rq import Queue, SimpleWorker
 from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
-from api.models.notification import QUEUES
 from configs.ground.clock import clock
-from configs.ground.job_queues import begins_with_queue, push, queue, read_refused, without_retries
+from configs.ground.job_queues import push, queue, read_refused, without_retries
 from configs.ground.job_worker import JobWorker, run_worker
 from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
@@ -180,27 +179,6 @@ def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: 
         put(redis_server, f"{name}-{number}", form, name)
     assert work({name: TABLE[name]}) == (0, 0)
     assert read_refused(redis_server) == {name: len(forms)}
-
-
-def test_each_queue_has_a_list_and_its_jobs_ids_name_no_other_queue() -> None:
-    assert set(TABLE) == set(QUEUES)
-    assert not [
-        (one, other) for one in TABLE for other in TABLE if one != other and begins_with_queue(one, other)
-    ]
-
-
-@pytest.mark.usefixtures("marker")
-def test_what_is_planned_or_depends_on_a_job_is_not_run(redis_server: redis.Redis) -> None:
-    for what in ("scheduled", "deferred", "wip", "dependent"):
-        redis_server.hset(f"rq:job:payments-{what}", mapping=fields("payments", **call("stranger.run")))
-        redis_server.hset(f"rq:job:payments-{what}", "failure_callback_name", "stranger.run")
-    for registry, run in (("scheduled", ""), ("deferred", ""), ("wip", ":run")):
-        redis_server.zadd(f"rq:{registry}:payments", {f"payments-{registry}{run}": 1})
-    redis_server.sadd("rq:job:payments-good:dependents", "payments-dependent")
-    push_good()
-    assert work({"payments": OURS["payments"]}) == (1, 0)
-    assert redis_server.llen("rq:queue:payments") == 0
-    assert redis_server.zcard("rq:wip:payments") == 0
 
 
 @pytest.mark.parametrize("case", STRANGE_KEYS)

@@ -69,13 +69,6 @@ def test_an_exception_has_its_traceback_masked(
     assert "jean" not in line["exception"].splitlines()[-1]
 
 
-def test_what_is_bound_to_the_context_is_in_every_line(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    with structlog.contextvars.bound_contextvars(check="c1"):
-        structlog.get_logger().info("a")
-        logging.getLogger("z").error("b")
-    assert [line["check"] for line in lines()] == ["c1", "c1"]
-
-
 def test_the_program_is_what_the_environment_says(
     settings_env: Put, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,22 +76,6 @@ def test_the_program_is_what_the_environment_says(
     set_up_logs()
     structlog.get_logger().info("a")
     assert json.loads(capsys.readouterr().err)["program"] == "notifier"
-
-
-def test_the_console_is_readable_and_without_colour_codes_where_nobody_looks(
-    settings_env: Put, capsys: pytest.CaptureFixture[str]
-) -> None:
-    settings_env(LOG_FORMAT="console")
-    set_up_logs()
-    try:
-        _fail("jean@example.fr")
-    except ValueError:
-        structlog.get_logger("x.y").exception("mail lost", to="jean@example.fr")
-    told = capsys.readouterr().err
-    assert "mail lost" in told
-    assert "to=***@example.fr" in told
-    assert "ValueError: ***@example.fr" in told
-    assert "\x1b" not in told
 
 
 def test_a_line_that_cannot_be_written_stops_nothing(

@@ -1,6 +1,5 @@
 """The store, on a disk and on a server that speaks S3."""
 
-import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +7,6 @@ from pathlib import Path
 
 import boto3
 import pytest
-from fsspec.implementations.local import LocalFileSystem
 from moto.server import ThreadedMotoServer
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway, StoreTrouble, backup_blobs, proof_blobs
@@ -161,38 +159,6 @@ def test_what_names_no_store_is_refused_at_the_start(settings_env: Callable[...,
         settings()
 
 
-@pytest.mark.parametrize(
-    ("query", "said"),
-    [
-        ("endpoint=s3.example.org", "an endpoint that is no address"),
-        ("endpoint_url=https://s3.example.org", "something else behind its ?"),
-        ("", "something else behind its ?"),
-    ],
-)
-def test_what_says_too_much_of_a_store_is_refused(
-    settings_env: Callable[..., None], query: str, said: str
-) -> None:
-    settings_env(PROOFS_URL=f"s3://bucket/folder?{query}")
-    with pytest.raises(SettingsRefused, match=re.escape(said)):
-        settings()
-
-
-def test_a_key_that_may_not_is_told_from_a_store_that_is_away(
-    tmp_path: Path, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def forbidden(*_given: object, **_how: object) -> None:
-        raise PermissionError("The access key id you provided does not exist")
-
-    settings_env(PROOFS_URL=tmp_path)
-    blobs = proof_blobs()
-    monkeypatch.setattr(LocalFileSystem, "cat_file", forbidden)
-    with pytest.raises(
-        StoreAway, match=r"does not exist: give it a key that may read, write, list and delete there"
-    ) as caught:
-        blobs.get(KEY)
-    assert caught.value.trouble is StoreTrouble.REFUSED
-
-
 def test_a_disk_that_is_full_keeps_what_was_there_and_nothing_half(
     tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:
@@ -223,20 +189,3 @@ def test_a_backup_is_on_its_disk_before_it_counts(
     assert seen == [["x.part"], ["x"]]
     proof_blobs().put("a/y", b"proof")
     assert len(seen) == 2
-
-
-def test_a_backup_s_store_that_hangs_is_told_from_one_that_refuses(
-    settings_env: Callable[..., None],
-) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        address = {name.replace("PROOFS", "BACKUP"): value for name, value in S3.items()}
-        settings_env(
-            **address,
-            BACKUP_URL=at(f"http://127.0.0.1:{silent.getsockname()[1]}"),
-            BACKUP_CALL_SECONDS="0.3",
-        )
-        with pytest.raises(StoreAway, match="no answer in time: raise BACKUP_CALL_SECONDS") as caught:
-            backup_blobs().put("a", b"")
-    assert caught.value.trouble is StoreTrouble.SILENT

@@ -112,12 +112,6 @@ def test_a_key_that_names_a_secret_hides_its_value(key: str) -> None:
     assert mask({"a": {key: "x"}}) == {"a": {key: MASK}}
 
 
-def test_a_value_that_holds_itself_ends() -> None:
-    loop: list[Any] = []
-    loop.append(loop)
-    assert "..." in str(mask(loop))
-
-
 _local = st.text("abcdefghijklmnopqrstuvwxyz0123456789.+-_", min_size=1, max_size=20)
 
 
@@ -135,9 +129,3 @@ def test_no_spelling_saves_a_phone_number(kind: str, rest: str, gap: str) -> Non
     pairs = gap.join([rest[:2], rest[2:4], rest[4:6], rest[6:]])
     for number in (f"0{kind}{gap}{pairs}", f"+33{gap}{kind}{gap}{pairs}"):
         assert mask_text(f"to {number} now") == f"to {MASK}{rest[-2:]} now"
-
-
-@given(st.text(max_size=300))
-def test_masking_twice_changes_nothing_more(text: str) -> None:
-    once = mask_text(text)
-    assert mask_text(once) == once

@@ -2,15 +2,11 @@
 
 from pathlib import Path
 
-import hypothesis
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import Document, check, read_document
-from tests.fuzz import times
 
 
 @pytest.fixture
@@ -116,36 +112,3 @@ def test_each_problem_of_a_model_has_its_key(file: Path) -> None:
     assert "name: must be a text: write it in quotes" in problems[0]
     assert "inner.1.more: is no key here; keys: number" in problems[2]
     assert "inner.2.number: is missing: add it" in problems[3]
-
-
-def test_an_unknown_key_names_those_of_its_own_level(file: Path) -> None:
-    problems = _checked(file, "name: x\nfoo: 1\nmaybe:\n  number: 1\n  bar: 2\n")[1]
-    assert "foo: is no key here; keys: inner, maybe, name" in problems[0] + problems[1]
-    assert "maybe.bar: is no key here; keys: number" in problems[0] + problems[1]
-
-
-_scalars = st.none() | st.booleans() | st.integers(-999, 10**12) | st.text(max_size=12)
-_data = st.dictionaries(
-    st.text(min_size=1, max_size=8),
-    st.recursive(
-        _scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner)
-    ),
-    max_size=4,
-)
-
-
-@pytest.mark.fuzz
-@hypothesis.settings(max_examples=times(30))
-@given(_data)
-def test_what_a_yaml_writer_quotes_comes_back_as_it_was(
-    tmp_path_factory: pytest.TempPathFactory, data: object
-) -> None:
-    import json
-
-    file = tmp_path_factory.mktemp("yaml") / "file.yaml"
-    text = json.dumps(data)  # JSON is YAML whose texts are all quoted
-    document = _read(file, text)
-    if "\\ud" in text.lower():
-        assert document.problems or document.data == data
-    else:
-        assert (document.data, document.problems) == (data, [])

@@ -13,7 +13,6 @@ from configs.settings import SettingsRefused, load
 from configs.settings.constants import Constant
 from crawler.keeper import SILENT_SECONDS
 from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
-from deploy.local.short_periods import gather
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
 from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
@@ -50,13 +49,6 @@ def test_what_is_no_map_of_numbers_is_refused(bare: Put, text: str) -> None:
     bare(APP_ENV="test", TEST_PERIODS=text)
     with pytest.raises(SettingsRefused, match="TEST_PERIODS"):
         load()
-
-
-def test_a_stack_is_given_its_constants_in_one_variable() -> None:
-    made = gather({"PORT": "1", "SWEEP_SECONDS": "0.2", "TEST_PERIODS": '{"NUDGE_SECONDS": 1, "REARM_SECONDS": 2}',
-                   "REARM_SECONDS": ""})  # fmt: skip
-    assert made.keys() == {"PORT", "TEST_PERIODS"}
-    assert json.loads(made["TEST_PERIODS"]) == {"NUDGE_SECONDS": 1, "SWEEP_SECONDS": 0.2}
 
 
 def test_a_lease_outlives_the_wait_for_a_provider(bare: Put) -> None:

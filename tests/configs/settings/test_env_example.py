@@ -11,8 +11,6 @@ from configs.settings import Program, Settings
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 LINES = EXAMPLE.read_text(encoding="utf-8").splitlines()
-# Those of configs/settings that use what others declare.
-USERS = {"constants.py", "mail_server.py", "proxies.py", "push_keys.py", "sms_prices.py"}
 
 
 def test_it_has_every_variable_and_no_other_and_each_once() -> None:
@@ -61,16 +59,3 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     assert needed_by(program) == read_refused(program)
-
-
-def test_what_nothing_uses_is_marked() -> None:
-    code = "\n".join(
-        path.read_text(encoding="utf-8")
-        for package in ("api", "configs", "crawler", "deploy", "notifier")
-        for path in (EXAMPLE.parent / package).rglob("*.py")
-        if path.parent.name != "settings" or path.name in USERS
-    )
-    words = set(re.findall(r"\w+", code))
-    unused = {name.upper() for name in Settings.model_fields if not {name, name.upper()} & words}
-    by_program = {f"DATABASE_URL_{program.upper()}" for program in get_args(Program)}
-    assert marked("not used yet") == unused - by_program

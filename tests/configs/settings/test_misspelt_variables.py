@@ -1,12 +1,10 @@
 """Variables with a typing error are named; those of others are not."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from configs.ground.logs import set_up_logs
 from configs.settings import Settings
 from configs.settings.misspelt_variables import describe_misspelt
 
@@ -81,14 +79,3 @@ def test_variables_of_others_and_of_the_deployment_are_left_alone(given: dict[st
     assert {"SERVER_NAME", "ACME_EMAIL", "BACKUP_URL"} <= own
     given.update(dict.fromkeys([*own, *FOREIGN], "1"))
     assert list(describe_misspelt(KNOWN)) == []
-
-
-def test_a_program_that_starts_all_the_same_says_so_in_its_log(
-    bare: Callable[..., None], capsys: pytest.CaptureFixture[str]
-) -> None:
-    bare(APP_ENV="development", BACKUP_HUOR="3")
-    set_up_logs()
-    assert "BACKUP_HUOR is no setting and has no effect: is BACKUP_HOUR meant?" in capsys.readouterr().err
-    bare(APP_ENV="test", BACKUP_HUOR="3")
-    set_up_logs()
-    assert capsys.readouterr().err == ""

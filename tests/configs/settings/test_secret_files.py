@@ -88,13 +88,6 @@ def test_a_key_of_an_account_that_a_server_has_not_may_be_empty(
     assert load().sendgrid_api_key is None
 
 
-def test_an_empty_file_of_a_provider_that_is_in_use_is_named(secrets: Path, bare: Put) -> None:
-    (secrets / "sendgrid_api_key").touch()
-    bare(**PRODUCTION | {"SENDGRID_API_KEY": "", "SECRETS_DIR": secrets})
-    (secrets / "sendgrid_api_key").touch()
-    assert refused() == [f"SENDGRID_API_KEY is not set: {secrets}/sendgrid_api_key is empty"]
-
-
 def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> None:
     bare(**PRODUCTION | {"JWT_SECRET": "", "SECRETS_DIR": secrets})
     assert refused() == [f"JWT_SECRET is not set: there is no file {secrets}/jwt_secret"]
@@ -120,19 +113,6 @@ def test_what_is_no_secret_is_refused_by_name(secrets: Path, content: bytes, sai
     assert line.startswith(f"JWT_SECRET: {secrets}/jwt_secret")
     assert said in line
     assert "one\n" not in line
-
-
-def test_wrong_files_are_named_with_everything_else_at_once(secrets: Path, bare: Put) -> None:
-    (secrets / "jwt_secret").touch()
-    (secrets / "data_keys").write_text("first\nsecond\n")
-    (secrets / "lookup_key").write_text(PRODUCTION["LOOKUP_KEY"])
-    given = PRODUCTION | {"JWT_SECRET": "", "DATA_KEYS": "", "LOOKUP_KEY": "", "STRIPE_SECRET_KEY": ""}
-    bare(**given, SECRETS_DIR=secrets, PORT="eighty", PROXYHOPS="1")
-    lines = refused()
-    assert [line.split(" ")[0].rstrip(":") for line in lines] == [
-        "DATA_KEYS", "JWT_SECRET", "PORT", "STRIPE_SECRET_KEY", "PROXYHOPS",
-    ]  # fmt: skip
-    assert lines[-1] == "PROXYHOPS is no setting and has no effect: is PROXY_HOPS meant?"
 
 
 def test_a_folder_that_is_not_there_is_named(secrets: Path, bare: Put) -> None:

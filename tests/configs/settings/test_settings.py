@@ -5,16 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from configs.settings import SettingMissing, Settings, SettingsRefused, load, settings
+from configs.settings import SettingMissing, Settings, SettingsRefused, load
 from configs.world.check_intervals import find_step_gap
 from deploy.sandbox.receipts.signatures import make_public_key
-from tests.fuzz import times
 from tests.samples import try_first
 
 Put = Callable[..., None]
@@ -418,34 +414,6 @@ def test_a_secret_shows_in_no_repr_and_no_error(bare: Put, name: str, world: str
         assert "hunter2" not in _told_by_pydantic()
 
 
-_names = st.sampled_from(sorted(name.upper() for name in Settings.model_fields))
-_values = st.one_of(
-    st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30),
-    st.sampled_from(
-        ["1", "-1", "1e400", "nan", "true", "https://[", "http://x:y", "redis://[", "a=b", "[]", "{}"]
-    ),
-)
-
-
-@pytest.mark.fuzz
-@hypothesis.settings(max_examples=times(30))
-@given(st.dictionaries(_names, _values, max_size=4), st.sampled_from(["development", "test", "production"]))
-def test_any_environment_is_read_or_refused_and_never_anything_else(
-    variables: dict[str, str], world: str
-) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in ({"APP_ENV": world} | variables).items():
-            patch.setenv(name, value)
-        try:
-            assert repr(load())
-        except SettingsRefused as error:
-            told = str(error)
-            assert told.startswith("settings refused:\n")
-            assert all(
-                any(word.rstrip(":").isupper() for word in line.split()) for line in told.splitlines()[1:2]
-            )
-
-
 @pytest.mark.parametrize(
     ("variables", "seconds"),
     [
@@ -460,10 +428,3 @@ def test_real_sites_are_asked_at_a_persons_pace_and_stand_ins_at_once(
 ) -> None:
     bare(**variables)
     assert find_step_gap() == seconds
-
-
-def test_the_spiders_run_under_this_machines_scrapyd_unless_several_are_named(settings_env: Put) -> None:
-    settings_env(SCRAPYD_URL="http://127.0.0.1:6900")
-    assert settings().scrapyd_urls == ("http://127.0.0.1:6900",)
-    settings_env(SCRAPYD_URLS="http://127.0.0.1:6900/, http://10.0.0.2:6800")
-    assert settings().scrapyd_urls == ("http://127.0.0.1:6900", "http://10.0.0.2:6800")

@@ -7,7 +7,7 @@ import pytest
 
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import HOSTS, PREFECTURES
-from configs.world.host_rule import Agent, Decision, HostRule, Robots, load_hosts
+from configs.world.host_rule import Agent, Decision, HostRule, load_hosts
 from configs.world.prefecture import desk, host_rules, load_prefectures
 
 ROBOTS = "robots: {decision: %s, date: 2026-11-20, reason: page 3 of its terms}"
@@ -102,14 +102,6 @@ def test_a_host_that_refuses_is_not_asked_and_its_desks_say_why(
     assert set(host_rules()) == {"other.fr:443", "www.essonne.gouv.fr:443"}
     (essonne,) = load_prefectures(folder).values()
     assert essonne.paused_because == "no page can be watched"
-
-
-def test_a_shared_host_that_refuses_is_not_asked_for_any_prefecture(folder: Path) -> None:
-    text = (folder / "evry-courcouronnes_91.yaml").read_text(encoding="utf-8").partition("hosts:")[0]
-    (folder / "evry-courcouronnes_91.yaml").write_text(text, encoding="utf-8")
-    robots = Robots.model_validate({"decision": "refused", "date": "2026-11-20", "reason": "x"})
-    (essonne,) = load_prefectures(folder, {"www.essonne.gouv.fr:443": HostRule(robots=robots)}).values()
-    assert [each.schedulable for each in essonne.desks] == [False, False]
 
 
 def test_the_shipped_rules_are_of_hosts_that_desks_are_on_and_claim_nothing_that_nobody_read() -> None:

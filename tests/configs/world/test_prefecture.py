@@ -16,7 +16,6 @@ from configs.world.prefecture import (
     UnknownDesk,
     UnknownPrefecture,
     desk,
-    host_rules,
     load_prefectures,
     prefecture,
 )
@@ -57,13 +56,6 @@ def test_an_unknown_id_names_those_that_exist(configured: Path) -> None:
         desk("evry-courcouronnes_91/titre-sejours")
     with pytest.raises(UnknownPrefecture, match=r"those that exist: evry-courcouronnes_91$"):
         prefecture("x")
-
-
-def test_a_rule_of_one_file_holds_for_its_host_everywhere(configured: Path) -> None:
-    other = (configured / "evry-courcouronnes_91.yaml").read_text(encoding="utf-8")
-    other = other.replace('"91"', '"77"').partition("hosts:")[0]
-    (configured / "melun_77.yaml").write_text(other, encoding="utf-8")
-    assert host_rules()[desk("melun_77/naturalisation").host].budget == 3
 
 
 @pytest.fixture(scope="module")

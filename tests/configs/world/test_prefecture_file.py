@@ -4,8 +4,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Grade, Procedure, WatchLevel
@@ -151,19 +149,6 @@ def test_a_wrong_value_is_refused_by_file_and_key(
     assert said in " ".join(own)
 
 
-def test_all_errors_of_all_files_are_named_at_once(folder: Path, edit: Edit) -> None:
-    edit("tier: 1", "tier: 9")
-    edit("interval: 45", "interval: 1")
-    _copy(folder, "melun_77.yaml", department='"78"', tier="x")
-    problems = _problems(folder)
-    assert [problem.split(": ")[1] for problem in problems] == [
-        "tier",
-        "desks.1.interval",
-        "department",
-        "tier",
-    ]
-
-
 @pytest.mark.parametrize(
     "name", ["essonne.yaml", "Evry_91.yaml", "évry_91.yaml", "evry 91.yaml", "evry_91.yml", "_91.yaml"]
 )
@@ -199,53 +184,3 @@ def test_a_prefecture_says_why_nothing_is_watched(folder: Path, edit: Edit, said
     edit("grade: unconfirmed", "grade: retired")
     (prefecture,) = load_prefectures(folder).values()
     assert prefecture.paused_because == ("no known page" if said in ("stale", "retired") else None)
-
-
-def test_a_prefecture_whose_only_page_needs_a_login_says_so(folder: Path, edit: Edit) -> None:
-    edit("watch: presence", "watch: none")
-    edit("grade: unconfirmed", "grade: retired")
-    (prefecture,) = load_prefectures(folder).values()
-    assert prefecture.paused_because == "no page can be watched"
-
-
-_lines = GOOD.splitlines(keepends=True)
-_odd = st.sampled_from(
-    ["", "  ", "- ", ": ", "&a ", "*a ", "!x ", '"', "[", "{", "0", "075", "\0", "\t", "é", "#", "|", "null"]
-)
-
-
-@st.composite
-def _mutated(draw: st.DrawFn) -> str:
-    lines = list(_lines)
-    for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, len(lines) - 1))
-        kind = draw(st.sampled_from(["drop", "double", "swap", "insert", "cut"]))
-        column = draw(st.integers(0, len(lines[at])))
-        if kind == "drop":
-            lines[at] = ""
-        elif kind == "double":
-            lines[at] *= 2
-        elif kind == "swap":
-            other = draw(st.integers(0, len(lines) - 1))
-            lines[at], lines[other] = lines[other], lines[at]
-        elif kind == "insert":
-            lines[at] = lines[at][:column] + draw(_odd) + lines[at][column:]
-        else:
-            lines[at] = lines[at][:column] + "\n"
-    return "".join(lines)
-
-
-@given(_mutated())
-def test_a_mutated_file_is_read_or_refused_and_never_anything_else(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
-    folder = tmp_path_factory.mktemp("mutated")
-    (folder / NAME).write_text(text, encoding="utf-8")
-    try:
-        loaded = load_prefectures(folder)
-    except ConfigFileError as error:
-        refused = error.problems
-    else:
-        refused = []
-        assert {desk.prefecture_id for desk in loaded["evry-courcouronnes_91"].desks} <= set(loaded)
-    assert all(problem.startswith(f"{folder / NAME}:") for problem in refused)

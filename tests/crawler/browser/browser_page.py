@@ -27,11 +27,6 @@ SLOT = f"<li class=libre>{format_date(DAYS[0], _WORDS, locale='fr')} à 10h30"
 NONE = "<p>Plus rien"
 
 
-def name_days() -> list[str]:
-    """Return DAYS as a French page names them."""
-    return [format_date(day, _WORDS, locale="fr") for day in DAYS]
-
-
 def page(body: str, **headers: str) -> Say:
     """Return what answers with an HTML page."""
     return answer(

@@ -1,6 +1,5 @@
 """Checks by a real Chromium: the context, the limits, the end."""
 
-import json
 import os
 import re
 import signal
@@ -19,13 +18,11 @@ from crawler.fetching.errors import FetchError
 from crawler.fetching.session import RequestBudget
 from crawler.reading import PageRequest, VisitContext
 from tests.crawler.browser.browser_page import (
-    DAYS,
     NONE,
     RULES,
     SLOT,
     browsers,
     desk_at,
-    name_days,
     page,
     paths,
     site,
@@ -296,14 +293,3 @@ motif.onchange = () => setTimeout(() => fetch("/hours").then(said => said.text()
     with site({"/": page(lazy), "/hours": answer(SLOT.encode())}) as served:
         rules = {**RULES, "steps": [{"at": "#motif", "option": "Titre"}]}
         assert held.check(desk_at(served.address, rules)).outcome is Outcome.SLOTS
-
-
-def test_pages_that_only_a_script_turns_are_all_seen(held: Held) -> None:
-    days = [f"{day} à 9h00" for day in name_days()]
-    turning = f"""<ul id=l></ul><button id=next>Suivant</button><script>
-let at = 0; const days = {json.dumps(days)};
-const show = () => {{ l.innerHTML = `<li class=libre>${{days[at]}}</li>`; next.hidden = at == 1 }};
-next.onclick = () => {{ at++; show() }}; show();</script>"""
-    with site({"/": page(turning)}) as served:
-        item = held.check(desk_at(served.address, {**RULES, "next_page": "#next"}))
-    assert [slot.moment_text[:10] for slot in item.slots] == [day.isoformat() for day in DAYS]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -99,16 +98,6 @@ def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None
     assert (traffic.requests, classify_error(blocked(), URL, traffic, {})) == (1, traffic.refusal)
 
 
-def test_a_frames_redirect_is_refused_without_that_the_page_is() -> None:
-    async def use(traffic: RequestPolicy, page: Fake) -> None:
-        page.listeners["Page.frameAttached"]({"frameId": "child", "parentFrameId": "main"})
-        assert await page.redirected("child", "/take") == "Fetch.failRequest BlockedByClient"
-        assert await page.redirected("child", "http://elsewhere.example/") == "Fetch.continueRequest"
-        assert await page.redirected("child", "/take", "XHR", 307) == "Fetch.failRequest BlockedByClient"
-
-    assert watched(use).refusal is None
-
-
 def test_each_redirect_is_paid_and_there_is_an_end_of_them() -> None:
     async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert not await traffic.aborts(page.opens(URL))
@@ -140,21 +129,6 @@ def test_what_an_operator_stopped_asks_nothing_and_says_so() -> None:
         assert await traffic.aborts(page.opens(URL))
 
     assert isinstance(watched(use, stopped).refusal, BudgetExhausted)
-
-
-def test_a_page_that_broke_off_because_it_went_on_is_not_broken() -> None:
-    async def use(traffic: RequestPolicy, page: Fake) -> None:
-        for at in (URL, f"{URL}next"):
-            asked = page.opens(at)
-            page.listeners["request"](asked)
-            page.listeners["response"](SimpleNamespace(status=200, headers={}, request=asked))
-            if at == URL:
-                page.listeners["requestfailed"](asked)
-                assert traffic.broken
-        page.listeners["requestfinished"](asked)
-        await asyncio.wait_for(traffic.document(), 1)
-
-    assert watched(use).broken == ""
 
 
 def blocked() -> PlaywrightError:

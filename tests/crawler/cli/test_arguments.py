@@ -114,13 +114,6 @@ def test_what_names_nothing_is_answered_with_what_would(arguments: dict[str, str
         ids(**arguments)
 
 
-def test_a_desk_of_another_booking_system_is_named_with_the_spider_that_checks_it() -> None:
-    with pytest.raises(
-        WrongArgument, match="one_01/card is a desk of prefenligne: scrapy crawl prefenligne -a desk=one"
-    ):
-        DeskChoice.of({"desk": "one_01/card"}).desks("ants")
-
-
 @pytest.mark.parametrize(
     ("url", "asked"),
     [
@@ -132,11 +125,3 @@ def test_a_desk_of_another_booking_system_is_named_with_the_spider_that_checks_i
 )
 def test_an_address_replaces_the_host_or_all_of_it(url: str, asked: str) -> None:
     assert relocate_desk(make_desk("https://www.x.gouv.fr/booking/create/7?a=1"), url).url == asked
-
-
-def test_a_desk_that_says_what_it_lacks_cannot_be_asked(tmp_path: Path) -> None:
-    path = tmp_path / "two_02.yaml"
-    path.write_text(f"{path.read_text()}    because: nobody opened its form\n")
-    with pytest.raises(WrongArgument, match="two_02/login cannot be asked: nobody opened its form"):
-        DeskChoice(desk="login").desks("prefenligne")
-    assert [each.slug for each in DeskChoice(prefecture="two_02").desks("prefenligne")] == ["visa"]

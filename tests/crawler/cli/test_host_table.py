@@ -81,12 +81,3 @@ def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[st
 def test_what_is_wrong_is_said_and_nothing_moves(arguments: tuple[str, ...], said: str) -> None:
     assert said in str(run(*arguments))
     assert kill_switch.stopped() == {}
-
-
-def test_a_database_that_is_away_is_named_and_not_traced(settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none")
-    assert "scrapy hosts: the database is away, nothing was changed" in str(
-        run("--stop", ONE, "--reason", "x")
-    )
-    settings_env(DATABASE_URL="")
-    assert "DATABASE_URL is not set" in str(run())

@@ -57,15 +57,6 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
     assert [slot.moment for slot in item.slots] == [at]
 
 
-def test_editors_that_fail_prove_nothing_and_hide_nothing(held: Held, sandbox: "Running") -> None:
-    sandbox.mode("ants", "editors_fail", failed=2)
-    item = check(held, sandbox, SOCKET)
-    assert (item.outcome, item.reason, item.covered) == (Outcome.OVERLOADED, "editors failed: 2 of 3", ())
-    sandbox.open_slots("ants", ESSONNE, count=1, planning=10 * ESSONNE + 3)
-    item = check(held, sandbox, SOCKET)
-    assert (item.outcome, len(item.slots), item.covered) == (Outcome.SLOTS, 1, ())
-
-
 @BOTH
 @pytest.mark.parametrize(
     ("mode", "expected"),
@@ -121,17 +112,6 @@ def test_without_the_token_the_site_refuses(
     item = check(held, sandbox, by)
     assert (item.outcome, item.refused) == (Outcome.BLOCKED, False)
     assert "401" in item.reason
-
-
-@BOTH
-def test_the_real_address_is_answered_by_its_stand_in(
-    held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
-) -> None:
-    stand_in = sandbox.site("ants").removeprefix("http://")
-    settings_env(SANDBOX_HOSTS=f"api.rendezvouspasseport.ants.gouv.fr={stand_in}")
-    sandbox.open_slots("ants", ESSONNE, count=1)
-    desk = make_desk("https://rendezvouspasseport.ants.gouv.fr/", platform="ants", parameters=by)
-    assert held.check(desk).outcome is Outcome.SLOTS
 
 
 def test_a_visit_that_may_ask_nothing_more_opens_no_socket(held: Held, sandbox: "Running") -> None:

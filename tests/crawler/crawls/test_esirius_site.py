@@ -49,12 +49,6 @@ def test_a_motive_with_availabilities_is_open_and_the_other_is_covered(
     assert sandbox.reservations(CODE) == 0
 
 
-def test_a_desk_asks_for_its_own_motive_only(held: Held, sandbox: "Running") -> None:
-    open_one(sandbox, MOTIVES[1])
-    item = check(held, sandbox, motives=[MOTIVES[0]])
-    assert (item.outcome, item.requests) == (Outcome.NO_SLOTS, 3)
-
-
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [

@@ -162,31 +162,3 @@ def test_more_slots_than_one_page_holds_are_all_seen(held: Held, sandbox: "Runni
     item = check(held, sandbox, ORION)
     assert (len(item.slots), item.requests, item.error) == (230, 3, None)
     assert len(item.covered) == 1
-
-
-@pytest.mark.parametrize(
-    ("site", "wrong"),
-    [
-        (ORION, {"config": "config-995109"}),
-        (ORION, {"purposes": [{"id": "another"}]}),
-        (ORION, {"duration": 40}),
-        (SYNBIRD, {"company": 995109}),
-        (SYNBIRD, {"answers": []}),
-        (CITOPIA, {"reason": 995109}),
-    ],
-)
-def test_a_body_that_the_page_would_not_post_proves_nothing(
-    held: Held, sandbox: "Running", site: Site, wrong: dict[str, Any]
-) -> None:
-    opened(sandbox, site, day(10))
-    item = check(held, sandbox, site._replace(parameters=site.parameters | wrong))
-    assert (item.outcome, item.slots, item.covered) == (Outcome.UNREADABLE, (), ())
-
-
-def test_each_visit_has_a_session_of_its_own(held: Held, sandbox: "Running") -> None:
-    for _ in range(2):
-        check(held, sandbox, CITOPIA)
-    paths = [seen.path for seen in sandbox.requests("citopia")]
-    sessions = {path.partition("session_id=")[2].partition("&")[0] for path in paths if "session_id" in path}
-    assert [path for path in paths if path.endswith("/auth/session")] == ["/api-web/auth/session"] * 2
-    assert len(sessions) == 2

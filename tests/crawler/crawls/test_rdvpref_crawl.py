@@ -50,11 +50,3 @@ def test_where_no_captcha_stands_the_hours_are_read(_held: Held, sandbox: "Runni
     ]
     assert {method for method, _ in asked(sandbox)} == {"GET"}
     assert sandbox.reservations(SITE) == 0
-
-
-def test_the_next_release_comes_with_the_check(_held: Held, sandbox: "Running") -> None:  # noqa: PT019
-    sandbox.mode(SITE, "without_captcha", release_minutes=30)
-    item = check(_held, sandbox)
-    assert item.outcome is Outcome.NO_SLOTS
-    assert item.releases_at
-    assert timedelta(minutes=28) < item.releases_at - clock() <= timedelta(minutes=30)

@@ -9,7 +9,6 @@ import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
-from api.models.check import Check
 from api.models.discovery import DiscoveryRun
 from api.models.partitions import make_partitions
 from configs.world.desk import Desk, WatchLevel
@@ -120,15 +119,6 @@ def test_a_desk_that_was_asked_all_the_while_and_proved_nothing_is_silent() -> N
     days_of("a", Outcome.UNREADABLE, 9)
     assert life().silent_since <= NOW - 7 * DAY
     assert life().lived_at is None
-
-
-def test_who_was_not_asked_is_not_silent() -> None:
-    days_of("a", Outcome.UNREADABLE, 3)
-    assert life().silent_since == NOW - 3 * DAY
-    with session() as rows:
-        rows.execute(sa.delete(Check).where(Check.started_at > NOW - 2 * DAY))
-        rows.execute(sa.text("UPDATE desks SET last_check_at = :at"), {"at": NOW - 2 * DAY})
-    assert life().silent_since is None, "we have been away ourselves"
 
 
 def test_a_proof_ends_silence_and_so_does_a_captcha_where_there_always_is_one() -> None:

@@ -61,15 +61,6 @@ def test_a_page_is_asked_once_and_not_too_far_from_home(site: SiteWalk) -> None:
     assert site.add([page("a")]) == ()
 
 
-def test_what_a_machine_numbers_is_bounded_without_ending_the_site(
-    site: SiteWalk, settings_env: Callable[..., None]
-) -> None:
-    settings_env(DISCOVERY_PAGES="1000")
-    site.add([*(page(f"page-{number}") for number in range(200)), page("Demarches")])
-    asked = walk(site)
-    assert (len(asked), "Demarches" in asked, site.is_cut) == (31, True, False)
-
-
 def test_a_refusal_ends_the_walk_of_a_site(site: SiteWalk) -> None:
     site.add([page("a"), page("b")])
     assert (walk(site, refused=True), site.is_cut) == (["a"], True)
@@ -81,14 +72,6 @@ def test_so_do_some_pages_in_a_row_that_did_not_come(
     settings_env(DISCOVERY_PAGES="100")
     site.add(page("x" * number) for number in range(1, 20))
     assert (len(walk(site, seen=ObservedPage.DOUBT)), site.is_cut) == (ENOUGH, True)
-
-
-def test_what_robots_txt_forbids_is_no_failure_of_the_site(
-    site: SiteWalk, settings_env: Callable[..., None]
-) -> None:
-    settings_env(DISCOVERY_PAGES="100")
-    site.add(page("x" * number) for number in range(1, 20))
-    assert len(walk(site, seen=ObservedPage.DOUBT, asked=False)) == 19
 
 
 def test_a_walk_is_resumed_from_what_was_seen(site: SiteWalk) -> None:

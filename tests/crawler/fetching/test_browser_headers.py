@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 
 from configs.ground.browser_binary import arguments, browser_path
-from configs.ground.strict_yaml import ConfigFileError, load_file
-from configs.world.user_agents import AGENTS, Agents
 from crawler.fetching.browser_headers import HttpAgent, agent_for, brands, honest, pool
 from tests.crawler.wire import answer, wire
 
@@ -75,13 +73,6 @@ def test_a_browser_tells_of_the_page_that_asks_what_its_rules_allow(
     assert (sent.get("Sec-Fetch-Site"), sent.get("Referer")) == (site, referer)
 
 
-def test_nothing_that_browsers_keep_for_safe_connections_goes_over_plain_http() -> None:
-    for agent in pool():
-        sent = opened(agent, "http://www.essonne.gouv.fr/")
-        assert not [name for name in sent if name.lower().startswith(("sec-ch-", "sec-fetch-"))]
-        assert [name for name in opened(agent, "http://127.77.0.91/") if name.startswith("Sec-Fetch-")]
-
-
 @pytest.mark.parametrize(
     ("major", "said"),
     [
@@ -104,26 +95,6 @@ def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     assert agent_for("www.val-doise.gouv.fr:443") in pool()
     sent = opened(honest())
     assert list(sent) == ["User-Agent", "Accept", "Accept-Language", "Accept-Encoding"]
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("  honest:", "  shy:", "headers.honest: is missing"),
-        ("date: 2026-11-20", "date: today", "headers.browser.date"),
-        ("date: 2026-11-20", "date: 2045-11-20", "headers.browser.date: lies in the future"),
-        ("Sec-Fetch-Dest: document", "Sec Fetch Dest: document", "headers.browser.page"),
-        ("version: 155", "version: old", "agents.browsers.1.version"),
-    ],
-)
-def test_a_wrong_pool_is_refused_by_its_key(tmp_path: Path, old: str, new: str, said: str) -> None:
-    path = tmp_path / "user_agents.yaml"
-    text = AGENTS.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(ConfigFileError) as caught:
-        load_file(path, Agents)
-    assert said in str(caught.value)
 
 
 @pytest.fixture(scope="module")

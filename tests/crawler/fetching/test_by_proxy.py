@@ -91,20 +91,6 @@ def test_a_secure_site_is_asked_through_a_tunnel(held: Held, use: Use, trusted: 
         assert b"proxy-authorization" not in site.requests[0].lower()
 
 
-def test_a_site_whose_certificate_nobody_trusts_is_no_fault_of_the_tunnel(
-    held: Held, use: Use, tmp_path: Path
-) -> None:
-    with (
-        wire(HELLO, tls=serving(self_signed(tmp_path))) as site,
-        relay() as (one, served),
-        relay() as (two, spare),
-    ):
-        use(one, two)
-        ended = check(held, site.address)
-        assert (ended.outcome, len(served.lines), spare.lines) == (Outcome.UNREACHABLE, 1, [])
-        assert ended.reason.startswith("no trusted TLS connection")
-
-
 def test_a_socket_goes_through_a_tunnel_too(held: Held, trusted: ssl.SSLContext) -> None:
     with wire(Talk(["[]", "end_of_search"]), tls=trusted) as site, relay("ann:sesame") as (proxy, served):
         meta = {"download_timeout": 2, "until": "end_of_search", "proxy": proxy.url}
@@ -113,14 +99,6 @@ def test_a_socket_goes_through_a_tunnel_too(held: Held, trusted: ssl.SSLContext)
         page = held.run(held.spider.crawler.engine.download_async(request))
         assert (page.status, page.body) == (101, b"[]\nend_of_search")
         assert hosts(served) == [f"CONNECT {site.address.removeprefix('https://')}"]
-
-
-def test_one_other_is_tried_where_a_proxy_itself_failed(held: Held, use: Use) -> None:
-    broken = dead()
-    with wire(HELLO) as site, relay() as (spare, served):
-        use(broken, spare)
-        assert check(held, site.address).requests == 2
-        assert len(served.lines) == 1
 
 
 def test_two_that_fail_make_the_check_unreachable_and_are_named_without_their_passwords(

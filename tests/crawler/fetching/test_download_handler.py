@@ -39,29 +39,9 @@ def test_every_header_is_kept_and_none_is_added(held: Held) -> None:
     }
 
 
-def test_headers_that_are_not_utf_8_are_kept_as_they_are(held: Held) -> None:
-    said = (
-        b"HTTP/1.1 302 Found\r\nServer: Pr\xe9fecture\r\nLocation: /cr\xe9neau\r\nContent-Length: 0\r\n\r\n"
-    )
-    with wire(lambda connection, _: connection.sendall(said)) as site:
-        page = ask(held, site.address)
-    assert (page.headers["Server"], page.headers["Location"]) == (b"Pr\xe9fecture", b"/cr\xe9neau")
-
-
 @pytest.mark.rule("3.9")
 def test_a_connection_that_is_lost_is_asked_again_by_nobody_who_does_not_count(held: Held) -> None:
     with wire(lambda connection, _: connection.close()) as site:
         with pytest.raises(DownloadFailedError):
             ask(held, site.address)
         assert len(site.requests) == 1
-
-
-@pytest.mark.parametrize("missing", ["Accept", "Accept-Encoding", "User-Agent", "Content-Type"])
-def test_nothing_is_added_for_a_header_that_a_request_leaves_out(held: Held, missing: str) -> None:
-    """Without `skip_auto_headers` aiohttp adds its own."""
-    given = dict.fromkeys(("Accept", "Accept-Encoding", "User-Agent", "Content-Type"), "1")
-    with wire(answer(b"")) as site:
-        ask(held, site.address, method="POST", body=b"x", headers=given | {missing: None})
-        head = site.requests[0].decode().lower()
-    assert f"\r\n{missing.lower()}:" not in head
-    assert all(f"\r\n{name.lower()}: 1" in head for name in given if name != missing)

@@ -63,14 +63,3 @@ def test_a_check_that_is_cancelled_closes_its_connection(held: Held, ask: Ask) -
 def test_neither_way_leaves_this_machine(held: Held, ask: Ask) -> None:
     with pytest.raises(AddressRefused):
         held.run(ask(Request("https://www.essonne.gouv.fr/")))
-
-
-@pytest.mark.parametrize("instead", [Request("http://127.0.0.1:1/"), Response("http://127.0.0.1:1/")])
-def test_a_middleware_answers_no_check(
-    held: Held, monkeypatch: pytest.MonkeyPatch, instead: Request | Response
-) -> None:
-    methods = {"process_request": [lambda **_: instead]}
-    monkeypatch.setattr(downloader(held).middleware, "methods", methods)
-    with pytest.raises(TypeError, match="a middleware answers"):
-        held.run(downloader(held).download(Request("http://127.0.0.1:1/")))
-    assert downloader(held).active == set()

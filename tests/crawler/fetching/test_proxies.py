@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import pytest
-import redis
 
 from configs.settings.proxies import parse_proxies
 from crawler.fetching.errors import ProxyFailed
@@ -61,18 +60,6 @@ def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest
         return few, await taken(proxies)
 
     assert shared(use) == ({"b:1", "c:1"}, NAMES)
-
-
-def test_what_is_remembered_holds_no_secret_and_is_forgotten_after_a_minute(
-    redis_server: redis.Redis,
-) -> None:
-    async def use(proxies: Proxies) -> None:
-        await proxies.rest("a:1")
-
-    shared(use)
-    (key,) = redis_server.keys("crawler:prox*")
-    assert key == b"crawler:proxy:rest:a:1"
-    assert 0 < redis_server.ttl(key) <= 60
 
 
 @pytest.mark.parametrize(

@@ -106,25 +106,6 @@ def test_no_redirect_leads_into_a_private_network(looked_up: dict[str, list[str]
         assert inner.requests == []
 
 
-def test_a_real_host_is_left_alone_as_its_budget_says(
-    monkeypatch: pytest.MonkeyPatch, no_sleep: Callable[[], list[float]]
-) -> None:
-    waits: list[tuple[int, str]] = []
-    monkeypatch.setattr("crawler.platform_detection.page_fetcher.is_stand_in", lambda _: False)
-
-    async def twice(url: str) -> list[float]:
-        async with PageFetcher(lambda seconds, host: waits.append((round(seconds), host))) as opener:
-            await opener.open(url)
-            slept = no_sleep()
-            await opener.open(url)
-        return slept
-
-    with wire(answer(b"a page")) as site:
-        slept = asyncio.run(twice(site.address))
-    assert list(map(round, slept)) == [10]
-    assert waits == [(10, site.address.removeprefix("http://"))]
-
-
 def test_what_any_platform_says_takes_a_slot_is_never_opened() -> None:
     with wire(answer(b"taken")) as site:
         for path in ("/booking/create/1/5/1795000000", "/rdvpref/reservation/demarche/1/cgu/_validerCaptcha"):

@@ -100,15 +100,6 @@ def test_a_budget_grows_back_by_an_eighth_for_each_calm_hour_and_half_of_the_res
     assert seen == [(5, 0.5), (2, 0.625), (1, 0.75), (0, 0.875), (0, 1.0), (0, 1.0)]
 
 
-def test_only_answers_after_the_rest_calm() -> None:
-    memory = HostBackoff(rests_until=NOW, rests_in_a_row=1)
-    assert after_success(memory, None) == after_success(memory, NOW - 9 * HOUR) == memory
-    assert after_success(memory, NOW).calm_since == NOW  # its first check began when the rest ended
-    assert after_success(memory, NOW + HOUR).rests_in_a_row == 1
-    assert after_success(after_success(memory, NOW + HOUR), NOW + 1.9 * HOUR).rests_in_a_row == 1
-    assert after_success(after_success(memory, NOW + HOUR), NOW + 2 * HOUR).rests_in_a_row == 0
-
-
 @given(st.integers(0, 20), st.floats(0.05, 1), st.timedeltas(-400 * HOUR, 400 * HOUR))
 def test_an_answer_of_any_age_forgets_no_more_than_the_time_since_it_was_calm(
     rests: int, share: float, later: timedelta

@@ -70,12 +70,6 @@ def test_a_403_where_nothing_was_read_for_an_hour_is_a_block() -> None:
     assert (last("a"), rests()) == (Outcome.BLOCKED, True)
 
 
-def test_what_the_page_itself_answered_does_not_count() -> None:
-    end(0, ("a", Outcome.NO_SLOTS))
-    end(1, ("a", None))
-    assert last("a") is Outcome.BLOCKED
-
-
 def test_a_wall_of_the_host_is_a_block_whatever_else_was_read() -> None:
     end(0, ("b", Outcome.NO_SLOTS))
     end(1, ("a", Outcome.BLOCKED))

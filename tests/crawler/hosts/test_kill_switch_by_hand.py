@@ -63,29 +63,3 @@ def test_an_emptied_redis_forgets_no_stop(plan: Planner, client: redis.Redis) ->
     assert claimed(client) == set()
     plan.run_once(NOW + timedelta(seconds=1))
     assert claimed(client) == {"c"}
-
-
-def test_redis_hears_of_what_happened_while_it_was_away(
-    plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def away() -> redis.Redis:
-        raise redis.ConnectionError("connection refused")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(due_queue, "connect", away)
-        kill_switch.stop(HOST, "they wrote to us")
-    assert "the planner writes the switch when it is back" in caplog.text
-    plan.run_once(NOW + timedelta(seconds=1))
-    assert claimed(client) == {"c"}
-    with monkeypatch.context() as patched:
-        patched.setattr(due_queue, "connect", away)
-        kill_switch.resume(HOST)
-    plan.run_once(NOW + timedelta(seconds=2))
-    assert claimed(client, 3601) & {"a", "b"}
-
-
-def test_a_host_that_no_desk_is_on_is_refused_by_name(plan: Planner) -> None:
-    with pytest.raises(kill_switch.UnknownHost, match=f"did you mean {HOST}"):
-        kill_switch.stop("127.77.0.91:880", "a typing error")
-    with pytest.raises(kill_switch.UnknownHost):
-        kill_switch.resume("elsewhere:80")

@@ -152,17 +152,6 @@ def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(
     assert not due_queue.send(client, may_ask)
 
 
-def test_a_check_that_was_under_way_does_not_end_the_order(plan: Planner) -> None:
-    order_host(stopped_at=NOW, stop_reason="they wrote to us")
-    plan.run_once(later(1))
-    with session() as rows:  # as a writer of checks leaves it
-        rows.execute(sa.update(DeskState).where(DeskState.id == A).values(status=DeskStatus.ACTIVE))
-        rows.execute(sa.update(Outage).where(Outage.desk_id == A).values(ends_at=later(2)))
-    plan.run_once(later(3))
-    assert state().status is DeskStatus.PAUSED
-    assert outages()[2:] == [("a", OutageReason.STOPPED, later(3), None)]
-
-
 def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
     order_desk(status=DeskStatus.CAPTCHA, status_reason="a captcha")
     with session() as rows:

@@ -1,7 +1,5 @@
 """Incident notices: recipients, times and repetitions, as the table of outcomes says."""
 
-import threading
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -12,11 +10,9 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import OutageReason
 from api.models.user import Channel, Role
-from configs.settings import settings
 from configs.world.outcome import Outcome
 from crawler.bounds import REFUSED, bound_reading
 from crawler.incidents import loop, notices
-from crawler.incidents.loop import IncidentLoop
 from crawler.reading import ANYWHERE, Reading, Slot, VisitContext
 from tests.crawler.incidents.incidents_world import (
     HOUR,
@@ -67,14 +63,6 @@ def test_operators_are_told_at_once_and_once(reason: OutageReason) -> None:
     assert {(each.kind, each.params["reason"]) for each in first} == {("desk_trouble", reason.value)}
     assert incidents()[0].told_at == NOW
     assert [told(NOW + minutes * MINUTE) for minutes in (1, 30, 600)] == [[], [], []]
-
-
-def test_a_limit_on_our_requests_is_told_when_it_has_lasted_half_an_hour() -> None:
-    person(Role.ADMIN)
-    out("a", OutageReason.RATE_LIMITED, NOW)
-    assert told(NOW + 29 * MINUTE) == []
-    assert len(told(NOW + 30 * MINUTE)) == 1
-    assert told(NOW + 31 * MINUTE) == []
 
 
 def test_overload_is_told_when_half_an_hour_of_checks_proved_nothing() -> None:
@@ -163,15 +151,6 @@ def test_operators_are_not_told_of_maintenance_nor_of_what_they_stopped(reason: 
     assert told(NOW) == []
 
 
-def test_a_captcha_that_always_stands_there_is_no_news(settings_env: Callable[..., None]) -> None:
-    person(Role.ADMIN)
-    file = settings().prefectures_dir / "evry_91.yaml"
-    file.write_text(file.read_text().replace("grade:", "watch: presence\n    grade:"))
-    settings_env()
-    out("a", OutageReason.CAPTCHA, NOW)
-    assert told(NOW) == []
-
-
 # Subscribers
 
 
@@ -225,21 +204,6 @@ def test_who_cannot_be_reached_by_mail_or_telegram_holds_nobody_up(monkeypatch: 
     waits(reached, A)
     out("a", OutageReason.CLOSED, NOW)
     assert [(each.user_id, each.channel) for each in told(NOW)] == [(reached, Channel.TELEGRAM)]
-
-
-def test_who_begins_to_wait_meanwhile_is_told_too() -> None:
-    out("a", OutageReason.CLOSED, NOW)
-    assert told(NOW) == []
-    waits(person(), A)
-    assert len(told(NOW + HOUR)) == 1
-
-
-def test_desks_of_one_site_are_told_of_in_one_message() -> None:
-    waits(person(), A, B)
-    for slug in ("a", "b"):
-        out(slug, OutageReason.MAINTENANCE, NOW)
-    (row,) = told(NOW + HOUR)
-    assert row.params["desks"] == ["evry_91/a", "evry_91/b"]
 
 
 def test_who_was_told_is_told_that_it_is_watched_again() -> None:
@@ -302,26 +266,3 @@ def test_one_teller_looks_at_a_time() -> None:
         rows.execute(sa.select(sa.func.pg_advisory_xact_lock(loop._LOCK)))
         assert told(NOW) == []
     assert len(told(NOW)) == 1
-
-
-def test_the_loop_goes_on_after_an_error_and_while_the_database_is_away(
-    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
-) -> None:
-    settings_env(INCIDENT_CHECK_SECONDS="0.001")
-    caplog.set_level("INFO")
-    stop, looks = threading.Event(), 0
-
-    def look(*_: object) -> int:
-        nonlocal looks
-        looks += 1
-        if looks == 1:
-            raise ValueError("a bug")
-        if looks < 4:
-            raise sa.exc.OperationalError("SELECT 1", {}, Exception("gone"))
-        stop.set()
-        return 0
-
-    monkeypatch.setattr(loop, "run_once", look)
-    IncidentLoop().run(stop)
-    assert looks == 4
-    assert [each.levelname for each in caplog.records] == ["ERROR", "WARNING", "INFO"]

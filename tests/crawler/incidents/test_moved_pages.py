@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.models.desk import DeskState, DeskStatus, OutageReason
+from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import DriftReason
 from api.models.user import Role
 from configs.world.desk import Grade, WatchLevel
@@ -25,11 +25,9 @@ from tests.crawler.incidents.incidents_world import (  # fmt: skip
     deliver,
     desk,
     incidents,
-    out,
     person,
     told,
     waits,
-    watched,
 )
 
 pytestmark = pytest.mark.usefixtures("three_desks")
@@ -148,19 +146,3 @@ def test_the_status_stays_until_a_check_proves_it_wrong(
     record([FinishedCheck(check("a", 1, *([slot()] if found else [])), 1, NOW)])
     assert state().status is status
     assert ("moved" in state().status_reason) == (status is DeskStatus.ERROR)
-
-
-def test_what_proves_nothing_does_not_hide_that_a_page_moved() -> None:
-    moved()
-    record([FinishedCheck(check("a", 1, outcome=Outcome.UNREACHABLE, covered=()), 1, NOW)])
-    assert (state().status, "moved" in state().status_reason) == (DeskStatus.ERROR, True)
-
-
-def test_a_page_that_was_closed_and_then_moved_is_not_said_to_be_watched_when_it_opens() -> None:
-    waits(person(), A)
-    out("a", OutageReason.CLOSED, NOW)
-    told(NOW)
-    deliver()
-    moved(reason=DriftReason.UNLINKED)
-    watched("a", NOW + MINUTE)
-    assert "desk_watched" not in [each.kind for each in told(NOW + HOUR)]

@@ -10,7 +10,7 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskState
 from api.models.discovery import DriftReason
@@ -81,15 +81,6 @@ def keeps(*targets: dict[str, str]) -> UUID:
     return who
 
 
-def test_users_without_a_grant_are_not_reminded(told_of: Callable[..., None]) -> None:
-    told_of("    watch: presence\n")
-    waits(person(), A, ends=BEGINS - MINUTE)
-    kept = keeps(A)
-    with session() as rows:
-        rows.execute(sa.delete(Grant).where(Grant.user_id == kept))
-    assert reminded(BEGINS - MINUTE) == []
-
-
 def reminded(now: datetime) -> list[Notification]:
     return [each for each in told(now) if each.kind == "release_soon"]
 
@@ -126,20 +117,6 @@ def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., No
         Channel.EMAIL, Channel.SMS, Channel.TELEGRAM,
     }  # fmt: skip
     assert {each.channel for each in made if each.user_id == without} == {Channel.EMAIL, Channel.TELEGRAM}
-
-
-def test_who_waits_elsewhere_or_no_more_is_not_reminded(told_of: Callable[..., None]) -> None:
-    told_of("    watch: presence\n")
-    keeps({"desk_id": "evry_91/b"})
-    over, paused = waits(person(), A), waits(person(), A)
-    with session() as rows:
-        rows.execute(
-            sa.update(Alert)
-            .where(Alert.id == over)
-            .values(closed_at=BEGINS, closed_because=ClosedBecause.FOUND)
-        )
-        rows.execute(sa.update(Alert).where(Alert.id == paused).values(enabled=False))
-    assert reminded(BEGINS - MINUTE) == []
 
 
 def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callable[..., None]) -> None:

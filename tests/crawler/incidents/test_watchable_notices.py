@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert
 from api.models.base import session
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
@@ -69,14 +69,6 @@ def test_a_page_that_was_closed_since_is_not_told() -> None:
     checked("a", (Outcome.NO_SLOTS, NOW - HOUR), (Outcome.CLOSED, NOW))
     assert "desk_watchable" not in {each.kind for each in told(NOW)}
     assert still_kept(alert)
-
-
-def test_other_desks_and_alerts_that_are_over_or_not_kept_are_left_alone() -> None:
-    keeps({"desk_id": "evry_91/b"})
-    keeps(A, closed_at=NOW, closed_because=ClosedBecause.DELETED)
-    waits(person(), A)
-    checked("a", (Outcome.NO_SLOTS, NOW))
-    assert told(NOW) == []
 
 
 def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> None:

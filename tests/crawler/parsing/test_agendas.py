@@ -46,13 +46,6 @@ def test_those_that_offer_it_are_asked_in_the_sites_order_once_each() -> None:
     )
 
 
-def test_each_place_is_asked_for_itself_and_another_first_each_visit() -> None:
-    both = (agenda(1, at="13"), agenda(2, at="12"))
-    assert urls(asked(*both)) == [f"12/[2]/{TODAY}", f"13/[1]/{TODAY}"]
-    assert urls(asked(*both, turn=1)) == [f"13/[1]/{TODAY}", f"12/[2]/{TODAY}"]
-    assert urls(asked(*both, places=[13])) == [f"13/[1]/{TODAY}"]
-
-
 @pytest.mark.parametrize(
     ("agendas", "expected", "reason"),
     [
@@ -96,10 +89,3 @@ def test_agendas_asked_together_are_asked_alone_another_first_each_visit() -> No
     later = ask_alone(together("9-4", turn=1), "ids", "")
     assert later
     assert urls(later) == ["?ids=4&day=1", "?ids=9&day=1"]
-
-
-def test_an_agenda_asked_alone_leaves_out_what_the_others_have() -> None:
-    reading = ask_alone(together("9-4", CoveredWindow("12", TODAY, TODAY)), "ids", "")
-    assert reading
-    assert {(ask.place.key, ask.step, ask.rank) for ask in reading.asks} == {("12", "week", 3)}
-    assert {ask.window for ask in reading.asks} == {CoveredWindow("12", TODAY, TODAY, doubtful=True)}

@@ -2,7 +2,7 @@ import pytest
 from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
-from crawler.parsing.css_selectors import Selector, element_selector, find_matches, one_text
+from crawler.parsing.css_selectors import Selector, element_selector, find_matches
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -21,15 +21,6 @@ def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
     ]
 
 
-def test_from_an_element_on_its_own_parts_are_found_and_what_stands_before() -> None:
-    (first, _) = find_matches(PAGE, "li.libre")
-    assert not isinstance(first, str)
-    assert one_text(first, ".") == "a"
-    assert find_matches(first, "./@data-le") == ["2026-11-23"]
-    assert one_text(first, "../following-sibling::h2") == "Un titre"
-    assert find_matches(first, "xpath=string(@data-le)") == ["2026-11-23"]
-
-
 @pytest.mark.parametrize(
     ("selector", "said"),
     [
@@ -45,14 +36,6 @@ def test_from_an_element_on_its_own_parts_are_found_and_what_stands_before() -> 
 def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         TypeAdapter(Selector).validate_python(selector)
-
-
-def test_parts_of_elements_are_found_as_scrapy_writes_them() -> None:
-    assert find_matches(PAGE, "li::attr(data-le)") == ["2026-11-23"]
-    assert find_matches(PAGE, "li.libre::text") == ["a", "b", "c"]
-    assert TypeAdapter(Selector).validate_python("h2::text, a::attr(href)")
-    with pytest.raises(ValidationError, match="neither CSS nor XPath"):
-        TypeAdapter(Selector).validate_python("li::before")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,7 +11,6 @@ from crawler.parsing.date_windows import (
     covered_by_answer,
     days_from,
     instant_of,
-    linked_hours,
     week,
     weeks,
 )
@@ -21,7 +19,6 @@ from tests.crawler.pages import TODAY, page, visit
 
 A = Place("1")
 ASKED = CoveredWindow("1", date(2026, 11, 20), date(2026, 11, 26))
-LINK = re.compile(r"/pick/(?P<unix>[^/]*)")
 
 
 @given(st.integers(0, 400))
@@ -36,13 +33,6 @@ def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
     assert days == [TODAY + timedelta(days=ahead) for ahead in range(len(found) * 7)]
     assert TODAY + timedelta(days=horizon) in days
     assert [ahead for _, ahead, _ in found] == list(range(0, horizon + 1, 7))
-
-
-@given(st.integers(0, 400), st.integers(0, 10_000))
-def test_each_turn_begins_one_week_further_and_all_weeks_have_theirs(horizon: int, turn: int) -> None:
-    ranks = [rank for rank, _, _ in weeks(visit(horizon=horizon), A, turn)]
-    assert sorted(ranks) == list(range(len(ranks)))
-    assert ranks.index(0) == turn % len(ranks)
 
 
 @pytest.mark.parametrize(
@@ -65,13 +55,6 @@ def test_a_calendar_answers_for_what_it_shows_where_that_meets_what_was_asked(
     shown: tuple[date, date] | None, covered: CoveredWindow | None
 ) -> None:
     assert covered_by_answer(A, ASKED, shown) == covered
-
-
-def test_linked_hours_are_instants_in_the_pages_order_each_once() -> None:
-    body = '<a href="/pick/1795249632">x</a><a href="/pick/1795249000">x</a><a href="/pick/1795249632">x</a><a>x</a>'
-    hours, odd = linked_hours(page(f"<p>{body}<a href='/pick/soon'>x</a><a href='/other/1'>x</a></p>"), LINK)
-    assert hours == [datetime.fromtimestamp(1795249632, UTC), datetime.fromtimestamp(1795249000, UTC)]
-    assert odd == ["/pick/soon"]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +94,3 @@ def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places
     assert [(ask.url, ask.rank) for ask in asks] == [("/week/0", 102), ("/week/7", 3), ("/week/14", 101)]
     assert {(ask.step, ask.place) for ask in asks} == {("week", A)}
     assert [ask.window for ask in asks] == [week(visit(), A, ahead) for ahead in (0, 7, 14)]
-
-
-def test_weeks_begin_by_the_turns_of_their_place_and_else_by_the_visits() -> None:
-    here = page("", of=replace(visit(horizon=20), turn=2))
-    assert [ask.rank for ask in ask_weeks(here, A, str, 100)] == [101, 102, 0]

@@ -1,14 +1,11 @@
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from configs.world.outcome import Outcome
-from crawler.block_pages import classify_page, detect_block_page
 from crawler.parsing.error_pages import Notice, error_message, error_page, find_notice, read_error_status
-from crawler.platforms import platform, platforms
 from crawler.reading import Reading
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.golden import CASES, load, name_of
@@ -66,32 +63,9 @@ def test_a_script_that_asks_the_browser_stands_before_the_site(host: str, outcom
     assert told(SCRIPT.format(host)) is outcome
 
 
-@pytest.mark.parametrize("name", sorted(platforms()))
-@pytest.mark.parametrize("heading", ["403 Forbidden", "429 Too Many Requests", "502 Bad Gateway"])
-def test_every_platform_that_gets_a_servers_page_says_what_it_is(name: str, heading: str) -> None:
-    here = next(load(case) for case in CASES if case.parent.name == name)
-    asked = replace(here, status=200, body=HEADING.format(heading).encode(), headers={})
-    said = error_page(asked)
-    its_own = heading.startswith("502") and name == "ezbooking"
-    assert said
-    assert classify_page(platform(name), asked).outcome is (Outcome.OVERLOADED if its_own else said.outcome)
-
-
 @pytest.mark.parametrize("case", [case for case in CASES if "/slots" in name_of(case)], ids=name_of)
 def test_no_page_with_slots_is_an_error(case: Path) -> None:
     assert error_page(load(case)) is None
-
-
-@pytest.mark.parametrize("status", [200, 521])
-def test_a_site_that_does_not_answer_cloudflare_refuses_nobody(status: int) -> None:
-    down = TITLE.format("www.exemple.invalid | 521: Web server is down").replace(
-        "<p>", "<div id='cf-error-details'><p>Cloudflare Ray ID: 7</p></div><p>"
-    )
-    own = "<div class='cf-error-details cf-error-502'><h1>Bad gateway</h1>Cloudflare Ray ID: 7</div>"
-    for body in (down, own):
-        assert (detect_block_page(page(body, status=status)) is None) == (status == 521)
-        assert detect_block_page(page(f"{body}{ez.full()}", status=200))
-        assert read(body, status=status).outcome is Outcome.UNREACHABLE
 
 
 def test_a_sites_own_answer_stands_whatever_its_heading() -> None:

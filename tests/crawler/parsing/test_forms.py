@@ -42,12 +42,6 @@ def test_an_option_is_chosen_by_its_text_or_value(option: str, value: str) -> No
     assert ask.form["motif"] == value
 
 
-def test_a_form_by_get_has_its_fields_for_a_query() -> None:
-    ask = done("//form", body="<form action='/liste?page=9'><input name=a value=b></form>")
-    assert ask is not None
-    assert (ask.method, ask.url, ask.form) == ("GET", "https://mairie.example/liste", {"a": "b"})
-
-
 @pytest.mark.parametrize(
     ("what", "act", "body"),
     [

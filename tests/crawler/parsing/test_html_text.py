@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from lxml.html import HtmlElement
 
 from crawler.parsing.html_text import (
-    choices,
     contains_phrase,
     names_date,
     period,
@@ -74,13 +73,6 @@ def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
     assert names_date(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "Semaine", "nginx/1.18", "502 Bad Gateway", "du 23/11 au 29/11" + " x" * 60]
-)
-def test_any_other_heading_is_not(text: str) -> None:
-    assert not names_date(text)
-
-
 @given(st.dates(date(2000, 1, 1), date(2100, 1, 1)), st.dates(date(2000, 1, 1), date(2100, 1, 1)))
 def test_written_dates_come_back(one: date, other: date) -> None:
     first, last = sorted((one, other))
@@ -92,24 +84,9 @@ def test_visible_text_leaves_out_what_nobody_sees() -> None:
     assert visible_text(node) == "a e"
 
 
-def test_what_a_page_offers_is_read_with_its_labels() -> None:
-    root = document(
-        "<input name=m id=a value=2><label for=a>Deux</label><input name=m value=1><input name=m value=2>"
-        "<input name=x value=3><input name=m>"
-    )
-    assert list(choices(root, "m").items()) == [("2", "Deux"), ("1", None)]
-
-
 @pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
 def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
     assert "complet" not in rendered_text(document(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
-
-
-def test_what_a_script_has_yet_to_decide_on_is_not_rendered() -> None:
-    root = document(
-        "<div>a<p v-if='x'>b</p><template v-else>c</template><i v-show='y'><b>d</b></i><script>e</script> f</div>"
-    )
-    assert rendered_text(root) == "a f"
 
 
 @pytest.mark.parametrize(
@@ -161,21 +138,6 @@ def test_a_sentence_is_said_however_it_is_set(text: str) -> None:
 )
 def test_other_words_are_another_sentence(text: str, sentence: str) -> None:
     assert not contains_phrase(text, sentence)
-
-
-WORDS = st.lists(
-    st.sampled_from(["Aucun", "créneau", "n'est", "disponible,", "le", "rendez-vous", "(complet)"]),
-    min_size=1,
-)
-
-
-@given(
-    WORDS, st.lists(st.sampled_from([" ", "\n", "\xa0", " \t"]), min_size=8, max_size=8), st.text(max_size=10)
-)
-def test_white_space_and_case_never_matter(words: list[str], gaps: list[str], around: str) -> None:
-    set_otherwise = "".join(word.upper() + gaps[number % 8] for number, word in enumerate(words))
-    assert contains_phrase(f"{around} {set_otherwise} {around}", " ".join(words))
-    assert contains_phrase(" ".join(words), set_otherwise)
 
 
 @pytest.mark.parametrize("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])

@@ -7,7 +7,6 @@ from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import (
     Listing,
     by_address,
-    first_windows,
     read_listing,
     read_self_contained_listing,
 )
@@ -131,15 +130,6 @@ def test_a_next_date_beyond_the_horizon_is_no_slot() -> None:
     assert reading.reason == "the next availability is 2027-02-19 10:00, beyond the 90 days that are watched"
 
 
-def test_a_saved_page_with_a_next_date_long_past_still_leads_to_it() -> None:
-    reading = read(Listing(next_at=date(2021, 4, 10)), answer(first=None))
-    assert (reading.outcome, reading.next_at, begins(reading)) == (
-        None,
-        date(2021, 4, 10),
-        [date(2021, 4, 10)],
-    )
-
-
 def test_days_that_were_not_asked_for_prove_nothing() -> None:
     before = TODAY - timedelta(days=1)
     for found in (Listing(last=before), Listing(last=before, final=True)):
@@ -156,40 +146,12 @@ def test_days_behind_those_asked_for_prove_no_absence_and_the_others_are_still_a
     assert reading.asks == read(Listing([at(TODAY)])).asks
 
 
-def test_a_page_that_chose_its_days_itself_covers_those_and_leads_nowhere() -> None:
-    seen = read_self_contained_listing(answer(first=None), Listing([at(TODAY)]), window(0), {})
-    assert (seen.outcome, seen.covered, seen.asks) == (Outcome.SLOTS, (window(0),), ())
-    none = read_self_contained_listing(answer(first=None), Listing(), window(0), {})
-    assert (none.outcome, none.covered, none.asks) == (Outcome.NO_SLOTS, (window(0),), ())
-
-
-def test_where_its_days_or_hours_are_not_known_nothing_is_covered_unless_it_says_so_itself() -> None:
-    assert read_self_contained_listing(answer(first=None), Listing(final=True), None, {}).covered == ()
-    assert read_self_contained_listing(answer(first=None), Listing([TODAY]), window(0), {}).covered == ()
-    assert (
-        read_self_contained_listing(answer(first=None), Listing([at(TODAY)]), None, {}, said=True).covered
-        == ()
-    )
-    said = read_self_contained_listing(answer(first=None), Listing(final=True), None, {}, said=True)
-    assert said.covered == (CoveredWindow(PLACE.key, TODAY, TODAY + timedelta(days=90)),)
-
-
 def test_a_moment_left_in_its_state_keeps_it_from_proving_an_absence() -> None:
     state = {"autre": "2026-11-23T09:30"}
     assert (
         read_self_contained_listing(answer(first=None), Listing(), window(0), state).outcome
         is Outcome.UNREADABLE
     )
-
-
-def test_each_place_is_asked_from_today_on_beginning_with_another_one_each_visit() -> None:
-    places = [(Place(key), opens) for key in "abc"]
-    reading = first_windows(replace(visit(), turn=1), places, 7, "practice")
-    assert reading.reason == "3 practices to ask"
-    assert [(ask.place.key, ask.rank) for ask in reading.asks] == [("b", 0), ("c", 1), ("a", 2)]
-    assert {
-        (ask.window.first, ask.window.place_key == ask.place.key) for ask in reading.asks if ask.window
-    } == {(TODAY, True)}
 
 
 def test_what_is_odd_elsewhere_hides_no_slot_and_proves_no_absence() -> None:
@@ -218,14 +180,3 @@ def test_an_address_names_the_days_of_its_windows_and_keeps_what_else_it_says() 
     assert by_address("https://api.invalid/x?from=", "from")(visit(), window(0)).url.endswith(
         "from=2026-11-20"
     )
-
-
-def test_what_is_asked_in_doubt_is_answered_in_doubt_and_so_is_all_it_leads_to() -> None:
-    doubted = answer()
-    doubted = replace(doubted, ask=replace(doubted.ask, window=replace(window(0), doubtful=True)))
-    near, far = Listing([at(TODAY)], total=1), Listing(next_at=at(TODAY + timedelta(days=20)))
-    for reading in (read(near, doubted), read(far, doubted), read(Listing(final=True), doubted)):
-        assert reading.covered
-        assert all(each.doubtful for each in reading.covered)
-        assert all(ask.window and ask.window.doubtful for ask in reading.asks)
-    assert not any(each.doubtful for each in read(near).covered)

@@ -17,7 +17,6 @@ from crawler.parsing.json_models import (
     Wall,
     flat,
     moments_in,
-    moments_of,
     parse_json,
     reports_failure,
     slot_start_field,
@@ -130,13 +129,6 @@ def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    "value", ['"2026-12-19T10:00+01:00"', '"2026-12-19"', "1797670800", "null", "[]", '""']
-)
-def test_any_other_offset_is_not_taken_for_a_false_one(value: str) -> None:
-    assert parse_json(page(f"[{value}]"), list[OrNone[FalseUtc]]) == [None]
-
-
 class Week(Tolerant):
     days: list[str] = Field(alias="jours")
     total: Number = 0
@@ -172,11 +164,6 @@ def test_what_is_optional_and_odd_is_left_out_and_known_to_be(body: str, total: 
     assert week.odd == (lacking and body != '{"jours": ["a"]}')
 
 
-@pytest.mark.parametrize("body", ['{"jours": 1, "total": 3}', '{"total": 3}', '{"odd": true}', "[]", "3"])
-def test_what_is_needed_is_needed_beside_the_odd_too(body: str) -> None:
-    assert parse_json(page(body), Week) is None
-
-
 def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
     for body in ("{}", '{"error": "x"}', '{"count": []}', '{"odd": true}'):
         assert parse_json(page(body), Hint) is None
@@ -184,18 +171,6 @@ def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
     hint = parse_json(page('{"count": "x", "next_at": "2026-11-24"}'), Hint)
     assert hint
     assert (hint.next_at, hint.odd) == (date(2026, 11, 24), True)
-
-
-class Taken(JsonModel, extra="allow"):
-    at: Instant
-
-
-def test_the_moments_of_a_part_are_counted_with_those_that_nobody_names() -> None:
-    taken = parse_json(
-        page('{"at": "2026-11-24T09:00Z", "until": {"is": "2026-11-24T09:30Z"}, "id": 7}'), Taken
-    )
-    assert taken
-    assert moments_of(taken) == 2
 
 
 @pytest.mark.parametrize(

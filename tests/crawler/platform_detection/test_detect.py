@@ -62,14 +62,6 @@ def test_a_prefectures_own_page_leads_to_the_desks_that_it_links(sandbox: "Runni
     assert len({each["slug"] for each in entries(out)}) == len(entries(out)) > 1
 
 
-def test_a_page_that_embeds_a_platform_leads_to_the_embedded_address(detect: Run) -> None:
-    body = b'<title>Rendez-vous</title><iframe src="https://www.x.gouv.fr/booking/create/11343"></iframe>'
-    with wire(answer(body, Content_Type="text/html")) as site:
-        code, out, _ = detect(site.address)
-        assert len(site.requests) == 1
-    assert (code, entries(out)[0]["url"]) == (0, "https://www.x.gouv.fr/booking/create/11343")
-
-
 def test_the_prefecture_that_is_said_completes_the_search_of_all_town_halls(
     sandbox: "Running", detect: Run
 ) -> None:
@@ -90,22 +82,6 @@ def test_a_wall_before_an_unknown_page_is_said_and_the_platform_is_unknown(
     assert (code, out.partition("\n")[0], said in out) == (1, "# platform unknown", True)
     code, out, _ = detect(page_of(sandbox, "ezbooking"))
     assert (code, out.partition(":")[0], said in out) == (0, "# ezbooking", True)
-
-
-@pytest.mark.parametrize(
-    ("mode", "said"),
-    [("big", "UNREADABLE: the page is too large"), ("redirect_loop", "UNREADABLE: redirected"), ("truncated_gzip", "UNREACHABLE: ")],
-)  # fmt: skip
-def test_a_page_that_does_not_come_is_named_by_its_address_or_unknown(
-    sandbox: "Running", detect: Run, mode: str, said: str
-) -> None:
-    for name in ("rdvpref", NOBODYS):
-        sandbox.mode(name, mode)
-    code, out, _ = detect(page_of(sandbox, "rdvpref"))
-    assert (code, out.startswith("# rdvpref: "), f"# {said}" in out) == (0, True, True)
-    assert len(sandbox.requests("rdvpref")) <= 6  # second tries and redirects of one opening
-    code, out, _ = detect(page_of(sandbox, NOBODYS))
-    assert (code, out.startswith("# platform unknown\n"), said in out) == (1, True, True)
 
 
 @pytest.mark.parametrize(

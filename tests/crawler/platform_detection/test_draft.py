@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from configs.world.desk import Procedure
-from configs.world.prefecture import desks, load_prefectures
+from configs.world.prefecture import load_prefectures
 from crawler.catalogue import check_catalogue
 from crawler.platform_detection.draft import DeskDraft, procedures, slug
 from crawler.platform_detection.identify import PlatformMatch
@@ -37,16 +37,6 @@ def draft(label: str = "Naturalisation", platform: str = "ezbooking", **how: Any
 )
 def test_a_procedure_is_named_where_the_words_are_clear(text: str, found: set[Procedure]) -> None:
     assert procedures(text) == found
-
-
-def test_no_desk_that_is_known_is_taken_for_another_procedure() -> None:
-    wrong = {
-        desk.label: guess
-        for desk in desks().values()
-        if (guess := procedures(desk.label)) not in (desk.procedures, {P.AUTRE})
-    }
-    assert wrong == {}
-    assert sum(procedures(desk.label) == desk.procedures for desk in desks().values()) > len(desks()) / 2
 
 
 @pytest.mark.parametrize(

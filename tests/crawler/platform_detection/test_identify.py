@@ -1,8 +1,5 @@
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from crawler.platform_detection.booking_links import find_leads
 from crawler.platform_detection.identify import (
     PlatformMatch,
     by_address,
@@ -14,7 +11,6 @@ from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.recordings import RECORDINGS
-from tests.fuzz import times
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -93,17 +89,6 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
     assert sign
     assert (sign.platform, sign.url) == ("ezbooking", None)
     assert "FormBookingCreate" in sign.evidence
-
-
-@settings(max_examples=times(30))
-@given(st.text(alphabet="<>/=\"' abinput_Bookgform:.%[]#?&;\n", max_size=200), st.text(max_size=60))
-def test_whatever_a_page_says_it_is_looked_at_to_the_end(body: str, tail: str) -> None:
-    strange = page(
-        f"<html><a href=\"{tail}\">x</a><iframe src='{tail}'></iframe><form action='{body}'>{body}"
-    )
-    assert identify_page(strange) is None or named(identify_page(strange)) in platforms()
-    by_address(tail)
-    find_leads(strange)
 
 
 @pytest.mark.recordings

@@ -1,6 +1,4 @@
 import json
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,17 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures
 from crawler.block_pages import classify_page
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import platform
-from crawler.reading import Page, PageRequest, Reading, VisitContext
-from crawler.scheduling.desk_store import VisitCosts
-from crawler.scheduling.planning import build_plan
+from crawler.reading import Page, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState
-from tests.crawler.held import make_desk
 from tests.crawler.pages import TODAY
 
 ANTS = platform("ants")
@@ -86,37 +80,6 @@ def test_a_department_too_large_for_one_circle_is_asked_around_several_points() 
     assert led.asks[0].json == first.json | ROANNE
     last = classify_page(ANTS, Page(first.url, 101, none, here, led.asks[0]))
     assert (last.outcome, last.asks) == (Outcome.NO_SLOTS, ())
-
-
-@pytest.mark.parametrize(
-    ("said", "outcome"),
-    [
-        ("Le captcha n'a pas été validé", Outcome.CAPTCHA),
-        ("Token expiré", Outcome.BLOCKED),
-        ("Autre chose", Outcome.UNREADABLE),
-    ],
-)
-@pytest.mark.parametrize("ending", [[], [end()]])
-def test_a_frame_that_refuses_the_search_is_no_absence(
-    said: str, outcome: Outcome, ending: list[Any]
-) -> None:
-    refused = {"li_status": "error", "li_message": said}
-    assert (heard(refused, *ending).outcome, heard(refused, *ending).covered) == (outcome, ())
-    found = heard([hall(1, "2026-11-24T09:30Z")], refused, *ending)
-    assert (found.outcome, len(found.slots), found.covered) == (Outcome.SLOTS, 1, ())
-
-
-def test_a_position_on_a_socket_has_its_address() -> None:
-    there = {**LYON, "address": "Lyon 69001"}
-    ask = ANTS.first_request(visit(positions=[there], radius_km=20, reason="CNI", documents_number=3))
-    assert ask.json == {
-        **there,
-        "radius_km": 20,
-        "reason": "CNI",
-        "documents_number": 3,
-        "start_date": "2026-11-20",
-        "end_date": "2027-01-19",
-    }
 
 
 def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
@@ -226,21 +189,6 @@ def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slot
     assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
 
 
-def result_of(here: VisitContext, readings: list[Reading]) -> tuple[VisitResult, list[PageRequest]]:
-    """Hand out the given readings, through `read`'s own way of leading on; return the verdict and what was asked."""
-    state, asked = (
-        VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS)),
-        [],
-    )
-    for reading in readings:
-        ask = state.next()
-        if ask is None:
-            break
-        asked.append(ask)
-        state.add_reading(ask, reading)
-    return state.result(), asked
-
-
 def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
     state = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
@@ -259,14 +207,6 @@ HALL = [hall(1, "2026-12-19T10:00Z")]
 LOST = {**hall(1), "available_slots": None}
 
 
-def test_several_positions_are_one_desk_and_the_last_answer_speaks_for_all() -> None:
-    here = visit(**TWO)
-    assert played(here, [], []).outcome is Outcome.NO_SLOTS
-    assert played(here, [], []).covered == listed().covered
-    assert played(here, HALL, []).covered == listed().covered
-    assert played(here, [], HALL).outcome is Outcome.SLOTS
-
-
 @pytest.mark.rule("3.2")
 @pytest.mark.parametrize(
     "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([LOST], HALL), (500, [])]
@@ -275,12 +215,6 @@ def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: 
     verdict = played(visit(**TWO), *bodies)
     assert verdict.covered == ()
     assert verdict.outcome is not Outcome.NO_SLOTS
-
-
-def test_a_refusal_at_the_first_position_is_the_last_request() -> None:
-    here = visit(**TWO)
-    refused = replace(heard("end_of_search"), asks=(ANTS.first_request(here),))
-    assert len(result_of(here, [refused, listed()])[1]) == 1
 
 
 WALLS = st.integers(0, 40 * 24 * 60).map(lambda minutes: NAIVE + timedelta(minutes=minutes))
@@ -313,23 +247,6 @@ def test_what_is_generated_is_what_is_read(
     whole = not (by_socket and failed)
     assert bool(reading.covered) is whole
     assert reading.outcome is (Outcome.SLOTS if meant else Outcome.NO_SLOTS if whole else Outcome.OVERLOADED)
-
-
-def test_the_hosts_budget_is_shared_fairly_among_all_departments(settings_env: Callable[..., None]) -> None:
-    settings_env(ANTS_TOKEN="tests-token")
-    desks = [make_desk(DESK, platform="ants", prefecture_id=each) for each in prefectures()]
-    assert len(desks) == 101
-    assert all(desk.schedulable for desk in desks)
-    assert {desk.host for desk in desks} == {"rendezvouspasseport.ants.gouv.fr:443"}
-    waited = {desk.id: [30.0] for desk in desks}
-    plan = build_plan(desks, waited, shares={}, took=VisitCosts({}, {}), now=clock())
-    assert set(plan.wished.values()) == {30.0}
-    assert {round(each) for each in plan.feasible.values()} == {101 * 60 // 30}, "minutes, not seconds"
-    some = {desk.id: [30.0] for desk in desks[:10]}
-    alone = build_plan(desks, some, shares={}, took=VisitCosts({}, {}), now=clock())
-    assert alone.feasible[desks[0].id] == pytest.approx(20, rel=0.02), (
-        "those who wait have it nearly for themselves"
-    )
 
 
 def test_each_shipped_desk_is_one_search_for_several_at_once_make_a_full_hosts_minute_too_full() -> None:

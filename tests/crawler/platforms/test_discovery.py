@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from configs.ground.strict_model import Strict
 from crawler import platforms
-from crawler.platforms import UnknownPlatform, example, platform
+from crawler.platforms import example, platform
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
 
@@ -15,11 +15,6 @@ NAMES = sorted(platforms.platforms())
 def test_every_file_of_the_folder_is_a_platform() -> None:
     files = {path.stem for path in Path(platforms.__file__).parent.iterdir() if path.stem[0] != "_"}
     assert set(NAMES) == files
-
-
-def test_an_unknown_name_is_answered_with_those_that_exist() -> None:
-    with pytest.raises(UnknownPlatform, match=r"no platform 'ezboking': there are .*ezbooking"):
-        platform("ezboking")
 
 
 @pytest.mark.parametrize("name", NAMES)

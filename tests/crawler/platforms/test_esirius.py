@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow
 from tests.crawler import esirius_pages as pages
 from tests.crawler.esirius_pages import (
     CALL,
@@ -15,7 +14,6 @@ from tests.crawler.esirius_pages import (
     FOUND,
     LIST,
     MOTIVES,
-    NONE,
     NOTHING,
     ROOT,
     read,
@@ -58,32 +56,11 @@ def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> No
 
 
 @pytest.mark.parametrize("message", [
-    NONE, "Il n'y a plus de créneaux disponibles.", "Aucune disponibilité pour ce motif", "Il n\u2019existe plus de plage horaire",
-])  # fmt: skip
-def test_no_slots_is_proven_by_the_answer_and_by_what_it_says(message: str) -> None:
-    reading = read(second({**NOTHING, "msg": message}))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (CoveredWindow("20"),))
-
-
-@pytest.mark.parametrize("message", [
     None, "", "Erreur technique", "Vous ne pouvez pas prendre plus de 2 rendez-vous.", "Veuillez choisir un motif.", 5,
 ])  # fmt: skip
 def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
     reading = read(second({**NOTHING, "msg": message}))
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
-def test_an_empty_list_is_doubtful_for_it_was_asked_for_one_day_of_the_form() -> None:
-    reading = read(second([]))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (CoveredWindow("20", doubtful=True),))
-
-
-@pytest.mark.parametrize(("status", "step", "outcome"), [
-    (404, "entry", Outcome.CLOSED), (410, "entry", Outcome.CLOSED), (404, "motives", Outcome.UNREADABLE),
-    (404, "call", Outcome.UNREADABLE), (501, "call", Outcome.UNREACHABLE), (403, "call", Outcome.BLOCKED),
-])  # fmt: skip
-def test_an_error_is_no_answer(status: int, step: str, outcome: Outcome) -> None:
-    assert read(second(FOUND), status=status, step=step).outcome is outcome
 
 
 @pytest.mark.parametrize("call", [

@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -88,12 +88,6 @@ def test_an_error_counts_where_it_shows(style: str, hidden: bool) -> None:
     assert (reading.outcome, bool(reading.asks)) == ((None, True) if hidden else (Outcome.NO_SLOTS, False))
 
 
-def test_a_desk_whose_planning_is_gone_is_unreadable_and_says_what_is_offered() -> None:
-    reading = read(ez.choice({"23018": "A", "23198": "B"}), of=visit(plannings=["1"]))
-    assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, ())
-    assert "23018, 23198" in reading.reason
-
-
 @pytest.mark.rule("3.7")
 def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
     reading = read(ez.choice({str(number): f"Guichet {number}" for number in range(5_000)}))
@@ -102,14 +96,6 @@ def test_a_page_of_thousands_of_plannings_holds_nobody_up() -> None:
 
 
 # Nothing free
-
-
-@pytest.mark.parametrize("body", [ez.full(), ez.refused(), ez.full(ez.SENTENCE.replace("'", "\u2019"))])
-def test_the_platforms_own_sentence_proves_no_slots_for_the_whole_form(body: str) -> None:
-    reading = read(body, url=f"{DESK}/2")
-    assert (reading.outcome, reading.slots) == (Outcome.NO_SLOTS, ())
-    assert reading.covered == (CoveredWindow(),)
-    assert "l n'" in reading.reason
 
 
 @pytest.mark.rule("3.2")
@@ -130,31 +116,6 @@ def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
 )
 def test_without_the_sentence_in_its_place_nothing_is_proven(body: str) -> None:
     assert read(body).outcome is Outcome.UNREADABLE
-
-
-@pytest.mark.parametrize(
-    "both",
-    [
-        ez.terms().replace("<p>Pièces", f"{ez.SENTENCE}<p>Pièces"),
-        ez.full() + ez.terms(),
-        ez.full() + ez.link(HOUR),
-        ez.full() + f"<!-- {ez.link(HOUR)} -->",
-        ez.full() + ez.week(TODAY),
-    ],
-)
-def test_a_page_that_says_both_is_unreadable(both: str) -> None:
-    assert read(both).outcome is Outcome.UNREADABLE
-
-
-@pytest.mark.parametrize(
-    ("more", "outcome"),
-    [
-        ("<h1>Service surchargé</h1>", Outcome.OVERLOADED),
-        ("<p>Ce lien a été désactivé définitivement.</p>", Outcome.CLOSED),
-    ],
-)
-def test_the_sentence_beside_a_trouble_proves_nothing(more: str, outcome: Outcome) -> None:
-    assert read(ez.full() + more).outcome is outcome
 
 
 # Open
@@ -217,17 +178,6 @@ def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are
     assert len([ask for ask in asked if ask.step == "week"]) == 26
 
 
-def test_the_period_that_the_calendar_shows_wins_over_the_one_asked_for() -> None:
-    monday = date(2026, 11, 16)
-    reading = read(ez.week(monday), step="week", place=A, window=WINDOW)
-    assert reading.covered == (CoveredWindow("23018", monday, date(2026, 11, 22)),)
-
-
-def test_another_week_than_the_one_asked_for_is_no_answer() -> None:
-    later = read(ez.week(TODAY + timedelta(days=7)), step="week", place=A, window=WINDOW)
-    assert (later.outcome, later.covered) == (Outcome.UNREADABLE, ())
-
-
 def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
     assert read(ez.week(TODAY, heading="Semaine 48")).outcome is Outcome.UNREADABLE
 
@@ -256,14 +206,6 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
 def test_a_week_that_is_not_whole_proves_nothing(body: str) -> None:
     reading = read(body, step="week", place=A, window=WINDOW)
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
-
-
-def test_hours_of_a_week_that_is_not_whole_are_slots_and_cover_nothing() -> None:
-    body = ez.week(TODAY, [HOUR], legend=False) + ez.link("demain")
-    reading = read(body, step="week", place=A, window=WINDOW)
-    assert reading.outcome is Outcome.SLOTS
-    assert len(reading.slots) == 1
-    assert reading.covered == ()
 
 
 @pytest.mark.parametrize("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])

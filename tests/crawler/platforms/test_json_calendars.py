@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -184,17 +183,6 @@ def test_only_a_message_that_says_so_is_citopias_word_for_none(message: str, exp
         assert read("citopia", {"message": message} | beside).outcome is Outcome.UNREADABLE
 
 
-def test_practices_take_turns() -> None:
-    agendas = [
-        {"id": number, "booking_disabled": False, "visit_motive_ids_by_practice_id": {f"{number}": [1]}}
-        for number in (5, 6, 7)
-    ]
-    page = answer("doctolib", {"data": {"agendas": agendas}}, window=None)
-    later = Page(page.url, 200, page.body, visit("doctolib", turn=4), page.ask)
-    assert [ask.place.key for ask in classify_page(platform("doctolib"), page).asks] == ["5", "6", "7"]
-    assert [ask.place.key for ask in classify_page(platform("doctolib"), later).asks] == ["6", "7", "5"]
-
-
 def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_none_absent() -> None:
     odd = {"id": 6, "visit_motive_ids_by_practice_id": None}
     booking = {"data": {"agendas": [{"id": 5, "visit_motive_ids_by_practice_id": {"5": [1]}}, odd]}}
@@ -208,37 +196,3 @@ def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_no
             said = Page(ask.url, 200, json.dumps(body).encode(), page.visit, ask)
             state.add_reading(ask, classify_page(platform("doctolib"), said))
         assert state.result().outcome is expected
-
-
-def visited(answers: dict[str, Any], turn: int = 0) -> tuple[VisitState, list[str]]:
-    """Visit a doctolib desk of two agendas; `answers` by the agendas that are asked. Also: which were, in turn."""
-    agendas = [{"id": number, "visit_motive_ids_by_practice_id": {"12": [1]}} for number in (5, 6)]
-    desk = replace(visit("doctolib"), turn=turn)
-    state = VisitState(
-        PageRequest(desk.url, "booking"), limit=4, now=datetime(2026, 11, 20, 9, tzinfo=ZONES[0])
-    )
-    asked: list[str] = []
-    while ask := state.next():
-        ids = parse_qs(urlsplit(ask.url).query).get("agenda_ids", [""])[0]
-        asked.append(ids)
-        body = {"data": {"agendas": agendas}} if not ids else answers[ids]
-        page = Page(ask.url, 200, json.dumps(body).encode(), desk, ask)
-        state.add_reading(ask, classify_page(platform("doctolib"), page))
-    return state, asked
-
-
-NOT_OPEN = {"availabilities": [], "total": 0, "reason": "not_opened_availability", "next_slot": None}
-
-
-def test_an_agenda_that_is_not_open_hides_no_slot_of_the_others() -> None:
-    free = WRITERS["doctolib"]([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])])
-    state, asked = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": free})
-    assert asked == ["", "5-6", "5", "6"]
-    result = state.result()
-    assert (result.outcome, len(result.slots)) == (Outcome.SLOTS, 1)
-    assert all(each.doubtful for each in result.covered)
-
-
-def test_an_agenda_that_is_not_open_beside_one_that_cannot_be_read_proves_no_absence() -> None:
-    state, _ = visited({"5-6": NOT_OPEN, "5": NOT_OPEN, "6": {"error": "?"}})
-    assert state.result().outcome is Outcome.UNREADABLE

@@ -117,22 +117,9 @@ def test_a_full_page_leads_on_and_the_last_one_covers_for_all_of_them() -> None:
     assert (last.outcome, last.covered, last.asks) == (Outcome.NO_SLOTS, (WHOLE,), ())
 
 
-def test_behind_a_page_that_was_not_read_in_full_nothing_is_covered() -> None:
-    assert read({"daySlots": []}, number=1).covered == ()
-    assert read(timed([datetime(2026, 11, 24, 9, tzinfo=ZONES[0])]), number=2).covered == ()
-
-
 @pytest.mark.parametrize(
     ("purposes", "said"), [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")]
 )
 def test_purposes_that_were_not_captured_whole_are_refused(purposes: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ORION.Parameters(**{**ORION.EXAMPLE_PARAMETERS, "purposes": purposes})
-
-
-def test_more_days_than_a_page_lists_prove_nothing() -> None:
-    reading = read({"daySlots": [{}] * 1001})
-    assert (reading.outcome, reading.reason) == (
-        Outcome.UNREADABLE,
-        "lists 1001 days, which no page does",
-    )

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from w3lib.url import url_query_parameter
 
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
@@ -17,7 +16,6 @@ from tests.crawler.rdv_service_public_pages import (
     DESK,
     EMPTY,
     HOST,
-    NONE,
     NOT_YET,
     none,
     onward,
@@ -97,44 +95,6 @@ def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ()), reading.reason
 
 
-@pytest.mark.parametrize(
-    "hide", ["<div hidden>{}</div>", "<div style='display: none'>{}</div>", "<noscript>{}</noscript>"]
-)
-def test_words_that_the_page_hides_say_nothing(hide: str) -> None:
-    hidden = hide.format(f"<p>{NONE}</p>")
-    assert read(whole(hidden)).outcome is Outcome.UNREADABLE
-    assert read(week([NINE]).replace("<h3>", f"{hidden}<h3>")).covered == (WEEK,)
-
-
-def test_hours_of_several_places_on_one_page_are_slots_and_close_nothing() -> None:
-    two = week([NINE]).replace("</main>", week([NINE + timedelta(hours=1)], lieu="6").partition("<main>")[2])
-    reading = read(two)
-    assert {(slot.place.key, slot.starts_at) for slot in reading.slots} == {
-        ("5", NINE.astimezone(UTC)),
-        ("6", (NINE + timedelta(hours=1)).astimezone(UTC)),
-    }
-    assert (reading.outcome, reading.covered, reading.asks) == (Outcome.SLOTS, (), ())
-    nothing = read(week().replace("</main>", week(lieu="6").partition("<main>")[2]))
-    assert (nothing.outcome, nothing.covered) == (Outcome.UNREADABLE, ())
-
-
-NAMED = "Prochaine disponibilité le <strong>mardi 8 décembre 2026 à 09h30</strong>"
-
-
-def test_a_next_availability_that_only_its_words_name_is_that_moment() -> None:
-    linked = read(whole(f'<div><h4>Mairie</h4><a href="/prendre_rdv?lieu_id=5">{NAMED}</a></div>'))
-    assert [(slot.place.key, slot.starts_at) for slot in linked.fallback] == [("5", FAR.astimezone(UTC))]
-    assert [url_query_parameter(ask.url, "date") for ask in linked.asks] == ["2026-12-08"]
-
-
-def test_a_next_availability_without_a_link_is_the_slot() -> None:
-    reading = read(whole(f"<div><h4>Mairie</h4><p>{NAMED}</p></div>"))
-    assert (reading.outcome, reading.asks) == (Outcome.SLOTS, ())
-    assert [(slot.place.label, slot.starts_at) for slot in reading.slots] == [("Mairie", FAR.astimezone(UTC))]
-    soon = read(whole("<div><h4>Mairie</h4><p>Prochaine disponibilité le : bientôt</p></div>"))
-    assert (soon.outcome, soon.covered) == (Outcome.UNREADABLE, ())
-
-
 def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     asked = {"place": Place("5"), "window": WEEK}
     assert read(week([NINE]), **asked).covered == (WEEK,)
@@ -197,14 +157,6 @@ def test_each_place_is_asked_from_its_next_availability_on() -> None:
     }
     assert result.trouble is None
     assert checked(site, turn=1)[1][1] != order[1], "another place comes first the next time"
-
-
-def test_a_next_availability_that_cannot_be_opened_is_a_slot_itself() -> None:
-    result, _ = checked({DESK: listed([("5", "Mairie", FAR)]), "lieu_id=5": whole("<h1>Erreur</h1>")})
-    assert (result.outcome, [slot.starts_at for slot in result.slots]) == (
-        Outcome.SLOTS,
-        [FAR.astimezone(UTC)],
-    )
 
 
 # Generated

@@ -45,16 +45,6 @@ def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
         RDVPREF.first_request(visit(url))
 
 
-@pytest.mark.parametrize(("status", "path", "outcome"), [
-    (404, "", Outcome.CLOSED), (410, "", Outcome.CLOSED),
-    (404, "cgu/", Outcome.UNREADABLE), (500, "", Outcome.UNREACHABLE), (403, "", Outcome.BLOCKED),
-])  # fmt: skip
-def test_only_the_procedures_own_address_can_say_that_it_is_gone(
-    status: int, path: str, outcome: Outcome
-) -> None:
-    assert read(rdv.whole("Erreur", "<h1>Page introuvable</h1>"), status=status, path=path).outcome is outcome
-
-
 @pytest.mark.parametrize(("method", "path"), [
     ("POST", "cgu/"), ("POST", "cgu/_validerCaptcha"), ("GET", "cgu/_validerCaptcha"), ("POST", "creneau/_reserver"),
 ])  # fmt: skip
@@ -64,28 +54,6 @@ def test_nothing_is_ever_sent(method: str, path: str) -> None:
 
 
 # Slots
-
-
-@pytest.mark.parametrize("minutes", [570, "570", "09:30", "9:30"])
-def test_an_hour_is_read_as_minutes_or_as_a_clock(minutes: object) -> None:
-    assert moments(choice(agenda([tranche(NINE) | {"minutesDebut": minutes}]))) == [
-        "2026-11-23T08:30:00+00:00"
-    ]
-
-
-@pytest.mark.parametrize(
-    "minutes", [None, True, -1, 1440, 9.5, "24:00", "9h30", "", [570], "99999999999999999999"]
-)
-def test_an_hour_that_cannot_be_read_leaves_the_day(minutes: object) -> None:
-    assert moments(choice(agenda([tranche(NINE) | {"minutesDebut": minutes}]))) == ["2026-11-23"]
-
-
-@pytest.mark.parametrize("day", [None, "", "2026-11-32", "31/11/2026", 5, ["23/11/2026"]])
-def test_a_slot_without_a_day_covers_nothing(day: object) -> None:
-    odd = tranche(NINE) | {"dateLocale": day}
-    assert read(choice(agenda([odd]))).outcome is Outcome.UNREADABLE
-    both = read(choice(agenda([odd, tranche(NINE)])))
-    assert (len(both.slots), both.covered) == (1, ())
 
 
 @pytest.mark.parametrize(
@@ -178,15 +146,6 @@ def test_the_sentence_for_none_stands_below_the_hours_of_the_last_published_week
 
 
 # Their absence
-
-
-def test_nothing_from_this_date_on_is_proven_by_the_state_or_by_the_sentence() -> None:
-    shown = rdv.whole("Choisissez votre créneau", f"<form><div>{rdv.NONE_LEFT}</div></form>")
-    for body in (
-        choice(agenda()), choice(agenda(premiereDispo=None, isCurrentMaxWeek=True)), choice(agenda(), content=f"<div>{rdv.NONE_LEFT}</div>"), shown,
-    ):  # fmt: skip
-        reading = read(body)
-        assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (TO_HORIZON,))
 
 
 @pytest.mark.parametrize("told", ["Prochaine mise en ligne de nouveaux rendez-vous", "Dernière mise en ligne de rendez-vous"])  # fmt: skip

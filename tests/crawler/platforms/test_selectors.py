@@ -59,25 +59,6 @@ def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
 
 
 @pytest.mark.parametrize(
-    "body", [by_day("bientôt"), by_day(hour="complet"), by_day().replace("caption", "p")]
-)
-def test_a_slot_of_which_something_cannot_be_read_is_none(body: str) -> None:
-    assert read(body).outcome is Outcome.UNREADABLE
-
-
-HIDDEN = "<p style='display:none'>{}</p>"
-
-
-def test_words_that_the_page_hides_say_nothing() -> None:
-    assert read(by_day() + HIDDEN.format(NONE)).covered == (CoveredWindow(),)
-    assert read(HIDDEN.format(NONE)).outcome is Outcome.UNREADABLE
-    by_mark = {"available": "a.x", "date": ".", "no_slot": "p.none"}
-    mark = "<p class=none>Complet</p>"
-    assert read(mark, **by_mark).outcome is Outcome.NO_SLOTS
-    assert read(f"<div hidden>{mark}</div>", **by_mark).outcome is Outcome.UNREADABLE
-
-
-@pytest.mark.parametrize(
     ("slot", "date", "outcome"),
     [
         ("lundi 23 novembre", ".", Outcome.UNREADABLE),  # of a tab that is not open
@@ -126,28 +107,10 @@ def test_pages_are_followed_as_far_as_the_desk_says_and_what_is_on_any_counts() 
     assert checked(pages, **rules).outcome is Outcome.UNREADABLE
 
 
-def test_a_doubt_on_one_page_keeps_all_of_them_from_closing_anything() -> None:
-    odd = by_day().replace("</tr>", "<td class='libre' data-heure='bientôt'></td></tr>")
-    pages = {URL: odd + "<a rel=next href='?p=2'>suite</a>", f"{URL}?p=2": f"<p>{NONE}</p>"}
-    result = checked(pages, **BY_DAY, next_page="a[rel=next]")
-    assert (result.outcome, len(result.slots), result.covered) == (Outcome.SLOTS, 1, ())
-
-
 def test_a_moment_that_is_announced_is_a_doubt_where_it_stands_elsewhere_too() -> None:
     news, rules = "<p class=n>Prochaine ouverture : 30 novembre à 10h</p>", {**BY_DAY, "ignore": "p.n, p.n b"}
     assert read(f"<p>{NONE}</p>{news}", **rules).outcome is Outcome.NO_SLOTS
     assert read(f"<p>{NONE}</p>{news}{news.replace('class=n', '')}", **rules).outcome is Outcome.UNREADABLE
-
-
-def test_a_moment_that_no_selector_found_keeps_the_slots_from_closing_others() -> None:
-    reading = read(by_day() + "<p>Permanence le lundi 30 novembre à 10h</p>")
-    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 1, ())
-
-
-def test_a_day_that_no_selector_found_is_a_doubt_where_the_slots_are_days() -> None:
-    links = "<a class=x>mercredi 25 novembre</a><a>vendredi 27 novembre</a>"
-    reading = read(links, available="a.x", date=".", no_slot_text=NONE)
-    assert (len(reading.slots), reading.covered) == (1, ())
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import time_machine
 
 from configs.ground import proof_queue
 from configs.ground.object_store import Blobs
-from configs.ground.proof_queue import PAGES, ProofStatus, list_waiting
+from configs.ground.proof_queue import ProofStatus, list_waiting
 from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
 from crawler.proofs import __main__ as program
 from crawler.proofs.job import MOST_TRIES, keep
@@ -124,17 +124,6 @@ def test_a_job_that_died_with_its_worker_is_enqueued_by_the_next(
         assert jobs(redis_server) == 1
     work(redis_server)
     assert blobs.names(KEY) == [BODY, META, PICTURE]
-
-
-def test_rubbish_among_the_pages_holds_nobody_up(
-    blobs: Blobs, camera: dict[str, Any], redis_server: redis.Redis
-) -> None:
-    rubbish = "2026/11/20 7 1"
-    redis_server.hset(PAGES, mapping={"rubbish": b"x", rubbish: b"x"})
-    enqueue(proof())
-    work(redis_server)
-    assert blobs.names(KEY) == [BODY, META, PICTURE]
-    assert (status(redis_server).waiting, status(redis_server).given_up) == (0, 1)
 
 
 def test_what_is_too_old_leaves_the_queue_and_the_store(

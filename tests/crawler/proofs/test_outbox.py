@@ -126,44 +126,6 @@ def test_a_page_that_is_too_large_is_given_up_and_counted(redis_server: redis.Re
     assert (list(written(redis_server)), given_up(redis_server)) == (keys(2)[1:], 1)
 
 
-def test_a_fault_in_one_proof_loses_no_other(
-    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    real = outbox.meta_of
-    monkeypatch.setattr(outbox, "meta_of", lambda each: real(each) if each.key != keys(2)[0] else 1 / 0)
-    thread = ProofOutbox()
-    thread.put([proof(key) for key in keys(2)])
-    thread.close(5)
-    assert list(written(redis_server)) == keys(2)[1:]
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_a_redis_that_is_away_is_said_once_and_waited_for(
-    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    real, tried, done = outbox.enqueue, [], threading.Event()
-
-    def refuse(each: Proof) -> None:
-        tried.append(each.key)
-        if len(tried) < 3:
-            raise redis.ConnectionError("away")
-        real(each)
-        if each.key == keys(2)[1]:
-            done.set()
-
-    monkeypatch.setattr(outbox, "enqueue", refuse)
-    monkeypatch.setattr(outbox, "_RETRY_SECONDS", 0.01)
-    thread = ProofOutbox()
-    thread.put([proof(key) for key in keys(2)])
-    assert done.wait(60)
-    thread.close(5)
-    assert sorted(written(redis_server)) == keys(2)
-    assert [record.message for record in caplog.records] == [
-        "proofs wait for Redis: ConnectionError",
-        "proofs are enqueued again; 0 were lost",
-    ]
-
-
 def test_a_redis_that_hangs_takes_a_bounded_share_of_memory_and_of_the_end(
     hanging: threading.Event, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:

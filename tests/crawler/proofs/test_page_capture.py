@@ -42,14 +42,6 @@ def test_all_pages_with_slots_are_held_and_the_one_that_shows_the_earliest_of_wh
     assert showing((), [slot()]) is None
 
 
-def test_a_slot_that_stands_in_for_hours_is_shown_by_its_page() -> None:
-    page = capture()
-    made = PageCapture.of(
-        "ezbooking", Page(page.url, 200, b"", page.visit, page.ask), Reading(fallback=(slot(None),))
-    )
-    assert showing([page, made], [slot(None)]) is made
-
-
 @pytest.mark.parametrize("outcome", INCONCLUSIVE)
 def test_of_trouble_its_first_page_is_held(outcome: Outcome) -> None:
     first, second, third = capture(b"1"), capture(b"2"), capture(b"3")
@@ -101,11 +93,3 @@ def test_a_crawl_holds_the_page_that_nobody_understands(held: Held, body: bytes)
         item = held.check(make_desk(f"{site.address}/booking/create/1"))
     assert item.outcome is Outcome.UNREADABLE
     assert [each.body for each in item.captures] == [body]
-
-
-def test_a_crawl_holds_no_page_of_a_site_that_does_not_answer_or_has_no_slot(
-    held: Held, sandbox: "Running", settings_env: "Callable[..., None]"
-) -> None:
-    assert held.check(make_desk("http://127.0.0.1:1/booking/create/1")).captures == ()
-    item = held.check(make_desk(f"{sandbox.site('91')}/booking/create/23014"))
-    assert (item.outcome, item.captures) == (Outcome.NO_SLOTS, ())

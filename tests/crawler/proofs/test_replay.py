@@ -82,13 +82,3 @@ def test_the_command_says_what_is_wrong() -> None:
     for wrong in ([], ["../etc"], [KEY, KEY]):
         with pytest.raises(UsageError, match=r"checks\.proof_key"):
             Command().run(wrong, Namespace(out=None))
-
-
-def test_a_folder_that_cannot_be_written_is_named(
-    held: Held, stored: Callable[[CheckItem], Blobs], tmp_path: Path
-) -> None:
-    with wire(answer(b"{}")) as site:
-        stored(held.check(make_desk(f"{site.address}/booking/create/1")))
-    (tmp_path / "file").touch()
-    with pytest.raises(SystemExit, match=r"cannot write .*file"):
-        Command().run([KEY], Namespace(out=tmp_path / "file" / "out"))

@@ -62,17 +62,6 @@ def test_of_a_run_that_proves_nothing_the_first_answer_is_kept(
     assert keys(Check, Check.token) == [first.key, None, None, again.key]
 
 
-def test_a_run_that_goes_on_by_another_kind_of_answer_is_proven_by_it_too(
-    write: Callable[..., list[Proof]],
-) -> None:
-    nothing = {"slots": (), "covered": ()}
-    silent = seen(outcome=Outcome.UNREACHABLE, **nothing)
-    object.__setattr__(silent, "captures", ())
-    assert write(silent) == []
-    (proof,) = write(seen(capture(b"odd"), token=2, outcome=Outcome.UNREADABLE, **nothing))
-    assert proof.capture.body == b"odd"
-
-
 def test_a_result_that_came_too_late_proves_nothing(write: Callable[..., list[Proof]]) -> None:
     assert write(seen(token=5, slots=(), outcome=Outcome.NO_SLOTS), seen(token=4)) == []
     assert keys(Check, Check.token) == [None, None]

@@ -3,8 +3,7 @@ import random
 import string
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,7 +18,6 @@ from redis.retry import Retry
 import notifier
 from api.models.base import session
 from api.models.check import Check
-from api.models.database_clock import replace_database_clock
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
@@ -129,21 +127,6 @@ def test_a_desk_knows_what_its_visits_lately_took(write: Callable[..., None]) ->
     assert taken() == pytest.approx(3.2)
 
 
-def test_a_desk_knows_what_visits_take_that_see_slots(write: Callable[..., None]) -> None:
-    def seeing() -> float | None:
-        with session() as rows:
-            return rows.get_one(DeskState, "evry_91/a").open_requests
-
-    write(check("a", 1, requests=3))
-    assert seeing() is None
-    write(check("a", 2, slot(), requests=6))
-    assert seeing() == 6
-    write(check("a", 3, slot(), requests=4))
-    assert seeing() == pytest.approx(5.9)
-    write(check("a", 4, requests=3))
-    assert seeing() == pytest.approx(5.9)
-
-
 @pytest.mark.rule("3.4")
 def test_a_slot_is_detected_once_while_it_stays_open(
     write: Callable[..., None], frozen: time_machine.Traveller
@@ -183,14 +166,6 @@ def test_a_slot_that_was_called_gone_does_not_come_back(write: Callable[..., Non
         s.execute(sa.update(SlotRow).values(gone_told_at=NOW))
     write(check("a", 3, slot()))
     assert len(rows_of(SlotRow)) == 2
-
-
-def test_some_of_the_slots_of_a_page_come_back_and_some_are_new(write: Callable[..., None]) -> None:
-    write(check("a", 1, slot()))
-    write(check("a", 2))
-    write(check("a", 3, slot(), slot(HOUR + timedelta(hours=1))))
-    assert [row.gone_at for row in rows_of(SlotRow)] == [None, None]
-    assert len(rows_of(Detection)) == 2
 
 
 @pytest.mark.rule("3.3")
@@ -277,46 +252,6 @@ def test_a_check_that_no_claim_gave_leaves_no_trace(write: Callable[..., None]) 
     assert rows_of(Check) == []
 
 
-@pytest.mark.parametrize(
-    ("outcome", "status"),
-    [
-        (Outcome.SLOTS, DeskStatus.ACTIVE),
-        (Outcome.NO_SLOTS, DeskStatus.ACTIVE),
-        (Outcome.CAPTCHA, DeskStatus.CAPTCHA),
-        (Outcome.BLOCKED, DeskStatus.PAUSED),
-        (Outcome.MAINTENANCE, DeskStatus.PAUSED),
-        (Outcome.CLOSED, DeskStatus.ERROR),
-        (Outcome.RATE_LIMITED, DeskStatus.ACTIVE),
-        (Outcome.OVERLOADED, DeskStatus.ACTIVE),
-        (Outcome.UNREACHABLE, DeskStatus.ACTIVE),
-        (Outcome.UNREADABLE, DeskStatus.ACTIVE),
-    ],
-)
-def test_an_outcome_gives_the_desk_its_status_with_a_reason(
-    outcome: Outcome, status: DeskStatus, write: Callable[..., None]
-) -> None:
-    write(check("a", 1, started_at=NOW - timedelta(seconds=1)))
-    before = state()
-    write(check("a", 2, outcome=outcome))
-    after = state()
-    assert after.status is status
-    assert after.status_reason != "not checked yet"
-    assert (after.status_reason == before.status_reason) == (outcome is Outcome.NO_SLOTS)
-    assert (after.last_proven_at == after.last_check_at) == outcome.conclusive
-
-
-def test_five_checks_in_a_row_that_prove_nothing_are_an_error_until_one_does(
-    write: Callable[..., None],
-) -> None:
-    for token in range(1, 6):
-        write(check("a", token, outcome=Outcome.UNREACHABLE))
-        assert (state().status is DeskStatus.ERROR) == (token == 5)
-    assert state().inconclusive == 5
-    assert state().status_reason == "5 checks in a row proved nothing: the site does not answer"
-    write(check("a", 6))
-    assert (state().inconclusive, state().status) == (0, DeskStatus.ACTIVE)
-
-
 def test_the_achieved_interval_follows_what_really_happens(
     write: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
@@ -358,19 +293,6 @@ def test_a_check_that_began_while_the_clock_was_ahead_counts_from_now(
         assert due_queue.send(client, later).claims
     assert [row.started_at for row in rows_of(Check)] == [NOW]
     assert (state().last_check_at, rows_of(SlotRow)[0].seen_at) == (NOW, NOW)
-
-
-def test_a_page_read_by_a_clock_ahead_of_the_databases_was_seen_now(write: Callable[..., None]) -> None:
-    """Else its readers are told of a time to come, and what goes counts at once as gone for minutes."""
-    latest = NOW - timedelta(minutes=10)
-    replace_database_clock(lambda: latest)
-    try:
-        write(check("a", 1, slot()))
-    finally:
-        replace_database_clock(partial(datetime.now, UTC))
-    (opened,), (seen,) = rows_of(SlotRow), rows_of(Detection)
-    assert {opened.opened_at, opened.seen_at, seen.seen_at, state().last_proven_at} == {latest}
-    assert state().last_check_at == latest
 
 
 @pytest.mark.rule("3.9")
@@ -681,28 +603,6 @@ def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_h
     assert batches[1:] == [["evry_91/a"]]
 
 
-@pytest.mark.parametrize(
-    ("largest", "checks"),
-    [(500, [check("a", 1), check("a", 2, slot())]), (2, [check("a", 1), check("b", 1)])],
-    ids=["a slot behind an earlier check of its desk", "as many as a transaction takes"],
-)
-def test_what_need_not_wait_is_written_at_once(
-    desks: dict[str, Desk],
-    nudged: list[UUID],
-    monkeypatch: pytest.MonkeyPatch,
-    largest: int,
-    checks: list[CheckItem],
-) -> None:
-    monkeypatch.setattr(batch_writer, "LINGER", 60)
-    monkeypatch.setattr(batch_writer, "LARGEST", largest)
-    writer = batch_writer.Writer("prefenligne")
-    with writer._changed:  # both are there when it looks
-        for each in checks:
-            writer.put(each)
-    until(lambda: len(rows_of(Check)) == 2, 30)
-    writer.close(5)
-
-
 @pytest.mark.rule("3.6")
 def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     desks: dict[str, Desk], nudged: list[UUID], monkeypatch: pytest.MonkeyPatch
@@ -753,17 +653,6 @@ def test_nothing_more_is_asked_while_the_database_is_away(
     assert len(rows_of(Check)) == 1
 
 
-def test_what_cannot_be_written_before_the_end_is_counted(
-    desks: dict[str, Desk], settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
-) -> None:
-    settings_env(DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none")
-    writer = batch_writer.Writer("prefenligne")
-    writer.put(check("a", 1))
-    writer.put(check("a", 2))
-    writer.close(0.05)
-    assert "2 checks could not be recorded" in caplog.text
-
-
 def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
     desks: dict[str, Desk], nudged: list[UUID], settings_env: Callable[..., None], redis_server: redis.Redis
 ) -> None:
@@ -781,21 +670,6 @@ def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
             due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).wake
             == visit.due
         )
-
-
-def test_a_fault_at_the_end_of_visits_does_not_end_the_writer(
-    desks: dict[str, Desk], nudged: list[UUID], caplog: pytest.LogCaptureFixture
-) -> None:
-    def broken() -> None:
-        raise RuntimeError("the event loop is closed")
-
-    writer = batch_writer.Writer("prefenligne")
-    writer.on_finish = broken
-    writer.put(check("a", 1))
-    writer.put(check("a", 2))
-    writer.close(5)
-    assert len(rows_of(Check)) == 2
-    assert "the event loop is closed" in caplog.text
 
 
 def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is_due_then(

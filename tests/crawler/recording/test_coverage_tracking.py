@@ -54,14 +54,6 @@ def test_one_answer_covers_all_of_a_desk_or_not(covered: CoveredWindow, expected
     assert covers_whole_desk([covered], TODAY, LAST) is expected
 
 
-def test_a_place_that_is_offered_and_was_never_covered_counts() -> None:
-    assert since(after((0, "ab", [CoveredWindow("a"), CoveredWindow("b")]))) == 0
-    assert (
-        since(after((0, "ab", [CoveredWindow("a"), CoveredWindow("b")]), (1, "abc", [CoveredWindow("a")])))
-        is None
-    )
-
-
 def test_a_desk_that_one_answer_covered_has_all_its_places_covered_then() -> None:
     known = seed_coverage("ab", NOW, LAST)
     assert since(known) == 0

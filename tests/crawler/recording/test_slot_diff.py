@@ -122,23 +122,11 @@ def test_a_day_without_its_hour_opens_only_where_no_hour_of_it_is_open() -> None
     assert look([row(day.moment)], day, slot(late)).again == ((1, day),)
 
 
-def test_a_place_is_called_open_beside_its_hours_only_while_they_are_open_and_not_shown() -> None:
-    assert look([row(HOUR), row(None, "b", 2)], slot(None), slot(None, "b")).still_open == ("a",)
-    assert look([row(HOUR)], slot(None), slot(HOUR)).still_open == ()
-    assert look([row(HOUR)], slot(None), covered=WHOLE).still_open == ()
-    assert look([row(HOUR)], slot(None), now=HOUR).still_open == ()
-
-
 def test_the_hours_of_a_place_that_was_told_as_open_supersede_it_in_silence() -> None:
     changed = look([row(None)], slot(HOUR), slot(LATER, "b"))
     assert changed.gone == ((1, GoneReason.SUPERSEDED),)
     assert changed.quiet == (slot(HOUR),)
     assert changed.news == (slot(LATER, "b"),)
-
-
-def test_open_closes_when_its_whole_place_is_covered() -> None:
-    assert look([row(None)], covered=[CoveredWindow("a")]).gone == ((1, GoneReason.TAKEN),)
-    assert look([row(None)], covered=[CoveredWindow("b")]).gone == ()
 
 
 @pytest.mark.rule("3.3")

@@ -221,16 +221,6 @@ def test_a_slot_whose_day_is_not_covered_any_more_lapses_and_is_told_when_it_com
     assert form.visit(near, far, covered="P", places="P") == 1
 
 
-def test_a_place_that_is_away_for_a_moment_keeps_what_was_covered_of_it(form: Form) -> None:
-    hour = Slot(Place("P"), HOUR)
-    form.look(hour, covered=(CoveredWindow("Q"),), places=("P", "Q"))
-    form.at += timedelta(minutes=8)
-    form.look(covered=(CoveredWindow("P", doubtful=True),), places=("P", "Q"))  # the first answer without it
-    form.visit(covered="Q", places="Q")
-    assert lapse(form.at + timedelta(minutes=8)) == 0
-    assert lapse(form.at + timedelta(minutes=10)) == 1
-
-
 WEEKS = [
     CoveredWindow("P", NOW.date() + timedelta(weeks=n), NOW.date() + timedelta(weeks=n, days=6))
     for n in range(13)

@@ -64,23 +64,6 @@ def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client:
     assert take(client, 30).claims
 
 
-def test_each_request_more_is_asked_for_until_the_bucket_is_empty(client: redis.Redis) -> None:
-    put(client, "a")
-    (claim,) = take(client).claims
-    assert [spend(client, claim) for _ in range(4)] == [True, True, True, False]
-    assert not spend(client, claim, 9.9)
-    assert spend(client, claim, 10)
-
-
-def test_what_a_visit_did_not_use_comes_back_once(client: redis.Redis) -> None:
-    put(client, "a")
-    (claim,) = take(client).claims
-    end(client, claim, 0, unused=2)
-    end(client, claim, 0, unused=2)
-    (claim,) = take(client).claims
-    assert [spend(client, claim) for _ in range(3)] == [True, True, False]
-
-
 @pytest.mark.rule("3.9")
 def test_all_systems_of_a_host_share_its_bucket(client: redis.Redis) -> None:
     put(client, "a")
@@ -89,16 +72,6 @@ def test_all_systems_of_a_host_share_its_bucket(client: redis.Redis) -> None:
     assert [spend(client, claim) for _ in range(3)] == [True, True, True]
     end(client, claim, 1)
     assert take(client, 1, "other").wake == at(30)
-
-
-def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> None:
-    put(client, "a", "b")
-    (late,) = take(client).claims
-    assert late.desk_id == "a"
-    (own,) = take(client, HOLD + 5).claims
-    assert own.desk_id != late.desk_id
-    assert not spend(client, late, HOLD + 5)
-    assert spend(client, own, HOLD + 5)
 
 
 @pytest.mark.rule("3.9")

@@ -121,34 +121,6 @@ def test_a_desk_whose_host_was_held_is_claimed_as_soon_as_the_visit_ends(client:
     assert taken(take(client, 0.2)) == ["d0"]
 
 
-def test_a_desk_whose_host_another_queue_held_is_claimed_within_a_second(client: redis.Redis) -> None:
-    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))], now=NOW))
-    claim = due_queue.claim("other", now=at(0), places=1, hold=HOLD)
-    (other,) = due_queue.send(client, claim).claims
-    put_many(client, 1)
-    assert not take(client, 0.1).claims
-    visit = due_queue.VisitEnd("third", other.token, at(60), "one:80", between=at(0.2))
-    due_queue.send(client, due_queue.finish("other", [visit], now=at(0.2)))
-    assert taken(take(client, 1.1)) == ["d0"]
-
-
-def test_a_stopped_host_is_asked_within_a_second_after_it_may_be(client: redis.Redis) -> None:
-    put_many(client, 1)
-    due_queue.stop(client, "one:80")
-    assert not take(client, 0.1).claims
-    due_queue.resume(client, "one:80")
-    assert taken(take(client, 1.1)) == ["d0"]
-
-
-def test_a_desk_that_is_not_due_is_not_claimed_for_being_waited_for(client: redis.Redis) -> None:
-    """A process of the version before moves desks in the queue alone: that counts."""
-    put(client, gone=0, later=0)
-    client.zadd("crawler:due:test", {"later": at(60).timestamp()})
-    client.zrem("crawler:due:test", "gone")
-    assert take(client, 1) == due_queue.ClaimResult(wake=at(60))
-    assert taken(take(client, 60)) == ["later"]
-
-
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
     (first,) = take(client).claims
@@ -262,15 +234,6 @@ def test_no_callers_clock_counts_but_that_of_redis(
         True,
     )
     assert abs(float(client.get("crawler:rest:one:80") or 0) - now.timestamp() - 20) < 5
-
-
-def test_a_dropped_desk_stays_out_though_its_check_ends(client: redis.Redis) -> None:
-    put(client, desk=0, other=99)
-    (claim,) = take(client).claims
-    due_queue.drop(client, "test", ["desk", "unknown"])
-    end(client, due_queue.VisitEnd("desk", claim.token, at(5), "desk:80", between=at(1)), 1)
-    assert due_queue.members(client, "test") == {"other"}
-    assert due_queue.size(client, "test") == 1
 
 
 def test_a_desk_moves_forward_only_where_it_is_hurried(client: redis.Redis) -> None:

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -36,16 +35,6 @@ def test_the_shares_of_a_host_use_its_budget_and_no_more(
     assert {desk: shares[desk] / wish.seconds for desk, wish in wishes.items()} == pytest.approx(
         dict.fromkeys(wishes, next(iter(shares.values())) / next(iter(wishes.values())).seconds)
     )
-
-
-def test_where_a_host_decides_the_longest_draw_makes_what_it_allows(
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(INTERVAL_JITTER="0.25")
-    decided = [(30, 100), (90, 100), (100, 30), (None, None)]
-    assert [intervals.minimum_interval(wished, feasible, 7) for wished, feasible in decided] == [
-        80, 90, 100, 7,
-    ]  # fmt: skip
 
 
 def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None:
@@ -115,18 +104,6 @@ def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
     )
     assert decided >= now
     assert decided >= NOW + timedelta(seconds=interval)
-
-
-def test_intervals_differ_by_lot_and_by_no_more_than_is_set(settings_env: Callable[..., None]) -> None:
-    settings_env(INTERVAL_JITTER="0.05")
-
-    def due(lot: float) -> float:
-        found = intervals.next_due(
-            Outcome.NO_SLOTS, started_at=NOW, now=NOW, interval=60, inconclusive=0, lot=lot
-        )
-        return (found - NOW).total_seconds()
-
-    assert [due(0), due(0.5), due(1)] == [60, 61.5, 63]
 
 
 def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_back() -> None:

@@ -10,13 +10,11 @@ import time_machine
 
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
-from crawler.cli.arguments import WrongArgument
 from crawler.commands.check import push
 from crawler.keeper import wanted_processes
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import queue_names, queue_of
-from crawler.spiders.custom import CustomSpider
 from deploy.sample_desk_files import desk_entry, prefecture_file
 
 RULES = "    fetch: browser\n    parameters: {available: li.libre, no_slot_text: Plus rien}\n"
@@ -59,15 +57,3 @@ def test_without_a_browser_its_desks_wait_nowhere_and_no_process_is_wanted(
     assert desks()["evry_91/script"].unwatched_because == (
         "its page needs a browser: BROWSER_PATH names /nowhere/chromium, which is no program that can be run"
     )
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"fetch": "brwser"}, "no fetch 'brwser'; did you mean browser?"),
-        ({"fetch": "browser", "desk": "script"}, "fetch= chooses a queue and desk= desks"),
-    ],
-)
-def test_a_wrong_lane_is_said(arguments: dict[str, str], said: str) -> None:
-    with pytest.raises(WrongArgument, match=said):
-        CustomSpider(**arguments)

@@ -46,16 +46,3 @@ def test_it_is_forgotten_when_it_falls_silent(redis_server: redis.Redis) -> None
     redis_server.delete(f"crawler:process:{me.name}")
     assert known() == []
     assert redis_server.exists(registry.NAMES) == 0
-
-
-def test_it_takes_back_what_it_said_when_it_ends(redis_server: redis.Redis) -> None:
-    me = registry.current_process("prefenligne", "")
-    told(me)
-
-    async def end() -> None:
-        client = due_queue.connect_async()
-        await registry.remove(client, me.name)
-        await client.aclose()
-
-    asyncio.run(end())
-    assert redis_server.keys("crawler:process*") == []

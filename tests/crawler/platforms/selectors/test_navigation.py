@@ -67,12 +67,6 @@ def test_in_a_browser_all_is_done_at_once_and_the_banner_only_where_it_shows() -
     assert onward(page("<p>Créneaux</p>", NavigationProgress(2, banner=1), browser=True), WAY, never) is None
 
 
-def test_where_a_steps_element_is_missing_the_page_may_say_why() -> None:
-    reading = onward(page("<p>fermé</p>"), WAY, never)
-    assert reading == Reading(Outcome.UNREADABLE, "step 1: nothing is there to do: a#go")
-    assert onward(page("<p>fermé</p>"), WAY, lambda _page: NOTHING) == NOTHING
-
-
 def test_a_step_that_leads_elsewhere_is_not_taken_and_no_absence_is_believed_for_it() -> None:
     body = "<a id=go href='https://ailleurs.example/'>Prendre rendez-vous</a>"
     reading = onward(page(body), WAY, lambda _page: NOTHING)
@@ -105,11 +99,3 @@ def test_the_next_page_is_asked_as_far_as_the_desk_says_and_takes_doubts_along()
     assert next_page(page(MORE, at._replace(page=5)), WAY, (), doubts=True) == ()
     assert next_page(page("<p>fin</p>", at), WAY, (), doubts=True) == ()
     assert next_page(page(MORE, at), NavigationPath(), (), doubts=True) == ()
-
-
-def test_a_next_page_without_an_address_is_clicked_to_in_a_browser_from_the_first_one_on() -> None:
-    button, at = "<a rel=next>suite</a>", NavigationProgress(2, page=2, banner=1)
-    assert next_page(page(button, at), WAY, (), doubts=False) == ()
-    (ask,) = next_page(page(button, at, browser=True), WAY, ("a.x",), doubts=False)
-    assert [act.at for act in ask.acts] == ["button#non", "a#go", "select", "a[rel=next]", "a[rel=next]"]
-    assert (ask.url, ask.awaits, ask.step) == (URL, ("a.x",), "2 3 1 0")
