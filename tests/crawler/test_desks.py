@@ -1,9 +1,13 @@
+import argparse
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from scrapy.cmdline import execute
+from scrapy.cmdline import _get_commands_dict, execute
+from scrapy.commands import ScrapyCommand
+from scrapy.settings import Settings
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
@@ -88,3 +92,30 @@ def test_what_robots_say_of_hosts_is_listed_with_what_is_to_be_read_first(
     assert second[:4] == ["127.77.0.77:8800", "1", "allowed", "2026-11-20"]
     assert " allowed 2026-11-20  checked" in listing("melun_77", None, why=True)
     assert " unread " in listing("bobigny_93", None, why=True)
+
+
+SETTINGS = Settings({"COMMANDS_MODULE": "crawler.commands"})
+OURS = {
+    name: command
+    for name, command in _get_commands_dict(SETTINGS, inproject=True).items()
+    if type(command).__module__.startswith("crawler.")
+}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_no_line_of_it_can_end_in_a_colon_which_scrapy_prints_as_a_heading(name: str) -> None:
+    shown = [action.help or "" for action in _options(OURS[name]) if "-h" not in action.option_strings]
+    assert [text for text in shown if re.search(r":(\s|$)", text)] == []
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_its_first_line_names_its_arguments_or_nothing(name: str) -> None:
+    assert re.fullmatch(r"[^\s].*|", OURS[name].syntax())
+
+
+def _options(command: ScrapyCommand) -> list[argparse.Action]:
+    parser = argparse.ArgumentParser()
+    command.settings = SETTINGS
+    command.add_options(parser)
+    scrapys = next(group for group in parser._action_groups if group.title == "Global Options")
+    return [action for action in parser._actions if action not in scrapys._group_actions]

@@ -1,8 +1,13 @@
 """Hosts: names and ports, and what is this machine."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from configs.ground.clock import override_clock
+from configs.ground.formatting import format_duration, truncate_line
 from configs.ground.hosts import host_of, is_loopback, is_private, parse_host_map, resolve_stand_in
+from configs.ground.retry_after import parse_retry_after
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,54 @@ def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
     assert resolve_stand_in("https://a.gouv.fr/x", stand_ins) == "https://a.gouv.fr/x"
     assert resolve_stand_in("wss://www.essonne.gouv.fr/x", stand_ins) == "ws://127.77.0.91:8800/x"
     assert resolve_stand_in("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0, "0 s"), (0.44, "0.4 s"), (7, "7 s"), (44.4, "44 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"),
+     (7200, "2 h"), (172_799, "48 h"), (172_800, "2 d"), (8_640_000, "100 d")],
+)  # fmt: skip
+def test_a_span_is_said_in_one_unit(seconds: float, said: str) -> None:
+    assert format_duration(timedelta(seconds=seconds)) == said
+
+
+def test_a_line_holds_what_can_be_printed_and_is_cut_where_it_is_too_long() -> None:
+    assert truncate_line(" a\tb\x1b[2J\r\nc ", 20) == "a b [2J c"
+    assert truncate_line("un mot de trop", 6) == "un mot…"
+    assert truncate_line("un mot de trop", 7) == "un mot…"
+
+
+YEAR = 366 * 86400.0
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("0", 0.0),
+        (" 120 ", 120.0),
+        ("9" * 400, YEAR),  # infinite as a float
+        ("Fri, 20 Nov 2026 09:01:00 GMT", 60.0),
+        ("Fri, 20 Nov 2026 10:01:00 +0100", 60.0),
+        ("Fri, 20 Nov 2026 09:01:00", 60.0),  # without a zone
+        ("Fri, 20 Nov 2026 09:01:00 -0000", 60.0),
+        ("Fri, 20 Nov 2026 08:00:00 GMT", 0.0),
+        ("Fri, 20 Nov 2099 09:00:00 GMT", YEAR),
+        ("Fri, 20 Nov 99999999999999999999 09:00:00 GMT", None),
+        ("-5", None),
+        ("5.5", 5.5),
+        ("60, 60", 60.0),
+        ("5,  90", 90.0),
+        ("30s", 30.0),
+        ("1795165260", 60.0),  # an epoch
+        ("1795165260000", 60.0),
+        ("1795165200.5", 0.5),
+        ("1795160000", 0.0),
+        ("2026-11-20T09:01:00Z", 60.0),
+        ("²", None),
+        ("soon", None),
+        ("", None),
+    ],
+)
+def test_seconds_and_dates_are_understood_and_bounded(value: str, seconds: float | None) -> None:
+    with override_clock(lambda: datetime(2026, 11, 20, 9, tzinfo=UTC)):
+        assert parse_retry_after(value) == seconds

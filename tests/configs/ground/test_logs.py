@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from configs.ground.logs import set_up_logs
+from configs.ground.outage_log import OutageLog
 
 Put = Callable[..., None]
 
@@ -126,3 +127,11 @@ def test_of_a_long_text_the_middle_is_left_out(lines: Callable[[], list[dict[str
     assert line["text"].startswith("begin-")
     assert line["text"].endswith("-end")
     assert "(1980008 characters)" in line["text"]
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end() -> None:
+    outage = OutageLog()
+    met = [outage.begin("refused"), outage.begin("timed out"), outage.is_open]
+    assert met == [True, False, True]
+    assert [outage.end(), outage.end(), str(outage.is_open)] == ["timed out", "", "False"]
+    assert outage.begin("refused")

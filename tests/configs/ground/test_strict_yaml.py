@@ -1,9 +1,10 @@
 """The strict YAML reader: what it takes for what, and what it refuses."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import Document, check, read_document
@@ -112,3 +113,32 @@ def test_each_problem_of_a_model_has_its_key(file: Path) -> None:
     assert "name: must be a text: write it in quotes" in problems[0]
     assert "inner.1.more: is no key here; keys: number" in problems[2]
     assert "inner.2.number: is missing: add it" in problems[3]
+
+
+class _Thing(Strict):
+    name: str = ""
+    names: list[str] = Field(default_factory=list)
+    more: dict[str, Any] = Field(default_factory=dict)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"name": "a\0"}, {"names": ["a", "\0"]}, {"more": {"a": {"b": ["\0"]}}}, {"more": {"\0": 1}}],
+)
+def test_a_nul_is_refused_wherever_it_stands(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="NUL"):
+        _Thing.model_validate(given)
+
+
+def test_what_nobody_asked_for_is_refused() -> None:
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        _Thing.model_validate({"nmae": "a"})
+
+
+def test_depth_is_no_way_to_crash() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert _Thing.model_validate({"more": {"a": deep}}).more["a"] is deep
+    with pytest.raises(ValidationError):
+        _Thing.model_validate({"name": deep})

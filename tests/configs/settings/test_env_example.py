@@ -7,7 +7,9 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from configs.settings import Program, Settings
+from configs.settings import Program, Settings, load
+from configs.settings.misspelt_variables import describe_misspelt
+from configs.settings.proxies import parse_proxies
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 LINES = EXAMPLE.read_text(encoding="utf-8").splitlines()
@@ -59,3 +61,93 @@ def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, progra
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     assert needed_by(program) == read_refused(program)
+
+
+ROOT = Path(__file__).parents[3]
+KNOWN = {name.upper() for name in Settings.model_fields}
+# What container engines, systemd, Python's and PostgreSQL's images set, and what people set for libraries.
+FOREIGN = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "COMPOSE_PROJECT_NAME",
+    "CREDENTIALS_DIRECTORY",
+    "GPG_KEY",
+    "HOSTNAME",
+    "HTTPS_PROXY",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "LOGNAME",
+    "MEMORY_PRESSURE_WATCH",
+    "NOTIFY_SOCKET",
+    "NO_PROXY",
+    "PG_MAJOR",
+    "PGDATA",
+    "PYTHON_SHA256",
+    "PYTHON_VERSION",
+    "RUNTIME_DIRECTORY",
+    "SENTRY_ENVIRONMENT",
+    "SENTRY_RELEASE",
+    "SSL_CERT_FILE",
+    "STATE_DIRECTORY",
+    "STRIPE_API_KEY",
+    "SYSTEMD_EXEC_PID",
+    "TMPDIR",
+    "VIRTUAL_ENV",
+]
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Give an environment that is empty."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("BACKUP_HUOR", "BACKUP_HOUR"),
+        ("BACKUP_WAL_SECOND", "BACKUP_WAL_SECONDS"),
+        ("backup_recipient", "BACKUP_RECIPIENTS"),
+        ("API_ULR", "API_URL"),
+        ("TELEGRAM_TOKEN", "TELEGRAM_BOT_TOKEN"),
+        ("PROXYHOPS", "PROXY_HOPS"),
+    ],
+)
+def test_a_typing_error_is_named_with_what_is_meant(given: dict[str, str], name: str, meant: str) -> None:
+    given[name] = "1"
+    assert list(describe_misspelt(KNOWN)) == [
+        f"{name.upper()} is no setting and has no effect: is {meant} meant?"
+    ]
+
+
+def test_variables_of_others_and_of_the_deployment_are_left_alone(given: dict[str, str]) -> None:
+    files = [
+        path
+        for path in (ROOT / "deploy").rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc", ".txt"}
+    ]
+    assert len(files) > 20
+    own = {word for path in files for word in re.findall(r"\b[A-Z][A-Z0-9_]{4,}\b", path.read_text("utf-8"))}
+    assert {"SERVER_NAME", "ACME_EMAIL", "BACKUP_URL"} <= own
+    given.update(dict.fromkeys([*own, *FOREIGN], "1"))
+    assert list(describe_misspelt(KNOWN)) == []
+
+
+def test_each_proxy_has_a_name_without_secrets() -> None:
+    found = parse_proxies(
+        "http://ann:s%40cret@Gate.example.com:8000, http://bob:other@gate.example.com:8000 ,http://127.0.0.1:3128"
+    )
+    assert [each.name for each in found] == [
+        "gate.example.com:8000#1",
+        "gate.example.com:8000#2",
+        "127.0.0.1:3128",
+    ]
+    assert "s%40cret" not in repr(found)
+    assert "s%40cret" in found[0].url
+
+
+def test_the_settings_show_no_password() -> None:
+    assert "sesame" not in repr(load(proxy_list="http://ann:sesame@127.0.0.1:3128"))

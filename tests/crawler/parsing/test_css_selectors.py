@@ -3,6 +3,9 @@ from lxml import html
 from pydantic import TypeAdapter, ValidationError
 
 from crawler.parsing.css_selectors import Selector, element_selector, find_matches
+from crawler.parsing.forms import build_request
+from crawler.reading import BrowserAction, Page, PageRequest, VisitContext
+from tests.crawler.pages import TODAY
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -51,3 +54,61 @@ def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: s
 )
 def test_a_part_belongs_to_its_element(selector: str, elements: str) -> None:
     assert element_selector(selector) == elements
+
+
+URL = "https://mairie.example/rdv/page?x=1"
+FORM = """
+<form id=f method=post action="suite?etape=2"><input type=hidden name=jeton value=k7><input name=nom>
+<input type=checkbox name=accord value=1 checked><input type=checkbox name=lettre value=1>
+<select name=motif><option value=4>Carte grise</option><option value=7 selected>Visa</option><option>Autre</option></select>
+<button name=envoi value=ok>Suivant</button></form><a href="/plus#haut">Plus</a><p id=p>rien</p>
+"""
+
+
+def page(body: str = FORM) -> Page:
+    return Page(URL, 200, body.encode(), VisitContext(URL, TODAY), PageRequest(URL))
+
+
+def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRequest | None:
+    here = page(body)
+    return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
+
+
+def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
+    ask = done("//form", BrowserAction(fields={"nom": "12"}))
+    assert ask is not None
+    assert (ask.method, ask.url) == ("POST", "https://mairie.example/rdv/suite?etape=2")
+    assert ask.form == {"jeton": "k7", "accord": "1", "motif": "7", "nom": "12"}
+
+
+def test_a_button_is_sent_with_its_form() -> None:
+    ask = done("//button")
+    assert ask is not None
+    assert ask.form["envoi"] == "ok"
+
+
+@pytest.mark.parametrize(("option", "value"), [("Carte grise", "4"), ("4", "4"), ("Autre", "Autre")])
+def test_an_option_is_chosen_by_its_text_or_value(option: str, value: str) -> None:
+    ask = done("//select", BrowserAction(option=option))
+    assert ask is not None
+    assert ask.form["motif"] == value
+
+
+@pytest.mark.parametrize(
+    ("what", "act", "body"),
+    [
+        ("//select", BrowserAction(option="Naturalisation"), FORM),
+        (
+            "//select",
+            BrowserAction(option="A"),
+            "<form><select name=a><option>A</option><option value=A>B</option></select></form>",
+        ),
+        ("//p", BrowserAction(), FORM),
+        ("//a", BrowserAction(), "<a href='https://ailleurs.example/'>x</a>"),
+        ("//a", BrowserAction(), "<a href='javascript:void(0)'>x</a>"),
+        ("//a", BrowserAction(), "<a href='http://mairie.example/'>x</a>"),
+        ("//form", BrowserAction(), "<form action='//ailleurs.example/x'></form>"),
+    ],
+)
+def test_what_cannot_be_done_or_leaves_the_site_is_none(what: str, act: BrowserAction, body: str) -> None:
+    assert done(what, act, body) is None
