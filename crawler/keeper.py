@@ -17,8 +17,8 @@ import redis
 
 from api.models.base import session
 from configs.ground.clock import clock
-from configs.ground.loop_report import PartFailures
 from configs.ground.outage_log import OutageLog
+from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.advisory_lock import AdvisoryLock

@@ -18,7 +18,8 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.clock import clock
-from configs.ground.loop_report import FRESH, LoopReport, PartFailures, read_report, write_report
+from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
+from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks

@@ -26,7 +26,8 @@ from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import JOB_SECONDS, redis
 from configs.ground.logs import set_up_logs
-from configs.ground.loop_report import BACKGROUND, LoopReport, PartFailures, read_report, write_report
+from configs.ground.loop_report import BACKGROUND, LoopReport, read_report, write_report
+from configs.ground.part_failures import PartFailures
 from configs.ground.process_age import leaves_at, on_stop_signals
 from configs.world.prefecture import prefectures
 

@@ -19,7 +19,7 @@ import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
-from configs.ground.loop_report import PartFailures
+from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks

@@ -1,6 +1,5 @@
 """Causes of planning: which rows reach the due queue, and how soon."""
 
-import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -14,7 +13,7 @@ from api.accounts.service import give_plan
 from api.alerts import service as alert_service
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id, session
-from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.desk import DeskState, DeskStatus
 from api.models.user import Grant, User
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
@@ -144,36 +143,6 @@ def test_a_check_that_somebody_asks_for_is_due_at_once(plan: Planner, client: re
         rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(check_requested_at=LATER))
     soon(plan, LATER)
     assert ahead(client, LATER) <= SOON
-
-
-def test_a_host_with_half_its_budget_is_asked_half_as_often(plan: Planner, client: redis.Redis) -> None:
-    alert(person())
-    soon(plan, LATER)
-    with session() as rows:
-        before = rows.get_one(DeskState, DESK)
-        share, feasible = before.share_seconds or 0, before.feasible_seconds or 0
-        rows.add(HostState(host=HOST, budget_share=0.5))
-        rows.execute(
-            sa.text("INSERT INTO desk_changes (desk_id, reason) VALUES (:id, 'budget')"), {"id": DESK}
-        )
-    soon(plan, LATER)
-    with session() as rows:
-        after = rows.get_one(DeskState, DESK)
-        assert (after.share_seconds, after.feasible_seconds) == (2 * share, 2 * feasible)
-    entry = json.loads(client.hget(f"crawler:desks:{SYSTEM}", DESK) or "{}")
-    assert (entry["capacity"], entry["rate"]) == (30, 0.5)  # of 60 a minute
-
-
-def test_a_budget_that_grew_back_is_used_within_seconds(plan: Planner, client: redis.Redis) -> None:
-    with session() as rows:
-        rest = NOW - timedelta(hours=9)
-        rows.add(
-            HostState(host=HOST, budget_share=0.5, rests_until=rest, calm_since=NOW - timedelta(hours=1))
-        )
-        rows.execute(sa.update(DeskState).where(DeskState.id == DESK).values(last_proven_at=NOW))
-    soon(plan, NOW)
-    entry = json.loads(client.hget(f"crawler:desks:{SYSTEM}", DESK) or "{}")
-    assert entry["rate"] == 0.625
 
 
 @pytest.mark.rule("3.9")

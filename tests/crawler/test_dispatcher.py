@@ -169,24 +169,6 @@ def test_a_desk_that_a_spider_does_not_know_holds_up_no_other_of_its_host(
     assert "prefenligne: unknown desks: restart the spiders: evry_91/new" in caplog.text
 
 
-def test_a_check_that_the_engine_broke_off_is_given_back(spider: Spider, desks: dict[str, Desk]) -> None:
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["a"] = asyncio.Event()
-        spider.fault = asyncio.CancelledError()
-        checks = serve(spider)
-        waiting = asyncio.ensure_future(anext(checks))
-        await until(lambda: len(spider.asked) == 2)
-        await asyncio.sleep(0.01)
-        assert score_of(desks["b"]) > clock()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-        assert score_of(desks["b"]) <= clock()
-
-    run(test())
-
-
 def test_a_desk_is_asked_when_it_falls_due_and_not_at_the_next_look(
     spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
 ) -> None:
@@ -334,51 +316,6 @@ def told() -> registry.SpiderProcess | None:
     with due_queue.connect() as client:
         found = registry.processes(client)
     return found[0] if found else None
-
-
-def test_a_process_says_what_it_does_until_its_end(
-    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    settings_env(SPEAKS_SECONDS="5", STOP_GRACE_SECONDS="3")
-
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["b"] = asyncio.Event()
-        checks = serve(spider)
-        await anext(checks)
-        await until(lambda: (found := told()) and found.checks == 1 and found.running == 1)
-        found = told()
-        assert found
-        assert (found.state, found.job, found.pid) == ("serving", "job-1", os.getpid())
-        spider.crawler.engine.running = False
-        await until(lambda: (found := told()) and found.state == "ending")
-        spider.held["b"].set()
-        await checks.aclose()
-        assert told() is None
-
-    run(test())
-
-
-def test_what_runs_while_scrapy_closes_the_spider_is_handed_to_its_writer(
-    spider: Spider, desks: dict[str, Desk], settings_env: Callable[..., None]
-) -> None:
-    settings_env(STOP_GRACE_SECONDS="3")
-
-    async def test() -> None:
-        put(desks, "a", "b")
-        spider.held["b"] = asyncio.Event()
-        checks = serve(spider)
-        await anext(checks)
-        await until(lambda: len(spider.asked) == 2)
-        assert spider.writer.on_close
-        spider.writer.on_close()
-        spider.held["b"].set()
-        assert spider.writer.fed
-        await spider.writer.fed.wait()
-        assert spider.handed == ["evry_91/b"]
-        await checks.aclose()
-
-    run(test())
 
 
 def test_what_was_read_is_handed_over_though_redis_hangs_at_the_end(

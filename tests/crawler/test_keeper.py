@@ -304,31 +304,6 @@ def two(
         yield Keeper([cast("Scrapyd", fake), cast("Scrapyd", second)], client), fake, second
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_two_scrapyds_run_the_same_numbers_of_spiders(
-    two: tuple[Keeper, Fake, Fake],
-    redis_server: redis.Redis,
-    settings_env: Callable[..., None],
-    processes: int,
-) -> None:
-    kept, first, second = two
-    settings_env(SPIDER_PROCESSES=processes)
-    for second_ in (0, 2, 4):
-        kept.run_once(after(second_))
-    numbers = range(1, processes + 1)
-    assert (first.running, second.running) == (
-        {SYSTEM: [f"job-{n}" for n in numbers]},
-        {SYSTEM: [f"b-{n}" for n in numbers]},
-    )
-    both = {SYSTEM: 2 * processes}
-    assert word(redis_server) == {
-        "at": after(4).isoformat(),
-        "scrapyd": "ok",
-        "running": both,
-        "wanted": both,
-    }
-
-
 @pytest.mark.parametrize(
     ("away", "said"),
     [

@@ -61,22 +61,6 @@ def test_the_writer_ends_after_the_feeder_has_handed_over_everything(
     assert order == ["fed", "closed"]
 
 
-def test_a_feeder_that_never_ends_does_not_keep_the_writer_open(
-    crawler: Any, monkeypatch: pytest.MonkeyPatch, settings_env: Any
-) -> None:
-    settings_env(STOP_GRACE_SECONDS="0.01")
-    pipeline, writer = opened(crawler)
-    closed: list[float] = []
-    monkeypatch.setattr(writer, "close", closed.append)
-
-    async def test() -> None:
-        writer.fed = asyncio.Event()
-        await pipeline.close_spider()
-
-    asyncio.run(test())
-    assert closed == [0.01]
-
-
 @pytest.mark.rule("3.6")
 def test_the_event_loop_goes_on_while_the_last_checks_are_written(
     crawler: Any, monkeypatch: pytest.MonkeyPatch

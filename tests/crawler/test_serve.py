@@ -1,6 +1,5 @@
 """A desk from due to detected by the real programs: planner, spider, tables, queue, a stand-in's pages."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -93,27 +92,3 @@ def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
     (state,) = rows_of(DeskState)
     assert 0 < state.achieved_seconds < 60
     assert sandbox.reservations("91") == 0
-
-
-@pytest.mark.journey
-def test_a_spider_leaves_when_its_parent_is_killed(desk: Desk, redis_server: redis.Redis) -> None:
-    plan()
-    code = (
-        "import subprocess, sys; "
-        "print(subprocess.Popen([sys.executable, '-m', 'scrapy', 'crawl', 'prefenligne']).pid, flush=True); "
-        "sys.stdin.read()"
-    )
-    parent = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert parent.stdout
-    orphan = int(parent.stdout.readline())
-    until(lambda: redis_server.keys("crawler:lease:*"))
-    parent.kill()
-    parent.communicate()
-    try:
-        until(lambda: not Path(f"/proc/{orphan}").exists())
-    finally:
-        if Path(f"/proc/{orphan}").exists():
-            os.kill(orphan, signal.SIGKILL)
-    assert redis_server.keys("crawler:lease:*") == []

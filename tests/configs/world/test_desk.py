@@ -2,11 +2,9 @@
 
 import datetime as dt
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
-import time_machine
 from pydantic import ValidationError
 
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
@@ -48,23 +46,6 @@ def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, wat
         WatchLevel.PRESENCE,
     )
     assert _desk(grade=grade, watch=watch).schedulable is expected
-
-
-@pytest.mark.parametrize(
-    ("today", "date", "refused"),
-    [
-        ("2027-01-31", dt.date(2027, 2, 1), False),  # overseas it is that day already
-        ("2027-01-31", dt.date(2027, 2, 2), True),
-        ("1970-01-01", dt.date(2026, 11, 20), False),  # a clock that was never set
-        ("1970-01-01", dt.date(2045, 1, 1), True),
-    ],
-)
-def test_its_date_is_a_day_that_has_come(
-    frozen: time_machine.Traveller, today: str, date: dt.date, *, refused: bool
-) -> None:
-    frozen.move_to(f"{today}T23:00:00+00:00")
-    with pytest.raises(ValidationError, match="lies in the future") if refused else nullcontext():
-        _desk(date=date)
 
 
 def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(

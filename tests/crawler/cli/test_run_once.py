@@ -13,7 +13,6 @@ import pytest
 from scrapy.settings import Settings
 
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.cli.report import CheckReport, each_once, rest
 from crawler.items import CheckItem
 from crawler.reading import Slot
@@ -151,23 +150,6 @@ def test_an_open_desk_shows_its_first_hours_and_where_to_book() -> None:
         "      and 2 more",
         "prefenligne: 1 checked: 1 slots",
     ]
-
-
-def test_other_outcomes_give_their_reason_on_one_line() -> None:
-    report = CheckReport("prefenligne")
-    report.add(
-        make_desk(slug="b"), check(desk_id="x/b", outcome=Outcome.BLOCKED, reason="HTTP\n403", requests=1)
-    )
-    report.add(make_desk(slug="a"), check(desk_id="x/a", outcome=Outcome.NO_SLOTS))
-    lines = report.text().splitlines()
-    assert [line.split(":")[0] for line in lines if line[0] != " "] == [
-        "evry-courcouronnes_91/a",
-        "evry-courcouronnes_91/b",
-        "prefenligne",
-    ]
-    assert "    HTTP 403" in lines
-    assert "1 request" in lines[3]
-    assert lines[-1] == "prefenligne: 2 checked: 1 no_slots, 1 blocked"
 
 
 @pytest.mark.parametrize(("feed", "stream"), [("slots.jsonl", "out"), ("-", "err"), ("stdout:", "err")])

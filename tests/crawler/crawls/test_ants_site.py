@@ -57,36 +57,6 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
     assert [slot.moment for slot in item.slots] == [at]
 
 
-@BOTH
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("wrong_token", (Outcome.BLOCKED, "X-HUB-RDV-AUTH-TOKEN header invalid")),
-        ("cloudflare", (Outcome.BLOCKED, "Cloudflare")),
-        ("layout", (Outcome.UNREADABLE, "no ")),
-        ("reset", (Outcome.UNREACHABLE, "lost")),
-        ("hang_forever", (Outcome.UNREACHABLE, "in time")),
-    ],
-)
-def test_a_site_that_is_not_well_ends_in_its_outcome(
-    held: Held,
-    sandbox: "Running",
-    settings_env: Callable[..., None],
-    *,
-    by: dict[str, Any],
-    mode: str,
-    expected: tuple[Outcome, str],
-) -> None:
-    outcome, said = expected
-    if said == "in time":
-        settings_env(HTTP_DEADLINE_SECONDS=1)
-    sandbox.open_slots("ants", ESSONNE, count=1)
-    sandbox.mode("ants", mode)
-    item = check(held, sandbox, by)
-    assert (item.outcome, item.slots, item.covered) == (outcome, (), ())
-    assert said in item.reason
-
-
 @pytest.mark.parametrize(
     ("mode", "outcome", "said"),
     [

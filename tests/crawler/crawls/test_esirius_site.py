@@ -47,19 +47,3 @@ def test_a_motive_with_availabilities_is_open_and_the_other_is_covered(
     ]
     assert [each.place_key for each in item.covered] == [str(MOTIVES[0])]
     assert sandbox.reservations(CODE) == 0
-
-
-@pytest.mark.parametrize(
-    ("mode", "expected"),
-    [
-        ("newer_dwr", Outcome.SLOTS),
-        ("call_fails", Outcome.UNREADABLE),
-        ("picture_first", Outcome.CAPTCHA),
-    ],
-)
-def test_its_own_answers(held: Held, sandbox: "Running", mode: str, expected: Outcome) -> None:
-    open_one(sandbox, MOTIVES[0])
-    sandbox.mode(CODE, mode)
-    item = check(held, sandbox)
-    assert item.outcome is expected, item.reason
-    assert bool(item.slots) == (expected is Outcome.SLOTS)

@@ -127,35 +127,6 @@ def test_no_slots_is_proven_for_all_days(held: Held, sandbox: "Running", site: S
     assert item.requests >= site.least
 
 
-@pytest.mark.parametrize(
-    ("site", "mode", "expected"),
-    [
-        (DOCTOLIB, "booking_disabled", Outcome.CLOSED),
-        (DOCTOLIB, "booking_paused", Outcome.MAINTENANCE),
-        (DOCTOLIB, "agenda_not_open", Outcome.SLOTS),
-        (DOCTOLIB, "booking_moved", Outcome.SLOTS),
-        (DOCTOLIB, "slots_as_objects", Outcome.SLOTS),
-        (KELDOC, "phone_only", Outcome.NO_SLOTS),
-        (KELDOC, "dates_only", Outcome.SLOTS),
-        (MAIIA, "hint_only", Outcome.NO_SLOTS),
-        (ORION, "empty_days", Outcome.UNREADABLE),
-        (CITOPIA, "hidden", Outcome.NO_SLOTS),
-        (CITOPIA, "empty_weeks", Outcome.SLOTS),
-        (CITOPIA, "jumping", Outcome.SLOTS),
-        (CITOPIA, "error_message", Outcome.UNREADABLE),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_each_platforms_own_answers(
-    held: Held, sandbox: "Running", site: Site, mode: str, expected: Outcome
-) -> None:
-    opened(sandbox, site, day(10))
-    sandbox.mode(site.code, mode)
-    item = check(held, sandbox, site)
-    assert item.outcome is expected, item.reason
-    assert [slot.starts_at for slot in item.slots] == ([day(10)] if expected is Outcome.SLOTS else [])
-
-
 def test_more_slots_than_one_page_holds_are_all_seen(held: Held, sandbox: "Running") -> None:
     wanted = [day(3) + timedelta(minutes=number) for number in range(230)]
     opened(sandbox, ORION, *wanted)

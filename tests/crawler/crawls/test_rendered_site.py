@@ -9,7 +9,6 @@ import pytest
 from configs.world.outcome import Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
-from tests.crawler.crawls.ailing import proves_nothing
 from tests.crawler.held import Held, make_desk
 from tests.deploy.sandbox.test_desk_files import FOLDER
 
@@ -55,22 +54,3 @@ def test_what_a_script_shows_after_a_banner_and_a_choice_is_read(
     assert asked(sandbox) == [base, f"{base}/motifs", f"{base}/creneaux?motif={PERMITS}"], "and no image"
     assert item.requests == 3
     assert sandbox.reservations("rendered") == 0
-
-
-@pytest.mark.parametrize(
-    "mode",
-    [
-        ("cloudflare", Outcome.BLOCKED, "Cloudflare"),
-        ("redirect_away", Outcome.UNREADABLE, "redirected to another site"),
-        ("reset", Outcome.UNREACHABLE, "the connection was lost before the page was whole"),
-    ],
-)
-def test_a_site_that_is_not_well_ends_in_its_outcome(
-    held: Held, sandbox: "Running", rules: dict[str, Any], mode: tuple[str, Outcome, str]
-) -> None:
-    name, outcome, said = mode
-    sandbox.open_slots("rendered", FORM, count=1, planning=PERMITS)
-    sandbox.mode("rendered", name)
-    item = check(held, sandbox, rules)
-    proves_nothing(item, outcome)
-    assert said in item.reason

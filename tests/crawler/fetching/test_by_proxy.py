@@ -23,7 +23,7 @@ from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.relay import relay
 from tests.crawler.socket_wire import Talk
-from tests.crawler.wire import Say, Wire, answer, wire
+from tests.crawler.wire import Wire, answer, wire
 
 HELLO = answer(b"<p>hello</p>")
 Use = Callable[..., Proxies]
@@ -116,25 +116,6 @@ def test_two_that_fail_make_the_check_unreachable_and_are_named_without_their_pa
     assert f"the proxy {one.name} could not be reached: " in ended.reason
     assert f"the proxy {two.name} could not be reached: " in ended.reason
     assert "sesame" not in f"{ended.reason} {ended.error}"
-
-
-@pytest.mark.parametrize(
-    ("say", "tried", "said"),
-    [
-        (answer(b"", "403 Forbidden by policy"), 1, "opened no tunnel: 403, Forbidden by policy"),
-        (answer(b"", "502 Bad Gateway"), 0, "opened no tunnel: 502, Bad Gateway"),
-    ],
-    ids=["forbids", "gateway"],
-)
-def test_what_may_be_the_sites_refusal_is_not_tried_by_another(
-    held: Held, use: Use, say: Say, tried: int, said: str
-) -> None:
-    with relay(say=say) as (one, _), relay(say=answer(b"", "502 x")) as (two, spare):
-        use(one, two)
-        ended = check(held, "https://127.0.0.1:9")
-        assert ended.outcome is Outcome.UNREACHABLE
-        assert f"the proxy {one.name} {said}" in ended.reason
-        assert len(spare.lines) == tried
 
 
 @pytest.mark.rule("3.9")

@@ -124,22 +124,6 @@ def test_a_paused_desk_leaves_the_queue_and_comes_back(
     assert outages() == [("a", OutageReason.STOPPED, later(1), later(4))]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (("--pause", A), "go together"),
-        (("--reason", "x"), "go together"),
-        (("--pause", A, "--reason", " "), "say why"),
-        (("--pause", "evry_91/aa", "--reason", "x"), "did you mean evry_91/a?"),
-        (("--resume", "evry_91/aa"), "did you mean evry_91/a?"),
-    ],
-)
-@pytest.mark.usefixtures("plan")
-def test_the_command_says_what_it_cannot_do(arguments: tuple[str, ...], said: str) -> None:
-    assert said in str(run_command(*arguments))
-    assert state().paused_at is None
-
-
 def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(
     plan: Planner, client: redis.Redis
 ) -> None:

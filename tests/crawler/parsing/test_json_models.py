@@ -49,31 +49,6 @@ def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None
 
 
 @pytest.mark.parametrize(
-    "body",
-    [
-        "",
-        "null",
-        "[]",
-        "{}",
-        '{"slots": null}',
-        '{"slots": "a"}',
-        '{"slots": [1]}',
-        '{"Slots": []}',
-        '{"slots": []',
-        '{"slots": []}{"slots": []}',
-        '{"slots": []} <!-- cached -->',
-        "<html>{'slots': []}</html>",
-        '{"slots": ' + "[" * 5000 + "]" * 5000 + "}",
-        b"\xff\xfe{\x00",
-        b'{"slots": ["\xff"]}',
-    ],
-    ids=lambda body: str(body)[:40],
-)
-def test_any_other_body_is_none(body: str | bytes) -> None:
-    assert parse_json(page(body), Slots) is None
-
-
-@pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
         ("at", '"2021-05-25T16:00:00.000+02:00"', datetime(2021, 5, 25, 14, tzinfo=UTC)),

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,7 +6,6 @@ import pytest
 
 from configs.world.desk import Procedure
 from configs.world.prefecture import load_prefectures
-from crawler.catalogue import check_catalogue
 from crawler.platform_detection.draft import DeskDraft, procedures, slug
 from crawler.platform_detection.identify import PlatformMatch
 from deploy.sample_desk_files import prefecture_file
@@ -76,23 +74,3 @@ def test_a_block_is_read_as_it_stands(
     (desk,) = load_prefectures(tmp_path)["evry_91"].desks
     assert (desk.url, desk.platform, desk.procedures) == (URL, platform, procedures(desk.label))
     assert [each for each in said if each not in block] == []
-
-
-@pytest.mark.parametrize(
-    ("platform", "parameters"),
-    [("keldoc", {"clinic": 1}), ("orion", {}), ("ants", {}), ("synbird", {"company": 1, "places": [1]})],
-)  # fmt: skip
-def test_a_block_that_lacks_parameters_loads_unwatched_and_says_where_to_find_them(
-    tmp_path: Path, settings_env: Callable[..., None], platform: str, parameters: dict[str, Any]
-) -> None:
-    url = "https://www.keldoc.com/prefecture/lille/guichet"
-    sign = PlatformMatch(platform, "its address", url, parameters)
-    block = DeskDraft(sign, url, "Remise de titre", "scrapy detect", date(2026, 11, 20)).block()
-    (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[block], capital="Évry"))
-    settings_env(PREFECTURES_DIR=tmp_path)
-    check_catalogue()
-    (desk,) = load_prefectures(tmp_path)["evry_91"].desks
-    assert (desk.watch, desk.parameters) == ("none", parameters)
-    assert f"docs/platforms/{platform}.md" in (desk.unwatched_because or "")
-    assert f"# where to find it: docs/platforms/{platform}.md" in block
-    assert "then take `watch` and `because` out" in block

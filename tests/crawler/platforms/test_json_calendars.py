@@ -157,32 +157,6 @@ def test_citopia_begins_with_a_session_and_names_it_in_each_week() -> None:
         assert asked["date"] == [f"{ask.window.first}" if ask.window else ""]
 
 
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        ("Aucune disponibilité", Outcome.NO_SLOTS),
-        ("Il n'y a plus de créneaux pour ce motif.", Outcome.NO_SLOTS),
-        ("Désolé, pas d\u2019horaire libre", Outcome.NO_SLOTS),
-        ("AUCUN RENDEZ-VOUS DISPONIBLE", Outcome.NO_SLOTS),
-        ("Aucune session", Outcome.UNREADABLE),
-        ("Aucun créneau avant le 2026-12-03 09:00", Outcome.UNREADABLE),
-        ("Server Error", Outcome.UNREADABLE),
-        ("Des créneaux sont disponibles", Outcome.UNREADABLE),
-        ("", Outcome.UNREADABLE),
-    ],
-)
-def test_only_a_message_that_says_so_is_citopias_word_for_none(message: str, expected: Outcome) -> None:
-    assert read("citopia", {"message": message}).outcome is expected
-    assert read("citopia", {"message": message, "errors": {}, "data": []}).outcome is expected
-    others: list[dict[str, Any]] = [
-        {"errors": {"reason": ["inconnu"]}},
-        {"2026-12-03": []},
-        {"code": "2026-12-03"},
-    ]
-    for beside in others:
-        assert read("citopia", {"message": message} | beside).outcome is Outcome.UNREADABLE
-
-
 def test_an_agenda_that_cannot_be_read_hides_no_slot_of_the_others_and_proves_none_absent() -> None:
     odd = {"id": 6, "visit_motive_ids_by_practice_id": None}
     booking = {"data": {"agendas": [{"id": 5, "visit_motive_ids_by_practice_id": {"5": [1]}}, odd]}}

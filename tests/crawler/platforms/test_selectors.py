@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +9,6 @@ from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
-from crawler.catalogue import CatalogueError, check_catalogue
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState
@@ -129,34 +127,6 @@ def test_a_moment_that_is_announced_is_a_doubt_where_it_stands_elsewhere_too() -
 def test_rules_that_do_not_hold_are_refused(parameters: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         SELECTORS.Parameters(**parameters)
-
-
-@pytest.fixture
-def one_desk(desk_files: Any, tmp_path: Path) -> Path:
-    desk_files(a="127.77.0.91:1")
-    return tmp_path / "prefectures"
-
-
-@pytest.mark.parametrize(
-    ("parameters", "said"),
-    [
-        ("{available: a}", r"parameters: name no_slot_text or no_slot"),
-        ("\n      available: 'a['\n      no_slot: p", r"parameters\.available: is neither CSS nor XPath"),
-        (
-            "\n      available: a\n      no_slot: p\n      steps:\n        - at: '//x['",
-            r"parameters\.steps\.0\.at: ",
-        ),
-    ],
-)
-def test_a_desk_file_without_its_rules_is_refused_by_file_and_key(
-    one_desk: Path, settings_env: Any, parameters: str, said: str
-) -> None:
-    path = next(one_desk.glob("*.yaml"))
-    text = path.read_text().replace("platform: ezbooking", "platform: selectors")
-    path.write_text(text.replace("grade:", f"parameters: {parameters}\n    grade:", 1))
-    settings_env(PREFECTURES_DIR=path.parent)
-    with pytest.raises(CatalogueError, match=rf"evry_91\.yaml: desk a: {said}"):
-        check_catalogue()
 
 
 @given(

@@ -12,8 +12,6 @@ import pytest
 import redis
 import sqlalchemy as sa
 import time_machine
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 import notifier
 from api.models.base import session
@@ -651,39 +649,3 @@ def test_nothing_more_is_asked_while_the_database_is_away(
     writer.close(5)
     assert [before, meanwhile, writer.behind] == [False, True, False]
     assert len(rows_of(Check)) == 1
-
-
-def test_a_visit_whose_end_redis_did_not_hear_is_ended_with_the_next(
-    desks: dict[str, Desk], nudged: list[UUID], settings_env: Callable[..., None], redis_server: redis.Redis
-) -> None:
-    writer = batch_writer.Writer("prefenligne")
-    with due_queue.connect() as client, redis.Redis(port=1, retry=Retry(NoBackoff(), 0)) as away:
-        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)], now=NOW))
-        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
-        later, between = NOW + timedelta(seconds=60), NOW + timedelta(seconds=3)
-        visit = due_queue.VisitEnd("evry_91/a", claim.token, later, HOST, between)
-        writer._redis = away
-        writer._finish([visit])
-        writer._redis = client
-        writer._finish([])
-        assert (
-            due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).wake
-            == visit.due
-        )
-
-
-def test_the_next_release_is_kept_until_a_proven_page_names_none_and_the_desk_is_due_then(
-    write: Callable[..., None], redis_server: redis.Redis
-) -> None:
-    release = NOW + timedelta(seconds=17)
-    with due_queue.connect() as client:
-        due_queue.send(client, due_queue.schedule("prefenligne", [entry("evry_91/a", HOST, 0, NOW)], now=NOW))
-        (claim,) = due_queue.send(client, due_queue.claim("prefenligne", now=NOW, places=1, hold=25)).claims
-        write(check("a", claim.token, releases_at=release))
-        assert client.zscore("crawler:due:prefenligne", "evry_91/a") == release.timestamp()
-    assert state().releases_at == release
-    unread = check("a", claim.token + 1, outcome=Outcome.OVERLOADED, covered=())
-    write(unread)
-    assert state().releases_at == release
-    write(check("a", claim.token + 2))
-    assert state().releases_at is None

@@ -105,17 +105,3 @@ def test_what_is_no_yes_says_what_to_do(status: int, body: str, said: str, scrap
     Server.answer = (status, body)
     with pytest.raises(ScrapydAway, match=said):
         scrapyd.schedule(CrawlQueue("ants"))
-
-
-# docs/keys.md: the keeper learns the new password before scrapyd does.
-@pytest.mark.parametrize(
-    ("keeper", "known"), [("new,old", "old"), ("new,old", "new"), ("old,new", "new"), ("new", "new")]
-)
-def test_the_keeper_goes_on_while_the_password_is_replaced(
-    keeper: str, known: str, scrapyd: Scrapyd, settings_env: Callable[..., None]
-) -> None:
-    says(running=[], pending=[], finished=[], jobid="7")
-    Server.password = known
-    settings_env(SCRAPYD_PASSWORD=keeper)
-    assert list_scrapyds()[0].jobs() == {}
-    assert list_scrapyds()[0].schedule(CrawlQueue("ants")) == "7"

@@ -1,14 +1,13 @@
 """Moments in JSON with undocumented fields: only unambiguous ones count."""
 
 from datetime import UTC, date, datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.platforms.orion import holds, moments_of, sure_moment
+from crawler.platforms.orion import sure_moment
 
 PARIS, REUNION, CAYENNE = (ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Cayenne"))
 DAY = date(2026, 11, 24)
@@ -57,52 +56,3 @@ def test_no_moment_is_taken_for_another_day_or_hour(at: datetime, zone: ZoneInfo
         assert found == meant
     if isinstance(found, datetime):
         assert spelling == "own"
-
-
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {},
-        {"date": "2026-11-24", "slots": []},
-        {"slots": [None, {}]},
-        {"date": "2026-11-24", "slots": None},
-        {"date": "2026-11-24", "count": 0},
-        {"date": "2026-11-24", "id": 3, "isAvailable": False},
-        {"date": "2026-11-24", "available_slots": 0, "slots": [{"start": "2026-11-24T09:30:00+01:00"}]},
-        {"slots": [{"start": "2026-11-24T09:30:00+01:00", "free": False}]},
-        None,
-        3,
-        "x",
-        [],
-    ],
-)
-def test_what_holds_nothing(entry: Any) -> None:
-    assert not holds(entry)
-    assert moments_of(entry, PARIS) == [None]
-
-
-HOUR, INSTANT = "2026-11-24T09:30:00+01:00", datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("entry", "expected"),
-    [
-        ({"date": "2026-11-24", "slots": [{"label": "09:30"}]}, [DAY]),
-        ({"date": "2026-11-24"}, [DAY]),
-        (
-            {"date": "2026-11-24", "slots": [{"start": HOUR, "open": True}, {"start": HOUR, "open": False}]},
-            [INSTANT, None],
-        ),
-        ({"date": "2026-11-24", "slots": [{"start": HOUR, "end": HOUR}]}, [INSTANT]),
-        ({"day": {"startDateTime": HOUR}}, [INSTANT]),
-        ({"begins": [HOUR, HOUR]}, [INSTANT, INSTANT]),
-        ({"Date": "2026-11-24"}, [DAY]),
-        ({"key": 3}, [None]),
-        ({"start": HOUR, "other": {"start": None}}, [INSTANT, None]),
-        ({"start": HOUR, "moment": "2026-11-25T09:30:00+01:00"}, [INSTANT, None]),
-        ({"start": HOUR, "updated": "the 2026-11-25"}, [INSTANT, None]),
-        ({"endDate": HOUR, "finish": 3}, [None]),
-    ],
-)
-def test_an_entrys_moments_and_whether_there_may_be_more(entry: Any, expected: list[Any]) -> None:
-    assert moments_of(entry, PARIS) == expected
