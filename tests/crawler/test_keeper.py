@@ -140,6 +140,13 @@ def test_a_spider_that_ends_again_and_again_is_started_once_in_ten_seconds(kept:
     assert fake.started == 6
 
 
+def test_a_clock_that_was_set_back_keeps_no_spider_from_its_start(kept: Keeper, fake: Fake) -> None:
+    kept.run_once(after(3600))
+    fake.running = {}
+    kept.run_once(NOW)
+    assert fake.running == {SYSTEM: ["job-2"]}
+
+
 def test_a_spider_that_hangs_is_killed_and_another_is_started(kept: Keeper, fake: Fake) -> None:
     kept.run_once(NOW)
     fake.speak("job-1")
