@@ -90,8 +90,12 @@ types: setup # apart: it takes a processor for as long as all else that comes be
 format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
 
-texts: setup ## Bring the catalogues of the pages up to date, and list what is untranslated
-	@$(BIN)/python -m api.pages.update_texts
+texts: setup ## Bring the catalogues of the pages up to date with templates and code
+	@mkdir -p .state
+	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext" \
+	  --no-location --omit-header --sort-output --output-file .state/texts.pot api/pages api/links api/templates
+	@for language in en ar; do $(BIN)/pybabel --quiet update --locale $$language --input-file .state/texts.pot \
+	  --output-file api/pages/texts/$$language.po --omit-header --ignore-obsolete --no-fuzzy-matching --width 110; done
 
 messages: setup ## Write every message in every language to one page, .state/messages/index.html (ARGS=KIND…: fewer; ARGS=--inbox: to the inbox of `make run`, too)
 	@$(BIN)/python -m tests.notifier.content.message_page $(ARGS)

@@ -1,21 +1,30 @@
 """Areas: blueprints of pages. Each view declares who may see it, which decides on caching, login and form tokens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from flask import Blueprint, Response, g, make_response, redirect, request, url_for
+from flask import Blueprint, Response, current_app, g, make_response, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from api.cache import digest_body
 from api.errors import ApiError
 from api.middleware.auth import current_identity
-from api.pages.cookie_login import require_login, require_proof
-from api.pages.form_tokens import check_visitor_token, comes_from_elsewhere
+from api.models.base import autocommit_session
+from api.pages.cookies import (
+    check_visitor_token,
+    comes_from_elsewhere,
+    lead_to,
+    require_login,
+    require_proof,
+)
 from api.pages.headers import forbid_keeping, keep_for_everybody
-from api.pages.notices import add_notice
-from api.pages.operator_access import require_operator
+from api.pages.refusals import require_operator
 
+P = ParamSpec("P")
+T = TypeVar("T")
 View = Callable[..., ResponseReturnValue]
 
 
@@ -39,7 +48,7 @@ _PROVEN = (Access.PROVEN, Access.PROVEN_OPERATOR, Access.PROVEN_ADMIN)
 
 
 class Area(Blueprint):
-    """The pages of one part of the product: `templates/<area>/`, `static/` and `texts/` stand beside its routes."""
+    """The pages of one part of the product: `templates/<area>/` and `static/` stand beside its routes."""
 
     def __init__(self, name: str, import_name: str) -> None:
         super().__init__(name, import_name, template_folder="templates")
@@ -82,6 +91,12 @@ class Area(Blueprint):
         return decorate
 
 
+def read_once(query: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **named: P.kwargs) -> T:
+    """Return what one query finds, on an autocommit session of its own."""
+    with autocommit_session() as s:
+        return query(s, *wanted, **named)
+
+
 def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfirmed: bool) -> View:
     is_personal = access not in _OPEN
 
@@ -109,8 +124,8 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfi
 
 def _ask_to_confirm() -> ResponseReturnValue:
     """Lead to where the mail is sent again: the account may be a stranger's until its address is confirmed."""
-    add_notice("problem", _("Confirmez d’abord votre adresse e-mail : avant cela, rien ne change."))
-    return redirect(url_for("dashboard.show_dashboard"), 303)
+    text = _("Confirmez d’abord votre adresse e-mail : avant cela, rien ne change.")
+    return lead_to("dashboard.show_dashboard", text, "problem")
 
 
 def _check_form(*, is_personal: bool) -> None:
@@ -120,3 +135,19 @@ def _check_form(*, is_personal: bool) -> None:
         require_login()
     else:
         check_visitor_token()
+
+
+def answer_live(parts: Mapping[str, str], *, stop: bool = False) -> Response:
+    """Return the HTML of each `data-part`, rendered by the same partial as the page; 304 where the browser has it.
+
+    `stop`: nothing changes any more, so the page need not ask again.
+
+    Raises:
+        RuntimeError: the page is not declared as polled, so that it would keep an operator's login.
+    """
+    if g.access != "public" and not g.is_polled:
+        raise RuntimeError(f"declare {request.endpoint} with polled=True")
+    body = current_app.json.dumps({"parts": dict(parts), "stop": stop}).encode()
+    response = Response(body, mimetype="application/json")
+    response.set_etag(digest_body(body))
+    return response.make_conditional(request)  # type: ignore[return-value] # it is the same object

@@ -1,21 +1,21 @@
 """All areas of the pages, in one list. Importing them registers nothing."""
 
+from babel import Locale
 from flask import Blueprint, Flask
 
-from api.middleware.languages import register_languages
-from api.pages import assets
+from api.middleware.gunicorn_hooks import BEFORE_FORK
+from api.middleware.languages import LANGUAGES, register_languages
 from api.pages.admin.all_pages import area as admin
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
 from api.pages.area import Area
+from api.pages.assets import FILES, compute_version
 from api.pages.calendar import routes as calendar
 from api.pages.cancellations import routes as cancellations
-from api.pages.catalogues import register_catalogues
 from api.pages.channels import routes as channels
-from api.pages.context import register_context
+from api.pages.context import load_translations, register_context
 from api.pages.dashboard import routes as dashboard
 from api.pages.declarations import routes as declarations
-from api.pages.error_pages import register_error_pages
 from api.pages.headers import register_page_headers
 from api.pages.home import routes as home
 from api.pages.invoices import routes as invoices
@@ -25,14 +25,16 @@ from api.pages.lost_sessions import register_lost_sessions
 from api.pages.map import routes as map_page
 from api.pages.messages import routes as messages
 from api.pages.open_web import routes as open_web
-from api.pages.operator_access import register_operator_refusals
 from api.pages.personal_data import routes as personal_data
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
-from api.pages.preloading import register_preloading
+from api.pages.refusals import register_error_pages, register_operator_refusals
 from api.pages.security import routes as security
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status
+from configs.ground.clock import clock
+from configs.world.prefecture import prefectures
+from configs.world.slot_releases import working_day
 
 COMMON = Blueprint("pages", __name__, template_folder="templates")  # base.html and the macros
 AREAS: tuple[Area, ...] = (
@@ -63,14 +65,30 @@ ADMIN_AREAS: tuple[Area, ...] = (admin,)  # pages of operators
 def register_pages(app: Flask) -> None:
     """Give the app its pages, and what stands around them."""
     register_languages(app)
-    register_catalogues(app)
     register_context(app)
     register_page_headers(app)
     register_error_pages(app)
     register_lost_sessions(app)
     register_operator_refusals(app)
     register_preloading(app)
-    app.register_blueprint(assets.blueprint)
+    app.register_blueprint(FILES)
     app.register_blueprint(COMMON)
     for area in AREAS + ADMIN_AREAS:
         app.register_blueprint(area)
+
+
+def register_preloading(app: Flask) -> None:
+    """Have the pages loaded before gunicorn forks; an app that is made for tests or commands loads what it uses."""
+    app.extensions.setdefault(BEFORE_FORK, []).append(lambda: preload(app))
+
+
+def preload(app: Flask) -> None:
+    """Load everything that is the same for all requests; nothing is connected."""
+    for name in app.jinja_env.list_templates():
+        app.jinja_env.get_template(name)
+    for language in LANGUAGES:
+        load_translations(language)
+        Locale(language).datetime_formats  # noqa: B018 -- Babel reads a language at its first use
+    compute_version()
+    for place in prefectures().values():
+        working_day(clock().date(), place.department)

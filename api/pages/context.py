@@ -1,32 +1,160 @@
-"""What every template can use: language, addresses of files, and how money, numbers and times are written."""
+"""What every template can use: texts, links, addresses, and how money, numbers and times are written.
 
+The texts in templates and code are French; `texts/<language>.po` has their translations. It is read when first used:
+nothing is compiled, so that nothing can be out of date.
+"""
+
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
+from io import BytesIO
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
-from flask import Flask, current_app, g, request
-from flask_babel import get_locale
+from babel.support import Translations
+from flask import Flask, current_app, g, request, url_for
+from flask_babel import Babel, Domain, LazyString, get_locale, lazy_gettext
 from werkzeug.exceptions import HTTPException
 
 from api.accounts.consents import read_consent_text
-from api.middleware.languages import LANGUAGES, read_direction, read_language
-from api.pages.asset_files import build_asset_url
-from api.pages.canonical import build_canonical_url
-from api.pages.form_tokens import write_token_field
-from api.pages.navigation import list_links
-from api.pages.notices import take_notice
+from api.middleware.languages import LANGUAGES, choose_language, read_direction, read_language
+from api.pages.assets import build_asset_url
+from api.pages.cookies import take_notice, write_token_field
 from configs.ground.clock import clock
+from configs.settings import settings
 from configs.world.desk import zone_or_home
 
+_l = lazy_gettext
+_SOURCE = "fr"  # the language of templates and code
+_TEXTS = Path(__file__).parent / "texts"
+Place = Literal["head", "account", "foot", "operators"]
+# (endpoint, text); a link whose area does not exist is left out. Operators' pages are French only.
+LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
+    "head": (
+        ("home.show_home", _l("Accueil")),
+        ("map.show_map", _l("Carte")),
+        ("calendar.show_calendar", _l("Calendrier")),
+        ("ledger.show_ledger", _l("Fiabilité")),
+    ),
+    "account": (
+        ("dashboard.show_dashboard", _l("Mes alertes")),
+        ("channels.show_channels", _l("Canaux")),
+        ("messages.show_notices", _l("Notifications")),
+        ("messages.show_messages", _l("Messages")),
+        ("plan.show_plan", _l("Formule")),
+        ("preferences.show_profile", _l("Profil")),
+        ("security.show_security", _l("Sécurité")),
+        ("personal_data.show_data", _l("Mes données")),
+    ),
+    "foot": (
+        ("status.show_status", _l("État du service")),
+        ("legal.show_terms", _l("Conditions")),
+        ("legal.show_privacy", _l("Vie privée")),
+        ("legal.show_notice", _l("Mentions légales")),
+        ("legal.show_accessibility", _l("Accessibilité")),
+        ("legal.show_mediation", _l("Médiation")),
+        ("legal.show_contact", _l("Contact")),
+        ("declaration_pages.show_form", _l("renoncer au contrat ici")),
+        ("cancellation_pages.show_form", _l("résilier votre contrat")),
+    ),
+    "operators": (
+        ("admin.show_status", "État"),
+        ("admin.list_incidents", "Incidents"),
+        ("admin.list_desks", "Guichets"),
+        ("admin.list_checks", "Vérifications"),
+        ("admin.list_hosts", "Sites"),
+        ("admin.list_detections", "Détections"),
+        ("admin.list_alerts", "Alertes"),
+        ("admin.list_answers", "Réponses"),
+        ("admin.list_messages", "Messages"),
+        ("admin.list_dead_letters", "Messages échoués"),
+        ("admin.list_delivery", "Distribution"),
+        ("admin.list_users", "Utilisateurs"),
+        ("admin.list_payments", "Paiements"),
+        ("admin.list_declarations", "Déclarations"),
+        ("admin.list_events", "Événements Stripe"),
+        ("admin.list_jobs", "Tâches"),
+        ("admin.list_audit", "Journal"),
+        ("admin.list_settings", "Réglages"),
+    ),
+}
 Style = Literal["short", "medium", "long", "full"]
 _READS = ("GET", "HEAD")
 
 
+def build_canonical_url(language: str | None = None) -> str:
+    """Return the address of this page in a language; without one, that which follows the browser's."""
+    return build_public_url(request.endpoint or "", language, **(request.view_args or {}))
+
+
+def build_public_url(endpoint: str, language: str | None = None, **values: Any) -> str:
+    """Return the absolute address of a page.
+
+    Raises:
+        werkzeug.routing.BuildError: there is no such page.
+    """
+    return settings().frontend_url.rstrip("/") + url_for(endpoint, **values, lang=language)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the navigation; `current`, as `aria-current`: it leads to this page, or to the area of this page."""
+
+    url: str
+    text: LazyString | str
+    current: Literal["page", "true", ""]
+
+
+def list_links(place: Place) -> list[Link]:
+    """Return the links of a place, in order."""
+    return [
+        Link(url_for(endpoint), text, _compare(endpoint, place))
+        for endpoint, text in LINKS[place]
+        if endpoint in current_app.view_functions
+    ]
+
+
+def _compare(endpoint: str, place: Place) -> Literal["page", "true", ""]:
+    if request.endpoint == endpoint:
+        return "page"
+    above = f"{url_for(endpoint)}/"  # of the status it would be above everything
+    is_within = place == "operators" and above != "/admin/" and request.path.startswith(above)
+    return "true" if is_within else ""
+
+
+class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types
+    """The texts of all pages, in the language of the request."""
+
+    def get_translations(self) -> Translations:
+        """Return the catalogue of this request's language."""
+        return load_translations(_locale().language)
+
+
+@cache
+def load_translations(language: str) -> Translations:
+    """Return the texts of all pages in a language."""
+    is_source = language == _SOURCE  # whose texts are the names of all others
+    path = _TEXTS / f"{'en' if is_source else language}.po"
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=language, abort_invalid=True)
+    for message in catalogue if is_source else ():
+        message.string = message.id
+    compiled = BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
 def register_context(app: Flask) -> None:
-    """Give templates and their macros what this module describes."""
+    """Give templates and their macros what this module describes, and `gettext` the request's language."""
+    Babel(app, default_locale=_SOURCE, locale_selector=choose_language).domain_instance = PoDomain()
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.globals.update(
         lang=read_language,
         dir=read_direction,
@@ -140,4 +268,4 @@ def _find_notice() -> tuple[str, str] | None:
 
 
 def _locale() -> Locale:
-    return get_locale() or Locale("fr")
+    return get_locale() or Locale(_SOURCE)

@@ -1,25 +1,79 @@
-"""Forms: the pydantic model of the JSON route, the text that was typed, and errors by field.
+"""Forms: the pydantic model of the JSON route, the text that was typed, and errors by field in words for people.
 
 A field's name is its name in JSON: `email`, `limits.dateFrom`; `weekdays[]` where it takes several values.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from flask import request
+from flask_babel import LazyString, lazy_gettext
 from pydantic import BaseModel, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
 from api.errors import ApiError
-from api.pages.error_texts import Texts, write_problem, write_rule
 from configs.ground.typed_text import clean_typed, write_day, write_hour
 
+_l = lazy_gettext
+Texts = Mapping[tuple[str, str] | str, LazyString]  # by (field, rule), or by the word of a refusal
+
+_RULES: dict[str, LazyString] = {
+    "missing": _l("Ce champ est nécessaire."),
+    "string_too_short": _l("Il faut au moins %(min_length)s caractères."),
+    "too_short": _l("Il faut au moins %(min_length)s caractères."),
+    "string_too_long": _l("Il faut au plus %(max_length)s caractères."),
+    "too_long": _l("C’est trop long."),
+    "email": _l("Cette adresse n’est pas valable. Exemple : camille@exemple.fr"),
+    "email_letter": _l(
+        "Nos messages n’arrivent pas à une adresse qui a « %(letter)s » avant le @. Vérifiez-la ou donnez-en une"
+        " autre."
+    ),
+    "phone_number": _l("Ce numéro n’est pas valable. Exemple : 06 12 34 56 78"),
+    "guessable": _l("Ce mot de passe est facile à deviner : choisissez-en un plus long ou moins courant."),
+    "length": _l("Un mot de passe a de 12 à 128 caractères."),
+    "out_of_order": _l("Le début doit précéder la fin."),
+    "too_far": _l("Cette date est trop éloignée."),
+    "date_from_datetime_parsing": _l("Cette date n’est pas valable."),
+    "int_parsing": _l("Écrivez un nombre entier."),
+    "nul": _l("Un caractère invisible n’est pas permis ici : effacez ce texte, puis écrivez-le de nouveau."),
+    "int_type": _l("Écrivez un nombre entier."),
+}
+_FIELDS: dict[tuple[str, str], LazyString] = {
+    ("email", "missing"): _l("Écrivez votre adresse e-mail."),
+    ("password", "missing"): _l("Écrivez votre mot de passe."),
+    ("code", "missing"): _l("Écrivez le code."),
+    ("code", "string_pattern_mismatch"): _l("Ce code n’est pas complet."),
+}
+_OTHER = _l("Cette valeur n’est pas valable.")
+_WORDS: dict[str, LazyString] = {
+    "wrong-login": _l("Aucun compte n’a cette adresse et ce mot de passe."),
+    "wrong-code": _l("Ce code est faux, ou a déjà servi. Essayez le suivant."),
+    "challenge-over": _l("Trop de temps a passé : connectez-vous de nouveau."),
+    "wrong-proof": _l("Ce mot de passe ou ce code est faux."),
+    "code-needed": _l("Écrivez aussi le code de votre application."),
+    "address-taken": _l("Cette adresse appartient à un autre compte."),
+    "not-found": _l("Ce que vous cherchez n’existe plus."),
+}
+_REFUSED = _l("Cette demande n’a pas été acceptée.")
 M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 _TRUE = ("true", "on", "1")
 _REFUSALS = range(400, 429)  # a 429 or 503 has a page of its own
+
+
+def write_rule(field: str, rule: str, context: Mapping[str, Any], own: Texts) -> str:
+    """Return what is wrong with a field."""
+    text = own.get((field, rule)) or _FIELDS.get((field, rule)) or _RULES.get(rule) or _OTHER
+    values = {name: context.get(name, "") for name in ("min_length", "max_length", "letter")}
+    return str(text) % values
+
+
+def write_problem(word: str, own: Texts) -> str:
+    """Return why a service refused a request, by the last part of its problem's type."""
+    return str(own.get(word) or _WORDS.get(word) or _REFUSED)
 
 
 class Form(Generic[M]):
@@ -90,6 +144,20 @@ class Form(Generic[M]):
         if not error.errors:
             self.errors.setdefault(field, write_problem(error.word, self.texts))
 
+    def submit(self, act: Callable[[M], T], field: str = "") -> T | None:
+        """Return what `act` returns for a form without errors; None where there are some, or it refuses the form.
+
+        Raises:
+            api.errors.ApiError: it failed, by no refusal of what was typed.
+        """
+        if self.errors:
+            return None
+        try:
+            return act(self.value)
+        except ApiError as error:
+            self.refuse(error, field)
+            return None
+
     def id_of(self, name: str) -> str:
         """Return the id of a field's element."""
         return "f-" + re.sub(r"[^\w]+", "-", name).strip("-")
@@ -103,6 +171,13 @@ class Form(Generic[M]):
             if found := next((each for each in (name, f"{name}[]") if each in names), None):
                 return found
         return ""
+
+
+def read_page_query(model: type[M], limit: int | None = None) -> M:
+    """Return which page of a list the address asks for, of `limit` items: the first where it names none."""
+    query = Form.read_query(model).value
+    default = limit or model().model_dump()["limit"]
+    return query.model_copy(update={"limit": default})
 
 
 def _read_fields(

@@ -1,18 +1,121 @@
-"""Answers to requests without the login, the recent proof or the form token that their page needs."""
+"""Answers to requests without the login, the recent proof or the form token that their page needs.
 
-from flask import Flask, Response, g, make_response, redirect, render_template, request, url_for
+What was typed goes on through the sign-in, signed, and is sent by one more press. Its token tells whose login it was:
+in another account nothing of it is shown. Where a page leads on to is a target: a route name with its parameters,
+never an address.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from flask import Flask, Response, current_app, g, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.routing import BuildError
 
 from api.errors import ApiError
 from api.logins.schemas import LoginBody, ProofBody
 from api.middleware.problems import build_response
-from api.pages.cookie_login import LoginNeeded, ProofNeeded, send_login
-from api.pages.error_pages import wants_page
-from api.pages.form_tokens import FormRefused, send_visitor
+from api.pages.cookies import FORM_FIELD as TOKEN
+from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, send_login, send_notice, send_visitor
 from api.pages.forms import Form
-from api.pages.notices import send_notice
-from api.pages.resumed_forms import ResumedForm, hold_form, render_held_form
-from api.pages.targets import describe_target
+from api.pages.refusals import wants_page
+from configs.ground.signing import LinkRefused, sign, unsign
+
+_LONGEST_TARGET = 2000  # characters
+_MOST_PARAMETERS = 20  # parameters
+RESUMED_FIELD = "resumed"
+_SCOPE = "resumed-form"
+_SECONDS = 3600
+_LONGEST = 16 * 1024  # bytes, signed
+_LONGEST_TOKEN = 64  # characters
+_UNTYPED = (RESUMED_FIELD, "next", "challenge", "alert", "paid", "consent.termsVersion")  # hidden fields
+_SECRET = (
+    "password",
+    "code",
+    "token",
+    "secret",
+    "challenge",
+    "setup",
+)  # in the name of a field that is never kept
+
+
+def describe_target() -> str:
+    """Return the target that this request asks for: `alerts.show_alert?id=…`."""
+    arguments = request.args.to_dict(flat=False) | {
+        name: [str(value)] for name, value in (request.view_args or {}).items()
+    }
+    text = f"{request.endpoint}?{urlencode(arguments, doseq=True)}".rstrip("?")
+    return text if len(text) <= _LONGEST_TARGET else str(request.endpoint)
+
+
+def read_target(text: str | None) -> str | None:
+    """Return a target that an address may carry; None for any other text."""
+    return text if text and len(text) <= _LONGEST_TARGET and build_target_url(text) else None
+
+
+def build_target_url(text: str | None, method: str = "GET") -> str | None:
+    """Return the address of a target; None where it names no page of ours for who is signed in."""
+    endpoint, _, query = (text or "")[:_LONGEST_TARGET].partition("?")
+    view = current_app.view_functions.get(endpoint)
+    if not getattr(view, "is_personal", False) or not _answers(endpoint, method):
+        return None
+    try:
+        # A name with an underscore in front would be an option of url_for: another host, another scheme.
+        given = {
+            name: value for name, value in parse_qsl(query, max_num_fields=_MOST_PARAMETERS) if name[0] != "_"
+        }
+        return url_for(endpoint, **dict[str, Any](given))
+    except (BuildError, ValueError, IndexError, TypeError):  # TypeError: a name of url_for's own
+        return None
+
+
+def _answers(endpoint: str, method: str) -> bool:
+    return any(method in (rule.methods or ()) for rule in current_app.url_map.iter_rules(endpoint))
+
+
+@dataclass(frozen=True, slots=True)
+class ResumedForm:
+    """A form to send once more: where to, its fields in order, and the token that it carried."""
+
+    url: str
+    fields: list[tuple[str, str]]
+    token: str = ""
+
+
+def hold_form() -> str | None:
+    """Return what this request posts, signed; None where it is too long. Passwords and codes are left out."""
+    if request.method != "POST":
+        return None
+    fields = [
+        (name, value)
+        for name, value in request.form.items(multi=True)
+        if name != RESUMED_FIELD and not any(each in name.lower() for each in _SECRET)
+    ]
+    if sum(len(name) + len(value) for name, value in fields) > _LONGEST:
+        return None
+    text = sign(_SCOPE, [describe_target(), fields, request.form.get(TOKEN, "")[:_LONGEST_TOKEN]])
+    return text if len(text) <= _LONGEST else None
+
+
+def read_held_form(text: str | None) -> ResumedForm | None:
+    """Return the held form; None where the text is too old or forged, or its target is no page of ours."""
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        target, sent, token = unsign(_SCOPE, text, _SECONDS)
+        url, fields = build_target_url(target, "POST"), [(str(name), str(value)) for name, value in sent]
+        return ResumedForm(url, fields, str(token)) if url else None
+    except (LinkRefused, TypeError, ValueError):
+        return None
+
+
+def render_held_form(form: ResumedForm) -> str:
+    """Return the page with the button that sends a held form, with a token of this login."""
+    shown = [
+        value for name, value in form.fields if value.strip() not in ("", "true") and name not in _UNTYPED
+    ]
+    return render_template("resumed.html", held=form, shown=shown)
 
 
 def register_lost_sessions(app: Flask) -> None:

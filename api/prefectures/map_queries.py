@@ -19,6 +19,11 @@ _PROCEDURES = tuple(Procedure)
 _PROVEN_WITHIN = timedelta(hours=24)
 
 
+def build_map_key(procedure: Procedure | None) -> str:
+    """Return the cache's key of the map of a procedure, or of all."""
+    return f"map:{procedure.value if procedure else 'all'}"
+
+
 def read_map(session: Session, procedure: Procedure | None) -> TileMap:
     """Return all departments; `procedure`: only desks that serve it count."""
     places = {place.department: place for place in prefectures().values()}

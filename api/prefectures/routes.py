@@ -5,7 +5,7 @@ from flask import Response
 from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
-from api.prefectures.map_queries import read_map
+from api.prefectures.map_queries import build_map_key, read_map
 from api.prefectures.queries import read_prefecture_page, read_prefectures
 from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
 from configs.world.prefecture import prefectures
@@ -24,8 +24,7 @@ def list_prefectures() -> Response:
 @blueprint.get("/map", responses={200: TileMap, **declare_errors(422)})
 def show_map(query: MapQuery) -> Response:
     """Show for each department what can be watched now, and how it goes, for a tile map."""
-    key = query.procedure.value if query.procedure else "all"
-    return answer_cached(f"map:{key}", lambda s: read_map(s, query.procedure))
+    return answer_cached(build_map_key(query.procedure), lambda s: read_map(s, query.procedure))
 
 
 @blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})

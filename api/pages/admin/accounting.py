@@ -26,8 +26,7 @@ from api.invoices.queries import read_daily_totals
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import Confirmation, NoFields
+from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text, name_field
 from api.pages.admin.words import count
 from api.pages.area import Access

@@ -12,8 +12,7 @@ from api.alerts.schemas import AlertAnswer
 from api.alerts.targets import get_prefecture_id
 from api.models.alert import Alert, ClosedBecause
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import Confirmation, NoFields
+from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.desks import link_desk, show_status
 from api.pages.admin.page_data import (
     YES_NO,
@@ -29,8 +28,8 @@ from api.pages.admin.page_data import (
 )
 from api.pages.admin.words import list_prefecture_options
 from api.pages.area import Access
-from api.pages.error_texts import Texts
-from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.choices import PROCEDURE_NAMES
+from api.pages.forms import Texts
 
 _ONE = "/admin/alertes/<uuid:id>"
 _CLOSED: dict[ClosedBecause, str] = {

@@ -1,21 +1,93 @@
 """The area of operators' pages, in French: lists and actions are data, which this module makes views of."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from flask import redirect
+from flask import redirect, render_template, request
 from flask.typing import ResponseReturnValue
 from pydantic import BaseModel
 
 from api.admin.access import audited
-from api.pages.admin.confirmation import Confirmation, NoFields, ask_confirmation, carry_out
-from api.pages.admin.page_data import ListPage, build_list_blocks, render_page
+from api.pages.admin.page_data import Field, ListPage, build_list_blocks, render_page
 from api.pages.area import Access, Area
-from api.pages.forms import Form
-from api.pages.notices import add_notice
+from api.pages.cookies import add_notice
+from api.pages.forms import Form, Texts
+from api.schemas import Body
 
 M = TypeVar("M", bound=BaseModel)
+_TYPED = "typed"  # the name of the field in which the subject is typed
+_VERSION = "version"  # the name of the hidden field with what the page showed
+_CHANGED = "Entre-temps, cela a changé. Relisez ce qui va se passer, puis confirmez de nouveau."
+_INVALID = 422
+REASON = Field(
+    "reason",
+    "Raison",
+    hint="Pour les autres opérateurs, sans nom de personne : « la préfecture nous a écrit ».",
+    is_required=True,
+    attributes={"maxlength": "200"},
+)
 area = Area("admin", __name__)
+
+
+class NoFields(Body):
+    """The form of an action that needs nothing but its confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What an action will do, and what its page asks. All texts are French."""
+
+    title: str  # a question that names the subject: "Arrêter le site rdv.example.fr:443 ?"
+    effects: tuple[str, ...]  # sentences: what it will do, and to whom
+    button: str  # the action, once more: "Arrêter ce site"
+    back: str  # address of the subject's page, where the result is said
+    subject: str | None = None  # what has to be typed, where the action hurts
+    subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
+    # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
+    version: str = ""
+    fields: tuple[Field, ...] = ()
+    hidden: dict[str, Any] = field(default_factory=dict)  # fields that go along as they are
+    texts: Texts = field(default_factory=dict)  # for errors and refusals by the service, as of Form
+
+
+def ask_confirmation(confirmation: Confirmation, model: type[M]) -> str:
+    """Return the page of an action."""
+    return _render(confirmation, Form(model))
+
+
+def carry_out(confirmation: Confirmation, model: type[M], act: Callable[[M], str]) -> ResponseReturnValue:
+    """Act as the form of this request says, and lead back; ask again where it or the service refuses.
+
+    `act` takes the valid fields, does everything in one `audited` block, and returns the sentence that says what was
+    done. Its ApiErrors of 400 to 428 are said beside the form.
+    """
+    form = Form.read(model, confirmation.texts)
+    _check_subject(confirmation, form)
+    _check_version(confirmation, form)
+    done = form.submit(act)
+    if done is None:
+        return _render(confirmation, form), _INVALID
+    add_notice("done", done)
+    return redirect(confirmation.back, 303)
+
+
+def _check_subject(confirmation: Confirmation, form: Form[M]) -> None:
+    if confirmation.subject is None:
+        return
+    typed = request.form.get(_TYPED, "").strip()
+    form.typed[_TYPED] = typed
+    if typed != confirmation.subject:
+        form.errors[_TYPED] = "Ce n’est pas le même texte : recopiez-le exactement."
+
+
+def _check_version(confirmation: Confirmation, form: Form[M]) -> None:
+    if request.form.get(_VERSION, confirmation.version) != confirmation.version:
+        form.errors[""] = _CHANGED
+
+
+def _render(confirmation: Confirmation, form: Form[M]) -> str:
+    return render_template("admin/confirm.html", form=form, confirmation=confirmation)
 
 
 class NotNow(Exception):

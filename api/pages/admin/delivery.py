@@ -8,7 +8,7 @@ from api.pages.admin import cells
 from api.pages.admin.area import add_list
 from api.pages.admin.page_data import Cell, Column, Field, ListPage, name_field, number_field
 from api.pages.context import write_percent
-from api.pages.message_words import CHANNEL_NAMES
+from api.pages.words import CHANNEL_NAMES
 
 _STAGES = {
     "seen_to_committed": "page lue → noté",

@@ -21,8 +21,7 @@ from api.admin.incidents import IncidentQuery, list_incidents
 from api.models.check import Check
 from api.models.desk import DeskStatus
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import REASON, Confirmation, NoFields
+from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
 from api.pages.admin.page_data import (
     Block,

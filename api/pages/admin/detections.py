@@ -33,7 +33,7 @@ from api.pages.admin.page_data import (
     render_page,
 )
 from api.pages.area import Access
-from api.pages.message_words import STATE_WORDS
+from api.pages.words import STATE_WORDS
 
 _ONE = "/admin/detections/<uuid:id>"
 _GONE: dict[GoneReason, str] = {

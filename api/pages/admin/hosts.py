@@ -15,8 +15,7 @@ from api.admin.desks import (
 )
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import REASON, Confirmation, NoFields
+from api.pages.admin.area import REASON, Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.desks import link_desk, show_status
 from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
 from api.pages.admin.page_data import Block, Cell, Column, Facts, ListPage, Table, render_page

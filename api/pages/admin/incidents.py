@@ -14,8 +14,7 @@ from api.admin.incidents import (
 )
 from api.models.incident import Incident
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import Confirmation, NoFields
+from api.pages.admin.area import Confirmation, NoFields, add_action, add_list, area
 from api.pages.admin.page_data import Cell, Column, Facts, Field, ListPage, name_field, render_page
 from api.pages.admin.words import INCIDENT_REASONS
 from api.pages.area import Access

@@ -25,8 +25,7 @@ from api.errors import ApiError, not_found
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list
-from api.pages.admin.confirmation import Confirmation
+from api.pages.admin.area import Confirmation, add_action, add_list
 from api.pages.admin.page_data import (
     Block,
     Cell,
@@ -40,7 +39,7 @@ from api.pages.admin.page_data import (
 )
 from api.pages.admin.words import count
 from api.pages.forms import Form
-from api.pages.message_words import CHANNEL_NAMES, STATE_WORDS, describe_state
+from api.pages.words import CHANNEL_NAMES, STATE_WORDS, describe_state
 from configs.ground.redaction import mask_text
 
 _DEAD = "/admin/messages-echoues"

@@ -13,10 +13,8 @@ from api.admin.payment_changes import NewRefund, describe_refund, refund_payment
 from api.admin.payments import OperatorPayment, PaymentDetails, PaymentQuery, list_payments, read_payment
 from api.billing.queries import OrderBook, read_order_book
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
-from api.pages.admin import cells
-from api.pages.admin import payment_words as words
-from api.pages.admin.area import NotNow, add_action, add_list, area
-from api.pages.admin.confirmation import Confirmation
+from api.pages.admin import cells, words
+from api.pages.admin.area import Confirmation, NotNow, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
@@ -32,9 +30,8 @@ from api.pages.admin.page_data import (
 )
 from api.pages.area import Access
 from api.pages.context import write_duration, write_money
-from api.pages.error_texts import Texts
-from api.pages.forms import Form
-from api.pages.plan import book_words
+from api.pages.forms import Form, Texts
+from api.pages.plan.view_data import list_sums, name_movement
 from api.schemas import Body
 from configs.ground.typed_text import clean_typed
 from configs.world.plan import name_plan
@@ -129,7 +126,11 @@ def show_payment(id: UUID) -> str:  # noqa: A002 -- the name in the address
     """Show a payment with everything that happened to it."""
     payment, book = _read_payment(id)
     where_it_is = Html.render(
-        "plan/_book.html", book=book, book_words=book_words, refund_reasons=words.REFUND_REASONS
+        "plan/_book.html",
+        book=book,
+        list_sums=list_sums,
+        name_movement=name_movement,
+        refund_reasons=words.REFUND_REASONS,
     )
     blocks: list[Block] = [Facts(_list_facts(payment), _show_status(payment), label="Commande")]
     if cells.is_admin():

@@ -20,8 +20,7 @@ from api.admin.users import (
 )
 from api.models.user import Grant, Role, User
 from api.pages.admin import cells
-from api.pages.admin.area import add_action, add_list, area
-from api.pages.admin.confirmation import Confirmation
+from api.pages.admin.area import Confirmation, add_action, add_list, area
 from api.pages.admin.page_data import (
     Block,
     Cell,
@@ -36,8 +35,7 @@ from api.pages.admin.page_data import (
     render_page,
 )
 from api.pages.area import Access
-from api.pages.error_texts import Texts
-from api.pages.forms import Form
+from api.pages.forms import Form, Texts
 from api.paging import PageQuery
 from configs.ground.clock import clock
 

@@ -1,15 +1,154 @@
 """Pages of departments, and of the advice for a wish."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
 from flask import redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, lazy_gettext
 
-from api.pages.advice.place_search import find_place, list_places, search_places
-from api.pages.advice.view_data import build_register_url, list_procedures_of, read_advice, read_place
+from api.middleware.languages import find_linked_language
+from api.middleware.public_answers import read_cached
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import OpeningHistory, Outlook, OutlookDesk
+from api.pages.advice.heat_map import HeatMap, build_heat_map
 from api.pages.area import Access, Area
-from api.pages.procedure_names import PROCEDURE_NAMES
-from api.pages.procedures import find_procedure, list_procedures, write_slug
+from api.pages.choices import (
+    PROCEDURE_NAMES,
+    find_place,
+    find_procedure,
+    list_places,
+    list_procedures,
+    search_places,
+    write_slug,
+)
+from api.pages.words import CLASSES, WatchClass, classify_desk, classify_watch, explain_desk, name_website
+from api.prefectures.map_queries import list_serving_desks
+from api.prefectures.queries import read_prefecture_page
+from api.prefectures.schemas import PrefecturePage
+from configs.world.desk import Desk, Procedure, WatchLevel
+from configs.world.plan import PlanName
+from configs.world.prefecture import Prefecture, desks
 
+_l = lazy_gettext
+_FEW_OPENINGS = 10
+_FEW_DAYS = 14
+_NONE_KNOWN = _l("Aucune page de rendez-vous n’est connue pour cette démarche dans ce département.")
+_CLOSED = _l("La préfecture a fermé ou déplacé la page de rendez-vous.")
+_CAPTCHA = _l(
+    "Un captcha cache les créneaux de cette démarche. Nous n’en résolvons aucun : nous ne pouvons avertir personne."
+)
+_UNWATCHED = _l("Aucune page de cette démarche ne peut être surveillée pour le moment.")
 area = Area("advice", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DeskView:
+    """A desk of the advice: its answer, its class, why it is not seen, its site, and its heat map (if slots opened).
+
+    `is_thin`: its figures rest on few observations.
+    """
+
+    answer: OutlookDesk
+    watch: WatchClass
+    reason: LazyString | None
+    website: str
+    heat: HeatMap | None
+    is_thin: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """The advice page. `desks`: those that are seen first."""
+
+    outlook: Outlook
+    watch: WatchClass
+    desks: list[DeskView]
+    openings: int  # of all desks
+    reason: LazyString | None  # why no slots are seen; None where they are
+    waiting_url: str  # where to ask to be told when they are
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureView:
+    """A procedure of a department: its slug and name, how many desks serve it, and the best class of them."""
+
+    slug: str
+    name: LazyString
+    desks: int
+    watch: WatchClass
+
+
+def read_advice(place: Prefecture, procedure: Procedure) -> Advice:
+    """Return the advice for a wish."""
+    found = read_cached(
+        Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
+    )
+    views = sorted((_build_desk(each) for each in found.desks), key=lambda view: not view.answer.is_seen)
+    return Advice(
+        outlook=found,
+        watch=classify_watch(len(found.desks), found.watch_level, found.status),
+        desks=views,
+        openings=sum(view.answer.history.openings for view in views),
+        reason=_explain(views) if found.unwatched else None,
+        waiting_url=build_register_url(place, procedure),
+    )
+
+
+def read_place(place: Prefecture) -> PrefecturePage:
+    """Return a department with its desks and what was seen there lately."""
+    return read_cached(PrefecturePage, f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))
+
+
+def list_procedures_of(place: Prefecture, page: PrefecturePage) -> list[ProcedureView]:
+    """Return all procedures with how they are watched at a department, those with desks first."""
+    statuses = {desk.id: desk.status for desk in page.desks}
+    views = []
+    for procedure, name in PROCEDURE_NAMES.items():
+        serving = list_serving_desks(place, procedure)
+        classes = [classify_desk(desk, statuses[desk.id], is_seen=desk.shows_slots) for desk in serving] or [
+            classify_watch(0, WatchLevel.NONE, None)
+        ]
+        best = min(classes, key=CLASSES.index)
+        views.append(ProcedureView(write_slug(procedure), name, len(serving), best))
+    return sorted(views, key=lambda view: not view.desks)
+
+
+def build_register_url(place: Prefecture, procedure: Procedure, plan: PlanName | None = None) -> str:
+    """Return the page that opens an account, which keeps wish and plan."""
+    wish = {
+        "prefecture": place.id,
+        "procedure": procedure.value,
+        "plan": plan,
+        "lang": find_linked_language(),
+    }
+    return f"/register?{urlencode({name: value for name, value in wish.items() if value})}"
+
+
+def _build_desk(answer: OutlookDesk) -> DeskView:
+    desk: Desk = desks()[answer.id]
+    return DeskView(
+        answer=answer,
+        watch=classify_desk(desk, answer.status, is_seen=answer.is_seen),
+        reason=explain_desk(desk, answer.status, is_seen=answer.is_seen),
+        website=name_website(desk),
+        heat=build_heat_map(answer.history.cells),
+        is_thin=_is_thin(answer.history),
+    )
+
+
+def _is_thin(history: OpeningHistory) -> bool:
+    return history.openings < _FEW_OPENINGS or history.watched_days < _FEW_DAYS
+
+
+def _explain(views: Sequence[DeskView]) -> LazyString:
+    known = [desks()[view.answer.id] for view in views]
+    if not known:
+        return _NONE_KNOWN
+    if any(desk.shows_slots for desk in known):
+        return _CLOSED
+    return _CAPTCHA if any(desk.schedulable for desk in known) else _UNWATCHED
 
 
 @area.page("/departements", Access.PUBLIC)

@@ -18,33 +18,33 @@ from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
 from api.errors import ApiError, not_found
 from api.middleware.auth import current_identity, current_user_id
-from api.models.base import autocommit_session, session
-from api.pages.advice.place_search import find_place, list_places
-from api.pages.alerts.appointments import AppointmentForm, read_appointment, store_appointment, write_event
+from api.models.base import session
+from api.pages.alerts.forms import (
+    TEXTS,
+    AlertForm,
+    AppointmentForm,
+    WishPage,
+    fill,
+    find_form_place,
+    has_calls,
+    prefill,
+    read_appointment,
+    read_wish_form,
+    store_appointment,
+    write_event,
+)
 from api.pages.alerts.view_data import (
     AlertPageView,
     describe_alert,
     read_alert_view,
     write_freshness,
 )
-from api.pages.alerts.wish_form import (
-    TEXTS,
-    AlertForm,
-    WishPage,
-    fill,
-    find_form_place,
-    has_calls,
-    prefill,
-    read_wish_form,
-)
-from api.pages.area import Access, Area
+from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.choices import find_place, find_procedure, list_places, list_procedures
 from api.pages.context import write_hour
-from api.pages.error_texts import write_problem
-from api.pages.forms import Form
-from api.pages.live import answer_live
-from api.pages.message_words import CHANNEL_NAMES
-from api.pages.notices import add_notice
-from api.pages.procedures import find_procedure, list_procedures
+from api.pages.cookies import Kind, add_notice, lead_to
+from api.pages.forms import Form, write_problem
+from api.pages.words import CHANNEL_NAMES
 from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
@@ -84,10 +84,10 @@ def create_alert() -> ResponseReturnValue:
         return _render_wish(page), _INVALID
     if answer.is_active:
         notifier.catch_up(answer.id)
-        add_notice("done", _("Votre alerte est créée. Nous vous prévenons dès qu’un créneau s’ouvre."))
+        text = _("Votre alerte est créée. Nous vous prévenons dès qu’un créneau s’ouvre.")
     else:
-        add_notice("done", _("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles."))
-    return _lead_to(answer.id)
+        text = _("C’est noté : nous vous prévenons dès que ces créneaux deviennent visibles.")
+    return _lead_to(answer.id, text)
 
 
 def _try_to_create(page: WishPage) -> AlertAnswer | None:
@@ -126,8 +126,7 @@ def show_parts(id: UUID) -> Response:
 @area.page("/alertes/<uuid:id>/preuve/<uuid:detection>", Access.PERSONAL)
 def show_proof(id: UUID, detection: UUID) -> ResponseReturnValue:
     """Lead to the proof of a detection: a link that is good for an hour, made now."""
-    with autocommit_session() as s:
-        found = read_own_detection(s, current_user_id(), detection)
+    found = read_once(read_own_detection, current_user_id(), detection)
     if id not in found.alert_ids or found.proof is None:
         raise not_found("proof")
     return redirect(found.proof)
@@ -166,8 +165,7 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
         return _render_wish(page, alert), _INVALID
     if answer.is_active:
         notifier.catch_up(id)
-    add_notice("done", _("Vos changements sont enregistrés."))
-    return _lead_to(id)
+    return _lead_to(id, _("Vos changements sont enregistrés."))
 
 
 @area.action("/alertes/<uuid:id>/pause", Access.PERSONAL)
@@ -194,8 +192,7 @@ def _switch(id: UUID, *, enabled: bool) -> ResponseReturnValue:
         return _render_alert(read_alert_view(current_user_id(), id), error), _INVALID
     if answer.is_active:
         notifier.catch_up(id)
-    add_notice("done", _("L’alerte est surveillée.") if enabled else _("L’alerte est en pause."))
-    return _lead_to(id)
+    return _lead_to(id, _("L’alerte est surveillée.") if enabled else _("L’alerte est en pause."))
 
 
 @area.action("/alertes/<uuid:id>/essai", Access.PERSONAL)
@@ -214,8 +211,7 @@ def test_alert(id: UUID) -> ResponseReturnValue:
         text += ". " + _(
             "Par SMS, un essai est possible une heure après une commande, à partir de %(hour)s.", hour=hour
         )
-    add_notice("done", text)
-    return _lead_to(id)
+    return _lead_to(id, text)
 
 
 @area.page("/alertes/<uuid:id>/fermer", Access.PERSONAL)
@@ -234,7 +230,7 @@ def close_alert(id: UUID) -> ResponseReturnValue:
         with session() as s:
             service.delete_alert(s, current_user_id(), id)
         add_notice("done", _("L’alerte est fermée. Nous n’enverrons plus rien pour elle."))
-    return redirect(url_for("dashboard.show_dashboard"), 303)
+    return lead_to("dashboard.show_dashboard")
 
 
 @area.page("/alertes/<uuid:id>/trouve", Access.PERSONAL)
@@ -257,8 +253,7 @@ def report_found(id: UUID) -> ResponseReturnValue:
         store_appointment(current_user_id(), id, form.value, describe_alert(alert).zone)
     except ApiError as error:
         return _refuse(id, error)
-    add_notice("done", _("Bravo ! L’alerte est fermée."))
-    return _lead_to(id)
+    return _lead_to(id, _("Bravo ! L’alerte est fermée."))
 
 
 @area.page("/alertes/<uuid:id>/rendez-vous.ics", Access.PERSONAL)
@@ -268,12 +263,11 @@ def send_event(id: UUID) -> Response:
 
 
 def _read_alert(id: UUID) -> AlertAnswer:
-    with autocommit_session() as s:
-        return read_own_alert(s, current_user_id(), id)
+    return read_once(read_own_alert, current_user_id(), id)
 
 
-def _lead_to(id: UUID) -> ResponseReturnValue:
-    return redirect(url_for("alert_pages.show_alert", id=id), 303)
+def _lead_to(id: UUID, text: str = "", kind: Kind = "done") -> ResponseReturnValue:
+    return lead_to("alert_pages.show_alert", text, kind, id=id)
 
 
 def _refuse(id: UUID, error: ApiError) -> ResponseReturnValue:
@@ -284,8 +278,7 @@ def _refuse(id: UUID, error: ApiError) -> ResponseReturnValue:
     """
     if error.status not in (402, 409, 429):
         raise error
-    add_notice("problem", write_problem(error.word, TEXTS))
-    return _lead_to(id)
+    return _lead_to(id, write_problem(error.word, TEXTS), "problem")
 
 
 def _render_places(wish: str, *, unknown: bool) -> str:

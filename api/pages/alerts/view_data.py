@@ -17,10 +17,9 @@ from api.detections.queries import list_alert_detections
 from api.detections.schemas import AlertDetection
 from api.models.alert import ClosedBecause
 from api.models.base import autocommit_session
+from api.pages.choices import PROCEDURE_NAMES
 from api.pages.context import write_date, write_duration
-from api.pages.message_words import CHANNEL_NAMES, describe_state
-from api.pages.procedure_names import PROCEDURE_NAMES
-from api.pages.watch_words import WatchClass, classify_desk, explain_desk
+from api.pages.words import CHANNEL_NAMES, WatchClass, classify_desk, describe_state, explain_desk
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
 from configs.ground.signed_links import MoveReminders, write_token

@@ -3,28 +3,44 @@
 No form here carries a token: it reads no cookie, and the path of a link is its secret.
 """
 
+from uuid import UUID
+
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.declarations import service
-from api.declarations.cancellations import Contract
+from api.declarations.cancellations import (
+    Contract,
+    find_order_owner,
+    read_notice,
+    read_own_contract,
+)
 from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, CancellationForm
 from api.errors import ApiError
-from api.middleware.languages import read_language
+from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import count_declaration
 from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.models.declaration import DeclaredBy
-from api.pages.area import Access, Area
-from api.pages.cancellations.view_data import find_contract, find_notice, find_owner
-from api.pages.cancellations.words import TEXTS, list_ends
+from api.pages.area import Access, Area, read_once
+from api.pages.declarations.words import CANCELLATION_TEXTS, list_ends
 from api.pages.forms import Form
 from configs.ground.signed_links import CancelOrder, ConfirmCancellation, read_token
 from configs.world.languages import choose_page_language
 
 area = Area("cancellation_pages", __name__)
 _INVALID, _GONE = 422, 410
+
+
+def find_contract(user_id: UUID | None) -> Contract | None:
+    """Return a user's subscription; the page is in the account's language."""
+    if user_id is None:
+        return None
+    found = read_once(read_own_contract, user_id)
+    if found:
+        use_account_language(found.language)
+    return found
 
 
 @area.page("/l/resilier", Access.VISITOR)
@@ -36,7 +52,7 @@ def show_form() -> str:
 @area.action("/l/resilier", Access.VISITOR, one_click=True)
 def send_form() -> ResponseReturnValue:
     """Show what was typed once more, then store it. The answer is the same for every address and number."""
-    form = Form.read(CancellationForm, TEXTS)
+    form = Form.read(CancellationForm, CANCELLATION_TEXTS)
     if form.errors:
         return _render_form(form), _INVALID
     if "change" in request.form:
@@ -52,15 +68,15 @@ def send_form() -> ResponseReturnValue:
 @area.page("/l/cancel/<token>", Access.VISITOR)
 def show_contract(token: str) -> ResponseReturnValue:
     """Show the contract that a mail's link is about, with the ends to choose from; then the choice once more."""
-    contract = find_contract(find_owner(read_token(CancelOrder, token).payment))
+    contract = find_contract(read_once(find_order_owner, read_token(CancelOrder, token).payment))
     return _render_contract(contract, Form(CancellationChoice))
 
 
 @area.action("/l/cancel/<token>", Access.VISITOR, one_click=True)
 def cancel(token: str) -> ResponseReturnValue:
     """Cancel the contract; a repetition changes nothing."""
-    user_id = find_owner(read_token(CancelOrder, token).payment)
-    form, status = Form.read(CancellationChoice, TEXTS), 200
+    user_id = read_once(find_order_owner, read_token(CancelOrder, token).payment)
+    form, status = Form.read(CancellationChoice, CANCELLATION_TEXTS), 200
     if user_id is None:
         return _render_contract(None, form)
     if form.errors:
@@ -101,5 +117,5 @@ def _render_contract(
 
 
 def _render_notice(token: str) -> ResponseReturnValue:
-    state = find_notice(read_token(ConfirmCancellation, token).declaration)
+    state = read_once(read_notice, read_token(ConfirmCancellation, token).declaration)
     return render_template("cancellations/notice.html", state=state), 200 if state else _GONE

@@ -1,42 +1,132 @@
-"""Pages about channels: which are on, the phone number with its code, the Telegram chat, browsers for push messages."""
+"""Pages of channels: e-mail, SMS, Telegram and browsers."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 import notifier
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account, Phone
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
+from api.logins.browsers import name_browser
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, session
-from api.pages.area import Access, Area
-from api.pages.asset_files import read_asset
-from api.pages.channels.view_data import (
-    CODE_TEXTS,
-    PHONE_TEXTS,
-    TELEGRAM_TEXTS,
-    PhoneForm,
-    build_forms,
-    read_channels,
-    read_device_form,
-)
-from api.pages.forms import Form
-from api.pages.live import answer_live
-from api.pages.notices import add_notice
-from api.pages.qr_code import render_qr_code
+from api.models.user import Channel, ContactState
+from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.assets import read_asset, render_qr_code
+from api.pages.cookies import lead_to
+from api.pages.forms import Form, Texts
 from api.push_devices import service as push_devices
+from api.push_devices.schemas import DeviceList, NewDevice
+from api.push_devices.service import list_devices
+from api.schemas import Body
 from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
-from api.users.schemas import CodeOfPhone, LinkState, ProfileChange, TelegramLinkState
+from api.users.queries import read_channel_states, read_stopped_groups
+from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import change_notifications, change_profile, restart_groups
 from api.users.telegram_linking import confirm_link, read_link, start_link
+from configs.settings import settings
+from configs.world.plan import plan
 
+_PLAN = "plan.show_plan"
+PHONE_TEXTS: Texts = {
+    ("phone", "missing"): _l("Écrivez votre numéro."),
+    ("phone", "string_pattern_mismatch"): _l("Ce numéro n’est pas valable. Exemple : 06 12 34 56 78"),
+    ("phone", "no_sms"): _l("Les codes vont aux numéros mobiles de France, outre-mer compris."),
+    "plan-needed": _l("Les SMS demandent une formule en cours."),
+}
+CODE_TEXTS: Texts = {
+    ("code", "string_pattern_mismatch"): _l("Le code a six chiffres."),
+    ("code", "wrong_code"): _l("Ce code est faux. Après cinq essais, il faut en demander un autre."),
+    "no-code": _l("Plus aucun code n’attend : demandez-en un autre."),
+}
+TELEGRAM_TEXTS = {
+    "no-chat": _l("Aucune conversation n’attend : le lien est trop vieux, ou il a déjà servi."),
+}
+_NO_SUBSCRIPTION = _l(
+    "Ce navigateur ne s’est pas inscrit auprès d’un service de notifications que nous connaissons."
+)
+DEVICE_TEXTS: Texts = {
+    ("name", "missing"): _l("Donnez un nom à ce navigateur."),
+    "plan-needed": _l("Les notifications demandent une formule en cours."),
+    "too-many-devices": _l("Vous avez déjà autant de navigateurs que possible : retirez-en un d’abord."),
+    "device-taken": _l("Ce navigateur sert à un autre compte. Ajoutez-le encore une fois."),
+}
 area = Area("channels", __name__)
 _INVALID = 422
 _GONE = 404
+
+
+class PhoneForm(Body):
+    """The number that alerts go to by SMS."""
+
+    phone: Phone
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChannels:
+    """The channels of a user as the page shows them."""
+
+    account: Account
+    email_state: str  # waiting (not confirmed), or a ContactState
+    stopped_groups: list[str]  # of mails
+    waiting_number: str | None  # the number that a code must confirm
+    has_bot: bool  # Telegram can be linked here
+    plan_url: str | None  # where SMS and push need a plan first
+    push: DeviceList
+    may_push: bool  # the plan has push
+
+
+def read_channels() -> ShownChannels:
+    """Return the channels of who is signed in."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        states = read_channel_states(s, current_user_id())
+        stopped = read_stopped_groups(s, current_user_id())
+        push = list_devices(s, current_user_id())
+    email = states.get(Channel.EMAIL, ContactState.OK)
+    return ShownChannels(
+        account=account,
+        email_state=email.value if account.email_verified else "waiting",
+        stopped_groups=stopped,
+        waiting_number=account.new_phone or (None if account.phone_verified else account.phone),
+        has_bot=settings().telegram_bot_name is not None,
+        plan_url=url_for(_PLAN) if _PLAN in current_app.view_functions else None,
+        push=push,
+        may_push=Channel.PUSH.value in plan(account.plan).channels,
+    )
+
+
+def build_forms(shown: ShownChannels) -> dict[str, Form[Any]]:
+    """Return the forms of the page, by their names in its template."""
+    account = shown.account
+    flags = {
+        "notifyEmail": account.notify_email,
+        "notifySms": account.notify_sms,
+        "notifyTelegram": account.notify_telegram,
+        "notifyPush": account.notify_push,
+    }
+    return {
+        "flags_form": Form(NotificationFlags, flags),
+        "phone_form": Form(PhoneForm),
+        "code_form": Form(CodeOfPhone),
+        "device_form": Form(NewDevice, {"name": name_browser(request.user_agent.string)}),
+    }
+
+
+def read_device_form() -> Form[NewDevice]:
+    """Return the form of a new device. What is wrong with the subscription is no field that its user sees."""
+    form = Form.read(NewDevice, DEVICE_TEXTS)
+    if form.errors.keys() - {"name"}:
+        form.errors = {"": str(_NO_SUBSCRIPTION)}
+    return form
 
 
 @area.page("/canaux", Access.PERSONAL)
@@ -53,7 +143,7 @@ def change_flags() -> ResponseReturnValue:
     with session() as s:
         alerts = change_notifications(s, current_user_id(), changes)
     _announce([], alerts)
-    return _go_back(_("C’est enregistré."))
+    return lead_to("channels.show_channels", _("C’est enregistré."))
 
 
 @area.action("/canaux/e-mails-arretes", Access.PERSONAL)
@@ -62,36 +152,30 @@ def restart_mails() -> ResponseReturnValue:
     with session() as s:
         alerts = restart_groups(s, current_user_id())
     _announce([], alerts)
-    return _go_back(_("Vous recevrez de nouveau ces e-mails."))
+    return lead_to("channels.show_channels", _("Vous recevrez de nouveau ces e-mails."))
 
 
 @area.action("/canaux/numero", Access.PROVEN)
 def send_phone_code() -> ResponseReturnValue:
     """Send the code that proves a number."""
     form = Form.read(PhoneForm, PHONE_TEXTS)
-    if not form.errors:
-        try:
-            _change(ProfileChange(phone=form.value.phone))
-        except ApiError as error:
-            form.refuse(error, "phone")
+    form.submit(lambda wish: _change(ProfileChange(phone=wish.phone)), "phone")
     if form.errors:
         return _render_channels(form, phone_form=form), _INVALID
-    return _go_back(_("Un SMS avec un code est en route, si ce numéro n’est pas déjà le vôtre."))
+    return lead_to(
+        "channels.show_channels", _("Un SMS avec un code est en route, si ce numéro n’est pas déjà le vôtre.")
+    )
 
 
 @area.action("/canaux/code-sms", Access.PERSONAL)
 def take_phone_code() -> ResponseReturnValue:
     """Confirm the number by the code of the SMS."""
     form = Form.read(CodeOfPhone, CODE_TEXTS)
+    form.submit(lambda typed: _confirm_number(typed.code), "code")
     if not form.errors:
-        try:
-            _confirm_number(form.value.code)
-        except ApiError as error:
-            form.refuse(error, "code")
-    if not form.errors:
-        return _go_back(_("Votre numéro est confirmé."))
+        return lead_to("channels.show_channels", _("Votre numéro est confirmé."))
     if read_channels().waiting_number is None:  # the form was sent twice
-        return redirect(url_for("channels.show_channels"), 303)
+        return lead_to("channels.show_channels")
     return _render_channels(form, code_form=form), _INVALID
 
 
@@ -99,13 +183,13 @@ def take_phone_code() -> ResponseReturnValue:
 def remove_phone() -> ResponseReturnValue:
     """Remove the number."""
     _change(ProfileChange(phone=None))
-    return _go_back(_("Votre numéro est retiré."))
+    return lead_to("channels.show_channels", _("Votre numéro est retiré."))
 
 
 @area.page("/canaux/telegram", Access.PERSONAL)
 def show_telegram() -> str:
     """Show how far linking a chat is. The link itself is shown once, by start_telegram."""
-    return render_template("channels/telegram.html", link=_read_link(), url=None)
+    return render_template("channels/telegram.html", link=read_once(read_link, current_user_id()), url=None)
 
 
 @area.action("/canaux/telegram", Access.PROVEN)
@@ -121,7 +205,7 @@ def start_telegram() -> str:
 @area.page("/canaux/telegram/etat", Access.PERSONAL, polled=True)
 def poll_telegram() -> Response:
     """Answer how far linking is, to the page that waits for it."""
-    link = _read_link()
+    link = read_once(read_link, current_user_id())
     state = render_template("channels/_state.html", link=link)
     return answer_live({"state": state}, stop=link.state is not LinkState.WAITING)
 
@@ -136,17 +220,16 @@ def link_telegram() -> ResponseReturnValue:
     except ApiError as error:
         if error.word not in TELEGRAM_TEXTS:
             raise
-        add_notice("problem", str(TELEGRAM_TEXTS[error.word]))
-        return redirect(url_for("channels.show_channels"), 303)
+        return lead_to("channels.show_channels", str(TELEGRAM_TEXTS[error.word]), "problem")
     _announce(messages, alerts)
-    return _go_back(_("Telegram est lié."))
+    return lead_to("channels.show_channels", _("Telegram est lié."))
 
 
 @area.action("/canaux/telegram/retirer", Access.PERSONAL)
 def unlink_telegram() -> ResponseReturnValue:
     """Unlink the chat."""
     _change(ProfileChange(telegram=None))
-    return _go_back(_("Telegram est retiré."))
+    return lead_to("channels.show_channels", _("Telegram est retiré."))
 
 
 @area.page("/push-worker.js", Access.PUBLIC)
@@ -163,16 +246,10 @@ def send_push_worker() -> Response:
 def add_device() -> ResponseReturnValue:
     """Add the browser that subscribed on the page (static/push.js)."""
     form = read_device_form()
-    if not form.errors:
-        try:
-            with session() as s:
-                added = push_devices.add_device(s, current_user_id(), form.value)
-        except ApiError as error:
-            form.refuse(error)
+    form.submit(_add_device)
     if form.errors:
         return _render_channels(form, device_form=form), _INVALID
-    _announce([], added.alerts)
-    return _go_back(_("Ce navigateur recevra nos notifications."))
+    return lead_to("channels.show_channels", _("Ce navigateur recevra nos notifications."))
 
 
 @area.action("/canaux/navigateurs/<uuid:id>/retirer", Access.PERSONAL)
@@ -184,7 +261,7 @@ def remove_device(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in
     except ApiError as error:
         if error.status != _GONE:
             raise
-    return _go_back(_("Ce navigateur est retiré."))
+    return lead_to("channels.show_channels", _("Ce navigateur est retiré."))
 
 
 def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:
@@ -199,6 +276,12 @@ def _change(change: ProfileChange) -> None:
     notifier.nudge(messages)
 
 
+def _add_device(device: NewDevice) -> None:
+    with session() as s:
+        added = push_devices.add_device(s, current_user_id(), device)
+    _announce([], added.alerts)
+
+
 def _confirm_number(code: str) -> None:
     with session() as s:
         refusal, messages = confirm_phone(s, current_user_id(), code)
@@ -208,17 +291,7 @@ def _confirm_number(code: str) -> None:
     _announce(messages, alerts)
 
 
-def _read_link() -> TelegramLinkState:
-    with autocommit_session() as s:
-        return read_link(s, current_user_id())
-
-
 def _announce(messages: list[UUID], alerts: list[UUID]) -> None:
     notifier.nudge(messages)
     for alert_id in alerts:
         notifier.catch_up(alert_id)
-
-
-def _go_back(text: str) -> ResponseReturnValue:
-    add_notice("done", text)
-    return redirect(url_for("channels.show_channels"), 303)

@@ -1,7 +1,6 @@
 """The page that a user comes back to: their plan and their alerts."""
 
 from flask import render_template, request, url_for
-from pydantic import ValidationError
 
 from api.accounts.queries import read_account
 from api.alerts.queries import read_alert_page
@@ -12,12 +11,18 @@ from api.models.base import autocommit_session
 from api.models.user import Channel, ContactState
 from api.pages.alerts.view_data import describe_alert, write_freshness
 from api.pages.area import Access, Area
-from api.pages.dashboard.view_data import find_paid_plan
-from api.pages.plan.payment_return import is_settled, read_returned_order
+from api.pages.forms import read_page_query
+from api.pages.plan.order import is_settled, read_returned_order
 from api.users.queries import read_channel_states
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, name_plan
 
 area = Area("dashboard", __name__)
+
+
+def find_paid_plan() -> str | None:
+    """Return the name of the plan that Checkout's return names, if it is one of ours."""
+    named = request.args.get("plan", "")
+    return name_plan(PlanName(named)) if named in set(PlanName) and named != PlanName.NONE else None
 
 
 @area.page("/dashboard", Access.PERSONAL)
@@ -25,7 +30,7 @@ def show_dashboard() -> str:
     """Show the plan and the alerts; Checkout leads back here."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
-        page = read_alert_page(s, current_user_id(), _read_query())
+        page = read_alert_page(s, current_user_id(), read_page_query(AlertQuery))
         states = read_channel_states(s, current_user_id())
         is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
         stopped_last = not is_served and has_stopped_last(s, current_user_id())
@@ -45,13 +50,3 @@ def show_dashboard() -> str:
         confirmation_url=url_for("plan.show_confirmation", plan=request.args.get("plan", "")[:40]),
         paid_plan=find_paid_plan(),
     )
-
-
-def _read_query() -> AlertQuery:
-    """Return which page of the alerts the address asks for: the first where it names none."""
-    try:
-        return AlertQuery.model_validate(
-            {"before": request.args["before"]} if "before" in request.args else {}
-        )
-    except ValidationError:
-        return AlertQuery()

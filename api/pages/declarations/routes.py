@@ -3,28 +3,45 @@
 No form here carries a token: it reads no cookie, and the path of a link is its secret.
 """
 
+from uuid import UUID
+
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.declarations import service
 from api.declarations.records import Author
 from api.declarations.schemas import LinkedWithdrawal, WithdrawalForm
-from api.declarations.withdrawals import OrderState
+from api.declarations.withdrawals import OrderState, read_order
 from api.errors import ApiError
-from api.middleware.languages import read_language
+from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import count_declaration
 from api.middleware.stranger_mail import may_mail
 from api.models.base import new_id
 from api.models.declaration import Declaration, DeclaredBy
-from api.pages.area import Access, Area
-from api.pages.declarations.view_data import find_declaration, find_order
-from api.pages.declarations.words import REFUSALS, TEXTS
+from api.pages.area import Access, Area, read_once
+from api.pages.declarations.words import REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.forms import Form
 from configs.ground.signed_links import ConfirmDeclaration, WithdrawOrder, read_token
 from configs.world.languages import choose_page_language
 
 area = Area("declaration_pages", __name__)
 _INVALID, _GONE = 422, 410
+
+
+def find_order(payment_id: UUID) -> OrderState | None:
+    """Return an order with its state, None where there is none; the page is in its account's language."""
+    try:
+        found = read_once(read_order, payment_id)
+    except ApiError:
+        return None
+    if found.language:
+        use_account_language(found.language)
+    return found
+
+
+def find_declaration(declaration_id: UUID) -> Declaration | None:
+    """Return a declaration."""
+    return read_once(lambda s: s.get(Declaration, declaration_id))
 
 
 @area.page("/l/retractation", Access.VISITOR)
@@ -36,7 +53,7 @@ def show_form() -> str:
 @area.action("/l/retractation", Access.VISITOR, one_click=True)
 def send_form() -> ResponseReturnValue:
     """Show what was typed once more, then store it. Every address gets the same answer."""
-    form = Form.read(WithdrawalForm, TEXTS)
+    form = Form.read(WithdrawalForm, WITHDRAWAL_TEXTS)
     if form.errors:
         return render_template("declarations/form.html", form=form), _INVALID
     if "change" in request.form:
@@ -59,7 +76,7 @@ def show_order(token: str) -> ResponseReturnValue:
 def withdraw(token: str) -> ResponseReturnValue:
     """Withdraw from the order; a repetition changes nothing."""
     payment_id = read_token(WithdrawOrder, token).payment
-    form, state = Form.read(LinkedWithdrawal, TEXTS), find_order(payment_id)
+    form, state = Form.read(LinkedWithdrawal, WITHDRAWAL_TEXTS), find_order(payment_id)
     if state is None:
         return _render_order(None, form)
     if not state.has_account and state.standing is None and not form.typed.get("email"):

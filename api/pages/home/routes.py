@@ -2,12 +2,11 @@
 
 from flask import render_template
 
-from api.pages.advice.place_search import list_places
+from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
-from api.pages.map.view_data import read_tile_map
-from api.pages.procedure_names import PROCEDURE_NAMES
-from api.pages.procedures import list_procedures
-from api.prefectures.schemas import ProvenDesks
+from api.pages.choices import PROCEDURE_NAMES, list_places, list_procedures
+from api.prefectures.map_queries import build_map_key, read_map
+from api.prefectures.schemas import ProvenDesks, TileMap
 from configs.ground.database_errors import is_away
 from configs.world.plan import PlanName, plans
 
@@ -32,7 +31,7 @@ def show_home() -> str:
 def _read_proven() -> ProvenDesks | None:
     """Return what was proven of late, as the map has it; None while the database is away: the rest needs none."""
     try:
-        return read_tile_map(None).proven
+        return read_cached(TileMap, build_map_key(None), lambda s: read_map(s, None)).proven
     except Exception as error:
         if not is_away(error):
             raise

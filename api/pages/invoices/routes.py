@@ -3,21 +3,33 @@
 from contextlib import suppress
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
 from api.invoices import queries
+from api.invoices.contents import LineKind
 from api.invoices.pdf_files import read_file
 from api.middleware.auth import current_user_id
 from api.middleware.pdf_response import build_pdf_response
-from api.models.base import autocommit_session
-from api.pages.area import Access, Area
-from api.pages.invoices.line_names import LINE_NAMES, REASON_NAMES
-from api.pages.notices import add_notice
+from api.pages.area import Access, Area, read_once
+from api.pages.cookies import lead_to
+from api.pages.words import REFUND_REASONS
 from api.paging import PageQuery
 from configs.ground.object_store import StoreAway
 
+_l = lazy_gettext
+LINE_NAMES: dict[LineKind, LazyString] = {  # with the plan's name behind
+    LineKind.PLAN: _l("Surveillance de créneaux de rendez-vous, formule"),
+    LineKind.RENEWAL: _l("Surveillance de créneaux de rendez-vous, mois suivant, formule"),
+    LineKind.UPGRADE_CREDIT: _l("Reste de la formule précédente, déduit :"),
+    LineKind.DISCOUNT: _l("Remise, formule"),
+    LineKind.REFUND: _l("Remboursement, formule"),
+    LineKind.REFUND_RETURNED: _l("Remboursement que la banque nous a renvoyé, formule"),
+    LineKind.DISPUTE: _l("Remboursement par la banque après contestation, formule"),
+    LineKind.DISPUTE_RETURNED: _l("Contestation que la banque a rejetée, formule"),
+}
 area = Area("invoice_pages", __name__)
 _PER_PAGE = 20
 
@@ -26,30 +38,27 @@ _PER_PAGE = 20
 def list_invoices() -> str:
     """List the invoices and credit notes, the newest first."""
     query = PageQuery(before=request.args.get("before", type=UUID), limit=_PER_PAGE)
-    with autocommit_session() as s:
-        page = queries.list_invoices(s, current_user_id(), query)
+    page = read_once(queries.list_invoices, current_user_id(), query)
     return render_template("invoices/invoices.html", page=page)
 
 
 @area.page("/formule/factures/<uuid:id>", Access.PERSONAL)
 def show_invoice(id: UUID) -> str:  # noqa: A002
     """Show an invoice or a credit note, as it can be printed."""
-    with autocommit_session() as s:
-        document = queries.read_document(s, current_user_id(), id)
+    document = read_once(queries.read_document, current_user_id(), id)
     return render_template(
-        "invoices/invoice.html", document=document, line_names=LINE_NAMES, reasons=REASON_NAMES
+        "invoices/invoice.html", document=document, line_names=LINE_NAMES, reasons=REFUND_REASONS
     )
 
 
 @area.page("/formule/factures/<uuid:id>/pdf", Access.PERSONAL)
 def send_pdf(id: UUID) -> ResponseReturnValue:  # noqa: A002
     """Send the PDF; while there is none, lead to the page, which can be printed."""
-    with autocommit_session() as s:
-        row = queries.find_invoice(s, current_user_id(), id)
+    row = read_once(queries.find_invoice, current_user_id(), id)
     pdf = None
     with suppress(StoreAway):
         pdf = read_file(row)
     if pdf is not None:
         return build_pdf_response(pdf, row.number)
-    add_notice("problem", _("Le fichier PDF n’est pas encore prêt. Vous pouvez imprimer cette page."))
-    return redirect(url_for("invoice_pages.show_invoice", id=id), 303)
+    text = _("Le fichier PDF n’est pas encore prêt. Vous pouvez imprimer cette page.")
+    return lead_to("invoice_pages.show_invoice", text, "problem", id=id)

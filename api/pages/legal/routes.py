@@ -1,51 +1,109 @@
 """Legal pages: terms, privacy, legal notice, accessibility, contact, and their earlier versions."""
 
+import re
+from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from pathlib import Path
+from string import Template
 
 from flask import render_template
+from markdown_it import MarkdownIt
 
 from api.errors import not_found
 from api.middleware.languages import read_language
 from api.pages.area import Access, Area
-from api.pages.legal.documents import TERMS_NAME, UnknownDocument, read_document
+from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms
 
+TERMS_NAME = "conditions"
+_FOLDERS = {
+    "vie-privee": "privacy",
+    "mentions-legales": "notice",
+    "accessibilite": "accessibility",
+    "contact": "contact",
+    "mediation": "mediation",
+}
+_LINKED = re.compile("@|://")  # what becomes a link, which browsers isolate by themselves
+_FSI, _PDI = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
+_HERE = Path(__file__).parent / "documents"
+_MARKDOWN = MarkdownIt("commonmark", {"html": False})  # tags become text; addresses of scripts become none
+_PAGES = {
+    TERMS_NAME: "show_terms",
+    "vie-privee": "show_privacy",
+    "mentions-legales": "show_notice",
+    "accessibilite": "show_accessibility",
+    "contact": "show_contact",
+    "mediation": "show_mediation",
+}
 area = Area("legal", __name__)
 
 
-@area.page(f"/{TERMS_NAME}", Access.PUBLIC)
-def show_terms() -> str:
-    """Show the terms that orders accept now."""
-    return _show(TERMS_NAME)
+class UnknownDocument(LookupError):
+    """There is no such document, or no such version of it."""
 
 
-@area.page("/vie-privee", Access.PUBLIC)
-def show_privacy() -> str:
-    """Show what is done with personal data."""
-    return _show("vie-privee")
+@dataclass(frozen=True, slots=True)
+class LegalText:
+    """A document as HTML, without its title."""
+
+    title: str
+    html: str
+    language: str  # of the text
+    version: str
+    versions: list[str]  # all of them, the newest first
 
 
-@area.page("/mentions-legales", Access.PUBLIC)
-def show_notice() -> str:
-    """Name the publisher and the host."""
-    return _show("mentions-legales")
+def read_document(name: str, version: str | None, language: str) -> LegalText:
+    """Return a version of a document, the newest one by default; in English where it is not in the language.
+
+    Raises:
+        UnknownDocument: there is no such document or version.
+    """
+    versions = list_versions(name)
+    chosen = version or versions[0]
+    if chosen not in versions:
+        raise UnknownDocument(f"{name} has no version {chosen[:20]!r}; it has {', '.join(versions)}")
+    known = language if language in _list_languages(name, chosen) else "en"
+    title, html = render_markdown(_read_text(name, chosen, known))
+    return LegalText(title, html, known, chosen, versions)
 
 
-@area.page("/accessibilite", Access.PUBLIC)
-def show_accessibility() -> str:
-    """Show the accessibility statement."""
-    return _show("accessibilite")
+def list_versions(name: str) -> list[str]:
+    """Return the versions of a document, the newest first.
+
+    Raises:
+        UnknownDocument: there is no such document.
+    """
+    if name != TERMS_NAME and name not in _FOLDERS:
+        raise UnknownDocument(f"there are {TERMS_NAME}, {', '.join(_FOLDERS)}")
+    folder = TERMS if name == TERMS_NAME else _HERE / _FOLDERS[name]
+    return sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True)
 
 
-@area.page("/contact", Access.PUBLIC)
-def show_contact() -> str:
-    """Say how to reach us."""
-    return _show("contact")
+def _list_languages(name: str, version: str) -> set[str]:
+    """Return the languages of a version; short texts are in Arabic, too."""
+    if name == TERMS_NAME:
+        return set(LANGUAGES)
+    return {path.stem for path in (_HERE / _FOLDERS[name] / version).glob("*.md")}
 
 
-@area.page("/mediation", Access.PUBLIC)
-def show_mediation() -> str:
-    """Name the mediator, and say what comes before."""
-    return _show("mediation")
+@lru_cache(maxsize=32)
+def render_markdown(text: str) -> tuple[str, str]:
+    """Return the first heading as text, and what follows it as HTML."""
+    title, _, body = text.strip().partition("\n")
+    return title.removeprefix("# ").strip(), _MARKDOWN.render(body)
+
+
+def _read_text(name: str, version: str, language: str) -> str:
+    if name == TERMS_NAME:
+        return read_terms(version, language)
+    path = _HERE / _FOLDERS[name] / version / f"{language}.md"
+    names = name_seller(language)
+    if language not in LANGUAGES:  # from right to left
+        names = {
+            key: value if _LINKED.search(value) else f"{_FSI}{value}{_PDI}" for key, value in names.items()
+        }
+    return Template(path.read_text(encoding="utf-8")).substitute(names)
 
 
 @area.page("/textes/<name>/<version>", Access.PUBLIC)
@@ -61,3 +119,17 @@ def _show(name: str, version: str | None = None) -> str:
         raise not_found("text: the foot of each page leads to those that exist") from None
     dates = {each: date.fromisoformat(each) for each in text.versions}
     return render_template("legal/document.html", text=text, name=name, dates=dates, newest=version is None)
+
+
+def _add_page(name: str, endpoint: str) -> None:
+    """Declare the page of a document: its newest version."""
+
+    def show() -> str:
+        return _show(name)
+
+    show.__name__ = endpoint
+    area.page(f"/{name}", Access.PUBLIC)(show)
+
+
+for _name, _endpoint in _PAGES.items():
+    _add_page(_name, _endpoint)

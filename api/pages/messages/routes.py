@@ -1,24 +1,237 @@
 """Pages of the messages to a user: what was sent or held back, and why; and the notices of the account itself."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
-from flask import Response, redirect, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
 from api.errors import ApiError
-from api.middleware.auth import current_user_id
-from api.models.base import session
+from api.middleware.auth import current_identity, current_user_id
+from api.middleware.languages import read_language
+from api.models.base import autocommit_session, session
+from api.models.notification import State
+from api.models.user import Channel
 from api.notices import service
-from api.pages.area import Access, Area
-from api.pages.live import answer_live
-from api.pages.message_words import CHANNEL_NAMES
-from api.pages.messages.notice_data import count_title, read_notices
-from api.pages.messages.view_data import GROUP_NAMES, read_messages
-from api.pages.notices import add_notice
+from api.notices.queries import MOST_COUNTED, list_notices
+from api.notices.schemas import NoticeAnswer
+from api.notifications.queries import list_own_messages
+from api.notifications.reasons import Reason
+from api.notifications.schemas import OwnMessage, OwnMessageQuery
+from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.cookies import lead_to
+from api.pages.forms import read_page_query
+from api.pages.words import CHANNEL_NAMES, describe_state
+from api.paging import PageQuery
 from configs.ground.clock import clock
+from configs.settings import settings
+from configs.world.languages import RIGHT_TO_LEFT
+from configs.world.prefecture import desks
 
+_l = lazy_gettext
+_PER_PAGE = 20
 area = Area("messages", __name__)
+
+
+class StateGroup(StrEnum):
+    """States of messages that the page's filter takes together."""
+
+    ARRIVED = "arrived"
+    SENT = "sent"
+    UNCONFIRMED = "unconfirmed"
+    UNDER_WAY = "under_way"
+    HELD_BACK = "held_back"
+    FAILED = "failed"
+
+
+GROUP_NAMES: dict[StateGroup, LazyString] = {
+    StateGroup.ARRIVED: _l("Reçus"),
+    StateGroup.SENT: _l("Envoyés"),
+    StateGroup.UNCONFIRMED: _l("Réception non confirmée"),
+    StateGroup.UNDER_WAY: _l("En route"),
+    StateGroup.HELD_BACK: _l("Retenus"),
+    StateGroup.FAILED: _l("Non remis"),
+}
+_STATES: dict[StateGroup, Collection[State]] = {
+    StateGroup.ARRIVED: (State.DELIVERED,),
+    StateGroup.SENT: (State.SENT,),
+    StateGroup.UNCONFIRMED: (State.NO_RECEIPT,),
+    StateGroup.UNDER_WAY: (State.PENDING, State.SENDING),
+    StateGroup.HELD_BACK: (State.EXPIRED, State.SKIPPED),
+    StateGroup.FAILED: (State.FAILED, State.BOUNCED),
+}
+_TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
+    "slot_detected": _l("Créneau détecté"),
+    "phone_code": _l("Code de confirmation"),
+    "slot_call": _l("Appel : créneau détecté"),
+    "call_missed": _l("SMS après un appel"),
+    "more_messages": _l("D’autres alertes attendent"),
+    "desk_unwatched": _l("Guichet qui n’est plus surveillé"),
+    "desk_watched": _l("Guichet de nouveau surveillé"),
+    "desk_watchable": _l("Guichet que nous pouvons surveiller"),
+    "release_soon": _l("Publication prochaine de créneaux"),
+}
+_WITHHELD = {
+    "secret": _l(
+        "Ce message portait un lien, un code ou des données personnelles. Nous ne les montrons pas une seconde fois."
+    ),
+    "erased": _l("Son texte est effacé : nous ne gardons les textes que 90 jours."),
+    "unavailable": _l("Nous n’avons pas son texte : il a été effacé, ou son envoi a été interrompu."),
+}
+_CHANNELS = ("channels.show_channels", _l("Vérifier mes canaux"))
+_ALERTS = ("dashboard.show_dashboard", _l("Voir mes alertes"))
+_ACTIONS: Mapping[Reason, tuple[str, LazyString]] = {
+    **dict.fromkeys(
+        (
+            Reason.BOUNCED,
+            Reason.BLOCKED,
+            Reason.UNSUBSCRIBED,
+            Reason.CHANNEL_OFF,
+            Reason.NOT_CONFIRMED,
+            Reason.NO_ADDRESS,
+            Reason.NOT_ACCEPTED,
+        ),
+        _CHANNELS,
+    ),
+    Reason.ALERT_STOPPED: _ALERTS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ShownMessage:
+    """A message: what it is called, its state in words, why, and the page where something can be done about it."""
+
+    message: OwnMessage
+    title: str | LazyString
+    channel: LazyString
+    tone: str
+    state: LazyString
+    at: datetime
+    why: str | LazyString | None
+    withheld: LazyString | None  # why its text is not shown
+    desk: str | None  # which it is about, of one without a text
+    action: tuple[str, LazyString] | None  # address and text of a link
+
+    @property
+    def direction(self) -> str:
+        """The direction of its text, whatever name or link it begins with."""
+        return "rtl" if self.message.language in RIGHT_TO_LEFT else "ltr"
+
+
+@dataclass(frozen=True, slots=True)
+class MessagesView:
+    """A page of messages, and the filter that it has."""
+
+    messages: list[ShownMessage]
+    time_zone: str
+    channel: Channel | None
+    group: StateGroup | None
+    following: str | None  # address of the page after this one
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether only some messages were asked for."""
+        return self.channel is not None or self.group is not None
+
+
+def read_messages() -> MessagesView:
+    """Return the page of messages that the address asks for; what it does not understand is left out."""
+    who, query, group = current_identity(), read_page_query(OwnMessageQuery, _PER_PAGE), _read_group()
+    with autocommit_session() as s:
+        states = _STATES[group] if group else ()
+        page = list_own_messages(s, who.user_id, read_language(), query, states)
+    following = None
+    if page.next:
+        following = url_for("messages.show_messages", channel=query.channel, state=group, before=page.next)
+    shown = [_describe(each) for each in page.items]
+    return MessagesView(shown, who.time_zone, query.channel, group, following)
+
+
+def _read_group() -> StateGroup | None:
+    asked = request.args.get("state", "")
+    return StateGroup(asked) if asked in set(StateGroup) else None
+
+
+def _describe(message: OwnMessage) -> ShownMessage:
+    tone, state = describe_state(message.channel, message.status)
+    return ShownMessage(
+        message=message,
+        title=message.title or _TYPE_NAMES.get(message.type) or _l("Message du service"),
+        channel=CHANNEL_NAMES[message.channel],
+        tone=tone,
+        state=state,
+        at=message.sent_at or message.created_at,
+        why=message.error_msg or _explain(message.status),
+        withheld=_explain_content(message),
+        desk=_name_desk(message) if _has_no_text_yet(message) else None,
+        action=_find_action(message),
+    )
+
+
+def _explain_content(message: OwnMessage) -> LazyString | None:
+    """Return why there is no text; what did not leave never had one, and says why it did not."""
+    if not _has_no_text_yet(message):
+        return _WITHHELD.get(message.content)
+    is_under_way = message.status in _STATES[StateGroup.UNDER_WAY]
+    return _l("Son texte est écrit au moment où il part.") if is_under_way else None
+
+
+def _has_no_text_yet(message: OwnMessage) -> bool:
+    return message.content == "unavailable" and message.sent_at is None
+
+
+def _name_desk(message: OwnMessage) -> str | None:
+    """Return what messages call the desk."""
+    desk = desks().get(message.metadata.desk_id or "")
+    return desk.message_label if desk else None
+
+
+def _explain(state: State) -> LazyString | None:
+    if state is not State.NO_RECEIPT:
+        return None
+    return _l("Le service d’envoi l’a pris, puis n’a rien confirmé. Regardez aussi parmi les indésirables.")
+
+
+def _find_action(message: OwnMessage) -> tuple[str, LazyString] | None:
+    found = _ACTIONS.get(message.reason) if message.reason else None
+    if message.status is State.NO_RECEIPT:
+        found = _CHANNELS
+    return (url_for(found[0]), found[1]) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticesView:
+    """A page of notices."""
+
+    notices: list[NoticeAnswer]
+    unread: int  # of all pages
+    last: UUID | None  # the newest that is shown
+    time_zone: str
+    following: str | None  # address of the page after this one
+    is_first: bool  # it has the newest, and follows what comes
+    stream: str  # address of what comes
+
+
+def read_notices() -> NoticesView:
+    """Return the page of notices that the address asks for: the first where it names none."""
+    who, query = current_identity(), read_page_query(PageQuery, _PER_PAGE)
+    page = read_once(list_notices, who.user_id, query)
+    following = url_for("messages.show_notices", before=page.next) if page.next else None
+    last = page.items[0].id if page.items else None
+    stream = f"{str(settings().live_url).rstrip('/')}/live/notices"
+    return NoticesView(page.items, page.unread, last, who.time_zone, following, query.before is None, stream)
+
+
+def count_title(unread: int) -> str:
+    """Return the number of unread notices, in few characters; empty where there are none."""
+    if unread >= MOST_COUNTED:
+        return f"{MOST_COUNTED - 1}+"
+    return str(unread) if unread else ""
 
 
 @area.page("/messages", Access.PERSONAL)
@@ -55,7 +268,7 @@ def mark_notice(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in t
     except ApiError as error:
         if error.word != "not-found":
             raise
-    return redirect(url_for("messages.show_notices"), 303)
+    return lead_to("messages.show_notices")
 
 
 @area.action("/notifications/lues", Access.PERSONAL)
@@ -64,5 +277,5 @@ def mark_all_notices() -> ResponseReturnValue:
     if last := request.form.get("last", type=UUID):
         with session() as s:
             service.read_all(s, current_user_id(), last, clock())
-        add_notice("done", _("Toutes ces notifications sont lues."))
-    return redirect(url_for("messages.show_notices"), 303)
+        return lead_to("messages.show_notices", _("Toutes ces notifications sont lues."))
+    return lead_to("messages.show_notices")

@@ -1,20 +1,57 @@
 """Files for programs that visit the site: robots.txt, sitemap.xml and security.txt."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from xml.sax.saxutils import escape
 
 from flask import Response
 
 from api.errors import not_found
+from api.middleware.languages import LANGUAGES
 from api.pages.area import Access, Area
-from api.pages.canonical import build_public_url
-from api.pages.open_web.site_pages import list_site_urls
+from api.pages.choices import write_slug
+from api.pages.context import build_public_url
+from api.prefectures.map_queries import list_serving_desks
 from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.prefecture import Procedure, prefectures
 
+PAGES = (
+    "home.show_home",
+    "map.show_map",
+    "advice.list_departments",
+    "calendar.show_calendar",
+    "ledger.show_ledger",
+    "status.show_status",
+    "legal.show_terms",
+    "legal.show_privacy",
+    "legal.show_notice",
+    "legal.show_accessibility",
+    "legal.show_mediation",
+    "legal.show_contact",
+)
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year
 _XML = "http://www.sitemaps.org/schemas/sitemap/0.9"
 area = Area("open_web", __name__)
+
+
+def list_site_urls() -> list[str]:
+    """Return the absolute addresses: of an advice page only where a desk serves the procedure."""
+    return [
+        build_public_url(endpoint, language, **values)
+        for endpoint, values in _list_pages()
+        for language in LANGUAGES
+    ]
+
+
+def _list_pages() -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from ((endpoint, {}) for endpoint in PAGES)
+    for place in prefectures().values():
+        yield "advice.show_place", {"id": place.id}
+        for procedure in Procedure:
+            if list_serving_desks(place, procedure):
+                yield "advice.show_advice", {"id": place.id, "procedure": write_slug(procedure)}
 
 
 @area.page("/robots.txt", Access.PUBLIC)

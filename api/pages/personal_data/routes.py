@@ -1,8 +1,12 @@
 """Pages about personal data: what we know and why, its export, and the deletion of the account."""
 
-from flask import redirect, render_template, url_for
+from dataclasses import dataclass
+
+from flask import render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from api.deletion.access import delete_signed_in
 from api.deletion.service import read_losses
@@ -10,12 +14,10 @@ from api.errors import ApiError
 from api.exports.access import send_export
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_identity, current_user_id
-from api.models.base import autocommit_session, session
-from api.pages.area import Access, Area
-from api.pages.cookie_login import drop_login
-from api.pages.forms import Form
-from api.pages.notices import add_notice
-from api.pages.personal_data.view_data import DELETION_TEXTS, KNOWN
+from api.models.base import session
+from api.pages.area import Access, Area, read_once
+from api.pages.cookies import drop_login, lead_to
+from api.pages.forms import Form, Texts
 from api.users.schemas import DeletionWish
 from configs.settings import settings
 
@@ -23,11 +25,69 @@ area = Area("personal_data", __name__)
 _INVALID = 422
 
 
+@dataclass(frozen=True, slots=True)
+class KnownData:
+    """One sort of data, the reason why it is kept, and until when."""
+
+    what: LazyString
+    why: LazyString
+    until: LazyString
+
+
+_WITH_ACCOUNT = _l("Jusqu’à la suppression du compte")
+KNOWN = (
+    KnownData(
+        _l("Adresse e-mail, mot de passe (son empreinte seulement), langue, fuseau horaire"),
+        _l("Ouvrir votre compte et vous écrire : le contrat"),
+        _WITH_ACCOUNT,
+    ),
+    KnownData(
+        _l(
+            "Numéro de téléphone, conversation Telegram, navigateurs qui reçoivent nos notifications, chiffrés"
+        ),
+        _l("Vous prévenir par le canal que vous avez choisi : le contrat"),
+        _l("Jusqu’à ce que vous les retiriez, ou à la suppression du compte"),
+    ),
+    KnownData(
+        _l(
+            "Alertes, créneaux trouvés, rendez-vous signalés. Ils peuvent révéler votre situation administrative"
+        ),
+        _l("Surveiller ce que vous attendez : le contrat"),
+        _l("Jusqu’à la suppression du compte ; un rendez-vous signalé, 90 jours après sa date"),
+    ),
+    KnownData(
+        _l("Messages envoyés : canal, heures, résultat"),
+        _l("Prouver qu’une alerte est partie à temps : le contrat"),
+        _l("Textes et adresses, 90 jours ; le reste, jusqu’à la suppression du compte"),
+    ),
+    KnownData(
+        _l("Commandes, paiements, remboursements, ce que vous avez accepté"),
+        _l("Les comptes et la preuve du contrat : la loi"),
+        _l("Dix ans ; sans votre nom dès la suppression du compte. Stripe garde le sien 120 jours de plus"),
+    ),
+    KnownData(
+        _l("Connexions : navigateur et heures, sans adresse réseau"),
+        _l("Vous signaler une connexion étrangère : notre intérêt légitime, votre sécurité"),
+        _l("90 jours après leur fin"),
+    ),
+    KnownData(
+        _l("Messages à l’assistance"),
+        _l("Vous répondre : notre intérêt légitime"),
+        _l("Un an"),
+    ),
+)
+DELETION_TEXTS: Texts = {
+    "plan-running": _l("Cochez la case : une formule est en cours, et elle serait perdue."),
+    "operator": _l(
+        "Ce compte agit pour d’autres : un administrateur doit d’abord en faire un compte ordinaire."
+    ),
+}
+
+
 @area.page("/donnees", Access.PERSONAL)
 def show_data() -> str:
     """Show what we know and why, how far an export is, and the way to the deletion."""
-    with autocommit_session() as s:
-        export = read_export(s, current_user_id())
+    export = read_once(read_export, current_user_id())
     return render_template(
         "personal_data/data.html",
         export=export,
@@ -43,15 +103,14 @@ def ask_export() -> ResponseReturnValue:
     with session() as s:
         start_export(s, current_user_id())
     nudge_exports()
-    add_notice("done", _("Votre archive est en préparation. Un message dira qu’elle est prête."))
-    return redirect(url_for("personal_data.show_data"), 303)
+    text = _("Votre archive est en préparation. Un message dira qu’elle est prête.")
+    return lead_to("personal_data.show_data", text)
 
 
 @area.page("/donnees/export.zip", Access.PROVEN)
 def download_export() -> ResponseReturnValue:
     """Send the archive; where there is none any more, lead back and say so."""
-    with autocommit_session() as s:
-        export = read_export(s, current_user_id())
+    export = read_once(read_export, current_user_id())
     try:
         return send_export(open_file(export))
     except ApiError as error:
@@ -60,8 +119,7 @@ def download_export() -> ResponseReturnValue:
             if error.status == 404  # noqa: PLR2004 -- otherwise the store is away
             else _("L’archive n’est pas accessible en ce moment. Réessayez dans une minute.")
         )
-        add_notice("problem", text)
-        return redirect(url_for("personal_data.show_data"), 303)
+        return lead_to("personal_data.show_data", text, "problem")
 
 
 @area.page("/donnees/suppression", Access.PROVEN)
@@ -74,20 +132,14 @@ def show_deletion() -> str:
 def delete_account() -> ResponseReturnValue:
     """Delete the account, and end the login in this browser with it."""
     form = Form.read(DeletionWish, DELETION_TEXTS)
-    if not form.errors:
-        try:
-            delete_signed_in(understood=form.value.understood)
-        except ApiError as error:
-            form.refuse(error, "understood")
+    form.submit(lambda wish: delete_signed_in(understood=wish.understood), "understood")
     if form.errors:
         return _render_deletion(form), _INVALID
     drop_login()
-    add_notice("done", _("Votre compte est supprimé. Un dernier message le confirme."))
-    return redirect(url_for("sign_in.show_sign_in"), 303)
+    return lead_to("sign_in.show_sign_in", _("Votre compte est supprimé. Un dernier message le confirme."))
 
 
 def _render_deletion(form: Form[DeletionWish]) -> str:
-    with autocommit_session() as s:
-        lost = read_losses(s, current_user_id())
+    lost = read_once(read_losses, current_user_id())
     zone = current_identity().time_zone
     return render_template("personal_data/deletion.html", form=form, lost=lost, zone=zone)

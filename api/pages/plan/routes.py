@@ -10,45 +10,45 @@ from flask_babel import gettext as _
 
 from api.billing import service
 from api.declarations import service as declarations
+from api.declarations.cancellations import read_own_contract
 from api.declarations.records import Author
 from api.declarations.schemas import CancellationChoice, LinkedWithdrawal
+from api.declarations.withdrawals import read_order
 from api.errors import ApiError
+from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.declaration import DeclaredBy
-from api.pages.area import Access, Area
-from api.pages.cancellations.words import TEXTS as CANCELLATION_TEXTS
+from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.choices import list_procedures
 from api.pages.context import write_end, write_money
-from api.pages.declarations.words import REFUSALS
-from api.pages.declarations.words import TEXTS as WITHDRAWAL_TEXTS
+from api.pages.cookies import lead_to
+from api.pages.declarations.words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.forms import Form
-from api.pages.live import answer_live
-from api.pages.notices import add_notice
-from api.pages.plan import book_words
-from api.pages.plan.order_form import (
+from api.pages.plan.order import (
     BUTTON,
     OrderForm,
     build_order,
+    find_newest_paid,
+    is_settled,
     read_order_form,
+    read_order_page,
     read_plan_name,
+    read_returned_order,
     read_wish,
     read_wish_arguments,
     refuse_order,
 )
-from api.pages.plan.order_page import find_newest_paid, read_order_page
-from api.pages.plan.payment_return import is_settled, read_returned_order
 from api.pages.plan.view_data import (
     CREDIT_REASONS,
-    REFUND_REASONS,
     REFUND_STATUSES,
     STATUSES,
-    list_own_invoices,
-    read_contract,
-    read_order_state,
+    list_sums,
+    name_movement,
     read_own_payment,
     read_payments,
     read_plan_page,
 )
-from api.pages.procedures import list_procedures
+from api.pages.words import REFUND_REASONS
 from configs.world.languages import choose_page_language
 from configs.world.plan import PlanName
 from configs.world.prefecture import prefectures
@@ -73,7 +73,7 @@ def show_order() -> ResponseReturnValue:
     name = read_plan_name()
     if name is None:
         wish: dict[str, Any] = {**read_wish_arguments()}
-        return redirect(url_for("plan.show_plan", **wish), 303)
+        return lead_to("plan.show_plan", **wish)
     return _render_order(Form(OrderForm), name)
 
 
@@ -82,7 +82,7 @@ def order() -> ResponseReturnValue:
     """Place an order, and lead to Checkout."""
     name, form = read_plan_name(), read_order_form()
     if name is None:
-        return redirect(url_for("plan.show_plan"), 303)
+        return lead_to("plan.show_plan")
     if not form.errors:
         if BUTTON not in request.form:
             form.errors[""] = _("Relisez votre commande, puis envoyez-la par le bouton ci-dessous.")
@@ -122,8 +122,9 @@ def show_payment(id: UUID) -> str:  # noqa: A002
         "plan/payment.html",
         entry=entry,
         book=book,
-        book_words=book_words,
-        invoices=list_own_invoices(id),
+        list_sums=list_sums,
+        name_movement=name_movement,
+        invoices=read_once(list_payment_invoices, current_user_id(), id),
         zone=current_identity().time_zone,
         statuses=STATUSES,
         refund_reasons=REFUND_REASONS,
@@ -154,18 +155,16 @@ def cancel() -> ResponseReturnValue:
     text = _("Votre résiliation est notifiée. Le contrat prend fin le %(end)s.", end=ends)
     if done.refund:
         text += " " + _("%(amount)s vous sont remboursés à cette date.", amount=write_money(done.refund))
-    add_notice("done", f"{text} {_('Un message le confirme.')}")
-    return redirect(url_for("plan.show_plan"), 303)
+    return lead_to("plan.show_plan", f"{text} {_('Un message le confirme.')}")
 
 
 @area.action("/formule/resiliation/annulation", Access.PERSONAL)
 def undo_cancellation() -> ResponseReturnValue:
     """Let the subscription go on, as long as its end has not come."""
     if declarations.undo_own(current_user_id()):
-        add_notice("done", _("La résiliation est annulée : votre contrat continue."))
-    else:
-        add_notice("problem", _("Il n’y a pas de résiliation à annuler, ou elle a déjà pris effet."))
-    return redirect(url_for("plan.show_plan"), 303)
+        return lead_to("plan.show_plan", _("La résiliation est annulée : votre contrat continue."))
+    text = _("Il n’y a pas de résiliation à annuler, ou elle a déjà pris effet.")
+    return lead_to("plan.show_plan", text, "problem")
 
 
 @area.page("/formule/retractation/<uuid:id>", Access.PERSONAL)
@@ -187,7 +186,7 @@ def withdraw(id: UUID) -> ResponseReturnValue:  # noqa: A002
         if error.status != _CONFLICT:
             raise
         return _render_withdrawal(id, form, _CONFLICT)
-    return redirect(url_for("plan.show_withdrawal", id=id), 303)
+    return lead_to("plan.show_withdrawal", id=id)
 
 
 @area.action("/formule/portail", Access.PERSONAL)
@@ -201,8 +200,7 @@ def open_portal() -> ResponseReturnValue:
             if error.status == _CONFLICT
             else _("La page des cartes et factures ne répond pas. Réessayez dans une minute.")
         )
-        add_notice("problem", text)
-        return redirect(url_for("plan.show_plan"), 303)
+        return lead_to("plan.show_plan", text, "problem")
 
 
 def _render_order(form: Form[OrderForm], name: PlanName) -> str:
@@ -224,8 +222,7 @@ def _render_order(form: Form[OrderForm], name: PlanName) -> str:
 
 def _refuse(form: Form[OrderForm], name: PlanName, error: ApiError) -> ResponseReturnValue:
     if error.word == "already-paid":
-        add_notice("problem", _("Une commande vient d’être payée. La voici."))
-        return redirect(url_for("plan.list_payments"), 303)
+        return lead_to("plan.list_payments", _("Une commande vient d’être payée. La voici."), "problem")
     refuse_order(form, error)
     if seconds := error.headers.get("Retry-After"):
         form.errors[""] += " " + _("Réessayez dans %(seconds)s secondes.", seconds=seconds)
@@ -235,11 +232,11 @@ def _refuse(form: Form[OrderForm], name: PlanName, error: ApiError) -> ResponseR
 def _render_withdrawal(
     payment_id: UUID, form: Form[LinkedWithdrawal], status: int = 200
 ) -> ResponseReturnValue:
-    state = read_order_state(payment_id)
+    state = read_once(read_order, payment_id, current_user_id())
     return render_template("plan/withdrawal.html", state=state, form=form, refusals=REFUSALS), status
 
 
 def _render_cancellation(form: Form[CancellationChoice], status: int = 200) -> ResponseReturnValue:
-    contract = read_contract()
+    contract = read_once(read_own_contract, current_user_id())
     chosen = contract.find_choice(request.args.get("wished")) if contract and not form.errors else None
     return render_template("plan/cancellation.html", form=form, contract=contract, chosen=chosen), status

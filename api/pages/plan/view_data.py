@@ -10,6 +10,7 @@ from flask_babel import LazyString, lazy_gettext
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.billing.queries import (
+    Movement,
     OrderBook,
     list_history,
     list_plans,
@@ -19,24 +20,49 @@ from api.billing.queries import (
 )
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import HistoryPage, PaymentEntry, QuoteAnswer, SubscriptionAnswer
-from api.declarations.cancellations import (
-    Contract,
-    NoticeState,
-    read_own_contract,
-    read_own_notice,
-)
-from api.declarations.withdrawals import OrderState, list_open_orders, read_order
+from api.declarations.cancellations import NoticeState, read_own_notice
+from api.declarations.withdrawals import list_open_orders
 from api.errors import ApiError
-from api.invoices.contents import InvoiceEntry
-from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
-from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
+from api.models.book import BookKind
+from api.models.payment import Payment, PaymentStatus, RefundStatus
+from api.pages.area import read_once
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
 from configs.world.plan import PlanName
 
 _l = lazy_gettext
+_USED = _l("Temps utilisé")
+_MOVEMENTS: Mapping[BookKind, LazyString] = {
+    BookKind.PAID: _l("Payé"),
+    BookKind.UNWATCHED: _l("Temps non surveillé, à rendre"),
+    BookKind.ENDED: _USED,
+    BookKind.UPGRADED: _USED,
+    BookKind.OWED: _l("Remboursement demandé"),
+    BookKind.REFUNDED: _l("Remboursé"),
+    BookKind.RETURNED: _l("Remboursement qui a échoué"),
+    BookKind.DISPUTE_OPENED: _l("Contestation ouverte auprès de la banque"),
+    BookKind.DISPUTE_WON: _l("Contestation close : le paiement est maintenu"),
+    BookKind.DISPUTE_LOST: _l("Contestation close : la banque a rendu l’argent"),
+    BookKind.DISPUTE_CLOSED: _l("Contestation close sans suite"),
+}
+_RECEIVED: Mapping[BookKind, LazyString] = {  # from another payment
+    BookKind.UPGRADED: _l("Reste de la formule précédente, déduit du prix"),
+    BookKind.REVIVED: _l("Reste revenu de la formule suivante"),
+    BookKind.BORNE: _l("Temps non surveillé, déduit du prix"),
+    BookKind.OWED: _l("Remboursement demandé pour une autre commande"),
+}
+_PASSED: Mapping[BookKind, LazyString] = {  # to another payment
+    BookKind.UPGRADED: _l("Reste passé à une formule plus grande"),
+    BookKind.REVIVED: _l("Reste rendu à la formule précédente"),
+    BookKind.BORNE: _l("Temps non surveillé, déduit du prélèvement suivant"),
+    BookKind.OWED: _l("Remboursement demandé sur un paiement précédent"),
+}
+_ENDINGS: Mapping[tuple[BookKind, str], LazyString] = {
+    (BookKind.UNWATCHED, "reclaimed"): _l("Temps non surveillé, qui ne sera pas déduit d’un prélèvement"),
+    (BookKind.RETURNED, "bank"): _l("Remboursement que la banque a déjà fait"),
+}
 _SHOWN = 5  # payments on the page of the plan
 _PER_PAGE = 20
 STATUSES: Mapping[PaymentStatus, tuple[str, LazyString]] = {  # with the badge's colour
@@ -44,13 +70,6 @@ STATUSES: Mapping[PaymentStatus, tuple[str, LazyString]] = {  # with the badge's
     PaymentStatus.COMPLETED: ("good", _l("Payé")),
     PaymentStatus.FAILED: ("", _l("Non payé")),
     PaymentStatus.REFUNDED: ("info", _l("Remboursé")),
-}
-REFUND_REASONS: Mapping[RefundReason, LazyString] = {
-    RefundReason.WITHDRAWAL: _l("Rétractation"),
-    RefundReason.NOT_WATCHED: _l("Page fermée par la préfecture"),
-    RefundReason.OUTAGE: _l("Temps non surveillé"),
-    RefundReason.CANCELLED: _l("Jours non utilisés après la résiliation"),
-    RefundReason.DUPLICATE: _l("Commande payée deux fois"),
 }
 REFUND_STATUSES: Mapping[RefundStatus, LazyString] = {
     RefundStatus.PLANNED: _l("demandé"),
@@ -64,6 +83,31 @@ CREDIT_REASONS: Mapping[str, LazyString] = {
     "withdrawal": _l("La formule précédente reprend"),
     "grace": _l("Jours en attendant le paiement"),
 }
+
+
+def name_movement(found: Movement) -> LazyString:
+    """Return what a movement was, seen from its payment."""
+    ending = _ENDINGS.get((found.kind, found.ending))
+    by_way = _PASSED if found.net > 0 else _RECEIVED if found.net < 0 else _MOVEMENTS
+    return ending or by_way.get(found.kind) or _MOVEMENTS[found.kind]
+
+
+def list_sums(book: OrderBook) -> list[tuple[LazyString, int]]:
+    """Return the sums of a book in cents, without those that are empty."""
+    held = book.balances
+    at_bank = held.disputed + held.lost  # neither used nor left, whatever became of the plan
+    sums = [
+        (_l("Payé"), book.paid),
+        (_l("Déduit du prix"), book.lowered),
+        (_l("Formule en cours, pas encore comptée"), -held.unearned - at_bank),
+        (_USED, -held.earned - max(at_bank + held.unearned, 0)),
+        (_l("Compté dans une autre commande"), book.passed_on),
+        (_l("Remboursé"), book.given_back),
+        (_l("Contesté, retenu par la banque"), held.disputed),
+        (_l("Rendu par la banque après une contestation"), held.lost),
+        (_l("Encore dû"), -held.owed),
+    ]
+    return [(name, cents) for name, cents in sums if cents > 0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +148,7 @@ def read_plan_page() -> PlanPage:
 
 def read_payments(before: UUID | None) -> HistoryPage:
     """Return a page of the payments of who is signed in."""
-    with autocommit_session() as s:
-        return list_history(s, current_user_id(), PageQuery(before=before, limit=_PER_PAGE))
+    return read_once(list_history, current_user_id(), PageQuery(before=before, limit=_PER_PAGE))
 
 
 def read_own_payment(payment_id: UUID) -> tuple[PaymentEntry, OrderBook]:
@@ -118,39 +161,16 @@ def read_own_payment(payment_id: UUID) -> tuple[PaymentEntry, OrderBook]:
         return read_payment(s, current_user_id(), payment_id), read_order_book(s, payment_id)
 
 
-def read_order_state(payment_id: UUID) -> OrderState:
-    """Return an order of who is signed in, and whether it may be withdrawn from.
-
-    Raises:
-        api.errors.ApiError: 404.
-    """
-    with autocommit_session() as s:
-        return read_order(s, payment_id, current_user_id())
-
-
-def list_own_invoices(payment_id: UUID) -> list[InvoiceEntry]:
-    """Return the documents of a payment of who is signed in."""
-    with autocommit_session() as s:
-        return list_payment_invoices(s, current_user_id(), payment_id)
-
-
 def find_newest_order(name: PlanName | None) -> PaymentEntry | None:
     """Return the newest order of a plan, or of any, by who is signed in."""
     found = (each for each in read_payments(None).items if not each.renewal)
     return next((each for each in found if name is None or each.plan is name), None)
 
 
-def read_contract() -> Contract | None:
-    """Return the subscription of who is signed in, with the ends to choose from."""
-    with autocommit_session() as s:
-        return read_own_contract(s, current_user_id())
-
-
 def _build_offer(each: PlanAnswer, account: Account) -> Offer:
     is_held = account.plan is each.plan
     try:
-        with autocommit_session() as s:
-            return Offer(each, build_quote(s, current_user(), each.plan), is_held)
+        return Offer(each, read_once(build_quote, current_user(), each.plan), is_held)
     except ApiError as error:
         again = error.available_from if error.word == AFTER_WITHDRAWAL else None
         return Offer(each, None, is_held, again)

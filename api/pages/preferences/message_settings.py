@@ -9,8 +9,8 @@ from pydantic import ValidationInfo, field_validator
 
 from api.alerts.schemas import Hour
 from api.models.user import CONTACT_CHANNELS, Channel, SlotRhythm
-from api.pages.error_texts import Texts
-from api.pages.message_words import CHANNEL_NAMES
+from api.pages.forms import Texts
+from api.pages.words import CHANNEL_NAMES
 from api.schemas import Body, Flag
 from api.users.preference_schemas import (
     DeskChange,

@@ -1,24 +1,29 @@
 """Pages of the profile (address, language, time zone, amends for outages) and of the preferences of messages."""
 
+from functools import lru_cache
 from typing import Any
 
-from flask import redirect, render_template, request, url_for
+from babel import Locale
+from babel.core import get_global
+from babel.dates import get_timezone_location
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 import notifier
 from api.accounts.queries import read_account
 from api.auth.schemas import EmailBody
 from api.auth.service import confirm_address
 from api.auth.tokens import find_contact
-from api.errors import ApiError
 from api.middleware.auth import current_user_id
-from api.middleware.languages import use_account_language
+from api.middleware.languages import read_language, use_account_language
 from api.middleware.stranger_mail import count_new_email
-from api.models.base import autocommit_session, session
-from api.pages.area import Access, Area
-from api.pages.forms import Form
-from api.pages.notices import add_notice
+from api.models.base import session
+from api.models.user import OutageCredit
+from api.pages.area import Access, Area, read_once
+from api.pages.cookies import lead_to
+from api.pages.forms import Form, Texts
 from api.pages.preferences.message_settings import (
     MESSAGE_TEXTS,
     RHYTHMS,
@@ -27,16 +32,60 @@ from api.pages.preferences.message_settings import (
     fill_settings,
     list_group_choices,
 )
-from api.pages.preferences.time_zones import list_zone_choices, name_zone
-from api.pages.preferences.view_data import ADDRESS_TEXTS, CREDITS, ProfileSettings
+from api.schemas import Body
 from api.users.preferences import read_preferences
-from api.users.schemas import ProfileChange
+from api.users.schemas import ProfileChange, TimeZone, list_time_zones
 from api.users.service import change_notifications, change_profile
 from configs.ground.signed_links import VerifyAddress
-from configs.world.languages import MESSAGE_LANGUAGES
+from configs.world.languages import MESSAGE_LANGUAGES, Language
+from configs.world.prefecture import prefectures
 
+CREDITS = (
+    (OutageCredit.CREDIT.value, _l("Du temps en plus, ou une facture moins élevée")),
+    (OutageCredit.REFUND.value, _l("Un remboursement")),
+)
+ADDRESS_TEXTS: Texts = {"too-many-mails": _l("Trop d’adresses ont été essayées aujourd’hui.")}
 area = Area("preferences", __name__)
 _INVALID = 422
+
+
+def list_zone_choices(current: str) -> list[tuple[str, str]]:
+    """Return (zone, name): the zones of our prefectures first, then all others by name; `current` is among them."""
+    choices = _list_zones(read_language())
+    known = {zone for zone, _ in choices}
+    return choices if current in known else [(current, current), *choices]
+
+
+def name_zone(zone: str) -> str:
+    """Return a zone's name in the page's language; the zone itself where it has none."""
+    return dict(list_zone_choices(zone))[zone]
+
+
+@lru_cache(maxsize=3)
+def _list_zones(language: str) -> list[tuple[str, str]]:
+    ours = list(dict.fromkeys(str(each.time_zone) for each in prefectures().values()))
+    others = (
+        zone for zone in get_global("zone_territories") if zone in list_time_zones() and zone not in ours
+    )
+    names = {zone: _name_zone(zone, language) for zone in others}
+    return [(zone, _name_zone(zone, language)) for zone in ours] + sorted(
+        names.items(), key=lambda each: each[1]
+    )
+
+
+def _name_zone(zone: str, language: str) -> str:
+    locale = Locale(language)
+    country = locale.territories.get(get_global("zone_territories").get(zone, ""), "")
+    city = get_timezone_location(zone, locale=locale, return_city=True)
+    return f"{country} ({city})" if country and country != city else city
+
+
+class ProfileSettings(Body):
+    """The settings of an account that need no proof."""
+
+    language: Language
+    time_zone: TimeZone
+    outage_credit: OutageCredit
 
 
 @area.page("/profil", Access.PERSONAL)
@@ -51,14 +100,12 @@ def change_address() -> ResponseReturnValue:
     form = Form.read(EmailBody, ADDRESS_TEXTS)
     if not form.errors:
         count_new_email(form.value.email)
-        try:
-            _change(ProfileChange(email=form.value.email))
-        except ApiError as error:
-            form.refuse(error, "email")
+    form.submit(lambda wish: _change(ProfileChange(email=wish.email)), "email")
     if form.errors:
         return _render_profile(form, address_form=form), _INVALID
-    return _go_back(
-        _("Si c’est une nouvelle adresse, un message y est en route. Ouvrez-le pour la confirmer.")
+    return lead_to(
+        "preferences.show_profile",
+        _("Si c’est une nouvelle adresse, un message y est en route. Ouvrez-le pour la confirmer."),
     )
 
 
@@ -82,8 +129,8 @@ def take_new_email(token: str) -> ResponseReturnValue:
     for alert_id in change.alerts:
         notifier.catch_up(alert_id)
     if change.contact is None:
-        return redirect(url_for("preferences.show_new_email", token=token), 303)
-    return _go_back(_("Votre compte a sa nouvelle adresse."))
+        return lead_to("preferences.show_new_email", token=token)
+    return lead_to("preferences.show_profile", _("Votre compte a sa nouvelle adresse."))
 
 
 @area.action("/profil/reglages", Access.PERSONAL)
@@ -95,7 +142,7 @@ def change_settings() -> ResponseReturnValue:
     wish = form.value
     _change(ProfileChange.model_validate(wish.model_dump(by_alias=True)))
     use_account_language(wish.language)  # of the notice
-    return _go_back(_("C’est enregistré."))
+    return lead_to("preferences.show_profile", _("C’est enregistré."))
 
 
 @area.page("/preferences", Access.PERSONAL)
@@ -115,13 +162,11 @@ def change_messages() -> ResponseReturnValue:
         alerts = change_notifications(s, current_user_id(), build_changes(form.value, state))
     for alert_id in alerts:
         notifier.catch_up(alert_id)
-    add_notice("done", _("C’est enregistré."))
-    return redirect(url_for("preferences.show_messages"), 303)
+    return lead_to("preferences.show_messages", _("C’est enregistré."))
 
 
 def _render_messages(form: Form[Any] | None = None) -> str:
-    with autocommit_session() as s:
-        state = read_preferences(s, current_user_id())
+    state = read_once(read_preferences, current_user_id())
     groups = list_group_choices(state)
     boxes = " ".join(name for *_words, fields in groups for name, _channel in fields)
     return render_template(
@@ -131,8 +176,7 @@ def _render_messages(form: Form[Any] | None = None) -> str:
 
 
 def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:
-    with autocommit_session() as s:
-        account = read_account(s, current_user_id())
+    account = read_once(read_account, current_user_id())
     kept = {name: account.as_json()[name] for name in ("language", "timeZone", "outageCredit")}
     forms: dict[str, Form[Any]] = {
         "address_form": Form(EmailBody),
@@ -149,8 +193,3 @@ def _change(change: ProfileChange) -> None:
     with session() as s:
         messages = change_profile(s, current_user_id(), change, request.remote_addr or "nobody")
     notifier.nudge(messages)
-
-
-def _go_back(text: str) -> ResponseReturnValue:
-    add_notice("done", text)
-    return redirect(url_for("preferences.show_profile"), 303)

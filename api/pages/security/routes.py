@@ -1,18 +1,23 @@
 """Pages about security: logins, password, second factor, recovery codes."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
-from flask import redirect, render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 import notifier
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account
 from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
 from api.errors import ApiError
 from api.logins.access import hash_chosen_password
 from api.logins.factor_end import keep_factor as keep_lost_factor
-from api.logins.schemas import TotpConfirmation
+from api.logins.queries import read_logins
+from api.logins.schemas import LoginItem, TotpConfirmation
 from api.logins.second_factor import (
     FactorSetup,
     begin_setup,
@@ -23,23 +28,48 @@ from api.logins.second_factor import (
 )
 from api.logins.service import end_one_login, end_other_logins
 from api.middleware.auth import current_login_id, current_user, current_user_id
-from api.models.base import session
+from api.models.base import autocommit_session, session
 from api.models.user import User
 from api.pages.area import Access, Area
-from api.pages.cookie_login import keep_login
-from api.pages.forms import Form
-from api.pages.notices import Kind, add_notice
-from api.pages.qr_code import render_qr_code
-from api.pages.security.view_data import (
-    PASSWORD_TEXTS,
-    REFUSED_SETUPS,
-    SETUP_TEXTS,
-    group_secret,
-    read_security,
-)
+from api.pages.assets import render_qr_code
+from api.pages.cookies import keep_login, lead_to
+from api.pages.forms import Form, Texts
 
+PASSWORD_TEXTS: Texts = {
+    ("password", "missing"): _l("Écrivez un nouveau mot de passe."),
+    ("password", "too_long"): _l("Un mot de passe a de 12 à 128 caractères."),
+}
+SETUP_TEXTS: Texts = {
+    "wrong-code": _l("Ce n’est pas le code que l’application montre maintenant : essayez le suivant."),
+}
+REFUSED_SETUPS = {
+    "wrong-setup": _l("Trop de temps a passé : commencez de nouveau."),
+    "totp-exists": _l("Le second facteur est déjà en place. Sans codes de secours, demandez-en de nouveaux."),
+    "totp-missing": _l("Ce compte n’a pas de second facteur."),
+}
 area = Area("security", __name__)
 _INVALID = 422
+
+
+@dataclass(frozen=True, slots=True)
+class ShownSecurity:
+    """What the page shows: the account, and its logins, the one that asks first."""
+
+    account: Account
+    logins: list[LoginItem]
+
+
+def read_security() -> ShownSecurity:
+    """Return what the page shows of who is signed in."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        logins = read_logins(s, current_user_id(), current_login_id())
+    return ShownSecurity(account, sorted(logins.items, key=lambda each: not each.current))
+
+
+def group_secret(secret: str) -> str:
+    """Return a secret in groups of four letters, as a person copies it."""
+    return " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
 
 
 @area.page("/securite", Access.PERSONAL)
@@ -57,7 +87,7 @@ def end_login(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the
     except ApiError as error:
         if error.word != "not-found":
             raise
-    return _go_back(_("Cette connexion est terminée."))
+    return lead_to("security.show_security", _("Cette connexion est terminée."))
 
 
 @area.action("/securite/autres-connexions", Access.PERSONAL)
@@ -65,21 +95,20 @@ def end_others() -> ResponseReturnValue:
     """End all logins but this one."""
     with session() as s:
         end_other_logins(s, current_user_id(), current_login_id())
-    return _go_back(_("Toutes les autres connexions sont terminées."))
+    return lead_to("security.show_security", _("Toutes les autres connexions sont terminées."))
 
 
 @area.action("/securite/mot-de-passe", Access.PROVEN)
 def change_password() -> ResponseReturnValue:
     """Set another password; all other logins end."""
     form = Form.read(PasswordBody, PASSWORD_TEXTS)
-    if not form.errors:
-        try:
-            _set_password(form.value.password.get_secret_value())
-        except ApiError as error:
-            form.refuse(error, "password")
+    form.submit(_set_password, "password")
     if form.errors:
         return _render_security(form), _INVALID
-    return _go_back(_("Votre mot de passe est changé, et toutes les autres connexions sont terminées."))
+    return lead_to(
+        "security.show_security",
+        _("Votre mot de passe est changé, et toutes les autres connexions sont terminées."),
+    )
 
 
 @area.page("/securite/application", Access.PROVEN)
@@ -100,7 +129,7 @@ def take_setup() -> ResponseReturnValue:
         setup = resume_setup(current_user(), request.form.get("setup", ""))
     except ApiError as error:
         return _refuse(error)
-    codes = None if form.errors else _confirm_setup(form)
+    codes = form.submit(_confirm_setup, "code")
     if codes is None:
         return _render_setup(setup, form), _INVALID
     return render_template("security/codes.html", codes=codes)
@@ -109,7 +138,7 @@ def take_setup() -> ResponseReturnValue:
 @area.page("/securite/codes", Access.PERSONAL)
 def show_codes() -> ResponseReturnValue:
     """Lead back: codes are shown once, by the answer to the form."""
-    return redirect(url_for("security.show_security"), 303)
+    return lead_to("security.show_security")
 
 
 @area.action("/securite/codes", Access.PROVEN)
@@ -128,7 +157,7 @@ def remove_factor() -> ResponseReturnValue:
     """Remove the second factor with its recovery codes."""
     with session() as s:
         remove_second_factor(s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
-    return _go_back(_("Le second facteur est retiré."))
+    return lead_to("security.show_security", _("Le second facteur est retiré."))
 
 
 @area.action("/securite/garder-le-second-facteur", Access.PERSONAL)
@@ -138,26 +167,23 @@ def keep_factor() -> ResponseReturnValue:
         keep_lost_factor(s, current_user_id())
         is_kept = s.get_one(User, current_user_id()).has_second_factor
     if not is_kept:
-        return _go_back(_("Il est trop tard : le second facteur a pris fin."), "problem")
-    return _go_back(_("Votre second facteur reste en place."))
+        return lead_to(
+            "security.show_security", _("Il est trop tard : le second facteur a pris fin."), "problem"
+        )
+    return lead_to("security.show_security", _("Votre second facteur reste en place."))
 
 
-def _set_password(password: str) -> None:
-    hashed = hash_chosen_password(password)
+def _set_password(wish: PasswordBody) -> None:
+    hashed = hash_chosen_password(wish.password.get_secret_value())
     with session() as s:
         user, change = accounts.change_password(s, current_user_id(), current_login_id(), hashed)
     notifier.nudge(change.mails)
     keep_login(user, change)
 
 
-def _confirm_setup(form: Form[TotpConfirmation]) -> list[str] | None:
-    """Return the recovery codes; None where the code is wrong, which the form then says."""
-    try:
-        with session() as s:
-            return confirm_setup(s, current_user_id(), form.value.setup, form.value.code)
-    except ApiError as error:
-        form.refuse(error, "code")
-        return None
+def _confirm_setup(given: TotpConfirmation) -> list[str]:
+    with session() as s:
+        return confirm_setup(s, current_user_id(), given.setup, given.code)
 
 
 def _render_security(form: Form[PasswordBody]) -> str:
@@ -175,9 +201,4 @@ def _refuse(error: ApiError) -> ResponseReturnValue:
     """Lead back, and say why the second factor cannot be changed like this."""
     if error.word not in REFUSED_SETUPS:
         raise error
-    return _go_back(str(REFUSED_SETUPS[error.word]), "problem")
-
-
-def _go_back(text: str, kind: Kind = "done") -> ResponseReturnValue:
-    add_notice(kind, text)
-    return redirect(url_for("security.show_security"), 303)
+    return lead_to("security.show_security", str(REFUSED_SETUPS[error.word]), "problem")

@@ -1,5 +1,6 @@
 """Pages around a sign-in: signing in and out, registering, confirming, a forgotten password, a recent proof."""
 
+from urllib.parse import urlencode
 from uuid import UUID
 
 from flask import redirect, render_template, request, url_for
@@ -10,7 +11,6 @@ import notifier
 from api.accounts.schemas import RegistrationForm
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
-from api.errors import ApiError
 from api.logins.access import check_code, check_password, open_login, prove_identity
 from api.logins.challenge import sign_challenge
 from api.logins.factor_end import WAITING_TIME
@@ -24,15 +24,36 @@ from api.models.base import new_id, session
 from api.models.login import EndedBecause
 from api.models.user import User
 from api.pages.area import Access, Area
-from api.pages.cookie_login import drop_login, keep_login, owns_form_token
+from api.pages.cookies import add_notice, drop_login, keep_login, lead_to, owns_form_token
 from api.pages.forms import Form
-from api.pages.notices import add_notice
-from api.pages.resumed_forms import FIELD, read_held_form, render_held_form
-from api.pages.sign_in.view_data import find_next_target, find_wished_plan
-from api.pages.targets import build_target_url, read_target
+from api.pages.lost_sessions import (
+    RESUMED_FIELD,
+    build_target_url,
+    read_held_form,
+    read_target,
+    render_held_form,
+)
+from configs.world.plan import PlanName
 
+_NEW_ALERT = "alert_pages.show_new_alert"
+_ORDER = "plan.show_order"
+_WISH = ("prefecture", "procedure")
 area = Area("sign_in", __name__)
 _INVALID = 422
+
+
+def find_wished_plan() -> str:
+    """Return the plan that the address names; the empty text without one of ours."""
+    named = request.args.get("plan", "")
+    return named if named in {each.value for each in PlanName if each is not PlanName.NONE} else ""
+
+
+def find_next_target() -> str | None:
+    """Return the target after the sign-in: the order of a wished plan, or the form of a new alert, with the wish."""
+    wish = {name: request.args[name][:200] for name in _WISH if request.args.get(name)}
+    if plan := find_wished_plan():
+        return f"{_ORDER}?{urlencode({'plan': plan} | wish)}"
+    return f"{_NEW_ALERT}?{urlencode(wish)}" if wish else request.args.get("next")
 
 
 @area.page("/login", Access.VISITOR)
@@ -45,12 +66,7 @@ def show_sign_in() -> str:
 def sign_in() -> ResponseReturnValue:
     """Sign in, or ask for the code of the second factor."""
     form = Form.read(LoginBody)
-    user = None
-    if not form.errors:
-        try:
-            user = check_password(form.value)
-        except ApiError as error:
-            form.refuse(error, "password")
+    user = form.submit(check_password, "password")
     if user is None:
         return render_template("sign_in/sign_in.html", form=form, **_read_way_on()), _INVALID
     if user.has_second_factor:
@@ -62,12 +78,7 @@ def sign_in() -> ResponseReturnValue:
 def sign_in_with_code() -> ResponseReturnValue:
     """Finish the sign-in of an account with a second factor."""
     form = Form.read(TotpLoginBody)
-    user = None
-    if not form.errors:
-        try:
-            user = check_code(form.value)
-        except ApiError as error:
-            form.refuse(error, "code")
+    user = form.submit(check_code, "code")
     if user is None:
         return _render_code(form, request.form.get("challenge", "")), _INVALID
     return _go_on(user)
@@ -79,8 +90,7 @@ def sign_out() -> ResponseReturnValue:
     with session() as s:
         end_login(s, current_login_id(), EndedBecause.LOGGED_OUT)
     drop_login()
-    add_notice("done", _("Vous êtes déconnecté."))
-    return redirect(url_for("sign_in.show_sign_in"), 303)
+    return lead_to("sign_in.show_sign_in", _("Vous êtes déconnecté."))
 
 
 @area.page("/register", Access.VISITOR)
@@ -97,16 +107,11 @@ def register() -> ResponseReturnValue:
     form = Form.read(RegistrationForm)
     if not form.errors:
         count_mail(form.value.email)
-        try:
-            wish, registration_id = form.value.model_copy(update={"language": read_language()}), new_id()
-            accounts.register(wish, registration_id=registration_id)
-            remember_registration(registration_id)
-        except ApiError as error:
-            form.refuse(error, "password")
+    form.submit(_register, "password")
     if form.errors:
         return render_template("sign_in/register.html", form=form, next=request.form.get("next")), _INVALID
     target = read_target(request.form.get("next"))
-    return redirect(url_for("sign_in.show_confirmation", next=target), 303)
+    return lead_to("sign_in.show_confirmation", next=target)
 
 
 @area.page("/confirm", Access.VISITOR)
@@ -122,8 +127,8 @@ def send_confirmation() -> ResponseReturnValue:
     with session() as s:
         mails = accounts.ask_confirmation(s, current_user_id())
     notifier.nudge(mails)
-    add_notice("done", _("Un message est en route. Ouvrez-le pour confirmer votre adresse."))
-    return redirect(url_for("dashboard.show_dashboard"), 303)
+    text = _("Un message est en route. Ouvrez-le pour confirmer votre adresse.")
+    return lead_to("dashboard.show_dashboard", text)
 
 
 @area.page("/forgot", Access.VISITOR)
@@ -140,8 +145,8 @@ def send_reset() -> ResponseReturnValue:
         return render_template("sign_in/forgot.html", form=form), _INVALID
     count_mail_from_network()
     accounts.send_reset_mail(form.value.email, may_mail_to)
-    add_notice("done", _("Si un compte a cette adresse, un message est en route. Il contient un lien."))
-    return redirect(url_for("sign_in.show_sign_in"), 303)
+    text = _("Si un compte a cette adresse, un message est en route. Il contient un lien.")
+    return lead_to("sign_in.show_sign_in", text)
 
 
 @area.page("/prove", Access.PERSONAL)
@@ -154,14 +159,16 @@ def show_proof() -> str:
 def prove() -> ResponseReturnValue:
     """Take the password once more, and go on to the page that needed it."""
     form = Form.read(ProofBody)
-    if not form.errors:
-        try:
-            prove_identity(form.value)
-        except ApiError as error:
-            form.refuse(error, "password")
+    form.submit(prove_identity, "password")
     if form.errors:
         return _render_proof(form, **_read_way_on()), _INVALID
     return _lead_on(current_user_id())
+
+
+def _register(form: RegistrationForm) -> None:
+    wish, registration_id = form.model_copy(update={"language": read_language()}), new_id()
+    accounts.register(wish, registration_id=registration_id)
+    remember_registration(registration_id)
 
 
 def _render_code(form: Form[TotpLoginBody], challenge: str) -> str:
@@ -177,7 +184,7 @@ def _render_proof(form: Form[ProofBody], **way_on: str | None) -> str:
 
 def _read_way_on() -> dict[str, str | None]:
     """Return what a form carries through the sign-in: the page to lead to, and a form to send again."""
-    return {"next": request.form.get("next"), "held": request.form.get(FIELD)}
+    return {"next": request.form.get("next"), "held": request.form.get(RESUMED_FIELD)}
 
 
 def _go_on(user: User) -> ResponseReturnValue:
@@ -186,7 +193,7 @@ def _go_on(user: User) -> ResponseReturnValue:
 
 
 def _lead_on(user_id: UUID) -> ResponseReturnValue:
-    if held := read_held_form(request.form.get(FIELD)):
+    if held := read_held_form(request.form.get(RESUMED_FIELD)):
         if owns_form_token(user_id, held.token):
             return render_held_form(held)
         add_notice("problem", _("Le formulaire gardé venait d’un autre compte : il n’a pas été envoyé."))

@@ -150,4 +150,4 @@ def test_no_code_builds_an_address_from_a_request() -> None:
     """Links and redirects begin with API_URL or FRONTEND_URL, or are paths."""
     host = re.compile(r"request\.(host|host_url|url|url_root|base_url|root_url)\b|_external\b|SERVER_NAME")
     found = {str(file.relative_to(API)) for file in API.rglob("*.py") if host.search(file.read_text("utf-8"))}
-    assert found == {"pages/form_tokens.py"}  # compares it with a form's Origin
+    assert found == {"pages/cookies.py"}  # compares it with a form's Origin

@@ -4,7 +4,7 @@ import re
 from html import unescape
 from typing import Any
 
-from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.choices import PROCEDURE_NAMES
 from configs.world.prefecture import Procedure, desks
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.message_kind_base import TemplateContext

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.routing import RequestRedirect
 
 from api.app import create_app
-from api.pages.procedure_names import PROCEDURE_NAMES
+from api.pages.choices import PROCEDURE_NAMES
 from configs.world.prefecture import Procedure
 from notifier.content.messages import choose_notice_language, languages_of, render_notice
 from notifier.message_kinds import kinds

@@ -1,15 +1,18 @@
-"""Operators' pages of desks."""
+"""Operators' pages of desks, hosts, incidents."""
 
 from datetime import timedelta
 
-from api.models.desk import DeskChange, DeskState, DeskStatus
+from api.models.desk import DeskChange, DeskState, DeskStatus, HostState
+from api.models.incident import Incident, IncidentReason
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.pages.admin.conftest import act, audit, walk
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows
+from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows, save
 
 PAGE, CHECKS = f"/admin/guichets/{BOBIGNY}", "/admin/verifications"
+HOST = "127.77.0.93:8800"
+HOST_PAGE = f"/admin/sites/{HOST}"
 
 
 def block() -> None:
@@ -149,3 +152,137 @@ def test_desks_and_checks_have_pages(admin: Browser) -> None:
     assert admin.get(f"{CHECKS}?before={2**62}").rows == []
     for query in ("hours=0", "hours=745", "before=0", f"before={2**63}", "outcome=fine", "limit=x"):
         assert admin.get(f"{CHECKS}?{query}").title.startswith("Erreur"), query
+
+
+def test_the_list_leads_to_each_host_page_by_page(admin: Browser) -> None:
+    page = admin.get("/admin/sites?limit=1")
+    assert page.html.count("/admin/sites/127") == 1
+    admin.get("/admin/sites?limit=1&after=127.77.0.93:8800")
+    assert "Première page" in admin.page.text
+    assert f'href="{HOST_PAGE}"' not in admin.page.html
+
+
+def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
+    add_desk(status_reason="watched")
+    save(HostState(host=HOST, budget_share=0.5, rests_in_a_row=2))
+    page = admin.get(HOST_PAGE)
+    assert BOBIGNY in page.text
+    assert "50 %" in page.text.replace("\u202f", " ").replace("\xa0", " ")
+    admin.get("/admin/sites/nowhere:443")
+    assert admin.status == 404
+
+
+def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
+    add_alert(add_account().id)
+    page = admin.get(f"{HOST_PAGE}/arret")
+    assert "1 personne attend un créneau ici." in page.text
+    admin.send("/arret", reason="essai", typed=HOST)
+    assert [each.stop_reason for each in rows(HostState)] == ["essai"]
+    page = admin.get(f"{HOST_PAGE}/arret")
+    assert "déjà arrêté (« essai »)" in page.text
+    page = admin.get(f"{HOST_PAGE}/reprise")
+    assert "Il était arrêté : « essai »." in page.text
+    admin.send("/reprise")
+    assert f"{HOST} est de nouveau consulté." in admin.follow().text
+    assert [each.stopped_at for each in rows(HostState)] == [None]
+
+
+def test_a_stop_keeps_what_the_planner_knows_and_an_address_out_of_the_audit(admin: Browser) -> None:
+    save(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
+    act(admin, f"{HOST_PAGE}/arret", reason="webmaster.jean@prefecture.example.fr wrote to us", typed=HOST)
+    (row,) = audit("host.stop", subject_id=HOST)
+    assert "jean" not in str(row.changes)
+    act(admin, f"{HOST_PAGE}/reprise")
+    (state,) = rows(HostState)
+    assert (state.stopped_at, state.stop_reason, state.rests_in_a_row, state.budget_share) == (
+        None,
+        None,
+        3,
+        0.5,
+    )
+    assert len(audit("host.go")) == 1
+
+
+def test_a_host_that_is_remembered_stands_in_the_list(admin: Browser) -> None:
+    rests = {"rests_until": clock() + timedelta(hours=1), "rest_reason": "blocked"}
+    save(HostState(host="0.example:443", **rests))
+    (shown, *_) = admin.get("/admin/sites").rows
+    assert shown[0] == "0.example:443"
+    assert "Au repos" in shown[1]
+    assert shown[1].endswith("blocked")
+
+
+def add_incident(
+    subject: str = HOST, reason: IncidentReason = IncidentReason.BLOCKED, **columns: object
+) -> int:
+    began = clock() - timedelta(minutes=1)
+    given = {
+        "starts_at": began,
+        "seen_at": began,
+        "alarm_kind": "operations",
+        "alarm_params": {},
+        "told_at": began,
+    }
+    made = save(Incident(subject=subject, reason=reason, **(given | columns)))
+    return made.id
+
+
+def test_incidents_are_chosen_and_lead_to_their_subject(admin: Browser) -> None:
+    first = add_incident()
+    second = add_incident(BOBIGNY, IncidentReason.CLOSED, ends_at=clock(), acknowledged_at=clock())
+    third = add_incident("twilio", IncidentReason.PROVIDER_DOWN)
+    for query, shown in (
+        ("", {first, second, third}),
+        ("open=true", {first, third}),
+        ("open=false", {second}),
+        ("acknowledged=false&open=", {first, third}),
+        (f"subject={HOST}", {first}),
+    ):
+        page = admin.get(f"/admin/incidents?{query}")
+        assert {each for each in (first, second, third) if f'/admin/incidents/{each}"' in page.html} == shown
+    links = {first: f"/admin/sites/{HOST}", second: f"/admin/guichets/{BOBIGNY}", third: None}
+    for incident, link in links.items():
+        page = admin.get(f"/admin/incidents/{incident}")
+        assert page.headings[0].startswith(f"Incident {incident} :")
+        if link:
+            assert f'href="{link}"' in page.html
+    for unknown in (99999, 2**63 - 1, 2**63, 10**30):
+        admin.get(f"/admin/incidents/{unknown}")
+        assert admin.status == 404, unknown
+
+
+def test_an_alarm_is_acknowledged_once(admin: Browser) -> None:
+    incident = add_incident()
+    page = admin.get(f"/admin/incidents/{incident}/acquittement")
+    assert "Il reste en cours tant que le trouble dure" in page.text
+    assert rows(Incident)[0].acknowledged_at is None
+    admin.send("/acquittement")
+    page = admin.follow()
+    assert f"L’incident {incident} est acquitté." in page.text
+    assert "Acquittée" in page.text
+    first = rows(Incident)[0].acknowledged_at
+    page = admin.get(f"/admin/incidents/{incident}/acquittement")
+    assert "Un opérateur l’a déjà acquitté" in page.text
+    admin.send("/acquittement")
+    assert rows(Incident)[0].acknowledged_at == first
+
+
+def test_what_happened_at_one_moment_is_over_by_that(admin: Browser) -> None:
+    incident = add_incident("sms", IncidentReason.SMS_CEILING)
+    page = admin.get(f"/admin/incidents/{incident}/acquittement")
+    assert "il est clos" in page.text
+    admin.send("/acquittement")
+    assert "Fini" in admin.follow().text
+
+
+def test_a_name_keeps_its_capitals(admin: Browser) -> None:
+    number = add_incident("sms", IncidentReason.SMS_CEILING)
+    assert admin.get(f"/admin/incidents/{number}").headings == [
+        f"Incident {number} : plafond des SMS atteint"
+    ]
+
+
+def test_incidents_are_listed_the_newest_first_page_by_page(admin: Browser) -> None:
+    made = [add_incident(subject=f"host{number}:443") for number in range(5)]
+    pages = list(walk(admin, "/admin/incidents?limit=2", lambda row: row[0].partition(" ")[0]))
+    assert pages == [[str(each) for each in found] for found in (made[:2:-1], made[2:0:-1], made[:1])]

@@ -1,11 +1,14 @@
-"""Operators' pages of messages: all of them, those that failed for good with their causes, and sending these again."""
+"""Operators' pages of messages: all of them, those that failed for good with their causes, and sending these again; delivery."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 
 from api.admin.audit import AuditedWork, record_audit
+from api.background import jobs
 from api.models.audit import AuditEntry
 from api.models.notification import Notification, Priority, State
 from api.models.user import Channel, Contact
@@ -13,10 +16,13 @@ from configs.ground.clock import clock
 from tests.api.pages.admin.conftest import audit
 from tests.api.world import Door
 from tests.clients import Browser
-from tests.factories import add_account, change, one, rows, save_all
+from tests.factories import BOBIGNY, NINE, add_account, add_slot_message, change, one, rows, save_all
 from tests.in_turn import in_turn
 
 ALL, PAGE, REPLAY = "/admin/messages", "/admin/messages-echoues", "/admin/messages-echoues/renvoi"
+FIGURES = "/admin/distribution"
+MELUN = "melun_77/titre-sejour"
+DAYS = ("20 novembre 2026", "19 novembre 2026")
 
 
 def fail(user_id: UUID, number: int = 1, hours: float = 0, **columns: object) -> list[UUID]:
@@ -235,3 +241,81 @@ def test_an_address_that_a_provider_repeats_is_not_shown(admin: Browser, camille
     page = admin.get(PAGE)
     assert "no such user" in page.text
     assert "camille@example.org" not in page.html
+
+
+@pytest.fixture
+def admin(frozen: time_machine.Traveller, admin: Browser) -> Browser:
+    return admin
+
+
+def alert(days_ago: int = 0, provider: str = "sendgrid", desk: str = BOBIGNY, **other: Any) -> None:
+    at = NINE - timedelta(days=days_ago)
+    add_slot_message(at, params={"desk_id": desk}, provider=provider, **other)
+
+
+def find_figures(browser: Browser, query: str = "") -> list[tuple[str, str, str]]:
+    """Return day, whose figures, and how many were accepted, row by row."""
+    return [(row[0], row[1], row[3]) for row in browser.get(f"{FIGURES}?{query}").rows]
+
+
+def test_today_is_shown_as_it_is_now(admin: Browser) -> None:
+    alert(state=State.DELIVERED, delivered_at=NINE + timedelta(seconds=3))
+    alert(state=State.NO_RECEIPT)
+    together, sendgrid = admin.get(FIGURES).rows
+    assert together[1] == "E-mailtous les fournisseurs · toutes les préfectures"
+    assert sendgrid[1] == "E-mailsendgrid · toutes les préfectures"
+    assert together[2:4] == ["2", "2"]
+    assert together[4] == "arrivés 1, sans réception 1"
+    assert together[5].replace("\u202f", " ").replace("\xa0", " ") == "50 %1 de 2"
+    assert together[6:8] == ["1 · 1 · 1", "3 · 3 · 3"]
+
+
+def test_past_days_are_those_that_the_job_wrote(admin: Browser) -> None:
+    alert(days_ago=1)
+    assert find_figures(admin) == []
+    jobs.sum_days()
+    alert()
+    assert [(day, sent) for day, _, sent in find_figures(admin, "provider=sendgrid")] == [
+        (day, "1") for day in DAYS
+    ]
+    assert {day for day, _, _ in find_figures(admin, "days=1")} == {DAYS[0]}
+
+
+def test_figures_are_chosen_by_channel_provider_and_prefecture(admin: Browser) -> None:
+    for days_ago in (0, 1):
+        alert(days_ago)
+        alert(days_ago, provider="smtp", desk=MELUN)
+        alert(days_ago, channel=Channel.TELEGRAM, provider="telegram")
+    jobs.sum_days()
+    every = "toutes les préfectures"
+    for query, found in {
+        "channel=telegram": [
+            ("Telegramtous les fournisseurs · " + every, "1"),
+            ("Telegramtelegram · " + every, "1"),
+        ],
+        "provider=smtp": [("E-mailsmtp · " + every, "1")],
+        "prefecture=melun_77": [
+            ("E-mailtous les fournisseurs · melun_77", "1"),
+            ("E-mailsmtp · melun_77", "1"),
+        ],
+        "by=prefecture&channel=email": [
+            ("E-mailtous les fournisseurs · " + every, "2"),
+            ("E-mailtous les fournisseurs · bobigny_93", "1"),
+            ("E-mailtous les fournisseurs · melun_77", "1"),
+        ],
+        "prefecture=nowhere": [],
+    }.items():
+        assert find_figures(admin, query) == [(day, *each) for day in DAYS for each in found], query
+
+
+def test_prefectures_are_listed_for_seven_days_at_most(admin: Browser) -> None:
+    for days_ago in (6, 7):
+        alert(days_ago)
+    jobs.sum_days()
+    assert {day for day, _, _ in find_figures(admin, "days=31")} == {"14 novembre 2026", "13 novembre 2026"}
+    assert {day for day, _, _ in find_figures(admin, "days=31&by=prefecture")} == {"14 novembre 2026"}
+
+
+def test_what_cannot_be_is_named(admin: Browser) -> None:
+    for query in ("days=0", "days=32", "channel=fax", "by=user", "provider=" + "x" * 61):
+        assert admin.get(f"{FIGURES}?{query}").title.startswith("Erreur"), query

@@ -1,8 +1,25 @@
+"""The language of a page; its catalogues have what templates and code say, and nothing else."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from babel.messages.pofile import read_po
 from flask import Flask, url_for
+from flask_babel import ngettext
 
 from api.middleware.languages import choose_language, use_account_language
+from api.pages.context import load_translations
 from tests.clients import Browser
 from tests.in_turn import in_turn
+
+TRANSLATED = ("en", "ar")
+TEXTS = Path("api/pages/texts")
+SOURCES = ("api/pages", "api/links", "api/templates")
+_PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%(?!\()|<[^>]*>")
 
 
 @in_turn(
@@ -45,3 +62,58 @@ def test_an_error_page_is_in_the_language_of_its_link(visitor: Browser) -> None:
     visitor.get("/nothing?lang=ar")
     assert (visitor.status, visitor.page.headings) == (404, ["هذه الصفحة غير موجودة"])
     assert 'href="/nothing?lang=en"' in visitor.page.html
+
+
+def parts(text: object) -> list[str]:
+    return list(text) if isinstance(text, tuple | list) else [str(text)]
+
+
+def read(path: Path) -> list[Message]:
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale=path.stem if path.suffix == ".po" else None, abort_invalid=True)
+    assert not catalogue.obsolete
+    return [each for each in catalogue if each.id]
+
+
+def test_the_catalogues_have_the_texts_of_templates_and_code_and_no_others(tmp_path: Path) -> None:
+    found = tmp_path / "texts.pot"
+    options = (
+        "--mapping-file",
+        "pyproject.toml",
+        "--keywords",
+        "_l lazy_gettext",
+        "--output-file",
+        str(found),
+    )
+    subprocess.run(
+        [sys.executable, "-m", "babel.messages.frontend", "--quiet", "extract", *options, *SOURCES],
+        check=True,
+    )
+    wanted = {str(each.id) for each in read(found)}
+    for language in TRANSLATED:
+        assert {str(each.id) for each in read(TEXTS / f"{language}.po")} == wanted, "run `make texts`"
+
+
+@pytest.mark.parametrize("language", TRANSLATED)
+def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
+    for message in read(TEXTS / f"{language}.po"):
+        assert not message.fuzzy, message.id
+        wanted = sorted(set(_PLACEHOLDER.findall(parts(message.id)[-1])))
+        for text in parts(message.string):
+            assert text, f"{message.id!r} is not translated"
+            assert sorted(set(_PLACEHOLDER.findall(text))) == wanted, text
+
+
+def test_each_language_counts_in_its_own_way(app: Flask) -> None:
+    one, many = "Patientez %(count)s minute, puis réessayez.", "Patientez %(count)s minutes, puis réessayez."
+    said = {}
+    for language in ("fr", "en", "ar"):
+        with app.test_request_context(f"/?lang={language}"):
+            said[language] = [ngettext(one, many, count, count=count) for count in (0, 1, 2, 3, 11, 100)]
+    assert said["fr"][0] == "Patientez 0 minute, puis réessayez."  # French counts nothing in the singular
+    assert said["en"][:2] == ["Wait 0 minutes, then try again.", "Wait 1 minute, then try again."]
+    assert len({re.sub(r"\d+", "", text) for text in said["ar"]}) == 5
+
+
+def test_a_text_that_no_catalogue_has_stays_french() -> None:
+    assert load_translations("ar").gettext("Texte inconnu") == "Texte inconnu"

@@ -1,21 +1,38 @@
+"""The page of an order: what it says, asks and stores, its note, its consents, after a withdrawal."""
+
+import json
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import time_machine
 
+from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert
 from api.models.payment import Payment
 from api.models.user import Contact, User
+from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.pages.plan.buyer import Buyer
+from tests.api.invoices.documents import issue
+from tests.api.pages.plan.conftest import Buyer
+from tests.api.pages.plan.test_end import buy
+from tests.api.world import reveal_health
 from tests.clients import Browser
-from tests.factories import PASSWORD, add_account, add_alert, change, rows
+from tests.factories import BOBIGNY, PASSWORD, add_account, add_alert, add_desk, change, rows
 
 WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
 BUTTON = "commande avec obligation de paiement"
+HEALTH_WISH = "&alert=" + quote(json.dumps({"deskIds": [BOBIGNY], "acceptHealth": True}))
+NOT_TICKED = {
+    "fr": "Cochez cette case pour attendre ce guichet.",
+    "en": "Tick this box to wait for this desk.",
+    "ar": "ضعوا علامة في هذه الخانة لانتظار هذا الشباك.",
+}
+BOXES = ["consent.startNow", "consent.acknowledgesLoss", "consent.acceptsHourThreshold"]
 
 
 def test_an_order_leads_to_checkout_and_its_payment_creates_the_alert(buyer: Buyer) -> None:
@@ -208,18 +225,145 @@ def test_a_plan_that_is_not_sold_leads_to_those_that_are(camille: Browser) -> No
         assert camille.location == "/formule?prefecture=bobigny_93", plan[:9]
 
 
-def test_rubbish_in_the_alert_orders_nothing(buyer: Buyer) -> None:
-    buyer.open_order()
-    for alert in ("[]", "{", "x" * 9000, '{"prefectureId": "nowhere", "procedures": ["VISA"]}'):
-        page = buyer.press(alert=alert)
-        assert buyer.browser.status == 422, alert[:9]
-        assert "choisissez-la de nouveau" in page.text or "Il faut au plus" in page.text
-    assert rows(Payment) == []
-
-
 def test_a_checkout_that_was_left_leads_back_to_the_plans(buyer: Buyer) -> None:
     buyer.open_order(wish=WISH)
     buyer.press()
     page = buyer.get("/register?payment=cancelled")
     assert page.headings == ["Rien n’a été payé"]
     assert 'href="/formule"' in page.html
+
+
+def test_from_25_euros_the_order_shows_it(buyer: Buyer, settings_env: Callable[..., None]) -> None:
+    settings_env(SELLER_NAME="Œuvre utile", SELLER_ADDRESS="1 rue de l’Été", SELLER_SIREN="123456789")
+    page = buyer.open_order(PlanName.URGENCE_TOTAL)
+    for text in (
+        "Note",
+        "20 novembre 2026",
+        "Œuvre utile",
+        "1 rue de l’Été",
+        "123456789",
+        "TVA non applicable",
+    ):
+        assert text in page.text
+    assert page.html.index('id="note"') < page.html.index("order-button")
+
+
+def test_below_it_does_not(buyer: Buyer) -> None:
+    assert 'id="note"' not in buyer.open_order(PlanName.URGENCE_7J).html
+
+
+def test_the_vat_in_it_is_that_of_the_settings(buyer: Buyer, settings_env: Callable[..., None]) -> None:
+    settings_env(SELLER_VAT="FR32123456789")
+    text = buyer.open_order(PlanName.URGENCE_TOTAL).text.replace("\u00a0", " ").replace("\u202f", " ")
+    for amount in ("24,99 €", "5,00 €", "29,99 €", "TVA 20 %"):
+        assert amount in text
+
+
+def test_the_name_stands_on_the_invoice(buyer: Buyer) -> None:
+    buyer.open_order()
+    buyer.press(clientName="  Chloé Nœl ")
+    buyer.pay()
+    assert [each.client_name for each in issue()] == ["Chloé Nœl"]
+
+
+@pytest.mark.parametrize("name", ["x" * 101, "a\nb"])
+def test_a_name_that_is_none_is_said_beside_its_field(buyer: Buyer, name: str) -> None:
+    buyer.open_order()
+    page = buyer.press(clientName=name)
+    assert buyer.browser.status == 422
+    assert 'id="f-clientName-error"' in page.html
+    assert rows(Payment) == []
+
+
+@pytest.fixture
+def patient(buyer: Buyer, settings_env: Callable[..., None], tmp_path: Path) -> Buyer:
+    """Give a buyer at a prefecture one of whose desks is for sick foreigners."""
+    reveal_health(tmp_path, settings_env)
+    return buyer
+
+
+@pytest.mark.parametrize("language", NOT_TICKED)
+def test_the_order_asks_for_explicit_consent(patient: Buyer, language: str) -> None:
+    page = patient.open_order(wish=f"{HEALTH_WISH}&lang={language}")
+    assert read_consent_text("health", language) in page.text
+    assert "<li><bdi>Étrangers malades</bdi></li>" in page.html, "the desk is named as people know it"
+    (box,) = (at for tag, at in page.tags if at.get("name") == "acceptHealth")
+    assert "checked" not in box, "an address ticks no box"
+    page = patient.press()
+    assert NOT_TICKED[language] in page.text
+    assert (patient.browser.status, rows(Payment)) == (422, [])
+
+
+def test_the_consent_is_stored_as_of_the_order(patient: Buyer) -> None:
+    patient.open_order(wish=HEALTH_WISH)
+    ordered = clock()
+    patient.press(acceptHealth="true")
+    patient.shop.clock.shift(timedelta(minutes=5))
+    patient.pay()
+    (alert,) = rows(Alert)
+    assert alert.consented_at == ordered
+    given = alert.consent["health"]
+    wanted = ("order", list_versions()[0], ordered.isoformat())
+    assert (given["place"], given["text"], given["given_at"]) == wanted
+
+
+def test_an_alert_that_reveals_nothing_has_no_such_box(buyer: Buyer) -> None:
+    assert "acceptHealth" not in [at.get("name") for tag, at in buyer.open_order(wish=HEALTH_WISH).tags]
+    buyer.press()
+    buyer.pay()
+    assert rows(Alert)[0].consent is None
+
+
+@pytest.fixture
+def withdrawn(buyer: Buyer) -> Buyer:
+    """Give a buyer who used a plan for a minute and withdrew."""
+    order = buy(buyer)
+    buyer.shop.pass_time(minutes=1)
+    buyer.get(f"/formule/retractation/{order.id}")
+    buyer.browser.send("/formule/retractation/")
+    assert buyer.browser.status == 303
+    return buyer
+
+
+WORDS = {
+    "fr": ("commence le 5 décembre 2026, 00:00", "tout vous est remboursé", "à partir du 18 février 2027"),
+    "en": ("begins on December 5, 2026", "all of it is paid back", "from February 18, 2027"),
+    "ar": ("تبدأ باقتك في", "يُردّ إليك المبلغ كله", "يمكنك طلبه ابتداءً من"),
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(
+    withdrawn: Buyer, language: str
+) -> None:
+    begins, nothing, month = WORDS[language]
+    page = withdrawn.open_order(wish=f"{WISH}&lang={language}")
+    assert begins in page.text
+    assert nothing in page.text
+    boxes = [at["name"] for tag, at in page.tags if at.get("type") == "checkbox"]
+    assert boxes == BOXES[2:]
+    last = page.html.rpartition('<p class="last-line">')[2].partition("</p>")[0]
+    assert "2026-12-04T23:00:00" in last, "the line before the button says it, too"
+    page = withdrawn.open_order(PlanName.URGENCE_TOTAL, f"&lang={language}")
+    assert month in page.text
+    assert "plan=URGENCE_24H" in page.html
+    assert not [at for tag, at in page.tags if at.get("type") == "checkbox"], "it cannot be ordered"
+
+
+def test_it_is_bought_and_each_page_says_that_the_plan_waits(withdrawn: Buyer) -> None:
+    add_desk()
+    page = withdrawn.get("/formule")
+    assert "Après une rétractation, cette formule commence le 5 décembre 2026, 00:00." in page.text
+    assert "Après une rétractation, à partir du 18 février 2027" in page.text
+    withdrawn.open_order(wish=WISH)
+    withdrawn.browser.page.forms = [each for each in withdrawn.browser.page.forms if "paid" in each["fields"]]
+    withdrawn.browser.send("/formule/commande", button_code="order")
+    withdrawn.pay()
+    order = max(rows(Payment), key=lambda each: each.id)
+    assert (order.consent["startNow"], order.consent_text) == (False, "")
+    (alert,) = rows(Alert)
+    for url in ("/formule", "/dashboard", f"/alertes/{alert.id}"):
+        assert "commence le 5 décembre 2026, 00:00" in withdrawn.get(url).text, url
+    assert "du 5 décembre 2026, 00:00 au 12 décembre 2026, 00:00" in (
+        withdrawn.get("/dashboard?payment=success&plan=URGENCE_7J").text
+    )

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from flask import Flask
 from werkzeug.routing import Rule
 
-from api.pages.asset_files import compute_version
-from api.pages.legal.documents import list_versions
+from api.pages.assets import compute_version
+from api.pages.legal.routes import list_versions
 from tests.browser_keys import subscribe
 
 _API = "/api/"

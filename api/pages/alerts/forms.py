@@ -1,0 +1,319 @@
+"""The forms of an alert and of the appointment that was found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from babel.dates import get_day_names
+from flask import url_for
+from flask_babel import LazyString, get_locale, lazy_gettext
+from flask_babel import gettext as _
+from icalendar import Calendar, Event
+from pydantic import Field, ValidationError
+
+from api.alerts.appointments import close_as_found
+from api.alerts.calls import CallOffer, read_call_offer
+from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
+from api.alerts.watchability import find_watchable, must_wait_for_watch
+from api.errors import ApiError, not_found
+from api.models.base import autocommit_session, session
+from api.pages.area import read_once
+from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
+from api.pages.forms import Form, Texts
+from api.schemas import Body, Flag, PlanAnswer
+from configs.ground.clock import clock
+from configs.world.desk import Desk, Procedure, Text, zone_of
+from configs.world.languages import MESSAGE_LANGUAGES, Language
+from configs.world.plan import PlanName
+from configs.world.prefecture import Prefecture, prefectures
+
+_l = lazy_gettext
+_NOT_WATCHED = _l("Ici, aucun créneau n’est visible pour nous en ce moment.")
+_NAME_TOO_LONG = _l("80 caractères au plus.")
+_NOTHING = _l("Choisissez au moins une démarche ou un guichet.")
+TEXTS: Texts = {
+    ("procedures[]", "not_watched"): _NOT_WATCHED,
+    ("deskIds[]", "not_watched"): _NOT_WATCHED,
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
+    ("name", "too_long"): _NAME_TOO_LONG,
+    ("name", "string_too_long"): _NAME_TOO_LONG,
+    ("limits.dateTo", "past"): _l("Ce jour est passé : choisissez-en un plus tard."),
+    ("limits.weekdays[]", "excludes_everything"): _l("Aucun de ces jours n’arrive avant la dernière date."),
+    "not-linked": _l("Pour être appelé, confirmez d’abord un numéro de téléphone dans « Mes canaux »."),
+    "plan-needed": _l("Pour surveiller, il faut une formule : choisissez-en une ci-dessous."),
+    "plan-limit": _l(
+        "Votre formule n’a pas de place pour une alerte de plus : "
+        "mettez-en une en pause, ou choisissez une formule plus grande."
+    ),
+    "fair-use": _l("Vous avez déjà beaucoup d’alertes : fermez-en une d’abord."),
+    "not-watched": _l("Les créneaux de cette alerte ne sont pas visibles en ce moment."),
+    "alert-closed": _l("Cette alerte est fermée : créez-en une autre."),
+    "no-channel": _l("Aucun canal n’est prêt : confirmez d’abord votre adresse e-mail."),
+    "sms-later": _l("Par SMS, un essai est possible une heure après une commande."),
+    "too-many-requests": _l("Trois essais par heure au plus : attendez un peu."),
+}
+_DOMAIN = "rdvpriority.fr"
+_LASTS = timedelta(minutes=30)  # no prefecture says it
+_PLACE_TOO_LONG = _l("200 caractères au plus.")
+_TEXTS: Texts = {
+    ("hour", "missing"): _l("Écrivez aussi l’heure."),
+    ("day", "missing"): _l("Écrivez aussi le jour."),
+    ("place", "too_long"): _PLACE_TOO_LONG,
+    ("place", "string_too_long"): _PLACE_TOO_LONG,
+}
+
+
+class AlertForm(NewAlert):
+    """The fields of the form: a wish, and the language of its messages (of the account without one)."""
+
+    language: Language | None = None
+    calls_shown: Flag = False
+
+    def as_change(self, *, with_calls: bool) -> AlertChange:
+        """Return the change that makes an alert what the form says. Its parts were validated.
+
+        Its calls stay as they are where the form did not show them.
+        """
+        names = [name for name in AlertChange.model_fields if with_calls or name != "voice"]
+        return AlertChange.model_construct(**{name: getattr(self, name) for name in names})
+
+
+@dataclass(slots=True)
+class WishPage:
+    """The form of an alert at one prefecture, and what follows from a refusal."""
+
+    place: Prefecture
+    form: Form[AlertForm]
+    plans: list[PlanAnswer] = field(default_factory=list)  # that carry it, where the present one does not
+    calls: CallOffer | None = None  # whether they may be chosen, on the page of who has a plan with calls
+    watchable: Sequence[Desk] | None = None  # where what was wished is not: the desks here that are
+
+    def offer_calls(self, user_id: UUID, alert: AlertAnswer | None) -> None:
+        """Show the calls to who has a plan with them, or an alert that wants some."""
+        offer = read_once(read_call_offer, user_id)
+        self.calls = offer if offer.in_plan or (alert and alert.voice.enabled) else None
+
+    def refuse(self, error: ApiError) -> None:
+        """Note why the service refused the wish.
+
+        Raises:
+            api.errors.ApiError: it is no refusal of what was typed.
+        """
+        self.form.refuse(error)
+        self.plans = error.plans
+        if _is_unwatched(error):
+            self.watchable = read_once(find_watchable, self.place)
+
+    def offer_waiting(self) -> None:
+        """Say before the form is sent that what an address names cannot be watched, and offer to wait for that."""
+        names = {"procedures": "procedures[]", "deskIds": "deskIds[]"}
+        wished = {key: chosen for key, name in names.items() if (chosen := self.form.typed.get(name))}
+        if not wished:
+            return
+        wish = NewAlert.model_validate({"prefectureId": self.place.id} | wished)
+        with autocommit_session() as s:
+            try:
+                must_wait_for_watch(s, wish, self.place)
+            except ApiError as error:
+                self.watchable = find_watchable(s, self.place) if _is_unwatched(error) else None
+
+    def build_plan_url(self, plan: PlanName) -> str:
+        """Return the page that orders a plan, with the wish: the alert is created when the plan is paid."""
+        wish = NewAlert.model_construct(**{**dict(self.form.value), "name": None})
+        text = wish.model_dump_json(by_alias=True, exclude_defaults=True, include=set(NewAlert.model_fields))
+        return url_for("plan.show_order", plan=plan.value, alert=text)
+
+    @property
+    def procedures(self) -> list[tuple[str, LazyString]]:
+        """The procedures to choose from: those of the desks here, and those that are chosen."""
+        chosen = self.form.typed.get("procedures[]") or []
+        served = {each for desk in self.place.desks for each in desk.procedures}
+        return [
+            (each.value, name)
+            for each, name in PROCEDURE_NAMES.items()
+            if each in served or each.value in chosen
+        ]
+
+    @property
+    def desks(self) -> list[tuple[str, str]]:
+        """The desks to choose from, those whose slots are seen first."""
+        ordered = sorted(self.place.desks, key=lambda desk: (not desk.shows_slots, desk.label))
+        return [(desk.id, _name_desk(desk)) for desk in ordered]
+
+    @property
+    def revealing_desks(self) -> list[str]:
+        """The labels here that reveal health: to wait for one takes explicit consent."""
+        return sorted({desk.label for desk in self.place.desks if desk.reveals_health})
+
+    @property
+    def languages(self) -> list[tuple[str, str]]:
+        """The languages of slot alerts, each by its own name."""
+        return list(MESSAGE_LANGUAGES.items())
+
+    @property
+    def sites(self) -> list[tuple[str, str]]:
+        """The places to choose from; none where there is but one."""
+        found = sorted({desk.site for desk in self.place.desks if desk.site})
+        return [(each, each) for each in found] if len(found) > 1 else []
+
+    @property
+    def weekdays(self) -> list[tuple[int, str]]:
+        """The days of the week, from Monday, in the page's language."""
+        names = get_day_names("wide", locale=get_locale() or "fr")
+        return [(number + 1, names[number]) for number in range(7)]
+
+    @property
+    def has_details(self) -> bool:
+        """Whether one of the limits is set or wrong."""
+        return any(
+            name.startswith("limits.")
+            for name in (*filter(self.form.typed.get, self.form.typed), *self.form.errors)
+        )
+
+
+def read_wish_form() -> Form[AlertForm]:
+    """Return the form that was posted, each error beside the field that it is about."""
+    form = Form.read(AlertForm, TEXTS)
+    typed = form.typed
+    if "" in form.errors:
+        if not typed.get("procedures[]") and not typed.get("deskIds[]"):
+            form.errors["procedures[]"] = str(_NOTHING)
+            del form.errors[""]
+        elif name := _find_disorder(typed):
+            form.errors[name] = form.errors.pop("")
+    return form
+
+
+def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
+    """Return the form of a new alert with what an address names."""
+    procedure = find_procedure(wish)
+    desk_ids = [desk.id for desk in place.desks if desk.id == desk_id]
+    typed = {
+        "prefectureId": place.id,
+        "procedures[]": [procedure.value] if procedure else _find_only(place) if not desk_ids else [],
+        "deskIds[]": desk_ids,
+        **{f"voice.{name}": value for name, value in Voice().model_dump(mode="json", by_alias=True).items()},
+    }
+    return Form(AlertForm, typed, TEXTS)
+
+
+def fill(alert: AlertAnswer) -> Form[AlertForm]:
+    """Return the form with what an alert is now."""
+    limits = alert.limits.model_dump(mode="json", by_alias=True)
+    typed: dict[str, Any] = {
+        "prefectureId": alert.prefecture_id,
+        "procedures[]": [each.value for each in alert.procedures],
+        "deskIds[]": alert.desk_ids,
+        "name": alert.name,
+        "language": alert.language,
+        **{
+            f"voice.{name}": value
+            for name, value in alert.voice.model_dump(mode="json", by_alias=True).items()
+        },
+    }
+    for name, value in limits.items():
+        typed[f"limits.{name}" + ("[]" if isinstance(value, list) else "")] = (
+            [str(each) for each in value] if isinstance(value, list) else value
+        )
+    return Form(AlertForm, typed, TEXTS)
+
+
+def find_form_place(form: Form[AlertForm]) -> Prefecture | None:
+    """Return the prefecture that a form is about; None where it does not exist."""
+    return find_place(form.typed.get("prefectureId") or "")
+
+
+def has_calls(form: Form[AlertForm]) -> bool:
+    """Return whether a form that was sent showed the calls."""
+    return bool(form.typed.get("callsShown"))
+
+
+def _find_only(place: Prefecture) -> list[str]:
+    served: set[Procedure] = {each for desk in place.desks for each in desk.procedures}
+    return [each.value for each in served] if len(served) == 1 else []
+
+
+def _find_disorder(typed: dict[str, Any]) -> str | None:
+    """Return the field whose beginning lies after its end; None where none does."""
+    begins, ends = (typed.get(name) or "" for name in ("limits.dateFrom", "limits.dateTo"))
+    if begins > ends > "":
+        return "limits.dateTo"
+    begins, ends = (typed.get(name) or "" for name in ("limits.hourFrom", "limits.hourTo"))
+    return "limits.hourTo" if begins >= ends > "" else None
+
+
+def _is_unwatched(error: ApiError) -> bool:
+    return any(each.rule == "not_watched" for each in error.errors)
+
+
+def _name_desk(desk: Desk) -> str:
+    return f"{desk.label} ({desk.site})" if desk.site else desk.label
+
+
+class AppointmentForm(Body):
+    """The fields of the form; day and hour as the clock of the prefecture shows them."""
+
+    day: Day | None = None
+    hour: Hour | None = None
+    place: Annotated[Text, Field(max_length=200)] | None = None
+    may_ask: Flag = False
+
+
+def read_appointment(zone: str) -> Form[AppointmentForm]:
+    """Return the form that was posted, each error beside its field."""
+    form = Form.read(AppointmentForm, _TEXTS)
+    if form.errors:
+        return form
+    if (form.value.day is None) is not (form.value.hour is None):
+        form.add_error("hour" if form.value.hour is None else "day", "missing")
+        return form
+    try:
+        _build(form.value, zone)
+    except ValidationError as error:
+        form.add_error("day", error.errors()[0]["type"])
+    return form
+
+
+def store_appointment(user_id: UUID, alert_id: UUID, found: AppointmentForm, zone: str) -> None:
+    """Close the alert, and keep what was said of the appointment.
+
+    Raises:
+        api.errors.ApiError: 404; 409 where another tab closed it meanwhile.
+    """
+    with session() as s:
+        close_as_found(s, user_id, alert_id, _build(found, zone))
+
+
+def write_event(alert: AlertAnswer) -> bytes:
+    """Return the appointment of a closed alert as an iCalendar file (RFC 5545).
+
+    Raises:
+        api.errors.ApiError: 404, when it is was not said.
+    """
+    known = alert.appointment
+    if known is None or known.at is None:
+        raise not_found("appointment")
+    place = prefectures()[alert.prefecture_id]
+    calendar = Calendar.new(prodid=f"-//RDVPriority//{_DOMAIN}//")
+    starts_at = known.at.astimezone(UTC)  # as in the feed of releases: Outlook misreads our zones
+    calendar.add_component(
+        Event.new(
+            uid=f"{alert.id}@{_DOMAIN}",
+            stamp=clock(),
+            start=starts_at,
+            end=starts_at + _LASTS,
+            summary=_("Rendez-vous à la préfecture"),
+            location=known.place or place.name,
+        )
+    )
+    body: bytes = calendar.to_ical()
+    return body
+
+
+def _build(found: AppointmentForm, zone: str) -> FoundAppointment:
+    at = None
+    if found.day and found.hour:
+        at = datetime.combine(found.day, found.hour, zone_of(zone)).isoformat()
+    return FoundAppointment.model_validate({"at": at, "place": found.place, "mayAsk": found.may_ask})

@@ -1,0 +1,102 @@
+"""Departments and procedures: in addresses and forms of pages (`titre-sejour`), found by what people type."""
+
+import re
+import unicodedata
+from difflib import get_close_matches
+
+from flask_babel import LazyString, lazy_gettext
+
+from configs.ground.typed_text import clean_typed
+from configs.world.desk import Procedure
+from configs.world.prefecture import Prefecture, prefectures
+
+_l = lazy_gettext
+PROCEDURE_NAMES: dict[Procedure, LazyString] = {
+    Procedure.TITRE_SEJOUR: _l("Titre de séjour"),
+    Procedure.NATURALISATION: _l("Naturalisation"),
+    Procedure.VISA: _l("Visa"),
+    Procedure.CARTE_IDENTITE: _l("Carte d’identité"),
+    Procedure.PASSEPORT: _l("Passeport"),
+    Procedure.PERMIS_CONDUIRE: _l("Permis de conduire"),
+    Procedure.CARTE_GRISE: _l("Carte grise"),
+    Procedure.AUTRE: _l("Autre démarche"),
+}
+_LONGEST = 80  # characters of a search
+_POSTCODE = re.compile(r"(?<!\d)\d(?: ?\d){4}(?! ?\d)")  # also of `93 000`, `F-93000`, `93200 Saint-Denis`
+_OVERSEAS = ("97", "98")
+_CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
+
+
+def write_slug(procedure: Procedure) -> str:
+    """Return a procedure as it stands in addresses."""
+    return procedure.value.lower().replace("_", "-")
+
+
+def find_procedure(text: str) -> Procedure | None:
+    """Return the procedure that an address names, by its slug or as the API writes it; None for an unknown one."""
+    name = text.upper().replace("-", "_")
+    return Procedure(name) if name in Procedure.__members__ else None
+
+
+def list_procedures() -> list[tuple[str, LazyString]]:
+    """Return slug and name of all procedures, for a form."""
+    return [(write_slug(procedure), name) for procedure, name in PROCEDURE_NAMES.items()]
+
+
+def list_places() -> list[Prefecture]:
+    """Return all departments in the order of their codes."""
+    return sorted(prefectures().values(), key=lambda place: place.department)
+
+
+def find_place(text: str) -> Prefecture | None:
+    """Return the department of an id (`bobigny_93`) or of a code (`93`, `2a`)."""
+    if found := prefectures().get(text):
+        return found
+    return next((place for place in list_places() if place.department == text.upper()), None)
+
+
+def search_places(text: str) -> list[Prefecture]:
+    """Return the departments that a search means: all of them where it is empty, similar names where none fits."""
+    wanted = _simplify(clean_typed(text[:_LONGEST]))
+    places = list_places()
+    if code := _find_postcode(wanted):
+        return [place for place in places if place.department == code]
+    if found := _find_by_words(wanted, places):
+        return found
+    if found := [place for place in places if any(wanted in name for name in _list_names(place))]:
+        return found
+    names = {name: place for place in places for name in _list_names(place)}
+    return list({names[name].id: names[name] for name in get_close_matches(wanted, names, n=3)}.values())
+
+
+def _list_names(place: Prefecture) -> list[str]:
+    return [_simplify(each) for each in (place.name, place.department, place.chef_lieu)]
+
+
+def _find_postcode(wanted: str) -> str | None:
+    """Return the department of the post code that a search holds."""
+    found = _POSTCODE.search(wanted)
+    return _read_postcode(found[0].replace(" ", "")) if found else None
+
+
+def _find_by_words(wanted: str, places: list[Prefecture]) -> list[Prefecture]:
+    """Return the department whose code is among the words of a search, unless they name another one: `Paris 15`."""
+    codes = {place.department for place in places} & set(wanted.upper().split())
+    if len(codes) != 1:
+        return []
+    rest = " ".join(word for word in wanted.split() if word.upper() not in codes)
+    named = [place for place in places if rest in (_simplify(place.name), _simplify(place.chef_lieu))]
+    coded = [place for place in places if place.department in codes]
+    return named if named and coded[0] not in named else coded
+
+
+def _read_postcode(text: str) -> str:
+    return _CORSICA.get(text[:3]) or text[: 3 if text.startswith(_OVERSEAS) else 2]
+
+
+def _simplify(text: str) -> str:
+    """Return a name in small letters, without accents, hyphens and apostrophes."""
+    plain = "".join(
+        each for each in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(each)
+    )
+    return " ".join(re.sub(r"[\W_]", " ", plain).split())

@@ -1,0 +1,257 @@
+"""Cookies of pages: of the login, of a visitor's forms, of a notice.
+
+A login is the same as the API's, with its tokens in cookies in place of a header; an access cookie that is too old is
+renewed by the page itself from the refresh cookie. A form's token is the `csrf` claim of its login, or signed and
+belongs to a visitor's cookie.
+"""
+
+import hashlib
+import hmac
+import secrets
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from flask import Response, g, redirect, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_jwt_extended import (
+    decode_token,
+    get_jwt,
+    set_access_cookies,
+    set_refresh_cookies,
+    unset_jwt_cookies,
+    verify_jwt_in_request,
+)
+from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException
+from jwt import PyJWTError
+from markupsafe import Markup
+
+from api.errors import ApiError
+from api.logins.access import rotate_login
+from api.logins.queries import list_login_ids
+from api.logins.service import LoginChange
+from api.middleware.auth import (
+    current_identity,
+    current_user,
+    derive_form_token,
+    derive_form_tokens,
+    has_recent_proof,
+    issue_tokens,
+)
+from api.middleware.languages import use_account_language
+from api.models.base import autocommit_session
+from api.models.user import User
+from configs.ground.clock import clock
+from configs.ground.signing import LinkRefused, sign, unsign
+from configs.settings import settings
+
+NOTICE_COOKIE = "__Host-notice"
+_NOTICE_SECONDS = 60
+_LONGEST_NOTICE = 500  # characters
+_NOTICE_SCOPE = "page-notice"
+Kind = Literal["done", "problem"]
+FORM_FIELD = "csrf_token"
+VISITOR_COOKIE = "__Host-visitor"
+_SCOPE = "visitor-form"
+_SECONDS = 12 * 3600
+_COOKIES = ["cookies"]
+
+
+def add_notice(kind: Kind, text: str) -> None:
+    """Show a sentence on the next page: `done`, or a `problem`. A later one of the same request replaces it."""
+    g.notice_to_keep = [kind, str(text)[:_LONGEST_NOTICE]]
+
+
+def lead_to(endpoint: str, text: str = "", kind: Kind = "done", **values: Any) -> ResponseReturnValue:
+    """Lead to a page by 303; it shows the sentence, if there is one."""
+    if text:
+        add_notice(kind, text)
+    return redirect(url_for(endpoint, **values), 303)
+
+
+def take_notice() -> tuple[str, str] | None:
+    """Return the kind and the text that the page before left; it is shown once."""
+    if kept := request.cookies.get(NOTICE_COOKIE):
+        g.notice_taken = True
+        try:
+            kind, text = unsign(_NOTICE_SCOPE, kept, _NOTICE_SECONDS)
+        except (LinkRefused, TypeError, ValueError):
+            return None
+        return str(kind), str(text)
+    return None
+
+
+def send_notice(response: Response) -> Response:
+    """Set the cookie for a new notice, delete that of one which was shown."""
+    if kept := g.get("notice_to_keep"):
+        response.set_cookie(
+            NOTICE_COOKIE,
+            sign(_NOTICE_SCOPE, kept),
+            _NOTICE_SECONDS,
+            secure=True,
+            httponly=True,
+            samesite="Lax",
+        )
+    elif g.get("notice_taken"):
+        response.delete_cookie(NOTICE_COOKIE, secure=True, httponly=True, samesite="Lax")
+    return response
+
+
+class FormRefused(Exception):
+    """A form has no good token: its session ended, or it comes from another site."""
+
+
+def write_token_field() -> Markup:
+    """Return the hidden field with the token of this page's forms."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(FORM_FIELD, create_token())
+
+
+def create_token() -> str:
+    """Return the token for a form of this page."""
+    if token := g.get("login_form_token"):  # of a login that this request opened
+        return str(token)
+    if g.get("page_user"):
+        return str(get_jwt()["csrf"])
+    return sign(_SCOPE, _digest(_get_visitor()))
+
+
+def check_visitor_token() -> None:
+    """Refuse a form without the token of this visitor.
+
+    Raises:
+        FormRefused: the form was open for too long, or the browser takes no cookies.
+    """
+    cookie = request.cookies.get(VISITOR_COOKIE)
+    try:
+        digest = unsign(_SCOPE, request.form.get(FORM_FIELD, ""), _SECONDS)
+    except LinkRefused:
+        digest = None
+    if not cookie or digest != _digest(cookie):
+        raise FormRefused
+
+
+def comes_from_elsewhere() -> bool:
+    """Return whether the browser says that another site sent this form.
+
+    https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header; browsers without it send the origin, which is `null`
+    from a page that hides where it is.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = request.headers.get("Origin")
+    return origin is not None and origin != request.host_url.rstrip("/")
+
+
+def send_visitor(response: Response) -> Response:
+    """Set the cookie of a visitor who got a form, unless the browser has it."""
+    if made := g.get("new_visitor"):
+        response.set_cookie(VISITOR_COOKIE, made, secure=True, httponly=True, samesite="Lax")
+    return response
+
+
+def _get_visitor() -> str:
+    kept = request.cookies.get(VISITOR_COOKIE) or g.get("new_visitor")
+    if not kept:
+        kept = g.new_visitor = secrets.token_urlsafe(24)
+    return str(kept)
+
+
+def _digest(cookie: str) -> str:
+    return hashlib.sha256(cookie.encode()).hexdigest()
+
+
+class LoginNeeded(Exception):
+    """Nobody is signed in, or the login ended."""
+
+
+class ProofNeeded(Exception):
+    """The password must be given once more before this page."""
+
+
+def require_login() -> None:
+    """Find who is signed in by the cookies; a form must carry the token of that login.
+
+    Raises:
+        LoginNeeded: nobody is signed in.
+        FormRefused: somebody is, and the form's token is not that login's.
+    """
+    try:
+        try:
+            verify_jwt_in_request(locations=_COOKIES)
+        except CSRFError:
+            raise
+        except (JWTExtendedException, PyJWTError):
+            _renew_login()
+    except CSRFError:
+        g.login_form_token = _read_form_token()
+        raise FormRefused from None
+    except (JWTExtendedException, PyJWTError):
+        raise LoginNeeded from None
+    except ApiError as error:
+        if error.status != 401:  # noqa: PLR2004 -- 429 or 503
+            raise
+        g.login_is_over = True
+        raise LoginNeeded from None
+    g.page_user = current_identity()
+    use_account_language(current_identity().language)
+
+
+def require_proof() -> None:
+    """Refuse the page unless the password was given a moment ago; call require_login first.
+
+    Raises:
+        ProofNeeded: it was not.
+    """
+    if not has_recent_proof():
+        raise ProofNeeded
+
+
+def keep_login(user: User, change: LoginChange) -> None:
+    """Give the browser the cookies of a login that was opened or renewed."""
+    g.new_tokens = issue_tokens(user, change.login, str(change.token_id))
+    g.login_lasts = int((change.login.expires_at - clock()).total_seconds())
+    g.login_form_token = derive_form_token(change.login.id)
+    use_account_language(user.language)
+
+
+def drop_login() -> None:
+    """Take the cookies of the login from the browser, also those that this request renewed."""
+    g.pop("new_tokens", None)
+    g.login_is_over = True
+
+
+def owns_form_token(user_id: UUID, token: str) -> bool:
+    """Return whether a form's token is that of a login of this user, which may have ended."""
+    with autocommit_session() as s:
+        logins = list_login_ids(s, user_id)
+    given = token.encode()  # of texts compare_digest takes ASCII only
+    known = (each.encode() for login in logins for each in derive_form_tokens(login))
+    return any(hmac.compare_digest(each, given) for each in known)
+
+
+def send_login(response: Response) -> Response:
+    """Set or delete the cookies as this request asked for."""
+    if tokens := g.get("new_tokens"):
+        set_access_cookies(response, tokens.access, max_age=int(settings().access_token_seconds))
+        set_refresh_cookies(response, tokens.refresh, max_age=g.login_lasts)
+    elif g.get("login_is_over"):
+        unset_jwt_cookies(response)
+    return response
+
+
+def _read_form_token() -> str | None:
+    """Return the token that the forms of the browser's login carry, also where its access cookie is too old."""
+    for name in ("__Host-access", "__Host-refresh"):
+        with suppress(JWTExtendedException, PyJWTError):
+            return str(decode_token(request.cookies.get(name, ""), allow_expired=True)["csrf"])
+    return None
+
+
+def _renew_login() -> None:
+    """Rotate the refresh cookie's token: two tabs that do it at once get the same new one."""
+    verify_jwt_in_request(refresh=True, locations=_COOKIES)
+    claims = get_jwt()
+    change = rotate_login(str(claims["jti"]), datetime.fromtimestamp(claims["iat"], UTC))
+    keep_login(current_user(), change)

@@ -1,0 +1,321 @@
+"""The page of an order: its form, the alert that the payment creates, the note, and the return from Checkout."""
+
+import json
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+from flask import request
+from flask_babel import lazy_gettext
+from pydantic import Field, ValidationError
+from werkzeug.datastructures import MultiDict
+
+from api.accounts.queries import read_account
+from api.accounts.schemas import Account
+from api.alerts.health_consent import find_revealing_desks
+from api.alerts.queries import read_alert_page
+from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
+from api.alerts.targets import build_targets, find_prefecture
+from api.alerts.watchability import must_wait_for_watch
+from api.billing.queries import list_history
+from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
+from api.errors import ApiError
+from api.invoices.contents import PARIS, Seller, measure_vat, name_present_seller, read_vat_terms
+from api.middleware.auth import current_user, current_user_id
+from api.middleware.public_answers import read_cached
+from api.models.base import autocommit_session
+from api.models.payment import PaymentStatus
+from api.models.user import Channel, ContactState
+from api.outlook.queries import read_outlook
+from api.outlook.schemas import Outlook
+from api.pages.area import read_once
+from api.pages.choices import PROCEDURE_NAMES
+from api.pages.forms import Form, Texts
+from api.pages.plan.view_data import find_newest_order
+from api.paging import PageQuery
+from api.schemas import Body, Flag
+from api.users.queries import read_channel_states
+from configs.ground.clock import clock
+from configs.settings import settings
+from configs.world.plan import Plan, PlanName, plan
+from configs.world.prefecture import Prefecture
+from configs.world.sales_terms import ConsentSentences, find_newest_version, read_consent
+
+_l = lazy_gettext
+_LONGEST = 4000  # characters of an alert
+BUTTON = "button_code"  # forms that go on through a sign-in lose it: an order is sent by its own button only
+_UNTICKED = _l("Cochez cette case pour commander : sans cet accord, la surveillance ne peut pas commencer.")
+_OLD_TERMS = _l("Les conditions de vente ont changé : lisez-les, puis commandez.")
+_NO_ALERT = _l("Cette alerte n’est plus possible : choisissez-la de nouveau.")
+TEXTS: Texts = {
+    ("consent.startNow", "literal_error"): _UNTICKED,
+    ("consent.acknowledgesLoss", "literal_error"): _UNTICKED,
+    ("consent.termsVersion", "old_terms"): _OLD_TERMS,
+    ("consent.termsVersion", "missing"): _OLD_TERMS,
+    ("acceptHealth", "health_consent"): _l("Cochez cette case pour attendre ce guichet."),
+    ("alert", "unknown"): _NO_ALERT,
+    ("alert", "not_watched"): _l("Cette démarche ne peut pas être surveillée ici pour le moment."),
+    "address-unconfirmed": _l("Confirmez d’abord votre adresse e-mail."),
+    "plan-held": _l("Votre formule en cours comprend déjà celle-ci."),
+    AFTER_WITHDRAWAL: _l(
+        "Après une rétractation, l’abonnement mensuel ne peut pas être commandé tout de suite."
+    ),
+    "plan-limit": _l("Cette formule ne porte pas une alerte de plus : mettez-en une en pause d’abord."),
+    "fair-use": _l("Vous avez trop d’alertes : supprimez-en une d’abord."),
+    "too-many-checkouts": _l(
+        "Plusieurs de vos commandes attendent leur paiement : réessayez dans une heure."
+    ),
+    "order-expired": _l("La page de paiement a expiré : commandez encore une fois."),
+    "payments-away": _l("Le paiement ne répond pas. Rien n’a été prélevé."),
+    "stripe-refused": _l(
+        "Cette commande ne peut pas être payée pour le moment. C’est notre faute : écrivez-nous."
+    ),
+}
+_HIDDEN = ("consent.termsVersion", "alert", "plan", "paid")  # hidden fields
+_OWED_FROM = 2500  # cents
+_RECENT = PageQuery(limit=20)
+
+
+class OrderForm(Body):
+    """An order as its page sends it. `alert` is JSON; `paid`: the newest paid order that the page knew of."""
+
+    plan: SoldPlan
+    alert: Annotated[str, Field(max_length=_LONGEST)] | None = None
+    paid: Annotated[str, Field(max_length=36)] | None = None
+    client_name: ClientName | None = None
+    accept_health: Flag = False
+    consent: Consent
+
+
+def read_plan_name() -> PlanName | None:
+    """Return the plan that an address or a form names; None where it is not sold."""
+    named = _read_arguments().get("plan", "")
+    return PlanName(named) if named in set(PlanName) - {PlanName.NONE} else None
+
+
+def read_wish_arguments() -> dict[str, str]:
+    """Return what an address or a form says of the alert, to be carried on in links."""
+    names = ("alert", "prefecture", "procedure")
+    given = _read_arguments()
+    return {name: text for name in names if (text := given.get(name, "")) and len(text) <= _LONGEST}
+
+
+def read_wish() -> NewAlert | None:
+    """Return the alert that an address or a form asks for: as JSON, or by prefecture and procedure.
+
+    A consent in an address counts for nothing: anybody can write one. The order's own box gives it.
+    """
+    given = read_wish_arguments()
+    try:
+        if "alert" in given:
+            wish = NewAlert.model_validate_json(given["alert"])
+            return wish.model_copy(update={"accept_health": False})
+        if given.keys() == {"prefecture", "procedure"}:
+            slug = given["procedure"].upper().replace("-", "_")
+            return NewAlert.model_validate({"prefectureId": given["prefecture"], "procedures": [slug]})
+    except ValidationError:
+        pass
+    return None
+
+
+def write_wish(wish: NewAlert | None) -> str:
+    """Return an alert as the form's field carries it."""
+    return json.dumps(wish.model_dump(mode="json", by_alias=True)) if wish else ""
+
+
+def read_order_form() -> Form[OrderForm]:
+    """Return the form that was posted; an alert in it that is none is an error of the whole form."""
+    form = Form.read(OrderForm, TEXTS)
+    wish = read_wish()
+    if request.form.get("alert") and wish is None:
+        form.add_error("alert", "unknown")
+    if wish and not form.typed.get("acceptHealth") and _reveals_health(wish):
+        form.add_error("acceptHealth", "health_consent")
+    return _raise_hidden_errors(form)
+
+
+def build_order(form: Form[OrderForm]) -> NewOrder:
+    """Return the order as the JSON route takes it."""
+    wish = read_wish()
+    if wish:
+        wish = wish.model_copy(update={"accept_health": form.value.accept_health})
+    given = {
+        "plan": form.value.plan,
+        "alert": wish,
+        "withoutAlert": wish is None,
+        "clientName": form.value.client_name,
+        "consent": form.value.consent,
+    }
+    return NewOrder.model_validate(given)
+
+
+def refuse_order(form: Form[OrderForm], error: ApiError) -> None:
+    """Note in the form why the order was refused."""
+    if error.status == 503:  # noqa: PLR2004
+        form.errors.setdefault("", str(TEXTS.get(error.word, TEXTS["payments-away"])))
+        return
+    form.refuse(error)
+    _raise_hidden_errors(form)
+
+
+def _reveals_health(wish: NewAlert) -> bool:
+    try:
+        return any(find_revealing_desks(wish, find_prefecture(wish)))
+    except ApiError:  # the order itself is refused for that
+        return False
+
+
+def _read_arguments() -> MultiDict[str, str]:
+    """Return what this request says: a form's fields alone, so that its address cannot say otherwise."""
+    return request.form if request.method == "POST" else request.args
+
+
+def _raise_hidden_errors(form: Form[OrderForm]) -> Form[OrderForm]:
+    """Turn errors of hidden fields into errors of the whole form."""
+    for name in _HIDDEN:
+        if text := form.errors.pop(name, None):
+            form.errors.setdefault("", text)
+    return form
+
+
+@dataclass(frozen=True, slots=True)
+class OrderNote:
+    """What the note names besides the quote."""
+
+    day: date
+    seller: Seller
+    vat_line: str
+    vat_cents: int
+    net_cents: int
+
+
+def build_note(quote: QuoteAnswer) -> OrderNote | None:
+    """Return the note of an order; None below 25 €."""
+    if quote.price < _OWED_FROM:
+        return None
+    percent, vat_line = read_vat_terms()
+    vat_cents = measure_vat(quote.amount, percent)
+    return OrderNote(
+        day=clock().astimezone(PARIS).date(),
+        seller=name_present_seller(),
+        vat_line=vat_line,
+        vat_cents=vat_cents,
+        net_cents=quote.amount - vat_cents,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ShownWish:
+    """The alert that the payment creates. `unwatched`: it cannot be sold; what there is instead."""
+
+    json: str
+    place: Prefecture
+    procedures: list[str]  # names
+    desks: list[str]  # labels of those that are waited for by name
+    is_watched: bool
+    outlook: Outlook | None  # where it is not watched
+    revealing: list[str]  # labels of its desks that reveal health: it needs explicit consent
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPage:
+    """The page of an order. Without a quote the plan cannot be ordered, at the earliest from `held_until` on."""
+
+    plan: Plan
+    is_month_after_withdrawal: bool  # why it cannot be ordered
+    account: Account
+    has_bounced: bool  # messages to the account's address come back
+    quote: QuoteAnswer | None
+    held_until: datetime | None
+    wish: ShownWish | None
+    alerts: list[AlertAnswer]  # that wait already
+    terms_version: str
+    sentences: ConsentSentences
+    sentences_language: str
+    methods: tuple[str, ...]
+    newest_paid: str  # id of the newest paid order
+    note: OrderNote | None
+
+
+def read_order_page(name: PlanName, wish: NewAlert | None) -> OrderPage:
+    """Return what the order of a plan shows to who is signed in."""
+    user_id, quote, held_until, after_withdrawal = current_user_id(), None, None, False
+    with autocommit_session() as s:
+        account = read_account(s, user_id)
+        alerts = read_alert_page(s, user_id, AlertQuery()).items
+        states = read_channel_states(s, user_id)
+        try:
+            quote = build_quote(s, current_user(), name)
+        except ApiError as error:
+            held_until, after_withdrawal = error.available_from, error.word == AFTER_WITHDRAWAL
+    version, language = find_newest_version(), account.language if account.language == "en" else "fr"
+    return OrderPage(
+        plan=plan(name),
+        is_month_after_withdrawal=after_withdrawal,
+        account=account,
+        has_bounced=states.get(Channel.EMAIL) is ContactState.BOUNCED,
+        quote=quote,
+        held_until=held_until,
+        wish=describe_wish(wish) if wish else None,
+        alerts=alerts,
+        terms_version=version,
+        sentences=read_consent(version, language),
+        sentences_language=language,
+        methods=settings().stripe_payment_methods,
+        newest_paid=find_newest_paid(),
+        note=build_note(quote) if quote else None,
+    )
+
+
+def find_newest_paid() -> str:
+    """Return the id of the newest order that is paid; the empty text without one."""
+    found = read_once(list_history, current_user_id(), _RECENT).items
+    paid = (str(each.id) for each in found if each.status is PaymentStatus.COMPLETED and not each.renewal)
+    return next(paid, "")
+
+
+def describe_wish(wish: NewAlert) -> ShownWish | None:
+    """Return an alert as the page shows it; None where its place does not exist."""
+    try:
+        place = find_prefecture(wish)
+        build_targets(wish.model_copy(update={"accept_health": True}))
+    except ApiError:
+        return None
+    is_watched = _can_be_watched(wish, place)
+    return ShownWish(
+        json=write_wish(wish),
+        place=place,
+        procedures=[str(PROCEDURE_NAMES[each]) for each in wish.procedures],
+        desks=[desk.label for desk in place.desks if desk.id in wish.desk_ids],
+        is_watched=is_watched,
+        outlook=None if is_watched else _read_outlook(wish, place),
+        revealing=sorted({desk.label for desk in find_revealing_desks(wish, place)}),
+    )
+
+
+def _can_be_watched(wish: NewAlert, place: Prefecture) -> bool:
+    try:
+        with autocommit_session() as s:
+            return not must_wait_for_watch(s, wish.model_copy(update={"accept_waiting": False}), place)
+    except ApiError:
+        return False
+
+
+def _read_outlook(wish: NewAlert, place: Prefecture) -> Outlook | None:
+    if not wish.procedures:
+        return None
+    procedure = wish.procedures[0]
+    return read_cached(
+        Outlook, f"outlook:{place.id}:{procedure}", lambda s: read_outlook(s, place, procedure)
+    )
+
+
+def read_returned_order() -> PaymentEntry | None:
+    """Return the newest order of the plan that Checkout's address names."""
+    return find_newest_order(read_plan_name())
+
+
+def is_settled(entry: PaymentEntry | None) -> bool:
+    """Return whether nothing more is to come for an order."""
+    return entry is not None and entry.status is not PaymentStatus.PENDING

@@ -1,0 +1,120 @@
+"""Words for channels, states of messages, and how well a place or a desk is watched."""
+
+from dataclasses import dataclass
+
+from flask_babel import LazyString, lazy_gettext
+
+from api.models.desk import DeskStatus
+from api.models.notification import State
+from api.models.payment import RefundReason
+from api.models.user import Channel
+from configs.world.desk import Desk, Grade, WatchLevel
+from configs.world.site_tokens import missing_token
+
+_l = lazy_gettext
+CHANNEL_NAMES: dict[Channel, LazyString] = {
+    Channel.EMAIL: _l("E-mail"),
+    Channel.SMS: _l("SMS"),
+    Channel.TELEGRAM: _l("Telegram"),
+    Channel.PUSH: _l("Navigateur"),
+    Channel.VOICE: _l("Appel"),
+}
+STATE_WORDS: dict[State, tuple[str, LazyString]] = {  # with the tone of its badge
+    State.PENDING: ("info", _l("En route")),
+    State.SENDING: ("info", _l("En route")),
+    State.SENT: ("good", _l("Envoyé")),
+    State.DELIVERED: ("good", _l("Reçu")),
+    State.NO_RECEIPT: ("", _l("Envoyé, réception non confirmée")),
+    State.BOUNCED: ("bad", _l("Refusé par la messagerie")),
+    State.FAILED: ("bad", _l("Échec")),
+    State.EXPIRED: ("", _l("Trop tard pour être utile")),
+    State.SKIPPED: ("", _l("Non envoyé")),
+}
+REFUND_REASONS: dict[RefundReason, LazyString] = {
+    RefundReason.WITHDRAWAL: _l("Rétractation"),
+    RefundReason.NOT_WATCHED: _l("Page fermée par la préfecture"),
+    RefundReason.OUTAGE: _l("Temps non surveillé"),
+    RefundReason.CANCELLED: _l("Jours non utilisés après la résiliation"),
+    RefundReason.DUPLICATE: _l("Commande payée deux fois"),
+}
+_OF_CALLS: dict[State, tuple[str, LazyString]] = {
+    State.SENT: ("info", _l("Appel en cours")),
+    State.DELIVERED: ("good", _l("Décroché")),
+    State.NO_RECEIPT: ("", _l("Appelé, fin inconnue")),
+    State.BOUNCED: ("", _l("Sans réponse")),
+    State.SKIPPED: ("", _l("Pas d’appel")),
+}
+_WEBSITES = {"ants": "France Titres (ANTS)"}  # names of national sites, by platform
+
+
+def describe_state(channel: Channel, state: State) -> tuple[str, LazyString]:
+    """Return the tone of a message's badge, and its words: a call is not sent but made."""
+    return (_OF_CALLS if channel is Channel.VOICE else {}).get(state, STATE_WORDS[state])
+
+
+@dataclass(frozen=True, slots=True)
+class WatchClass:
+    """A class: `key` is a CSS class of the map, `tone` one of badges and notices."""
+
+    key: str
+    tone: str
+    text: LazyString
+
+
+SEEN = WatchClass("seen", "good", _l("Créneaux surveillés"))
+TROUBLED = WatchClass("troubled", "warn", _l("Surveillance interrompue"))
+HIDDEN = WatchClass("captcha", "info", _l("Créneaux cachés par un captcha"))
+UNWATCHED = WatchClass("unwatched", "", _l("Surveillance impossible"))
+UNKNOWN = WatchClass("unknown", "", _l("Aucune page connue"))
+CLASSES = (SEEN, TROUBLED, HIDDEN, UNWATCHED, UNKNOWN)
+
+_TROUBLES = {
+    DeskStatus.CAPTCHA: _l("Un captcha est apparu : nous n’en résolvons aucun."),
+    DeskStatus.PAUSED: _l("Cette page n’est pas vérifiée pour le moment."),
+    DeskStatus.ERROR: _l("Les dernières vérifications ont échoué. Nous réessayons."),
+}
+_CLOSED = _l("La préfecture a fermé ou déplacé cette page.")
+_CAPTCHA = _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus.")
+_STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
+_REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
+_LOGIN = _l("Il faut un compte personnel pour voir cette page.")
+_LACKING = _l("Il nous manque un accès que ce site demande.")
+
+
+def classify_watch(desks: int, level: WatchLevel, status: DeskStatus | None) -> WatchClass:
+    """Return the class of a place by its number of desks, the best of their levels and of their statuses."""
+    if level is WatchLevel.FULL:
+        return SEEN if status is DeskStatus.ACTIVE else TROUBLED
+    if level is WatchLevel.PRESENCE:
+        return HIDDEN
+    return UNWATCHED if desks else UNKNOWN
+
+
+def classify_desk(desk: Desk, status: DeskStatus, *, is_seen: bool) -> WatchClass:
+    """Return the class of a desk; `is_seen`: checks can see its slots now."""
+    if is_seen:
+        return classify_watch(1, WatchLevel.FULL, status)
+    is_hidden = desk.schedulable and desk.watch is WatchLevel.PRESENCE
+    return HIDDEN if is_hidden else UNWATCHED
+
+
+def explain_desk(desk: Desk, status: DeskStatus, *, is_seen: bool) -> LazyString | None:
+    """Return why no slots of a desk are seen, or not just now; None where all is well."""
+    if is_seen:
+        return _TROUBLES.get(status)
+    if desk.schedulable:
+        return _CLOSED if desk.shows_slots else _CAPTCHA
+    return _explain_unscheduled(desk)
+
+
+def name_website(desk: Desk) -> str:
+    """Return the site on which a desk is booked: its name where it has one, otherwise its host."""
+    return _WEBSITES.get(desk.platform) or desk.host.rpartition(":")[0]
+
+
+def _explain_unscheduled(desk: Desk) -> LazyString:
+    if desk.grade in (Grade.STALE, Grade.RETIRED):
+        return _STALE
+    if desk.refused:
+        return _REFUSED
+    return _LACKING if desk.because or missing_token(desk.platform) or desk.fetch == "browser" else _LOGIN

@@ -1,0 +1,240 @@
+"""Pages of departments and of advice, and the words for how well a desk is watched."""
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+import pytest
+import redis
+import time_machine
+from flask import Flask
+
+from api import cache
+from api.models.base import session
+from api.models.check_day import CheckDay
+from api.models.desk import DeskStatus
+from api.models.slot import GoneReason, SlotRow
+from api.outlook.schemas import HeatCell
+from api.pages.advice.heat_map import build_heat_map
+from api.pages.choices import search_places
+from api.pages.words import (
+    HIDDEN,
+    SEEN,
+    TROUBLED,
+    UNKNOWN,
+    UNWATCHED,
+    WatchClass,
+    classify_desk,
+    classify_watch,
+    explain_desk,
+    name_website,
+)
+from configs.ground.clock import clock
+from configs.world.desk import Grade, WatchLevel
+from configs.world.outcome import Outcome
+from configs.world.prefecture import desks
+from tests.clients import Browser, Page
+from tests.factories import BOBIGNY, add_answers, add_desk, change, see
+from tests.in_turn import in_turn
+
+PARIS = ZoneInfo("Europe/Paris")
+WISH = "/departements/bobigny_93/titre-sejour"
+
+
+@pytest.fixture(autouse=True)
+def _no_cache(redis_server: redis.Redis, frozen: time_machine.Traveller) -> None:
+    cache._open_cache.cache_clear()
+
+
+def list_register_links(page: Page) -> list[dict[str, list[str]]]:
+    links = [at["href"] for tag, at in page.tags if tag == "a" and at.get("href", "").startswith("/register")]
+    return [parse_qs(urlsplit(link).query) for link in links]
+
+
+def open_slots(openings: int) -> None:
+    """Let slots open on Tuesdays at 8:10, and go 5 minutes later."""
+    for week in range(openings):
+        opened = clock().astimezone(PARIS).replace(hour=8, minute=10) - timedelta(days=3, weeks=week)
+        _, ids = see("2027-01-05", at=opened)
+        gone = {"gone_at": opened + timedelta(minutes=5), "gone_reason": GoneReason.TAKEN}
+        change(SlotRow, SlotRow.id.in_(ids), **gone)
+
+
+def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor: Browser) -> None:
+    open_slots(10)
+    add_desk(
+        status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock() - timedelta(minutes=3),
+        wished_seconds=30, feasible_seconds=75, achieved_seconds=80,
+    )  # fmt: skip
+    with session() as s:
+        for days in range(1, 15):
+            day = clock().date() - timedelta(days=days)
+            s.add(CheckDay(desk_id=BOBIGNY, day=day, checks=9, proven=8, outcomes={}, openings=0, updated_at=clock()))  # fmt: skip
+    page = visitor.get(WISH)
+    text = " ".join(page.text.replace("\xa0", " ").split())
+    assert page.headings == ["Titre de séjour – Seine-Saint-Denis (93)"]
+    for said in (
+        "il y a 3 minutes", "30 secondes", "75 secondes", "80 secondes", "ouverts 10 fois (10 en tout)",
+        "moins de 5 minutes (10 créneaux", "mardi entre 08:00 et 09:00 : 10 ouvertures", "pendant 14 jours, par 112",
+        "Un captcha cache les créneaux", "4,99 €",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "trop peu" not in text
+    assert len(visitor.response.data) < 30_000
+
+
+def test_each_plan_leads_to_an_account_with_wish_and_plan(visitor: Browser) -> None:
+    links = list_register_links(visitor.get(f"{WISH}?lang=en"))
+    wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
+    assert links == [wish | {"plan": [plan]} for plan in ("URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL")]
+
+
+def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
+    add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
+    page = visitor.get("/departements/bobigny_93/naturalisation")
+    assert "Un captcha cache les créneaux de cette démarche" in page.text
+    assert "22 novembre 2026" in page.text
+    assert list_register_links(page) == [{"prefecture": ["bobigny_93"], "procedure": ["NATURALISATION"]}]
+    add_desk(last_outcome=Outcome.CLOSED)
+    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    cache._open_cache.cache_clear()
+    page = visitor.get("/departements/cergy_95/titre-sejour")
+    assert "Aucune page de rendez-vous n’est connue" in page.text
+    links = [at["href"] for tag, at in page.tags if tag == "a" and "melun_77" in at.get("href", "")]
+    assert links == ["/departements/melun_77/titre-sejour"]
+
+
+def test_a_page_that_closed_and_one_that_is_stale_say_so(visitor: Browser) -> None:
+    add_desk(last_outcome=Outcome.CLOSED)
+    page = visitor.get(WISH)
+    assert "a fermé ou déplacé cette page" in page.text
+    assert "Nous ne vendons pas d’alerte" in page.text
+    assert "très ancienne" in visitor.get("/departements/bobigny_93/visa").text
+
+
+def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None:
+    cells = [
+        HeatCell(weekday=day, hour=hour, openings=n, slots=n)
+        for day, hour, n in ((7, 23, 1), (1, 0, 8), (1, 9, 4))
+    ]
+    made = build_heat_map(cells)
+    assert made
+    assert made.paths == {1: "M23 6h1v1h-1z", 2: "M9 0h1v1h-1z", 4: "M0 0h1v1h-1z"}
+    assert [(each.weekday, each.begins, each.ends) for each in made.busiest] == [
+        ("lundi", "00:00", "01:00"),
+        ("lundi", "09:00", "10:00"),
+        ("dimanche", "23:00", "00:00"),
+    ]
+    assert made.by_day == {"lundi": ["00:00 (8)", "09:00 (4)"], "dimanche": ["23:00 (1)"]}
+    assert build_heat_map([]) is None
+
+
+def answer_alerts(found: int, too_late: int, nothing_there: int) -> None:
+    day = clock().date() - timedelta(days=1)
+    add_answers(BOBIGNY, day, alerts=400, found=found, too_late=too_late, nothing_there=nothing_there)
+
+
+def read_text(visitor: Browser) -> str:
+    return " ".join(visitor.get(WISH).text.replace("\xa0", " ").replace("\u202f", " ").split())
+
+
+def test_it_shows_what_became_of_alerts_here(visitor: Browser) -> None:
+    answer_alerts(found=12, too_late=6, nothing_there=2)
+    text = read_text(visitor)
+    assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
+    assert "Fausses alertes pour mille : 5." in text
+
+
+def list_places(page: Page) -> list[str]:
+    return [at["href"].rpartition("/")[2] for tag, at in page.tags if tag == "a" and at.get("href", "").startswith("/departements/") and "lang=" not in at["href"]]  # fmt: skip
+
+
+def test_a_department_shows_its_procedures_and_what_was_seen_an_hour_ago(visitor: Browser) -> None:
+    see("2026-12-01", at=clock() - timedelta(hours=2))
+    see("2026-12-02", "2026-12-03", at=clock() - timedelta(minutes=5))
+    page = visitor.get("/departements/bobigny_93")
+    assert page.headings == ["Seine-Saint-Denis (93)"]
+    assert list_places(page)[:3] == ["titre-sejour", "naturalisation", "visa"]
+    assert page.text.count("1 créneau") == 1
+    assert "2 créneaux" not in page.text
+
+
+def test_other_spellings_lead_to_the_one_address(visitor: Browser) -> None:
+    for path, leads in {
+        "/departements/93": "/departements/bobigny_93",
+        "/departements/93/TITRE_SEJOUR?lang=ar": "/departements/bobigny_93/titre-sejour?lang=ar",
+        "/departements?place=77&procedure=visa": "/departements/melun_77/visa",
+        "/departements?place=melun_77": "/departements/melun_77",
+    }.items():
+        answer = visitor.client.get(path)
+        assert (answer.status_code // 100, answer.headers["Location"]) == (3, leads)
+
+
+@in_turn("search, found", [
+        ("seine", ["77", "93"]), ("SEINE ET marne", ["77"]), ("saint denis", ["93"]), ("Bobigny", ["93"]),
+        ("95", ["95"]), ("93200", ["93"]), ("75001", []), ("sene et marne", ["77"]), ("", ["77", "93", "95"]),
+        ("93 000", ["93"]), ("93\u202f000", ["93"]), ("F-93000", ["93"]), ("FR-93 200", ["93"]), ("F\u201393000", ["93"]),
+        ("93000 Bobigny", ["93"]), ("Saint-Denis 93200", ["93"]), ("٩٣٠٠٠", ["93"]), ("۹۳", ["93"]),
+        ("\uff19\uff13\uff10\uff10\uff10", ["93"]), ("Bobigny (93)", ["93"]), ("Bobigny 77", ["93"]), ("95 Melun", ["77"]), ("dépt 93", ["93"]), ("Saint-Denis 93", ["93"]), ("06 12 34 56 78", []), ("930001", []),
+        ("zzz", []), ("%_'\"\x00", ["77", "93", "95"]), ("é" * 10_000, []),
+    ])  # fmt: skip
+def test_departments_are_found_by_name_town_and_postcode(app: object, search: str, found: list[str]) -> None:
+    assert [place.department for place in search_places(search)] == found
+
+
+def test_the_list_shows_what_a_search_found(visitor: Browser) -> None:
+    assert list_places(visitor.get("/departements?q=Bobigny+77")) == ["bobigny_93"], (
+        "of an arrondissement, say"
+    )
+    assert list_places(visitor.get("/departements?q=melun&procedure=visa")) == ["melun_77"]
+    assert "Aucun département" in visitor.get("/departements?q=zzz").text
+    assert "<b>" not in visitor.get("/departements?q=<b>&procedure=<b>").html
+
+
+@in_turn("path", [
+        "/departements/bobigny_94", "/departements/bobigny_93/x", "/departements/%00/visa", "/departements/<b>",
+        "/departements?place=93&procedure=x", "/departements?place=<b>", "/departements/" + "x" * 10_000,
+        "/departements/bobigny_93/" + "x" * 10_000,
+    ])  # fmt: skip
+def test_what_does_not_exist_is_answered_with_a_search(visitor: Browser, path: str) -> None:
+    page = visitor.get(path)
+    assert visitor.status == 404
+    assert page.headings == ["Département ou démarche inconnus"]
+    assert "<b>" not in page.html
+    assert list_places(page)[-3:] == ["melun_77", "bobigny_93", "cergy_95"]
+    assert 'name="robots" content="noindex"' in page.html
+    assert [form["attributes"]["action"] for form in page.forms] == ["/departements", "/departements"]
+
+
+@in_turn("changes, status, is_seen, watch, said", [
+        ({}, DeskStatus.ACTIVE, True, SEEN, "None"),
+        ({}, DeskStatus.ERROR, True, TROUBLED, "ont échoué"),
+        ({}, DeskStatus.CAPTCHA, True, TROUBLED, "nous n’en résolvons aucun"),
+        ({}, DeskStatus.PAUSED, True, TROUBLED, "pas vérifiée"),
+        ({}, DeskStatus.ERROR, False, UNWATCHED, "fermé ou déplacé"),
+        ({"watch": WatchLevel.PRESENCE}, DeskStatus.ACTIVE, False, HIDDEN, "captcha cache"),
+        ({"watch": WatchLevel.NONE}, DeskStatus.PAUSED, False, UNWATCHED, "compte personnel"),
+        ({"watch": WatchLevel.NONE, "because": "x"}, DeskStatus.PAUSED, False, UNWATCHED, "manque un accès"),
+        ({"watch": WatchLevel.NONE, "platform": "ants"}, DeskStatus.PAUSED, False, UNWATCHED, "manque un accès"),
+        ({"refused": "x"}, DeskStatus.PAUSED, False, UNWATCHED, "programmes"),
+        ({"grade": Grade.STALE}, DeskStatus.PAUSED, False, UNWATCHED, "très ancienne"),
+    ])  # fmt: skip
+def test_each_reason_has_its_words(
+    app: Flask, changes: dict[str, Any], status: DeskStatus, *, is_seen: bool, watch: WatchClass, said: str
+) -> None:
+    desk = desks()[BOBIGNY].model_copy(update=changes)
+    with app.test_request_context("/"):
+        assert classify_desk(desk, status, is_seen=is_seen) is watch
+        assert said in str(explain_desk(desk, status, is_seen=is_seen))
+
+
+def test_a_place_without_desks_is_unknown_and_one_without_open_pages_is_not() -> None:
+    assert classify_watch(0, WatchLevel.NONE, None) is UNKNOWN
+    assert classify_watch(2, WatchLevel.NONE, DeskStatus.PAUSED) is UNWATCHED
+
+
+def test_the_national_site_has_its_name_and_others_their_host(app: Flask) -> None:
+    desk = desks()[BOBIGNY]
+    assert name_website(desk) == "127.77.0.93"
+    assert name_website(desk.model_copy(update={"platform": "ants"})) == "France Titres (ANTS)"

@@ -1,0 +1,269 @@
+"""The page of channels: numbers, mails, Telegram, browsers that get push messages, the service worker."""
+
+import re
+import zlib
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from api.models.contact_linking import TelegramLink
+from api.models.notification import Notification
+from api.models.user import Channel, Contact, ContactState, User
+from api.pages.assets import compute_version
+from configs.ground.brand import BRAND
+from configs.ground.contact_addresses import digest
+from configs.ground.encryption import decrypt
+from configs.world.plan import PlanName
+from tests.api.world import Door
+from tests.browser_keys import subscribe
+from tests.clients import Browser
+from tests.factories import add_grant, change, one, rows
+
+PHONE = "+33612345601"
+DEVICE = "Firefox, Linux"
+_ADD = "/canaux/navigateurs"
+CHAT = "9876543210"
+CHAT_NAME = '<script>alert("x")</script> Camille'
+
+
+@pytest.fixture
+def subscriber(camille: Browser) -> Browser:
+    """Give a browser of a user with a plan, on the page of the channels."""
+    add_grant(one(User).id, PlanName.URGENCE_24H, 365)
+    camille.get("/canaux")
+    return camille
+
+
+def read_code() -> str:
+    return decrypt(rows(Notification, Notification.kind == "phone_code")[-1].params["code"])
+
+
+def find_contact(channel: Channel) -> Contact:
+    return one(Contact, Contact.channel == channel)
+
+
+def test_a_number_is_confirmed_by_its_code(subscriber: Browser, door: Door) -> None:
+    assert "Un appel commercial exige votre accord préalable" in subscriber.page.text
+    subscriber.send("/canaux/numero", phone="06 12 34 56 01")
+    page = subscriber.follow()
+    assert PHONE in page.text
+    assert len(door.nudged) == 1
+    code = read_code()
+    wrong = f"{(int(code) + 1) % 1_000_000:06}"
+    page = subscriber.send("/canaux/code-sms", code=wrong)
+    assert (subscriber.status, "Ce code est faux." in page.text) == (422, True)
+    assert wrong not in page.html
+    subscriber.send("/canaux/code-sms", code=code)
+    assert "Votre numéro est confirmé." in subscriber.follow().text
+    assert (find_contact(Channel.SMS).address, find_contact(Channel.SMS).enabled) == (PHONE, True)
+
+
+def test_mails_that_a_link_stopped_start_again(camille: Browser) -> None:
+    assert "vous avez arrêté" not in camille.get("/canaux").text
+    change(Contact, stopped_groups=["reminders", "desk"])
+    text = camille.get("/canaux").text
+    assert "les e-mails de rappel" in text
+    assert "si un guichet est surveillé" in text
+    camille.send("/canaux/e-mails-arretes")
+    assert "Vous recevrez de nouveau ces e-mails." in camille.follow().text
+    assert find_contact(Channel.EMAIL).stopped_groups == []
+    assert "vous avez arrêté" not in camille.page.text
+
+
+def test_without_a_plan_the_page_says_what_sms_need(camille: Browser) -> None:
+    page = camille.get("/canaux")
+    assert "Les SMS demandent une formule en cours." in page.text
+    assert "/canaux/numero" not in page.html
+
+
+def test_channels_are_switched_and_the_state_of_the_address_shows(camille: Browser) -> None:
+    camille.get("/canaux")
+    page = camille.page
+    fields = page.find_form("/canaux/choix")["fields"]
+    assert fields.pop("notifyEmail") == ["true"]
+    for _ in range(2):
+        camille.page = page
+        camille.send("/canaux/choix")
+        assert "Tout est éteint" in camille.follow().text
+    assert not find_contact(Channel.EMAIL).enabled
+    change(Contact, state=ContactState.BOUNCED)
+    assert "Nos messages à cette adresse nous reviennent" in camille.get("/canaux").text
+    change(Contact, state=ContactState.UNSUBSCRIBED)
+    assert "Vous ne vouliez plus d’e-mails." in camille.get("/canaux").text
+    camille.send("/canaux/choix", notifyEmail="true")
+    assert find_contact(Channel.EMAIL).reachable
+
+
+def test_a_number_is_removed_also_where_the_access_cookie_is_too_old(subscriber: Browser) -> None:
+    subscriber.send("/canaux/numero", phone=PHONE)
+    subscriber.follow()
+    subscriber.forget_access()
+    subscriber.send("/canaux/sans-numero")
+    assert "Votre numéro est retiré." in subscriber.follow().text
+    assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]
+
+
+@cache
+def make_subscription(number: int) -> dict[str, Any]:
+    return subscribe(path=f"device-{number}")
+
+
+@pytest.fixture
+def pushed(camille: Browser) -> Browser:
+    """Give a browser of a user with a plan, on the page of the channels."""
+    add_grant(one(User).id, days=365)
+    camille.headers["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    camille.get("/canaux")
+    return camille
+
+
+def fill_form(number: int = 0, **changes: str) -> dict[str, str]:
+    """Return the fields of the form as static/push.js fills them."""
+    subscription = make_subscription(number)
+    keys = {f"keys.{name}": value for name, value in subscription["keys"].items()}
+    return {"endpoint": subscription["endpoint"], **keys, **changes}
+
+
+def list_devices() -> list[Contact]:
+    return [each for each in rows(Contact) if each.channel is Channel.PUSH]
+
+
+def test_a_browser_is_added_and_listed_with_its_name(pushed: Browser, door: Door) -> None:
+    form = pushed.page.find_form(_ADD)
+    assert form["fields"]["name"] == [DEVICE]
+    assert "qui voit quand un message arrive, et non ce qu’il dit" in pushed.page.text
+    pushed.send(_ADD, **fill_form())
+    page = pushed.follow()
+    assert "Ce navigateur recevra nos notifications." in page.text
+    assert DEVICE in page.text
+    (device,) = list_devices()
+    assert device.reachable
+    assert (device.consent or {})["alerts"]["subject"] == "push"
+    assert f'data-device="{digest(make_subscription(0)["endpoint"])}"' in page.html
+    assert make_subscription(0)["endpoint"] not in page.html
+
+
+def test_a_browser_is_removed_also_twice(pushed: Browser) -> None:
+    pushed.send(_ADD, **fill_form())
+    page = pushed.follow()
+    for _ in range(2):
+        pushed.page = page
+        pushed.send("/retirer")
+        assert "Ce navigateur est retiré." in pushed.follow().text
+    assert list_devices() == []
+    assert DEVICE in pushed.page.find_form(_ADD)["fields"]["name"]
+
+
+def test_the_sixth_browser_is_refused_until_one_is_removed(pushed: Browser) -> None:
+    page = pushed.page
+    for number in range(5):
+        pushed.page = page
+        pushed.send(_ADD, **fill_form(number))
+    full = pushed.follow()
+    assert "5 navigateurs au plus" in full.text
+    assert not [each for each in full.forms if each["attributes"]["action"] == _ADD]
+    pushed.page = page
+    assert "retirez-en un d’abord" in pushed.send(_ADD, **fill_form(5)).text
+    assert (pushed.status, len(list_devices())) == (422, 5)
+
+
+def test_without_a_plan_or_a_key_the_page_says_so(
+    settings_env: Callable[..., None], camille: Browser
+) -> None:
+    page = camille.get("/canaux")
+    assert "Les notifications demandent une formule en cours." in page.text
+    assert not [each for each in page.forms if _ADD in each["attributes"]["action"]]
+    settings_env(VAPID_PUBLIC_KEY="")
+    assert "Les notifications ne sont pas disponibles en ce moment." in camille.get("/canaux").text
+
+
+def test_push_is_switched_off_and_its_groups_are_chosen(pushed: Browser) -> None:
+    assert "notifyPush" not in pushed.page.html
+    pushed.send(_ADD, **fill_form())
+    pushed.follow()
+    fields = pushed.page.find_form("/canaux/choix")["fields"]
+    assert fields["notifyPush"] == ["true"]
+    assert 'name="slots.push"' in pushed.get("/preferences").html
+    pushed.get("/canaux").find_form("/canaux/choix")["fields"].pop("notifyPush")
+    pushed.send("/canaux/choix")
+    assert not list_devices()[0].enabled
+
+
+def test_the_worker_serves_the_whole_site_and_loads_nothing(client: FlaskClient) -> None:
+    answer = client.get("/push-worker.js")
+    assert (answer.status_code, answer.mimetype) == (200, "text/javascript")
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "script-src" not in answer.headers["Content-Security-Policy"]
+    assert 'addEventListener("push"' in answer.text
+    assert 'addEventListener("fetch"' not in answer.text
+    again = client.get("/push-worker.js", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_a_phone_can_put_the_site_on_its_home_screen(client: FlaskClient, camille: Browser) -> None:
+    for page in ("/", "/login", "/canaux"):
+        html = camille.get(page).html
+        assert 'rel="manifest"' in html, "whichever page is put there"
+        touch = re.search(r'<link rel="apple-touch-icon" href="([^"]+)">', html)
+        assert touch, "iPhones draw no picture of a manifest, and no SVG"
+        assert read_size(client.get(touch[1]).data) == (192, 192)
+    static = f"/static/{compute_version()}"
+    answer: Any = client.get(f"{static}/app.webmanifest")
+    assert answer.mimetype == "application/manifest+json"
+    given = answer.get_json(force=True)
+    assert (given["display"], given["scope"]) == ("standalone", "/")
+    for icon in given["icons"]:
+        picture = client.get(f"{static}/{icon['src']}")
+        assert (picture.status_code, picture.mimetype) == (200, icon["type"])
+        if icon["type"] == "image/png":
+            assert "{}x{}".format(*read_size(picture.data)) == icon["sizes"]
+
+
+def read_size(picture: bytes) -> tuple[int, int]:
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert zlib.decompress(picture[picture.index(b"IDAT") + 4 :])[1:4].hex() == BRAND.removeprefix("#")
+    return int.from_bytes(picture[16:20], "big"), int.from_bytes(picture[20:24], "big")
+
+
+@pytest.fixture(autouse=True)
+def _bot(app: Flask, settings_env: Callable[..., None]) -> None:
+    settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
+
+
+def press_start() -> None:
+    change(TelegramLink, chat_id=CHAT, chat_name=CHAT_NAME)
+
+
+def poll(browser: Browser, **headers: str) -> Any:
+    accepted = {"Accept": "application/json"} | headers
+    return browser.client.get("/canaux/telegram/etat", headers=accepted)
+
+
+def test_a_chat_is_linked_by_link_or_qr_code(camille: Browser) -> None:
+    camille.get("/canaux")
+    page = camille.send("/canaux/telegram")
+    (url,) = set(re.findall(r'href="(https://t\.me/rdvpriority_bot\?start=[\w-]{22})"', page.html))
+    assert 'role="img"' in page.html
+    assert "<svg viewBox=" in page.html
+    assert url not in camille.get("/canaux/telegram").html  # shown once
+    waiting = poll(camille)
+    assert (waiting.json["stop"], "Nous attendons" in waiting.json["parts"]["state"]) == (False, True)
+    assert poll(camille, **{"If-None-Match": waiting.headers["ETag"]}).status_code == 304
+    assert waiting.headers["Cache-Control"] == "no-store"
+    press_start()
+    started = poll(camille)
+    assert started.json["stop"]
+    assert "<script>" not in started.json["parts"]["state"]
+    page = camille.get("/canaux/telegram")
+    assert CHAT_NAME in page.text
+    assert CHAT_NAME not in page.html
+    camille.send("/canaux/telegram/confirmer")
+    assert "Telegram est lié." in camille.follow().text
+    assert CHAT in [each.address for each in rows(Contact)]
+    camille.send("/canaux/telegram/retirer")
+    assert "Telegram est retiré." in camille.follow().text
+    assert [each.channel for each in rows(Contact)] == [Channel.EMAIL]

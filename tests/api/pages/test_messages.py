@@ -1,0 +1,241 @@
+"""The pages of messages and of notices."""
+
+from uuid import UUID
+
+import pytest
+
+from api.models.base import session
+from api.models.notice import Notice
+from api.models.notification import HeldFor, Notification, State
+from api.models.user import Channel, User
+from api.pages.messages.routes import StateGroup
+from configs.ground.clock import clock
+from tests.api.notices.test_routes import write_notice
+from tests.api.notifications.test_routes import announce, write
+from tests.clients import Browser
+from tests.factories import EMAIL, add_account, change, one, rows
+
+PAGE = "/messages"
+NOTICES = "/notifications"
+
+
+def test_an_account_without_messages_has_no_filter(camille: Browser) -> None:
+    page = camille.get(PAGE)
+    assert "Aucun message pour l’instant" in page.text
+    assert 'name="channel"' not in page.html
+
+
+def test_a_slot_alert_says_what_it_said(camille: Browser) -> None:
+    announce(one(User), "2026-12-01T08:30:00+00:00")
+    page = camille.get(PAGE)
+    assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
+    assert "mardi 1er décembre 2026" in page.text
+    assert "tient la place d’un lien personnel" in page.text
+
+
+@pytest.mark.parametrize(("language", "direction"), [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])
+def test_a_message_runs_in_the_direction_of_its_language(
+    camille: Browser, language: str, direction: str
+) -> None:
+    announce(one(User), "2026-12-01T08:30:00+00:00")
+    change(Notification, language=language)
+    assert f'<div class="said" lang="{language}" dir="{direction}">' in camille.get(PAGE).html
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "words", "target"),
+    [
+        (State.SENT, None, "Envoyé", None),
+        (State.DELIVERED, None, "Reçu", None),
+        (State.NO_RECEIPT, None, "n’a rien confirmé", "/canaux"),
+        (State.BOUNCED, "twilio 30003", "renvoie nos messages", "/canaux"),
+        (State.SKIPPED, "switched off", "Ce canal était désactivé.", "/canaux"),
+        (State.SKIPPED, "alert stopped", "L’alerte était arrêtée", "/dashboard"),
+        (State.EXPIRED, "slots gone", "étaient déjà pris", None),
+        (State.FAILED, "sendgrid answered 400", "ne l’a pas accepté", "/canaux"),
+        (State.FAILED, "unknown: no answer", "peut-être arrivé", None),
+    ],
+)
+def test_each_state_says_why_and_what_to_do(
+    camille: Browser, state: State, reason: str | None, words: str, target: str | None
+) -> None:
+    write(one(User), state=state, reason=reason, number=1)
+    main = camille.get(PAGE).html.partition("<main")[2].partition("</main>")[0]
+    assert words in main
+    assert [path for path in ("/canaux", "/dashboard") if f'href="{path}"' in main] == (
+        [target] if target else []
+    )
+    assert "sendgrid" not in main
+    assert "twilio" not in main
+
+
+def test_what_the_hourly_cap_holds_back_says_so(camille: Browser) -> None:
+    key = write(one(User), state=State.PENDING, number=1)
+    with session() as s:
+        s.get_one(Notification, key).held_for = HeldFor.CAP
+    assert "attend son tour" in camille.get(PAGE).html
+
+
+def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
+    write(
+        one(User),
+        "slot_detected",
+        State.SKIPPED,
+        reason="alert stopped",
+        desk_id="bobigny_93/titre-sejour",
+    )
+    page = camille.get(PAGE)
+    assert "Créneau détecté – Seine-Saint-Denis (93)" in page.text
+    assert "L’alerte était arrêtée ou fermée" in page.text
+    assert "Guichet : Titre de séjour" in page.text.replace("\u00a0", " ")
+    assert "plus disponible" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        ("slot_detected", "Seine-Saint-Denis (93)"),
+        ("more_messages", "D’autres alertes attendent"),
+        ("refunded", "Message du service"),
+    ],
+)
+def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, title: str) -> None:
+    write(one(User), kind, State.PENDING, desk_id="bobigny_93/titre-sejour")
+    page = camille.get(PAGE)
+    assert title in page.text
+    assert "écrit au moment où il part" in page.text
+
+
+def test_what_lost_its_text_says_so_and_names_no_desk(camille: Browser) -> None:
+    write(one(User), "slot_detected", desk_id="bobigny_93/titre-sejour")
+    page = camille.get(PAGE)
+    assert "il a été effacé" in page.text
+    assert "Guichet" not in page.text
+
+
+@pytest.mark.parametrize("group", StateGroup)
+def test_the_filter_shows_what_it_names(camille: Browser, group: StateGroup) -> None:
+    for state in State:
+        write(one(User), state=state, number=f"[{state.value}]")
+    shown = {
+        state for state in State if f"[{state.value}]" in camille.get(f"{PAGE}?state={group.value}").text
+    }
+    expected = {
+        StateGroup.ARRIVED: {State.DELIVERED}, StateGroup.SENT: {State.SENT},
+        StateGroup.UNCONFIRMED: {State.NO_RECEIPT}, StateGroup.UNDER_WAY: {State.PENDING, State.SENDING},
+        StateGroup.HELD_BACK: {State.EXPIRED, State.SKIPPED}, StateGroup.FAILED: {State.FAILED, State.BOUNCED},
+    }  # fmt: skip
+    assert shown == expected[group]
+
+
+def test_a_filter_that_finds_nothing_leads_back(camille: Browser) -> None:
+    write(one(User), number=1)
+    page = camille.get(f"{PAGE}?channel=sms")
+    assert "Aucun message ne correspond" in page.text
+    assert 'name="channel"' in page.html
+
+
+def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Browser) -> None:
+    for number in range(21):
+        write(one(User), number=f"[{number}]")
+        write(one(User), channel=Channel.TELEGRAM, number=1)
+    first = camille.get(f"{PAGE}?channel=email")
+    assert ("[20]" in first.text, "[0]" in first.text) == (True, False)
+    (following,) = (given["href"] for tag, given in first.tags if tag == "a" and given.get("rel") == "next")
+    second = camille.get(following)
+    assert ("[0]" in second.text, second.html.count("<article")) == (True, 1)
+
+
+def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
+    write(one(User), "password_reset")
+    page = camille.get(PAGE)
+    assert "Nous ne les montrons pas une seconde fois." in page.text
+    assert "<details" not in page.html
+
+
+def find_user() -> UUID:
+    return one(User, User.email == EMAIL).id
+
+
+def read_parts(browser: Browser) -> dict[str, str]:
+    found: dict[str, str] = (browser.client.get(f"{NOTICES}/direct", headers=browser.headers).json or {})[
+        "parts"
+    ]
+    return found
+
+
+def test_a_page_names_its_stream(camille: Browser) -> None:
+    (address,) = [given["data-stream"] for _, given in camille.get(NOTICES).tags if "data-stream" in given]
+    assert address.endswith("/live/notices")
+
+
+def test_an_account_without_notices_says_so(camille: Browser) -> None:
+    page = camille.get(NOTICES)
+    assert "Aucune notification pour l’instant" in page.text
+    assert page.title.startswith("Notifications")
+
+
+def test_the_number_of_unread_notices_stands_in_the_title(camille: Browser) -> None:
+    for number in range(3):
+        write_notice(find_user(), f"Titre {number}")
+    page = camille.get(NOTICES)
+    assert page.title.startswith("(3) Notifications")
+    assert "3 notifications non lues" in page.text
+    assert page.text.index("Titre 2") < page.text.index("Titre 0")
+    assert 'href="/dashboard"' in page.html
+
+
+def test_what_stands_in_a_notice_is_text(camille: Browser) -> None:
+    write_notice(
+        find_user(), "<b>Titre</b>", body="<script>x</script>\nhttps://www.essonne.example/a?b=1&c=2"
+    )
+    html = camille.get(NOTICES).html
+    assert "<script>x" not in html
+    assert "<b>Titre" not in html
+    assert 'href="https://www.essonne.example/a?b=1&amp;c=2" rel="noopener noreferrer"' in html
+
+
+def test_a_notice_whose_slots_are_gone_says_so(camille: Browser) -> None:
+    write_notice(find_user(), gone_at=clock())
+    assert "Plus disponible" in camille.get(NOTICES).text
+
+
+def test_one_notice_and_then_all_are_marked_as_read(camille: Browser) -> None:
+    keys = [write_notice(find_user(), str(number)) for number in range(3)]
+    camille.get(NOTICES)
+    camille.send(f"{keys[1]}/lue")
+    assert (camille.status, camille.location) == (303, NOTICES)
+    assert camille.get(NOTICES).title.startswith("(2) ")
+    write_notice(find_user(), "unseen")
+    camille.send(f"{NOTICES}/lues")
+    assert {row.title for row in rows(Notice) if row.read_at is None} == {"unseen"}
+    assert camille.get(NOTICES).title.startswith("(1) ")
+
+
+def test_the_notice_of_another_user_is_left_alone(camille: Browser) -> None:
+    theirs = write_notice(add_account("robin@example.org").id, "Titre")
+    write_notice(find_user())
+    camille.get(NOTICES)
+    camille.send(f"{NOTICES}/lues", last=str(theirs))
+    assert [row.read_at for row in rows(Notice) if row.id == theirs] == [None]
+
+
+def test_older_notices_are_on_pages_of_their_own(camille: Browser) -> None:
+    for number in range(21):
+        write_notice(find_user(), f"Titre {number:02}")
+    page = camille.get(NOTICES)
+    assert "Titre 00" not in page.text
+    following = next(given["href"] for tag, given in page.tags if given.get("rel") == "next")
+    older = camille.get(following)
+    assert "Titre 00" in older.text
+    assert "data-live" not in older.html
+
+
+def test_an_open_page_learns_what_is_new(camille: Browser) -> None:
+    user_id = find_user()
+    before = read_parts(camille)
+    assert before["unread"].strip() == ""
+    write_notice(user_id, "Titre")
+    after = read_parts(camille)
+    assert 'data-unread="1"' in after["unread"]
+    assert "Titre" in after["notices"]

@@ -1,0 +1,277 @@
+"""The calendar and its feeds, the ledger, the public status."""
+
+import re
+from collections.abc import Callable
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+import redis
+import time_machine
+from flask import Flask
+from icalendar import Calendar
+from redis import Redis
+
+from api.admin.health.checks import CHECKS, HealthChecks
+from api.admin.health.findings import refuse
+from api.models.check_day import CheckDay
+from api.models.delivery_figure import DeliveryFigure
+from api.models.desk import Outage, OutageReason
+from api.models.user import Channel
+from api.pages.calendar.routes import CalendarView
+from api.pages.status.routes import SERVICES
+from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
+from configs.ground.clock import clock
+from configs.ground.redis import open_redis
+from configs.world.prefecture import Procedure, WatchLevel
+from tests.clients import Browser
+from tests.factories import BOBIGNY, add_answers, add_desk, make_delivery_figure, save_all, take_slots
+
+DESK = "bobigny_93/naturalisation"
+FEED = "/calendrier/bobigny_93/naturalisation.ics"
+_LAST = date(2026, 11, 19)
+Find = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def _clock(frozen: time_machine.Traveller, redis_server: redis.Redis) -> None:
+    """Hold the clock at 20 November 2026, and forget what was cached."""
+
+
+def test_a_release_is_shown_by_the_day_and_hour_of_its_prefecture(visitor: Browser) -> None:
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
+    page = visitor.get("/calendrier")
+    assert visitor.response.headers["Cache-Control"] == "public, max-age=60"
+    for text in ("mardi 24 novembre 2026", "10:00", "93 – Seine-Saint-Denis", "Annoncé par la page"):
+        assert text in page.text
+    assert f'href="{FEED}?lang=fr"' in page.html
+
+
+def test_the_form_filters_and_offers_the_feed(visitor: Browser) -> None:
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
+    page = visitor.get("/calendrier?prefecture=bobigny_93&procedure=NATURALISATION")
+    assert "Dans votre agenda" in page.text
+    assert '<option value="bobigny_93" selected>' in page.html
+    assert "24 novembre" not in visitor.get("/calendrier?prefecture=melun_77&procedure=").text
+
+
+def test_where_nothing_is_known_it_says_what_that_means(browse: Callable[..., Browser]) -> None:
+    assert "Aucune heure connue" in browse().get("/calendrier").text
+    assert "No known time" in browse("en").get("/calendrier").text
+    assert "لا يوجد وقت معروف" in browse("ar").get("/calendrier").text
+
+
+def test_rubbish_is_answered_by_the_form(visitor: Browser) -> None:
+    for query in ("prefecture=nowhere_99", "procedure=visa", f"prefecture={'x' * 9000}", "prefecture=%00"):
+        page = visitor.get(f"/calendrier?{query}")
+        assert (visitor.status, len(page.forms)) == (404, 1), query
+        assert "n’existe pas" in page.text
+    for query in ("page=-1", "page=x", "page=99999999999999", "prefecture=&procedure=", "page=٣", "what=x"):
+        visitor.get(f"/calendrier?{query}")
+        assert visitor.status == 200, query
+
+
+def test_a_feed_is_one_of_a_prefecture_and_a_procedure_in_its_language(visitor: Browser) -> None:
+    add_desk(DESK, releases_at=clock() + timedelta(days=4))
+    titles = {}
+    for language in ("fr", "en", "ar"):
+        answer = visitor.client.get(f"{FEED}?lang={language}")
+        assert (answer.status_code, answer.mimetype) == (200, "text/calendar")
+        (event,) = Calendar.from_ical(answer.data).events
+        titles[language] = str(event["SUMMARY"]).partition(":")[0].strip()
+    assert titles == {"fr": "Mise en ligne de créneaux", "en": "Slots are released", "ar": "نشر مواعيد جديدة"}
+
+
+def test_a_feed_of_what_does_not_exist_is_a_page_that_says_so(visitor: Browser) -> None:
+    for path in ("nowhere_99/visa", "bobigny_93/nothing", f"bobigny_93/{'x' * 5000}"):
+        visitor.get(f"/calendrier/{path}.ics")
+        assert visitor.status == 404
+
+
+def test_many_releases_are_shown_page_by_page(app: object) -> None:
+    query = CalendarQuery()
+    found = ReleaseCalendar(ends_at=clock(), items=[make_entry(hours) for hours in range(120)])
+    with app.test_request_context("/calendrier"):  # type: ignore[attr-defined]
+        views = [CalendarView.build(query, found, number) for number in ("1", "2", "3", "4", "0", "x")]
+    shown = [sum(len(each) for _, each in view.days) for view in views]
+    assert shown == [50, 50, 20, 20, 50, 50]
+    assert [(view.previous, view.next) for view in views[:3]] == [
+        (None, "/calendrier?page=2"),
+        ("/calendrier?page=1", "/calendrier?page=3"),
+        ("/calendrier?page=2", None),
+    ]
+
+
+def make_entry(hours: int) -> ReleaseEntry:
+    return ReleaseEntry(
+        prefecture_id="bobigny_93",
+        name="Seine-Saint-Denis",
+        department="93",
+        time_zone="Europe/Paris",
+        desk_id=DESK,
+        label="Naturalisation",
+        site=None,
+        procedures=[Procedure.NATURALISATION],
+        booking_url="https://example.org/",
+        watch_level=WatchLevel.FULL,
+        begins_at=clock() + timedelta(hours=hours),
+        ends_at=None,
+        announced_by="page",
+    )
+
+
+def add(*rows: Any) -> None:
+    save_all(rows)
+
+
+def delivered(days_ago: int, p50: float, p95: float, *, accepted: int = 9, failed: int = 0) -> DeliveryFigure:
+    day = _LAST - timedelta(days=days_ago)
+    return make_delivery_figure(day, Channel.EMAIL, accepted, [p50, p95, p95], missed=failed)
+
+
+def arrived(channel: Channel, days_ago: int = 0, *, delivered: int = 9, tracked: int = 0) -> DeliveryFigure:
+    """Return the figures of a day on which one message of ten came to nothing."""
+    return make_delivery_figure(
+        _LAST - timedelta(days=days_ago), channel, 10, [1, 2, 3], delivered=delivered, no_receipt=10 - delivered,
+        tracked=tracked, confirmed=min(tracked, delivered), seen_to_delivered=[2.5 + days_ago, 6, 9],
+    )  # fmt: skip
+
+
+def checked(achieved: float) -> CheckDay:
+    return CheckDay(
+        desk_id=BOBIGNY, day=_LAST, checks=10, proven=10, outcomes={}, achieved_seconds=achieved,
+        promised_seconds=60, openings=0, updated_at=clock(),
+    )  # fmt: skip
+
+
+def test_before_the_first_message_it_says_that_there_is_nothing(browse: Callable[..., Browser]) -> None:
+    page = browse().get("/fiabilite")
+    for text in ("Trop peu d’alertes", "Aucune alerte n’a été envoyée", "Toutes les pages ont pu", "0,00 €"):
+        assert text in page.text.replace("\xa0", " "), text
+    assert "No alert was sent" in browse("en").get("/fiabilite").text
+    assert "لم يُرسل أي تنبيه" in browse("ar").get("/fiabilite").text
+
+
+def test_it_shows_a_usual_day_first_and_each_day_after(visitor: Browser) -> None:
+    add(delivered(0, 0.4, 2.0), delivered(1, 0.6, 4.0), delivered(2, 1.4, 8.0, failed=2))
+    page = visitor.get("/fiabilite")
+    assert "0,6 s" in page.text
+    assert "95 % le sont en 4 s" in " ".join(page.text.split())
+    assert "2 ne sont pas parties alors que le créneau était ouvert" in page.text
+    assert "17 novembre 2026" in page.text
+    (paths,) = (
+        [at["d"] for tag, at in page.tags if tag == "path" and at["class"] == name] for name in ["most"]
+    )
+    assert paths == ["M540 100h16v-100h-16zM560 100h16v-50h-16zM580 100h16v-25h-16z"]
+
+
+def test_days_with_few_messages_have_no_times(visitor: Browser) -> None:
+    add(delivered(0, 0.4, 2.0, accepted=4))
+    page = visitor.get("/fiabilite")
+    assert "Trop peu d’alertes" in page.text
+    assert "2 s" not in page.text
+
+
+def read_arrivals(html: str) -> dict[str, list[str]]:
+    """Return the cells of the table of arrivals, by channel."""
+    table = html.split("<caption>Alertes reçues, par canal</caption>")[1].split("</table>", maxsplit=1)[0]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
+    plain = [
+        [re.sub("<[^>]+>", "", cell).replace("\u202f", " ").replace("\xa0", " ") for cell in line]
+        for line in lines
+    ]
+    return {channel: cells for channel, *cells in plain}
+
+
+def test_it_shows_how_alerts_arrived_by_channel(visitor: Browser) -> None:
+    add(
+        arrived(Channel.EMAIL, tracked=10), arrived(Channel.EMAIL, 1, tracked=10), arrived(Channel.EMAIL, 2, tracked=10),
+        arrived(Channel.TELEGRAM), arrived(Channel.SMS, delivered=4, tracked=10),
+    )  # fmt: skip
+    found = read_arrivals(visitor.get("/fiabilite").html)
+    assert found["E-mail"] == ["30", "3,5 s", "6 s", "90 %", "3"]
+    assert found["Telegram"] == ["10", "2,5 s", "6 s", "–", "–"]  # its answer is no receipt
+    assert found["SMS"] == ["10", "–", "–", "40 %", "6"]  # four are too few for a time
+
+
+def test_it_names_outages_and_paces(visitor: Browser) -> None:
+    add_desk(BOBIGNY)
+    hour = timedelta(hours=1)
+    outage = Outage(desk_id=BOBIGNY, starts_at=clock() - 30 * hour, ends_at=None, reason=OutageReason.CAPTCHA)
+    add(outage, checked(90))
+    page = visitor.get("/fiabilite")
+    for text in ("La page demande un captcha", "en cours", "93 – Seine-Saint-Denis", "150 %", "0 sur 1"):
+        assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
+
+
+def read_answers(html: str, caption: str) -> list[list[str]]:
+    table = html.split(f"<caption>{caption}</caption>")[1].split("</table>", maxsplit=1)[0]
+    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
+    return [[re.sub("<[^>]+>|[\u202f\xa0]", " ", cell).strip() for cell in line] for line in lines]
+
+
+def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
+    add_answers(BOBIGNY, _LAST, alerts=1250, found=6, too_late=3, nothing_there=1)
+    take_slots(30, 120, 600, opened=clock() - timedelta(days=2))
+    html = visitor.get("/fiabilite").html
+    cells = ["1 250", "10", "60 %", "30 %", "0,8", "2 minutes"]
+    assert read_answers(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
+    by_platform = read_answers(html, "Réponses aux alertes, par système de rendez-vous")
+    assert by_platform == [["ezbooking", "novembre 2026", *cells]]
+
+
+@pytest.fixture
+def find(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Find:
+    """Let health find these parts down: `find("workers")`."""
+
+    def put(*down: str) -> None:
+        def answer(_: Redis, name: str) -> str:
+            refuse(["<b>x</b>"] if name in down else [])
+            return "fine"
+
+        names = {"database", "workers", "payments", *down}
+        checks = [each._replace(ask=partial(answer, name=each.name)) for each in CHECKS if each.name in names]
+        monkeypatch.setitem(app.extensions, "health", HealthChecks(open_redis(), checks))
+
+    return put
+
+
+def test_all_works(find: Find, browse: Callable[..., Browser]) -> None:
+    find()
+    page = browse().get("/statut")
+    assert "Tout fonctionne." in page.text
+    assert page.text.count("Fonctionne") == len(SERVICES)
+    assert "Everything works." in browse("en").get("/statut").text
+    assert "كل شيء يعمل" in browse("ar").get("/statut").text
+
+
+def test_what_is_down_is_said_in_words_and_escaped(find: Find, visitor: Browser) -> None:
+    find("workers", "payments")
+    page = visitor.get("/statut")
+    assert visitor.status == 200
+    assert "Une partie essentielle est en panne" in page.text
+    assert "Perturbé" in page.text
+    assert "&lt;b&gt;x&lt;/b&gt;" in page.html
+
+
+def test_a_minor_part_keeps_alerts_going(find: Find, visitor: Browser) -> None:
+    find("payments")
+    assert "Les alertes partent." in visitor.get("/statut").text
+
+
+def test_the_open_page_asks_for_the_same_part(find: Find, visitor: Browser) -> None:
+    find("payments")
+    visitor.get("/statut?lang=en")
+    answer = visitor.client.get("/statut/en-direct?lang=en")
+    assert "Alerts are sent." in (answer.json or {})["parts"]["state"]
+    assert answer.headers["Cache-Control"] == "public, max-age=5"
+
+
+def test_without_redis_and_database_it_still_answers(
+    make_app: Callable[[], Flask], settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0", DATABASE_URL="postgresql://x@127.0.0.1:1/x")
+    made = make_app()
+    page = Browser(made).get("/statut")
+    assert "En panne" in page.text
