@@ -16,7 +16,7 @@ from api.errors import ApiError
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.rate_limits import count_declaration
 from api.middleware.stranger_mail import may_mail
-from api.models.base import new_id
+from api.models.base import autocommit_session, new_id
 from api.models.declaration import Declaration, DeclaredBy
 from api.pages.area import Access, Area, read_once
 from api.pages.declarations.words import REFUSALS, WITHDRAWAL_TEXTS
@@ -41,7 +41,8 @@ def find_order(payment_id: UUID) -> OrderState | None:
 
 def find_declaration(declaration_id: UUID) -> Declaration | None:
     """Return a declaration."""
-    return read_once(lambda s: s.get(Declaration, declaration_id))
+    with autocommit_session() as s:
+        return s.get(Declaration, declaration_id)
 
 
 @area.page("/l/retractation", Access.VISITOR)

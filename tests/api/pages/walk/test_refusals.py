@@ -13,7 +13,9 @@ from tests.factories import EMAIL, PASSWORD
 MARKUP = '"><script>alert(1)</script>'
 NEW, EDIT, FOUND = "/alertes/nouvelle", "/alertes/{alert}/modifier", "/alertes/{alert}/trouve"
 WISH = f"{NEW}?prefecture=bobigny_93&procedure=TITRE_SEJOUR"
-_SUBSCRIPTION = {key: text for key, text in FORMS["channels.add_device"][1].items() if key != "name"}
+_SUBSCRIPTION: dict[str, object] = {
+    key: text for key, text in FORMS["channels.add_device"][1].items() if key != "name"
+}
 # The page with the form, what its action ends with, what is typed, and the words beside the field that is typed last.
 OF_USERS: tuple[tuple[str, str, dict[str, object], str], ...] = (
     (WISH, NEW, {"procedures[]": []}, "Choisissez au moins une démarche"),
