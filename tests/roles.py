@@ -15,7 +15,7 @@ import psycopg2
 import redis.asyncio
 import sqlalchemy as sa
 
-from configs.ground.redis_users import OWNER as REDIS_OWNER
+from configs.ground.redis import OWNER as REDIS_OWNER
 
 if TYPE_CHECKING:
     from types import FrameType

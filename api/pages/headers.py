@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from api.cache import digest_body
 from api.middleware.compression import pack_body
 from configs.settings import settings
-from configs.settings.provider_addresses import ADDRESSES
+from configs.settings.groups import ADDRESSES
 
 _SELF = "'self'"
 _NOTHING = "'none'"

@@ -8,8 +8,7 @@ from api.models.desk import DeskStatus
 from api.models.notification import State
 from api.models.payment import RefundReason
 from api.models.user import Channel
-from configs.world.desk import Desk, Grade, WatchLevel
-from configs.world.site_tokens import missing_token
+from configs.world.desk import Desk, Grade, WatchLevel, missing_token
 
 _l = lazy_gettext
 CHANNEL_NAMES: dict[Channel, LazyString] = {

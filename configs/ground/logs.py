@@ -16,7 +16,7 @@ from configs.ground.error_reports import make_report_handlers
 from configs.ground.formatting import CONTROL
 from configs.ground.redaction import mask_entry
 from configs.settings import AWAY_FROM_LIFE, settings
-from configs.settings.misspelt_variables import describe_misspelt
+from configs.settings.program_settings import describe_misspelt
 
 LONGEST, _END = 20_000, 8_000  # characters of a value; of its end, where a traceback names the error
 _AT = "at"  # the time of a line, ours, whatever a record brings under that name

@@ -25,9 +25,8 @@ from configs.settings.crawling import HOSTS, PREFECTURES, CrawlingSettings
 from configs.settings.groups import SendingSettings, ServingSettings, StoreSettings
 from configs.settings.keys import find_key_problems
 from configs.settings.legal_names import LegalNames
-from configs.settings.misspelt_variables import describe_misspelt
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
-from configs.settings.program_settings import list_secrets
+from configs.settings.program_settings import describe_misspelt, list_secrets
 from configs.settings.secret_files import read_secret_files
 
 __all__ = [

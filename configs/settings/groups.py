@@ -1,19 +1,19 @@
 """Settings of the providers, of the API and billing, and of the stores of files."""
 
 import re
+from dataclasses import dataclass, field
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from types import MappingProxyType
 from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.ground.contact_addresses import call_sender, email_address, parse_countries, sender, sms_sender
 from configs.ground.push_subscriptions import parse_push_hosts
-from configs.settings.mail_server import parse_mail_providers, parse_mail_server
-from configs.settings.provider_addresses import ADDRESSES, parse_stand_ins
 from configs.settings.push_keys import check_public_key, read_private_key
-from configs.settings.sms_prices import DEFAULT, DEFAULT_CALL, parse_sms_prices
 from configs.settings.value_types import (
     Seconds,
     Span,
@@ -23,6 +23,123 @@ from configs.settings.value_types import (
     secret,
     split_words,
 )
+
+SCHEMES = ("smtp://", "smtps://")
+# https://www.rfc-editor.org/rfc/rfc8314#section-7.3 and https://www.rfc-editor.org/rfc/rfc6409#section-3.1
+_PORTS = {"smtp": 587, "smtps": 465}
+# Provider of mail → the setting without which it sends nothing.
+MAIL_PROVIDERS = {"sendgrid": "sendgrid_api_key", "smtp": "smtp_url"}
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A mail server. With `smtps` TLS begins with the connection, with `smtp` by STARTTLS."""
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    is_tls_from_start: bool
+
+
+def parse_mail_server(text: str) -> MailServer:
+    """Read `smtps://user:password@host:465` or `smtp://user:password@host:587`.
+
+    Raises:
+        ValueError: it names no mail server; the text says what is wrong and repeats no secret.
+    """
+    if not text.startswith(SCHEMES):
+        raise ValueError(f"must begin with {' or '.join(SCHEMES)}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError("names no host and port: write smtps://user:password@host:465") from None
+    if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("is no address of a mail server: write special characters of the password as %XX")
+    if (parts.username is None) != (parts.password is None):
+        raise ValueError("names a user without a password, or a password without a user")
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if not (user + password).isascii():
+        raise ValueError("holds a letter in its user or password that is not ASCII: no login could send it")
+    is_tls_from_start = parts.scheme == "smtps"
+    return MailServer(parts.hostname, port or _PORTS[parts.scheme], user, password, is_tls_from_start)
+
+
+def parse_mail_providers(text: str) -> tuple[str, ...]:
+    """Read `sendgrid,smtp`: those to try first in front.
+
+    Raises:
+        ValueError: a name is unknown, twice there or missing.
+    """
+    names = tuple(each.strip() for each in text.split(","))
+    if len(set(names)) < len(names) or not set(names) <= set(MAIL_PROVIDERS):
+        raise ValueError(
+            f"names providers of mail, each once, with commas between them: {', '.join(MAIL_PROVIDERS)}"
+        )
+    return names
+
+
+ADDRESSES = {
+    "sendgrid": "https://api.sendgrid.com",
+    "stripe": "https://api.stripe.com",
+    "telegram": "https://api.telegram.org",
+    "telegram_link": "https://t.me",  # where links to the bot begin
+    "twilio": "https://api.twilio.com",
+    "twilio_calls": "https://api.twilio.com",
+}
+
+
+def parse_stand_ins(text: str) -> dict[str, str]:
+    """Read `stripe=http://127.79.0.4:8801,…` into {provider: address without a slash at its end}.
+
+    Raises:
+        ValueError: an entry names no provider, or no address of the web.
+    """
+    return dict(_parse_pair(entry) for entry in map(str.strip, text.split(",")) if entry)
+
+
+def _parse_pair(entry: str) -> tuple[str, str]:
+    name, _, address = entry.partition("=")
+    if name not in ADDRESSES:
+        raise ValueError(f"names no provider ({', '.join(ADDRESSES)}): {name!r}")
+    try:
+        return name, str(TypeAdapter(AnyHttpUrl).validate_python(address)).rstrip("/")
+    except ValidationError:
+        raise ValueError(f"gives {name} no address that begins with http:// or https://") from None
+
+
+OTHER = ""  # the key of the price of all countries that have none of their own
+_HIGHEST = Decimal(10)  # EUR a segment: more is a slip, and a sum of it would not fit its column
+DEFAULT = MappingProxyType({OTHER: Decimal("0.08")})
+DEFAULT_CALL = MappingProxyType({OTHER: Decimal("0.15")})  # EUR a minute to a mobile number
+
+
+def parse_sms_prices(text: str) -> dict[str, Decimal]:
+    """Read prices with commas between them: `BE=0.10` of a country, `0.08` alone of all others.
+
+    Raises:
+        ValueError: it names no country, a price that is none, or no price of all others.
+    """
+    prices: dict[str, Decimal] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        country, _, price = entry.rpartition("=")
+        codes = parse_countries(country) or {OTHER}
+        prices |= dict.fromkeys(codes, _parse_price(price.strip()))
+    if prices and OTHER not in prices:
+        raise ValueError("has no price of all other countries: write 0.08,BE=0.10")
+    return prices or dict(DEFAULT)
+
+
+def _parse_price(text: str) -> Decimal:
+    try:
+        price = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no price: write 0.08,BE=0.10, in EUR a segment") from None
+    if not (price.is_finite() and 0 <= price <= _HIGHEST):
+        raise ValueError(f"{text!r} is no price of a segment: it lies between 0 and {_HIGHEST} EUR")
+    return price
+
 
 # One or several public keys of P-256 (DER, base64), with commas between them.
 _EVENT_KEYS = r"^MFkwEw[\w+/]+={0,2}( *, *MFkwEw[\w+/]+={0,2})*$"

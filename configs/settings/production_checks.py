@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
+from configs.settings.groups import MAIL_PROVIDERS
 from configs.settings.keys import ADDRESSES, SEVERAL, read_password, split_values
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
-from configs.settings.mail_server import MAIL_PROVIDERS
 from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
 from configs.settings.secret_files import folder_in_use, is_empty
 from configs.settings.value_types import StorePlace, read_store

@@ -4,8 +4,10 @@ A program holds no secret that it does not read. Compose hands out these, and a 
 others; tests compare the lists.
 """
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
 from pydantic.fields import FieldInfo
 
@@ -107,3 +109,15 @@ def list_allowed(program: str) -> frozenset[str]:
 def list_secrets(fields: Mapping[str, FieldInfo]) -> list[str]:
     """Return the names of the settings that hold a secret; the addresses of proxies have passwords."""
     return [name for name, field in fields.items() if re.search("SecretStr|Proxy", str(field.annotation))]
+
+
+_ALIKE = 0.85  # of 1; one exchanged pair of letters in seven is more
+_SHORTEST = 6  # letters; below, words of others are alike by chance
+
+
+def describe_misspelt(settings: Iterable[str]) -> Iterator[str]:
+    """Return a line for each such variable; `settings` are their names in any case."""
+    known = {name.upper() for name in settings}
+    for name in sorted({name.upper() for name in os.environ} - known):
+        if len(name) >= _SHORTEST and (close := get_close_matches(name, known, 1, _ALIKE)):
+            yield f"{name} is no setting and has no effect: is {close[0]} meant?"

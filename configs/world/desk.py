@@ -15,9 +15,22 @@ from configs.ground.browser_binary import missing_browser
 from configs.ground.hosts import host_of, is_loopback, is_private
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import FILLED
+from configs.settings import Settings, settings
 from configs.world.past_date import PastDate
-from configs.world.site_tokens import missing_token
 from configs.world.slot_releases import Release, Window, list_windows, window
+
+
+def missing_token(platform: str) -> str | None:
+    """Return the variable of the token that a platform's site asks for, where it is not set.
+
+    A platform asks for one where there is a setting of its name with `_token`. Programs that ask no site are not given
+    it, and trust GRANTED_TOKENS.
+    """
+    name, current = f"{platform}_token", settings()
+    missing = name in Settings.model_fields and getattr(current, name) is None
+    granted = current.program not in (None, "crawler") and platform in current.granted_tokens
+    return name.upper() if missing and not granted else None
+
 
 FASTEST = 30  # seconds between two checks of a real site, whatever an operator writes
 

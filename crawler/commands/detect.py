@@ -21,7 +21,6 @@ from crawler.fetching.errors import FetchError
 from crawler.fetching.session import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside, refuse_private
 from crawler.platform_detection.booking_links import find_leads
-from crawler.platform_detection.citopia_ids import find_citopia_ids
 from crawler.platform_detection.draft import DeskDraft, name_page
 from crawler.platform_detection.identify import (
     PlatformMatch,
@@ -30,7 +29,7 @@ from crawler.platform_detection.identify import (
     own_addresses,
     page_of,
 )
-from crawler.platform_detection.page_fetcher import PageFetcher
+from crawler.platform_detection.page_fetcher import PageFetcher, find_citopia_ids
 from crawler.platforms import platform
 from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE

@@ -1,11 +1,13 @@
 """Fetches the few pages of one command outside of a crawl: within host budgets, never from a private network."""
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
-from typing import Self
+from typing import NamedTuple, Self
+from urllib.parse import quote, urlencode
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
@@ -14,11 +16,12 @@ from scrapy.settings import Settings
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.desk import is_stand_in
-from configs.world.prefecture import host_rules
+from configs.world.prefecture import host_rules, prefectures
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.session import RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_private
+from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import page_of
 from crawler.platforms import at_home, platforms
@@ -108,3 +111,73 @@ def _is_its(reader: Platform, url: str) -> bool:
 
 def _anywhere(_here: str, _there: str) -> bool:
     return True
+
+
+_SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"
+_SEARCH = {"reasons_number": "{}", "sort": "distance", "radius": 150, "page": 1, "per_page": 100}
+_ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
+_POST_CODE = re.compile(r"(?<!\d)\d{5}(?!\d)")
+_CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
+
+
+class CitopiaIds(NamedTuple):
+    """What people may come for at a town hall, and a desk's parameters for it."""
+
+    label: str
+    parameters: dict[str, object]
+
+
+class _Reason(JsonModel):
+    id: int
+    name: str
+
+
+class _Service(JsonModel):
+    reasons: list[OrNone[_Reason]]
+
+
+class _Structure(JsonModel):
+    id: int
+    alias: str
+
+
+class _Results(JsonModel):
+    results: list[OrNone[_Structure]]
+
+
+async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | None) -> list[CitopiaIds]:
+    """Return the ids of each reason of the town hall at an address; none where they cannot be told.
+
+    Raises:
+        crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
+    """
+    alias = _ALIAS.search(url)
+    department = department or _department(alias["alias"] if alias else "")
+    place = next((each for each in prefectures().values() if each.department == department), None)
+    if not alias or not place:
+        return []
+    around = f"{department}/{place.latitude}/{place.longitude}"
+    where = f"search-structures/{quote(_SERVICE)}/{around}?{urlencode(_SEARCH)}"
+    found = parse_json(await _ask(fetcher, url, where), _Results)
+    for each in found.results if found else ():
+        if each and each.alias == alias["alias"]:
+            return list(_reasons(await _ask(fetcher, url, f"structures/{each.id}/services"), each.id))
+    return []
+
+
+async def _ask(fetcher: PageFetcher, url: str, what: str) -> Page:
+    site = origin(url).replace("//rendezvousonline.", "//pro.rendezvousonline.")
+    return await fetcher.ask(PageRequest(f"{site}/api-web/{what}", headers=ACCEPT), page_of(url, b"").visit)
+
+
+def _department(alias: str) -> str:
+    """Return the department of the post code in a name (`poitiers-86000`); empty without one."""
+    code = next(iter(_POST_CODE.findall(alias)), "")
+    return _CORSICA.get(code[:3]) or (code[:3] if code.startswith("97") else code[:2])
+
+
+def _reasons(page: Page, structure: int) -> Iterator[CitopiaIds]:
+    for service in parse_json(page, list[_Service]) or []:
+        for each in service.reasons:
+            if each:
+                yield CitopiaIds(each.name, {"structure": structure, "reason": each.id})

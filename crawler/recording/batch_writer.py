@@ -5,44 +5,38 @@ check is written alone; a batch with slots is written at once. The item pipeline
 goes on.
 """
 
+import asyncio
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any, Self
+from uuid import UUID
 from weakref import WeakKeyDictionary
 
+import psycopg2.errors
 import redis
+import sqlalchemy as sa
+from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
+from sqlalchemy.orm import Session
 
 import notifier
 from api.models.base import session
 from api.models.database_clock import database_clock
 from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
-from crawler.items import CheckItem, FinishedCheck
+from crawler.bounds import ERROR, REFUSED, clean_text
+from crawler.items import CheckBatch, CheckItem, FinishedCheck
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
 from crawler.recording.check_transaction import Written, log_checks, write_batch
-from crawler.recording.refused_checks import is_row_fault, write_each
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
-
-if TYPE_CHECKING:
-    import asyncio
-    from uuid import UUID
-
-    from scrapy.crawler import Crawler
-
-import asyncio
-from contextlib import suppress
-from typing import Any, Self
-
-from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
-
-from crawler.items import CheckBatch
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 log = logging.getLogger(__name__)
@@ -188,7 +182,7 @@ class Writer:
             told()
 
 
-def writer_of(crawler: "Crawler", system: str) -> Writer:
+def writer_of(crawler: Crawler, system: str) -> Writer:
     """Return the one writer of a crawl: the pipeline fills it, the dispatcher looks how far it is behind."""
     if crawler not in _WRITERS:
         _WRITERS[crawler] = Writer(system)
@@ -233,7 +227,7 @@ def _get_ready() -> None:
         log.exception("the first nudge will load what it needs")
 
 
-def _nudge(detections: "Sequence[UUID]") -> None:
+def _nudge(detections: Sequence[UUID]) -> None:
     """Tell the notifier, after the commit; a nudge that fails is found by its sweep."""
     for detection in detections:
         try:
@@ -279,3 +273,84 @@ class RecordPipeline:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._writer.fed.wait(), 2 * STOP_GRACE_SECONDS())
         await asyncio.to_thread(self._writer.close, STOP_GRACE_SECONDS())
+
+
+# Classes of SQLSTATE: a value that does not fit, a constraint, a limit of the server, an error that a trigger raised.
+# https://www.postgresql.org/docs/18/errcodes-appendix.html
+_ROW_FAULTS = frozenset({"22", "23", "54", "P0"})
+# A check waits for its missing day, which the background program makes. A day further away is a wrong clock's.
+_DAY_COMES = timedelta(days=2)
+
+
+def is_row_fault(error: Exception) -> bool:
+    """Tell whether a row is at fault, and not the server, a connection or the load.
+
+    What raised no error of SQLAlchemy's was refused before it was sent (psycopg2 takes no NUL), or by our own code.
+    """
+    if isinstance(error, sa.exc.DBAPIError):
+        code = str(getattr(error.orig, "pgcode", None))
+        return code[:2] in _ROW_FAULTS and not error.connection_invalidated
+    return not isinstance(error, sa.exc.TimeoutError)
+
+
+def write_each(results: Sequence[FinishedCheck]) -> Written:
+    """Write checks in one transaction; one that is refused is recorded as `unreadable`, without what its page said.
+
+    A check that is refused even so is logged and left out: its desk comes due again.
+
+    Raises:
+        Exception: no check is at fault; nothing was written.
+    """
+    written = Written()
+    with session() as rows:
+        for result in results:
+            try:
+                written.add(_write_alone(rows, result))
+            except Exception as error:
+                if not _is_at_fault(error, result):
+                    raise
+                written.add(_write_plainly(rows, result, error))
+    return written
+
+
+def _write_alone(rows: Session, result: FinishedCheck) -> Written:
+    with rows.begin_nested():
+        return write_batch(rows, [result], database_clock(rows), clock())
+
+
+def _write_plainly(rows: Session, result: FinishedCheck, error: Exception) -> Written:
+    log.error("the check of %s cannot be recorded as it is", result.check.desk_id, exc_info=error)
+    try:
+        return _write_alone(rows, _plain_row(result, error))
+    except Exception as again:
+        if not _is_at_fault(again, result):
+            raise
+        log.exception("the check of %s cannot be recorded at all", result.check.desk_id)
+        return Written()
+
+
+def _is_at_fault(error: Exception, result: FinishedCheck) -> bool:
+    return is_row_fault(error) and not _waits_for_day(error, result)
+
+
+def _waits_for_day(error: Exception, result: FinishedCheck) -> bool:
+    """Tell whether the table has no partition yet for the day of a check that is of about now."""
+    if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
+        return False
+    return "no partition" in str(error) and abs(result.check.started_at - clock()) < _DAY_COMES
+
+
+def _plain_row(result: FinishedCheck, error: Exception) -> FinishedCheck:
+    """Return the row that replaces a check that cannot be recorded. Nothing in it comes from the page."""
+    plain = replace(
+        result.check,
+        outcome=Outcome.UNREADABLE,
+        reason=REFUSED,
+        slots=(),
+        covered=(),
+        places=(),
+        releases_at=None,
+        retry_after=None,
+        error=clean_text(f"{type(error).__name__}: {error}", ERROR),
+    )
+    return replace(result, check=plain)

@@ -19,7 +19,7 @@ from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from api.migrations.logins import make_logins, parse_logins
-from configs.ground.redis_users import read_rules
+from configs.ground.redis import read_rules
 from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
 from deploy.local.ports import StackPorts, choose

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import redis
 
-from configs.ground.redis_users import OWNER, read_rules, write_users
+from configs.ground.redis import OWNER, read_rules, write_users
 from deploy.local.processes import StartFailed, free_port, stop, up, with_parent
 from deploy.local.state_dir import kept_secret, write_private
 

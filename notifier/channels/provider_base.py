@@ -12,7 +12,7 @@ from configs.ground.contact_addresses import country_of
 from configs.ground.formatting import truncate_line
 from configs.settings import settings
 from configs.settings.constants import Constant
-from configs.settings.sms_prices import OTHER
+from configs.settings.groups import OTHER
 from notifier.content.outgoing_message import OutgoingMessage
 
 # How long a provider may keep silent before it counts as one that does not answer

@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 import yaml
 
-from configs.ground.redis_users import OWNER, RULES, read_rules, write_users
+from configs.ground.redis import OWNER, RULES, read_rules, write_users
 from configs.settings import DatabaseProgram, Settings, load
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local import postgres, valkey

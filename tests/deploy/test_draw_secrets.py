@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from configs.ground.redis_users import read_rules
+from configs.ground.redis import read_rules
 from configs.settings import SettingsRefused, load
 from configs.settings.keys import read_password
 from deploy import draw_secrets

@@ -9,7 +9,7 @@ from typing import Any
 
 import redis
 
-from configs.ground.redis_users import read_rules
+from configs.ground.redis import read_rules
 from deploy.local.stack import Stack
 
 _EACH = 0.05  # seconds between two looks at who is connected

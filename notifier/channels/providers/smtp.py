@@ -18,7 +18,7 @@ from typing import Any, cast
 from api.models.user import ContactState
 from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
-from configs.settings.mail_server import MailServer, parse_mail_server
+from configs.settings.groups import MailServer, parse_mail_server
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,

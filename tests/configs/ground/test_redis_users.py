@@ -11,7 +11,7 @@ import redis
 from api.models.job import JOB_QUEUES
 from api.models.notification import QUEUES
 from configs.ground.database import database_url
-from configs.ground.redis_users import read_rules
+from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram, SettingMissing
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.settings import Program, Settings, load
-from configs.settings.misspelt_variables import describe_misspelt
+from configs.settings.program_settings import describe_misspelt
 from configs.settings.proxies import parse_proxies
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from configs.settings import SettingsRefused, load
-from configs.settings.mail_server import MailServer, parse_mail_providers, parse_mail_server
+from configs.settings.groups import MailServer, parse_mail_providers, parse_mail_server
 from tests.configs.settings.test_program_settings import given_to
 
 Put = Callable[..., None]

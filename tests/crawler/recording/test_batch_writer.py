@@ -28,8 +28,8 @@ from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Slot
 from crawler.recording import batch_writer
+from crawler.recording.batch_writer import is_row_fault
 from crawler.recording.check_transaction import Written, write_batch
-from crawler.recording.refused_checks import is_row_fault
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
 from tests.waiting import until
@@ -439,7 +439,7 @@ def test_a_server_that_goes_away_amid_the_savepoints_costs_no_check(
             raise refusal("57P01")
         return write_batch(rows, results, *clocks)
 
-    monkeypatch.setattr("crawler.recording.refused_checks.write_batch", leave)
+    monkeypatch.setattr("crawler.recording.batch_writer.write_batch", leave)
     monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
     write(check("a", 1, slot()), check("b", 1, reason="a \0 in it"), check("c", 1, slot()))
     assert calls == ["a", "b", "a", "b", "b", "c"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from configs.ground.redis_users import read_rules
+from configs.ground.redis import read_rules
 from configs.settings import Program, Settings, load
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import list_allowed, list_secrets
