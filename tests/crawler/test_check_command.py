@@ -58,10 +58,3 @@ def test_a_desk_that_is_not_scheduled_says_why(
         run("evry_91/remise")
     )
     assert pushed(redis_server) == []
-
-
-def test_a_redis_that_is_away_is_named_and_not_traced(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
-    assert "scrapy check: Redis is away, nothing was pushed" in str(run("evry_91/remise"))
-    settings_env(REDIS_URL="")
-    assert "REDIS_URL is not set" in str(run("evry_91/remise"))

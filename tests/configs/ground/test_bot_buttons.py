@@ -1,6 +1,6 @@
 """Data of the bot's buttons: what is written is read again, fits into 64 bytes, and nothing else is read."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -52,11 +52,3 @@ def test_other_data_says_nothing(data: str) -> None:
 def test_any_text_is_read_without_an_error(data: str) -> None:
     read: BotButton | None = read_button(data)
     assert read is None or data.startswith(("a:", "d:", "l:"))
-
-
-def test_no_two_buttons_share_their_data() -> None:
-    key, match = shorten_id(uuid4()), uuid4()
-    written = [write_answer_button(each, key) for each in ANSWERS]
-    written += [write_answer_button(each, key, match) for each in ANSWERS]
-    written += [write_alert_button(each, match) for each in ("pause", "resume", "stop")]
-    assert len(set(written)) == len(written)

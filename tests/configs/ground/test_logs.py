@@ -119,16 +119,6 @@ def test_what_a_page_says_does_not_speak_to_the_terminal(
     assert written.replace("\n", "").isprintable()
 
 
-def test_of_a_long_text_the_middle_is_left_out(lines: Callable[[], list[dict[str, Any]]]) -> None:
-    """journald and Docker would cut the line, which is no JSON then."""
-    structlog.get_logger("x").error("page", text="begin" + "-" * 2_000_000 + "end")
-    (line,) = lines()
-    assert len(line["text"]) < 21_000
-    assert line["text"].startswith("begin-")
-    assert line["text"].endswith("-end")
-    assert "(1980008 characters)" in line["text"]
-
-
 def test_an_outage_is_logged_once_and_so_is_its_end() -> None:
     outage = OutageLog()
     met = [outage.begin("refused"), outage.begin("timed out"), outage.is_open]

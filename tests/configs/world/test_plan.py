@@ -1,6 +1,6 @@
 """The plans: what is sold for how much, and what a wrong plans.yaml says."""
 
-from configs.world.plan import PlanName, plan, plans
+from configs.world.plan import plans
 
 
 def test_the_plans_are_those_that_the_outside_relies_on() -> None:
@@ -20,10 +20,3 @@ def test_the_plans_are_those_that_the_outside_relies_on() -> None:
         "URGENCE_TOTAL": (2999, None, True, None, 30),
     }
     assert {each.currency for each in plans().values()} == {"eur"}
-
-
-def test_each_plan_opens_its_channels() -> None:
-    assert plan("NONE").channels == frozenset()
-    assert plan("URGENCE_24H").channels == {"email", "push"}
-    assert plan(PlanName.URGENCE_7J).channels == {"email", "telegram", "push"}
-    assert plan(PlanName.URGENCE_TOTAL).channels == {"email", "telegram", "push", "sms", "voice"}

@@ -5,12 +5,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from scrapy.settings import Settings
 
 from configs.world.desk import Desk
 from crawler.cli.report import CheckReport, each_once, rest
@@ -150,14 +148,3 @@ def test_an_open_desk_shows_its_first_hours_and_where_to_book() -> None:
         "      and 2 more",
         "prefenligne: 1 checked: 1 slots",
     ]
-
-
-@pytest.mark.parametrize(("feed", "stream"), [("slots.jsonl", "out"), ("-", "err"), ("stdout:", "err")])
-def test_a_feed_on_standard_output_has_it_for_itself(
-    monkeypatch: pytest.MonkeyPatch, feed: str, stream: str
-) -> None:
-    written = {"out": StringIO(), "err": StringIO()}
-    monkeypatch.setattr(sys, "stdout", written["out"])
-    monkeypatch.setattr(sys, "stderr", written["err"])
-    CheckReport("prefenligne").print(Settings({"FEEDS": {feed: {"format": "jsonl"}}}))
-    assert [name for name, text in written.items() if text.getvalue()] == [stream]

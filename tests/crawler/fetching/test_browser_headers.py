@@ -73,18 +73,6 @@ def test_a_browser_tells_of_the_page_that_asks_what_its_rules_allow(
     assert (sent.get("Sec-Fetch-Site"), sent.get("Referer")) == (site, referer)
 
 
-@pytest.mark.parametrize(
-    ("major", "said"),
-    [
-        (120, '"Not_A Brand";v="8", "Chromium";v="120", "Google Chrome";v="120"'),
-        (124, '"Chromium";v="124", "Google Chrome";v="124", "Not-A.Brand";v="99"'),
-        (131, '"Google Chrome";v="131", "Chromium";v="131", "Not_A Brand";v="24"'),
-    ],
-)
-def test_the_odd_brand_is_the_one_that_releases_had(major: int, said: str) -> None:
-    assert brands("Google Chrome", major) == said
-
-
 def test_a_host_is_told_who_we_are_where_its_rule_says_so(
     tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:

@@ -5,7 +5,6 @@ import json
 import socket
 import ssl
 from collections.abc import Callable, Coroutine
-from contextlib import closing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,13 +43,6 @@ def use(held: Held, monkeypatch: pytest.MonkeyPatch) -> Use:
 
 def check(held: Held, address: str) -> CheckItem:
     return held.check(make_desk(f"{address}/booking/create/1"))
-
-
-def dead() -> Proxy:
-    """Return a proxy address without a listener."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        port = server.getsockname()[1]
-    return parse_proxies(f"http://ann:sesame@127.0.0.1:{port}")[0]
 
 
 def hosts(served: Wire) -> list[str]:
@@ -103,19 +95,6 @@ def test_a_socket_goes_through_a_tunnel_too(held: Held, trusted: ssl.SSLContext)
         page = held.run(held.spider.crawler.engine.download_async(request))
         assert (page.status, page.body) == (101, b"[]\nend_of_search")
         assert hosts(served) == [f"CONNECT {site.address.removeprefix('https://')}"]
-
-
-def test_two_that_fail_make_the_check_unreachable_and_are_named_without_their_passwords(
-    held: Held, use: Use
-) -> None:
-    one, two, three = dead(), dead(), dead()
-    use(one, two, three)
-    ended = check(held, "http://127.0.0.1:9")
-    assert ended.outcome is Outcome.UNREACHABLE
-    assert ended.requests == 2
-    assert f"the proxy {one.name} could not be reached: " in ended.reason
-    assert f"the proxy {two.name} could not be reached: " in ended.reason
-    assert "sesame" not in f"{ended.reason} {ended.error}"
 
 
 @pytest.mark.rule("3.9")

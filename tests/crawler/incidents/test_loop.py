@@ -232,17 +232,6 @@ def test_a_desk_that_only_changed_its_trouble_is_not_called_watched() -> None:
     assert [each.kind for each in told(NOW + 41 * MINUTE)] == ["desk_watched"]
 
 
-def test_who_waits_no_more_is_not_told_that_it_is_over() -> None:
-    alert = waits(person(), A)
-    out("a", OutageReason.CLOSED, NOW)
-    assert len(told(NOW)) == 1
-    watched("a", NOW + MINUTE)
-    with session() as rows:
-        rows.execute(sa.update(Alert).where(Alert.id == alert).values(enabled=False))
-    assert told(NOW + 30 * MINUTE) == []
-    assert incidents()[0].over_at is not None
-
-
 # What must hold for both
 
 

@@ -1,11 +1,9 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from configs.world.outcome import Outcome
@@ -23,7 +21,6 @@ DESK = "https://rendezvouspasseport.ants.gouv.fr/"
 API = "https://api.rendezvouspasseport.ants.gouv.fr/api/SlotsFromPosition"
 LYON = {"longitude": 4.8357, "latitude": 45.764}
 ROANNE = {"longitude": 4.0686, "latitude": 46.0334}
-NAIVE = datetime(2026, 11, 21)  # noqa: DTZ001 -- a clock on a wall
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 
 
@@ -46,12 +43,6 @@ def heard(*frames: Any, zone: ZoneInfo = PARIS) -> Reading:
     ask = ANTS.first_request(here)
     body = body_of(frame if isinstance(frame, str) else json.dumps(frame) for frame in frames)
     return classify_page(ANTS, Page(ask.url, 101, body, here, ask))
-
-
-def listed(*halls: Any, zone: ZoneInfo = PARIS) -> Reading:
-    here = visit(zone=zone, positions=[LYON], streaming=False)
-    ask = ANTS.first_request(here)
-    return classify_page(ANTS, Page(ask.url, 200, json.dumps(halls).encode(), here, ask))
 
 
 def test_a_department_is_asked_by_one_message_on_a_socket() -> None:
@@ -215,38 +206,6 @@ def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: 
     verdict = played(visit(**TWO), *bodies)
     assert verdict.covered == ()
     assert verdict.outcome is not Outcome.NO_SLOTS
-
-
-WALLS = st.integers(0, 40 * 24 * 60).map(lambda minutes: NAIVE + timedelta(minutes=minutes))
-SPELT = st.sampled_from(["{:%Y-%m-%dT%H:%M}Z", "{:%Y-%m-%dT%H:%M:%S}Z", "{:%Y-%m-%dT%H:%M:%S}+00:00"])
-HALLS = st.dictionaries(
-    st.integers(1, 30), st.lists(st.tuples(WALLS, SPELT), min_size=1, max_size=5), max_size=6
-)
-
-
-@given(st.lists(HALLS, max_size=4), st.integers(0, 3), st.sampled_from([PARIS, REUNION]), st.booleans())
-def test_what_is_generated_is_what_is_read(
-    editors: list[dict[int, list[tuple[datetime, str]]]], failed: int, zone: ZoneInfo, by_socket: bool
-) -> None:
-    answers = [
-        [hall(key, *(spelt.format(at) for at, spelt in hours)) for key, hours in each.items()]
-        for each in editors
-    ]
-    meant = {
-        (f"mairie {key} / lyon", at.replace(tzinfo=zone).astimezone(UTC))
-        for each in editors
-        for key, hours in each.items()
-        for at, _ in hours
-    }
-    if by_socket:
-        reading = heard(*answers, end(len(answers) + failed or 1, failed), zone=zone)
-    else:
-        reading = listed(*(each for answer in answers for each in answer), zone=zone)
-    assert {(slot.place.key, slot.moment) for slot in reading.slots} == meant
-    assert len(reading.slots) == len(meant)
-    whole = not (by_socket and failed)
-    assert bool(reading.covered) is whole
-    assert reading.outcome is (Outcome.SLOTS if meant else Outcome.NO_SLOTS if whole else Outcome.OVERLOADED)
 
 
 def test_each_shipped_desk_is_one_search_for_several_at_once_make_a_full_hosts_minute_too_full() -> None:

@@ -86,40 +86,6 @@ def test_the_moments_of_an_answer_are_the_slots_that_are_read(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(
-    body=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(
-                    [
-                        "slots",
-                        "items",
-                        "total",
-                        "availabilities",
-                        "date",
-                        "result",
-                        "links",
-                        "timeSlots",
-                        "message",
-                        "x",
-                    ]
-                ),
-                inner,
-                max_size=4,
-            )
-        ),
-        max_leaves=8,
-    )
-)
-def test_any_json_is_read_without_an_exception_and_gives_no_slot(name: str, body: Any) -> None:
-    reading = read(name, body)
-    assert "the reader failed" not in reading.reason
-    assert not reading.slots
-
-
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
 def test_no_answer_with_an_errors_status_proves_anything(name: str, status: int) -> None:
     page = answer(name, WRITERS[name]([datetime(2026, 11, 21, 9, tzinfo=UTC)]))

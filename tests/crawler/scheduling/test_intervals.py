@@ -37,12 +37,6 @@ def test_the_shares_of_a_host_use_its_budget_and_no_more(
     )
 
 
-def test_only_stand_ins_are_asked_more_often_than_every_thirty_seconds() -> None:
-    assert intervals.minimum_gap(None) == 30
-    assert intervals.minimum_gap(300) == 30
-    assert intervals.minimum_gap(2) == 2
-
-
 @pytest.mark.rule("4.6")
 def test_first_times_are_spread() -> None:
     minutes = {intervals.first_due(f"desk/{number}", 600, NOW).minute for number in range(200)}

@@ -56,14 +56,6 @@ def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(number: signa
     assert time.monotonic() - began < 60
 
 
-def test_what_is_missing_is_named(settings_env: Callable[..., None]) -> None:
-    settings_env(REDIS_URL="", DATABASE_URL="")
-    with pytest.raises(SystemExit, match="the planner does not start: REDIS_URL is not set"):
-        prepare("planner", [], "redis_url", "database_url")
-    with pytest.raises(SystemExit, match="DATABASE_URL is not set"):
-        prepare("planner", [], "database_url")
-
-
 def test_wrong_desk_files_are_named(
     desk_files: Callable[..., dict[str, Desk]], tmp_path: Path, settings_env: Callable[..., None]
 ) -> None:

@@ -4,8 +4,6 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from crawler.platforms.orion import sure_moment
 
@@ -35,24 +33,3 @@ def test_a_moment_is_an_instant_by_its_zones_own_offset_else_a_day_that_is_sure(
     text: str, paris: date | None, cayenne: date | None
 ) -> None:
     assert (sure_moment(text, PARIS), sure_moment(text, CAYENNE)) == (paris, cayenne)
-
-
-@given(
-    at=st.datetimes(datetime(2026, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 -- the strategy adds the zone
-    zone=st.sampled_from([PARIS, REUNION, CAYENNE]),
-    spelling=st.sampled_from(["own", "utc", "naive"]),
-)
-def test_no_moment_is_taken_for_another_day_or_hour(at: datetime, zone: ZoneInfo, spelling: str) -> None:
-    meant = at.replace(microsecond=0, tzinfo=UTC)
-    local = meant.astimezone(zone)
-    text = {
-        "own": local.isoformat(),
-        "utc": meant.isoformat().replace("+00:00", "Z"),
-        "naive": local.replace(tzinfo=None).isoformat(),
-    }[spelling]
-    found = sure_moment(text, zone)
-    assert found in (meant, local.date(), None)
-    if spelling == "own" and local.time() != datetime.min.time():
-        assert found == meant
-    if isinstance(found, datetime):
-        assert spelling == "own"
