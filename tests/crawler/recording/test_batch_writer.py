@@ -435,14 +435,14 @@ def test_a_server_that_goes_away_amid_the_savepoints_costs_no_check(
 
     def leave(rows: Any, results: list[FinishedCheck], *clocks: datetime) -> Written:
         calls.append(results[0].check.desk_id[-1])
-        if len(calls) == 2:
+        if len(calls) == 3:  # the batch, then each check in its savepoint
             raise refusal("57P01")
         return write_batch(rows, results, *clocks)
 
     monkeypatch.setattr("crawler.recording.batch_writer.write_batch", leave)
     monkeypatch.setattr(batch_writer, "_FIRST_WAIT", 0.001)
     write(check("a", 1, slot()), check("b", 1, reason="a \0 in it"), check("c", 1, slot()))
-    assert calls == ["a", "b", "a", "b", "b", "c"]
+    assert calls == ["a", "a", "b", "a", "a", "b", "b", "c"]
     assert {row.desk_id[-1]: row.outcome for row in rows_of(Check)} == {
         "a": Outcome.SLOTS, "b": Outcome.UNREADABLE, "c": Outcome.SLOTS,
     }  # fmt: skip
