@@ -1,15 +1,113 @@
-"""Password hashes: bcrypt over a digest, because bcrypt refuses more than 72 bytes. Each waits for its turn."""
+"""Passwords: how hard one is to guess, its hash, and how many are hashed at once."""
 
 import base64
+import fcntl
 import hashlib
+import os
+import threading
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import bcrypt
+from zxcvbn_rs_py import zxcvbn
 
-from api.accounts.hash_turns import take_turn
-from api.accounts.password_strength import explain_weakness, normalize_password
-from api.errors import invalid
+from api.errors import ApiError, invalid
 from api.schemas import FieldError
 from configs.settings import settings
+from configs.settings.constants import Constant
+
+SHORTEST = 12
+LONGEST = 128
+# Signs that are judged: zxcvbn holds the interpreter meanwhile, for longer than their number grows where many of them
+# stand for letters. What these make hard to guess, more signs do not make easy.
+JUDGED = 32
+_GUESSES = 10**8  # zxcvbn's score 3: docs/privacy.md says why that is enough
+# What everybody who opens an account here has in mind.
+OUR_WORDS = (
+    "rdvpriority", "rdv", "priority", "rendezvous", "rendez-vous", "préfecture", "prefecture", "titre", "séjour",
+    "sejour", "titredesejour", "naturalisation", "carte", "résident", "resident", "visa", "passeport", "créneau",
+    "creneau", "alerte", "france",
+)  # fmt: skip
+# Longest wait for one's turn to be hashed; then the answer is 503 with Retry-After
+_PASSWORD_WAIT_SECONDS = Constant("PASSWORD_WAIT_SECONDS", 2.0)
+
+_LOOK_SECONDS = 0.02
+# Threads of a process that may wait at once, strangers' and others': with two that hash they leave one of gunicorn's
+# eight to reads.
+_WAITING = {False: 3, True: 2}
+_places = {kept: threading.BoundedSemaphore(most) for kept, most in _WAITING.items()}
+_KEPT = "kept"
+
+
+def explain_weakness(password: str, email: str) -> str | None:
+    """Return why a password can be guessed by someone who knows the address, or None."""
+    # The words of the address and ours count as known, like those of the dictionary.
+    known = [email, *email.partition("@")[::2], *OUR_WORDS]
+    text = normalize_password(password)  # what is hashed: full-width letters are plain ones
+    guesses = zxcvbn(text[:JUDGED].encode("utf-8", "replace").decode(), known).guesses
+    return None if guesses >= _GUESSES else "this password can be guessed: choose a longer or less common one"
+
+
+def normalize_password(password: str) -> str:
+    """Return the password in NFKC: the same key strokes give different code points on different systems.
+
+    NIST SP 800-63B, section 5.1.1.2.
+    """
+    return unicodedata.normalize("NFKC", password)
+
+
+@contextmanager
+def take_turn(*, kept: bool = False) -> Iterator[None]:
+    """Wait for a turn, and hold it while the block runs. A process that dies gives its turn back.
+
+    With `kept` it is the kept one or any other.
+
+    Raises:
+        api.errors.ApiError: 503, no turn came within PASSWORD_WAIT_SECONDS, or too many wait already.
+    """
+    if not _places[kept].acquire(blocking=False):
+        raise _build_refusal()
+    try:
+        lock = _wait_for_lock(kept=kept)
+    finally:
+        _places[kept].release()
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _wait_for_lock(*, kept: bool) -> int:
+    """Return the open file whose lock is the turn."""
+    folder = settings().state_dir / "password-hashes"
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [*([_KEPT] if kept else []), *map(str, range(settings().password_hashes))]
+    until = time.monotonic() + _PASSWORD_WAIT_SECONDS()
+    while True:
+        for name in names:
+            if (lock := _try_lock(folder / name)) is not None:
+                return lock
+        if time.monotonic() >= until:
+            raise _build_refusal()
+        time.sleep(_LOOK_SECONDS)
+
+
+def _try_lock(path: Path) -> int | None:
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    return file
+
+
+def _build_refusal() -> ApiError:
+    detail = "too many sign-ins at this moment: try again"
+    return ApiError(503, "busy", detail, headers={"Retry-After": "2"})
 
 
 def hash_new_password(password: str, email: str, like: str | None = None, *, kept: bool = False) -> str:

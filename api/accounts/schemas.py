@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from api.accounts.password_strength import LONGEST, SHORTEST
+from api.accounts.passwords import LONGEST, SHORTEST
 from api.models.user import OutageCredit
 from api.schemas import Answer, Body, name_rule
 from configs.ground.contact_addresses import LetterNotSent, email_address, phone_number

@@ -6,22 +6,112 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+import notifier
 from api.accounts.consents import give_consent
 from api.accounts.mails import count_mails, write_mail
 from api.accounts.queries import has_address
 from api.accounts.schemas import RegistrationForm
 from api.errors import ApiError
 from api.models.base import new_id
+from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
+from api.operations.alarms import open_alarm
 from configs.ground.clock import clock
-from configs.ground.contact_addresses import fold_address
+from configs.ground.contact_addresses import digest, fold_address, shorten_address
+from configs.settings import settings
 from configs.world.plan import PlanName, plan
 
+_KIND = "verify_new_email"
+_DAY = 86400  # seconds
 _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
+
+
+def write_to_admins(
+    session: Session, kind: str, params: dict[str, Any], key: str, alarm: IncidentReason | None = None
+) -> list[UUID]:
+    """Write to SUPPORT_EMAIL, or to the admins where it is not set; return the notifications to nudge.
+
+    An alarm goes to the operators, whether or not SUPPORT_EMAIL gets the mail, too. A key that was used before writes
+    nothing.
+    """
+    alarms = open_alarm(session, alarm, key, kind, params) if alarm else []
+    if to := settings().support_email:
+        return [*alarms, *notifier.notify_address(session, to, kind, params, key)]
+    if alarm:
+        return alarms
+    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
+    told = [notifier.create_notifications(session, each, kind, params, f"{key}:{each}") for each in admins]
+    return [each for ids in told for each in ids]
+
+
+def request_new_email(session: Session, user: User, email: str) -> list[UUID]:
+    """Note a new address and write the mail that asks to confirm it; return the notifications to nudge.
+
+    Whether another account has the address shows only to who can read its mail. Lock the user's row before.
+
+    Raises:
+        api.errors.ApiError: 429 too-many-mails.
+    """
+    contact = session.scalars(
+        sa.select(Contact)
+        .where(Contact.user_id == user.id, Contact.channel == Channel.EMAIL)
+        .with_for_update(key_share=True)
+    ).one()
+    if fold_address(email) == user.email_folded:
+        contact.new_address = None
+        return []
+    mails = count_mails(session, contact, _KIND)
+    if not mails.may_follow:
+        detail = "too many new addresses were asked for today: wait as long as Retry-After says"
+        raise ApiError(429, "too-many-mails", detail, headers={"Retry-After": str(_DAY)})
+    contact.new_address = email
+    session.flush()
+    params = {"address": digest(email), "version": user.token_version}
+    return write_mail(session, contact, _KIND, mails, params)
+
+
+def apply_new_email(session: Session, contact: Contact) -> list[UUID]:
+    """Make the confirmed new address the account's; return the notifications to nudge: the old address gets one.
+
+    Raises:
+        api.errors.ApiError: 409 address-taken; roll back then.
+    """
+    user = session.get_one(User, contact.user_id, with_for_update={"key_share": True})
+    new, old = contact.new_address or contact.address, contact.address
+    user.email = contact.address = new
+    _keep_former(contact, old)
+    user.factor_ends_at = None  # it was told to the mailbox before; who moves the account is signed in
+    contact.new_address, contact.verified_at, contact.state = None, clock(), ContactState.OK
+    if contact.enabled:
+        give_consent(contact, "email_confirmation")
+    try:
+        session.flush()
+    except IntegrityError:  # the index on users
+        detail = "this address belongs to another account: sign in there"
+        raise ApiError(409, "address-taken", detail) from None
+    return report_move(session, contact, old)
+
+
+def report_move(session: Session, contact: Contact, mailbox: str) -> list[UUID]:
+    """Tell a mailbox that the account has another address; the one that may take it back gets the link for that."""
+    params: dict[str, Any] = {"changed": "email", "shown": shorten_address(contact.address), "to": mailbox}
+    if mailbox == contact.former_address:
+        params["back"] = True
+    key = f"address_changed:{contact.id}:{clock().isoformat()}"
+    return notifier.create_notifications(session, contact.user_id, "address_changed", params, key)
+
+
+def _keep_former(contact: Contact, old: str) -> None:
+    """Keep the mailbox that the account had first: who took the account may move it on."""
+    if contact.former_address and fold_address(contact.former_address) == fold_address(contact.address):
+        contact.former_address = contact.moved_at = None
+    elif contact.moved_at is None or contact.moved_at <= clock() - FORMER_KEPT_FOR:
+        contact.former_address, contact.moved_at = old, clock()
 
 
 def register_account(

@@ -9,9 +9,8 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.email_change import report_move
 from api.accounts.queries import find_mailbox, has_confirmed_mailbox
-from api.accounts.service import choose_length
+from api.accounts.service import choose_length, report_move
 from api.admin.audit import Actor, write_instant
 from api.admin.users import describe_grants, get_user
 from api.alerts.plan_limits import StartedPlan, pause_excess_alerts, start_plan

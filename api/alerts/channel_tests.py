@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.alerts.service import get_open, lock_user
 from api.errors import ApiError
 from api.models.base import is_any_of, new_id

@@ -4,12 +4,10 @@ from typing import Any
 
 import notifier
 from api.alerts import service
-from api.alerts.appointments import close_as_found, get_appointment
-from api.alerts.calls import change_voice
+from api.alerts.appointments import close_as_found, get_appointment, move_reminders
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert
+from api.alerts.edits import change_alert, change_voice
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert
-from api.alerts.reminders import move_reminders
 from api.alerts.schemas import (
     AlertAnswer,
     AlertChange,

@@ -1,17 +1,24 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from api.accounts.entitlement import find_entitlement, list_plans_above
-from api.alerts.health_consent import erase_health_texts, note_health_consent
+import notifier
+from api.accounts.queries import find_entitlement, list_plans_above
 from api.alerts.schemas import NewAlert
-from api.alerts.targets import find_watched_desks, get_prefecture_id
+from api.alerts.targets import (
+    ensure_watchable,
+    erase_health_texts,
+    find_watched_desks,
+    get_prefecture_id,
+    must_wait_for_watch,
+    note_health_consent,
+)
 from api.alerts.unwatched import record_unwatched
-from api.alerts.watchability import ensure_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
@@ -24,12 +31,52 @@ from configs.settings.constants import Constant
 from configs.world.plan import PlanName
 from configs.world.prefecture import prefecture
 
+_KIND = "last_way_stopped"
 # How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
 FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
 # How many alerts one person may keep, the paused ones counted
 FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
+
+
+def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> list[UUID]:
+    """Stop a user's alerts; a repetition changes nothing. Return the notifications to nudge after the commit."""
+    lock_user(session, user_id)
+    stopped = []
+    for alert_id in sorted(alert_ids):
+        alert = session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
+        if alert and alert.closed_at is None:
+            close_alert(session, alert, ClosedBecause.STOPPED)
+            stopped.append(str(alert_id))
+    session.flush()
+    return _report_last(session, user_id, stopped) if stopped else []
+
+
+def _report_last(session: Session, user_id: UUID, stopped: list[str]) -> list[UUID]:
+    now = clock()
+    if find_entitlement(session, user_id, now).plan.name is PlanName.NONE or has_waiting(session, user_id):
+        return []
+    params = {"at": now.isoformat(), "alerts": stopped}
+    # One an hour: the link of a mail can be followed and undone without end.
+    key = f"{_KIND}:{stopped[0]}:{now:%Y-%m-%dT%H}"
+    return notifier.create_notifications(session, user_id, _KIND, params, key)
+
+
+def has_waiting(session: Session, user_id: UUID, besides: Collection[UUID] = ()) -> bool:
+    """Return whether an alert of the user waits for slots, besides these."""
+    waiting = sa.select(Alert.id).where(
+        Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None), Alert.id.not_in(besides)
+    )
+    return session.scalar(waiting.limit(1)) is not None
+
+
+def has_stopped_last(session: Session, user_id: UUID) -> bool:
+    """Return whether no alert of the user waits and a link stopped one: nothing will be sent."""
+    by_link = sa.select(Alert.id).where(
+        Alert.user_id == user_id, Alert.closed_because == ClosedBecause.STOPPED
+    )
+    return not has_waiting(session, user_id) and session.scalar(by_link.limit(1)) is not None
 
 
 def create_alert(

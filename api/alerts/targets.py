@@ -1,24 +1,43 @@
-"""Targets of an alert, built from the body of a request and checked against the desks that exist."""
+"""What an alert waits for: its desks and limits, whether they can be watched, and consent where one reveals health."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from api.alerts.health_consent import check_health_consent
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Session, aliased, selectinload
+
+from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import Limits, NewAlert
-from api.errors import invalid
-from api.models.alert import AlertTarget
+from api.errors import ApiError, invalid
+from api.models.alert import Alert, AlertTarget
+from api.models.base import is_any_of
+from api.models.desk import DeskState
+from api.models.discovery import Drift
+from api.models.notice import Notice
+from api.models.notification import Notification, State
+from api.models.slot import Detection
 from api.schemas import FieldError
 from configs.ground.clock import clock
-from configs.world.desk import zone_of
+from configs.world.desk import Desk, Procedure, zone_of
+from configs.world.outcome import Outcome
 from configs.world.prefecture import (
-    Desk,
     Prefecture,
     UnknownDesk,
     UnknownPrefecture,
     desk,
+    desks,
     prefecture,
     prefectures,
 )
+
+Lost = Mapping[str, str]  # ids of desks whose page is closed or moved, with the reason
+_WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"
+# Kinds that may speak of any desk of their reader's alerts, and whose rows name none.
+_OF_ANY_DESK = ("slot_gone", "slot_answered", "bot_reply", "test_message")
 
 
 def build_targets(wish: NewAlert) -> list[AlertTarget]:
@@ -126,3 +145,278 @@ def read_limits(target: AlertTarget) -> Limits:
         hour_to=target.hour_to,
         sites=target.sites or [],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _WatchableItem:
+    """One procedure or desk of a requested alert: its path in the body, its name, and its desks."""
+
+    path: str
+    name: str
+    desks: tuple[Desk, ...]
+
+    @property
+    def is_checked(self) -> bool:
+        return any(desk.schedulable for desk in self.desks)
+
+    def shows_slots(self, lost: Lost) -> bool:
+        """Return whether checks can see the slots of one of its desks."""
+        return any(desk.shows_slots and desk.id not in lost for desk in self.desks)
+
+    def explain(self, lost: Lost) -> str:
+        if why := next((lost[desk.id] for desk in self.desks if desk.shows_slots and desk.id in lost), None):
+            return f"{why} for {self.name}"
+        if self.is_checked:
+            return (
+                f"a captcha stands before the slots for {self.name}: we see that the page exists, and no more"
+            )
+        if self.desks:
+            return (
+                f"{self.name} is not watched: {_join_reasons(desk.unwatched_because for desk in self.desks)}"
+            )
+        return f"no page for {self.name} is known"
+
+
+@dataclass(frozen=True, slots=True)
+class UnwatchedWish:
+    """Why checks cannot see the slots for a wish, and the desks of the prefecture whose slots they see."""
+
+    reason: str
+    seen: tuple[Desk, ...]
+
+
+def explain_unwatched(place: Prefecture, procedure: Procedure, lost: Lost) -> UnwatchedWish | None:
+    """Return why the slots for a procedure are not seen at a prefecture; None where they are."""
+    item = _build_item("", place, procedure)
+    return None if item.shows_slots(lost) else _explain(item, place, lost)
+
+
+def check_wish(session: Session, wish: NewAlert) -> None:
+    """Refuse a wish that stands in another body, as its field `alert`, and could become no alert.
+
+    Raises:
+        api.errors.ApiError: 422, with the path of each wrong field; `not_watched` with alternatives.
+    """
+    try:
+        build_targets(wish)
+        must_wait_for_watch(session, wish, find_prefecture(wish))
+    except ApiError as error:
+        below = [
+            each.model_copy(update={"path": f"alert.{each.path}" if each.path else "alert"})
+            for each in error.errors
+        ]
+        raise invalid(*below) from None
+
+
+def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> bool:
+    """Return whether an alert has to wait until a desk can be watched; False where one can be watched now.
+
+    Raises:
+        api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
+    """
+    items = list(_list_items(wish, place))
+    lost = find_lost_pages(session, place.desks)
+    if any(item.shows_slots(lost) for item in items):
+        refused = [item for item in items if not item.is_checked]
+    elif wish.accept_waiting:
+        return True
+    else:
+        refused = items
+    if refused:
+        raise invalid(*(_build_error(item, lost, place) for item in refused))
+    return False
+
+
+def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
+    """Return the desks of a prefecture whose slots checks can see now."""
+    lost = find_lost_pages(session, place.desks)
+    return [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
+
+
+def count_watched_desks(session: Session) -> int:
+    """Return how many desks have slots that checks can see now."""
+    seen = [desk for desk in desks().values() if desk.shows_slots]
+    return len(seen) - len(find_lost_pages(session, seen))
+
+
+def ensure_watchable(session: Session, alert: Alert) -> None:
+    """Refuse to enable an alert whose slots no check can see.
+
+    Raises:
+        api.errors.ApiError: 409, with the reason.
+    """
+    about = find_watched_desks(alert.targets)
+    lost = find_lost_pages(session, about)
+    whole = _WatchableItem("", "this alert", tuple(about))
+    if not whole.shows_slots(lost):
+        raise ApiError(409, "not-watched", f"{whole.explain(lost)}")
+
+
+def _list_items(wish: NewAlert, place: Prefecture) -> Iterator[_WatchableItem]:
+    for index, procedure in enumerate(wish.procedures):
+        yield _build_item(f"procedures.{index}", place, procedure)
+    for index, desk_id in enumerate(wish.desk_ids):
+        meant = tuple(desk for desk in place.desks if desk.id == desk_id)
+        yield _WatchableItem(f"deskIds.{index}", desk_id, meant)
+
+
+def _build_item(path: str, place: Prefecture, procedure: Procedure) -> _WatchableItem:
+    serving = tuple(desk for desk in place.desks if procedure in desk.procedures)
+    return _WatchableItem(path, f"{procedure} at {place.id}", serving)
+
+
+def find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
+    """Return the desks whose page the prefecture has closed or moved: not for sale until it is back."""
+    ids = [desk.id for desk in about]
+    moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
+    closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
+    why = dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
+    return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
+
+
+def _explain(item: _WatchableItem, place: Prefecture, lost: Lost) -> UnwatchedWish:
+    seen = tuple(desk for desk in place.desks if desk.shows_slots and desk.id not in lost)
+    return UnwatchedWish(item.explain(lost), seen)
+
+
+def _build_error(item: _WatchableItem, lost: Lost, place: Prefecture) -> FieldError:
+    unwatched = _explain(item, place, lost)
+    detail = f"{unwatched.reason}; {_name_alternatives(unwatched.seen, place)}; {_WAIT}"
+    return FieldError(path=item.path, rule="not_watched", detail=detail)
+
+
+def _name_alternatives(seen: tuple[Desk, ...], place: Prefecture) -> str:
+    if not seen:
+        return f"no slots of {place.id} are seen; where to look: {place.site}"
+    served = _enumerate_desks("procedures", (procedure for desk in seen for procedure in desk.procedures))
+    return f"watched there: {_enumerate_desks('desks', (desk.id for desk in seen))}, {served}"
+
+
+def _join_reasons(reasons: Iterable[str | None]) -> str:
+    return ", ".join(dict.fromkeys(filter(None, reasons)))
+
+
+def _enumerate_desks(what: str, names: Iterable[str]) -> str:
+    return f"{what} {', '.join(sorted(set(names)))}"
+
+
+def check_health_consent(wish: NewAlert, place: Prefecture) -> None:
+    """Refuse a wish that reveals health without consent.
+
+    Raises:
+        api.errors.ApiError: 422.
+    """
+    found = None if wish.accept_health else next(find_revealing_desks(wish, place), None)
+    if found:
+        detail = f"what is known of {found.id} reveals health: ask for explicit consent, and send acceptHealth: true"
+        raise invalid(FieldError(path="acceptHealth", rule="health_consent", detail=detail))
+
+
+def find_revealing_desks(wish: NewAlert, place: Prefecture) -> Iterator[Desk]:
+    """Yield the desks for which a wish needs explicit consent."""
+    return _find_revealing(wish.desk_ids, wish.procedures, place)
+
+
+def note_health_consent(alert: Alert, targets: list[AlertTarget]) -> None:
+    """Note the consent of an alert whose new targets need one; it keeps the time of an earlier consent."""
+    if next(_find_revealing_targets(targets), None) is None:
+        alert.consent = alert.consented_at = None
+    elif alert.consented_at is None:
+        alert.consented_at = clock()
+        alert.consent = {HEALTH: describe_consent(HEALTH, "alert", alert.consented_at)}
+
+
+def note_ordered_consent(alert: Alert, given_at: datetime) -> None:
+    """Date the consent of an alert that a payment creates, if it needs one, by its order."""
+    if alert.consent:
+        alert.consented_at = given_at
+        alert.consent = {HEALTH: describe_consent(HEALTH, "order", given_at)}
+
+
+def list_revealing(targets: list[AlertTarget]) -> set[str]:
+    """Return the desks of an alert's targets to which it needs consent."""
+    return {desk.id for desk in _find_revealing_targets(targets)}
+
+
+def erase_health_texts(session: Session, user_id: UUID, kinds: Collection[str] = _OF_ANY_DESK) -> None:
+    """Erase messages' texts and notices about desks whose names reveal health, where no open alert has consent to them.
+
+    Messages' rows name these desks no more. Call it where such a consent ends, and again within two days: rows that a
+    worker holds meanwhile are left out, as it may wait for the user's row. `kinds`: those that are erased whatever desk
+    they speak of.
+    """
+    session.flush()
+    ended = _list_without_consent(session, user_id)
+    named = aliased(Notification)
+    # Several alerts may have left as one message, whose words each of their rows has
+    same = sa.exists().where(
+        named.user_id == user_id,
+        _names(named, ended),
+        sa.or_(named.text == Notification.text, named.provider_id == Notification.provider_id),
+    )
+    has_text = sa.and_(Notification.text.is_not(None), sa.or_(Notification.kind.in_(kinds), same))
+    mine = sa.select(Notification.id).where(
+        Notification.user_id == user_id,
+        Notification.state.not_in((State.PENDING, State.SENDING)),
+        sa.or_(_names(Notification, ended), has_text),
+    )
+    found = session.scalars(mine.with_for_update(skip_locked=True, of=Notification)).all()
+    detections = sa.select(Detection.id).where(Detection.desk_id.in_(ended))
+    told = sa.exists().where(
+        named.user_id == user_id,
+        _names(named, ended),
+        sa.func.starts_with(named.dedupe_key, Notice.dedupe_key + ":"),
+    )
+    about = sa.or_(Notice.detection_id.in_(detections), told)
+    session.execute(sa.delete(Notice).where(Notice.user_id == user_id, about))
+    session.execute(
+        sa.update(Notification)
+        .where(is_any_of(Notification.id, found))
+        .values(title=None, text=None, params=_unname(ended))
+    )
+
+
+def _unname(desk_ids: Iterable[str]) -> sa.ColumnElement[Any]:
+    """Return the params of a message's row with nothing in place of these desks."""
+    params: sa.ColumnElement[str] = sa.cast(Notification.params, sa.Text)
+    for each in desk_ids:
+        params = sa.func.replace(params, f'"{each}"', '""')
+    return sa.cast(params, JSONB)
+
+
+def _names(row: type[Notification], desk_ids: Iterable[str]) -> sa.ColumnElement[bool]:
+    """Return the condition that a message's row names one of these desks."""
+    params = sa.cast(row.params, sa.Text)
+    return sa.or_(sa.false(), *(params.contains(f'"{each}"', autoescape=True) for each in desk_ids))
+
+
+def _list_without_consent(session: Session, user_id: UUID) -> list[str]:
+    """Return the desks whose names reveal health, but for those to which an open alert of the user has consent."""
+    consented = session.scalars(
+        sa.select(Alert)
+        .where(Alert.user_id == user_id, Alert.closed_at.is_(None), Alert.consented_at.is_not(None))
+        .options(selectinload(Alert.targets))
+    )
+    kept = {desk_id for alert in consented for desk_id in list_revealing(alert.targets)}
+    return [each.id for each in desks().values() if each.reveals_health and each.id not in kept]
+
+
+def _find_revealing_targets(targets: list[AlertTarget]) -> Iterator[Desk]:
+    """Yield the desks of an alert's targets that need consent."""
+    desk_ids = [each.desk_id for each in targets if each.desk_id]
+    procedures = [each.procedure for each in targets if each.procedure]
+    home = next((each.prefecture_id or (each.desk_id or "").partition("/")[0] for each in targets), "")
+    place = prefectures().get(home)
+    return _find_revealing(desk_ids, procedures, place) if place else iter(())
+
+
+def _find_revealing(
+    desk_ids: Iterable[str], procedures: Iterable[Procedure], place: Prefecture
+) -> Iterator[Desk]:
+    """Yield desks that are waited for by name and reveal health, or that alone serve a procedure there."""
+    named = set(desk_ids)
+    yield from (desk for desk in place.desks if desk.id in named and desk.reveals_health)
+    for procedure in procedures:
+        serving = [desk for desk in place.desks if procedure in desk.procedures]
+        if all(desk.reveals_health for desk in serving):
+            yield from serving

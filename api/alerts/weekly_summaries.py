@@ -6,7 +6,7 @@ of the time zone brings no second one.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -14,16 +14,34 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 import notifier
-from api.alerts.weekly_facts import read_facts
+from api.alerts.targets import find_desks, get_prefecture_id
 from api.models.alert import Alert
-from api.models.notification import Notification
+from api.models.base import is_any_of, write_array
+from api.models.desk import DeskState, Outage
+from api.models.discovery import is_page_lost
+from api.models.notification import Match, Notification
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
 from configs.world.desk import zone_or_home
+from configs.world.prefecture import Desk
 
+MOST_ALERTS, MOST_DESKS = 20, 10  # that a summary names; it counts the others
+_SILENT, _INTERVALS = (
+    timedelta(hours=1),
+    5,
+)  # without a proven answer: the longer of them counts as not watched
+# A slot alert that waited in quiet hours or for a provider left some days after its match.
+_WAITED = timedelta(days=7)
+
+_OPENINGS = sa.text("""
+SELECT p.desk_id, p.since, count(*) AS number
+FROM unnest(CAST(:desks AS text[]), CAST(:since AS timestamptz[])) AS p(desk_id, since)
+JOIN detections d ON d.desk_id = p.desk_id AND d.seen_at >= p.since AND d.seen_at < :until
+GROUP BY p.desk_id, p.since
+""")
 SPREAD = timedelta(minutes=10)
 _KIND = "weekly_summary"
 _HOUR, _MIDNIGHT = time(8), time()
@@ -31,6 +49,146 @@ _WEEK, _DAY = timedelta(days=7), timedelta(days=1)
 _AT_ONCE = 500
 _ASKED = Contact.channel == Channel.EMAIL, Contact.summary_since.is_not(None)
 _IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """How a desk is watched now."""
+
+    proven_at: datetime | None = None
+    achieved_seconds: float | None = None
+    feasible_seconds: float | None = None
+    trouble: str | None = None  # why it is not watched: the reason of an outage, or `lost`
+    trouble_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WeekOfAlert:
+    """An alert, its desks, and since when its week counts: not before it waited for them."""
+
+    alert: Alert
+    desks: Sequence[Desk]
+    since: datetime
+
+
+def read_facts(
+    session: Session, user_ids: Collection[UUID], since: datetime, until: datetime
+) -> dict[UUID, dict[str, Any]]:
+    """Return by user the values of a message: `alerts`, and how many `more` there are. Users without any are left out.
+
+    An alert that is kept until one of its desks can be watched is among them, after those that wait.
+    """
+    weeks = [
+        WeekOfAlert(alert, _choose_desks(alert), max(since, alert.watched_since))
+        for alert in session.scalars(_select_alerts(user_ids))
+        if alert.targets
+    ]
+    states = _read_states(session, {desk.id for week in weeks for desk in week.desks})
+    openings = _count_openings(session, weeks, until)
+    sent = _count_sent(session, [week.alert.id for week in weeks], since, until)
+    found: dict[UUID, dict[str, Any]] = {}
+    for week in weeks:
+        mine = found.setdefault(week.alert.user_id, {"alerts": [], "more": 0})
+        if len(mine["alerts"]) == MOST_ALERTS:
+            mine["more"] += 1
+            continue
+        desks = [
+            _describe_desk(desk, states.get(desk.id, WatchState()), week, openings)
+            for desk in week.desks[:MOST_DESKS]
+        ]
+        mine["alerts"].append({
+            "alert": str(week.alert.id), "prefecture": get_prefecture_id(week.alert.targets),
+            "sent": sent.get(week.alert.id, 0), "desks": desks, "more": len(week.desks) - len(desks),
+        })  # fmt: skip
+    return found
+
+
+def _select_alerts(user_ids: Collection[UUID]) -> sa.Select[Alert]:
+    return (
+        sa.select(Alert)
+        .options(selectinload(Alert.targets))
+        .where(is_any_of(Alert.user_id, user_ids), Alert.closed_at.is_(None))
+        .where(Alert.enabled | Alert.awaits_watch)
+        .order_by(Alert.awaits_watch, Alert.created_at, Alert.id)
+    )
+
+
+def _choose_desks(alert: Alert) -> list[Desk]:
+    """Return the desks that are watched, and those that the alert names; where none is watched, all."""
+    every = find_desks(alert.targets)
+    named = {target.desk_id for target in alert.targets}
+    return [each for each in every if each.schedulable or each.id in named] or every
+
+
+def _read_states(session: Session, desk_ids: Iterable[str]) -> dict[str, WatchState]:
+    query = (
+        sa.select(DeskState, is_page_lost().label("is_lost"), Outage.reason, Outage.starts_at)
+        .outerjoin(Outage, (Outage.desk_id == DeskState.id) & Outage.ends_at.is_(None))
+        .where(DeskState.id.in_(sorted(desk_ids)))
+    )
+    return {row.DeskState.id: _build_state(row) for row in session.execute(query)}
+
+
+def _build_state(row: Any) -> WatchState:
+    state: DeskState = row.DeskState
+    trouble = row.reason.value if row.reason else "lost" if row.is_lost else None
+    return WatchState(
+        state.last_proven_at, state.achieved_seconds, state.feasible_seconds, trouble, row.starts_at
+    )
+
+
+def _count_openings(
+    session: Session, weeks: Iterable[WeekOfAlert], until: datetime
+) -> dict[tuple[str, datetime], int]:
+    """Return how often slots opened, by desk and beginning."""
+    wanted = {(desk.id, week.since) for week in weeks for desk in week.desks}
+    arrays = {
+        "desks": write_array(desk_id for desk_id, _ in wanted),
+        "since": write_array(since for _, since in wanted),
+    }
+    rows = session.execute(_OPENINGS, arrays | {"until": until})
+    return {(row.desk_id, row.since): row.number for row in rows}
+
+
+def _count_sent(
+    session: Session, alert_ids: Collection[UUID], since: datetime, until: datetime
+) -> Mapping[UUID, int]:
+    """Return by alert of how many openings its user was told; one that several channels told counts once."""
+    query = (
+        sa.select(Match.alert_id, sa.func.count(Match.detection_id.distinct()))
+        .join(Notification, Notification.announcement_id == Match.announcement_id)
+        .where(is_any_of(Match.alert_id, alert_ids), Match.decided_at >= since - _WAITED)
+        .where(Notification.accepted_at >= since, Notification.accepted_at < until)
+        .group_by(Match.alert_id)
+    )
+    return dict(session.execute(query).all())
+
+
+def _describe_desk(
+    desk: Desk, state: WatchState, week: WeekOfAlert, openings: Mapping[tuple[str, datetime], int]
+) -> dict[str, Any]:
+    trouble = _find_trouble(desk, state, week)
+    began = state.trouble_since if trouble else None
+    return {
+        "desk": desk.id,
+        "openings": openings.get((desk.id, week.since), 0),
+        "blind": not desk.shows_slots,
+        "trouble": trouble,
+        "since": began.isoformat() if began else None,
+        "proven": state.proven_at.isoformat() if state.proven_at else None,
+        "every": round(state.achieved_seconds) if state.achieved_seconds else None,
+    }
+
+
+def _find_trouble(desk: Desk, state: WatchState, week: WeekOfAlert) -> str | None:
+    """Return why a desk is not watched; None where it is."""
+    if not desk.schedulable:
+        return "unscheduled"
+    if state.trouble:
+        return state.trouble
+    patience = max(_SILENT, timedelta(seconds=_INTERVALS * (state.feasible_seconds or 0)))
+    last = max(filter(None, (state.proven_at, week.alert.watched_since)))
+    return "silent" if desk.shows_slots and last < clock() - patience else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
-from api.alerts.service import close_alert, open_again
-from api.alerts.stopping import stop_alerts
+from api.alerts.service import close_alert, open_again, stop_alerts
 from api.errors import ApiError
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, MatchAnswer

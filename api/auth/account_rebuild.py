@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets

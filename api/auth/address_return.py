@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from api.accounts.email_change import report_move
 from api.accounts.queries import has_address
+from api.accounts.service import report_move
 from api.auth.tokens import sign_reset
 from api.errors import ApiError
 from api.logins.service import end_all_logins

@@ -16,16 +16,14 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import give_consent
-from api.accounts.email_change import apply_new_email
 from api.accounts.mails import BETWEEN, count_mails, write_mail, write_welcome
-from api.accounts.password_strength import LONGEST, SHORTEST
-from api.accounts.passwords import hash_new_password
+from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
 from api.accounts.schemas import RegistrationForm
-from api.accounts.service import register_account
+from api.accounts.service import apply_new_email, register_account
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
-from api.alerts.watchability import check_wish
+from api.alerts.targets import check_wish
 from api.auth.account_rebuild import add_wished_alert, rebuild_account
 from api.auth.tokens import find_contact, find_unconfirmed, sign_reset
 from api.errors import ApiError, invalid

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.health import watch
-from api.alerts import hoarding, how_it_went, plan_limits, reminders, weekly_summaries
+from api.alerts import appointments, plan_limits, weekly_summaries
 from api.answers import false_alarms
 from api.background import check_partitions, planner_statistics, sms_spending
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
@@ -208,13 +208,13 @@ def tell_plan_ends() -> Counts:
 @job(every=MINUTE)
 def remind_of_appointments() -> Counts:
     """Remind users of their appointments, as they set it."""
-    return _send_all(reminders.write_due_reminders)
+    return _send_all(appointments.write_due_reminders)
 
 
 @job(every=HOUR)
 def ask_how_it_went() -> Counts:
     """Ask users who agreed how their appointment went, a day later."""
-    return _send_all(how_it_went.ask_how_it_went)
+    return _send_all(appointments.ask_how_it_went)
 
 
 @job(every=MINUTE)
@@ -280,7 +280,7 @@ def tell_rising_failures() -> Counts:
 @job(every=DAY)
 def tell_hoarding() -> Counts:
     """Tell the admins which accounts are beyond fair use."""
-    return _send(hoarding.tell_hoarding)
+    return _send(plan_limits.tell_hoarding)
 
 
 @job(every=5 * MINUTE)

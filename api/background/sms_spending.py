@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.accounts.admins import write_to_admins
+from api.accounts.service import write_to_admins
 from api.models.notification import sum_of_day
 from configs.ground.clock import clock
 from configs.settings import settings

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from api.alerts.schemas import NewAlert
 from api.alerts.service import FAIR_USE_ALERTS, lock_user
-from api.alerts.watchability import check_wish
+from api.alerts.targets import check_wish
 from api.billing.quotes import build_quote
 from api.billing.schemas import Consent, NewOrder, QuoteAnswer
 from api.errors import ApiError, invalid

@@ -13,7 +13,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_currency
 from sqlalchemy.orm import Session
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.billing.schemas import CreditAnswer, QuoteAnswer, Words
 from api.errors import ApiError
 from api.models.payment import Payment, PaymentStatus, Subscription

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from api.alerts.watchability import count_watched_desks
+from api.alerts.targets import count_watched_desks
 from api.billing.orders import PlacedOrder, check_order, end_order, forget_customer, note_session, place_order
 from api.billing.schemas import CheckoutAnswer, NewOrder
 from api.errors import ApiError

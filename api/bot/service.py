@@ -9,9 +9,8 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 import notifier
-from api.bot.alert_actions import DONE, act_on, act_on_one, list_candidates
+from api.bot.alert_actions import DONE, act_on, act_on_one, answer_alert, list_candidates
 from api.bot.replies import BotCall, BotOutcome, LinkedChat, answer_press, write_to_chat
-from api.bot.slot_answers import answer_alert
 from api.bot.updates import ButtonPress, Chat, IncomingMessage, PressedMessage, read_update
 from api.errors import ApiError
 from api.middleware.limit_counters import hit_limit

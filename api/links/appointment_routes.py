@@ -8,8 +8,7 @@ from babel.dates import format_datetime, format_timedelta
 from flask import render_template, request
 from sqlalchemy.orm import Session
 
-from api.alerts.how_it_went import store_answer
-from api.alerts.reminders import CHOICES, Step, move_reminders, read_minutes
+from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
 from api.alerts.targets import get_prefecture_id
 from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language

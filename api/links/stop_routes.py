@@ -9,8 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import withdraw_news_consent
-from api.alerts.service import may_reopen, reopen_alert
-from api.alerts.stopping import has_waiting, stop_alerts
+from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.errors import ApiError
 from api.links.blueprint import blueprint, use_language_of

@@ -90,7 +90,7 @@ class Alert(Base):
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=sa.func.now())
     # calls, in the user's hours of them
     voice_enabled: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
-    # explicit consent to a message about a desk whose name reveals health (api/alerts/health_consent.py)
+    # explicit consent to a message about a desk whose name reveals health (api/alerts/targets.py)
     consent: Mapped[dict[str, Any] | None]
     consented_at: Mapped[datetime | None]
     closed_at: Mapped[datetime | None]

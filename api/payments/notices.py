@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.admins import write_to_admins
+from api.accounts.service import write_to_admins
 from api.models.incident import IncidentReason
 from api.models.payment import Payment, Refund, Subscription
 from api.payments.ledger import list_credits

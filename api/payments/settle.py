@@ -9,12 +9,11 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-from api.accounts.entitlement import find_entitlement
-from api.alerts.health_consent import note_ordered_consent
+from api.accounts.queries import find_entitlement
 from api.alerts.plan_limits import add_paused_alert
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
-from api.alerts.targets import build_targets
+from api.alerts.targets import build_targets, note_ordered_consent
 from api.alerts.unwatched import Hole, add_hole
 from api.errors import ApiError
 from api.models.payment import (

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -15,10 +16,22 @@ from api.models.discovery import is_page_lost
 from api.models.slot import Detection
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
-from configs.world.prefecture import Desk
+from configs.world.desk import Desk, Grade
 
+Announcer = Literal["page", "source"]
+_PAST_GRADES = {Grade.STALE, Grade.RETIRED}
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelease:
+    """One time at which a desk puts slots on line; a page names no end."""
+
+    desk: Desk
+    begins_at: datetime
+    ends_at: datetime | None
+    announced_by: Announcer
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,3 +111,15 @@ def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
     if because := desk.unwatched_because:
         return DeskStatus.PAUSED, because
     return (state.status, state.status_reason) if state.status else (DeskStatus.PAUSED, _NOT_CHECKED)
+
+
+def list_releases(desk: Desk, now: WatchStates, until: datetime) -> list[KnownRelease]:
+    """Return the releases of a desk that are not over, in their order; none where its page closed or has moved."""
+    if desk.id in now.lost or desk.grade in _PAST_GRADES:
+        return []
+    windows = desk.list_releases(clock(), until)
+    found = [KnownRelease(desk, each.begins, each.ends, "source") for each in windows]
+    at = now.build_public_answer(desk).releases_at
+    if at and at < until and not any(each.begins <= at <= each.ends for each in windows):
+        found.append(KnownRelease(desk, at, None, "page"))
+    return sorted(found, key=lambda each: each.begins_at)

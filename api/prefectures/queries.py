@@ -1,7 +1,7 @@
 """Reads of prefectures, with the best status of their desks."""
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -10,12 +10,95 @@ from api.detections.queries import get_public_cutoff, list_public_detections
 from api.models.desk import DeskStatus
 from api.models.slot import Detection
 from api.prefectures.desk_queries import WatchStates, read_watch_states
-from api.prefectures.schemas import DeskAnswer, PrefectureAnswer, PrefectureList, PrefecturePage
+from api.prefectures.schemas import (
+    DeskAnswer,
+    MapTile,
+    PrefectureAnswer,
+    PrefectureList,
+    PrefecturePage,
+    ProvenDesks,
+    TileMap,
+)
+from configs.ground.clock import clock
 from configs.world.check_intervals import TIERS
-from configs.world.prefecture import Grade, Prefecture, prefectures
+from configs.world.desk import Desk
+from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, prefectures
+from configs.world.tile_grid import Tile, load_tiles
 
+_BEST_STATUS = tuple(DeskStatus)
+_BEST_LEVEL = tuple(WatchLevel)
+_PROCEDURES = tuple(Procedure)
+_PROVEN_WITHIN = timedelta(hours=24)
 RECENT = 20
 _BEST = tuple(DeskStatus)
+
+
+def build_map_key(procedure: Procedure | None) -> str:
+    """Return the cache's key of the map of a procedure, or of all."""
+    return f"map:{procedure.value if procedure else 'all'}"
+
+
+def read_map(session: Session, procedure: Procedure | None) -> TileMap:
+    """Return all departments; `procedure`: only desks that serve it count."""
+    places = {place.department: place for place in prefectures().values()}
+    serving = {code: list_serving_desks(place, procedure) for code, place in places.items()}
+    now = read_watch_states(session, [desk for desks in serving.values() for desk in desks])
+    return TileMap(
+        procedure=procedure,
+        proven=_count_proven(serving.values(), now),
+        items=[
+            _build_tile(code, tile, places.get(code), serving.get(code, []), now)
+            for code, tile in load_tiles().items()
+        ],
+    )
+
+
+def list_serving_desks(place: Prefecture, procedure: Procedure | None) -> list[Desk]:
+    """Return the desks of a prefecture that serve a procedure (any, where it is None), without those that are gone."""
+    return [
+        desk
+        for desk in place.desks
+        if desk.grade is not Grade.RETIRED and (procedure is None or procedure in desk.procedures)
+    ]
+
+
+def find_best_level(desks: Collection[Desk], lost: Collection[str]) -> WatchLevel:
+    """Return the best that checks of these desks can prove now; `lost`: ids of those whose page closed or moved."""
+    levels = [desk.watch for desk in desks if desk.schedulable and desk.id not in lost]
+    return min(levels, key=_BEST_LEVEL.index, default=WatchLevel.NONE)
+
+
+def _count_proven(serving: Iterable[Collection[Desk]], now: WatchStates) -> ProvenDesks:
+    since = clock() - _PROVEN_WITHIN
+    proven = [[desk for desk in desks if _is_proven(desk, now, since)] for desks in serving]
+    all_proven = [desk for desks in proven for desk in desks]
+    return ProvenDesks(
+        desks=len(all_proven),
+        departments=sum(map(bool, proven)),
+        procedures=sorted({each for desk in all_proven for each in desk.procedures}, key=_PROCEDURES.index),
+    )
+
+
+def _is_proven(desk: Desk, now: WatchStates, since: datetime) -> bool:
+    state = now.states.get(desk.id)
+    at = state.last_proven_at if state and desk.schedulable and desk.id not in now.lost else None
+    return at is not None and at >= since
+
+
+def _build_tile(
+    code: str, tile: Tile, place: Prefecture | None, desks: list[Desk], now: WatchStates
+) -> MapTile:
+    statuses = [now.build_public_answer(desk).status for desk in desks]
+    return MapTile(
+        department=code,
+        row=tile.row,
+        column=tile.column,
+        prefecture_id=place.id if place else None,
+        name=place.name if place else None,
+        desks=len(desks),
+        watch_level=find_best_level(desks, now.lost),
+        status=min(statuses, key=_BEST_STATUS.index, default=None),
+    )
 
 
 def read_prefectures(session: Session) -> PrefectureList:

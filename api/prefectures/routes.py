@@ -5,8 +5,7 @@ from flask import Response
 from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
-from api.prefectures.map_queries import build_map_key, read_map
-from api.prefectures.queries import read_prefecture_page, read_prefectures
+from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.schemas import MapQuery, PrefectureList, PrefecturePage, PrefecturePath, TileMap
 from configs.world.prefecture import prefectures
 

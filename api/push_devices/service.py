@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.alerts.service import wake_alerts
 from api.errors import ApiError, not_found
 from api.models.contact_lookup import claim_address, find_contact

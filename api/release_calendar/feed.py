@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone
 
-from api.prefectures.releases import KnownRelease
+from api.prefectures.desk_queries import KnownRelease
 from api.release_calendar.schemas import FeedLanguage
 from configs.ground.clock import clock
 from configs.world.prefecture import Prefecture, Procedure

@@ -6,9 +6,8 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from api.errors import invalid
-from api.prefectures.desk_queries import read_watch_states
-from api.prefectures.map_queries import list_serving_desks
-from api.prefectures.releases import KnownRelease, list_releases
+from api.prefectures.desk_queries import KnownRelease, list_releases, read_watch_states
+from api.prefectures.queries import list_serving_desks
 from api.release_calendar.feed import write_feed
 from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
 from api.schemas import FieldError

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.prefectures.releases import Announcer
+from api.prefectures.desk_queries import Announcer
 from api.schemas import Answer, Body
 from configs.world.prefecture import Procedure, WatchLevel
 

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent, withdraw_consent
-from api.accounts.email_change import request_new_email
-from api.accounts.entitlement import find_entitlement, list_plans_above
+from api.accounts.queries import find_entitlement, list_plans_above
+from api.accounts.service import request_new_email
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User

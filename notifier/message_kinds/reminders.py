@@ -109,7 +109,7 @@ def _ask_how_it_went(
 def _sum_up(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
     """Return what happened at the desks of the alerts that still wait.
 
-    Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (api/alerts/weekly_facts.py).
+    Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (api/alerts/weekly_summaries.py).
     """
     if now >= datetime.fromisoformat(row.params["ends"]):
         return Skip(State.EXPIRED, "the week is over")

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from api.alerts.plan_limits import pause_excess_alerts
-from api.alerts.stopping import stop_alerts
+from api.alerts.service import stop_alerts
 from api.deletion.access import _delete
 from api.models.base import session
 from api.models.notification import HeldFor, Notification

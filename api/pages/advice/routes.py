@@ -24,8 +24,7 @@ from api.pages.choices import (
     write_slug,
 )
 from api.pages.words import CLASSES, WatchClass, classify_desk, classify_watch, explain_desk, name_website
-from api.prefectures.map_queries import list_serving_desks
-from api.prefectures.queries import read_prefecture_page
+from api.prefectures.queries import list_serving_desks, read_prefecture_page
 from api.prefectures.schemas import PrefecturePage
 from configs.world.desk import Desk, Procedure, WatchLevel
 from configs.world.plan import PlanName

@@ -14,9 +14,9 @@ from icalendar import Calendar, Event
 from pydantic import Field, ValidationError
 
 from api.alerts.appointments import close_as_found
-from api.alerts.calls import CallOffer, read_call_offer
+from api.alerts.edits import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
-from api.alerts.watchability import find_watchable, must_wait_for_watch
+from api.alerts.targets import find_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
 from api.models.base import autocommit_session, session
 from api.pages.area import read_once

@@ -9,9 +9,8 @@ from flask_babel import gettext as _
 
 import notifier
 from api.alerts import service
-from api.alerts.calls import change_voice
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert, find_repeated
+from api.alerts.edits import change_alert, change_voice, find_repeated
 from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets

@@ -9,7 +9,7 @@ from babel.dates import format_time, get_day_names
 from flask_babel import LazyString, get_locale, lazy_gettext
 from flask_babel import gettext as _
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.alerts.appointments import find_appointment_to_come
 from api.alerts.queries import list_sent_messages, read_own_alert
 from api.alerts.schemas import AlertAnswer, Limits, SentMessage

@@ -5,7 +5,7 @@ from flask import render_template, request, url_for
 from api.accounts.queries import read_account
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertQuery
-from api.alerts.stopping import has_stopped_last
+from api.alerts.service import has_stopped_last
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session
 from api.models.user import Channel, ContactState

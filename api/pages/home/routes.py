@@ -5,7 +5,7 @@ from flask import render_template
 from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_places, list_procedures
-from api.prefectures.map_queries import build_map_key, read_map
+from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import ProvenDesks, TileMap
 from configs.ground.database_errors import is_away
 from configs.world.plan import PlanName, plans

@@ -12,7 +12,7 @@ from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_procedure, list_procedures, write_slug
 from api.pages.words import CLASSES, WatchClass, classify_watch
-from api.prefectures.map_queries import build_map_key, read_map
+from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import MapTile, TileMap
 from configs.world.desk import Procedure
 

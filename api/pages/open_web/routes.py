@@ -12,7 +12,7 @@ from api.middleware.languages import LANGUAGES
 from api.pages.area import Access, Area
 from api.pages.choices import write_slug
 from api.pages.context import build_public_url
-from api.prefectures.map_queries import list_serving_desks
+from api.prefectures.queries import list_serving_desks
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.prefecture import Procedure, prefectures

@@ -12,11 +12,9 @@ from werkzeug.datastructures import MultiDict
 
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.alerts.health_consent import find_revealing_desks
 from api.alerts.queries import read_alert_page
 from api.alerts.schemas import AlertAnswer, AlertQuery, NewAlert
-from api.alerts.targets import build_targets, find_prefecture
-from api.alerts.watchability import must_wait_for_watch
+from api.alerts.targets import build_targets, find_prefecture, find_revealing_desks, must_wait_for_watch
 from api.billing.queries import list_history
 from api.billing.quotes import AFTER_WITHDRAWAL, build_quote
 from api.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan

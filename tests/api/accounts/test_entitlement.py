@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.accounts.entitlement import _find_best, list_plans_above
+from api.accounts.queries import _find_best, list_plans_above
 from api.models.user import Grant
 from configs.world.plan import PlanName, plan
 

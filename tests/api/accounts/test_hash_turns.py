@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from api.accounts import hash_turns
-from api.accounts.hash_turns import take_turn
+from api.accounts import passwords
+from api.accounts.passwords import take_turn
 from api.errors import ApiError
 
 _HOLD = """
 import sys
-from api.accounts.hash_turns import take_turn
+from api.accounts.passwords import take_turn
 with take_turn():
     print("held", flush=True)
     sys.stdin.read()
@@ -81,9 +81,9 @@ def test_who_waits_too_long_is_told_to_come_back(client: FlaskClient) -> None:
 
 def fill_places(stack: ExitStack, *, kept: bool = False) -> None:
     """Have as many threads wait as may."""
-    for _ in range(hash_turns._WAITING[kept]):
-        stack.callback(hash_turns._places[kept].release)
-        hash_turns._places[kept].acquire()
+    for _ in range(passwords._WAITING[kept]):
+        stack.callback(passwords._places[kept].release)
+        passwords._places[kept].acquire()
 
 
 def test_strangers_leave_a_turn_and_places_to_wait_to_people_who_are_known() -> None:

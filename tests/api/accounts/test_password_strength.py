@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zxcvbn_rs_py import zxcvbn
 
-from api.accounts import password_strength
-from api.accounts.password_strength import JUDGED, LONGEST, explain_weakness
+from api.accounts import passwords
+from api.accounts.passwords import JUDGED, LONGEST, explain_weakness
 
 EMAIL = "camille.durand@example.org"
 
@@ -64,7 +64,7 @@ def test_no_more_than_the_first_signs_of_a_password_are_judged(
         judged.append(len(text))
         return zxcvbn(text, known)
 
-    monkeypatch.setattr(password_strength, "zxcvbn", judge)
+    monkeypatch.setattr(passwords, "zxcvbn", judge)
     explain_weakness(password, EMAIL)
     assert judged == [JUDGED]
 

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from api.alerts.appointments import close_as_found
-from api.alerts.hoarding import HeavyUse, find_heavy_use
+from api.alerts.plan_limits import HeavyUse, find_heavy_use
 from api.alerts.schemas import FoundAppointment
 from api.background import jobs
 from api.models.alert import Alert, AlertTarget

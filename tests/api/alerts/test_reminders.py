@@ -7,7 +7,7 @@ import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
-from api.alerts.reminders import SPREAD
+from api.alerts.appointments import SPREAD
 from api.background import jobs
 from api.models.appointment import Appointment
 from api.models.base import session
@@ -162,7 +162,7 @@ def test_people_without_mail_keep_no_other_from_a_reminder(
     person: People,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.alerts.reminders._AT_ONCE", 1)
+    monkeypatch.setattr("api.alerts.appointments._AT_ONCE", 1)
     link_chat(camille)
     find(camille)
     frozen.shift(1)  # in front of the other
@@ -211,7 +211,7 @@ def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
     block_bot()
     with session() as s:  # it was not the chat's fault
         s.execute(sa.update(Contact).values(state=ContactState.OK))
-    monkeypatch.setattr("api.alerts.reminders._write", lambda *_: pytest.fail("it was found again"))
+    monkeypatch.setattr("api.alerts.appointments._write", lambda *_: pytest.fail("it was found again"))
     frozen.shift(60)
     assert jobs.remind_of_appointments() == {"mails": 0}
 
@@ -268,7 +268,7 @@ def test_the_question_comes_a_day_later_once_and_to_those_who_agreed(
 def test_all_questions_that_are_due_leave_in_one_run(
     frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.alerts.how_it_went._AT_ONCE", 1)
+    monkeypatch.setattr("api.alerts.appointments._AT_ONCE", 1)
     for _ in range(3):
         find(camille, mayAsk=True)
     assert ask(frozen, AT + DAY) == 3

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.alerts import weekly_facts
+from api.alerts import weekly_summaries
 from api.alerts.weekly_summaries import SPREAD, find_week
 from api.background import jobs
 from api.models.alert import Alert, AlertTarget, ClosedBecause
@@ -340,8 +340,8 @@ def test_a_week_with_nothing_is_one_line(
 def test_many_alerts_and_desks_are_counted(
     frozen: time_machine.Traveller, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weekly_facts, "MOST_ALERTS", 2)
-    monkeypatch.setattr(weekly_facts, "MOST_DESKS", 1)
+    monkeypatch.setattr(weekly_summaries, "MOST_ALERTS", 2)
+    monkeypatch.setattr(weekly_summaries, "MOST_DESKS", 1)
     for _ in range(5):
         wait(camille, BOBIGNY, BLIND)
     frozen.move_to(MONDAY + SPREAD)

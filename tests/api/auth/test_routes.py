@@ -8,7 +8,7 @@ import time_machine
 from flask.testing import FlaskClient
 from pydantic import ValidationError
 
-from api.accounts.hash_turns import take_turn
+from api.accounts.passwords import take_turn
 from api.auth.schemas import Registration
 from api.middleware.problems import list_field_errors
 from api.models.login import PendingRegistration

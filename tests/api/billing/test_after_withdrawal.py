@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session

@@ -5,8 +5,8 @@ import re
 import pytest
 
 import api.models.all  # noqa: F401 -- defines all tables
+from api.exports.archive import WORDS
 from api.exports.tables import EXPORTED, LEFT_OUT, ExportedTable
-from api.exports.words import WORDS
 from api.models.base import Base
 
 _SECRET = re.compile("hash|secret|password|token|key")

@@ -14,7 +14,7 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.accounts import hash_turns
+from api.accounts import passwords
 from api.background import jobs
 from api.models.base import session
 from api.models.login import EndedBecause, Login
@@ -281,7 +281,7 @@ def test_only_a_wrong_password_or_code_counts_as_a_guess(
     headers = bearer(log_in(client)["token"])
     with monkeypatch.context() as patch:
         places = {kept: threading.BoundedSemaphore(1) for kept in (False, True)}
-        patch.setattr(hash_turns, "_places", places)
+        patch.setattr(passwords, "_places", places)
         assert all(each.acquire() for each in places.values())
         for _ in range(11):
             busy = client.post("/api/auth/prove", json={"password": PASSWORD}, headers=headers)

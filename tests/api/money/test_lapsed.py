@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus
 from api.models.user import User

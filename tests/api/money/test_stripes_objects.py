@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import stripe
 
-from api.accounts.entitlement import find_entitlement
+from api.accounts.queries import find_entitlement
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent

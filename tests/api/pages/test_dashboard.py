@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from api.alerts.stopping import stop_alerts
+from api.alerts.service import stop_alerts
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.user import Grant
