@@ -14,7 +14,7 @@ NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MADE_AT = NOON + timedelta(hours=6)
 ORDER = {
     "amount_cents": 499, "made_at": MADE_AT, "paid_at": NOON, "informed_at": NOON, "began_at": NOON,
-    "plan": "URGENCE_24H", "others": 0,
+    "plan": "URGENCE_24H", "others": 0, "unwatched": 0,
 }  # fmt: skip
 
 
@@ -29,6 +29,7 @@ ORDER = {
         ({"informed_at": MADE_AT - timedelta(seconds=2)}, (375, 499)),  # the notice came just then
         ({"began_at": None, "paid_at": MADE_AT + timedelta(hours=1)}, (499, 499)),  # a renewal, afterwards
         ({"began_at": NOON - timedelta(days=3)}, (0, 0)),
+        ({"unwatched": 21_600}, (375, 499)),  # six hours that nobody watched may not be counted as used
     ],
 )
 def test_the_time_that_is_left_is_owed_and_all_without_the_notice(
