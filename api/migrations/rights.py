@@ -37,7 +37,10 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # Accounts
     "users": {
         "api": _ALL,
-        "background": _KEEP,
+        "background": (  # it ends a second factor
+            "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
+            " recovery_hashes, factor_ends_at), DELETE"
+        ),
         "crawler": "SELECT (id, role, language)",
         # a link's digest is of the hash
         "notifier": (
@@ -52,7 +55,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     "contacts": {
         "api": _ALL,
-        "background": _KEEP,  # devices whose subscription ended
+        "background": "SELECT, UPDATE (former_address, moved_at), DELETE",  # devices whose subscription ended
         "crawler": f"SELECT ({_RECIPIENT})",
         "notifier": "SELECT, UPDATE (state, consented_at)",
         "reader": f"SELECT ({_RECIPIENT}, created_at)",
@@ -70,7 +73,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "support_requests": {
         "api": _ALL, "background": _DROP, "notifier": _READ, "reader": "SELECT (id, user_id, created_at)",
     },
-    "exports": {"api": _ALL, "background": _ALL, "reader": _READ},
+    "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
     "audit": {"api": _ADD, "background": "SELECT, INSERT, DELETE"},
     # Alerts
     "alerts": {

@@ -50,9 +50,9 @@ QUERIES = {
         AND NOT EXISTS (SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.kind = 'plan_ended'
           WHERE p.user_id = n.user_id AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id))""",
     "a number was called again after a person answered": """
-        SELECT s.id FROM notifications s JOIN notifications f ON f.id::text = s.params->>'after'
-        WHERE s.kind = 'slot_call' AND s.created_at BETWEEN :since AND :settled
-          AND f.delivered_at < s.accepted_at - interval '10 seconds'""",
+        SELECT n.id FROM notifications n JOIN provider_events e ON n.id = ANY(e.notification_ids)
+        WHERE n.kind = 'slot_call' AND n.created_at BETWEEN :since AND :settled
+          AND e.kind = 'delivered' AND e.received_at < n.accepted_at - interval '10 seconds'""",
     "a job failed for good, or is late": """
         SELECT name FROM jobs WHERE failed_at >= :since OR coalesce(turn_ends_at, due_at) <= :settled""",
     "an export is not made": """

@@ -1,17 +1,16 @@
 """RQ worker that takes jobs one after the other in its own process, until told to stop or old."""
 
+import faulthandler
 import json
 import logging
 import math
-import os
 import re
 import signal
 import threading
-import time
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.resources import files
 from types import FrameType
 from typing import Any, ClassVar, cast
@@ -185,7 +184,8 @@ def _script() -> Script:
 
 
 _STOP_SECONDS = 1.5  # for the job in hand; its lease outlives us if that is too short
-_KILL_SECONDS = 8.0  # for one that a library keeps from ending, as Playwright does whose browser hangs
+# For one that a library keeps from ending, as Playwright does whose browser hangs. A supervisor kills after 15 s.
+_KILL_SECONDS = 12.0
 _IDLE_SECONDS = 15
 _RETRY_SECONDS = 1.0
 
@@ -299,11 +299,10 @@ class JobWorker(SimpleWorker):
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand within a second and a half, then leave."""
-        self.stopped.set()
+        _stop_soon(self.stopped)
         if callable(signal.getsignal(signal.SIGALRM)):
             # Shortens the time RQ gives the job, by the same timer: it ends with RQ's JobTimeoutException.
             signal.setitimer(signal.ITIMER_REAL, _STOP_SECONDS)
-            threading.Thread(target=_end_process, daemon=True).start()
         super().request_stop(signum, frame)  # type: ignore[no-untyped-call] # RQ's own has no types
 
     def work_until_old(self) -> None:
@@ -312,11 +311,10 @@ class JobWorker(SimpleWorker):
         self.work(logging_level="WARNING", max_idle_time=max(1, math.ceil(left)))
 
 
-def _end_process() -> None:
-    """End this process where its job does not: a supervisor would kill it a little later, and would call it ill."""
-    time.sleep(_KILL_SECONDS)
-    log.warning("the job in hand does not end: the worker leaves it to the next")
-    os._exit(0)
+def _stop_soon(stopped: threading.Event) -> None:
+    """Ask to stop, and end this process where that hangs, saying where: what it had in hand waits for the next."""
+    stopped.set()
+    faulthandler.dump_traceback_later(_KILL_SECONDS, exit=True)
 
 
 def _drop_strange_keys(client: Redis, queues: Collection[str]) -> None:
@@ -350,7 +348,7 @@ def run_worker(functions: Mapping[str, Collection[str]], name: str, warm_up: Cal
     `functions` has the queues, in the order in which they are worked on, and what the jobs of each may call.
     """
     stopped = threading.Event()
-    on_stop_signals(stopped.set)
+    on_stop_signals(partial(_stop_soon, stopped))
     set_up_logs(name)
     logging.getLogger("rq.worker").addFilter(_OneLine())
     warm_up()
@@ -373,6 +371,6 @@ def _serve(functions: Mapping[str, Collection[str]], stopped: threading.Event) -
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)
         finally:
-            on_stop_signals(stopped.set)  # RQ leaves its own handlers behind
+            on_stop_signals(partial(_stop_soon, stopped))  # RQ leaves its own handlers behind
         if clock() < end:
             stopped.wait(_RETRY_SECONDS)

@@ -71,9 +71,9 @@ FAULTS = {
     "somebody without a plan was told of a slot": [message("slot_detected")],
     "a number was called again after a person answered": [
         message("slot_call"),
-        "UPDATE notifications SET id = :id, state = 'delivered', delivered_at = CAST(:at AS timestamptz) - interval '1 min'",
-        message("slot_call"),
-        "UPDATE notifications SET params = jsonb_build_object('after', CAST(:id AS text)) WHERE id <> :id",
+        "UPDATE notifications SET id = :id",
+        ("INSERT INTO provider_events (id, provider, event_id, notification_ids, kind, at, applied_at, received_at)"
+        " VALUES (:id, 'twilio', 'ring 1', ARRAY[CAST(:id AS uuid)], 'delivered', :at, :at, CAST(:at AS timestamptz) - interval '1 min')"),
     ],
     "a job failed for good, or is late": [
         "INSERT INTO jobs (name, due_at) VALUES ('check_days', :at)"

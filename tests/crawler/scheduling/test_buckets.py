@@ -196,3 +196,24 @@ def test_no_host_is_asked_more_than_its_budget_whatever_happens(client: redis.Re
             max_examples=times(25), stateful_step_count=30, deadline=None, suppress_health_check=calm
         ),
     )
+
+
+@pytest.mark.rule("3.9")
+def test_a_visit_that_lost_its_host_asks_nothing_more(client: redis.Redis) -> None:
+    put(client, "a", "b")
+    (late,) = take(client).claims
+    assert late.desk_id == "a"
+    (own,) = take(client, HOLD + 5).claims
+    assert own.desk_id != late.desk_id
+    assert not spend(client, late, HOLD + 5)
+    assert spend(client, own, HOLD + 5)
+
+
+@pytest.mark.rule("3.9")
+def test_an_emptied_redis_gives_a_running_visit_nothing_more(client: redis.Redis) -> None:
+    put(client, "a")
+    (claim,) = take(client).claims
+    client.flushdb()
+    assert not spend(client, claim)
+    put(client, "a")
+    assert not spend(client, claim)
