@@ -177,9 +177,9 @@ class Keeper:
         """
         with session() as rows:
             if self._lock.take(rows, now):
-                self._look(now)
+                self._keep_all(now)
 
-    def _look(self, now: datetime) -> None:
+    def _keep_all(self, now: datetime) -> None:
         states, wanted = self._read_jobs(), wanted_processes()
         speaking: Collection[str] | None = states
         ending = [job for job, state in (states or {}).items() if state == "ending"]

@@ -35,6 +35,6 @@ def test_who_is_stopped_while_a_browser_hangs_ends_in_time_and_leaves_the_page_t
     proofs: Program, redis_server: redis.Redis
 ) -> None:
     proofs.until(lambda: bool(redis_server.hlen(TRIES)))
-    proofs.ends(signal.SIGTERM, within=14)  # deploy/compose/production.yaml kills after 15 s
-    assert proofs.process.returncode != -signal.SIGKILL
+    # deploy/compose/production.yaml kills after 15 s; the code is 1 where the worker ended its hanging job
+    assert proofs.ends(signal.SIGTERM, within=14) in (0, 1)
     assert redis_server.hlen(PAGES) == 1
