@@ -99,4 +99,9 @@ def _name_mediator() -> dict[str, str]:
 def _read_template(version: str, name: str) -> Template:
     if version not in {path.name for path in TERMS.iterdir()}:
         raise UnknownTerms(f"no terms have the version {version!r}; the newest: {find_newest_version()}")
-    return Template((TERMS / version / name).read_text(encoding="utf-8").strip())
+    return read_wrapped(TERMS / version / name)
+
+
+def read_wrapped(path: Path) -> Template:
+    """Return a text of the law whose long lines are wrapped: a line after two spaces continues the one before."""
+    return Template(path.read_text(encoding="utf-8").strip().replace("\n  ", " "))

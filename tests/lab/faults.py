@@ -1,7 +1,7 @@
 """Plays the faults of faults.md: puts each into the working tree, and tells whether a test of its folder sees it.
 
 `python -m tests.lab.faults [NUMBERS…]`: red (a test fails), green (none does), moved (its line or its tests are not
-where the table says). Ends with 1 where one is green, with 2 where one has moved.
+where the page says). Ends with 1 where one is green, with 2 where one has moved.
 """
 
 import re
@@ -14,10 +14,9 @@ from time import monotonic
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-_TABLE = Path(__file__).with_name("faults.md")
+_PAGE = Path(__file__).with_name("faults.md")
 _PRODUCT = ("api", "configs", "crawler", "notifier")
-_CELLS = re.compile(r"(?<!\\)\|")
-_CHANGE = re.compile(r"`(.+)` → `(.+)`")
+_SECTION = re.compile(r"(\d+)\. .+\n\n(.+)\n`(.+)`, tests: (.+)\n\n```diff\n-(.+)\n\+(.+)\n```")
 _SEEN_BY = re.compile(r"^(?:FAILED|ERROR) (tests/.+?)(?: - .*)?$", re.MULTILINE)
 # One process: the first failure ends it, before two workers would have read the tests.
 _PYTEST = ("-m", "pytest", "-x", "-q", "-n", "0", "-m", "not journey")
@@ -26,7 +25,7 @@ _SEES_NOTHING = (0, 5)  # pytest's words for: all passed, none was found
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A row of the table: a line of a file, as it is and as the fault has it, both without indentation."""
+    """A section of the page: a line of a file, as it is and as the fault has it, both without indentation."""
 
     number: int
     file: str
@@ -44,21 +43,21 @@ class Verdict(NamedTuple):
 
 
 def read_faults(text: str) -> list[Fault]:
-    """Return the faults of a table; a `|` in its code is written `\\|`.
+    """Return the faults of a page.
 
     Raises:
-        ValueError: a row is not as the table's head says.
+        ValueError: a section is not like the others.
     """
-    rows = [_CELLS.split(line)[1:-1] for line in text.splitlines() if re.match(r"\| *\d", line)]
-    return [_read_row([cell.replace("\\|", "|").strip() for cell in row]) for row in rows]
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    return [_read_section(each) for each in sections]
 
 
-def _read_row(cells: list[str]) -> Fault:
-    number, _, file, change, report, tests = cells
-    lines = _CHANGE.fullmatch(change)
-    if lines is None:
-        raise ValueError(f"fault {number}: write `before` → `after`")
-    return Fault(int(number), file, lines[1], lines[2], report, tests.split())
+def _read_section(text: str) -> Fault:
+    found = _SECTION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"fault {text.partition('.')[0]}: write its section as the others are")
+    number, report, file, tests, before, after = found.groups()
+    return Fault(int(number), file, before, after, report, tests.split())
 
 
 def replace_line(source: str, before: str, after: str) -> str | None:
@@ -115,7 +114,7 @@ def main(numbers: list[int]) -> int:
         return 2
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the file is put back then, too
     states = []
-    for fault in read_faults(_TABLE.read_text(encoding="utf-8")):
+    for fault in read_faults(_PAGE.read_text(encoding="utf-8")):
         if numbers and fault.number not in numbers:
             continue
         began = monotonic()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from string import Template
 
 from flask import render_template
 from markdown_it import MarkdownIt
@@ -13,7 +12,7 @@ from markdown_it import MarkdownIt
 from api.errors import not_found
 from api.middleware.languages import read_language
 from api.pages.area import Access, Area
-from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms
+from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms, read_wrapped
 
 TERMS_NAME = "conditions"
 _FOLDERS = {
@@ -103,7 +102,7 @@ def _read_text(name: str, version: str, language: str) -> str:
         names = {
             key: value if _LINKED.search(value) else f"{_FSI}{value}{_PDI}" for key, value in names.items()
         }
-    return Template(path.read_text(encoding="utf-8")).substitute(names)
+    return read_wrapped(path).substitute(names)
 
 
 @area.page("/textes/<name>/<version>", Access.PUBLIC)
