@@ -113,7 +113,7 @@ add_list(
 )
 
 
-def _describe_replay(id: str) -> Confirmation:  # noqa: A002 -- the name in the address
+def _describe_replay(id: str) -> Confirmation:
     if not _ID.fullmatch(id):
         raise not_found("event")
     with audited("stripe-event.view", "stripe-event", id) as work:
@@ -131,7 +131,7 @@ def _describe_replay(id: str) -> Confirmation:  # noqa: A002 -- the name in the 
     )
 
 
-def _replay(_: NoFields, id: str) -> str:  # noqa: A002
+def _replay(_: NoFields, id: str) -> str:
     with audited("stripe-event.replay", "stripe-event", id) as work:
         work.changes.update(apply_event_again(work.session, id))
     nudge_event(id)

@@ -94,7 +94,7 @@ add_list(
 
 
 @area.page(_ONE, Access.OPERATOR)
-def show_alert(id: UUID) -> str:  # noqa: A002 -- the name in the address
+def show_alert(id: UUID) -> str:
     """Show one alert and how well it is served."""
     with audited("alert.view", "alert", id) as work:
         row_of_alert = get_alert(work.session, id)
@@ -162,7 +162,7 @@ def _describe(alert_id: UUID, title: str, button_text: str, *effects: str) -> Co
     )
 
 
-def _describe_pause(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_pause(id: UUID) -> Confirmation:
     return _describe(
         id,
         "Mettre cette alerte en pause ?",
@@ -172,7 +172,7 @@ def _describe_pause(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _describe_resume(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_resume(id: UUID) -> Confirmation:
     return _describe(
         id,
         "Faire reprendre cette alerte ?",
@@ -182,14 +182,14 @@ def _describe_resume(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _pause(_: NoFields, id: UUID) -> str:  # noqa: A002
+def _pause(_: NoFields, id: UUID) -> str:
     with audited("alert.pause", "alert", id) as work:
         pause_alert(work.session, id)
         work.changes["isActive"] = [True, False]
     return "Cette alerte est en pause."
 
 
-def _resume(_: NoFields, id: UUID) -> str:  # noqa: A002
+def _resume(_: NoFields, id: UUID) -> str:
     with audited("alert.resume", "alert", id) as work:
         resume_alert(work.session, id)
         work.changes["isActive"] = [False, True]

@@ -108,7 +108,7 @@ _SLOT_COLUMNS: tuple[Column[SlotRow], ...] = (
 
 
 @area.page(_ONE, Access.OPERATOR)
-def show_detection(id: UUID) -> str:  # noqa: A002 -- the name in the address
+def show_detection(id: UUID) -> str:
     """Show a detection with its slots, and what became of the messages about it."""
     with audited("detection.view", "detection", id) as work:
         found = read_detection(work.session, id)
@@ -148,7 +148,7 @@ def _list_messages(messages: dict[State, int]) -> Cell:
 
 
 @area.page(f"{_ONE}/preuve", Access.OPERATOR)
-def show_proof(id: UUID) -> ResponseReturnValue:  # noqa: A002
+def show_proof(id: UUID) -> ResponseReturnValue:
     """Lead to the proof of a detection, its picture and its source: a link that is good for an hour, made now."""
     with audited("detection.proof", "detection", id) as work:
         found = read_proof_link(work.session, id)

@@ -78,7 +78,7 @@ add_list(
 
 
 @area.page(_ONE, Access.OPERATOR)
-def show_incident(id: int) -> str:  # noqa: A002 -- the name in the address
+def show_incident(id: int) -> str:
     """Show one incident with what became of its alarm."""
     incident = _read_incident(id)
     reason = INCIDENT_REASONS[incident.reason]
@@ -112,7 +112,7 @@ def _link_subject(subject: str) -> Cell:
     return cells.link(subject, "admin.show_host", host=subject) if count_watched_desks()[subject] else subject
 
 
-def _describe(id: int) -> Confirmation:  # noqa: A002
+def _describe(id: int) -> Confirmation:
     incident = _read_incident(id)
     effects = [
         "Son alarme n’est pas envoyée une nouvelle fois : les autres opérateurs voient qu’on s’en occupe."
@@ -131,7 +131,7 @@ def _describe(id: int) -> Confirmation:  # noqa: A002
     )
 
 
-def _acknowledge(_: NoFields, id: int) -> str:  # noqa: A002
+def _acknowledge(_: NoFields, id: int) -> str:
     with audited("incident.acknowledge", "incident", id) as work:
         work.changes.update(acknowledge_incident(work.session, id))
     return f"L’incident {id} est acquitté."

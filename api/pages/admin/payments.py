@@ -122,7 +122,7 @@ add_list(
 
 
 @area.page(_ONE, Access.OPERATOR)
-def show_payment(id: UUID) -> str:  # noqa: A002 -- the name in the address
+def show_payment(id: UUID) -> str:
     """Show a payment with everything that happened to it."""
     payment, book = _read_payment(id)
     where_it_is = Html.render(
@@ -228,7 +228,7 @@ class AmountQuery(Body):
     amount: Annotated[str, Bound(max_length=20)] | None = None
 
 
-def _describe(id: UUID) -> Confirmation:  # noqa: A002
+def _describe(id: UUID) -> Confirmation:
     """Return what it does to give back the amount that this request names."""
     payment, _ = _read_payment(id)
     if request.method == "POST":
@@ -295,7 +295,7 @@ def _find_dispute(payment: PaymentDetails) -> PaymentEventKind | None:
     return states[-1] if states and states[-1] in _DISPUTES else None
 
 
-def _refund(wanted: NewRefund, id: UUID) -> str:  # noqa: A002
+def _refund(wanted: NewRefund, id: UUID) -> str:
     with audited("payment.refund", "payment", id) as work:
         work.changes.update(describe_refund(refund_payment(work.session, id, wanted)))
     return f"Stripe est prié de rendre {write_money(wanted.cents)}."

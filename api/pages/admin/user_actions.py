@@ -51,7 +51,7 @@ _FACTOR_TEXTS: Texts = {
 }
 
 
-def _describe_gift(id: UUID) -> Confirmation:  # noqa: A002 -- the name in the address
+def _describe_gift(id: UUID) -> Confirmation:
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=True)
         seen = describe_grants(work.session, id)
@@ -86,7 +86,7 @@ def _describe_gift(id: UUID) -> Confirmation:  # noqa: A002 -- the name in the a
     )
 
 
-def _give(wanted: NewGrant, id: UUID) -> str:  # noqa: A002
+def _give(wanted: NewGrant, id: UUID) -> str:
     with audited("grant.give", "user", id) as work:
         started = give_grant(work.session, id, wanted)
         work.changes.update(describe_grant(started.grant))
@@ -97,7 +97,7 @@ def _give(wanted: NewGrant, id: UUID) -> str:  # noqa: A002
     return f"{name_plan(started.grant.plan)} est donnée, jusqu’au {ends}."
 
 
-def _describe_end(id: UUID, grant: UUID) -> Confirmation:  # noqa: A002
+def _describe_end(id: UUID, grant: UUID) -> Confirmation:
     with audited("user.grants", "user", id) as work:
         found = get_grant(work.session, id, grant)
     now, zone = clock(), current_identity().time_zone
@@ -126,7 +126,7 @@ def _describe_end(id: UUID, grant: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _end(_: NoFields, id: UUID, grant: UUID) -> str:  # noqa: A002
+def _end(_: NoFields, id: UUID, grant: UUID) -> str:
     with audited("grant.end", "grant", grant) as work:
         ended = end_grant(work.session, id, grant)
         work.changes.update(ended.changes)
@@ -134,7 +134,7 @@ def _end(_: NoFields, id: UUID, grant: UUID) -> str:  # noqa: A002
     return "Cette formule a pris fin."
 
 
-def _describe_return_mail(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_return_mail(id: UUID) -> Confirmation:
     account = _read_account(id)
     return Confirmation(
         title="Renvoyer le lien de reprise ?",
@@ -149,14 +149,14 @@ def _describe_return_mail(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _send_return_mail(_: NoFields, id: UUID) -> str:  # noqa: A002
+def _send_return_mail(_: NoFields, id: UUID) -> str:
     with audited("user.return_mail", "user", id) as work:
         mails = send_return_mail(work.session, id)
     notifier.nudge(mails)
     return "Le lien est en route vers l’ancienne adresse."
 
 
-def _describe_factor_end(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_factor_end(id: UUID) -> Confirmation:
     account = _read_account(id)
     operator = ("C’est le compte d’un opérateur.",) if account.role is not Role.USER else ()
     return Confirmation(
@@ -175,7 +175,7 @@ def _describe_factor_end(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _end_factor(wanted: Reason, id: UUID) -> str:  # noqa: A002
+def _end_factor(wanted: Reason, id: UUID) -> str:
     with audited(ASKED, "user", id) as work:
         changes, mails = end_factor(work.session, work.actor, id)
         work.changes.update(changes | {"reason": wanted.reason})
@@ -183,7 +183,7 @@ def _end_factor(wanted: Reason, id: UUID) -> str:  # noqa: A002
     return f"Le second facteur prendra fin dans {WAITING_TIME.days} jours ; les messages sont en route."
 
 
-def _describe_kept_factor(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_kept_factor(id: UUID) -> Confirmation:
     account = _read_account(id)
     return Confirmation(
         title="Garder le second facteur ?",
@@ -197,7 +197,7 @@ def _describe_kept_factor(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _keep_factor(_: NoFields, id: UUID) -> str:  # noqa: A002
+def _keep_factor(_: NoFields, id: UUID) -> str:
     with audited("user.keep_factor", "user", id) as work:
         work.changes.update(keep_factor(work.session, id))
     return "Le second facteur reste en place."

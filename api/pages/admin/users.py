@@ -112,7 +112,7 @@ def _show_found(form: Form[UserSearch], users: Sequence[User]) -> str:
 
 
 @area.page(ONE, Access.OPERATOR)
-def show_user(id: UUID) -> str:  # noqa: A002 -- the name in the address
+def show_user(id: UUID) -> str:
     """Show one account with its grants."""
     form = Form.read_query(PageQuery)
     with audited("user.view", "user", id) as work:
@@ -200,7 +200,7 @@ def _list_actions(account: UserDetails) -> list[Cell]:
     return actions
 
 
-def _describe_role(id: UUID) -> Confirmation:  # noqa: A002
+def _describe_role(id: UUID) -> Confirmation:
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=True)
     return Confirmation(
@@ -234,7 +234,7 @@ def _describe_role(id: UUID) -> Confirmation:  # noqa: A002
     )
 
 
-def _change_role(wanted: RoleChange, id: UUID) -> str:  # noqa: A002
+def _change_role(wanted: RoleChange, id: UUID) -> str:
     with audited("user.role", "user", id) as work:
         work.changes.update(change_role(work.session, work.actor.id, id, wanted.role))
     return f"Ce compte est maintenant : {_ROLES[wanted.role]}."

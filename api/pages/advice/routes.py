@@ -165,7 +165,7 @@ def list_departments() -> ResponseReturnValue:
 
 
 @area.page("/departements/<id>", Access.PUBLIC)
-def show_place(id: str) -> ResponseReturnValue:  # noqa: A002 -- as in the API
+def show_place(id: str) -> ResponseReturnValue:
     """Show what is watched in a department, by procedure."""
     place = find_place(id)
     if place is None:
@@ -179,7 +179,7 @@ def show_place(id: str) -> ResponseReturnValue:  # noqa: A002 -- as in the API
 
 
 @area.page("/departements/<id>/<procedure>", Access.PUBLIC)
-def show_advice(id: str, procedure: str) -> ResponseReturnValue:  # noqa: A002
+def show_advice(id: str, procedure: str) -> ResponseReturnValue:
     """Show the advice for a wish: what is watched and how well, when slots open, what an alert costs."""
     place, wish = find_place(id), find_procedure(procedure)
     if place is None or wish is None:

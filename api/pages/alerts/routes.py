@@ -1,4 +1,3 @@
-# ruff: noqa: A002 -- `id` as in the API
 """Pages of a user's alerts: a new one, one with what was found, its changes and its end."""
 
 from uuid import UUID

@@ -253,7 +253,7 @@ def add_device() -> ResponseReturnValue:
 
 
 @area.action("/canaux/navigateurs/<uuid:id>/retirer", Access.PERSONAL)
-def remove_device(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
+def remove_device(id: UUID) -> ResponseReturnValue:
     """Remove a browser. One that is gone already is no error: the form was sent twice."""
     try:
         with session() as s:

@@ -43,7 +43,7 @@ def list_invoices() -> str:
 
 
 @area.page("/formule/factures/<uuid:id>", Access.PERSONAL)
-def show_invoice(id: UUID) -> str:  # noqa: A002
+def show_invoice(id: UUID) -> str:
     """Show an invoice or a credit note, as it can be printed."""
     document = read_once(queries.read_document, current_user_id(), id)
     return render_template(
@@ -52,7 +52,7 @@ def show_invoice(id: UUID) -> str:  # noqa: A002
 
 
 @area.page("/formule/factures/<uuid:id>/pdf", Access.PERSONAL)
-def send_pdf(id: UUID) -> ResponseReturnValue:  # noqa: A002
+def send_pdf(id: UUID) -> ResponseReturnValue:
     """Send the PDF; while there is none, lead to the page, which can be printed."""
     row = read_once(queries.find_invoice, current_user_id(), id)
     pdf = None

@@ -260,7 +260,7 @@ def show_live_notices() -> Response:
 
 
 @area.action("/notifications/<uuid:id>/lue", Access.PERSONAL)
-def mark_notice(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
+def mark_notice(id: UUID) -> ResponseReturnValue:
     """Mark one notice as read; one that is deleted by now is left out."""
     try:
         with session() as s:

@@ -115,7 +115,7 @@ def list_payments() -> str:
 
 
 @area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
-def show_payment(id: UUID) -> str:  # noqa: A002
+def show_payment(id: UUID) -> str:
     """Show a payment with its credits, its refunds, and what the book says of its money."""
     entry, book = read_own_payment(id)
     return render_template(
@@ -168,13 +168,13 @@ def undo_cancellation() -> ResponseReturnValue:
 
 
 @area.page("/formule/retractation/<uuid:id>", Access.PERSONAL)
-def show_withdrawal(id: UUID) -> ResponseReturnValue:  # noqa: A002
+def show_withdrawal(id: UUID) -> ResponseReturnValue:
     """Show what a withdrawal from an order would give back, or the one that was declared."""
     return _render_withdrawal(id, Form(LinkedWithdrawal))
 
 
 @area.action("/formule/retractation/<uuid:id>", Access.PERSONAL)
-def withdraw(id: UUID) -> ResponseReturnValue:  # noqa: A002
+def withdraw(id: UUID) -> ResponseReturnValue:
     """Withdraw from an order; sent twice it changes nothing."""
     form = Form.read(LinkedWithdrawal, WITHDRAWAL_TEXTS)
     if form.errors:

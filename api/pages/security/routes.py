@@ -79,7 +79,7 @@ def show_security() -> str:
 
 
 @area.action("/securite/connexions/<uuid:id>", Access.PERSONAL)
-def end_login(id: UUID) -> ResponseReturnValue:  # noqa: A002 -- the name in the address
+def end_login(id: UUID) -> ResponseReturnValue:
     """End one login of the user; one that has ended stays so."""
     try:
         with session() as s:
