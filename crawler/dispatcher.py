@@ -294,7 +294,7 @@ class Dispatcher:
 
     async def _shut_down(self) -> None:
         self._wake.set()
-        # An entry that is on its way to Redis may arrive after the last one, and stand there.
+        # An entry that is on its way to Redis may arrive after the last one, and stay there.
         await asyncio.wait(self._tasks[:2], timeout=_LAST_CLAIM)
         await cancel_all(self._tasks)
         if self._running:

@@ -94,7 +94,7 @@ class KeptScrapyd:
             self._start(spider, processes, now)
 
     def _listen(self, jobs: Sequence[str], speaking: Collection[str] | None, now: datetime) -> None:
-        """Note since when each job is silent. Redis that was away or emptied gives all of them their time anew."""
+        """Note since when each job is silent. Redis that was away or emptied gives all their whole time again."""
         known = {job: self._heard.get(job, (now, FIRST_WORD_SECONDS())) for job in jobs}
         for job, (since, patience) in known.items():
             if speaking is None:

@@ -91,7 +91,7 @@ class Planner:
         return planned or 0
 
     def _expire_slots(self, now: datetime) -> None:
-        """Close unconfirmed slots, not before LAPSE_SECONDS after a pause: nobody could confirm them meanwhile."""
+        """Close unconfirmed slots, not before LAPSE_SECONDS after a pause: no check could confirm them meanwhile."""
         before, self._ran_at = self._ran_at or now, now
         if not timedelta(0) <= now - before <= _LONGEST_PAUSE + timedelta(seconds=_PLANNER_SECONDS()):
             self._steady_since = now

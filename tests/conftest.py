@@ -292,7 +292,7 @@ def _logs_restored() -> Iterator[None]:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """Give a port at which nobody listens: the test's for its time, also for a server of its own that names it."""
+    """Give a port at which no server listens: the test's for its time, also for a server of its own that names it."""
     with socket.socket() as bound:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(("127.0.0.1", 0))

@@ -24,7 +24,7 @@ EXECUTE FUNCTION no_room();
 
 @contextmanager
 def read_only() -> Iterator[None]:
-    """Set the database read-only; connections begin anew, as after a failover to a standby."""
+    """Set the database read-only; connections begin again, as after a failover to a standby."""
     name = sql.Identifier(str(engine().url.database))
     engine().dispose()
     _act(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(name))

@@ -96,7 +96,7 @@ def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) 
                 "sentry_sdk",
             },
         ),
-        # what scrapyd imports of ours
+        # what scrapyd imports from our packages
         ("crawler.spider_processes.launcher", {"pydantic", "sqlalchemy", "redis", "structlog", "yaml"}),
     ],
 )

@@ -36,7 +36,7 @@ def ended(process: psutil.Process) -> bool:
 
 
 def wait_for_port(pid: int, log: Path | None = None) -> int:
-    """Return where a server listens that was told port 0: the kernel's choice, which nobody else can have."""
+    """Return where a server listens that was given port 0: the kernel's choice, which no other can have."""
     process = psutil.Process(pid)
 
     def find() -> int | None:

@@ -25,7 +25,7 @@ class UserQuery(PageQuery):
 
 
 class UserSearch(Body):
-    """Search by an address in any spelling: a whole one, so that nobody reads addresses by trying."""
+    """Search by a whole address, in any spelling: a part would let operators read addresses by trying."""
 
     email: Email
 

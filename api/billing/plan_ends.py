@@ -20,7 +20,7 @@ from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
-# How long before a renewal its subscriber is told
+# How long before a renewal its notice is sent
 _RENEWAL_NOTICE = timedelta(days=3)
 
 _EXPIRING, _ENDED = "plan_expiring", "plan_ended"

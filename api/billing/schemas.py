@@ -26,7 +26,7 @@ class Words(Answer):
 
 
 class ConsentWords(Answer):
-    """The sentences that stand at the boxes of an order."""
+    """The sentences beside the boxes of an order."""
 
     start_now: Words
     acknowledges_loss: Words

@@ -94,14 +94,14 @@ def _ask_for_page(order: PlacedOrder) -> str | None:
     except StripeAway as error:
         if not error.saved:
             raise refuse_away(error) from error
-        page = None  # Stripe keeps this error for a day: the order begins anew
+        page = None  # Stripe keeps this error for a day: the order begins again
     except StripeRefused as error:
         customer = order.user.stripe_customer_id
         if not (customer and error.param == "customer"):
             raise _report_refusal(order, error) from error
         with open_session() as s:
             forget_customer(s, customer)
-        page = None  # the customer was deleted at Stripe: the order begins anew, without one
+        page = None  # the customer was deleted at Stripe: the order begins again, without one
     if page and page.status == _COMPLETE:
         raise _refuse_paid()
     if page and page.url:

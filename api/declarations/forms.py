@@ -1,11 +1,11 @@
-"""Declarations by the two forms that need no login. Whoever is named, the answer is the same: a stranger may send one.
+"""Declarations by the two forms that need no login. Their answer never depends on the names: strangers may send one.
 
 Each is stored and told to the typed address. It takes effect when the link in a mail is pressed. Otherwise a withdrawal
 does after three days, where number and address are those of one order, and a cancellation after ten days: until then
 its owner undoes it. Its contract is found by its order's number, otherwise by the account's address.
 
-Those that name one order of the address are counted apart from all others: whoever types an address with wrong numbers
-keeps its reader neither from declaring nor from being told.
+Those that name one order of the address are counted apart from all others: a stranger who types an address with
+wrong numbers keeps its reader neither from declaring nor from the mails about it.
 """
 
 from collections.abc import Callable

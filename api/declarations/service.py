@@ -40,7 +40,7 @@ from configs.ground.clock import clock
 
 
 def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None) -> Declaration:
-    """Declare the withdrawal from an order, with a user from one of theirs, and apply it.
+    """Declare the withdrawal from an order, given a user from one of that user's, and apply it.
 
     Raises:
         api.errors.ApiError: 404, it is another's; 409, the period is over, or there is no right to withdraw.

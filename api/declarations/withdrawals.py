@@ -177,7 +177,7 @@ def list_open_orders(session: Session, user_id: UUID) -> list[tuple[Payment, dat
 
 
 def read_order(session: Session, payment_id: UUID, user_id: UUID | None = None) -> OrderState:
-    """Return an order that was paid; with a user, one of theirs.
+    """Return an order that was paid; given a user, one of that user's.
 
     Raises:
         api.errors.ApiError: 404.

@@ -70,7 +70,7 @@ _WAS_OPEN = """EXISTS (
       ) open_then
       WHERE m.announcement_id = n.announcement_id)"""
 # Ids are UUIDv7: a day's rows lie together in the primary key. The prefecture is the first part of the desk's id. One
-# that expired had been tried, in vain, before its slots were gone.
+# that expired had failed attempts before its slots were gone.
 _SELECT = f"""
 WITH alerts AS (
   SELECT channel, state, accepted_at, unknown_attempts, {_choose("provider", "provider")},
@@ -131,7 +131,7 @@ def find_days_to_sum(session: Session, now: datetime) -> list[date]:
 
 
 def sum_day(session: Session, day: date, now: datetime) -> int:
-    """Write the figures of one UTC day anew; return the number of rows. A repetition writes the same rows."""
+    """Replace the figures of one UTC day; return the number of rows. A repetition writes the same rows."""
     session.execute(_DELETE, {"day": day})
     written = session.execute(_INSERT, _bind(day, now, _EVERYTHING))
     return cast("sa.CursorResult[Any]", written).rowcount

@@ -1,4 +1,4 @@
-"""What a document names besides its number, date and amount, frozen; and how documents are answered."""
+"""Contents of a document besides its number, date and amount, frozen; and the answers that show documents."""
 
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal

@@ -85,7 +85,7 @@ class Alert(Base):
     awaits_watch: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     limits_version: Mapped[int] = mapped_column(default=1, server_default="1")
     created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
-    # since when these targets wait without a pause: nobody watched them for this alert before
+    # since when these targets wait without a pause: no check ran for this alert before
     watched_since: Mapped[datetime] = mapped_column(default=clock, server_default=sa.func.now())
     updated_at: Mapped[datetime] = mapped_column(default=clock, onupdate=clock, server_default=sa.func.now())
     # calls, in the user's hours of them

@@ -64,7 +64,7 @@ class Login(Base):
 
 
 class PendingRegistration(Base):
-    """A registration of an address that is not confirmed yet: what the account is made of when its mail is confirmed.
+    """A registration of an address that is not confirmed yet: the data of the account once its mail is confirmed.
 
     Without a password hash: a registration that got no mail of its own, because the address had enough of them.
     """

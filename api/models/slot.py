@@ -11,7 +11,7 @@ from api.models.base import Base, enum_column, new_id
 from api.models.desk import DeskState
 from configs.settings.constants import Constant
 
-# A slot that is back so soon after it was gone is the same slot: its row is open again, and nobody is told twice
+# A slot that is back so soon after it was gone is the same slot: its row is open again, and no message is sent twice
 RETURN_SECONDS = Constant("RETURN_SECONDS", 300.0)
 
 

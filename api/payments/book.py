@@ -60,7 +60,7 @@ class Balances:
     disputed: int = 0
     lost: int = 0
     worth: int = 0  # what the period was paid with: money, and what lowered its price
-    passed_on: int = 0  # to a dearer plan, or to an invoice
+    passed_on: int = 0  # to a more expensive plan, or to an invoice
     ordered: int = 0  # by refunds that have not settled
     waiting: int = 0  # owed for an outage, until an invoice bears it
 
@@ -163,7 +163,7 @@ def read_balances(session: Session, payment_id: UUID) -> Balances:
 
 
 def list_sources(session: Session, payment_id: UUID, kinds: Sequence[BookKind]) -> list[tuple[UUID, int]]:
-    """Return the payments whose cents lowered this one's price, each with what is left of them, in their order."""
+    """Return the payments whose cents lowered this one's price, each with its remaining cents, in their order."""
     mine = sa.select(BookLine.transaction_id).where(BookLine.payment_id == payment_id)
     total = sa.func.sum(BookLine.cents)
     query = (

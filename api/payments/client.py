@@ -96,7 +96,7 @@ def _make_client(_process: int, key: str, base_url: str, timeout: tuple[float, f
         key,
         stripe_version=API_VERSION,
         base_addresses={"api": base_url},
-        max_network_retries=0,  # whoever calls repeats it, by a key that our row gives
+        max_network_retries=0,  # the caller repeats it, by a key that our row gives
         http_client=stripe.RequestsClient(timeout=timeout, session=session),
     )
 

@@ -23,7 +23,7 @@ from configs.settings.constants import Constant
 STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)
 # First wait before an event that could not be applied is tried again; each further one is twice as long, up to 1 h
 STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
-# How long such an event is tried again before the admins are told
+# How long such an event is tried again before the admins get a message
 STRIPE_RETRY_FOR = timedelta(days=3)
 
 AT_ONCE = 100  # objects in one round of the sweep

@@ -171,7 +171,7 @@ def _read_invoice(invoice_id: str | None) -> InvoiceFacts | None:
 
 
 def _is_given_up(invoice: InvoiceFacts | None) -> bool:
-    """Return whether nobody will pay an invoice; an uncollectible invoice could be paid still, and is voided."""
+    """Return whether an invoice is given up; an uncollectible one could still be paid, and is voided."""
     if invoice and invoice.status == "uncollectible":
         call(lambda c: c.v1.invoices.void_invoice(invoice.id))
     return invoice is not None and invoice.status in ("void", "uncollectible")

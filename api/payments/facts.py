@@ -166,7 +166,7 @@ class InvoiceFacts(Facts):
 
     @property
     def is_refused_renewal(self) -> bool:
-        """Whether a month after the first one is open, and was asked for in vain."""
+        """Whether a month after the first one is open, and an attempt to collect it failed."""
         return self.status == "open" and bool(self.attempt_count) and self.billing_reason != FIRST_MONTH
 
     @property

@@ -1,4 +1,4 @@
-"""Rising failures of payments: the admins are told when more fail than usual, once a day at most.
+"""Rising failures of payments: a message to the admins when more fail than usual, once a day at most.
 
 Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries stolen
 cards.

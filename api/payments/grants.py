@@ -169,7 +169,7 @@ def find_paid_end(
 def end_paid_plan(
     session: Session, payment: Payment, now: datetime, unused: Fraction = Fraction(1)
 ) -> Effects:
-    """End what is left of a payment's grants now. One that has not begun is deleted, and later ones move up.
+    """End a payment's running grants now. One that has not begun is deleted, and later ones move up.
 
     Its subscription, if it has one, is cancelled: it must not be renewed. The cheaper plans that its order credited go
     on for the time that was credited, or for this part of it: the rest was used as time of the dearer plan.

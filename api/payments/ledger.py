@@ -59,7 +59,7 @@ def add_event(
     subject: str = "",
     **details: Any,
 ) -> bool:
-    """Add an event to a locked payment, and read its status anew; False where it has this event already."""
+    """Add an event to a locked payment, and read its status again; False where it has this event already."""
     session.flush()
     added = session.scalar(
         insert(PaymentEvent)

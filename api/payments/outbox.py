@@ -23,7 +23,7 @@ _LATEST = 2 * DISPUTE_WAIT  # an instant further ahead came from a clock that wa
 
 
 def add_command(session: Session, kind: CommandKind, subject_id: UUID) -> None:
-    """Have Stripe asked after the commit; a command that waits already is asked anew, after a call under way."""
+    """Have Stripe asked after the commit; a command that waits already is asked again, after a call under way."""
     now = clock()
     made = insert(StripeCommand).values(kind=kind, subject_id=subject_id, created_at=now, next_attempt_at=now)
     soon = sa.func.greatest(now, sa.func.least(StripeCommand.next_attempt_at, now + _CALL_TAKES))

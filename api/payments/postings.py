@@ -1,4 +1,7 @@
-"""What the book writes of each movement of money. The caller has locked the payments; repeated, nothing is added."""
+"""Postings: the lines of the book for each movement of money.
+
+The caller has locked the payments; repeated, nothing is added.
+"""
 
 from datetime import datetime, timedelta
 from uuid import UUID

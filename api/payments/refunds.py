@@ -184,7 +184,7 @@ def _select_waiting(payment: Payment) -> sa.Select[Refund]:
 
 
 def _plan_rest(session: Session, payment: Payment) -> None:
-    """Plan anew what is owed of a locked payment after Stripe refused to refund it; as much as is left.
+    """Plan another refund of what a locked payment owes after Stripe refused one, up to what is left.
 
     What people had given back before a withdrawal counted as a part of it: where Stripe refused that, it is owed.
     """
@@ -206,7 +206,7 @@ def _list_refused(session: Session, payment: Payment) -> Sequence[Refund]:
 
 
 def _find_owed_reason(refused: Sequence[Refund]) -> RefundReason | None:
-    """Return why the last refused refund was owed, of those that nobody only wished."""
+    """Return why the last refused refund was owed; those that were only wished are skipped."""
     return next((each.reason for each in refused if each.reason not in WISHED), None)
 
 

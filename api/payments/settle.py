@@ -1,4 +1,4 @@
-"""What a payment's result changes: paid, failed or expired. Each applies once, in any order of the events."""
+"""Results of payments: paid, failed or expired. Each applies once, in any order of the events."""
 
 import json
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PaidFacts:
-    """What Stripe says of a payment that was paid."""
+    """Stripe's facts of a payment that was paid."""
 
     at: datetime
     amount_cents: int
@@ -161,7 +161,7 @@ def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: 
 
 
 def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> Effects:
-    """Record that a locked payment failed; its user is told."""
+    """Record that a locked payment failed, and write to its user."""
     if not add_event(session, payment, PaymentEventKind.FAILED, at, reason=reason):
         return Effects()
     if payment.status is not PaymentStatus.FAILED:  # it was paid after all

@@ -71,7 +71,7 @@ def goes_on() -> sa.ColumnElement[bool]:
 
 
 def end_lapsed(session: Session, order: Payment, now: datetime) -> None:
-    """End the lapsed subscriptions of an order's user: the order's own replaces them, and none is charged beside it."""
+    """End the lapsed subscriptions of an order's user: the order's own replaces them, and only it is charged it."""
     others = sa.select(Subscription.id).where(
         Subscription.user_id == order.user_id,
         Subscription.id != order.subscription_id,

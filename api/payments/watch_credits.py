@@ -60,7 +60,7 @@ def give_back(session: Session, user_id: UUID) -> Effects:
             given.append(credit)
             if form is CreditForm.TIME:
                 ends = _extend(session, payment, credit, now)
-    effects.mails += _tell(session, user_id, given, ends) if given else []
+    effects.mails += _write_mail(session, user_id, given, ends) if given else []
     return effects
 
 
@@ -132,7 +132,7 @@ def reclaim_credits(session: Session) -> int:
 
 
 def ask_again(session: Session, credits_: Iterable[UUID]) -> None:
-    """Have Stripe asked again about the credits of an invoice that nobody will pay."""
+    """Have Stripe asked again about the credits of an invoice that is given up."""
     named = sa.select(WatchCredit.id).where(WatchCredit.id.in_(list(credits_)))
     for each in session.scalars(named.where(WatchCredit.form == CreditForm.INVOICE)).all():
         add_command(session, CommandKind.CREDIT, each)
@@ -268,7 +268,9 @@ def _extend(session: Session, payment: Payment, credit: WatchCredit, now: dateti
     return ends
 
 
-def _tell(session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None) -> list[UUID]:
+def _write_mail(
+    session: Session, user_id: UUID, given: Sequence[WatchCredit], ends: datetime | None
+) -> list[UUID]:
     params = {
         "payment": str(given[-1].payment_id),
         "seconds": sum(each.seconds for each in given),

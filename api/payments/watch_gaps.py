@@ -1,4 +1,4 @@
-"""Which of the holes in the watching of paid plans count: merged over the person's whole paid time, then measured.
+"""Unwatched time of paid plans that counts: holes merged over the person's whole paid time, then measured.
 
 api/alerts/unwatched.py records them. The order's consent names the threshold, the version of its terms a least amount.
 """
@@ -20,7 +20,7 @@ from configs.world.plan import plan
 
 LEAST_CENTS = 20
 _LEAST_NAMED = "2026-11-25"  # the first version of the terms that names LEAST_CENTS
-_LATELY = timedelta(days=14)  # a plan that ended: what is left of it is given once a day
+_LATELY = timedelta(days=14)  # a plan that ended: the rest of its time is given once a day
 
 
 def list_unwatched(session: Session, payment: Payment, until: datetime, *, fresh: bool = False) -> list[Hole]:

@@ -38,7 +38,7 @@ _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIX
 
 
 class LetterNotSent(ValueError):
-    """The part before the @ of an address holds a `letter` that no provider of ours sends to."""
+    """The part before the @ of an address holds a `letter` that none of our providers sends to."""
 
     def __init__(self, letter: str) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What an error of the database means. One function says whether it is away, by SQLSTATE.
+"""Meaning of database errors. One function says whether it is away, by SQLSTATE.
 
 https://www.postgresql.org/docs/18/errcodes-appendix.html
 """

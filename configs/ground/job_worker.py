@@ -88,7 +88,7 @@ class ListedJob(Job):
             raise JobRefused(f"refused: {self.key}") from None
 
     def _check(self, found: dict[bytes, bytes] | None) -> None:
-        """Compare the fields with what a job of ours has, and unpack its data."""
+        """Compare the fields with those of our jobs, and unpack its data."""
         if found is None:
             raise ValueError("it has another form or size")
         if others := sorted(
@@ -173,7 +173,7 @@ def _is_plain(argument: object) -> bool:
 
 
 def _read_fields(connection: Redis, key: str) -> dict[bytes, bytes] | None:
-    """Return the fields of a job; None where it cannot be one of ours."""
+    """Return the fields of a job; None where it cannot be our job."""
     found = cast("Any", _script()(keys=[key], args=[_MOST_FIELDS, _LARGEST_FIELD], client=connection))
     return None if found == 0 else dict(zip(found[::2], found[1::2], strict=True))
 
@@ -283,7 +283,7 @@ class JobWorker(SimpleWorker):
             raise StopRequested
 
     def run_maintenance_tasks(self) -> None:
-        """Clean what RQ keeps of each queue, as `clean_registries` does; no job of ours is in a group."""
+        """Clean what RQ keeps of each queue, as `clean_registries` does; none of our jobs is in a group."""
         self.clean_registries()
 
     def clean_registries(self) -> None:

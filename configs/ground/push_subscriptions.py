@@ -71,7 +71,7 @@ def read_host(endpoint: str) -> str:
 
 
 def is_listed(host: str, listed: Collection[str]) -> bool:
-    """Return whether a host is one of those listed. `*.example.org` stands for every name below, and not for itself."""
+    """Return whether a host is one of those listed. `*.example.org` means every name below, and not for itself."""
     return any(host == each or (each[:2] == "*." and host.endswith(each[1:])) for each in listed)
 
 

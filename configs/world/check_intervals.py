@@ -1,4 +1,4 @@
-"""How often desks are checked, in what state; the API's health knows it too."""
+"""Intervals of checks by the state of a desk; the API's health knows it too."""
 
 from configs.settings import settings
 from configs.settings.constants import Constant

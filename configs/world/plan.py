@@ -19,7 +19,7 @@ Positive = Annotated[Whole, Field(ge=1)]
 
 # The OpenAPI document shows this docstring: a change of it changes the document.
 class PlanName(StrEnum):
-    """What a user can hold; NONE is nobody's purchase."""
+    """What a user can hold; NONE is never bought."""
 
     NONE = "NONE"
     URGENCE_24H = "URGENCE_24H"

@@ -1,4 +1,4 @@
-"""How long records and files are kept: the promises of docs/privacy.md."""
+"""Retention periods of records and files: the promises of docs/privacy.md."""
 
 from datetime import timedelta
 

@@ -35,7 +35,7 @@ class Headers(Strict):
 
 
 class Browser(Strict):
-    """One browser in one release: its User-Agent, and what its client hints say of it."""
+    """One browser in one release: its User-Agent, and its client hints."""
 
     agent: Text
     brand: Text

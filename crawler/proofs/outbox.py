@@ -1,4 +1,4 @@
-"""Which checks' pages are kept as proofs, and the thread that enqueues them: no check, commit or alert waits for Redis.
+"""Outbox of proofs: the choice of pages that are kept, and the thread that enqueues them; no check waits for it.
 
 A proof contains no secret of our settings, and no session token in its addresses. A body is stored as fetched, or not
 at all: an altered body proves nothing, so a body that repeats a secret is refused. No data of a user is ever sent to a

@@ -199,7 +199,7 @@ CROSS JOIN LATERAL (
 ) AS newest
 WHERE s.id = newest.id AND s.gone_reason = 'superseded'
 """)
-# A row that was gone for so short a time that nobody was told so is open again, in place of a new one.
+# A row that was gone for so short a time that no message said so is open again, in place of a new one.
 _OPENED = sa.text("""
 WITH shown AS (
   SELECT * FROM unnest(CAST(:desk_id AS text[]), CAST(:place_key AS text[]), CAST(:place_label AS text[]),

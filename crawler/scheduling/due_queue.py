@@ -21,7 +21,7 @@ from redis.retry import Retry
 from configs.settings import settings
 from configs.settings.constants import Constant
 
-# The heads of lua/<name>.lua name keys, arguments, result and changes. `-- include: <name>` stands for another file.
+# The heads of lua/<name>.lua name keys, arguments, result and changes. `-- include: <name>` includes another file.
 _FOLDER = Path(__file__).with_name("lua")
 _INCLUDE = re.compile(r"^-- include: (\w+)$", re.MULTILINE)
 

@@ -1,1 +1,1 @@
-"""Spider processes: what each says of itself, scrapyd and its client."""
+"""Spider processes: their own reports, scrapyd and its client."""

@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 def get_ready() -> None:
-    """Connect, so that the first slot of a process is told like the others. Never raises because Redis is away."""
+    """Connect, so that the first slot of a process is announced like the others. Never raises because Redis is away."""
     connect()
 
 

@@ -167,7 +167,7 @@ def _write_appointment(alert_id: UUID) -> UUID:
 
 
 def _write_incident() -> int:
-    """Write two incidents whose alarms nobody acknowledged; return the id of the first."""
+    """Write two incidents whose alarms are not acknowledged; return the id of the first."""
     made, beside = (
         Incident(subject=subject, reason=IncidentReason.MAINTENANCE, starts_at=clock(), seen_at=clock())
         for subject in ("www.example.fr:443", f"{'long.' * 20}example.fr:443")

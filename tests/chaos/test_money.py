@@ -29,7 +29,7 @@ ORDER = {
         ({"informed_at": MADE_AT - timedelta(seconds=2)}, (375, 499)),  # the notice came just then
         ({"began_at": None, "paid_at": MADE_AT + timedelta(hours=1)}, (499, 499)),  # a renewal, afterwards
         ({"began_at": NOON - timedelta(days=3)}, (0, 0)),
-        ({"unwatched": 21_600}, (375, 499)),  # six hours that nobody watched may not be counted as used
+        ({"unwatched": 21_600}, (375, 499)),  # six unwatched hours may not be counted as used
     ],
 )
 def test_the_time_that_is_left_is_owed_and_all_without_the_notice(

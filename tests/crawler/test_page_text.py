@@ -1,4 +1,4 @@
-"""What a saved page says, as a browser shows it: its words, its hidden parts, its charset, its addresses."""
+"""Text of a saved page, as a browser shows it: its words, its hidden parts, its charset, its addresses."""
 
 import json
 from dataclasses import replace

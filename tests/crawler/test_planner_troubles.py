@@ -149,7 +149,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
     assert float(client.get(f"crawler:rest:{HOST}") or 0) == later.timestamp()
     assert str(client.get(f"crawler:bucket:{HOST}")).startswith(
         "0.000000 "
-    )  # nobody knows what was asked since
+    )  # what was asked since is unknown
 
 
 DAY = timedelta(days=1)

@@ -147,7 +147,7 @@ def test_an_api_that_is_replaced_is_found_at_its_new_address(tmp_path: Path) -> 
     called = start_container(
         tmp_path, "api-1:4000 api-2:4000", getent=looks, sleep=f"echo >> {turn}; [ $(wc -l < {turn}) -lt 3 ]"
     )
-    assert len(called) == 4  # the configuration is tried, loaded anew twice, and started
+    assert len(called) == 4  # the configuration is tried, loaded again twice, and started
 
 
 class Echo(http.server.BaseHTTPRequestHandler):

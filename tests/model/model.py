@@ -50,7 +50,7 @@ class Opening:
         self.gone, self.gone_at = why, max(at, self.seen)
 
     def is_like(self, other: "Opening") -> bool:
-        """Whether who was told of the other was told of this one.
+        """Whether the people with a message of the other have one of this one.
 
         The other may have been open at an unknown hour until this hour was seen; or be an hour that lapsed while this
         place, at an unknown hour, was open.

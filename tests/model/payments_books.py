@@ -1,4 +1,4 @@
-"""What must hold between our tables and Stripe once nothing is left to do: the money, the plans, and what was told."""
+"""Invariants between our tables and Stripe once nothing is left to do: the money, the plans, and what was told."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable

@@ -47,13 +47,13 @@ class Page:
         self.world.empty()
 
     def subscribe(self, person: int) -> UUID:
-        """Make an alert, and tell nobody of that yet."""
+        """Make an alert, without a nudge yet."""
         now = clock()
         self.world.grant(person, "URGENCE_7J", now - timedelta(days=1), now + timedelta(days=1))
         return self.world.wait(person, [Limits(DESK)])
 
     def visit(self, *, is_open: bool, after: timedelta = MINUTE, asks: str | None = None) -> list[UUID]:
-        """Visit the page, or one of its two places, so much later; return detections that nobody was told of yet."""
+        """Visit the page, or one of its two places, so much later; return detections without messages yet."""
         self._frozen.shift(after)
         self.token += 1
         check = CheckItem(
@@ -66,7 +66,7 @@ class Page:
         return self.world.check([(check, clock())])
 
     def open(self, after: timedelta = MINUTE) -> list[str]:
-        """Visit the page with its slot, have workers do what follows; return who is told by mail."""
+        """Visit the page with its slot, have workers do what follows; return who gets a mail."""
         return self.tell(*self.visit(is_open=True, after=after))
 
     def tell(self, *detections: UUID) -> list[str]:

@@ -320,7 +320,7 @@ def selectors(text: str, page: Page) -> Evidence:
     found = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(words))))
     told = _words(shown).replace("\u2011", "-")
     given = page.visit.parameters
-    marked = bool(given.no_slot) and 'class="ferme"' in shown  # a mark of its desk, or of nobody's
+    marked = bool(given.no_slot) and 'class="ferme"' in shown  # a mark of its desk, or of none
     full = given.no_slot_text.lower().rstrip(".") in told or marked
     return Evidence(
         found,

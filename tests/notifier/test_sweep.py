@@ -110,7 +110,7 @@ def test_many_that_were_tried_before_go_by_the_other_queue_and_its_age(
 def beside_a_crowd(
     frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis
 ) -> UUID:
-    """Let a crowd of three wait in its queue, and a second later an alert of another desk that nobody nudged."""
+    """Let a crowd of three wait in its queue, and a second later an alert of another desk without a nudge."""
     monkeypatch.setattr(nudges, "FEW", 2)
     for number in range(3):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))

@@ -21,7 +21,7 @@ from tests.whole.conftest import STACK_JOURNEY, get, quiet_stack
 
 pytestmark = STACK_JOURNEY
 
-# The stand-ins that misbehave, one way each: their control API's mode, and how a check of theirs then ends.
+# Stand-ins that misbehave, one way each: their control API's mode, and the end of a check then.
 TROUBLES = {
     "evry-courcouronnes_91/naturalisation": ("block", Outcome.BLOCKED),
     "versailles_78/titre-sejour-remise-keldoc": ("hang_forever", Outcome.UNREACHABLE),

@@ -135,7 +135,7 @@ def _unpack(held: Any) -> str:
 def read_tables() -> Places:
     with session() as s:
         for table in TABLES:
-            rows = s.scalars(sa.text(f"SELECT t::text FROM {table} t"))  # noqa: S608 -- names of ours
+            rows = s.scalars(sa.text(f"SELECT t::text FROM {table} t"))  # noqa: S608 -- our own names
             yield f"table {table}", "\n".join(rows)
 
 

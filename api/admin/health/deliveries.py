@@ -96,7 +96,7 @@ def _find_missing_receipts(s: Session, now: datetime) -> list[str]:
 
 
 def check_messages(_: Redis) -> str:
-    """Find what no worker took for a while: messages that could be sent, detections that nobody was told of."""
+    """Find what no worker took for a while: messages that could be sent, detections without messages."""
     now = clock()
     with read_session() as s:
         refuse([*_find_waiting(s, now), *_find_unmatched(s, now)])

@@ -55,7 +55,7 @@ def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
 
 
 def _judge_refused(redis: Redis, expected: Collection[str], part: str, text: str) -> HealthAnswer:
-    """Name jobs that were none of ours: somebody writes to Redis who should not, or a release had other jobs."""
+    """Name unknown jobs in the queues: a stranger writes to Redis, or a release had other jobs."""
     refused = {name: number for name, number in read_refused(redis).items() if name in expected}
     if not refused:
         return text

@@ -12,13 +12,13 @@ blueprint = make_blueprint("health", __name__, "/api/health", "health", "Whether
 
 @blueprint.get("", responses={**declare_errors(), 200: Health, 503: Health})
 def health() -> tuple[dict[str, Any], int]:
-    """Tell whether each part works; 503 when one without which nobody is told does not."""
+    """Return the state of each part; 503 where alerts cannot be delivered."""
     return _build_report()
 
 
 @blueprint.get("/ready", responses={**declare_errors(), 200: Health, 503: Health})
 def ready() -> tuple[dict[str, Any], int]:
-    """Tell the same: ready means that whoever comes now is served whole."""
+    """Readiness: the same checks as `/api/health`."""
     return _build_report()
 
 

@@ -4,7 +4,7 @@ from api.schemas import Answer
 
 
 class Part(Answer):
-    """One thing that must work: `ok`, `degraded` (people are told all the same) or `down`, and why."""
+    """One thing that must work: `ok`, `degraded` (alerts still go out) or `down`, and why."""
 
     status: str
     reason: str

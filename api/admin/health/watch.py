@@ -60,7 +60,7 @@ def find_troubles() -> Iterator[Trouble]:
 
 
 def find_hindrance() -> str | None:
-    """Return why an alarm of ours would not reach an operator now, None where it would."""
+    """Return why an alarm would not reach an operator now; None where it would."""
     with open_redis() as client:
         try:
             check_workers(client)

@@ -41,7 +41,7 @@ class Confirmation:
     title: str  # a question that names the subject: "Arrêter le site rdv.example.fr:443 ?"
     effects: tuple[str, ...]  # sentences: what it will do, and to whom
     button: str  # the action, once more: "Arrêter ce site"
-    back: str  # address of the subject's page, where the result is said
+    back: str  # address of the subject's page, which shows the result
     subject: str | None = None  # what has to be typed, where the action hurts
     subject_label: str = "Pour confirmer, recopiez"  # the label of its field; the subject follows
     # A text that is another one once the effects are: what another operator did meanwhile is shown before it is undone
@@ -99,7 +99,7 @@ class NotNow(Exception):
 
 
 def add_list(rule: str, name: str, page: ListPage[Any, Any]) -> None:
-    """Declare the view of a list. Its filter stands in the address; each view is audited."""
+    """Declare the view of a list. Its filter is in the address; each view is audited."""
 
     def show() -> str:
         form = Form.read_query(page.query)

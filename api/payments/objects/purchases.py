@@ -1,4 +1,4 @@
-"""What is bought: Checkout Sessions, on which an order is paid, PaymentIntents, invoices and subscriptions.
+"""Purchases: Checkout Sessions, on which an order is paid, PaymentIntents, invoices and subscriptions.
 
 The first invoice of a subscription belongs to its order, each later one is the payment of a renewal.
 """
@@ -196,7 +196,7 @@ def _list_credits(facts: InvoiceFacts) -> list[UUID]:
 
 
 def _find_payment(session: Session, facts: InvoiceFacts) -> Payment | None:
-    """Return the payment of an invoice, locked; None for one that pays for no period of a subscription of ours."""
+    """Return the payment of an invoice, locked; None for one that pays for no period of our subscriptions."""
     if known := find_payment_id(session, facts.id):
         payment = lock_payment(session, known)
         _ensure_subscription(session, payment, facts)
@@ -263,7 +263,7 @@ def _bridge(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
 
 
 def _give_up_draft(session: Session, facts: InvoiceFacts) -> Effects:
-    """End what a renewal's draft began: its subscription was cancelled, and nobody collects it any more."""
+    """End what a renewal's draft began: its subscription was cancelled, and it is not collected any more."""
     known = find_payment_id(session, facts.id)
     if known is None:
         return Effects()

@@ -1,4 +1,4 @@
-"""What is left in the end: our rows and Stripe's objects, without ids and instants, to be compared with another run."""
+"""End states: our rows and Stripe's objects, without ids and instants, to be compared with another run."""
 
 from collections import Counter
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the order mail says: it confirms the contract, so its day must be that of the contract."""
+"""The order mail: it confirms the contract, so its day must be that of the contract."""
 
 import re
 from collections.abc import Callable

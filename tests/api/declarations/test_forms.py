@@ -1,4 +1,4 @@
-"""Withdrawals without a login: nobody learns what is known here, and no stranger ends a plan at once."""
+"""Withdrawals without a login: strangers learn nothing from the answers, and end no plan at once."""
 
 import re
 from collections.abc import Callable

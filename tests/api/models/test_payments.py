@@ -1,4 +1,4 @@
-"""What the database itself holds of payments: derived columns, rows that never change, and the sum of refunds."""
+"""Rules of the database itself for payments: derived columns, rows that never change, and the sum of refunds."""
 
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread

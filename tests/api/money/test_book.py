@@ -1,4 +1,4 @@
-"""What the book says at the end of a story: cents of each account, the cheaper plan's payment first."""
+"""The book at the end of a story: cents of each account, the cheaper plan's payment first."""
 
 from collections.abc import Callable
 

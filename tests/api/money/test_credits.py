@@ -1,4 +1,4 @@
-"""What is owed for time without watching is given once: off an invoice that is paid, or as money, in whole."""
+"""Credits for time without watching, given once: off an invoice that is paid, or as money, in whole."""
 
 from datetime import timedelta
 

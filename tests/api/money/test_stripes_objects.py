@@ -92,7 +92,7 @@ def test_16_refused_cards_of_another_product_raise_no_alarm(till: Till, account:
 def test_16_another_products_session_without_metadata_is_nobodys(till: Till, account: Account) -> None:
     account.emit("checkout.session.completed", add_foreign_session(account))
     till.shop.deliver()
-    for _ in range(10):  # then it is left, and nobody is told
+    for _ in range(10):  # then it is left, and no mail is written
         till.shop.clock.shift(3600)
         jobs.work_off()
     found = [(each.error, each.flag) for each in rows(StripeEvent) if "session" in each.type]

@@ -1,4 +1,4 @@
-"""Admins are told where more payments fail than usual, once a day at most."""
+"""Mails to admins where more payments fail than usual, once a day at most."""
 
 from collections.abc import Callable
 from datetime import timedelta

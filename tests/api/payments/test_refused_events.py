@@ -1,4 +1,4 @@
-"""Webhook calls that nobody should make: each is refused or stored, none is lost, and none ends in an error of ours."""
+"""Webhook calls that Stripe would not make: each is refused or stored, none is lost, none ends in an internal error."""
 
 from collections.abc import Callable
 from typing import Any
@@ -77,7 +77,7 @@ def test_an_old_event_is_stored_and_applied_as_things_are_now(shop: Shop, camill
 
 
 def test_an_object_that_names_another_s_payment_changes_nothing(shop: Shop, camille: Person) -> None:
-    """Metadata is text that whoever holds our key may write: it never takes an order from its own session."""
+    """Metadata is text that any holder of our key may write: it never takes an order from its own session."""
     order = shop.order(camille.id)
     for named in (str(order.payment_id), str(uuid4()), "x" * 500, ""):
         shop.control.pay(open_session(named))

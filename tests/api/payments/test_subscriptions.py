@@ -46,7 +46,7 @@ def test_the_first_invoice_gives_the_first_period(shop: Shop, camille: Person) -
     assert get_payment(payment_id).status is PaymentStatus.COMPLETED
     assert get_payment(payment_id).subscription_id == row.id
     assert list_messages() == ["order"]
-    shop.work_off()  # events of its PaymentIntent, which nobody knew before its invoice
+    shop.work_off()  # events of its PaymentIntent, which was unknown before its invoice
     assert list_open_events() == []
 
 
@@ -128,7 +128,7 @@ def test_an_end_that_is_over_by_stripe_s_clock_is_asked_for_again(shop: Shop, ca
     row, at = get_subscription(), clock() + timedelta(minutes=1)
     with session() as s:
         request_cancellation(s, row.id, at)
-    shop.control.advance(seconds=90)  # ahead of ours
+    shop.control.advance(seconds=90)  # ahead of our clock
     carry_out(CommandKind.END, row.id)
     assert list_commands()
     shop.clock.move_to(at)

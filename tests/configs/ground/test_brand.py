@@ -1,4 +1,4 @@
-"""The brand's colour stands in one file, and nothing of ours has the State's look."""
+"""The brand's colour is defined in one file, and no file of ours has the State's look."""
 
 import re
 from pathlib import Path

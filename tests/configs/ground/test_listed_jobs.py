@@ -1,4 +1,4 @@
-"""What somebody who can write to Redis may put into a queue: nothing of it is run, imported or unpickled."""
+"""Forged jobs in a queue, by a stranger who can write to Redis: none is run, imported or unpickled."""
 
 import json
 import pickle
@@ -51,7 +51,7 @@ def pack(*call: object) -> bytes:
 
 
 def fields(name: str, **others: Any) -> Fields:
-    """Return the fields of a job that would be one of ours, with others."""
+    """Return the fields of a job that the worker would run, with others."""
     at = "2026-11-20T09:00:00.000000Z"
     data = pack("builtins.len", None, ["abc"], {})
     return {
@@ -64,7 +64,7 @@ def call(function: object, *arguments: object, instance: object = None, by_name:
     return {"data": pack(function, instance, arguments, by_name or {})}
 
 
-# Forms of a job that is none of ours, beside a good one: fields, or what stands under its key.
+# Forged forms of a job, beside a good one: fields, or the value under its key.
 STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "a shell": call("subprocess.getoutput", "touch ran"),
     "a function of ours that is not listed": call("builtins.exec", "import stranger"),

@@ -1,4 +1,4 @@
-"""Constants of the product: what tests and the sandbox change by TEST_PERIODS, and nobody else."""
+"""Constants of the product: only tests and the sandbox change them, by TEST_PERIODS."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a page's age and its dates mean, by a real crawl against a server on loopback."""
+"""Meaning of a page's age and its dates, by a real crawl against a server on loopback."""
 
 from datetime import UTC, datetime, timedelta
 

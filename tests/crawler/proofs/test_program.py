@@ -1,4 +1,4 @@
-"""The program `proofs` as a process: it ends when it is told to, whatever its browser does."""
+"""The program `proofs` as a process: it ends at SIGTERM, whatever its browser does."""
 
 import signal
 import sys

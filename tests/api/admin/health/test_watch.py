@@ -124,7 +124,7 @@ def healthy(database: str, redis_server: redis.Redis, settings_env: Callable[...
 
 
 def test_nothing_wrong_writes_nothing(healthy: Healthy, frozen: time_machine.Traveller) -> None:
-    """No alarm of ours rings on a healthy stack, to which a first backup, a message and a run of each job belong."""
+    """No alarm rings on a healthy stack, to which a first backup, a message and a run of each job belong."""
     add_operator(*BOTH)
     for _ in range(12):
         wait(3, clock())

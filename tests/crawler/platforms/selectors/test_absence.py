@@ -1,4 +1,4 @@
-"""What takes a sentence for none back, on pages that a desk's YAML describes."""
+"""Sentences that take a "none" back, on pages that a desk's YAML describes."""
 
 from datetime import date
 from typing import Any
