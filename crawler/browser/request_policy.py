@@ -44,17 +44,34 @@ _REDIRECTS = {
 }
 
 
-# A new tab that a script's click opens asks before any route can be set for it. Not every such click can be prevented:
-# then its link leads nowhere meanwhile.
-_NO_NEW_TAB = """addEventListener("click", (click) => {
-  if (!(click.ctrlKey || click.shiftKey || click.metaKey || click.button)) return;
-  click.preventDefault();
-  const link = click.composedPath().find((each) => each.matches?.("a[href], area[href]"));
-  if (!link || click.defaultPrevented) return;
+# No route sees what a new tab asks first, nor what a link with `download` asks: Playwright lets it pass, and the
+# debugging protocol tells of the first of several only. Not every such click can be prevented: then its link leads
+# nowhere meanwhile. A script's click outside of the document, or in a closed shadow, passes no listener of the window.
+_NO_NEW_TAB_OR_DOWNLOAD = """{
+const links = "a[href], area[href]";
+const disarm = (link) => {
   const href = link.getAttribute("href");
   link.removeAttribute("href");
-  setTimeout(() => link.setAttribute("href", href));
-}, true);"""
+  return () => link.setAttribute("href", href);
+};
+addEventListener("click", (click) => {
+  const link = click.composedPath().find((each) => each.matches?.(links));
+  const elsewhere = click.ctrlKey || click.shiftKey || click.metaKey || click.button || link?.hasAttribute("download");
+  if (!elsewhere) return;
+  click.preventDefault();
+  if (link && !click.defaultPrevented) setTimeout(disarm(link));
+}, true);
+const guard = {
+  apply(method, node, given) {
+    const link = node?.closest?.(links);
+    const unseen = link?.hasAttribute("download") && link.getRootNode() !== link.ownerDocument;
+    const restore = unseen ? disarm(link) : () => {};
+    try { return Reflect.apply(method, node, given); } finally { restore(); }
+  },
+};
+HTMLElement.prototype.click = new Proxy(HTMLElement.prototype.click, guard);
+EventTarget.prototype.dispatchEvent = new Proxy(EventTarget.prototype.dispatchEvent, guard);
+}"""
 
 
 class RequestPolicy:
@@ -99,7 +116,7 @@ class RequestPolicy:
             self._session.send("Fetch.enable", _REDIRECTS),
             # For requests outside of the page: by windows that it opens, or between two of our requests.
             page.context.route("**", _abort),
-            page.context.add_init_script(_NO_NEW_TAB),
+            page.context.add_init_script(_NO_NEW_TAB_OR_DOWNLOAD),
         )
         self._open = True
 

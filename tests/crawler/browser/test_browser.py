@@ -131,6 +131,14 @@ def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -
 TAKES = {
     "a click for a new tab": """<a id=a href=/take>x</a><script>
 for (const key of ["ctrlKey", "shiftKey"]) a.dispatchEvent(new MouseEvent("click", {[key]: true}));</script>""",
+    "links to download": """<a id=a download href=/take/link>x</a><map><area id=b download href=/take/area></map>
+<iframe srcdoc="<a id=c download href=/take/frame>x</a><script>c.click()</script>"></iframe><script>
+a.click(); a.dispatchEvent(new MouseEvent("click")); b.click();
+const apart = (place) => Object.assign(document.createElement("a"), {download: "", href: "/take/" + place});
+for (const place of [1, 2, 3]) { apart(place).click(); apart(place).dispatchEvent(new MouseEvent("click")); }
+const text = document.createElement("b"), around = apart("around"); around.append(text); text.click();
+const hidden = document.body.appendChild(document.createElement("div")).attachShadow({mode: "closed"});
+hidden.append(apart("shadow")); hidden.firstChild.click();</script>""",
     "a shared worker": "<script>try { new SharedWorker('/take') } catch {}</script>",
     "a script that is redirected": "<script src=/moved></script>",
     "a style that is redirected": "<link rel=stylesheet href=/moved>",
@@ -159,6 +167,14 @@ def test_no_trick_of_a_page_takes_a_slot(held: Held, trick: str) -> None:
         assert b"Plus rien" in held.run(checked())
         time.sleep(0.3)
     assert [path for path in paths(served) if path.startswith("/take")] == []
+
+
+def test_an_action_on_a_link_to_download_takes_no_slot(held: Held) -> None:
+    with site({"/": page("<a download href=/take>Choisir</a><p>Plus rien")}) as served:
+        rules = RULES | {"steps": [{"at": "a"}]}
+        item = held.check(desk_at(served.address, rules))
+        time.sleep(0.3)
+    assert (item.outcome, paths(served)) == (Outcome.NO_SLOTS, ["/"])
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json"])
