@@ -3,6 +3,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing, contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,6 +22,7 @@ from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
+from deploy.local.valkey import start_valkey
 from tests.crawler.checks import Crawler, entry
 
 if TYPE_CHECKING:
@@ -449,3 +451,42 @@ def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
             await waiting
 
     run(test())
+
+
+@pytest.mark.rule("3.9")
+def test_redis_away_means_no_request_more_until_it_is_back(
+    spider: Spider, desks: dict[str, Desk], tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    valkey = start_valkey(tmp_path / "valkey", durable=False)
+    settings_env(REDIS_URL=valkey.url(0))
+
+    async def away() -> None:
+        """Let a visit begin, Redis go, and another desk fall due: the visit gets what its claim paid for."""
+        await until(lambda: spider.asked)
+        valkey.stop()
+        await spider.budgets["a"].take()
+        for _ in range(2):
+            with pytest.raises(BudgetExhausted):
+                await spider.budgets["a"].take()
+        spider.held["a"].set()
+        await asyncio.sleep(1)
+        assert spider.asked == ["a"]
+
+    async def test() -> None:
+        put(desks, "a")
+        put(desks, "b", ahead=0.5)
+        spider.held["a"] = asyncio.Event()
+        async with aclosing(serve(spider)) as checks:
+            waiting = asyncio.ensure_future(anext(checks))
+            await away()
+            await waiting
+            valkey.process = start_valkey(tmp_path / "valkey", port=valkey.port, durable=False).process
+            put(desks, "c")  # it came back empty
+            assert (await anext(checks)).desk_id == desks["c"].id
+            for _ in range(2):  # the second is beyond what the claim paid for
+                await spider.budgets["c"].take()
+
+    try:
+        run(test())
+    finally:
+        valkey.stop()
