@@ -15,13 +15,11 @@ from typing import Any
 
 import redis
 
-from api.models.base import session
 from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
-from crawler.advisory_lock import AdvisoryLock
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Daily
 from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
@@ -39,7 +37,6 @@ START_PAUSE_SECONDS = Constant("START_PAUSE_SECONDS", 10.0)
 
 SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
-LOCK = 0x7264766B  # one keeper looks at a time: two would start and end the same spiders
 _END_SECONDS = 30  # from the request to end until it is killed
 
 log = logging.getLogger(__name__)
@@ -149,7 +146,11 @@ class KeptScrapyd:
 
 
 class Keeper:
-    """Keeps the spiders of all scrapyds running; what a restart of it forgets, its next looks find again."""
+    """Keeps the spiders of all scrapyds running; what a restart of it forgets, its next looks find again.
+
+    It needs no database. A second keeper may start or end the same spiders as this one at most once: the next look of
+    either counts what scrapyd runs.
+    """
 
     def __init__(
         self, scrapyds: Sequence[Scrapyd], client: redis.Redis, failures: PartFailures | None = None
@@ -159,7 +160,6 @@ class Keeper:
         self._redis = OutageLog()
         self._daily = Daily()
         self._looked_at: datetime | None = None
-        self._lock = AdvisoryLock(LOCK)
         self.failures = failures or PartFailures()
 
     def run(self, stop: threading.Event) -> None:
@@ -169,17 +169,7 @@ class Keeper:
             stop.wait(KEEPER_SECONDS())
 
     def run_once(self, now: datetime) -> None:
-        """Start missing spiders, end surplus and silent ones, and report to /api/health.
-
-        Raises:
-            sqlalchemy.exc.DBAPIError: the database is away, without which no spider starts.
-            LockHeldError: another keeper hangs.
-        """
-        with session() as rows:
-            if self._lock.take(rows, now):
-                self._keep_all(now)
-
-    def _keep_all(self, now: datetime) -> None:
+        """Start missing spiders, end surplus and silent ones, and report to /api/health."""
         states, wanted = self._read_jobs(), wanted_processes()
         speaking: Collection[str] | None = states
         ending = [job for job, state in (states or {}).items() if state == "ending"]

@@ -6,11 +6,8 @@ from typing import Any, cast
 
 import pytest
 import redis
-import sqlalchemy as sa
 
-from api.models.base import engine
 from configs.world.desk import Desk
-from crawler import keeper
 from crawler.keeper import SEEN, Keeper, wanted_processes
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
@@ -75,7 +72,6 @@ def fake(redis_server: redis.Redis) -> Fake:
 @pytest.fixture
 def make(
     fake: Fake,
-    database: str,
     redis_server: redis.Redis,
     desk_files: Callable[..., dict[str, Desk]],
 ) -> Iterator[Callable[[], Keeper]]:
@@ -196,13 +192,28 @@ def test_a_new_keeper_takes_over_what_runs(make: Callable[[], Keeper], fake: Fak
     assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 1, [])
 
 
-def test_of_two_keepers_one_looks_at_a_time(kept: Keeper, fake: Fake) -> None:
-    with engine().connect() as other, other.begin():
-        other.execute(sa.select(sa.func.pg_advisory_xact_lock(keeper.LOCK)))
-        kept.run_once(NOW)
-        assert fake.started == 0
-    kept.run_once(after(2))
-    assert fake.started == 1
+@pytest.mark.rule("3.6")
+def test_a_look_holds_no_database_and_needs_none(
+    kept: Keeper, fake: Fake, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none", DISCOVERY="true")
+    kept.run_once(NOW)
+    assert fake.running == {SYSTEM: ["job-1"]}
+    assert "no walk of the prefectures' sites is started" in caplog.text
+
+
+def test_two_keepers_agree_on_what_runs(make: Callable[[], Keeper], fake: Fake) -> None:
+    one, other = make(), make()
+    seen: dict[str, list[str]] = fake.jobs()
+    one.run_once(NOW)
+    with pytest.MonkeyPatch.context() as both:  # the other one looked at the same moment
+        both.setattr(fake, "jobs", lambda: seen)
+        other.run_once(NOW)
+    assert fake.running == {SYSTEM: ["job-1", "job-2"]}
+    for second in range(2, 60, 2):
+        for each in (one, other):
+            each.run_once(after(second))
+    assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 2, [])
 
 
 def test_a_spider_that_ends_already_is_not_asked_again_by_a_new_keeper(kept: Keeper, fake: Fake) -> None:

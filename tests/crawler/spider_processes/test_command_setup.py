@@ -37,7 +37,7 @@ def _away(settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) ->
     ("number", "said"),
     [
         (signal.SIGTERM, "planning: waits until its server answers"),
-        (signal.SIGINT, "keeper: waits until its server answers"),
+        (signal.SIGINT, "Redis is away, only missing spiders are started"),
     ],
 )
 def test_a_loop_waits_for_servers_that_are_away_and_ends_when_told(number: signal.Signals, said: str) -> None:
