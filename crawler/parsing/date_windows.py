@@ -1,65 +1,27 @@
 """Windows of days for calendars: the weeks up to a desk's horizon, covered days, hours linked as unix seconds."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from lxml import etree
+from crawler.reading import CoveredWindow, Place, Slot, VisitContext
 
-from crawler.parsing.html_text import HIDDEN
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Slot, VisitContext
-
-_LINKS = etree.XPath(f"//a[not({HIDDEN})]/@href")
 _DAYS = 7
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
-_UNIX = re.compile(r"[0-9]{9,11}")
 YEARS = range(2000, 2200)  # other years are no appointments, and some have no instant in UTC
 _LONGEST_NUMBER = 5  # digits
 _MOST_DAYS = 400  # of one page
-
-
-def weeks(visit: VisitContext, place: Place, turn: int = 0) -> Iterator[tuple[int, int, CoveredWindow]]:
-    """Yield (rank, days from the desk's local today, window of seven local days), nearest first, up to the horizon.
-
-    A visit may end before all weeks were asked, so the ranks begin one week later on each `turn`.
-    """
-    aheads = range(0, visit.horizon.days + 1, _DAYS)
-    for number, ahead in enumerate(aheads):
-        yield (number - turn) % len(aheads), ahead, week(visit, place, ahead)
-
-
-def ask_weeks(page: Page, place: Place, address: Callable[[int], str], behind: int) -> list[PageRequest]:
-    """Return the requests for the weeks of a place, nearest first.
-
-    The first has the rank of the page itself, the others follow from rank `behind` on, after the first weeks of all
-    places. `address` builds a week's address from its number of days from today.
-    """
-    turn = page.visit.turn if page.ask.turn is None else page.ask.turn
-    return [
-        PageRequest(
-            address(ahead), "week", place=place, window=days, rank=behind + rank if rank else page.ask.rank
-        )
-        for rank, ahead, days in weeks(page.visit, place, turn)
-    ]
 
 
 def week(visit: VisitContext, place: Place, ahead: int) -> CoveredWindow:
     """Return the seven local days that begin `ahead` days from today."""
     first = visit.today + timedelta(days=ahead)
     return CoveredWindow(place.key, first, first + timedelta(days=_DAYS - 1))
-
-
-def consecutive_days(days: Sequence[date | None]) -> tuple[date, date] | None:
-    """Return the first and last of some days; None if they are not consecutive, or one is unreadable."""
-    first = days[0] if days else None
-    if first is None or list(days) != [first + timedelta(days=number) for number in range(len(days))]:
-        return None
-    return first, first + timedelta(days=len(days) - 1)
 
 
 def covered_by_answer(
@@ -140,22 +102,3 @@ def utc_ends(window: CoveredWindow, zone: ZoneInfo) -> tuple[str, str]:
     midnights = (datetime.combine(day, time.min, zone) for day in (first, last + timedelta(days=1)))
     begin, end = (f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%S}.000Z" for each in midnights)
     return begin, end
-
-
-def linked_hours(page: Page, link: re.Pattern[str]) -> tuple[list[datetime], list[str]]:
-    """Return the hours that a page links to (UTC, in its order) and the links with an unreadable hour.
-
-    Invisible links do not count. `link` matches the address of an hour; its group `unix` is the hour in unix seconds.
-    """
-    found = [match for match in map(link.search, _LINKS(page.root)) if match]
-    hours = {match[0]: _instant(match["unix"]) for match in found}
-    odd = [address for address, hour in hours.items() if hour is None]
-    return list(dict.fromkeys(hour for hour in hours.values() if hour)), odd
-
-
-def _instant(unix: str) -> datetime | None:
-    # In UTC: within one zone, Python takes the two equal hours of a clock change for the same.
-    if not _UNIX.fullmatch(unix.strip()):
-        return None
-    hour = datetime.fromtimestamp(int(unix), UTC)
-    return hour if hour.year in YEARS else None

@@ -20,9 +20,15 @@ from crawler.parsing.forms import address_of
 from crawler.parsing.html_text import HIDDEN, UNSEEN, contains_phrase, normalize, rendered_text
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing, read_place_list
 from crawler.parsing.url_patterns import match_address
-from crawler.parsing.week_table import whole_days
 from crawler.platform_base import Platform
-from crawler.platforms.rdv_service_public.slot_links import parameter, read_hour_links, read_next_link
+from crawler.platforms.rdv_service_public.slot_links import (
+    HOURS,
+    NOT_YET,
+    parameter,
+    read_hour_links,
+    read_next_link,
+    whole_days,
+)
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 _ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
@@ -34,9 +40,6 @@ _ORGANISATION = (
 )
 _CALENDAR = f"//*[starts-with(@id, '{_LIEU}')]"
 _DAY = ".//p[strong]"
-_HOURS = f".//a[starts-with(@aria-label, 'Choisir le créneau d')][not({HIDDEN})]"
-# Marks a day without hours in a week with hours.
-_NO_HOURS = f".//i[contains(concat(' ', @class, ' '), ' fa-minus ')][not({HIDDEN})]"
 _AHEAD = re.compile(r"date=(?<=[?;&]date=)([^&\"'#<>\s]{11,})")  # with an hour; the link of a week has none
 _NEXT = "Prochaine disponibilité le"
 _LINKS = f".//a[contains(., '{_NEXT}')][not({HIDDEN})]"
@@ -84,8 +87,6 @@ _RETIRED = re.compile(r"le motif .+ n'est plus disponible a la reservation(?: a 
 _ALERTS = f"//*[contains(@class, 'alert')][not({HIDDEN} or {_ASIDE})]"
 _WORKSHOP = "rdv_collectif_id"
 _WORKSHOPS = f"//a[contains(@href, '{_WORKSHOP}=')][not({HIDDEN})]"
-_NOT_YET = "Date fermée à la reservation"
-_EMPTY = ("Pas de créneau disponible", _NOT_YET)
 _BOOKS = re.compile(r"/(?:users|prescripteur|agents|admin)(?:/|$)")
 
 
@@ -262,11 +263,11 @@ def _begins(page: Page, link: HtmlElement) -> datetime | None:
 def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     """Read a week. It covers its days if each of them shows hours or says that it has none."""
     place, headings = _place(page, calendar), calendar.xpath(_DAY)
-    hours, odd = read_hour_links(page, calendar.xpath(_HOURS), "starts_at")
+    hours, odd = read_hour_links(page, calendar.xpath(HOURS), "starts_at")
     onward = [read_next_link(page, each, "date") for each in calendar.xpath(_LINKS)]
     next_at = onward[0][1] if len(onward) == named == 1 else None
-    shown = whole_days(page, headings, _HOURS, _EMPTY, _NO_HOURS if hours else "")
-    ends = shown is not None and contains_phrase(rendered_text(headings[-1].getparent()), _NOT_YET)
+    shown = whole_days(page, headings, by_icons=bool(hours))
+    ends = shown is not None and contains_phrase(rendered_text(headings[-1].getparent()), NOT_YET)
     if not hours and not odd and not next_at and (named or not shown):
         return Reading(Outcome.UNREADABLE, "shows no hour, and not of each day that it has none")
     window = (

@@ -1,43 +1,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
 from crawler.parsing.date_parsing import has_unmatched_dates
-from crawler.parsing.date_windows import (
-    ask_weeks,
-    covered_by_answer,
-    days_from,
-    instant_of,
-    week,
-    weeks,
-)
+from crawler.parsing.date_windows import covered_by_answer, days_from, instant_of
 from crawler.parsing.json_calendar import WindowRequest
 from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 
 A = Place("1")
 ASKED = CoveredWindow("1", date(2026, 11, 20), date(2026, 11, 26))
-
-
-@given(st.integers(0, 400))
-def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
-    found = list(weeks(visit(horizon=horizon), A))
-    days = [
-        covered.first + timedelta(days=ahead)
-        for _, _, covered in found
-        if covered.first
-        for ahead in range(7)
-    ]
-    assert days == [TODAY + timedelta(days=ahead) for ahead in range(len(found) * 7)]
-    assert TODAY + timedelta(days=horizon) in days
-    assert [ahead for _, ahead, _ in found] == list(range(0, horizon + 1, 7))
 
 
 @pytest.mark.parametrize(
@@ -91,14 +68,6 @@ def test_so_many_days_from_a_french_date(first: str, days: int, last: date) -> N
 )
 def test_what_says_no_days_is_no_window(first: object, days: object) -> None:
     assert days_from(Place("7"), first, days) is None
-
-
-def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places() -> None:
-    here = replace(page("", of=visit(horizon=20)), ask=PageRequest("/4", rank=3, turn=1))
-    asks = ask_weeks(here, A, "/week/{}".format, 100)
-    assert [(ask.url, ask.rank) for ask in asks] == [("/week/0", 102), ("/week/7", 3), ("/week/14", 101)]
-    assert {(ask.step, ask.place) for ask in asks} == {("week", A)}
-    assert [ask.window for ask in asks] == [week(visit(), A, ahead) for ahead in (0, 7, 14)]
 
 
 AT_NINE = Slot(ANYWHERE, datetime(2026, 11, 23, 8, tzinfo=UTC))

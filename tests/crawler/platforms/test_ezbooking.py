@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
-from crawler.platforms.ezbooking import _desk
+from crawler.platforms.ezbooking.week_table import Form, ask_weeks
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.pages import DESK, TODAY, read, visit
+from tests.crawler.pages import DESK, TODAY, page, read, visit
 
 EZBOOKING = platform("ezbooking")
 
@@ -38,7 +38,7 @@ def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
 @pytest.mark.parametrize("step", [2, 4, 5, 6, 8, 9, 10, -1])
 def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int) -> None:
     with pytest.raises(ValueError, match="not ours"):
-        _desk(visit()).step(step)
+        Form.of(visit()).step(step)
 
 
 @pytest.mark.rule("3.8")
@@ -178,6 +178,25 @@ def test_each_planning_is_chosen_and_shows_a_week_before_more_of_their_weeks_are
     assert len([ask for ask in asked if ask.step == "week"]) == 26
 
 
+@given(st.integers(0, 400))
+def test_weeks_reach_the_horizon_without_a_gap(horizon: int) -> None:
+    windows = [ask.window for ask in ask_weeks(page("", of=visit(horizon=horizon)), A, "7", 100)]
+    firsts = [window.first for window in windows if window]
+    assert firsts == [TODAY + timedelta(days=ahead) for ahead in range(0, horizon + 1, 7)]
+    assert {window.last - window.first for window in windows if window and window.first and window.last} == {
+        timedelta(days=6)
+    }
+
+
+def test_one_week_is_asked_as_early_as_its_page_and_the_others_behind_all_places() -> None:
+    here = replace(page("", of=visit(horizon=20)), ask=PageRequest("/4", rank=3, turn=1))
+    asks = ask_weeks(here, A, "7", 100)
+    assert [(ask.url, ask.rank) for ask in asks] == [
+        (f"{CALENDAR}7::{ahead}", rank) for ahead, rank in ((0, 102), (7, 3), (14, 101))
+    ]
+    assert {(ask.step, ask.place) for ask in asks} == {("week", A)}
+
+
 def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
     assert read(ez.week(TODAY, heading="Semaine 48")).outcome is Outcome.UNREADABLE
 
@@ -199,6 +218,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
         ez.week(TODAY, heading=""),
         ez.week(TODAY, heading="Connexion sécurisée"),  # another page's text
         ez.week(TODAY) + ez.week(TODAY + timedelta(days=7), legend=False),  # two weeks in one
+        ez.week(TODAY) + "<p><span>libre</span></p>",  # two legends
         "<table><tr><td>Fatal error: bookingserver",
         "",
     ],

@@ -95,6 +95,12 @@ def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ()), reading.reason
 
 
+def test_a_day_that_shows_an_hour_and_says_that_it_has_none_may_leave_one_out() -> None:
+    both = week([NINE]).replace("</a></div>", f"</a><p>{EMPTY}</p></div>")
+    assert (moments(read(both)), read(both).covered) == (["2026-11-23T08:30:00+00:00"], ())
+    assert read(week([NINE])).covered
+
+
 def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     asked = {"place": Place("5"), "window": WEEK}
     assert read(week([NINE]), **asked).covered == (WEEK,)

@@ -5,11 +5,11 @@ no such number. So an absence of slots is always doubtful.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
@@ -21,8 +21,7 @@ from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNon
 from crawler.parsing.url_patterns import api_of
 from crawler.parsing.websocket_frames import frames_of, read_unended
 from crawler.platform_base import Platform
-from crawler.platforms.ants.search import Point, failures, one_of, read_search
-from crawler.reading import Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
+from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
 
 _EXAMPLE = "https://rendezvouspasseport.ants.gouv.fr/"
 
@@ -31,16 +30,19 @@ _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreamin
 _REFUSAL = b'"li_status"'
 _HEARD = (_END.encode(), _REFUSAL)  # words in answers of a socket only
 _DOUBT = "editors that failed are not counted here"
+_RADII = (0.99, 5, 10, 15, 20, 25, 30)  # km
 _NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
 _LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
 
 
-class Position(Point):
-    """A point to search around. By socket it needs an `address` in the site's form (`Lille 59000`).
+class Position(Strict):
+    """A point to search around, in degrees (WGS 84).
 
-    A search for a department needs no address.
+    By socket it needs an `address` in the site's form (`Lille 59000`), but not in a search for a department.
     """
 
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
     address: Annotated[str, Field(pattern=r"^\D+ \d{5}$", max_length=100)] | None = None
 
 
@@ -54,8 +56,15 @@ class AntsParameters(Strict):
     documents_number: Annotated[int, Field(strict=True, ge=1, le=5)] = 1
     department_code: Annotated[str, Field(pattern=r"^(\d{2,3}|2[AB])$")] | None = None
     positions: Annotated[tuple[Position, ...], Field(max_length=10)] = ()
-    radius_km: Annotated[float, one_of(0.99, 5, 10, 15, 20, 25, 30)] = 30
+    radius_km: float = 30
     streaming: bool = True
+
+    @field_validator("radius_km")
+    @classmethod
+    def _known_radius(cls, radius: float) -> float:
+        if radius not in _RADII:
+            raise ValueError(f"must be one of {', '.join(map(str, _RADII))}: the server takes no other")
+        return radius
 
     @model_validator(mode="after")
     def _one_area(self) -> "AntsParameters":
@@ -165,7 +174,7 @@ def _points(visit: VisitContext) -> tuple[Position, ...]:
 
 
 def _read_frames(page: Page) -> Reading:
-    """Read the frames of a socket: lists of places, then the end of the search."""
+    """Read the frames of a socket: lists of town halls, then the end of the search."""
     *lists, last = frames_of(page, _END) or [page]
     if last.body.strip(b'" ') == _END.encode():
         slots = _read_lists(page, lists).slots
@@ -176,10 +185,18 @@ def _read_frames(page: Page) -> Reading:
     if any(refuses):
         halls = halls[:-1] if end and not refuses[-1] else halls
         return _read_lists(page, halls, trouble=_read_search_refusal(frames[refuses.index(True)]))
-    halls = lists if end else frames
     if end is None:
-        return _read_lists(page, halls, trouble=read_unended(page))
-    return _read_lists(page, halls, trouble=failures(end.editor_errors_number, end.editors_number, "editor"))
+        return _read_lists(page, frames, trouble=read_unended(page))
+    return _read_lists(page, lists, trouble=_find_failure(end))
+
+
+def _find_failure(end: _EndFrame) -> Reading | None:
+    if not end.editors_number:
+        return Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
+    if not end.editor_errors_number:
+        return None
+    failed = f"{end.editor_errors_number} of {end.editors_number}"
+    return Reading(Outcome.OVERLOADED, f"editors failed: {failed}")
 
 
 def _read_search_refusal(frame: Page) -> Reading:
@@ -192,19 +209,41 @@ def _read_search_refusal(frame: Page) -> Reading:
 
 
 def _read_lists(
-    page: Page, lists: Iterable[Page], *, trouble: Reading | None = None, doubt: str = ""
+    page: Page, lists: Sequence[Page], *, trouble: Reading | None = None, doubt: str = ""
 ) -> Reading:
-    """Read several lists of town halls as one list."""
-    pages = list(lists)
-    if not doubt and any(_NO_HOURS.search(each.body) for each in pages):
-        doubt = _LISTED_WITHOUT
-    return read_search(page, pages, _Halls, _slots, "town hall", trouble=trouble, doubt=doubt)
+    """Read several lists of town halls as one: all slots of the desk until the last watched day.
+
+    `trouble`: a failure elsewhere in the search. With trouble or an unreadable entry the answer covers nothing, and
+    without slots that is its outcome. `doubt`: why slots may be missing without a failure. If a list is no JSON (a
+    wall's page), or null, nothing counts.
+    """
+    halls: list[_Hall | None] = []
+    for each in lists:
+        listed = parse_json(each, _Halls)
+        if listed is None and parse_json(each, object) is None:
+            return Reading(Outcome.UNREADABLE, f"holds what is no JSON: {each.text[:100]!r}")
+        halls += [None] if listed is None else listed
+    seen = [slot for hall in halls for slot in (_slots(hall, page) if hall else [None])]
+    slots = tuple({(slot.place.key, slot.moment): slot for slot in seen if slot}.values())
+    if None in seen and not trouble:
+        trouble = Reading(Outcome.UNREADABLE, f"entries that cannot be read: {seen.count(None)}")
+    if trouble and not slots:
+        return trouble
+    covered = () if trouble else (CoveredWindow(None, None, page.visit.last_day),)
+    if not slots:
+        if any(_NO_HOURS.search(each.body) for each in lists):
+            doubt = doubt or _LISTED_WITHOUT
+        reason = "no town hall has a slot"
+        return Reading(Outcome.NO_SLOTS, f"{reason}, but {doubt}" if doubt else reason, covered=covered)
+    said = f"town halls with slots: {len({slot.place.key for slot in slots})}"
+    return Reading(Outcome.SLOTS, f"{said}; {trouble.reason}" if trouble else said, slots, covered)
 
 
 def _slots(hall: _Hall, page: Page) -> list[Slot | None]:
     """Return a town hall's slots, None for each that is unreadable."""
-    told = [(each, instant_of(each.datetime, page.visit.zone)) for each in hall.available_slots if each]
-    found = [Slot(hall.place, hour, each.callback_url) if hour else None for each, hour in told]
+    place, zone = hall.place, page.visit.zone
+    told = [(each, instant_of(each.datetime, zone)) for each in hall.available_slots if each]
+    found = [Slot(place, hour, each.callback_url) if hour else None for each, hour in told]
     unread = len(hall.available_slots) - len(told)
     return found + [None] * unread
 
