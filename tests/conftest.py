@@ -185,16 +185,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def _migrate(url: str) -> None:
-    from alembic import command
-
     from api.migrations.__main__ import config
+    from api.migrations.tables import upgrade_tables
     from api.models.partitions import make_partitions
     from configs.ground.clock import clock
 
-    made = config()
     engine = sa.create_engine(url, poolclass=sa.NullPool)
-    made.attributes["engine"] = engine
-    command.upgrade(made, "head")
+    upgrade_tables(config(), engine)
     with sa.orm.Session(engine) as session, session.begin():
         for day in (clock().date(), _FROZEN):  # a test that made its own days would need a new clone after it
             make_partitions(session, day)

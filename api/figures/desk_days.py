@@ -71,7 +71,7 @@ ON CONFLICT (desk_id, day) DO UPDATE SET checks = excluded.checks, proven = excl
   promised_seconds = coalesce(excluded.promised_seconds, d.promised_seconds), updated_at = excluded.updated_at
 """)
 
-# What the function of migration 0048 asks of a day before it drops it.
+# What drop_oldest_check_day asks of a day before it drops it.
 _IS_UNSUMMED = sa.text("""
 SELECT EXISTS (
   SELECT FROM (

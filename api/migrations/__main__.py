@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from api.migrations import logins
 from api.migrations.backup_first import BackupMissing, make_backup_first
 from api.migrations.retries import MigrationFailed, hold_turn, run_with_retries
+from api.migrations.tables import upgrade_tables
 from api.models.revision import expected_revision
 from configs.ground.database import owner_url
 from configs.ground.startup import exit_on_config_error
@@ -37,12 +38,13 @@ def config() -> Config:
 
 @exit_on_config_error("api.migrations")
 def main(arguments: list[str]) -> int:
-    """Run one of Alembic's commands, or `logins`; `upgrade` alone goes to the newest revision."""
+    """Run one of Alembic's commands, or `logins`; `upgrade` alone makes the tables, or goes to the newest revision."""
     if arguments[:1] == ["logins"]:
         return logins.run(arguments[1:])
     line = CommandLine(prog="python -m api.migrations")
     given = [each for each in arguments if each not in (_WITHOUT, _LOGINS)]
-    options = line.parser.parse_args(given if given != ["upgrade"] else ["upgrade", "head"])
+    given = ["upgrade", "head"] if given == ["upgrade"] else given
+    options = line.parser.parse_args(given)
     if not hasattr(options, "cmd"):
         line.parser.error(
             "a command is needed: upgrade, downgrade, logins, check, revision, history, current"
@@ -51,7 +53,8 @@ def main(arguments: list[str]) -> int:
     changes = given[:1] in (["upgrade"], ["downgrade"]) and "--sql" not in given
     try:
         with hold_turn() if changes else nullcontext():
-            _run(script, arguments if changes else [], lambda: line.run_cmd(config(), options))
+            run = partial(line.run_cmd, config(), options)
+            _run(script, arguments if changes else [], _upgrade if given == ["upgrade", "head"] else run)
     except (BackupMissing, MigrationFailed) as error:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
@@ -67,6 +70,10 @@ def _run(script: ScriptDirectory, arguments: list[str], act: Callable[[], None])
         if _WITHOUT not in arguments:
             run_with_retries(partial(make_backup_first, script))
     run_with_retries(act)
+
+
+def _upgrade() -> None:
+    upgrade_tables(config(), sa.create_engine(owner_url(), poolclass=sa.NullPool))
 
 
 def _has_newer_tables(script: ScriptDirectory) -> bool:

@@ -8,14 +8,8 @@ from alembic.migration import MigrationContext
 
 from api.migrations.retries import LOCK_SECONDS
 from api.migrations.roles import grant_rights
-from api.models.all import RECORDS
-from api.models.partitions import is_partition
+from api.migrations.tables import COMPARISON, METADATA
 from configs.ground.database import owner_url
-
-
-def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:
-    """Leave daily partitions out of the comparison: a background job makes them."""
-    return not (kind == "table" and reflected and compared_to is None and is_partition(name or ""))
 
 
 def _grant_rights(ctx: MigrationContext, **_about: Any) -> None:
@@ -34,12 +28,10 @@ with engine.connect() as connection:
     sa.event.listen(connection, "begin", _limit_waits)
     context.configure(
         connection=connection,
-        target_metadata=RECORDS[0].metadata,
-        include_object=_is_compared,
-        compare_type=True,
-        compare_server_default=True,
+        target_metadata=METADATA,
         transaction_per_migration=True,
         on_version_apply=_grant_rights,  # type: ignore[arg-type] # Alembic hands all of it over by name
+        **COMPARISON,
     )
     with context.begin_transaction():
         context.run_migrations()

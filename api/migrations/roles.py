@@ -16,8 +16,6 @@ from configs.settings import DatabaseProgram
 OWNER = "rdvpriority_migrations"
 PROGRAMS: tuple[DatabaseProgram, ...] = get_args(DatabaseProgram)
 _GRANT = re.compile(r"(\w+)(?: \(([^)]*)\))?(?:, |$)")
-# The function of migration 0019: without it the roles have no rights in this database.
-_HAS_ROLES = sa.text("SELECT to_regprocedure('make_check_days(date, date)') IS NOT NULL")
 _COLUMNS = sa.text("""
 SELECT c.relname, array_agg(a.attname) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
 WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
@@ -53,10 +51,8 @@ def list_rights(program: DatabaseProgram, table: str) -> dict[str, tuple[str, ..
 def grant_rights(connection: sa.Connection) -> None:
     """Make owners and rights in a database as declared, for the tables and columns that it has by now.
 
-    Nothing is done before migration 0019. A right that is declared no more is taken away.
+    A right that is declared no more is taken away.
     """
-    if not connection.scalar(_HAS_ROLES):
-        return
     existing = {table: set(columns) for table, columns in connection.execute(_COLUMNS)}
     statements = [_OWN, *(each for table, columns in existing.items() for each in _grants(table, columns))]
     connection.exec_driver_sql(";\n".join(statements))

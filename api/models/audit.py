@@ -23,7 +23,7 @@ class AuditEntry(Base):
     """One action or view of an operator, written in its own transaction.
 
     No foreign key: the row outlives the accounts it names. A trigger refuses every change of a row, and its removal
-    before three years are over (migration 0011).
+    before three years are over (api/migrations/tables.py).
     """
 
     __tablename__ = "audit"

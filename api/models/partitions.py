@@ -1,9 +1,9 @@
 """Daily partitions of the table `checks`, made ahead of time: an insert for a missing day fails.
 
 There is no default partition: it would be scanned under a lock for each day that is made later.
-Functions of the database make and drop days (migration 0019), because no program's role owns the table. A day is made
-apart and attached. `CREATE TABLE … PARTITION OF` waits for every reader of `checks` (a dump reads for hours), and all
-writers wait behind it; `ATTACH PARTITION` waits for neither:
+Functions of the database make and drop days (api/migrations/tables.py), because no program's role owns the table. A
+day is made apart and attached. `CREATE TABLE … PARTITION OF` waits for every reader of `checks` (a dump reads for
+hours), and all writers wait behind it; `ATTACH PARTITION` waits for neither:
 https://www.postgresql.org/docs/18/ddl-partitioning.html#DDL-PARTITIONING-DECLARATIVE-MAINTENANCE
 """
 

@@ -127,7 +127,7 @@ class Payment(Base):
     synced_at: Mapped[datetime | None]  # when it was last compared with Stripe
     order_number: Mapped[str | None] = mapped_column(
         unique=True
-    )  # of an order; a trigger of migration 0021 gives it
+    )  # of an order; the trigger order_is_numbered gives it
     order_mail_at: Mapped[
         datetime | None
     ]  # when a provider took the order mail: the time to withdraw counts from it

@@ -14,11 +14,12 @@ from typing import Protocol
 
 import requests
 import sqlalchemy as sa
-from alembic import command
 from alembic.util import CommandError
 
 from api.migrations.__main__ import config
 from api.migrations.logins import make_logins, parse_logins
+from api.migrations.retries import MigrationFailed
+from api.migrations.tables import upgrade_tables
 from configs.ground.redis import read_rules
 from configs.settings import SettingMissing
 from deploy.local.environment import program_addresses, sandbox_variables, write_desk_files
@@ -221,11 +222,9 @@ def _ends(say: Callable[[str], None]) -> Iterator[ExitStack]:
 
 def _migrate(database_url: str) -> None:
     """Bring the tables up to date, in this process: a second one would load SQLAlchemy once more."""
-    made = config()
-    made.attributes["engine"] = sa.create_engine(database_url, poolclass=sa.NullPool)
     try:
-        command.upgrade(made, "head")
-    except (sa.exc.SQLAlchemyError, CommandError, SettingMissing) as error:
+        upgrade_tables(config(), sa.create_engine(database_url, poolclass=sa.NullPool))
+    except (sa.exc.SQLAlchemyError, CommandError, MigrationFailed, SettingMissing) as error:
         raise StartFailed(
             f"the tables cannot be brought up to date; without the state folder all begins anew:\n{error}"
         ) from error

@@ -7,11 +7,11 @@ from typing import Any
 
 import psycopg2
 import pytest
-from alembic.script import ScriptDirectory
 from psycopg2.extensions import connection
 
-from api.migrations.__main__ import config, main
+from api.migrations.__main__ import main
 from api.migrations.logins import LoginRefused, make_logins, parse_logins
+from api.migrations.tables import _CREATE
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program
 from tests.waiting import until
@@ -122,9 +122,7 @@ def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not
 
 
 def test_two_migrations_at_once_make_a_role_once(owner: str) -> None:
-    script = ScriptDirectory.from_config(config())
-    revision: Any = script.get_revision(script.get_base() or "")
-    create = revision.module._CREATE.format(role="rdvpriority_trial")
+    create = _CREATE.format(role="rdvpriority_trial")
     with connected(owner) as one, connected(owner) as other, ThreadPoolExecutor(1) as pool:
         one.autocommit = False
         one.cursor().execute(create)

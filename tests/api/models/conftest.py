@@ -9,7 +9,9 @@ from alembic import command
 from alembic.config import Config
 
 from api.migrations import __main__ as program
+from api.migrations import tables
 from api.migrations.__main__ import HERE, config
+from api.migrations.tables import METADATA
 from api.models.revision import expected_revision
 
 HEAD = expected_revision()
@@ -43,7 +45,7 @@ def alembic(database: str) -> Iterator[Config]:
 
 @pytest.fixture
 def next_migration(alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
-    """Add a migration to the code that makes a table and a column of alerts; the database lacks it."""
+    """Add a migration, and its records, to the code: a table and a column of alerts. The database lacks both."""
     (tmp_path / f"{NEXT}_colours.py").write_text(_NEXT.format(next=NEXT, head=HEAD))
 
     def extended() -> Config:
@@ -53,6 +55,12 @@ def next_migration(alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return made
 
     monkeypatch.setattr(program, "config", extended)
+    records = sa.MetaData(naming_convention=METADATA.naming_convention)
+    for table in METADATA.sorted_tables:
+        table.to_metadata(records)
+    records.tables["alerts"].append_column(sa.Column("colour", sa.Text))
+    sa.Table("colours", records, sa.Column("id", sa.Integer, primary_key=True))
+    monkeypatch.setattr(tables, "METADATA", records)
     made = extended()
     made.attributes.update(alembic.attributes)
     yield made

@@ -1,17 +1,62 @@
-"""Migrations: they agree with the models, and go up, down and up again."""
+"""Migrations: new tables and those of earlier revisions become what the records say, and nothing else passes."""
 
+import hashlib
 import os
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import IntegrityError
 
+from api.migrations import __main__ as program
 from api.migrations.__main__ import config, main
-from api.models.all import RECORDS
+from api.migrations.retries import MigrationFailed
 from api.models.base import session
+from tests import databases
+from tests.api.models.conftest import HEAD, NEXT
+from tests.api.models.schema_changes import read_schema
+
+FIRST = "0083"
+_FIRST_DIGEST = "5a3a27bed40a22a8"
+_ROUTINES = """
+SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+ORDER BY 1
+"""
+
+
+@pytest.fixture
+def new_database(database: str, settings_env: Callable[..., None]) -> Iterator[sa.Engine]:
+    """Give an empty database, to which DATABASE_URL leads."""
+    server = sa.create_engine(database, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    name = f"{server.url.database}_new"
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE template0")
+        settings_env(DATABASE_URL=databases.address(name))
+        yield sa.create_engine(databases.address(name), poolclass=sa.NullPool)
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def digest(engine: sa.Engine) -> str:
+    """Return a digest of all columns, rules, functions and triggers, wherever a column stands in its table."""
+    with engine.connect() as connection:
+        found = read_schema(connection)
+        routines = connection.exec_driver_sql(_ROUTINES).scalars().all()
+    lines = [
+        *(f"{key} {column}" for key, column in found.columns.items()),
+        *(f"{key} {rule.definition}" for key, rule in found.rules.items()),
+        *routines,
+    ]
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+
+def revision_of(engine: sa.Engine) -> str | None:
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def tables(url: str) -> set[str]:
@@ -19,15 +64,66 @@ def tables(url: str) -> set[str]:
     return set(sa.inspect(engine).get_table_names())
 
 
-def test_models_and_migrations_do_not_drift(alembic: Config) -> None:
+def test_the_revisions_lead_from_what_the_tables_were_to_what_the_records_say(
+    alembic: Config,
+) -> None:
+    engine: sa.Engine = alembic.attributes["engine"]
+    made = digest(engine)
+    command.downgrade(alembic, FIRST)
+    assert digest(engine) == _FIRST_DIGEST, "tables changed: write a revision for the databases that exist"
+    command.upgrade(alembic, "head")
+    assert digest(engine) == made
     command.check(alembic)
 
 
-def test_every_migration_goes_down_and_up_again(alembic: Config, database: str) -> None:
-    command.downgrade(alembic, "base")
-    assert tables(database) == {"alembic_version"}
-    command.upgrade(alembic, "head")
-    assert {record.__tablename__ for record in RECORDS} <= tables(database)
+def test_an_empty_database_is_complete_and_at_the_newest_revision(
+    next_migration: Config, new_database: sa.Engine
+) -> None:
+    assert main(["upgrade"]) == 0
+    made = program.config()
+    made.attributes["engine"] = new_database
+    command.check(made)
+    assert revision_of(new_database) == NEXT
+
+
+def test_a_database_of_an_earlier_revision_runs_the_later_ones(next_migration: Config) -> None:
+    engine: sa.Engine = next_migration.attributes["engine"]
+    assert revision_of(engine) == HEAD
+    assert main(["upgrade"]) == 0
+    command.check(next_migration)
+    assert revision_of(engine) == NEXT
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("ALTER TABLE exports DROP size_bytes CASCADE", "exports.size_bytes is missing"),
+        ("ALTER TABLE exports ALTER size_bytes TYPE integer", "exports.size_bytes has another type"),
+        ("DROP INDEX ix_exports_next_attempt_at", "index ix_exports_next_attempt_at is missing"),
+        ("ALTER TABLE exports ALTER user_id DROP NOT NULL", "exports.user_id has another nullable"),
+        ("ALTER TABLE exports ADD other text NOT NULL", "exports.other is NOT NULL without a default"),
+        ("DROP TABLE exports", "table exports is missing"),
+        ("ALTER TABLE exports ADD other text", ""),  # older code on newer tables, and before a contraction
+    ],
+)
+def test_tables_that_no_revision_made_are_refused(alembic: Config, change: str, said: str) -> None:
+    with alembic.attributes["engine"].begin() as connection:
+        connection.exec_driver_sql(change)
+    if not said:
+        assert main(["upgrade"]) == 0
+        return
+    with pytest.raises(SystemExit) as ended:
+        main(["upgrade"])
+    assert f"of revision {HEAD}, which is the newest, but differ from the records: {said}" in str(ended.value)
+    assert "make a new database where nothing is to be kept" in str(ended.value)
+
+
+def test_a_revision_makes_no_tables_and_drops_none(alembic: Config, new_database: sa.Engine) -> None:
+    with pytest.raises(MigrationFailed, match="no revision is older"):
+        command.downgrade(alembic, "base")
+    with pytest.raises(SystemExit, match="an empty database is made at the newest revision"):
+        main(["upgrade", FIRST])
+    assert sa.inspect(new_database).get_table_names() == []
 
 
 def test_the_command_line_upgrades_by_itself(database: str, capsys: pytest.CaptureFixture[str]) -> None:
