@@ -147,6 +147,8 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _VOID:  # <path/> of an SVG
             return
+        while tag == "select" and self._open[-1:] == ["option"]:  # its end may be left out
+            self._open.pop()
         assert self._open[-1:] == [tag], f"</{tag}> closes {self._open[-3:]}"
         self._open.pop()
 
