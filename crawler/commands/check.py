@@ -8,45 +8,32 @@ from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from scrapy.commands import ScrapyCommand
-
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
+from crawler.cli.command_base import OperatorCommand
 
 
 class NoSuchDesk(LookupError):
     """An id names no desk that is scheduled; the text says why, and which come close."""
 
 
-class Command(ScrapyCommand):
+class Command(OperatorCommand):
     """Pushes desks to <system>:checks, from which the spiders claim them."""
 
     requires_project = True
-    requires_crawler_process = False
+    SYNTAX = "DESK [DESK …]"
+    SHORT = "Have desks checked now, by the spiders that run"
+    ERRORS = (*OperatorCommand.ERRORS, NoSuchDesk)
 
-    def short_desc(self) -> str:
-        """Return the line that `scrapy` shows."""
-        return "Have desks checked now, by the spiders that run"
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "DESK [DESK …]"
-
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
+    def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Push all of them, or none where one is wrong."""
         if not args:
-            raise SystemExit(
-                "scrapy check: name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them"
-            )
-        try:
-            check_catalogue()
-            settings().require("redis_url")
-            chosen = [find_scheduled_desk(name) for name in args]
-        except (ConfigFileError, NoSuchDesk, SettingMissing, SettingsRefused) as error:
-            raise SystemExit(f"scrapy check: {error}") from None
+            raise self.ended("name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them")
+        check_catalogue()
+        settings().require("redis_url")
+        chosen = [find_scheduled_desk(name) for name in args]
         for system, count in push(chosen).items():
             print(f"{count} of {system}: due now; each is asked when its host may be asked again")
 

@@ -5,13 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scrapy.commands import ScrapyCommand
-
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingsRefused
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
+from crawler.cli.command_base import OperatorCommand
 
 _OPENING = """\
 # Coverage
@@ -32,40 +29,31 @@ _LEVELS = (
 )
 
 
-class Command(ScrapyCommand):
+class Command(OperatorCommand):
     """Prints the page, or writes it."""
 
     requires_project = True
-    requires_crawler_process = False
-
-    def short_desc(self) -> str:
-        """Return the line that `scrapy` shows."""
-        return "Say what of the country can be watched, by platform and procedure"
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "[--write FILE]"
+    SYNTAX = "[--write FILE]"
+    SHORT = "Say what of the country can be watched, by platform and procedure"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--write", metavar="FILE", type=Path, help="the file to write it to")
 
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+    def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print or write it; desk files that are wrong are named."""
         if args:
-            raise SystemExit(f"scrapy coverage: {args[0]!r} is no argument; use --write FILE")
+            raise self.ended(f"{args[0]!r} is no argument; use --write FILE")
+        check_catalogue()
+        text = page(prefectures())
         try:
-            check_catalogue()
-            text = page(prefectures())
             if opts.write is None:
                 print(text, end="")
             else:
                 opts.write.write_text(text, encoding="utf-8")
-        except (ConfigFileError, SettingsRefused) as error:
-            raise SystemExit(f"scrapy coverage: {error}") from None
         except OSError as error:
-            raise SystemExit(f"scrapy coverage: cannot write {error.filename}: {error.strerror}") from None
+            raise self.ended(f"cannot write {error.filename}: {error.strerror}") from None
 
 
 def page(found: Mapping[str, Prefecture]) -> str:

@@ -5,14 +5,11 @@ It pauses one desk, too, and has it checked again, without the API.
 
 import argparse
 
-from scrapy.commands import ScrapyCommand
-
 from configs.ground.clock import clock
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingMissing, SettingsRefused
 from configs.world.desk import Desk
-from configs.world.prefecture import UnknownDesk, UnknownPrefecture, desk, desks, prefecture, prefectures
+from configs.world.prefecture import desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
+from crawler.cli.command_base import OperatorCommand
 from crawler.cli.state_tables import decision_table, describe_decision
 from crawler.cli.tables import aligned, show
 
@@ -21,20 +18,20 @@ _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
 _ROBOTS_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
 
 
-class Command(ScrapyCommand):
+class UnknownSystem(LookupError):
+    """No platform belongs to a booking system of that name; the text names those that exist."""
+
+
+class Command(OperatorCommand):
     """Lists desks, of one prefecture or one booking system where asked."""
 
     requires_project = True
-    requires_crawler_process = False
-
-    def short_desc(self) -> str:
-        """Return the line that `scrapy` shows."""
-        return "List the desks: what each is for, its platform, how sure its address is"
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        listed = "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
-        return f"{listed} | --pause DESK --reason TEXT | --resume DESK"
+    SYNTAX = (
+        "[--prefecture ID] [--system NAME] [--state | --why | --robots]"
+        " | --pause DESK --reason TEXT | --resume DESK"
+    )
+    SHORT = "List the desks: what each is for, its platform, how sure its address is"
+    ERRORS = (*OperatorCommand.ERRORS, UnknownSystem)
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -49,50 +46,29 @@ class Command(ScrapyCommand):
         shown.add_argument("--resume", metavar="DESK", help="have a paused desk checked again, and now")
         parser.add_argument("--reason", metavar="TEXT", help="why, for whoever finds it paused")
 
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+    def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
         if args:
-            raise SystemExit(
-                f"scrapy desks: {args[0]!r} is no argument; use --prefecture ID or --system NAME"
-            )
+            raise self.ended(f"{args[0]!r} is no argument; use --prefecture ID or --system NAME")
         if bool(opts.pause) != bool(opts.reason):
-            raise SystemExit("scrapy desks: --pause DESK and --reason TEXT go together")
-        try:
-            check_catalogue()
-            if opts.pause or opts.resume:
-                show(_order(opts.pause, opts.reason, opts.resume))
-                return
+            raise self.ended("--pause DESK and --reason TEXT go together")
+        check_catalogue()
+        if opts.pause or opts.resume:
+            show(self.change_rows(lambda: _order(opts.pause, opts.reason, opts.resume)))
+        else:
             show(listing(opts.prefecture, opts.system, state=opts.state, why=opts.why, robots=opts.robots))
-        except (ConfigFileError, SettingMissing, SettingsRefused, UnknownPrefecture, UnknownSystem) as error:
-            raise SystemExit(f"scrapy desks: {error}") from None
 
 
 def _order(pause: str | None, reason: str, resume: str | None) -> str:
-    """Pause or resume a desk; return how it stands.
-
-    Raises:
-        SystemExit: no such desk, or the database is away; the text says what to do.
-    """
-    import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-    from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415
+    """Pause or resume a desk; return how it stands."""
+    from crawler.cli.state_tables import desk_status_table  # noqa: PLC0415 -- scrapy loads every command's file
     from crawler.hosts import kill_switch  # noqa: PLC0415
 
-    try:
-        if pause:
-            kill_switch.pause_desk(pause, reason)
-        if resume:
-            kill_switch.resume_desk(resume)
-        return desk_status_table([desk(pause or resume or "")], clock()) + _CARRIED_OUT
-    except (UnknownDesk, ValueError) as error:
-        raise SystemExit(f"scrapy desks: {error}") from None
-    except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-        away = str(error).splitlines()[0]
-        raise SystemExit(f"scrapy desks: the database is away, nothing was changed: {away}") from None
-
-
-class UnknownSystem(LookupError):
-    """No platform belongs to a booking system of that name; the text names those that exist."""
+    if pause:
+        kill_switch.pause_desk(pause, reason)
+    if resume:
+        kill_switch.resume_desk(resume)
+    return desk_status_table([desk(pause or resume or "")], clock()) + _CARRIED_OUT
 
 
 def listing(

@@ -6,9 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
-from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
@@ -17,6 +15,7 @@ from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingsRefused
 from configs.world.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
+from crawler.cli.command_base import OperatorCommand
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import BudgetExhausted
 from crawler.fetching.ssrf_guard import refuse_inside, refuse_private
@@ -45,19 +44,11 @@ class NotReadable(ValueError):
     """A saved page cannot be read; the text says which, why, and what to do."""
 
 
-class Command(ScrapyCommand):
+class Command(OperatorCommand):
     """Prints desks as YAML entries with comments; what it waits for meanwhile goes to standard error."""
 
-    requires_crawler_process = False
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "URL | [URL] --file SAVED"
-
-    def short_desc(self) -> str:
-        """Say in one line what it does."""
-        return "Name the platform of a booking page, and its desk's YAML"
+    SYNTAX = "URL | [URL] --file SAVED"
+    SHORT = "Name the platform of a booking page, and its desk's YAML"
 
     def long_desc(self) -> str:
         """Say what it prints, and how it ends."""
@@ -73,7 +64,7 @@ class Command(ScrapyCommand):
         parser.add_argument("--file", type=Path, help="read this saved page instead; nothing is asked")
         parser.add_argument("--prefecture", metavar="ID", help="whose desks these are, e.g. bobigny_93")
 
-    def run(self, args: list[str], opts: Namespace) -> None:
+    def carry_out(self, args: list[str], opts: Namespace) -> None:
         """Print what was found; the exit code says whether a platform was named."""
         if len(args) > 1 or not (args or opts.file) or any(arg.startswith("-") for arg in args):
             raise UsageError(f"expected URL, or --file SAVED, not {' '.join(args) or 'nothing'}")

@@ -4,20 +4,18 @@ import argparse
 import json
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import ValidationError
-from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.object_store import Blobs, StoreAway, proof_blobs
 from configs.ground.proofs import Meta, NoProof, body_of, is_key, meta_of, picture_of
 from configs.ground.strict_model import Strict
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingsRefused
 from configs.world.desk import Desk, zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
+from crawler.cli.command_base import OperatorCommand
 from crawler.cli.tables import show
 from crawler.platform_base import Platform
 from crawler.platforms import platform
@@ -53,35 +51,26 @@ def _parameters(reader: Platform, desk: Desk | None) -> Strict:
         return reader.Parameters(**reader.EXAMPLE_PARAMETERS)
 
 
-class Command(ScrapyCommand):
+class Command(OperatorCommand):
     """Prints one JSON object; with --out writes the page, its picture and that object into a folder."""
 
-    requires_crawler_process = False
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "KEY [--out FOLDER]"
-
-    def short_desc(self) -> str:
-        """Say in one line what it does."""
-        return "Show a stored proof and read it again, as the crawl did (KEY: checks.proof_key)"
+    SYNTAX = "KEY [--out FOLDER]"
+    SHORT = "Show a stored proof and read it again, as the crawl did (KEY: checks.proof_key)"
+    ERRORS = (*OperatorCommand.ERRORS, NoProof, StoreAway)
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--out", type=Path, metavar="FOLDER", help="write page and picture there too")
 
-    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+    def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print what is stored under a key; exit with 1 where nothing is, with 2 where it is no key."""
         if len(args) != 1 or not is_key(args[0]):
             raise UsageError(f"expected a KEY as checks.proof_key has it, not {' '.join(args) or 'nothing'}")
         try:
             shown = _describe_proof(proof_blobs(), args[0], opts.out)
-        except (NoProof, StoreAway, SettingsRefused, ConfigFileError) as error:
-            raise SystemExit(f"scrapy proof: {error}") from None
         except OSError as error:
-            raise SystemExit(f"scrapy proof: cannot write {error.filename}: {error.strerror}") from None
+            raise self.ended(f"cannot write {error.filename}: {error.strerror}") from None
         show(json.dumps(shown, ensure_ascii=False, indent=2))
 
 
@@ -93,7 +82,6 @@ def _describe_proof(blobs: Blobs, key: str, out: Path | None) -> dict[str, Any]:
         configs.ground.strict_yaml.ConfigFileError: desk files are wrong.
         OSError: the folder cannot be written.
     """
-    from crawler.commands.proof import read_again  # noqa: PLC0415
     from crawler.commands.read import describe  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
     meta = meta_of(blobs, key)

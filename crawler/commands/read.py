@@ -6,33 +6,25 @@ from collections.abc import Iterator
 from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
 from crawler.block_pages import classify_page
+from crawler.cli.command_base import OperatorCommand
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import own_addresses, understands
 from crawler.platforms import UnknownPlatform, example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, Slot
 
 
-class Command(ScrapyCommand):
+class Command(OperatorCommand):
     """Reads files and prints one JSON object for each, on a line of standard output."""
 
-    requires_crawler_process = False
-    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
-
-    def syntax(self) -> str:
-        """Return the arguments."""
-        return "PLATFORM FILE... [--url URL] [--status CODE] [--zone ZONE]"
-
-    def short_desc(self) -> str:
-        """Say in one line what it does."""
-        return "Say what a platform's reader makes of saved pages"
+    SYNTAX = "PLATFORM FILE... [--url URL] [--status CODE] [--zone ZONE]"
+    SHORT = "Say what a platform's reader makes of saved pages"
 
     def long_desc(self) -> str:
         """Say what it prints."""
@@ -53,7 +45,7 @@ class Command(ScrapyCommand):
             "--zone", type=_zone, default="Europe/Paris", help="the desk's (Europe/Paris unless given)"
         )
 
-    def run(self, args: list[str], opts: Namespace) -> None:
+    def carry_out(self, args: list[str], opts: Namespace) -> None:
         """Print what each file says; where an argument is wrong, exit with 2 before anything is printed."""
         if len(args) < 2 or any(arg.startswith("-") for arg in args):  # noqa: PLR2004 -- a platform and a file
             raise UsageError(f"expected PLATFORM FILE..., not {' '.join(args) or 'nothing'}")

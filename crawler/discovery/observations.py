@@ -1,9 +1,10 @@
 """Observations of one walk, page by page: kept in memory, and in Redis for the process that resumes the walk."""
 
-import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
 
 from crawler.discovery.site_links import Booking
 
@@ -52,18 +53,8 @@ class PageStep:
     refused: bool = False  # the whole site refuses us, not this page only
     asked: bool = True  # False where robots.txt forbade it: the site did not fail us
 
-    def to_json(self) -> str:
-        """Return it as a text in Redis."""
-        return json.dumps(asdict(self), ensure_ascii=False)
 
-    @classmethod
-    def from_json(cls, text: str) -> "PageStep":
-        """Return what `to_json` wrote."""
-        values: dict[str, Any] = json.loads(text)
-        seen = PageSeen(**values.pop("seen"))
-        bookings = tuple(Booking(**each) for each in seen.bookings)  # type: ignore[arg-type]  # still a dict here
-        onward = tuple(Onward(**each) for each in values.pop("onward"))
-        return cls(replace(seen, seen=ObservedPage(seen.seen), bookings=bookings), onward, **values)
+STEP = TypeAdapter(PageStep)  # its text in Redis
 
 
 @dataclass
@@ -84,7 +75,7 @@ class Observations:
         if self.client is None:
             return
         with self.client.pipeline() as pipe:
-            pipe.rpush(f"{self.key}:facts", step.to_json())
+            pipe.rpush(f"{self.key}:facts", STEP.dump_json(step))
             for name in ("facts", "requests", "seen"):  # scrapy-redis sets no expiry
                 pipe.expire(f"{self.key}:{name}", KEPT_SECONDS)
             pipe.execute()
@@ -98,7 +89,7 @@ class Observations:
         if self.client is None:
             return []
         found: list[str] = self.client.lrange(f"{self.key}:facts", 0, -1)  # type: ignore[assignment]  # async and sync in one
-        steps = [PageStep.from_json(each) for each in found]
+        steps = [STEP.validate_json(each) for each in found]
         self.pages = [step.seen for step in steps]
         return steps
 

@@ -1,7 +1,5 @@
 """Requests for a person's actions on a page: follow a link, submit a form, choose from a drop-down."""
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlsplit
 
 from lxml import html
@@ -9,14 +7,6 @@ from lxml import html
 from crawler.parsing.html_text import visible_text
 from crawler.reading import BrowserAction, Page, PageRequest
 from crawler.url_policy import same_site
-
-
-def in_query(criteria: Mapping[str, Any]) -> dict[str, str]:
-    """Return criteria as fields of a query or a form: numbers without an exponent."""
-    return {
-        key: f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-        for key, value in criteria.items()
-    }
 
 
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:

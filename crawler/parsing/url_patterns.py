@@ -1,9 +1,6 @@
 """Patterns of desk addresses: an address of another platform is refused before any request."""
 
 import re
-from urllib.parse import urlsplit
-
-from configs.ground.hosts import is_loopback
 
 PAGE = re.compile(r"https?://[^/?#]+/+[^/?#]")  # any page of a site except its home page
 
@@ -19,19 +16,3 @@ def match_address(url: str, shape: re.Pattern[str], name: str, behind: str) -> r
     if found := shape.match(url):
         return found
     raise ValueError(f"{url} is no {name} address: it must be https://<site>/{behind}")
-
-
-def api_of(url: str, home: str, name: str) -> str:
-    """Return the API's address of a site: `api.` before its host, without a slash at the end.
-
-    `home` is the page that people open, on the site's only host. A stand-in's API is on its own host.
-
-    Raises:
-        ValueError: it is any other page. The token for this API must be sent to no other host.
-    """
-    parts, host = urlsplit(url), urlsplit(home).netloc
-    if parts.scheme == "https" and parts.netloc in (host, f"api.{host}"):
-        return f"https://api.{host}"
-    if is_loopback(parts.hostname or ""):
-        return f"{parts.scheme}://{parts.netloc}"
-    raise ValueError(f"{url} is not {name}: write {home}")

@@ -8,17 +8,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from configs.ground.hosts import is_loopback
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
 from crawler.parsing.date_windows import instant_of
 from crawler.parsing.error_pages import error_message
-from crawler.parsing.forms import in_query
 from crawler.parsing.html_text import normalize
 from crawler.parsing.json_models import ACCEPT, FalseUtc, JsonModel, Link, OrNone, combine_answers, parse_json
-from crawler.parsing.url_patterns import api_of
 from crawler.parsing.websocket_frames import frames_of, read_unended
 from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
@@ -157,11 +157,36 @@ def _ask(visit: VisitContext, number: int) -> PageRequest:
     }
     criteria |= _points(visit)[number].model_dump(exclude_none=True)
     criteria |= wanted.model_dump(include={"department_code" if wanted.department_code else "radius_km"})
-    root = api_of(visit.url, _EXAMPLE, "the search of ANTS")  # our token is sent to no other host
+    root = _api(visit.url)
     if wanted.streaming:
         socket = root.replace("http", "ws", 1) + _SOCKET
         return PageRequest(socket, json=criteria, secrets=_TOKEN, until=_END, rank=number)
-    return PageRequest(root + _LIST, form=in_query(criteria), headers=ACCEPT, secrets=_TOKEN, rank=number)
+    return PageRequest(
+        root + _LIST,
+        form={key: _in_query(value) for key, value in criteria.items()},
+        headers=ACCEPT,
+        secrets=_TOKEN,
+        rank=number,
+    )
+
+
+def _api(url: str) -> str:
+    """Return the API's address, without a slash at the end. A stand-in's is on its own host.
+
+    Raises:
+        ValueError: the address is any other page's. Our token is sent to no other host.
+    """
+    parts, host = urlsplit(url), urlsplit(_EXAMPLE).netloc
+    if parts.scheme == "https" and parts.netloc in (host, f"api.{host}"):
+        return f"https://api.{host}"
+    if is_loopback(parts.hostname or ""):
+        return f"{parts.scheme}://{parts.netloc}"
+    raise ValueError(f"{url} is not the search of ANTS: write {_EXAMPLE}")
+
+
+def _in_query(value: Any) -> str:
+    """Return a value of a query: numbers without an exponent."""
+    return f"{value:.10f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _points(visit: VisitContext) -> tuple[Position, ...]:

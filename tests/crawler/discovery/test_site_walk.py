@@ -12,7 +12,7 @@ from scrapy_redis.queue import PriorityQueue
 
 from configs.world.prefecture import Prefecture
 from crawler.discovery.crawl_settings import RequestSerializer
-from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
+from crawler.discovery.observations import STEP, ObservedPage, Onward, PageSeen, PageStep
 from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
 from crawler.scheduling import due_queue
 
@@ -81,7 +81,7 @@ def test_a_walk_is_resumed_from_what_was_seen(site: SiteWalk) -> None:
     for onward in ((page("a", 9), page("b", 1)), (page("c"),)):
         found = site.take()
         assert found is not None
-        done.append(PageStep.from_json(site.record(result(found.url, *onward)).to_json()))
+        done.append(STEP.validate_json(STEP.dump_json(site.record(result(found.url, *onward)))))
     site.take()  # its answer is lost with the process
     again = SiteWalk(PLACE)
     again.add(seeds)

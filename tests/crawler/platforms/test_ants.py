@@ -87,6 +87,18 @@ def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("url", "api"),
+    [
+        (f"{DESK}search?a=1", API),
+        ("https://api.rendezvouspasseport.ants.gouv.fr/", API),
+        ("http://127.0.0.1:8800/x", "http://127.0.0.1:8800/api/SlotsFromPosition"),
+    ],
+)
+def test_the_api_answers_beside_the_site_and_a_stand_ins_where_it_is(url: str, api: str) -> None:
+    assert ANTS.first_request(visit(url, positions=[LYON], streaming=False)).url == api
+
+
 @pytest.mark.rule("3.11")
 @pytest.mark.parametrize(
     "url",

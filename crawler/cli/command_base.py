@@ -1,0 +1,68 @@
+"""Base class of our Scrapy commands: their help as class attributes, and errors that a person can act on."""
+
+import argparse
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from scrapy.commands import ScrapyCommand
+
+from configs.ground.strict_yaml import ConfigFileError
+from configs.settings import SettingMissing, SettingsRefused
+from configs.world.prefecture import UnknownDesk, UnknownPrefecture
+
+
+class OperatorCommand(ScrapyCommand):
+    """A command that crawls nothing. An error of ERRORS ends it with exit code 1 and the error's words."""
+
+    requires_crawler_process = False
+    default_settings: ClassVar[dict[str, Any]] = {"LOG_ENABLED": False}
+    SYNTAX: ClassVar[str]  # the arguments
+    SHORT: ClassVar[str]  # the line that `scrapy` shows
+    ERRORS: ClassVar[tuple[type[Exception], ...]] = (
+        ConfigFileError,
+        SettingMissing,
+        SettingsRefused,
+        UnknownPrefecture,
+    )
+
+    def syntax(self) -> str:
+        """Return the arguments."""
+        return self.SYNTAX
+
+    def short_desc(self) -> str:
+        """Return the line that `scrapy` shows."""
+        return self.SHORT
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Carry the command out."""
+        try:
+            self.carry_out(args, opts)
+        except self.ERRORS as error:
+            raise self.ended(str(error)) from None
+
+    @abstractmethod
+    def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Do what the command is for."""
+
+    def ended(self, why: str) -> SystemExit:
+        """Return the end of this command with a text on standard error."""
+        return SystemExit(f"scrapy {self.__module__.rpartition('.')[2]}: {why}")
+
+    def change_rows(self, change: Callable[[], str]) -> str:
+        """Return what `change` returns, which writes to the database.
+
+        Raises:
+            SystemExit: no such host or desk, or the database is away; the text says what to do.
+        """
+        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
+
+        from crawler.hosts.kill_switch import UnknownHost  # noqa: PLC0415
+
+        try:
+            return change()
+        except (UnknownDesk, UnknownHost, ValueError) as error:
+            raise self.ended(str(error)) from None
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            away = str(error).splitlines()[0]
+            raise self.ended(f"the database is away, nothing was changed: {away}") from None
