@@ -108,8 +108,8 @@ bench: setup ## Measure, print a table, write .state/bench.json
 
 lock: setup ## Resolve the dependencies of setup.cfg anew into the hashed lock
 	@$(COMPILE) --upgrade --extra dev setup.cfg -o $(LOCK)
-	@for apart in urlwatch django-appointment; do \
-	  echo $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$$apart.txt; done
+	@for apart in urlwatch django-appointment "hubrdvmairie sqlalchemy-utils psycopg2-binary"; do \
+	  printf '%s\n' $$apart | $(COMPILE) --upgrade - -o $(LOCKS)/$${apart%% *}.txt; done
 
 clean: ## Remove everything that was made here: the environment, the state, the caches
 	@rm -rf $(VENV) .state .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -212,16 +212,18 @@ def _read_frames(page: Page) -> Reading:
         return _read_lists(page, halls, trouble=_read_search_refusal(frames[refuses.index(True)]))
     if end is None:
         return _read_lists(page, frames, trouble=read_unended(page))
-    return _read_lists(page, lists, trouble=_find_failure(end))
+    return _read_lists(page, lists, trouble=_find_failure(end, lists))
 
 
-def _find_failure(end: _EndFrame) -> Reading | None:
-    if not end.editors_number:
-        return Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
-    if not end.editor_errors_number:
-        return None
-    failed = f"{end.editor_errors_number} of {end.editors_number}"
-    return Reading(Outcome.OVERLOADED, f"editors failed: {failed}")
+def _find_failure(end: _EndFrame, lists: list[Page]) -> Reading | None:
+    """Return what the end of a search says of its editors.
+
+    It counts all editors of the country; those with a town hall in the area send a list each.
+    """
+    if end.editor_errors_number:
+        failed = f"{end.editor_errors_number} of {end.editors_number}"
+        return Reading(Outcome.OVERLOADED, f"editors failed: {failed}")
+    return None if lists else Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
 
 
 def _read_search_refusal(frame: Page) -> Reading:

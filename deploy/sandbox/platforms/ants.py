@@ -1,7 +1,8 @@
 """ANTS, the national search for passport and identity card slots in town halls: its list and its socket.
 
-Written from the search server's own source as others describe it; its answers were never recorded. Hours are the
-town hall's wall clock with a `Z` that is not true, in the three spellings that editors use.
+Its shapes are those of the server's last public version, beside which tests/crawler/crawls/test_real_ants_server.py
+runs it. Hours are the town hall's wall clock with a `Z` that is not true, on the list with an offset of nought.
+That version asks for no token on the socket; this does, as the site of today is said to.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import as_json, html
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from deploy.sandbox.platform import Form, Planning
     from deploy.sandbox.sites.site import Site
@@ -31,9 +32,8 @@ _LIST: Final = "/api/SlotsFromPosition"
 _SOCKET: Final = "/api/SlotsFromPositionStreaming"
 _HEADER: Final = "X-HUB-RDV-AUTH-TOKEN"
 _RADII: Final = (0.99, 5, 10, 15, 20, 25, 30)
-_ALLOWED: Final = {"reason": ("CNI", "PASSPORT", "CNI-PASSPORT"), "documents_number": tuple("12345")}
 _A_MINUTE: Final = 30  # requests and messages of one address
-_SPELLINGS: Final = ("%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00")
+_BY_SOCKET, _BY_LIST = "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M:%S+00:00"
 _EARTH: Final = 6371.0  # km
 _FORMS_FROM: Final = 880_000  # a department's form: its code behind this, Corsica's written in figures
 Criteria = dict[str, Any]
@@ -84,12 +84,12 @@ class _Search:
             return refused
         if self._too_often():
             return as_json({"error": f"Rate limit exceeded: {_A_MINUTE} per 1 minute"}, 429)
-        criteria: Criteria = dict(request.query)
-        if problem := _invalid(criteria, ("longitude", "latitude")):
+        criteria: Criteria = {"radius_km": "40", **request.query}
+        if problem := _invalid(criteria):
             return as_json({"detail": problem}, 422)
-        if float(criteria.get("radius_km", 0)) not in _RADII:
+        if int(criteria["radius_km"]) not in _RADII:
             return as_json({"detail": "radius_km value not allowed"}, 403)
-        return as_json([hall for frame in self._frames(criteria, request) for hall in frame])
+        return as_json([hall for frame in self._frames(criteria, request, _BY_LIST) for hall in frame])
 
     async def streamed(self, request: web.Request) -> web.StreamResponse:
         """Answer a socket: a frame for each editor, then how many there were and how many failed."""
@@ -104,12 +104,13 @@ class _Search:
                 break
             criteria = _criteria(message.data) if message.type is WSMsgType.TEXT else None
             if criteria is None:
+                await socket.receive()  # the server says nothing, and leaves the socket open
                 break
-            for frame in self._frames(criteria, request):
-                await socket.send_str(json.dumps(frame, ensure_ascii=False))
+            for frame in self._frames(criteria, request, _BY_SOCKET):
+                await socket.send_str(json.dumps(frame))
             if mode.name == "no_end":
                 break
-            editors, failed = len(self._asked_halls(criteria)), self._failed(criteria, mode)
+            editors, failed = self._editors, self._failed(criteria, mode)
             await socket.send_str(json.dumps({"step": "end_of_search", "editors_number": editors,
                                               "editor_errors_number": failed, "settings": {}}))  # fmt: skip
         await socket.close()
@@ -126,6 +127,11 @@ class _Search:
         self._asked.append(moment)
         return len(self._asked) > _A_MINUTE
 
+    @property
+    def _editors(self) -> int:
+        """Return how many editors there are, also elsewhere: the end of a search counts all of them."""
+        return sum(len(form.plannings) for form in self._site.about.forms)
+
     def _asked_halls(self, criteria: Mapping[str, Any]) -> list[tuple[Form, Planning]]:
         """Return the town halls of the area; each has an editor of its own."""
         if code := criteria.get("department_code"):
@@ -140,35 +146,48 @@ class _Search:
             return editors
         return min(editors, int(mode.number("failed"))) if mode.name == "editors_fail" else 0
 
-    def _frames(self, criteria: Mapping[str, Any], request: web.Request) -> Iterable[list[dict[str, object]]]:
+    def _frames(
+        self, criteria: Mapping[str, Any], request: web.Request, spelling: str
+    ) -> Iterable[list[dict[str, object]]]:
         failed = self._failed(criteria, request[MODE])
         first, last = (date.fromisoformat(str(criteria[end])) for end in ("start_date", "end_date"))
         for form, planning in self._asked_halls(criteria)[failed:]:
             area = _area(form)
             hours = [datetime.fromtimestamp(slot, area.zone) for slot in self._site.agenda.slots(planning)]
             there = [hour for hour in hours if first <= hour.date() <= last]
-            yield [_hall(area, planning, there, f"{request.url.origin()}/reserver")] if there else []
+            link = f"{request.url.origin()}/reserver"
+            yield [_hall(area, planning, there, spelling, link)] if there else []
 
 
 def _criteria(sent: str) -> Criteria | None:
-    """Return what a message asks for; None where the server would end the socket without a word."""
+    """Return what a message asks for; None where the server would say nothing more."""
     try:
         criteria = json.loads(sent)
-    except ValueError:
+        wrong_radius = "department_code" not in criteria and float(criteria["radius_km"]) not in _RADII
+        return None if wrong_radius or _invalid({"radius_km": "1", **criteria}) else criteria
+    except (ValueError, TypeError, LookupError):
         return None
-    if not isinstance(criteria, dict):
-        return None
-    around, by_department = ("longitude", "latitude"), "department_code" in criteria
-    needed = around if by_department else (*around, "radius_km", "address")
-    wrong_radius = not by_department and criteria.get("radius_km") not in _RADII
-    return None if wrong_radius or _invalid(criteria, needed) else criteria
 
 
-def _invalid(criteria: Criteria, needed: Iterable[str]) -> list[dict[str, object]]:
-    """Name what is missing or wrong as the server's validation does."""
-    missing = [key for key in (*needed, "start_date", "end_date") if not criteria.get(key)]
-    wrong = [key for key, allowed in _ALLOWED.items() if str(criteria.get(key)) not in allowed]
-    return [{"loc": ["query", key], "msg": "invalid", "type": "value_error"} for key in (*missing, *wrong)]
+def _invalid(criteria: Criteria) -> list[dict[str, object]]:
+    """Name what is missing or wrong as the server's validation does. What it asks editors for it leaves to them."""
+    kinds: dict[str, tuple[str, Callable[[str], object]]] = {
+        "longitude": ("float", float), "latitude": ("float", float),
+        "start_date": ("date", date.fromisoformat), "end_date": ("date", date.fromisoformat),
+        "radius_km": ("integer", int),
+    }  # fmt: skip
+    problems: list[dict[str, object]] = []
+    for key, (kind, read) in kinds.items():
+        said = ("field required", "value_error.missing")
+        if key in criteria:
+            try:
+                read(criteria[key])
+            except ValueError:
+                said = (f"value is not a valid {kind}", f"type_error.{kind}")
+            else:
+                continue
+        problems.append({"loc": ["query", key], "msg": said[0], "type": said[1]})
+    return problems
 
 
 def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
@@ -179,13 +198,15 @@ def _within(area: _Area, criteria: Mapping[str, Any]) -> bool:
     return _EARTH * math.acos(min(1.0, angle)) <= float(criteria.get("radius_km", 0))
 
 
-def _hall(area: _Area, planning: Planning, hours: Iterable[datetime], root: str) -> dict[str, object]:
-    spelling = _SPELLINGS[planning.number % len(_SPELLINGS)]
+def _hall(
+    area: _Area, planning: Planning, hours: Iterable[datetime], spelling: str, root: str
+) -> dict[str, object]:
     place = {"longitude": area.longitude, "latitude": area.latitude, "distance_km": 0.0}
     address = {
         "public_entry_address": "1 place de la Mairie",
         "zip_code": f"{area.code:0<5}",
         "city_name": area.city,
+        "decoded_city_name": area.city.lower(),
     }
     site = {"website": "https://mairie.invalid", "city_logo": "https://mairie.invalid/logo.png"}
     link = f"{root}/{planning.number}"
@@ -222,7 +243,7 @@ def _form_asked(request: web.Request) -> int | None:
     """Return the department of a page, or of a list's position; a socket names it only in its message."""
     if code := request.query.get("departement"):
         return _number(code) or None
-    if request.path != _LIST or _invalid(dict(request.query), ("longitude", "latitude")):
+    if request.path != _LIST or _invalid({"radius_km": "1", **request.query}):
         return None
     return next((number for number, area in _AREAS.items() if _within(area, request.query)), None)
 

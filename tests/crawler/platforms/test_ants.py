@@ -192,6 +192,13 @@ def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slot
     assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
 
 
+@pytest.mark.rule("3.2")
+def test_a_search_that_asked_no_editor_proves_no_absence_however_many_there_are_elsewhere() -> None:
+    nowhere = heard(end(25))
+    assert (nowhere.outcome, nowhere.covered) == (Outcome.UNREADABLE, ())
+    assert heard([], end(25)).outcome is Outcome.NO_SLOTS
+
+
 def played(here: VisitContext, *bodies: Any) -> VisitResult:
     """Answer each request of a visit with the next body; a number is an error's status."""
     state = VisitState(ANTS.first_request(here), limit=9, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
