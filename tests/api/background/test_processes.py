@@ -22,7 +22,7 @@ from tests.waiting import outlive, until
 
 pytestmark = pytest.mark.processes
 
-SHORT = {"JOB_TURN": "3", "JOB_SHORT_TURN": "3", "JOB_RETRY": "0.5", "CHECK_DAYS_SECONDS": "1"}
+SHORT = {"JOB_TURN": "15", "JOB_SHORT_TURN": "15", "JOB_RETRY": "0.5", "CHECK_DAYS_SECONDS": "1"}
 
 
 @pytest.fixture
