@@ -1,11 +1,14 @@
-"""`scrapy coverage`: what of the country can be watched, and how surely, as the page docs/coverage.md."""
+"""`scrapy coverage`: what of the country can be watched, and how surely, as the page docs/coverage.md.
+
+With --live the database says which desks a check of this installation has proven.
+"""
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from configs.world.desk import Desk, Grade, Procedure, WatchLevel
+from configs.world.desk import Desk, Grade, Procedure, WatchLevel, missing_token
 from configs.world.prefecture import Prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of
 from crawler.cli.command_base import OperatorCommand
@@ -21,6 +24,18 @@ keeps it current.
 * **Watch level**: what a check can prove. `full` (slots), `presence` (only that the procedure exists: a captcha hides
   the slots), `none` (a token, a login or something of its page is missing: not checked)."""
 
+_PROVEN, _NOT_YET, _SWITCHED_OFF, _CANNOT = (
+    "proven by a live check",
+    "can prove, not yet proven",
+    "switched off until decided",
+    "cannot",
+)
+_STANDINGS = {
+    _PROVEN: "a check of this installation saw slots, or that there are none",
+    _NOT_YET: "checked, and its reader tells both; the first day shows whether its page is as described",
+    _SWITCHED_OFF: "an operator's decision on robots.txt and terms, or the token of who runs the site, is missing",
+    _CANNOT: "a captcha or login precedes the slots, ids of its page are missing, or its address is dead",
+}
 _NOTHING = "-"
 _LEVELS = (
     (WatchLevel.FULL, "slots are seen"),
@@ -33,20 +48,21 @@ class Command(OperatorCommand):
     """Prints the page, or writes it."""
 
     requires_project = True
-    SYNTAX = "[--write FILE]"
+    SYNTAX = "[--live] [--write FILE]"
     SHORT = "Say what of the country can be watched, by platform and procedure"
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
         super().add_options(parser)
         parser.add_argument("--write", metavar="FILE", type=Path, help="the file to write it to")
+        parser.add_argument("--live", action="store_true", help="ask the database which desks are proven")
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print or write it; desk files that are wrong are named."""
         if args:
             raise self.ended(f"{args[0]!r} is no argument; use --write FILE")
         check_catalogue()
-        text = page(prefectures())
+        text = page(prefectures(), self._read_proven() if opts.live else ())
         try:
             if opts.write is None:
                 print(text, end="")
@@ -55,14 +71,29 @@ class Command(OperatorCommand):
         except OSError as error:
             raise self.ended(f"cannot write {error.filename}: {error.strerror}") from None
 
+    def _read_proven(self) -> set[str]:
+        """Return the ids of the desks that a check has proven."""
+        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
-def page(found: Mapping[str, Prefecture]) -> str:
-    """Return the page in Markdown."""
+        from api.models.base import session  # noqa: PLC0415
+        from api.models.desk import DeskState  # noqa: PLC0415
+
+        try:
+            with session() as rows:
+                return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
+        except sa.exc.OperationalError as error:
+            raise self.ended(f"the database is away: {error.orig}") from None
+
+
+def page(found: Mapping[str, Prefecture], proven: Collection[str] = ()) -> str:
+    """Return the page in Markdown; `proven` are the ids of desks that a live check has proven."""
     places = sorted(found.values(), key=lambda each: each.department)
     desks = [desk for each in places for desk in each.desks]
     parts = (
         _OPENING,
         _summary(places, desks),
+        "## What is proven\n\nNo installation has run yet: without `--live`, nothing counts as proven.\n\n"
+        + _table(("what", "desks", "which platforms", "because"), _count_standings(desks, proven)),
         "## By platform\n\n"
         + _table(("system", "platform", "grade", "watch level", "desks"), _platforms(desks)),
         "## By procedure\n\nDepartments with a desk; stale and retired addresses are left out. "
@@ -79,6 +110,21 @@ def _summary(places: Sequence[Prefecture], desks: Sequence[Desk]) -> str:
         f"{len(places)} prefectures, {len(desks)} desks, {len(checked)} of them checked. "
         f"{len(watched)} prefectures have a desk whose slots are seen."
     )
+
+
+def _count_standings(desks: Iterable[Desk], proven: Collection[str]) -> Iterator[Sequence[object]]:
+    counted = Counter((_standing_of(desk, proven), desk.platform) for desk in desks)
+    for name, because in _STANDINGS.items():
+        there = {platform: number for (each, platform), number in sorted(counted.items()) if each == name}
+        platforms = ", ".join(f"{platform} {number}" for platform, number in there.items())
+        yield name, sum(there.values()), platforms or _NOTHING, because
+
+
+def _standing_of(desk: Desk, proven: Collection[str]) -> str:
+    if desk.shows_slots:
+        return _PROVEN if desk.id in proven else _NOT_YET
+    waits = desk.refused or (not desk.because and missing_token(desk.platform))
+    return _SWITCHED_OFF if waits and not _former(desk) else _CANNOT
 
 
 def _platforms(desks: Iterable[Desk]) -> Iterator[Sequence[object]]:
