@@ -224,19 +224,22 @@ class Page:
         """Return the whole text of the page, also the hidden one, as its source writes it."""
         return raw_text(self.root)
 
-    def link(self, href: str) -> str:
+    def link(self, href: str) -> str | None:
         """Return the absolute address of a link, of a form's action or of a frame, as a browser asks for it.
 
         It is relative to the page's `<base>`. Blanks and accents are escaped, those of a query in the page's charset.
-
-        Raises:
-            ValueError: it is no address.
+        None for what is no address, as `http://[`.
         """
-        url = urljoin(self._base, _plain_address(href))
-        if not _TO_ESCAPE.search(url) or urlsplit(url).scheme not in ("http", "https"):
-            return url
         charset = self._decoded[1]
-        return safe_url_string(url, encoding="utf-8" if charset.startswith("utf-16") else charset)
+        try:
+            url = urljoin(self._base, _plain_address(href))
+            parts = urlsplit(url)
+            scheme, _ = parts.scheme, parts.port  # the latter raises where it is no number
+            if scheme not in ("http", "https") or not _TO_ESCAPE.search(url):
+                return url
+            return safe_url_string(url, encoding="utf-8" if charset.startswith("utf-16") else charset)
+        except ValueError:
+            return None
 
     @cached_property
     def _base(self) -> str:

@@ -3,7 +3,6 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -82,9 +81,7 @@ def _page(reader: Platform, body: bytes, opts: Namespace) -> Page:
 def _traces(page: Page) -> Iterator[str]:
     """Yield addresses that a saved page may have come from, the surest first."""
     yield from own_addresses(page)
-    for trace in page.root.xpath("//a/@href"):
-        with suppress(ValueError):  # pages link to all kinds of things, http://[ among them
-            yield page.link(str(trace))
+    yield from filter(None, map(page.link, map(str, page.root.xpath("//a/@href"))))
 
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from w3lib.url import add_or_replace_parameters, url_query_parameter
 
 from configs.ground.formatting import pluralize
-from crawler.parsing.json_calendar import WindowRequest, first_windows
+from crawler.parsing.json_calendar import WindowRequest, first_window
 from crawler.parsing.json_models import Number, Tolerant
 from crawler.reading import CoveredWindow, Outcome, Page, Place, Reading, VisitContext
 
@@ -50,8 +50,13 @@ def ask_agendas(
     if not asked:
         return _explain_unserved([agenda for _, agenda in offering] or known, odd if None in agendas else "")
     windows = [(Place(key, labels.get(key)), opens(visit, key, list(ids))) for key, ids in asked.items()]
-    reading = first_windows(visit, windows, days, "place")
-    return replace(reading, outcome=Outcome.UNREADABLE, reason=odd) if None in agendas else reading
+    asks = tuple(
+        first_window(visit, ask, days, place, rank)
+        for rank, (place, ask) in enumerate(visit.in_turn(windows))  # rotated: a visit may end before all
+    )
+    if None in agendas:
+        return Reading(Outcome.UNREADABLE, odd, asks=asks)
+    return Reading(reason=f"{pluralize(len(asks), 'place')} to ask", asks=asks)
 
 
 def ask_alone(page: Page, parameter: str, reason: str) -> Reading | None:

@@ -5,8 +5,7 @@ saved page has lost its status.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -140,16 +139,11 @@ _MOST_ADDRESSES = 100
 
 def find_embedded(page: Page) -> str | None:
     """Return the first address of a platform's page that a page embeds: by a frame, a script, or inside a script."""
-    return next((each for each in _embedded_addresses(page) if _is_platforms(each, page)), None)
-
-
-def _embedded_addresses(page: Page) -> Iterator[str]:
     found = list(map(str, page.root.xpath(_SOURCES)))
     for text in page.root.xpath("//script[not(@src)]/text()"):
         found += _ADDRESS.findall(str(text).replace("\\/", "/"))
-    for source in found[:_MOST_ADDRESSES]:
-        with suppress(ValueError):  # http://[ is no address
-            yield page.link(source)
+    addresses = filter(None, map(page.link, found[:_MOST_ADDRESSES]))
+    return next((each for each in addresses if _is_platforms(each, page)), None)
 
 
 def _is_platforms(url: str, page: Page) -> bool:

@@ -12,13 +12,8 @@ from crawler.url_policy import same_site
 def address_of(page: Page, match: html.HtmlElement | str) -> str | None:
     """Return the target of a link (or of an address as text); None if it is no page of the same site."""
     href = match if isinstance(match, str) else match.get("href")
-    if not href:
-        return None
-    try:
-        target = page.link(href).partition("#")[0]
-        return target if urlsplit(target).hostname and same_site(page.url, target) else None
-    except ValueError:
-        return None
+    target = ((href and page.link(href)) or "").partition("#")[0]
+    return target if target and urlsplit(target).hostname and same_site(page.url, target) else None
 
 
 def build_request(

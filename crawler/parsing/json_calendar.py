@@ -75,20 +75,6 @@ def first_window(
     return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
 
 
-def first_windows(
-    visit: VisitContext, places: Sequence[tuple[Place, WindowRequest]], days: int, what: str
-) -> Reading:
-    """Request the window that begins today at each place, rotated each visit.
-
-    `what` is the noun for a place in the reason.
-    """
-    asks = tuple(
-        first_window(visit, opens, days, place, rank)
-        for rank, (place, opens) in enumerate(visit.in_turn(places))
-    )
-    return Reading(reason=f"{pluralize(len(asks), what)} to ask", asks=asks)
-
-
 def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: int = 1) -> Reading:
     """Return what a listing proves, and the requests for the remaining windows of `days` days each.
 

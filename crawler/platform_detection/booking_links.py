@@ -99,8 +99,5 @@ def link_text(link: html.HtmlElement) -> str:
 
 def resolve_address(page: Page, href: str) -> str | None:
     """Return the absolute web address of a link without its fragment; None if it is none."""
-    try:
-        url = page.link(href).partition("#")[0]
-    except ValueError:  # http://[ among them
-        return None
+    url = (page.link(href) or "").partition("#")[0]
     return url if is_web(url) else None

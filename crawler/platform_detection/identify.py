@@ -5,7 +5,6 @@ Pure. Each platform says how it is recognised (`ADDRESS`, `HOSTS`, `MARKS`); wor
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -105,9 +104,7 @@ def by_marks(page: Page) -> PlatformMatch | None:
 def own_addresses(page: Page) -> Iterator[str]:
     """Yield the addresses that a page gives itself, the surest first."""
     yield from _SAVED_FROM.findall(page.text)
-    for trace in page.root.xpath(_OWN)[:_MOST]:
-        with suppress(ValueError):  # pages contain addresses such as http://[
-            yield page.link(str(trace))
+    yield from filter(None, map(page.link, map(str, page.root.xpath(_OWN)[:_MOST])))
 
 
 def understands(reader: Platform, url: str) -> bool:

@@ -53,25 +53,10 @@ _NONE = re.compile(
     r"malheureusement ?, aucun creneau correspondant a votre (?:recherche|invitation) n'a ete trouve ?\.?"
     r"(?: (?:veuillez reessayer ulterieurement|toutes nos excuses pour cela) ?\.?)*"
 )
-_ASIDE = " or ".join(
-    f"ancestor::{each}"
-    for each in (
-        *(
-            "aside",
-            "details",
-            "blockquote",
-            "q",
-            "cite",
-            "dialog",
-            "header",
-            "footer",
-            "nav",
-            "li",
-            "table",
-            "form",
-        ),
-        "*[@role='dialog' or contains(@class, 'modal') or contains(@class, 'accordion')]",
-    )
+_ASIDE = (
+    "ancestor::*[self::aside or self::details or self::blockquote or self::q or self::cite or self::dialog"
+    " or self::header or self::footer or self::nav or self::li or self::table or self::form or @role='dialog'"
+    " or contains(@class, 'modal') or contains(@class, 'accordion')]"
 )
 _REGRETS = (
     "descendant::*[text()[contains(., 'alheureusement') or contains(., 'ALHEUREUSEMENT')]"

@@ -44,9 +44,9 @@ _MOST_FORMS = 20
 # The calendar is in the form that submits an hour.
 _BOX = etree.XPath(f"(//form)[position() <= {_MOST_FORMS + 1}][not({HIDDEN})]")
 _FIRST = "premiereDispo"  # part of the next availability's key, which is `datePremiereDispo` in `critere`
-_ASIDE = " or ".join(
-    f"ancestor::{each}"
-    for each in ("aside", "details", "blockquote", "dialog", "footer", "*[@role='dialog']")
+_ASIDE = (
+    "ancestor::*[self::aside or self::details or self::blockquote or self::dialog or self::footer"
+    " or @role='dialog']"
 )
 _SAID = etree.XPath(
     "descendant-or-self::*[text()[contains(., 'Aucun créneau') or contains(., 'réessayer')"
