@@ -47,7 +47,7 @@ _ROLES = {
     "api/streaming/": "rdvpriority_stream",
     "deploy/": _OWNER,
     "deploy/metrics/": "rdvpriority_reader",
-    "deploy/status/": "rdvpriority_reader",
+    "deploy/status.py": "rdvpriority_reader",
     "notifier/": "rdvpriority_notifier",
     "notifier/__init__.py": None,
     "notifier/receipts/receiving.py": "rdvpriority_api",  # webhooks

@@ -28,9 +28,9 @@ from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
 from api.models.base import session
 from api.models.job import PAYMENTS
-from api.operations import dead_mans_switch, digest, report, self_checks
+from api.operations import daily_messages, dead_mans_switch, self_checks
 from api.operations.alarms import repeat_alarms as repeat_unanswered
-from api.payments import failure_watch, former_customers, reconciliation, watch_credits, withdrawal_rules
+from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
@@ -274,7 +274,7 @@ def note_order_mails() -> Counts:
 @job(every=HOUR)
 def tell_rising_failures() -> Counts:
     """Tell the admins where more payments fail than usual."""
-    return _send(failure_watch.tell_rising_failures)
+    return _send(notices.tell_rising_failures)
 
 
 @job(every=DAY)
@@ -320,13 +320,13 @@ def report_false_alarms() -> Counts:
 @job(at_hour=9)
 def operations_digest() -> Counts:
     """Write the digest of 9:00 in Paris to the admins: what happened since the last one, and open alarms."""
-    return _send_daily("operations_digest", digest.write_digest)
+    return _send_daily("operations_digest", daily_messages.write_digest)
 
 
 @job(at_hour=19)
 def operations_report() -> Counts:
     """Write the report of 19:00 in Paris to the admins: sales, registrations, detections, delays, failures, SMS."""
-    return _send_daily("operations_report", report.write_report)
+    return _send_daily("operations_report", daily_messages.write_report)
 
 
 @job(every=_INVOICES, is_long=True)

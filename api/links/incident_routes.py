@@ -12,8 +12,7 @@ from api.models.base import session
 from api.models.incident import Incident
 from api.models.user import Role, User
 from api.operations import alarms
-from api.operations.alarms import list_unanswered
-from api.operations.words import name_incident
+from api.operations.alarms import list_unanswered, name_incident
 from configs.ground.clock import clock
 from configs.ground.signed_links import AcknowledgeIncident, read_token
 

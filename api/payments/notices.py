@@ -4,17 +4,20 @@ Each function returns the notifications to nudge.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import write_to_admins
 from api.models.incident import IncidentReason
-from api.models.payment import Payment, Refund, Subscription
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
+from api.models.stripe_event import StripeEvent
 from api.payments.ledger import list_credits
+from configs.ground.clock import clock
 
 _ALARMS = frozenset(
     {IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING}
@@ -94,3 +97,44 @@ class Effects:
         notifier.nudge(self.mails)
         for alert_id in dict.fromkeys(self.alerts):
             notifier.catch_up(alert_id)
+
+
+# Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries
+# stolen cards.
+WINDOW, _USUAL = timedelta(hours=3), timedelta(days=14)
+_LEAST = 5  # failures in a window that are worth a mail
+_TIMES = 3  # as many as usual
+_REFUSED = "payment_intent.payment_failed"  # Stripe sends it for each refused card, at renewals too
+
+
+def tell_rising_failures(session: Session) -> list[UUID]:
+    """Write to the admins where failures rise; return the notifications to nudge."""
+    now = clock()
+    recent = count_failures(session, now - WINDOW, now)
+    usual = count_failures(session, now - _USUAL, now - WINDOW) / ((_USUAL - WINDOW) / WINDOW)
+    if recent < _LEAST or recent <= _TIMES * usual:
+        return []
+    detail = (
+        f"{recent} payments failed in the last 3 hours; usual: {usual:.1f}. "
+        f"See /admin/evenements-stripe?type={_REFUSED} and /admin/paiements?status=FAILED"
+    )
+    return tell_admins(session, "failures_rising", detail, key=f"failures:{now:%Y-%m-%d}")
+
+
+def count_failures(session: Session, after: datetime, until: datetime) -> int:
+    """Count the payments whose card was refused, and the orders that Stripe did not take."""
+    refused = (
+        sa.select(sa.func.count(StripeEvent.object_id.distinct()))
+        .join(StripeId, StripeId.id == StripeEvent.object_id)  # the same account may sell other things
+        .where(
+            StripeEvent.type == _REFUSED, StripeEvent.received_at > after, StripeEvent.received_at <= until
+        )
+    )
+    has_intent = sa.exists().where(StripeId.payment_id == Payment.id, StripeId.kind == "payment_intent")
+    at = PaymentEvent.recorded_at
+    never_taken = (
+        sa.select(sa.func.count(Payment.id))
+        .join(PaymentEvent, PaymentEvent.payment_id == Payment.id)
+        .where(PaymentEvent.kind == PaymentEventKind.FAILED, at > after, at <= until, ~has_intent)
+    )
+    return session.scalars(refused).one() + session.scalars(never_taken).one()

@@ -17,7 +17,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.admin.health import program_checks as programs
 from api.admin.health import server_checks as servers
 from api.admin.health.backups import check_backups
-from api.admin.health.certificate import check_certificates
 from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages, check_providers
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState
 from api.admin.health.payments import check_payments
@@ -62,7 +61,7 @@ CHECKS = (
     HealthCheck("proofs", programs.check_proofs, _MINOR, _LATER),
     HealthCheck("streams", programs.check_streams, _MINOR, _LATER),
     HealthCheck("backups", check_backups, _MINOR, timedelta(minutes=30)),  # the first ones take their time
-    HealthCheck("certificate", check_certificates, _MINOR, _LATER, kept=60),
+    HealthCheck("certificate", servers.check_certificates, _MINOR, _LATER, kept=60),
 )
 
 

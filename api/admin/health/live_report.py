@@ -3,10 +3,30 @@
 from flask import Flask, current_app
 
 from api.admin.health.checks import HealthChecks, find_worst_state
-from api.admin.health.schemas import Health, Part
+from api.schemas import Answer
 from configs.ground.redis import open_redis
 
 _EXTENSION = "health"
+
+
+class Part(Answer):
+    """One thing that must work: `ok`, `degraded` (alerts still go out) or `down`, and why."""
+
+    status: str
+    reason: str
+
+
+class Health(Answer):
+    """All parts; `status` is that of the worst."""
+
+    status: str
+    parts: dict[str, Part]
+
+
+class Live(Answer):
+    """The process answers."""
+
+    status: str = "ok"
 
 
 def register_health(app: Flask) -> None:

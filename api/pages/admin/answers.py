@@ -7,7 +7,7 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.answers import FalseAlarmQuery, list_false_alarms, read_overview
+from api.admin.figures import FalseAlarmQuery, list_false_alarms, read_overview
 from api.figures.answers import find_first_month
 from api.models.answer import AnswerVia
 from api.pages.admin import cells

@@ -1,6 +1,6 @@
 """Operators' page of deliveries: how long slot alerts took, and how many arrived."""
 
-from api.admin.delivery import MOST_DAYS, DeliveryQuery, read_figures
+from api.admin.figures import MOST_DAYS, DeliveryQuery, read_figures
 from api.figures.schemas import compute_rate
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel

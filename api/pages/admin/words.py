@@ -4,7 +4,7 @@ from api.admin.payments import OperatorPayment
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
 from api.models.payment import PaymentEventKind, PaymentStatus, RefundReason, RefundStatus
-from api.operations.words import name_incident
+from api.operations.alarms import name_incident
 from api.pages.context import write_money
 from api.pages.forms import Texts
 from configs.world.desk import Grade, WatchLevel

@@ -8,8 +8,7 @@ from flask import Response, make_response, render_template
 from flask_babel import LazyString, lazy_gettext
 
 from api.admin.health.findings import PartState
-from api.admin.health.live_report import read_live_report
-from api.admin.health.schemas import Health, Part
+from api.admin.health.live_report import Health, Part, read_live_report
 from api.cache import answer_cache
 from api.pages.area import Access, Area, answer_live
 

@@ -12,7 +12,7 @@ from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
 from api.payments import facts, jobs
 from api.payments.client import call
-from api.payments.failure_watch import WINDOW, count_failures
+from api.payments.notices import WINDOW, count_failures
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

@@ -16,8 +16,7 @@ from api.models.notification import Notification, State
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus
 from api.models.support import SupportRequest
 from api.models.user import Channel
-from api.operations.digest import count_events, write_digest
-from api.operations.report import measure_day, write_report
+from api.operations.daily_messages import count_events, measure_day, write_digest, write_report
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.messages import render_row

@@ -12,7 +12,7 @@ from api.admin.health.reading import PartAway
 from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import User
-from deploy.status.screen import ask_all
+from deploy.status import ask_all
 from tests.factories import add_desk
 
 

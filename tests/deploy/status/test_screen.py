@@ -16,8 +16,7 @@ from api.admin.health.reading import PartAway, read_each
 from api.admin.health.status_report import HEALTH, find_trouble
 from api.models.desk import DeskStatus
 from deploy.local.state_dir import ENVIRONMENT, alone, keep
-from deploy.status.__main__ import NothingRuns, attach, main
-from deploy.status.screen import ask_all, show
+from deploy.status import NothingRuns, ask_all, attach, main, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.conftest import forget

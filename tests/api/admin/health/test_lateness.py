@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from api.admin.health import lateness
-from api.admin.health.lateness import read_lateness
+from api.admin.health import desks
+from api.admin.health.desks import read_lateness
 from api.models.check import Check
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
@@ -46,8 +46,8 @@ def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World)
 
 
 def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lateness, "_DESKS", 1)
-    monkeypatch.setattr(lateness, "_CHECKS", 3)
+    monkeypatch.setattr(desks, "_DESKS", 1)
+    monkeypatch.setattr(desks, "_CHECKS", 3)
     for desk in (FIRST, SECOND):
         world(desk)
         checked(desk, *range(60, 1200, 60))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from api.admin.health.figures import read_messages, read_providers
 from api.admin.health.findings import PartFinding, PartState
-from api.admin.health.messages import read_messages, read_providers
 from api.models.notification import State
 from api.models.user import Channel
 from api.operations.providers import list_providers

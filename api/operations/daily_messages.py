@@ -1,4 +1,8 @@
-"""The report of 19:00: sales, registrations, detections, delays, failures and the cost of SMS since the last one."""
+"""Daily messages to the admins, by Telegram: the digest of 9:00 and the report of 19:00.
+
+Everything is counted in the tables, so that nothing is written for an event that can wait, and a message has the same
+size after ten events and ten thousand.
+"""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,14 +11,89 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+import notifier
 from api.models.appointment import Appointment
+from api.models.incident import Incident
 from api.models.job import JobState
 from api.models.notification import Notification, State
 from api.models.payment import Payment, Refund, RefundStatus
 from api.models.slot import Detection
-from api.models.user import Channel, User
-from api.operations.admins import write_daily_message
+from api.models.support import SupportRequest
+from api.models.user import Channel, Role, User
+from api.operations.alarms import name_incident
 from api.paging import first_id_at
+
+_LISTED = 10  # open alarms that are named
+_LONGEST_SUBJECT = 80  # characters
+
+# A renewal is no change. Who has another plan at that moment changed plans.
+_BEGUN = sa.text("""
+SELECT g.plan, count(DISTINCT g.user_id) FROM grants g
+WHERE g.starts_at >= :since AND g.starts_at < :until AND NOT EXISTS (
+  SELECT FROM grants b WHERE b.user_id = g.user_id AND b.plan = g.plan AND b.id <> g.id
+    AND b.starts_at < g.starts_at AND b.ends_at >= g.starts_at)
+GROUP BY g.plan
+""")
+_ENDED = sa.text("""
+SELECT g.plan, count(DISTINCT g.user_id) FROM grants g
+WHERE g.ends_at >= :since AND g.ends_at < :until AND NOT EXISTS (
+  SELECT FROM grants n WHERE n.user_id = g.user_id AND n.id <> g.id AND n.starts_at <= g.ends_at
+    AND n.ends_at > g.ends_at)
+GROUP BY g.plan
+""")
+
+
+def write_digest(session: Session, since: datetime, until: datetime) -> list[UUID]:
+    """Write the digest of this time to the admins, once; return the notifications to nudge."""
+    return write_daily_message(session, "operations_digest", count_events(session, since, until), until)
+
+
+def count_events(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    """Return what happened in this time, as the values of the message."""
+    span = {"since": since, "until": until}
+    return {
+        "since": since.isoformat(),
+        "until": until.isoformat(),
+        "accounts": _count(session, User.created_at, since, until),
+        "support": _count(session, SupportRequest.created_at, since, until),
+        "begun": dict(session.execute(_BEGUN, span).all()),
+        "ended": dict(session.execute(_ENDED, span).all()),
+        **_count_messages(session, since, until),
+        **_list_alarms(session, since, until),
+    }
+
+
+def _count_messages(session: Session, since: datetime, until: datetime) -> dict[str, int]:
+    """Count what operators were told at once, each case once however many of them there are."""
+    user, detail = Notification.params["user"].astext, Notification.params["detail"].astext
+    query = sa.select(
+        sa.func.count(user.distinct()).filter(Notification.kind == "hoarding"),
+        sa.func.count(detail.distinct()).filter(Notification.kind == "payment_trouble"),
+    ).where(
+        Notification.id >= first_id_at(since), Notification.id < first_id_at(until),
+        Notification.kind.in_(["hoarding", "payment_trouble"]),
+    )  # fmt: skip
+    hoarding, payments = session.execute(query).one()
+    return {"hoarding": hoarding, "payments": payments}
+
+
+def _list_alarms(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
+    raised, unanswered = session.execute(
+        sa.select(sa.func.count(), sa.func.count().filter(Incident.acknowledged_at.is_(None))).where(
+            Incident.alarm_kind.is_not(None), Incident.told_at >= since, Incident.told_at < until
+        )
+    ).one()
+    is_open = (
+        Incident.alarm_kind.is_not(None), Incident.acknowledged_at.is_(None), Incident.ends_at.is_(None)
+    )  # fmt: skip
+    number = session.scalars(sa.select(sa.func.count()).where(*is_open)).one()
+    newest = sa.select(Incident).where(*is_open).order_by(Incident.id.desc()).limit(_LISTED)
+    listed = [
+        {"name": name_incident(each.reason), "subject": each.subject[:_LONGEST_SUBJECT]}
+        for each in session.scalars(newest)
+    ]
+    return {"raised": raised, "unanswered": unanswered, "open": number, "listed": listed}
+
 
 # Slot alerts that catch up say nothing about delays: their slots were seen before they were made.
 _MESSAGES = sa.text("""
@@ -119,3 +198,19 @@ def _measure_sms(session: Session, since: datetime, until: datetime) -> dict[str
     )
     number, cost = session.execute(sent).one()
     return {"sms": number, "sms_cost": str(cost)}
+
+
+_LANGUAGE = "fr"
+
+
+def write_daily_message(session: Session, kind: str, params: dict[str, Any], due: datetime) -> list[UUID]:
+    """Write the message that is due at this moment to each admin, once; return the notifications to nudge."""
+    admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
+    written = [
+        notifier.create_notifications(
+            session, each, kind, params, f"{kind}:{due:%Y-%m-%d}:{each}",
+            channels=[Channel.TELEGRAM], language=_LANGUAGE,
+        )
+        for each in admins
+    ]  # fmt: skip
+    return [each for ids in written for each in ids]
