@@ -83,9 +83,17 @@ def test_rubbish_in_the_signature_is_refused(shop: Shop) -> None:
         assert shop.post(event(), {"Stripe-Signature": header}) == 403, header
 
 
+def about(**changes: Any) -> dict[str, Any]:
+    """Return the change of an event whose object has these fields."""
+    return {"data": {"object": {"id": "cs_1", "object": "checkout.session"} | changes}}
+
+
+# No event, one of Stripe's other mode, or one that no table can hold.
 RUBBISH: list[dict[str, Any]] = [
-    {"id": ""}, {"id": 7}, {"id": "x" * 300}, {"id": "\0"}, {"created": "now"}, {"created": 1 << 40},
-    {"livemode": None}, {"livemode": True}, {"data": None}, {"data": {}}, {"object": "v2.core.event"}, {"type": []},
+    {"id": ""}, {"id": 7}, {"id": "x" * 300}, {"id": "\0"}, {"id": "evt_\ud800"}, {"created": "now"}, {"created": 1 << 40},
+    {"created": -1}, {"livemode": None}, {"livemode": True}, {"data": None}, {"data": {}}, {"object": "v2.core.event"},
+    {"type": []}, {"type": "checkout.session.completed\n"}, {"api_version": {"a": 1}},
+    about(id="cs_\0"), about(id="x" * 300), about(id=["cs_1"]), about(object="\0"), about(object=["checkout.session"]),
 ]  # fmt: skip
 
 

@@ -5,12 +5,10 @@ import io
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 
 from api.models.audit import AuditEntry
-from api.models.base import session
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Role
@@ -68,27 +66,11 @@ def test_what_is_no_event_is_not_found(admin: Browser) -> None:
         assert admin.status == 404, name
 
 
-def test_events_have_pages_and_filters(admin: Browser) -> None:
-    with session() as s:
-        s.execute(
-            sa.text(
-                "INSERT INTO stripe_events (id, type, created_at, received_at, object_id) "
-                "SELECT 'evt_' || n, 'charge.refunded', now(), now(), 'ch_' || n FROM generate_series(1, 10000) n"
-            )
-        )
-    seen: set[str] = set()
-    page = admin.get(LIST)
-    for _ in range(3):
-        shown = {at["href"] for tag, at in page.tags if tag == "a" and at["href"].endswith("/rejeu")}
-        assert len(shown) == 50
-        assert not shown & seen
-        seen |= shown
-        (following,) = (at["href"] for _, at in page.tags if at.get("rel") == "next")
-        page = admin.get(following)
-    page = admin.get(f"{LIST}?objectId=ch_77&type=charge.refunded&open=false")
+def test_events_have_filters(admin: Browser) -> None:
+    for number in range(3):
+        add_stripe_event(f"evt_{number}", type="charge.refunded", object_id=f"ch_{number}")
+    page = admin.get(f"{LIST}?objectId=ch_1&type=charge.refunded&open=false")
     assert page.html.count("/rejeu") == 1
-    admin.get(f"{LIST}?open=perhaps&flag=x")
-    assert admin.page.title.startswith("Erreur")
 
 
 def test_differences_show_both_sides(support: Browser) -> None:

@@ -53,9 +53,6 @@ def test_alerts_are_found_by_user_prefecture_and_whether_they_wait(
     assert find(support, alerts, "isActive=false") == {over}
     assert find(support, alerts, "prefectureId=melun%25") == set()
     assert audit("alerts.search")[0].changes == {"seen": [str(each) for each in (over, his, hers)]}
-    page = support.get(f"{LIST}?limit=2")
-    assert page.next
-    assert len(support.get(page.next).rows) == 1
 
 
 def test_an_alert_is_shown_with_its_owner_and_its_desks(support: Browser, camille_id: UUID) -> None:
@@ -164,8 +161,6 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
     assert "<strong>5</strong>" in page.html
     assert "<strong>75</strong>" in support.get(f"{PAGE}?months=12").html
     assert "Ce mois-ci, " in support.get(f"{PAGE}?months=1").text
-    for query in ("months=0", "months=13", "months=x", "before=x"):
-        assert support.get(f"{PAGE}?{query}").title.startswith("Erreur"), query
 
 
 def test_nothing_to_show_is_said(admin: Browser) -> None:

@@ -226,10 +226,6 @@ def test_payments_are_found_by_number_state_account_and_stripe_s_id(
         page = admin.get(f"{LIST}?{query}")
         found = [each for each, number in numbers.items() if f"<bdi>{number}</bdi>" in page.html]
         assert found == [expected], query
-    for query in ("orderNumber=nonsense", "userId=x", "status=x", "before=%00", "stripeId=%00"):
-        admin.get(f"{LIST}?{query}")
-        assert admin.status == 200, query
-        assert admin.page.title.startswith("Erreur"), query
 
 
 def test_of_a_deleted_account_nobody_is_told(admin: Browser, buyer_id: UUID) -> None:

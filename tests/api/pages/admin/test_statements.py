@@ -7,6 +7,7 @@ from api.models.answer import AnswerValue
 from api.models.job import JobResult
 from api.models.notification import State
 from configs.ground.clock import clock
+from tests.api.pages.admin.conftest import walk
 from tests.api.pages.walk.addresses import OPERATOR_PAGES
 from tests.api.world import statements
 from tests.clients import Browser
@@ -28,6 +29,12 @@ from tests.factories import (
 
 # The status is read in parts, each on a connection of its own; a proof leads on, and a file is no page.
 APART = {"admin.show_status", "admin.show_live", "admin.show_proof", "admin.send_totals"}
+
+PAGED = (
+    "admin.list_incidents", "admin.list_desks", "admin.list_checks", "admin.list_detections", "admin.list_alerts",
+    "admin.list_messages", "admin.list_payments", "admin.list_differences", "admin.list_events",
+    "admin.list_hosts",
+)  # fmt: skip
 
 
 class World:
@@ -85,3 +92,14 @@ def test_a_list_shows_fifty_rows_and_the_way_to_the_next(admin: Browser, world: 
     assert len(page.rows) == 50
     assert page.next
     assert len(admin.get(page.next).rows) == 6
+
+
+def test_every_list_goes_on_page_by_page(admin: Browser, world: World) -> None:
+    world.grow(2)
+    for endpoint in PAGED:
+        path = OPERATOR_PAGES[endpoint].partition("?")[0]
+        pages = list(walk(admin, f"{path}?limit=1", "|".join))
+        assert len(pages) > 1, endpoint
+        assert {len(each) for each in pages} == {1}, endpoint
+        whole = ["|".join(row) for row in admin.get(f"{path}?limit=100").rows]
+        assert [row for page in pages for row in page] == whole, endpoint

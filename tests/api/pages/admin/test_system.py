@@ -60,8 +60,6 @@ def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     admin.get("/admin/taches")
     page = admin.get("/admin/journal?action=jobs.list")
     assert "admin@example.org" in page.text
-    page = admin.get("/admin/journal?actorId=nobody")
-    assert "Cette valeur n’est pas valable." in page.text
 
 
 @in_turn("reason", ["2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2026-11-23"])

@@ -11,7 +11,6 @@ import pytest
 import time_machine
 from flask import Flask
 
-from api.admin.audit import AuditedWork, record_audit
 from api.admin.short_addresses import shorten_address, shorten_email, shorten_phone
 from api.models.alert import Alert
 from api.models.desk import DeskChange
@@ -19,7 +18,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.api.pages.admin.conftest import act, audit, walk
+from tests.api.pages.admin.conftest import act, audit
 from tests.api.world import Door
 from tests.clients import Browser, seat_operator, sign_in
 from tests.factories import (
@@ -80,7 +79,7 @@ def test_a_search_for_a_part_of_an_address_says_so(admin: Browser, email: str) -
     assert not [each for each in audit("users.search") if "searched" in each.changes]
 
 
-def test_support_searches_sees_addresses_shortened_and_changes_nothing(
+def test_support_searches_and_sees_addresses_shortened_and_no_actions(
     support: Browser, camille_id: UUID
 ) -> None:
     grant = hold(camille_id)
@@ -91,16 +90,8 @@ def test_support_searches_sees_addresses_shortened_and_changes_nothing(
     page = support.get(write_address(camille_id))
     assert "c…@example.org" in page.text
     assert EMAIL not in page.html
-    token = page.find_form("/logout")["fields"]["csrf_token"]
     for path in ("formule", "role", "lien-de-reprise", f"formules/{grant}/fin"):
         assert f"{write_address(camille_id)}/{path}" not in page.html
-        support.get(f"{write_address(camille_id)}/{path}")
-        assert support.status == 403, path
-        assert EMAIL not in support.page.html
-        answer = support.client.post(
-            f"{write_address(camille_id)}/{path}", data={"csrf_token": token}, headers=support.headers
-        )
-        assert answer.status_code == 403, path
 
 
 def test_the_mailbox_that_an_account_left_is_found_and_gets_its_link_again(
@@ -258,13 +249,10 @@ def test_short_addresses() -> None:
     assert shorten_address("notify_email", value=True) is True
 
 
-def test_users_are_listed_by_role_page_by_page(admin: Browser, support: Browser) -> None:
+def test_users_are_listed_by_role_the_newest_first(admin: Browser, support: Browser) -> None:
     newest_first = [add_account(f"user{number}@example.org").email for number in range(5)][::-1]
-    pages = walk(admin, f"{LIST}?role=user&limit=2", lambda row: row[0])
-    assert [each for page in pages for each in page] == newest_first
+    assert [row[0] for row in admin.get(f"{LIST}?role=user").rows] == newest_first
     assert [row[0] for row in admin.get(f"{LIST}?role=support").rows] == ["support@example.org"]
-    for query in ("limit=0", "limit=101", "before=nothing", "role=queen"):
-        assert admin.get(f"{LIST}?{query}").title.startswith("Erreur"), query
 
 
 def test_who_is_no_operator_any_more_reads_no_message_to_operators(
@@ -367,24 +355,6 @@ def test_the_last_admin_and_an_unconfirmed_address_keep_their_role(admin: Browse
     for role in ("support", "admin", "user"):
         act(admin, f"{write_address(stranger)}/role", role=role, typed="stranger@example.org")
         assert read_role(stranger) is Role(role)
-
-
-def test_the_row_commits_with_the_action_or_not_at_all(
-    admin: Browser, camille_id: UUID, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = f"{write_address(camille_id)}/role"
-    admin.get(path)
-    form = admin.page.find_form("/role")["fields"] | {"role": "support", "typed": EMAIL}
-
-    def fail(work: AuditedWork, action: str, *about: str) -> None:
-        if action == "user.role":
-            raise ZeroDivisionError("a fault of ours")
-        record_audit(work, action, *about)
-
-    monkeypatch.setattr("api.admin.access.record_audit", fail)
-    assert admin.client.post(path, data=form, headers=admin.headers).status_code == 500
-    assert one(User, User.email == EMAIL).role is Role.USER
-    assert audit("user.role") == []
 
 
 def test_grants_have_pages(admin: Browser, camille_id: UUID) -> None:

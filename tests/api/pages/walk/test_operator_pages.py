@@ -20,32 +20,10 @@ from tests.factories import add_incident, change, give_role, rows
 
 # What filters of operators' lists are called.
 QUERY_NAMES = (
-    "prefectureId",
-    "deskId",
-    "status",
-    "subject",
-    "action",
-    "job",
-    "after",
-    "before",
-    "limit",
-    "hours",
-    "userId",
-    "reason",
-    "q",
-    "amount",
-    "channel",
-    "first",
-    "flag",
-    "kind",
-    "months",
-    "objectId",
-    "open",
-    "orderNumber",
-    "role",
-    "stripeId",
-    "type",
-)
+    "prefectureId", "deskId", "status", "subject", "subjectType", "subjectId", "action", "actorId", "job", "after", "before",
+    "limit", "hours", "userId", "reason", "q", "amount", "channel", "first", "flag", "kind", "months", "objectId", "open",
+    "orderNumber", "role", "stripeId", "type",
+)  # fmt: skip
 LEADING = {"admin.show_proof": 303}  # pages that lead to another one
 # By page: the row that it leaves, as action, subject's kind, and its id where there is one; of asked actions the view.
 ROWS = {
