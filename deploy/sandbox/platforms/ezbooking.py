@@ -1,4 +1,7 @@
-"""The pages of EZBooking: the steps of its wizard, its sessions, its calendar."""
+"""EZBooking, the old booking module of the prefectures' sites: its wizard, its sessions, its calendar.
+
+Written from what several public bots agree on; the wording around the known sentences is ours.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from aiohttp import web
 
 from deploy.sandbox.clock import PARIS, WEEKDAYS, today
 from deploy.sandbox.modes import MODE
+from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import SessionPages, WizardProgress, html, redirect, render_page
 from deploy.sandbox.slot_store import HOURS
 from deploy.sandbox.templating import render
@@ -290,3 +294,6 @@ class EZBooking(SessionPages):
 
     async def _home(self, _request: web.Request) -> web.StreamResponse:
         return render_page(self.site, "ezbooking/home.html", prefix="")
+
+
+PLATFORM: Final = StandInPlatform(add_routes=EZBooking.add_to)
