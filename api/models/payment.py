@@ -145,11 +145,6 @@ class Payment(Base):
         """Whether it is an order that is not asked to begin at once: api/payments/withdrawal_rules.py."""
         return self.consent is not None and self.consent.get("startNow") is False
 
-    @property
-    def left_cents(self) -> int:
-        """What of the money paid is still ours: less refunds and what disputes took."""
-        return max(self.amount_cents - self.refunded_cents - self.lost_cents, 0)
-
     __table_args__ = (
         sa.CheckConstraint("order_number ~ '^[2-9A-HJ-NP-Z]{10}$'", name="order_number"),
         sa.CheckConstraint("plan <> 'NONE'", name="real_plan"),

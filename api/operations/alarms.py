@@ -16,6 +16,12 @@ from configs.ground.clock import clock
 _ALARM_REPEAT_SECONDS = 900
 
 _LISTED = 20
+# The incident is open, and its alarm has no acknowledgement.
+IS_UNANSWERED = (
+    Incident.alarm_kind.is_not(None),
+    Incident.acknowledged_at.is_(None),
+    Incident.ends_at.is_(None),
+)
 
 
 def open_alarm(
@@ -52,10 +58,8 @@ def repeat_alarms(session: Session) -> list[UUID]:
 
 def list_unanswered(session: Session) -> list[Incident]:
     """Return the open incidents whose alarm has no acknowledgement, the newest first, twenty at most."""
-    query = sa.select(Incident).where(
-        Incident.alarm_kind.is_not(None), Incident.acknowledged_at.is_(None), Incident.ends_at.is_(None)
-    )
-    return list(session.scalars(query.order_by(Incident.id.desc()).limit(_LISTED)))
+    query = sa.select(Incident).where(*IS_UNANSWERED).order_by(Incident.id.desc())
+    return list(session.scalars(query.limit(_LISTED)))
 
 
 def acknowledge(session: Session, incident_id: int) -> Incident | None:

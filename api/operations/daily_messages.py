@@ -20,7 +20,7 @@ from api.models.payment import Payment, Refund, RefundStatus
 from api.models.slot import Detection
 from api.models.support import SupportRequest
 from api.models.user import Channel, Role, User
-from api.operations.alarms import name_incident
+from api.operations.alarms import IS_UNANSWERED, list_unanswered, name_incident
 from api.paging import first_id_at
 
 _LISTED = 10  # open alarms that are named
@@ -83,14 +83,10 @@ def _list_alarms(session: Session, since: datetime, until: datetime) -> dict[str
             Incident.alarm_kind.is_not(None), Incident.told_at >= since, Incident.told_at < until
         )
     ).one()
-    is_open = (
-        Incident.alarm_kind.is_not(None), Incident.acknowledged_at.is_(None), Incident.ends_at.is_(None)
-    )  # fmt: skip
-    number = session.scalars(sa.select(sa.func.count()).where(*is_open)).one()
-    newest = sa.select(Incident).where(*is_open).order_by(Incident.id.desc()).limit(_LISTED)
+    number = session.scalars(sa.select(sa.func.count()).where(*IS_UNANSWERED)).one()
     listed = [
         {"name": name_incident(each.reason), "subject": each.subject[:_LONGEST_SUBJECT]}
-        for each in session.scalars(newest)
+        for each in list_unanswered(session)[:_LISTED]
     ]
     return {"raised": raised, "unanswered": unanswered, "open": number, "listed": listed}
 

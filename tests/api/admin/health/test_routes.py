@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from rq import Queue, SimpleWorker
 
-from api.admin.health.checks import HealthCheck, HealthChecks
+from api.admin.health.checks import CHECKS, HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
 from api.models.desk import DeskStatus, HostState
@@ -97,27 +97,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert answer.status_code == 200, answer.text
         body = answer.json or {}
         assert body["status"] == "ok"
-        assert list(body["parts"]) == [
-            "database",
-            "redis",
-            "keys",
-            "eviction",
-            "scrapyd",
-            "workers",
-            "planner",
-            "background",
-            "checks",
-            "partitions",
-            "payments",
-            "providers",
-            "messages",
-            "delivery",
-            "ceilings",
-            "proofs",
-            "streams",
-            "backups",
-            "certificate",
-        ]
+        assert list(body["parts"]) == [check.name for check in CHECKS]
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
