@@ -42,7 +42,7 @@ _PERIOD = timedelta(days=90)
 # The other reasons say when we stopped looking, not when the slot went.
 _REAL_ENDS = (GoneReason.TAKEN, GoneReason.PAST)
 _MOST_PLACES = 5
-_AHEAD = timedelta(days=30)  # of a release that is told
+_AHEAD = timedelta(days=30)  # how far ahead releases are named
 _HISTORY_SECONDS = 600.0  # 90 days change little in that time
 _BEST_STATUS = tuple(DeskStatus)
 _Histories = TypeAdapter(dict[str, OpeningHistory])

@@ -33,7 +33,7 @@ class AddedDevice:
 
 
 def list_devices(session: Session, user_id: UUID) -> DeviceList:
-    """Return a user's devices; those whose subscription ended, by the browser or by a new key of ours, left out."""
+    """Return a user's devices; those whose subscription ended, by the browser or by a new VAPID key, left out."""
     sent = _select_last_sent().correlate(Contact).scalar_subquery()
     mine = sa.select(Contact, sent).where(*_is_device_of(user_id), Contact.state == ContactState.OK)
     found = session.execute(mine.order_by(Contact.created_at, Contact.id))

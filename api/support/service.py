@@ -42,7 +42,7 @@ def add_request(
 
     `may_mail` decides whether a receipt may go to an address that a stranger may have named.
     """
-    # Of a login that is not confirmed it is nobody's: the account may become a stranger's.
+    # A login that is not confirmed proves no author: the account may become a stranger's.
     author = user.id if user and has_confirmed_mailbox(session, user.id) else None
     request = SupportRequest(user_id=author, email=email, message=wish.message, created_at=clock())
     session.add(request)

@@ -72,7 +72,7 @@ def find_statement(page: Page, sentence: str) -> Statement | None:
 
 
 def read_mark(mark: HtmlElement, name: str) -> Statement:
-    """Return the statement of an element that marks the absence of slots; `name` stands for one without words."""
+    """Return the statement of an element that marks the absence of slots; `name` replaces an empty one."""
     text = rendered_text(mark)
     said = Statement(text[:_LONGEST_QUOTE] or name)
     denial = find_denial(text)
@@ -175,7 +175,7 @@ def _block_of(node: HtmlElement) -> HtmlElement:
 
 
 def _doubt_around(block: HtmlElement) -> str:
-    """Return why a block speaks for nobody, or for some days only; empty if it does not."""
+    """Return why a block proves no absence, or one of some days only; empty if it proves it."""
     if any(each.tag in _QUOTES for each in (block, *block.iterancestors())):
         return "in a quote"
     select = next(block.iterancestors("select"), None)

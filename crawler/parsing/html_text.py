@@ -61,7 +61,7 @@ _LEFT = (
 _BOUND = ("visible", "hidden", "if", "ifnot", "foreach", "with")  # Knockout's
 _HIDING = frozenset(("hidden", "style", "popover", "data-bind", *_VUE, *_LEFT))
 
-# Stand in extracted text where an inline element begins or ends, and where a child begins; no characters of any text.
+# Marks in extracted text: an inline element begins or ends; a child begins. No text has these characters.
 _SEAM, _CHILD = "\ufdd0", "\ufdd1"
 _BLOCKS = (
     "address|article|aside|blockquote|body|br|button|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"

@@ -83,7 +83,7 @@ _OTHER_CHOICE = re.compile(
     rf"|\b(?:change[rz]|modifie[rz]) (?:de|la|le|les|vos|votre) (?:{_ANOTHER}|jours?|criteres?|recherche)\b"
     rf"|\bautres? (?:{_ANOTHER})\b"
 )
-# A label before the sentence names what it speaks of, unless it is made of these words alone.
+# A label before the sentence narrows its subject, unless the label has these words alone.
 _LABEL = re.compile(r"([^:|>\u2013\u2014]+)(?:[:|>\u2013\u2014]| -)\W*$")
 _OF_NO_LABEL = re.compile(
     r"\b(?:infos?|informations?|attention|important|note[rz]?|nb|avis|desole\w*|oups|bonjour|madame|monsieur|messages?"

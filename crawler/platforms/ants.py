@@ -216,7 +216,7 @@ def _read_frames(page: Page) -> Reading:
 
 
 def _find_failure(end: _EndFrame, lists: list[Page]) -> Reading | None:
-    """Return what the end of a search says of its editors.
+    """Return the state of the editors at the end of a search.
 
     It counts all editors of the country; those with a town hall in the area send a list each.
     """

@@ -1,4 +1,4 @@
-"""Matching: open slots by waiting alerts, less what each was told of; one transaction of a desk at a time.
+"""Matching: open slots by waiting alerts, less those already announced to each; one transaction of a desk at a time.
 
 Where very many wait for one detection, each part of their alerts is a job of its own. What is still to be done stands
 in `match_parts`, so that whoever dies loses none.
@@ -182,7 +182,7 @@ def _find_untold(
     *,
     is_patient: bool = False,
 ) -> Untold:
-    """Return the open slots that alerts want and were not told of; `is_patient`: failures of late count as told.
+    """Return the open slots that alerts want and that are not announced; `is_patient`: recent failures count, too.
 
     A user whom no contact reaches is matched all the same, which makes a notice; but once.
     """

@@ -55,7 +55,7 @@ class ChannelBars:
     half: str  # path of the bars of p50
     most: str  # path of the bars of p95
     failed: str  # path of the marks above days on which an alert failed
-    top_seconds: float  # that the full height stands for
+    top_seconds: float  # shown by the full height
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class NamedEntry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerView:
-    """The ledger, and what the page says of it first. Seconds are None where too few alerts were sent."""
+    """The ledger, and the summary above it. Seconds are None where too few alerts were sent."""
 
     found: Reliability
     accepted: int

@@ -93,7 +93,7 @@ def read_plan_name() -> PlanName | None:
 
 
 def read_wish_arguments() -> dict[str, str]:
-    """Return what an address or a form says of the alert, to be carried on in links."""
+    """Return the fields of an address or a form about the alert, to be carried on in links."""
     names = ("alert", "prefecture", "procedure")
     given = _read_arguments()
     return {name: text for name in names if (text := given.get(name, "")) and len(text) <= _LONGEST}

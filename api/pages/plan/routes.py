@@ -116,7 +116,7 @@ def list_payments() -> str:
 
 @area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
 def show_payment(id: UUID) -> str:
-    """Show a payment with its credits, its refunds, and what the book says of its money."""
+    """Show a payment with its credits, its refunds, and the accounts of its money."""
     entry, book = read_own_payment(id)
     return render_template(
         "plan/payment.html",

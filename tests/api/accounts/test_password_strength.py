@@ -44,7 +44,7 @@ def test_one_that_is_common_or_made_of_the_address_is_refused(password: str) -> 
     assert "can be guessed" in (explain_weakness(password, EMAIL) or "")
 
 
-# Each sign stands for letters, most for several: of all that is known zxcvbn takes longest for it.
+# Each sign replaces letters, most of them several: zxcvbn takes longest for these.
 SLOWEST = ("4@8({[<369!|1/|7+$5%2" * 7)[:LONGEST]
 
 

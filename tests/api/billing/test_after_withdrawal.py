@@ -1,4 +1,4 @@
-"""Orders after a withdrawal: each begins once its own time to withdraw is over, so that use for minutes pays nobody."""
+"""Orders after a withdrawal: each begins once its own time to withdraw is over, so that a use of minutes is not free."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Traces of a person: rows, keys of Redis and files as text, and the places where a word stands in them."""
+"""Traces of a person: rows, keys of Redis and files as text, and the places of a word in them."""
 
 import zlib
 from collections.abc import Iterator

@@ -42,7 +42,7 @@ def new_database(database: str, settings_env: Callable[..., None]) -> Iterator[s
 
 
 def digest(engine: sa.Engine) -> str:
-    """Return a digest of all columns, rules, functions and triggers, wherever a column stands in its table."""
+    """Return a digest of all columns, rules, functions and triggers, whatever the order of columns."""
     with engine.connect() as connection:
         found = read_schema(connection)
         routines = connection.exec_driver_sql(_ROUTINES).scalars().all()

@@ -1,4 +1,4 @@
-"""What programs read of the site: robots.txt, sitemap.xml, security.txt, and the heads of public pages."""
+"""Files and heads for programs: robots.txt, sitemap.xml, security.txt, and the heads of public pages."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Accounts that were never confirmed or that nobody uses: who is warned, who goes, and who never does."""
+"""Accounts that were never confirmed or are not used: warnings, deletions, and the accounts that always stay."""
 
 import hashlib
 from datetime import datetime, timedelta

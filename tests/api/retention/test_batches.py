@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("database", "frozen")
 
 
 class Killed(BaseException):
-    """Stands for the end of the process."""
+    """The end of the process."""
 
 
 def ask_support(*days: float) -> None:

@@ -114,7 +114,7 @@ def test_a_new_email_takes_effect_when_it_is_confirmed(
 def test_a_press_elsewhere_hands_the_address_to_no_account(
     client: FlaskClient, camille: Person, person: People
 ) -> None:
-    """A stranger asks for the address of somebody who presses the mail's button, and then wants an account of theirs."""
+    """A stranger asks for the address of a person who presses the mail's button, and later wants an own account."""
     changed(camille, email=NEW)
     token = link(camille, NEW).rpartition("/")[2]
     for page in (client.get(f"/l/verify/{token}"), client.post(f"/l/verify/{token}")):

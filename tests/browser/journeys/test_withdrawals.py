@@ -27,7 +27,7 @@ def buy(person: Person) -> None:
 
 
 def come_as_stranger(make_person: MakePerson, seat: Seat, person: Person) -> Person:
-    """Return somebody with this person's mails in another browser, where nobody is signed in."""
+    """Return somebody with this person's mails in another browser without a login."""
     stranger = make_person(seat)
     stranger.visitor = person.visitor
     return stranger

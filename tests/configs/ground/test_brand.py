@@ -1,4 +1,4 @@
-"""The brand's colour is defined in one file, and no file of ours has the State's look."""
+"""The brand's colour is defined in one file, and none of our files has the State's look."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The State's own search server, hubrdvmairie of the package index, on loopback with editors of ours behind it.
+"""The State's own search server, hubrdvmairie of the package index, on loopback with our own editors behind it.
 
 Our spider watches it, and our stand-in must answer in its shapes. It is the last version that is public (November
 2024): the site of today asks for a captcha or a token besides.
@@ -54,7 +54,7 @@ BOTH = pytest.mark.parametrize("by", [SOCKET, LIST], ids=["socket", "list"])
 
 @dataclass
 class Editor:
-    """A town hall's software of ours, as the server asks it."""
+    """Our stand-in of a town hall's software, as the server asks it."""
 
     halls: tuple[str, ...] = ("Mairie",)
     hours: tuple[str | None, ...] = ()  # of each of its town halls, as this editor spells them

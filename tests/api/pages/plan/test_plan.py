@@ -143,7 +143,7 @@ def plain(page: Page) -> str:
 
 
 def read_book(buyer: Buyer, which: int = 0) -> str:
-    """Return what a payment's page says of its money: the oldest payment by 0."""
+    """Return the part about money of a payment's page: the oldest payment by 0."""
     buyer.browser.sign_in()
     payment = sorted(rows(Payment), key=lambda each: each.id)[which]
     return plain(buyer.get(f"/formule/paiements/{payment.id}")).partition(_TITLE)[2]

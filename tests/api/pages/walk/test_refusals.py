@@ -1,4 +1,4 @@
-"""Each refusal of a form stands beside its field, in words, and changes nothing; nobody sends a form about another's."""
+"""Each refusal of a form is said beside its field, and changes nothing; no user acts on another's rows by a form."""
 
 import re
 
