@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cache
 
 from configs.world.desk import Desk
+from crawler.parsing.date_windows import local_iso
 from crawler.proofs.page_capture import PageCapture
 from crawler.reading import CoveredWindow, Outcome, Slot
 
@@ -93,15 +94,8 @@ def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
             procedures=tuple(sorted(desk.procedures)),
             label=desk.label,
             place=slot.place.label or slot.place.key or None,
-            starts_at=_local_moment(desk, slot),
+            starts_at=local_iso(slot.moment, desk.zone),
             seats=slot.seats,
             booking_url=slot.url or check.booking_url,
             seen_at=seen_at.isoformat(),
         )
-
-
-def _local_moment(desk: Desk, slot: Slot) -> str | None:
-    """Return a slot's moment as people at the desk read it: ISO 8601 with offset, a date, or None."""
-    if isinstance(slot.moment, datetime):
-        return slot.moment.astimezone(desk.zone).isoformat()
-    return slot.moment.isoformat() if slot.moment else None

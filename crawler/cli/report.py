@@ -4,12 +4,12 @@ import asyncio
 import sys
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from datetime import datetime
 
 from scrapy.settings import BaseSettings
 
 from configs.world.desk import Desk
 from crawler.items import CheckItem
+from crawler.parsing.date_windows import local_text
 from crawler.reading import Outcome, Slot
 from crawler.scheduling.desk_budgets import budget_of, is_real
 from crawler.scheduling.intervals import host_floor
@@ -63,10 +63,7 @@ def _lines(desk: Desk, check: CheckItem) -> Iterator[str]:
 
 def _moment(desk: Desk, slot: Slot) -> str:
     """Return the moment as the desk's own clock shows it, with the place."""
-    if isinstance(slot.moment, datetime):
-        text = f"{slot.moment.astimezone(desk.zone):%Y-%m-%d %H:%M}"
-    else:
-        text = slot.moment.isoformat() if slot.moment else "at an unknown hour"
+    text = local_text(slot.moment, desk.zone) if slot.moment else "at an unknown hour"
     return f"{text}  {slot.place.label or ''}".rstrip()
 
 

@@ -3,7 +3,6 @@
 import json
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Iterator
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +12,7 @@ from scrapy.exceptions import UsageError
 from configs.ground.clock import clock
 from crawler.block_pages import classify_page
 from crawler.cli.command_base import OperatorCommand
+from crawler.parsing.date_windows import local_iso
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import own_addresses, understands
 from crawler.platforms import UnknownPlatform, example, platform
@@ -86,7 +86,7 @@ def _traces(page: Page) -> Iterator[str]:
 
 def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
     """Return a reading as JSON values; instants in the desk's zone, with their offset."""
-    named = [{"at": _format_moment(reading.next_at, zone)}] if reading.next_at else []
+    named = [{"at": local_iso(reading.next_at, zone)}] if reading.next_at else []
     return {
         "outcome": reading.outcome,
         "slots": [_describe_slot(slot, zone) for slot in reading.slots],
@@ -97,12 +97,12 @@ def describe(reading: Reading, zone: ZoneInfo) -> dict[str, Any]:
             *map(_describe_request, reading.asks),
         ]
         or None,
-    } | ({"releases_at": _format_moment(reading.releases_at, zone)} if reading.releases_at else {})
+    } | ({"releases_at": local_iso(reading.releases_at, zone)} if reading.releases_at else {})
 
 
 def _describe_slot(slot: Slot, zone: ZoneInfo) -> dict[str, Any]:
     return {
-        "starts_at": _format_moment(slot.moment, zone),
+        "starts_at": local_iso(slot.moment, zone),
         "place": slot.place.label or slot.place.key or None,
     }
 
@@ -120,10 +120,3 @@ def _describe_request(ask: PageRequest) -> dict[str, Any]:
     body = {kind: sent for kind, sent in bodies.items() if sent}
     place = {"place": ask.place.label or ask.place.key} if ask.place.key else {}
     return {"method": ask.method, "url": ask.url} | body | place
-
-
-def _format_moment(moment: date | None, zone: ZoneInfo) -> str | None:
-    """Return ISO 8601 with the zone's offset, a date alone where no hour is known, null for `open`."""
-    if isinstance(moment, datetime):
-        return moment.astimezone(zone).isoformat()
-    return moment.isoformat() if moment else None

@@ -49,6 +49,18 @@ def day_of(moment: date, zone: tzinfo | None) -> date:
     return moment.astimezone(zone).date() if isinstance(moment, datetime) else moment
 
 
+def local_iso(moment: date | None, zone: tzinfo) -> str | None:
+    """Return a moment in ISO 8601 with the zone's offset, a date alone where no hour is known, None for `open`."""
+    if isinstance(moment, datetime):
+        return moment.astimezone(zone).isoformat()
+    return moment.isoformat() if moment else None
+
+
+def local_text(moment: date, zone: tzinfo) -> str:
+    """Return a moment for people in the zone: `2026-11-23 09:30`, or the date."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}" if isinstance(moment, datetime) else moment.isoformat()
+
+
 def earliest(moments: Iterable[date | None], zone: tzinfo) -> date | None:
     """Return the earliest readable moment by its local day; None without one."""
     return min(filter(None, moments), key=lambda moment: day_of(moment, zone), default=None)

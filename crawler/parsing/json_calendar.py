@@ -6,13 +6,13 @@ docs/reference/visit.md: what such an answer proves.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from w3lib.url import add_or_replace_parameters
 
 from configs.ground.formatting import pluralize
-from crawler.parsing.date_windows import day_of, within
+from crawler.parsing.date_windows import day_of, local_text, within
 from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (
@@ -193,7 +193,10 @@ class _CalendarAnswer:
     def read_next_availability(self, next_at: date) -> Reading:
         """Open the next availability if possible; else it is a slot, or lies beyond the watched days."""
         page, visit, place = self.page, self.page.visit, self.page.ask.place
-        day, reason = day_of(next_at, visit.zone), f"the next availability is {_text(next_at, visit)}"
+        day, reason = (
+            day_of(next_at, visit.zone),
+            f"the next availability is {local_text(next_at, visit.zone)}",
+        )
         if day > visit.last_day:
             far = f"{reason}, beyond the {visit.horizon.days} days that are watched"
             if self.found.odd or self.troubled:
@@ -277,9 +280,3 @@ def _describe_unread(found: Listing) -> str:
     lists = pluralize(len(found.moments), "moment") + " that cannot be read" if found.moments else "no moment"
     said = "" if found.total is None else f", and says that there are {found.total}"
     return f"lists {lists}{said}"
-
-
-def _text(moment: date, visit: VisitContext) -> str:
-    if isinstance(moment, datetime):
-        return f"{moment.astimezone(visit.zone):%Y-%m-%d %H:%M}"
-    return moment.isoformat()
