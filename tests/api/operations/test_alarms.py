@@ -41,16 +41,10 @@ def test_an_alarm_goes_by_telegram_and_after_a_quarter_of_an_hour_by_mail(
     assert jobs.repeat_alarms() == {"mails": 0}
     frozen.shift(1)
     assert jobs.repeat_alarms() == {"mails": 1}
-    assert list_written() == [FIRST, AGAIN]
-
-
-def test_it_goes_out_once_more_and_no_more(frozen: time_machine.Traveller) -> None:
-    add_operator(*BOTH)
-    warn()
     for _ in range(20):
         frozen.shift(timedelta(hours=1))
         jobs.repeat_alarms()
-    assert list_written() == [FIRST, AGAIN]
+    assert list_written() == [FIRST, AGAIN], "once more and no more"
 
 
 def test_two_workers_repeat_it_once(frozen: time_machine.Traveller) -> None:
