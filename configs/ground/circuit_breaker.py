@@ -1,11 +1,10 @@
 """Circuit breaker that all processes share, in Redis: a provider that failed three times in a row is left alone.
 
 So is one whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries again; there
-are never two. Without Redis each process decides alone.
+are never two. Without Redis nothing is left alone: hardly a job comes then.
 https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from uuid import uuid4
@@ -75,10 +74,9 @@ class CircuitBreaker:
     def is_open(self) -> bool:
         """Return whether no call has succeeded since it opened: during its rests, and between them."""
         try:
-            failures = int(redis().hget(f"breaker:{self._name}", "failures") or 0)
+            return int(redis().hget(f"breaker:{self._name}", "failures") or 0) >= FAILURES
         except (RedisError, SettingMissing):
-            failures = local_breaker(self._name).failures
-        return failures >= FAILURES
+            return False
 
     def _run(self, happened: str, token: str, seconds: float = 0.0) -> float:
         now = clock().timestamp()
@@ -87,48 +85,12 @@ class CircuitBreaker:
         try:
             return float(_script()(keys=keys, args=given, client=redis()))
         except RedisError as error:
-            log.warning("own circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
+            log.warning("no circuit breaker: Redis is away", of=self._name, because=type(error).__name__)
         except SettingMissing:
-            pass  # a program that has no REDIS_URL shares no breaker with others
-        return local_breaker(self._name).run(happened, now, self._rest, FAILURES)
+            pass  # a program that has no REDIS_URL leaves nothing alone
+        return 0.0
 
 
 @lru_cache(maxsize=1)
 def _script() -> Script:
     return redis().register_script((files("configs.ground") / "circuit_breaker.lua").read_text("utf-8"))
-
-
-@dataclass(slots=True)
-class LocalBreaker:
-    """The breaker of one process, while Redis is away: failures in a row, and until when nothing is called.
-
-    That answers are slow is known only where all processes' times are together.
-    """
-
-    failures: int = 0
-    rests_until: float = 0.0  # seconds since the epoch
-
-    def run(self, happened: str, now: float, rest: float, most: int) -> float:
-        """Return the seconds to wait, 0 where a call may be made, as circuit_breaker.lua does.
-
-        An end of a rest that is further away than a rest comes from a clock that was set back: it is over.
-        """
-        left = self.rests_until - now
-        waits = left if 0 < left <= rest else 0.0
-        if happened == "success":
-            self.failures = 0
-        elif happened == "failure":
-            self.failures += 1
-        elif happened == "look":
-            return waits if self.failures >= most else 0.0
-        elif self.failures >= most and waits:
-            return waits
-        if self.failures >= most:
-            self.rests_until = now + rest  # it has opened, or lets its probe go
-        return 0.0
-
-
-@lru_cache(maxsize=16)
-def local_breaker(_name: str) -> LocalBreaker:
-    """Return this process's breaker of a provider."""
-    return LocalBreaker()
