@@ -34,7 +34,6 @@ from api.notifications import routes as notifications
 from api.outlook import routes as outlook
 from api.pages.blueprints import register_pages
 from api.prefectures import routes as prefectures
-from api.proofs import routes as proofs
 from api.push_devices import routes as push_devices
 from api.release_calendar import routes as release_calendar
 from api.reliability import routes as reliability
@@ -88,7 +87,6 @@ def create_app() -> OpenAPI:
         app.register_api(noun.blueprint)
     app.register_blueprint(links.blueprint)
     register_pages(app)
-    app.register_blueprint(proofs.blueprint)
     app.register_blueprint(openapi_docs.blueprint)
     app.extensions.setdefault(BEFORE_FORK, []).append(_disconnect)
     return app

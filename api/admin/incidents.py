@@ -14,7 +14,7 @@ from api.models.incident import Incident
 from api.operations.alarms import acknowledge
 from api.paging import cut_page
 from api.schemas import Body
-from configs.ground.signed_links import write_proof_link
+from configs.ground.signed_links import ShowProof, write_link
 
 _LARGEST_ID = 2**63 - 1
 
@@ -61,7 +61,7 @@ def read_incident(session: Session, incident_id: int) -> Incident:
 def write_proof_links(incident: Incident) -> list[str]:
     """Return links, good for PROOF_LINK_SECONDS, to pages that announced slots which several people did not find."""
     named = (incident.alarm_params or {}).get("proofs", ())
-    return [write_proof_link(UUID(each["detection"])) for each in named]
+    return [write_link(ShowProof(UUID(each["detection"]))) for each in named]
 
 
 def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class Registration(RegistrationForm):
 
 
 class TokenBody(Body):
-    """The token of a link: what follows `/l/verify/` in the mail."""
+    """The token of a link: what follows `/l/` in the mail."""
 
     token: Token
 
@@ -34,7 +34,7 @@ class EmailBody(Body):
 
 
 class ResetBody(Body):
-    """The token of a link (what follows `/l/reset/` in the mail) and the new password."""
+    """The token of a link (what follows `/l/` in the mail) and the new password."""
 
     model_config = ConfigDict(str_strip_whitespace=False)
 

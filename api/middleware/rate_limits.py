@@ -38,7 +38,15 @@ from api.middleware.request_bodies import is_webhook
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
 from configs.ground.contact_addresses import group_network_address
-from configs.ground.signed_links import ResetPassword, VerifyAddress, read_token, read_unsubscription
+from configs.ground.signed_links import (
+    Link,
+    ResetPassword,
+    StopAlerts,
+    StopGroup,
+    VerifyAddress,
+    find_kind,
+    read_token,
+)
 from configs.ground.signing import LinkRefused
 
 GENERAL = "1000 per 15 minutes"
@@ -59,14 +67,14 @@ WRONG_CODES = "30 per hour"  # of one account
 PROOFS = "30 per 15 minutes"  # passwords that one signed-in account has proven or changed
 # Hashes in turns that are kept for known people; what is more waits with strangers.
 KEPT_BY_ACCOUNT, KEPT_BY_NETWORK = "60 per 15 minutes", "240 per 15 minutes"
+_LINKS = "links.act"  # the forms of all links in messages
 # Mail services post these for many readers, and none tries again: https://www.rfc-editor.org/rfc/rfc8058
-_ONE_CLICK_ROUTES = ("links.stop", "links.unsubscribe")
+_ONE_CLICK_LINKS = (StopAlerts, StopGroup)
 # Routes that anyone may call to guess, to have a password hashed, or to cause a mail.
 _AUTH_ROUTES = (
     "auth.register", "auth.verify_email", "auth.forgot_password", "auth.reset_password",
     "logins.login", "logins.login_with_code",
     "sign_in.register", "sign_in.send_reset", "sign_in.sign_in", "sign_in.sign_in_with_code",
-    "links.choose_password",
 )  # fmt: skip
 _CODE_ROUTES = ("logins.login_with_code", "sign_in.sign_in_with_code")
 _RESET_ROUTES = ("auth.forgot_password", "sign_in.send_reset")
@@ -74,7 +82,6 @@ _RESET_ROUTES = ("auth.forgot_password", "sign_in.send_reset")
 _LINK_ROUTES = {
     "auth.verify_email": VerifyAddress,
     "auth.reset_password": ResetPassword,
-    "links.choose_password": ResetPassword,
 }
 _WAIT = "X-RateLimit-Wait"
 log = structlog.get_logger(__name__)
@@ -94,9 +101,9 @@ def register_rate_limits(app: Flask) -> None:
     app.register_error_handler(StorageError, _answer_without_redis)
     app.register_error_handler(RateLimitExceeded, _answer_too_many)
     general = _build_limiter([_build_general_limit()], in_memory_fallback_enabled=True)
-    general.request_filter(lambda: request.endpoint in _AUTH_ROUTES or _is_exempt())
+    general.request_filter(lambda: _is_auth() or _is_exempt())
     strict = _build_limiter([*_build_address_limits(), *_build_account_limits()])
-    strict.request_filter(lambda: request.endpoint not in _AUTH_ROUTES or _is_exempt())
+    strict.request_filter(lambda: not _is_auth() or _is_exempt())
     for each in (general, strict):
         each.init_app(app)
 
@@ -112,14 +119,19 @@ def _build_general_limit() -> ApplicationLimit:
     )
 
 
+def _is_auth() -> bool:
+    """Return whether the request may be a guess, have a password hashed, or cause a mail."""
+    return request.endpoint in _AUTH_ROUTES or _find_link() is ResetPassword
+
+
+def _find_link() -> type[Link] | None:
+    """Return the kind of link that a form of /l names; None elsewhere."""
+    return find_kind((request.view_args or {}).get("token", "")) if request.endpoint == _LINKS else None
+
+
 def _is_one_click() -> bool:
-    if request.endpoint not in _ONE_CLICK_ROUTES:
-        return False
-    try:
-        read_unsubscription((request.view_args or {}).get("token", ""))
-    except LinkRefused:
-        return False
-    return True
+    kind = _find_link()
+    return kind in _ONE_CLICK_LINKS and _is_good(kind, (request.view_args or {}).get("token"))
 
 
 def count_support_request() -> None:
@@ -195,14 +207,21 @@ def _has_proof() -> bool:
 
 
 def _has_link() -> bool:
-    kind = _LINK_ROUTES.get(request.endpoint or "")
+    kind = _LINK_ROUTES.get(request.endpoint or "", _find_link())
     if kind is None:
         return False
     try:
         body = request.view_args or request.get_json(silent=True)
-        token = body.get("token") if isinstance(body, Mapping) else None
-        return isinstance(token, str) and bool(read_token(kind, token))
-    except (LinkRefused, RequestEntityTooLarge):
+    except RequestEntityTooLarge:
+        return False
+    return _is_good(kind, body.get("token") if isinstance(body, Mapping) else None)
+
+
+def _is_good(kind: type[Link] | None, token: object) -> bool:
+    """Return whether we signed a token of this kind, and it is not too old."""
+    try:
+        return kind is not None and isinstance(token, str) and bool(read_token(kind, token))
+    except LinkRefused:
         return False
 
 

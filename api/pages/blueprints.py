@@ -11,7 +11,6 @@ from api.pages.alerts import routes as alerts
 from api.pages.area import Area
 from api.pages.assets import FILES, compute_version
 from api.pages.calendar import routes as calendar
-from api.pages.cancellations import routes as cancellations
 from api.pages.channels import routes as channels
 from api.pages.context import load_translations, register_context
 from api.pages.dashboard import routes as dashboard
@@ -52,7 +51,6 @@ AREAS: tuple[Area, ...] = (
     plan.area,
     declarations.area,
     invoices.area,
-    cancellations.area,
     calendar.area,
     ledger.area,
     legal.area,

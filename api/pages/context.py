@@ -60,8 +60,8 @@ LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
         ("legal.show_accessibility", _l("Accessibilité")),
         ("legal.show_mediation", _l("Médiation")),
         ("legal.show_contact", _l("Contact")),
-        ("declaration_pages.show_form", _l("renoncer au contrat ici")),
-        ("cancellation_pages.show_form", _l("résilier votre contrat")),
+        ("declaration_pages.show_withdrawal", _l("renoncer au contrat ici")),
+        ("declaration_pages.show_cancellation", _l("résilier votre contrat")),
     ),
     "operators": (
         ("admin.show_status", "État"),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from api.models.slot import Detection
 from configs.ground.clock import clock
 from configs.ground.proofs import NoProof, is_kept, is_key
-from configs.ground.signed_links import ShowProof, read_token, write_proof_link
+from configs.ground.signed_links import ShowProof, read_token, write_link
 from configs.world.retention import PROOFS_KEPT_FOR
 
 
@@ -17,7 +17,7 @@ def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
     key = detection.proof_key
     if not key or not is_key(key) or not is_kept(key, clock(), PROOFS_KEPT_FOR):
         return None
-    return write_proof_link(detection.id)
+    return write_link(ShowProof(detection.id))
 
 
 def find_proof(session: Session, token: str) -> tuple[Detection, str]:

@@ -161,42 +161,63 @@ class CancelOrder(Link):
 
 
 class _Purpose(NamedTuple):
-    scope: str  # part of the signature: a token is good for one purpose
+    kind: str  # begins a token, and is part of its signature: it is good for one purpose
     # How long a token is good, in seconds. None: its page says when it is too late.
     lifetime: float | None = LINK_SECONDS
 
 
 _PURPOSES: Mapping[type[Link], _Purpose] = {
-    VerifyAddress: _Purpose("verify-email"),
-    ResetPassword: _Purpose("reset-password", PASSWORD_RESET_SECONDS),
-    ReturnAddress: _Purpose("return-address", 7 * _DAY),  # the row says when it is too late
-    KeepSecondFactor: _Purpose("keep-factor", None),
+    VerifyAddress: _Purpose("verify"),
+    ResetPassword: _Purpose("reset", PASSWORD_RESET_SECONDS),
+    ReturnAddress: _Purpose("address", 7 * _DAY),  # the row says when it is too late
+    KeepSecondFactor: _Purpose("factor", None),
     OpenPortal: _Purpose("portal"),
     RefundClosedDesk: _Purpose("closed-desk"),
-    StopGroup: _Purpose("stop-group"),
-    StopAlerts: _Purpose("stop-alert"),  # of one alert it serves both links: a crowd's are signed once
-    AnswerAlert: _Purpose("answer-alert"),
+    StopGroup: _Purpose("unsubscribe"),
+    StopAlerts: _Purpose("stop"),
+    AnswerAlert: _Purpose("answer"),
     MoveReminders: _Purpose("reminder"),
     TellHowItWent: _Purpose("went"),
-    AcknowledgeIncident: _Purpose("acknowledge-incident"),
+    AcknowledgeIncident: _Purpose("incident"),
     ShowProof: _Purpose("proof", PROOF_LINK_SECONDS),
     ConfirmDeclaration: _Purpose("declaration", 400 * _DAY),  # once it was applied, the page says so
-    ConfirmCancellation: _Purpose("cancellation", 500 * _DAY),  # afterwards the form is there
+    ConfirmCancellation: _Purpose("resiliation", 500 * _DAY),  # afterwards the form is there
     WithdrawOrder: _Purpose("withdraw", None),
     CancelOrder: _Purpose("cancel", None),
 }
 
 _ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in _PURPOSES}
+_KINDS: Mapping[str, type[Link]] = {purpose.kind: kind for kind, purpose in _PURPOSES.items()}
 
 
 def write_token(link: Link) -> str:
-    """Return the token of a link.
+    """Return the token of a link: its kind, and what is signed.
 
     Raises:
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
     payload = _ADAPTERS[type(link)].dump_python(link, mode="json", exclude_none=True)
-    return sign(_PURPOSES[type(link)].scope, payload, _KEY)
+    word = _PURPOSES[type(link)].kind
+    return f"{word}.{sign(word, payload, _KEY)}"
+
+
+def write_link(link: Link) -> str:
+    """Return the address of a link's page.
+
+    Raises:
+        configs.settings.SettingMissing: LINK_KEY is not set.
+    """
+    return write_address(write_token(link))
+
+
+def write_address(token: str) -> str:
+    """Return the address of a token's page."""
+    return f"{str(settings().api_url).rstrip('/')}/l/{token}"
+
+
+def find_kind(token: str) -> type[Link] | None:
+    """Return the kind that a token names, whether it is signed or not; None where that is no kind of ours."""
+    return _KINDS.get(token.partition(".")[0])
 
 
 def read_token(kind: type[L], token: str) -> L:
@@ -206,8 +227,11 @@ def read_token(kind: type[L], token: str) -> L:
         configs.ground.signing.LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
-    scope, lifetime = _PURPOSES[kind]
-    payload = unsign(scope, token, lifetime, _KEY)
+    word, lifetime = _PURPOSES[kind]
+    named, _, signed = token.partition(".")
+    if named != word:
+        raise LinkRefused("forged")
+    payload = unsign(word, signed, lifetime, _KEY)
     try:  # strictly, which JSON texts can be: of Python's values ids would be refused
         return cast("L", _ADAPTERS[kind].validate_json(json.dumps(payload), strict=True))
     except ValueError:
@@ -215,19 +239,7 @@ def read_token(kind: type[L], token: str) -> L:
 
 
 def read_unsubscription(token: str) -> StopAlerts | StopGroup:
-    """Return what a token of `/l/unsubscribe/` stops. It raises as `read_token` does."""
-    try:
-        return read_token(StopAlerts, token)
-    except LinkRefused as refusal:
-        if refusal.reason == "expired":
-            raise
-    return read_token(StopGroup, token)
-
-
-def write_proof_link(detection_id: UUID) -> str:
-    """Return a link to a detection's proof. Whether there is one is not looked up.
-
-    Raises:
-        configs.settings.SettingMissing: LINK_KEY is not set.
-    """
-    return f"{settings().api_url}/l/proof/{write_token(ShowProof(detection_id))}"
+    """Return what a token of a mail's List-Unsubscribe stops. It raises as `read_token` does."""
+    if find_kind(token) is StopGroup:
+        return read_token(StopGroup, token)
+    return read_token(StopAlerts, token)

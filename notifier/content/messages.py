@@ -22,10 +22,11 @@ from markupsafe import Markup
 
 from api.models.user import Channel
 from configs.ground.brand import SHADES
+from configs.ground.signed_links import write_address
 from configs.world.languages import FRENCH, RIGHT_TO_LEFT
 from notifier.content.desk_location import location_of
 from notifier.content.message_kind_base import TemplateContext
-from notifier.content.outgoing_message import LinkButton, RenderedMessage, StoredText, link
+from notifier.content.outgoing_message import LinkButton, RenderedMessage, StoredText
 from notifier.content.sms_text import fit_text
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -398,7 +399,7 @@ def write_stored_text(
     for tag in context.substitutions:
         text = text.replace(tag, _MASK)
     title = rendered.subject if channel == _MAIL else render_title(kind, rendered.language, context.values)
-    signed = re.escape(link("")) + r"/[\w-]+/\S+"
+    signed = re.escape(write_address("")) + r"[\w-]+\.\S+"
     return StoredText(title, re.sub(signed, _MASK, text))
 
 

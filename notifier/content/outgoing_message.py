@@ -133,11 +133,6 @@ def account_page(path: str) -> str:
     return f"{str(settings().frontend_url).rstrip('/')}/{path}"
 
 
-def link(page: str, token: str = "") -> str:
-    """Return `{API_URL}/l/<page>/<token>`; without a token the page that needs none."""
-    return f"{str(settings().api_url).rstrip('/')}/l/{page}/{token}".rstrip("/")
-
-
 def webhook_address(path: str, query: str = "") -> str:
     """Return the public address of a webhook, which Twilio signs."""
     address = f"{settings().api_url}{path}"

@@ -21,12 +21,12 @@ from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.ground.formatting import truncate_line
-from configs.ground.signed_links import AnswerAlert, StopAlerts, write_token
+from configs.ground.signed_links import AnswerAlert, StopAlerts, write_address, write_link, write_token
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
 from notifier.content.messages import write_words
 from notifier.content.open_slots import AnySlot, OpenedSlot, slot_moment
-from notifier.content.outgoing_message import ChoiceButton, Choices, link, sms_stop_page
+from notifier.content.outgoing_message import ChoiceButton, Choices, sms_stop_page
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
 _LONGEST_NAME = 300  # characters of a label or a site: Telegram takes 4,096 in a message
@@ -110,7 +110,7 @@ class ContentCache:
         """
         shared = self._share(openings, tuple(stop.name for stop in stops), language)
         tokens = [write_token(StopAlerts((stop.alert_id,))) for stop in stops[:MOST_STOPS]]
-        links = {tag: link("stop", token) for tag, token in zip(shared.tags, tokens, strict=False)}
+        links = {tag: write_address(token) for tag, token in zip(shared.tags, tokens, strict=False)}
         return TemplateContext(
             shared.values,
             shared.url,
@@ -323,4 +323,4 @@ def write_date_link(notification_ids: Sequence[UUID]) -> str:
 
 
 def _write_page(notification_ids: Sequence[UUID]) -> str:
-    return link("answer", write_token(AnswerAlert(notification_ids[0])))
+    return write_link(AnswerAlert(notification_ids[0]))

@@ -21,7 +21,7 @@ from configs.ground.contact_addresses import digest
 from configs.ground.database_errors import passes, read_refusal
 from configs.ground.job_queues import redis
 from configs.ground.message_groups import STOPPABLE, MessageGroup
-from configs.ground.signed_links import StopGroup, write_token
+from configs.ground.signed_links import StopGroup, write_address, write_token
 from configs.settings import SettingMissing, settings
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.content.message_kind_base import (
@@ -33,7 +33,6 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.outgoing_message import link
 from notifier.delivery import hourly_cap
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
@@ -349,7 +348,7 @@ def add_stop_link(
     return replace(
         context,
         values={**context.values, "stop_url": _STOP_TAG},
-        substitutions={**context.substitutions, _STOP_TAG: link("unsubscribe", token)},
+        substitutions={**context.substitutions, _STOP_TAG: write_address(token)},
         stop_token=token,
     )
 

@@ -24,11 +24,12 @@ from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
+from configs.ground.signed_links import write_address
 from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render, write_stored_text
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText, link
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.content.slot_alert_content import name_answered, write_answer_links
 from notifier.delivery import claiming
 from notifier.delivery.claiming import ClaimedMessage
@@ -199,7 +200,7 @@ def write_stop_headers(context: TemplateContext) -> dict[str, str]:
     if not context.stop_token:
         return {}
     return {
-        "List-Unsubscribe": f"<{link('unsubscribe', context.stop_token)}>",
+        "List-Unsubscribe": f"<{write_address(context.stop_token)}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
 

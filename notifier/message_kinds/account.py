@@ -23,7 +23,7 @@ from configs.ground.signed_links import (
     ReturnAddress,
     StopAlerts,
     VerifyAddress,
-    write_token,
+    write_link,
 )
 from configs.settings import settings
 from notifier.content.desk_location import location_of, since_values, write_moment
@@ -44,7 +44,7 @@ from notifier.content.message_kind_base import (
     is_mail,
     skip_address,
 )
-from notifier.content.outgoing_message import account_page, link
+from notifier.content.outgoing_message import account_page
 from notifier.message_kinds.payments import read_zone, write_amount
 
 _PARIS = ZoneInfo("Europe/Paris")  # a deleted account's own zone is deleted too
@@ -96,7 +96,7 @@ def _sign_reset(session: Session, _row: ClaimedRow, contact: Contact, _now: date
     """Return the link. It is good for one password: the next one makes it useless."""
     password_hash = session.scalars(sa.select(User.password_hash).where(User.id == contact.user_id)).one()
     reset = ResetPassword(contact.id, digest(contact.address), digest(password_hash or ""))
-    url = link("reset", write_token(reset))
+    url = write_link(reset)
     return TemplateContext({"url": url, "minutes": max(1, round(PASSWORD_RESET_SECONDS / _MINUTE))}, url)
 
 
@@ -111,7 +111,7 @@ def _offer_undo(session: Session, row: ClaimedRow, contact: Contact, now: dateti
     """Return when (`at`) a link stopped the last alerts (`alerts`: ids) of a user with a plan, and how to undo it."""
     found = _say_when(session, row, contact, now)
     stopped = StopAlerts(tuple(UUID(each) for each in row.params["alerts"]))
-    undo = link("unsubscribe", write_token(stopped))
+    undo = write_link(stopped)
     return replace(
         found, values=found.values | {"undo_url": undo, "url": account_page("dashboard")}, url=undo
     )
@@ -142,7 +142,7 @@ def _say_factor_end(session: Session, row: ClaimedRow, contact: Contact, _now: d
     url = account_page("securite")
     if not ended:
         moment = int(datetime.fromisoformat(ends).timestamp())
-        url = link("factor", write_token(KeepSecondFactor(contact.user_id, moment)))
+        url = write_link(KeepSecondFactor(contact.user_id, moment))
     since = since_values(ends, read_zone(session, contact), row.language)
     return TemplateContext({"ended": ended, "url": url} | since, url, address=row.params.get("to"))
 
@@ -172,7 +172,7 @@ def _confirm_address(_session: Session, row: ClaimedRow, contact: Contact, _now:
     With `asked` it was asked for by the signed-in owner, and goes to an address that bounced, too.
     """
     registration = UUID(row.params["registration"]) if "registration" in row.params else None
-    url = link("verify", write_token(VerifyAddress(contact.id, digest(contact.address), registration)))
+    url = write_link(VerifyAddress(contact.id, digest(contact.address), registration))
     return TemplateContext({"url": url, "days": max(1, round(LINK_SECONDS / _DAY))}, url)
 
 
@@ -187,7 +187,7 @@ def _confirm_new_address(
     if address is None or digest(address) != row.params["address"]:
         return Skip(State.SKIPPED, "the change was made, ended or replaced")
     confirmed = VerifyAddress(contact.id, digest(address), new=row.params["version"])
-    url = link("verify", write_token(confirmed))
+    url = write_link(confirmed)
     days = max(1, round(LINK_SECONDS / _DAY))
     values = {"url": url, "days": days, "account": shorten_address(contact.address)}
     return TemplateContext(values, url, address=address)
@@ -205,7 +205,7 @@ def _say_changed(_session: Session, row: ClaimedRow, contact: Contact, _now: dat
     """
     to, url, back_url = row.params.get("to"), str(settings().frontend_url), None
     if to is not None and row.params.get("back"):
-        back_url = link("address", write_token(ReturnAddress(contact.id, digest(to))))
+        back_url = write_link(ReturnAddress(contact.id, digest(to)))
     changed = {name: row.params[name] for name in ("changed", "shown")}
     return TemplateContext({**changed, "url": url, "back_url": back_url}, url, address=to)
 

@@ -25,7 +25,7 @@ from configs.ground.signed_links import (
     ConfirmCancellation,
     ConfirmDeclaration,
     WithdrawOrder,
-    write_token,
+    write_link,
 )
 from configs.settings import settings
 from configs.world.languages import FRENCH
@@ -33,6 +33,7 @@ from configs.world.plan import name_plan, plan
 from configs.world.sales_terms import (
     BINDING,
     LANGUAGES,
+    WITHDRAW_PATH,
     find_newest_version,
     name_seller,
     read_consent,
@@ -41,7 +42,6 @@ from configs.world.sales_terms import (
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_kind_base import ADDRESS, ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.content.outgoing_message import link
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
@@ -52,7 +52,7 @@ Describe = Callable[[Session, Declaration, str], dict[str, Any]]
 
 def _sign_withdrawal(_session: Session, row: ClaimedRow, _contact: Contact) -> str:
     """Return the page where the reader withdraws without signing in, also after the account is gone."""
-    return link("withdraw", write_token(WithdrawOrder(UUID(row.params["payment"]))))
+    return write_link(WithdrawOrder(UUID(row.params["payment"])))
 
 
 def _describe_order(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
@@ -64,11 +64,11 @@ def _describe_order(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[s
     starts = min((each.starts_at for each in grants), default=ordered)
     ends = max((each.ends_at for each in grants), default=starts)
     names = name_seller(row.language if row.language in LANGUAGES else BINDING)
-    cancel_url = link("cancel", write_token(CancelOrder(payment.id))) if payment.subscription_id else ""
+    cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
     return {
         **describe_payment(session, row.params["payment"], row.language),
         "cancel_url": cancel_url,
-        "form_url": link("retractation"),
+        "form_url": f"{settings().api_url}{WITHDRAW_PATH}",
         "begins_later": payment.begins_later,
         "later": starts > (payment.paid_at or starts) + _AT_ONCE,
         "unwatched": not _has_alert(session, payment),
@@ -143,7 +143,7 @@ def _describe_withdrawal(_session: Session, declared: Declaration, language: str
     """
     if declared.made_by is not DeclaredBy.FORM or declared.takes_effect_at is None:
         return {"confirm_url": "", "applied_on": "", "url": None}
-    url = link("declaration", write_token(ConfirmDeclaration(declared.id)))
+    url = write_link(ConfirmDeclaration(declared.id))
     return {"confirm_url": url, "applied_on": _write_day(declared.takes_effect_at, language), "url": url}
 
 
@@ -183,7 +183,7 @@ def _fill_cancellation(
 
 def _describe_cancellation(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
     order = session.get(Payment, declared.payment_id) if declared.payment_id else None
-    url = link("resiliation", write_token(ConfirmCancellation(declared.id)))
+    url = write_link(ConfirmCancellation(declared.id))
     return {
         "own": True,
         "plan": name_plan(order.plan) if order else "",

@@ -18,11 +18,10 @@ from api.models.incident import Incident
 from api.models.notification import State
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
-from configs.ground.signed_links import AcknowledgeIncident, write_proof_link, write_token
+from configs.ground.signed_links import AcknowledgeIncident, ShowProof, write_link
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.content.outgoing_message import link
 from notifier.message_kinds.payments import write_amount
 
 _DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
@@ -63,7 +62,7 @@ def _write_alarm(
 ) -> TemplateContext:
     incident, url = _find_incident(session, row), None
     if _has_link(row):
-        url = link("incident", write_token(AcknowledgeIncident(row.params["incident"], contact.user_id)))
+        url = write_link(AcknowledgeIncident(row.params["incident"], contact.user_id))
     is_over = incident is not None and incident.ends_at is not None
     asked = {"acknowledge_url": url, "again": row.params.get("again", False), "over": is_over}
     return TemplateContext(fill(row) | asked, url)
@@ -89,7 +88,7 @@ def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
 
 def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
     day, hour = write_home_moment(proof["seen_at"], language)
-    return {"day": day, "hour": hour, "url": write_proof_link(UUID(proof["detection"]))}
+    return {"day": day, "hour": hour, "url": write_link(ShowProof(UUID(proof["detection"])))}
 
 
 def _fill_operations(row: ClaimedRow) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_token
+from configs.ground.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_link
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName, name_plan, plan
@@ -37,7 +37,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.outgoing_message import account_page, link
+from notifier.content.outgoing_message import account_page
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"
@@ -135,7 +135,7 @@ def _describe_closed_desk(_session: Session, row: ClaimedRow, _zone: ZoneInfo) -
 
 def _sign_closed_desk(_session: Session, row: ClaimedRow, contact: Contact) -> str:
     refund = RefundClosedDesk(contact.id, digest(contact.address), UUID(row.params["alert"]))
-    return link("closed-desk", write_token(refund))
+    return write_link(refund)
 
 
 def _describe_failure(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _sign_portal(session: Session, row: ClaimedRow, contact: Contact) -> str:
     """Return the page that opens Stripe's portal, for a renewal; a session of the portal itself ends in minutes."""
     if not _is_renewal(session, row):
         return ""
-    return link("portal", write_token(OpenPortal(contact.id, digest(contact.address))))
+    return write_link(OpenPortal(contact.id, digest(contact.address)))
 
 
 def _is_renewal(session: Session, row: ClaimedRow) -> bool:
@@ -218,7 +218,7 @@ def _sign_cancellation(session: Session, row: ClaimedRow, _contact: Contact) -> 
         Payment.subscription_id == UUID(row.params["subscription"]), Payment.consented_at.is_not(None)
     )
     order_id = session.scalar(orders.limit(1))
-    return link("cancel", write_token(CancelOrder(order_id))) if order_id else ""
+    return write_link(CancelOrder(order_id)) if order_id else ""
 
 
 def _list_paused(_session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:

@@ -15,7 +15,7 @@ from api.models.base import is_any_of
 from api.models.notification import State
 from api.models.user import Contact
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import MoveReminders, TellHowItWent, write_token
+from configs.ground.signed_links import MoveReminders, TellHowItWent, write_link
 from configs.world.languages import FRENCH
 from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, write_day, write_moment
@@ -27,7 +27,7 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
 )
-from notifier.content.outgoing_message import account_page, link
+from notifier.content.outgoing_message import account_page
 
 _COLUMNS = load_only(
     Appointment.at,
@@ -71,7 +71,7 @@ def _describe_appointment(
         return _OVER
     home = location_of("", row.params["prefecture"])
     local = found.at.astimezone(home.zone)
-    url = link("reminder", write_token(MoveReminders(found.id)))
+    url = write_link(MoveReminders(found.id))
     values = {
         "where": f"{home.name} ({home.department})",
         "place": found.place or "",
@@ -100,7 +100,7 @@ def _ask_how_it_went(
 ) -> TemplateContext:
     appointment_id = UUID(row.params["appointment"])
     urls = {
-        name: link("went", write_token(TellHowItWent(appointment_id, went_well)))
+        name: write_link(TellHowItWent(appointment_id, went_well))
         for name, went_well in (("yes_url", True), ("no_url", False))
     }
     return TemplateContext(urls, urls["yes_url"])

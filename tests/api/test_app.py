@@ -53,7 +53,7 @@ def test_a_person_registers_confirms_is_given_a_plan_and_waits(
     headers = {"Authorization": f"Bearer {token}"}
     (contact,) = rows(Contact)
     token = write_token(VerifyAddress(contact.id, digest(contact.address)))
-    assert client.post(f"/l/verify/{token}").status_code == 200
+    assert client.post(f"/l/{token}").status_code == 200
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
     assert client.post("/api/alerts", json=wish, headers=headers).status_code == 402
     granted = CliRunner().invoke(grant_command, ["camille@example.org", "URGENCE_24H"])

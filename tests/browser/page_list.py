@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 from flask import Flask, url_for
@@ -13,6 +14,7 @@ from api.models.base import session
 from api.models.user import Channel, Contact, Grant
 from api.pages.area import Access
 from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
 from configs.ground.signed_links import (
     AcknowledgeIncident,
     AnswerAlert,
@@ -28,6 +30,7 @@ from configs.ground.signed_links import (
     ReturnAddress,
     ShowProof,
     StopAlerts,
+    StopGroup,
     TellHowItWent,
     VerifyAddress,
     WithdrawOrder,
@@ -36,6 +39,7 @@ from configs.ground.signed_links import (
 from configs.world.prefecture import desks
 from tests.browser.content import DESK, FORMER_EMAIL, HIDDEN, PLACE, Content
 
+_LINKS = "links.show_link"
 Arguments = dict[str, Any]
 # Answers that are no page: files, twins of live parts, and what only leads on.
 NO_PAGES = {
@@ -43,7 +47,7 @@ NO_PAGES = {
     "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event", "alert_pages.show_parts", "alert_pages.show_proof",
     "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "map.show_parts",
     "open_web.send_robots", "open_web.send_security", "open_web.send_sitemap", "plan.show_confirmation",
-    "admin.show_live", "messages.show_live_notices", "proofs.picture", "proofs.source", "security.show_codes", "status.show_live",
+    "admin.show_live", "messages.show_live_notices", "links.send_picture", "links.send_source", "security.show_codes", "status.show_live",
 }  # fmt: skip
 
 
@@ -65,7 +69,7 @@ class SamplePage:
 
 
 def list_pages(app: Flask, content: Content, most: int | None = None) -> list[SamplePage]:
-    """Return addresses of each page: all samples, or at most so many.
+    """Return addresses of each page: all samples, or at most so many; of links one of each kind.
 
     Raises:
         AssertionError: a page has parameters, and no sample of them stands here.
@@ -78,7 +82,7 @@ def list_pages(app: Flask, content: Content, most: int | None = None) -> list[Sa
         return [
             SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _find_reader(app, rule))
             for rule in rules
-            for each in samples.get(rule.endpoint, ({},))[:most]
+            for each in samples.get(rule.endpoint, ({},))[: None if rule.endpoint == _LINKS else most]
         ]
 
 
@@ -101,6 +105,7 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
     """Return the parameters of each page that has some, and those that show another state of a page."""
     wish = {"prefecture": PLACE, "procedure": "TITRE_SEJOUR"}
     hidden, _, _ = HIDDEN.partition("/")
+    change = VerifyAddress(*_find_contact(content), new=content.user.token_version)
     alerts = tuple({"id": each} for each in (content.alert, content.paused, content.closed))
     return {
         "advice.list_departments": ({}, {"q": "val"}),
@@ -126,9 +131,13 @@ def _list_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
         "invoice_pages.show_invoice": ({"id": content.invoice}, {"id": content.credit_note}),
         **_list_operator_samples(content),
         **_list_money_samples(content),
-        **{name: ({"token": token},) for name, token in _sign_links(content).items()},
-        "links.ask_answer": tuple(
-            {"token": write_token(AnswerAlert(content.message))} | each for each in ({"value": "found"}, {})
+        "preferences.show_new_email": ({"token": write_token(change)},),
+        _LINKS: (
+            *(
+                {"token": write_token(AnswerAlert(content.message))} | each
+                for each in ({"value": "found"}, {})
+            ),
+            *({"token": write_token(each)} for each in _list_links(content)),
         ),
     }
 
@@ -189,29 +198,32 @@ def _list_money_samples(content: Content) -> dict[str, tuple[Arguments, ...]]:
     }
 
 
-def _sign_links(content: Content) -> dict[str, str]:
-    """Return the tokens of the links in messages, by page."""
+def _find_contact(content: Content) -> tuple[UUID, str]:
+    """Return the id and the digest of the address that messages go to."""
     with session() as s:
         mail = sa.select(Contact).filter_by(user_id=content.user.id, channel=Channel.EMAIL)
         contact = s.scalars(mail).one()
-        sent, version = (contact.id, digest(contact.address)), content.user.token_version
-    links: dict[str, Link] = {
-        "links.ask_stop": StopAlerts((content.alert,)),
-        "links.ask_unsubscribe": StopAlerts((content.alert,)),
-        "links.ask_verify": VerifyAddress(*sent),
-        "links.ask_password": ResetPassword(*sent, digest(content.user.password_hash or "")),
-        "links.ask_portal": OpenPortal(*sent),
-        "links.ask_return": ReturnAddress(contact.id, digest(FORMER_EMAIL)),
-        "links.ask_to_keep_factor": KeepSecondFactor(content.user.id, 0),
-        "preferences.show_new_email": VerifyAddress(*sent, new=version),
-        "links.ask_acknowledge": AcknowledgeIncident(content.incident, content.operator),
-        "links.ask_reminders": MoveReminders(content.appointment),
-        "links.ask_went": TellHowItWent(content.appointment, well=True),
-        "links.ask_refund": RefundClosedDesk(*sent, content.alert),
-        "declaration_pages.show_order": WithdrawOrder(content.payment),
-        "cancellation_pages.show_contract": CancelOrder(content.payment),
-        "cancellation_pages.show_notice": ConfirmCancellation(content.notice),
-        "declaration_pages.show_declaration": ConfirmDeclaration(content.declaration),
-        "proofs.show": ShowProof(content.detection),
-    }
-    return {page: write_token(each) for page, each in links.items()}
+        return contact.id, digest(contact.address)
+
+
+def _list_links(content: Content) -> list[Link]:
+    """Return a link of each kind that messages have."""
+    sent = _find_contact(content)
+    return [
+        StopAlerts((content.alert,)),
+        StopGroup(*sent, MessageGroup.REMINDERS),
+        VerifyAddress(*sent),
+        ResetPassword(*sent, digest(content.user.password_hash or "")),
+        OpenPortal(*sent),
+        ReturnAddress(sent[0], digest(FORMER_EMAIL)),
+        KeepSecondFactor(content.user.id, 0),
+        AcknowledgeIncident(content.incident, content.operator),
+        MoveReminders(content.appointment),
+        TellHowItWent(content.appointment, well=True),
+        RefundClosedDesk(*sent, content.alert),
+        WithdrawOrder(content.payment),
+        CancelOrder(content.payment),
+        ConfirmCancellation(content.notice),
+        ConfirmDeclaration(content.declaration),
+        ShowProof(content.detection),
+    ]

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("browser")
 
 
 def open_link(page: Page, content: Content, value: str, language: str) -> None:
-    page.goto(f"/l/answer/{write_token(AnswerAlert(content.message))}?value={value}")
+    page.goto(f"/l/{write_token(AnswerAlert(content.message))}?value={value}")
     check_page(page, f"answer-{value}-{language}", language)
 
 

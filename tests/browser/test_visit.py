@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("browser")
 EMAIL = "camille@example.org"
-_LINK = re.compile(r"http://\S+/l/verify/[\w.-]+")
+_LINK = re.compile(r"http://\S+/l/verify\.[\w.-]+")
 
 
 def main(page: Page) -> Locator:

@@ -124,7 +124,7 @@ def test_a_form_of_another_site_is_refused_behind_tls_too(door: Door) -> None:
 
 def test_the_logs_hold_no_address_of_a_person_and_no_token(door: Door, tmp_path: Path) -> None:
     sign_in(door, EMAIL)
-    door.ask("/l/verify/secret-token?email=someone")
+    door.ask("/l/verify.secret-token?email=someone")
     until(lambda: " GET /l " in (tmp_path / "access.log").read_text())
     log = (tmp_path / "access.log").read_text()
     assert "someone" not in log

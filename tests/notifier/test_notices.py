@@ -52,7 +52,7 @@ def test_a_matched_user_has_one_notice_however_many_alerts_match() -> None:
     assert "jeudi 26 novembre 2026 à\xa009:30" in notice.body
     assert "Naturalisation <b>&" in notice.body
     assert "None" not in notice.body
-    assert "/l/stop/" not in notice.body
+    assert "/l/stop." not in notice.body
     assert (notice.detection_id, notice.read_at, notice.gone_at) == (seen, None, None)
 
 

@@ -15,10 +15,10 @@ from api.models.base import new_id, session
 from api.models.notification import Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
+from configs.ground.signed_links import write_address
 from notifier.channels.provider_base import OutcomeUnknown, PermanentError, TemporaryError
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, TemplateContext
 from notifier.content.messages import speaks
-from notifier.content.outgoing_message import link
 from notifier.delivery import delivery
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.jobs import deliver
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
-TOKEN = "eyJhIjoxfQ.c2lnbmVk.dG9rZW4"
+TOKEN = "stop.eyJhIjoxfQ.c2lnbmVk.dG9rZW4"
 SIGNED = re.compile(r"https?://\S+/l/\w[\w-]*/\S+")
 SECRET = {
     "password_reset", "verify_email", "verify_new_email", "phone_code", "address_changed", "telegram_linked", "operations",
@@ -63,7 +63,7 @@ def read_stored() -> list[tuple[str, State, str | None, str | None]]:
 def sign_links(value: Any) -> Any:
     """Return the values of a text, each address in them replaced by a link that acts for its reader."""
     if isinstance(value, str) and value.startswith("http"):
-        return link("stop", TOKEN)
+        return write_address(TOKEN)
     if isinstance(value, Mapping):
         return {name: sign_links(each) for name, each in value.items()}
     if isinstance(value, tuple) and hasattr(value, "_make"):
@@ -82,7 +82,7 @@ def claim_sample(user_id: Any, kind: str, channel: Channel) -> ClaimedMessage:
     with session() as s:
         s.add(row)
     context = list_samples(kind, "fr", SampleSize.USUAL)
-    signed = TemplateContext(sign_links(context.values), link("stop", TOKEN), choices=context.choices)
+    signed = TemplateContext(sign_links(context.values), write_address(TOKEN), choices=context.choices)
     address = ADDRESSES.get(channel, ADDRESSES[Channel.SMS])
     return ClaimedMessage((ClaimedRow.of(row),), token, now + timedelta(seconds=30), address, signed)
 

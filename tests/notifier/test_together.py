@@ -75,7 +75,7 @@ def test_a_message_for_several_lists_every_desk_with_its_link(channel: Channel, 
     assert "Créneaux détectés" in text
     assert all(label in text for label in LABELS.values())
     assert text.count("Réserver maintenant") == 2
-    assert text.count("/l/stop/") == 1
+    assert text.count("/l/stop.") == 1
 
 
 def test_slots_of_one_desk_that_were_seen_by_two_checks_are_counted_together(sandbox: "Running") -> None:

@@ -296,7 +296,7 @@ def test_a_card_that_fails_at_renewal_leaves_days_of_grace_and_the_portal(
     renewal = newest_payment(marc)
     assert (renewal["renewal"], renewal["status"]) == (True, "FAILED")
     assert [(each["reason"], each["seconds"]) for each in renewal["credits"]] == [("grace", 3 * 86400)]
-    link = re.search(r"http://\S+/l/portal/\S+", mail["text"])
+    link = re.search(r"http://\S+/l/portal\.\S+", mail["text"])
     assert link, mail["text"]
     page.goto(link[0])
     page.get_by_role("button", name="Ouvrir ma page chez Stripe").click()

@@ -249,7 +249,7 @@ def test_an_alarm_that_is_left_alone_comes_by_mail_until_its_link_acknowledges_i
     clock.move(timedelta(minutes=1))
     (mail,) = until(lambda: list_alarms("email"))
     assert mail["subject"].startswith("Rappel : ")
-    link = re.search(r"http://\S+/l/incident/\S+", mail["text"])
+    link = re.search(r"http://\S+/l/incident\.\S+", mail["text"])
     assert link, mail["text"]
     person.page.goto(link[0])
     heading = person.page.get_by_role("heading", level=1)
@@ -281,7 +281,7 @@ def test_reminders_come_when_they_were_moved_to(stack: Stack, clock: MovedClock,
     assert remind(stack, clock, person, at - timedelta(hours=12)) == 1
     (mail,) = list_reminders(person)
     assert f"{at:%H:%M}" in mail["text"]
-    link = re.search(r"http://\S+/l/reminder/\S+", mail["text"])
+    link = re.search(r"http://\S+/l/reminder\.\S+", mail["text"])
     assert link, mail["text"]
     person.page.goto(link[0])
     move_reminder(person, "Dernier rappel, par Telegram ou par e-mail", "2 heures")

@@ -96,7 +96,7 @@ class Fleet:
         number = next(self.numbers)
         email, phone = f"visitor-{number}@example.org", f"+336123{number:05}"
         self.expect("POST", "/api/auth/register", {"email": email, "password": _PASSWORD}, status=202)
-        link = self.find("email", email, r"/l/verify/\S+")
+        link = self.find("email", email, r"/l/verify\.\S+")
         assert self.ask("POST", link).status_code == 200
         assert CliRunner().invoke(grant_command, [email, "URGENCE_TOTAL"]).exit_code == 0
         tokens = self.expect("POST", "/api/auth/login", {"email": email, "password": _PASSWORD})

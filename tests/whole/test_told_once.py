@@ -84,7 +84,7 @@ def test_the_mail_stops_the_alert_by_a_button_and_not_by_opening_it(stack: Stack
     open_slot(stack)
     mail = until(lambda: next((each for each in slot_messages(stack) if each["channel"] == "email"), None))
     assert mail["to"] == EMAIL
-    link = re.search(rf"http://127\.0\.0\.1:{stack.ports.api}/l/stop/[^\s\"]+", mail["text"])
+    link = re.search(rf"http://127\.0\.0\.1:{stack.ports.api}/l/stop\.[^\s\"]+", mail["text"])
     assert link
 
     def open_alerts() -> int:

@@ -94,7 +94,7 @@ class Visitor:
     def find_link(self) -> str:
         """Return the link of the mail that asks to confirm the address."""
         mail = until(lambda: self.messages("email"))[0]
-        link = re.search(r"http://\S+/l/verify/\S+", mail["text"])
+        link = re.search(r"http://\S+/l/verify\.\S+", mail["text"])
         assert link, mail["text"]
         return link[0]
 

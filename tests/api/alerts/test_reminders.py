@@ -347,12 +347,12 @@ def test_the_link_of_a_reminder_moves_it(
 
 
 @pytest.mark.parametrize("page", ["reminder", "went"])
-@pytest.mark.parametrize("scope", ["stop-alert", "went"])
+@pytest.mark.parametrize("scope", ["stop", "went"])
 @pytest.mark.parametrize("payload", [5, {"well": "yes"}])
 def test_a_token_of_something_else_is_forged(
     client: FlaskClient, page: str, scope: str, payload: Any
 ) -> None:
-    assert client.get(f"/l/{page}/{sign(scope, payload, 'link_key')}").status_code == 400
+    assert client.get(f"/l/{page}.{sign(scope, payload, 'link_key')}").status_code == 400
 
 
 def test_the_alert_page_of_a_found_appointment_is_unchanged_by_a_bare_agreement(camille: Person) -> None:

@@ -197,7 +197,7 @@ def test_the_alarm_leads_to_the_proofs(channel: Channel, frozen: time_machine.Tr
     jobs.report_false_alarms()
     said = read_alarm()
     assert "7 personnes ont répondu" in said
-    assert said.count("/l/proof/") == 5, "no more than five, and none of what has no proof"
+    assert said.count("/l/proof.") == 5, "no more than five, and none of what has no proof"
     assert "Page lue le 20 novembre 2026 à 10:00" in said
     (links,) = (write_proof_links(each) for each in rows(Incident))
     with session() as s:

@@ -72,7 +72,7 @@ def test_the_mailbox_takes_its_account_back(client: FlaskClient, camille: Person
     assert camille.get("/api/auth/me").status_code == 401
     assert {login.ended_because for login in rows(Login)} <= {"address_confirmed"}
     assert [row.params["to"] for row in rows(Notification) if row.kind == "address_changed"][1:] == [SECOND]
-    found = re.search(r'action="(/l/reset/[^"]+)"', page.text)
+    found = re.search(r'action="(/l/reset\.[^"]+)"', page.text)
     assert found
     assert client.post(found[1], data={"password": PASSWORD}).status_code == 200
     answer = client.post("/api/auth/login", json={"email": FIRST, "password": PASSWORD}).json or {}

@@ -220,7 +220,7 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
 def test_the_link_does_the_same_as_the_route(client: FlaskClient) -> None:
     register(client, STRANGER)
     register(client, OWNER)
-    link = f"/l/verify/{tokens()[1]}"
+    link = f"/l/{tokens()[1]}"
     assert "Confirmer votre adresse" in client.get(link).text
     assert log_in(client, STRANGER).status_code == 200
     assert "Votre adresse est confirmée" in client.post(link).text
@@ -233,8 +233,8 @@ def test_the_link_leads_on_to_a_password_where_none_is_clear(
 ) -> None:
     for number in range(4):
         register(client, f"{STRANGER} {number}")
-    page = client.post(f"/l/verify/{tokens()[2]}").text
-    (path,) = [each for each in page.split('"') if each.startswith("/l/reset/")]
+    page = client.post(f"/l/{tokens()[2]}").text
+    (path,) = [each for each in page.split('"') if each.startswith("/l/reset.")]
     assert "Choisissez un nouveau mot de passe" in client.get(path).text
     assert "Votre mot de passe a changé" in client.post(path, data={"password": OWNER}).text
     assert log_in(client, OWNER).status_code == 200

@@ -30,7 +30,7 @@ def test_the_program_that_sends_it_needs_no_key_of_logins(
     till.buy(PlanName.URGENCE_24H)
     monkeypatch.delenv("JWT_SECRET")
     settings_env(LINK_KEY="a key of the background program's", DATA_KEYS="")
-    found = re.search(r"/l/withdraw/(\S+)", read_text(one(Notification, Notification.kind == "order")))
+    found = re.search(r"/l/(withdraw\.\S+)", read_text(one(Notification, Notification.kind == "order")))
     assert found
     (order,) = rows(Payment)
     assert read_token(WithdrawOrder, found[1]).payment == order.id

@@ -90,7 +90,7 @@ def _render(kind: str, language: str) -> str:
     text = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{21}", "[id]", text)
     text = re.sub(r"\b[2-9A-HJ-NP-Z]{10}\b", "[number]", text)
     text = re.sub(r"\b(re|pi|cs|du|dp|issfr|in|evt)_\w+", r"\1_…", text)
-    return f"{made.subject}\n\n" + re.sub(r"(/l/[a-z-]+/)\S+", r"\1[token]", text) + "\n"
+    return f"{made.subject}\n\n" + re.sub(r"(/l/[a-z-]+\.)\S+", r"\1[token]", text) + "\n"
 
 
 def _operator() -> Contact:

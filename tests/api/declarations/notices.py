@@ -30,7 +30,7 @@ def send(till: Till, number: str | None, email: str = "camille@example.org", **f
 
 def press(client: FlaskClient, row: Declaration, which: str) -> TestResponse:
     token = write_token(ConfirmCancellation(row.id))
-    return client.post(f"/l/resiliation/{token}", data={which: "true"})
+    return client.post(f"/l/{token}", data={which: "true"})
 
 
 def read_notices() -> list[Declaration]:

@@ -101,7 +101,7 @@ def test_the_mail_s_link_confirms_and_undoes(till: Till) -> None:
     until = paid_until(till)
     send(till, order.order_number)
     (row,) = read_notices()
-    assert till.shop.client.get(f"/l/resiliation/{write_token(ConfirmCancellation(row.id))}").text
+    assert till.shop.client.get(f"/l/{write_token(ConfirmCancellation(row.id))}").text
     assert read_notices()[0].confirmed_at is None, "GET changes nothing"
     for _ in range(2):
         assert "25 novembre 2026" in press(till.shop.client, row, "confirm").text
@@ -213,7 +213,7 @@ def test_after_deletion_nothing_is_revived_and_the_links_still_answer(till: Till
     settle(till)
     for which in ("undo", "confirm"):
         assert press(till.shop.client, row, which).status_code == 200
-    link = f"/l/cancel/{write_token(CancelOrder(order.id))}"
+    link = f"/l/{write_token(CancelOrder(order.id))}"
     for page in (till.shop.client.get(link), till.shop.client.post(link, data={"wished": "periodEnd"})):
         assert (page.status_code, "cet abonnement n’est pas en cours" in page.text) == (200, True)
     assert send(till, order.order_number).status_code == 200
@@ -224,7 +224,7 @@ def test_after_deletion_nothing_is_revived_and_the_links_still_answer(till: Till
 
 def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> None:
     order = buy(till, TOTAL)
-    link = f"/l/cancel/{write_token(CancelOrder(order.id))}"
+    link = f"/l/{write_token(CancelOrder(order.id))}"
     page = till.shop.client.get(link)
     assert all(each in page.text for each in ("24,41", "20 décembre 2026"))
     step = till.shop.client.get(link, query_string={"wished": "2026-11-25"})
@@ -234,8 +234,9 @@ def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> N
         assert "Résiliation notifiée" in till.shop.client.post(link, data={"wished": "2026-11-25"}).text
     (row,) = read_notices()
     assert (row.made_by, row.confirmed_at) == (DeclaredBy.LINK, row.made_at)
-    for forged in ("x", write_token(WithdrawOrder(order.id)), write_token(ConfirmCancellation(order.id))):
-        assert till.shop.client.get(f"/l/cancel/{forged}").status_code in (400, 404, 410)
+    for other in ("x", write_token(WithdrawOrder(order.id)), write_token(ConfirmCancellation(order.id))):
+        forged = other.replace(other.partition(".")[0], "cancel", 1)
+        assert till.shop.client.get(f"/l/{forged}").status_code == 400
 
 
 def test_taken_back_in_stripe_s_portal_the_notice_is_undone(till: Till) -> None:
@@ -281,7 +282,7 @@ def test_the_number_of_notices_tells_nothing_of_an_address(till: Till) -> None:
 
 
 def test_the_link_of_an_old_mail_ends_no_later_subscription(till: Till) -> None:
-    old = f"/l/cancel/{write_token(CancelOrder(buy(till, TOTAL).id))}"
+    old = f"/l/{write_token(CancelOrder(buy(till, TOTAL).id))}"
     till.shop.client.post(old, data={"wished": clock().date().isoformat()})
     (row,) = read_notices()
     assert row.takes_effect_at

@@ -49,9 +49,7 @@ def declare(
 def press(till: Till, which: str = "confirm") -> TestResponse:
     """Press a button behind the link of the newest acknowledgement."""
     row = read_declarations()[-1]
-    return till.shop.client.post(
-        f"/l/declaration/{write_token(ConfirmDeclaration(row.id))}", data={which: "true"}
-    )
+    return till.shop.client.post(f"/l/{write_token(ConfirmDeclaration(row.id))}", data={which: "true"})
 
 
 def runs(till: Till) -> bool:
@@ -94,7 +92,7 @@ def test_its_acknowledgement_has_the_content_the_second_and_the_link(till: Till)
     ):
         assert part in text, part
     assert "URGENCE" not in text, "what was ordered is told to who typed it nowhere"
-    (path,) = re.findall(r"http://localhost:4000(/l/declaration/\S+)", text)
+    (path,) = re.findall(r"http://localhost:4000(/l/declaration\.\S+)", text)
     page = till.shop.client.get(path).text
     assert "confirmer la rétractation" in page
     assert read_declarations()[0].confirmed_at is None, "a mail scanner opens every link"
@@ -347,7 +345,7 @@ def test_any_number_that_fail_keep_no_other_from_its_turn(
 
 def test_the_order_mail_s_link_works_after_the_account_is_gone(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{write_token(WithdrawOrder(order.id))}"
+    path = f"/l/{write_token(WithdrawOrder(order.id))}"
     till.shop.pass_time(days=1)
     remove(User, User.id == till.person.id)
     client = till.shop.client
@@ -380,7 +378,7 @@ def test_after_the_account_is_gone_the_form_needs_the_press(till: Till) -> None:
 
 def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) -> None:
     order = buy(till)
-    path = f"/l/withdraw/{write_token(WithdrawOrder(order.id))}"
+    path = f"/l/{write_token(WithdrawOrder(order.id))}"
     page = till.shop.client.get(path).text
     assert all(part in page for part in (str(order.order_number), "14,99\u00a0€", "vendredi 4 décembre 2026"))
     assert ">confirmer la rétractation</button>" in page
@@ -393,13 +391,13 @@ def test_the_link_shows_the_order_and_declares_by_its_button_only(till: Till) ->
 def test_links_of_what_does_not_exist_say_so(client: FlaskClient) -> None:
     gone = str(new_id())
     for path in (
-        f"/l/withdraw/{write_token(WithdrawOrder(UUID(gone)))}",
-        f"/l/declaration/{write_token(ConfirmDeclaration(UUID(gone)))}",
+        f"/l/{write_token(WithdrawOrder(UUID(gone)))}",
+        f"/l/{write_token(ConfirmDeclaration(UUID(gone)))}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (410, 410)
     for path in (
-        "/l/withdraw/x",
-        f"/l/withdraw/{encrypt(gone)}",
-        f"/l/declaration/{sign('declaration', {}, 'link_key')}",
+        "/l/withdraw.x",
+        f"/l/withdraw.{encrypt(gone)}",
+        f"/l/declaration.{sign('declaration', {}, 'link_key')}",
     ):
         assert (client.get(path).status_code, client.post(path).status_code) == (400, 400)

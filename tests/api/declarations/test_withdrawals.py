@@ -120,7 +120,7 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
     till.buy(PlanName.URGENCE_TOTAL)
     (order,) = rows(Payment)
     till.shop.pass_time(days=31)
-    page = till.shop.client.get(f"/l/withdraw/{write_token(WithdrawOrder(order.id))}")
+    page = till.shop.client.get(f"/l/{write_token(WithdrawOrder(order.id))}")
     assert "59,98\u00a0€" in page.text
     with session() as s:
         author = Author(DeclaredBy.ACCOUNT, "fr")

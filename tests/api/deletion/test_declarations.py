@@ -146,8 +146,8 @@ def test_a_form_s_acknowledgement_keeps_its_link_until_it_has_left(
     (mail,) = sandbox.messages()
     assert (mail.to, NAME in str(mail.text)) == (camille.email, True)
     jobs.erase_addresses()
-    token = str(mail.text).split("/l/declaration/")[1].split()[0]
-    assert client.post(f"/l/declaration/{token}", data={"confirm": "true"}).status_code == 200
+    token = str(mail.text).split("/l/declaration.")[1].split()[0]
+    assert client.post(f"/l/declaration.{token}", data={"confirm": "true"}).status_code == 200
     assert find({NAME.lower()}, read_tables()) == []
 
 
@@ -180,7 +180,7 @@ def test_a_notice_of_cancellation_is_paid_with_the_deletion(
         for word in ("supprimé", "résiliation")
     )
     assert f"{refund.amount_cents / 100:.2f}".replace(".", ",") in last
-    assert ("pris fin avec" in noticed, "/l/resiliation/" in noticed, NAME in noticed) == (True, False, True)
+    assert ("pris fin avec" in noticed, "/l/resiliation." in noticed, NAME in noticed) == (True, False, True)
 
 
 def test_a_notice_for_the_end_of_the_period_pays_nothing_back(shop: Shop, camille: Person) -> None:

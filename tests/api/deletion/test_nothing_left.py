@@ -55,8 +55,8 @@ class Life:
     def token_of(self, word: str) -> str:
         """Return the token of the newest mail whose link has this word."""
         self.deliver_all()
-        texts = [str(each.text) for each in self.sandbox.messages() if f"/l/{word}/" in str(each.text)]
-        return texts[-1].split(f"/l/{word}/")[1].split()[0]
+        texts = [str(each.text) for each in self.sandbox.messages() if f"/l/{word}." in str(each.text)]
+        return word + "." + texts[-1].split(f"/l/{word}.")[1].split()[0]
 
     def sign_up(self) -> None:
         body = {"email": EMAIL, "password": PASSWORD, "phone": "06 98 76 54 32"}

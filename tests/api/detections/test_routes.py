@@ -167,7 +167,7 @@ def test_the_proof_is_a_link(camille: Person) -> None:
     add_match(add_alert(camille.id), detection, slots)
     change(Detection, proof_key=new_key(clock()))
     proof = show(camille, detection)[1]["proof"]
-    assert "/l/proof/" in proof
+    assert "/l/proof." in proof
 
 
 def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:

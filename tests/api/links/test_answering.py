@@ -28,7 +28,7 @@ SAID = dict(zip(VALUES, ("Trouvé", "Trop tard", "La page ne montre rien", "Arr�
 
 
 def link(told: Announcement, value: str = "") -> str:
-    return f"/l/answer/{write_token(AnswerAlert(told.message))}" + (f"?value={value}" if value else "")
+    return f"/l/{write_token(AnswerAlert(told.message))}" + (f"?value={value}" if value else "")
 
 
 def announce_to_two(owner: UUID) -> Announcement:
@@ -170,15 +170,15 @@ def test_forged_and_expired_links_store_nothing(
     told = announce(camille.id)
     good = write_token(AnswerAlert(told.message))
     payloads: tuple[object, ...] = (7, None, "x", [], {"message": str(told.message)})
-    strange = [sign("answer-alert", each, "link_key") for each in payloads]
-    other = sign("stop-alert", {"notification": str(told.message)}, "link_key")
+    strange = ["answer." + sign("answer", each, "link_key") for each in payloads]
+    other = "answer." + sign("stop", {"notification": str(told.message)}, "link_key")
     for token in ("x", good[:-1], good[1:], other, "%00", "é", *strange):
         for method in ("GET", "POST"):
-            page = client.open(f"/l/answer/{token}?value=found", method=method)
+            page = client.open(f"/l/{token}?value=found", method=method)
             assert page.status_code == 400, token
     frozen.shift(timedelta(days=31))
     for method in ("GET", "POST"):
-        assert client.open(f"/l/answer/{good}?value=found", method=method).status_code == 410
+        assert client.open(f"/l/{good}?value=found", method=method).status_code == 410
     assert rows(MatchAnswer) == []
 
 

@@ -16,7 +16,7 @@ from tests.factories import add_alert, rows
 
 
 def stop(alert_id: UUID) -> str:
-    return f"/l/stop/{write_token(StopAlerts((alert_id,)))}"
+    return f"/l/{write_token(StopAlerts((alert_id,)))}"
 
 
 def test_opening_the_stop_link_shows_the_alert_and_changes_nothing(
@@ -58,15 +58,15 @@ def test_confirming_stops_the_alert_once_and_tells_the_planner(client: FlaskClie
 def test_forged_links_are_refused_in_french(client: FlaskClient, person: People) -> None:
     alert_id = add_alert(person().id)
     good = write_token(StopAlerts((alert_id,)))
-    other_scope = sign("verify-email", {"alerts": [str(alert_id)]}, "link_key")
+    other_scope = "stop." + sign("verify", {"alerts": [str(alert_id)]}, "link_key")
     payloads: tuple[object, ...] = ("x", 7, None, [], {"contact": "x"}, {"alerts": 5}, {"alerts": []})
-    strange = [sign("stop-alert", each, "link_key") for each in payloads]
+    strange = ["stop." + sign("stop", each, "link_key") for each in payloads]
     no_contacts: tuple[object, ...] = ("x", 7, None, [], {"contact": 5, "address": 5}, {"address": "x"})
     for payload in no_contacts:
-        assert client.get(f"/l/verify/{sign('verify-email', payload, 'link_key')}").status_code == 400
-    for token in ("x", good[:-1], good[1:], other_scope, "%00", "é", *strange):
+        assert client.get(f"/l/verify.{sign('verify', payload, 'link_key')}").status_code == 400
+    for token in ("x", "stop", "stop.x", good[:-1], good[1:], other_scope, "%00", "é", *strange):
         for method in ("GET", "POST"):
-            answer = client.open(f"/l/stop/{token}", method=method)
+            answer = client.open(f"/l/{token}", method=method)
             assert answer.status_code == 400, token
             assert "est pas valable" in answer.text
     (alert,) = rows(Alert)
@@ -87,7 +87,7 @@ def test_an_old_link_says_that_it_expired(
 
 
 def verify(contact_id: UUID, address: str = "camille@example.org") -> str:
-    return f"/l/verify/{write_token(VerifyAddress(contact_id, digest(address)))}"
+    return f"/l/{write_token(VerifyAddress(contact_id, digest(address)))}"
 
 
 def test_opening_the_confirmation_changes_nothing_confirming_does(
@@ -139,6 +139,6 @@ def test_pages_are_private_and_carry_no_script(client: FlaskClient, person: Peop
 
 
 def test_what_is_no_link_of_ours_is_a_page_too(client: FlaskClient) -> None:
-    answer = client.get("/l/nothing")
+    answer = client.get("/l/stop/nothing")
     assert (answer.status_code, answer.mimetype) == (404, "text/html")
     assert "existe pas" in answer.text

@@ -79,7 +79,7 @@ class World:
 
     def write_link(self, link: Link | None = None) -> str:
         ends_at = self.read().factor_ends_at or clock()
-        return f"/l/factor/{write_token(link or KeepSecondFactor(self.id, int(ends_at.timestamp())))}"
+        return f"/l/{write_token(link or KeepSecondFactor(self.id, int(ends_at.timestamp())))}"
 
     def finish_login(self, code: str) -> int:
         given = self.client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD}).json or {}
@@ -129,7 +129,7 @@ def test_every_contact_is_told_whatever_is_switched_off(world: World, door: Door
     for row in told():
         made = prepare(row)
         assert isinstance(made, TemplateContext)
-        assert (made.address, "/l/factor/" in (made.url or "")) == (row.params.get("to"), True)
+        assert (made.address, "/l/factor." in (made.url or "")) == (row.params.get("to"), True)
     (entry,) = actions("user.end_factor")
     assert (entry.subject_id, entry.changes["reason"]) == (str(world.id), "she wrote from her address")
     assert entry.actor_kind == "support"
@@ -183,7 +183,7 @@ def by_operator(world: World) -> None:
 def by_mailbox(world: World) -> None:
     change(Contact, former_address=FORMER, moved_at=clock())
     token = write_token(ReturnAddress(world.find_mailbox(), digest(FORMER)))
-    assert "Votre compte est revenu" in world.client.post(f"/l/address/{token}").text
+    assert "Votre compte est revenu" in world.client.post(f"/l/{token}").text
 
 
 def by_move(world: World) -> None:

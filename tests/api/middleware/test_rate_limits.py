@@ -276,7 +276,7 @@ def test_without_redis_nobody_signs_in_and_the_rest_goes_on(without_redis: Flask
         assert (answer.json or {})["type"].endswith(":unavailable")
     for _ in range(3):
         assert client.get("/api/prefectures").status_code == 200
-    assert client.get("/l/stop/x").status_code == 400
+    assert client.get("/l/stop.x").status_code == 400
 
 
 def test_without_redis_who_is_signed_in_goes_on(

@@ -310,7 +310,7 @@ def test_a_proof_is_a_fresh_link(camille: Browser, alert: UUID) -> None:
     page = camille.get(f"/alertes/{alert}")
     assert f"/preuve/{detection}" in page.html
     answer = camille.client.get(f"/alertes/{alert}/preuve/{detection}")
-    assert "/l/proof/" in answer.headers["Location"]
+    assert "/l/proof." in answer.headers["Location"]
 
 
 def add_number() -> None:

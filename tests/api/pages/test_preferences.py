@@ -164,7 +164,7 @@ def test_the_mail_of_a_new_address_leads_to_the_account_that_asked(
     (contact,) = rows(Contact)
     token = write_token(VerifyAddress(contact.id, digest("new@example.org"), new=read_user().token_version))
     elsewhere = Browser(app)
-    assert "c…@example.org" in elsewhere.get(f"/l/verify/{token}").text
+    assert "c…@example.org" in elsewhere.get(f"/l/{token}").text
     (way,) = [at["href"] for tag, at in elsewhere.page.tags if at.get("class") == "button"]
     elsewhere.get(way)
     assert elsewhere.follow().headings == ["Se connecter"]  # and nothing has moved

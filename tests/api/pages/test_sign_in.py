@@ -96,7 +96,7 @@ def write_verify_link() -> str:
         ).first()
         contact = s.scalars(sa.select(Contact)).one()
     assert registration
-    return f"/l/verify/{write_token(VerifyAddress(contact.id, digest(contact.address), registration.id))}"
+    return f"/l/{write_token(VerifyAddress(contact.id, digest(contact.address), registration.id))}"
 
 
 def test_the_browser_that_registered_keeps_its_password(visitor: Browser) -> None:
@@ -117,7 +117,7 @@ def test_a_press_in_another_browser_takes_no_password_of_a_stranger(app: Flask, 
     assert "ce mot de passe ne sera pas retenu" in page.text
     page = visitor.send("")
     assert rows(User)[0].password_hash is None
-    (form,) = (each for each in page.forms if "/l/reset/" in each["attributes"]["action"])
+    (form,) = (each for each in page.forms if "/l/reset." in each["attributes"]["action"])
     assert "Choisissez un nouveau mot de passe" in visitor.get(form["attributes"]["action"]).text
 
 

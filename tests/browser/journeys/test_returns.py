@@ -94,5 +94,5 @@ def test_a_link_that_is_too_old_or_cut_says_so(make_person: MakePerson, watch: W
     person = make_person(seat)
     with time_machine.travel(clock() - timedelta(seconds=LINK_SECONDS + 60)):
         old = write_token(StopAlerts((UUID("01890000-0000-7000-8000-000000000000"),)))
-    person.open(f"/l/stop/{old}", "Ce lien a expiré")
-    person.open(f"/l/stop/{old[:-5]}", "Ce lien n’est pas valable")
+    person.open(f"/l/{old}", "Ce lien a expiré")
+    person.open(f"/l/{old[:-5]}", "Ce lien n’est pas valable")

@@ -55,7 +55,7 @@ def see_proof(person: Person) -> None:
 def _has_proof(person: Person, alert: str) -> bool:
     """Whether the proof is stored by now; else the alert's page is open again."""
     person.follow("Voir la preuve")
-    person.page.wait_for_url("**/l/proof/**")
+    person.page.wait_for_url("**/l/proof.**")
     heading = person.page.get_by_role("heading", level=1).inner_text()
     if heading == person.words.say("La page telle que nous l’avons vue"):
         return True

@@ -15,7 +15,7 @@ _STANDS = "Votre rétractation est enregistrée."
 
 def find_link(person: Person, kind: str) -> str:
     """Return the link of a kind in the newest mail that has one."""
-    pattern = re.compile(rf"http://\S+/l/{kind}/\S+")
+    pattern = re.compile(rf"http://\S+/l/{kind}\.\S+")
 
     def find() -> list[str]:
         mails = person.visitor.messages("email")

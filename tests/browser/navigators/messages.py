@@ -18,7 +18,7 @@ def read_slot_alert(person: Person, place: str) -> None:
     alert = person.main.get_by_role("article").filter(has_text=place).first
     person.hands.press(alert.get_by_text(person.words.match("Lire le message")))
     expect(alert.get_by_text(BOOK_NOW[person.words.language])).to_be_visible()
-    expect(alert).not_to_contain_text("/l/stop/")
+    expect(alert).not_to_contain_text("/l/stop.")
     person.see("« […] » tient la place d’un lien personnel, que nous ne montrons pas une seconde fois.")
     # The mail that confirmed the address.
     person.see(

@@ -87,4 +87,4 @@ def choose_password(person: Person, link: str, password: str) -> None:
 
 def _find_links(person: Person, kind: str) -> list[str]:
     texts = [each["text"] for each in person.visitor.messages("email")]
-    return [found[0] for text in texts if (found := re.search(rf"http://\S+/l/{kind}/\S+", text))]
+    return [found[0] for text in texts if (found := re.search(rf"http://\S+/l/{kind}\.\S+", text))]

@@ -27,6 +27,7 @@ from configs.ground.signed_links import (
     TellHowItWent,
     VerifyAddress,
     WithdrawOrder,
+    find_kind,
     read_token,
     read_unsubscription,
     write_token,
@@ -37,28 +38,28 @@ from configs.settings import SettingMissing
 Put = Callable[..., None]
 ID = UUID("01890000-0000-7000-8000-000000000001")
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
-# Each purpose, the scope of its signature, and how long its token is good; None: for ever.
+# Each purpose, the word of its kind, and how long its token is good; None: for ever.
 PURPOSES: list[tuple[Link, str, timedelta | None]] = [
-    (VerifyAddress(ID, "digest"), "verify-email", 30 * DAY),
-    (VerifyAddress(ID, "digest", registration=ID, new=3), "verify-email", 30 * DAY),
-    (ResetPassword(ID, "digest", "digest"), "reset-password", HOUR),
-    (KeepSecondFactor(ID, 7), "keep-factor", None),
+    (VerifyAddress(ID, "digest"), "verify", 30 * DAY),
+    (VerifyAddress(ID, "digest", registration=ID, new=3), "verify", 30 * DAY),
+    (ResetPassword(ID, "digest", "digest"), "reset", HOUR),
+    (KeepSecondFactor(ID, 7), "factor", None),
     (OpenPortal(ID, "digest"), "portal", 30 * DAY),
     (RefundClosedDesk(ID, "digest", ID), "closed-desk", 30 * DAY),
-    (StopGroup(ID, "digest", MessageGroup.NEWS), "stop-group", 30 * DAY),
-    (StopAlerts((ID,)), "stop-alert", 30 * DAY),
-    (StopAlerts((ID, uuid4())), "stop-alert", 30 * DAY),
-    (AnswerAlert(ID), "answer-alert", 30 * DAY),
+    (StopGroup(ID, "digest", MessageGroup.NEWS), "unsubscribe", 30 * DAY),
+    (StopAlerts((ID,)), "stop", 30 * DAY),
+    (StopAlerts((ID, uuid4())), "stop", 30 * DAY),
+    (AnswerAlert(ID), "answer", 30 * DAY),
     (MoveReminders(ID), "reminder", 30 * DAY),
     (TellHowItWent(ID, well=False), "went", 30 * DAY),
-    (AcknowledgeIncident(1, ID), "acknowledge-incident", 30 * DAY),
+    (AcknowledgeIncident(1, ID), "incident", 30 * DAY),
     (ShowProof(ID), "proof", HOUR),
     (ConfirmDeclaration(ID), "declaration", 400 * DAY),
-    (ConfirmCancellation(ID), "cancellation", 500 * DAY),
+    (ConfirmCancellation(ID), "resiliation", 500 * DAY),
     (WithdrawOrder(ID), "withdraw", None),
     (CancelOrder(ID), "cancel", None),
 ]
-each_purpose = pytest.mark.parametrize(("link", "scope", "lifetime"), PURPOSES)
+each_purpose = pytest.mark.parametrize(("link", "kind", "lifetime"), PURPOSES)
 
 
 def refuse(kind: type[Link], token: str) -> str:
@@ -69,9 +70,10 @@ def refuse(kind: type[Link], token: str) -> str:
 
 @each_purpose
 def test_a_token_carries_what_was_written_for_its_time(
-    frozen: time_machine.Traveller, link: Link, scope: str, lifetime: timedelta | None
+    frozen: time_machine.Traveller, link: Link, kind: str, lifetime: timedelta | None
 ) -> None:
     token = write_token(link)
+    assert find_kind(token) is type(link)
     frozen.shift(lifetime or 10 * YEAR)
     assert read_token(type(link), token) == link
     frozen.shift(timedelta(seconds=1))
@@ -79,19 +81,20 @@ def test_a_token_carries_what_was_written_for_its_time(
 
 
 @each_purpose
-def test_a_token_is_good_for_its_purpose_only(link: Link, scope: str, lifetime: timedelta | None) -> None:
+def test_a_token_is_good_for_its_purpose_only(link: Link, kind: str, lifetime: timedelta | None) -> None:
     tokens = [write_token(other) for other, _, _ in PURPOSES if type(other) is not type(link)]
+    tokens += [f"{kind}.{token.partition('.')[2]}" for token in tokens]  # renamed
     assert {refuse(type(link), token) for token in tokens} == {"forged"}
 
 
 @each_purpose
 def test_what_the_key_of_logins_signed_is_no_link(
-    settings_env: Put, link: Link, scope: str, lifetime: timedelta | None
+    settings_env: Put, link: Link, kind: str, lifetime: timedelta | None
 ) -> None:
     token = write_token(link)
     settings_env(JWT_SECRET="a" * 40, LINK_KEY="b" * 40)
     assert refuse(type(link), token) == "forged"
-    assert refuse(type(link), sign(scope, {"contact": str(ID), "address": "x"})) == "forged"
+    assert refuse(type(link), f"{kind}.{sign(kind, {'contact': str(ID), 'address': 'x'})}") == "forged"
 
 
 @each_purpose
@@ -99,9 +102,9 @@ def test_what_the_key_of_logins_signed_is_no_link(
     "payload", ["x", 7, None, [], {}, {"contact": 5, "address": 5}, str(ID), {"alerts": str(ID)}]
 )
 def test_what_carries_something_else_is_forged(
-    link: Link, scope: str, lifetime: timedelta | None, payload: Any
+    link: Link, kind: str, lifetime: timedelta | None, payload: Any
 ) -> None:
-    assert refuse(type(link), sign(scope, payload, "link_key")) == "forged"
+    assert refuse(type(link), f"{kind}.{sign(kind, payload, 'link_key')}") == "forged"
 
 
 def test_one_token_stops_either_alerts_or_a_group(frozen: time_machine.Traveller) -> None:

@@ -162,7 +162,7 @@ class Consumers:
         fields = {"name": "Camille"}  # not the buyer's: it stays with the declaration
         if buyer not in self.buyers:
             fields["email"] = f"later-{payment_id}{SHOPPERS}"
-        path = f"/l/withdraw/{write_token(WithdrawOrder(payment_id))}"
+        path = f"/l/{write_token(WithdrawOrder(payment_id))}"
         click(lambda: self.api.send_form(path, fields))
 
 

@@ -31,10 +31,10 @@ PAGES = {
         login /login · login-error /login · login-code /login
         register /register?prefecture=bobigny_93&procedure=TITRE_SEJOUR&plan=URGENCE_7J · register-error /register
         register-cancelled /register?payment=cancelled · confirm /confirm · forgot /forgot
-        link-stop /l/stop/{{stop}} · link-unsubscribe /l/unsubscribe/{{stop}} · link-refused /l/stop/nonsense
-        withdrawal-form /l/retractation · cancellation-form /l/resilier · cancellation-link /l/cancel/{{cancel}}
-        cancellation-notice /l/resiliation/{{confirm_cancel}} · withdrawal-form-error /l/retractation
-        withdrawal-link /l/withdraw/{{withdraw}} · declaration /l/declaration/{{confirm}}""",
+        link-stop /l/{{stop}} · link-unsubscribe /l/{{unsubscribe}} · link-refused /l/stop.nonsense
+        withdrawal-form /l/retractation · cancellation-form /l/resilier · cancellation-link /l/{{cancel}}
+        cancellation-notice /l/{{confirm_cancel}} · withdrawal-form-error /l/retractation
+        withdrawal-link /l/{{withdraw}} · declaration /l/{{confirm}}""",
     Who.NEW: f"""
         prove /prove · login-lost /profil · resumed /profil · dashboard-new /dashboard
         alert-new-no-plan /alertes/nouvelle?{_WISH} · channels-new /canaux · telegram /canaux/telegram

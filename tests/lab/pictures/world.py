@@ -40,6 +40,7 @@ def write_world(made: Servers) -> dict[str, str]:
         connection.execute(sa.text("VACUUM (ANALYZE)"))
     links = {
         "stop": StopAlerts((alerts["active"],)),
+        "unsubscribe": StopAlerts((alerts["active"],) * 2),  # as a mail about several alerts has it
         "cancel": CancelOrder(payment),
         "confirm_cancel": ConfirmCancellation(name_notice(payment)),
         "withdraw": WithdrawOrder(payment),

@@ -23,8 +23,8 @@ from notifier.message_kinds.telegram import COMMANDS
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 
-STOP = "http://localhost:4000/l/stop/abc.def.ghi"
-ANSWER = "http://localhost:4000/l/answer/abc.def.ghi?value="
+STOP = "http://localhost:4000/l/stop.abc.def.ghi"
+ANSWER = "http://localhost:4000/l/answer.abc.def.ghi?value="
 ANSWERS = {value: f"{ANSWER}{value}" for value in ("found", "too_late", "nothing_there", "stopped")}
 LABEL = "Titre de séjour – renouvellement"
 SLOT: dict[str, Any] = {
@@ -48,7 +48,7 @@ SINCE = {"since_day": "20 novembre 2026", "since_hour": "09:00"}
 WATCHING: dict[str, Any] = {"reason": "maintenance", "spots": SPOTS, "where": None, "url": None,
                             "city": "Paris", **SINCE}  # fmt: skip
 ALARM: dict[str, Any] = {
-    "acknowledge_url": "http://localhost:4000/l/incident/abc",
+    "acknowledge_url": "http://localhost:4000/l/incident.abc",
     "again": False,
     "over": False,
 }
@@ -105,23 +105,23 @@ FACTS: dict[str, dict[str, Any]] = {
     "account_unused": {"url": "http://localhost:3000", "used": "1er janvier 2025", "ends": "1er janvier 2027"},
     "new_sign_in": SECURITY,
     "login_ended": SECURITY,
-    "last_way_stopped": SECURITY | {"undo_url": "http://localhost:4000/l/unsubscribe/abc"},
+    "last_way_stopped": SECURITY | {"undo_url": "http://localhost:4000/l/unsubscribe.abc"},
     "password_changed": SECURITY,
-    "password_reset": {"url": "http://localhost:4000/l/reset/abc", "minutes": 60},
+    "password_reset": {"url": "http://localhost:4000/l/reset.abc", "minutes": 60},
     "alerts_paused": {"places": ["Essonne (91)"], "count": 1, "limit": 1, "url": "http://localhost:3000"},
-    "verify_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30},
-    "verify_new_email": {"url": "http://localhost:4000/l/verify/abc", "days": 30, "account": "c…@example.org"},
+    "verify_email": {"url": "http://localhost:4000/l/verify.abc", "days": 30},
+    "verify_new_email": {"url": "http://localhost:4000/l/verify.abc", "days": 30, "account": "c…@example.org"},
     "address_changed": {"changed": "email", "shown": "n…@example.org", "url": "http://localhost:3000",
-        "back_url": "http://localhost:4000/l/address/abc"},
-    "factor_end": {"ended": False, "url": "http://localhost:4000/l/factor/abc", **SINCE},
+        "back_url": "http://localhost:4000/l/address.abc"},
+    "factor_end": {"ended": False, "url": "http://localhost:4000/l/factor.abc", **SINCE},
     "channel_lost": {"channel": "sms", "state": "unsubscribed", "url": "http://localhost:3000"},
     "more_messages": {"count": 12, "url": "http://localhost:3000/messages"},
     "telegram_linked": {"chat_name": "Camille <Martin>", "url": "http://localhost:3000"},
     "phone_code": {"code": "042917", "minutes": 10},
     "welcome": {"url": "http://localhost:3000/dashboard", "channels_url": "http://localhost:3000/canaux"},
     "appointment_soon": {"where": "Val-d'Oise (95)", "place": "Guichet 4", "day": "jeudi 26 novembre 2026",
-        "hour": "09:30", "url": "http://localhost:4000/l/reminder/abc"},
-    "how_it_went": {"yes_url": "http://localhost:4000/l/went/abc", "no_url": "http://localhost:4000/l/went/def"},
+        "hour": "09:30", "url": "http://localhost:4000/l/reminder.abc"},
+    "how_it_went": {"yes_url": "http://localhost:4000/l/went.abc", "no_url": "http://localhost:4000/l/went.def"},
     "weekly_summary": {"url": "http://localhost:3000/dashboard", "from_day": "16 novembre 2026",
         "to_day": "23 novembre 2026", "quiet": None, "more": 1, "alerts": [ALERT_WEEK,
         ALERT_WEEK | {"advice": "widen", "sent": 0, "more": 2}, ALERT_WEEK | {"name": "", "sent": 0,
@@ -134,10 +134,10 @@ FACTS: dict[str, dict[str, Any]] = {
         "declined": "Les coupures de moins d’une heure ne comptent pas.",
         "seller": "Vigie SAS, 1 rue de la Paix, 75002 Paris, aide@example.org",
         "mediator": "Médiation, 1 rue du Droit, 75001 Paris, https://mediateur.example", "terms_text": "# Conditions",
-        "form_url": "http://localhost:4000/l/retractation", "signed_url": "http://localhost:4000/l/withdraw/abc",
-        "cancel_url": "http://localhost:4000/l/cancel/abc"},
+        "form_url": "http://localhost:4000/l/retractation", "signed_url": "http://localhost:4000/l/withdraw.abc",
+        "cancel_url": "http://localhost:4000/l/cancel.abc"},
     "payment_failed": BILLING | {"renewal": True, "until": "27 novembre 2026",
-        "signed_url": "http://localhost:4000/l/portal/abc"},
+        "signed_url": "http://localhost:4000/l/portal.abc"},
     "refunded": BILLING | {"amount": "4,99 €", "reason": "withdrawal"},
     "hoarding": {"user": "0190", "desks": 61, "found": 4},
     "sms_cost": {"spent": "51,20 €", "warn": "50,00 €", "stop": "100,00 €"},
@@ -154,17 +154,17 @@ FACTS: dict[str, dict[str, Any]] = {
         "refunded": "4,99 €", "p50": "1,2 s", "p95": "3,4 s"},
     "cancelled": BILLING | {"ends": "27 novembre 2026", "refund": "4,99 €"},
     "renewal_soon": BILLING | {"ends": "27 novembre 2026", "credit": "0,50 €"},
-    "withdrawal_received": DECLARED | {"confirm_url": "http://localhost:4000/l/declaration/abc",
+    "withdrawal_received": DECLARED | {"confirm_url": "http://localhost:4000/l/declaration.abc",
         "applied_on": "24 novembre 2026"},
     "cancel_noticed": DECLARED | {"own": True, "wish": "25 novembre 2026", "ends": "25 novembre 2026, 23:59",
         "latest": "1er décembre 2026, 10:00", "confirmed": True, "refunded": True,
-        "signed_url": "http://localhost:4000/l/resiliation/abc", "refund": "", "late_refund": "19,34 €",
+        "signed_url": "http://localhost:4000/l/resiliation.abc", "refund": "", "late_refund": "19,34 €",
         "nothing_later": False},
     "withdrawn": DECLARED | {"monthly": True, "refund": "12,34 €", "refusal": ""},
     "plan_upgraded": BILLING | {"ended": "URGENCE 24H", "credit": "3,75 €"},
     "credited": BILLING | {"time": "2 heures", "given": "time", "amount": "0,10 €", "ends": "27 novembre 2026"},
     "desk_closed_choice": BILLING | {"where": "Val-d'Oise (95)",
-        "signed_url": "http://localhost:4000/l/closed-desk/abc"},
+        "signed_url": "http://localhost:4000/l/closed-desk.abc"},
 }  # fmt: skip
 TEXTS = sorted(
     (kind, language, channel)

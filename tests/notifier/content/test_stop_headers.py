@@ -61,7 +61,7 @@ def stopped_by(found: dict[str, str]) -> StopAlerts | StopGroup:
     address = found["List-Unsubscribe"]
     assert address.startswith("<http")
     assert found["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    return read_unsubscription(address.strip("<>").rpartition("/l/unsubscribe/")[2])
+    return read_unsubscription(address.strip("<>").rpartition("/l/")[2])
 
 
 @pytest.mark.parametrize("provider", ["sendgrid", "smtp"])

@@ -127,7 +127,7 @@ def test_a_new_address_is_asked_itself(sandbox: "Running", language: str, words:
     (mail,) = sandbox.messages()
     assert mail.to == NEW_EMAIL
     assert words in (mail.subject or "")
-    assert "/l/verify/" in mail.text
+    assert "/l/verify." in mail.text
 
 
 def test_a_new_address_that_was_replaced_is_not_asked(sandbox: "Running") -> None:

@@ -107,10 +107,10 @@ def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
     change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     page = admin.get(f"{DETECTIONS}/{detection}")
     assert f"{DETECTIONS}/{detection}/preuve" in page.html
-    assert "/l/proof/" not in page.html, "a link that is made when it is asked for"
+    assert "/l/proof." not in page.html, "a link that is made when it is asked for"
     admin.get(f"{DETECTIONS}/{detection}/preuve")
     assert admin.status == 303
-    assert "/l/proof/" in admin.location
+    assert "/l/proof." in admin.location
     (row,) = (each for each in rows(AuditEntry) if each.action == "detection.proof")
     assert row.subject_id == str(detection)
 

@@ -1,18 +1,20 @@
 """Sample addresses of every page, and sample fields of every form. A route without one fails a walk."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from flask import Flask
 from werkzeug.routing import Rule
 
+from api.links.routes import VIEWS
 from api.pages.assets import compute_version
 from api.pages.legal.routes import list_versions
+from configs.ground.signed_links import ShowProof, find_kind
 from tests.browser_keys import subscribe
 
 _API = "/api/"
-_PROOFS = "proofs."  # read an object store; tests/api/proofs
+_PROOFS = ("links.send_picture", "links.send_source")  # read an object store; tests/api/proofs
 
-# By endpoint: an address, with Anna's ids where it names something of hers.
+# By endpoint, of links with their kind: an address, with Anna's ids where it names something of hers.
 PAGES = {
     "advice.list_departments": "/departements?q=93",
     "advice.show_place": "/departements/bobigny_93",
@@ -34,12 +36,12 @@ PAGES = {
     "channels.poll_telegram": "/canaux/telegram/etat",
     "channels.send_push_worker": "/push-worker.js",
     "dashboard.show_dashboard": "/dashboard?payment=success&plan=URGENCE_7J",
-    "cancellation_pages.show_form": "/l/resilier",
-    "cancellation_pages.show_contract": "/l/cancel/{cancel}",
-    "cancellation_pages.show_notice": "/l/resiliation/{notice}",
-    "declaration_pages.show_form": "/l/retractation",
-    "declaration_pages.show_order": "/l/withdraw/{withdraw}",
-    "declaration_pages.show_declaration": "/l/declaration/{declaration}",
+    "declaration_pages.show_cancellation": "/l/resilier",
+    "links.show_link cancel": "/l/{cancel}",
+    "links.show_link resiliation": "/l/{notice}",
+    "declaration_pages.show_withdrawal": "/l/retractation",
+    "links.show_link withdraw": "/l/{withdraw}",
+    "links.show_link declaration": "/l/{declaration}",
     "home.show_home": "/",
     "invoice_pages.list_invoices": "/formule/factures",
     "invoice_pages.show_invoice": "/formule/factures/{invoice}",
@@ -52,18 +54,18 @@ PAGES = {
     "legal.show_contact": "/contact",
     "legal.show_mediation": "/mediation",
     "legal.show_version": "/textes/contact/{contact_version}",
-    "links.ask_stop": "/l/stop/{stop}",
-    "links.ask_unsubscribe": "/l/unsubscribe/{stop}",
-    "links.ask_verify": "/l/verify/{verify}",
-    "links.ask_return": "/l/address/{return}",
-    "links.ask_to_keep_factor": "/l/factor/{factor}",
-    "links.ask_password": "/l/reset/{reset}",
-    "links.ask_portal": "/l/portal/{portal}",
-    "links.ask_refund": "/l/closed-desk/{closed_desk}",
-    "links.ask_acknowledge": "/l/incident/{incident}",
-    "links.ask_reminders": "/l/reminder/{reminder}",
-    "links.ask_went": "/l/went/{went}",
-    "links.ask_answer": "/l/answer/{answer}?value=found",
+    "links.show_link stop": "/l/{stop}",
+    "links.show_link unsubscribe": "/l/{unsubscribe}",
+    "links.show_link verify": "/l/{verify}",
+    "links.show_link address": "/l/{return}",
+    "links.show_link factor": "/l/{factor}",
+    "links.show_link reset": "/l/{reset}",
+    "links.show_link portal": "/l/{portal}",
+    "links.show_link closed-desk": "/l/{closed_desk}",
+    "links.show_link incident": "/l/{incident}",
+    "links.show_link reminder": "/l/{reminder}",
+    "links.show_link went": "/l/{went}",
+    "links.show_link answer": "/l/{answer}?value=found",
     "map.show_map": "/carte",
     "messages.show_messages": "/messages",
     "messages.show_notices": "/notifications",
@@ -252,30 +254,30 @@ FORMS: dict[str, tuple[str, dict[str, str]]] = {
 }  # fmt: skip
 # Links in messages: the token in their path is the secret, and no cookie is read.
 LINKS: dict[str, tuple[str, dict[str, str]]] = {
-    "links.verify": ("/l/verify/{verify}", {}),
-    "links.keep_factor": ("/l/factor/{factor}", {}),
-    "links.take_back": ("/l/address/{return}", {}),
-    "links.open_portal": ("/l/portal/{portal}", {}),
-    "links.choose_refund": ("/l/closed-desk/{closed_desk}", {}),
-    "links.acknowledge": ("/l/incident/{incident}", {}),
-    "links.set_reminders": ("/l/reminder/{reminder}", {"first": "2880", "last": "60"}),
-    "links.take_answer": ("/l/went/{went}", {}),
-    "links.answer_alert": ("/l/answer/{answer}", {"value": "too_late"}),
-    "links.choose_password": ("/l/reset/{reset}", _PASSWORD),
-    "links.stop": ("/l/stop/{stop}", {"List-Unsubscribe": "One-Click"}),
-    "links.unsubscribe": ("/l/unsubscribe/{stop}", {"List-Unsubscribe": "One-Click"}),
-    "cancellation_pages.cancel": ("/l/cancel/{cancel}", {"wished": "periodEnd"}),
-    "cancellation_pages.answer_notice": ("/l/resiliation/{notice}", {"undo": "true"}),
-    "declaration_pages.withdraw": ("/l/withdraw/{withdraw}", {"name": "Anna"}),
-    "declaration_pages.confirm_declaration": ("/l/declaration/{declaration}", {"confirm": "true"}),
+    "links.act verify": ("/l/{verify}", {}),
+    "links.act factor": ("/l/{factor}", {}),
+    "links.act address": ("/l/{return}", {}),
+    "links.act portal": ("/l/{portal}", {}),
+    "links.act closed-desk": ("/l/{closed_desk}", {}),
+    "links.act incident": ("/l/{incident}", {}),
+    "links.act reminder": ("/l/{reminder}", {"first": "2880", "last": "60"}),
+    "links.act went": ("/l/{went}", {}),
+    "links.act answer": ("/l/{answer}", {"value": "too_late"}),
+    "links.act reset": ("/l/{reset}", _PASSWORD),
+    "links.act stop": ("/l/{stop}", {"List-Unsubscribe": "One-Click"}),
+    "links.act unsubscribe": ("/l/{unsubscribe}", {"List-Unsubscribe": "One-Click"}),
+    "links.act cancel": ("/l/{cancel}", {"wished": "periodEnd"}),
+    "links.act resiliation": ("/l/{notice}", {"undo": "true"}),
+    "links.act withdraw": ("/l/{withdraw}", {"name": "Anna"}),
+    "links.act declaration": ("/l/{declaration}", {"confirm": "true"}),
 }
 # Forms that anybody sends without a login: they read no cookie either.
 OPEN_FORMS: dict[str, tuple[str, dict[str, str]]] = {
-    "cancellation_pages.send_form": (
+    "declaration_pages.send_cancellation": (
         "/l/resilier",
         _EMAIL | {"name": "Camille", "reference": "7KQ2M9XWPA", "wished": "periodEnd", "confirmed": "true"},
     ),
-    "declaration_pages.send_form": (
+    "declaration_pages.send_withdrawal": (
         "/l/retractation", _EMAIL | {"name": "Camille", "order": "7KQ2M9XWPA", "confirmed": "true"},
     ),
 }  # fmt: skip
@@ -284,12 +286,20 @@ OPEN_FORMS: dict[str, tuple[str, dict[str, str]]] = {
 def list_rules(app: Flask, method: str) -> Iterator[Rule]:
     """Yield the rules of pages and of links in messages that answer a method."""
     for rule in app.url_map.iter_rules():
-        if (
-            not rule.rule.startswith(_API)
-            and not rule.endpoint.startswith(_PROOFS)
-            and method in (rule.methods or ())
-        ):
+        if not rule.rule.startswith(_API) and rule.endpoint not in _PROOFS and method in (rule.methods or ()):
             yield rule
+
+
+def list_samples(samples: Iterable[str]) -> set[str]:
+    """Return the endpoints of samples. Each kind of link must have one; of proofs see tests/api/proofs.
+
+    Raises:
+        AssertionError: a kind of link has none.
+    """
+    named = {tuple(each.split()) for each in samples}
+    kinds = {each[1] for each in named if len(each) > 1}
+    assert {find_kind(each) for each in kinds} == set(VIEWS) - {ShowProof}
+    return {each[0] for each in named}
 
 
 def fill_address(pattern: str, ids: dict[str, str]) -> str:

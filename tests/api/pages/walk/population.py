@@ -20,6 +20,7 @@ from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
+from configs.ground.message_groups import MessageGroup
 from configs.ground.proofs import new_key
 from configs.ground.signed_links import (
     AcknowledgeIncident,
@@ -34,6 +35,7 @@ from configs.ground.signed_links import (
     ResetPassword,
     ReturnAddress,
     StopAlerts,
+    StopGroup,
     TellHowItWent,
     VerifyAddress,
     WithdrawOrder,
@@ -191,6 +193,7 @@ def _write_links(user_id: UUID, alert: str) -> dict[str, str]:
         password = digest(user.password_hash or "")
     return {
         "stop": write_token(StopAlerts((UUID(alert),))),
+        "unsubscribe": write_token(StopGroup(*sent, MessageGroup.REMINDERS)),
         "verify": write_token(VerifyAddress(*sent)),
         "return": write_token(ReturnAddress(*sent)),
         "factor": write_token(KeepSecondFactor(user_id, 0)),

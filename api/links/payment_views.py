@@ -1,4 +1,4 @@
-"""Routes of the links about payments: Stripe's portal, and the refund where desks closed."""
+"""Views of the links about payments: Stripe's portal, and the refund where desks closed."""
 
 from http import HTTPStatus
 from uuid import UUID
@@ -12,14 +12,13 @@ from api.billing.closed_desks import quote_closed_desk, refund_closed_desk
 from api.billing.quotes import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.errors import ApiError
-from api.links.blueprint import blueprint, use_language_of
+from api.links.blueprint import use_language_of
 from api.middleware.languages import read_language
 from api.models.base import session
 from api.models.user import User
 from configs.ground.signed_links import OpenPortal, RefundClosedDesk
 
 
-@blueprint.get("/portal/<token>")
 def ask_portal(token: str) -> str:
     """Show the button that opens Stripe's portal."""
     with session() as s:
@@ -28,7 +27,6 @@ def ask_portal(token: str) -> str:
         return render_template("portal.html", known=contact is not None)
 
 
-@blueprint.post("/portal/<token>")
 def open_portal(token: str) -> tuple[str, int, dict[str, str]]:
     """Open a session of the portal and lead to it, by a header: the policy allows no form to lead elsewhere."""
     with session() as s:
@@ -41,7 +39,6 @@ def open_portal(token: str) -> tuple[str, int, dict[str, str]]:
     return render_template("portal.html", known=True, url=url), HTTPStatus.OK, {"Refresh": f"0; url={url}"}
 
 
-@blueprint.get("/closed-desk/<token>")
 def ask_refund(token: str) -> str:
     """Show what would be refunded for an alert whose desks closed, or why nothing is."""
     with session() as s:
@@ -53,7 +50,6 @@ def ask_refund(token: str) -> str:
     return _render_refund_page(refund, done=False)
 
 
-@blueprint.post("/closed-desk/<token>")
 def choose_refund(token: str) -> str:
     """End the plan and refund the rest; a repetition refunds nothing more."""
     try:

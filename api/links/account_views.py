@@ -1,4 +1,4 @@
-"""Routes of the links that confirm an address and set a new password."""
+"""Views of the links that confirm an address and set a new password."""
 
 from http import HTTPStatus
 
@@ -9,7 +9,7 @@ from api.auth.address_return import find_former, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
-from api.links.blueprint import blueprint, use_language_of
+from api.links.blueprint import use_language_of
 from api.logins.factor_end import LinkedFactor, keep_by_link, read_link
 from api.middleware.known_places import made_registration, remember_place
 from api.middleware.languages import use_account_language
@@ -20,7 +20,6 @@ from configs.ground.contact_addresses import shorten_address
 from configs.ground.signed_links import ResetPassword, VerifyAddress, read_token
 
 
-@blueprint.get("/verify/<token>")
 def ask_verify(token: str) -> str:
     """Show the address that would be confirmed; of a new one the account, which confirms it where it is signed in."""
     with session() as s:
@@ -36,7 +35,6 @@ def ask_verify(token: str) -> str:
         return _render_verify_page(address, done=unconfirmed is None, chooses=chooses)
 
 
-@blueprint.post("/verify/<token>")
 def verify(token: str) -> str:
     """Confirm the address, and catch up on slots that are open now. A new one: see the account's own page.
 
@@ -55,7 +53,6 @@ def verify(token: str) -> str:
     return _render_verify_page(address, done=True, reset_token=change.reset_token)
 
 
-@blueprint.get("/address/<token>")
 def ask_return(token: str) -> str:
     """Ask whether an account returns to the mailbox that it left."""
     with session() as s:
@@ -67,7 +64,6 @@ def ask_return(token: str) -> str:
         return render_template("returned.html", account=account, former=former)
 
 
-@blueprint.post("/address/<token>")
 def take_back(token: str) -> tuple[str, int]:
     """Give the account back to the mailbox, which chooses a password next."""
     try:
@@ -85,21 +81,18 @@ def take_back(token: str) -> tuple[str, int]:
     return render_template("returned.html", returned=returned), 200
 
 
-@blueprint.get("/factor/<token>")
 def ask_to_keep_factor(token: str) -> str:
     """Ask whether a second factor that was reported lost is kept."""
     with session() as s:
         return _render_factor(read_link(s, token))
 
 
-@blueprint.post("/factor/<token>")
 def keep_factor(token: str) -> str:
     """Keep the second factor, unless it has ended."""
     with session() as s:
         return _render_factor(keep_by_link(s, token))
 
 
-@blueprint.get("/reset/<token>")
 def ask_password(token: str) -> str:
     """Show the form to choose a new password."""
     with session() as s:
@@ -108,7 +101,6 @@ def ask_password(token: str) -> str:
         return render_template("reset.html", address=contact.address if contact else None)
 
 
-@blueprint.post("/reset/<token>")
 def choose_password(token: str) -> tuple[str, int]:
     """Set the new password, or show the form again with what is wrong with it."""
     try:

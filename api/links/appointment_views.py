@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from api.alerts.appointments import CHOICES, Step, move_reminders, read_minutes, store_answer
 from api.alerts.targets import get_prefecture_id
-from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.alert import Alert
 from api.models.appointment import Appointment
@@ -80,7 +79,6 @@ def _write_minutes(minutes: int, language: str) -> str:
     return format_timedelta(timedelta(minutes=minutes), threshold=1, locale=language)
 
 
-@blueprint.get("/reminder/<token>")
 def ask_reminders(token: str) -> str:
     """Show when the reminders of an appointment come."""
     with session() as s:
@@ -89,7 +87,6 @@ def ask_reminders(token: str) -> str:
         )
 
 
-@blueprint.post("/reminder/<token>")
 def set_reminders(token: str) -> tuple[str, int]:
     """Move the reminders, or switch them off; a repetition changes nothing."""
     with session() as s:
@@ -119,7 +116,6 @@ def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: b
     )
 
 
-@blueprint.get("/went/<token>")
 def ask_went(token: str) -> str:
     """Show the answer that would be stored."""
     with session() as s:
@@ -127,7 +123,6 @@ def ask_went(token: str) -> str:
         return _render_answer(find_appointment(s, answer.appointment), done=False, well=answer.well)
 
 
-@blueprint.post("/went/<token>")
 def take_answer(token: str) -> str:
     """Store how an appointment went; a repetition changes nothing."""
     answer = read_token(TellHowItWent, token)

@@ -12,7 +12,6 @@ from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.errors import ApiError
-from api.links.blueprint import blueprint, use_language_of
 from api.middleware.languages import use_account_language
 from api.models.alert import Alert
 from api.models.base import session
@@ -20,7 +19,7 @@ from api.models.user import Contact, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
-from configs.ground.signed_links import StopAlerts, read_token, read_unsubscription
+from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.world.prefecture import Prefecture, prefectures
 
 
@@ -30,6 +29,7 @@ class UnsubscribeSubject:
 
     group: MessageGroup
     alerts: list[Alert] = field(default_factory=list)
+    is_of_one_alert: bool = False
     contact: Contact | None = None
 
     @property
@@ -73,7 +73,9 @@ def find_subject(session: Session, token: str) -> UnsubscribeSubject:
     wish = read_unsubscription(token)
     if isinstance(wish, StopAlerts):
         found = (session.get(Alert, each) for each in wish.alerts)
-        return UnsubscribeSubject(MessageGroup.SLOTS, [alert for alert in found if alert])
+        return UnsubscribeSubject(
+            MessageGroup.SLOTS, [alert for alert in found if alert], is_of_one_alert=len(wish.alerts) == 1
+        )
     contact = session.get(Contact, wish.contact, with_for_update={"key_share": True})
     is_same = contact is not None and digest(contact.address) == wish.address
     return UnsubscribeSubject(wish.group, contact=contact if is_same else None)
@@ -112,43 +114,23 @@ def find_owner(session: Session, subject: UnsubscribeSubject) -> User | None:
     return session.get(User, subject.user_id) if subject.user_id else None
 
 
-@blueprint.get("/stop/<token>")
-def ask_stop(token: str) -> str:
-    """Show the alert that would stop."""
-    with session() as s:
-        alert = s.get(Alert, _read_alert_id(token))
-        use_language_of(s, alert)
-        return _render_stop_page(s, alert, token, done=alert is None or alert.closed_at is not None)
-
-
-@blueprint.post("/stop/<token>")
-def stop(token: str) -> str:
-    """Stop the alert; a repetition changes nothing. Mail programs post here too (RFC 8058)."""
-    with session() as s:
-        alert = s.get(Alert, _read_alert_id(token))
-        messages = stop_alerts(s, alert.user_id, [alert.id]) if alert else []
-        use_language_of(s, alert)
-        page = _render_stop_page(s, alert, token, done=True)
-    notifier.nudge(messages)
-    return page
-
-
-@blueprint.get("/unsubscribe/<token>")
-def ask_unsubscribe(token: str) -> str:
+def ask_to_stop(token: str) -> str:
     """Show what would stop, or start again."""
     with session() as s:
-        return _render_unsubscribe_page(s, find_subject(s, token))
+        return _render_page(s, find_subject(s, token))
 
 
-@blueprint.post("/unsubscribe/<token>")
-def unsubscribe(token: str) -> tuple[str, int]:
-    """Stop what a mail is about, or undo that. Mail programs post here without a page (RFC 8058)."""
+def stop(token: str) -> tuple[str, int]:
+    """Stop what a mail is about, or undo that; a repetition changes nothing.
+
+    Mail programs post here without a page (RFC 8058).
+    """
     if request.form.get("undo") == "true":
         return _restart(token)
     with session() as s:
         subject = find_subject(s, token)
         messages = stop_subject(s, subject)
-        page = _render_unsubscribe_page(s, subject)
+        page = _render_page(s, subject)
     notifier.nudge(messages)
     return page, HTTPStatus.OK
 
@@ -158,18 +140,19 @@ def _restart(token: str) -> tuple[str, int]:
         with session() as s:
             subject = find_subject(s, token)
             alerts = restart_subject(s, subject)
-            page = _render_unsubscribe_page(s, subject, restarted=True)
+            page = _render_page(s, subject, restarted=True)
     except ApiError as error:
         with session() as s:
-            return _render_unsubscribe_page(s, find_subject(s, token), refused=True), error.status
+            return _render_page(s, find_subject(s, token), refused=True), error.status
     for alert_id in alerts:
         notifier.catch_up(alert_id)
     return page, HTTPStatus.OK
 
 
-def _render_unsubscribe_page(
+def _render_page(
     s: Session, subject: UnsubscribeSubject, *, restarted: bool = False, refused: bool = False
 ) -> str:
+    """Return the page of one alert, or that of several and of groups, which tells also of what was undone."""
     user = find_owner(s, subject)
     if user:
         use_account_language(user.language)
@@ -180,25 +163,11 @@ def _render_unsubscribe_page(
     else:
         state = "restarted" if restarted else "open"
     return render_template(
-        "unsubscribe.html",
+        "stop.html" if subject.is_of_one_alert and not (restarted or refused) else "unsubscribe.html",
         state=state,
         group=subject.group,
         places=subject.places,
         may_restart=subject.may_start_again,
-        is_only_one=user is not None and not has_waiting(s, user.id, [each.id for each in subject.alerts]),
+        has_others=user is not None and has_waiting(s, user.id, [each.id for each in subject.alerts]),
         refused=refused,
-    )
-
-
-def _read_alert_id(token: str) -> UUID:
-    return read_token(StopAlerts, token).alerts[0]
-
-
-def _render_stop_page(s: Session, alert: Alert | None, token: str, *, done: bool) -> str:
-    # No procedure is shown: it could reveal a person's immigration status to a bystander.
-    place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
-    may_restart = alert is not None and may_reopen(alert)
-    has_others = alert is not None and has_waiting(s, alert.user_id, [alert.id])
-    return render_template(
-        "stop.html", place=place, done=done, token=token, may_restart=may_restart, has_others=has_others
     )

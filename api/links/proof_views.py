@@ -1,8 +1,9 @@
-"""Routes of /l/proof: the page that proved a detection, its picture and its source; all read only."""
+"""The page that proved a detection, behind its link, with its picture and its source; all read only."""
 
-from flask import Blueprint, Response, render_template, url_for
+from flask import Response, render_template, url_for
 
 from api.errors import ApiError
+from api.links.blueprint import blueprint
 from api.middleware.problems import build_response
 from api.models.base import session
 from api.proofs.queries import find_proof
@@ -10,8 +11,6 @@ from configs.ground.object_store import StoreAway, proof_blobs
 from configs.ground.proofs import NoProof, body_of, has_picture, meta_of, picture_of
 from configs.world.desk import zone_of
 from configs.world.prefecture import prefectures
-
-blueprint = Blueprint("proofs", __name__, url_prefix="/l/proof")
 
 
 @blueprint.errorhandler(NoProof)
@@ -33,8 +32,7 @@ def away(_: StoreAway) -> Response:
     )
 
 
-@blueprint.get("/<token>")
-def show(token: str) -> str:
+def show_proof(token: str) -> str:
     """Show the proof's facts, with links to picture and source."""
     with session() as s:
         detection, key = find_proof(s, token)
@@ -46,13 +44,13 @@ def show(token: str) -> str:
         place=place,
         meta=meta,
         seen_at=meta.seen_at.astimezone(zone_of(meta.time_zone)),
-        picture=has_picture(blobs, key) and url_for("proofs.picture", token=token),
-        source=None if meta.refused else url_for("proofs.source", token=token),
+        picture=has_picture(blobs, key) and url_for("links.send_picture", token=token),
+        source=None if meta.refused else url_for("links.send_source", token=token),
     )
 
 
 @blueprint.get("/<token>/picture")
-def picture(token: str) -> Response:
+def send_picture(token: str) -> Response:
     """Return the picture."""
     with session() as s:
         _, key = find_proof(s, token)
@@ -60,7 +58,7 @@ def picture(token: str) -> Response:
 
 
 @blueprint.get("/<token>/source")
-def source(token: str) -> Response:
+def send_source(token: str) -> Response:
     """Return the unchanged body as a download: a foreign page must not be rendered under our origin."""
     with session() as s:
         _, key = find_proof(s, token)

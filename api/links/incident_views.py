@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from flask import g, render_template
 from sqlalchemy.orm import Session
 
-from api.links.blueprint import blueprint
 from api.middleware.languages import use_account_language
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
@@ -58,14 +57,12 @@ def acknowledge_alarm(session: Session, alarm: LinkedAlarm, request_id: str) -> 
     )
 
 
-@blueprint.get("/incident/<token>")
 def ask_acknowledge(token: str) -> str:
     """Show the alarm that would be acknowledged."""
     with session() as s:
         return _render_incident_page(s, find_alarm(s, token))
 
 
-@blueprint.post("/incident/<token>")
 def acknowledge(token: str) -> str:
     """Acknowledge an alarm, so that it is not repeated."""
     with session() as s:

@@ -17,7 +17,6 @@ from api.alerts.targets import get_prefecture_id
 from api.answers.errors import AnswerFinal, UnknownMatch
 from api.answers.matches import AnnouncedMatch, list_announced
 from api.answers.service import StoredAnswer, read_answers, store_answers
-from api.links.blueprint import blueprint
 from api.middleware.languages import read_language, use_account_language
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
@@ -173,7 +172,6 @@ def _read_found(form: AnswerForm, place: Prefecture) -> FoundAppointment | None:
         raise AnswerFormRefused(AnswerMistake.MOMENT) from None
 
 
-@blueprint.get("/answer/<token>")
 def ask_answer(token: str) -> str:
     """Show the answer to a slot alert that would be stored."""
     with session() as s:
@@ -181,7 +179,6 @@ def ask_answer(token: str) -> str:
         return _render_question(asked, token, AnswerForm(read_value(request.args.get("value"))))
 
 
-@blueprint.post("/answer/<token>")
 def answer_alert(token: str) -> tuple[str, int]:
     """Store an answer to a slot alert; a repetition changes nothing."""
     notification_id, form = read_token(AnswerAlert, token).notification, _read_answer_form()
