@@ -9,21 +9,20 @@ import configs  # noqa: F401 -- first: it imports structlog without Rich and Twi
 import argparse
 import asyncio
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.streaming.database import DatabaseAway, Reader
-from api.streaming.hub import NoticeHub, NoticeStream, mark_begin, read_recent
-from api.streaming.sign_in import COOKIE, read_login
+from api.notice_streams import COOKIE, DatabaseAway, NoticeHub, NoticeStream, Reader, find_login, mark_begin
 from configs.ground.connection_limits import check_connections
 from configs.ground.contact_addresses import group_network_address
 from configs.ground.database import database_url
@@ -32,10 +31,9 @@ from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
 HEARTBEAT_SECONDS = 15.0
-_PER_ADDRESS, _PER_PERSON = 50, 10
+_PAGES = "/live/notices"
 _RETRY = "retry: 2000\n\n"  # milliseconds after which a browser comes back
 _EVENT = "event: notice\ndata: {}\n\n"
-_BEARER = "bearer "
 _OWN = {"same-origin", "none"}  # of Sec-Fetch-Site: without an Origin, no other site asks
 _LATER = {429, 503}  # statuses after which a client may try again
 _MOST_CONNECTIONS = 2000
@@ -48,7 +46,6 @@ class StreamServer:
     def __init__(self) -> None:
         self.reader = Reader()
         self.hub = NoticeHub(self.reader)
-        self._open = Counter[object]()  # streams by address and by person
 
     @asynccontextmanager
     async def run(self, _: Starlette) -> AsyncIterator[None]:
@@ -57,89 +54,59 @@ class StreamServer:
         try:
             yield
         finally:
+            self.hub.is_over = True
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
             self.reader.close()
 
-    async def stream_to_page(self, request: Request) -> Response:
-        """Answer one of our pages, by its cookie."""
-        if not _is_own_page(request):
-            return _refuse(request, 403, "foreign-origin", "streams are for pages of this site")
-        return await self._answer(request, request.cookies.get(COOKIE, ""))
-
-    async def stream_to_client(self, request: Request) -> Response:
-        """Answer a client of the API, by its Authorization header."""
-        if request.headers.get("origin") not in (None, _name_origin("frontend_url"), _name_origin("api_url")):
-            return _refuse(request, 403, "foreign-origin", "streams are for the front end")
-        if request.method == "OPTIONS":
-            return _allow(request, Response(status_code=204))
-        given = request.headers.get("authorization", "")
-        token = given[len(_BEARER) :] if given.lower().startswith(_BEARER) else ""
-        return await self._answer(request, token)
-
-    async def _answer(self, request: Request, token: str) -> Response:
-        address = _find_address(request)
-        if self._open[address] >= _PER_ADDRESS:
-            return _refuse(request, 429, "too-many-streams", "close streams of this address, then try again")
-        self._open[address] += 1
-        stream: NoticeStream | None = None
+    async def answer(self, request: Request) -> Response:
+        """Answer one of our pages, by its cookie, or a client of the API, by its Authorization header."""
+        is_page = request.url.path == _PAGES
+        if not _may_ask(request, is_page=is_page):
+            return _refuse(403, "foreign-origin", "streams are for pages of this site and the front end")
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        token = request.cookies.get(COOKIE, "") if is_page else given if scheme.lower() == "bearer" else ""
         try:
-            login = await asyncio.to_thread(read_login, self.reader, token) if token else None
-            if login is None:
-                return _refuse(request, 401, "not-signed-in", "log in, then open the stream again")
-            user_id = login.user_id
-            known = await asyncio.to_thread(read_recent, self.reader, [user_id], mark_begin())
-            if self._open[user_id] >= _PER_PERSON:
-                return _refuse(request, 429, "too-many-streams", "close other pages, then try again")
-            stream = NoticeStream(login, address, known.get(user_id, set()))
+            login = await asyncio.to_thread(find_login, self.reader, token, mark_begin())
         except DatabaseAway:
-            return _refuse(request, 503, "unavailable", "something we need does not answer: try again")
-        finally:
-            if stream is None:
-                self._forget(address)
-        self._open[user_id] += 1
-        self.hub.join(stream)
-        return _allow(request, NoticeResponse(self, stream))
-
-    def close(self, stream: NoticeStream) -> None:
-        """Forget a stream that ended."""
-        self.hub.leave(stream)
-        self._forget(stream.address)
-        self._forget(stream.login.user_id)
-
-    def _forget(self, key: object) -> None:
-        self._open -= Counter([key])  # which keeps no zeros
+            return _refuse(503, "unavailable", "something we need does not answer: try again")
+        if login is None:
+            return _refuse(401, "not-signed-in", "log in, then open the stream again")
+        stream = NoticeStream(login, _find_address(request))
+        if not self.hub.join(stream):
+            return _refuse(429, "too-many-streams", "close other pages, then try again")
+        return NoticeResponse(self.hub, stream)
 
 
 class NoticeResponse(StreamingResponse):
     """The events of one stream, until its client or its login leaves."""
 
-    def __init__(self, server: StreamServer, stream: NoticeStream) -> None:
+    def __init__(self, hub: NoticeHub, stream: NoticeStream) -> None:
         super().__init__(write_events(stream), media_type="text/event-stream", headers=_HEADERS)
-        self._server, self._stream = server, stream
+        self._hub, self._stream = hub, stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events; the stream is forgotten however that ends."""
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self._server.close(self._stream)
+            self._hub.streams.discard(self._stream)
 
 
 async def write_events(stream: NoticeStream) -> AsyncIterator[str]:
-    """Yield an event for each notice that comes; comments keep the connection open."""
+    """Yield an event when a notice came; comments keep the connection open."""
     yield _RETRY
     while not stream.is_over:
-        while stream.waiting and not stream.is_over:
-            stream.waiting -= 1
-            yield _EVENT
-        stream.fresh.clear()
         try:
             async with asyncio.timeout(HEARTBEAT_SECONDS):
                 await stream.fresh.wait()
         except TimeoutError:
             yield ":\n\n"
+            continue
+        stream.fresh.clear()
+        if not stream.is_over:
+            yield _EVENT
 
 
 def _find_address(request: Request) -> str:
@@ -156,40 +123,31 @@ def _name_origin(setting: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_own_page(request: Request) -> bool:
-    """Whether one of our pages asks, or no page at all: its cookie may be read."""
+def _may_ask(request: Request, *, is_page: bool) -> bool:
+    """Whether a page of ours asks, or none at all: its cookie may be read."""
     origin = request.headers.get("origin")
     if origin is None:
-        return request.headers.get("sec-fetch-site", "none") in _OWN
-    return origin == _name_origin("api_url")
+        return not is_page or request.headers.get("sec-fetch-site", "none") in _OWN
+    return origin == _name_origin("api_url") or (not is_page and origin == _name_origin("frontend_url"))
 
 
-def _allow(request: Request, response: Response) -> Response:
-    """Let the page that asks read the answer; the origins of others were refused before."""
-    response.headers["Vary"] = "Origin"
-    if origin := request.headers.get("origin"):
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        response.headers["Access-Control-Allow-Headers"] = "Authorization"
-    return response
-
-
-def _refuse(request: Request, status: int, word: str, detail: str) -> Response:
+def _refuse(status: int, word: str, detail: str) -> Response:
     body = {"type": f"/problems/{word}", "title": word, "status": status, "detail": detail}
     headers = {"Cache-Control": "no-store"} | ({"Retry-After": "30"} if status in _LATER else {})
-    made = JSONResponse(body, status, headers, media_type="application/problem+json")
-    return made if word == "foreign-origin" else _allow(request, made)
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 def create_app() -> Starlette:
     """Return the program that uvicorn serves."""
     server = StreamServer()
     routes = [
-        Route("/live/notices", server.stream_to_page, methods=["GET"]),
-        Route("/api/notices/stream", server.stream_to_client, methods=["GET", "OPTIONS"]),
+        Route(_PAGES, server.answer, methods=["GET"]),
+        Route("/api/notices/stream", server.answer, methods=["GET"]),
         Route("/live/alive", lambda _: Response("ok\n", media_type="text/plain"), methods=["GET"]),
     ]
-    return Starlette(routes=routes, lifespan=server.run)
+    origins = [_name_origin("frontend_url"), _name_origin("api_url")]
+    allow = Middleware(CORSMiddleware, origins, allow_headers=["Authorization"], allow_credentials=True)
+    return Starlette(routes=routes, middleware=[allow], lifespan=server.run)
 
 
 @exit_on_config_error("the live streams")

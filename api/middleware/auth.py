@@ -28,9 +28,8 @@ from api.middleware.rate_limits import count_request_of
 from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
-from api.streaming.sign_in import STAFF_IDLE_SECONDS
 from configs.ground.clock import clock
-from configs.ground.signing import SKEW, read_signing_keys
+from configs.ground.signing import SKEW, STAFF_IDLE_SECONDS, find_signing_key, name_key, read_signing_keys
 from configs.settings import settings
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def register_auth(app: Flask) -> None:
         JWT_DECODE_ISSUER=_ISSUER,
     )
     manager = _FormTokenManager(app)
-    manager.decode_key_loader(lambda header, _: _find_key(header))
+    manager.decode_key_loader(lambda header, _: find_signing_key(header.get("kid")))
     manager.user_lookup_loader(lambda _, claims: _load_identity(claims))
     manager.unauthorized_loader(
         lambda _: _refuse_token("not-signed-in", "send Authorization: Bearer <token>")
@@ -137,7 +136,7 @@ def issue_tokens(user: User, login: Login, token_id: str) -> Tokens:
     # One token for the forms of a login: a form that is open in another tab outlives the renewal of the cookies.
     claims = {_VERSION: user.token_version, _LOGIN: str(login.id), "csrf": derive_form_token(login.id)}
     kept = {"jti": token_id, "iat": login.rotated_at, "nbf": login.rotated_at, "exp": login.expires_at}
-    headers = {"kid": _name_key(read_signing_keys()[0])}
+    headers = {"kid": name_key(read_signing_keys()[0])}
     lasts = timedelta(seconds=settings().access_token_seconds)
     return Tokens(
         access=create_access_token(
@@ -341,17 +340,6 @@ def _is_form_token_of(claims: dict[str, Any], token: str) -> bool:
     return any(
         hmac.compare_digest(str(each).encode(), token.encode()) for each in (claims.get("csrf"), *derived)
     )
-
-
-def _find_key(header: dict[str, Any]) -> str:
-    """Return the key that a token's header names; without a name, the one that signs now."""
-    keys = read_signing_keys()
-    return next((key for key in keys if _name_key(key) == header.get("kid")), keys[0])
-
-
-def _name_key(key: str) -> str:
-    """Return a short name that tells a key from the one before it and reveals neither."""
-    return hmac.new(key.encode(), b"rdvpriority.key-name", hashlib.sha256).hexdigest()[:8]
 
 
 def _refuse_token(word: str, detail: str) -> Response:

@@ -24,6 +24,7 @@ from configs.settings import settings
 
 SigningKey = Literal["jwt_secret", "link_key"]
 SKEW = 60  # seconds that the clocks of two machines may differ
+STAFF_IDLE_SECONDS = 1800  # how long a login of the roles support and admin lasts without use
 _SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
 # As itsdangerous writes JSON; it makes an encoder for each token.
 _write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -80,6 +81,17 @@ def read_signing_keys(key: SigningKey = "jwt_secret") -> tuple[str, ...]:
     """
     previous = settings().jwt_secret_previous if key == "jwt_secret" else None
     return (*settings().require_all(key), *([previous.get_secret_value()] if previous else []))
+
+
+def find_signing_key(name: object) -> str:
+    """Return the value of JWT_SECRET that a token's header names (`kid`); without a name, the one that signs now."""
+    keys = read_signing_keys()
+    return next((each for each in keys if name_key(each) == name), keys[0])
+
+
+def name_key(key: str) -> str:
+    """Return a short name that tells a key from the one before it and reveals neither."""
+    return hmac.new(key.encode(), b"rdvpriority.key-name", hashlib.sha256).hexdigest()[:8]
 
 
 @lru_cache(maxsize=64)

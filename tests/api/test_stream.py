@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
-from typing import Self
 from uuid import uuid4
 
 import pytest
@@ -15,12 +14,12 @@ from flask import Flask
 from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
 
+from api import notice_streams
 from api import stream as program
 from api.models.base import new_id
 from api.models.login import EndedBecause, Login
+from api.notice_streams import DatabaseAway, Reader
 from api.paging import first_id_at
-from api.streaming import hub
-from api.streaming.database import DatabaseAway, Reader
 from configs.ground.clock import clock
 from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
@@ -91,8 +90,7 @@ def end_login(person: Person) -> None:
 
 @pytest.fixture
 def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
-    monkeypatch.setattr(hub, "_CHECK_SECONDS", 0.1)
-    monkeypatch.setattr(hub, "_REPORT_SECONDS", 0.1)
+    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.1)
     server = uvicorn.Server(
         uvicorn.Config(program.create_app(), port=0, log_config=None, timeout_graceful_shutdown=1)
     )
@@ -110,7 +108,7 @@ def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
 def test_a_new_notice_arrives_at_once(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "POLL_SECONDS", 60)
+    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 60)
     camille = person()
     with live.listen(camille) as stream:
         for _ in range(2):
@@ -122,7 +120,7 @@ def test_a_new_notice_arrives_at_once(
 def test_without_redis_the_table_is_read_all_the_same(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "POLL_SECONDS", 0.2)
+    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.2)
     camille = person()
     with live.listen(camille) as stream:
         write_notice(camille.id)
@@ -241,8 +239,8 @@ def test_the_program_reports_how_many_streams_it_has(
 def test_streams_are_bounded_by_person_and_by_address(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(program, "_PER_PERSON", 1)
-    monkeypatch.setattr(program, "_PER_ADDRESS", 2)
+    monkeypatch.setattr(notice_streams, "_PER_PERSON", 1)
+    monkeypatch.setattr(notice_streams, "_PER_ADDRESS", 2)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     with live.listen(camille):
         with live.open(**camille.headers) as refused:
@@ -260,7 +258,7 @@ def test_all_addresses_of_a_subscriber_of_ipv6_have_one_bound(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
     settings_env(PROXY_HOPS="1")
-    monkeypatch.setattr(program, "_PER_ADDRESS", 1)
+    monkeypatch.setattr(notice_streams, "_PER_ADDRESS", 1)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     one, same, other = ({"X-Forwarded-For": f"2001:db8:5:{each}"} for each in ("7::1", "7:8:9::2", "8::1"))
     with live.open(**camille.headers, **one), live.open(**robin.headers, **same) as refused:
@@ -278,7 +276,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back(
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
-            patch.setattr(Reader, "fetch", fail)
+            patch.setattr(Reader, "read_logins", fail)
             with live.open(**camille.headers) as refused:
                 assert (refused.status, refused.getheader("Retry-After")) == (503, "30")
         write_notice(camille.id)
@@ -295,21 +293,22 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
         failed.set()
         raise DatabaseAway
 
-    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(hub, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.05)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
-            patch.setattr(Reader, "fetch", fail)
+            patch.setattr(Reader, "read_logins", fail)
             write_notice(camille.id)
             assert failed.wait(10)
-            patch.setattr(hub, "_OVERLAP", timedelta(0))  # as if it had lasted for longer than that
+            patch.setattr(
+                notice_streams, "_OVERLAP", timedelta(0)
+            )  # as if it had lasted for longer than that
         stream.expect_notice()
 
 
-@pytest.mark.parametrize("name", ["find_ended"])
 def test_what_fails_once_in_an_unknown_way_is_begun_again(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, name: str
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed = threading.Event()
 
@@ -317,11 +316,11 @@ def test_what_fails_once_in_an_unknown_way_is_begun_again(
         failed.set()
         raise ValueError("odd")
 
-    monkeypatch.setattr(hub, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
-            patch.setattr(hub, name, fail)
+            patch.setattr(Reader, "read_logins", fail)
             assert failed.wait(10)
         write_notice(camille.id)
         nudge_streams()
@@ -331,29 +330,24 @@ def test_what_fails_once_in_an_unknown_way_is_begun_again(
             pass
 
 
-class KeepingRedis:
-    """A client whose calls return when they are cancelled, as redis-py's do at times."""
+def test_the_loop_ends_although_a_call_kept_it_from_being_cancelled(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls of redis-py return when they are cancelled, at times."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    async def set(self, *_: object, **_named: object) -> None:
+    async def keep(_: object) -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
 
-
-def test_a_report_ends_although_its_redis_kept_it_from_being_cancelled(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(hub, "_connect_redis", KeepingRedis)
-
     async def cancel() -> None:
-        async with asyncio.timeout(2), asyncio.TaskGroup() as tasks:
-            task = tasks.create_task(hub._repeat(hub.NoticeHub(Reader())._report))
-            await asyncio.sleep(0)
-            task.cancel()
+        hub = notice_streams.NoticeHub(Reader())
+        task = asyncio.create_task(hub.run())
+        await asyncio.sleep(0.3)
+        hub.is_over = True
+        task.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.wait([task])
 
+    monkeypatch.setattr(notice_streams, "_wait_for_nudge", keep)
+    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0)
     asyncio.run(cancel())
