@@ -127,6 +127,28 @@ def register_account(
     account. Each registration of an unconfirmed address is kept: the account is made of the one whose mail is
     confirmed, and a stranger who registers the address first does not keep it.
     """
+    _add_user(session, wish, password_hash)
+    contact = _lock_mailbox(session, wish.email)
+    if contact is None:
+        return []
+    if contact.verified_at is not None:
+        mails = count_mails(session, contact, "account_exists")
+        return write_mail(session, contact, "account_exists", mails, {}) if mails.may_repeat else []
+    kept = PendingRegistration(
+        id=registration_id or new_id(),
+        user_id=contact.user_id,
+        password_hash=password_hash,
+        wished_plan=wish.plan,
+        language=wish.language or "fr",
+        phone=wish.phone,
+        alert_wish=alert_wish,
+        created_at=clock(),
+    )
+    return _keep_registration(session, contact, kept)
+
+
+def _add_user(session: Session, wish: RegistrationForm, password_hash: str) -> None:
+    """Add a user and their mailbox, unless the address has an account."""
     made = session.scalar(
         insert(User)
         .values(
@@ -141,37 +163,20 @@ def register_account(
         .returning(User.id)
     )
     if made:
-        _add_mailbox(session, made, wish.email)
-    # The lock lets the mails be counted, also where several registrations arrive at once.
-    contact = session.scalars(
+        mailbox = Contact(user_id=made, channel=Channel.EMAIL, address=wish.email, enabled=True)
+        give_consent(mailbox, "registration")
+        session.add(mailbox)
+        session.flush()
+
+
+def _lock_mailbox(session: Session, email: str) -> Contact | None:
+    """Return the contact of an address, locked: mails are counted also where several registrations arrive at once."""
+    return session.scalars(
         sa.select(Contact)
         .join(User)
-        .where(has_address(wish.email), Contact.channel == Channel.EMAIL)
+        .where(has_address(email), Contact.channel == Channel.EMAIL)
         .with_for_update(of=User, key_share=True)
     ).one_or_none()
-    if contact is None:
-        return []
-    if contact.verified_at is None:
-        kept = PendingRegistration(
-            id=registration_id or new_id(),
-            user_id=contact.user_id,
-            password_hash=password_hash,
-            wished_plan=wish.plan,
-            language=wish.language or "fr",
-            phone=wish.phone,
-            alert_wish=alert_wish,
-            created_at=clock(),
-        )
-        return _keep_registration(session, contact, kept)
-    mails = count_mails(session, contact, "account_exists")
-    return write_mail(session, contact, "account_exists", mails, {}) if mails.may_repeat else []
-
-
-def _add_mailbox(session: Session, user_id: UUID, email: str) -> None:
-    mailbox = Contact(user_id=user_id, channel=Channel.EMAIL, address=email, enabled=True)
-    give_consent(mailbox, "registration")
-    session.add(mailbox)
-    session.flush()
 
 
 def _keep_registration(session: Session, contact: Contact, kept: PendingRegistration) -> list[UUID]:

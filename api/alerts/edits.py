@@ -1,19 +1,18 @@
 """Changes of an alert: what it waits for, its name, language, and calls."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-from api.accounts.queries import find_entitlement
-from api.alerts.schemas import AlertChange, NewAlert, Voice
-from api.alerts.service import check_plan, get_open, lock_user, record_desk_changes
+from api.alerts.health_texts import erase_health_texts
+from api.alerts.schemas import AlertChange, NewAlert
+from api.alerts.service import change_voice, check_plan, get_open, lock_user, record_desk_changes
 from api.alerts.targets import (
     build_targets,
-    erase_health_texts,
     find_watched_desks,
     get_prefecture_id,
     list_revealing,
@@ -22,67 +21,16 @@ from api.alerts.targets import (
     read_limits,
 )
 from api.alerts.unwatched import record_unwatched
-from api.errors import ApiError, invalid
+from api.errors import invalid
 from api.models.alert import Alert, AlertTarget
 from api.models.alert import Limits as TargetLimits
-from api.models.user import Channel, Contact, ContactState
-from api.schemas import FieldError, PlanAnswer
+from api.schemas import FieldError
 from configs.ground.clock import clock
-from configs.world.plan import plans
 from configs.world.prefecture import prefecture
 
 _WATCHED = {"prefecture_id", "procedures", "desk_ids", "limits"}
 _REPEATED = timedelta(minutes=10)
 _COLUMNS = ("prefecture_id", "procedure", "desk_id", *(each.name for each in fields(TargetLimits)))
-
-
-@dataclass(frozen=True, slots=True)
-class CallOffer:
-    """Whether a user may choose calls now."""
-
-    in_plan: bool
-    has_number: bool  # confirmed, and reachable
-
-
-def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
-    """Return whether a user's plan has calls, and whether there is a number to call."""
-    held = find_entitlement(session, user_id, clock()).plan
-    number = sa.select(sa.literal(1)).where(
-        Contact.user_id == user_id,
-        Contact.channel == Channel.SMS,
-        Contact.verified_at.is_not(None),
-        Contact.state == ContactState.OK,
-    )
-    return CallOffer(Channel.VOICE.value in held.channels, session.scalar(number.limit(1)) is not None)
-
-
-def read_voice(alert: Alert) -> Voice:
-    """Return the calls of an alert as the API shows them."""
-    return Voice.model_construct(enabled=alert.voice_enabled)
-
-
-def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
-    """Switch the calls of an alert on or off.
-
-    Only switching them on needs a plan and a number: a form sends again what an alert has.
-
-    Raises:
-        api.errors.ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
-    """
-    if wish.enabled and not alert.voice_enabled:
-        _check(read_call_offer(session, alert.user_id))
-    alert.voice_enabled = wish.enabled
-
-
-def _check(offer: CallOffer) -> None:
-    if not offer.in_plan:
-        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.VOICE.value in each.channels]
-        raise ApiError(
-            402, "plan-needed", "calls need a plan that has them: choose one of `plans`", plans=offers
-        )
-    if not offer.has_number:
-        detail = "confirm a phone number first: PATCH /api/users/profile with `phone`"
-        raise ApiError(409, "not-linked", detail)
 
 
 def change_alert(session: Session, user_id: UUID, alert_id: UUID, change: AlertChange) -> Alert:

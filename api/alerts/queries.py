@@ -8,8 +8,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from api.alerts.edits import read_voice
 from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
+from api.alerts.service import read_voice
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.errors import not_found
 from api.models.alert import Alert

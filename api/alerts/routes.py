@@ -6,7 +6,7 @@ import notifier
 from api.alerts import service
 from api.alerts.appointments import close_as_found, get_appointment, move_reminders
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert, change_voice
+from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert
 from api.alerts.schemas import (
     AlertAnswer,
@@ -45,7 +45,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
     targets = build_targets(body)
     with session() as s:
         alert = service.create_alert(s, current_user_id(), body, targets)
-        change_voice(s, alert, body.voice)
+        service.change_voice(s, alert, body.voice)
         answer = read_alert(s, alert)
     if answer.is_active:
         notifier.catch_up(answer.id)

@@ -1,6 +1,7 @@
 """Changes to alerts. Each writes lines for the planner in the same transaction, under a lock of the user's row."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,10 +10,10 @@ from sqlalchemy.orm import Session, selectinload
 
 import notifier
 from api.accounts.queries import find_entitlement, list_plans_above
-from api.alerts.schemas import NewAlert
+from api.alerts.health_texts import erase_health_texts
+from api.alerts.schemas import NewAlert, Voice
 from api.alerts.targets import (
     ensure_watchable,
-    erase_health_texts,
     find_watched_desks,
     get_prefecture_id,
     must_wait_for_watch,
@@ -23,12 +24,12 @@ from api.errors import ApiError, not_found
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.payment import Payment
-from api.models.user import User
+from api.models.user import Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.ground.formatting import pluralize
 from configs.settings.constants import Constant
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, plans
 from configs.world.prefecture import prefecture
 
 _KIND = "last_way_stopped"
@@ -38,6 +39,14 @@ FAIR_USE_PREFECTURES = Constant("FAIR_USE_PREFECTURES", 10)
 FAIR_USE_ALERTS = Constant("FAIR_USE_ALERTS", 100)
 
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffer:
+    """Whether a user may choose calls now."""
+
+    in_plan: bool
+    has_number: bool  # confirmed, and reachable
 
 
 def stop_alerts(session: Session, user_id: UUID, alert_ids: Collection[UUID]) -> list[UUID]:
@@ -276,6 +285,47 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
         detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
         raise ApiError(402, "plan-limit", detail, plans=offers)
     _check_prefecture_count({get_prefecture_id(alert.targets) for alert in waiting} | {prefecture_id})
+
+
+def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
+    """Return whether a user's plan has calls, and whether there is a number to call."""
+    held = find_entitlement(session, user_id, clock()).plan
+    number = sa.select(sa.literal(1)).where(
+        Contact.user_id == user_id,
+        Contact.channel == Channel.SMS,
+        Contact.verified_at.is_not(None),
+        Contact.state == ContactState.OK,
+    )
+    return CallOffer(Channel.VOICE.value in held.channels, session.scalar(number.limit(1)) is not None)
+
+
+def read_voice(alert: Alert) -> Voice:
+    """Return the calls of an alert as the API shows them."""
+    return Voice.model_construct(enabled=alert.voice_enabled)
+
+
+def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
+    """Switch the calls of an alert on or off.
+
+    Only switching them on needs a plan and a number: a form sends again what an alert has.
+
+    Raises:
+        api.errors.ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
+    """
+    if wish.enabled and not alert.voice_enabled:
+        _check_calls(read_call_offer(session, alert.user_id))
+    alert.voice_enabled = wish.enabled
+
+
+def _check_calls(offer: CallOffer) -> None:
+    if not offer.in_plan:
+        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.VOICE.value in each.channels]
+        raise ApiError(
+            402, "plan-needed", "calls need a plan that has them: choose one of `plans`", plans=offers
+        )
+    if not offer.has_number:
+        detail = "confirm a phone number first: PATCH /api/users/profile with `phone`"
+        raise ApiError(409, "not-linked", detail)
 
 
 def _check_prefecture_count(prefectures: set[str]) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.alerts.targets import erase_health_texts
+from api.alerts.health_texts import erase_health_texts
 from api.models.alert import Alert
 from api.models.base import is_any_of, session
 from api.models.job import JobState

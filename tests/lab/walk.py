@@ -1,18 +1,27 @@
-"""Walk of one alert: our files in which a function is entered, from a due desk to a provider's yes.
+"""Walks: our files in which a function is entered on an ordinary way through the product.
 
-`python -m tests.lab.walk` runs a whole stack whose spider and workers note by `sys.setprofile` what they enter. It lets a
-few slots be told, then prints the files of the last one's walk in their order, and their number.
+`python -m tests.lab.walk` goes from a due desk to a provider's yes. It runs a whole stack whose spider and workers note
+by `sys.setprofile` what they enter, lets a few slots be told, then prints the files of the last one's walk in their order,
+and their number. `… wish` goes from the body of an alert to its row, `… grant` from Stripe's event to the grant: in one
+process, by a test that does it. What each request or job passes (`api/middleware`, records, configs) is left out of these.
 """
 
 import os
 import sys
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 
+import pytest
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
+from api.models.alert import Alert
+from api.models.user import Grant
 from tests.lab.bench import latency
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -62,8 +71,73 @@ def read_walk(log: Path, begin: float, end: float) -> list[str]:
     return sorted(first, key=first.__getitem__)
 
 
-def main() -> int:
-    """Run a stack, let slots be told, and print the walk of the last; return 0."""
+@dataclass
+class RowWalk:
+    """A plugin of pytest: the files of `api` that are entered from one of a room on until a row is committed."""
+
+    begins: str  # the room
+    row: type[Alert | Grant]
+    test: str
+    files: list[str] = field(default_factory=list)
+    is_written: bool = False
+    is_over: bool = False
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self) -> Iterator[None]:
+        """Note what the test enters."""
+        sa.event.listen(Session, "after_flush", self._see_row)
+        sa.event.listen(Session, "after_commit", self._end)
+        sys.setprofile(self._note)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+
+    def _see_row(self, session: Session, _context: object) -> None:
+        self.is_written |= any(isinstance(each, self.row) for each in session.new)
+
+    def _end(self, _session: Session) -> None:
+        self.is_over |= self.is_written
+
+    def _note(self, frame: FrameType, event: str, _argument: object) -> None:
+        name, api = frame.f_code.co_filename, f"{_ROOT}/api/"
+        if event != "call" or self.is_over or not name.startswith(api) or frame.f_code.co_name == "<module>":
+            return
+        file = name.removeprefix(f"{_ROOT}/")
+        if (
+            (self.files or file.startswith(self.begins))
+            and not file.startswith(_COMMON)
+            and file not in self.files
+        ):
+            self.files.append(file)
+
+    def run(self) -> list[str]:
+        """Return the files in their order."""
+        pytest.main(["-q", "-p", "no:cacheprovider", self.test], plugins=[self])
+        return self.files
+
+
+_COMMON = ("api/middleware/", "api/models/", "api/errors.py", "api/schemas.py")
+_ROW_WALKS = {
+    "wish": RowWalk(
+        "api/alerts/", Alert,
+        "tests/api/alerts/test_routes.py::test_an_alert_is_kept_told_to_the_planner_and_caught_up",
+    ),
+    "grant": RowWalk(
+        "api/billing/", Grant, "tests/api/payments/test_orders.py::test_a_paid_order_gives_the_plan_and_wakes_the_alerts",
+    ),
+}  # fmt: skip
+
+
+def main(asked: list[str]) -> int:
+    """Print a walk; return 0."""
+    files = _ROW_WALKS[asked[0]].run() if asked else _walk_slot()
+    print(*files, f"{len(files)} files", sep="\n")
+    return 0
+
+
+def _walk_slot() -> list[str]:
+    """Run a stack, let slots be told, and return the walk of the last."""
     with TemporaryDirectory(prefix="rdv-walk-") as folder:
         (Path(folder) / "sitecustomize.py").write_text(_HOOK)
         log = Path(folder) / "log"
@@ -76,10 +150,8 @@ def main() -> int:
             latency.measure(stack, 1)
             with sa.create_engine(stack.environment["DATABASE_URL"]).connect() as connection:
                 begin, end = connection.execute(_LAST).one()
-            files = read_walk(log, (begin - _CLAIM).timestamp(), end.timestamp())
-    print(*files, f"{len(files)} files", sep="\n")
-    return 0
+            return read_walk(log, (begin - _CLAIM).timestamp(), end.timestamp())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

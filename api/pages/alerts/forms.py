@@ -14,8 +14,8 @@ from icalendar import Calendar, Event
 from pydantic import Field, ValidationError
 
 from api.alerts.appointments import close_as_found
-from api.alerts.edits import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
+from api.alerts.service import CallOffer, read_call_offer
 from api.alerts.targets import find_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
 from api.models.base import autocommit_session, session

@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 import notifier
 from api.alerts import service
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert, change_voice, find_repeated
+from api.alerts.edits import change_alert, find_repeated
 from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
@@ -98,7 +98,7 @@ def _try_to_create(page: WishPage) -> AlertAnswer | None:
             if page.form.value.language:
                 alert.language = page.form.value.language
             if has_calls(page.form):
-                change_voice(s, alert, wish.voice)
+                service.change_voice(s, alert, wish.voice)
             return read_alert(s, alert)
     except ApiError as error:
         page.refuse(error)
