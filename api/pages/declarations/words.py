@@ -13,15 +13,22 @@ from api.pages.forms import Texts
 from configs.ground.clock import clock
 
 _l = lazy_gettext
-WITHDRAWAL_TEXTS: Texts = {
-    ("name", "missing"): _l("Écrivez votre nom."),
-    ("name", "name"): _l("Écrivez votre nom."),
-    ("name", "string_too_long"): _l("Ce nom est trop long."),
-    ("order", "missing"): _l("Écrivez le numéro de la commande."),
-    ("order", "reference"): _l("Écrivez le numéro de la commande."),
-    ("order", "string_too_long"): _l("Ce numéro est trop long."),
-    ("declaration", "uuid_parsing"): _l("Cette page est incomplète : ouvrez-la de nouveau."),
-}
+
+
+def _list_texts(number: str) -> Texts:
+    """Return what is wrong with a name, an order's number in the field of this name, and a declaration's id."""
+    return {
+        ("name", "missing"): _l("Écrivez votre nom."),
+        ("name", "name"): _l("Écrivez votre nom."),
+        ("name", "string_too_long"): _l("Ce nom est trop long."),
+        (number, "missing"): _l("Écrivez le numéro de la commande."),
+        (number, "reference"): _l("Écrivez le numéro de la commande."),
+        (number, "string_too_long"): _l("Ce numéro est trop long."),
+        ("declaration", "uuid_parsing"): _l("Cette page est incomplète : ouvrez-la de nouveau."),
+    }
+
+
+WITHDRAWAL_TEXTS = _list_texts("order")
 REFUSALS: Mapping[str, LazyString] = {
     Refusal.PERIOD_OVER: _l("Le délai pour se rétracter de cette commande est passé."),
     Refusal.PERFORMED: _l(
@@ -44,16 +51,10 @@ REFUSALS: Mapping[str, LazyString] = {
 }
 _WHEN = _l("Choisissez une date d’ici dix jours, ou la fin de la période payée.")
 CANCELLATION_TEXTS: Texts = {
-    ("name", "missing"): _l("Écrivez votre nom."),
-    ("name", "name"): _l("Écrivez votre nom."),
-    ("name", "string_too_long"): _l("Ce nom est trop long."),
-    ("reference", "missing"): _l("Écrivez le numéro de la commande."),
-    ("reference", "reference"): _l("Écrivez le numéro de la commande."),
-    ("reference", "string_too_long"): _l("Ce numéro est trop long."),
+    **_list_texts("reference"),
     ("wished", "missing"): _WHEN,
     ("wished", "out_of_range"): _WHEN,
     ("wished", "after_period"): _l("La période payée finit avant : choisissez sa fin."),
-    ("declaration", "uuid_parsing"): _l("Cette page est incomplète : ouvrez-la de nouveau."),
 }
 
 
