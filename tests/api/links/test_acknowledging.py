@@ -1,17 +1,14 @@
 """The link in an alarm shows it, and acknowledges it by POST for the operator it was sent to."""
 
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
-import time_machine
 from flask.testing import FlaskClient
 
 from api.models.audit import ActorKind, AuditEntry
 from api.models.incident import Incident, IncidentReason
 from api.models.user import Channel, Role, User
 from configs.ground.signed_links import AcknowledgeIncident, write_token
-from configs.ground.signing import sign
 from tests.api.operations.operators import add_operator
 from tests.factories import add_incident, change, one, rows
 
@@ -76,25 +73,3 @@ def test_who_is_no_operator_any_more_acknowledges_nothing(client: FlaskClient, a
             assert "sendgrid" not in answer.text
     assert one(Incident).acknowledged_at is None
     assert rows(AuditEntry) == []
-
-
-def test_forged_and_old_links_are_refused(
-    client: FlaskClient, admin: UUID, frozen: time_machine.Traveller
-) -> None:
-    number = add_incident()
-    good = write_token(AcknowledgeIncident(number, admin))
-    who = str(admin)
-    payloads: tuple[object, ...] = (
-        "x", 7, None, [], {"incident": number}, {"incident": str(number), "user": who},
-        {"incident": 0, "user": who}, {"incident": 2**63, "user": who}, {"incident": True, "user": who},
-        {"incident": number, "user": 5},
-    )  # fmt: skip
-    strange = ["incident." + sign("incident", each, "link_key") for each in payloads]
-    other = "incident." + sign("stop", {"incident": number, "user": who}, "link_key")
-    for token in ("x", good[:-1], good[1:], other, "%00", *strange):
-        for method in ("GET", "POST"):
-            assert client.open(LINK + token, method=method).status_code == 400, token
-    frozen.shift(timedelta(days=31))
-    for method in ("GET", "POST"):
-        assert client.open(LINK + good, method=method).status_code == 410
-    assert one(Incident).acknowledged_at is None

@@ -1,13 +1,15 @@
 """Unsubscribing from a mail program, on the page, and how it is undone."""
 
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
 from api.accounts.consents import give_consent, give_news_consent
+from api.middleware import rate_limits
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.desk import DeskChange
@@ -18,7 +20,6 @@ from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signed_links import StopAlerts, StopGroup, write_token
-from configs.ground.signing import sign
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person
@@ -174,15 +175,6 @@ def test_a_link_of_an_address_that_was_replaced_stops_nothing(client: FlaskClien
     assert mail_contact(camille).stopped_groups == []
 
 
-def test_a_forged_link_is_refused(client: FlaskClient) -> None:
-    good, strange = (
-        write_token(StopAlerts((uuid4(),))),
-        "unsubscribe." + sign("unsubscribe", {"group": "slots"}, "link_key"),
-    )
-    for token in ("x", f"{good}x", strange):
-        assert client.post(f"/l/{token}", data=ONE_CLICK).status_code == 400
-
-
 def notices() -> list[Notification]:
     return [row for row in rows(Notification) if row.kind == "last_way_stopped"]
 
@@ -199,3 +191,29 @@ def test_stopping_the_last_alert_of_a_running_plan_is_confirmed_by_mail_once(
     (notice,) = notices()
     assert notice.params["alerts"] == [str(last)]
     assert door.nudged == [notice.id]
+
+
+def test_an_address_that_opened_very_many_links_still_stops_one(
+    client: FlaskClient, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limits, "GENERAL", "3 per 15 minutes")
+    link = stop(add_alert(person().id))
+    assert [client.get(link).status_code for _ in range(4)] == [200, 200, 200, 429]
+    assert client.post(f"{link}x", data=ONE_CLICK).status_code == 429, "a forged one counts by its address"
+    assert client.post(link, data=ONE_CLICK).status_code == 200
+    assert not rows(Alert)[0].waits
+
+
+def test_one_link_is_not_used_without_end(client: FlaskClient, person: People) -> None:
+    link = stop(add_alert(person().id))
+    answers = [client.post(link, data=ONE_CLICK).status_code for _ in range(31)]
+    assert answers == [200] * 30 + [429]
+    assert client.post(stop(add_alert(person("other@example.org").id)), data=ONE_CLICK).status_code == 200
+
+
+def test_who_stops_and_undoes_again_and_again_causes_one_mail(client: FlaskClient, person: People) -> None:
+    link = stop(add_alert(person(plan=PlanName.URGENCE_7J, confirmed=True).id))
+    for _ in range(5):
+        client.post(link, data=ONE_CLICK)
+        client.post(link, data=UNDO)
+    assert [row.kind for row in rows(Notification)] == ["last_way_stopped"]

@@ -99,7 +99,12 @@ def test_what_the_key_of_logins_signed_is_no_link(
 
 @each_purpose
 @pytest.mark.parametrize(
-    "payload", ["x", 7, None, [], {}, {"contact": 5, "address": 5}, str(ID), {"alerts": str(ID)}]
+    "payload",
+    [
+        *("x", 7, None, [], {}, {"contact": 5, "address": 5}, str(ID), {"alerts": str(ID)}, {"alerts": []}),
+        *({"incident": each, "user": str(ID)} for each in (0, 2**63, True, "1")),
+        *({"incident": 1}, {"incident": 1, "user": 5}, {"well": "yes"}),
+    ],
 )
 def test_what_carries_something_else_is_forged(
     link: Link, kind: str, lifetime: timedelta | None, payload: Any
