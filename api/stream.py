@@ -62,7 +62,7 @@ class StreamServer:
 
     async def answer(self, request: Request) -> Response:
         """Answer one of our pages, by its cookie, or a client of the API, by its Authorization header."""
-        is_page = request.url.path == _PAGES
+        is_page = request.scope["path"] == _PAGES
         if not _may_ask(request, is_page=is_page):
             return _refuse(403, "foreign-origin", "streams are for pages of this site and the front end")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")

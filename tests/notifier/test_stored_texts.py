@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("whole")
 TOKEN = "stop.eyJhIjoxfQ.c2lnbmVk.dG9rZW4"
-SIGNED = re.compile(r"https?://\S+/l/\w[\w-]*/\S+")
+SIGNED = re.compile(r"https?://\S+/l/\w[\w-]*\.\S+")
 SECRET = {
     "password_reset", "verify_email", "verify_new_email", "phone_code", "address_changed", "telegram_linked", "operations",
 }  # fmt: skip

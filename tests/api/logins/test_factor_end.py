@@ -347,7 +347,7 @@ def test_a_link_of_something_else_keeps_nothing(world: World, frozen: time_machi
         (KeepSecondFactor(other, moment), 200, ENDED),  # it has none
         (KeepSecondFactor(world.id, moment - 1), 200, "demande plus ancienne"),
         (KeepSecondFactor(UUID(int=7), moment), 200, "demande plus ancienne"),
-        (ShowProof(world.id), 400, ""),
+        (ShowProof(world.id), 405, ""),
     ]
     for link, status, words in expected:
         answer = world.client.post(world.write_link(link))

@@ -60,7 +60,7 @@ def test_the_delay_is_told_and_no_address_is_logged() -> None:
 def test_the_link_to_stop_is_signed_for_the_alert(sandbox: "Running") -> None:
     deliver(str(waiting()))
     text = sandbox.messages("email")[0].text
-    token = text.split("/l/")[1].split()[0]
+    token = "stop." + text.split("/l/stop.")[1].split()[0]
     with session() as s:
         assert read_token(StopAlerts, token).alerts == (s.scalar(sa.select(Alert.id)),)
 

@@ -129,11 +129,13 @@ def test_links_in_messages_need_no_cookie_and_read_none(population: Population, 
 def test_a_link_that_is_forged_or_of_another_kind_does_nothing(population: Population) -> None:
     paths = [fill_address(address, population.ids) for address, _ in LINKS.values()]
     before = read_digests()
-    for path, other in zip(paths, [*paths[1:], paths[0]], strict=True):
+    for (_, data), path, other in zip(LINKS.values(), paths, [*paths[1:], paths[0]], strict=True):
         kind, _, signed = path.partition(".")
         for forged in ("", "x", signed[:-4] + "AAAA", signed[1:], "%00", "é", other.partition(".")[2]):
             for method in ("GET", "POST"):
-                answer = population.app.test_client().open(f"{kind}.{forged}", method=method)
+                answer = population.app.test_client().open(
+                    f"{kind}.{forged}", method=method, data=data if method == "POST" else None
+                )
                 assert (answer.status_code, "est pas valable" in answer.text) == (400, True), (kind, forged)
     assert read_digests() == before
 
