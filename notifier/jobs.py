@@ -50,19 +50,18 @@ def match(detection_id: str) -> None:
             matched = match_service.match_detection(
                 opened, key, database_clock(), mine, match_service.CROWD_ALERTS()
             )
-        nudges.match_parts(key, matched.parts)
+        nudges.match_parts(detection_id, matched.parts)
         _send(matched.written, mine)
 
 
 @_patient
-def match_part(detection_id: str, number: int) -> None:
-    """Match one part of the alerts that wait for a detection, send their mails, and have the rest delivered."""
+def match_part(detection_id: str, *alert_ids: str) -> None:
+    """Match some of the alerts that wait for a detection, send their mails, and have the rest delivered."""
     key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
+    named = [UUID(each) for each in alert_ids]
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            written = match_service.match_part(opened, key, number, database_clock(), mine)
-        with session() as opened:
-            match_service.finish_detection(opened, key, database_clock())
+            written = match_service.match_part(opened, key, named, database_clock(), mine)
         _send(written, mine, in_crowd=True)
 
 

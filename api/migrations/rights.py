@@ -110,7 +110,6 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     # Messages
     "matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
-    "match_parts": {"notifier": _ALL, "reader": _READ},
     "notifications": {
         "api": _ALL,
         "background": _ALL,  # it hands over order confirmations itself, and deletes accounts

@@ -21,7 +21,7 @@ from api.models.invoice import Invoice, InvoiceCounter
 from api.models.job import JobState
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
-from api.models.notification import Match, MatchPart, Notification
+from api.models.notification import Match, Notification
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -33,7 +33,7 @@ from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
     User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
-    SlotRow, Detection, DetectionSlot, Match, MatchPart, MatchAnswer, Notification,
+    SlotRow, Detection, DetectionSlot, Match, MatchAnswer, Notification,
     ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
     PhoneCode, TelegramLink, Appointment, SupportRequest, JobState, CheckDay,
     Login, PendingRegistration,

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, INT8MULTIRANGE, INT8RANGE
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, INT8RANGE
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
@@ -96,20 +96,6 @@ class Match(Base):
         sa.Index("ix_matches_alert_id_decided_at", "alert_id", "decided_at"),
         sa.Index("ix_matches_announcement_id", "announcement_id"),
     )
-
-
-class MatchPart(Base):
-    """One job's share of a crowd: alerts to match with a detection. The row is deleted when that is done."""
-
-    __tablename__ = "match_parts"
-
-    detection_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("detections.id", ondelete="CASCADE"), primary_key=True
-    )
-    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    alert_ids: Mapped[list[UUID]] = mapped_column(ARRAY(sa.Uuid()))
-
-    __table_args__ = (sa.CheckConstraint("cardinality(alert_ids) > 0", name="alert_ids"),)
 
 
 class Notification(Base):

@@ -173,7 +173,6 @@ RULES: dict[str, Rule] = {
     "drifts": _TROUBLES,
     # Messages
     "matches": OwnedBy("alerts"),
-    "match_parts": Kept("a crowd's parts until they are matched"),
     "notifications": Kept(
         "one for each message until its account is deleted; apply_retention takes the texts"
     ),

@@ -58,9 +58,9 @@ def _forgiving(what: str) -> Iterator[None]:
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
-def match_parts(detection_id: UUID, numbers: Iterable[int]) -> None:
-    """Have parts of a detection matched."""
-    _ask_many(MANY, "match_part", [(str(detection_id), number) for number in numbers])
+def match_parts(detection_id: str, parts: Iterable[Sequence[str]]) -> None:
+    """Have parts of the alerts that wait for a detection matched; a round of re-arming finds what was lost."""
+    _ask_many(MANY, "match_part", [(detection_id, *alert_ids) for alert_ids in parts])
 
 
 def catch_up(alert_id: UUID) -> None:

@@ -1,7 +1,7 @@
 """Matching: open slots by waiting alerts, less those already announced to each; one transaction of a desk at a time.
 
-Where very many wait for one detection, each part of their alerts is a job of its own. What is still to be done stands
-in `match_parts`, so that whoever dies loses none.
+Where very many wait for one detection, each part of their alerts is a job of its own. What a lost job leaves undone is
+found by the next round over what is open.
 """
 
 from collections import defaultdict
@@ -13,11 +13,10 @@ from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on, insert
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
-from api.models.notification import MatchPart
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
 from configs.settings.constants import Constant
@@ -25,7 +24,7 @@ from configs.world.plan import PlanName, rank_plan
 from notifier.content.desk_location import location_of
 from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
 from notifier.delivery.delivery import log_when_committed
-from notifier.matching.notification_writer import InlineClaim, MatchResult, next_nudge, write
+from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
     Candidate,
     Recipient,
@@ -55,7 +54,7 @@ class Matched:
     """The result of matching: notifications to deliver, or the parts that the waiting alerts were put into."""
 
     written: list[UUID] = field(default_factory=list)
-    parts: list[int] = field(default_factory=list)
+    parts: list[list[str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,7 @@ def match_detection(
 ) -> Matched:
     """Match a detection, once, or put the waiting alerts into parts where they are more than `most`.
 
-    Of parts that were made before, those that are not matched yet are returned. Notifications that `inline` takes are
-    not among those to deliver.
+    Notifications that `inline` takes are not among those to deliver.
     """
     detection = _take_unmatched(session, detection_id, now)
     if detection is None:
@@ -102,17 +100,19 @@ def match_detection(
     if most is None or len(found) <= most:
         occasion = Occasion.of(detection)
         return Matched(_write(session, occasion, _find_untold(session, occasion, found, now), now, inline))
-    detection.matched_at = None  # its parts will be
-    detection.next_nudge_at = next_nudge(now, detection.nudges)
-    numbers = open_parts(session, detection_id) or make_parts(session, detection)
-    log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(numbers))
-    return Matched(parts=numbers)
+    parts = _split_crowd(session, detection)
+    log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
+    return Matched(parts=parts)
 
 
 def match_part(
-    session: Session, detection_id: UUID, number: int, now: datetime, inline: InlineClaim | None = None
+    session: Session,
+    detection_id: UUID,
+    alert_ids: Collection[UUID],
+    now: datetime,
+    inline: InlineClaim | None = None,
 ) -> list[UUID]:
-    """Match the alerts of one part; return the ids of the notifications to deliver.
+    """Match some of the alerts that wait for a detection; return the ids of the notifications to deliver.
 
     Parts are matched at the same time: no alert is in two of them.
     """
@@ -120,8 +120,7 @@ def match_part(
     if detection is None:
         return []
     session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    alert_ids = take_part(session, detection_id, number)
-    found = candidates(session, detection, detection.seen_at, alert_ids) if alert_ids else []
+    found = candidates(session, detection, detection.seen_at, alert_ids)
     occasion = Occasion.of(detection)
     return _write(session, occasion, _find_untold(session, occasion, found, now), now, inline)
 
@@ -321,26 +320,17 @@ def _update_unmatched() -> sa.Executable:
     return mine.execution_options(synchronize_session=False)
 
 
-def open_parts(session: Session, detection_id: UUID) -> list[int]:
-    """Return the numbers of a detection's parts that are not matched yet."""
-    query = sa.select(MatchPart.number).where(MatchPart.detection_id == detection_id)
-    return list(session.scalars(query.order_by(MatchPart.number)))
-
-
-def make_parts(session: Session, detection: Detection) -> list[int]:
-    """Put all alerts that wait for a detection into parts, those of one person together; return their numbers.
+def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
+    """Return all alerts that wait for a detection, in parts, those of one person together.
 
     People with higher plans are in the first parts, which leave first.
     """
     person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
-    query = select_waiting(sa.select(Alert.id, person.label("person")))
-    found = query.params(describe_wait(detection, detection.seen_at)).subquery()
+    found = select_waiting(sa.select(Alert.id, person.label("person"))).subquery()
     part = sa.select(found.c.id, _number_part(found.c.person).label("part")).subquery()
-    shared = sa.select(
-        sa.literal(detection.id, sa.Uuid()), part.c.part, sa.func.array_agg(sa.distinct(part.c.id))
-    ).group_by(part.c.part)
-    made = insert(MatchPart).from_select(["detection_id", "number", "alert_ids"], shared)
-    return sorted(session.scalars(made.on_conflict_do_nothing().returning(MatchPart.number)))
+    ids = sa.cast(sa.func.array_agg(sa.distinct(part.c.id)), ARRAY(sa.Text()))
+    query = sa.select(ids).group_by(part.c.part).order_by(part.c.part)
+    return list(session.scalars(query, describe_wait(detection, detection.seen_at)))
 
 
 def _number_part(person: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
@@ -366,19 +356,3 @@ def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
     return [
         list(chain.from_iterable(people[start : start + _PEOPLE])) for start in range(0, len(people), _PEOPLE)
     ]
-
-
-def take_part(session: Session, detection_id: UUID, number: int) -> list[UUID]:
-    """Return a part's alerts and let it go with the caller's commit; none where it was matched before."""
-    mine = sa.delete(MatchPart).where(MatchPart.detection_id == detection_id, MatchPart.number == number)
-    return list(session.scalar(mine.returning(MatchPart.alert_ids)) or ())
-
-
-def finish_detection(session: Session, detection_id: UUID, now: datetime) -> bool:
-    """Call a detection matched when none of its parts is left; return whether it was so just now.
-
-    Call it after the commit that removed the part: of two that end together, at least one sees no other.
-    """
-    others = sa.exists().where(MatchPart.detection_id == detection_id)
-    done = sa.update(Detection).where(Detection.id == detection_id, Detection.matched_at.is_(None), ~others)
-    return session.execute(done.values(matched_at=now).returning(Detection.id)).first() is not None

@@ -11,18 +11,19 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import new_id, session
-from api.models.notification import Match, MatchPart, Notification, Priority, State
+from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
-from notifier.delivery.nudges import WaitingWork, deliver
-from notifier.jobs import catch_up, match, match_part
+from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
+from notifier.jobs import catch_up, match, match_part, rearm, tell_open
 from notifier.matching import match_service
 from notifier.matching.match_service import Matched, match_detection
 from notifier.sweep import Sweep
 from tests.notifier.world import (
     ADDRESSES,
+    DESK,
     Person,
     alert,
     all_of,
@@ -57,20 +58,28 @@ def crowd(
     return people
 
 
-def part(seen: UUID) -> Matched:
-    made: Matched = in_one_transaction(match_detection, seen, clock(), None, 3)
-    return made
-
-
 def work(queued: Queued) -> None:
     match_parts(queued)
     deliver_queued()
 
 
 def match_parts(queued: Queued) -> None:
-    for name, (key, number) in queued("many"):
-        assert name == "notifier.jobs.match_part"
-        match_part(key, number)
+    for asked in parts(queued):
+        match_part(*asked)
+
+
+def parts(queued: Queued) -> list[list[Any]]:
+    """Return what the jobs of parts are handed: a detection, and alerts."""
+    return [about for name, about in queued("many") if name == "notifier.jobs.match_part"]
+
+
+def work_on_round(queued: Queued) -> None:
+    """Do a round of re-arming, and what it asks for."""
+    rearm(DESK)
+    for name, about in queued("many"):
+        if name == "notifier.jobs.tell_open":
+            tell_open(*about)
+    deliver_queued()
 
 
 def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
@@ -79,15 +88,13 @@ def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
     seen = detection()
     match(str(seen))
     assert whole.messages() == []
-    assert [each for _, each in queued("many")] == [[str(seen), number] for number in range(4)]
-    assert get(Detection, seen).matched_at is None
+    assert [key for key, *_ in parts(queued)] == [str(seen)] * 4
     work(queued)
     assert sorted(mail.to for mail in whole.messages("email")) == [
         f"p{number}@example.org" for number in range(7)
     ]
     assert len(all_of(Match)) == 9
     assert get(Detection, seen).matched_at is not None
-    assert all_of(MatchPart) == []
 
 
 @pytest.mark.rule("3.4")
@@ -101,63 +108,34 @@ def test_a_part_that_is_matched_twice_tells_once(
 
 
 @pytest.mark.rule("3.5")
-def test_parts_whose_jobs_were_lost_are_asked_for_again_and_only_those(
+def test_the_next_round_tells_those_whose_jobs_were_lost_and_nobody_twice(
     crowd: list[Person], queued: Queued, whole: "Running", frozen: time_machine.Traveller, redis_server: Any
 ) -> None:
     seen = detection()
     match(str(seen))
-    match_part(str(seen), 2)
-    redis_server.flushdb()
-    frozen.shift(1)
+    match_part(*parts(queued)[2])
+    assert len(whole.messages("email")) == 2
+    redis_server.delete("rq:queue:many")  # as popping does: the jobs themselves stay
+    frozen.shift(REARM_SECONDS())
     Sweep().turn()
-    assert queued("critical") == []
-    frozen.shift(2)
-    Sweep().turn()
-    assert queued("critical") == [("notifier.jobs.match", [str(seen)])]
-    match(str(seen))
-    asked = [told for name, told in queued("many") if name == "notifier.jobs.match_part"]
-    assert asked == [[str(seen), number] for number in (0, 1, 3)]
+    assert queued("many") == [("notifier.jobs.rearm", [DESK])]
+    work_on_round(queued)
+    assert len(whole.messages("email")) == 7
 
 
 @pytest.mark.rule("3.5")
-def test_parts_whose_workers_died_with_their_jobs_are_asked_for_again(
-    crowd: list[Person], queued: Queued, frozen: time_machine.Traveller, redis_server: Any
+def test_the_next_round_tells_those_whose_part_failed(
+    crowd: list[Person], queued: Queued, whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = detection()
-    match(str(seen))
-    redis_server.delete("rq:queue:many")  # as popping does: the jobs themselves stay
-    frozen.shift(3)
-    Sweep().turn()
-    match(str(seen))
-    asked = [told for name, told in queued("many") if name == "notifier.jobs.match_part"]
-    assert asked == [[str(seen), number] for number in range(4)]
-
-
-def test_a_part_whose_transaction_fails_is_still_to_be_done(
-    crowd: list[Person], queued: Queued, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = detection()
-    match(str(seen))
+    match(str(detection()))
     with monkeypatch.context() as broken:
         broken.setattr("notifier.matching.match_service.write", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            match_part(str(seen), 0)
-    assert in_one_transaction(match_service.open_parts, seen) == [0, 1, 2, 3]
-    assert not in_one_transaction(match_service.finish_detection, seen, clock())
-
-
-def test_parts_that_were_done_while_nobody_could_say_so_are_made_again_and_tell_nobody(
-    crowd: list[Person], queued: Queued, whole: "Running"
-) -> None:
-    seen = detection()
-    match(str(seen))
-    work(queued)
-    with session() as s:
-        s.execute(sa.update(Detection).values(matched_at=None))
-    match(str(seen))
-    work(queued)
+        for asked in parts(queued):
+            with pytest.raises(ZeroDivisionError):
+                match_part(*asked)
+    assert whole.messages() == []
+    work_on_round(queued)
     assert len(whole.messages("email")) == 7
-    assert get(Detection, seen).matched_at is not None
 
 
 @pytest.mark.rule("3.4")
@@ -167,10 +145,10 @@ def test_a_crowd_whose_slot_flickers_between_its_parts_is_told_once(
     opened = slots()
     first = detection(opened)
     match(str(first))
-    match_part(str(first), 0)
+    match_part(*parts(queued)[0])
     frozen.shift(1)
     second = detection(opened)
-    match_part(str(first), 1)
+    match_part(*parts(queued)[1])
     assert len(whole.messages("email")) == 2, "the later detection tells the others"
     match(str(second))
     work(queued)
@@ -198,13 +176,13 @@ def test_alerts_that_catch_up_while_their_parts_wait_are_told_once(
 
 def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Person]) -> None:
     seen = detection()
-    matched = part(seen)
-    assert (matched.written, matched.parts) == ([], [0, 1, 2, 3])
-    found = [set(each.alert_ids) for each in all_of(MatchPart)]
+    matched: Matched = in_one_transaction(match_detection, seen, clock(), None, 3)
+    found = [set(each) for each in matched.parts]
+    assert (matched.written, len(found)) == ([], 4)
     assert sum(map(len, found)) == len(set.union(*found)) == 9
     with session() as s:
         pairs = s.execute(sa.text("SELECT user_id, array_agg(id) FROM alerts GROUP BY 1")).all()
-    assert all(any(set(ids) <= part for part in found) for _, ids in pairs)
+    assert all(any({*map(str, ids)} <= part for part in found) for _, ids in pairs)
 
 
 def test_up_to_the_limit_one_job_tells_all(

@@ -98,7 +98,7 @@ def test_what_libraries_write_about_a_person_is_removed(text: str, left: str) ->
     [
         "a job failed",
         "0190d2f4-7a1b-7c3d-8e4f-0123456789ab",
-        'relation "match_parts" does not exist',
+        'relation "match_answers" does not exist',
         "evry-courcouronnes_91/titre-sejour-renouvellement",
         "the planner doesn't answer, it's away",
         "SSL error 0x1408F10B after 300 s",

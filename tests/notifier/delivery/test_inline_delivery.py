@@ -85,7 +85,7 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     """Each read has a time-out of its own, so that only RQ's ends the whole: with the lease of these mails."""
     alert(person())
     notifier.detection_seen(detection())
-    nudges.match_parts(uuid4(), [1])
+    nudges.match_parts(str(uuid4()), [[str(uuid4())]])
     nudges.rearm([DESK])
     nudges.tell_open(DESK, [[uuid4()]])
     notifier.catch_up(uuid4())
