@@ -9,9 +9,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from psycopg2.errors import ForeignKeyViolation
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.models.base import session, takes_writes
@@ -33,7 +32,6 @@ from notifier.delivery import match_nudge, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS, RETRY_MAX_SECONDS
 from notifier.matching import match_service
-from notifier.matching.call_planning import plan_calls
 from notifier.matching.notification_writer import next_nudge
 from notifier.receipts import applied_receipts
 
@@ -235,7 +233,6 @@ class Sweep:
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._rearm(now)
-        self._plan_calls(now)
         if found := len(detections) + len(notifications):
             log.info("nudged", detections=len(detections), notifications=len(notifications))
         return found
@@ -246,17 +243,6 @@ class Sweep:
             waiting = opened.scalar(sa.select(sa.exists().where(ProviderEvent.next_attempt_at <= now)))
         if waiting:
             nudges.apply_receipts()
-
-    def _plan_calls(self, now: datetime) -> None:
-        try:
-            with session() as opened:
-                written = plan_calls(opened, now)
-        except IntegrityError as error:
-            if not isinstance(error.orig, ForeignKeyViolation):
-                raise
-            log.warning("an account was deleted meanwhile, calls are planned in the next round")
-        else:
-            nudges.nudge(written)
 
     def _rearm(self, now: datetime) -> None:
         if self.rearm_at is not None and now < self.rearm_at:

@@ -105,12 +105,6 @@ class Alert(Base):
         sa.CheckConstraint("(closed_at IS NULL) = (closed_because IS NULL)", name="closed_with_reason"),
         sa.CheckConstraint("NOT (awaits_watch AND enabled)", name="awaits_paused"),
         sa.Index(
-            "ix_alerts_voice",
-            "id",
-            postgresql_include=["user_id"],
-            postgresql_where=sa.text("voice_enabled AND enabled AND closed_at IS NULL"),
-        ),
-        sa.Index(
             "ix_alerts_awaits_watch", "id", postgresql_where=sa.text("awaits_watch AND closed_at IS NULL")
         ),
         sa.Index("ix_alerts_user_id_created_at", "user_id", "created_at"),

@@ -1,10 +1,7 @@
-"""Planning of calls: the sweep looks for matches of the few alerts that want them, and writes a call for each person.
+"""Calls about what was matched: one for each person whose alerts want them, written with the matches."""
 
-Matching itself knows nothing of calls, so that they add no query to the way from a page to its alert.
-"""
-
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -13,40 +10,33 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
-from api.models.base import new_id
+from api.models.base import is_any_of, new_id
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.settings import settings
-from configs.settings.constants import Constant
 from configs.world.plan import plans
 from notifier.content.message_kind_base import SLOT_CALL
 from notifier.content.messages import choose_language
 from notifier.delivery.reader_wishes import may_call, read_times, select_times
-from notifier.message_kinds.calls import CALL_EVERY_SECONDS, has_answer, rang, wants_calls
-
-# How long after a match somebody may still be called about it: their hours of calls begin, or the hour is over
-_CALL_FRESH_SECONDS = Constant("CALL_FRESH_SECONDS", 600.0)
+from notifier.message_kinds.calls import CALL_EVERY_SECONDS, rang
 
 _LONGEST_WAIT = timedelta(days=1)  # of a call
-_LOCK = 0x43414C4C  # "CALL": two sweeps at once would call twice
-_AT_ONCE = 500  # people in one round; the others are planned in the next
 
 
-def plan_calls(session: Session, now: datetime) -> list[UUID]:
-    """Write calls; return their notifications, to nudge after the commit.
+def write_calls(session: Session, alert_ids: Collection[UUID], now: datetime) -> list[UUID]:
+    """Write calls about matches of these alerts that were decided `now`; return their notifications, to deliver.
 
-    A person is called about what was matched last, once for all alerts that it is about.
+    A person is called within their hours, once for all alerts, and not while another call waits or has just rung.
     """
     if not settings().twilio_voice_number:
         return []
-    if not session.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_LOCK))):
-        return []
-    latest: dict[UUID, Any] = {}  # by user
-    for row in sorted(session.execute(_select_wanted(now)), key=lambda row: row.decided_at):
-        if may_call((row.calls_from, row.calls_until), row.time_zone, read_times(row.times), row.desk, now):
-            latest[row.user_id] = row
-    rows = [_build_row(call, now) for call in islice(latest.values(), _AT_ONCE)]
+    wanted = {
+        row.user_id: row
+        for row in session.execute(_select_wanted(alert_ids, now))
+        if may_call((row.calls_from, row.calls_until), row.time_zone, read_times(row.times), row.desk, now)
+    }
+    rows = [_build_row(call, now) for call in wanted.values()]
     if rows:
         session.execute(insert(Notification).values(rows))
     return [row["id"] for row in rows]
@@ -63,9 +53,8 @@ def _build_row(call: Any, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
+def _select_wanted(alert_ids: Collection[UUID], now: datetime) -> sa.Select[*tuple[Any, ...]]:
     """Return the query for matches that want a call."""
-    since = now - timedelta(seconds=_CALL_FRESH_SECONDS())
     with_calls = [name for name, plan in plans().items() if Channel.VOICE.value in plan.channels]
     entitled = sa.exists().where(
         Grant.user_id == Alert.user_id,
@@ -80,7 +69,6 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
         Contact.state == ContactState.OK,
     )
     row = Notification
-    is_known = sa.exists().where(row.announcement_id == Match.announcement_id, row.kind == SLOT_CALL)
     is_called = sa.exists().where(
         row.user_id == Alert.user_id,
         row.kind == SLOT_CALL,
@@ -95,9 +83,9 @@ def _select_wanted(now: datetime) -> sa.Select[*tuple[Any, ...]]:
             User.calls_from, User.calls_until, User.time_zone, select_times().label("times"),
         )
         .select_from(Alert)
-        .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at > since))
+        .join(Match, sa.and_(Match.alert_id == Alert.id, Match.decided_at == now))
         .join(Detection, Detection.id == Match.detection_id)
         .join(User, User.id == Alert.user_id)
         .join(Contact, is_phone)
-        .where(wants_calls(), Match.decided_at <= now, entitled, ~has_answer(), ~is_known, ~is_called)
+        .where(is_any_of(Alert.id, alert_ids), entitled, ~is_called)
     )  # fmt: skip

@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
     language: str | None
     limits: Limits
     name: str | None = None
+    wants_call: bool = False
 
 
 class MatchedBits(NamedTuple):
@@ -69,6 +70,7 @@ class WantedSlots:
     slots: tuple[int, ...]
     name: str | None = None
     is_new: bool = True  # it was not matched with all of them before
+    wants_call: bool = False
 
 
 def candidates(
@@ -86,13 +88,14 @@ def candidates(
     query = _select_candidates(named=alert_ids is not None, limited=most is not None)
     given = describe_wait(detection, entitled_at) | {"alert_ids": alert_ids, "most": most and most + 1}
     rows = session.execute(query, given)
-    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[5:]), row[4]) for row in rows]
+    found = [Candidate(row[0], row[1], row[2], row[3], Limits(*row[6:]), row[4], row[5]) for row in rows]
     return sorted(found, key=lambda each: each.alert_id) if most is not None else found
 
 
 @lru_cache(maxsize=4)
 def _select_candidates(*, named: bool, limited: bool) -> sa.Select[*tuple[Any, ...]]:
-    asked = sa.select(Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, *_LIMITS)
+    of_alert = Alert.id, Alert.user_id, Alert.limits_version, Alert.language, Alert.name, Alert.voice_enabled
+    asked = sa.select(*of_alert, *_LIMITS)
     query = _select_waiting_of(asked) if named else select_waiting(asked)
     most = sa.bindparam("most", type_=sa.BigInteger())
     return query.limit(most) if limited else query.order_by(Alert.id, AlertTarget.id)
@@ -273,7 +276,14 @@ def select_slots(
             first, ids, is_new = targets[0], slots.list_ids(wanted), bool(wanted & ~before.matched)
             wishes.append(
                 WantedSlots(
-                    alert_id, first.user_id, first.limits_version, first.language, ids, first.name, is_new
+                    alert_id,
+                    first.user_id,
+                    first.limits_version,
+                    first.language,
+                    ids,
+                    first.name,
+                    is_new,
+                    first.wants_call,
                 )
             )
     return wishes

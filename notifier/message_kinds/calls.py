@@ -98,7 +98,8 @@ def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateCont
 def _is_called_besides(session: Session, call_id: UUID, user_id: UUID, now: datetime) -> bool:
     """Return whether another call than this one rings or rang within the hour.
 
-    Calls are planned an hour apart, but reports that come late and what an operator replays may bring two together.
+    Calls are written an hour apart, but those of two desks at once may meet, and reports that come late or what an
+    operator replays bring others.
     """
     row = Notification
     # of two at once the newer one is made

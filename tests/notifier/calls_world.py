@@ -7,14 +7,12 @@ import sqlalchemy as sa
 
 import notifier
 from api.models.base import session
-from api.models.notification import Notification
+from api.models.notification import Notification, State
 from api.models.user import Channel, User
-from configs.ground.clock import clock
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
 from notifier.content.outgoing_message import CALL_WEBHOOK, webhook_address
 from notifier.jobs import apply_receipts, deliver
-from notifier.matching.call_planning import plan_calls
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person
 
 CALLED = {"voice_enabled": True}
@@ -29,9 +27,8 @@ def callee(*channels: Channel) -> Person:
 
 
 def planned() -> list[UUID]:
-    """Let the sweep plan calls; return those that it wrote."""
-    with session() as s:
-        return plan_calls(s, clock())
+    """Return the calls that wait to be made."""
+    return [row.id for row in calls() if row.state is State.PENDING]
 
 
 def wanted_call() -> UUID:

@@ -1,4 +1,4 @@
-"""A crowd's parts travel in their jobs: their table goes."""
+"""A crowd's parts travel in their jobs, and calls are written with their matches: a table and an index go."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,7 @@ CONTRACTS = "No release with these tables is installed anywhere."
 
 def upgrade() -> None:
     op.execute("DROP TABLE match_parts")
+    op.execute("DROP INDEX ix_alerts_voice")
 
 
 def downgrade() -> None:
@@ -24,4 +25,7 @@ CREATE TABLE match_parts (
   alert_ids uuid[] NOT NULL CONSTRAINT ck_match_parts_alert_ids CHECK (cardinality(alert_ids) > 0),
   CONSTRAINT pk_match_parts PRIMARY KEY (detection_id, number)
 )
+""")
+    op.execute("""
+CREATE INDEX ix_alerts_voice ON alerts (id) INCLUDE (user_id) WHERE voice_enabled AND enabled AND closed_at IS NULL
 """)

@@ -31,7 +31,6 @@ PERIODS = {
     "CALLS_PER_SECOND": "5",
     "CALL_GAP_SECONDS": "2",
     "CALL_EVERY_SECONDS": "30",
-    "CALL_FRESH_SECONDS": "20",
     "CALL_RING_SECONDS": "5",
     "CALL_REPORT_SECONDS": "20",
     "LEASE_SECONDS": "7",  # for a call of each provider of a channel
