@@ -141,19 +141,6 @@ def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("plan", "channels"),
-    [
-        (PlanName.URGENCE_24H, {Channel.EMAIL}),
-        (PlanName.URGENCE_7J, {Channel.EMAIL, Channel.TELEGRAM}),
-        (PlanName.URGENCE_TOTAL, {Channel.EMAIL, Channel.TELEGRAM, Channel.SMS}),
-    ],
-)
-def test_a_plan_tells_by_its_own_channels(plan: PlanName, channels: set[Channel]) -> None:
-    alert(person(plan, ALL))
-    assert {get(Notification, each).channel for each in matched(detection())} == channels
-
-
 def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
     now = clock()
     who = person(PlanName.URGENCE_24H, ALL)
@@ -180,14 +167,6 @@ def test_a_contact_that_cannot_be_reached_gets_no_row(values: dict[str, object])
     change(Contact, who.contacts[Channel.SMS], **values)
     alert(who)
     assert [get(Notification, each).channel for each in matched(detection())] == [Channel.EMAIL]
-
-
-def test_a_slot_that_was_gone_before_it_was_matched_is_not_told() -> None:
-    alert(person())
-    opened = slots([MORNING])
-    seen = detection(opened)
-    gone(opened)
-    assert matched(seen) == []
 
 
 @pytest.mark.rule("3.4")
@@ -290,15 +269,6 @@ def test_another_contact_that_was_told_is_enough() -> None:
     assert rearm() == []
 
 
-def test_a_new_row_of_the_same_moment_is_told_at_once(frozen: time_machine.Traveller) -> None:
-    alert(person())
-    first = slots([MORNING])
-    told(matched(detection(first)))
-    gone(first)
-    frozen.shift(timedelta(minutes=6))
-    assert len(matched(detection(slots([MORNING])))) == 1
-
-
 def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
     alert(person())
     opened = slots([MORNING, MORNING + timedelta(hours=1)])
@@ -311,16 +281,6 @@ def test_an_alert_made_while_slots_are_open_is_told_of_them_at_once() -> None:
     assert row.seen_at == max(get(SlotRow, slot).seen_at for slot in opened)
     assert row.committed_at is None
     assert rearm(late) == []
-
-
-def test_a_plan_that_begins_while_a_slot_is_open_entitles_to_it() -> None:
-    who = person(plan=None)
-    waiting = alert(who)
-    matched(detection(seen_at=clock() - timedelta(minutes=5)))
-    confirm([row.id for row in all_of(SlotRow)])
-    assert rearm(waiting) == []
-    grant(who, PlanName.URGENCE_24H, clock() - timedelta(seconds=1), clock() + timedelta(days=1))
-    assert len(rearm(waiting)) == 1
 
 
 def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Callable[..., None]) -> None:

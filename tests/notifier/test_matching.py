@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.models.alert import Alert, AlertTarget, ClosedBecause, Limits, Moment
+from api.models.alert import Alert, AlertTarget, Limits, Moment
 from api.models.base import session
 from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
@@ -172,13 +172,6 @@ def test_an_alert_for_the_desk_or_for_its_procedure_is_a_candidate(database: str
     alert(who, {"desk_id": OTHER_DESK})
     alert(who, {"prefecture_id": "bobigny_93", "procedure": Procedure.NATURALISATION})
     assert found(detection()) == sorted(wanted)
-
-
-def test_an_alert_that_does_not_wait_is_none(database: str) -> None:
-    who = person()
-    alert(who, enabled=False)
-    alert(who, closed_at=clock(), closed_because=ClosedBecause.FOUND)
-    assert found(detection()) == []
 
 
 def test_entitled_is_who_held_a_plan_when_the_slot_was_seen(database: str) -> None:

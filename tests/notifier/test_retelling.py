@@ -7,7 +7,7 @@ import pytest
 import time_machine
 
 from api.models.base import session
-from api.models.notification import Match, Notification, State
+from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
@@ -19,7 +19,6 @@ from tests.notifier.world import (
     DESK,
     MORNING,
     alert,
-    all_of,
     change,
     confirm,
     detection,
@@ -42,19 +41,6 @@ pytestmark = pytest.mark.usefixtures("database")
 
 def in_round() -> list[Any]:
     return in_one_transaction(match_service.find_untold, DESK, clock()) and rearm()
-
-
-def test_the_hours_of_a_place_told_as_open_are_not_told_again_by_the_next_round() -> None:
-    first = alert(person())
-    (place,) = slots(["open"])
-    told(matched(detection([place])))
-    superseded = clock()
-    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
-    slots([MORNING], seen_at=superseded)
-    assert rearm() == []
-    second = alert(person())
-    assert len(rearm()) == 1
-    assert {each.alert_id for each in all_of(Match)} == {first, second}
 
 
 def test_the_hours_of_a_place_told_as_open_by_a_clock_that_was_ahead_are_not_told_again() -> None:
@@ -84,26 +70,6 @@ def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_t
     assert "inconnue" not in mail.text
 
 
-def test_a_message_that_waited_while_its_hours_were_seen_and_taken_is_not_sent(sandbox: "Running") -> None:
-    alert(person())
-    (place,) = slots(["open"])
-    (made,) = matched(detection([place]))
-    superseded = clock()
-    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
-    gone(slots([MORNING], seen_at=superseded))
-    delivery.deliver([made])
-    assert get(Notification, made).state is State.EXPIRED
-    assert sandbox.messages() == []
-
-
-def test_hours_that_open_after_a_place_was_told_as_open_are_new() -> None:
-    alert(person())
-    (place,) = slots(["open"])
-    told(matched(detection([place])))
-    change(SlotRow, place, gone_at=clock(), gone_reason=GoneReason.SUPERSEDED)
-    assert len(matched(detection(slots([MORNING])))) == 1
-
-
 def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: time_machine.Traveller) -> None:
     waiting = alert(person())
     detection(opened := slots([MORNING]))
@@ -128,16 +94,6 @@ def test_who_has_a_phone_alone_that_is_off_is_sent_an_sms_each_six_hours(
         confirm(opened)
         in_round()
     assert len(notifications()) - 1 == most
-
-
-def test_a_second_alert_of_one_person_is_told_of_what_the_first_caught_up_with() -> None:
-    who = person()
-    detection()
-    first, second = alert(who), alert(who)
-    told(rearm(first))
-    told(rearm(second))
-    assert rearm() == []
-    assert len(notifications()) == 2
 
 
 def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(

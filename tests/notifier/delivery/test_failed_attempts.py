@@ -79,19 +79,6 @@ def test_a_yes_that_was_not_heard_is_sent_again_after_a_wait(
     assert len(sandbox.messages(name)) == 2
 
 
-def test_a_message_that_no_provider_took_for_a_day_is_a_dead_letter(
-    sandbox: "Running", frozen: time_machine.Traveller
-) -> None:
-    key = verification()
-    sandbox.provider_mode("email", "error_500")
-    for wait in (0, 23 * 3600, 3600, 300, 300):
-        frozen.shift(wait)
-        assert get(Notification, key).state is State.PENDING
-        deliver(str(key))
-    row = get(Notification, key)
-    assert (row.state, row.reason) == (State.FAILED, "attempts used up: sendgrid answered 500")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_key_that_is_refused_or_missing_uses_no_attempt(
     name: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch,

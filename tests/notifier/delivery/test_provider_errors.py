@@ -70,22 +70,6 @@ def test_a_text_that_cannot_be_made_is_tried_again_later(
     assert sandbox.messages() == []
 
 
-def test_a_yes_is_not_lost_to_a_database_that_is_away_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    key = waiting()
-    (sent,) = delivery.send(delivery.claim([key]))
-    close, failures = delivery.close, iter([True, True])
-
-    def shaky(*arguments: Any) -> set[UUID]:
-        if next(failures, False):
-            raise sa.exc.OperationalError("UPDATE", {}, ConnectionError())
-        return close(*arguments)
-
-    monkeypatch.setattr(delivery, "close", shaky)
-    monkeypatch.setattr("notifier.delivery.delivery.time.sleep", lambda _: None)
-    assert delivery.record(sent)
-    assert after(key) == (State.SENT, None)
-
-
 @pytest.mark.rule("3.5")
 def test_a_yes_outlasts_a_database_that_is_away_for_longer_than_lease_and_job(
     monkeypatch: pytest.MonkeyPatch, frozen: time_machine.Traveller
