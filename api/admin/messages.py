@@ -1,8 +1,12 @@
-"""Messages as operators see them, without address and text; those that failed for good, and sending them again."""
+"""Messages as operators see them, without address and text; those that failed for good, and sending them again.
 
-from collections.abc import Sequence
+A provider may repeat the address in its answer, so a reason is shown, counted and searched for as it is masked.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -18,6 +22,7 @@ from api.notifications.reasons import UNKNOWN
 from api.paging import MomentCursor, PageQuery, cut_page, first_id_at, read_cursor, read_page, write_cursor
 from api.schemas import Body
 from configs.ground.clock import clock
+from configs.ground.redaction import mask_text
 
 MOST_REPLAYED = 1000
 _MOST_CAUSES = 20
@@ -37,7 +42,7 @@ class MessageQuery(PageQuery):
 
 
 class DeadLetterQuery(Body):
-    """Messages that failed for good in the last `hours`; `reason`: a part of the stored reason.
+    """Messages that failed for good in the last `hours`; `reason`: a part of the masked reason.
 
     `before` is the `next` of the page before.
     """
@@ -78,7 +83,7 @@ def list_messages(session: Session, wanted: MessageQuery) -> Found[Notification]
 
 def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notification]:
     """Return a page of messages that failed for good, the latest failure first."""
-    query = _select_dead(wanted)
+    query = _select_dead(session, wanted)
     if wanted.before:
         place = sa.tuple_(Notification.failed_at, Notification.id)
         query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
@@ -89,25 +94,35 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notifi
 
 def count_dead_letters(session: Session, wanted: Replay) -> int:
     """Return how many dead letters a replay means, MOST_REPLAYED at most."""
-    meant = _select_dead(wanted).order_by(None).with_only_columns(Notification.id).limit(MOST_REPLAYED)
+    meant = (
+        _select_dead(session, wanted).order_by(None).with_only_columns(Notification.id).limit(MOST_REPLAYED)
+    )
     return session.scalar(sa.select(sa.func.count()).select_from(meant.subquery())) or 0
 
 
-def list_causes(session: Session, hours: int) -> Sequence[Any]:
-    """Return why messages failed for good in the last hours, the most frequent reasons first, _MOST_CAUSES at most.
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """How many messages of a channel and kind failed for one reason."""
 
-    Rows are channel, kind, reason, messages.
-    """
-    number = sa.func.count().label("messages")
-    since = clock() - timedelta(hours=hours)
+    channel: Channel
+    kind: str
+    reason: str  # masked
+    messages: int
+
+
+def list_causes(session: Session, hours: int) -> list[Cause]:
+    """Return why messages failed for good in the last hours, the most frequent causes first, _MOST_CAUSES at most."""
+    columns = (Notification.channel, Notification.kind, Notification.reason)
     query = (
-        sa.select(Notification.channel, Notification.kind, Notification.reason, number)
-        .where(Notification.state == State.FAILED, Notification.failed_at >= since)
-        .group_by(Notification.channel, Notification.kind, Notification.reason)
-        .order_by(number.desc(), Notification.reason, Notification.channel, Notification.kind)
-        .limit(_MOST_CAUSES)
+        sa.select(*columns, sa.func.count())
+        .where(Notification.state == State.FAILED, Notification.failed_at >= clock() - timedelta(hours=hours))
+        .group_by(*columns)
+        .order_by(Notification.reason, Notification.channel, Notification.kind)
     )
-    return session.execute(query).all()
+    found: Counter[tuple[Channel, str, str]] = Counter()
+    for channel, kind, reason, messages in session.execute(query):
+        found[channel, kind, mask_text(reason or "")] += messages
+    return [Cause(*cause, messages) for cause, messages in found.most_common(_MOST_CAUSES)]
 
 
 def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUID]]:
@@ -115,7 +130,7 @@ def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUI
 
     What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
     """
-    query = _select_dead(wanted)
+    query = _select_dead(session, wanted)
     if not wanted.unsure:
         stays = sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)
         query = query.order_by(None).order_by(stays, *_LATEST_FAILURE)
@@ -123,12 +138,15 @@ def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUI
     return len(chosen), notifier.replay(session, chosen, unsure=wanted.unsure)
 
 
-def _select_dead(wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
+def _select_dead(session: Session, wanted: DeadLetterQuery | Replay) -> sa.Select[Notification]:
     query = sa.select(Notification).where(Notification.state == State.FAILED)
     if isinstance(wanted, Replay) and wanted.id:
         return query.where(Notification.id == wanted.id)
     query = query.where(Notification.failed_at >= clock() - timedelta(hours=wanted.hours))
     query = apply_filter(query, wanted, channel=Notification.channel, kind=Notification.kind)
     if wanted.reason:
-        query = query.where(Notification.reason.contains(wanted.reason, autoescape=True))
+        reasons = session.scalars(query.with_only_columns(Notification.reason).distinct()).all()
+        query = query.where(
+            Notification.reason.in_([each for each in reasons if each and wanted.reason in mask_text(each)])
+        )
     return query.order_by(*_LATEST_FAILURE)

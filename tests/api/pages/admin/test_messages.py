@@ -81,6 +81,27 @@ def test_dead_letters_are_listed_by_reason_and_age(admin: Browser, camille_id: U
     assert find(admin, both, "hours=26") == {older, newer}
 
 
+def fail_with_addresses(user_id: UUID) -> list[UUID]:
+    reasons = (f"refused: <{name}@example.org> is unknown" for name in ("camille", "robin"))
+    return [fail(user_id, reason=each)[0] for each in reasons]
+
+
+def test_no_letter_of_an_address_is_searched_for(support: Browser, camille_id: UUID) -> None:
+    letters = fail_with_addresses(camille_id)
+    for part in ("cam", "camille%40example.org", "robin"):
+        assert find(support, letters, f"reason={part}") == set(), part
+    for part in ("example.org", "is+unknown", "%2A%2A%2A%40"):
+        assert find(support, letters, f"reason={part}") == set(letters), part
+
+
+def test_a_cause_is_counted_and_sent_again_as_it_is_masked(admin: Browser, camille_id: UUID) -> None:
+    fail_with_addresses(camille_id)
+    page = admin.get(PAGE)
+    (link,) = (at["href"] for tag, at in page.tags if tag == "a" and "reason=refused" in at.get("href", ""))
+    assert admin.get(link).headings == ["Renvoyer 2 messages ?"]
+    assert "0 message" in admin.get(f"{REPLAY}?reason=camille").text
+
+
 def test_pages_go_on_after_what_they_showed_was_sent_again(admin: Browser, camille_id: UUID) -> None:
     oldest_first = [fail(camille_id, hours=hours)[0] for hours in (4, 3, 2, 1)]
     following = admin.get(f"{PAGE}?limit=2").next
