@@ -1,12 +1,14 @@
-"""Cache of public answers in Redis: `max_age` seconds old at most, built by one process at a time, optional.
+"""Cache of public answers in Redis: built by one process at a time, optional.
 
+An answer is `max_age` seconds old at most, older by up to _KEPT_SECONDS only while the next one takes long to build.
 Without Redis each request builds its own.
 """
 
 import hashlib
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,6 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from api.errors import ApiError
 from api.redis_outage import RedisOutage
 from configs.ground.clock import clock
 from configs.ground.redis import redis_client
@@ -26,8 +29,10 @@ from configs.settings import settings
 MAX_AGE = 5.0  # seconds
 _CLOCKS_DIFFER = 1.0  # seconds, between machines
 _ANSWER_SECONDS = 1  # that a request waits for Redis
-_LOCK_SECONDS = 3  # after which a process that builds counts as dead
-_PATIENCE = 5.0  # seconds that a request waits for another process to build
+_LOCK_SECONDS = 3  # after which a process that builds counts as dead, unless it renews its lock
+_PATIENCE = 1.0  # seconds that a request waits for another process to build, where there is an older body
+_LONGEST_WAIT = 15.0  # seconds, where there is none
+_KEPT_SECONDS = 60.0  # that a body is kept beyond its age
 _POLL = 0.02
 log = structlog.get_logger(__name__)
 
@@ -59,15 +64,17 @@ class AnswerCache:
         """Return a body that is at most `max_age` seconds old.
 
         Raises:
+            api.errors.ApiError: 503, another process builds it, for longer than _LONGEST_WAIT.
             Exception: whatever `build` raises.
         """
-        end = time.monotonic() + _PATIENCE
+        begun = time.monotonic()
         while self._outage.may_ask():
             try:
-                found = self._read(key, max_age)
-                has_turn = found is None and self._take_turn(key)
+                found = self._read(key)
+                is_fresh = found is not None and found.age < max_age
+                has_turn = not is_fresh and self._take_turn(key)
                 if has_turn:  # another process may have built it between the two steps
-                    found = self._read(key, max_age)
+                    found = self._read(key)
             except RedisError as error:
                 log.warning("public answers are built each time, Redis is away", because=type(error).__name__)
                 self._outage.note(answers=False)
@@ -75,10 +82,11 @@ class AnswerCache:
             self._outage.note(answers=True)
             if has_turn:
                 return self._build(key, build, max_age, found)
-            if found:
+            waited = time.monotonic() - begun
+            if found and (is_fresh or waited >= _PATIENCE):
                 return found
-            if time.monotonic() >= end:
-                break
+            if waited >= _LONGEST_WAIT:
+                raise ApiError(503, "busy", "try again in a moment", headers={"Retry-After": "5"})
             time.sleep(_POLL)
         return CachedBody(built_at=clock(), body=build(), source="bypass")
 
@@ -86,26 +94,41 @@ class AnswerCache:
         return bool(self._client.set(_lock(key), "1", nx=True, ex=_LOCK_SECONDS))
 
     def _build(self, key: str, build: Build, max_age: float, found: CachedBody | None) -> CachedBody:
-        """Build a body unless one was found, keep it for the others, and end this process's turn."""
-        try:
-            if found is None:
+        """Build a body unless a fresh one was found, keep it for the others, and end this process's turn."""
+        with self._keep_turn(key):
+            if found is None or found.age >= max_age:
                 found = CachedBody(built_at=clock(), body=build(), source="miss")
                 kept = f"{found.built_at.timestamp()}\n".encode() + found.body
                 with suppress(RedisError):
-                    self._client.set(_name(key), kept, px=round(max_age * 1000))
+                    self._client.set(_name(key), kept, px=round((max_age + _KEPT_SECONDS) * 1000))
             return found
+
+    @contextmanager
+    def _keep_turn(self, key: str) -> Iterator[None]:
+        """Renew the turn while the block lasts, and end it."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(_LOCK_SECONDS / 3):
+                with suppress(RedisError):
+                    self._client.expire(_lock(key), _LOCK_SECONDS)
+
+        threading.Thread(target=renew, daemon=True).start()
+        try:
+            yield
         finally:
+            ended.set()
             with suppress(RedisError):
                 self._client.delete(_lock(key))
 
-    def _read(self, key: str, max_age: float) -> CachedBody | None:
+    def _read(self, key: str) -> CachedBody | None:
         kept = self._client.get(_name(key))
         head, _, body = kept.partition(b"\n") if isinstance(kept, bytes) else (b"", b"", b"")
         try:
             found = CachedBody(body, datetime.fromtimestamp(float(head), UTC), "hit")
         except ValueError:
             return None  # nothing, another program's value, or a damaged one
-        return found if -_CLOCKS_DIFFER <= found.age < max_age else None
+        return found if found.age >= -_CLOCKS_DIFFER else None
 
 
 def answer_cache() -> AnswerCache:

@@ -6,6 +6,7 @@ import redis
 import time_machine
 
 from api.cache import AnswerCache
+from api.errors import ApiError
 from configs.ground.redis import redis_client
 from tests.waiting import ONE_TRY
 
@@ -60,19 +61,46 @@ def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Sou
     assert source.made == 1
 
 
-def test_what_is_too_old_is_not_served_while_another_builds_for_ever(
-    cache: AnswerCache,
-    source: Source,
-    redis_server: redis.Redis,
-    frozen: time_machine.Traveller,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_body_that_takes_long_to_build_is_built_by_one_and_the_others_get_the_older_one(
+    cache: AnswerCache, source: Source, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.cache._PATIENCE", 0)
+    monkeypatch.setattr("api.cache._LOCK_SECONDS", 1)  # it is renewed for as long as it is built
+    monkeypatch.setattr("api.cache._PATIENCE", 2.5)
     cache.get("x", source.build)
     frozen.shift(6)
-    redis_server.set("api:cache:x:lock", "1")
-    late = cache.get("x", source.build)
-    assert (late.body, late.source) == (b"2", "bypass")
+    source.begun.clear()
+    source.go_on.clear()
+    with ThreadPoolExecutor(6) as threads:
+        builds = threads.submit(cache.get, "x", source.build)
+        assert source.begun.wait(20)
+        others = [threads.submit(cache.get, "x", source.build) for _ in range(5)]
+        assert {(each.result(20).body, each.result().age) for each in others} == {(b"1", 6.0)}
+        source.go_on.set()
+        assert builds.result(20).body == b"2"
+    assert cache.get("x", source.build).body == b"2"
+    assert source.made == 2
+
+
+def test_a_first_body_that_takes_too_long_is_waited_for_within_bounds(
+    cache: AnswerCache, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.cache._LONGEST_WAIT", 0.2)
+    source.go_on.clear()
+    with ThreadPoolExecutor(1) as threads:
+        builds = threads.submit(cache.get, "x", source.build)
+        assert source.begun.wait(20)
+        with pytest.raises(ApiError, match="try again") as refused:
+            cache.get("x", source.build)
+        source.go_on.set()
+        assert builds.result(20).body == b"1"
+    assert (refused.value.status, source.made) == (503, 1)
+
+
+def test_what_is_far_too_old_is_not_kept(
+    cache: AnswerCache, source: Source, redis_server: redis.Redis
+) -> None:
+    cache.get("x", source.build, 5)
+    assert 60_000 < redis_server.pttl("api:cache:x") <= 65_000
 
 
 def test_a_process_that_died_while_it_built_is_replaced(
