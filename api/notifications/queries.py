@@ -10,10 +10,10 @@ import notifier
 from api.models.notification import Notification, State
 from api.notifications.reasons import find_reason, write_reason
 from api.notifications.schemas import (
+    MessagePageQuery,
     MessageSubject,
     OwnMessage,
     OwnMessagePage,
-    OwnMessageQuery,
     ShownContent,
 )
 from api.paging import cut_page, read_cursor, write_cursor
@@ -31,10 +31,10 @@ _SUBJECT = {
 
 
 def list_own_messages(
-    session: Session, user_id: UUID, language: str, wanted: OwnMessageQuery, states: Collection[State] = ()
+    session: Session, user_id: UUID, language: str, wanted: MessagePageQuery, states: Collection[State] = ()
 ) -> OwnMessagePage:
     """Return a page of the messages to a user, reasons in that language; of several `states` if they are given."""
-    query = _select_own(user_id, wanted, states or ([wanted.status] if wanted.status else []))
+    query = _select_own(user_id, wanted, states)
     shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
     return OwnMessagePage(
         items=[_build_message(row, language) for row in shown],
@@ -73,7 +73,9 @@ def _find_content(row: Notification) -> ShownContent:
     return "unavailable" if row.text is None else "shown"
 
 
-def _select_own(user_id: UUID, wanted: OwnMessageQuery, states: Collection[State]) -> sa.Select[Notification]:
+def _select_own(
+    user_id: UUID, wanted: MessagePageQuery, states: Collection[State]
+) -> sa.Select[Notification]:
     """Order by the instant, as the index does; an id tells rows of one instant apart."""
     texts = (undefer(Notification.title), undefer(Notification.text))
     query = sa.select(Notification).options(*texts).where(Notification.user_id == user_id)

@@ -18,4 +18,5 @@ def list_notifications(query: OwnMessageQuery) -> dict[str, Any]:
     """List the messages to the user, the newest first: those that were sent, and those that were held back."""
     who = current_identity()
     with autocommit_session() as s:
-        return list_own_messages(s, who.user_id, who.language, query).as_json()
+        states = [query.status] if query.status else []
+        return list_own_messages(s, who.user_id, who.language, query, states).as_json()

@@ -15,12 +15,17 @@ from api.schemas import Answer, Body
 ShownContent = Literal["shown", "secret", "erased", "unavailable"]  # or why a body is not shown
 
 
-class OwnMessageQuery(Body):
-    """Which messages, and which page: `before` is the `next` of the page before."""
+class MessagePageQuery(Body):
+    """Which page of messages, of one channel or all: `before` is the `next` of the page before."""
 
     before: MomentCursor | None = None
     limit: int = Field(50, ge=1, le=100)
     channel: Channel | None = None
+
+
+class OwnMessageQuery(MessagePageQuery):
+    """Which messages, and which page: `before` is the `next` of the page before."""
+
     status: State | None = None
 
 

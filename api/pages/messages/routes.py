@@ -22,7 +22,7 @@ from api.notices.queries import MOST_COUNTED, list_notices
 from api.notices.schemas import NoticeAnswer
 from api.notifications.queries import list_own_messages
 from api.notifications.reasons import Reason
-from api.notifications.schemas import OwnMessage, OwnMessageQuery
+from api.notifications.schemas import MessagePageQuery, OwnMessage
 from api.pages.area import Access, Area, answer_live, read_once
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query
@@ -141,7 +141,7 @@ class MessagesView:
 
 def read_messages() -> MessagesView:
     """Return the page of messages that the address asks for; what it does not understand is left out."""
-    who, query, group = current_identity(), read_page_query(OwnMessageQuery, _PER_PAGE), _read_group()
+    who, query, group = current_identity(), read_page_query(MessagePageQuery, _PER_PAGE), _read_group()
     with autocommit_session() as s:
         states = _STATES[group] if group else ()
         page = list_own_messages(s, who.user_id, read_language(), query, states)

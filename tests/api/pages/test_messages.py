@@ -19,6 +19,15 @@ PAGE = "/messages"
 NOTICES = "/notifications"
 
 
+def test_what_the_filter_does_not_have_changes_nothing(camille: Browser) -> None:
+    for channel in (Channel.EMAIL, Channel.SMS):
+        write(one(User), state=State.SENT, channel=channel, number=2)
+    shown = camille.get(f"{PAGE}?channel=sms").html
+    for more in ("status=rubbish", "status=failed", "state=rubbish"):
+        page = camille.get(f"{PAGE}?channel=sms&{more}").html
+        assert page.count('class="said"') == shown.count('class="said"') > 0, more
+
+
 def test_an_account_without_messages_has_no_filter(camille: Browser) -> None:
     page = camille.get(PAGE)
     assert "Aucun message pour l’instant" in page.text
