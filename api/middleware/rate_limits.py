@@ -27,6 +27,7 @@ from api.middleware.known_places import (
     read_email,
 )
 from api.middleware.limit_counters import (
+    build_refusal,
     build_storage_options,
     build_storage_url,
     check_limit,
@@ -403,8 +404,7 @@ def _keep_retry_after_on_refusals(response: Response) -> Response:
 
 
 def _answer_too_many(error: RateLimitExceeded) -> Response:
-    detail = f"more than {error.description}: wait as long as Retry-After says"
-    return build_response(ApiError(429, "too-many-requests", detail))
+    return build_response(build_refusal(error.limit.limit))
 
 
 def _answer_without_redis(error: StorageError) -> Response:

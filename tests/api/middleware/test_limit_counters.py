@@ -15,6 +15,7 @@ def test_one_too_many_is_refused_and_told_how_long_to_wait(redis_server: redis.R
     with pytest.raises(ApiError) as refused:
         hit_limit("2 per minute", "camille")
     assert refused.value.status == 429
+    assert refused.value.detail == "more than 2 in 1 minute: wait as long as Retry-After says"
     assert 0 < int(refused.value.headers["Retry-After"]) <= 60
     hit_limit("2 per minute", "robin")
 
