@@ -16,7 +16,7 @@ from api.models.contact_lookup import claim_address, hash_address
 from api.models.encrypted_text import ContactAddress, EncryptedText
 from api.models.user import Channel, Contact
 from configs.ground.database import database_url
-from configs.ground.database_errors import is_away
+from configs.ground.database_errors import passes
 from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption
 from configs.ground.logs import set_up_logs
 from configs.settings import SettingMissing, SettingsRefused
@@ -43,12 +43,10 @@ def rekey_command(*, check: bool) -> None:
     except (SettingMissing, SettingsRefused) as error:
         raise click.ClickException(f"nothing was changed: {error}") from None
     except DBAPIError as error:
-        if not is_away(error):
+        if not passes(error):
             raise
         why = str(error.orig).splitlines()[0]
-        raise click.ClickException(
-            f"stopped, the database does not answer: {why}; run it again to go on"
-        ) from None
+        raise click.ClickException(f"stopped, the database refused: {why}; run it again to go on") from None
     click.echo(f"{changed} rows encrypted anew")
     if unreadable or taken:
         raise click.ClickException(

@@ -145,6 +145,19 @@ def test_an_address_that_two_accounts_got_is_switched_off_and_said(settings_env:
     assert rekey() == "0 rows encrypted anew\n"
 
 
+def test_a_row_that_another_keeps_for_too_long_is_said_and_may_be_tried_again(
+    settings_env: Put, database: str
+) -> None:
+    key = add(1)
+    use_keys(settings_env, f"{NEW},{OLD}")
+    settings_env(DATABASE_SECONDS="1")
+    other = sa.create_engine(database, poolclass=sa.NullPool)
+    with other.begin() as holder:
+        holder.execute(sa.text("SELECT FROM contacts WHERE id = :id FOR UPDATE"), {"id": key})
+        assert "run it again to go on" in rekey(code=1)
+    assert rekey() == "1 rows encrypted anew\n"
+
+
 def test_what_is_missing_is_said(settings_env: Put) -> None:
     settings_env(DATABASE_URL="")
     assert "DATABASE_URL is not set" in rekey(code=1)
