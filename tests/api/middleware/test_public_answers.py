@@ -1,5 +1,6 @@
 from collections.abc import Callable
 
+import pytest
 import time_machine
 from flask.testing import FlaskClient
 
@@ -82,6 +83,20 @@ def test_what_is_a_users_own_is_kept_nowhere(client: FlaskClient, person: People
         assert client.get(path, headers=headers).headers["Cache-Control"] == "no-store"
 
 
-def test_a_token_does_not_make_a_public_answer_private(client: FlaskClient, person: People) -> None:
-    answer = client.get("/api/prefectures", headers=person().headers)
-    assert answer.headers["Cache-Control"] == "public, max-age=5"
+@pytest.mark.usefixtures("frozen")
+def test_a_cached_answer_is_the_same_for_each_person_and_mixes_no_languages(
+    client: FlaskClient, person: People
+) -> None:
+    askers: list[dict[str, str]] = [person().headers, person("robin@example.org").headers, {}]
+    for path in CACHED:
+        kept: dict[str, bytes] = {}
+        for language in ("fr", "ar", "fr"):  # once more: what was kept of the other language is not sent
+            for asker in askers:
+                answer = client.get(path, headers=asker | {"Accept-Language": language})
+                assert (answer.status_code, kept.setdefault(language, answer.data)) == (200, answer.data), (
+                    path
+                )
+                assert answer.headers["Cache-Control"] == "public, max-age=5"
+                assert "Set-Cookie" not in answer.headers
+                assert b"@example.org" not in answer.data
+        assert kept["fr"] == kept["ar"] or "Accept-Language" in answer.headers["Vary"], path
