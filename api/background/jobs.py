@@ -5,7 +5,7 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from types import ModuleType
 from uuid import UUID
 
@@ -13,10 +13,11 @@ import structlog
 from sqlalchemy.orm import Session
 
 import notifier
+from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
 from api.answers import false_alarms
-from api.background import check_partitions, planner_statistics, sms_spending
+from api.background import table_upkeep
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
 from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
@@ -28,6 +29,7 @@ from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
 from api.models.base import session
 from api.models.job import PAYMENTS
+from api.models.notification import sum_of_day
 from api.operations import daily_messages, dead_mans_switch, self_checks
 from api.operations.alarms import repeat_alarms as repeat_unanswered
 from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
@@ -59,13 +61,13 @@ def list_jobs() -> list[Job]:
 @job(every=_PARTITIONS)
 def keep_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead, and drop those older than CHECKS_KEPT_FOR."""
-    return check_partitions.make_partitions() | check_partitions.drop_partitions()
+    return table_upkeep.make_partitions() | table_upkeep.drop_partitions()
 
 
 @job(at_hour=4)
 def analyze_tables() -> Counts:
     """Analyse the tables that changed much, and `checks`, which autovacuum never analyses."""
-    return planner_statistics.analyze_tables()
+    return table_upkeep.analyze_tables()
 
 
 @job(every=_CHECK_DAYS)
@@ -285,8 +287,17 @@ def tell_hoarding() -> Counts:
 
 @job(every=5 * MINUTE)
 def tell_sms_cost() -> Counts:
-    """Tell the admins when the SMS of a day cost more than SMS_DAY_WARN."""
-    return _send(sms_spending.tell_sms_cost)
+    """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN."""
+    return _send(_write_sms_cost)
+
+
+def _write_sms_cost(session: Session) -> list[UUID]:
+    now = clock()
+    spent, warn, stop = sum_of_day(session, now), settings().sms_day_warn, settings().sms_day_stop
+    if spent < warn:
+        return []
+    amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
+    return write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
 
 
 @job(every=MINUTE)

@@ -1,18 +1,24 @@
 """Webhooks: calls of providers of messages, which the notifier handles."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Literal
 
 from flask import request
 from werkzeug.datastructures import Headers
 
 import notifier
 from api.bot.service import handle_update
-from api.hooks.schemas import Received
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.request_bodies import webhook
+from api.schemas import Answer
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
+
+
+class Received(Answer):
+    """The call was taken; the provider need not repeat it."""
+
+    received: Literal[True] = True
 
 
 def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:
