@@ -13,9 +13,13 @@ from pathlib import Path
 import boto3
 import psycopg2
 import pytest
+from alembic.config import Config
 from moto.server import ThreadedMotoServer
 
+from api.migrations import __main__ as migrations
+from api.migrations.__main__ import HERE, config
 from api.migrations.__main__ import main as migrate
+from api.models.revision import expected_revision
 from deploy.backup.__main__ import main
 from deploy.backup.encryption import make_key
 from deploy.backup.manifest import Kind, read_catalogue
@@ -24,6 +28,16 @@ from tests.deploy.backup.conftest import Cluster, bases, service, store
 from tests.waiting import until
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
+_NEXT = """
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "9998", "{before}"
+
+
+def upgrade():
+    op.create_table("kept", sa.Column("one", sa.Integer))
+"""
 
 
 def restore(cluster: Cluster, *more: str) -> None:
@@ -236,13 +250,32 @@ def test_log_that_the_server_gave_up_is_named_and_a_new_base_is_made(
     assert cluster.ledger() == wanted
 
 
-def test_an_old_backup_is_migrated_after_it_was_restored(cluster: Cluster, tmp_path: Path) -> None:
-    assert migrate(["downgrade", "0016"]) == 0
+@pytest.fixture
+def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Add a migration to the code, which makes a table that is called `kept`."""
+    folder = tmp_path / "versions"
+    folder.mkdir()
+    text = _NEXT.format(before=expected_revision())
+    (folder / "9998_kept.py").write_text(text)
+
+    def extended() -> Config:
+        made = config()
+        made.set_main_option("path_separator", "newline")
+        made.set_main_option("version_locations", f"{HERE / 'versions'}\n{folder}")
+        return made
+
+    monkeypatch.setattr(migrations, "config", extended)
+
+
+def test_an_old_backup_is_migrated_after_it_was_restored(
+    cluster: Cluster, next_revision: None, tmp_path: Path
+) -> None:
     back_up(cluster, tmp_path / "backup.log")
     cluster.destroy()
     restore(cluster)
     cluster.start_restored()
     assert migrate(["upgrade", "--without-backup"]) == 0
+    cluster.sql("INSERT INTO kept VALUES (1)")
     assert cluster.ledger()[0] == 7
     with service(tmp_path / "backup.log"):
         cluster.pay(1)
@@ -250,16 +283,15 @@ def test_an_old_backup_is_migrated_after_it_was_restored(cluster: Cluster, tmp_p
 
 
 def test_a_migration_waits_for_its_dump_which_can_be_read(
-    cluster: Cluster, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+    cluster: Cluster, next_revision: None, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
     with service(tmp_path / "backup.log"):
         until(lambda: cluster.state("wal").get("finished_at"))
-        cluster.sql("UPDATE alembic_version SET version_num = '0017'")
         cluster.sql("CREATE TABLE kept AS SELECT 1 AS one")
         with pytest.raises(SystemExit, match="already exists"):  # of the migration itself, after its dump
             migrate(["upgrade"])
     (dump,) = read_catalogue(store(), Kind.MIGRATION).complete
-    assert dump.revision == "0017"
+    assert dump.revision == expected_revision()
     capfdbinary.readouterr()
     assert main(["fetch", dump.folder, "--key", str(cluster.key)]) == 0
     assert capfdbinary.readouterr().out.startswith(b"PGDMP")
