@@ -168,6 +168,7 @@ class BookingSpider(Spider):
             desk_id=desk.id,
             token=token,
             started_at=started_at,
+            seen_at=clock(),
             milliseconds=round(session.clock.elapsed * 1000),
             outcome=result.outcome,
             reason=clean_text(result.reason, REASON),

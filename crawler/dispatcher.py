@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from time import monotonic
 from typing import Any, Protocol
@@ -39,7 +39,6 @@ _FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
 
 log = logging.getLogger(__name__)
 
-Finished = tuple[CheckItem, datetime]
 _GLANCE = 0.2  # seconds between two polls of the engine and the parent process
 _OBEYS_WITHIN = 0.3  # seconds until a visit knows that its host was stopped
 BEHIND_SECONDS = 0.05  # seconds until a writer that was behind is looked at again
@@ -90,7 +89,7 @@ class Dispatcher:
     """Claims desks for one spider process and runs their checks."""
 
     def __init__(self, spider: ServingSpider) -> None:
-        self._finished: asyncio.Queue[Finished | None] = asyncio.Queue()  # None: that was the last
+        self._finished: asyncio.Queue[CheckItem | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider
         self._queue = str(spider.queue)
@@ -122,8 +121,8 @@ class Dispatcher:
         self._tasks = [self._start(each) for each in loops]
         self._obeying = self._start(self._poll_stopped_hosts())
 
-    async def wait_for_checks(self) -> tuple[Finished, ...]:
-        """Return the checks that have ended, each with its end, as soon as there is one; none after the last."""
+    async def wait_for_checks(self) -> tuple[CheckItem, ...]:
+        """Return the checks that have ended, as soon as there is one; none after the last."""
         checks = [await self._finished.get()]
         while checks[-1] and not self._finished.empty():
             checks.append(self._finished.get_nowait())
@@ -255,11 +254,9 @@ class Dispatcher:
             return False
 
     async def _check(self, desk: Desk, claim: DeskClaim, budget: RequestBudget) -> None:
-        await self._spider.check(desk, claim.token, budget=budget, hand_over=self._hand_over_check)
+        hand_over = self._finished.put_nowait
+        await self._spider.check(desk, claim.token, budget=budget, hand_over=hand_over)
         self._checks += 1
-
-    def _hand_over_check(self, check: CheckItem) -> None:
-        self._finished.put_nowait((check, clock()))
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:
         desk, claim, _ = self._running.pop(task)
@@ -316,8 +313,8 @@ class Dispatcher:
     def _drain(self) -> None:
         """Hand finished checks to the writer: an engine that stops takes no items."""
         while not self._finished.empty():
-            if finished := self._finished.get_nowait():
-                self._writer.put(*finished)
+            if check := self._finished.get_nowait():
+                self._writer.put(check)
         if self._writer.fed:
             self._writer.fed.set()
 

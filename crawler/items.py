@@ -29,6 +29,7 @@ class CheckItem:
     desk_id: str
     token: int | None  # of the claim; None at the terminal
     started_at: datetime
+    seen_at: datetime = field(kw_only=True)  # when its last page was read, UTC
     milliseconds: int  # from the first request on, without our own pauses
     outcome: Outcome
     reason: str  # the evidence
@@ -47,24 +48,15 @@ class CheckItem:
     )  # pages that may prove it (crawler/proofs)
 
 
-@dataclass(frozen=True, slots=True)
-class FinishedCheck:
-    """A check that ended, and when its last page was read."""
-
-    check: CheckItem
-    token: int
-    seen_at: datetime
-
-
 @dataclass(frozen=True)
 class CheckBatch:
-    """Checks that ended since the last such item, each with the instant (UTC) its last page was read.
+    """Checks that ended since the last such item.
 
     Scrapy takes an item out of start() in every other turn of its loop. Yielded one by one, half of the checks of a
     spider at full speed waited for seconds, unwritten (1,500 of 3,000 after ten seconds).
     """
 
-    checks: tuple[tuple[CheckItem, datetime], ...]
+    checks: tuple[CheckItem, ...]
 
 
 @dataclass(frozen=True)

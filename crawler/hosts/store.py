@@ -18,7 +18,7 @@ from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
-from crawler.items import CheckItem, FinishedCheck
+from crawler.items import CheckItem
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import desks_on
 
@@ -28,29 +28,25 @@ REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)
 _SIBLINGS = sa.select(sa.func.max(DeskState.last_proven_at), sa.func.max(DeskState.refused_at))
 
 
-def reclassify_page_refusals(
-    session: Session, results: Sequence[FinishedCheck], now: datetime
-) -> list[FinishedCheck]:
-    """Return the results, `closed` in place of `blocked` where only this page was refused.
+def reclassify_page_refusals(session: Session, checks: Sequence[CheckItem], now: datetime) -> list[CheckItem]:
+    """Return the checks, `closed` in place of `blocked` where only this page was refused.
 
     That takes a conclusive answer to another desk of the host within REFUSAL_SECONDS, and later than any other
     desk's refusal: a host that begins to refuse everything closes one page at most before it counts as blocked.
     """
     return [
-        _mark_closed(result) if result.check.refused and _only_this(session, result, results, now) else result
-        for result in results
+        _mark_closed(check) if check.refused and _only_this(session, check, checks, now) else check
+        for check in checks
     ]
 
 
-def _only_this(
-    session: Session, result: FinishedCheck, results: Sequence[FinishedCheck], now: datetime
-) -> bool:
-    desk = desks().get(result.check.desk_id)
+def _only_this(session: Session, check: CheckItem, checks: Sequence[CheckItem], now: datetime) -> bool:
+    desk = desks().get(check.desk_id)
     if desk is None:
         return False
     host = desk.host
     proven, refused = _last_answers_elsewhere(session, desk, host)
-    beside = [each.check for each in results if _is_other_page_of(each, desk, host)]
+    beside = [each for each in checks if _is_other_page_of(each, desk, host)]
     proofs = [proven, *(check.started_at for check in beside if check.outcome.conclusive)]
     refusals = [refused, *(check.started_at for check in beside if check.refused)]
     last = max(filter(None, proofs), default=None)
@@ -68,14 +64,14 @@ def _last_answers_elsewhere(
     return proven, refused
 
 
-def _is_other_page_of(result: FinishedCheck, desk: Desk, host: str) -> bool:
-    other = desks().get(result.check.desk_id)
+def _is_other_page_of(check: CheckItem, desk: Desk, host: str) -> bool:
+    other = desks().get(check.desk_id)
     return other is not None and host == other.host and other.id != desk.id
 
 
-def _mark_closed(result: FinishedCheck) -> FinishedCheck:
-    reason = f"{result.check.reason}, while other pages of its host are read"
-    return replace(result, check=replace(result.check, outcome=Outcome.CLOSED, reason=reason))
+def _mark_closed(check: CheckItem) -> CheckItem:
+    reason = f"{check.reason}, while other pages of its host are read"
+    return replace(check, outcome=Outcome.CLOSED, reason=reason)
 
 
 _COLUMNS = tuple(HostBackoff.__dataclass_fields__)

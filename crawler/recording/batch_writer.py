@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from time import monotonic
 from typing import Any, Self
 from uuid import UUID
@@ -31,7 +31,7 @@ from api.models.database_clock import database_clock
 from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
 from crawler.bounds import ERROR, REFUSED, clean_text
-from crawler.items import CheckBatch, CheckItem, FinishedCheck
+from crawler.items import CheckBatch, CheckItem
 from crawler.proofs.outbox import ProofOutbox
 from crawler.reading import Outcome
 from crawler.recording.check_transaction import Written, log_checks, write_batch
@@ -63,7 +63,7 @@ class Writer:
         self.on_finish: Callable[[], object] | None = None
         self.fed: asyncio.Event | None = None
         self.on_close: Callable[[], object] | None = None
-        self._waiting: deque[FinishedCheck] = deque()
+        self._waiting: deque[CheckItem] = deque()
         self._writing = self._lost = 0
         self._stuck = False
         self._database, self._redis_outage = OutageLog(), OutageLog()
@@ -83,12 +83,12 @@ class Writer:
         """
         return self._stuck or len(self._waiting) + self._writing >= BEHIND
 
-    def put(self, check: CheckItem, read_at: datetime | None = None) -> None:
-        """Hand over a check, read to its end at `read_at` (UTC; None: just now); one without a token is not kept."""
+    def put(self, check: CheckItem) -> None:
+        """Hand over a check; one without a token is not kept."""
         if check.token is None:
             return
         with self._changed:
-            self._waiting.append(FinishedCheck(check, check.token, read_at or clock()))
+            self._waiting.append(check)
             if check.outcome is not Outcome.NO_SLOTS:
                 self._hurry.set()
             if self._thread.ident is None:
@@ -122,7 +122,7 @@ class Writer:
         if self._redis:
             self._redis.close()
 
-    def _collect(self) -> list[FinishedCheck]:
+    def _collect(self) -> list[CheckItem]:
         """Wait for checks and take them. Empty: the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._ends_at is not None)
@@ -135,7 +135,7 @@ class Writer:
             self._writing = len(batch)
             return batch
 
-    def _persist(self, batch: list[FinishedCheck]) -> Written:
+    def _persist(self, batch: list[CheckItem]) -> Written:
         """Write a batch; while the database is in trouble, wait and try again."""
         written, pause = Written(), _FIRST_WAIT
         while batch:
@@ -189,16 +189,16 @@ def writer_of(crawler: Crawler, system: str) -> Writer:
     return _WRITERS[crawler]
 
 
-def take_batch(waiting: deque[FinishedCheck]) -> list[FinishedCheck]:
+def take_batch(waiting: deque[CheckItem]) -> list[CheckItem]:
     """Take the first checks, LARGEST at most, and a desk once: its next check goes into the next batch."""
-    batch: dict[str, FinishedCheck] = {}
-    while waiting and len(batch) < LARGEST and waiting[0].check.desk_id not in batch:
-        result = waiting.popleft()
-        batch[result.check.desk_id] = result
+    batch: dict[str, CheckItem] = {}
+    while waiting and len(batch) < LARGEST and waiting[0].desk_id not in batch:
+        check = waiting.popleft()
+        batch[check.desk_id] = check
     return list(batch.values())
 
 
-def record(results: Sequence[FinishedCheck]) -> Written:
+def record(checks: Sequence[CheckItem]) -> Written:
     """Write checks of different desks in one transaction.
 
     Raises:
@@ -206,10 +206,10 @@ def record(results: Sequence[FinishedCheck]) -> Written:
         ValueError: one holds what no text may hold (psycopg2 says so before it asks the server).
     """
     with session() as open_session:
-        return write_batch(open_session, results, database_clock(open_session), clock())
+        return write_batch(open_session, checks, database_clock(open_session), clock())
 
 
-def _write(batch: Sequence[FinishedCheck]) -> Written:
+def _write(batch: Sequence[CheckItem]) -> Written:
     """Write a batch in one transaction; where a check of it is refused, each in a savepoint."""
     try:
         return record(batch)
@@ -261,8 +261,8 @@ class RecordPipeline:
     def process_item(self, item: Any) -> Any:
         """Take checks, pass all else on."""
         if isinstance(item, CheckBatch):
-            for check, read_at in item.checks:
-                self._writer.put(check, read_at)
+            for check in item.checks:
+                self._writer.put(check)
         return item
 
     async def close_spider(self) -> None:
@@ -293,7 +293,7 @@ def is_row_fault(error: Exception) -> bool:
     return not isinstance(error, sa.exc.TimeoutError)
 
 
-def write_each(results: Sequence[FinishedCheck]) -> Written:
+def write_each(checks: Sequence[CheckItem]) -> Written:
     """Write checks in one transaction; one that is refused is recorded as `unreadable`, without what its page said.
 
     A check that is refused even so is logged and left out: its desk comes due again.
@@ -303,47 +303,47 @@ def write_each(results: Sequence[FinishedCheck]) -> Written:
     """
     written = Written()
     with session() as rows:
-        for result in results:
+        for check in checks:
             try:
-                written.add(_write_alone(rows, result))
+                written.add(_write_alone(rows, check))
             except Exception as error:
-                if not _is_at_fault(error, result):
+                if not _is_at_fault(error, check):
                     raise
-                written.add(_write_plainly(rows, result, error))
+                written.add(_write_plainly(rows, check, error))
     return written
 
 
-def _write_alone(rows: Session, result: FinishedCheck) -> Written:
+def _write_alone(rows: Session, check: CheckItem) -> Written:
     with rows.begin_nested():
-        return write_batch(rows, [result], database_clock(rows), clock())
+        return write_batch(rows, [check], database_clock(rows), clock())
 
 
-def _write_plainly(rows: Session, result: FinishedCheck, error: Exception) -> Written:
-    log.error("the check of %s cannot be recorded as it is", result.check.desk_id, exc_info=error)
+def _write_plainly(rows: Session, check: CheckItem, error: Exception) -> Written:
+    log.error("the check of %s cannot be recorded as it is", check.desk_id, exc_info=error)
     try:
-        return _write_alone(rows, _plain_row(result, error))
+        return _write_alone(rows, _plain_row(check, error))
     except Exception as again:
-        if not _is_at_fault(again, result):
+        if not _is_at_fault(again, check):
             raise
-        log.exception("the check of %s cannot be recorded at all", result.check.desk_id)
+        log.exception("the check of %s cannot be recorded at all", check.desk_id)
         return Written()
 
 
-def _is_at_fault(error: Exception, result: FinishedCheck) -> bool:
-    return is_row_fault(error) and not _waits_for_day(error, result)
+def _is_at_fault(error: Exception, check: CheckItem) -> bool:
+    return is_row_fault(error) and not _waits_for_day(error, check)
 
 
-def _waits_for_day(error: Exception, result: FinishedCheck) -> bool:
+def _waits_for_day(error: Exception, check: CheckItem) -> bool:
     """Tell whether the table has no partition yet for the day of a check that is of about now."""
     if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
         return False
-    return "no partition" in str(error) and abs(result.check.started_at - clock()) < _DAY_COMES
+    return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES
 
 
-def _plain_row(result: FinishedCheck, error: Exception) -> FinishedCheck:
+def _plain_row(check: CheckItem, error: Exception) -> CheckItem:
     """Return the row that replaces a check that cannot be recorded. Nothing in it comes from the page."""
-    plain = replace(
-        result.check,
+    return replace(
+        check,
         outcome=Outcome.UNREADABLE,
         reason=REFUSED,
         slots=(),
@@ -353,4 +353,3 @@ def _plain_row(result: FinishedCheck, error: Exception) -> FinishedCheck:
         retry_after=None,
         error=clean_text(f"{type(error).__name__}: {error}", ERROR),
     )
-    return replace(result, check=plain)

@@ -23,11 +23,11 @@ from crawler import outages
 from crawler.hosts import store
 from crawler.hosts import store as host_rows
 from crawler.hosts.backoff import RESTING
-from crawler.items import FinishedCheck
+from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_trouble
 from crawler.reading import CoveredWindow
 from crawler.recording import desk_state_update, slot_writer
-from crawler.recording.desk_state_update import StateChange
+from crawler.recording.desk_state_update import CheckOutcome
 from crawler.recording.slot_writer import CheckResult, OpenSlot
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_budgets import budget_of, captcha_expected, cost_of, own_interval
@@ -69,59 +69,25 @@ class Written:
         self.lines += other.lines
 
 
-@dataclass(frozen=True, slots=True)
-class _CheckOutcome:
-    """A check of an existing desk, the desk's row (None: the check is outdated), its interval in seconds.
-
-    `least`: seconds to its next check, at least.
-    """
-
-    desk: Desk
-    result: FinishedCheck
-    row: Any
-    interval: float
-    least: float
-
-    @property
-    def due(self) -> datetime:
-        """Return when the desk is due again, by this check alone."""
-        check, counted = self.result.check, self.row.inconclusive if self.row else 0
-        return intervals.next_due(
-            check.outcome,
-            started_at=check.started_at,
-            now=self.result.seen_at,
-            interval=self.least,
-            inconclusive=counted,
-            lot=intervals.stable_random(check.desk_id, self.result.token),
-            releases_at=self.row.releases_at if self.row else None,
-        )
-
-
-def write_batch(
-    session: Session, results: Sequence[FinishedCheck], now: datetime, by_ours: datetime
-) -> Written:
+def write_batch(session: Session, checks: Sequence[CheckItem], now: datetime, by_ours: datetime) -> Written:
     """Write checks of different desks; a batch has at most one check of a desk.
 
-    A result whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
+    A check whose token is older than its desk's last one, and one whose page was read more than two intervals ago,
     records its check, lets a host rest that refused it, and changes nothing else. `now` is by the database's clock,
     `by_ours` by this process's.
     """
-    results = [_by_database(result, now, now - by_ours) for result in results]
-    results = store.reclassify_page_refusals(session, results, now)
-    rows = desk_state_update.update_desks(session, results, now)
-    ends = [
-        _check_outcome(desk, result, rows)
-        for result in results
-        if (desk := desks().get(result.check.desk_id))
-    ]
+    checks = [_by_database(check, now, now - by_ours) for check in checks]
+    checks = store.reclassify_page_refusals(session, checks, now)
+    rows = desk_state_update.update_desks(session, checks, now)
+    ends = [_check_outcome(desk, check, rows) for check in checks if (desk := desks().get(check.desk_id))]
     counted = [end for end in ends if end.row]
-    _write_coverage(session, counted, now)
+    desk_state_update.write_coverage(session, counted, now)
     found = _write_slots(session, counted)
     proofs = [each.proof for each in found if each.proof] + list(
         filter(None, map(_proof_of_trouble, counted))
     )
-    session.execute(_CHECKS, _check_columns(results, {each.desk.id: each.key for each in proofs}))
-    lines = describe_checks(results, {each.desk_id: each.id for each in found})
+    session.execute(_CHECKS, _check_columns(checks, {each.desk.id: each.key for each in proofs}))
+    lines = describe_checks(checks, {each.desk_id: each.id for each in found})
     written = Written([each.id for each in found], proofs=proofs, lines=lines)
     outages.write_outages(session, [turn for end in counted for turn in _outage_changes(end)])
     rests = _rest_hosts(session, ends, now)  # also of a check that came late: the site said so
@@ -129,37 +95,27 @@ def write_batch(
     return written
 
 
-def _by_database(result: FinishedCheck, now: datetime, step: timedelta) -> FinishedCheck:
+def _by_database(check: CheckItem, now: datetime, step: timedelta) -> CheckItem:
     """Let a check count by the database's clock where its process's is off by `step`; none is of the future."""
-    check, seen_at = result.check, result.seen_at
-    if abs(step) <= CLOCKS_DIFFER and max(check.started_at, seen_at) <= now + CLOCKS_DIFFER:
-        return result
-    started_at, seen_at = min(check.started_at + step, now), min(seen_at + step, now)
-    return replace(result, check=replace(check, started_at=started_at), seen_at=seen_at)
+    if abs(step) <= CLOCKS_DIFFER and max(check.started_at, check.seen_at) <= now + CLOCKS_DIFFER:
+        return check
+    started_at, seen_at = min(check.started_at + step, now), min(check.seen_at + step, now)
+    return replace(check, started_at=started_at, seen_at=seen_at)
 
 
-def _check_outcome(desk: Desk, result: FinishedCheck, rows: dict[str, Any]) -> _CheckOutcome:
+def _check_outcome(desk: Desk, check: CheckItem, rows: dict[str, Any]) -> CheckOutcome:
     row, own = rows.get(desk.id), own_interval(desk)
     wished, share = (row.wished_seconds, row.share_seconds) if row else (None, None)
     interval, least = (
         intervals.effective_interval(wished, share, own),
         intervals.minimum_interval(wished, share, own),
     )
-    return _CheckOutcome(desk, result, row, interval, least)
+    return CheckOutcome(desk, check, row, interval, least)
 
 
-def _write_coverage(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> None:
-    parts = [
-        StateChange(end.desk, end.result, end.row, end.interval)
-        for end in ends
-        if end.result.check.outcome.conclusive and not desk_state_update.covers_all(end.desk, end.result)
-    ]
-    desk_state_update.write_coverage(session, parts, now)
-
-
-def _write_slots(session: Session, ends: Sequence[_CheckOutcome]) -> list[slot_writer.NewDetection]:
+def _write_slots(session: Session, ends: Sequence[CheckOutcome]) -> list[slot_writer.NewDetection]:
     """Compare what was seen with what was open; return the detections."""
-    looks = [end for end in ends if end.result.check.slots or end.row.has_open]
+    looks = [end for end in ends if end.check.slots or end.row.has_open]
     if not looks:
         return []
     known = slot_writer.load_open_slots(session, [end.desk.id for end in looks])
@@ -167,13 +123,12 @@ def _write_slots(session: Session, ends: Sequence[_CheckOutcome]) -> list[slot_w
     return slot_writer.write_slots(session, [_slot_comparison(end, known, latest) for end in looks])
 
 
-def _proof_of_trouble(end: _CheckOutcome) -> Proof | None:
+def _proof_of_trouble(end: CheckOutcome) -> Proof | None:
     before = end.row.outcome_before
-    return of_trouble(end.desk, end.result.check, before and Outcome(before), end.result.seen_at)
+    return of_trouble(end.desk, end.check, before and Outcome(before), end.check.seen_at)
 
 
-def _check_columns(results: Sequence[FinishedCheck], proofs: Mapping[str, str]) -> Columns:
-    checks = [result.check for result in results]
+def _check_columns(checks: Sequence[CheckItem], proofs: Mapping[str, str]) -> Columns:
     return {
         "started_at": [check.started_at for check in checks],
         "desk_id": [check.desk_id for check in checks],
@@ -197,9 +152,9 @@ def _windows(covered: Sequence[CoveredWindow]) -> str:
     return json.dumps([{"place": place, "first": first, "last": last} for place, first, last in ends])
 
 
-def _outage_changes(end: _CheckOutcome) -> list[outages.OutageChange]:
+def _outage_changes(end: CheckOutcome) -> list[outages.OutageChange]:
     """Return the change of the desk's outage, if any."""
-    check = end.result.check
+    check = end.check
     usual = check.outcome is Outcome.CAPTCHA and captcha_expected(end.desk)
     reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
     ended = (usual or check.outcome.conclusive) and end.row.outage
@@ -207,12 +162,12 @@ def _outage_changes(end: _CheckOutcome) -> list[outages.OutageChange]:
     return [outages.OutageChange(end.desk.id, check.started_at, reason)] if changed else []
 
 
-def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
-    check, desk = end.result.check, end.desk
+def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:
+    check, desk = end.check, end.desk
     paid = check.started_at + timedelta(seconds=intervals.host_floor(check.requests, budget_of(desk)))
     return VisitEnd(
         desk.id,
-        end.result.token,
+        end.check.token or 0,
         max(end.due, now, rest or now),
         desk.host,
         max(paid, now),
@@ -221,17 +176,17 @@ def _visit_end(end: _CheckOutcome, rest: datetime | None, now: datetime) -> Visi
     )
 
 
-def _rest_hosts(session: Session, ends: Sequence[_CheckOutcome], now: datetime) -> dict[str, datetime]:
+def _rest_hosts(session: Session, ends: Sequence[CheckOutcome], now: datetime) -> dict[str, datetime]:
     """Let hosts rest that refused us; return until when."""
-    refused = [end.result.check for end in ends if end.result.check.outcome in RESTING]
+    refused = [end.check for end in ends if end.check.outcome in RESTING]
     return host_rows.rest_hosts(session, refused, now) if refused else {}
 
 
 def _slot_comparison(
-    end: _CheckOutcome, known: dict[str, list[OpenSlot]], latest: datetime
+    end: CheckOutcome, known: dict[str, list[OpenSlot]], latest: datetime
 ) -> slot_writer.SlotComparison:
     """Return what was seen beside what is known: at `latest`, where our own clock is ahead of the database's."""
-    desk, check, seen_at = end.desk, end.result.check, min(end.result.seen_at, latest)
+    desk, check, seen_at = end.desk, end.check, min(end.check.seen_at, latest)
     last_day = seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
     before = end.row.whole_before
     seen = CheckResult(check.outcome, check.slots, check.covered, seen_at, desk.zone, last_day, before)
@@ -241,15 +196,14 @@ def _slot_comparison(
 log = structlog.get_logger(__name__)
 
 
-def describe_checks(results: Sequence[FinishedCheck], detections: Mapping[str, UUID]) -> list[dict[str, Any]]:
+def describe_checks(checks: Sequence[CheckItem], detections: Mapping[str, UUID]) -> list[dict[str, Any]]:
     """Return the fields of each check's line; `detections` by desk. None where the level leaves them out."""
     if not logging.getLogger(__name__).isEnabledFor(logging.INFO):
         return []
-    return [_describe(result, detections.get(result.check.desk_id)) for result in results]
+    return [_describe(check, detections.get(check.desk_id)) for check in checks]
 
 
-def _describe(result: FinishedCheck, detection: UUID | None) -> dict[str, Any]:
-    check = result.check
+def _describe(check: CheckItem, detection: UUID | None) -> dict[str, Any]:
     return {
         "desk": check.desk_id,
         "outcome": check.outcome.value,

@@ -14,7 +14,7 @@ from api.models.desk import DeskStatus
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.items import FinishedCheck
+from crawler.items import CheckItem
 from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking
 from crawler.recording.slot_expiry import lapse_span
@@ -106,18 +106,36 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class StateChange:
-    """A conclusive check that did not cover all of its desk, with the desk's row and its interval in seconds."""
+class CheckOutcome:
+    """A check of an existing desk, the desk's row (None: the check is outdated), its interval in seconds.
+
+    `least`: seconds to its next check, at least.
+    """
 
     desk: Desk
-    result: FinishedCheck
+    check: CheckItem
     row: Any
     interval: float
+    least: float
+
+    @property
+    def due(self) -> datetime:
+        """Return when the desk is due again, by this check alone."""
+        check, counted = self.check, self.row.inconclusive if self.row else 0
+        return intervals.next_due(
+            check.outcome,
+            started_at=check.started_at,
+            now=check.seen_at,
+            interval=self.least,
+            inconclusive=counted,
+            lot=intervals.stable_random(check.desk_id, check.token),
+            releases_at=self.row.releases_at if self.row else None,
+        )
 
 
-def update_desks(session: Session, results: Sequence[FinishedCheck], now: datetime) -> dict[str, Any]:
+def update_desks(session: Session, checks: Sequence[CheckItem], now: datetime) -> dict[str, Any]:
     """Bring desks up to their checks; return the rows of those whose check still counted."""
-    columns = [_columns(result) for result in results]
+    columns = [_columns(check) for check in checks]
     listed = {name: [each[name] for each in columns] for name in columns[0]}
     session.execute(_LOCK, {"desk_id": listed["desk_id"]})
     others = {"now": now, "latest": database_clock(session), "pause": PAUSE_AFTER, "lately": _LATELY}
@@ -125,34 +143,34 @@ def update_desks(session: Session, results: Sequence[FinishedCheck], now: dateti
     return {row.id: row for row in found}
 
 
-def covers_all(desk: Desk, result: FinishedCheck) -> bool:
+def covers_all(desk: Desk, check: CheckItem) -> bool:
     """Whether a check proved something of all places of its desk, for all days that are watched."""
-    check = result.check
     if not check.outcome.conclusive or _ALL in check.covered:
         return check.outcome.conclusive
-    today = _today(desk, result)
+    today = _today(desk, check)
     return coverage_tracking.covers_whole_desk(check.covered, today, today + timedelta(days=desk.horizon))
 
 
-def write_coverage(session: Session, parts: Sequence[StateChange], now: datetime) -> None:
-    """Remember which places were covered where one check could not ask for all of them."""
+def write_coverage(session: Session, ends: Sequence[CheckOutcome], now: datetime) -> None:
+    """Remember which places were covered where one conclusive check could not ask for all of them."""
+    parts = [end for end in ends if end.check.outcome.conclusive and not covers_all(end.desk, end.check)]
     if not parts:
         return
     columns = [_coverage(part, now) for part in parts]
     session.execute(_COVERAGE, {name: [each[name] for each in columns] for name in columns[0]})
 
 
-def _columns(result: FinishedCheck) -> dict[str, Any]:
-    check, desk = result.check, desks().get(result.check.desk_id)
+def _columns(check: CheckItem) -> dict[str, Any]:
+    desk = desks().get(check.desk_id)
     status, reason = _STATUS[check.outcome]
     return {
         "desk_id": check.desk_id,
-        "token": result.token,
+        "token": check.token,
         "started_at": check.started_at,
-        "seen_at": result.seen_at,
+        "seen_at": check.seen_at,
         "outcome": check.outcome.value,
         "proven": check.outcome.conclusive,
-        "whole": desk is not None and covers_all(desk, result),
+        "whole": desk is not None and covers_all(desk, check),
         "refused": check.refused,
         "slots": len(check.slots),
         "counts": int(
@@ -168,8 +186,8 @@ def _columns(result: FinishedCheck) -> dict[str, Any]:
     }
 
 
-def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
-    check, row = part.result.check, part.row
+def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
+    check, row = part.check, part.row
     places = {*check.places, *(each.place_key for each in check.covered if each.place_key is not None)}
     before = (
         coverage_tracking.unpack(row.coverage)
@@ -178,15 +196,15 @@ def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
             {*places, coverage_tracking.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
         )
     )
-    since = part.result.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
+    since = part.check.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
     after = coverage_tracking.update_coverage(
-        before, places, check.covered, at=part.result.seen_at, since=since
+        before, places, check.covered, at=part.check.seen_at, since=since
     )
     absent = coverage_tracking.keep_absent_places(
-        before, after, check.covered, at=part.result.seen_at, since=since
+        before, after, check.covered, at=part.check.seen_at, since=since
     )
-    today = _today(part.desk, part.result)
-    whole_at = coverage_tracking.whole_since(after, today, _last_day(part.desk, part.result.seen_at))
+    today = _today(part.desk, part.check)
+    whole_at = coverage_tracking.whole_since(after, today, _last_day(part.desk, part.check.seen_at))
     reason = _STATUS[check.outcome][1]
     return {
         "desk_id": check.desk_id,
@@ -196,8 +214,8 @@ def _coverage(part: StateChange, now: datetime) -> dict[str, Any]:
     }
 
 
-def _today(desk: Desk, result: FinishedCheck) -> date:
-    return result.seen_at.astimezone(desk.zone).date()
+def _today(desk: Desk, check: CheckItem) -> date:
+    return check.seen_at.astimezone(desk.zone).date()
 
 
 def _last_day(desk: Desk, at: datetime) -> date:

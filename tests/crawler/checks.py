@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
@@ -31,6 +32,7 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
         desk_id=f"evry_91/{desk}",
         token=token,
         started_at=NOW,
+        seen_at=clock(),
         milliseconds=120,
         outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS,
         reason="the platform's own sentence",

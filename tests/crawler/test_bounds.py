@@ -15,7 +15,6 @@ from api.models.base import session
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
 from crawler.bounds import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
-from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
@@ -126,7 +125,7 @@ def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str
     planned_desks(a=HOST)
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
     said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), VISIT)
-    record([FinishedCheck(check("a", 1, *said.slots, reason=said.reason, covered=said.covered), 1, NOW)])
+    record([check("a", 1, *said.slots, reason=said.reason, covered=said.covered, seen_at=NOW)])
     with session() as rows:
         (row,) = rows.scalars(sa.select(SlotRow))
     assert (row.url, row.seats) == (check().booking_url, None)

@@ -1,6 +1,7 @@
 """A desk whose places one check cannot ask: what its row remembers, and when it counts as proven."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,6 @@ from api.models.base import session
 from api.models.desk import DeskState
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow
 from crawler.recording import batch_writer, coverage_tracking
 from tests.crawler.checks import HOST, NOW, check
@@ -31,7 +31,7 @@ def visit(minute: int, *covered: CoveredWindow, outcome: Outcome = Outcome.NO_SL
     at = NOW + timedelta(minutes=minute)
     item = check("a", minute + 1, outcome=outcome, covered=covered, places=PLACES, started_at=at)
     with time_machine.travel(at, tick=False):
-        batch_writer.record([FinishedCheck(item, minute + 1, at)])
+        batch_writer.record([replace(item, token=minute + 1, seen_at=at)])
     with session() as rows:
         return rows.get_one(DeskState, "evry_91/a")
 

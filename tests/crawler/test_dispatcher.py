@@ -44,7 +44,7 @@ class Spider:
         self.proxies = Proxies(())
         self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
         self.handed: list[str] = []
-        self.writer.put = lambda check, read_at=None: self.handed.append(check.desk_id)  # type: ignore[method-assign]
+        self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
         self.budgets: dict[str, RequestBudget] = {}
         self.held: dict[str, asyncio.Event] = {}
@@ -78,6 +78,7 @@ class Spider:
             None,
             desk.url,
             "test:1",
+            seen_at=clock(),
         )
         hand_over(check)
         return check
@@ -107,7 +108,7 @@ async def serve(spider: Spider) -> AsyncGenerator[CheckItem, None]:
     """Yield the checks one by one."""
     async with aclosing(batches(spider)) as served:
         async for ended in served:
-            for check, _ in ended.checks:
+            for check in ended.checks:
                 yield check
 
 

@@ -16,6 +16,7 @@ def check(*slots: Slot, outcome: Outcome = Outcome.SLOTS, **over: Any) -> CheckI
         "desk_id": "evry-courcouronnes_91/naturalisation",
         "token": None,
         "started_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "seen_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
         "milliseconds": 250,
         "outcome": outcome,
         "reason": "because",

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,6 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler import outages
-from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check, slot
 
@@ -32,7 +32,7 @@ def ends(*outcomes: Outcome, desk: str = "a", first: int = 1, **changes: Any) ->
         shown = (slot(),) if outcome is Outcome.SLOTS else ()
         item = check(desk, number, *shown, outcome=outcome, started_at=at, **changes)
         with time_machine.travel(at, tick=False):
-            batch_writer.record([FinishedCheck(item, number, at)])
+            batch_writer.record([replace(item, token=number, seen_at=at)])
 
 
 def of(desk: str = "a") -> list[tuple[str, int, int | None]]:

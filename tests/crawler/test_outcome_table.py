@@ -1,7 +1,7 @@
 """DESIGN.md section 4, "What an outcome does", row by row: what it proves, what it counts, what rests, the status."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -12,7 +12,6 @@ from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from crawler.scheduling.due_queue import VisitEnd
 from tests.crawler.checks import HOST, NOW, check, slot
@@ -66,7 +65,7 @@ def end(number: int, outcome: Outcome) -> VisitEnd:
     shown = (slot(now + timedelta(days=1)),) if outcome is Outcome.SLOTS else ()
     item = check("a", number + 1, *shown, outcome=outcome, started_at=now)
     with time_machine.travel(now, tick=False):
-        (visit,) = batch_writer.record([FinishedCheck(item, number + 1, now)]).visits
+        (visit,) = batch_writer.record([replace(item, token=number + 1, seen_at=now)]).visits
     return visit
 
 
@@ -156,7 +155,7 @@ def test_a_site_that_says_when_is_obeyed() -> None:
     now = NOW + timedelta(days=1)
     item = check("a", 2, outcome=Outcome.RATE_LIMITED, started_at=now, retry_after=1234.0)
     with time_machine.travel(now, tick=False):
-        (visit,) = batch_writer.record([FinishedCheck(item, 2, now)]).visits
+        (visit,) = batch_writer.record([replace(item, token=2, seen_at=now)]).visits
     assert visit.rest
     assert 1234 <= (visit.rest - now).total_seconds() <= 1.1 * 1234
     assert visit.due >= visit.rest

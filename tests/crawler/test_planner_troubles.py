@@ -17,7 +17,6 @@ from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.ground.loop_report import LoopReport, read_report
 from configs.world.desk import Desk
-from crawler.items import FinishedCheck
 from crawler.planner import Planner
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
@@ -89,8 +88,8 @@ def test_the_report_says_since_when_queues_have_desks_and_the_next_planner_goes_
 def visit(client: redis.Redis, now: datetime, *slots: Slot) -> int:
     """Check desk a, which must be due; return how many detections that makes."""
     (claimed,) = due_queue.send(client, due_queue.claim(SYSTEM, now=now, places=1, hold=25)).claims
-    item = check("a", claimed.token, *slots, started_at=now)
-    written = record([FinishedCheck(item, claimed.token, now)])
+    item = check("a", claimed.token, *slots, started_at=now, seen_at=now)
+    written = record([item])
     due_queue.send(client, due_queue.finish(SYSTEM, written.visits, now=now))
     return len(written.detections)
 
@@ -198,8 +197,8 @@ def test_a_spider_whose_clock_is_a_day_off_stops_no_check_and_tells_no_slot_twic
     replace_database_clock(lambda: clock() - step)
     try:
         frozen.move_to(begin + step)
-        item = check("a", 2**40, slot(), started_at=begin + step)
-        written = record([FinishedCheck(item, 2**40, begin + step)])
+        item = check("a", 2**40, slot(), started_at=begin + step, seen_at=begin + step)
+        written = record([item])
     finally:
         replace_database_clock(partial(datetime.now, UTC))
     assert not written.detections

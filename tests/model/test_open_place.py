@@ -49,7 +49,7 @@ class Watch:
         self.world.lapse(clock())
         windows = (covered,) if covered else ()
         check = CheckItem(
-            desk_id=DESK, token=self.token, started_at=clock(), milliseconds=100, reason="test",
+            desk_id=DESK, token=self.token, started_at=clock(), seen_at=clock(), milliseconds=100, reason="test",
             outcome=Outcome.SLOTS if slots else Outcome.NO_SLOTS, slots=slots, covered=windows, requests=1,
             error=None, retry_after=None, booking_url="http://127.77.0.91:8800/booking/create/1",
             process="test:1", places=("1",),

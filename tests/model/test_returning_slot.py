@@ -57,7 +57,7 @@ class Page:
         self._frozen.shift(after)
         self.token += 1
         check = CheckItem(
-            desk_id=DESK, token=self.token, started_at=clock(), milliseconds=100, reason="test",
+            desk_id=DESK, token=self.token, started_at=clock(), seen_at=clock(), milliseconds=100, reason="test",
             outcome=Outcome.SLOTS if is_open else Outcome.NO_SLOTS, slots=(self._slot,) if is_open else (),
             covered=(CoveredWindow(asks),), requests=1, error=None, retry_after=None,
             booking_url="http://127.77.0.91:8800/booking/create/1", process="test:1",

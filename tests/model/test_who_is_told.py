@@ -390,6 +390,7 @@ def check_item(look: Look, token: int, at: datetime) -> CheckItem:
         desk_id=desk,
         token=token,
         started_at=at,
+        seen_at=at,
         milliseconds=100,
         outcome=Outcome.SLOTS if seen else silence,
         reason="test",

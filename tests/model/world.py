@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -14,7 +15,7 @@ from api.models.base import engine, session
 from api.models.user import Channel, Grant, User
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
-from crawler.items import CheckItem, FinishedCheck
+from crawler.items import CheckItem
 from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven
 from deploy.sample_desk_files import desk_entry, prefecture_file
@@ -95,7 +96,7 @@ class World:
 
     def check(self, checks: Iterable[tuple[CheckItem, datetime]]) -> list[UUID]:
         """Write a batch of checks, with when their pages were read."""
-        found = record([FinishedCheck(check, check.token or 0, at) for check, at in checks]).detections
+        found = record([replace(check, seen_at=at) for check, at in checks]).detections
         self.detections += found
         return found
 

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,7 +30,7 @@ from api.models.desk import DeskState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
-from crawler.items import CheckItem, FinishedCheck
+from crawler.items import CheckItem
 from crawler.recording import batch_writer
 from deploy.external_tools import NotToBeHad, installed
 from tests.crawler.held import Held, make_desk
@@ -317,7 +317,7 @@ def recorded(held: Held, server: RealServer, token: int) -> tuple[Outcome, set[d
     found = check(held, server, token=token)
     with session() as rows:
         rows.merge(DeskState(id=found.desk_id))
-    batch_writer.record([FinishedCheck(found, token, clock())])
+    batch_writer.record([replace(found, token=token)])
     with session() as rows:
         still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
         return found.outcome, {each for each in rows.scalars(still) if each}

@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +23,6 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Fetch
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from deploy.external_tools import NotToBeHad, installed
 from tests.crawler.held import Held
@@ -129,7 +129,7 @@ def test_in_a_browser_hours_are_seen_taken_and_freed(held: Held, site: RealSite,
 def watched(held: Held, desk: Desk, token: int) -> tuple[Outcome, set[datetime]]:
     """Check and record it as a spider does; return how it ended, and what is open from then on."""
     check = held.check(desk, token=token)
-    batch_writer.record([FinishedCheck(check, token, clock())])
+    batch_writer.record([replace(check, token=token)])
     with session() as rows:
         still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
         return check.outcome, {each for each in rows.scalars(still) if each}

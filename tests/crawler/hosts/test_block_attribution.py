@@ -11,7 +11,6 @@ from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.items import FinishedCheck
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check
 
@@ -28,7 +27,7 @@ def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
     """Let checks end at that minute, as one batch; None: a plain 403."""
     at = NOW + minute * MINUTE
     results = [
-        FinishedCheck(_item(desk, outcome, started_at=at), int(60 * minute) + 1, at) for desk, outcome in ends
+        _item(desk, outcome, started_at=at, seen_at=at, token=int(60 * minute) + 1) for desk, outcome in ends
     ]
     with time_machine.travel(at, tick=False):
         batch_writer.record(results)
@@ -36,7 +35,7 @@ def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
 
 def _item(desk: str, outcome: Outcome | None, **changes: Any) -> Any:
     refused = {"outcome": Outcome.BLOCKED, "reason": "HTTP 403", "refused": True}
-    return check(desk, 1, **(refused if outcome is None else {"outcome": outcome}) | changes)
+    return check(desk, **(refused if outcome is None else {"outcome": outcome}) | changes)
 
 
 def last(desk: str) -> Outcome:

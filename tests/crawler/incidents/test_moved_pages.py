@@ -14,7 +14,6 @@ from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.incidents import moved_pages
-from crawler.items import FinishedCheck
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import check, slot
 from tests.crawler.incidents.incidents_world import (  # fmt: skip
@@ -143,6 +142,6 @@ def test_the_status_stays_until_a_check_proves_it_wrong(
     reason: DriftReason, found: bool, status: DeskStatus
 ) -> None:
     moved(reason=reason)
-    record([FinishedCheck(check("a", 1, *([slot()] if found else [])), 1, NOW)])
+    record([check("a", 1, *([slot()] if found else []), seen_at=NOW)])
     assert state().status is status
     assert ("moved" in state().status_reason) == (status is DeskStatus.ERROR)

@@ -16,7 +16,7 @@ from configs.ground.proofs import is_key
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.fetching.session import RequestBudget
-from crawler.items import CheckItem, FinishedCheck
+from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture, asked_of, showing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
@@ -112,7 +112,7 @@ def write(
     planned_desks(a=HOST)
 
     def through(*checks: CheckItem) -> list[Proof]:
-        return [record([FinishedCheck(each, each.token or 0, NOW)]) for each in checks][-1].proofs
+        return [record([replace(each, seen_at=NOW)]) for each in checks][-1].proofs
 
     return through
 

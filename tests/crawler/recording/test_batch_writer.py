@@ -23,7 +23,7 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
-from crawler.items import CheckItem, FinishedCheck
+from crawler.items import CheckItem
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import example, platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Slot
@@ -235,13 +235,13 @@ def test_a_result_older_than_the_last_one_records_its_check_and_nothing_else(
 def test_a_page_read_more_than_two_intervals_ago_records_its_check_and_changes_no_slot(
     desks: dict[str, Desk], frozen: time_machine.Traveller
 ) -> None:
-    late = FinishedCheck(check("a", 1, slot(), outcome=Outcome.BLOCKED), 1, NOW - timedelta(seconds=121))
+    late = check("a", 1, slot(), outcome=Outcome.BLOCKED, seen_at=NOW - timedelta(seconds=121))
     written = batch_writer.record([late])
     assert [row.outcome for row in rows_of(Check)] == [Outcome.BLOCKED]
     assert rows_of(SlotRow) == []
     assert (state().last_token, state().last_check_at) == (0, None)
     assert [visit.token for visit in written.visits] == [1]
-    batch_writer.record([FinishedCheck(check("a", 2, slot()), 2, NOW - timedelta(seconds=119))])
+    batch_writer.record([check("a", 2, slot(), seen_at=NOW - timedelta(seconds=119))])
     assert len(rows_of(SlotRow)) == 1
 
 
@@ -316,7 +316,7 @@ def test_a_refusal_that_is_written_late_rests_its_host_all_the_same(
     assert desks
     frozen.move_to(NOW + timedelta(minutes=30))
     writer = batch_writer.Writer("prefenligne")
-    writer.put(check("a", 1, outcome=Outcome.RATE_LIMITED, retry_after=3600.0), NOW)
+    writer.put(check("a", 1, outcome=Outcome.RATE_LIMITED, retry_after=3600.0, seen_at=NOW))
     writer.close(60)
     (host,) = rows_of(HostState)
     assert host.rests_until
@@ -397,9 +397,9 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[list[str]]]:
     """Let a function raise what the database would; return the desks of each batch that was tried."""
     through, tried = batch_writer.record, list[list[str]]()
 
-    def of(trouble: Callable[[list[FinishedCheck]], Exception | None]) -> list[list[str]]:
-        def refusing(results: list[FinishedCheck]) -> Written:
-            tried.append([result.check.desk_id[-1] for result in results])
+    def of(trouble: Callable[[list[CheckItem]], Exception | None]) -> list[list[str]]:
+        def refusing(results: list[CheckItem]) -> Written:
+            tried.append([result.desk_id[-1] for result in results])
             if error := trouble(results):
                 raise error
             return through(results)
@@ -416,7 +416,7 @@ def test_while_the_server_refuses_every_check_none_is_dropped(
 ) -> None:
     left = iter(range(12))
 
-    def trouble(_: list[FinishedCheck]) -> Exception | None:
+    def trouble(_: list[CheckItem]) -> Exception | None:
         return refusal("42P01") if next(left, None) is not None else None
 
     refuse(trouble)
@@ -433,8 +433,8 @@ def test_a_server_that_goes_away_amid_the_savepoints_costs_no_check(
 ) -> None:
     calls = list[str]()
 
-    def leave(rows: Any, results: list[FinishedCheck], *clocks: datetime) -> Written:
-        calls.append(results[0].check.desk_id[-1])
+    def leave(rows: Any, results: list[CheckItem], *clocks: datetime) -> Written:
+        calls.append(results[0].desk_id[-1])
         if len(calls) == 3:  # the batch, then each check in its savepoint
             raise refusal("57P01")
         return write_batch(rows, results, *clocks)
@@ -514,7 +514,7 @@ def test_a_detection_that_cannot_be_written_takes_its_check_and_its_slots_with_i
 
     monkeypatch.setattr(slot_writer, "new_id", fail)
     with pytest.raises(RuntimeError):
-        batch_writer.record([FinishedCheck(check("a", 1, slot()), 1, NOW)])
+        batch_writer.record([check("a", 1, slot(), seen_at=NOW)])
     assert (rows_of(Check), rows_of(SlotRow), state().last_token) == ([], [], 0)
 
 
@@ -528,7 +528,7 @@ def test_checks_wait_while_the_database_is_away_and_none_is_lost(
     tries = 0
     through = batch_writer.record
 
-    def away(results: list[FinishedCheck]) -> Written:
+    def away(results: list[CheckItem]) -> Written:
         nonlocal tries
         tries += 1
         if tries < 4:
@@ -564,7 +564,7 @@ def test_a_connection_that_breaks_in_an_unusual_way_spoils_no_check(
 ) -> None:
     through, errors = batch_writer.record, [error]
 
-    def broken(results: list[FinishedCheck]) -> Written:
+    def broken(results: list[CheckItem]) -> Written:
         if errors:
             raise errors.pop()
         return through(results)
@@ -584,8 +584,8 @@ def test_checks_without_news_wait_for_each_other_and_leave_with_the_first_that_h
 ) -> None:
     through, batches, written = batch_writer.record, list[list[str]](), threading.Event()
 
-    def seen(results: list[FinishedCheck]) -> Written:
-        batches.append([result.check.desk_id for result in results])
+    def seen(results: list[CheckItem]) -> Written:
+        batches.append([result.desk_id for result in results])
         return through(results)
 
     monkeypatch.setattr(batch_writer, "record", seen)
@@ -608,7 +608,7 @@ def test_whoever_hands_over_a_check_does_not_wait_for_the_database(
     writers: list[threading.Thread] = []
     answer, through = threading.Event(), batch_writer.record
 
-    def slow(results: list[FinishedCheck]) -> Written:
+    def slow(results: list[CheckItem]) -> Written:
         writers.append(threading.current_thread())
         answer.wait(3)
         return through(results)
@@ -631,7 +631,7 @@ def test_nothing_more_is_asked_while_the_database_is_away(
     again, through = threading.Event(), batch_writer.record
     away, tries = [True], iter(range(10**6))
 
-    def refuse(results: list[FinishedCheck]) -> Written:
+    def refuse(results: list[CheckItem]) -> Written:
         if away:
             if next(tries) > 0:
                 again.set()

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,6 @@ from api.models.desk import DeskState
 from api.models.slot import GoneReason, SlotRow
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.items import FinishedCheck
 from crawler.reading import CoveredWindow, Place, Slot
 from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven
@@ -179,7 +179,7 @@ class Form:
             "a", self.token, *slots, outcome=outcome, covered=covered, places=places, started_at=self.at
         )
         with time_machine.travel(self.at, tick=False):
-            return len(record([FinishedCheck(item, self.token, self.at)]).detections)
+            return len(record([replace(item, seen_at=self.at)]).detections)
 
 
 @pytest.fixture

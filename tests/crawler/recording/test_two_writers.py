@@ -13,7 +13,7 @@ from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import DetectionSlot, SlotRow
 from configs.world.desk import Desk
-from crawler.items import FinishedCheck
+from crawler.items import CheckItem
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
@@ -28,7 +28,7 @@ def world(planned_desks: Callable[..., dict[str, Desk]]) -> None:
     planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
-def batches(chance: random.Random) -> tuple[list[list[FinishedCheck]], dict[str, tuple[Slot, ...]]]:
+def batches(chance: random.Random) -> tuple[list[list[CheckItem]], dict[str, tuple[Slot, ...]]]:
     """Return batches of all desks in any order, each claim in one of them; and what each desk's last claim shows."""
     claims = [(desk, token) for desk in DESKS for token in range(1, WRITERS * ROUNDS + 1)]
     shown = {
@@ -40,7 +40,7 @@ def batches(chance: random.Random) -> tuple[list[list[FinishedCheck]], dict[str,
     ]
     made = [
         [
-            FinishedCheck(check(desk, token, *shown[desk, token]), token, NOW)
+            check(desk, token, *shown[desk, token], seen_at=NOW)
             for desk, token in chance.sample(row, k=len(DESKS))
         ]
         for row in zip(*columns, strict=True)
