@@ -31,7 +31,7 @@ from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
-from crawler.scheduling.desk_budgets import own_interval, visit_limit
+from crawler.scheduling.intervals import own_interval, visit_limit
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState

@@ -27,9 +27,8 @@ from crawler.fetching.session import RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
-from crawler.scheduling.desk_budgets import budget_of, cost_of
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
-from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.intervals import budget_of, cost_of, host_floor
 from crawler.scheduling.queues import STOP_GRACE_SECONDS, CrawlQueue
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import RENEWED_SECONDS, State

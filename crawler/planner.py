@@ -29,8 +29,8 @@ from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
 from crawler.scheduling import desk_store, due_queue
-from crawler.scheduling.desk_budgets import desks_on, desks_releasing
 from crawler.scheduling.due_queue import DueEntry
+from crawler.scheduling.intervals import desks_on, desks_releasing
 from crawler.scheduling.planning import (
     PlanningTask,
     build_entry,

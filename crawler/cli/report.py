@@ -11,8 +11,7 @@ from configs.world.desk import Desk
 from crawler.items import CheckItem
 from crawler.parsing.date_windows import local_text
 from crawler.reading import Outcome, Slot
-from crawler.scheduling.desk_budgets import budget_of, is_real
-from crawler.scheduling.intervals import host_floor
+from crawler.scheduling.intervals import budget_of, host_floor, is_real
 from crawler.scheduling.queues import SPIDER_PLACES
 
 _FEW = 5

@@ -14,8 +14,8 @@ from configs.world.prefecture import desks, host_rules
 from crawler.cli.tables import aligned
 from crawler.recording import coverage_tracking
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_budgets import budget_of, own_interval
 from crawler.scheduling.desk_store import by_host
+from crawler.scheduling.intervals import budget_of, own_interval
 
 _HEADINGS = ("DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED", "CHECKED", "PROVEN", "REASON")
 

@@ -22,7 +22,7 @@ from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistor
 from crawler.discovery.observations import PageSeen
 from crawler.discovery.results import FoundPage, KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.incidents import moved_pages
-from crawler.scheduling.desk_budgets import captcha_expected
+from crawler.scheduling.intervals import captcha_expected
 
 
 def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datetime) -> Path | None:

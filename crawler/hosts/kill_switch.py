@@ -21,7 +21,7 @@ from configs.ground.clock import clock
 from configs.world.prefecture import desk, desks
 from crawler import outages
 from crawler.scheduling import due_queue
-from crawler.scheduling.desk_budgets import desks_on
+from crawler.scheduling.intervals import desks_on
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from crawler import outages
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
 from crawler.items import CheckItem
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_budgets import desks_on
+from crawler.scheduling.intervals import desks_on
 
 # A page that answers 403 is closed, and its host not blocked, where another page there was read so lately
 REFUSAL_SECONDS = Constant("REFUSAL_SECONDS", 3600.0)

@@ -26,7 +26,7 @@ from configs.world.prefecture import desks
 from crawler.advisory_lock import AdvisoryLock
 from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices
-from crawler.scheduling.desk_budgets import captcha_expected
+from crawler.scheduling.intervals import captcha_expected
 
 # Operators hear of an overloaded site when it has been so for this long
 _OVERLOADED_TOLD_SECONDS = 1800

@@ -11,7 +11,7 @@ from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
 from configs.world.desk import Desk, Grade
 from configs.world.outcome import Outcome
-from crawler.scheduling.desk_budgets import captcha_expected
+from crawler.scheduling.intervals import captcha_expected
 
 
 def open_drifts(rows: Session, found: Iterable[tuple[str, DriftReason, str]], now: datetime) -> list[str]:

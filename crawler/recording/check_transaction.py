@@ -30,8 +30,8 @@ from crawler.recording import desk_state_update, slot_writer
 from crawler.recording.desk_state_update import CheckOutcome
 from crawler.recording.slot_writer import CheckResult, OpenSlot
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_budgets import budget_of, captcha_expected, cost_of, own_interval
 from crawler.scheduling.due_queue import VisitEnd
+from crawler.scheduling.intervals import budget_of, captcha_expected, cost_of, own_interval
 
 _CHECKS = sa.text("""
 INSERT INTO checks (started_at, desk_id, token, outcome, evidence, milliseconds, requests, slots_seen, covered,

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_budgets import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.desk_store import PlannedDesk, VisitCosts, by_host
 from crawler.scheduling.due_queue import DueEntry, HostBucket
+from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.queues import queue_of
 
 # Interval of desks without entitled subscribers

@@ -15,7 +15,7 @@ from crawler.booking import BookingSpider
 from crawler.cli.arguments import WrongArgument
 from crawler.fetching.session import RequestBudget, Session
 from crawler.platforms import platform
-from crawler.scheduling.desk_budgets import visit_limit
+from crawler.scheduling.intervals import visit_limit
 from crawler.spiders.prefenligne import PrefenligneSpider
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held, make_desk

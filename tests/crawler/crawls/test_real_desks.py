@@ -14,7 +14,7 @@ from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.catalogue import visit_of
 from crawler.platforms import platform
-from crawler.scheduling.desk_budgets import captcha_expected
+from crawler.scheduling.intervals import captcha_expected
 from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins as list_stand_ins
 from deploy.sandbox.running import Running, running
