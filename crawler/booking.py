@@ -182,6 +182,7 @@ class BookingSpider(Spider):
             places=result.places,
             refused=bool(result.trouble and result.trouble.refused),
             releases_at=result.releases_at,
+            publications=result.publications,
             captures=buffer.select(result.outcome),
         )
 

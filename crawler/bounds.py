@@ -10,13 +10,14 @@ from hashlib import sha256
 
 from configs.ground.formatting import CONTROL, pluralize, truncate_line
 from crawler.parsing.date_windows import day_of
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Slot, VisitContext
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading, Release, Slot, VisitContext
 
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
 LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
 REQUEST = 8000  # characters of an address that is asked: servers refuse longer ones with 414
 _HOST = 253  # characters of a host's name, https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 _SEATS = 100_000
+_RELEASES = 8  # that a page names: the last and the next one
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead
 _LAST_WEEK = timedelta(days=6)  # how far the last week of a calendar reaches behind the last watched day
 BEYOND = "beyond the `horizon`"  # in the reason of a check that saw such a moment
@@ -51,6 +52,7 @@ def bound_reading(reading: Reading, visit: VisitContext, asked: CoveredWindow | 
         asks=asks,
         next_at=None if _is_far(reading.next_at, visit) else reading.next_at,
         releases_at=None if _is_far(reading.releases_at, visit) else reading.releases_at,
+        publications=tuple(each for each in reading.publications if _is_sane(each, visit))[:_RELEASES],
         reason=clean_text(seen.reason, REASON),
         slots=tuple(map(_bound_slot, seen.slots)),
         fallback=tuple(map(_bound_slot, seen.fallback)),
@@ -105,6 +107,11 @@ def _bound_slot(slot: Slot) -> Slot:
 
 def _bound_window(window: CoveredWindow) -> CoveredWindow:
     return window if window.place_key is None else replace(window, place_key=bound_key(window.place_key))
+
+
+def _is_sane(release: Release, visit: VisitContext) -> bool:
+    days = (release.at.date(), release.first, release.last)
+    return release.first <= release.last and all(abs(day - visit.today) <= _YEARS for day in days)
 
 
 def _is_far(moment: datetime | date | None, visit: VisitContext) -> bool:

@@ -10,7 +10,7 @@ from functools import cache
 from configs.world.desk import Desk
 from crawler.parsing.date_windows import local_iso
 from crawler.proofs.page_capture import PageCapture
-from crawler.reading import CoveredWindow, Outcome, Slot
+from crawler.reading import CoveredWindow, Outcome, Release, Slot
 
 
 @cache
@@ -43,6 +43,7 @@ class CheckItem:
     places: tuple[str, ...] = ()  # keys of all places that the visit knew of, asked or not
     refused: bool = False  # whether this page answered a plain 403
     releases_at: datetime | None = None  # when the page says that more slots will be put on line
+    publications: tuple[Release, ...] = ()  # the releases of slots that its pages name with their days
     captures: tuple[PageCapture, ...] = field(
         default=(), repr=False
     )  # pages that may prove it (crawler/proofs)

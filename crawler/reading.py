@@ -262,6 +262,15 @@ def _plain_address(href: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Release:
+    """A release of hours, past or to come, that a page names: its instant, and the days of its hours."""
+
+    at: datetime
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The result of reading one page: an outcome, or further requests. docs/reference/visit.md: what it proves."""
 
@@ -273,6 +282,9 @@ class Reading:
     fallback: tuple[Slot, ...] = ()  # slots without hours, until a later answer covers their place or day
     next_at: datetime | date | None = None  # the next availability that the page names
     releases_at: datetime | None = None  # when the site puts more hours on line, by its own words
+    publications: tuple[
+        Release, ...
+    ] = ()  # the last and the next release of hours, where the page names their days
     retry_after: float | None = None  # seconds
     refused: bool = False  # a plain 403, which may mean this page alone
     beyond: str = ""  # the moments that it shows beyond the desk's horizon, in words

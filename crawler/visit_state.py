@@ -12,7 +12,7 @@ from typing import NamedTuple
 from configs.ground.formatting import pluralize
 from crawler.bounds import bound_key
 from crawler.parsing.date_windows import day_of
-from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Slot
+from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot
 
 # After a refusal the visit requests nothing more. Any other trouble (a busy calendar, an unknown page) concerns its
 # place only: the visit goes on with other places, up to _PATIENCE troubles.
@@ -33,6 +33,7 @@ class VisitResult(NamedTuple):
     trouble: Reading | None  # the first inconclusive reading, also where slots were seen
     places: tuple[str, ...] = ()  # keys of all places that the pages named, asked or not
     releases_at: datetime | None = None  # the next release of hours that the pages announce
+    publications: tuple[Release, ...] = ()  # the releases of hours that they name with their days
 
 
 class VisitState:
@@ -61,6 +62,7 @@ class VisitState:
         self._proofs: list[str] = []
         self._troubles: list[Reading] = []
         self._releases: list[datetime] = []
+        self._publications: dict[Release, None] = {}
         self._beyond = ""
         self._push(first)
 
@@ -93,6 +95,7 @@ class VisitState:
         self._covered |= dict.fromkeys(reading.covered)
         self._fallback |= {slot.place.key: slot for slot in reading.fallback}
         self._unsettled |= {slot.place.key for slot in reading.fallback if not reading.asks}
+        self._publications |= dict.fromkeys(reading.publications)
         if reading.releases_at and reading.releases_at > self._now:
             self._releases.append(reading.releases_at)
         led_on = sum([self._push(following) for following in reading.asks])
@@ -122,7 +125,8 @@ class VisitState:
         if self._beyond and self._beyond not in reason:
             reason = f"{reason}; {self._beyond}"
         release = min(self._releases, default=None)
-        return VisitResult(outcome, reason, slots, covered, self.asked, trouble, tuple(self._places), release)
+        places, named = tuple(self._places), tuple(self._publications)
+        return VisitResult(outcome, reason, slots, covered, self.asked, trouble, places, release, named)
 
     def _outcome(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:

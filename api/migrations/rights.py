@@ -89,6 +89,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
     "hosts": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
     "outages": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
+    "publications": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
     "incidents": {
         "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _READ, "reader": _READ,
     },

@@ -12,7 +12,7 @@ from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.delivery_figure import DeliveryFigure
-from api.models.desk import DeskChange, DeskState, HostState, Outage
+from api.models.desk import DeskChange, DeskState, HostState, Outage, Publication
 from api.models.discovery import DeskLink, DiscoveryRun, Drift
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
@@ -32,7 +32,7 @@ from api.models.user import Contact, Grant, User
 from api.models.watch_credit import Unwatched, WatchCredit
 
 RECORDS: tuple[type[Base], ...] = (
-    User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Incident, DeskChange, Check,
+    User, Contact, Grant, Alert, AlertTarget, DeskState, HostState, Outage, Publication, Incident, DeskChange, Check,
     SlotRow, Detection, DetectionSlot, Match, MatchAnswer, Notification,
     ProviderEvent, Notice, DiscoveryRun, DeskLink, Drift, AuditEntry,
     PhoneCode, TelegramLink, Appointment, SupportRequest, JobState, CheckDay,

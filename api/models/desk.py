@@ -1,6 +1,6 @@
 """State of desks and hosts, outages, and changes for the planner. A desk's definition is its YAML file."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -131,6 +131,39 @@ class Outage(Base):
         sa.Index("ix_outages_desk_id_starts_at", "desk_id", "starts_at"),
         sa.Index("ix_outages_ends_at", "ends_at"),
     )
+
+
+class PublicationSource(StrEnum):
+    """Where a release was seen: on a page of ours, or on one that a person's browser showed."""
+
+    CHECK = "check"
+    REPORT = "report"
+
+
+class Publication(Base):
+    """A release of slots that a desk's page names, past or to come, and the days of its slots. Nothing of a person."""
+
+    __tablename__ = "publications"
+
+    id: Mapped[int] = mapped_column(sa.BigInteger, sa.Identity(), primary_key=True)
+    desk_id: Mapped[str] = mapped_column(sa.ForeignKey("desks.id"))
+    released_at: Mapped[datetime]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    source: Mapped[PublicationSource] = mapped_column(enum_column(PublicationSource, "source"))
+    seen_at: Mapped[datetime]  # for the first time
+    seen_last_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("last_day >= first_day AND seen_last_at >= seen_at", name="order"),
+        sa.UniqueConstraint("desk_id", "released_at", "first_day"),
+        sa.Index("ix_publications_released_at", "released_at"),
+    )
+
+
+def is_current() -> sa.ColumnElement[bool]:
+    """Return the condition that no later check of a publication's desk proved something without naming it."""
+    return sa.or_(DeskState.last_proven_at.is_(None), Publication.seen_last_at >= DeskState.last_proven_at)
 
 
 class DeskChange(Base):

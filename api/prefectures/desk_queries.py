@@ -1,7 +1,7 @@
 """Reads of desks: the attributes of the YAML file joined with the current state."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from typing import Literal
@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.detections.queries import get_public_cutoff
-from api.models.desk import DeskState, DeskStatus
+from api.models.desk import DeskState, DeskStatus, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.slot import Detection
 from api.prefectures.schemas import DeskAnswer
@@ -44,6 +44,9 @@ class WatchStates:
     states: Mapping[str, DeskState]
     found: Mapping[str, datetime]
     lost: Collection[str] = ()
+    announced: Mapping[str, Collection[datetime]] = field(
+        default_factory=dict
+    )  # releases ahead, by their pages
 
     def build_answer(self, desk: Desk) -> DeskAnswer:
         """Return one desk for its subscribers."""
@@ -84,18 +87,19 @@ class WatchStates:
 
 def read_watch_states(session: Session, desks: Iterable[Desk]) -> WatchStates:
     """Read the rows of these desks in one query."""
-    given = {"ids": [desk.id for desk in desks], "cutoff": get_public_cutoff()}
+    given = {"ids": [desk.id for desk in desks], "cutoff": get_public_cutoff(), "now": clock()}
     rows = session.execute(_select_states(), given).all()
     return WatchStates(
-        states={state.id: state for state, _, _ in rows},
-        found={state.id: found for state, _, found in rows if found},
-        lost=[state.id for state, is_lost, _ in rows if is_lost],
+        states={state.id: state for state, _, _, _ in rows},
+        found={state.id: found for state, _, found, _ in rows if found},
+        lost=[state.id for state, is_lost, _, _ in rows if is_lost],
+        announced={state.id: ahead for state, _, _, ahead in rows if ahead},
     )
 
 
 @cache
-def _select_states() -> sa.Select[DeskState, bool, datetime | None]:
-    """Return the query for states, lost pages and last public detections of the desks `ids`."""
+def _select_states() -> sa.Select[DeskState, bool, datetime | None, list[datetime] | None]:
+    """Return the query for states, lost pages, last public detections and announced releases of the desks `ids`."""
     last = (
         sa.select(Detection.seen_at)
         .where(Detection.desk_id == DeskState.id, Detection.seen_at <= sa.bindparam("cutoff"))
@@ -103,8 +107,15 @@ def _select_states() -> sa.Select[DeskState, bool, datetime | None]:
         .limit(1)
         .scalar_subquery()
     )
+    ahead = (
+        sa.select(sa.func.array_agg(Publication.released_at.distinct()))
+        .where(
+            Publication.desk_id == DeskState.id, Publication.released_at > sa.bindparam("now"), is_current()
+        )
+        .scalar_subquery()
+    )
     ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
-    return sa.select(DeskState, is_page_lost(), last).where(DeskState.id == sa.any_(ids))
+    return sa.select(DeskState, is_page_lost(), last, ahead).where(DeskState.id == sa.any_(ids))
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:
@@ -119,7 +130,10 @@ def list_releases(desk: Desk, now: WatchStates, until: datetime) -> list[KnownRe
         return []
     windows = desk.list_releases(clock(), until)
     found = [KnownRelease(desk, each.begins, each.ends, "source") for each in windows]
-    at = now.build_public_answer(desk).releases_at
-    if at and at < until and not any(each.begins <= at <= each.ends for each in windows):
-        found.append(KnownRelease(desk, at, None, "page"))
+    named = {*now.announced.get(desk.id, ()), now.build_public_answer(desk).releases_at}
+    found += [
+        KnownRelease(desk, at, None, "page")
+        for at in named
+        if at and at < until and not any(each.begins <= at <= each.ends for each in windows)
+    ]
     return sorted(found, key=lambda each: each.begins_at)

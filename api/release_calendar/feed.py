@@ -31,15 +31,15 @@ _SUMMARIES: dict[FeedLanguage, str] = {
 }
 _ANNOUNCED: dict[FeedLanguage, dict[str, str]] = {
     "fr": {
-        "page": "Annoncée par la page de rendez-vous elle-même.",
+        "page": "Annoncée par la page de rendez-vous elle-même, qui peut la montrer une minute plus tard.",
         "source": "Horaire habituel, d'après une source publique : il peut changer.",
     },
     "en": {
-        "page": "Announced by the booking page itself.",
+        "page": "Announced by the booking page itself, which may show it a minute later.",
         "source": "The usual time, according to a public source: it may change.",
     },
     "ar": {
-        "page": "أعلنته صفحة الحجز نفسها.",
+        "page": "أعلنته صفحة الحجز نفسها، وقد تعرضه بعد دقيقة.",
         "source": "الوقت المعتاد حسب مصدر علني، وقد يتغيّر.",
     },
 }

@@ -29,6 +29,8 @@ class FeedQuery(Body):
 class ReleaseEntry(Answer):
     """A time at which a desk puts slots on line, as its own page says or another source; a page names no end.
 
+    A page may show it up to 60 seconds later than it says.
+
     `watchLevel` `none`: no check sees its slots, so looking at that time is the only way.
     """
 

@@ -20,7 +20,7 @@ from api.models.audit import AuditEntry
 from api.models.base import Base, session
 from api.models.check_day import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
-from api.models.desk import Outage
+from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.payment import Payment, Subscription
@@ -162,6 +162,9 @@ RULES: dict[str, Rule] = {
     "hosts": _STATE,
     "desk_changes": DroppedBy("planner"),
     "outages": Dropped(lambda now: Outage.ends_at < find_books_begin(now)),
+    "publications": Dropped(
+        lambda now: Publication.released_at < now - 3 * _YEAR
+    ),  # the seasons of three years
     "incidents": _TROUBLES,
     "checks": DroppedBy("keep_partitions"),
     "check_days": DroppedBy(_drop_check_days),

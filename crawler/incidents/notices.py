@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.models.alert import Alert, AlertTarget
-from api.models.desk import DeskState
+from api.models.desk import DeskState, Publication, is_current
 from api.models.discovery import is_page_lost
 from api.models.incident import Incident
 from api.models.user import Channel
@@ -192,7 +192,12 @@ def _find_releases(rows: Session, now: datetime) -> Iterator[tuple[Desk, datetim
             and now <= found.begins <= last
         ):
             yield desk, found.begins, found.ends
-    said = sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last))
+    said: sa.CompoundSelect[str, datetime | None] = sa.union(
+        sa.select(DeskState.id, DeskState.releases_at).where(DeskState.releases_at.between(now, last)),
+        sa.select(Publication.desk_id, Publication.released_at)
+        .join(DeskState, DeskState.id == Publication.desk_id)
+        .where(Publication.released_at.between(now, last), is_current()),
+    )
     for desk_id, releases_at in rows.execute(said):
         page = desks().get(desk_id)
         if page and releases_at and _has_hidden_slots(page) and desk_id not in lost:

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,7 +31,7 @@ from crawler.parsing.html_text import (
 from crawler.parsing.json_calendar import Listing, read_self_contained_listing
 from crawler.parsing.url_patterns import match_address
 from crawler.platform_base import Platform
-from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Slot, VisitContext
+from crawler.reading import ANYWHERE, Outcome, Page, PageRequest, Reading, Release, Slot, VisitContext
 
 _ADDRESS = re.compile(r"(?P<root>https?://[^/]+(?:/[^?#]*?)?/reservation/demarche/\d+)(?![\w-])/?")
 
@@ -65,6 +65,10 @@ _NONE_LEFT = "Aucun créneau disponible à partir de cette date"
 _NEXT = "Prochaine disponibilité"
 _RELEASE = "Prochaine mise en ligne de nouveaux rendez-vous"
 _RELEASED = "Dernière mise en ligne de rendez-vous"
+_IN_WORDS = re.compile(
+    r"mise en ligne de (?:nouveaux )?rendez-vous : le (\d\d/\d\d/\d{4}) à (\d\d:\d\d)\W+"
+    r"pour des créneaux de la semaine du (\d\d/\d\d/\d{4})"
+)
 _LATER = "Veuillez réessayer ultérieurement"
 
 
@@ -160,7 +164,8 @@ def _slots(page: Page, boxes: list[HtmlElement]) -> Reading | None:
     reading = read_self_contained_listing(page, found, window, data, said=none_left)
     if reading.outcome is Outcome.NO_SLOTS and (trouble := find_page_trouble(page, _NONE_LEFT)):
         return Reading(Outcome.UNREADABLE, f"{reading.reason}, beside words of trouble: {trouble!r}")
-    return replace(reading, releases_at=_release(data, told, visit))
+    publications = tuple(_publications(data, told, visit))
+    return replace(reading, releases_at=_release(data, told, visit), publications=publications)
 
 
 def _hides_calendar(data: Any, said: list[str]) -> bool:
@@ -182,6 +187,26 @@ def _release(data: Any, told: str, visit: VisitContext) -> datetime | None:
         [parse_state_moment(text, visit)] if text else moments_behind(_RELEASE, told, visit)
     )
     return next((moment for moment in said if isinstance(moment, datetime)), None)
+
+
+def _publications(data: Any, told: str, visit: VisitContext) -> Iterator[Release]:
+    """Yield the last and the next release of hours with their days, by the state or by the page's words.
+
+    The words name the first day of a week.
+    """
+    for key in ("precedentePub", "prochainePub"):
+        planned = only(data, key)
+        if isinstance(planned, dict):
+            at, *days = (
+                parse_state_moment(planned.get(each), visit) for each in (_PUBLISHED, "dateMin", "dateMax")
+            )
+            first, last = (each if type(each) is date else None for each in days)
+            if isinstance(at, datetime) and first and last:
+                yield Release(at, first, last)
+    for day, hour, monday in _IN_WORDS.findall(told):
+        at, week = moment_in_figures(day, hour, visit.zone), moment_in_figures(monday, None, visit.zone)
+        if isinstance(at, datetime) and type(week) is date:
+            yield Release(at, week, week + timedelta(days=6))
 
 
 # The JSON state in a page's script is searched by key: its nesting differs from page to page.

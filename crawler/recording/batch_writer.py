@@ -350,6 +350,7 @@ def _plain_row(check: CheckItem, error: Exception) -> CheckItem:
         covered=(),
         places=(),
         releases_at=None,
+        publications=(),
         retry_after=None,
         error=clean_text(f"{type(error).__name__}: {error}", ERROR),
     )

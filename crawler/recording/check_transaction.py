@@ -13,9 +13,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.models.database_clock import CLOCKS_DIFFER, database_clock
+from api.models.desk import Publication, PublicationSource
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
@@ -82,6 +84,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem], now: datetime, by
     ends = [_check_outcome(desk, check, rows) for check in checks if (desk := desks().get(check.desk_id))]
     counted = [end for end in ends if end.row]
     desk_state_update.write_coverage(session, counted, now)
+    _write_publications(session, counted)
     found = _write_slots(session, counted)
     proofs = [each.proof for each in found if each.proof] + list(
         filter(None, map(_proof_of_trouble, counted))
@@ -111,6 +114,30 @@ def _check_outcome(desk: Desk, check: CheckItem, rows: dict[str, Any]) -> CheckO
         intervals.minimum_interval(wished, share, own),
     )
     return CheckOutcome(desk, check, row, interval, least)
+
+
+def _write_publications(session: Session, ends: Sequence[CheckOutcome]) -> None:
+    """Write the releases that pages name, or when they were seen last; a batch has one check of a desk at most."""
+    named = [
+        {
+            "desk_id": end.desk.id,
+            "released_at": each.at,
+            "first_day": each.first,
+            "last_day": each.last,
+            "source": PublicationSource.CHECK,
+            "seen_at": end.check.seen_at,
+            "seen_last_at": end.check.seen_at,
+        }
+        for end in ends
+        for each in {(each.at, each.first): each for each in end.check.publications}.values()
+    ]
+    if not named:
+        return
+    insert = postgresql.insert(Publication).values(named)
+    seen_last_at = sa.func.greatest(Publication.seen_last_at, insert.excluded.seen_last_at)
+    latest = {"seen_last_at": seen_last_at, "last_day": insert.excluded.last_day}
+    key = (Publication.desk_id, Publication.released_at, Publication.first_day)
+    session.execute(insert.on_conflict_do_update(index_elements=key, set_=latest))
 
 
 def _write_slots(session: Session, ends: Sequence[CheckOutcome]) -> list[slot_writer.NewDetection]:

@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 import redis
+import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from icalendar import Calendar
 
 from api import cache
+from api.models.base import session
+from api.models.desk import DeskState, Publication, PublicationSource
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
@@ -71,6 +74,25 @@ def test_releases_of_files_and_pages_are_listed_in_the_order_of_time(client: Fla
         (HIDDEN, "2026-11-30T12:00:00Z", "2026-11-30T15:00:00Z", "source"),
     ]
     assert len(found) == 9  # eight weeks
+
+
+def test_a_release_that_pages_name_is_listed_until_a_later_check_finds_it_gone(client: FlaskClient) -> None:
+    now = clock()
+    add_desk("bobigny_93/naturalisation")
+    with session() as rows:
+        rows.add_all(
+            Publication(
+                desk_id="bobigny_93/naturalisation", released_at=now + timedelta(days=days),
+                first_day=now.date(), last_day=now.date(), source=PublicationSource.REPORT, seen_at=now,
+                seen_last_at=now,
+            )
+            for days in (-4, 3)
+        )  # fmt: skip
+    (found,) = listed(client, "?prefecture=bobigny_93")
+    assert (found["beginsAt"], found["announcedBy"]) == ("2026-11-23T09:00:00Z", "page")
+    with session() as rows:
+        rows.execute(sa.update(DeskState).values(last_proven_at=now + timedelta(minutes=1)))
+    assert listed(client, "?prefecture=bobigny_93&procedure=NATURALISATION") == []
 
 
 def test_they_are_filtered_by_prefecture_and_procedure(

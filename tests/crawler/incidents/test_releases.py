@@ -12,7 +12,7 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import DeskState
+from api.models.desk import DeskState, Publication, PublicationSource
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
 from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
@@ -129,6 +129,28 @@ def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callabl
     (row,) = reminded(at - 30 * MINUTE)
     assert row.params == {"desk": "evry_91/a", "begins": at.isoformat(), "ends": None}
     assert reminded(at - 29 * MINUTE) == []
+
+
+def test_a_release_of_the_table_is_reminded_of_once_beside_the_same_of_the_desk(
+    told_of: Callable[..., None],
+) -> None:
+    told_of("    watch: presence\n")
+    keeps({"desk_id": "evry_91/a"})
+    at = BEGINS - timedelta(hours=2)
+    days = {"first_day": at.date(), "last_day": at.date()}
+    seen = {"source": PublicationSource.CHECK, "seen_at": at - timedelta(days=1), "seen_last_at": at}
+    with session() as rows:
+        rows.add(DeskState(id="evry_91/a", releases_at=at))
+        rows.flush()
+        rows.add_all(
+            Publication(desk_id="evry_91/a", released_at=each, **days, **seen)
+            for each in (at - timedelta(days=7), at, at + 5 * MINUTE)
+        )
+    found = reminded(at - 20 * MINUTE)
+    assert sorted(each.params["begins"] for each in found) == [
+        at.isoformat(),
+        (at + 5 * MINUTE).isoformat(),
+    ]
 
 
 @pytest.fixture

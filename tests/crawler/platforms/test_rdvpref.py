@@ -14,7 +14,7 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
-from crawler.reading import CoveredWindow
+from crawler.reading import CoveredWindow, Release
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import TODAY
@@ -134,6 +134,32 @@ def test_the_moments_of_publications_are_no_slots(first: str) -> None:
     assert reading.releases_at == datetime(2026, 11, 24, 10, 58, tzinfo=UTC)
     another = read(choice({**told, "libre": "2026-11-24T09:00"}))
     assert (another.outcome, another.covered) == (Outcome.UNREADABLE, ())
+
+
+BEFORE = {"dateMin": "2026-11-20", "dateMax": "2026-11-26", "instantPublication": "2026-11-17T11:58"}
+IN_WORDS = "Prochaine mise en ligne de nouveaux rendez-vous : le 24/11/2026 à 11:58 / pour des créneaux de la semaine du 27/11/2026"
+
+
+def french(release: dict[str, str]) -> dict[str, str]:
+    return {key: other_spelling(each.encode()).decode().replace("T", " ") for key, each in release.items()}
+
+
+@pytest.mark.parametrize("spelled", [dict, french])
+def test_the_last_and_the_next_release_are_read_with_their_days(
+    spelled: Callable[[dict[str, str]], dict[str, str]],
+) -> None:
+    told = agenda(isCurrentMaxWeek=True, prochainePub=spelled(PUBLISHED), precedentePub=spelled(BEFORE))
+    before = Release(datetime(2026, 11, 17, 10, 58, tzinfo=UTC), date(2026, 11, 20), date(2026, 11, 26))
+    after = Release(datetime(2026, 11, 24, 10, 58, tzinfo=UTC), date(2026, 11, 27), date(2026, 12, 3))
+    assert read(choice(told)).publications == (before, after)
+    without = {**PUBLISHED, "dateMin": ""}
+    assert read(choice(agenda(isCurrentMaxWeek=True, prochainePub=without))).publications == ()
+
+
+def test_a_page_that_a_browser_saved_tells_a_release_in_words() -> None:
+    body = f"<title>Choisissez votre créneau</title><form><p>{rdv.NONE_LEFT}</p><p>{IN_WORDS}</p></form>"
+    after = Release(datetime(2026, 11, 24, 10, 58, tzinfo=UTC), date(2026, 11, 27), date(2026, 12, 3))
+    assert read(body).publications == (after,)
 
 
 def test_the_sentence_for_none_stands_below_the_hours_of_the_last_published_week() -> None:

@@ -16,7 +16,7 @@ import time_machine
 import notifier
 from api.models.base import session
 from api.models.check import Check
-from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.desk import DeskState, DeskStatus, HostState, Publication, PublicationSource
 from api.models.partitions import make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from configs.ground.clock import clock
@@ -26,7 +26,7 @@ from crawler.block_pages import classify_page
 from crawler.items import CheckItem
 from crawler.parsing.websocket_frames import body_of
 from crawler.platforms import example, platform
-from crawler.reading import CoveredWindow, Page, PageRequest, Slot
+from crawler.reading import CoveredWindow, Page, PageRequest, Release, Slot
 from crawler.recording import batch_writer
 from crawler.recording.batch_writer import is_row_fault
 from crawler.recording.check_transaction import Written, write_batch
@@ -91,6 +91,26 @@ def test_every_check_becomes_one_row(write: Callable[..., None]) -> None:
     ]
     assert (first.milliseconds, first.started_at, first.process) == (120, NOW, "test:1")
     assert (second.outcome, second.error) == (Outcome.UNREACHABLE, "TimeoutError: 20 s")
+
+
+def test_releases_that_a_page_names_are_a_row_each_with_when_they_were_seen(
+    write: Callable[..., None],
+) -> None:
+    day = NOW.date()
+    releases = [Release(NOW + timedelta(days=days), day, day + timedelta(days=6)) for days in (-7, 7)]
+    write(check(publications=tuple(releases)))
+    first = {each.released_at: each for each in rows_of(Publication)}
+    assert {
+        (each.desk_id, each.released_at, each.first_day, each.last_day, each.source)
+        for each in first.values()
+    } == {("evry_91/a", each.at, each.first, each.last, PublicationSource.CHECK) for each in releases}
+    write(check("a", 2, publications=(releases[1], releases[1])))
+    again = {each.released_at: each for each in rows_of(Publication)}
+    assert again.keys() == first.keys()
+    named, other = releases[1].at, releases[0].at
+    assert again[named].seen_at == first[named].seen_at
+    assert again[named].seen_last_at >= first[named].seen_last_at
+    assert again[other].seen_last_at == first[other].seen_last_at
 
 
 def test_a_slot_becomes_a_row_and_a_detection_with_what_the_desk_is(
