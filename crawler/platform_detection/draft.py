@@ -17,6 +17,7 @@ from crawler.platform_detection.identify import PlatformMatch
 from crawler.platforms import platform
 from crawler.reading import Page
 
+UNNAMED = "Démarche non précisée par la source"  # begins the label of a desk whose procedure is not known
 _LONGEST = 120  # characters of a label; a longer text is no name of a procedure
 _SLUG = 60
 _HEADINGS = 20
@@ -57,7 +58,7 @@ class DeskDraft:
 
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
         """Return the YAML entry; `taken` are the slugs of other desks."""
-        label = trim_label(self.label) or f"Démarche non précisée par la source ({_last_number(self.url)})"
+        label = trim_label(self.label) or f"{UNNAMED} ({_last_number(self.url)})"
         entry = {
             "slug": slug(label, taken),
             "label": label,
