@@ -70,11 +70,11 @@ class AnswerCache:
         begun = time.monotonic()
         while self._outage.may_ask():
             try:
-                found = self._read(key)
+                found = self._read_body(key)
                 is_fresh = found is not None and found.age < max_age
                 has_turn = not is_fresh and self._take_turn(key)
                 if has_turn:  # another process may have built it between the two steps
-                    found = self._read(key)
+                    found = self._read_body(key)
             except RedisError as error:
                 log.warning("public answers are built each time, Redis is away", because=type(error).__name__)
                 self._outage.note(answers=False)
@@ -121,7 +121,7 @@ class AnswerCache:
             with suppress(RedisError):
                 self._client.delete(_lock(key))
 
-    def _read(self, key: str) -> CachedBody | None:
+    def _read_body(self, key: str) -> CachedBody | None:
         kept = self._client.get(_name(key))
         head, _, body = kept.partition(b"\n") if isinstance(kept, bytes) else (b"", b"", b"")
         try:

@@ -174,7 +174,7 @@ class NoticeHub:
         try:
             while not self.is_over:
                 await self._follow()
-                await self._look()
+                await self._read_notices()
                 await asyncio.sleep(_AGAIN_SECONDS)
         finally:
             for stream in self.streams:
@@ -190,7 +190,7 @@ class NoticeHub:
             ):
                 await told.subscribe(NOTICES)
                 while not self.is_over:
-                    await self._look()
+                    await self._read_notices()
                     report = LoopReport(at=clock(), streams=len(self.streams))
                     await redis.set(STREAM, report.model_dump_json(), ex=FRESH)
                     await _wait_for_nudge(told)
@@ -200,7 +200,7 @@ class NoticeHub:
             # The boundary: without this loop open streams would stay silent for good.
             log.exception("begun again")
 
-    async def _look(self) -> None:
+    async def _read_notices(self) -> None:
         """Tell the streams of what is new since the last look that was answered; end those whose login ended.
 
         While the database is away the streams stay open: however long that was, they miss nothing.

@@ -124,7 +124,7 @@ def _name_origin(setting: str) -> str:
 
 
 def _may_ask(request: Request, *, is_page: bool) -> bool:
-    """Whether a page of ours asks, or none at all: its cookie may be read."""
+    """Whether one of our pages asks, or no page at all: its cookie may be read."""
     origin = request.headers.get("origin")
     if origin is None:
         return not is_page or request.headers.get("sec-fetch-site", "none") in _OWN

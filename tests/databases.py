@@ -2,13 +2,16 @@
 cloned anew where a test changed its shape or filled it."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
+import pytest
 import sqlalchemy as sa
+from alembic.config import Config
 from psycopg2.extensions import connection, cursor
 
 TEMPLATE = "rdv_template"
@@ -160,3 +163,20 @@ def _connect(name: str) -> connection:
 def _connected(name: str) -> Iterator[cursor]:
     with closing(_connect(name)) as made, made.cursor() as asked:
         yield asked
+
+
+def add_revision(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> Callable[[], Config]:
+    """Add a revision to the migrations of the code, from a file in a folder; return what makes their configuration."""
+    from api.migrations import __main__ as program
+
+    (folder / "9998_next.py").write_text(text, encoding="utf-8")
+    shipped = program.config
+
+    def extended() -> Config:
+        made = shipped()
+        made.set_main_option("path_separator", "newline")
+        made.set_main_option("version_locations", f"{program.HERE / 'versions'}\n{folder}")
+        return made
+
+    monkeypatch.setattr(program, "config", extended)
+    return extended

@@ -134,7 +134,7 @@ class Outage(Base):
 
 
 class PublicationSource(StrEnum):
-    """Where a release was seen: on a page of ours, or on one that a person's browser showed."""
+    """Where a release was seen: by a check, or in what a person's browser reported."""
 
     CHECK = "check"
     REPORT = "report"

@@ -216,7 +216,7 @@ def write_address(token: str) -> str:
 
 
 def find_kind(token: str) -> type[Link] | None:
-    """Return the kind that a token names, whether it is signed or not; None where that is no kind of ours."""
+    """Return the kind that a token names, signed or not; None for an unknown kind."""
     return _KINDS.get(token.partition(".")[0])
 
 

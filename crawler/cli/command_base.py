@@ -39,13 +39,13 @@ class OperatorCommand(ScrapyCommand):
         try:
             self.carry_out(args, opts)
         except self.ERRORS as error:
-            raise self.ended(str(error)) from None
+            raise self.make_exit(str(error)) from None
 
     @abstractmethod
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Do what the command is for."""
 
-    def ended(self, why: str) -> SystemExit:
+    def make_exit(self, why: str) -> SystemExit:
         """Return the end of this command with a text on standard error."""
         return SystemExit(f"scrapy {self.__module__.rpartition('.')[2]}: {why}")
 
@@ -62,7 +62,7 @@ class OperatorCommand(ScrapyCommand):
         try:
             return change()
         except (UnknownDesk, UnknownHost, ValueError) as error:
-            raise self.ended(str(error)) from None
+            raise self.make_exit(str(error)) from None
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             away = str(error).splitlines()[0]
-            raise self.ended(f"the database is away, nothing was changed: {away}") from None
+            raise self.make_exit(f"the database is away, nothing was changed: {away}") from None

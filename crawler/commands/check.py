@@ -30,7 +30,7 @@ class Command(OperatorCommand):
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Push all of them, or none where one is wrong."""
         if not args:
-            raise self.ended("name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them")
+            raise self.make_exit("name a desk, e.g. bobigny_93/titre-sejour; `scrapy desks` lists them")
         check_catalogue()
         settings().require("redis_url")
         chosen = [find_scheduled_desk(name) for name in args]

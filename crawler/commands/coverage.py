@@ -60,7 +60,7 @@ class Command(OperatorCommand):
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print or write it; desk files that are wrong are named."""
         if args:
-            raise self.ended(f"{args[0]!r} is no argument; use --write FILE")
+            raise self.make_exit(f"{args[0]!r} is no argument; use --write FILE")
         check_catalogue()
         text = page(prefectures(), self._read_proven() if opts.live else ())
         try:
@@ -69,7 +69,7 @@ class Command(OperatorCommand):
             else:
                 opts.write.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise self.ended(f"cannot write {error.filename}: {error.strerror}") from None
+            raise self.make_exit(f"cannot write {error.filename}: {error.strerror}") from None
 
     def _read_proven(self) -> set[str]:
         """Return the ids of the desks that a check has proven."""
@@ -82,7 +82,7 @@ class Command(OperatorCommand):
             with session() as rows:
                 return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
         except sa.exc.OperationalError as error:
-            raise self.ended(f"the database is away: {error.orig}") from None
+            raise self.make_exit(f"the database is away: {error.orig}") from None
 
 
 def page(found: Mapping[str, Prefecture], proven: Collection[str] = ()) -> str:

@@ -49,9 +49,9 @@ class Command(OperatorCommand):
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
         if args:
-            raise self.ended(f"{args[0]!r} is no argument; use --prefecture ID or --system NAME")
+            raise self.make_exit(f"{args[0]!r} is no argument; use --prefecture ID or --system NAME")
         if bool(opts.pause) != bool(opts.reason):
-            raise self.ended("--pause DESK and --reason TEXT go together")
+            raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
         if opts.pause or opts.resume:
             show(self.change_rows(lambda: _order(opts.pause, opts.reason, opts.resume)))

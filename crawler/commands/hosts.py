@@ -29,11 +29,11 @@ class Command(OperatorCommand):
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Move the switch where that is asked, and print the table."""
         if args:
-            raise self.ended(f"{args[0]!r} is no argument; use --stop HOST or --go HOST")
+            raise self.make_exit(f"{args[0]!r} is no argument; use --stop HOST or --go HOST")
         if opts.stop and opts.go:
-            raise self.ended("--stop or --go, not both")
+            raise self.make_exit("--stop or --go, not both")
         if bool(opts.stop) != bool(opts.reason):
-            raise self.ended("--stop HOST and --reason TEXT go together")
+            raise self.make_exit("--stop HOST and --reason TEXT go together")
         check_catalogue()
         database_url()
         settings().require("redis_url")

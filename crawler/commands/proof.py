@@ -70,7 +70,7 @@ class Command(OperatorCommand):
         try:
             shown = _describe_proof(proof_blobs(), args[0], opts.out)
         except OSError as error:
-            raise self.ended(f"cannot write {error.filename}: {error.strerror}") from None
+            raise self.make_exit(f"cannot write {error.filename}: {error.strerror}") from None
         show(json.dumps(shown, ensure_ascii=False, indent=2))
 
 

@@ -1,4 +1,4 @@
-"""`scrapy titles DESK…`: what the pages of desks without a label say of themselves, before any captcha.
+"""`scrapy titles DESK…`: title and department of the landing pages of desks without a label, before any captcha.
 
 A public program names a number of rdvpref and not what it is for. Its landing page says so in plain HTML. Desks are
 read that an operator's file lists, one a minute; a number that no file lists is never asked.
@@ -39,14 +39,14 @@ class Command(OperatorCommand):
         check_catalogue()
         unnamed = {desk.id: desk for desk in desks().values() if _has_no_label(desk)}
         if wrong := next((name for name in args if name not in unnamed), None):
-            raise self.ended(f"{wrong!r} is no desk of rdvpref that is checked and has no label")
+            raise self.make_exit(f"{wrong!r} is no desk of rdvpref that is checked and has no label")
         chosen = [unnamed[name] for name in args] or list(unnamed.values())
         if len(args) > _AT_ONCE:
-            raise self.ended(f"{len(args)} desks: name {_AT_ONCE} at most")
+            raise self.make_exit(f"{len(args)} desks: name {_AT_ONCE} at most")
         try:
             asyncio.run(_read_all(chosen[:_AT_ONCE]))
         except (FetchError, BudgetExhausted) as trouble:
-            raise self.ended(f"stopped: {trouble}") from None
+            raise self.make_exit(f"stopped: {trouble}") from None
         if (left := len(chosen) - _AT_ONCE) > 0:
             print(f"{left} more: name them")
 

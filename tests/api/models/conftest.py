@@ -8,11 +8,11 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from api.migrations import __main__ as program
 from api.migrations import tables
-from api.migrations.__main__ import HERE, config
+from api.migrations.__main__ import config
 from api.migrations.tables import METADATA
 from api.models.revision import expected_revision
+from tests import databases
 
 HEAD = expected_revision()
 NEXT = "9998"
@@ -46,15 +46,7 @@ def alembic(database: str) -> Iterator[Config]:
 @pytest.fixture
 def next_migration(alembic: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
     """Add a migration, and its records, to the code: a table and a column of alerts. The database lacks both."""
-    (tmp_path / f"{NEXT}_colours.py").write_text(_NEXT.format(next=NEXT, head=HEAD))
-
-    def extended() -> Config:
-        made = config()
-        made.set_main_option("path_separator", "newline")
-        made.set_main_option("version_locations", f"{HERE / 'versions'}\n{tmp_path}")
-        return made
-
-    monkeypatch.setattr(program, "config", extended)
+    extended = databases.add_revision(monkeypatch, tmp_path, _NEXT.format(next=NEXT, head=HEAD))
     records = sa.MetaData(naming_convention=METADATA.naming_convention)
     for table in METADATA.sorted_tables:
         table.to_metadata(records)

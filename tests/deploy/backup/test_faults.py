@@ -13,17 +13,15 @@ from pathlib import Path
 import boto3
 import psycopg2
 import pytest
-from alembic.config import Config
 from moto.server import ThreadedMotoServer
 
-from api.migrations import __main__ as migrations
-from api.migrations.__main__ import HERE, config
 from api.migrations.__main__ import main as migrate
 from api.models.revision import expected_revision
 from deploy.backup.__main__ import main
 from deploy.backup.encryption import make_key
 from deploy.backup.manifest import Kind, read_catalogue
 from deploy.backup.wal_archive import read_archives
+from tests import databases
 from tests.deploy.backup.conftest import Cluster, bases, service, store
 from tests.waiting import until
 
@@ -255,16 +253,7 @@ def next_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Add a migration to the code, which makes a table that is called `kept`."""
     folder = tmp_path / "versions"
     folder.mkdir()
-    text = _NEXT.format(before=expected_revision())
-    (folder / "9998_kept.py").write_text(text)
-
-    def extended() -> Config:
-        made = config()
-        made.set_main_option("path_separator", "newline")
-        made.set_main_option("version_locations", f"{HERE / 'versions'}\n{folder}")
-        return made
-
-    monkeypatch.setattr(migrations, "config", extended)
+    databases.add_revision(monkeypatch, folder, _NEXT.format(before=expected_revision()))
 
 
 def test_an_old_backup_is_migrated_after_it_was_restored(
