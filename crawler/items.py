@@ -4,7 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 
 from configs.world.desk import Desk
@@ -79,7 +79,6 @@ class SlotItem:
 
 def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
     """Yield a check's slots as rows, the earliest first."""
-    seen_at = check.started_at + timedelta(milliseconds=check.milliseconds)
     for slot in sorted(check.slots, key=lambda slot: (slot.moment_text, slot.place.key)):
         yield SlotItem(
             desk=desk.id,
@@ -90,5 +89,5 @@ def slot_items(desk: Desk, check: CheckItem) -> Iterator[SlotItem]:
             starts_at=local_iso(slot.moment, desk.zone),
             seats=slot.seats,
             booking_url=slot.url or check.booking_url,
-            seen_at=seen_at.isoformat(),
+            seen_at=check.seen_at.isoformat(),
         )

@@ -62,7 +62,7 @@ class Command(OperatorCommand):
         if args:
             raise self.make_exit(f"{args[0]!r} is no argument; use --write FILE")
         check_catalogue()
-        text = page(prefectures(), self._read_proven() if opts.live else ())
+        text = page(prefectures(), self._read_proven() if opts.live else None)
         try:
             if opts.write is None:
                 print(text, end="")
@@ -81,19 +81,24 @@ class Command(OperatorCommand):
         try:
             with session() as rows:
                 return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
-        except sa.exc.OperationalError as error:
-            raise self.make_exit(f"the database is away: {error.orig}") from None
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise self.make_exit(f"the database is away: {str(error).splitlines()[0]}") from None
 
 
-def page(found: Mapping[str, Prefecture], proven: Collection[str] = ()) -> str:
-    """Return the page in Markdown; `proven` are the ids of desks that a live check has proven."""
+def page(found: Mapping[str, Prefecture], proven: Collection[str] | None = None) -> str:
+    """Return the page in Markdown; `proven` are the ids of desks that a live check has proven, where one is asked."""
+    known = (
+        "No installation has run yet: without `--live`, nothing counts as proven."
+        if proven is None
+        else "As the database of this installation says."
+    )
     places = sorted(found.values(), key=lambda each: each.department)
     desks = [desk for each in places for desk in each.desks]
     parts = (
         _OPENING,
         _summary(places, desks),
-        "## What is proven\n\nNo installation has run yet: without `--live`, nothing counts as proven.\n\n"
-        + _table(("what", "desks", "which platforms", "because"), _count_standings(desks, proven)),
+        f"## What is proven\n\n{known}\n\n"
+        + _table(("what", "desks", "which platforms", "because"), _count_standings(desks, proven or ())),
         "## By platform\n\n"
         + _table(("system", "platform", "grade", "watch level", "desks"), _platforms(desks)),
         "## By procedure\n\nDepartments with a desk; stale and retired addresses are left out. "

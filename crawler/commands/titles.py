@@ -25,6 +25,7 @@ from crawler.reading import Page
 _PAUSE = 60.0  # seconds between two pages
 _AT_ONCE = 10  # desks of one command
 _LONGEST = 300  # characters of a title
+_NO_PAGE = {404, 410}
 
 
 class Command(OperatorCommand):
@@ -56,13 +57,15 @@ def _has_no_label(desk: Desk) -> bool:
 
 
 async def _read_all(chosen: Iterable[Desk]) -> None:
-    async with PageFetcher(_wait) as fetcher:
+    async with PageFetcher(_wait, redirects=False) as fetcher:
         for number, desk in enumerate(chosen):
             if number:
                 await asyncio.sleep(_PAUSE)
             page = await fetcher.open(desk.url)
             if wall := detect_block_page(page):
                 raise SystemExit(f"scrapy titles: stopped at {desk.id}: {wall.reason}")
+            if page.is_error and page.status not in _NO_PAGE:
+                raise SystemExit(f"scrapy titles: stopped at {desk.id}: HTTP {page.status}")
             print(f"{desk.id}: {_describe(page)}", flush=True)
 
 

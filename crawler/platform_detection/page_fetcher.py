@@ -37,13 +37,15 @@ _MOST = 12  # requests of one command, redirects counted
 class PageFetcher:
     """Makes at most twelve requests, redirects counted, with the pauses that a real host's budget requires.
 
-    `waits` is called before each pause, with its seconds and the host.
+    `waits` is called before each pause, with its seconds and the host. `redirects`: they are followed, to any public
+    address.
     """
 
-    def __init__(self, waits: Callable[[float, str], None]) -> None:
+    def __init__(self, waits: Callable[[float, str], None], *, redirects: bool = True) -> None:
         self._ends = AsyncExitStack()
         self._budget = RequestBudget(_MOST)
         self._waits = waits
+        self._redirects = redirects
         self._free: dict[str, float] = {}  # by host, when it may be asked again
 
     async def __aenter__(self) -> Self:
@@ -86,7 +88,7 @@ class PageFetcher:
             largest=self._largest,
             budget=self._budget,
             agent=agent_for(host),
-            stays=_anywhere,
+            stays=lambda _here, _there: self._redirects,
         )
         try:
             return await session.fetch(ask, visit, takes_a_slot)
@@ -107,10 +109,6 @@ def takes_a_slot(url: str, method: str) -> bool:
 
 def _is_its(reader: Platform, url: str) -> bool:
     return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
-
-
-def _anywhere(_here: str, _there: str) -> bool:
-    return True
 
 
 _SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"

@@ -30,7 +30,8 @@ _LIST, _SOCKET, _END = "/api/SlotsFromPosition", "/api/SlotsFromPositionStreamin
 _REFUSAL = b'"li_status"'
 _HEARD = (_END.encode(), _REFUSAL)  # words in answers of a socket only
 _DOUBT = "editors that failed are not counted here"
-_RADII = (0.99, 5, 10, 15, 20, 25, 30)  # km
+_SMALLEST = 0.99  # km, taken by the socket only
+_RADII = (_SMALLEST, 5, 10, 15, 20, 25, 30)  # km
 _NO_HOURS = re.compile(rb'"available_slots": *\[ *\]')
 _LISTED_WITHOUT = "town halls without an hour are listed, which a search does not do"
 
@@ -70,6 +71,8 @@ class AntsParameters(Strict):
     def _one_area(self) -> "AntsParameters":
         if not self.positions and not self.department_code:
             raise ValueError("name department_code or positions")
+        if self.radius_km == _SMALLEST and not self.streaming:
+            raise ValueError(f"radius_km {_SMALLEST} is taken by socket only: leave `streaming: false` out")
         if self.department_code and not self.streaming:
             raise ValueError("department_code is understood by socket only: leave `streaming: false` out")
         if self.department_code and self.department_code not in load_tiles():

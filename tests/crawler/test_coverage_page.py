@@ -49,6 +49,7 @@ def test_proven_provable_switched_off_and_impossible_are_counted_apart(
     path.write_text("  - slug:".join(parts))
     settings_env(PREFECTURES_DIR=path.parent)
     lines = page(prefectures(), {"evry_91/a", "evry_91/c"}).splitlines()
+    assert "As the database of this installation says." in lines
     assert [each.split(" | ")[:3] for each in lines if "ezbooking" in each][:4] == [
         ["| proven by a live check", "1", "ezbooking 1"],
         ["| can prove, not yet proven", "1", "ezbooking 1"],

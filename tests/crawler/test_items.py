@@ -16,7 +16,7 @@ def check(*slots: Slot, outcome: Outcome = Outcome.SLOTS, **over: Any) -> CheckI
         "desk_id": "evry-courcouronnes_91/naturalisation",
         "token": None,
         "started_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
-        "seen_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
+        "seen_at": datetime(2026, 11, 20, 9, 0, 3, tzinfo=UTC),
         "milliseconds": 250,
         "outcome": outcome,
         "reason": "because",
@@ -52,4 +52,4 @@ def test_a_row_says_what_is_booked_where_and_when_it_was_seen() -> None:
     assert (first.place, first.booking_url, first.seats) == ("9", "https://x.fr/9", 2)
     assert (second.place, second.booking_url) == ("Guichet A", item.booking_url)
     assert first.procedures == ("AUTRE", "VISA")
-    assert first.seen_at == "2026-11-20T09:00:00.250000+00:00"
+    assert first.seen_at == "2026-11-20T09:00:03+00:00"

@@ -8,6 +8,7 @@ import pytest
 from scrapy.cmdline import execute
 from scrapy.settings import Settings
 
+from crawler.commands import titles
 from crawler.platform_detection.draft import UNNAMED
 from deploy.sample_desk_files import prefecture_file
 from tests.crawler.commanded import scrapy
@@ -68,11 +69,12 @@ def test_one_page_a_minute_of_desks_without_a_label(
 
 
 @pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize("mode", ["cloudflare", "overload_502", "redirect_away", "redirect_loop"])
 def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
-    sandbox: "Running", capsys: pytest.CaptureFixture[str], no_sleep: Callable[[], list[float]]
+    sandbox: "Running", capsys: pytest.CaptureFixture[str], no_sleep: Callable[[], list[float]], mode: str
 ) -> None:
     no_sleep()
-    sandbox.mode("rdvpref", "cloudflare")
+    sandbox.mode("rdvpref", mode)
     assert "stopped" in refuse()
     assert capsys.readouterr().out == ""
     assert len(sandbox.requests("rdvpref")) == 1
@@ -83,3 +85,14 @@ def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
 def test_no_other_desk_is_asked(sandbox: "Running", name: str) -> None:
     assert "has no label" in refuse(f"evry_91/{name}")
     assert sandbox.requests("rdvpref") == []
+
+
+@pytest.mark.usefixtures("listed")
+def test_a_command_reads_a_few_desks_at_most(
+    sandbox: "Running", capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(titles, "_AT_ONCE", 1)
+    assert "name 1 at most" in refuse("evry_91/a", "evry_91/b")
+    assert sandbox.requests("rdvpref") == []
+    assert scrapy(capsys, "titles")[1].splitlines()[1:] == ["1 more: name them"]
+    assert len(sandbox.requests("rdvpref")) == 1

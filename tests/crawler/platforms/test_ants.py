@@ -74,7 +74,7 @@ def test_a_department_too_large_for_one_circle_is_asked_around_several_points() 
 
 
 def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
-    ask = ANTS.first_request(visit(positions=[LYON], radius_km=0.99, streaming=False))
+    ask = ANTS.first_request(visit(positions=[LYON], radius_km=5, streaming=False))
     assert (ask.url, ask.method, ask.json) == (API, "GET", None)
     assert ask.form == {
         "reason": "CNI-PASSPORT",
@@ -83,7 +83,7 @@ def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
         "end_date": "2027-01-19",
         "longitude": "4.8357",
         "latitude": "45.764",
-        "radius_km": "0.99",
+        "radius_km": "5",
     }
 
 
@@ -121,6 +121,7 @@ def test_our_token_goes_to_no_other_site(url: str) -> None:
         ({}, "department_code or positions"),
         ({"department_code": "99"}, "is no department's"),
         ({"department_code": "69", "streaming": False}, "by socket only"),
+        ({"positions": [LYON], "streaming": False, "radius_km": 0.99}, "by socket only"),
         ({"department_code": "6"}, "department_code"),
         ({"positions": [LYON]}, "needs an address"),
         ({"positions": [{**LYON, "address": "Lyon"}]}, "address"),
