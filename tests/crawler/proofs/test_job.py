@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ import redis
 import time_machine
 
 from configs.ground import proof_queue
+from configs.ground.clock import clock
 from configs.ground.object_store import Blobs
 from configs.ground.proof_queue import ProofStatus, list_waiting
 from configs.ground.proofs import BODY, META, PICTURE, body_of, meta_of, new_key, picture_of
@@ -102,6 +104,7 @@ def test_while_the_store_is_away_all_waits_for_it_and_one_is_tried(
     assert camera["asked"] == 3
 
 
+@pytest.mark.usefixtures("frozen")  # what was seen a week ago is given up
 def test_a_job_that_died_with_its_worker_is_enqueued_by_the_next(
     blobs: Blobs, camera: dict[str, Any], redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,19 +176,19 @@ def test_the_program_stores_what_waits_reports_and_ends_when_told(
     blobs: Blobs, settings_env: Callable[..., None], redis_server: redis.Redis
 ) -> None:
     settings_env(BROWSER_PATH="/nowhere/to/be/found", PROOFS_SECONDS="0.2")
-    enqueue(proof())
+    first, later = (replace(proof(new_key(clock())), seen_at=clock()) for _ in range(2))
+    enqueue(first)
     process = subprocess.Popen([sys.executable, "-m", "crawler.proofs"])
     try:
-        until(lambda: META in blobs.names(KEY))
+        until(lambda: META in blobs.names(first.key))
         found = proof_queue.read_status(redis_server)
         assert found
         assert found.store.endswith("/state/proofs/kept")
         process.kill()
         process.wait()
-        later = new_key(NOW)
-        enqueue(proof(later))
+        enqueue(later)
         process = subprocess.Popen([sys.executable, "-m", "crawler.proofs"])
-        until(lambda: META in blobs.names(later))
+        until(lambda: META in blobs.names(later.key))
     finally:
         process.terminate()
         ended = process.wait(60)
