@@ -61,7 +61,7 @@ class AnswerCache:
         self._outage = RedisOutage()
 
     def get(self, key: str, build: Build, max_age: float = MAX_AGE) -> CachedBody:
-        """Return a body that is at most `max_age` seconds old.
+        """Return a body at most `max_age` seconds old; up to _KEPT_SECONDS older where the next takes over _PATIENCE.
 
         Raises:
             api.errors.ApiError: 503, another process builds it, for longer than _LONGEST_WAIT.

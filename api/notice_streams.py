@@ -25,12 +25,10 @@ from configs.ground.clock import clock
 from configs.ground.database import DATABASE_SECONDS, database_url
 from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
 from configs.ground.psycopg_timeout import wait_no_longer_than
-from configs.ground.signing import SKEW, STAFF_IDLE_SECONDS, find_signing_key
+from configs.ground.signing import ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key
 from configs.settings import settings
 
 DatabaseAway = psycopg2.Error
-COOKIE = "__Host-access"
-_ISSUER = "rdvpriority"  # as api/middleware/auth.py writes it
 _ALGORITHM = "HS256"
 _LONGEST = 4096  # characters of a token
 _LOGINS = """
@@ -125,21 +123,22 @@ def _decode(token: str) -> dict[str, Any]:
     if len(token) > _LONGEST:
         raise jwt.InvalidTokenError
     key = find_signing_key(jwt.get_unverified_header(token).get("kid"))
-    return jwt.decode(token, key, algorithms=[_ALGORITHM], issuer=_ISSUER, leeway=SKEW)
+    return jwt.decode(token, key, algorithms=[_ALGORITHM], issuer=ISSUER, leeway=SKEW)
 
 
 class NoticeStream:
     """One client, and the notices of the last minutes that it knows of."""
 
-    def __init__(self, login: OpenLogin, address: str) -> None:
+    def __init__(self, login: OpenLogin, address: str, begin: UUID) -> None:
         self.login, self.address = login, address
+        self._begin = begin  # what is older was there before the stream
         self.fresh = asyncio.Event()  # something is to be told, or the stream is over
         self.is_over = False
         self._known = set(login.notices)
 
     def update(self, login: OpenLogin | None) -> None:
         """Have the client told if it does not know all notices of the last minutes; end with the login."""
-        recent = set(login.notices) if login else self._known
+        recent = {each for each in login.notices if each > self._begin} if login else self._known
         self.is_over = login is None
         if self.is_over or recent - self._known:
             self.fresh.set()
@@ -198,7 +197,7 @@ class NoticeHub:
             log.warning("Redis is away, the table is read all the same", because=type(error).__name__)
         except Exception:
             # The boundary: without this loop open streams would stay silent for good.
-            log.exception("begun again")
+            log.exception("the loop of live notices failed and starts again")
 
     async def _read_notices(self) -> None:
         """Tell the streams of what is new since the last look that was answered; end those whose login ended.
@@ -216,7 +215,7 @@ class NoticeHub:
         except DatabaseAway as error:
             log.warning("the database is away, asked again", because=type(error).__name__)
         except Exception:
-            log.exception("begun again")
+            log.exception("notices could not be read, the next look reads them again")
 
 
 async def _wait_for_nudge(told: PubSub) -> None:

@@ -22,11 +22,12 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from api.notice_streams import COOKIE, DatabaseAway, NoticeHub, NoticeStream, Reader, find_login, mark_begin
+from api.notice_streams import DatabaseAway, NoticeHub, NoticeStream, Reader, find_login, mark_begin
 from configs.ground.connection_limits import check_connections
 from configs.ground.contact_addresses import group_network_address
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
+from configs.ground.signing import ACCESS_COOKIE
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
@@ -66,14 +67,17 @@ class StreamServer:
         if not _may_ask(request, is_page=is_page):
             return _refuse(403, "foreign-origin", "streams are for pages of this site and the front end")
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        token = request.cookies.get(COOKIE, "") if is_page else given if scheme.lower() == "bearer" else ""
+        token = (
+            request.cookies.get(ACCESS_COOKIE, "") if is_page else given if scheme.lower() == "bearer" else ""
+        )
+        begin = mark_begin()
         try:
-            login = await asyncio.to_thread(find_login, self.reader, token, mark_begin())
+            login = await asyncio.to_thread(find_login, self.reader, token, begin)
         except DatabaseAway:
             return _refuse(503, "unavailable", "something we need does not answer: try again")
         if login is None:
             return _refuse(401, "not-signed-in", "log in, then open the stream again")
-        stream = NoticeStream(login, _find_address(request))
+        stream = NoticeStream(login, _find_address(request), begin)
         if not self.hub.join(stream):
             return _refuse(429, "too-many-streams", "close other pages, then try again")
         return NoticeResponse(self.hub, stream)

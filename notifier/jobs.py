@@ -56,7 +56,19 @@ def match(detection_id: str) -> None:
 
 @_patient
 def match_part(detection_id: str, *alert_ids: str) -> None:
-    """Match some of the alerts that wait for a detection, send their mails, and have the rest delivered."""
+    """Match some of the alerts that wait for a detection, send their mails, and have the rest delivered.
+
+    What passes is tried once more here: nobody else asks for these alerts before the next round of re-arming.
+    """
+    try:
+        _match_part(detection_id, *alert_ids)
+    except DBAPIError as error:
+        if not (isinstance(error.orig, ForeignKeyViolation) or passes(error)):
+            raise
+        _match_part(detection_id, *alert_ids)
+
+
+def _match_part(detection_id: str, *alert_ids: str) -> None:
     key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
     named = [UUID(each) for each in alert_ids]
     with bound_contextvars(detection=detection_id):

@@ -27,7 +27,10 @@ class DetectionQuery(PageQuery):
 
 @dataclass(frozen=True, slots=True)
 class CountedDetection:
-    """A detection with the number of its slots and matches. Its row says `matched_at` once alerts were matched."""
+    """A detection with the number of its slots and matches.
+
+    Its row says `matched_at` once alerts were matched, or a crowd put into parts.
+    """
 
     row: Detection
     slots: int

@@ -20,7 +20,7 @@ _DAY = timedelta(days=1)
 _DAYS = 7  # of deliveries
 
 
-def read_public_stats(session: Session) -> PublicStats:
+def _read_public_stats(session: Session) -> PublicStats:
     """Return the detections, the desks by what a check of them can prove, and the deliveries."""
     last = get_public_cutoff().astimezone(UTC).date() - _DAY
     return PublicStats(
@@ -45,7 +45,7 @@ blueprint = make_blueprint("stats", __name__, "/api/stats", "stats", "Figures fo
 @blueprint.get("", responses={200: PublicStats, **declare_errors()})
 def show_stats() -> Response:
     """Show how many detections there were and how many desks are watched, for the landing page."""
-    return answer_cached("stats", read_public_stats)
+    return answer_cached("stats", _read_public_stats)
 
 
 @blueprint.get("/answers", responses={200: AnswerStats, **declare_errors(404, 422)})

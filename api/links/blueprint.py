@@ -1,10 +1,9 @@
-"""Blueprint of /l, and what the routes of all its links share."""
+"""Blueprint of /l, and what the views of all its links share."""
 
 from flask import Blueprint, render_template
 from sqlalchemy.orm import Session
 
 from api.middleware.languages import use_account_language
-from api.models.alert import Alert
 from api.models.user import Contact, User
 from configs.ground.signing import LinkRefused
 
@@ -18,8 +17,8 @@ def refused(error: LinkRefused) -> tuple[str, int]:
     return render_template("refused.html", reason=error.reason, status=status), status
 
 
-def use_language_of(s: Session, owned: Contact | Alert | None) -> None:
+def use_language_of(s: Session, contact: Contact | None) -> None:
     """Answer in the language of the account that a link belongs to."""
-    user = s.get(User, owned.user_id) if owned else None
+    user = s.get(User, contact.user_id) if contact else None
     if user:
         use_account_language(user.language)

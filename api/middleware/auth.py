@@ -29,7 +29,15 @@ from api.models.base import autocommit_connection, autocommit_session
 from api.models.login import RECENT_PROOF_SECONDS, Login
 from api.models.user import Channel, Contact, Role, User
 from configs.ground.clock import clock
-from configs.ground.signing import SKEW, STAFF_IDLE_SECONDS, find_signing_key, name_key, read_signing_keys
+from configs.ground.signing import (
+    ACCESS_COOKIE,
+    ISSUER,
+    SKEW,
+    STAFF_IDLE_SECONDS,
+    find_signing_key,
+    name_key,
+    read_signing_keys,
+)
 from configs.settings import settings
 
 if TYPE_CHECKING:
@@ -38,7 +46,6 @@ if TYPE_CHECKING:
 
 _VERSION = "ver"
 _LOGIN = "login"
-_ISSUER = "rdvpriority"
 _PROTECTED = "rdvpriority-protected"
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 # What a login may do before its address is confirmed: end, and have the mail sent again.
@@ -100,12 +107,12 @@ def register_auth(app: Flask) -> None:
         JWT_COOKIE_CSRF_PROTECT=True,
         JWT_CSRF_CHECK_FORM=True,
         JWT_CSRF_IN_COOKIES=False,  # forms get the token in the page
-        JWT_ACCESS_COOKIE_NAME="__Host-access",
+        JWT_ACCESS_COOKIE_NAME=ACCESS_COOKIE,
         JWT_REFRESH_COOKIE_NAME="__Host-refresh",
         JWT_COOKIE_SECURE=True,
         JWT_COOKIE_SAMESITE="Lax",
-        JWT_ENCODE_ISSUER=_ISSUER,
-        JWT_DECODE_ISSUER=_ISSUER,
+        JWT_ENCODE_ISSUER=ISSUER,
+        JWT_DECODE_ISSUER=ISSUER,
     )
     manager = _FormTokenManager(app)
     manager.decode_key_loader(lambda header, _: find_signing_key(header.get("kid")))

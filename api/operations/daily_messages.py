@@ -45,7 +45,7 @@ GROUP BY g.plan
 
 def write_digest(session: Session, since: datetime, until: datetime) -> list[UUID]:
     """Write the digest of this time to the admins, once; return the notifications to nudge."""
-    return write_daily_message(session, "operations_digest", count_events(session, since, until), until)
+    return _write_daily_message(session, "operations_digest", count_events(session, since, until), until)
 
 
 def count_events(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
@@ -122,7 +122,7 @@ _LONGEST_WAY = timedelta(days=2)  # from the message's row to its receipt: it is
 
 def write_report(session: Session, since: datetime, until: datetime) -> list[UUID]:
     """Write the report of this time to the admins, once; return the notifications to nudge."""
-    return write_daily_message(session, "operations_report", measure_day(session, since, until), until)
+    return _write_daily_message(session, "operations_report", measure_day(session, since, until), until)
 
 
 def measure_day(session: Session, since: datetime, until: datetime) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _measure_sms(session: Session, since: datetime, until: datetime) -> dict[str
 _LANGUAGE = "fr"
 
 
-def write_daily_message(session: Session, kind: str, params: dict[str, Any], due: datetime) -> list[UUID]:
+def _write_daily_message(session: Session, kind: str, params: dict[str, Any], due: datetime) -> list[UUID]:
     """Write the message that is due at this moment to each admin, once; return the notifications to nudge."""
     admins = session.scalars(sa.select(User.id).where(User.role == Role.ADMIN).order_by(User.id)).all()
     written = [

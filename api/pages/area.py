@@ -61,17 +61,17 @@ class Area(Blueprint):
         return self._declare(rule, access, "GET", polled=polled)
 
     def action(
-        self, rule: str, access: Access, *, one_click: bool = False, unconfirmed: bool = False
+        self, rule: str, access: Access, *, without_token: bool = False, unconfirmed: bool = False
     ) -> Callable[[View], View]:
         """Declare what a form posts to: a view that answers POST, by 303 or by its form with status 422.
 
         `unconfirmed`: an account whose address is not confirmed may do it.
 
-        `one_click`: without a token of ours. Mail programs post there too (RFC 8058), or the form needs no cookie.
+        `without_token`: its form reads no cookie, so it carries no token of ours.
         """
         if access is Access.PUBLIC:
             raise ValueError(f"{rule}: a public page has no form that posts")
-        return self._declare(rule, access, "POST", one_click=one_click, unconfirmed=unconfirmed)
+        return self._declare(rule, access, "POST", without_token=without_token, unconfirmed=unconfirmed)
 
     def _declare(
         self,
@@ -79,12 +79,14 @@ class Area(Blueprint):
         access: Access,
         method: str,
         *,
-        one_click: bool = False,
+        without_token: bool = False,
         polled: bool = False,
         unconfirmed: bool = False,
     ) -> Callable[[View], View]:
         def decorate(view: View) -> View:
-            guarded = _guard(view, access, one_click=one_click, polled=polled, unconfirmed=unconfirmed)
+            guarded = _guard(
+                view, access, without_token=without_token, polled=polled, unconfirmed=unconfirmed
+            )
             self.add_url_rule(rule, view.__name__, guarded, methods=[method])
             return guarded
 
@@ -97,7 +99,7 @@ def read_once(query: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **nam
         return query(s, *wanted, **named)
 
 
-def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfirmed: bool) -> View:
+def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unconfirmed: bool) -> View:
     is_personal = access not in _OPEN
 
     @wraps(view)
@@ -105,7 +107,7 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfi
         g.access, g.is_polled = access, polled
         if access is Access.PUBLIC:
             return keep_for_everybody(make_response(view(**arguments)))
-        is_form = request.method == "POST" and not one_click
+        is_form = request.method == "POST" and not without_token
         if is_form:
             _check_form(is_personal=is_personal)
         elif is_personal:
@@ -118,7 +120,7 @@ def _guard(view: View, access: Access, *, one_click: bool, polled: bool, unconfi
             require_proof()
         return forbid_keeping(make_response(view(**arguments)))
 
-    vars(run).update(access=access, is_personal=is_personal, one_click=one_click)
+    vars(run).update(access=access, is_personal=is_personal)
     return run
 
 

@@ -43,7 +43,7 @@ from api.middleware.languages import use_account_language
 from api.models.base import autocommit_session
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.ground.signing import LinkRefused, sign, unsign
+from configs.ground.signing import ACCESS_COOKIE, LinkRefused, sign, unsign
 from configs.settings import settings
 
 NOTICE_COOKIE = "__Host-notice"
@@ -243,7 +243,7 @@ def send_login(response: Response) -> Response:
 
 def _read_form_token() -> str | None:
     """Return the token that the forms of the browser's login carry, also where its access cookie is too old."""
-    for name in ("__Host-access", "__Host-refresh"):
+    for name in (ACCESS_COOKIE, "__Host-refresh"):
         with suppress(JWTExtendedException, PyJWTError):
             return str(decode_token(request.cookies.get(name, ""), allow_expired=True)["csrf"])
     return None

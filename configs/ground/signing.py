@@ -24,6 +24,8 @@ from configs.settings import settings
 
 SigningKey = Literal["jwt_secret", "link_key"]
 SKEW = 60  # seconds that the clocks of two machines may differ
+ISSUER = "rdvpriority"  # of access tokens
+ACCESS_COOKIE = "__Host-access"  # where pages have them
 STAFF_IDLE_SECONDS = 1800  # how long a login of the roles support and admin lasts without use
 _SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
 # As itsdangerous writes JSON; it makes an encoder for each token.

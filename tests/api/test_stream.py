@@ -13,16 +13,19 @@ import uvicorn
 from flask import Flask
 from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
+from redis.exceptions import ConnectionError  # noqa: A004 -- redis-py names it so
 
 from api import notice_streams
 from api import stream as program
 from api.models.base import new_id
 from api.models.login import EndedBecause, Login
+from api.models.user import Role, User
 from api.notice_streams import DatabaseAway, Reader
 from api.paging import first_id_at
 from configs.ground.clock import clock
 from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
+from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
 from tests.api.notices.test_routes import write_notice
 from tests.clients import People, Person
 from tests.factories import change
@@ -64,11 +67,13 @@ class LiveServer:
         self.port = port
 
     @contextmanager
-    def open(self, path: str = "/api/notices/stream", **headers: str) -> Iterator[HTTPResponse]:
+    def open(
+        self, path: str = "/api/notices/stream", method: str = "GET", **headers: str
+    ) -> Iterator[HTTPResponse]:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            connection.request("GET", path, headers=named)
+            connection.request(method, path, headers=named)
             yield connection.getresponse()
         finally:
             connection.close()
@@ -117,7 +122,7 @@ def test_a_new_notice_arrives_at_once(
             stream.expect_notice()
 
 
-def test_without_redis_the_table_is_read_all_the_same(
+def test_without_a_nudge_the_table_is_read_all_the_same(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.2)
@@ -125,6 +130,58 @@ def test_without_redis_the_table_is_read_all_the_same(
     with live.listen(camille) as stream:
         write_notice(camille.id)
         stream.expect_notice()
+
+
+def test_without_redis_the_table_is_read_all_the_same(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def fail(*_: object, **__: object) -> None:
+        asked.set()
+        raise ConnectionError("refused")
+
+    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("api.notice_streams.PubSub.get_message", fail)  # the connection that was open is lost
+    monkeypatch.setattr("api.notice_streams.Redis.from_url", fail)
+    camille = person()
+    assert asked.wait(10)
+    with live.listen(camille) as stream:
+        write_notice(camille.id)
+        stream.expect_notice()
+
+
+def test_a_login_of_staff_that_was_left_alone_has_no_stream(live: LiveServer, person: People) -> None:
+    long_ago = clock() - timedelta(seconds=STAFF_IDLE_SECONDS + 5)
+    support, user = person("support@example.org"), person("robin@example.org")
+    change(User, User.id == support.id, role=Role.SUPPORT)
+    with live.listen(support) as stream:
+        change(Login, Login.user_id == support.id, last_used_at=long_ago)
+        with pytest.raises(AssertionError, match="the stream ended"):
+            stream.next_line()
+    with live.open(**support.headers) as refused:
+        assert refused.status == 401
+    change(Login, Login.user_id == user.id, last_used_at=long_ago)
+    with live.open(**user.headers) as response:
+        assert response.status == 200
+
+
+def test_the_front_end_may_send_its_token_and_reads_no_cookie(live: LiveServer, person: People) -> None:
+    asks = {
+        "Origin": FRONT,
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "authorization",
+    }
+    with live.open(method="OPTIONS", **asks) as allowed:
+        assert allowed.status == 200
+        assert allowed.getheader("Access-Control-Allow-Origin") == FRONT
+        assert allowed.getheader("Access-Control-Allow-Credentials") == "true"
+        assert "authorization" in allowed.getheader("Access-Control-Allow-Headers", "").lower()
+    with live.open(method="OPTIONS", **asks | {"Origin": "https://evil.example"}) as refused:
+        assert refused.status == 400
+    token = person().headers["Authorization"].partition(" ")[2]
+    with live.open("/live/notices", Origin=FRONT, Cookie=f"{ACCESS_COOKIE}={token}") as refused:
+        assert refused.status == 403
 
 
 def test_nobody_is_told_of_the_notices_of_somebody_else(

@@ -76,7 +76,9 @@ def test_who_wants_calls_is_called_once_about_a_match(whole: Any) -> None:
 
 
 def test_who_did_not_choose_calls_is_not_called() -> None:
-    alert(person(channels=(Channel.SMS,)))
+    who = person(channels=(Channel.SMS,))
+    change(User, who.id, **ALL_DAY)
+    alert(who)
     matched(detection())
     assert planned() == []
 

@@ -8,6 +8,8 @@ import pytest
 import redis
 import sqlalchemy as sa
 import time_machine
+from psycopg2.errors import ForeignKeyViolation
+from sqlalchemy.exc import DBAPIError
 
 from api.models.alert import Alert
 from api.models.base import new_id, session
@@ -20,7 +22,9 @@ from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
 from notifier.matching import match_service
 from notifier.matching.match_service import Matched, match_detection
+from notifier.matching.notification_writer import write
 from notifier.sweep import Sweep
+from tests.notifier.calls_world import callee, planned
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
@@ -136,6 +140,33 @@ def test_the_next_round_tells_those_whose_part_failed(
     assert whole.messages() == []
     work_on_round(queued)
     assert len(whole.messages("email")) == 7
+
+
+@pytest.mark.rule("3.5")
+def test_a_part_that_meets_the_deletion_of_an_account_is_tried_once_more_at_once(
+    crowd: list[Person], queued: Queued, whole: "Running", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    match(str(detection()))
+    failed: list[bool] = []
+
+    def write_or_fail(*given: Any) -> Any:
+        if not failed:
+            failed.append(True)
+            raise DBAPIError("", {}, ForeignKeyViolation())
+        return write(*given)
+
+    monkeypatch.setattr("notifier.matching.match_service.write", write_or_fail)
+    work(queued)
+    assert len(whole.messages("email")) == 7
+
+
+@pytest.mark.rule("3.4")
+def test_each_call_is_written_with_its_part_and_once(crowd: list[Person], queued: Queued) -> None:
+    called = {callee().id for _ in range(2)}
+    match(str(detection()))
+    for _ in range(2):
+        match_parts(queued)
+    assert sorted(get(Notification, key).user_id for key in planned()) == sorted(called)
 
 
 @pytest.mark.rule("3.4")

@@ -28,7 +28,7 @@ def show_withdrawal() -> str:
     return render_template("declarations/form.html", form=Form(WithdrawalForm))
 
 
-@area.action(WITHDRAW_PATH, Access.VISITOR, one_click=True)
+@area.action(WITHDRAW_PATH, Access.VISITOR, without_token=True)
 def send_withdrawal() -> ResponseReturnValue:
     """Take a withdrawal."""
     return _take_form("declarations", WithdrawalForm, WITHDRAWAL_TEXTS)
@@ -40,7 +40,7 @@ def show_cancellation() -> str:
     return render_template("cancellations/form.html", form=Form(CancellationForm), ends=list_ends())
 
 
-@area.action(CANCEL_PATH, Access.VISITOR, one_click=True)
+@area.action(CANCEL_PATH, Access.VISITOR, without_token=True)
 def send_cancellation() -> ResponseReturnValue:
     """Take a notice of cancellation."""
     return _take_form("cancellations", CancellationForm, CANCELLATION_TEXTS, ends=list_ends())

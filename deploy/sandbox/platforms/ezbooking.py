@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from deploy.sandbox.platform import Form, StandIn
+    from deploy.sandbox.sites.site import Site
 
 PICTURES: Final = "/extension/booking/design/images"
 _STEPS: Final = {
@@ -98,10 +99,6 @@ def _cell(day: date, hour: time, here: Iterable[tuple[datetime, int]]) -> dict[s
     works = hour in HOURS and day.weekday() < _SATURDAY
     return {"hour": f"{hour:%Hh%M}", "slots": found, "works": works}
 
-
-if TYPE_CHECKING:
-    from deploy.sandbox.platform import Form
-    from deploy.sandbox.sites.site import Site
 
 # Of the wizard's progress: a grey dot for each step, whatever its mark.
 _PIXEL: Final = base64.b64decode(

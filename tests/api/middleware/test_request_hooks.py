@@ -59,6 +59,7 @@ def test_the_log_names_the_route_never_the_token_in_its_path(
         bare.get("/l/stop.secret-token", headers={"X-Request-ID": "trace-0123456789"})
     assert "secret-token" not in caplog.text
     assert "/l/<token>" in caplog.text
+    assert "StopAlerts" in caplog.text
     assert "trace-0123456789" in caplog.text
     structlog.contextvars.clear_contextvars()
 

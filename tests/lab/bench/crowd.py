@@ -22,10 +22,10 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         Crowd("crowd", people, f"NULL, NULL, '{CROWD_DESK}'").write(stack.engine)
         Crowd("single", singles, "NULL, NULL, 'single_91/desk-'||n").write(stack.engine)
         stack.control.receipt_mode("sendgrid", "late", seconds=_RECEIPTS_AFTER)
-        alone = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
+        alone = [tell_crowd(stack, people, turn, 0, say)[0] for turn in turns]
         stack.control.receipt_mode("sendgrid", "delivered")
-        at_once = [tell_crowd(stack, turn, 0, say)[0] for turn in turns]
-        beside = [tell_crowd(stack, turn, singles // effort.of(4, 1), say) for turn in turns]
+        at_once = [tell_crowd(stack, people, turn, 0, say)[0] for turn in turns]
+        beside = [tell_crowd(stack, people, turn, singles // effort.of(4, 1), say) for turn in turns]
     seconds = percentile(alone, 50)
     busy, others = sorted(beside)[len(beside) // 2]
     single = "a single alert meanwhile, page read → accepted"
@@ -38,17 +38,19 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     ]
 
 
-def tell_crowd(stack: NotifierStack, turn: int, singles: int, say: Say) -> tuple[float, list[float]]:
+def tell_crowd(
+    stack: NotifierStack, people: int, turn: int, singles: int, say: Say
+) -> tuple[float, list[float]]:
     """Let one slot open for all, then one each for others as long as that takes; return both delays in seconds."""
     crowd = stack.detect(CROWD_DESK)
     alone = []
     for number in range(singles):
         alone.append(stack.detect(f"single_91/desk-{1 + turn * singles + number}"))
         time.sleep(_APART)
-        if not stack.is_undone([crowd]):
+        if not stack.is_undone([crowd], people):
             break
-    newest = max(stack.wait_sent([crowd]))
-    delays = stack.wait_sent(alone)
+    newest = max(stack.wait_sent([crowd], people))
+    delays = stack.wait_sent(alone, len(alone))
     began = time.monotonic()
     stack.wait_received()
     say(

@@ -31,7 +31,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
             _crowd(f"single-{channel}", singles[channel], target, channel).write(stack.engine)
         crowd = stack.detect(CROWD_DESK)
         fresh = {channel: list(_detect_fresh(stack, channel, singles[channel])) for channel in people}
-        stack.wait_sent([crowd])
+        stack.wait_sent([crowd], sum(people.values()))
         delays = {channel: stack.read_delays(mine) for channel, mine in fresh.items()}
         written = stack.count("SELECT count(*) FROM notifications")
         extra = stack.count_accepted() - written

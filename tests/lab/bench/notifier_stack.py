@@ -31,6 +31,7 @@ _AT_WORK = re.compile(r"[ \"](working|sweeping)[ \"]")  # in a line of either LO
 # By indexes alone: waiting rows are counted many times while a crowd is notified.
 _UNDONE = sa.text("""
 SELECT EXISTS (SELECT FROM detections WHERE id = ANY(CAST(:detections AS uuid[])) AND matched_at IS NULL)
+  OR (SELECT count(*) FROM matches WHERE detection_id = ANY(CAST(:detections AS uuid[]))) < :people
   OR EXISTS (SELECT FROM notifications WHERE state IN ('pending', 'sending'))""")
 _DELAYS = sa.text("""
 SELECT extract(epoch FROM n.accepted_at - n.seen_at) FROM notifications n
@@ -55,13 +56,13 @@ class NotifierStack:
         notifier.detection_seen(found)
         return found
 
-    def is_undone(self, detections: Sequence[UUID]) -> bool:
-        """Whether one of these detections is not matched yet, or a message waits."""
-        return self._ask(_UNDONE, detections=[str(each) for each in detections])
+    def is_undone(self, detections: Sequence[UUID], people: int) -> bool:
+        """Whether one of these detections, for so many people in all, is not matched yet, or a message waits."""
+        return self._ask(_UNDONE, detections=[str(each) for each in detections], people=people)
 
-    def wait_sent(self, detections: Sequence[UUID]) -> list[float]:
-        """Wait until all is sent; return the seconds from each page to its acceptance."""
-        self._wait(lambda: not self.is_undone(detections), "messages")
+    def wait_sent(self, detections: Sequence[UUID], people: int) -> list[float]:
+        """Wait until all is sent to so many people; return the seconds from each page to its acceptance."""
+        self._wait(lambda: not self.is_undone(detections, people), "messages")
         return self.read_delays(detections)
 
     def read_delays(self, detections: Sequence[UUID]) -> list[float]:
