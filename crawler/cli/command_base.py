@@ -3,13 +3,15 @@
 import argparse
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from scrapy.commands import ScrapyCommand
 
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused
 from configs.world.prefecture import UnknownDesk, UnknownPrefecture
+
+T = TypeVar("T")
 
 
 class OperatorCommand(ScrapyCommand):
@@ -55,14 +57,23 @@ class OperatorCommand(ScrapyCommand):
         Raises:
             SystemExit: no such host or desk, or the database is away; the text says what to do.
         """
-        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
-
-        from crawler.hosts.kill_switch import UnknownHost  # noqa: PLC0415
+        from crawler.hosts.kill_switch import UnknownHost  # noqa: PLC0415 -- scrapy loads every command's file for any command
 
         try:
-            return change()
+            return self.ask_database(change, "nothing was changed")
         except (UnknownDesk, UnknownHost, ValueError) as error:
             raise self.make_exit(str(error)) from None
+
+    def ask_database(self, ask: Callable[[], T], otherwise: str) -> T:
+        """Return what `ask` returns.
+
+        Raises:
+            SystemExit: the database is away; the text says so, and what that means (`otherwise`).
+        """
+        import sqlalchemy as sa  # noqa: PLC0415 -- scrapy loads every command's file for any command
+
+        try:
+            return ask()
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             away = str(error).splitlines()[0]
-            raise self.make_exit(f"the database is away, nothing was changed: {away}") from None
+            raise self.make_exit(f"the database is away, {otherwise}: {away}") from None

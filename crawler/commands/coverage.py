@@ -78,11 +78,11 @@ class Command(OperatorCommand):
         from api.models.base import session  # noqa: PLC0415
         from api.models.desk import DeskState  # noqa: PLC0415
 
-        try:
+        def read() -> set[str]:
             with session() as rows:
                 return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise self.make_exit(f"the database is away: {str(error).splitlines()[0]}") from None
+
+        return self.ask_database(read, "nothing is known to be proven")
 
 
 def page(found: Mapping[str, Prefecture], proven: Collection[str] | None = None) -> str:

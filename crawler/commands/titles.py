@@ -1,14 +1,17 @@
 """`scrapy titles DESK…`: title and department of the landing pages of desks without a label, before any captcha.
 
 A public program names a number of rdvpref and not what it is for. Its landing page says so in plain HTML. Desks are
-read that an operator's file lists, one a minute; a number that no file lists is never asked.
+read that an operator's file lists, one a minute; a number that no file lists is never asked, nor is a host that is
+stopped or rests, of which the database knows.
 """
 
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+from configs.ground.clock import clock
+from configs.ground.database import database_url
 from configs.ground.formatting import truncate_line
 from configs.world.desk import Desk
 from configs.world.prefecture import desks, prefectures
@@ -44,23 +47,32 @@ class Command(OperatorCommand):
         chosen = [unnamed[name] for name in args] or list(unnamed.values())
         if len(args) > _AT_ONCE:
             raise self.make_exit(f"{len(args)} desks: name {_AT_ONCE} at most")
+        database_url()
         try:
-            asyncio.run(_read_all(chosen[:_AT_ONCE]))
+            asyncio.run(_read_all(chosen[:_AT_ONCE], self._find_reason_to_wait))
         except (FetchError, BudgetExhausted) as trouble:
             raise self.make_exit(f"stopped: {trouble}") from None
         if (left := len(chosen) - _AT_ONCE) > 0:
             print(f"{left} more: name them")
+
+    def _find_reason_to_wait(self, desk: Desk) -> str | None:
+        """Return why a desk is not asked now; None where it is. Before each page, for a minute passes between two."""
+        from crawler.hosts import kill_switch  # noqa: PLC0415 -- scrapy loads every command's file for any command
+
+        return self.ask_database(lambda: kill_switch.find_reason_to_wait(desk, clock()), "nothing is asked")
 
 
 def _has_no_label(desk: Desk) -> bool:
     return desk.platform == "rdvpref" and desk.schedulable and desk.label.startswith(UNNAMED)
 
 
-async def _read_all(chosen: Iterable[Desk]) -> None:
+async def _read_all(chosen: Iterable[Desk], find_reason_to_wait: Callable[[Desk], str | None]) -> None:
     async with PageFetcher(_wait, redirects=False) as fetcher:
         for number, desk in enumerate(chosen):
             if number:
                 await asyncio.sleep(_PAUSE)
+            if why := find_reason_to_wait(desk):
+                raise SystemExit(f"scrapy titles: stopped at {desk.id}: {why}")
             page = await fetcher.open(desk.url)
             if wall := detect_block_page(page):
                 raise SystemExit(f"scrapy titles: stopped at {desk.id}: {wall.reason}")

@@ -24,21 +24,26 @@ WITHIN = "evry_91"
 
 
 @pytest.fixture
-def no_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[], list[float]]:
+def no_sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[float]]:
     """Let this thread's `asyncio.sleep` take no time from the call on; return what it is asked for, in seconds.
 
-    Other threads sleep on: the held spider's loop lives as long as its process.
+    Other threads sleep on: the held spider's loop lives as long as its process. `no_sleep(act)`: what happens meanwhile.
     """
     slept: list[float] = []
     here, sleep = threading.get_ident(), asyncio.sleep
+    meanwhile: Callable[[], object]
 
     async def noted(seconds: float) -> None:
         if threading.get_ident() == here:
             slept.append(seconds)
+            if seconds >= 1:
+                meanwhile()
             seconds = 0
         await sleep(seconds)
 
-    def begin() -> list[float]:
+    def begin(act: Callable[[], object] = lambda: None) -> list[float]:
+        nonlocal meanwhile
+        meanwhile = act
         monkeypatch.setattr(asyncio, "sleep", noted)
         return slept
 

@@ -1,46 +1,48 @@
 """`scrapy titles`: what is read of desks without a label, and what is never asked."""
 
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from scrapy.cmdline import execute
 from scrapy.settings import Settings
 
+from api.models.desk import HostState
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from crawler.commands import titles
+from crawler.hosts import kill_switch
 from crawler.platform_detection.draft import UNNAMED
-from deploy.sample_desk_files import prefecture_file
+from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.crawler.commanded import scrapy
+from tests.factories import save
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-ENTRY = """\
-  - slug: {slug}
-    label: {label}
-    procedures: [AUTRE]
-    platform: rdvpref
-    url: {root}/rdvpref/reservation/demarche/{number}/
-    watch: presence
-    grade: {grade}
-    source: a test
-    date: 2026-11-20
-"""
 A, B = 991092, 2282  # the number that the stand-in has, and one that it has not
 
 
 @pytest.fixture
-def listed(sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]) -> None:
+def listed(
+    sandbox: "Running",
+    database: str,
+    redis_server: redis.Redis,
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+) -> None:
     """List two desks without a label, one that has one, and one that is not checked any more."""
-    root = sandbox.site("rdvpref")
+    root = f"{sandbox.site('rdvpref')}/rdvpref/reservation/demarche"
     rows = [("a", UNNAMED, A, "unconfirmed"), ("b", UNNAMED, B, "unconfirmed"),
             ("named", "Naturalisation", A, "unconfirmed"), ("old", UNNAMED, B, "stale")]  # fmt: skip
     desks = [
-        ENTRY.format(slug=slug, label=label, root=root, number=number, grade=grade)
+        desk_entry(slug, f"{root}/{number}/", date(2026, 11, 20), label=label, grade=grade, watch="presence")
         for slug, label, number, grade in rows
     ]
-    text = prefecture_file(tier=1, hosts=[], desks=desks, capital="Évry")
+    text = prefecture_file(tier=1, hosts=[], desks=desks, capital="Évry").replace("ezbooking", "rdvpref")
     (tmp_path / "evry_91.yaml").write_text(text)
     settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
 
@@ -78,6 +80,66 @@ def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
     assert "stopped" in refuse()
     assert capsys.readouterr().out == ""
     assert len(sandbox.requests("rdvpref")) == 1
+
+
+def stop_host() -> None:
+    kill_switch.stop(desks()["evry_91/a"].host, "they wrote to us")
+
+
+def rest_host() -> None:
+    later = clock() + timedelta(minutes=5)
+    save(HostState(host=desks()["evry_91/a"].host, rests_until=later, rest_reason="blocked"))
+
+
+def pause_desks() -> None:
+    for slug in "ab":
+        kill_switch.pause_desk(f"evry_91/{slug}", "its page changes tonight")
+
+
+ORDERS = pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        (stop_host, "stopped by an operator: they wrote to us"),
+        (rest_host, "rests until"),
+        (pause_desks, "paused by an operator: its page changes tonight"),
+    ],
+)
+
+
+@pytest.mark.rule("4.11")
+@pytest.mark.usefixtures("listed")
+@ORDERS
+def test_a_host_that_is_stopped_or_rests_and_a_paused_desk_are_not_asked(
+    sandbox: "Running", order: Callable[[], None], said: str
+) -> None:
+    order()
+    assert said in refuse()
+    assert sandbox.requests("rdvpref") == []
+
+
+@pytest.mark.rule("4.11")
+@pytest.mark.usefixtures("listed")
+@ORDERS
+def test_an_order_between_two_pages_ends_the_command(
+    sandbox: "Running", no_sleep: Callable[..., list[float]], order: Callable[[], None], said: str
+) -> None:
+    no_sleep(order)
+    assert "stopped at evry_91/b: " in (text := refuse())
+    assert said in text
+    assert len(sandbox.requests("rdvpref")) == 1
+
+
+@pytest.mark.usefixtures("listed")
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [("", "DATABASE_URL is not set"), ("postgresql://a:b@127.0.0.1:1/none", "is away, nothing is asked")],
+)
+def test_without_the_database_that_knows_of_orders_nothing_is_asked(
+    sandbox: "Running", settings_env: Callable[..., None], address: str, said: str
+) -> None:
+    settings_env(DATABASE_URL=address)
+    assert said in refuse()
+    assert sandbox.requests("rdvpref") == []
 
 
 @pytest.mark.usefixtures("listed")
