@@ -1,12 +1,21 @@
 """docs/coverage.md: its figures of desks, and that it is current."""
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from api.models.desk import DeskState
 from configs.settings import PREFECTURES
+from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures
-from crawler.commands.coverage import page
+from crawler.commands.coverage import Command, page
+from crawler.recording.batch_writer import record
+from tests.crawler.checks import check
+from tests.crawler.commanded import scrapy
+from tests.factories import save_all
 
 PAGE = Path(__file__).parents[2] / "docs" / "coverage.md"
 
@@ -35,9 +44,9 @@ def test_it_tells_what_is_seen_from_what_is_not(
     ]
 
 
-def test_proven_provable_switched_off_and_impossible_are_counted_apart(
-    desk_files: Callable[..., Any], tmp_path: Path, settings_env: Callable[..., None]
-) -> None:
+@pytest.fixture
+def five_desks(desk_files: Callable[..., Any], tmp_path: Path, settings_env: Callable[..., None]) -> None:
+    """Write two desks that show slots, one behind a captcha, one that is old, and one whose robots.txt refuses us."""
     desk_files(a="127.77.0.91:1", b="127.77.0.91:1", c="127.77.0.91:1", d="127.77.0.91:1", e="127.77.0.92:1")
     path = next((tmp_path / "prefectures").glob("*.yaml"))
     before, proven, able, hidden, old, refused = path.read_text().split("  - slug:")
@@ -45,14 +54,40 @@ def test_proven_provable_switched_off_and_impossible_are_counted_apart(
     old = old.replace("grade: confirmed", "grade: stale")
     rule = "  127.77.0.92:1:\n    robots: {decision: refused, date: 2026-11-01, reason: its robots.txt}\n"
     before = before.replace("hosts:\n", f"hosts:\n{rule}")
-    parts = (before, proven, able, hidden, old, refused)
-    path.write_text("  - slug:".join(parts))
+    rest = "".join(f"  - slug:{each}" for each in (proven, able, hidden, old, refused))
+    path.write_text(before + rest)
     settings_env(PREFECTURES_DIR=path.parent)
-    lines = page(prefectures(), {"evry_91/a", "evry_91/c"}).splitlines()
-    assert "As the database of this installation says." in lines
-    assert [each.split(" | ")[:3] for each in lines if "ezbooking" in each][:4] == [
-        ["| proven by a live check", "1", "ezbooking 1"],
-        ["| can prove, not yet proven", "1", "ezbooking 1"],
-        ["| switched off until decided", "1", "ezbooking 1"],
-        ["| cannot", "2", "ezbooking 2"],
-    ]
+
+
+def count_standings(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:
+    """Return how many desks stand how, by the command: proven, able to, switched off, unable to."""
+    code, out, err = scrapy(capsys, "coverage", *options)
+    assert code == 0, err
+    assert ("As the database of this installation says." in out) == ("--live" in options)
+    named = ("proven by a live check", "can prove, not yet proven", "switched off until decided", "cannot")
+    rows = {
+        name: line.split(" | ")[1]
+        for line in out.splitlines()
+        for name in named
+        if line.startswith(f"| {name} |")
+    }
+    return [rows[name] for name in named]
+
+
+@pytest.mark.usefixtures("five_desks", "database", "frozen")
+def test_what_the_database_saw_proven_is_counted_apart_from_what_may_be_and_what_is_off(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    save_all(DeskState(id=f"evry_91/{slug}") for slug in "abcde")
+    record([check("a", 1), check("b", 1, outcome=Outcome.UNREADABLE), check("c", 1, outcome=Outcome.CAPTCHA)])
+    assert count_standings(capsys) == ["0", "2", "1", "2"]
+    assert count_standings(capsys, "--live") == ["1", "1", "1", "2"]
+    record([check("b", 2)])
+    assert count_standings(capsys, "--live") == ["2", "0", "1", "2"]
+
+
+@pytest.mark.usefixtures("five_desks")
+def test_a_database_that_is_away_is_said(settings_env: Callable[..., None]) -> None:
+    settings_env(DATABASE_URL="postgresql://a:b@127.0.0.1:1/none")
+    with pytest.raises(SystemExit, match="scrapy coverage: the database is away"):
+        Command().carry_out([], Namespace(live=True, write=None))
