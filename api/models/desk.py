@@ -133,8 +133,8 @@ class Outage(Base):
     )
 
 
-class PublicationSource(StrEnum):
-    """Where a release was seen: by a check, or in what a person's browser reported."""
+class Source(StrEnum):
+    """Where a detection or a release was seen: by a check, or later in what a person's browser reports."""
 
     CHECK = "check"
     REPORT = "report"
@@ -150,7 +150,7 @@ class Publication(Base):
     released_at: Mapped[datetime]
     first_day: Mapped[date]
     last_day: Mapped[date]
-    source: Mapped[PublicationSource] = mapped_column(enum_column(PublicationSource, "source"))
+    source: Mapped[Source] = mapped_column(enum_column(Source, "source"), default=Source.CHECK)
     seen_at: Mapped[datetime]  # for the first time
     seen_last_at: Mapped[datetime]
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from api.models.base import Base, enum_column, new_id
-from api.models.desk import DeskState
+from api.models.desk import DeskState, Source
 from configs.settings.constants import Constant
 
 # A slot that is back so soon after it was gone is the same slot: its row is open again, and no message is sent twice
@@ -27,13 +27,6 @@ class GoneReason(StrEnum):
     PAST = "past"
     LAPSED = "lapsed"
     SUPERSEDED = "superseded"
-
-
-class Source(StrEnum):
-    """Origin of a detection."""
-
-    CHECK = "check"
-    REPORT = "report"
 
 
 class SlotRow(Base):

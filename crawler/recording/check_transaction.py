@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.models.database_clock import CLOCKS_DIFFER, database_clock
-from api.models.desk import Publication, PublicationSource
+from api.models.desk import Publication
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
@@ -124,7 +124,6 @@ def _write_publications(session: Session, ends: Sequence[CheckOutcome]) -> None:
             "released_at": each.at,
             "first_day": each.first,
             "last_day": each.last,
-            "source": PublicationSource.CHECK,
             "seen_at": end.check.seen_at,
             "seen_last_at": end.check.seen_at,
         }

@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 
 from api.models.base import new_id, write_array
 from api.models.database_clock import database_clock
-from api.models.slot import RETURN_SECONDS, GoneReason, Source
+from api.models.desk import Source
+from api.models.slot import RETURN_SECONDS, GoneReason
 from configs.ground.clock import clock
 from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.world.desk import Desk

@@ -15,7 +15,7 @@ from icalendar import Calendar
 
 from api import cache
 from api.models.base import session
-from api.models.desk import DeskState, Publication, PublicationSource
+from api.models.desk import DeskState, Publication
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.world import PREFECTURES
@@ -83,8 +83,7 @@ def test_a_release_that_pages_name_is_listed_until_a_later_check_finds_it_gone(c
         rows.add_all(
             Publication(
                 desk_id="bobigny_93/naturalisation", released_at=now + timedelta(days=days),
-                first_day=now.date(), last_day=now.date(), source=PublicationSource.REPORT, seen_at=now,
-                seen_last_at=now,
+                first_day=now.date(), last_day=now.date(), seen_at=now, seen_last_at=now,
             )
             for days in (-4, 3)
         )  # fmt: skip

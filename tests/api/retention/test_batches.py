@@ -13,7 +13,7 @@ from api.declarations.forms import name_declaration
 from api.models.base import new_id, session
 from api.models.check_day import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
-from api.models.desk import Outage, OutageReason, Publication, PublicationSource
+from api.models.desk import Outage, OutageReason, Publication
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.support import SupportRequest
 from api.paging import first_id_at
@@ -121,7 +121,7 @@ def test_releases_are_kept_for_three_years() -> None:
         for days in (3 * 365 - 2, 3 * 365 + 2):
             at = now - timedelta(days=days)
             about = {"first_day": at.date(), "last_day": at.date(), "seen_at": at, "seen_last_at": at}
-            s.add(Publication(desk_id=BOBIGNY, released_at=at, source=PublicationSource.CHECK, **about))
+            s.add(Publication(desk_id=BOBIGNY, released_at=at, **about))
     assert jobs.apply_retention()["publications"] == 1
     assert [(now - each.released_at).days for each in rows(Publication)] == [3 * 365 - 2]
 
