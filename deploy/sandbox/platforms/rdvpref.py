@@ -84,6 +84,7 @@ class Rdvpref(SessionPages):
             "isCurrentMaxWeek": not free,
             "premiereDispo": _french(later) if later else "",
             "tranches": [_slot_entry(number, moment) for number, moment in enumerate(week)],
+            "precedentePub": _publication(release - timedelta(days=7)) if release_minutes else None,
             "prochainePub": _publication(release) if release_minutes else None,
         }
         return {"vueData": {"agenda": agenda}, "componentStates": {}, "uiMessageStack": {}, "vuiLang": "fr"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from uuid import UUID
 
@@ -12,16 +13,21 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.desk import DeskState, Publication, PublicationSource
+from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from api.models.notification import Notification
 from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
+from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.plan import plans
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
+from crawler.reading import Release
+from crawler.recording.batch_writer import record
+from tests.crawler.checks import check
 from tests.crawler.incidents.incidents_world import person, told, waits
+from tests.factories import add_desk
 
 BEGINS = datetime(2026, 11, 23, 15, tzinfo=UTC)  # Monday, 16:00 in Paris
 ENDS, MINUTE = BEGINS + timedelta(hours=3), timedelta(minutes=1)
@@ -131,26 +137,58 @@ def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callabl
     assert reminded(at - 29 * MINUTE) == []
 
 
-def test_a_release_of_the_table_is_reminded_of_once_beside_the_same_of_the_desk(
-    told_of: Callable[..., None],
-) -> None:
+AT = BEGINS - timedelta(hours=2)  # of a release that the desk's page names
+
+
+@pytest.fixture
+def see(told_of: Callable[..., None], frozen: time_machine.Traveller) -> Callable[..., None]:
+    """Let a check see releases on the page, of which somebody wants to be reminded: `see(minutes before AT, …)`."""
     told_of("    watch: presence\n")
-    keeps({"desk_id": "evry_91/a"})
-    at = BEGINS - timedelta(hours=2)
-    days = {"first_day": at.date(), "last_day": at.date()}
-    seen = {"source": PublicationSource.CHECK, "seen_at": at - timedelta(days=1), "seen_last_at": at}
-    with session() as rows:
-        rows.add(DeskState(id="evry_91/a", releases_at=at))
-        rows.flush()
-        rows.add_all(
-            Publication(desk_id="evry_91/a", released_at=each, **days, **seen)
-            for each in (at - timedelta(days=7), at, at + 5 * MINUTE)
-        )
-    found = reminded(at - 20 * MINUTE)
-    assert sorted(each.params["begins"] for each in found) == [
-        at.isoformat(),
-        (at + 5 * MINUTE).isoformat(),
-    ]
+    keeps(A)
+    add_desk("evry_91/a")
+    tokens = count(1)
+
+    def check_page(minutes: int, *releases: datetime, outcome: Outcome = Outcome.NO_SLOTS) -> None:
+        frozen.move_to(AT - minutes * MINUTE)
+        named = tuple(Release(each, each.date(), each.date()) for each in releases)
+        ahead = min((each for each in releases if each > clock()), default=None)
+        seen = {"started_at": clock(), "outcome": outcome, "publications": named, "releases_at": ahead}
+        record([check("a", next(tokens), **seen)])
+
+    return check_page
+
+
+def begins(minutes: int) -> list[datetime]:
+    """Return the releases of which somebody is reminded so long before AT."""
+    return sorted(datetime.fromisoformat(each.params["begins"]) for each in reminded(AT - minutes * MINUTE))
+
+
+def test_each_release_that_the_page_names_is_reminded_of_once_and_none_that_is_over(
+    see: Callable[..., None],
+) -> None:
+    see(60, AT - timedelta(days=7), AT - 45 * MINUTE, AT, AT + 5 * MINUTE)
+    assert begins(20) == [AT, AT + 5 * MINUTE]
+    see(15, AT, AT + 5 * MINUTE)
+    assert begins(10) == []
+
+
+def test_a_release_that_moved_is_reminded_of_where_it_stands_now(see: Callable[..., None]) -> None:
+    see(120, AT)
+    see(60, AT + 60 * MINUTE)
+    assert [begins(20), begins(0), begins(-40)] == [[], [], [AT + 60 * MINUTE]]
+
+
+def test_a_release_that_a_later_check_finds_withdrawn_reminds_nobody(see: Callable[..., None]) -> None:
+    see(120, AT)
+    see(60)
+    assert [begins(20), begins(0)] == [[], []]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.CAPTCHA, Outcome.UNREACHABLE, Outcome.UNREADABLE])
+def test_a_check_that_proved_nothing_withdraws_no_release(see: Callable[..., None], outcome: Outcome) -> None:
+    see(120, AT)
+    see(60, outcome=outcome)
+    assert begins(20) == [AT]
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from crawler.block_pages import classify_page
 from crawler.commands.read import describe
 from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Release
+from crawler.visit_state import VisitState
 from tests.crawler import rdvpref_pages as rdv
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import TODAY
@@ -154,6 +155,26 @@ def test_the_last_and_the_next_release_are_read_with_their_days(
     assert read(choice(told)).publications == (before, after)
     without = {**PUBLISHED, "dateMin": ""}
     assert read(choice(agenda(isCurrentMaxWeek=True, prochainePub=without))).publications == ()
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"instantPublication": None}, {"instantPublication": "bientôt"}, {"instantPublication": "2026-11-24"},
+    {"instantPublication": "2026-11-31T11:58"}, {"instantPublication": "2026-11-24T25:58"}, {"instantPublication": 1795518000},
+    {"instantPublication": "2037-11-24T11:58"}, {"instantPublication": "1999-11-24T11:58"}, {"instantPublication": "9999-12-31T23:59"},
+    {"dateMin": None}, {"dateMin": "2026-11-27T00:00"}, {"dateMin": "2026-12-04"}, {"dateMax": "2037-12-03"}, {"dateMax": []},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGED, ids=str)
+def test_a_release_whose_instant_or_days_are_damaged_or_far_away_is_none_and_takes_no_other_along(
+    damage: dict[str, Any],
+) -> None:
+    told = agenda(isCurrentMaxWeek=True, prochainePub=PUBLISHED | damage, precedentePub=BEFORE)
+    state = VisitState(RDVPREF.first_request(visit()), limit=1, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
+    ask = state.next()
+    assert ask
+    state.add_reading(ask, read(choice(told)))
+    assert [each.first for each in state.result().publications] == [date(2026, 11, 20)]
 
 
 def test_a_page_that_a_browser_saved_tells_a_release_in_words() -> None:
