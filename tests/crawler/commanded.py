@@ -10,9 +10,15 @@ from scrapy.settings import Settings
 Run = Callable[..., tuple[int, str, str]]
 
 
-def scrapy(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    """Run `scrapy …`; return its exit code, standard output and standard error."""
+def command(*arguments: str | Path) -> int | str:
+    """Run `scrapy …`; return its exit code, or the words with which it ends."""
     with pytest.raises(SystemExit) as left:
         execute(["scrapy", *map(str, arguments)], Settings({"COMMANDS_MODULE": "crawler.commands"}))
+    return left.value.code or 0
+
+
+def scrapy(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    """Run `scrapy …`; return its exit code, standard output and standard error."""
+    code = command(*arguments)
     shown = capsys.readouterr()
-    return int(left.value.code or 0), shown.out, shown.err
+    return int(code), shown.out, shown.err

@@ -1,67 +1,46 @@
-import argparse
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from scrapy.cmdline import _get_commands_dict, execute
-from scrapy.commands import ScrapyCommand
+from scrapy.cmdline import _get_commands_dict
 from scrapy.settings import Settings
 
-from api.models.base import session
-from api.models.desk import DeskState, DeskStatus
+from api.models.desk import DeskStatus
 from configs.ground.clock import clock
-from configs.world.prefecture import UnknownPrefecture
-from crawler.commands.desks import UnknownSystem, listing
+from crawler.commands.desks import listing
 from tests.api.world import PREFECTURES
-from tests.crawler.held import scrapy_settings
-
-
-def run(*arguments: str) -> str | int | None:
-    with pytest.raises(SystemExit) as left:
-        execute(["scrapy", "desks", *arguments], scrapy_settings())
-    return left.value.code
-
-
-def test_wrong_names_are_answered_with_those_that_exist() -> None:
-    with pytest.raises(UnknownPrefecture, match="did you mean bobigny_93"):
-        listing("bobigny", None)
-    with pytest.raises(UnknownSystem, match=r"those that exist: .*prefenligne"):
-        listing(None, "prefenlign")
+from tests.crawler.commanded import command
+from tests.factories import add_desk
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--prefecture", "x"), "no prefecture 'x'"),
+        (("--prefecture", "bobigny"), "no prefecture 'bobigny'; did you mean bobigny_93"),
         (("--system", "x"), "no booking system 'x'"),
         (("bobigny_93",), "use --prefecture"),
     ],
 )
 def test_the_command_ends_with_the_words_and_no_traceback(arguments: tuple[str, ...], said: str) -> None:
-    code = run(*arguments)
-    assert isinstance(code, str)
-    assert said in code
+    assert said in str(command("desks", *arguments))
 
 
 def test_how_desks_stand_is_shown_with_their_intervals(
     database: str, capsys: pytest.CaptureFixture[str], frozen: object
 ) -> None:
-    with session() as rows:
-        rows.add(
-            DeskState(
-                id="creteil_94/naturalisation",
-                status=DeskStatus.ACTIVE,
-                status_reason="watched: no slot is open",
-                wished_seconds=30,
-                share_seconds=61.4,
-                feasible_seconds=61.4,
-                achieved_seconds=63,
-                last_check_at=clock(),
-                whole_at=clock() - timedelta(seconds=5 * 61.4),
-            )
-        )
+    add_desk(
+        "creteil_94/naturalisation",
+        status=DeskStatus.ACTIVE,
+        status_reason="watched: no slot is open",
+        wished_seconds=30,
+        share_seconds=61.4,
+        feasible_seconds=61.4,
+        achieved_seconds=63,
+        last_check_at=clock(),
+        whole_at=clock() - timedelta(seconds=5 * 61.4),
+    )
     shown = {line.split()[0]: line.split() for line in listing(None, None, state=True).splitlines()}
     assert shown["DESK"][:5] == ["DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED"]
     known = next(words for name, words in shown.items() if name == "creteil_94/naturalisation")
@@ -103,19 +82,5 @@ OURS = {
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_no_line_of_it_can_end_in_a_colon_which_scrapy_prints_as_a_heading(name: str) -> None:
-    shown = [action.help or "" for action in _options(OURS[name]) if "-h" not in action.option_strings]
-    assert [text for text in shown if re.search(r":(\s|$)", text)] == []
-
-
-@pytest.mark.parametrize("name", OURS)
 def test_its_first_line_names_its_arguments_or_nothing(name: str) -> None:
     assert re.fullmatch(r"[^\s].*|", OURS[name].syntax())
-
-
-def _options(command: ScrapyCommand) -> list[argparse.Action]:
-    parser = argparse.ArgumentParser()
-    command.settings = SETTINGS
-    command.add_options(parser)
-    scrapys = next(group for group in parser._action_groups if group.title == "Global Options")
-    return [action for action in parser._actions if action not in scrapys._group_actions]

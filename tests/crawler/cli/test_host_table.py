@@ -4,14 +4,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import redis
 import time_machine
-from scrapy.cmdline import execute
 
-from api.models.base import session
 from api.models.desk import HostState
 from configs.world.desk import Desk
 from crawler.cli.state_tables import host_table
 from crawler.hosts import kill_switch
-from tests.crawler.held import scrapy_settings
+from tests.crawler.commanded import command
+from tests.factories import save
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ONE, TWO, THREE = "127.77.0.91:8800", "127.77.0.92:8800", "127.77.0.93:8800"
@@ -28,17 +27,6 @@ def _desks(
     desk_files(a=ONE, b=ONE, c=TWO, d=THREE)
 
 
-def run(*arguments: str) -> str | int | None:
-    with pytest.raises(SystemExit) as left:
-        execute(["scrapy", "hosts", *arguments], scrapy_settings())
-    return left.value.code
-
-
-def remember(**changes: object) -> None:
-    with session() as rows:
-        rows.add(HostState(**changes))
-
-
 def list_rows() -> list[str]:
     return [" ".join(line.split()) for line in host_table(NOW).splitlines()[1:]]
 
@@ -46,9 +34,9 @@ def list_rows() -> list[str]:
 def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is_none() -> None:
     later = NOW + timedelta(minutes=5)
     kill_switch.stop(THREE, "they wrote to us")
-    remember(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5)
-    remember(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1)
-    remember(host="www.gone.fr:443")
+    save(HostState(host=TWO, rests_until=later, rest_reason="blocked", rests_in_a_row=2, budget_share=0.5))
+    save(HostState(host=ONE, rests_until=NOW, rest_reason="blocked", rests_in_a_row=1))
+    save(HostState(host="www.gone.fr:443"))
     assert list_rows() == [
         f"{THREE} 1 6/min 100% 0 - - 2026-11-20 09:00:00Z: they wrote to us",
         f"{TWO} 1 6/min 50% 2 2026-11-20 09:05:00Z blocked -",
@@ -58,10 +46,10 @@ def test_stopped_ones_come_first_then_those_that_rest_and_a_rest_that_is_over_is
 
 
 def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--stop", ONE, "--reason", "they wrote to us") == 0
+    assert command("hosts", "--stop", ONE, "--reason", "they wrote to us") == 0
     assert "2026-11-20 09:00:00Z: they wrote to us" in capsys.readouterr().out.splitlines()[1]
     assert list(kill_switch.stopped()) == [ONE]
-    assert run("--go", ONE) == 0
+    assert command("hosts", "--go", ONE) == 0
     assert kill_switch.stopped() == {}
 
 
@@ -79,5 +67,5 @@ def test_the_switch_stops_a_host_and_lets_it_go(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_moves(arguments: tuple[str, ...], said: str) -> None:
-    assert said in str(run(*arguments))
+    assert said in str(command("hosts", *arguments))
     assert kill_switch.stopped() == {}
