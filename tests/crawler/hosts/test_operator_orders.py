@@ -1,21 +1,21 @@
-"""Orders of an operator that only wrote rows, as the API does: the planner carries them out within a run."""
+"""Orders of an operator, by rows alone as the API writes them or by command: the planner carries them out within a run."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import redis
-import sqlalchemy as sa
-from scrapy.cmdline import execute
+import time_machine
 
-from api.models.base import session
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from crawler.hosts import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW
-from tests.crawler.held import scrapy_settings
+from tests.crawler.commanded import command
+from tests.factories import change, get, rows, save
 
 SYSTEM = "prefenligne"
 A = "evry_91/a"
@@ -25,8 +25,7 @@ A = "evry_91/a"
 def plan(plan: Planner) -> Planner:
     """A planner that looked at NOW; its desks are watched."""
     plan.run_once(NOW)
-    with session() as rows:
-        rows.execute(sa.update(DeskState).values(status=DeskStatus.ACTIVE))
+    change(DeskState, status=DeskStatus.ACTIVE)
     return plan
 
 
@@ -44,39 +43,62 @@ def queued(client: redis.Redis) -> set[str]:
 
 
 def outages() -> list[tuple[str, OutageReason, datetime, datetime | None]]:
-    with session() as rows:
-        found = rows.scalars(sa.select(Outage).order_by(Outage.id))
-        return [(row.desk_id.partition("/")[2], row.reason, row.starts_at, row.ends_at) for row in found]
-
-
-def order_host(**values: Any) -> None:
-    with session() as rows:
-        rows.merge(HostState(host=HOST, **values))
+    return [(row.desk_id.partition("/")[2], row.reason, row.starts_at, row.ends_at) for row in rows(Outage)]
 
 
 def order_desk(desk_id: str = A, **values: Any) -> None:
-    with session() as rows:
-        rows.execute(sa.update(DeskState).where(DeskState.id == desk_id).values(values))
-        rows.add(DeskChange(desk_id=desk_id, reason="an operator's order"))
+    change(DeskState, DeskState.id == desk_id, **values)
+    save(DeskChange(desk_id=desk_id, reason="an operator's order"))
 
 
-def state(desk_id: str = A) -> DeskState:
-    with session() as rows:
-        return rows.get_one(DeskState, desk_id)
+def stop_by_row() -> None:
+    save(HostState(host=HOST, stopped_at=NOW, stop_reason="they wrote to us"))
 
 
-def test_a_host_whose_row_says_stopped_is_asked_nothing_until_the_row_says_go(
-    plan: Planner, client: redis.Redis
+def go_by_row() -> None:
+    change(HostState, stopped_at=None, stop_reason=None)
+
+
+def stop_by_command() -> None:
+    assert command("hosts", "--stop", HOST, "--reason", "they wrote to us") == 0
+
+
+def go_by_command() -> None:
+    assert command("hosts", "--go", HOST) == 0
+
+
+@pytest.mark.rule("4.11")
+@pytest.mark.parametrize(("stop", "go"), [(stop_by_row, go_by_row), (stop_by_command, go_by_command)])
+def test_a_host_that_is_stopped_is_asked_nothing_until_it_goes(
+    plan: Planner,
+    client: redis.Redis,
+    frozen: time_machine.Traveller,
+    stop: Callable[[], None],
+    go: Callable[[], None],
 ) -> None:
-    order_host(stopped_at=NOW, stop_reason="they wrote to us")
+    frozen.move_to(later(1))
+    stop()
     plan.run_once(later(1))
     assert claimed(client, 3600) == {"c"}
+    assert kill_switch.stopped() == {HOST: (ANY, "they wrote to us")}
     assert outages() == [(each, OutageReason.STOPPED, later(1), None) for each in "ab"]
-    assert (state().status, state().status_reason) == (DeskStatus.PAUSED, kill_switch.STOPPED)
-    order_host(stopped_at=None, stop_reason=None)
+    a = get(DeskState, A)
+    assert (a.status, a.status_reason) == (DeskStatus.PAUSED, kill_switch.STOPPED)
+    frozen.move_to(later(2))
+    go()
     plan.run_once(later(2))
     assert outages() == [(each, OutageReason.STOPPED, later(1), later(2)) for each in "ab"]
     assert claimed(client, 3601) & {"a", "b"}
+    assert kill_switch.stopped() == {}
+
+
+@pytest.mark.rule("3.9")
+def test_an_emptied_redis_forgets_no_stop(plan: Planner, client: redis.Redis) -> None:
+    stop_by_command()
+    client.flushdb()
+    assert claimed(client, 3600) == set()
+    plan.run_once(later(1))
+    assert claimed(client, 3600) == {"c"}
 
 
 def pause_by_row() -> None:
@@ -87,18 +109,12 @@ def resume_by_row() -> None:
     order_desk(paused_at=None, pause_reason=None)
 
 
-def run_command(*arguments: str) -> str | int | None:
-    with pytest.raises(SystemExit) as left:
-        execute(["scrapy", "desks", *arguments], scrapy_settings())
-    return left.value.code
-
-
 def pause_by_command() -> None:
-    assert run_command("--pause", A, "--reason", "its page is read wrong") == 0
+    assert command("desks", "--pause", A, "--reason", "its page is read wrong") == 0
 
 
 def resume_by_command() -> None:
-    assert run_command("--resume", A) == 0
+    assert command("desks", "--resume", A) == 0
 
 
 @pytest.mark.parametrize(
@@ -111,16 +127,17 @@ def test_a_paused_desk_leaves_the_queue_and_comes_back(
     plan.run_once(later(1))
     assert queued(client) == {"b", "c"}
     assert outages() == [("a", OutageReason.STOPPED, later(1), None)]
-    assert (state().status, state().status_reason) == (DeskStatus.PAUSED, kill_switch.PAUSED)
+    a = get(DeskState, A)
+    assert (a.status, a.status_reason) == (DeskStatus.PAUSED, kill_switch.PAUSED)
     for second in (2, 3):
         plan.run_once(later(second))
     assert queued(client) == {"b", "c"}
-    assert (state().due_queue, state("evry_91/b").due_queue) == (None, SYSTEM)
+    assert (get(DeskState, A).due_queue, get(DeskState, "evry_91/b").due_queue) == (None, SYSTEM)
     resume()
     for second in (4, 5):
         plan.run_once(later(second))
     assert queued(client) == {"a", "b", "c"}
-    assert state().due_queue == SYSTEM
+    assert get(DeskState, A).due_queue == SYSTEM
     assert outages() == [("a", OutageReason.STOPPED, later(1), later(4))]
 
 
@@ -138,11 +155,10 @@ def test_a_visit_of_a_desk_that_is_paused_meanwhile_makes_no_further_request(
 
 def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
     order_desk(status=DeskStatus.CAPTCHA, status_reason="a captcha")
-    with session() as rows:
-        rows.add(Outage(desk_id=A, starts_at=NOW, reason=OutageReason.CAPTCHA))
-    order_host(stopped_at=NOW, stop_reason="they wrote to us")
+    save(Outage(desk_id=A, starts_at=NOW, reason=OutageReason.CAPTCHA))
+    stop_by_row()
     plan.run_once(later(1))
-    order_host(stopped_at=None, stop_reason=None)
+    go_by_row()
     plan.run_once(later(2))
-    assert state().status is DeskStatus.CAPTCHA
+    assert get(DeskState, A).status is DeskStatus.CAPTCHA
     assert ("a", OutageReason.CAPTCHA, NOW, None) in outages()
