@@ -1,34 +1,13 @@
 from datetime import UTC, date, datetime
-from typing import Any
 
 import pytest
 
-from configs.world.outcome import Outcome
-from crawler.items import CheckItem, slot_items
+from crawler.items import slot_items
 from crawler.reading import Place, Slot
+from tests.crawler.checks import check
 from tests.crawler.held import make_desk
 
 GUICHET = Place("23018", "Guichet A")
-
-
-def check(*slots: Slot, outcome: Outcome = Outcome.SLOTS, **over: Any) -> CheckItem:
-    given: dict[str, Any] = {
-        "desk_id": "evry-courcouronnes_91/naturalisation",
-        "token": None,
-        "started_at": datetime(2026, 11, 20, 9, tzinfo=UTC),
-        "seen_at": datetime(2026, 11, 20, 9, 0, 3, tzinfo=UTC),
-        "milliseconds": 250,
-        "outcome": outcome,
-        "reason": "because",
-        "slots": slots,
-        "covered": (),
-        "requests": 3,
-        "error": None,
-        "retry_after": None,
-        "booking_url": "https://www.essonne.gouv.fr/booking/create/23014",
-        "process": "here:1",
-    }
-    return CheckItem(**given | over)
 
 
 @pytest.mark.parametrize(
@@ -41,13 +20,14 @@ def check(*slots: Slot, outcome: Outcome = Outcome.SLOTS, **over: Any) -> CheckI
     ],
 )
 def test_a_moment_is_shown_by_the_desks_own_clock(moment: datetime | date | None, shown: str | None) -> None:
-    (row,) = slot_items(make_desk(), check(Slot(GUICHET, moment)))
+    (row,) = slot_items(make_desk(), check("a", None, Slot(GUICHET, moment)))
     assert row.starts_at == shown
 
 
 def test_a_row_says_what_is_booked_where_and_when_it_was_seen() -> None:
     later, sooner = (datetime(2026, 12, day, 8, tzinfo=UTC) for day in (4, 3))
-    item = check(Slot(GUICHET, later), Slot(Place("9"), sooner, "https://x.fr/9", 2))
+    seen = (Slot(GUICHET, later), Slot(Place("9"), sooner, "https://x.fr/9", 2))
+    item = check("a", None, *seen, seen_at=datetime(2026, 11, 20, 9, 0, 3, tzinfo=UTC))
     first, second = slot_items(make_desk(procedures=["VISA", "AUTRE"]), item)
     assert (first.place, first.booking_url, first.seats) == ("9", "https://x.fr/9", 2)
     assert (second.place, second.booking_url) == ("Guichet A", item.booking_url)

@@ -1,55 +1,35 @@
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
+from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
-
-_HEAD = """
-name: {name}
-department: "{code}"
-region: Île-de-France
-chef_lieu: x
-latitude: 48.633
-longitude: 2.441
-site: https://www.x.gouv.fr
-time_zone: Europe/Paris
-tier: 1
-desks:
-"""
-_DESK = """
-  - slug: {slug}
-    label: x
-    procedures: [{procedure}]
-    platform: ezbooking
-    url: https://www.x{code}.gouv.fr/booking/create/1
-    grade: {grade}
-    source: x
-    date: 2026-11-20
-    watch: {watch}
-"""
-
-
-def _file(code: str, *desks: tuple[str, str, str, str]) -> str:
-    entries = [
-        _DESK.format(code=code, slug=slug, procedure=procedure, grade=grade, watch=watch)
-        for slug, procedure, grade, watch in desks
-    ]
-    return _HEAD.format(name=f"N{code}", code=code) + ("".join(entries) or "  []\n")
 
 
 @pytest.fixture(autouse=True)
 def _world(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    one = ("card", "CARTE_IDENTITE", "confirmed", "full"), ("visa", "VISA", "confirmed", "presence")
-    two = (
-        ("visa", "VISA", "confirmed", "full"),
-        ("old", "VISA", "stale", "full"),
-        ("login", "VISA", "confirmed", "none"),
+    def write(name: str, code: str, **desks: tuple[str, str, str]) -> None:
+        url = f"https://www.x{code}.gouv.fr/booking/create/1"
+        entries = [
+            desk_entry(slug, url, date(2026, 11, 20), procedures=[procedure], grade=grade, watch=watch)
+            for slug, (procedure, grade, watch) in desks.items()
+        ]
+        text = prefecture_file(tier=1, hosts=[], desks=entries, capital=name)
+        text = text.replace(DEPARTMENT, f'department: "{code}"').replace("name: Essonne", f"name: N{code}")
+        (tmp_path / f"{name}_{code}.yaml").write_text(text)
+
+    write("one", "01", card=("CARTE_IDENTITE", "confirmed", "full"), visa=("VISA", "confirmed", "presence"))
+    write(
+        "two",
+        "02",
+        visa=("VISA", "confirmed", "full"),
+        old=("VISA", "stale", "full"),
+        login=("VISA", "confirmed", "none"),
     )
-    (tmp_path / "one_01.yaml").write_text(_file("01", *one))
-    (tmp_path / "two_02.yaml").write_text(_file("02", *two))
-    (tmp_path / "none_03.yaml").write_text(_file("03"))
+    write("none", "03")
     settings_env(PREFECTURES_DIR=tmp_path)
 
 
@@ -99,8 +79,6 @@ def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
         ({"prefecture": "one_01", "procedure": "PASSEPORT"}, r"one_01/visa \(VISA; prefenligne; confirmed\)"),
         ({"url": "http://127.0.0.1/booking/create/1"}, "is one page and these are 3 desks"),
         ({"desk": "card", "url": "127.0.0.1:8800"}, "is no address"),
-        ({"desk": "card", "url": "http://[::1"}, "is no address"),
-        ({"desk": "card", "url": "http://127.0.0.1:99999"}, "is no address"),
         ({"desk": "card", "url": "http://127.0.0.1/a b"}, "is no address"),
         ({"desk": "card", "url": "http://192.168.1.4/booking/create/1"}, "points into a private network"),
         (
