@@ -52,11 +52,11 @@ class Evidence(NamedTuple):
     hours: frozenset[date]
     traces: frozenset[date]
     days: frozenset[date]
-    marks_open: bool
-    says_full: bool
-    contradicts: bool
-    astray: bool
-    unlinked: bool
+    marks_open: bool = False
+    says_full: bool = False
+    contradicts: bool = False
+    astray: bool = False
+    unlinked: bool = False
 
 
 def claims(name: str, mutant: Mutant) -> Claims:
@@ -193,14 +193,11 @@ def ants(text: str, page: Page) -> Evidence:
         hours,
         hours,
         frozenset(),
-        marks_open=False,
         says_full=bool(
             ended if "end_of_search" in text or "Streaming" in page.url else whole[:1] + whole[-1:] == "[]"
         ),
         contradicts=text.count("end_of_search") > 1
         or bool(re.search(r'"editor_errors_number":(?! *0\b)|"li_status"', text)),
-        astray=False,
-        unlinked=False,
     )
 
 
@@ -222,7 +219,7 @@ def rdvpref(text: str, page: Page) -> Evidence:
     days |= frozenset(map(date.fromisoformat, re.findall(r"\b(20\d\d-\d\d-\d\d)\b", shown)))
     written = frozenset(filter(None, (_written(each, page) for each in _WRITTEN.finditer(_words(shown)))))
     days |= {day_of(each, zone) for each in written}
-    return Evidence(hours | days, traces, _YEARS, marks_open, False, bool(traces), False, False)  # noqa: FBT003
+    return Evidence(hours | days, traces, _YEARS, marks_open, contradicts=bool(traces))
 
 
 def _of_row(row: str, zone: ZoneInfo) -> datetime | None:
@@ -298,10 +295,6 @@ def orion(text: str, page: Page) -> Evidence:
         frozenset(instants | (dates - timed)),
         _YEARS,
         marks_open=bool(re.search(r'"daySlots": *\[(?!\s*\])[\s\S]*?\{\s*"', text)),
-        says_full=False,
-        contradicts=False,
-        astray=False,
-        unlinked=False,
     )
 
 
@@ -330,8 +323,6 @@ def selectors(text: str, page: Page) -> Evidence:
         marks_open='class="ouvert"' in shown,
         says_full=full or 'class="libre"' in shown,
         contradicts=full and '<li class="libre"><a' in _CONCEALED_TO_THE_END.sub(" ", there),
-        astray=False,
-        unlinked=False,
     )
 
 
@@ -393,8 +384,6 @@ def rdv_service_public(text: str, page: Page) -> Evidence:
             re.search(r"Malheureusement ?, aucun créneau correspondant à votre (?:re|inv)", words)
         ),
         contradicts=bool(traces) or "Prochaine disponibilité" in words,
-        astray=False,
-        unlinked=False,
     )
 
 
@@ -418,8 +407,6 @@ def esirius(text: str, _page: Page) -> Evidence:
         marks_open=marks_open,
         says_full=bool(nothing or "'0','0',[])" in shown) and shown.count("andleCallback(") == 1,
         contradicts=marks_open or "Exception" in text,
-        astray=False,
-        unlinked=False,
     )
 
 
