@@ -68,8 +68,8 @@ class SamplePage:
     reader: Reader
 
 
-def list_pages(app: Flask, content: Content, most: int | None = None) -> list[SamplePage]:
-    """Return addresses of each page: all samples, or at most so many; of links one of each kind.
+def list_pages(app: Flask, content: Content) -> list[SamplePage]:
+    """Return addresses of each page, with all samples; of links one of each kind.
 
     Raises:
         AssertionError: a page has parameters, and no sample of them stands here.
@@ -82,7 +82,7 @@ def list_pages(app: Flask, content: Content, most: int | None = None) -> list[Sa
         return [
             SamplePage(rule.endpoint, url_for(rule.endpoint, **each), _find_reader(app, rule))
             for rule in rules
-            for each in samples.get(rule.endpoint, ({},))[: None if rule.endpoint == _LINKS else most]
+            for each in samples.get(rule.endpoint, ({},))
         ]
 
 

@@ -25,7 +25,6 @@ class PageWalk:
     make_context: MakeContext
     watch: Watch
     language: str = "fr"
-    most: int | None = None  # samples of each page; None: all
 
     def list_problems(self, check: Check, reader: Reader, **kind: Any) -> list[str]:
         """Open each page of a reader, and return what is wrong; pictures of such pages are kept."""
@@ -37,7 +36,7 @@ class PageWalk:
 
     def list_pages(self, reader: Reader) -> list[SamplePage]:
         """Return the pages of a reader."""
-        pages = [each for each in list_pages(self.site.app, self.content, self.most) if each.reader is reader]
+        pages = [each for each in list_pages(self.site.app, self.content) if each.reader is reader]
         assert len(pages) > _FEWEST[reader]
         return pages
 

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page
 
 from tests.browser.arrival import check_arrival, list_faults
 from tests.browser.content import write_content
 from tests.browser.contexts import MakeContext
 from tests.browser.keyboard import check_keyboard
-from tests.browser.page_list import Reader
+from tests.browser.page_list import NO_PAGES, Reader, list_pages
 from tests.browser.page_walk import PageWalk
 from tests.browser.site import Site
 from tests.browser.spoiled_forms import count_forms, send_spoiled
@@ -30,6 +31,14 @@ READERS = pytest.mark.parametrize(("reader", "language"), _READS)  # operators' 
 def make_walk(site: Site, make_context: MakeContext, watch: Watch) -> MakeWalk:
     """Make a walk with the content of an account in this language."""
     return lambda language: PageWalk(site, write_content(language), make_context, watch, language)
+
+
+def test_a_new_page_without_parameters_is_named(site: Site) -> None:
+    assert {rule.endpoint for rule in site.app.url_map.iter_rules()} >= NO_PAGES
+    app = Flask("another", static_folder=None)
+    app.add_url_rule("/new/<name>", "new", str.upper)
+    with pytest.raises(AssertionError, match=r"no parameters for \['new'\]"):
+        list_pages(app, write_content())
 
 
 @READERS

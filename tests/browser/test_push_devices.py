@@ -9,10 +9,8 @@ from playwright.sync_api import Page, expect
 from api.models.base import session
 from api.models.user import Channel, Contact
 from configs.settings import settings
-from tests.browser.arrival import check_arrival
 from tests.browser.content import write_content
-from tests.browser.contexts import MakeContext, keep_page
-from tests.browser.keyboard import check_keyboard
+from tests.browser.contexts import MakeContext
 from tests.browser.replaced_push import replace_push
 from tests.browser.site import Site
 from tests.browser_keys import subscribe
@@ -29,11 +27,9 @@ _SUBSCRIBED_FOR_ANOTHER_KEY = """() => {
 def open_channels(site: Site, make_context: MakeContext) -> OpenChannels:
     """Open the page of the channels as a user with a plan, in a browser that lets sites notify, or not."""
 
-    def open_page(
-        language: str = "fr", width: int = 1280, *, dark: bool = False, may_notify: bool = True
-    ) -> Page:
-        content = write_content(language)
-        context = make_context(site.url, language=language, width=width, dark=dark)
+    def open_page(*, may_notify: bool = True) -> Page:
+        content = write_content()
+        context = make_context(site.url)
         if may_notify:
             context.grant_permissions(["notifications"], origin=site.url)
         replace_push(context, subscribe(settings().push_hosts[0]))
@@ -101,19 +97,3 @@ def test_a_push_service_that_is_away_changes_nothing(open_channels: OpenChannels
     expect(page.get_by_role("alert").filter(has_text="L’ajout n’a pas abouti.")).to_be_visible()
     expect(page.get_by_role("button", name="Ajouter ce navigateur")).to_be_enabled()
     assert count_devices() == before
-
-
-@pytest.mark.journey
-@pytest.mark.parametrize(
-    ("language", "width", "dark"),
-    [("fr", 1280, False), ("en", 390, False), ("ar", 390, True), ("ar", 1280, False)],
-)
-def test_the_list_of_browsers_looks_as_it_should(
-    open_channels: OpenChannels, language: str, width: int, dark: bool
-) -> None:
-    page = open_channels(language, width, dark=dark)
-    page.locator("form[data-push] button").click()
-    page.locator("[data-here]:visible").first.wait_for()
-    keep_page(page, f"push-{language}-{width}")
-    check_arrival(page, language)
-    check_keyboard(page)

@@ -1,13 +1,7 @@
-"""Steps that are taken twice: the way back after a payment, a double click, a link that was used or is too old."""
+"""Steps that are taken twice: the way back after a payment, a double click, a link that was used."""
 
-from datetime import timedelta
-from uuid import UUID
-
-import time_machine
 from playwright.sync_api import expect
 
-from configs.ground.clock import clock
-from configs.ground.signed_links import LINK_SECONDS, StopAlerts, write_token
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import (
     ARABIC_NARROW,
@@ -20,10 +14,8 @@ from tests.browser.journeys.seats import (
     each,
 )
 from tests.browser.navigators import plan, sign_in
-from tests.browser.watch import Watch
 
 pytestmark = MARKS
-_GONE, _BAD = 410, 400
 
 
 @each(FRENCH_NARROW, ARABIC_WIDE)
@@ -86,13 +78,3 @@ def test_a_link_that_was_used_says_so(make_person: MakePerson, seat: Seat) -> No
     person.follow("Recevoir le lien")
     person.arrive("Mot de passe oublié")
     sign_in.sign_in(person)
-
-
-@each(FRENCH_WIDE, ARABIC_NARROW)
-def test_a_link_that_is_too_old_or_cut_says_so(make_person: MakePerson, watch: Watch, seat: Seat) -> None:
-    watch.expect(_GONE, _BAD)
-    person = make_person(seat)
-    with time_machine.travel(clock() - timedelta(seconds=LINK_SECONDS + 60)):
-        old = write_token(StopAlerts((UUID("01890000-0000-7000-8000-000000000000"),)))
-    person.open(f"/l/{old}", "Ce lien a expiré")
-    person.open(f"/l/{old[:-5]}", "Ce lien n’est pas valable")
