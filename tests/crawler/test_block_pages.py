@@ -194,12 +194,6 @@ def test_an_absence_that_covers_nothing_is_refused() -> None:
     )
 
 
-@pytest.mark.rule("3.2")
-def test_a_wall_is_seen_before_the_platform() -> None:
-    told = answering(Reading(Outcome.NO_SLOTS, "none", covered=(CoveredWindow(),)))
-    assert classify_page(told, page(CHALLENGE.format(""))).outcome is Outcome.BLOCKED
-
-
 @pytest.mark.parametrize("body", ["", " \n\t "])
 def test_an_empty_body_is_never_an_answer_whatever_the_platform_makes_of_it(body: str) -> None:
     told = answering(Reading(Outcome.NO_SLOTS, "none", covered=(CoveredWindow(),)))
@@ -298,11 +292,6 @@ def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:
     reading = classify_page(platform(name), page)
     assert reading.outcome is (Outcome.CAPTCHA if which == "datadome" else Outcome.BLOCKED)
     assert (reading.slots, reading.covered, reading.asks) == ((), (), ())
-
-
-@pytest.mark.parametrize("name", sorted(platforms()))
-def test_a_platform_has_golden_pages(name: str) -> None:
-    assert [case for case in CASES if case.parent.name == name]
 
 
 @in_turn("case", CASES, name_of)

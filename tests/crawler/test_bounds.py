@@ -7,11 +7,9 @@ from datetime import UTC, date, datetime
 from typing import cast
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.models.base import session
 from api.models.slot import SlotRow
 from configs.world.desk import Desk
 from crawler.bounds import KEY, LABEL, REASON, bound_key, bound_reading, clean_text
@@ -19,6 +17,7 @@ from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading,
 from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
+from tests.factories import one
 
 VISIT = VisitContext("https://a.invalid/", date(2026, 11, 20))
 LONG = " ".join(f"mairie{number}" for number in range(900))  # an index takes 2,704 bytes, this has 9 kB
@@ -126,6 +125,5 @@ def test_whatever_a_page_shows_is_recorded(planned_desks: Callable[..., dict[str
     hostile = Slot(Place(LONG + "\0\ud800", "\x1b[2J" + LONG), HOUR, "https://a.invalid/" + LONG, 10**12)
     said = bound_reading(Reading(Outcome.SLOTS, "\0" + LONG, (hostile,), (CoveredWindow(LONG),)), VISIT)
     record([check("a", 1, *said.slots, reason=said.reason, covered=said.covered, seen_at=NOW)])
-    with session() as rows:
-        (row,) = rows.scalars(sa.select(SlotRow))
+    row = one(SlotRow)
     assert (row.url, row.seats) == (check().booking_url, None)

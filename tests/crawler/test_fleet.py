@@ -22,15 +22,11 @@ from tests.in_turn import in_turn
 
 NAMES = sorted(platforms())
 NO_PLATFORMS = {"own_site"}  # what discovery walks: it has no booking pages
-_SUFFIXES = ("autumn_clock_change", "spring_clock_change", "overseas")
 
 
 def expected(name: str) -> dict[str, dict[str, Any]]:
     """Return what the golden pages of a platform must be read as, by case."""
     return {case.name: golden.expected(case) for case in CASES if case.parent.name == name}
-
-
-# Names
 
 
 # Desks
@@ -53,16 +49,6 @@ def test_every_desks_platform_exists_and_takes_its_parameters(
 @pytest.mark.parametrize("outcome", ["slots", "no_slots"])
 def test_both_answers_have_a_golden_page(name: str, outcome: str) -> None:
     assert outcome in {case["outcome"] for case in expected(name).values()}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_who_reads_hours_reads_them_across_the_clock_changes_and_overseas(name: str) -> None:
-    cases = expected(name)
-    timed = {
-        case for case, said in cases.items() if any("T" in (s["starts_at"] or "") for s in said["slots"])
-    }
-    for suffix in _SUFFIXES if timed else ():
-        assert any(case.endswith(suffix) for case in timed), f"no page with hours is called …{suffix}"
 
 
 # Purity

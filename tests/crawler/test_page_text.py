@@ -161,7 +161,10 @@ DAMAGED = [
     META.format("gb18030", DATED).encode("cp1252"),
     META.format("utf-8", DATED.replace("é", "&Atilde;&copy;")).encode(),
     META.format("utf-8", DATED.replace("é", "&#xFFFD;")).encode(),
-    META.format("utf-8", DATED.replace("é", "&amp;eacute;")).encode(),
+    *(
+        META.format("utf-8", DATED.replace("é", lost)).encode()
+        for lost in ("&amp;eacute;", "?", "\u25a1", "\\u00e9")
+    ),
     META.format(
         "utf-8", f"{NONE}<script type=application/json>{json.dumps({'a': 'dÃ©cembre'})}</script>"
     ).encode(),
@@ -172,6 +175,13 @@ DAMAGED = [
 @pytest.mark.parametrize("body", DAMAGED)
 def test_damaged_text_proves_no_absence(body: bytes) -> None:
     assert read(body).outcome is Outcome.UNREADABLE
+
+
+@pytest.mark.rule("3.2")
+@pytest.mark.parametrize("codec", ["utf-16-be", "utf-16-le"])
+def test_two_bytes_a_letter_under_another_name_prove_no_absence(codec: str) -> None:
+    answer = read(f"<p>{NONE}</p>".encode(codec), content_type="text/html; charset=koi8-r")
+    assert answer.covered == ()
 
 
 @pytest.mark.parametrize(
@@ -231,3 +241,8 @@ def test_an_address_is_the_one_that_a_browser_asks(base: str, href: str, url: st
     slot = SLOT.replace("href=/r/1", f'href="{href}"')
     (seen,) = read(f"<html><head>{base}</head><body>{slot}</body></html>").slots
     assert seen.url == url
+
+
+@pytest.mark.parametrize("end", ["</html>", "</HTML >\n<html>"])
+def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(end: str) -> None:
+    assert moments(read(f"<html><p>Bonjour</p>{end}{SLOT}</html>")) == [MOMENT]

@@ -12,7 +12,7 @@ from configs.ground.strict_model import Strict
 from crawler import block_pages
 from crawler.block_pages import ReadingCache, classify_page
 from crawler.platforms import platform
-from crawler.reading import Page, PageRequest, Reading, VisitContext
+from crawler.reading import Page, Reading, VisitContext
 from tests.crawler.golden import CASES, expected, load, name_of
 from tests.crawler.pages import page
 from tests.fuzz import FUZZ
@@ -50,28 +50,6 @@ def test_a_golden_page_has_its_reading_on_every_visit(case: Path) -> None:
     for turn in (0, 0, 1, 2, 7):
         again = replace(seen, visit=replace(seen.visit, turn=turn))
         assert cache.classify(reader, again) == classify_page(reader, again)
-
-
-@pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"body": FULL.replace(b"libre", b"libre.")},
-        {"status": 503},
-        {"url": "http://127.0.0.1/booking/create/1/3"},
-        {"headers": {"content-type": "text/html; charset=utf-16"}},
-        {"headers": {"retry-after": "30"}},
-        {"ask": PageRequest("http://127.0.0.1/booking/create/1/2", form={"planning": "7"})},
-    ],
-    ids=lambda changed: next(iter(changed)),
-)
-def test_whatever_a_reading_depends_on_has_it_read_again(
-    monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
-) -> None:
-    cache, reader, seen = ReadingCache(), Reader(monkeypatch), _page(FULL)
-    cache.classify(platform("ezbooking"), seen)
-    cache.classify(platform("ezbooking"), replace(seen, **changed))
-    assert reader.read == 2
 
 
 @pytest.mark.rule("3.2")

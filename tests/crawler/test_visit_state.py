@@ -59,21 +59,6 @@ def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
     assert order == ["0", "a", "b", "near", "far"]
 
 
-@pytest.mark.rule("3.2")
-def test_no_slots_needs_every_place() -> None:
-    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": none("1")})
-    assert (result.outcome, result.reason) == (Outcome.UNREADABLE, "what is b?")
-    assert result.covered == (CoveredWindow("1"),)
-
-
-@pytest.mark.rule("3.3")
-def test_a_slot_wins_over_any_trouble_which_is_still_told() -> None:
-    busy = Reading(Outcome.OVERLOADED, "HTTP 502")
-    result, _ = run({"0": leads(ask("a"), ask("b", B)), "a": busy, "b": shows(SOON, place=B)})
-    assert (result.outcome, result.trouble) == (Outcome.SLOTS, busy)
-    assert result.reason == f"1 moment: {SOON.isoformat()}"
-
-
 @pytest.mark.rule("3.9")
 @pytest.mark.parametrize(
     "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
@@ -91,29 +76,6 @@ def test_other_trouble_ends_it_at_the_third(outcome: Outcome) -> None:
     result, order = run({"0": leads(*asks)} | {str(n): Reading(outcome, f"trouble {n}") for n in range(1, 9)})
     assert order == ["0", "1", "2", "3"]
     assert (result.outcome, result.reason) == (outcome, "trouble 1")
-
-
-# Open, and the calendar that says more
-
-
-@pytest.mark.rule("3.3")
-def test_an_open_desk_whose_calendar_cannot_be_read_is_open() -> None:
-    result, _ = run({"0": OPEN, "w0": empty(WEEKS[0])})
-    assert (result.outcome, result.slots) == (Outcome.SLOTS, (Slot(A, None),))
-    assert result.reason == "open, at an unknown hour"
-    assert result.covered == (WEEKS[0].window,)
-
-
-# Time
-
-
-@pytest.mark.rule("3.2")
-def test_moments_that_have_passed_are_dropped_and_prove_nothing() -> None:
-    past = (NOW - timedelta(seconds=1), NOW.date() - timedelta(days=1))
-    result, _ = run({"0": shows(*past)})
-    assert (result.outcome, result.slots) == (Outcome.UNREADABLE, ())
-    assert result.reason == "shows 2 moments, none of them ahead"
-    assert run({"0": shows(*past, NOW, NOW.date())})[0].slots == (Slot(A, NOW), Slot(A, NOW.date()))
 
 
 # Bounds
@@ -189,36 +151,6 @@ def test_the_rules_hold_for_any_visit(readings: list[Reading], limit: int) -> No
         assert all(r.outcome in (None, Outcome.NO_SLOTS, Outcome.SLOTS) for r in taken)
     if not result.slots and result.outcome.conclusive:
         assert set(result.covered) == {covered for r in taken for covered in r.covered}
-
-
-@pytest.mark.rule("4.3")
-def test_a_request_that_may_not_be_made_is_left_unasked_and_proves_nothing() -> None:
-    state = VisitState(START, limit=24, now=NOW)
-    first = state.next()
-    assert first
-    state.add_reading(first, leads(ask("a"), ask("b", B)))
-    second = state.next()
-    assert second
-    state.add_reading(second, none("1"))
-    third = state.next()
-    assert third
-    state.skip(third)
-    result = state.result()
-    assert (result.outcome, result.asked) == (Outcome.NO_SLOTS, 2)
-    assert "1 request left unasked" in result.reason
-
-
-@pytest.mark.rule("4.3")
-def test_a_visit_without_a_request_left_before_it_proved_anything_is_nobodys_fault() -> None:
-    state = VisitState(START, limit=24, now=NOW)
-    first = state.next()
-    assert first
-    state.skip(first)
-    assert state.result().outcome is Outcome.OVERLOADED
-
-
-def named(moment: datetime | date, *asks: PageRequest) -> Reading:
-    return leads(*asks, fallback=(Slot(A, moment),), reason="the next availability")
 
 
 def test_the_next_release_ahead_is_told_whatever_the_pages_prove() -> None:

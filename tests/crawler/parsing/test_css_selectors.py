@@ -74,26 +74,6 @@ def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRe
     return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
 
 
-def test_a_form_is_sent_as_it_stands_with_what_is_filled_in() -> None:
-    ask = done("//form", BrowserAction(fields={"nom": "12"}))
-    assert ask is not None
-    assert (ask.method, ask.url) == ("POST", "https://mairie.example/rdv/suite?etape=2")
-    assert ask.form == {"jeton": "k7", "accord": "1", "motif": "7", "nom": "12"}
-
-
-def test_a_button_is_sent_with_its_form() -> None:
-    ask = done("//button")
-    assert ask is not None
-    assert ask.form["envoi"] == "ok"
-
-
-@pytest.mark.parametrize(("option", "value"), [("Carte grise", "4"), ("4", "4"), ("Autre", "Autre")])
-def test_an_option_is_chosen_by_its_text_or_value(option: str, value: str) -> None:
-    ask = done("//select", BrowserAction(option=option))
-    assert ask is not None
-    assert ask.form["motif"] == value
-
-
 @pytest.mark.parametrize(
     ("what", "act", "body"),
     [

@@ -5,10 +5,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crawler.parsing.date_parsing import moment_of, moments_behind, moments_in, parse_state_moment
-from crawler.reading import VisitContext
+from crawler.parsing.date_parsing import (
+    has_unmatched_dates,
+    moment_of,
+    moments_behind,
+    moments_in,
+    parse_state_moment,
+)
+from crawler.reading import Place, Slot, VisitContext
+from tests.crawler.pages import TODAY, page
 
-TODAY = date(2026, 11, 20)
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
 DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
@@ -133,21 +139,6 @@ def test_the_first_of_a_month_is_read_in_all_its_spellings(text: str) -> None:
     assert moment_of(text, None, VISIT) == date(2026, 12, 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "hour"),
-    [
-        ("samedi 27 mars 2027 09h30", 8),
-        ("lundi 29 mars 2027 09h30", 7),
-        ("samedi 24 octobre 2026 09h30", 7),
-        ("lundi 26 octobre 2026 09h30", 8),
-    ],
-)
-def test_hours_are_the_clocks_on_both_sides_of_its_changes(text: str, hour: int) -> None:
-    moment = moment_of(text, None, VISIT)
-    assert isinstance(moment, datetime)
-    assert (moment.hour, moment.minute, moment.tzinfo) == (hour, 30, UTC)
-
-
 def test_an_hour_that_never_comes_is_none_and_one_that_comes_twice_the_first() -> None:
     assert moment_of("28/03/2027 02:30", None, VISIT) is None
     assert moment_of("25/10/2026 02:30", None, VISIT) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
@@ -218,3 +209,37 @@ def test_a_weekday_that_is_wrong_is_not_believed(day: int) -> None:
     for number, name in enumerate(DAYS):
         expected = real if number == real.weekday() else None
         assert moment_of(f"{name} {day} janvier 2027", None, VISIT) == expected
+
+
+AT_NINE = Slot(Place(), datetime(2026, 11, 23, 8, tzinfo=UTC))
+A_DAY = Slot(Place(), date(2026, 11, 23))
+NEWS = "<p class=n>Ouverture le <b>lundi 30 novembre à 10h</b></p>"
+
+
+@pytest.mark.parametrize(
+    "text", ["lundi 23 novembre à 9h", "lundi 23 novembre à 9h, puis encore 23/11/2026 09:00"]
+)
+def test_a_page_that_names_its_slots_alone_names_nothing_astray(text: str) -> None:
+    assert not has_unmatched_dates(page(f"<p>{text}</p>"), [AT_NINE])
+
+
+def test_a_moment_that_is_none_of_the_slots_is_astray() -> None:
+    assert has_unmatched_dates(page("<p>lundi 23 novembre à 9h</p><p>mardi 24 novembre à 9h</p>"), [AT_NINE])
+    assert has_unmatched_dates(page("<p>mardi 24 novembre à 9h</p>"), [])
+
+
+@pytest.mark.parametrize("text", [f"vendredi {TODAY:%d/%m/%Y} à 10h", "jeudi 12/11/2026 à 10h"])
+def test_what_is_not_ahead_is_no_slot_that_was_missed(text: str) -> None:
+    assert not has_unmatched_dates(page(f"<p>{text}</p>"), [AT_NINE])
+
+
+def test_a_day_counts_where_the_slots_are_days() -> None:
+    body = "<p>lundi 23 novembre</p><p>mardi 24 novembre</p>"
+    assert has_unmatched_dates(page(body), [A_DAY])
+    assert not has_unmatched_dates(page(body), [AT_NINE])
+
+
+def test_what_stands_aside_does_not_count_unless_it_stands_elsewhere_too() -> None:
+    news, twice = page(NEWS), page(NEWS + NEWS.replace("class=n", ""))
+    assert not has_unmatched_dates(news, [], news.root.xpath("//p[@class='n']"))
+    assert has_unmatched_dates(twice, [], twice.root.xpath("//p[@class='n']"))

@@ -9,7 +9,6 @@ from crawler.parsing.html_text import (
     contains_phrase,
     names_date,
     period,
-    rendered_text,
     title,
     visible_text,
 )
@@ -77,51 +76,6 @@ def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
 def test_written_dates_come_back(one: date, other: date) -> None:
     first, last = sorted((one, other))
     assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
-
-
-def test_visible_text_leaves_out_what_nobody_sees() -> None:
-    node = document("<div>a<script>b</script><style>c</style><noscript>d</noscript> <b>e</b></div>")
-    assert visible_text(node) == "a e"
-
-
-@pytest.mark.parametrize("name", ["title", "textarea", "noscript", "script", "style"])
-def test_text_that_is_no_part_of_the_page_is_not_rendered(name: str) -> None:
-    assert "complet" not in rendered_text(document(f"<html><{name}>complet</{name}><p>ouvert</p></html>"))
-
-
-@pytest.mark.parametrize(
-    "hidden",
-    [
-        "hidden",
-        "hidden='until-found'",
-        "style='display:none'",
-        "style='color: red; DISPLAY : none !important'",
-        "style='visibility:\thidden'",
-    ],
-)
-def test_what_the_page_hides_itself_is_not_rendered(hidden: str) -> None:
-    root = document(f"<p>a</p><div {hidden}><p>b <b>c</b></p></div><p>d</p>")
-    assert rendered_text(root) == "a d"
-
-
-@pytest.mark.parametrize(
-    "shown", ["aria-hidden='true'", "style='display:block'", "class='hidden'", "style=''"]
-)
-def test_what_it_does_not_hide_is_rendered(shown: str) -> None:
-    assert rendered_text(document(f"<p {shown}>a</p>")) == "a"
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "Aucun rendez-vous n'est disponible, revenez plus tard.",
-        "AUCUN RENDEZ-VOUS N\u2019EST\n DISPONIBLE , REVENEZ plus tard .",
-        "aucun\xa0rendez\u2011vous n\u02bcest dispo\xadnible, revenez plus tard.",
-        "Désolé : aucun rendez-vous n 'est disponible, revenez plus tard.)",
-    ],
-)
-def test_a_sentence_is_said_however_it_is_set(text: str) -> None:
-    assert contains_phrase(text, "Aucun rendez-vous n'est disponible, revenez plus tard.")
 
 
 @pytest.mark.parametrize(

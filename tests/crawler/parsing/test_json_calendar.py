@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import (
     Listing,
-    by_address,
     read_listing,
     read_self_contained_listing,
 )
-from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
+from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from tests.crawler.pages import TODAY, page, visit
 
 PLACE = Place("7", "Centre")
@@ -48,14 +47,6 @@ def begins(reading: Reading) -> list[date | None]:
     ]
 
 
-def test_moments_are_slots_cover_their_window_and_lead_to_all_others() -> None:
-    reading = read(Listing([at(TODAY), TODAY], total=2))
-    assert (reading.outcome, len(reading.slots), reading.covered) == (Outcome.SLOTS, 2, (window(0),))
-    assert begins(reading) == [TODAY + timedelta(days=days) for days in range(7, 91, 7)]
-    assert reading.asks[-1].window == window(84, 90)
-    assert all(ask.place == PLACE for ask in reading.asks)
-
-
 def test_later_windows_begin_elsewhere_each_visit_and_lead_on_to_none() -> None:
     third = read(Listing([at(TODAY)]), answer(turn=2))
     assert begins(third)[0] == TODAY + timedelta(days=21)
@@ -80,12 +71,6 @@ def test_what_shows_fewer_days_than_asked_covers_those() -> None:
     assert begins(reading)[0] == TODAY + timedelta(days=3)
 
 
-def test_nothing_covers_the_window_and_leads_to_the_others() -> None:
-    reading = read(Listing())
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0),))
-    assert len(begins(reading)) == 12
-
-
 def test_nothing_at_all_covers_all_days_that_are_watched() -> None:
     reading = read(Listing(final=True))
     assert (reading.outcome, reading.covered, reading.asks) == (
@@ -102,32 +87,6 @@ def test_what_says_there_are_some_and_shows_none_is_unreadable() -> None:
     assert read(Listing(), hidden).outcome is Outcome.UNREADABLE
     assert read(Listing(others=1), hidden).outcome is Outcome.NO_SLOTS
     assert read(Listing([TODAY] * 10_001)).outcome is Outcome.UNREADABLE
-
-
-def test_a_next_date_is_followed_stands_until_then_and_nothing_comes_before_it() -> None:
-    day = TODAY + timedelta(days=20)
-    reading = read(Listing(next_at=at(day)))
-    assert (reading.outcome, reading.slots, reading.next_at) == (None, (), at(day))
-    assert reading.fallback == (Slot(PLACE, at(day)),)
-    assert reading.covered == (window(0, 19),)
-    assert begins(reading) == [day]
-
-
-def test_a_next_date_that_cannot_be_opened_is_a_slot() -> None:
-    day = TODAY + timedelta(days=20)
-    again = answer(first=20)
-    for reading in (
-        read(Listing(next_at=day), again),
-        read_listing(again, Listing(next_at=day), None, DAYS),
-    ):
-        assert (reading.outcome, reading.slots, reading.asks) == (Outcome.SLOTS, (Slot(PLACE, day),), ())
-        assert not reading.covered
-
-
-def test_a_next_date_beyond_the_horizon_is_no_slot() -> None:
-    reading = read(Listing(next_at=at(LAST + timedelta(days=1))))
-    assert (reading.outcome, reading.covered) == (Outcome.NO_SLOTS, (window(0, 90),))
-    assert reading.reason == "the next availability is 2027-02-19 10:00, beyond the 90 days that are watched"
 
 
 def test_days_that_were_not_asked_for_prove_nothing() -> None:
@@ -160,23 +119,3 @@ def test_what_is_odd_elsewhere_hides_no_slot_and_proves_no_absence() -> None:
     assert len(begins(reading)) == 12
     for found in (Listing(odd=True), Listing(odd=True, final=True)):
         assert (read(found).outcome, read(found).covered) == (Outcome.UNREADABLE, ())
-
-
-def test_a_next_date_beside_what_is_odd_is_followed_and_nothing_is_proven_before_it() -> None:
-    day = TODAY + timedelta(days=20)
-    reading = read(Listing(next_at=at(day), odd=True))
-    assert (reading.outcome, reading.covered, begins(reading)) == (None, (), [day])
-    far = read(Listing(next_at=LAST + timedelta(days=1), odd=True))
-    assert (far.outcome, far.covered) == (Outcome.UNREADABLE, ())
-
-
-def test_an_address_names_the_days_of_its_windows_and_keeps_what_else_it_says() -> None:
-    ask = by_address("https://api.invalid/x?from=&ids%5B%5D=1&ids%5B%5D=2&to=", "from", "to")(
-        visit(), window(0)
-    )
-    assert ask.url == "https://api.invalid/x?from=2026-11-20&ids%5B%5D=1&ids%5B%5D=2&to=2026-11-27"
-    again = by_address(ask.url, "from", "to")(visit(), window(7))
-    assert again.url == "https://api.invalid/x?from=2026-11-27&ids%5B%5D=1&ids%5B%5D=2&to=2026-12-04"
-    assert by_address("https://api.invalid/x?from=", "from")(visit(), window(0)).url.endswith(
-        "from=2026-11-20"
-    )

@@ -15,13 +15,11 @@ from crawler.parsing.json_models import (
     OrNone,
     Tolerant,
     Wall,
-    flat,
     moments_in,
     parse_json,
     reports_failure,
     slot_start_field,
 )
-from crawler.parsing.url_patterns import KIND_TOWN_NAME, PAGE, match_address
 from tests.crawler.pages import page
 
 
@@ -91,10 +89,15 @@ def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> 
         ('{"slots": [], "_next_slot": "2021-06-12"}', 1),
         ('{"at": "2021-06-12 10:30"}', 1),
         ('{"2021-04-19": [{"time": "17:15"}, {"time": "17:30"}]}', 2),
+        ('{"nextAvailableDay": "2026-12-10", "next": null}', 1),
         ('{"slots": [], "date": "2021-06-12", "total": 0}', 0),
+        (
+            '{"server_time": "2026-11-20T10:00:00Z", "generatedAt": "10:00", "timestamp":"2026-11-20 10:00"}',
+            0,
+        ),
     ],
 )
-def test_moments_are_counted_wherever_they_stand(body: str, number: int) -> None:
+def test_moments_are_counted_wherever_they_stand_but_when_the_answer_was_made(body: str, number: int) -> None:
     assert moments_in(page(body)) == number
 
 
@@ -149,51 +152,6 @@ def test_an_object_with_none_of_the_fields_is_another_answer() -> None:
     assert (hint.next_at, hint.odd) == (date(2026, 11, 24), True)
 
 
-@pytest.mark.parametrize(
-    ("body", "number"),
-    [
-        (
-            '{"server_time": "2026-11-20T10:00:00Z", "generatedAt": "10:00", "timestamp":"2026-11-20 10:00"}',
-            0,
-        ),
-        ('{"start_at": "2026-11-20T10:00:00Z"}', 1),
-        ('{"nextAvailableDay": "2026-12-10", "next": null}', 1),
-        ('{"day": "2026-12-10"}', 0),
-    ],
-)
-def test_when_an_answer_was_made_is_no_moment_and_a_next_date_is_one(body: str, number: int) -> None:
-    assert moments_in(page(body)) == number
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"error": "Invalid company"}',
-        '{"slots": [], "errors": ["x"]}',
-        '[{"success":false}]',
-        '\ufeff {"ok": false}',
-        '{"status": "error"}',
-        '{"data": {"errorCode": 3}}',
-    ],
-)
-def test_an_answer_may_say_that_it_failed(body: str) -> None:
-    assert reports_failure(page(body))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        '{"error": null, "errors": [], "success": true}',
-        '{"errors": {}, "error": "", "errorCode": 0}',
-        '{"error":  false, "status": "ok"}',
-        '{"terror": "x"}',
-        '<script>x = {"error": "x"}</script>',
-    ],
-)
-def test_any_other_does_not(body: str) -> None:
-    assert not reports_failure(page(body))
-
-
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 TEXT = '"2026-11-24T09:30:00+01:00"'
 Starts = Entries[Annotated[Moment, slot_start_field("start", "begin")]]
@@ -224,22 +182,19 @@ def test_an_entry_is_when_it_begins_and_none_where_that_cannot_be_read(entry: st
     assert parse_json(page(f"[{entry}, {TEXT}]"), Starts) == [expected, AT]
 
 
-def test_lists_are_one_and_one_that_cannot_be_read_is_an_entry_that_cannot() -> None:
-    assert flat([[1, None], [], None, [2]]) == [1, None, None, 2]
-    assert flat([]) == []
-
-
 @pytest.mark.parametrize(
-    "url", ["https://x.example", "https://x.example/", "https://x.example//?a=/b", "ftp://x/a"]
+    ("body", "failed"),
+    [
+        ('{"error": "Invalid company"}', True),
+        ('{"slots": [], "errors": ["x"]}', True),
+        ('[{"success":false}]', True),
+        ('{"status": "error"}', True),
+        ('{"data": {"errorCode": 3}}', True),
+        ('{"error": null, "errors": [], "success": true}', False),
+        ('{"errors": {}, "error": "", "errorCode": 0, "status": "ok"}', False),
+        ('{"terror": "x"}', False),
+        ('<script>x = {"error": "x"}</script>', False),
+    ],
 )
-def test_a_home_page_is_nobodys_desk(url: str) -> None:
-    with pytest.raises(ValueError, match=r"is no Kiosk address: it must be https://<site>/<name>$"):
-        match_address(url, PAGE, "Kiosk", "<name>")
-
-
-def test_what_has_the_shape_says_what_it_holds() -> None:
-    assert match_address("https://x.example/a", PAGE, "Kiosk", "<name>")[0] == "https://x.example/a"
-    assert (
-        match_address("https://x.example/town-hall/paris/main?a=1", KIND_TOWN_NAME, "Kiosk", "")["name"]
-        == "main"
-    )
+def test_an_answer_may_say_that_it_failed(body: str, failed: bool) -> None:
+    assert reports_failure(page(body)) is failed

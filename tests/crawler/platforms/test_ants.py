@@ -183,17 +183,6 @@ def test_a_town_hall_is_known_by_its_name_post_code_and_town(others: dict[str, A
 
 
 @pytest.mark.rule("3.2")
-def test_editors_that_failed_make_silence_an_overload_and_take_nothing_from_slots() -> None:
-    silent, speaking = heard([], end(3, 2)), heard([hall(1, "2026-12-19T10:00Z")], end(3, 2))
-    assert (silent.outcome, silent.reason, silent.covered) == (
-        Outcome.OVERLOADED,
-        "editors failed: 2 of 3",
-        (),
-    )
-    assert (speaking.outcome, len(speaking.slots), speaking.covered) == (Outcome.SLOTS, 1, ())
-
-
-@pytest.mark.rule("3.2")
 def test_a_search_that_asked_no_editor_proves_no_absence_however_many_there_are_elsewhere() -> None:
     nowhere = heard(end(25))
     assert (nowhere.outcome, nowhere.covered) == (Outcome.UNREADABLE, ())

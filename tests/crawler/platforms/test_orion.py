@@ -107,17 +107,6 @@ def test_the_body_is_what_the_page_posts() -> None:
     )
 
 
-def test_a_full_page_leads_on_and_the_last_one_covers_for_all_of_them() -> None:
-    start = datetime(2026, 11, 24, 9, tzinfo=ZONES[0])
-    full = timed([start + timedelta(minutes=5 * number) for number in range(100)])
-    reading = read(full)
-    assert (len(reading.slots), reading.covered) == (100, ())
-    (second,) = reading.asks
-    assert second.json["indexPagination"] == 2
-    last = classify_page(ORION, Page(second.url, 200, b'{"daySlots": []}', visit(), second))
-    assert (last.outcome, last.covered, last.asks) == (Outcome.NO_SLOTS, (WHOLE,), ())
-
-
 @pytest.mark.parametrize(
     ("purposes", "said"), [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")]
 )

@@ -243,6 +243,3 @@ def test_the_next_release_is_an_instant_of_the_desks_clock(zone: str, instant: i
     shown = "<span>Prochaine mise en ligne de nouveaux rendez-vous : le 24/11/2026 à 14:00</span>"
     for body in (choice(agenda(prochainePub=published)), choice(agenda(), content=shown)):
         assert read(body, of=visit(zone=ZoneInfo(zone))).releases_at == at
-
-
-# As a check

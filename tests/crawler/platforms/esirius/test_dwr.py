@@ -10,23 +10,6 @@ from crawler.platforms.esirius.dwr import Reply, call, reply
 from tests.crawler.esirius_pages import failed, refused, second, third
 
 
-def test_a_call_is_a_batch_of_one_with_a_line_for_each_value() -> None:
-    sent = call("/app/page.jsp", "AjaxMotive", "motiveMultiSiteSubmit", False, {"120": 1})  # noqa: FBT003
-    assert sent.splitlines() == [
-        "callCount=1",
-        "page=/app/page.jsp",
-        "httpSessionId=",
-        "scriptSessionId=",
-        "c0-scriptName=AjaxMotive",
-        "c0-methodName=motiveMultiSiteSubmit",
-        "c0-id=0",
-        "c0-param0=boolean:false",
-        "c0-e1=number:1",
-        "c0-param1=Object_Object:{120:reference:c0-e1}",
-        "batchId=0",
-    ]
-
-
 def test_no_value_can_write_a_line_of_its_own() -> None:
     sent = call("/p", "A", "m", "a\nbatchId=7 é:{}", {"k:1, x": "l\r\nc0-id=9", "b": 2})
     assert [line.partition("=")[0] for line in sent.splitlines()].count("batchId") == 1

@@ -341,36 +341,6 @@ def test_an_alert_that_is_not_shown_or_speaks_of_none_is_no_trouble() -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
-    "damaged",
-    [
-        "Prochaine disponibilit? : mardi 15 d?cembre",
-        "mardi 15 d\u25a1cembre",
-        "mardi 15 d\\u00e9cembre",
-        f"mardi 15 {'décembre'.encode().decode('cp1252').encode().decode('cp1252')}",
-    ],
-)
-def test_text_that_lost_its_letters_proves_no_absence(damaged: str) -> None:
-    reading = read(f"<p>{NONE}.</p><p>{damaged}</p>")
-    assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
-
-
-@pytest.mark.parametrize(
-    "told",
-    [
-        "<em>1</em>5 décembre à 9h30",
-        "<span>1</span><span>5</span> décembre à 9h30",
-        "15 décembre<span hidden>*</span> à 9h30",
-        "15 décembre à 9h30 <span style='display:none'>16 décembre</span>",
-        "<span>15</span><span>décembre</span><span>09:30</span>",
-    ],
-)
-def test_a_slot_is_read_as_it_is_shown(told: str) -> None:
-    reading = read(f"<ul><li class='libre'><a href='/1'>{told}</a></li></ul>")
-    assert [str(slot.moment) for slot in reading.slots] == ["2026-12-15 08:30:00+00:00"]
-
-
-@pytest.mark.rule("3.2")
 def test_trouble_beside_one_of_two_sentences_takes_both_back() -> None:
     reading = read(f"<p>{NONE}. Une erreur technique est survenue.</p><p>{NONE}.</p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
