@@ -5,11 +5,18 @@ from datetime import UTC, date, datetime
 from types import SimpleNamespace
 from typing import Any
 
+import time_machine
+
+from api.models.desk import DeskState
+from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.reading import CoveredWindow, Place, Slot
+from crawler.recording.batch_writer import record
+from crawler.recording.check_transaction import Written
 from crawler.scheduling.due_queue import DueEntry, HostBucket
+from tests.factories import add_desk, rows
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
@@ -45,6 +52,20 @@ def check(desk: str = "a", token: int | None = 1, *slots: Slot, **changes: Any) 
         process="test:1",
     )
     return replace(item, **changes)
+
+
+def recorded(at: datetime, desk: str, token: int, *slots: Slot, **changes: Any) -> Written:
+    """Let a check begin, end and be written at an instant."""
+    with time_machine.travel(at, tick=False):
+        return record([check(desk, token, *slots, started_at=at, **changes)])
+
+
+def open_after(found: CheckItem, token: int) -> tuple[Outcome, set[datetime]]:
+    """Write what a spider found; return how it ended, and which hours are open from then on."""
+    if not rows(DeskState, DeskState.id == found.desk_id):
+        add_desk(found.desk_id)
+    record([replace(found, token=token)])
+    return found.outcome, {each.starts_at for each in rows(SlotRow, SlotRow.gone_at.is_(None))}
 
 
 ROOM = HostBucket(1000, 1000)

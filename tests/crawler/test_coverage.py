@@ -1,19 +1,17 @@
 """A desk whose places one check cannot ask: what its row remembers, and when it counts as proven."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 import time_machine
 
-from api.models.base import session
 from api.models.desk import DeskState
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow
-from crawler.recording import batch_writer, coverage_tracking
-from tests.crawler.checks import HOST, NOW, check
+from crawler.recording import coverage_tracking
+from tests.crawler.checks import HOST, NOW, recorded
+from tests.factories import add_desk, get
 
 SECONDS = 60.0  # the desk's interval
 PLACES = ("a", "b", "c")
@@ -22,18 +20,14 @@ PLACES = ("a", "b", "c")
 @pytest.fixture(autouse=True)
 def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
     desk_files(a=HOST)
-    with session() as rows:
-        rows.add(DeskState(id="evry_91/a", wished_seconds=SECONDS, share_seconds=30))
+    add_desk("evry_91/a", wished_seconds=SECONDS, share_seconds=30)
 
 
-def visit(minute: int, *covered: CoveredWindow, outcome: Outcome = Outcome.NO_SLOTS) -> DeskState:
+def visit(minute: int, *covered: CoveredWindow) -> DeskState:
     """Let a visit that knows of three places end, and return the desk's row."""
     at = NOW + timedelta(minutes=minute)
-    item = check("a", minute + 1, outcome=outcome, covered=covered, places=PLACES, started_at=at)
-    with time_machine.travel(at, tick=False):
-        batch_writer.record([replace(item, token=minute + 1, seen_at=at)])
-    with session() as rows:
-        return rows.get_one(DeskState, "evry_91/a")
+    recorded(at, "a", minute + 1, covered=covered, places=PLACES)
+    return get(DeskState, "evry_91/a")
 
 
 def is_proven(row: DeskState, minute: int) -> bool:

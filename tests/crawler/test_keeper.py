@@ -183,15 +183,6 @@ def test_a_spider_that_does_not_end_as_it_was_asked_is_killed(
     assert (fake.running, fake.killed) == ({SYSTEM: []}, ["job-1"])
 
 
-def test_a_new_keeper_takes_over_what_runs(make: Callable[[], Keeper], fake: Fake) -> None:
-    make().run_once(NOW)
-    fake.speak("job-1")
-    kept = make()
-    for second in range(600, 700, 2):
-        kept.run_once(after(second))
-    assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 1, [])
-
-
 @pytest.mark.rule("3.6")
 def test_a_look_holds_no_database_and_needs_none(
     kept: Keeper, fake: Fake, settings_env: Callable[..., None], caplog: pytest.LogCaptureFixture
@@ -279,17 +270,6 @@ def test_while_redis_is_away_what_is_missing_is_started_and_nothing_ended(
     assert caplog.messages[-1].startswith("over: Redis is away")
     kept.run_once(after(261))
     assert fake.running == {SYSTEM: ["job-2"]}  # it had no chance to speak
-
-
-def test_an_emptied_redis_ends_no_spider(kept: Keeper, fake: Fake, redis_server: redis.Redis) -> None:
-    kept.run_once(NOW)
-    fake.speak("job-1")
-    kept.run_once(after(100))
-    redis_server.flushdb()
-    kept.run_once(after(120))
-    fake.speak("job-1")
-    kept.run_once(after(140))
-    assert (fake.running, fake.started, fake.killed) == ({SYSTEM: ["job-1"]}, 1, [])
 
 
 def test_a_walk_of_the_prefectures_sites_is_no_booking_systems_and_ends_by_itself(

@@ -1,11 +1,7 @@
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
-import time_machine
 
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
@@ -13,8 +9,8 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler import outages
-from crawler.recording import batch_writer
-from tests.crawler.checks import HOST, NOW, check, slot
+from tests.crawler.checks import HOST, NOW, recorded, slot
+from tests.factories import rows
 
 MINUTE = timedelta(minutes=1)
 
@@ -25,26 +21,20 @@ def desks(planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
     return planned_desks(a=HOST, b=HOST, c="127.77.0.92:8800")
 
 
-def ends(*outcomes: Outcome, desk: str = "a", first: int = 1, **changes: Any) -> None:
+def ends(*outcomes: Outcome, desk: str = "a", first: int = 1) -> None:
     """Let a desk's checks end so, one a minute, each written at once."""
     for number, outcome in enumerate(outcomes, start=first):
-        at = NOW + number * MINUTE
         shown = (slot(),) if outcome is Outcome.SLOTS else ()
-        item = check(desk, number, *shown, outcome=outcome, started_at=at, **changes)
-        with time_machine.travel(at, tick=False):
-            batch_writer.record([replace(item, token=number, seen_at=at)])
+        recorded(NOW + number * MINUTE, desk, number, *shown, outcome=outcome)
 
 
 def of(desk: str = "a") -> list[tuple[str, int, int | None]]:
     """Return a desk's outages: reason, first minute, last minute."""
-    with session() as rows:
-        found = rows.scalars(
-            sa.select(Outage).where(Outage.desk_id == f"evry_91/{desk}").order_by(Outage.starts_at)
-        )
-        return [
-            (row.reason.value, _minute(row.starts_at), _minute(row.ends_at) if row.ends_at else None)
-            for row in found
-        ]
+    found = sorted(rows(Outage, Outage.desk_id == f"evry_91/{desk}"), key=lambda row: row.starts_at)
+    return [
+        (row.reason.value, _minute(row.starts_at), _minute(row.ends_at) if row.ends_at else None)
+        for row in found
+    ]
 
 
 def _minute(at: datetime) -> int:
@@ -93,10 +83,8 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
 @pytest.mark.rule("4.10")
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
-    with session() as rows:
-        outages.write_outages(
-            rows, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)]
-        )
+    with session() as s:
+        outages.write_outages(s, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
     assert of() == [("captcha", 1, None)]
 
 

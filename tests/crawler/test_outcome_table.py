@@ -1,20 +1,18 @@
 """DESIGN.md section 4, "What an outcome does", row by row: what it proves, what it counts, what rests, the status."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
 from api.models.desk import DeskState, DeskStatus, HostState
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from crawler.recording import batch_writer
 from crawler.scheduling.due_queue import VisitEnd
-from tests.crawler.checks import HOST, NOW, check, slot
+from tests.crawler.checks import HOST, NOW, recorded, slot
+from tests.factories import add_desk, get, rows
 
 INTERVAL = 60
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -47,15 +45,14 @@ TABLE = [
     Row(Outcome.UNREACHABLE, NO, YES, 1.5 * INTERVAL, 1.5 * INTERVAL, None, ACTIVE),
     Row(Outcome.UNREADABLE, NO, YES, INTERVAL, 2 * INTERVAL, None, ACTIVE),
 ]
-rows = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.outcome)
+each_row = pytest.mark.parametrize("row", TABLE, ids=lambda row: row.outcome)
 
 
 @pytest.fixture(autouse=True)
 def desk(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: time_machine.Traveller) -> None:
     """A desk that was watched well a minute ago, at an interval of a minute."""
     desk_files(a=HOST, b="127.77.0.92:8800")
-    with session() as made:
-        made.add(DeskState(id="evry_91/a", wished_seconds=INTERVAL, share_seconds=30))
+    add_desk("evry_91/a", wished_seconds=INTERVAL, share_seconds=30)
     end(0, Outcome.NO_SLOTS)
 
 
@@ -63,41 +60,27 @@ def end(number: int, outcome: Outcome) -> VisitEnd:
     """Let the desk's check of that number end so, one day after the other, and return what follows."""
     now = NOW + number * timedelta(days=1)
     shown = (slot(now + timedelta(days=1)),) if outcome is Outcome.SLOTS else ()
-    item = check("a", number + 1, *shown, outcome=outcome, started_at=now)
-    with time_machine.travel(now, tick=False):
-        (visit,) = batch_writer.record([replace(item, token=number + 1, seen_at=now)]).visits
+    (visit,) = recorded(now, "a", number + 1, *shown, outcome=outcome).visits
     return visit
-
-
-def state() -> DeskState:
-    with session() as found:
-        return found.get_one(DeskState, "evry_91/a")
 
 
 def test_every_outcome_has_its_row() -> None:
     assert [row.outcome for row in TABLE] == list(Outcome)
 
 
-@rows
-def test_what_an_outcome_proves(row: Row) -> None:
-    end(1, row.outcome)
-    assert (state().last_proven_at == NOW + timedelta(days=1)) == row.proves
-    assert state().last_outcome is row.outcome
-
-
 @pytest.mark.rule("4.8")
-@rows
+@each_row
 def test_what_counts_towards_the_pause(row: Row) -> None:
     for number in range(1, 5):
         end(number, row.outcome)
-    assert state().inconclusive == 4 * row.counts
-    assert state().status is row.status
+    assert get(DeskState, "evry_91/a").inconclusive == 4 * row.counts
+    assert get(DeskState, "evry_91/a").status is row.status
     end(5, row.outcome)
-    assert (state().status is ERROR) == (row.counts or row.outcome is Outcome.CLOSED)
-    assert ("5 checks in a row proved nothing" in state().status_reason) == row.counts
+    assert (get(DeskState, "evry_91/a").status is ERROR) == (row.counts or row.outcome is Outcome.CLOSED)
+    assert ("5 checks in a row proved nothing" in get(DeskState, "evry_91/a").status_reason) == row.counts
 
 
-@rows
+@each_row
 def test_how_long_the_desk_rests(row: Row) -> None:
     for number, expected in ((1, row.wait), (2, row.later)):
         waited = (end(number, row.outcome).due - NOW - number * timedelta(days=1)).total_seconds()
@@ -105,30 +88,30 @@ def test_how_long_the_desk_rests(row: Row) -> None:
 
 
 @pytest.mark.rule("3.9")
-@rows
+@each_row
 def test_how_long_the_host_rests(row: Row) -> None:
     for number, expected in ((1, row.host), (2, row.host and 2 * row.host)):
         rest = end(number, row.outcome).rest
         waited = rest and (rest - NOW - number * timedelta(days=1)).total_seconds()
         assert waited is None if expected is None else waited and expected <= waited <= 1.1 * expected
-    with session() as found:
-        hosts = list(found.scalars(sa.select(HostState.host).where(HostState.rests_until.is_not(None))))
-    assert hosts == ([HOST] if row.host else [])
+    assert [each.host for each in rows(HostState) if each.rests_until] == ([HOST] if row.host else [])
 
 
-@rows
-def test_what_status_the_desk_gets(row: Row) -> None:
+@each_row
+def test_what_it_proves_and_what_status_the_desk_gets(row: Row) -> None:
     end(1, row.outcome)
-    assert state().status is row.status
-    assert state().status_reason not in ("", "not checked yet")
+    desk = get(DeskState, "evry_91/a")
+    assert (desk.last_outcome, desk.last_proven_at == NOW + timedelta(days=1)) == (row.outcome, row.proves)
+    assert desk.status is row.status
+    assert desk.status_reason not in ("", "not checked yet")
 
 
-@rows
+@each_row
 def test_the_first_proof_after_any_of_it_brings_everything_back(row: Row) -> None:
     for number in range(1, 9):
         end(number, row.outcome)
     visit = end(9, Outcome.NO_SLOTS)
-    assert (state().status, state().inconclusive) == (ACTIVE, 0)
+    assert (get(DeskState, "evry_91/a").status, get(DeskState, "evry_91/a").inconclusive) == (ACTIVE, 0)
     assert visit.due == NOW + timedelta(days=9, seconds=INTERVAL)
 
 
@@ -139,23 +122,20 @@ def test_a_captcha_that_the_page_always_has_is_no_trouble(monkeypatch: pytest.Mo
     monkeypatch.setattr(desk_state_update, "captcha_expected", lambda _: True)
     for number in range(1, 9):
         visit = end(number, Outcome.CAPTCHA)
-    assert (state().status, state().inconclusive) == (CAPTCHA, 0)
+    assert (get(DeskState, "evry_91/a").status, get(DeskState, "evry_91/a").inconclusive) == (CAPTCHA, 0)
     assert (visit.due - NOW - timedelta(days=8)).total_seconds() == 15 * MINUTE
 
 
 def test_only_a_rate_limit_costs_budget() -> None:
     for number, outcome in enumerate(Outcome, start=1):
         end(number, outcome)
-    with session() as found:
-        host = found.get_one(HostState, HOST)
-        assert (host.budget_share, host.rests_in_a_row) == (0.5, 2)
+    host = get(HostState, HOST)
+    assert (host.budget_share, host.rests_in_a_row) == (0.5, 2)
 
 
 def test_a_site_that_says_when_is_obeyed() -> None:
     now = NOW + timedelta(days=1)
-    item = check("a", 2, outcome=Outcome.RATE_LIMITED, started_at=now, retry_after=1234.0)
-    with time_machine.travel(now, tick=False):
-        (visit,) = batch_writer.record([replace(item, token=2, seen_at=now)]).visits
+    (visit,) = recorded(now, "a", 2, outcome=Outcome.RATE_LIMITED, retry_after=1234.0).visits
     assert visit.rest
     assert 1234 <= (visit.rest - now).total_seconds() <= 1.1 * 1234
     assert visit.due >= visit.rest

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from crawler.items import CheckBatch
 from crawler.recording.batch_writer import RecordPipeline, Writer, writer_of
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spiders.prefenligne import PrefenligneSpider
-from tests.crawler.checks import check
 
 
 class Crawler:
@@ -28,18 +26,6 @@ def opened(crawler: Any) -> tuple[RecordPipeline, Writer]:
     pipeline = RecordPipeline.from_crawler(crawler)
     pipeline.open_spider()
     return pipeline, writer_of(crawler, "prefenligne")
-
-
-def test_checks_go_to_the_writer_and_everything_passes_on(
-    crawler: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pipeline, writer = opened(crawler)
-    taken: list[object] = []
-    monkeypatch.setattr(writer, "put", taken.append)
-    ended = CheckBatch((check("a"), check("b")))
-    items = [ended, {"a": "slot"}]
-    assert [pipeline.process_item(item) for item in items] == items
-    assert taken == list(ended.checks)
 
 
 def test_the_writer_ends_after_the_feeder_has_handed_over_everything(

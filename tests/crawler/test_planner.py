@@ -7,10 +7,9 @@ import pytest
 import redis
 import sqlalchemy as sa
 
-from api.models.alert import Alert, AlertTarget
-from api.models.base import engine, new_id, session
+from api.models.alert import AlertTarget
+from api.models.base import engine
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
-from api.models.user import Grant, User
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
@@ -20,6 +19,7 @@ from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from tests.crawler.checks import HOST, NOW
+from tests.factories import add_alert, add_grant, add_user, change, get, rows, save, save_all
 
 HEARTBEAT = 6 * 3600
 SYSTEM = "prefenligne"
@@ -31,15 +31,13 @@ def score(client: redis.Redis, slug: str) -> datetime | None:
 
 
 def state(slug: str) -> DeskState:
-    with session() as rows:
-        return rows.get_one(DeskState, f"evry_91/{slug}")
+    return get(DeskState, f"evry_91/{slug}")
 
 
 def checked(slug: str, at: datetime, **values: Any) -> None:
     """Let a desk have been checked, and its queue entry be as the writer left it."""
-    with session() as rows:
-        values = {"last_check_at": at, "status": DeskStatus.ACTIVE, "last_outcome": Outcome.NO_SLOTS} | values
-        rows.execute(sa.update(DeskState).where(DeskState.id == f"evry_91/{slug}").values(values))
+    known = {"last_check_at": at, "status": DeskStatus.ACTIVE, "last_outcome": Outcome.NO_SLOTS}
+    change(DeskState, DeskState.id == f"evry_91/{slug}", **known | values)
 
 
 def waits(
@@ -47,19 +45,15 @@ def waits(
     *,
     begins: datetime = NOW,
     lasts: timedelta = timedelta(days=7),
-    change: bool = True,
+    told: bool = True,
     **target: Any,
 ) -> None:
-    """Have somebody wait, as the API writes it."""
-    with session() as rows:
-        user = User(email=f"{new_id()}@example.org")
-        rows.add(user)
-        rows.flush()
-        rows.add(Grant(user_id=user.id, plan=name, starts_at=begins, ends_at=begins + lasts, source="test"))
-        alert = Alert(user_id=user.id, targets=[AlertTarget(**target)])
-        rows.add(alert)
-        if change:
-            rows.add(DeskChange(desk_id=target.get("desk_id", "evry_91/a"), reason="alert created"))
+    """Have somebody wait, as the API writes it, and, unless `told` is false, tells the planner."""
+    user = add_user().id
+    add_grant(user, name, starts_at=begins, ends_at=begins + lasts)
+    add_alert(user, AlertTarget(**target))
+    if told:
+        save(DeskChange(desk_id=target.get("desk_id", "evry_91/a"), reason="alert created"))
 
 
 @pytest.mark.rule("4.6")
@@ -83,18 +77,9 @@ def test_an_alert_for_a_procedure_is_one_for_every_desk_that_serves_it(plan: Pla
     assert {state(slug).wished_seconds for slug in "abc"} == {60}
 
 
-def test_only_alerts_that_wait_and_are_entitled_count(plan: Planner) -> None:
-    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/a", begins=NOW - timedelta(days=9))
-    waits(PlanName.URGENCE_TOTAL, desk_id="evry_91/b")
-    with session() as rows:
-        rows.execute(sa.update(Alert).values(enabled=False))
-    plan.run_once(NOW)
-    assert {state(slug).wished_seconds for slug in "abc"} == {HEARTBEAT}
-
-
 @pytest.mark.rule("4.7")
 def test_a_grant_that_begins_or_ends_is_noticed_without_a_word_from_anybody(plan: Planner) -> None:
-    waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), change=False, desk_id="evry_91/a")
+    waits(begins=NOW + timedelta(seconds=30), lasts=timedelta(minutes=20), told=False, desk_id="evry_91/a")
     plan.run_once(NOW)
     assert state("a").wished_seconds == HEARTBEAT
     plan.run_once(NOW + timedelta(seconds=31))
@@ -178,15 +163,13 @@ def test_a_desk_that_is_not_scheduled_any_more_is_in_no_outage(
     plan: Planner, desk_files: Callable[..., dict[str, Desk]], client: redis.Redis
 ) -> None:
     plan.run_once(NOW)
-    with session() as rows:
-        rows.add_all(
-            Outage(desk_id=f"evry_91/{slug}", starts_at=NOW, reason=OutageReason.CLOSED) for slug in "ac"
-        )
+    save_all(Outage(desk_id=f"evry_91/{slug}", starts_at=NOW, reason=OutageReason.CLOSED) for slug in "ac")
     desk_files(a="127.77.0.91:8800")
     Planner(client).run_once(NOW + timedelta(seconds=1))
-    with session() as rows:
-        ended = {row.desk_id: row.ends_at for row in rows.scalars(sa.select(Outage))}
-    assert ended == {"evry_91/a": None, "evry_91/c": NOW + timedelta(seconds=1)}
+    assert {row.desk_id: row.ends_at for row in rows(Outage)} == {
+        "evry_91/a": None,
+        "evry_91/c": NOW + timedelta(seconds=1),
+    }
 
 
 def test_one_more_who_waits_does_not_hurry_a_desk_that_rests(plan: Planner, client: redis.Redis) -> None:
@@ -213,9 +196,8 @@ def test_an_emptied_redis_is_filled_again_with_tokens_times_and_rests(
     checked("a", NOW, last_token=41)
     checked("b", NOW - timedelta(days=1), last_token=7)
     until = NOW + timedelta(seconds=300)
-    with session() as rows:
-        rows.add(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
-        rows.add(HostState(host="127.77.0.91:8800", rests_until=NOW, rest_reason="over"))
+    save(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
+    save(HostState(host="127.77.0.91:8800", rests_until=NOW, rest_reason="over"))
     client.flushdb()
     later = NOW + timedelta(seconds=5)
     assert plan.run_once(later) == 3
@@ -238,9 +220,8 @@ def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
     plan: Planner, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan.run_once(NOW)
-    with session() as rows:
-        until = NOW + timedelta(seconds=300)
-        rows.add(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
+    until = NOW + timedelta(seconds=300)
+    save(HostState(host="127.77.0.92:8800", rests_until=until, rest_reason="refused"))
     client.flushdb()
     order: list[str] = []
     send = due_queue.send
@@ -256,8 +237,7 @@ def test_no_desk_is_due_in_an_emptied_redis_before_its_host_rests_again(
 
 def test_everything_is_thought_over_each_hour(plan: Planner) -> None:
     plan.run_once(NOW)
-    with session() as rows:
-        rows.execute(sa.update(DeskState).values(wished_seconds=1))
+    change(DeskState, wished_seconds=1)
     assert plan.run_once(NOW + timedelta(minutes=59)) == 0
     assert plan.run_once(NOW + timedelta(hours=1)) == 3
     assert state("a").wished_seconds == HEARTBEAT

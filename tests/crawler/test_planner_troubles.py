@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
 from api.models.database_clock import replace_database_clock
 from api.models.desk import HostState
 from api.models.slot import SlotRow
@@ -23,6 +21,7 @@ from crawler.recording.batch_writer import record
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, check, slot
 from tests.crawler.test_planner import SYSTEM, checked, score, state, waits
+from tests.factories import one, save
 
 
 def report(client: redis.Redis) -> LoopReport:
@@ -136,8 +135,7 @@ def test_what_a_redis_restored_from_an_older_state_forgot_is_planned_again(
     client.zadd(f"crawler:due:{SYSTEM}", {"evry_91/a": later.timestamp()})
     older = {key: redis_server.dump(key) or b"" for key in redis_server.scan_iter()}
     waits(desk_id="evry_91/a", begins=NOW - timedelta(hours=1))
-    with session() as rows:
-        rows.add(HostState(host=HOST, rests_until=later))
+    save(HostState(host=HOST, rests_until=later))
     planner.run_once(NOW + timedelta(seconds=1))
     assert (score(client, "a") or later) < later
     redis_server.flushdb()
@@ -205,9 +203,8 @@ def test_a_spider_whose_clock_is_a_day_off_stops_no_check_and_tells_no_slot_twic
     assert begin < written.visits[0].due < begin + timedelta(minutes=3)
     row = state("a")
     assert row.last_check_at == row.last_proven_at == begin
-    with session() as rows:
-        (open_slot,) = rows.scalars(sa.select(SlotRow))
-        assert (open_slot.gone_at, open_slot.seen_at) == (None, begin)
+    open_slot = one(SlotRow)
+    assert (open_slot.gone_at, open_slot.seen_at) == (None, begin)
 
 
 @pytest.mark.parametrize("step", [DAY, timedelta(seconds=595), timedelta(seconds=65)])
@@ -221,6 +218,4 @@ def test_what_nobody_could_confirm_lapses_when_checks_had_time_after_a_step_of_t
     look(desk_a, frozen, before)
     for minutes in range(11):
         look(desk_a, frozen, before + step + timedelta(minutes=minutes))
-        with session() as rows:
-            (row,) = rows.scalars(sa.select(SlotRow))
-            assert (row.gone_at is not None) == (minutes == 10), minutes
+        assert (one(SlotRow).gone_at is not None) == (minutes == 10), minutes

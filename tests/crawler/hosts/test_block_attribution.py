@@ -1,18 +1,16 @@
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
-from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState, Outage
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.recording import batch_writer
 from tests.crawler.checks import HOST, NOW, check
+from tests.factories import get, rows
 
 MINUTE = timedelta(minutes=1)
 
@@ -26,34 +24,32 @@ def desks(planned_desks: Callable[..., dict[str, Desk]]) -> dict[str, Desk]:
 def end(minute: float, *ends: tuple[str, Outcome | None]) -> None:
     """Let checks end at that minute, as one batch; None: a plain 403."""
     at = NOW + minute * MINUTE
-    results = [
-        _item(desk, outcome, started_at=at, seen_at=at, token=int(60 * minute) + 1) for desk, outcome in ends
-    ]
-    with time_machine.travel(at, tick=False):
-        batch_writer.record(results)
-
-
-def _item(desk: str, outcome: Outcome | None, **changes: Any) -> Any:
     refused = {"outcome": Outcome.BLOCKED, "reason": "HTTP 403", "refused": True}
-    return check(desk, **(refused if outcome is None else {"outcome": outcome}) | changes)
+    with time_machine.travel(at, tick=False):
+        batch_writer.record(
+            [
+                check(
+                    desk,
+                    int(60 * minute) + 1,
+                    started_at=at,
+                    **({"outcome": outcome} if outcome else refused),
+                )
+                for desk, outcome in ends
+            ]
+        )
 
 
 def last(desk: str) -> Outcome:
-    with session() as rows:
-        found = rows.scalars(
-            sa.select(Check.outcome).where(Check.desk_id == f"evry_91/{desk}").order_by(Check.id.desc())
-        )
-        return found.first() or Outcome.UNREADABLE
+    found: Check = rows(Check, Check.desk_id == f"evry_91/{desk}")[-1]
+    return found.outcome
 
 
 def state(desk: str) -> DeskState:
-    with session() as rows:
-        return rows.get_one(DeskState, f"evry_91/{desk}")
+    return get(DeskState, f"evry_91/{desk}")
 
 
 def rests() -> bool:
-    with session() as rows:
-        return rows.scalar(sa.select(HostState.rests_until)) is not None
+    return any(host.rests_until for host in rows(HostState))
 
 
 def test_a_403_for_one_page_while_another_was_just_read_closes_that_page() -> None:
@@ -95,11 +91,10 @@ def test_a_block_opens_again_what_it_closed_shortly_before() -> None:
     end(2, ("b", None))
     assert (state("a").status, state("a").last_outcome) == (DeskStatus.PAUSED, Outcome.BLOCKED)
     assert state("a").check_requested_at == NOW + 2 * MINUTE
-    with session() as rows:
-        reasons = rows.scalars(
-            sa.select(Outage.reason).where(Outage.desk_id == "evry_91/a").order_by(Outage.id)
-        )
-        assert [reason.value for reason in reasons] == ["closed", "blocked"]
+    assert [each.reason.value for each in rows(Outage, Outage.desk_id == "evry_91/a")] == [
+        "closed",
+        "blocked",
+    ]
 
 
 def test_a_page_that_is_really_closed_stays_closed_when_its_host_blocks_later() -> None:

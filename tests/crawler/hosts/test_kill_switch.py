@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from configs.ground.clock import clock
-from tests.crawler.house import SHORT, House, checks, hasty_desks
+from tests.crawler.house import House, a_house, checks
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -29,15 +29,8 @@ def house(
     tmp_path: Path,
     settings_env: Callable[..., None],
 ) -> Iterator[House]:
-    settings_env(
-        **SHORT | {"HTTP_DEADLINE_SECONDS": "60"},
-        PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures"),
-    )
-    made = House(tmp_path)
-    try:
+    with a_house(tmp_path, sandbox, settings_env, HTTP_DEADLINE_SECONDS="60") as made:
         yield made
-    finally:
-        made.close()
 
 
 def asked_at(sandbox: "Running", code: str) -> list[datetime]:

@@ -29,9 +29,9 @@ from tests.crawler.incidents.incidents_world import (
     waits,
     watched,
 )
+from tests.factories import change
 
 A, B = {"desk_id": "evry_91/a"}, {"desk_id": "evry_91/b"}
-
 
 pytestmark = pytest.mark.usefixtures("three_desks")
 
@@ -189,8 +189,7 @@ def test_only_who_is_entitled_and_waits_for_the_desk_is_told() -> None:
     waits(person(), A, ends=NOW)
     person()
     stopped = waits(person(), A)
-    with session() as rows:
-        rows.execute(sa.update(Alert).where(Alert.id == stopped).values(enabled=False))
+    change(Alert, Alert.id == stopped, enabled=False)
     out("a", OutageReason.CLOSED, NOW)
     assert {each.user_id for each in told(NOW)} == {by_desk, by_procedure}
 
@@ -251,7 +250,7 @@ def test_a_crash_before_the_commit_loses_nothing_and_repeats_nothing(monkeypatch
 def test_one_teller_looks_at_a_time() -> None:
     person(Role.ADMIN)
     out("a", OutageReason.BLOCKED, NOW)
-    with session() as rows:
-        rows.execute(sa.select(sa.func.pg_advisory_xact_lock(loop._LOCK)))
+    with session() as s:
+        s.execute(sa.select(sa.func.pg_advisory_xact_lock(loop._LOCK)))
         assert told(NOW) == []
     assert len(told(NOW)) == 1

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
@@ -28,6 +27,7 @@ from tests.crawler.incidents.incidents_world import (  # fmt: skip
     told,
     waits,
 )
+from tests.factories import change, get
 
 pytestmark = pytest.mark.usefixtures("three_desks")
 A = {"desk_id": "evry_91/a"}
@@ -45,8 +45,7 @@ def open_ones() -> list[str]:
 
 
 def state(slug: str = "a") -> DeskState:
-    with session() as rows:
-        return rows.get_one(DeskState, f"evry_91/{slug}")
+    return get(DeskState, f"evry_91/{slug}")
 
 
 @pytest.mark.parametrize("reason", EVERY)
@@ -74,8 +73,7 @@ def test_a_check_that_proves_the_page_ends_it(reason: DriftReason, outcome: Outc
     moved(reason=reason)
     checked("a", (outcome, NOW + MINUTE))
     if outcome is Outcome.SLOTS:
-        with session() as rows:
-            rows.execute(sa.update(DeskState).values(last_slot_at=NOW + MINUTE))
+        change(DeskState, last_slot_at=NOW + MINUTE)
     told(NOW + 2 * MINUTE)
     proven = outcome is Outcome.SLOTS or (outcome is Outcome.NO_SLOTS and reason is not DriftReason.UNLINKED)
     assert open_ones() == ([] if proven else ["evry_91/a"])
@@ -93,7 +91,7 @@ def test_where_there_always_is_a_captcha_it_proves_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "over"),
+    ("edit", "over"),
     [
         ({"grade": Grade.CONFIRMED, "date": (NOW + timedelta(days=1)).date()}, True),
         ({"grade": Grade.CONFIRMED, "date": NOW.date()}, False),
@@ -102,9 +100,9 @@ def test_where_there_always_is_a_captcha_it_proves_the_page() -> None:
         (None, True),
     ],
 )
-def test_an_operator_ends_it_in_the_file(change: dict[str, Any] | None, over: bool) -> None:
+def test_an_operator_ends_it_in_the_file(edit: dict[str, Any] | None, over: bool) -> None:
     moved(reason=DriftReason.UNLINKED)
-    files = {each.id: each.model_copy(update=change) for each in desks().values()} if change else {}
+    files = {each.id: each.model_copy(update=edit) for each in desks().values()} if edit else {}
     with session() as rows:
         moved_pages.end_settled_drifts(rows, files, NOW + HOUR)
     assert (open_ones() == []) == over

@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 
 from api.models.alert import Alert
@@ -20,14 +19,14 @@ from api.models.user import CONTACT_CHANNELS, Channel, Grant, Role
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
-from configs.world.plan import plans
+from configs.world.plan import PlanName, plans
 from crawler.incidents import moved_pages
 from crawler.planner import Planner
 from crawler.reading import Release
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import check
 from tests.crawler.incidents.incidents_world import person, told, waits
-from tests.factories import add_desk
+from tests.factories import add_desk, change, rows
 
 BEGINS = datetime(2026, 11, 23, 15, tzinfo=UTC)  # Monday, 16:00 in Paris
 ENDS, MINUTE = BEGINS + timedelta(hours=3), timedelta(minutes=1)
@@ -60,8 +59,7 @@ def told_of(
 
 def wishes(planner: Planner, now: datetime) -> list[float | None]:
     planner.run_once(now)
-    with session() as rows:
-        return list(rows.scalars(sa.select(DeskState.wished_seconds).order_by(DeskState.id)))
+    return [each.wished_seconds for each in rows(DeskState)]
 
 
 def test_a_desk_is_asked_more_often_while_slots_are_published(
@@ -70,8 +68,7 @@ def test_a_desk_is_asked_more_often_while_slots_are_published(
     told_of()
     waits(person(), A, {"desk_id": "evry_91/b"}, ends=ENDS + timedelta(days=30))
     planner = Planner(redis_server)
-    with session() as rows:  # the dearest plan asks for 30 seconds anyway
-        rows.execute(sa.text("UPDATE grants SET plan = 'URGENCE_24H'"))
+    change(Grant, plan=PlanName.URGENCE_24H)  # the dearest plan asks for 30 seconds anyway
     assert wishes(planner, BEGINS - MINUTE) == [120, 120]
     assert wishes(planner, BEGINS) == [30, 120]
     assert wishes(planner, ENDS - MINUTE) == [30, 120]
@@ -82,8 +79,7 @@ def keeps(*targets: dict[str, str]) -> UUID:
     """Let somebody keep an alert until it can be watched; return the user."""
     who = person()
     alert = waits(who, *targets, ends=BEGINS + timedelta(days=30))
-    with session() as rows:
-        rows.execute(sa.update(Alert).where(Alert.id == alert).values(enabled=False, awaits_watch=True))
+    change(Alert, Alert.id == alert, enabled=False, awaits_watch=True)
     return who
 
 
@@ -99,9 +95,9 @@ def test_people_are_reminded_once_before_slots_are_published_that_we_cannot_see(
     waiting = person()
     waits(waiting, A, ends=BEGINS + timedelta(days=30))
     assert reminded(BEGINS - 31 * MINUTE) == []
-    rows = reminded(BEGINS - 30 * MINUTE)
-    assert {each.user_id for each in rows} == {by_desk, by_procedure, waiting}
-    assert {(each.params["desk"], each.params["begins"]) for each in rows} == {
+    found = reminded(BEGINS - 30 * MINUTE)
+    assert {each.user_id for each in found} == {by_desk, by_procedure, waiting}
+    assert {(each.params["desk"], each.params["begins"]) for each in found} == {
         ("evry_91/a", BEGINS.isoformat())
     }
     assert [reminded(BEGINS + minutes * MINUTE) for minutes in (-10, 0, 1)] == [[], [], []]
@@ -113,11 +109,10 @@ def test_a_reminder_comes_by_sms_where_the_plan_has_it(told_of: Callable[..., No
     with_sms, without = (person(Role.USER, *CONTACT_CHANNELS) for _ in range(2))
     for each in (with_sms, without):
         waits(each, A, ends=BEGINS + timedelta(days=30))
-    with session() as rows:
-        smaller = next(
-            each.name for each in plans().values() if each.channels and Channel.SMS.value not in each.channels
-        )
-        rows.execute(sa.update(Grant).where(Grant.user_id == without).values(plan=smaller))
+    smaller = next(
+        each.name for each in plans().values() if each.channels and Channel.SMS.value not in each.channels
+    )
+    change(Grant, Grant.user_id == without, plan=smaller)
     made = reminded(BEGINS - MINUTE)
     assert {each.channel for each in made if each.user_id == with_sms} == {
         Channel.EMAIL, Channel.SMS, Channel.TELEGRAM,
@@ -129,8 +124,7 @@ def test_a_moment_that_the_page_itself_names_is_reminded_of_too(told_of: Callabl
     told_of("    watch: presence\n")
     keeps({"desk_id": "evry_91/a"})
     at = BEGINS - timedelta(hours=2)
-    with session() as rows:
-        rows.add(DeskState(id="evry_91/a", releases_at=at))
+    add_desk("evry_91/a", releases_at=at)
     assert reminded(at - 31 * MINUTE) == []
     (row,) = reminded(at - 30 * MINUTE)
     assert row.params == {"desk": "evry_91/a", "begins": at.isoformat(), "ends": None}
@@ -196,8 +190,7 @@ def soon(told_of: Callable[[str], None]) -> datetime:
     """Return a moment at which somebody is to be reminded of two publications, by a file and by a page."""
     told_of("    watch: presence\n")
     keeps(A)
-    with session() as rows:
-        rows.add(DeskState(id="evry_91/a", releases_at=BEGINS - 5 * MINUTE))
+    add_desk("evry_91/a", releases_at=BEGINS - 5 * MINUTE)
     return BEGINS - 10 * MINUTE
 
 
@@ -205,18 +198,16 @@ def soon(told_of: Callable[[str], None]) -> datetime:
 def test_nobody_is_sent_to_a_page_that_has_moved_until_it_is_found_again(
     soon: datetime, reason: DriftReason
 ) -> None:
-    with session() as rows:
-        moved_pages.open_drifts(rows, [("evry_91/a", reason, "HTTP 404")], soon)
+    with session() as s:
+        moved_pages.open_drifts(s, [("evry_91/a", reason, "HTTP 404")], soon)
     assert reminded(soon) == []
-    with session() as rows:
-        moved_pages.end_drifts(rows, ["evry_91/a"], soon)
+    with session() as s:
+        moved_pages.end_drifts(s, ["evry_91/a"], soon)
     assert len(reminded(soon)) == 2
 
 
 def test_nobody_is_sent_to_a_page_that_is_closed(soon: datetime) -> None:
-    with session() as rows:
-        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CLOSED))
+    change(DeskState, last_outcome=Outcome.CLOSED)
     assert reminded(soon) == []
-    with session() as rows:
-        rows.execute(sa.update(DeskState).values(last_outcome=Outcome.CAPTCHA))
+    change(DeskState, last_outcome=Outcome.CAPTCHA)
     assert len(reminded(soon)) == 2

@@ -1,47 +1,31 @@
 """Notices of desks that became watchable: once each, after a check looked for slots."""
 
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
-import time_machine
 
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.discovery import DriftReason
-from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, person, told, waits
+from tests.factories import change, get
 
+pytestmark = pytest.mark.usefixtures("three_desks")
 A = {"desk_id": "evry_91/a"}
 BY_PROCEDURE = {"prefecture_id": "evry_91", "procedure": "NATURALISATION"}
 
 
-@pytest.fixture(autouse=True)
-def world(
-    database: str,
-    redis_server: Any,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> None:
-    desk_files(a="127.77.0.91:8800", b="127.77.0.92:8800")
-
-
-def keeps(*targets: dict[str, str], **values: object) -> UUID:
+def keeps(*targets: dict[str, str]) -> UUID:
     """Let somebody keep an alert until it can be watched; return it."""
     alert = waits(person(), *targets)
-    with session() as rows:
-        kept = {"enabled": False, "awaits_watch": True} | values
-        rows.execute(sa.update(Alert).where(Alert.id == alert).values(kept))
+    change(Alert, Alert.id == alert, enabled=False, awaits_watch=True)
     return alert
 
 
 def still_kept(alert: UUID) -> bool:
-    with session() as rows:
-        return rows.get_one(Alert, alert).awaits_watch
+    return get(Alert, alert).awaits_watch
 
 
 @pytest.mark.parametrize("target", [A, BY_PROCEDURE], ids=["desk", "procedure"])
@@ -56,17 +40,13 @@ def test_it_is_told_once_when_slots_were_looked_for(target: dict[str, str]) -> N
     assert told(NOW + HOUR) == []
 
 
-@pytest.mark.parametrize("outcome", [Outcome.CAPTCHA, Outcome.CLOSED, Outcome.UNREADABLE])
-def test_what_proves_nothing_makes_nothing_watchable(outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    "outcomes",
+    [[Outcome.CAPTCHA], [Outcome.CLOSED], [Outcome.UNREADABLE], [Outcome.NO_SLOTS, Outcome.CLOSED]],
+)
+def test_what_proves_nothing_or_is_closed_since_is_not_told(outcomes: list[Outcome]) -> None:
     alert = keeps(A)
-    checked("a", (outcome, NOW))
-    assert "desk_watchable" not in {each.kind for each in told(NOW)}
-    assert still_kept(alert)
-
-
-def test_a_page_that_was_closed_since_is_not_told() -> None:
-    alert = keeps(A)
-    checked("a", (Outcome.NO_SLOTS, NOW - HOUR), (Outcome.CLOSED, NOW))
+    checked("a", *zip(outcomes, [NOW - HOUR, NOW][-len(outcomes) :], strict=True))
     assert "desk_watchable" not in {each.kind for each in told(NOW)}
     assert still_kept(alert)
 

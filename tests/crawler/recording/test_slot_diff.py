@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -50,22 +49,6 @@ def test_a_slot_that_is_still_open_is_seen_again_and_no_news() -> None:
 
 def test_a_slot_that_is_covered_and_not_shown_is_taken() -> None:
     assert look([row(HOUR)], covered=WHOLE) == SlotChanges(gone=((1, GoneReason.TAKEN),))
-
-
-@pytest.mark.rule("3.3")
-def test_where_absence_is_doubtful_only_the_second_answer_in_a_row_closes() -> None:
-    def left(whole_before: datetime | None, seen_at: datetime | None = NOW) -> bool:
-        known = [replace(row(HOUR), seen_at=seen_at)]
-        seen = CheckResult(
-            Outcome.NO_SLOTS, (), (CoveredWindow(doubtful=True),), NOW, PARIS, LAST, whole_before
-        )
-        return not compare_slots(known, seen).gone
-
-    assert left(None)
-    assert left(NOW), "the answer before this one is the one that showed it"
-    assert left(NOW - timedelta(minutes=1))
-    assert left(NOW + timedelta(minutes=1), seen_at=None)
-    assert not left(NOW + timedelta(minutes=1))
 
 
 @pytest.mark.rule("3.3")

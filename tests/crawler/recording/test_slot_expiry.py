@@ -1,21 +1,18 @@
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
-import time_machine
 
 from api.models.base import engine, session
 from api.models.desk import DeskState
 from api.models.slot import GoneReason, SlotRow
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.batch_writer import record
 from crawler.recording.slot_expiry import close_unproven
-from tests.crawler.checks import HOST, HOUR, NOW, check
+from tests.crawler.checks import HOST, HOUR, NOW, recorded
+from tests.factories import one, rows, save
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -35,39 +32,21 @@ def open_slot(
     `whole`: how long ago all of the desk was covered.
     """
     at = NOW - (proven if seen is None else seen)
-    with session() as rows:
-        rows.add(
-            DeskState(
-                id="evry_91/a",
-                last_proven_at=NOW - proven,
-                wished_seconds=wished,
-                feasible_seconds=feasible,
-                whole_at=None if whole is None else NOW - whole,
-                coverage=coverage or sa.null(),
-            )
-        )
-        rows.flush()
-        rows.add(
-            SlotRow(
-                desk_id="evry_91/a",
-                place_key="1",
-                moment=day,
-                url="http://127.77.0.91/",
-                opened_at=at,
-                seen_at=at,
-            )
-        )
+    save(DeskState(
+        id="evry_91/a", last_proven_at=NOW - proven, wished_seconds=wished, feasible_seconds=feasible,
+        whole_at=None if whole is None else NOW - whole, coverage=coverage or sa.null(),
+    ))  # fmt: skip
+    slot = {"desk_id": "evry_91/a", "place_key": "1", "moment": day, "url": "http://127.77.0.91/"}
+    save(SlotRow(**slot, opened_at=at, seen_at=at))
 
 
 def lapse(now: datetime = NOW) -> int:
-    with session() as rows:
-        return close_unproven(rows, now)
+    with session() as s:
+        return close_unproven(s, now)
 
 
 def reason() -> GoneReason | None:
-    with session() as rows:
-        (slot,) = rows.query(SlotRow)
-        return slot.gone_reason
+    return one(SlotRow).gone_reason
 
 
 @pytest.mark.rule("3.3")
@@ -174,12 +153,7 @@ class Form:
     def look(self, *slots: Slot, covered: tuple[CoveredWindow, ...], places: tuple[str, ...]) -> int:
         """Visit the desk a minute later, without a look at what lapses; return how many detections that made."""
         self.at, self.token = self.at + timedelta(minutes=1), self.token + 1
-        outcome = Outcome.SLOTS if slots else Outcome.NO_SLOTS
-        item = check(
-            "a", self.token, *slots, outcome=outcome, covered=covered, places=places, started_at=self.at
-        )
-        with time_machine.travel(self.at, tick=False):
-            return len(record([replace(item, seen_at=self.at)]).detections)
+        return len(recorded(self.at, "a", self.token, *slots, covered=covered, places=places).detections)
 
 
 @pytest.fixture
@@ -189,8 +163,7 @@ def form(planned_desks: Callable[..., dict[str, Desk]]) -> Form:
 
 
 def gone_reasons() -> dict[str, set[GoneReason | None]]:
-    with session() as rows:
-        found = rows.query(SlotRow).all()
+    found = rows(SlotRow)
     return {
         row.place_key: {each.gone_reason for each in found if each.place_key == row.place_key}
         for row in found
@@ -255,9 +228,8 @@ def calendar(planned_desks: Callable[..., dict[str, Desk]]) -> Calendar:
 def test_a_place_that_is_called_open_while_its_hours_lapse_is_not_detected_again(calendar: Calendar) -> None:
     assert calendar.read_weeks(2, 12) == [0] * 11
     assert gone_reasons() == {"P": {None, GoneReason.LAPSED}}
-    with session() as rows:
-        (place,) = rows.query(SlotRow).filter_by(moment="open")
-        assert (place.gone_at, place.seen_at) == (None, calendar.at)
+    place = one(SlotRow, SlotRow.moment == "open")
+    assert (place.gone_at, place.seen_at) == (None, calendar.at)
     assert [calendar.read_week(0), calendar.read_week(1, NEAR)] == [0, 0]
 
 

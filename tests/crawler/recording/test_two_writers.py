@@ -6,9 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import DetectionSlot, SlotRow
@@ -17,6 +15,7 @@ from crawler.items import CheckItem
 from crawler.reading import Slot
 from crawler.recording.batch_writer import record
 from tests.crawler.checks import HOST, HOUR, NOW, check, slot
+from tests.factories import rows
 
 DESKS = ("a", "b", "c")
 MOMENTS = tuple(HOUR + timedelta(minutes=30 * n) for n in range(4))
@@ -54,10 +53,9 @@ def test_writers_at_the_same_time_leave_what_the_last_claim_saw(seed: int) -> No
     made, last = batches(random.Random(seed))
     with ThreadPoolExecutor(WRITERS) as writers:
         list(writers.map(record, made))
-    with session() as rows:
-        slots, told = list(rows.scalars(sa.select(SlotRow))), list(rows.scalars(sa.select(DetectionSlot)))
-        assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == len(made) * len(DESKS)
-        assert set(rows.scalars(sa.select(DeskState.last_token))) == {WRITERS * ROUNDS}
+    slots, told = rows(SlotRow), rows(DetectionSlot)
+    assert len(rows(Check)) == len(made) * len(DESKS)
+    assert {each.last_token for each in rows(DeskState)} == {WRITERS * ROUNDS}
     assert {each.slot_id for each in told} == {each.id for each in slots}
     left = {(each.desk_id, each.starts_at) for each in slots if each.gone_at is None}
     assert left == {(f"evry_91/{desk}", each.moment) for desk, shown in last.items() for each in shown}

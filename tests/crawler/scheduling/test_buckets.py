@@ -65,16 +65,6 @@ def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client:
 
 
 @pytest.mark.rule("3.9")
-def test_all_systems_of_a_host_share_its_bucket(client: redis.Redis) -> None:
-    put(client, "a")
-    put(client, "b", system="other")
-    (claim,) = take(client).claims
-    assert [spend(client, claim) for _ in range(3)] == [True, True, True]
-    end(client, claim, 1)
-    assert take(client, 1, "other").wake == at(30)
-
-
-@pytest.mark.rule("3.9")
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims

@@ -113,14 +113,6 @@ def test_of_a_host_that_was_not_free_the_most_overdue_desk_comes_first(
     assert taken(take(client, 30, places=1)) == ["d99"]
 
 
-def test_a_desk_whose_host_was_held_is_claimed_as_soon_as_the_visit_ends(client: redis.Redis) -> None:
-    put_many(client, 2)
-    (claim,) = take(client).claims
-    assert not take(client, 0.1).claims
-    end(client, due_queue.VisitEnd("d1", claim.token, at(60), "one:80", between=at(0.2)), 0.2)
-    assert taken(take(client, 0.2)) == ["d0"]
-
-
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
     (first,) = take(client).claims
@@ -142,15 +134,6 @@ def test_a_crashed_check_costs_its_hold_and_no_more(client: redis.Redis) -> None
     take(client)
     assert take(client, HOLD - 0.01) == due_queue.ClaimResult(wake=at(HOLD))
     assert taken(take(client, HOLD)) == ["desk"]
-
-
-@pytest.mark.rule("3.9")
-def test_one_host_is_visited_once_at_a_time_whichever_desk_asks(client: redis.Redis) -> None:
-    entries = [entry(desk, "one:80", 0, at(0)) for desk in ("first", "second")]
-    due_queue.send(client, due_queue.schedule("test", entries, now=NOW))
-    due_queue.send(client, due_queue.schedule("other", [entry("third", "one:80", 0, at(0))], now=NOW))
-    assert taken(take(client)) == ["first"]
-    assert not due_queue.send(client, due_queue.claim("other", now=at(1), places=1, hold=HOLD)).claims
 
 
 @pytest.mark.rule("3.9")
@@ -185,31 +168,6 @@ def test_a_rest_outlives_the_visit_that_met_it_and_is_never_made_shorter(client:
     due_queue.send(client, due_queue.rest({"desk:80": at(100), "other:80": at(50)}, now=at(1)))
     assert take(client, 299) == due_queue.ClaimResult(wake=at(300))
     assert taken(take(client, 300)) == ["desk"]
-
-
-def test_a_late_finish_moves_nothing_that_is_not_its_own_any_more(client: redis.Redis) -> None:
-    put(client, desk=0)
-    (late,) = take(client).claims
-    (own,) = take(client, HOLD).claims
-    assert not end(
-        client, due_queue.VisitEnd("desk", late.token, at(26), "desk:80", between=at(26)), HOLD + 1
-    )
-    assert take(client, HOLD + 2) == due_queue.ClaimResult(wake=at(2 * HOLD))
-    assert end(client, due_queue.VisitEnd("desk", own.token, at(60), "desk:80", between=at(40)), HOLD + 3)
-    assert take(client, HOLD + 4).wake == at(60)
-
-
-def test_a_late_finish_does_not_free_a_host_that_another_visit_holds(client: redis.Redis) -> None:
-    due_queue.send(
-        client,
-        due_queue.schedule(
-            "test", [entry("first", "one:80", 0, at(0)), entry("second", "one:80", 0, at(1))], now=NOW
-        ),
-    )
-    (late,) = take(client).claims
-    assert taken(take(client, HOLD)) == ["second"]
-    assert end(client, due_queue.VisitEnd("first", late.token, at(30), "one:80", between=at(26)), HOLD + 1)
-    assert take(client, 31) == due_queue.ClaimResult(wake=at(2 * HOLD))
 
 
 @pytest.mark.parametrize("step", [-86400, 0, 86400])

@@ -11,14 +11,13 @@ NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 seconds = st.floats(1, 86400)
 
 
-def test_a_desk_nobody_waits_for_gets_the_heartbeat() -> None:
-    assert intervals.wished_interval(30, [], 6 * 3600) == 6 * 3600
-
-
 @pytest.mark.parametrize(
-    ("own", "plans", "expected"), [(30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)]
+    ("own", "plans", "expected"),
+    [(30, [], 6 * 3600), (30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)],
 )
-def test_the_faster_of_tier_and_plans_is_wished(own: float, plans: list[float], expected: float) -> None:
+def test_the_faster_of_tier_and_plans_is_wished_and_the_heartbeat_where_nobody_waits(
+    own: float, plans: list[float], expected: float
+) -> None:
     assert intervals.wished_interval(own, plans, 6 * 3600) == expected
 
 
@@ -41,15 +40,6 @@ def test_the_shares_of_a_host_use_its_budget_and_no_more(
 def test_first_times_are_spread() -> None:
     minutes = {intervals.first_due(f"desk/{number}", 600, NOW).minute for number in range(200)}
     assert minutes == set(range(10))
-
-
-@pytest.mark.parametrize("outcome", list(Outcome))
-def test_what_counts_towards_the_pause(outcome: Outcome) -> None:
-    counted = {Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outcome.UNREADABLE}
-    assert intervals.counts_towards_pause(outcome) == (outcome in counted)
-    assert intervals.counts_towards_pause(outcome, captcha_expected=True) == (
-        outcome in counted - {Outcome.CAPTCHA}
-    )
 
 
 @pytest.mark.rule("4.8")
@@ -98,12 +88,6 @@ def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
     )
     assert decided >= now
     assert decided >= NOW + timedelta(seconds=interval)
-
-
-def test_probes_of_a_pause_grow_apart_and_the_first_proof_brings_the_interval_back() -> None:
-    waits = [intervals.next_wait(Outcome.UNREACHABLE, 30, count) for count in range(5, 13)]
-    assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
-    assert intervals.next_wait(Outcome.NO_SLOTS, 30, 0) == 30
 
 
 @pytest.mark.parametrize(("ahead", "expected"), [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
