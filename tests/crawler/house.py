@@ -1,28 +1,29 @@
 """The crawler's programs as real processes on short periods: planner, scrapyd, and a supervisor of them."""
 
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.check import Check
+from configs.ground.clock import clock
+from configs.world.prefecture import desks
 from crawler.scheduling import due_queue
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import SpiderProcess
 from deploy.local.environment import write_desk_files
 from deploy.local.short_periods import gather
 from deploy.sample_desk_files import only
-from tests.waiting import PATIENCE
+from tests.factories import rows
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -109,11 +110,6 @@ class House:
         """Return what a program wrote; scrapyd's has its spiders' too."""
         return (self.folder / f"{name}.log").read_text("utf-8", "replace")
 
-    def said_at(self, name: str, words: str) -> datetime:
-        """Return when a program first wrote a line with these words; it writes JSON (LOG_FORMAT)."""
-        line = next(line for line in self.log(name).splitlines() if words in line)
-        return datetime.fromisoformat(json.loads(line)["at"])
-
     def spiders(self) -> list[SpiderProcess]:
         """Return the spider processes that have spoken lately."""
         with due_queue.connect() as client:
@@ -157,6 +153,20 @@ class House:
                 return
 
 
+@contextmanager
+def a_house(
+    folder: Path, sandbox: "Running", settings_env: Callable[..., None], **variables: object
+) -> Iterator[House]:
+    """Give a house of the sandbox's desks on short periods, not yet open; leave no process behind."""
+    short: dict[str, object] = {**SHORT, "PREFECTURES_DIR": hasty_desks(sandbox, folder / "prefectures")}
+    settings_env(**short | variables)
+    made = House(folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
 def hasty_desks(sandbox: "Running", folder: Path) -> Path:
     """Write the EZBooking desks of the sandbox for one on free ports, each due every second; return their folder.
 
@@ -174,8 +184,13 @@ def hasty_desks(sandbox: "Running", folder: Path) -> Path:
 
 def checks() -> list[Check]:
     """Return all checks, oldest first."""
-    with session() as rows:
-        return list(rows.scalars(sa.select(Check).order_by(Check.started_at)))
+    return sorted(rows(Check), key=lambda each: each.started_at)
+
+
+def all_checked_anew() -> None:
+    """Wait until every desk was checked after this moment."""
+    now = clock()
+    until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
 
 
 def checked_by(process: str) -> list[Check]:

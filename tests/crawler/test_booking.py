@@ -2,22 +2,16 @@
 
 import asyncio
 import math
-import socket
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from configs.ground.strict_yaml import ConfigFileError
 from configs.world.outcome import Outcome
-from crawler.booking import BookingSpider
-from crawler.cli.arguments import WrongArgument
 from crawler.fetching.session import RequestBudget, Session
 from crawler.platforms import platform
 from crawler.scheduling.intervals import visit_limit
-from crawler.spiders.prefenligne import PrefenligneSpider
-from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import answer, wire
 
@@ -58,20 +52,6 @@ def test_slots_that_were_seen_before_a_fault_are_kept(
     assert item.outcome is Outcome.SLOTS
     assert item.error
     assert "KeyError" in item.error
-
-
-def test_a_cancelled_check_is_cancelled_and_says_nothing(held: Held) -> None:
-    async def cancelled(address: str) -> bool:
-        task = asyncio.create_task(held.spider.check(make_desk(address), 1))
-        await asyncio.sleep(0.05)
-        task.cancel()
-        await asyncio.wait([task])
-        return task.cancelled()
-
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        assert held.run(cancelled(f"http://127.0.0.1:{silent.getsockname()[1]}/booking/create/1"))
 
 
 def test_pauses_between_steps_do_not_use_up_the_sites_time(
@@ -135,43 +115,3 @@ def test_hanging_sites_do_not_hold_up_others(
     ended, hung = held.run(all_at_once())
     assert ended.outcome is Outcome.NO_SLOTS
     assert {item.outcome for item in hung} == {Outcome.UNREACHABLE}
-
-
-class TestArguments:
-    def test_without_arguments_it_serves_the_queue(self) -> None:
-        assert PrefenligneSpider.select_targets({}) == []
-        assert PrefenligneSpider.select_targets({"_job": "abc", "_version": "1"}) == []
-        assert not PrefenligneSpider(_job="abc").once
-
-    def test_with_arguments_it_checks_once_what_they_name(self) -> None:
-        spider = PrefenligneSpider(prefecture="melun_77", url="http://127.0.0.1:1")
-        assert spider.once
-        assert [desk.url for desk in spider.desks] == ["http://127.0.0.1:1/booking/create/48803"]
-
-    def test_a_site_that_may_not_be_asked_is_named_before_anything_is_asked(self) -> None:
-        with pytest.raises(AddressRefused, match=r"www\.seine-et-marne\.gouv\.fr"):
-            PrefenligneSpider(prefecture="melun_77")
-
-    def test_a_stand_in_makes_it_askable(self, settings_env: Callable[..., None]) -> None:
-        settings_env(SANDBOX_HOSTS="www.seine-et-marne.gouv.fr=127.0.0.1:1")
-        assert PrefenligneSpider(prefecture="melun_77").once
-
-    def test_a_wrong_name_is_answered_with_those_that_exist(self) -> None:
-        with pytest.raises(WrongArgument, match="did you mean prefecture"):
-            PrefenligneSpider(prefectur="evry-courcouronnes_91")
-
-    def test_wrong_desk_files_stop_the_start(
-        self,
-        desk_files: Callable[..., Any],
-        settings_env: Callable[..., None],
-        monkeypatch: pytest.MonkeyPatch,
-    ) -> None:
-        desk_files(a="127.77.0.91:1")
-        monkeypatch.setattr("crawler.catalogue.desks", lambda: {"x/y": make_desk(parameters={"q": 1})})
-        monkeypatch.setattr("crawler.catalogue._line", lambda _desk, key, text: f"{key}: {text}")
-        with pytest.raises(ConfigFileError, match="is no parameter of ezbooking"):
-            PrefenligneSpider()
-
-    def test_a_base_without_a_name_is_no_spider(self) -> None:
-        with pytest.raises(ValueError, match="must have a name"):
-            BookingSpider()

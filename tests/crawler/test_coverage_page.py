@@ -25,25 +25,6 @@ def test_the_page_is_current(settings_env: Callable[..., None]) -> None:
     assert PAGE.read_text("utf-8") == page(prefectures()), "scrapy coverage --write docs/coverage.md"
 
 
-def test_it_tells_what_is_seen_from_what_is_not(
-    desk_files: Callable[..., Any], tmp_path: Path, settings_env: Callable[..., None]
-) -> None:
-    desk_files(a="127.77.0.91:1", b="127.77.0.91:1", c="127.77.0.91:1")
-    path = next((tmp_path / "prefectures").glob("*.yaml"))
-    before, seen, hidden, old = path.read_text().split("  - slug:")
-    hidden = f"{hidden.rstrip()}\n    watch: presence\n"
-    old = old.replace("grade: confirmed", "grade: stale")
-    path.write_text(f"{before}  - slug:{seen}  - slug:{hidden}  - slug:{old}")
-    settings_env(PREFECTURES_DIR=path.parent)
-    lines = page(prefectures()).splitlines()
-    assert (
-        "1 prefectures, 3 desks, 2 of them checked. 1 prefectures have a desk whose slots are seen." in lines
-    )
-    assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [
-        ["all 1", "all 1", "- |"]
-    ]
-
-
 @pytest.fixture
 def five_desks(desk_files: Callable[..., Any], tmp_path: Path, settings_env: Callable[..., None]) -> None:
     """Write two desks that show slots, one behind a captcha, one that is old, and one whose robots.txt refuses us."""
@@ -57,6 +38,17 @@ def five_desks(desk_files: Callable[..., Any], tmp_path: Path, settings_env: Cal
     rest = "".join(f"  - slug:{each}" for each in (proven, able, hidden, old, refused))
     path.write_text(before + rest)
     settings_env(PREFECTURES_DIR=path.parent)
+
+
+@pytest.mark.usefixtures("five_desks")
+def test_it_tells_what_is_seen_from_what_is_not() -> None:
+    lines = page(prefectures()).splitlines()
+    assert (
+        "1 prefectures, 5 desks, 3 of them checked. 1 prefectures have a desk whose slots are seen." in lines
+    )
+    assert [each.split(" | ")[1:4] for each in lines if "| NATURALISATION " in each] == [
+        ["all 1", "all 1", "- |"]
+    ]
 
 
 def count_standings(capsys: pytest.CaptureFixture[str], *options: str) -> list[str]:

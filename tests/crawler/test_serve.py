@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState
 from api.models.slot import Detection, SlotRow
@@ -21,6 +19,7 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
+from tests.factories import rows
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -45,11 +44,6 @@ def ended(process: "subprocess.Popen[str]") -> Iterator[None]:
         if process.poll() is None:
             process.kill()
         sys.stderr.write(process.communicate()[1])
-
-
-def rows_of(kind: Any) -> list[Any]:
-    with session() as rows:
-        return list(rows.scalars(sa.select(kind)))
 
 
 @pytest.fixture
@@ -78,17 +72,17 @@ def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
     plan()
     spider = scrapy("crawl", "prefenligne")
     with ended(spider):
-        (detection,) = until(lambda: rows_of(Detection))
-        (slot,) = rows_of(SlotRow)
+        (detection,) = until(lambda: rows(Detection))
+        (slot,) = rows(SlotRow)
         assert (detection.desk_id, slot.starts_at) == (desk.id, opened)
         sandbox.take_slots("91", FORM)
-        until(lambda: rows_of(SlotRow)[0].gone_at)
+        until(lambda: rows(SlotRow)[0].gone_at)
         spider.send_signal(signal.SIGTERM)
         assert spider.wait(PATIENCE) == 0
-    assert len(rows_of(Detection)) == 1
-    outcomes = [check.outcome for check in sorted(rows_of(Check), key=lambda check: check.started_at)]
+    assert len(rows(Detection)) == 1
+    outcomes = [check.outcome for check in sorted(rows(Check), key=lambda check: check.started_at)]
     assert outcomes[0] is Outcome.SLOTS
     assert Outcome.NO_SLOTS in outcomes
-    (state,) = rows_of(DeskState)
+    (state,) = rows(DeskState)
     assert 0 < state.achieved_seconds < 60
     assert sandbox.reservations("91") == 0

@@ -11,7 +11,7 @@ from api.models.base import engine
 from deploy.local.postgres import Postgres, start_postgres
 from deploy.local.valkey import Valkey, start_valkey
 from tests.conftest import _migrate, forget
-from tests.crawler.house import SHORT, House, checks, hasty_desks
+from tests.crawler.house import House, a_house, checks
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -52,14 +52,8 @@ def servers(tmp_path: Path, settings_env: Callable[..., None]) -> Iterator[Serve
 def house(
     servers: Servers, sandbox: "Running", tmp_path: Path, settings_env: Callable[..., None]
 ) -> Iterator[House]:
-    settings_env(
-        **SHORT, STATE_DIR=tmp_path / "state", PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures")
-    )
-    made = House(tmp_path)
-    try:
+    with a_house(tmp_path, sandbox, settings_env, STATE_DIR=tmp_path / "state") as made:
         yield made
-    finally:
-        made.close()
 
 
 def go_on() -> None:

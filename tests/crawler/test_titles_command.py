@@ -68,7 +68,7 @@ def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
 ) -> None:
     no_sleep()
     sandbox.mode("rdvpref", mode)
-    assert "stopped" in command("titles")
+    assert "stopped" in str(command("titles"))
     assert capsys.readouterr().out == ""
     assert len(sandbox.requests("rdvpref")) == 1
 
@@ -104,7 +104,7 @@ def test_a_host_that_is_stopped_or_rests_and_a_paused_desk_are_not_asked(
     sandbox: "Running", order: Callable[[], None], said: str
 ) -> None:
     order()
-    assert said in command("titles")
+    assert said in str(command("titles"))
     assert sandbox.requests("rdvpref") == []
 
 
@@ -115,7 +115,7 @@ def test_an_order_between_two_pages_ends_the_command(
     sandbox: "Running", no_sleep: Callable[..., list[float]], order: Callable[[], None], said: str
 ) -> None:
     no_sleep(order)
-    assert "stopped at evry_91/b: " in (text := command("titles"))
+    assert "stopped at evry_91/b: " in (text := str(command("titles")))
     assert said in text
     assert len(sandbox.requests("rdvpref")) == 1
 
@@ -129,14 +129,14 @@ def test_without_the_database_that_knows_of_orders_nothing_is_asked(
     sandbox: "Running", settings_env: Callable[..., None], address: str, said: str
 ) -> None:
     settings_env(DATABASE_URL=address)
-    assert said in command("titles")
+    assert said in str(command("titles"))
     assert sandbox.requests("rdvpref") == []
 
 
 @pytest.mark.usefixtures("listed")
 @pytest.mark.parametrize("name", ["named", "old", "nobodys"])
 def test_no_other_desk_is_asked(sandbox: "Running", name: str) -> None:
-    assert "has no label" in command("titles", f"evry_91/{name}")
+    assert "has no label" in str(command("titles", f"evry_91/{name}"))
     assert sandbox.requests("rdvpref") == []
 
 
@@ -145,7 +145,7 @@ def test_a_command_reads_a_few_desks_at_most(
     sandbox: "Running", capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(titles, "_AT_ONCE", 1)
-    assert "name 1 at most" in command("titles", "evry_91/a", "evry_91/b")
+    assert "name 1 at most" in str(command("titles", "evry_91/a", "evry_91/b"))
     assert sandbox.requests("rdvpref") == []
     assert scrapy(capsys, "titles")[1].splitlines()[1:] == ["1 more: name them"]
     assert len(sandbox.requests("rdvpref")) == 1

@@ -102,29 +102,32 @@ def test_a_stand_in_answers_for_a_real_host(held: Held, settings_env: Callable[.
     assert re.search(rb"(?i)\r\nhost: rdv\.example\.fr\r\n", served.requests[0])
 
 
+def fetched(held: Held, address: str, path: str = "") -> bytes:
+    """Fetch a page that says "Plus rien" some time, where an address with /take takes a slot."""
+
+    async def fetch() -> bytes:
+        desk = desk_at(address)
+        session = BrowserSession(desk, held.spider.crawler, RequestBudget(9))
+        ask = PageRequest(address + path, awaits=("text=Plus rien",))
+        try:
+            return (
+                await session.fetch(ask, VisitContext(desk.url, TODAY), lambda url, _: "/take" in url)
+            ).body
+        finally:
+            await session.close()
+
+    return held.run(fetch())
+
+
 def test_neither_a_page_nor_its_script_nor_a_redirect_takes_a_slot(held: Held) -> None:
     script = (
         "<script>fetch('/take', {method: 'POST'}).catch(() => document.body.append('Plus rien'))</script>"
     )
     pages = {"/": page(script), "/moved": answer(b"", status="302 Found", Location="/take")}
     with site(pages) as served:
-
-        async def fetched(path: str) -> bytes:
-            desk = desk_at(served.address)
-            session = BrowserSession(desk, held.spider.crawler, RequestBudget(9))
-            ask = PageRequest(served.address + path, awaits=("text=Plus rien",))
-            try:
-                return (
-                    await session.fetch(
-                        ask, VisitContext(desk.url, TODAY), lambda url, _: url.endswith("/take")
-                    )
-                ).body
-            finally:
-                await session.close()
-
-        assert b"Plus rien" in held.run(fetched("/"))
+        assert b"Plus rien" in fetched(held, served.address, "/")
         with pytest.raises(FetchError, match="which would take a slot: not asked"):
-            held.run(fetched("/moved"))
+            fetched(held, served.address, "/moved")
     assert "/take" not in paths(served)
 
 
@@ -152,19 +155,8 @@ def test_no_trick_of_a_page_takes_a_slot(held: Held, trick: str) -> None:
         "/": page(TAKES[trick] + later),
         "/moved": answer(b"", status="302 Found", Location="/take"),
     }
-
-    async def checked() -> bytes:
-        desk = desk_at(served.address)
-        session = BrowserSession(desk, held.spider.crawler, RequestBudget(9))
-        ask = PageRequest(served.address, awaits=("text=Plus rien",))
-        try:
-            forbids = lambda url, _: "/take" in url  # noqa: E731
-            return (await session.fetch(ask, VisitContext(desk.url, TODAY), forbids)).body
-        finally:
-            await session.close()
-
     with site(pages) as served:
-        assert b"Plus rien" in held.run(checked())
+        assert b"Plus rien" in fetched(held, served.address)
         time.sleep(0.3)
     assert [path for path in paths(served) if path.startswith("/take")] == []
 

@@ -5,7 +5,6 @@ Our spider watches it, and our stand-in must answer in its shapes. It is the las
 """
 
 import json
-import os
 import re
 import subprocess
 import threading
@@ -13,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,25 +22,22 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
-from api.models.desk import DeskState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
-from crawler.recording import batch_writer
-from deploy.external_tools import NotToBeHad, installed
+from tests.crawler.checks import open_after
 from tests.crawler.held import Held, make_desk
+from tests.factories import rows
 from tests.waiting import wait_for_port
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(400)]
+PROGRAM = "hubrdvmairie"
 HERE = Path(__file__).parent / "ants_server"
-MUST = os.environ.get("CI") == "true"
 PARIS = ZoneInfo("Europe/Paris")
 DAY = (datetime.now(PARIS) + timedelta(days=20)).date()
 TEN = datetime.combine(DAY, datetime.min.time(), PARIS) + timedelta(hours=10)
@@ -94,17 +90,6 @@ class RealServer:
 
     def _post(self, path: str) -> None:
         urllib.request.urlopen(urllib.request.Request(self.root + path, method="POST"), timeout=60).close()
-
-
-@pytest.fixture(scope="module")
-def python() -> Path:
-    """Return the Python that has the server; where the package index is away there is nothing to try, but in CI."""
-    try:
-        return installed("hubrdvmairie")
-    except NotToBeHad as error:
-        if MUST:
-            raise
-        pytest.skip(f"hubrdvmairie cannot be had: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +146,8 @@ def at(hour: int, ending: str = ":00Z") -> str:
     return f"{DAY}T{hour:02}:00{ending}"
 
 
-def check(held: Held, server: RealServer, by: dict[str, Any] = SOCKET, token: int = 1) -> CheckItem:
-    return held.check(make_desk(f"{server.root}/", platform="ants", parameters=by), token=token)
+def check(held: Held, server: RealServer, by: dict[str, Any] = SOCKET) -> CheckItem:
+    return held.check(make_desk(f"{server.root}/", platform="ants", parameters=by))
 
 
 @BOTH
@@ -253,8 +238,7 @@ def test_a_town_hall_under_another_number_is_the_same_place(held: Held, server: 
         {"Mairie": "201", "Mairie annexe": "202"},
         {"Mairie": "202", "Mairie annexe": "201"},
     ]
-    with session() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(SlotRow)) == 2
+    assert len(rows(SlotRow)) == 2
 
 
 def test_an_editor_that_gives_its_offset_shows_its_hours_later_than_they_are(
@@ -314,13 +298,7 @@ def test_the_stand_in_answers_a_socket_as_the_server_does(
 
 def recorded(held: Held, server: RealServer, token: int) -> tuple[Outcome, set[datetime]]:
     """Check and record it as a spider does; return how it ended, and what is open from then on."""
-    found = check(held, server, token=token)
-    with session() as rows:
-        rows.merge(DeskState(id=found.desk_id))
-    batch_writer.record([replace(found, token=token)])
-    with session() as rows:
-        still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
-        return found.outcome, {each for each in rows.scalars(still) if each}
+    return open_after(check(held, server), token)
 
 
 def window() -> dict[str, str]:

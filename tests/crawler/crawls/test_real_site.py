@@ -3,34 +3,29 @@
 Its page is empty until its script has asked for the hours, so that a browser is needed; by HTTP nothing is proven.
 """
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
 
-from api.models.base import session
-from api.models.desk import DeskState
 from api.models.slot import SlotRow
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Fetch
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
-from crawler.recording import batch_writer
-from deploy.external_tools import NotToBeHad, installed
+from tests.crawler.checks import open_after
 from tests.crawler.held import Held
+from tests.factories import rows
 from tests.waiting import wait_for_port
 
 pytestmark = [pytest.mark.journey, pytest.mark.processes, pytest.mark.timeout(400)]
+PROGRAM = "django-appointment"
 HERE = Path(__file__).parent / "appointment_site"
-MUST = os.environ.get("CI") == "true"
 HOURS = (15, 16, 17)  # of the site's today, as manage.py makes them
 
 
@@ -43,17 +38,6 @@ class RealSite(NamedTuple):
 
     def hour(self, hour: int) -> datetime:
         return datetime.combine(clock().astimezone(self.zone).date(), time(hour), self.zone)
-
-
-@pytest.fixture(scope="module")
-def python() -> Path:
-    """Return the Python that has the site; where the package index is away there is nothing to try, but in CI."""
-    try:
-        return installed("django-appointment")
-    except NotToBeHad as error:
-        if MUST:
-            raise
-        pytest.skip(f"django-appointment cannot be had: {error}")
 
 
 @pytest.fixture
@@ -110,26 +94,12 @@ def test_by_http_nothing_is_proven_whether_hours_are_free_or_not(
 
 @pytest.mark.usefixtures("browser", "database")
 def test_in_a_browser_hours_are_seen_taken_and_freed(held: Held, site: RealSite, desk: Desk) -> None:
-    with session() as rows:
-        rows.add(DeskState(id=desk.id))
-    assert watched(held, desk, 1) == (Outcome.SLOTS, {site.hour(each) for each in HOURS})
+    assert open_after(held.check(desk), 1) == (Outcome.SLOTS, {site.hour(each) for each in HOURS})
     site.tell("take", "16:00")
-    assert watched(held, desk, 2) == (Outcome.SLOTS, {site.hour(15), site.hour(17)})
+    assert open_after(held.check(desk), 2) == (Outcome.SLOTS, {site.hour(15), site.hour(17)})
     site.tell("taken")
-    assert watched(held, desk, 3) == (Outcome.NO_SLOTS, set())
+    assert open_after(held.check(desk), 3) == (Outcome.NO_SLOTS, set())
     site.tell("free", "16:00")
-    assert watched(held, desk, 4) == (Outcome.SLOTS, {site.hour(16)})
-    with session() as rows:
-        opened = list(
-            rows.scalars(sa.select(SlotRow.starts_at).order_by(SlotRow.opened_at, SlotRow.starts_at))
-        )
-    assert opened == [site.hour(each) for each in (*HOURS, 16)]
-
-
-def watched(held: Held, desk: Desk, token: int) -> tuple[Outcome, set[datetime]]:
-    """Check and record it as a spider does; return how it ended, and what is open from then on."""
-    check = held.check(desk, token=token)
-    batch_writer.record([replace(check, token=token)])
-    with session() as rows:
-        still = sa.select(SlotRow.starts_at).where(SlotRow.gone_at.is_(None))
-        return check.outcome, {each for each in rows.scalars(still) if each}
+    assert open_after(held.check(desk), 4) == (Outcome.SLOTS, {site.hour(16)})
+    opened = sorted((each.opened_at, each.starts_at) for each in rows(SlotRow))
+    assert [each for _, each in opened] == [site.hour(each) for each in (*HOURS, 16)]

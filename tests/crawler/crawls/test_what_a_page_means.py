@@ -46,11 +46,3 @@ def test_what_a_cache_kept_for_too_long_opens_closes_and_covers_nothing(
         assert item.outcome is (outcome if believed else Outcome.UNREADABLE)
         assert bool(item.covered) is believed
         assert bool(item.slots) is (believed and outcome is Outcome.SLOTS)
-
-
-def test_a_moment_beyond_the_horizon_opens_no_slot_and_is_named_in_the_reason(held: Held) -> None:
-    alone, beside = check(held, free(200)), check(held, free(200) + free(5))
-    assert (alone.outcome, alone.slots) == (Outcome.UNREADABLE, ())
-    assert (beside.outcome, len(beside.slots)) == (Outcome.SLOTS, 1)
-    for item in (alone, beside):
-        assert "1 moment beyond the `horizon` of 90 days, the first " in item.reason

@@ -5,18 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.models.base import session
-from api.models.discovery import DiscoveryRun
 from api.models.partitions import make_partitions
 from configs.world.desk import Desk, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule, ending
 from crawler.discovery.daily_schedule import Daily
-from crawler.discovery.observations import ObservedPage, PageSeen
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk
 
 DAY = timedelta(days=1)
@@ -31,15 +28,6 @@ def world(database: str, desk_files: Callable[..., dict[str, Desk]], frozen: tim
 def due(at: Any) -> bool:
     with session() as rows:
         return daily_schedule.due(rows, at)
-
-
-def test_one_walk_is_open_and_whoever_comes_joins_it() -> None:
-    with session() as rows:
-        first = daily_schedule.begin(rows, NOW)
-        assert daily_schedule.begin(rows, NOW + HOUR) == first
-        daily_schedule.end(rows, first, NOW + HOUR, cut=False, pages=3)
-        assert daily_schedule.begin(rows, NOW + 2 * HOUR).id != first.id
-        assert rows.scalar(sa.select(DiscoveryRun.pages).where(DiscoveryRun.id == first.id)) == 3
 
 
 def test_a_walk_is_due_once_a_day_and_while_it_is_open() -> None:
@@ -84,22 +72,6 @@ def test_the_keeper_starts_none_where_no_site_may_be_asked(
 
 
 # Memory
-
-
-def seen(url: str = PAGE) -> PageSeen:
-    return PageSeen("evry_91", url, ObservedPage.READ)
-
-
-def test_links_are_remembered_until_others_take_their_place() -> None:
-    other = f"{PAGE}/2"
-    with session() as rows:
-        ending.remember_links(rows, {"evry_91/a": [seen(), seen(other)], "evry_91/b": [seen()]}, NOW)
-        ending.remember_links(rows, {"evry_91/a": [seen(f"{PAGE}/neuf")]}, NOW + DAY)
-        ending.remember_links(rows, {}, NOW + 2 * DAY)
-        assert ending.linking_pages(rows) == {
-            "evry_91/a": {f"{PAGE}/neuf"},
-            "evry_91/b": {PAGE},  # nobody links it now: it is looked for where it was
-        }
 
 
 def life(slug: str = "a", **change: Any) -> Any:

@@ -1,16 +1,11 @@
 """The result of a whole run, and its report."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
-
-import pytest
 
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
-from crawler.discovery import ending
-from crawler.discovery.ending import DiscoveryReport
-from crawler.discovery.moved_page_rules import CheckHistory
 from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.site_links import Booking
@@ -83,30 +78,3 @@ def test_a_desk_that_is_linked_again_is_back() -> None:
         "evry_91/a"
     ]
     assert back({"evry_91/a": DriftReason.SILENT}, outcome) == []
-
-
-@pytest.fixture
-def made() -> DiscoveryReport:
-    outcome = came(
-        page(
-            Booking(NEW, "Titre de séjour", "rdvpref"), Booking("https://x.example/rdv", "Rendez-vous", None)
-        ),
-        page(seen=ObservedPage.DOUBT, url=f"{SITE}/lent"),
-        lives={"evry_91/a": CheckHistory(NOW - timedelta(hours=1), silent_since=NOW - timedelta(days=8))},
-        cut=frozenset({"evry_91"}),
-    )
-    return DiscoveryReport(outcome, NOW, NOW + timedelta(hours=1), new=("evry_91/a",), back=("evry_91/b",))
-
-
-def test_a_report_says_what_to_do_first(made: DiscoveryReport) -> None:
-    said = ending.text(made)
-    order = [
-        "no file has",
-        NEW,
-        "out of sale now",
-        "evry_91/a: silent",
-        "linked again",
-        f"{SITE}/lent: why",
-        "to their end",
-    ]
-    assert [said.index(words) for words in order] == sorted(said.index(words) for words in order)

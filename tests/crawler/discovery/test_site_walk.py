@@ -1,20 +1,13 @@
 """The walk of one site: order, limits, and when it is left alone; requests as JSON."""
 
-import pickle
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-from scrapy import Request, Spider
-from scrapy_redis.queue import PriorityQueue
 
 from configs.world.prefecture import Prefecture
-from crawler.discovery.crawl_settings import RequestSerializer
-from crawler.discovery.observations import STEP, ObservedPage, Onward, PageSeen, PageStep
+from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
 from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
-from crawler.scheduling import due_queue
 
 HOME = "http://127.77.5.1:8800"
 PLACE = Prefecture(
@@ -74,61 +67,7 @@ def test_so_do_some_pages_in_a_row_that_did_not_come(
     assert (len(walk(site, seen=ObservedPage.DOUBT)), site.is_cut) == (ENOUGH, True)
 
 
-def test_a_walk_is_resumed_from_what_was_seen(site: SiteWalk) -> None:
-    seeds = [page("", 200, steps=0)]
-    site.add(seeds)
-    done = []
-    for onward in ((page("a", 9), page("b", 1)), (page("c"),)):
-        found = site.take()
-        assert found is not None
-        done.append(STEP.validate_json(STEP.dump_json(site.record(result(found.url, *onward)))))
-    site.take()  # its answer is lost with the process
-    again = SiteWalk(PLACE)
-    again.add(seeds)
-    for each in done:
-        again.record(each)
-    assert (walk(again), again.is_cut) == (["b", "c"], False)
-
-
 @pytest.mark.parametrize(("asked", "pause"), [(5.0, 10.0), (30.0, 30.0), (3600.0, LONGEST_PAUSE)])
 @pytest.mark.usefixtures("site")
 def test_a_pause_that_is_asked_for_is_made_longer_never_shorter(asked: float, pause: float) -> None:
     assert bounded_pause(asked) == pause
-
-
-class Walker(Spider):
-    """What requests call back."""
-
-    name = "walker"
-
-    def page(self, response: Any) -> None:
-        """Nothing."""
-
-    def trouble(self, failure: Any) -> None:
-        """Nothing."""
-
-
-META = {"prefecture_id": "evry_91", "address": "é", "home": HOME, "steps": 1}
-
-
-class Trap:
-    """Runs when it is unpickled."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def __reduce__(self) -> Any:
-        return (Path.touch, (self.file,))
-
-
-def test_a_pickle_in_redis_runs_nothing(redis_server: redis.Redis, tmp_path: Path) -> None:
-    with due_queue.connect() as client:
-        queue = PriorityQueue(client, Walker(), "crawler:discovery:1:requests", RequestSerializer)
-        queue.push(Request(f"{HOME}/é", Walker().page, meta=META | {"download_slot": "x"}, priority=7))
-        redis_server.zadd(queue.key, {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -9})
-        with pytest.raises(ValueError):  # noqa: PT011 -- its words are json's
-            queue.pop()
-        assert not (tmp_path / "ran").exists()
-        found = queue.pop()
-    assert (found.url, found.priority, found.meta) == (f"{HOME}/%C3%A9", 7, META)
-    assert (found.callback.__name__, found.errback.__name__) == ("page", "trouble")

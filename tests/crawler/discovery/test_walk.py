@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
@@ -28,9 +27,9 @@ from configs.ground.clock import clock
 from configs.world.prefecture import desk
 from crawler.scheduling.desk_store import insert_missing
 from tests.crawler.discovery.conftest import SITE, Walks
-from tests.crawler.discovery.test_site_walk import Trap
 from tests.crawler.house import ROOT
 from tests.crawler.incidents.incidents_world import person, told, waits
+from tests.factories import get, one, rows
 from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
@@ -39,6 +38,16 @@ if TYPE_CHECKING:
 DESK = "melun_77/naturalisation"
 BOOKING = "/Demarches/Etrangers/Prendre-rendez-vous"
 pytestmark = [pytest.mark.journey, pytest.mark.processes]
+
+
+class Trap:
+    """Runs when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> Any:
+        return (Path.touch, (self.file,))
 
 
 def report(folder: Path) -> str:
@@ -55,8 +64,8 @@ def walked(walks: Walks) -> None:
 
 
 def rows_there() -> None:
-    with session() as rows:
-        insert_missing(rows, [desk(DESK)])
+    with session() as s:
+        insert_missing(s, [desk(DESK)])
 
 
 def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
@@ -87,11 +96,9 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
     sandbox.mode(SITE, "unlinked")
     walked(walks)
     assert asked(sandbox)[2 * len(paths) :].index(BOOKING) <= 2, "where a desk was linked is asked first"
-    with session() as rows:
-        (drift,) = rows.scalars(sa.select(Drift))
-        state = rows.get_one(DeskState, DESK)
-        assert (drift.desk_id, drift.reason, drift.ends_at) == (DESK, DriftReason.UNLINKED, None)
-        assert (state.status, BOOKING in state.status_reason) == (DeskStatus.ERROR, True)
+    drift, state = one(Drift), get(DeskState, DESK)
+    assert (drift.desk_id, drift.reason, drift.ends_at) == (DESK, DriftReason.UNLINKED, None)
+    assert (state.status, BOOKING in state.status_reason) == (DeskStatus.ERROR, True)
     written = told(datetime.now().astimezone())
     assert {(each.user_id, each.kind) for each in written} == {
         (operator, "desk_trouble"),
@@ -100,9 +107,8 @@ def test_a_walk_finds_what_nobody_listed_and_the_next_what_was_retired(
 
     sandbox.mode(SITE, "normal")
     walked(walks)
-    with session() as rows:
-        assert rows.scalar(sa.select(Drift.ends_at)) is not None, "it is linked again"
-        assert len(list(rows.scalars(sa.select(DiscoveryRun).where(DiscoveryRun.ended_at.is_not(None))))) == 4
+    assert one(Drift).ends_at is not None, "it is linked again"
+    assert len(rows(DiscoveryRun, DiscoveryRun.ended_at.is_not(None))) == 4
 
 
 def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
@@ -115,8 +121,7 @@ def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
     settings_env(DISCOVERY_DELAY_SECONDS="0.1", HTTP_DEADLINE_SECONDS="10")
     first = walks.start()
     until(lambda: len(asked(sandbox)) > 8)
-    with session() as rows:
-        queue = f"crawler:discovery:{rows.scalar(sa.select(DiscoveryRun.id))}:requests"
+    queue = f"crawler:discovery:{one(DiscoveryRun).id}:requests"
     redis_server.zadd(queue, {pickle.dumps(Trap(tmp_path / "ran"), protocol=0): -999})
     seen = len(asked(sandbox))
     until(lambda: len(asked(sandbox)) > seen + 3)
@@ -131,9 +136,8 @@ def test_a_walk_goes_on_where_it_was_killed_and_runs_no_pickle(
     assert min((later - sooner).total_seconds() for sooner, later in pairwise(at)) >= 0.09
     assert f"  {DESK}: linked by" in report(tmp_path)
     assert redis_server.keys("crawler:discovery:*") == []
-    with session() as rows:
-        (run,) = rows.scalars(sa.select(DiscoveryRun))
-        assert (run.cut, run.pages >= len(pages) - len(twice), run.found > 0) == (False, True, True)
+    run = one(DiscoveryRun)
+    assert (run.cut, run.pages >= len(pages) - len(twice), run.found > 0) == (False, True, True)
 
 
 def test_one_prefecture_at_the_terminal_needs_no_server(

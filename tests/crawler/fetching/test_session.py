@@ -1,7 +1,6 @@
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -125,13 +124,6 @@ def test_a_redirect_to_another_site_is_not_followed(location: str) -> None:
     assert len(site.asked) == 1
 
 
-def test_a_redirect_that_never_ends_is_given_up() -> None:
-    site = Site(moved(f"{DESK}/0"))
-    with pytest.raises(FetchError, match="more than 5 times"):
-        fetch(session(site))
-    assert len(site.asked) == 6
-
-
 @pytest.mark.rule("3.8")
 def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> None:
     site = Site(moved(f"{DESK}/5/1795000000"), page())
@@ -198,27 +190,6 @@ def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
     assert ours.requests == 1
 
 
-def test_cookies_live_within_a_session_and_never_in_another() -> None:
-    site = Site(page(Set_Cookie="eZSESSID=abc; path=/; HttpOnly"), page())
-    one, other = session(site), session(site)
-    fetch(one)
-    fetch(one)
-    fetch(other)
-    assert [request.headers.get("Cookie") for request in site.asked] == [None, b"eZSESSID=abc", None]
-
-
-def test_a_real_host_is_asked_at_its_stand_in_under_its_own_name(settings_env: Callable[..., None]) -> None:
-    settings_env(SANDBOX_HOSTS="www.essonne.gouv.fr=127.77.0.91:8800")
-    site = Site(moved("/booking/create/23014/2"), page())
-    got = fetch(session(site))
-    assert [request.url for request in site.asked] == [
-        "http://127.77.0.91:8800/booking/create/23014/0",
-        "http://127.77.0.91:8800/booking/create/23014/2",
-    ]
-    assert site.asked[0].headers["Host"] == b"www.essonne.gouv.fr"
-    assert got.url == f"{DESK}/2"
-
-
 @pytest.mark.rule("3.7")
 def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses(
     no_sleep: Callable[[], list[float]],
@@ -233,25 +204,3 @@ def test_the_clock_runs_from_the_first_request_and_stands_still_in_pauses(
     clock.start()
     now += 7
     assert (clock.elapsed, clock.left) == (7, 23)
-
-
-def test_a_secret_is_put_in_as_the_request_leaves(settings_env: Callable[..., None]) -> None:
-    ask = replace(CONDITIONS, secrets={"X-Token": "ants_token"})
-    site = Site(page())
-    settings_env(ANTS_TOKEN="tests-token")
-    got = fetch(session(site), ask)
-    settings_env(ANTS_TOKEN="")
-    fetch(session(site), ask)
-    assert [request.headers.get("X-Token") for request in site.asked] == [b"tests-token", None]
-    assert "tests-token" not in repr(got)
-
-
-def test_a_socket_gets_its_message_and_the_word_that_ends_it() -> None:
-    site = Site(page())
-    fetch(session(site), PageRequest("wss://www.essonne.gouv.fr/x", json={"a": 1}, until="end"))
-    (request,) = site.asked
-    assert (request.url, request.body, request.meta["until"]) == (
-        "wss://www.essonne.gouv.fr/x",
-        b'{"a": 1}',
-        "end",
-    )

@@ -1,7 +1,6 @@
 import pytest
 
 from crawler.platform_detection.identify import (
-    PlatformMatch,
     by_address,
     by_marks,
     identify_page,
@@ -10,7 +9,6 @@ from crawler.platform_detection.identify import (
 from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.recordings import RECORDINGS
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -22,10 +20,6 @@ PUBLIC = [
 
 def page(body: str, url: str = NOWHERE) -> Page:
     return page_of(url, body.encode())
-
-
-def named(sign: PlatformMatch | None) -> str | None:
-    return sign.platform if sign else None
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -89,21 +83,3 @@ def test_a_page_is_known_by_its_marks_without_any_address() -> None:
     assert sign
     assert (sign.platform, sign.url) == ("ezbooking", None)
     assert "FormBookingCreate" in sign.evidence
-
-
-@pytest.mark.recordings
-@pytest.mark.parametrize(
-    ("file", "platform"),
-    [
-        ("prefenligne/ezbooking/val-doise_11343_step2_no_slot.html", "ezbooking"),
-        ("blocked/cloudflare_init_v1.html", None),
-        ("blocked/cloudflare_captcha_norobot_v1.html", None),
-        ("blocked/cloudflare_recaptcha_2019.html", None),
-    ],
-)
-def test_a_recorded_page_is_known_with_its_address_and_without(file: str, platform: str | None) -> None:
-    recorded = RECORDINGS / file
-    if not recorded.exists():
-        pytest.skip(f"no recorded answers at {RECORDINGS}: set RECORDINGS to their folder")
-    whole = page_of(NOWHERE, recorded.read_bytes())
-    assert (named(identify_page(whole)), named(by_marks(whole))) == (platform, platform)

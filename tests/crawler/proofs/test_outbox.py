@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
 import notifier
-from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.clock import clock
@@ -31,6 +29,7 @@ from crawler.proofs.outbox import LARGEST, MOST, Proof, ProofOutbox, enqueue, me
 from crawler.recording.batch_writer import Writer
 from tests.crawler.checks import HOST, slot
 from tests.crawler.proofs.made import PAGE, capture, proof, seen
+from tests.factories import rows
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -156,8 +155,7 @@ def see(through: Writer, token: int) -> None:
 
 
 def detections() -> "list[tuple[UUID, str | None]]":
-    with session() as rows:
-        return [(row.id, row.proof_key) for row in rows.scalars(sa.select(Detection).order_by(Detection.id))]
+    return [(row.id, row.proof_key) for row in rows(Detection)]
 
 
 @pytest.mark.rule("4.9")
@@ -201,8 +199,7 @@ def test_a_redis_that_takes_no_proof_delays_no_check_no_commit_no_alert(
     through = Writer("prefenligne")
     for token in (1, 2):
         see(through, token)
-    with session() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == 2
+    assert len(rows(Check)) == 2
     assert told == [each for each, _ in detections()]
     assert written(redis_server) == {}
     hanging.set()

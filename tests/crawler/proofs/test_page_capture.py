@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
-import sqlalchemy as sa
 
-from api.models.base import session
 from api.models.check import Check
 from api.models.slot import Detection
 from configs.ground.proofs import is_key
@@ -25,6 +23,7 @@ from tests.crawler.checks import HOST, HOUR, NOW, slot
 from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import capture, seen
 from tests.crawler.wire import answer, wire
+from tests.factories import rows
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -117,9 +116,8 @@ def write(
     return through
 
 
-def keys(kind: type[Any], order: Any) -> list[str | None]:
-    with session() as rows:
-        return [row.proof_key for row in rows.scalars(sa.select(kind).order_by(order))]
+def keys(kind: type[Any]) -> list[str | None]:
+    return [row.proof_key for row in rows(kind)]
 
 
 def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_new(
@@ -129,7 +127,7 @@ def test_a_detection_and_its_check_have_the_key_of_the_page_that_showed_what_is_
     (proof,) = write(seen(capture(b"0"), page))
     assert (proof.capture, proof.desk.slug, proof.seen_at) == (page, "a", NOW)
     assert is_key(proof.key)
-    assert keys(Detection, Detection.id) == keys(Check, Check.id) == [proof.key]
+    assert keys(Detection) == keys(Check) == [proof.key]
 
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if not each.conclusive])
@@ -143,16 +141,16 @@ def test_of_a_run_that_proves_nothing_the_first_answer_is_kept(
         seen(token=3, slots=(), outcome=Outcome.NO_SLOTS), seen(capture(b"again"), token=4, **nothing)
     )
     assert (first.capture.body, again.capture.body) == (b"first", b"again")
-    assert keys(Check, Check.token) == [first.key, None, None, again.key]
+    assert keys(Check) == [first.key, None, None, again.key]
 
 
 def test_a_result_that_came_too_late_proves_nothing(write: Callable[..., list[Proof]]) -> None:
     assert write(seen(token=5, slots=(), outcome=Outcome.NO_SLOTS), seen(token=4)) == []
-    assert keys(Check, Check.token) == [None, None]
+    assert keys(Check) == [None, None]
 
 
 def test_a_detection_without_a_page_has_no_key(write: Callable[..., list[Proof]]) -> None:
     blind = seen()
     object.__setattr__(blind, "captures", ())
     assert write(blind) == []
-    assert keys(Detection, Detection.id) == [None]
+    assert keys(Detection) == [None]

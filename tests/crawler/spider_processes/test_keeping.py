@@ -12,10 +12,8 @@ import psutil
 import pytest
 import redis
 
-from configs.ground.clock import clock
-from configs.world.prefecture import desks
 from deploy.local.processes import free_port
-from tests.crawler.house import SHORT, House, checked_by, checks, hasty_desks, overlaps
+from tests.crawler.house import House, a_house, all_checked_anew, checked_by, overlaps
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -33,25 +31,10 @@ def house(
     tmp_path: Path,
     settings_env: Callable[..., None],
 ) -> Iterator[House]:
-    settings_env(
-        **SHORT,
-        LOG_FORMAT="json",
-        STATE_DIR=tmp_path / "state",
-        PREFECTURES_DIR=hasty_desks(sandbox, tmp_path / "prefectures"),
-        SCRAPYD_URL=f"http://127.0.0.1:{free_port()}",
-    )
-    made = House(tmp_path)
-    try:
+    own = {"STATE_DIR": tmp_path / "state", "SCRAPYD_URL": f"http://127.0.0.1:{free_port()}"}
+    with a_house(tmp_path, sandbox, settings_env, LOG_FORMAT="json", **own) as made:
         yield made
-    finally:
-        made.close()
     assert overlaps() == []
-
-
-def all_checked_anew() -> None:
-    """Wait until every desk was checked after this moment."""
-    now = clock()
-    until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
 
 
 def test_a_spider_that_is_old_ends_in_order_and_another_serves(

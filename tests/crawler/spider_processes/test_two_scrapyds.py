@@ -10,10 +10,9 @@ import pytest
 import redis
 
 from configs.ground.clock import clock
-from configs.world.prefecture import desks
 from crawler.keeper import SEEN
 from deploy.local.processes import free_port
-from tests.crawler.house import SHORT, SYSTEM, House, checks, hasty_desks, overlaps
+from tests.crawler.house import SHORT, SYSTEM, House, all_checked_anew, checks, hasty_desks, overlaps
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -56,12 +55,6 @@ def seen(server: redis.Redis) -> dict[str, Any]:
     return found
 
 
-def all_checked_again() -> None:
-    """Wait until every desk was checked after this moment."""
-    now = clock()
-    until(lambda: desks().keys() == {each.desk_id for each in checks() if each.started_at > now})
-
-
 def test_two_machines_check_all_desks_and_one_alone_does_so_too(
     machines: tuple[House, House], redis_server: redis.Redis
 ) -> None:
@@ -70,16 +63,16 @@ def test_two_machines_check_all_desks_and_one_alone_does_so_too(
     second.open("scrapyd")
     until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
     assert seen(redis_server)["wanted"] == {SYSTEM: 2}
-    all_checked_again()
+    all_checked_anew()
     begun = clock()
     until(lambda: len(Counter(each.process for each in checks() if each.started_at > begun)) == 2)
     second.close()
-    all_checked_again()
+    all_checked_anew()
     until(lambda: len(seen(redis_server).get("away", [])) == 1)
     assert seen(redis_server)["running"] == {SYSTEM: 1}
-    all_checked_again()
+    all_checked_anew()
     second.open("scrapyd")
     until(lambda: [each.state for each in first.spiders()] == ["serving"] * 2)
     until(lambda: "away" not in seen(redis_server))
-    all_checked_again()
+    all_checked_anew()
     assert "Traceback" not in first.log("planner") + first.log("scrapyd")
