@@ -2,7 +2,7 @@
 
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import ARABIC_NARROW, FRENCH_WIDE, MARKS, Seat, each
-from tests.browser.navigators import declarations, plan, sign_in
+from tests.browser.navigators import declarations, plan
 
 pytestmark = MARKS
 
@@ -12,11 +12,7 @@ def test_a_contract_is_cancelled_without_a_login_and_the_notice_undone(
     make_person: MakePerson, seat: Seat
 ) -> None:
     person = make_person(seat)
-    sign_in.join(person)
-    plan.open_plans(person)
-    plan.choose_plan(person, "URGENCE TOTAL")
-    plan.order(person)
-    plan.pay(person)
+    plan.become_customer(person, "URGENCE TOTAL")
     stranger = make_person(seat)  # another browser, without a sign-in
     stranger.visitor = person.visitor
     number = declarations.find_order_number(person)

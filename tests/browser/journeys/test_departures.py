@@ -22,11 +22,7 @@ def test_a_user_leaves_with_the_data_and_without_a_trace(
     stack: Stack, make_person: MakePerson, tmp_path: Path, seat: Seat
 ) -> None:
     person = make_person(seat)
-    sign_in.join(person)
-    plan.open_plans(person)
-    plan.choose_plan(person, "URGENCE 7J")
-    plan.order(person)
-    plan.pay(person)
+    plan.become_customer(person)
     link = declarations.find_link(person, "withdraw")
     personal_data.open_data(person)
     archive = tmp_path / "archive.zip"

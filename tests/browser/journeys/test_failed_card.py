@@ -4,25 +4,19 @@ import re
 
 from playwright.sync_api import expect
 
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE,
-    FRENCH_NARROW,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import plan, sign_in
 from tests.browser.watch import Watch
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 _PAYMENT_REQUIRED = 402  # how the stand-in answers a card that is declined
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW)
-def test_a_card_that_is_declined_can_be_replaced(make_person: MakePerson, watch: Watch, seat: Seat) -> None:
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW)
+def test_a_card_that_is_declined_can_be_replaced(
+    make_person: MakePerson, watch: Watch, seat: seats.Seat
+) -> None:
     watch.expect(_PAYMENT_REQUIRED)
     person = make_person(seat)
     sign_in.join(person)
@@ -40,9 +34,9 @@ def test_a_card_that_is_declined_can_be_replaced(make_person: MakePerson, watch:
     plan.see_plan(person, "URGENCE 24H")
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE)
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE)
 def test_a_bank_that_refuses_leads_back_to_the_card(
-    make_person: MakePerson, watch: Watch, seat: Seat
+    make_person: MakePerson, watch: Watch, seat: seats.Seat
 ) -> None:
     watch.expect(_PAYMENT_REQUIRED)
     person = make_person(seat)

@@ -4,31 +4,28 @@ from collections.abc import Callable
 from datetime import date
 
 from deploy.local.stack import Stack
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE_BARE,
-    FRENCH_KEYBOARD,
-    FRENCH_NARROW_BARE,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import alerts, home, messages, plan, sign_in
 from tests.browser.navigators.person import Person
 from tests.lab.bench.latency import open_slot
 from tests.waiting import until
 from tests.whole.visitor import LOOK
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 TITLE = "Essonne (91)"
 _DAY = date(2027, 1, 1)
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE, ARABIC_WIDE_BARE, FRENCH_KEYBOARD)
+@seats.each(
+    seats.FRENCH_WIDE,
+    seats.ARABIC_NARROW,
+    seats.FRENCH_NARROW_BARE,
+    seats.ARABIC_WIDE_BARE,
+    seats.FRENCH_KEYBOARD,
+)
 def test_a_visitor_buys_and_finds_an_appointment(
-    stack: Stack, make_person: MakePerson, closed_desk: Callable[[], None], seat: Seat
+    stack: Stack, make_person: MakePerson, closed_desk: Callable[[], None], seat: seats.Seat
 ) -> None:
     person = make_person(seat)
     buy_from_the_first_page(person)

@@ -2,27 +2,20 @@
 
 from playwright.sync_api import expect
 
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE,
-    FRENCH_NARROW,
-    FRENCH_NARROW_BARE,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import alerts, sign_in
 from tests.browser.watch import Watch
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 _SENT_AGAIN = 403  # a form with the token of another login is shown again
 _NAME = "Maman <b>& moi</b> “été” ١٢"
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE, FRENCH_NARROW_BARE)
-def test_a_form_whose_session_ended_is_sent_by_one_more_press(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE, seats.FRENCH_NARROW_BARE)
+def test_a_form_whose_session_ended_is_sent_by_one_more_press(
+    make_person: MakePerson, seat: seats.Seat
+) -> None:
     person = make_person(seat)
     sign_in.join(person)
     alerts.open_waiting_form(person)
@@ -39,9 +32,9 @@ def test_a_form_whose_session_ended_is_sent_by_one_more_press(make_person: MakeP
     alerts.arrive_at(person, _NAME)
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW)
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW)
 def test_a_form_of_an_earlier_login_is_sent_by_one_more_press(
-    make_person: MakePerson, watch: Watch, seat: Seat
+    make_person: MakePerson, watch: Watch, seat: seats.Seat
 ) -> None:
     watch.expect(_SENT_AGAIN)
     person = make_person(seat)
@@ -57,8 +50,8 @@ def test_a_form_of_an_earlier_login_is_sent_by_one_more_press(
     alerts.arrive_at(person, _NAME)
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE)
-def test_two_tabs_that_do_the_same_agree(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE)
+def test_two_tabs_that_do_the_same_agree(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
     sign_in.join(person)
     alerts.open_waiting_form(person)

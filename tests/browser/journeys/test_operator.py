@@ -11,7 +11,7 @@ from configs.world.prefecture import desks
 from deploy.local.stack import Stack
 from tests.browser.journeys.conftest import MakePerson
 from tests.browser.journeys.seats import FRENCH_KEYBOARD, FRENCH_NARROW_BARE, FRENCH_WIDE, MARKS, Seat
-from tests.browser.navigators import documents, operators, plan, sign_in
+from tests.browser.navigators import documents, operators, plan
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK, set_mode
@@ -39,7 +39,7 @@ def test_an_operator_repairs_and_the_audit_tells_it(
     stack: Stack, make_person: MakePerson, seat: Seat, desk: str
 ) -> None:
     customer = make_person(FRENCH_WIDE)
-    buy(customer)
+    plan.become_customer(customer)
     operator = make_person(seat)
     operators.join_as_admin(operator)
     operators.open_status(operator)
@@ -47,15 +47,6 @@ def test_an_operator_repairs_and_the_audit_tells_it(
     replay_a_message(stack, operator, customer)
     give_money_back(operator, customer)
     see_the_audit(operator)
-
-
-def buy(person: Person) -> None:
-    """Become a user with a week's plan."""
-    sign_in.join(person)
-    plan.open_plans(person)
-    plan.choose_plan(person, "URGENCE 7J")
-    plan.order(person)
-    plan.pay(person)
 
 
 def repair_a_site(operator: Person, desk: str) -> None:

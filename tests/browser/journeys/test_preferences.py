@@ -1,4 +1,4 @@
-"""Preferences of messages, the alert that they hold back, and its notice in the account, in each language."""
+"""Preferences of messages, the alert that they hold back, and its notice in the account, in seats.each language."""
 
 from collections.abc import Callable
 
@@ -6,31 +6,24 @@ from playwright.sync_api import expect
 
 from api.notifications.reasons import Reason
 from deploy.local.stack import Stack
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE_BARE,
-    ENGLISH_NARROW,
-    ENGLISH_WIDE,
-    FRENCH_NARROW,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import messages, preferences, sign_in
 from tests.lab.bench.latency import open_slot
 from tests.waiting import until
 from tests.whole.granted_plans import grant_plan
 from tests.whole.visitor import LOOK
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 TITLE = "Essonne (91)"
 WISH = {"prefectureId": "evry-courcouronnes_91", "procedures": ["NATURALISATION"]}
 
 
-@each(FRENCH_NARROW, ENGLISH_WIDE, ENGLISH_NARROW, ARABIC_NARROW, ARABIC_WIDE_BARE)
+@seats.each(
+    seats.FRENCH_NARROW, seats.ENGLISH_WIDE, seats.ENGLISH_NARROW, seats.ARABIC_NARROW, seats.ARABIC_WIDE_BARE
+)
 def test_preferences_hold_an_alert_back_and_the_account_shows_it(
-    stack: Stack, make_person: MakePerson, closed_desk: Callable[[], None], seat: Seat
+    stack: Stack, make_person: MakePerson, closed_desk: Callable[[], None], seat: seats.Seat
 ) -> None:
     person = make_person(seat)
     sign_in.join(person)

@@ -2,30 +2,17 @@
 
 from playwright.sync_api import expect
 
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE,
-    FRENCH_NARROW,
-    FRENCH_NARROW_BARE,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import plan, sign_in
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE)
-def test_the_way_back_after_a_payment_pays_nothing_again(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE)
+def test_the_way_back_after_a_payment_pays_nothing_again(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
-    sign_in.join(person)
-    plan.open_plans(person)
-    plan.choose_plan(person, "URGENCE 7J")
-    plan.order(person)
-    plan.pay(person)
+    plan.become_customer(person)
     plan.see_plan(person, "URGENCE 7J")
     person.page.go_back()
     expect(person.page.get_by_role("heading", level=1)).to_have_text("Déjà payé")
@@ -35,8 +22,8 @@ def test_the_way_back_after_a_payment_pays_nothing_again(make_person: MakePerson
     expect(person.main.get_by_role("table").get_by_role("row")).to_have_count(2)  # the head and one payment
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW)
-def test_an_order_in_another_tab_is_not_paid_twice(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW)
+def test_an_order_in_another_tab_is_not_paid_twice(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
     sign_in.join(person)
     plan.open_plans(person)
@@ -50,8 +37,8 @@ def test_an_order_in_another_tab_is_not_paid_twice(make_person: MakePerson, seat
     other.see("Une commande a été payée entre-temps. Voici ce que celle-ci donnerait de plus.")
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW, FRENCH_NARROW_BARE)
-def test_a_double_click_on_an_order_leads_to_one_payment(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW, seats.FRENCH_NARROW_BARE)
+def test_a_double_click_on_an_order_leads_to_one_payment(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
     sign_in.join(person)
     plan.open_order(person, "URGENCE_24H")
@@ -63,8 +50,8 @@ def test_a_double_click_on_an_order_leads_to_one_payment(make_person: MakePerson
     expect(person.main.get_by_role("table").get_by_role("row")).to_have_count(2)
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE)
-def test_a_link_that_was_used_says_so(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE)
+def test_a_link_that_was_used_says_so(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
     person.open("/register", "Créer un compte")
     sign_in.register(person)

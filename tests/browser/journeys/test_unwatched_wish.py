@@ -2,23 +2,15 @@
 
 from playwright.sync_api import expect
 
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_WIDE,
-    ARABIC_WIDE_BARE,
-    FRENCH_NARROW,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
 from tests.browser.navigators import alerts, home, sign_in
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 
 
-@each(FRENCH_NARROW, ARABIC_WIDE, ARABIC_WIDE_BARE)
-def test_a_wish_that_cannot_be_watched_waits_for_free(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW, seats.ARABIC_WIDE, seats.ARABIC_WIDE_BARE)
+def test_a_wish_that_cannot_be_watched_waits_for_free(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
     home.open_home(person)
     home.choose_wish(person, "92", "Titre de séjour")
@@ -37,7 +29,7 @@ def test_a_wish_that_cannot_be_watched_waits_for_free(make_person: MakePerson, s
 
 
 def test_the_way_from_the_advice_leads_to_a_place_that_is_watched(make_person: MakePerson) -> None:
-    person = make_person(FRENCH_WIDE)
+    person = make_person(seats.FRENCH_WIDE)
     person.open("/departements/nanterre_92/titre-sejour")
     home.see_unwatched(person, elsewhere="(93)")
     home.follow_elsewhere(person, "(93)")

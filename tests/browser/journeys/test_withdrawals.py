@@ -1,32 +1,15 @@
 """Withdrawals: in the account, by the order mail's link, and without a login; then refund, credit note and PDF."""
 
+from tests.browser.journeys import seats
 from tests.browser.journeys.conftest import MakePerson
-from tests.browser.journeys.seats import (
-    ARABIC_NARROW,
-    ARABIC_WIDE,
-    FRENCH_NARROW_BARE,
-    FRENCH_WIDE,
-    MARKS,
-    Seat,
-    each,
-)
-from tests.browser.navigators import declarations, documents, plan, sign_in
+from tests.browser.navigators import declarations, documents, plan
 from tests.browser.navigators.person import Person
 
-pytestmark = MARKS
+pytestmark = seats.MARKS
 _INVOICE, _CREDIT_NOTE = "Facture %(number)s", "Avoir %(number)s"
 
 
-def buy(person: Person) -> None:
-    """Become a user with a week's plan."""
-    sign_in.join(person)
-    plan.open_plans(person)
-    plan.choose_plan(person, "URGENCE 7J")
-    plan.order(person)
-    plan.pay(person)
-
-
-def come_as_stranger(make_person: MakePerson, seat: Seat, person: Person) -> Person:
+def come_as_stranger(make_person: MakePerson, seat: seats.Seat, person: Person) -> Person:
     """Return somebody with this person's mails in another browser without a login."""
     stranger = make_person(seat)
     stranger.visitor = person.visitor
@@ -42,10 +25,10 @@ def see_money_back(person: Person) -> None:
     assert files[0] != files[1]
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW)
-def test_an_order_is_withdrawn_in_the_account(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW)
+def test_an_order_is_withdrawn_in_the_account(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
-    buy(person)
+    plan.become_customer(person)
     plan.open_plans(person)
     declarations.withdraw_in_account(person)
     see_money_back(person)
@@ -53,20 +36,20 @@ def test_an_order_is_withdrawn_in_the_account(make_person: MakePerson, seat: Sea
     person.see("Aucune formule en cours")
 
 
-@each(FRENCH_NARROW_BARE, ARABIC_WIDE)
-def test_an_order_is_withdrawn_by_the_link_of_its_mail(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_NARROW_BARE, seats.ARABIC_WIDE)
+def test_an_order_is_withdrawn_by_the_link_of_its_mail(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
-    buy(person)
+    plan.become_customer(person)
     stranger = come_as_stranger(make_person, seat, person)
     stranger.page.goto(declarations.find_link(person, "withdraw"))
     declarations.confirm_withdrawal(stranger)
     see_money_back(person)
 
 
-@each(FRENCH_WIDE, ARABIC_NARROW)
-def test_an_order_is_withdrawn_without_a_login(make_person: MakePerson, seat: Seat) -> None:
+@seats.each(seats.FRENCH_WIDE, seats.ARABIC_NARROW)
+def test_an_order_is_withdrawn_without_a_login(make_person: MakePerson, seat: seats.Seat) -> None:
     person = make_person(seat)
-    buy(person)
+    plan.become_customer(person)
     stranger = come_as_stranger(make_person, seat, person)
     declarations.withdraw_without_login(stranger, declarations.find_order_number(person))
     declarations.confirm_by_mail(stranger)

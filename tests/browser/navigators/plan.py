@@ -4,12 +4,22 @@ import re
 
 from playwright.sync_api import Locator, expect
 
+from tests.browser.navigators import sign_in
 from tests.browser.navigators.person import Person
 from tests.waiting import until
 from tests.whole.visitor import LOOK
 
 _BUTTON = re.compile("Payer|S’abonner")  # the stand-in speaks French
 DECLINED = "Votre carte a été refusée. Essayez-en une autre."
+
+
+def become_customer(person: Person, plan: str = "URGENCE 7J") -> None:
+    """Become a user who has bought a plan."""
+    sign_in.join(person)
+    open_plans(person)
+    choose_plan(person, plan)
+    order(person)
+    pay(person)
 
 
 def arrive_at_order(person: Person, plan: str) -> None:
