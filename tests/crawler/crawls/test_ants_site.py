@@ -57,6 +57,23 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
     assert [slot.moment for slot in item.slots] == [at]
 
 
+@pytest.mark.parametrize(
+    ("mode", "outcome", "said"),
+    [
+        ("bare_end", Outcome.RATE_LIMITED, "bare end_of_search"),
+        ("no_end", Outcome.UNREADABLE, "did not end"),
+        ("overload", Outcome.OVERLOADED, "editors failed: 3 of 7"),
+    ],
+)
+def test_how_a_search_by_socket_may_end(
+    held: Held, sandbox: "Running", mode: str, outcome: Outcome, said: str
+) -> None:
+    sandbox.mode("ants", mode)
+    item = check(held, sandbox, SOCKET)
+    assert (item.outcome, item.covered) == (outcome, ())
+    assert said in item.reason
+
+
 @BOTH
 def test_without_the_token_the_site_refuses(
     held: Held, sandbox: "Running", by: dict[str, Any], settings_env: Callable[..., None]
