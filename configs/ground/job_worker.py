@@ -275,7 +275,7 @@ class JobWorker(SimpleWorker):
                 "redis away or emptied while a job ran", job=job.id, because=type(exc_info[1]).__name__
             )
         else:  # RQ's own line has the traceback in its text, where no report finds it
-            log.error("a job failed", job=job.id, exc_info=exc_info[1])
+            log.error("a job failed", job=job.id, about=job.args[:1], exc_info=exc_info[1])
 
     def check_for_suspension(self, burst: bool) -> None:  # noqa: ARG002 -- RQ passes it
         """Leave between two jobs when the time has come. Redis suspends no worker: any client of it could."""

@@ -1,12 +1,14 @@
 """Health of the programs, by what they report in Redis and in their tables."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from redis import Redis
 from rq import Worker
+from rq.registry import FailedJobRegistry
 
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState, refuse
 from api.admin.health.job_states import find_job_troubles, read_job_states
@@ -14,11 +16,13 @@ from api.admin.health.queue_checks import HEALTH_AGE_SECONDS, measure_age
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
 from configs.ground.formatting import format_duration, pluralize
-from configs.ground.job_queues import read_refused
+from configs.ground.job_queues import name_job, read_refused
 from configs.ground.loop_report import BACKGROUND, FRESH, PLANNER, STREAM, LoopReport, read_report
+from configs.ground.matching_queues import MANY
 from configs.ground.proof_queue import QUEUE, read_status
 
 _SEEN = "crawler:keeper:seen"
+_OF_ROUNDS = ("rearm", "tell_open")  # jobs that each round over open slots asks for again
 
 
 def check_scrapyd(redis: Redis) -> HealthAnswer:
@@ -41,8 +45,9 @@ def check_scrapyd(redis: Redis) -> HealthAnswer:
 
 
 def check_workers(redis: Redis) -> HealthAnswer:
-    """Ask whether each queue of messages has a worker."""
-    return _judge_refused(redis, QUEUES, "workers", _check_listeners(redis, QUEUES))
+    """Ask whether each queue of messages has a worker, and whether rounds over open slots fail."""
+    text = _check_listeners(redis, QUEUES)
+    return _judge_jobs("workers", [*_find_refused(redis, QUEUES), *_find_failing_rounds(redis)], text)
 
 
 def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
@@ -54,14 +59,27 @@ def _check_listeners(redis: Redis, expected: Collection[str]) -> str:
     return ", ".join(f"{queue}: {workers}" for queue, workers in listeners.items())
 
 
-def _judge_refused(redis: Redis, expected: Collection[str], part: str, text: str) -> HealthAnswer:
+def _judge_jobs(part: str, troubles: Collection[str], text: str) -> HealthAnswer:
+    return {part: PartFinding(PartState.DEGRADED, "; ".join([*troubles, text]))} if troubles else text
+
+
+def _find_refused(redis: Redis, expected: Collection[str]) -> list[str]:
     """Name unknown jobs in the queues: a stranger writes to Redis, or a release had other jobs."""
     refused = {name: number for name, number in read_refused(redis).items() if name in expected}
-    if not refused:
-        return text
     named = ", ".join(f"{name}: {number}" for name, number in refused.items())
-    reason = f"jobs were refused lately, the workers' logs say why: {named}; {text}"
-    return {part: PartFinding(PartState.DEGRADED, reason)}
+    return [f"jobs were refused lately, the workers' logs say why: {named}"] if refused else []
+
+
+def _find_failing_rounds(redis: Redis) -> list[str]:
+    """Name the jobs that failed in the latest round: a crowd's part that fails each time is one of each round.
+
+    RQ keeps what failed until the next round. A part that failed once is told by that, and is named no more.
+    """
+    ids = FailedJobRegistry(MANY, connection=redis).get_job_ids(cleanup=False)
+    failed = Counter(job for job in _OF_ROUNDS for each in ids if each.startswith(name_job(MANY, f"{job}-")))
+    named = ", ".join(f"{job}: {number}" for job, number in failed.items())
+    why = '"a job failed" in the log of worker-many names the desk and the error; once that is mended they are told'
+    return [f"people who wait for open slots are not told, jobs fail: {named}; {why}"] if failed else []
 
 
 def check_background(redis: Redis) -> str:
@@ -117,7 +135,7 @@ def check_proofs(redis: Redis) -> HealthAnswer:
         raise PartDown(
             f"{waiting}, the oldest for {_since(status.oldest_at)}: `python -m crawler.proofs` says why"
         )
-    return _judge_refused(redis, (QUEUE,), "proofs", waiting)
+    return _judge_jobs("proofs", _find_refused(redis, (QUEUE,)), waiting)
 
 
 def _since(moment: datetime) -> str:

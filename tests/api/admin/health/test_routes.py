@@ -11,6 +11,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 from rq import Queue, SimpleWorker
+from structlog.testing import capture_logs
 
 from api.admin.health.checks import CHECKS, HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
@@ -18,11 +19,15 @@ from api.models.base import session
 from api.models.desk import DeskStatus, HostState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
-from configs.ground.job_queues import count_refused
+from configs.ground.job_queues import count_refused, push
+from configs.ground.job_worker import JobWorker
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
+from configs.ground.matching_queues import MANY
 from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away
+from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
+from notifier.workers import FUNCTIONS
 from tests.factories import BOBIGNY, add_check, add_desk
 from tests.refused_writes import disk_full, read_only
 
@@ -124,6 +129,32 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     assert [other for other in ("workers", "proofs") if found[other]["status"] != "ok"] == [part]
     redis_server.delete("refused:jobs")
     assert (whole.get("/api/health").json or {})["status"] == "ok"
+
+
+@pytest.mark.rule("3.12")
+def test_a_crowds_part_that_fails_each_time_is_named_with_what_to_do(
+    whole: FlaskClient, redis_server: redis.Redis
+) -> None:
+    push(MANY, "notifier.jobs.match_part", ("no id",), "match_part-1", seconds=60, kept=60)
+    work_on_crowds()
+    assert (whole.get("/api/health").json or {})["status"] == "ok", "the next round asks for it again"
+    for number in range(2):
+        push(MANY, "notifier.jobs.tell_open", (BOBIGNY, "no id"), f"tell_open-{number}", seconds=60, kept=60)
+    with capture_logs() as logs:
+        work_on_crowds()
+    assert [each["about"] for each in logs if each["event"] == "a job failed"] == [[BOBIGNY]] * 2
+    answer = whole.get("/api/health")
+    found = (answer.json or {})["parts"]["workers"]
+    assert (answer.status_code, found["status"]) == (200, "degraded")
+    assert found["reason"].startswith(
+        'people who wait for open slots are not told, jobs fail: tell_open: 2; "a job failed" in the log of worker-many'
+    )
+
+
+def work_on_crowds() -> None:
+    """Let a worker do the parts of crowds that wait."""
+    worker = JobWorker({MANY: FUNCTIONS[MANY]}, redis_client(), clock() + timedelta(hours=1), Event())
+    worker.work(burst=True, logging_level="CRITICAL")
 
 
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
