@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from api.models.base import session, takes_writes
-from api.models.database_clock import CLOCKS_DIFFER, database_clock
+from api.models.database_clock import database_clock
 from api.models.notification import Notification, Priority, State, is_fresh
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection
@@ -30,7 +30,6 @@ from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.delivery import match_nudge, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
-from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS, RETRY_MAX_SECONDS
 from notifier.matching import match_service
 from notifier.matching.notification_writer import next_nudge
 from notifier.receipts import applied_receipts
@@ -186,45 +185,17 @@ def _name_message(row: Notification) -> Hashable:
     return row.id
 
 
-def _set_back(now: datetime, last: datetime) -> None:
-    """Have what waits wait no longer for the database's clock, which was ahead until `last` and is right again.
-
-    What its reader wants later, and what the cap or its slots hold back, keeps its hour.
-    """
-    row, step = Notification, last - now
-    due = sa.func.coalesce(Detection.next_nudge_at, Detection.committed_at)
-    nudges_end, attempts_end = (
-        last + timedelta(seconds=each()) for each in (NUDGE_MAX_SECONDS, RETRY_MAX_SECONDS)
-    )
-    detections = sa.update(Detection).where(Detection.matched_at.is_(None), due.between(now, nudges_end))
-    messages = sa.update(row).where(
-        sa.or_(row.state == State.SENDING, sa.and_(row.state == State.PENDING, row.held_for.is_(None))),
-        row.next_attempt_at.between(now, attempts_end),
-    )
-    with session() as opened:
-        opened.execute(detections.values(next_nudge_at=due - step))
-        opened.execute(
-            messages.values(next_attempt_at=row.next_attempt_at - step, lease_until=row.lease_until - step)
-        )
-    log.warning("the database's clock was set back", seconds=round(step.total_seconds()))
-
-
 @dataclass
 class Sweep:
     """One process's rounds; desks with open slots are re-armed in some of them only."""
 
     rearm_at: datetime | None = None
-    last: datetime | None = None
     memory: Memory = field(default_factory=Memory)
     database: OutageLog = field(default_factory=OutageLog)
 
     def turn(self) -> int:
         """Do one round; return how many rows were nudged."""
         now = database_clock()
-        if self.last is not None and now < self.last - CLOCKS_DIFFER:
-            _set_back(now, self.last)
-            self.rearm_at, self.memory = None, Memory()
-        self.last = now
         if len(self.memory.nudged) > _MOST_NUDGED:
             self.memory.nudged.clear()
         detections, notifications = unmatched(now), undelivered(now, self.memory)
@@ -245,9 +216,10 @@ class Sweep:
             nudges.apply_receipts()
 
     def _rearm(self, now: datetime) -> None:
-        if self.rearm_at is not None and now < self.rearm_at:
+        next_round = now + timedelta(seconds=REARM_SECONDS())
+        if self.rearm_at and now < self.rearm_at <= next_round:  # later: the clock was set back
             return
-        self.rearm_at = now + timedelta(seconds=REARM_SECONDS())
+        self.rearm_at = next_round
         with session() as opened:
             desks = match_service.open_desks(opened, now)
         nudges.rearm(desks)

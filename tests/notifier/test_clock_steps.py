@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -23,19 +22,16 @@ from configs.ground.job_queues import queue
 from configs.ground.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.delivery import delivery, hourly_cap
-from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS, RETRY_MAX_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
-from notifier.matching.match_service import Matched, match_detection
 from notifier.sweep import Sweep
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (
     alert,
     all_of,
     confirm,
-    deliver_queued,
     detection,
     get,
-    in_one_transaction,
     match,
     matched,
     notifications,
@@ -69,28 +65,6 @@ def database_ahead() -> Iterator[None]:
         yield
     finally:
         replace_database_clock(partial(datetime.now, UTC))
-
-
-def written(seen: UUID) -> list[UUID]:
-    """Match a detection by the database's clock; return the notifications."""
-    found: Matched = in_one_transaction(match_detection, seen, database_clock())
-    return found.written
-
-
-def seconds_until_told(
-    whole: "Running", frozen: time_machine.Traveller, watch: Sweep, seen: list[Any]
-) -> int:
-    """Sweep and work each second, while pages show the slots; return when the mail left."""
-    for second in range(120):
-        confirm(seen)
-        watch.turn()
-        for job in queue("critical").get_jobs():
-            match(*job.args)
-        deliver_queued()
-        if whole.messages("email"):
-            return second
-        frozen.shift(1)
-    raise AssertionError
 
 
 @off
@@ -203,58 +177,6 @@ def test_one_sweep_after_the_other_repairs_nothing_and_loses_nothing(
     assert len(whole.messages("email")) == 1
 
 
-def test_a_lost_nudge_is_made_up_for_in_time_though_the_databases_clock_was_ahead(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    alert(person())
-    watch = Sweep()
-    with database_ahead():
-        opened = slots()
-        written(detection(opened))
-        watch.turn()
-    assert seconds_until_told(whole, frozen, watch, opened) <= NUDGE_SECONDS()
-
-
-def test_an_alert_is_tried_again_in_time_though_the_databases_clock_was_ahead(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    alert(person())
-    watch = Sweep()
-    whole.provider_mode("email", "error_500", count=1)
-    with database_ahead():
-        opened = slots()
-        match(str(detection(opened)))
-        watch.turn()
-    assert 0 < seconds_until_told(whole, frozen, watch, opened) <= RETRY_MAX_SECONDS()
-
-
-def test_the_lease_of_a_worker_that_died_ends_in_time_though_the_databases_clock_was_ahead(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    alert(person())
-    watch = Sweep()
-    with database_ahead():
-        opened = slots()
-        assert delivery.claim(written(detection(opened)))
-        watch.turn()
-    assert seconds_until_told(whole, frozen, watch, opened) == LEASE_SECONDS()
-
-
-def test_a_detection_that_nobody_matched_is_told_in_time_though_the_databases_clock_was_ahead(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    alert(person())
-    watch = Sweep()
-    with database_ahead():
-        opened = slots()
-        seen = detection(opened)
-        with session() as s:
-            s.execute(sa.update(Detection).values(next_nudge_at=database_clock() + NUDGE_SECONDS() * SECOND))
-        watch.turn()
-    assert get(Detection, seen).matched_at is None
-    assert seconds_until_told(whole, frozen, watch, opened) <= NUDGE_SECONDS()
-
-
 def test_rounds_of_desks_go_on_in_time_though_the_databases_clock_was_ahead(
     queued: Callable[[str], list[Any]], frozen: time_machine.Traveller
 ) -> None:
@@ -269,17 +191,9 @@ def test_rounds_of_desks_go_on_in_time_though_the_databases_clock_was_ahead(
     assert [name for name, _ in queued("many")] == ["notifier.jobs.rearm"]
 
 
-def test_what_its_reader_wants_later_keeps_its_hour_though_the_databases_clock_was_ahead(
-    frozen: time_machine.Traveller,
-) -> None:
+def test_what_is_seen_once_the_databases_clock_is_right_again_is_told_at_once(whole: "Running") -> None:
     alert(person())
-    (key,) = matched(detection())
-    watch = Sweep()
     with database_ahead():
-        watch.turn()
-        later = database_clock() + 10 * SECOND
-        with session() as s:
-            held = {"held_for": HeldFor.QUIET_HOURS, "next_attempt_at": later}
-            s.execute(sa.update(Notification).values(held))
-    watch.turn()
-    assert get(Notification, key).next_attempt_at == later
+        match(str(detection()))
+    match(str(detection(slots(place="2"))))
+    assert len(whole.messages("email")) == 2
