@@ -13,7 +13,6 @@ from notifier.jobs import deliver
 from tests.notifier.world import (
     DESK,
     MORNING,
-    Person,
     all_of,
     change,
     detection,
@@ -24,10 +23,10 @@ from tests.notifier.world import (
 )  # fmt: skip
 
 
-def announce(who: Person, *moments: datetime, desk_id: str = DESK, place: str = "1") -> list[int]:
+def announce(*moments: datetime) -> list[int]:
     """Open slots, and deliver the alerts about them; return the ids of the slots."""
-    opened = slots(moments or [MORNING], desk_id=desk_id, place=place)
-    deliver(*map(str, matched(detection(opened, desk_id=desk_id))))
+    opened = slots(moments or [MORNING])
+    deliver(*map(str, matched(detection(opened))))
     return opened
 
 

@@ -75,21 +75,25 @@ def test_who_wants_calls_is_called_once_about_a_match(whole: Any) -> None:
     assert call.custom["MachineDetection"] == "Enable"
 
 
-def test_who_did_not_choose_calls_is_not_called() -> None:
-    who = person(channels=(Channel.SMS,))
-    change(User, who.id, **ALL_DAY)
-    alert(who)
-    matched(detection())
-    assert planned() == []
-
-
-@pytest.mark.parametrize("plan", [PlanName.URGENCE_24H, PlanName.URGENCE_7J])
-def test_smaller_plans_have_no_calls(plan: PlanName) -> None:
+@pytest.mark.parametrize(
+    ("plan", "chosen", "contact", "is_called"),
+    [
+        (PlanName.URGENCE_TOTAL, {}, {}, False),
+        (PlanName.URGENCE_24H, CALLED, {}, False),
+        (PlanName.URGENCE_7J, CALLED, {}, False),
+        (PlanName.URGENCE_TOTAL, CALLED, {"verified_at": None}, False),
+        (PlanName.URGENCE_TOTAL, CALLED, {"enabled": False}, True),  # which is about SMS
+    ],
+)
+def test_calls_are_for_who_chose_them_has_the_plan_and_confirmed_the_number(
+    plan: PlanName, chosen: dict[str, bool], contact: dict[str, Any], *, is_called: bool
+) -> None:
     who = person(plan, channels=(Channel.EMAIL, Channel.SMS))
     change(User, who.id, **ALL_DAY)
-    alert(who, **CALLED)
+    change(Contact, who.contacts[Channel.SMS], channel=Channel.SMS, **contact)
+    alert(who, **chosen)
     matched(detection())
-    assert planned() == []
+    assert len(planned()) == is_called
 
 
 def test_a_plan_that_begins_after_the_match_brings_no_call() -> None:
@@ -99,18 +103,6 @@ def test_a_plan_that_begins_after_the_match_brings_no_call() -> None:
     grant(who, PlanName.URGENCE_TOTAL, clock() + timedelta(minutes=1), clock() + timedelta(days=1))
     matched(detection())
     assert planned() == []
-
-
-def test_a_number_that_is_not_confirmed_is_not_called() -> None:
-    change(Contact, callee().contacts[Channel.SMS], verified_at=None)
-    matched(detection())
-    assert planned() == []
-
-
-def test_a_number_is_called_though_sms_are_switched_off() -> None:
-    change(Contact, callee().contacts[Channel.SMS], enabled=False)
-    matched(detection())
-    assert len(planned()) == 1
 
 
 def want_call(desk: str, **changes: Any) -> None:
@@ -180,20 +172,6 @@ def test_a_person_is_called_once_an_hour_at_most() -> None:
     assert len(planned()) == 1
 
 
-def test_several_people_are_each_called_about_their_own_matches() -> None:
-    people = [callee() for _ in range(3)]
-    matched(detection())
-    keys = planned()
-    found = {get(Notification, key).user_id for key in keys}
-    assert found == {each.id for each in people}
-    with session() as s:
-        its = sa.select(Notification.user_id, Alert.user_id).join(
-            Match, Match.announcement_id == Notification.announcement_id
-        )
-        links = s.execute(its.join(Alert, Alert.id == Match.alert_id).where(Notification.id.in_(keys))).all()
-    assert {tuple(each) for each in links} == {(each, each) for each in found}
-
-
 def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
     key = wanted_call()
     with session() as s:
@@ -216,16 +194,6 @@ def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[.
 
 
 # What stops a call that waits
-
-
-def test_slots_that_went_end_a_call_that_waits() -> None:
-    callee()
-    opened = slots()
-    matched(detection(opened))
-    (key,) = planned()
-    gone(opened)
-    deliver(str(key))
-    assert (get(Notification, key).state, get(Notification, key).reason) == (State.EXPIRED, "slots gone")
 
 
 @pytest.mark.parametrize("value", list(AnswerValue))
@@ -347,17 +315,19 @@ def test_who_answers_is_not_called_again(answered_by: str) -> None:
     assert mine.waits
 
 
-def test_the_second_call_is_not_made_once_the_slots_are_gone(whole: Any) -> None:
+@pytest.mark.parametrize("made", [0, 1])
+def test_neither_call_is_made_once_the_slots_are_gone(whole: Any, made: int) -> None:
     callee()
     opened = slots()
     matched(detection(opened))
     (key,) = planned()
-    deliver(str(key))
-    report(key, "no-answer")
+    if made:
+        deliver(str(key))
+        report(key, "no-answer")
     gone(opened)
     due(key)
     assert (calls()[0].state, calls()[0].reason) == (State.EXPIRED, "slots gone")
-    assert len(whole.messages("voice")) == 1
+    assert len(whole.messages("voice")) == made
 
 
 def test_a_call_and_its_sms_wait_for_no_look_at_a_page(settings_env: Callable[..., None]) -> None:
@@ -406,34 +376,21 @@ def test_of_two_calls_at_once_one_is_made(whole: Any) -> None:
     assert len(whole.messages("voice")) == 1
 
 
-def test_no_sms_follows_where_sms_are_switched_off(whole: Any) -> None:
-    who = person(channels=(Channel.SMS,), enabled=False)
-    change(User, who.id, **ALL_DAY)
-    alert(who, **CALLED)
-    matched(detection())
-    (key,) = planned()
-    deliver(str(key))
-    report(key, "no-answer")
-    (sms,) = missed_sms()
-    deliver(str(sms.id))
-    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (
-        State.SKIPPED,
-        "switched off",
-    )
-    assert whole.messages("sms") == []
-
-
-def test_no_sms_follows_above_the_budget_of_the_day(whole: Any, settings_env: Callable[..., None]) -> None:
+@pytest.mark.parametrize(
+    ("contact", "cost", "reason"),
+    [({"enabled": False}, "0", "switched off"), ({}, "1", "SMS budget of the day used up")],
+)
+def test_no_sms_follows_where_they_are_switched_off_or_cost_too_much(
+    whole: Any, settings_env: Callable[..., None], contact: dict[str, Any], cost: str, reason: str
+) -> None:
     key = placed_call()
+    change(Contact, get(Notification, key).contact_id, channel=Channel.SMS, **contact)
     report(key, "no-answer")
-    change(Notification, key, cost=Decimal(1))
+    change(Notification, key, cost=Decimal(cost))
     settings_env(SMS_DAY_WARN="0.5", SMS_DAY_STOP="1")
     (sms,) = missed_sms()
     deliver(str(sms.id))
-    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (
-        State.SKIPPED,
-        "SMS budget of the day used up",
-    )
+    assert (get(Notification, sms.id).state, get(Notification, sms.id).reason) == (State.SKIPPED, reason)
     assert [each for each in whole.messages("sms") if "appeler" in each.text] == []
 
 
@@ -492,22 +449,6 @@ def test_who_answered_as_a_late_report_says_is_not_called_again_and_gets_no_sms(
     assert get(Notification, key).state is State.DELIVERED
     assert get(Notification, sms.id).reason == "slots answered"
     assert (len(whole.messages("voice")), whole.messages("sms")) == (1, [])
-
-
-def test_calls_wait_while_their_provider_is_away_and_sms_leave(whole: Any) -> None:
-    whole.provider_mode("twilio_calls", "error_500")
-    callee()
-    sms, key = matched(detection())
-    deliver(str(key))
-    deliver(str(sms))
-    row = get(Notification, key)
-    assert (row.state, row.attempts) == (State.PENDING, 0)
-    assert row.next_attempt_at - clock() < timedelta(seconds=46)
-    assert get(Notification, sms).state is State.SENT
-    whole.provider_mode("twilio_calls", "normal")
-    change(Notification, key, next_attempt_at=clock())
-    deliver(str(key))
-    assert get(Notification, key).state is State.SENT
 
 
 # Reports that are not as they should be

@@ -1,6 +1,7 @@
 """A detection that very many wait for is matched in parts, beside the single ones."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -12,38 +13,46 @@ from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy.exc import DBAPIError
 
 from api.models.alert import Alert
-from api.models.base import new_id, session
+from api.models.base import engine, new_id, session
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
+from notifier.delivery import delivery
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
 from notifier.matching import match_service
-from notifier.matching.match_service import Matched, match_detection
+from notifier.matching.match_service import Matched, find_untold, match_detection
 from notifier.matching.notification_writer import write
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import callee, planned
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
+    MORNING,
     Person,
     alert,
     all_of,
+    change,
+    confirm,
     deliver_queued,
     detection,
     for_procedure,
     get,
+    gone,
     in_one_transaction,
+    matched,
     notifications,
     person,
     slots,
-)  # fmt: skip
+    told,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
+pytestmark = pytest.mark.usefixtures("whole")
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
 
@@ -279,3 +288,96 @@ def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
 def test_a_job_names_as_many_as_leave_in_a_call(queued: Queued, redis_server: redis.Redis) -> None:
     deliver(WaitingWork(new_id(), Channel.EMAIL, Priority.BULK) for _ in range(501))
     assert [len(keys) for _, keys in queued("email-rest")] == [500, 1]
+
+
+# Rounds of re-arming
+
+MANY_SLOTS = 200
+
+
+def hours(number: int) -> list[int]:
+    """Open so many slots, an hour apart."""
+    return slots([MORNING + timedelta(hours=each) for each in range(number)])
+
+
+def people(number: int) -> list[UUID]:
+    return [alert(person(addresses={Channel.EMAIL: f"p{each}@example.org"})) for each in range(number)]
+
+
+@pytest.mark.rule("3.4")
+def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
+    people(1)
+    told(matched(detection(hours(2))))
+    with engine().connect() as other, other.begin():
+        other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
+        with session() as s:
+            s.execute(sa.text("SET LOCAL lock_timeout = '1ms'"))
+            assert match_service.match(s, DESK, clock()) == []
+
+
+def test_who_cannot_be_reached_is_told_when_that_is_over(
+    frozen: time_machine.Traveller,
+) -> None:
+    who = person(enabled=False)
+    alert(who)
+    opened = hours(3)
+    matched(detection(opened))
+    decided = [row.decided_at for row in all_of(Match)]
+    frozen.shift(30)
+    rearm(DESK)
+    assert [row.decided_at for row in all_of(Match)] == decided
+    change(Contact, who.contacts[Channel.EMAIL], enabled=True)
+    assert len(in_one_transaction(match_service.match, DESK, clock())) == 1
+
+
+def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = alert(person())
+    detection(hours(2))
+
+    def look(*about: Any) -> Any:
+        found = find_untold(*about)
+        monkeypatch.undo()
+        told(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
+        return found
+
+    monkeypatch.setattr("notifier.matching.match_service.find_untold", look)
+    assert in_one_transaction(match_service.match, DESK, clock()) == []
+    assert len(notifications()) == 1
+
+
+def test_a_crowd_that_a_round_finds_is_told_by_parts(
+    whole: "Running", queued: Queued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(match_service, "_PEOPLE", 2)
+    detection(hours(3))
+    people(5)
+    rearm(DESK)
+    deliver_queued()
+    assert len(whole.messages("email")) == 2
+    rearm(DESK)  # the next round asks for the parts that wait once more: that does no harm
+    asked = queued("many")
+    assert [name for name, _ in asked] == ["notifier.jobs.tell_open"] * len(asked)
+    for _, about in asked:
+        tell_open(*about)
+    deliver_queued()
+    assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
+    assert len(notifications()) == 5
+
+
+def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_counts_what_is_open(
+    whole: "Running",
+) -> None:
+    alert(person(addresses={Channel.EMAIL: "one@example.org"}))
+    alert(person(addresses={Channel.EMAIL: "two@example.org"}), {"desk_id": DESK, "weekdays": [4]})
+    opened = hours(MANY_SLOTS)
+    first, second = matched(detection(opened))
+    gone(opened[:-3])
+    confirm(opened[-3:])
+    delivery.deliver([first])
+    (mail,) = whole.messages("email")
+    assert "3 créneaux" in mail.text
+    gone(opened[-3:])
+    delivery.deliver([second])
+    assert {row.state for row in notifications()} == {State.SENT, State.EXPIRED}

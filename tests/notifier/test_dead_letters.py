@@ -9,7 +9,7 @@ import notifier
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.slot import SlotRow
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel
 from configs.ground.clock import clock
 from notifier.dead_letters import main
 from notifier.jobs import deliver
@@ -23,7 +23,6 @@ from tests.notifier.world import (
     confirm,
     detection,
     get,
-    gone,
     in_one_transaction,
     matched,
     notifications,
@@ -71,23 +70,6 @@ def test_a_replayed_letter_arrives_with_all_its_attempts_before_it(
     assert len(sandbox.messages("email")) == 1
     main(["replay"])
     assert capsys.readouterr().out.endswith("0 of 0 dead letters replayed\n")
-
-
-def test_what_is_gone_expires_instead(sandbox: "Running") -> None:
-    key = dead()
-    gone([each.id for each in all_of(SlotRow)])
-    main(["replay", str(key)])
-    deliver(str(key))
-    assert get(Notification, key).state is State.EXPIRED
-    assert sandbox.messages() == []
-
-
-def test_an_address_that_bounced_meanwhile_is_respected(sandbox: "Running") -> None:
-    key = dead()
-    change(Contact, get(Notification, key).contact_id, state=ContactState.BOUNCED)
-    main(["replay"])
-    deliver(str(key))
-    assert get(Notification, key).state is State.SKIPPED
 
 
 @pytest.mark.parametrize(("more", "replayed"), [([], 0), (["--unsure"], 1)])

@@ -2,9 +2,8 @@ import json
 import os
 import subprocess
 import sys
-import zlib
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
@@ -13,10 +12,29 @@ from structlog.testing import capture_logs
 
 import notifier
 from api.models.notification import Notification, Priority, State
+from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.job_queues import queue
+from notifier.jobs import catch_up, deliver, match
 from notifier.message_kinds import UnknownKind
-from tests.notifier.world import change, get, in_one_transaction, notifications, person
+from notifier.workers import get_ready
+from tests.notifier.world import (
+    OTHER_DESK,
+    alert,
+    change,
+    deliver_queued,
+    detection,
+    for_procedure,
+    get,
+    in_one_transaction,
+    notifications,
+    person,
+    slots,
+)
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
 
 Queued = Callable[[str], list[tuple[str, list[Any]]]]
 
@@ -43,14 +61,6 @@ def test_each_change_of_an_alert_asks_to_catch_up_again(queued: Queued) -> None:
     notifier.catch_up(changed)
     notifier.catch_up(changed)
     assert queued("critical") == [("notifier.jobs.catch_up", [str(changed)])] * 2
-
-
-def test_what_waits_in_redis_is_json_that_nobody_unpickles(redis_server: redis.Redis) -> None:
-    seen = uuid4()
-    notifier.detection_seen(seen)
-    job = queue("critical").get_jobs()[0]
-    data = zlib.decompress(cast("bytes", redis_server.hget(job.key, "data")))
-    assert json.loads(data) == ["notifier.jobs.match", None, [str(seen)], {}]
 
 
 def test_a_job_that_a_dying_worker_took_does_not_stay_for_ever(redis_server: redis.Redis) -> None:
@@ -105,13 +115,6 @@ def test_telling_writes_a_row_for_the_contact_the_kind_speaks_to(database: str) 
     assert (row.kind, row.params, row.priority) == ("verify_email", {"a": 1}, Priority.IMMEDIATE)
 
 
-def test_telling_twice_by_one_key_writes_once(database: str) -> None:
-    who = person(verified=False)
-    assert len(in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")) == 1
-    assert in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key") == []
-    assert len(notifications()) == 1
-
-
 def test_an_unknown_kind_names_those_that_exist(database: str) -> None:
     who = person()
     with pytest.raises(UnknownKind, match="release_soon, renewal_soon, slot_answered"):
@@ -136,3 +139,55 @@ def test_who_writes_a_message_needs_no_key_of_the_addresses(
     who = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     settings_env(JWT_SECRET="", LINK_KEY="", DATA_KEYS="", LOOKUP_KEY="")
     assert in_one_transaction(notifier.create_notifications, who.id, "test_message", {}, "key")
+
+
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+
+
+def test_mails_leave_by_the_job_that_wrote_them_and_all_else_by_the_workers_of_its_channel(
+    whole: "Running", queued: Queued
+) -> None:
+    alert(person(channels=ALL))
+    match(str(detection()))
+    assert [each.channel for each in whole.messages()] == ["email"]
+    waiting = {row.channel.value: [str(row.id)] for row in notifications(State.PENDING)}
+    assert sorted(waiting) == ["sms", "telegram"]
+    for name, key in waiting.items():
+        assert queued(f"{name}-single") == [("notifier.jobs.deliver", key)]
+
+
+@pytest.mark.rule("3.4")
+def test_an_alert_catches_up_with_every_desk_it_is_about(whole: "Running", queued: Queued) -> None:
+    detection()
+    second = detection(slots(desk_id=OTHER_DESK), desk_id=OTHER_DESK, label="Titre de séjour")
+    late = alert(person(), for_procedure())
+    catch_up(str(late))
+    catch_up(str(late))
+    deliver_queued()
+    assert len(whole.messages("email")) == 2
+    assert get(Detection, second).matched_at is None
+
+
+def test_an_alert_that_is_gone_catches_up_with_nothing(whole: "Running") -> None:
+    catch_up(str(uuid4()))
+    assert whole.messages() == []
+
+
+@pytest.mark.rule("6.6")
+@pytest.mark.parametrize("job", [match, catch_up, deliver])
+def test_a_database_that_is_away_is_one_line_and_no_traceback(
+    job: Callable[[str], None], settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
+    with capture_logs() as logs:
+        job(str(uuid4()))
+    assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)]
+
+
+def test_a_worker_gets_ready_without_a_database_too(
+    sandbox: object, redis_server: object, settings_env: Callable[..., None], closed_port: int
+) -> None:
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
+    with capture_logs() as logs:
+        get_ready()
+    assert [each["event"] for each in logs] == ["database away: the first job connects"]

@@ -12,7 +12,7 @@ from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from configs.ground.clock import clock
 from notifier.jobs import catch_up, deliver
 from tests.notifier.edited_messages import announce, marked, prove, run_job, stay_gone, write_edits
@@ -49,7 +49,7 @@ def camille(whole: "Running", frozen: time_machine.Traveller) -> Person:
 def test_the_message_is_edited_after_five_minutes_and_no_new_one_comes(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
+    opened = announce()
     gone(opened)
     frozen.shift(timedelta(minutes=4, seconds=59))
     prove()
@@ -70,7 +70,7 @@ def test_the_message_is_edited_after_five_minutes_and_no_new_one_comes(
 
 
 def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camille: Person) -> None:
-    stay_gone(frozen, announce(camille))
+    stay_gone(frozen, announce())
     assert len(run_job()) == 1
     frozen.shift(60)
     assert run_job() == []
@@ -79,7 +79,7 @@ def test_it_is_done_once(whole: "Running", frozen: time_machine.Traveller, camil
 def test_a_message_with_a_slot_that_is_open_stays(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
+    first, second = announce(MORNING, MORNING + timedelta(hours=1))
     stay_gone(frozen, [first])
     assert run_job() == []
     frozen.shift(60)
@@ -92,7 +92,7 @@ def test_a_message_with_a_slot_that_is_open_stays(
 def test_a_slot_that_came_back_is_not_gone(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    (opened,) = announce(camille)
+    (opened,) = announce()
     gone([opened])
     frozen.shift(60)
     change(SlotRow, opened, gone_at=None, gone_reason=None)
@@ -122,7 +122,7 @@ def test_a_place_whose_hours_showed_up_is_gone_with_the_last_of_them(
 def test_an_hour_is_not_gone_while_its_place_is_called_open(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
+    opened = announce()
     (place,) = slots(["open"])
     stay_gone(frozen, opened)
     assert run_job() == []
@@ -133,7 +133,7 @@ def test_an_hour_is_not_gone_while_its_place_is_called_open(
 def test_an_hour_is_gone_while_another_hour_of_its_place_is_open(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
+    opened = announce()
     slots([MORNING + timedelta(hours=1)])
     stay_gone(frozen, opened)
     assert len(run_job()) == 1
@@ -142,7 +142,7 @@ def test_an_hour_is_gone_while_another_hour_of_its_place_is_open(
 def test_a_slot_that_a_crawler_writes_just_now_is_waited_for_by_nobody(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    stay_gone(frozen, announce(camille))
+    stay_gone(frozen, announce())
     with engine().begin() as writer:
         writer.execute(sa.text("SELECT FROM slots FOR UPDATE"))
         assert write_edits() == []
@@ -154,7 +154,7 @@ def test_a_slot_that_a_crawler_writes_just_now_is_waited_for_by_nobody(
 def test_what_a_crawler_whose_clock_is_ahead_saw_go_is_gone_by_its_own_clock(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    (opened,) = announce(camille)
+    (opened,) = announce()
     ahead = clock() + timedelta(hours=1)
     change(SlotRow, opened, seen_at=ahead, gone_at=ahead, gone_reason=GoneReason.TAKEN)
     change(DeskState, DESK, last_proven_at=ahead + timedelta(minutes=5))
@@ -162,7 +162,7 @@ def test_what_a_crawler_whose_clock_is_ahead_saw_go_is_gone_by_its_own_clock(
 
 
 def test_a_slot_that_lapsed_was_not_proven_gone(frozen: time_machine.Traveller, camille: Person) -> None:
-    (opened,) = announce(camille)
+    (opened,) = announce()
     change(SlotRow, opened, gone_at=clock(), gone_reason=GoneReason.LAPSED)
     frozen.shift(timedelta(minutes=10))
     prove()
@@ -192,7 +192,7 @@ def test_several_desks_in_one_message_are_waited_for(
 def test_a_message_of_two_days_ago_stays(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
+    opened = announce()
     frozen.shift(timedelta(hours=48))
     stay_gone(frozen, opened)
     assert run_job() == []
@@ -201,7 +201,7 @@ def test_a_message_of_two_days_ago_stays(
 def test_an_edit_that_waited_too_long_is_left_out(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    stay_gone(frozen, announce(camille))
+    stay_gone(frozen, announce())
     (edit,) = write_edits()
     frozen.shift(timedelta(hours=48))
     deliver(str(edit))
@@ -226,7 +226,7 @@ def test_an_alert_that_caught_up_is_told_too(whole: "Running", frozen: time_mach
 def test_a_message_that_its_reader_deleted_is_no_dead_letter(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    opened = announce(camille)
+    opened = announce()
     whole.reset()
     stay_gone(frozen, opened)
     (edit,) = run_job()
@@ -237,7 +237,7 @@ def test_a_message_that_its_reader_deleted_is_no_dead_letter(
 def test_an_edit_whose_answer_was_lost_is_taken_for_done(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    stay_gone(frozen, announce(camille))
+    stay_gone(frozen, announce())
     (edit,) = run_job()
     frozen.shift(60)
     change(Notification, edit, state=State.PENDING, next_attempt_at=clock())
@@ -245,21 +245,11 @@ def test_an_edit_whose_answer_was_lost_is_taken_for_done(
     assert [each.state for each in notifications() if each.id == edit] == [State.DELIVERED]
 
 
-def test_a_chat_that_was_switched_off_is_left_alone(
-    whole: "Running", frozen: time_machine.Traveller, camille: Person
-) -> None:
-    stay_gone(frozen, announce(camille))
-    change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
-    run_job()
-    assert [each.reason for each in notifications(State.SKIPPED)] == ["switched off"]
-    assert whole.messages()[0].edited_at is None
-
-
 def test_the_notice_is_marked_also_of_people_without_telegram(
     whole: "Running", frozen: time_machine.Traveller, camille: Person
 ) -> None:
     alert(person(channels=(Channel.EMAIL,)))
-    first, second = announce(camille, MORNING, MORNING + timedelta(hours=1))
+    first, second = announce(MORNING, MORNING + timedelta(hours=1))
     stay_gone(frozen, [first])
     run_job()
     assert marked() == [False, False]
@@ -274,7 +264,7 @@ def test_a_notice_waits_for_every_alert_of_its_user(
 ) -> None:
     early = person(channels=(Channel.EMAIL,))
     alert(early, {"desk_id": DESK, "hour_to": time(10)})
-    first, _ = announce(camille, MORNING, MORNING + timedelta(hours=3))
+    first, _ = announce(MORNING, MORNING + timedelta(hours=3))
     stay_gone(frozen, [first])
     run_job()
     gone_for = {each.user_id for each in all_of(Notice) if each.gone_at}

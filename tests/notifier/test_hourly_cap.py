@@ -1,8 +1,8 @@
 """No contact is sent more slot alerts in an hour than its cap; what waits leaves as one message."""
 
-import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,6 +23,7 @@ from tests.notifier.world import (
     DESK,
     MORNING,
     alert,
+    at_once,
     change,
     confirm,
     detection,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole", "frozen")
-CAPS = {Channel.EMAIL: 30, Channel.TELEGRAM: 30, Channel.SMS: 10}
 HOUR = timedelta(hours=1)
 
 
@@ -212,6 +212,11 @@ def test_a_clock_that_was_ahead_silences_nobody() -> None:
     assert turns_of(contact) == [timedelta(0)]
 
 
+def deliver_each(keys: list[UUID]) -> None:
+    for key in keys:
+        deliver(str(key))
+
+
 @pytest.mark.rule("6.7")
 def test_workers_that_claim_at_once_exceed_the_cap_by_one_at_most(
     whole: "Running", settings_env: Callable[..., None]
@@ -219,18 +224,7 @@ def test_workers_that_claim_at_once_exceed_the_cap_by_one_at_most(
     settings_env(SMS_PER_HOUR="2")
     alert(person(channels=(Channel.SMS,)))
     keys = [key for number in range(6) for key in matched(detection(slots(place=str(number))))]
-    start = threading.Barrier(2)
-
-    def work(mine: list[UUID]) -> None:
-        start.wait()
-        for key in mine:
-            deliver(str(key))
-
-    threads = [threading.Thread(target=work, args=[keys[number::2]]) for number in range(2)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    at_once(*(partial(deliver_each, keys[number::2]) for number in range(2)))
     assert len(whole.messages("sms")) <= 2
 
 

@@ -2,33 +2,50 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import time
+from contextlib import contextmanager
+from datetime import time, timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from unittest.mock import Mock
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+from psycopg2.errors import DeadlockDetected
+from rq.timeouts import JobTimeoutException
 from sqlalchemy.exc import OperationalError
 
 from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import stop_alerts
 from api.deletion.access import _delete
 from api.models.base import session
-from api.models.notification import HeldFor, Notification
-from api.models.user import CONTACT_CHANNELS, ContactState, SlotRhythm, User
+from api.models.notification import HeldFor, Notification, State
+from api.models.provider_event import ProviderEvent
+from api.models.user import CONTACT_CHANNELS, Channel, ContactState, SlotRhythm, User
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
+from configs.ground.clock import clock
+from deploy.sandbox.receipts.signatures import make_public_key
 from notifier.channels.provider_base import NotAttempted
+from notifier.content import outgoing_message
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.message_writer import change_state
+from notifier.jobs import apply_receipts, deliver
+from notifier.receipts import applied_receipts
+from notifier.receipts.applied_receipts import apply_due, expire_receipts
+from tests.notifier.receipts_world import SECRET, call_twilio_hook, event_of, query_of, send_events
+from tests.notifier.test_receipts import losses, sent, state_of, stored
 from tests.notifier.world import (
     Person,
     alert,
+    all_of,
+    at_once,
+    change,
     detection,
+    get,
     in_one_transaction,
     is_anyone_blocked,
     matched,
@@ -71,11 +88,10 @@ def delete(left: list[Person], _luck: random.Random) -> None:
 
 def run_together(acts: dict[str, Act]) -> list[str]:
     """Do each act some times on a thread of its own; return what ended in a deadlock."""
-    start, deadlocks = threading.Barrier(len(acts)), list[str]()
+    deadlocks = list[str]()
 
     def work(name: str, act: Act) -> None:
         luck = random.Random(name)
-        start.wait()
         for _ in range(ROUNDS):
             try:
                 act(luck)
@@ -84,11 +100,7 @@ def run_together(acts: dict[str, Act]) -> list[str]:
                     raise
                 deadlocks.append(f"{name}: {error}")
 
-    threads = [threading.Thread(target=work, args=each) for each in acts.items()]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    at_once(*(partial(work, *each) for each in acts.items()))
     return deadlocks
 
 
@@ -145,3 +157,140 @@ def test_what_meets_at_a_users_rows_never_waits_in_a_circle(settings_env: Callab
         "delete": partial(delete, people[:2]),
     }
     assert run_together(acts) == []
+
+
+# Receipts beside what else locks the same rows
+
+
+@pytest.fixture(autouse=True)
+def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="http://127.0.0.1:4000")
+
+
+@contextmanager
+def beside(act: Callable[[], object]) -> Iterator[list[Exception]]:
+    """Run something in a thread until the block ends; the list then has what it failed with."""
+    failed: list[Exception] = []
+
+    def run() -> None:
+        try:
+            act()
+        except sa.exc.SQLAlchemyError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield failed
+    thread.join()
+
+
+def apply_once() -> None:
+    apply_due(clock())
+
+
+def expire_later() -> None:
+    expire_receipts(clock() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("act", [apply_once, expire_later])
+def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_nothing(
+    act: Callable[[], None],
+) -> None:
+    key = sent(Channel.SMS, Channel.TELEGRAM)
+    form = {
+        "MessageSid": get(Notification, key).provider_id,
+        "MessageStatus": "undelivered",
+        "ErrorCode": "30005",
+    }
+    call_twilio_hook(form | {"To": "+33612345678"}, query_of([key]))
+    with session() as s:
+        user = s.scalars(sa.select(User).with_for_update()).one()
+        with beside(act) as failed:
+            until(is_anyone_blocked)
+            s.delete(user)
+            s.commit()
+    assert failed == []
+    assert all_of(Notification) == []
+
+
+def test_a_receipt_of_a_message_that_a_claim_holds_is_tried_again_a_second_later() -> None:
+    key = sent()
+    send_events(event_of(key, "bounce", type="blocked"))
+    now = clock()
+    with session() as s:
+        s.get_one(Notification, key, with_for_update=True)
+        apply_due(now)
+    (waiting,) = stored()
+    assert (waiting.applied_at, waiting.next_attempt_at) == (None, now + timedelta(seconds=1))
+    apply_due(now + timedelta(seconds=1))
+    assert state_of(key) is State.BOUNCED
+
+
+def test_a_receipt_that_meets_others_is_tried_again_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = sent()
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key))
+    deadlock = OperationalError("UPDATE", {}, DeadlockDetected())
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", Mock(side_effect=deadlock))
+        now = clock()
+        apply_due(now)
+    assert state_of(key) is State.DELIVERED
+    assert {each.next_attempt_at for each in stored()} == {None, now + timedelta(seconds=1)}
+    apply_due(now + timedelta(seconds=1))
+    assert state_of(key) is State.BOUNCED
+
+
+def test_a_receipt_of_an_sms_that_carries_more_alerts_than_it_names_is_about_all_of_them() -> None:
+    first = sent(Channel.SMS)
+    keys = [
+        first,
+        *(matched(detection(slots(place=uuid4().hex)))[0] for _ in range(outgoing_message.MOST_IDS + 3)),
+    ]
+    deliver(*map(str, keys[1:]))
+    together = keys[1:]
+    assert {get(Notification, key).state for key in together} == {State.SENT}
+    sid = get(Notification, together[0]).provider_id
+    form = {"MessageSid": sid, "MessageStatus": "delivered", "To": "+33612345678"}
+    call_twilio_hook(form, query_of(together))
+    apply_receipts()
+    assert {state_of(key) for key in together} == {State.DELIVERED}
+    assert state_of(first) is State.SENT
+
+
+def test_a_job_that_ends_halfway_has_applied_nothing_and_the_next_one_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    key = sent(Channel.EMAIL, Channel.TELEGRAM)
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key, "spamreport"))
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", raise_timeout)
+        with pytest.raises(JobTimeoutException):
+            apply_receipts()
+    assert state_of(key) is State.SENT
+    assert not any(each.applied_at for each in stored())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
+    assert len(losses()) == 1
+
+
+def raise_timeout(*_: object) -> None:
+    raise JobTimeoutException
+
+
+def test_a_receipt_that_cannot_be_applied_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = sent(Channel.EMAIL)
+    send_events(event_of(key, "bounce", type="bounce"), event_of(key))
+
+    def fail(*_: object) -> None:
+        raise ValueError("of this kind")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(applied_receipts, "change_state", fail)
+        apply_receipts()
+    row = get(Notification, key)
+    assert (row.state, bool(row.delivered_at)) == (State.DELIVERED, True)
+    bounce, delivered = sorted(stored(), key=lambda each: each.kind)
+    assert (bounce.applied_at, bool(delivered.applied_at)) == (None, True)
+    change(ProviderEvent, bounce.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED

@@ -1,32 +1,35 @@
-import threading
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import uuid4
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
 
-from api.models.alert import Alert, ClosedBecause
+from api.models.alert import Alert
+from api.models.base import session
 from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
-from api.models.slot import Detection, SlotRow
+from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
-from configs.world.plan import PlanName
+from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
+from notifier.delivery import delivery
+from notifier.matching import match_service
 from notifier.matching.match_service import desks_of, open_desks
+from notifier.message_kinds import kind_of
 from tests.notifier.world import (
     DESK,
     MORNING,
     OTHER_DESK,
     alert,
     all_of,
+    at_once,
     change,
     confirm,
     detection,
     for_procedure,
     get,
     gone,
-    grant,
     in_one_transaction,
     matched,
     notifications,
@@ -35,10 +38,14 @@ from tests.notifier.world import (
     slots,
     told,
     told_pairs,
-)  # fmt: skip
+)
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("database")
-ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 
 
 def test_a_match_its_slots_and_a_notification_are_written_together() -> None:
@@ -66,29 +73,12 @@ def test_the_ledger_begins_with_the_pages_own_time() -> None:
     assert row.matched_at == decided.matched_at >= row.committed_at
 
 
-def test_a_detection_is_decided_once() -> None:
-    alert(person())
-    seen = detection()
-    assert len(matched(seen)) == 1
-    assert matched(seen) == []
-    assert (len(all_of(Match)), len(notifications())) == (1, 1)
-
-
 def test_many_workers_that_match_at_once_tell_once() -> None:
     for _ in range(3):
         alert(person())
     seen = detection()
-    start, made = threading.Barrier(4), []
-
-    def work() -> None:
-        start.wait()
-        made.append(matched(seen))
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    made: list[list[UUID]] = []
+    at_once(*[lambda: made.append(matched(seen))] * 4)
     assert sorted(len(each) for each in made) == [0, 0, 0, 3]
     assert (len(all_of(Match)), len(notifications())) == (3, 3)
 
@@ -97,19 +87,7 @@ def test_many_workers_that_match_at_once_tell_once() -> None:
 def test_matching_and_catching_up_at_once_tell_once() -> None:
     waiting = alert(person())
     seen = detection()
-    start = threading.Barrier(2)
-
-    def work(act: Callable[[], object]) -> None:
-        start.wait()
-        act()
-
-    threads = [
-        threading.Thread(target=work, args=(act,)) for act in (lambda: matched(seen), lambda: rearm(waiting))
-    ]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    at_once(lambda: matched(seen), lambda: rearm(waiting))
     assert len(notifications()) == 1
 
 
@@ -123,30 +101,6 @@ def test_slots_that_an_alert_caught_up_with_are_not_told_by_the_detections_that_
     assert len(rearm(waiting)) == 1  # of both, with the later one
     assert [get(Notification, each).user_id for each in matched(first)] == [get(Alert, other).user_id]
     assert [get(Notification, each).user_id for each in matched(second)] == [get(Alert, other).user_id]
-
-
-def test_one_person_with_two_alerts_is_told_once_by_each_contact() -> None:
-    who = person(channels=ALL)
-    first = alert(who, {"desk_id": DESK, "weekdays": [4]})
-    second = alert(who, for_procedure())
-    thursday, friday = slots([MORNING, MORNING + timedelta(days=1)])
-    made = matched(detection([thursday, friday]))
-    assert len(made) == 3
-    assert {each.alert_id for each in all_of(Match)} == {first, second}
-    assert len({row.announcement_id for row in (*all_of(Match), *notifications())}) == 1
-    assert told_pairs() == {
-        (first, thursday),
-        (second, thursday),
-        (second, friday),
-    }
-
-
-def test_the_channels_are_those_of_the_plan_when_the_slot_was_seen() -> None:
-    now = clock()
-    who = person(PlanName.URGENCE_24H, ALL)
-    grant(who, PlanName.URGENCE_TOTAL, now + timedelta(seconds=1), now + timedelta(days=1))
-    alert(who)
-    assert {get(Notification, each).channel for each in matched(detection(seen_at=now))} == {Channel.EMAIL}
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "ar", "hi", "tlh"])
@@ -301,14 +255,6 @@ def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> N
     assert in_one_transaction(open_desks, clock()) == [DESK, OTHER_DESK]
 
 
-def test_an_alert_that_does_not_wait_has_no_desks() -> None:
-    waiting = alert(person())
-    detection()
-    change(Alert, waiting, closed_at=clock(), closed_because=ClosedBecause.STOPPED)
-    assert in_one_transaction(desks_of, waiting) == []
-    assert in_one_transaction(desks_of, uuid4()) == []
-
-
 def test_who_can_be_reached_only_later_is_told_then() -> None:
     who = person(verified=False)
     alert(who)
@@ -318,3 +264,81 @@ def test_who_can_be_reached_only_later_is_told_then() -> None:
     assert len(rearm()) == 1
     assert len(all_of(Match)) == 2
     assert len(all_of(Notice)) == 1
+
+
+# Telling of what is open while something was told before
+
+
+def in_round() -> list[Any]:
+    return in_one_transaction(match_service.find_untold, DESK, clock()) and rearm()
+
+
+def test_the_hours_of_a_place_told_as_open_by_a_clock_that_was_ahead_are_not_told_again() -> None:
+    alert(person())
+    ahead = clock() + timedelta(minutes=5)
+    (place,) = slots(["open"], seen_at=ahead)
+    told(matched(detection([place], seen_at=ahead)))
+    change(SlotRow, place, gone_at=ahead, gone_reason=GoneReason.SUPERSEDED)
+    slots([MORNING], seen_at=ahead)
+    assert rearm() == []
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_them(
+    sandbox: "Running",
+) -> None:
+    alert(person())
+    (place,) = slots(["open"])
+    (made,) = matched(detection([place]))
+    superseded = clock()
+    change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
+    slots([MORNING], seen_at=superseded)
+    delivery.deliver([made])
+    assert get(Notification, made).state is State.SENT
+    (mail,) = sandbox.messages("email")
+    assert "9:30" in mail.text or "09:30" in mail.text
+    assert "inconnue" not in mail.text
+
+
+def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: time_machine.Traveller) -> None:
+    waiting = alert(person())
+    detection(opened := slots([MORNING]))
+    for _ in range(3):
+        (made,) = rearm(waiting)
+        change(Notification, made, state=State.EXPIRED, reason="slots not confirmed", failed_at=clock())
+        frozen.shift(timedelta(minutes=20))
+        confirm(opened)
+
+
+@pytest.mark.parametrize(("channel", "most"), [(Channel.SMS, 1), (Channel.EMAIL, 12)])
+def test_who_has_a_phone_alone_that_is_off_is_sent_an_sms_each_six_hours(
+    channel: Channel, most: int, frozen: time_machine.Traveller
+) -> None:
+    alert(person(channels=(channel,)))
+    matched(detection(opened := slots([MORNING])))
+    for _ in range(12):
+        for each in notifications(State.PENDING):
+            now = {"accepted_at": clock(), "failed_at": clock()}
+            change(Notification, each.id, state=State.BOUNCED, reason="twilio 30003", **now)
+        frozen.shift(timedelta(minutes=30, seconds=1))
+        confirm(opened)
+        in_round()
+    assert len(notifications()) - 1 == most
+
+
+def test_a_late_message_speaks_of_what_the_alert_was_not_told_of_before(
+    frozen: time_machine.Traveller,
+) -> None:
+    waiting = alert(person())
+    one, two = slots([MORNING, MORNING + timedelta(hours=1)])
+    gone([two])
+    told(matched(detection([one, two])))
+    frozen.shift(timedelta(minutes=1))
+    change(SlotRow, two, gone_at=None, gone_reason=None)
+    (late,) = rearm(waiting)
+    gone([two])
+    with session() as s:
+        row = s.get_one(Notification, late)
+        claimed = ClaimedRow.of(row)
+        seen = kind_of(SLOT_DETECTED).prepare(s, claimed, s.get_one(Contact, row.contact_id), clock())
+    assert seen == Skip(State.EXPIRED, "slots gone")

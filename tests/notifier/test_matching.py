@@ -14,13 +14,11 @@ from api.models.base import session
 from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure
 from notifier.content.open_slots import OpenSlots, slot_moment
 from notifier.matching.queries import Candidate, MatchedBits, WantedSlots, candidates, select_slots
 from tests.notifier.world import (
     DESK,
     MORNING,
-    OTHER_DESK,
     PREFECTURE,
     alert,
     change,
@@ -163,15 +161,6 @@ def test_a_slot_is_seen_in_its_desks_own_zone(
 ) -> None:
     row = SlotRow(moment=moment, starts_at=starts_at)
     assert slot_moment(row, ZoneInfo(zone), None) == expected
-
-
-def test_an_alert_for_the_desk_or_for_its_procedure_is_a_candidate(database: str) -> None:
-    who = person()
-    wanted = [alert(who), alert(who, for_procedure())]
-    alert(who, for_procedure(Procedure.VISA))
-    alert(who, {"desk_id": OTHER_DESK})
-    alert(who, {"prefecture_id": "bobigny_93", "procedure": Procedure.NATURALISATION})
-    assert found(detection()) == sorted(wanted)
 
 
 def test_entitled_is_who_held_a_plan_when_the_slot_was_seen(database: str) -> None:

@@ -75,14 +75,6 @@ def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
     assert "14:30" in bodies[late.id]
 
 
-def test_an_alert_that_catches_up_makes_a_notice_once() -> None:
-    matched(detection())
-    waiting = alert(person())
-    for _ in range(2):
-        in_one_transaction(match_service.match, DESK, clock(), [waiting])
-    assert len(all_of(Notice)) == 1
-
-
 def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_however_often_the_alert_is_edited() -> None:
     opened = slots()
     matched(detection(opened))

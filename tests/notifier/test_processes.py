@@ -1,29 +1,32 @@
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
 import redis
+import sqlalchemy as sa
 from rq import Worker
 
 import notifier
-from api.models.notification import State
-from api.models.user import CONTACT_CHANNELS, Channel
+from api.models.base import engine, session
+from api.models.notification import Notification, State
+from api.models.user import CONTACT_CHANNELS
 from deploy.local.valkey import start_valkey
-from tests.notifier.calls_world import callee
+from notifier.channels.batch_sender import most_in_job
+from tests.lab.bench.people import Crowd
 from tests.notifier.program import Program
-from tests.notifier.world import alert, detection, matched, notifications, person
+from tests.notifier.world import DESK, alert, detection, notifications, person
 from tests.samples import try_first
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.processes
-_MESSAGES = 9
 
 
 @pytest.fixture
@@ -118,81 +121,6 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     assert "Traceback" not in workers.said
 
 
-@pytest.mark.rule("3.5")
-@pytest.mark.journey
-def test_two_workers_of_one_channel_send_each_message_once_and_share_its_rate(
-    worker: Callable[..., Program],
-    start: Callable[..., Program],
-    whole: "Running",
-    redis_server: redis.Redis,
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(SMS_PER_SECOND="2", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
-    for number in range(_MESSAGES):
-        alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234{number:04}"}))
-    both = [worker("sms-single", "sms-rest") for _ in range(2)]
-    matched(detection())
-    sweep = start("notifier.sweep")
-    sweep.until(lambda: len(notifications(State.SENT)) == _MESSAGES)
-    messages = whole.messages("sms")
-    assert len({each.to for each in messages}) == len(messages) == _MESSAGES
-    times = sorted(each.received_at for each in messages)
-    assert times[-1] - times[0] > timedelta(seconds=3), "each took a rate of its own"
-    assert all(each.successful_job_count for each in Worker.all(connection=redis_server))
-    assert all(each.ends(signal.SIGTERM) == 0 for each in both)
-
-
-@pytest.mark.rule("3.5")
-@pytest.mark.journey
-def test_a_worker_that_is_killed_after_a_phone_rang_does_not_make_it_ring_twice_at_once(
-    worker: Callable[..., Program],
-    start: Callable[..., Program],
-    whole: "Running",
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(
-        PROVIDER_TIMEOUT_SECONDS="1", CALL_RING_SECONDS="5", CALL_GAP_SECONDS="1", LEASE_SECONDS="3", SWEEP_SECONDS="0.2",
-        API_URL="http://127.0.0.1:4000",
-    )  # fmt: skip
-    whole.call_answers("rings")
-    whole.provider_mode("twilio_calls", "yes_without_answer")
-    dying, _ = worker("voice-single"), start("notifier.sweep")
-    callee()
-    matched(detection())
-    dying.until(lambda: len(whole.messages("voice")) == 1)
-    dying.kill()
-    whole.provider_mode("twilio_calls", "normal")
-    worker("voice-single").until(lambda: len(whole.messages("voice")) == 2)
-    first, second = whole.messages("voice")
-    assert second.received_at - first.received_at > timedelta(seconds=5), "it had ceased to ring"
-    (row,) = [each for each in notifications() if each.channel is Channel.VOICE]
-    assert row.unknown_attempts == 1
-
-
-@pytest.mark.rule("3.5")
-@pytest.mark.journey
-def test_the_sweep_brings_to_a_worker_what_no_nudge_brought(
-    worker: Callable[..., Program],
-    start: Callable[..., Program],
-    whole: "Running",
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.2")
-    alert(person())
-    detection()
-    running, sweep = worker(), start("notifier.sweep")
-    running.until(lambda: len(whole.messages("email")) == 1)
-    assert sweep.ends(signal.SIGINT) == 0
-
-
-@pytest.mark.journey
-def test_a_worker_is_replaced_by_age(
-    worker: Callable[..., Program], settings_env: Callable[..., None]
-) -> None:
-    settings_env(WORKER_AGE_SECONDS="1")
-    assert worker().ends(within=30) == 0
-
-
 @pytest.mark.journey
 def test_a_worker_outlives_a_redis_that_is_away(
     worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None], tmp_path: Path
@@ -213,12 +141,80 @@ def test_a_worker_outlives_a_redis_that_is_away(
         server.stop()
 
 
+# Many messages, and a worker that dies
+
+_PEOPLE = 250
+_LEAST_TAKEN = 30  # of a batch of 100, when its worker dies
+_PATIENCE = 400.0
+
+
+@pytest.fixture
+def family(start: Callable[..., Program]) -> Callable[..., Program]:
+    """Give a function that starts workers by their names, and waits until they work."""
+
+    def make(*names: str) -> Program:
+        made = start("notifier.workers", *(f"--only={name}" for name in names))
+        made.until(
+            lambda: made.said.count(" working ") + made.said.count(" sweeping ") == len(names), PATIENCE
+        )
+        return made
+
+    return make
+
+
+def count_copies(whole: "Running") -> Counter[str]:
+    """Return how often each notification was accepted."""
+    return Counter(
+        key
+        for message in whole.messages()
+        for key in (message.custom.get("notification_ids") or message.custom["notification_id"]).split(",")
+    )
+
+
+def count_states() -> dict[State, int]:
+    with session() as s:
+        counted = s.execute(sa.select(Notification.state, sa.func.count()).group_by(Notification.state))
+        return {row[0]: row[1] for row in counted}
+
+
+def unknown_attempts() -> dict[str, int]:
+    with session() as s:
+        return {
+            str(key): count
+            for key, count in s.execute(sa.select(Notification.id, Notification.unknown_attempts))
+        }
+
+
+@pytest.mark.rule("3.5", "6.2")
 @pytest.mark.journey
-def test_a_worker_that_starts_without_redis_waits_for_it(
-    start: Callable[..., Program], database: str, settings_env: Callable[..., None], closed_port: int
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("provider", "mode"), [("smtp", "slow"), ("sendgrid", "yes_without_answer")])
+def test_a_worker_that_dies_in_a_batch_has_one_batch_told_twice_at_most(
+    provider: str,
+    mode: str,
+    whole: "Running",
+    family: Callable[..., Program],
+    settings_env: Callable[..., None],
 ) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    running = start("notifier.workers", "critical")
-    running.until(lambda: "redis away, trying again" in running.said)
-    assert running.ends(signal.SIGTERM) == 0
-    assert "Traceback" not in running.said
+    settings_env(
+        MAIL_PROVIDERS=provider, PROVIDER_TIMEOUT_SECONDS="5", LEASE_SECONDS="15", SWEEP_SECONDS="0.2",
+        NUDGE_SECONDS="0.5", CROWD_ALERTS="1000",
+    )  # fmt: skip
+    Crowd("batch", _PEOPLE, f"NULL, NULL, '{DESK}'").write(engine())
+    seen = detection()
+    running = family("worker-critical", "worker-email", "sweep")
+    dying = running.children[0]
+    assert dying.name() == "worker-critical", "which sends the mails that it wrote"
+    parameters: dict[str, float] = {"seconds": 0.02} if mode == "slow" else {}
+    whole.provider_mode(provider, mode, **parameters)  # type: ignore[arg-type] # `count` is none of them
+    notifier.detection_seen(seen)
+    running.until(lambda: len(whole.messages("email")) >= _LEAST_TAKEN)
+    dying.kill()
+    whole.provider_mode(provider, "normal")
+    taken = len(whole.messages("email"))
+    until(lambda: count_states() == {State.SENT: _PEOPLE}, _PATIENCE)
+    copies, unknown = count_copies(whole), unknown_attempts()
+    assert set(copies) == set(unknown)
+    twice = sum(copies.values()) - _PEOPLE
+    assert taken <= twice <= most_in_job("email"), "what the dead worker had handed over: its first call"
+    assert all(count <= 1 + unknown[key] for key, count in copies.items())

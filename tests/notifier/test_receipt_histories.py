@@ -1,5 +1,6 @@
-"""Receipts in any order beside attempts, deaths and late answers: the end that a message has."""
+"""A message's life: attempts, deaths, lost and late answers, receipts in any order; the end that it has."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,11 +21,12 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.slot import Detection, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
-from notifier.channels.provider_base import Acceptance, OutcomeUnknown
+from notifier.channels.provider_base import Acceptance, OutcomeUnknown, TemporaryError
 from notifier.delivery import delivery
 from notifier.jobs import apply_receipts
 from notifier.receipts import applied_receipts, receiving
 from notifier.receipts.readers import Receipt
+from notifier.sweep import undelivered
 from tests.fuzz import times
 from tests.notifier.world import ADDRESSES, alert, confirm, detection, matched, notifications, person, slots
 
@@ -82,15 +84,22 @@ class Receipts(RuleBasedStateMachine):
             assert row.contact_id
             self.sent[row.channel] = Sent(row.id, row.contact_id)
 
-    @rule(channel=which, taken=st.booleans(), heard=st.sampled_from(["yes", "yes", "nothing", "late"]))
+    @rule(
+        channel=which,
+        taken=st.booleans(),
+        heard=st.sampled_from(["yes", "yes", "nothing", "late", "refused"]),
+    )
     def a_worker_sends(self, channel: Channel, taken: bool, heard: str) -> None:
-        """Where the answer is `late`, the worker writes it later, or died."""
+        """Where the answer is `late`, the worker writes it later, or died. What is `refused` is tried again."""
         mine = self.sent[channel]
         accepted = mine.state in RANKS
         claimed = delivery.claim([mine.key])
         assert not (accepted and claimed), "what was accepted is not sent again"
         for message in claimed:
             attempt, provider = uuid4().hex, PROVIDERS[channel]
+            if heard == "refused":
+                assert delivery.record(delivery.Sent([message], TemporaryError("busy", 3)))
+                continue
             if taken or heard == "yes":
                 mine.taken.append(attempt)
             answer = Acceptance(provider, attempt, awaits_receipt=True)
@@ -192,6 +201,21 @@ class Receipts(RuleBasedStateMachine):
                 assert row.state not in RANKS
             if row.state is not State.SENDING:
                 assert contacts[mine.contact_id].state is _contact_state(mine)
+        self.all_lives_end()
+
+    def all_lives_end(self) -> None:
+        """However a history went, the sweep alone ends each life, and each says why."""
+        for _ in range(30):
+            for each in undelivered(clock()):
+                for message in delivery.claim([each.id]):
+                    delivery.record(delivery.Sent([message], Acceptance("test", uuid4().hex)))
+            if not (rows := notifications(State.PENDING, State.SENDING)):
+                break
+            wait = max(row.next_attempt_at for row in rows) - clock()
+            self.traveller.shift(max(1, math.ceil(wait.total_seconds())))
+            confirm(self.slots)
+        for row in notifications():
+            assert row.state in RANKS or (row.reason and row.failed_at), row.state
 
 
 def _end_of(kinds: set[ReceiptKind]) -> State:
@@ -223,6 +247,7 @@ def run_histories(machine: type[Receipts], number: int) -> None:
     run_state_machine_as_test(machine, settings=settings)
 
 
+@pytest.mark.rule("3.5", "6.1")
 def test_receipts_in_any_order_end_a_message_as_they_say_together(machine: type[Receipts]) -> None:
     run_histories(hypothesis.seed(0)(machine), HISTORIES)
 

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
 import notifier
 from api.models.base import session
@@ -16,8 +17,11 @@ from api.models.notification import Notification, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
+from configs.ground.logs import set_up_logs
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events
+from notifier.delivery.retry_policy import NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
+from notifier.sweep import Sweep
 from tests.notifier.receipts_world import (
     SECRET,
     answer_sms,
@@ -26,7 +30,17 @@ from tests.notifier.receipts_world import (
     send_events,
     send_sms_state,
 )
-from tests.notifier.world import ADDRESSES, alert, change, detection, get, matched, person
+from tests.notifier.world import (
+    ADDRESSES,
+    alert,
+    change,
+    detection,
+    get,
+    match,
+    matched,
+    notifications,
+    person,
+)
 
 pytestmark = pytest.mark.usefixtures("whole")
 
@@ -104,23 +118,6 @@ def test_neither_the_address_nor_what_was_said_is_stored() -> None:
     assert "example.org" not in text
     assert "unknown" not in text
     assert "5.1.1" in text
-
-
-def test_a_receipt_waits_for_the_answer_to_the_call_it_is_about() -> None:
-    key = unknown()
-    lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(seconds=30)}
-    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
-    send_events(event_of(key, message_id="quick"))
-    apply_receipts()
-    (waiting,) = stored()
-    assert waiting.applied_at is None
-    change(
-        Notification, key, state=State.SENT, lease_token=None, lease_until=None, accepted_at=clock(),
-        provider="sendgrid", provider_id="quick",
-    )  # fmt: skip
-    change(ProviderEvent, waiting.id, next_attempt_at=clock())
-    apply_receipts()
-    assert state_of(key) is State.DELIVERED
 
 
 def test_a_failure_waits_for_an_answer_that_is_written_late() -> None:
@@ -302,7 +299,112 @@ def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
     assert state_of(key) is State.SENT
 
 
-def test_telegrams_answer_is_its_receipt() -> None:
-    key = sent(Channel.TELEGRAM)
-    row = get(Notification, key)
-    assert (row.state, row.delivered_at, row.receipt_due_at) == (State.DELIVERED, row.accepted_at, None)
+# Messages that no receipt came for
+
+SMS, EMAIL = Channel.SMS, Channel.EMAIL
+
+
+def send(*channels: Channel) -> dict[Channel, UUID]:
+    """Send one slot alert on each channel of a person; return the ids."""
+    alert(person(channels=channels))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    return {get(Notification, key).channel: key for key in keys}
+
+
+def pass_ten_minutes(frozen: time_machine.Traveller) -> None:
+    frozen.shift(timedelta(seconds=NO_RECEIPT_SECONDS() + 1))
+    Sweep().turn()
+
+
+def test_an_sms_without_a_receipt_is_told_once_on_another_channel(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    before = len(notifications())
+    pass_ten_minutes(frozen)
+    Sweep().turn()
+    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert len(notifications()) == before + 1
+    (made,) = notifications(State.PENDING)
+    lost = get(Notification, keys[SMS])
+    assert (made.channel, made.kind, made.dedupe_key) == (EMAIL, "slot_detected", f"fallback:{lost.id}")
+    assert (made.matched_at, made.params) == (lost.matched_at, lost.params)
+
+
+def test_what_another_channel_told_is_not_told_again(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    pass_ten_minutes(frozen)
+    assert get(Notification, keys[SMS]).state is State.NO_RECEIPT
+    assert notifications(State.PENDING) == []
+
+
+def test_a_channel_that_is_switched_off_stays_so(frozen: time_machine.Traveller) -> None:
+    keys = send(SMS, EMAIL)
+    mail = get(Notification, keys[EMAIL])
+    change(Notification, mail.id, state=State.FAILED, reason="refused", failed_at=clock())
+    change(Contact, mail.contact_id, enabled=False)
+    pass_ten_minutes(frozen)
+    assert notifications(State.PENDING) == []
+
+
+def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(
+    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY="")
+    keys = send(EMAIL, Channel.TELEGRAM)
+    pass_ten_minutes(frozen)
+    states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
+    assert states == [State.SENT, State.DELIVERED]
+
+
+def test_a_receipt_that_comes_a_day_late_counts_and_tells_nothing_again(
+    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY="")
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    pass_ten_minutes(frozen)
+    (fallback,) = notifications(State.PENDING)
+    deliver(str(fallback.id))
+    frozen.shift(timedelta(days=1))
+    send_sms_state(keys[SMS], "delivered")
+    apply_receipts()
+    Sweep().turn()
+    row = get(Notification, keys[SMS])
+    assert (row.state, row.delivered_at) == (State.DELIVERED, clock())
+    assert notifications(State.PENDING) == []
+    assert get(Notification, fallback.id).state is State.SENT
+
+
+# Log lines of a detection
+
+
+@pytest.fixture
+def lines(
+    whole: Any, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> Callable[[], list[dict[str, Any]]]:
+    """Log as a worker does in production; the function returns the lines since its last call."""
+    settings_env(LOG_FORMAT="json", SENDGRID_WEBHOOK_KEY=make_public_key(SECRET))
+    capsys.readouterr()
+    set_up_logs("worker-critical")
+    return lambda: [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_detection_is_followed_from_its_match_to_the_receipts(
+    lines: Callable[[], list[dict[str, Any]]],
+) -> None:
+    for _ in range(2):
+        alert(person(channels=[Channel.EMAIL]))
+    key = detection()
+    match(str(key))
+    sent = [row.id for row in notifications()]
+    send_events(*map(event_of, sent))
+    apply_receipts()
+    mine = [line for line in lines() if line.get("detection") == str(key)]
+    assert [line["event"] for line in mine] == ["matched", *["sent"] * 2, *["delivered"] * 2]
+    assert (mine[0]["alerts"], mine[0]["notifications"]) == (2, 2)
+    for event in ("sent", "delivered"):
+        assert {line["notification"] for line in mine if line["event"] == event} == set(map(str, sent))
+    assert {line["provider"] for line in mine[1:]} == {"sendgrid"}
+    assert {line["level"] for line in mine} == {"info"}
+    assert "@" not in str(mine)

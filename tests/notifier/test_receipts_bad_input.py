@@ -1,17 +1,17 @@
 """Receipts that no provider should send: odd letters, odd times, old ones again, many at once."""
 
 import json
-import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
-import sqlalchemy as sa
 
 import notifier
+from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
@@ -20,10 +20,21 @@ from configs.settings import settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of
-from notifier.jobs import apply_receipts
+from notifier.jobs import apply_receipts, deliver
+from notifier.receipts.applied_receipts import apply_delivered
 from tests.notifier.receipts_world import SECRET, answer_sms, event_of, send_events
 from tests.notifier.test_receipts import contact_of, losses, sent, state_of, stored, unknown
-from tests.notifier.world import ADDRESSES, change, get, in_one_transaction
+from tests.notifier.world import (
+    ADDRESSES,
+    alert,
+    at_once,
+    change,
+    detection,
+    get,
+    in_one_transaction,
+    matched,
+    person,
+)
 
 pytestmark = pytest.mark.usefixtures("whole")
 HALF = "\ud800"  # of a character: JSON can spell it, no table takes it
@@ -131,20 +142,7 @@ def test_many_bounces_are_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_same_events_at_once_in_two_orders_are_stored_once() -> None:
     key = sent()
     events = [event_of(key) for _ in range(100)]
-    failed: list[Exception] = []
-
-    def send(some: list[dict[str, Any]]) -> None:
-        try:
-            send_events(*some)
-        except sa.exc.SQLAlchemyError as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=send, args=(some,)) for some in (events, events[::-1]) * 2]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert failed == []
+    at_once(*(partial(send_events, *some) for some in (events, events[::-1]) * 2))
     assert len(stored()) == len(events)
 
 
@@ -153,6 +151,7 @@ _STOPS = """stop\r
 STOP merci|Stop. Merci|STOP svp|Stop RDVPriority|STOP au 36180|STOP\u202f!|Arrêt des SMS svp
 Désabonner|désinscription|Désabonnez-moi|DESABONNEMENT|Je me désabonne|merci de me désinscrire|please unsubscribe
 Bonjour, STOP|Please stop|svp stop|Merci d'arrêter|Veuillez stopper|Arrêtez les SMS|Arrêtez de m'envoyer des messages"""
+
 _GOES_ON = """arrêtez de plaisanter|unstop|START|ne stoppez pas|non, pas stop|Je ne veux pas de STOP|ne me désabonnez pas
 merci, ne stoppez pas|arrêtez-vous au guichet|n'arrêtez pas les SMS|Bonjour|merci"""
 
@@ -184,3 +183,44 @@ def test_twilio_is_asked_to_repeat_what_we_could_not_take_and_may_sign_that_wish
     ):
         headers = sign_form(token, signed, form)
         assert notifier.is_genuine("twilio", headers, body, urlsplit(address).query) is is_genuine
+
+
+# Receipts of the usual kind, which one statement applies, and those that it leaves to others
+
+
+def send_to(people: int) -> list[UUID]:
+    """Send a slot alert to so many people; return its ids."""
+    for _ in range(people):
+        alert(person(channels=[Channel.EMAIL]))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    assert len(keys) == people
+    return keys
+
+
+def apply_once() -> int:
+    with session() as s:
+        return apply_delivered(s, clock())
+
+
+def test_a_message_that_something_holds_is_left_without_waiting() -> None:
+    keys = send_to(2)
+    send_events(*map(event_of, keys))
+    with session() as s:
+        s.get_one(Notification, keys[0], with_for_update=True)
+        assert apply_once() == 1
+    assert [state_of(each) for each in keys] == [State.SENT, State.DELIVERED]
+
+
+def test_while_more_of_the_usual_kind_wait_only_failures_are_read_row_by_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("notifier.receipts.applied_receipts.MOST_DELIVERED", 1)
+    first, second, third = send_to(3)
+    send_events(event_of(first), event_of(second), event_of(third, event="bounce", type="bounce"))
+    apply_receipts()
+    assert state_of(third) is State.BOUNCED
+    assert {state_of(first), state_of(second)} == {State.DELIVERED, State.SENT}
+    apply_receipts()
+    apply_receipts()
+    assert {state_of(first), state_of(second)} == {State.DELIVERED}

@@ -24,7 +24,6 @@ from notifier.delivery.claiming import ClaimedMessage
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
-from tests.notifier.delivery.slot_alerts import waiting
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
@@ -37,6 +36,7 @@ from tests.notifier.world import (
     matched,
     person,
     slots,
+    waiting,
 )
 
 if TYPE_CHECKING:
@@ -132,25 +132,25 @@ def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Runnin
     assert "<tg-spoiler>" not in chat
 
 
+@pytest.mark.parametrize("people", [1, 3])
+def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text(
+    whole: "Running", people: int
+) -> None:
+    desks = ({"desk_id": DESK}, {"desk_id": OTHER_DESK})
+    for number in range(people):
+        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}), *desks)
+    keys = [*matched(detection()), *matched(detection(desk_id=OTHER_DESK))]
+    deliver(*map(str, keys))
+    assert len(whole.messages("email")) == people
+    assert len({mail.provider_id for mail in whole.messages("email")}) == 1, "one call"
+    texts = [text or "" for *_, text in read_stored()]
+    assert (len(texts), len(set(texts))) == (2 * people, 1)
+    assert "créneau ouvert" in texts[0]
+
+
 def _read_alerts() -> list[Any]:
     with session() as s:
         return s.query(Notification.channel, Notification.title, Notification.text).all()
-
-
-def test_alerts_that_leave_as_one_message_keep_its_text(whole: "Running") -> None:
-    alert(person(), {"desk_id": DESK}, {"desk_id": OTHER_DESK})
-    keys = [*matched(detection()), *matched(detection(desk_id=OTHER_DESK))]
-    deliver(*map(str, keys))
-    assert len(whole.messages("email")) == 1
-    assert len({text for *_, text in read_stored()}) == 1
-
-
-def test_a_crowd_s_rows_keep_their_text(whole: "Running") -> None:
-    for number in range(3):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    deliver(*map(str, matched(detection())))
-    assert len({mail.provider_id for mail in whole.messages("email")}) == 1, "one call"
-    assert ["1 créneau ouvert" in (text or "") for *_, text in read_stored()] == [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -205,6 +205,7 @@ def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
     assert sum(len(several) for _, several in queued("email-rest")) == 1
 
 
+@pytest.mark.rule("6.8")
 def test_what_nobody_waits_for_enters_behind_all_that_somebody_waits_for(
     queued: Queued, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -371,22 +372,6 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     Sweep().turn()
     assert len(queued("email-single")) == 1
     assert len(notifications(State.PENDING)) == 1
-
-
-def test_a_database_that_is_away_is_said_once(
-    settings_env: Callable[..., None], database: str, monkeypatch: pytest.MonkeyPatch, closed_port: int
-) -> None:
-    sweep = Sweep()
-    with capture_logs() as logs:
-        with monkeypatch.context() as away:
-            away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{closed_port}/none")
-            settings_env()
-            for _ in range(3):
-                sweep.turn_safely()
-        settings_env()
-        sweep.turn_safely()
-    said = [each["event"] for each in logs]
-    assert said == ["database away, trying again", "database back"]
 
 
 @pytest.mark.rule("3.5")

@@ -1,17 +1,22 @@
 """Several slot alerts that wait for one contact leave as one message."""
 
-import threading
+import json
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 import time_machine
 
+from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.user import Channel
+from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.ground.clock import clock
+from notifier.content.outgoing_message import account_page
+from notifier.content.sms_text import segments
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from tests.notifier.world import (
@@ -21,19 +26,23 @@ from tests.notifier.world import (
     OTHER_DESK,
     Person,
     alert,
+    at_once,
+    change,
     detection,
     get,
     gone,
+    match,
     matched,
     notifications,
     person,
     slots,
-)  # fmt: skip
+    sweep,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
+pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 LABELS = {DESK: "Naturalisation", OTHER_DESK: "Titre de séjour"}
 
@@ -76,18 +85,6 @@ def test_a_message_for_several_lists_every_desk_with_its_link(channel: Channel, 
     assert all(label in text for label in LABELS.values())
     assert text.count("Réserver maintenant") == 2
     assert text.count("/l/stop.") == 1
-
-
-def test_slots_of_one_desk_that_were_seen_by_two_checks_are_counted_together(sandbox: "Running") -> None:
-    who = person()
-    alert(who)
-    waits(who, DESK)
-    last = waits(who, DESK, MORNING - timedelta(hours=1))
-    deliver(str(last))
-    (mail,) = sandbox.messages("email")
-    assert str(mail.draft.subject).endswith("Essonne (91)")
-    assert "2 créneaux ouverts" in mail.text
-    assert "08:30" in mail.text
 
 
 def test_an_sms_names_each_place_and_link_and_cuts_no_link(sandbox: "Running") -> None:
@@ -171,19 +168,135 @@ def test_workers_that_claim_at_once_share_and_lose_nothing(sandbox: "Running") -
     who = person()
     alert(who, {"desk_id": DESK}, {"desk_id": OTHER_DESK})
     keys = [waits(who, DESK, MORNING + timedelta(hours=number)) for number in range(6)]
-    start, claimed = threading.Barrier(4), list[UUID]()
+    claimed = list[UUID]()
 
-    def work(key: UUID) -> Callable[[], None]:
-        def claim() -> None:
-            start.wait()
-            claimed.extend(row.id for message in delivery.claim([key]) for row in message.rows)
+    def claim(key: UUID) -> None:
+        claimed.extend(row.id for message in delivery.claim([key]) for row in message.rows)
 
-        return claim
-
-    threads = [threading.Thread(target=work(key)) for key in keys[:4]]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    at_once(*(partial(claim, key) for key in keys[:4]))
     assert len(claimed) == len(set(claimed))
     assert set(keys[:4]) <= set(claimed)
+
+
+# Shared contents of a part's messages
+
+
+def mails(whole: "Running", *wishes: tuple[str | None, str, dict[str, Any]]) -> list[str]:
+    """Let a person each wait with a name of the alert, a language and limits; return their mails of two mornings."""
+    addresses = [f"p{number}@example.org" for number, _ in enumerate(wishes)]
+    for address, (name, language, limits) in zip(addresses, wishes, strict=True):
+        who = person(addresses={Channel.EMAIL: address})
+        with session() as opened:
+            opened.execute(sa.update(User).where(User.id == who.id).values(language=language))
+        alert(who, {"desk_id": DESK, **limits}, name=name)
+    match(str(detection(slots([MORNING, MORNING + timedelta(days=1)]))))
+    found = {mail.to: mail.text for mail in whole.messages("email")}
+    return [found[address] for address in addresses]
+
+
+def test_each_reads_the_name_of_their_own_alert(whole: "Running") -> None:
+    one, two, none = mails(whole, ("Karim", "fr", {}), ("Divorce", "fr", {}), (None, "fr", {}))
+    named = [[name for name in ("Karim", "Divorce") if name in text] for text in (one, two, none)]
+    assert named == [["Karim"], ["Divorce"], []]
+
+
+def test_each_reads_their_own_language(whole: "Running") -> None:
+    one, two = mails(whole, (None, "fr", {}), (None, "en", {}))
+    named = [[month for month in ("novembre", "November") if month in text] for text in (one, two)]
+    assert named == [["novembre"], ["November"]]
+
+
+def test_each_reads_of_their_own_slots(whole: "Running") -> None:
+    first, second = MORNING.date(), MORNING.date() + timedelta(days=1)
+    limits: list[dict[str, Any]] = [{"date_to": first}, {"date_from": second}, {}]
+    texts = mails(whole, *((None, "en", each) for each in limits))
+    one, two, both = (each.split("Seen on")[0] for each in texts)  # which is today
+    days = [f"November {day.day}" for day in (first, second)]
+    assert [next(day for day in days if day in text) for text in (one, two, both)] == [
+        days[0],
+        days[1],
+        days[0],
+    ]
+    assert days[0] not in two
+    assert one != both
+
+
+# The message that says how many alerts the hourly cap holds back
+
+Put = Callable[..., None]
+
+
+def open_slots(first: int, count: int) -> list[int]:
+    """Show so many slots of a desk, one after the other; deliver what may leave; return the slots."""
+    opened = []
+    for number in range(first, first + count):
+        made = slots([MORNING + timedelta(minutes=number)], place=str(number))
+        match(str(detection(made)))
+        opened += made
+    sweep()
+    return opened
+
+
+def notices(*states: State) -> list[Notification]:
+    return [row for row in notifications(*states) if row.kind == "more_messages"]
+
+
+@pytest.mark.parametrize("channel", CONTACT_CHANNELS)
+def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
+    channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put
+) -> None:
+    settings_env(EMAIL_PER_HOUR="2", SMS_PER_HOUR="2", TELEGRAM_PER_HOUR="2", PUSH_PER_HOUR="2")
+    alert(person(channels=(channel,)))
+    open_slots(0, 5)
+    assert len(whole.messages(channel.value)) == 1
+    (waiting,) = notices(State.PENDING)
+    assert (waiting.channel, waiting.language) == (channel, "fr")
+    frozen.shift(31)
+    sweep()
+    _, message = whole.messages(channel.value)
+    assert "4 autres alertes attendent" in f"{message.subject} {message.text}"
+    shown = [button.url for button in message.draft.buttons] or message.text.split()
+    if channel is Channel.PUSH:
+        shown = [json.loads(message.custom["payload"])["url"]]
+    assert account_page("messages") in shown
+    assert channel is not Channel.SMS or segments(message.text) == 1
+
+
+def test_a_person_is_told_once_an_hour_on_one_channel_of_what_waits_on_all(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Put
+) -> None:
+    settings_env(USER_PER_HOUR="1")
+    who = person(channels=ALL)
+    change(User, who.id, language="en")
+    alert(who)
+    frozen.move_to(clock().replace(minute=0, second=5))
+    open_slots(0, 3)
+    assert len(whole.messages()) == 1
+    for number in range(3, 7):
+        frozen.shift(60)
+        open_slots(number, 1)
+    (told,) = notices()
+    assert (told.state, told.language) in ((State.SENT, "en"), (State.DELIVERED, "en"))
+    assert "4 more alerts are waiting" in str([each.text for each in whole.messages()])
+    frozen.shift(timedelta(minutes=57))
+    open_slots(20, 2)
+    assert len(notices()) == 2
+
+
+def test_nothing_is_said_where_what_waited_has_left_or_is_gone(
+    whole: "Running", frozen: time_machine.Traveller, settings_env: Put
+) -> None:
+    settings_env(EMAIL_PER_HOUR="1")
+    who = person()
+    alert(who)
+    open_slots(0, 2)
+    (told,) = notifications(State.SENT)
+    change(Notification, told.id, accepted_at=clock() - timedelta(hours=1))
+    (waiting,) = [row for row in notifications(State.PENDING) if row.kind == "slot_detected"]
+    change(Notification, waiting.id, next_attempt_at=clock())
+    deliver(str(waiting.id))
+    frozen.shift(31)
+    sweep()
+    (row,) = notices()
+    assert (row.state, row.reason) == (State.EXPIRED, "nothing waits any more")
+    assert len(whole.messages()) == 2

@@ -1,6 +1,8 @@
 """World of the notifier's tests: people with plans and contacts, alerts, and seen slots."""
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -8,14 +10,15 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 
-from api.models.alert import Alert, AlertTarget
-from api.models.base import new_id, session
+import notifier
+from api.models.alert import AlertTarget
+from api.models.base import session
 from api.models.contact_lookup import find_contact
 from api.models.database_clock import database_clock
 from api.models.desk import DeskState
 from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.models.user import Channel, Contact, Grant, User
+from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
 from configs.world.plan import PlanName
@@ -25,6 +28,7 @@ from notifier.matching.match_service import Matched, match_detection
 from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
 from tests.browser_keys import browser_address
+from tests.factories import add_alert, add_contact, add_grant, save, save_all
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
@@ -61,23 +65,10 @@ def person(
     with session() as s:
         mailbox = known[Channel.EMAIL] if Channel.EMAIL in channels else ""
         is_free = mailbox and find_contact(s, Channel.EMAIL, mailbox) is None
-        user = User(email=mailbox if is_free else f"{uuid4().hex}@example.org")
-        s.add(user)
-        s.flush()
-        contacts = {
-            each: Contact(
-                user_id=user.id,
-                channel=each,
-                address=known[each],
-                verified_at=now if verified else None,
-                enabled=enabled,
-                device_name="Firefox" if each is Channel.PUSH else None,
-            )
-            for each in channels
-        }
-        s.add_all(contacts.values())
-        s.flush()
-        made = Person(user.id, {each: contact.id for each, contact in contacts.items()})
+    user = save(User(email=mailbox if is_free else f"{uuid4().hex}@example.org"))
+    confirmed = {"verified_at": now if verified else None, "enabled": enabled}
+    contacts = {each: add_contact(user.id, each, known[each], **confirmed).id for each in channels}
+    made = Person(user.id, contacts)
     if plan:
         grant(made, plan, now - timedelta(days=30), now + timedelta(days=1))
     return made
@@ -85,18 +76,12 @@ def person(
 
 def grant(who: Person, plan: PlanName, starts_at: datetime, ends_at: datetime) -> None:
     """Entitle from one instant to another."""
-    with session() as s:
-        s.add(Grant(user_id=who.id, plan=plan, starts_at=starts_at, ends_at=ends_at, source="test"))
+    add_grant(who.id, plan, starts_at=starts_at, ends_at=ends_at)
 
 
 def alert(who: Person, *targets: dict[str, Any], **fields: Any) -> UUID:
     """Make an alert; without targets it waits for the desk."""
-    with session() as s:
-        made = Alert(user_id=who.id, **fields)
-        made.targets = [AlertTarget(**target) for target in targets or ({"desk_id": DESK},)]
-        s.add(made)
-        s.flush()
-        return made.id
+    return add_alert(who.id, *(AlertTarget(**each) for each in targets or ({"desk_id": DESK},)), **fields)
 
 
 def for_procedure(procedure: Procedure = Procedure.NATURALISATION, **limits: Any) -> dict[str, Any]:
@@ -116,17 +101,12 @@ def slots(
         if s.get(DeskState, desk_id) is None:
             s.add(DeskState(id=desk_id))
             s.flush()
+        shared = {"desk_id": desk_id, "place_key": place, "url": URL, "opened_at": now, "seen_at": now}
         made = [
-            SlotRow(
-                desk_id=desk_id,
-                place_key=place,
-                moment=moment if isinstance(moment, str) else moment.isoformat(),
-                starts_at=None if isinstance(moment, str) else moment,
-                url=URL,
-                opened_at=now,
-                seen_at=now,
-            )
-            for moment in moments
+            SlotRow(moment=each, **shared)
+            if isinstance(each, str)
+            else SlotRow(moment=each.isoformat(), starts_at=each, **shared)
+            for each in moments
         ]
         s.add_all(made)
         s.flush()
@@ -140,21 +120,12 @@ def detection(
     now = seen_at or clock()
     slot_ids = slots(desk_id=desk_id, seen_at=now) if slot_ids is None else slot_ids
     values = {
-        "id": new_id(),
-        "desk_id": desk_id,
-        "prefecture_id": PREFECTURE,
-        "procedures": ["NATURALISATION"],
-        "label": "Naturalisation <b>&",
-        "booking_url": URL,
-        "seen_at": now,
-        "committed_at": now,
-    }
-    with session() as s:
-        made = Detection(**values | fields)
-        s.add(made)
-        s.flush()
-        s.add_all(DetectionSlot(detection_id=made.id, slot_id=slot) for slot in slot_ids)
-        return made.id
+        "desk_id": desk_id, "prefecture_id": PREFECTURE, "procedures": ["NATURALISATION"], "label": "Naturalisation <b>&",
+        "booking_url": URL, "seen_at": now, "committed_at": now,
+    }  # fmt: skip
+    made = save(Detection(**values | fields))
+    save_all(DetectionSlot(detection_id=made.id, slot_id=slot) for slot in slot_ids)
+    return made.id
 
 
 def gone(slot_ids: Sequence[int]) -> None:
@@ -249,6 +220,19 @@ def in_one_transaction(act: Callable[..., Any], *arguments: Any, **named: Any) -
         return act(s, *arguments, **named)
 
 
+def at_once(*acts: Callable[[], object]) -> None:
+    """Do each act on a thread of its own, all at the same moment."""
+    start = threading.Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> None:
+        start.wait()
+        act()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        for done in [threads.submit(run, each) for each in acts]:
+            done.result()
+
+
 def is_anyone_blocked() -> bool:
     """Return whether a transaction waits for a lock of another."""
     blocked = sa.text(
@@ -257,3 +241,24 @@ def is_anyone_blocked() -> bool:
     )
     with session() as s:
         return bool(s.scalar(blocked))
+
+
+# Messages that wait in the tests of delivery, and what became of them
+
+
+def waiting(channel: Channel = Channel.EMAIL, **fields: Any) -> UUID:
+    """Write one slot alert that waits; return its id."""
+    alert(person(channels=(channel,)))
+    (made,) = matched(detection(**fields))
+    return made
+
+
+def verification() -> UUID:
+    who = person(verified=False, enabled=False)
+    (made,) = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
+    return made  # type: ignore[no-any-return]
+
+
+def after(key: UUID) -> tuple[State, str | None]:
+    row = get(Notification, key)
+    return row.state, row.reason

@@ -4,12 +4,17 @@ import re
 from html import unescape
 from typing import Any
 
+import pytest
+from werkzeug.routing import RequestRedirect
+
+from api.app import create_app
 from api.pages.choices import PROCEDURE_NAMES
 from configs.world.prefecture import Procedure, desks
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.message_kind_base import TemplateContext
-from notifier.content.messages import render
+from notifier.content.messages import choose_notice_language, languages_of, render, render_notice
 from notifier.content.outgoing_message import RenderedMessage
+from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL
@@ -19,6 +24,7 @@ _OPERATORS = {"desk_trouble", "operations", "payment_trouble"}
 _SHOWN = (
     150  # letters of a mail's beginning: a phone shows two to five lines, in each half as many of Chinese
 )
+
 _LABELS = {each: f"{each.value.replace('_', ' ').capitalize()} – renouvellement" for each in Procedure}
 _SPOILER = re.compile(r"<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
 
@@ -84,3 +90,45 @@ def test_a_desk_whose_name_reveals_health_has_another_one_in_messages() -> None:
 def test_a_desk_that_left_the_files_is_not_named_if_its_name_reveals_health() -> None:
     assert name_desk("gone_99/a", "Étrangers malades") == "Guichet de la préfecture"
     assert name_desk("gone_99/a", "Naturalisation") == "Naturalisation"
+
+
+# Texts of notices
+
+NOTICED = sorted(name for name, kind in kinds().items() if kind.makes_notice)
+NOTICE_TEXTS = sorted(
+    (kind, language)
+    for kind in NOTICED
+    for language in languages_of(kind)
+    if choose_notice_language(kind, language) == language
+)
+
+
+@in_turn("kind, language", NOTICE_TEXTS)
+def test_a_title_names_no_procedure(kind: str, language: str) -> None:
+    for procedure in set(Procedure) - {Procedure.AUTRE}:
+        label = f"{PROCEDURE_NAMES[procedure]} – renouvellement"
+        title = render_notice(kind, language, facts_with(kind, label)).title.lower()
+        assert label.lower() not in title
+        assert str(PROCEDURE_NAMES[procedure]).lower() not in title
+
+
+def test_a_text_of_ten_thousand_characters_is_cut() -> None:
+    label = "<b>\u202e🏛️" * 2500
+    made = render_notice("desk_unwatched", "fr", facts_with("desk_unwatched", label))
+    assert len(made.body) == 4000
+    assert "<b>🏛" in made.body  # text: who shows it escapes it
+    assert "\u202e" not in made.body
+
+
+@pytest.mark.usefixtures("redis_server")
+def test_each_link_is_a_page(settings_env: Any) -> None:
+    settings_env()
+    router = create_app().url_map.bind("localhost", url_scheme="https")
+    for kind in NOTICED:
+        link = kinds()[kind].notice_link
+        assert link is not None
+        try:
+            endpoint, _ = router.match(link, "GET")
+        except RequestRedirect:
+            endpoint = ""
+        assert endpoint, link

@@ -6,8 +6,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from api.models.alert import Moment
 from api.models.user import Channel
@@ -294,12 +292,6 @@ def test_every_mail_says_that_the_service_is_private_and_appointments_are_free(
             assert said.count(part) == 1, f"{part!r}: layout.jinja has it once for {language}"
 
 
-def test_no_procedure_stands_in_a_subject_or_an_sms() -> None:
-    assert slot("email").subject == "Créneau détecté – Val-d'Oise (95)"
-    message = slot("sms")
-    assert "séjour" not in (message.text + message.brief).lower()
-
-
 def test_a_line_break_cannot_get_into_a_subject() -> None:
     assert slot("email", prefecture="A\r\nBcc: x").subject == "Créneau détecté – A Bcc: x (95)"
 
@@ -389,20 +381,6 @@ def test_a_link_in_an_sms_stays_as_it_is() -> None:
 
 
 NASTY = "<script>alert(1)</script> & \"q\" 'a' \u202egnp.exe"
-
-
-@pytest.mark.parametrize("channel", ["email", "telegram"])
-def test_what_a_label_holds_is_shown_and_not_run(channel: str) -> None:
-    made = slot(channel, label=NASTY, prefecture=NASTY, site=NASTY, stops=[(NASTY, STOP)])
-    assert "<script>" not in made.html
-    assert "&lt;script&gt;" in made.html
-
-
-@given(st.text(max_size=200), st.text(max_size=200))
-def test_telegram_can_always_read_its_html(label: str, name: str) -> None:
-    page = slot("telegram", label=label, prefecture=name, stops=[(name, STOP)]).html
-    _, problem = visible_text(page)
-    assert problem is None
 
 
 def test_what_a_stranger_wrote_makes_no_link_and_no_layout() -> None:

@@ -1,5 +1,6 @@
-"""Headers of mails: our id, and one-click unsubscribing where a reader may stop such mails."""
+"""Headers and links of mails: our id, unsubscribing in one click where a reader may stop such mails, answers."""
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -7,14 +8,17 @@ from uuid import UUID
 import pytest
 
 import notifier
+from api.answers.matches import find_matches
 from api.models.alert import Alert
-from api.models.notification import Notification, State
+from api.models.answer import AnswerValue
+from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import STOPPABLE, MessageGroup
-from configs.ground.signed_links import StopAlerts, StopGroup, read_unsubscription
+from configs.ground.signed_links import AnswerAlert, StopAlerts, StopGroup, read_token, read_unsubscription
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import languages_of, render
+from notifier.content.slot_alert_content import ANSWER_TAGS
 from notifier.delivery.claiming import add_stop_link
 from notifier.delivery.delivery import write_stop_headers
 from notifier.jobs import deliver
@@ -22,6 +26,7 @@ from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (
     DESK,
+    MORNING,
     OTHER_DESK,
     URL,
     Person,
@@ -34,14 +39,26 @@ from tests.notifier.world import (
     matched,
     person,
     slots,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
+pytestmark = pytest.mark.usefixtures("whole")
+ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+_LINK = re.compile(r"http://\S+?/l/(answer\.[^?\s\"]+)\?value=(\w+)")
+
+
+def open_desk(desk_id: str = DESK) -> list[UUID]:
+    return matched(detection(slots([MORNING], desk_id=desk_id), desk_id=desk_id, label="Titre de séjour"))
+
+
+def read_links(text: str) -> tuple[set[UUID], list[str]]:
+    """Return which messages the links of a text answer, and the answers in their order."""
+    found = _LINK.findall(text)
+    return {read_token(AnswerAlert, token).notification for token, _ in found}, [value for _, value in found]
 
 
 def opened_for(who: Person, *desks: str) -> list[UUID]:
@@ -52,11 +69,6 @@ def opened_for(who: Person, *desks: str) -> list[UUID]:
     return made
 
 
-def headers(sandbox: "Running") -> dict[str, str]:
-    (mail,) = sandbox.messages("email")
-    return mail.draft.headers
-
-
 def stopped_by(found: dict[str, str]) -> StopAlerts | StopGroup:
     address = found["List-Unsubscribe"]
     assert address.startswith("<http")
@@ -65,20 +77,24 @@ def stopped_by(found: dict[str, str]) -> StopAlerts | StopGroup:
 
 
 @pytest.mark.parametrize("provider", ["sendgrid", "smtp"])
-def test_every_provider_writes_our_id_and_the_headers_to_stop(
+def test_every_provider_writes_our_id_the_headers_to_stop_and_a_link_for_each_answer(
     sandbox: "Running", settings_env: Callable[..., None], provider: str
 ) -> None:
     settings_env(MAIL_PROVIDERS=provider)
     (made,) = opened_for(person(), DESK)
     deliver(str(made))
     assert get(Notification, made).provider == provider
-    found = headers(sandbox)
+    (mail,) = sandbox.messages("email")
+    found = mail.draft.headers
     assert found["Message-ID"] == f"<{made}@rdvpriority.fr>"
     assert found["Auto-Submitted"] == "auto-generated"
     assert stopped_by(found) == StopAlerts((all_of(Alert)[0].id,))
+    for text in (mail.text, mail.html or ""):
+        assert read_links(text) == ({made}, list(AnswerValue))
+        assert not any(tag in text for tag in ANSWER_TAGS.values())
 
 
-def test_each_person_of_a_crowd_stops_their_own_alert(sandbox: "Running") -> None:
+def test_each_person_of_a_crowd_stops_and_answers_their_own_alert(sandbox: "Running") -> None:
     addresses = [f"p{number}@example.org" for number in range(3)]
     alerts = {each: alert(person(addresses={Channel.EMAIL: each})) for each in addresses}
     deliver(*map(str, matched(detection())))
@@ -87,17 +103,27 @@ def test_each_person_of_a_crowd_stops_their_own_alert(sandbox: "Running") -> Non
     assert {mail.to: stopped_by(mail.draft.headers) for mail in mails} == {
         to: StopAlerts((alert_id,)) for to, alert_id in alerts.items()
     }
-    assert len({mail.draft.headers["Message-ID"] for mail in mails}) == 3
+    for mail in mails:
+        (answered,), _ = read_links(mail.html or "")
+        assert mail.custom["notification_id"] == str(answered)
+        assert mail.draft.headers["Message-ID"] == f"<{answered}@rdvpriority.fr>"
 
 
-def test_one_click_on_a_mail_of_several_alerts_stops_them_all(sandbox: "Running") -> None:
+def test_a_mail_of_several_alerts_stops_them_all_by_one_click_and_is_answered_whole(
+    sandbox: "Running",
+) -> None:
     who = person()
     alerts = {alert(who, {"desk_id": desk}) for desk in (DESK, OTHER_DESK)}
-    made = [matched(detection(slots(desk_id=desk), desk_id=desk))[0] for desk in (DESK, OTHER_DESK)]
-    deliver(*map(str, made))
-    wish = stopped_by(headers(sandbox))
+    keys = [*open_desk(), *open_desk(OTHER_DESK)]
+    deliver(*map(str, keys))
+    (mail,) = sandbox.messages("email")
+    wish = stopped_by(mail.draft.headers)
     assert isinstance(wish, StopAlerts)
     assert set(wish.alerts) == alerts
+    (named,), values = read_links(mail.text)
+    assert (named in keys, len(values)) == (True, 4)
+    assert set(in_one_transaction(find_matches, named)) == {each.id for each in all_of(Match)}
+    assert len(all_of(Match)) == 2
 
 
 def written(who: Person, kind: str) -> Notification:
@@ -150,3 +176,14 @@ def test_stopping_a_group_stops_no_slot_alert(sandbox: "Running") -> None:
     change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders", "desk", "news"])
     deliver(*map(str, opened_for(who, DESK)))
     assert len(sandbox.messages("email")) == 1
+
+
+def test_other_channels_carry_no_link_to_answer(sandbox: "Running") -> None:
+    alert(person(channels=ALL))
+    for key in open_desk():
+        deliver(str(key))
+    for channel in ("sms", "telegram"):
+        (message,) = sandbox.messages(channel)
+        text = f"{message.text}{message.html}"
+        assert "/l/answer." not in text
+        assert "%answer" not in text

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("redis_server")
-
 SAID = RenderedMessage(text="Arrêter : %stop0%", subject="Créneau")
 OTHER = RenderedMessage(text="Autre", subject="Autre")
 
@@ -89,22 +88,24 @@ def test_what_is_not_about_an_address_is_the_answer_to_all(
     assert refusing.calls == [100]
 
 
-def test_no_address_stands_twice_in_a_call(refusing: "Refusing") -> None:
-    several = messages(3)
-    twice = [*several, replace(several[0], address="P0@EXAMPLE.org", ids=[uuid4()])]
-    assert [len(each) for each in batches(twice, 100)] == [3, 1]
+FIRST, SECOND, THIRD = messages(3)
+APART = [
+    (
+        [FIRST, SECOND, THIRD, replace(FIRST, address="P0@EXAMPLE.org", ids=[uuid4()])],
+        [3, 1],
+    ),  # an address twice
+    ([FIRST, SECOND, *messages(2, OTHER), THIRD], [3, 2]),
+    ([FIRST, replace(SECOND, passes_lists=True), THIRD], [2, 1]),
+]
 
 
-def test_who_is_told_something_else_is_told_apart() -> None:
-    several = messages(3)
-    mixed = [*several[:2], *messages(2, OTHER), several[2]]
-    assert [[each.content for each in batch] for batch in batches(mixed, 100)] == [[SAID] * 3, [OTHER] * 2]
-
-
-def test_what_passes_the_lists_of_a_provider_leaves_in_a_call_of_its_own() -> None:
-    first, second, third = messages(3)
-    mixed = [first, replace(second, passes_lists=True), third]
-    assert [[each.passes_lists for each in batch] for batch in batches(mixed, 100)] == [[False] * 2, [True]]
+@pytest.mark.parametrize(("several", "sizes"), APART)
+def test_a_call_has_one_text_each_address_once_and_what_passes_lists_alone(
+    several: list[OutgoingMessage], sizes: list[int]
+) -> None:
+    found = list(batches(several, 100))
+    assert [len(each) for each in found] == sizes
+    assert all(len({(each.content, each.passes_lists) for each in batch}) == 1 for batch in found)
 
 
 def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") -> None:

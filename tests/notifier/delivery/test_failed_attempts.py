@@ -1,24 +1,56 @@
 """Attempts that failed: what is tried again, when, and what ends a message or its contact."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from typing import TYPE_CHECKING
+import json
+import secrets
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 import time_machine
+from requests import Response
+from structlog.testing import capture_logs
+from twilio.base.exceptions import TwilioRestException
 
+from api.models.base import engine
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
+from notifier.channels import batch_sender
+from notifier.channels.provider_base import (
+    Acceptance,
+    DeliveryError,
+    OneCallProvider,
+    OutcomeUnknown,
+    PermanentError,
+    TemporaryError,
+)
+from notifier.channels.providers import twilio
+from notifier.channels.transport import Transport
+from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.delivery import delivery
 from notifier.jobs import deliver
-from tests.notifier.delivery.slot_alerts import after, verification, waiting
-from tests.notifier.world import ACCEPTED, ADDRESSES, change, confirm, get, slots
+from notifier.receipts.readers import LONGEST_ID
+from tests.notifier.world import (
+    ACCEPTED,
+    ADDRESSES,
+    after,
+    alert,
+    change,
+    confirm,
+    detection,
+    get,
+    matched,
+    person,
+    slots,
+    verification,
+    waiting,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
-pytestmark = pytest.mark.usefixtures("database", "sandbox", "redis_server")
+pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 NAMES = [each.value for each in ALL]
 
@@ -36,6 +68,7 @@ def test_a_permanent_failure_ends_it_and_marks_the_contact(
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.failed_at is not None) == (State.FAILED, True)
+    assert ADDRESSES[Channel(name)] not in str(row.reason)
     contact = get(Contact, row.contact_id)
     assert contact.state is state
     assert (contact.consented_at is None) is (state is ContactState.BLOCKED)  # which withdraws the consent
@@ -51,32 +84,6 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(
     change(Contact, message.first.contact_id, address="new@example.org")
     assert delivery.record(sent)
     assert get(Contact, message.first.contact_id).state is ContactState.OK
-
-
-@pytest.mark.parametrize(("name", "wait"), [("email", 15), ("sms", 600), ("telegram", 15)])
-def test_a_yes_that_was_not_heard_is_sent_again_after_a_wait(
-    name: str,
-    wait: int,
-    sandbox: "Running",
-    settings_env: Callable[..., None],
-    frozen: time_machine.Traveller,
-) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
-    opened = slots()
-    key = waiting(Channel(name), slot_ids=opened)
-    sandbox.provider_mode(name, "yes_without_answer", count=1)
-    deliver(str(key))
-    row = get(Notification, key)
-    assert (row.state, row.next_attempt_at, row.unknown_attempts) == (
-        State.PENDING, clock() + timedelta(seconds=wait), 1,
-    )  # fmt: skip
-    assert str(row.reason).endswith("did not answer: ReadTimeout")
-    settings_env(PROVIDER_TIMEOUT_SECONDS="10")
-    frozen.shift(wait)
-    confirm(opened)
-    deliver(str(key))
-    assert after(key) == (ACCEPTED[Channel(name)], None)
-    assert len(sandbox.messages(name)) == 2
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,3 +129,125 @@ def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
     state, reason = after(key)
     assert state is State.FAILED
     assert str(reason).startswith("attempts used up: sendgrid answered 401")
+
+
+# Providers that raise anything, texts that cannot be made, answers while the database is away
+
+
+class Breaking(OneCallProvider):
+    """A provider that asks for something while it sends."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.act = act
+
+    def warm_up(self) -> None:
+        self.act()
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        self.act()
+        return Acceptance("test", "1")
+
+
+def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", Breaking(act))
+
+
+@pytest.mark.rule("3.6")
+def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = []
+    use(monkeypatch, lambda: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
+    deliver(str(waiting()))
+    assert held == [0]
+
+
+def test_whatever_a_provider_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    use(monkeypatch, lambda: 1 / 0)
+    key = waiting()
+    with capture_logs() as logs:
+        deliver(str(key))
+    assert after(key) == (State.PENDING, "unknown: ZeroDivisionError")
+    assert [each["event"] for each in logs if each["log_level"] == "error"] == ["provider failed"]
+
+
+def test_a_text_that_cannot_be_made_is_tried_again_later(
+    monkeypatch: pytest.MonkeyPatch, sandbox: "Running"
+) -> None:
+    monkeypatch.setattr(delivery, "render", lambda *_: 1 / 0)
+    key = waiting()
+    deliver(str(key))
+    assert after(key) == (State.PENDING, "text could not be made: ZeroDivisionError")
+    assert sandbox.messages() == []
+
+
+# Answers of providers that no table takes as they are
+
+Answered = Callable[[Acceptance | DeliveryError], Notification]
+
+
+class AnsweringProvider(OneCallProvider):
+    """Gives one answer to every call."""
+
+    def __init__(self, answer: Acceptance | DeliveryError) -> None:
+        self.answer, self.calls = answer, 0
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        self.calls += 1
+        if isinstance(self.answer, DeliveryError):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
+    """Give a function that delivers one alert by a provider with that answer, and returns its row."""
+
+    def run(answer: Acceptance | DeliveryError) -> Notification:
+        alert(person())
+        (made,) = matched(detection())
+        provider = AnsweringProvider(answer)
+        monkeypatch.setitem(batch_sender.providers(), "sendgrid", provider)
+        deliver(str(made))
+        deliver(str(made))
+        assert provider.calls == 1
+        row: Notification = get(Notification, made)
+        return row
+
+    return run
+
+
+@pytest.mark.parametrize("odd", [secrets.token_hex(5000), "a\0b", "\ud800", "a\r\nb"], ids=range(4))
+def test_an_id_of_any_kind_is_recorded(odd: str, answered: Answered) -> None:
+    row = answered(Acceptance("sendgrid", odd))
+    assert row.state is State.SENT
+    assert len(row.provider_id or "") <= LONGEST_ID
+
+
+@pytest.mark.parametrize("kind", [TemporaryError, OutcomeUnknown, PermanentError])
+@pytest.mark.parametrize("odd", ["x" * 10**6, "a\0b", "\ud800"], ids=range(3))
+def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, answered: Answered) -> None:
+    row = answered(kind(f"sendgrid answered 400 {odd}"))
+    assert row.state in (State.PENDING, State.FAILED)
+    assert "sendgrid answered 400" in str(row.reason)
+    assert len(row.reason or "") < 400
+
+
+@pytest.mark.parametrize("code", ["21211", None, [], {}, 10**400, True])
+def test_a_code_of_twilio_that_is_none_blames_no_message(code: Any) -> None:
+    error = TwilioRestException(400, "/Messages.json", "To", code)
+    with pytest.raises(DeliveryError) as caught, twilio._sorted_errors(twilio._SMS):
+        raise error
+    assert type(caught.value) is TemporaryError
+
+
+@pytest.mark.parametrize("result", [None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}])
+def test_a_yes_of_telegram_is_one_whatever_follows(
+    result: Any, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings_env()
+    answer = Response()
+    answer.status_code, answer._content = 200, json.dumps({"ok": True, "result": result}).encode()
+    monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
+    mail = OutgoingMessage(RenderedMessage(html="a"), "987654", [uuid4()])
+    (got,) = batch_sender.providers()["telegram"].hand_over([mail])
+    assert isinstance(got, Acceptance)
+    assert len(got.provider_id) <= LONGEST_ID

@@ -1,7 +1,9 @@
 """Choice between two providers of mail: what leaves when, by whom, and how often."""
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,31 +18,72 @@ from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis as shared_redis
+from notifier.channels import batch_sender
 from notifier.channels.batch_sender import ProviderChoice, _join
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
     Answer,
     NotAttempted,
+    OneCallProvider,
+    OutcomeUnknown,
     ProviderResting,
     RateLimited,
     TemporaryError,
+    answer_seconds,
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
-from tests.notifier.delivery.failing_provider import (
-    BREAKS_OFF,
-    HANGS,
-    IS_SLOW,
-    IS_TOO_SLOW,
-    REFUSES,
-    FailingProvider,
-    put_providers,
-)
 from tests.notifier.world import alert, detection, get, matched, person
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from deploy.sandbox.running import Running
+
+
+REFUSES, HANGS, IS_SLOW, IS_TOO_SLOW, BREAKS_OFF = "refuses", "hangs", "is slow", "is too slow", "breaks off"
+_SECONDS = {HANGS: 3600.0, IS_SLOW: 3.5, IS_TOO_SLOW: 6.0}
+_TAKES = (IS_SLOW, IS_TOO_SLOW, BREAKS_OFF)
+
+
+class FailingProvider(OneCallProvider):
+    """Takes messages over; fails in one way until an instant. `taken` counts the copies of each notification."""
+
+    def __init__(self, name: str, traveller: time_machine.Traveller) -> None:
+        self.name, self.traveller = name, traveller
+        self.kind, self.until = "", clock()
+        self.taken: Counter[UUID] = Counter()
+
+    def fail(self, kind: str, seconds: float) -> datetime:
+        """Fail from now on; return until when."""
+        self.kind, self.until = kind, clock() + timedelta(seconds=seconds)
+        return self.until
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        kind = self.kind if clock() < self.until else ""
+        if kind == REFUSES:
+            raise TemporaryError(f"{self.name} {kind}")
+        took = _SECONDS.get(kind, 0.05)
+        if not kind or kind in _TAKES:
+            self.taken.update(key for each in messages for key in each.ids)
+        left = answer_seconds(self.name)
+        self.traveller.shift(min(took, left))
+        if took > left or kind == BREAKS_OFF:
+            raise OutcomeUnknown(f"{self.name} {kind}")
+        return Acceptance(self.name, "1")
+
+
+def put_providers(
+    patch: pytest.MonkeyPatch, traveller: time_machine.Traveller, names: Sequence[str]
+) -> Iterator[FailingProvider]:
+    """Put such providers in the place of real ones, and let calls take the clock's time."""
+    patch.setattr(batch_sender, "time", SimpleNamespace(monotonic=lambda: clock().timestamp()))
+    for name in names:
+        made = FailingProvider(name, traveller)
+        patch.setitem(batch_sender.providers(), name, made)
+        yield made
+
 
 Put = Callable[..., None]
 Pair = tuple[FailingProvider, FailingProvider]

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, ExitStack
 import pytest
 import sqlalchemy as sa
 import time_machine
+from rq.timeouts import JobTimeoutException
 from structlog.testing import capture_logs
 
 from api.models.base import engine, session
@@ -17,7 +18,7 @@ from notifier.channels.provider_base import Acceptance, OneCallProvider
 from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
 from notifier.sweep import Sweep
-from tests.notifier.delivery.slot_alerts import after, waiting
+from tests.notifier.world import after, waiting
 from tests.refused_writes import REFUSALS, disk_full, read_only
 
 pytestmark = [pytest.mark.usefixtures("database", "sandbox", "redis_server", "_new_connections")]
@@ -68,8 +69,8 @@ def test_a_message_that_left_does_not_leave_again(
     def sleep(_seconds: float) -> None:
         if nap := next(naps, None):
             frozen.shift(nap)
-        else:
-            refusing.close()
+            raise JobTimeoutException  # the job may have to end meanwhile
+        refusing.close()
 
     monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     (sent,) = delivery.send(delivery.claim([key]))

@@ -9,18 +9,30 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
+import notifier
+from api.models.alert import Alert, ClosedBecause
 from api.models.base import new_id, session
 from api.models.contact_linking import PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.encryption import encrypt
 from notifier import create_notifications
 from notifier.content.sms_text import segments
-from notifier.delivery.delivery import deliver
-from tests.notifier.world import ADDRESSES, Person, change, in_one_transaction, notifications, person
+from notifier.delivery import delivery
+from notifier.jobs import deliver
+from tests.notifier.world import (
+    ADDRESSES,
+    Person,
+    alert,
+    change,
+    get,
+    in_one_transaction,
+    notifications,
+    person,
+)
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -62,7 +74,7 @@ def test_a_code_goes_to_the_new_number_in_one_segment(sandbox: "Running", langua
     who = person(channels=[Channel.EMAIL, Channel.SMS])
     set_language(who, language)
     change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
-    deliver(send_code(who, NEW_PHONE))
+    delivery.deliver(send_code(who, NEW_PHONE))
     (sms,) = sandbox.messages("sms")
     assert sms.to == NEW_PHONE
     assert sms.text.startswith(begin)
@@ -73,7 +85,7 @@ def test_a_code_goes_to_the_new_number_in_one_segment(sandbox: "Running", langua
 
 def test_a_first_code_goes_to_the_number_that_is_not_verified(sandbox: "Running") -> None:
     who = person(channels=[Channel.SMS], verified=False, enabled=False)
-    deliver(send_code(who, ADDRESSES[Channel.SMS]))
+    delivery.deliver(send_code(who, ADDRESSES[Channel.SMS]))
     (sms,) = sandbox.messages("sms")
     assert sms.to == ADDRESSES[Channel.SMS]
 
@@ -81,7 +93,7 @@ def test_a_first_code_goes_to_the_number_that_is_not_verified(sandbox: "Running"
 def test_a_code_for_another_number_is_not_sent(sandbox: "Running") -> None:
     who = person(channels=[Channel.SMS])
     change(Contact, who.contacts[Channel.SMS], new_address="+33639980098")
-    deliver(send_code(who, NEW_PHONE))
+    delivery.deliver(send_code(who, NEW_PHONE))
     assert outcome() == (State.SKIPPED, "number changed meanwhile")
     assert sandbox.messages() == []
 
@@ -90,7 +102,7 @@ def test_a_code_that_expired_is_not_sent(sandbox: "Running", frozen: time_machin
     who = person(channels=[Channel.SMS], verified=False)
     written = send_code(who, ADDRESSES[Channel.SMS])
     frozen.shift(timedelta(minutes=10))
-    deliver(written)
+    delivery.deliver(written)
     assert outcome() == (State.EXPIRED, "code used or expired")
     assert sandbox.messages() == []
 
@@ -100,7 +112,7 @@ def test_a_code_that_was_used_is_not_sent(sandbox: "Running") -> None:
     written = send_code(who, ADDRESSES[Channel.SMS])
     with session() as s:
         s.execute(sa.update(PhoneCode).values(used_at=clock()))
-    deliver(written)
+    delivery.deliver(written)
     assert outcome() == (State.EXPIRED, "code used or expired")
 
 
@@ -108,7 +120,7 @@ def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -
     who = person(channels=[Channel.SMS])
     change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
     sandbox.provider_mode("sms", "reject_address", address=NEW_PHONE)
-    deliver(send_code(who, NEW_PHONE))
+    delivery.deliver(send_code(who, NEW_PHONE))
     assert outcome()[0] is State.FAILED
     with session() as s:
         assert s.get_one(Contact, who.contacts[Channel.SMS]).state == "ok"
@@ -123,7 +135,7 @@ def confirm_mail(who: Person, address: str = NEW_EMAIL) -> list[UUID]:
 def test_a_new_address_is_asked_itself(sandbox: "Running", language: str, words: str) -> None:
     who = person()
     set_language(who, language)
-    deliver(confirm_mail(who))
+    delivery.deliver(confirm_mail(who))
     (mail,) = sandbox.messages()
     assert mail.to == NEW_EMAIL
     assert words in (mail.subject or "")
@@ -134,7 +146,7 @@ def test_a_new_address_that_was_replaced_is_not_asked(sandbox: "Running") -> Non
     who = person()
     first = confirm_mail(who, "first@example.org")
     second = confirm_mail(who)
-    deliver([*first, *second])
+    delivery.deliver([*first, *second])
     assert [mail.to for mail in sandbox.messages()] == [NEW_EMAIL]
 
 
@@ -145,7 +157,7 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running", language: st
     who = person(enabled=False)
     set_language(who, language)
     change(Contact, who.contacts[Channel.EMAIL], address=NEW_EMAIL)
-    deliver(
+    delivery.deliver(
         tell(
             who, "address_changed", changed="email", shown="n…@example.org", to=ADDRESSES[Channel.EMAIL]
         )
@@ -158,7 +170,7 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running", language: st
 
 def test_a_new_number_is_told_by_mail(sandbox: "Running") -> None:
     who = person(channels=[Channel.EMAIL, Channel.SMS])
-    deliver(tell(who, "address_changed", changed="phone", shown="…99"))
+    delivery.deliver(tell(who, "address_changed", changed="phone", shown="…99"))
     (mail,) = sandbox.messages()
     assert (mail.channel, mail.to) == ("email", ADDRESSES[Channel.EMAIL])
     assert "numéro de téléphone" in (mail.subject or "")
@@ -168,7 +180,7 @@ def test_a_new_number_is_told_by_mail(sandbox: "Running") -> None:
 def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running", language: str) -> None:
     who = person(channels=[Channel.EMAIL, Channel.TELEGRAM])
     set_language(who, language)
-    deliver(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>")))
+    delivery.deliver(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>")))
     (mail,) = sandbox.messages()
     assert mail.channel == "email"
     assert "Camille <b>" in mail.text
@@ -186,3 +198,43 @@ def test_no_code_and_no_name_stands_in_the_rows() -> None:
     found = texts(notifications())
     assert "042917" not in found
     assert "Camille" not in found
+
+
+def written(who: Person, key: UUID, **options: object) -> list[UUID]:
+    made: list[UUID] = in_one_transaction(
+        notifier.create_notifications,
+        who.id,
+        "test_message",
+        {"alert": str(key), "test": "1"},
+        "key",
+        **options,
+    )
+    return made
+
+
+def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
+    camille = person(channels=CONTACT_CHANNELS)
+    deliver(*map(str, written(camille, alert(camille, name="Maman"))))
+    texts = {message.channel: f"{message.subject} {message.text}" for message in sandbox.messages()}
+    assert sorted(texts) == ["email", "push", "sms", "telegram"]
+    assert all("test" in text for text in texts.values())
+    assert "Essonne (91)" in texts["email"]
+    assert "Essonne" not in texts["sms"] + texts["push"]
+
+
+def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
+    camille = person(channels=CONTACT_CHANNELS)
+    deliver(*map(str, written(camille, alert(camille), channels=["email"], language="en")))
+    (mail,) = sandbox.messages()
+    assert mail.subject == "Test message – Essonne (91)"
+
+
+def test_nothing_is_sent_for_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:
+    camille = person()
+    key = alert(camille)
+    (made,) = written(camille, key)
+    with session() as s:
+        row = s.get_one(Alert, key)
+        row.closed_at, row.closed_because = clock(), ClosedBecause.FOUND
+    deliver(str(made))
+    assert (get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])

@@ -163,17 +163,6 @@ def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     assert said(again).subject == "La surveillance a repris – Essonne (91)"
 
 
-@pytest.mark.parametrize("kind", ["desk_trouble", "desk_unwatched", "desk_watched"])
-def test_who_cannot_be_reached_any_more_is_left_alone(kind: str) -> None:
-    who, number = operator(), incident()
-    first = write(who, "desk_unwatched", incident=number)
-    change(Notification, first.id, state=State.SENT, accepted_at=SINCE)
-    named = int(number) if kind == "desk_trouble" else number  # alarms name their incident by a number
-    row = first if kind == "desk_unwatched" else write(who, kind, incident=named, subject="x", count=1)
-    change(Contact, row.contact_id, enabled=False)
-    assert look(row) == Skip(State.SKIPPED, "switched off")
-
-
 def test_no_sms_is_spent_on_it() -> None:
     everywhere = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     with session() as rows:

@@ -2,7 +2,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,6 +11,7 @@ from python_http_client.exceptions import HTTPError
 from requests import Response
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
+from api.models.base import new_id
 from api.models.user import ContactState
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.channels.batch_sender import providers
@@ -24,12 +26,14 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.channels.providers import sendgrid, telegram, twilio
+from notifier.channels.providers.twilio import TwilioCalls
 from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
+
 
 SEEN = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SAID = RenderedMessage(
@@ -38,6 +42,7 @@ SAID = RenderedMessage(
     subject="Créneau détecté : Essonne (91)",
     button=LinkButton("Réserver", "https://www.essonne.example/"),
 )
+
 ADDRESSES = {"email": "camille@example.org", "sms": "+33612345678", "telegram": "987654"}
 CHANNELS = sorted(ADDRESSES)
 PROVIDERS = {"email": "sendgrid", "sms": "twilio", "telegram": "telegram"}
@@ -173,10 +178,6 @@ def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[...
         send(name)
 
 
-def twilio_error(code: int, status: int = 400) -> DeliveryError:
-    return sort(TwilioRestException(status, "/Messages.json", "To +33612345678", code))
-
-
 def sort(error: Exception) -> DeliveryError:
     with pytest.raises(DeliveryError) as caught, twilio._sorted_errors(twilio._SMS):
         raise error
@@ -184,48 +185,33 @@ def sort(error: Exception) -> DeliveryError:
 
 
 @pytest.mark.parametrize(
-    ("code", "state"),
+    ("code", "kind", "state"),
     [
-        (21211, ContactState.BOUNCED),
-        (21610, ContactState.UNSUBSCRIBED),
-        (21614, ContactState.BOUNCED),
-        (21408, None),
-        (21999, None),
+        (21211, PermanentError, ContactState.BOUNCED),
+        (21610, PermanentError, ContactState.UNSUBSCRIBED),
+        (21614, PermanentError, ContactState.BOUNCED),
+        (21408, PermanentError, None),
+        (21999, PermanentError, None),
+        (21611, RateLimited, None),  # its queue is full
+        *((code, Misconfigured, None) for code in (21212, 21606, 21660, 21704)),  # our sender
+        (403, TemporaryError, None),  # not written by Twilio: blames no message
     ],
 )
-def test_twilios_codes_are_sorted(code: int, state: ContactState | None) -> None:
-    error = twilio_error(code)
-    assert isinstance(error, PermanentError)
-    assert error.contact_state is state
-    assert str(code) in error.reason
+def test_twilios_codes_are_sorted(code: int, kind: type[DeliveryError], state: ContactState | None) -> None:
+    error = sort(TwilioRestException(400, "/Messages.json", "To +33612345678", code))
+    assert type(error) is kind
+    assert getattr(error, "contact_state", None) is state
     assert "+336" not in error.reason
-
-
-def test_twilios_full_queue_is_tried_later() -> None:
-    assert isinstance(twilio_error(21611), RateLimited)
-
-
-@pytest.mark.parametrize("code", [21212, 21606, 21660, 21704])
-def test_a_sender_that_twilio_refuses_is_our_fault(code: int) -> None:
-    error = twilio_error(code)
-    assert isinstance(error, Misconfigured)
-    assert "TWILIO_PHONE_NUMBER" in error.reason
-
-
-def test_an_error_that_twilio_did_not_write_blames_no_message() -> None:
-    assert type(twilio_error(403, 400)) is TemporaryError
+    words: dict[type[DeliveryError], str] = {
+        Misconfigured: "TWILIO_PHONE_NUMBER",
+        TemporaryError: "in no words of its own",
+    }
+    assert words.get(kind, str(code)) in error.reason
 
 
 def test_twilios_newer_errors_are_sorted_too() -> None:
     error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
     assert isinstance(sort(error), TemporaryError)
-
-
-@pytest.mark.rule("6.9")
-def test_an_sms_that_needs_two_segments_is_said_in_fewer_words() -> None:
-    assert fit_text(RenderedMessage(text="é" * 161, brief="court")) == "court"
-    assert fit_text(RenderedMessage(text="é" * 160, brief="court")) == "é" * 160
-    assert fit_text(RenderedMessage(text="é" * 161)) == "é" * 161
 
 
 def test_an_sms_in_another_script_is_sent_as_it_is_and_counted_as_ucs2(sandbox: "Running") -> None:
@@ -331,3 +317,53 @@ def test_a_mail_that_sendgrid_checked_and_did_not_queue_is_unknown(
     monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
     with pytest.raises(OutcomeUnknown, match="200"):
         send("email")
+
+
+# Twilio's answers to the calls that we ask for, and their meaning for the message
+
+
+@pytest.fixture
+def calls(sandbox: "Running", settings_env: Callable[..., None]) -> "Running":
+    settings_env(API_URL="https://rdv.example")
+    return sandbox
+
+
+def message(address: str = "+33612345678") -> OutgoingMessage:
+    return OutgoingMessage(RenderedMessage(text="Un créneau <ouvert>", language="es"), address, [new_id()])
+
+
+def test_a_call_carries_its_words_and_the_address_of_its_report(calls: "Running") -> None:
+    sent = message()
+    accepted = TwilioCalls().send([sent])
+    (call,) = calls.messages("voice")
+    assert (accepted.provider, accepted.provider_id) == ("twilio_calls", call.provider_id)
+    assert (accepted.awaits_receipt, accepted.receipt_within, accepted.cost) == (True, 240, Decimal("0.15"))
+    parts = urlsplit(call.custom["StatusCallback"])
+    assert (parts.netloc, parts.path) == ("rdv.example", "/api/hooks/twilio/calls")
+    assert parse_qs(parts.query) == {"notifications": [str(sent.ids[0])]}
+    assert parse_qs(parts.fragment) == {"rc": ["5"], "rp": ["all"]}
+    assert "Un créneau &lt;ouvert&gt;" in call.custom["Twiml"]
+    assert call.custom["MachineDetection"] == "Enable"
+
+
+def test_long_words_are_cut_to_what_twilio_takes(calls: "Running") -> None:
+    long = replace(message(), content=RenderedMessage(text="é & " * 5000, language="fr"))
+    assert TwilioCalls().send([long]).provider_id
+
+
+@pytest.mark.parametrize(
+    ("mode", "error"),
+    [
+        ("error_500", TemporaryError),
+        ("rate_limited", TemporaryError),
+        ("unauthorized", Misconfigured),
+        ("reject_address", PermanentError),
+    ],
+)
+def test_a_refusal_of_a_call_says_whether_to_try_again(
+    calls: "Running", mode: str, error: type[Exception]
+) -> None:
+    refused: dict[str, Any] = {"address": "+33612345678"} if error is PermanentError else {}
+    calls.provider_mode("twilio_calls", mode, **refused)
+    with pytest.raises(error):
+        TwilioCalls().send([message()])

@@ -1,20 +1,22 @@
-"""Outages of providers, with the clock frozen: alerts arrive soon after the recovery while their slots are open."""
+"""Outages of providers, with the clock frozen: messages arrive soon after the recovery, alerts while their slots are open."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 import time_machine
 
+import notifier
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance, OneCallProvider, OutcomeUnknown, TemporaryError
 from notifier.content.outgoing_message import OutgoingMessage
-from notifier.jobs import match
+from notifier.jobs import deliver, match
 from notifier.sweep import Sweep
 from tests.notifier.calls_world import callee
 from tests.notifier.world import (
@@ -23,21 +25,51 @@ from tests.notifier.world import (
     deliver_queued,
     detection,
     get,
-    gone,
+    in_one_transaction,
     notifications,
     person,
     slots,
 )
 from tests.samples import try_first
 
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
+
 pytestmark = pytest.mark.usefixtures("database", "redis_server")
+
+
+@pytest.mark.rule("3.12")
+@pytest.mark.parametrize("seconds", [100, 3600])
+def test_no_message_is_lost_while_the_only_provider_is_away(
+    seconds: int, sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid")
+    who = person()
+    written = notifier.create_notifications, who.id, "test_message", {"alert": str(alert(who))}, "key"
+    (key,) = in_one_transaction(*written)
+    sandbox.provider_mode("sendgrid", "error_500")
+    until = clock() + timedelta(seconds=seconds)
+    while clock() < until:
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        frozen.move_to(max(row.next_attempt_at, clock() + timedelta(seconds=1)))
+    assert clock() < until + timedelta(minutes=8)
+    sandbox.provider_mode("sendgrid", "normal")
+    frozen.shift(15)  # the breaker's rest
+    deliver(str(key))
+    assert get(Notification, key).state is State.SENT
+    assert len(sandbox.messages()) == 1
+
+
 NOT_TAKEN = ("refused", "reset", "503", "429")
-HANGS, SLOW = "hangs", "slow but accepts"
+HANGS = "hangs"
 HOUR = 3600.0
 PROVIDERS = {
     Channel.EMAIL: "sendgrid", Channel.SMS: "twilio", Channel.TELEGRAM: "telegram", Channel.VOICE: "twilio_calls",
 }  # fmt: skip
-_TIMEOUT = 10  # seconds that a call waits without an answer
+
+_CALL = 10  # seconds that a call waits without an answer
 
 
 class Provider(OneCallProvider):
@@ -55,9 +87,8 @@ class Provider(OneCallProvider):
             return Acceptance("test", "1")
         if self.kind in NOT_TAKEN:
             raise TemporaryError(self.kind, 5 if self.kind == "429" else None)
-        self.copies += self.kind == SLOW
-        self.took = _TIMEOUT
-        self.traveller.shift(_TIMEOUT)
+        self.took = _CALL
+        self.traveller.shift(_CALL)
         raise OutcomeUnknown(f"test did not answer: {self.kind}")
 
 
@@ -149,55 +180,3 @@ def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
     assert row.accepted_at - calls.recovers <= timedelta(seconds=181 if kind == HANGS else 61)
     assert row.unknown_attempts == (1 if kind == HANGS else 0)
     assert (sms.copies, get(Notification, told).accepted_at - began) == (1, timedelta(0))
-
-
-@pytest.mark.parametrize("kind", [HANGS, SLOW])
-def test_a_call_that_may_have_rung_twice_is_not_made_again(
-    kind: str, fails: Fails, frozen: time_machine.Traveller
-) -> None:
-    fails(Channel.SMS, "503", 0)
-    provider = fails(Channel.VOICE, kind, 10 * HOUR)
-    callee()
-    opened = slots()
-    match(str(detection(opened)))
-    deliver_queued()
-    live_until(frozen, lambda: bool(notifications(State.FAILED)), opened, most=HOUR)
-    (row,) = notifications(State.FAILED)
-    assert (row.unknown_attempts, provider.copies) == (2, 2 if kind == SLOW else 0)
-
-
-@pytest.mark.parametrize(("channel", "copies"), [(Channel.EMAIL, 5), (Channel.SMS, 3), (Channel.TELEGRAM, 5)])
-def test_slow_but_accepting_for_an_hour_sends_few_copies(
-    channel: Channel, copies: int, fails: Fails, frozen: time_machine.Traveller
-) -> None:
-    provider = fails(channel, SLOW, 10 * HOUR)
-    opened, _ = alert_in(channel)
-    began = clock()
-    live_until(frozen, lambda: clock() - began >= timedelta(hours=1), opened, most=2 * HOUR)
-    assert provider.copies <= copies + 1  # the round that ended the hour may have sent one more
-    assert len(notifications()) == 1
-
-
-@pytest.mark.parametrize("kind", try_first(["503", HANGS], 1))
-def test_an_outage_that_outlives_the_slot_ends_with_it(
-    kind: str, fails: Fails, frozen: time_machine.Traveller
-) -> None:
-    provider = fails(Channel.EMAIL, kind, 10 * HOUR)
-    opened, key = alert_in(Channel.EMAIL)
-    live_until(frozen, lambda: False, opened, most=600)
-    gone(opened)
-    live_until(frozen, lambda: bool(notifications(State.EXPIRED)), [], most=HOUR)
-    row = get(Notification, key)
-    assert (row.state, row.reason, provider.copies) == (State.EXPIRED, "slots gone", 0)
-
-
-@pytest.mark.rule("3.4")
-def test_an_alert_that_nobody_confirms_for_long_leaves_when_its_slot_is_seen_again(
-    fails: Fails, frozen: time_machine.Traveller
-) -> None:
-    provider = fails(Channel.EMAIL, "503", 900)
-    opened, key = alert_in(Channel.EMAIL)
-    live_until(frozen, lambda: False, [], most=1200)
-    assert (get(Notification, key).state, provider.copies) == (State.PENDING, 0)
-    live_until(frozen, lambda: not notifications(State.PENDING), opened, most=120)
-    assert (get(Notification, key).state, provider.copies) == (State.SENT, 1)
