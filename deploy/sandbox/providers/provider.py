@@ -25,8 +25,7 @@ log = logging.getLogger("sandbox")
 
 # refuse closes the port, its control API included (the inbox's stays). reset ends the connection.
 # yes_without_answer accepts and never answers; timeout does neither; slow answers after ``seconds``; reject_address
-# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0. only_keys
-# answers 401 to every key but these (with commas between them).
+# refuses a call to one of its addresses (with commas between them), and names them unless ``named`` is 0.
 PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "normal": {},
     "rate_limited": {"seconds": 5},
@@ -38,7 +37,6 @@ PROVIDER_MODES: Final[dict[str, Parameters]] = {
     "refuse": {},
     "reset": {},
     "reject_address": {"address": "", "named": 1},
-    "only_keys": {"keys": ""},
 }
 _FAILURES: Final = ("rate_limited", "error_500", "unauthorized")
 
@@ -126,10 +124,6 @@ class KeyedProvider(WebProvider):
     """A provider that is called with a key and fails in the ways of PROVIDER_MODES."""
 
     @abstractmethod
-    def read_key(self, request: web.Request) -> str:
-        """Return the key that a call is made with."""
-
-    @abstractmethod
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer as in a mode, rate_limited (try again in ``seconds``), error_500 or unauthorized, in its own shape."""
 
@@ -143,13 +137,11 @@ class KeyedProvider(WebProvider):
             await asyncio.Event().wait()
         if mode.name == "slow":
             await asyncio.sleep(mode.number("seconds"))
-        return self.failing(request, mode)
+        return self.failing(mode)
 
-    def failing(self, request: web.Request, mode: Mode | None = None) -> web.Response | None:
+    def failing(self, mode: Mode | None = None) -> web.Response | None:
         """Return the answer of a call that fails in the mode of the moment; None where it does not."""
         mode = mode or self.modes.met_by()
-        if mode.name == "only_keys" and self.read_key(request) not in mode.word("keys").split(","):
-            return self.fail("unauthorized", 0)
         seconds = int(mode.number("seconds")) if mode.name == "rate_limited" else 0
         return self.fail(mode.name, seconds) if mode.name in _FAILURES else None
 

@@ -182,13 +182,6 @@ class PushService(Provider):
             self.senders[made] = sender
         return make_subscription(made)
 
-    def read_key(self, request: web.Request) -> str:
-        """Return the sender's public key."""
-        try:
-            return read_sender(request.headers.get("Authorization", ""))[0]
-        except NotSigned:
-            return ""
-
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer by a status alone; 429 has Retry-After."""
         if mode == "rate_limited":

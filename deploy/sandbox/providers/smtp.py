@@ -16,9 +16,9 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.sandbox import addresses
 from deploy.sandbox.listener import listen_protocol, reset_transport
-from deploy.sandbox.modes import Mode, Parameters
+from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import OutboxDraft
-from deploy.sandbox.providers.provider import PROVIDER_MODES, ProviderBase, seen_at
+from deploy.sandbox.providers.provider import ProviderBase, seen_at
 
 if TYPE_CHECKING:
     import socket
@@ -29,17 +29,6 @@ if TYPE_CHECKING:
 logging.getLogger("mail.log").setLevel(logging.ERROR)  # aiosmtpd warns at each login of its own attributes
 
 _OWN_HEADERS: Final = ("Message-ID", "Auto-Submitted", "List-Unsubscribe", "List-Unsubscribe-Post")
-# The step that is met: ehlo, mail, rcpt, or dot: the end of the content.
-_AT: Final[Parameters] = {"at": "mail"}
-# As HTTP's, and besides: timeout and reset at a step; reply gives that line at a step; reset_after accepts the mail and
-# ends the connection.
-SMTP_MODES: Final[dict[str, Parameters]] = {
-    **PROVIDER_MODES,
-    "timeout": _AT,
-    "reset": _AT,
-    "reply": {"at": "dot", "line": "554 5.6.0 refused"},
-    "reset_after": {},
-}
 _REPLIES: Final = {"rate_limited": "450 4.7.1 too many messages", "error_500": "451 4.3.0 local error"}
 
 
@@ -49,7 +38,6 @@ class Smtp(ProviderBase):
     channel = "email"
     provider_name = "smtp"
     host = addresses.SMTP
-    mode_table = SMTP_MODES
 
     def __init__(self, outbox: Outbox) -> None:
         super().__init__()
@@ -75,10 +63,7 @@ class Smtp(ProviderBase):
 
     def accepts_login(self, password: str) -> bool:
         """Whether the mode of the moment lets this password in."""
-        mode = self.modes.site
-        if mode.name == "only_keys":
-            return password in mode.word("keys").split(",")
-        return mode.name != "unauthorized" and bool(password)
+        return self.modes.site.name != "unauthorized" and bool(password)
 
     def to_json(self) -> dict[str, object]:
         """Return its state as JSON shows it."""
@@ -132,8 +117,6 @@ class _Hooks:
             self._stand_in.outbox.accept(
                 self._stand_in.channel, provider_id, draft, self._stand_in.provider_name
             )
-        if self._mode.name == "reset_after":
-            await _end(server)
         if self._mode.name == "yes_without_answer":
             await asyncio.Event().wait()
         return f"250 2.0.0 queued as {provider_id}"
@@ -145,15 +128,13 @@ class _Hooks:
             await _end(server)
         if mode.name == "slow" and step == "dot":
             await asyncio.sleep(mode.number("seconds"))
-        if step == "mail" and mode.name in _REPLIES:
-            return _REPLIES[mode.name]
-        if mode.parameters.get("at") != step:
+        if step != "mail":
             return None
         if mode.name == "timeout":
             await asyncio.Event().wait()
         if mode.name == "reset":
             await _end(server)
-        return mode.word("line")
+        return _REPLIES.get(mode.name)
 
 
 async def _end(server: SMTP) -> None:

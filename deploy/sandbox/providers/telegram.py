@@ -130,10 +130,6 @@ class Telegram(Provider):
             raise Refusal("text is missing: what the person writes")
         return web.json_response({"update_id": self.say(said, read_chat(body, ""))["update_id"]})
 
-    def read_key(self, request: web.Request) -> str:
-        """Return the bot's token, which is part of the path."""
-        return request.match_info["token"]
-
     def fail(self, mode: str, seconds: int) -> web.Response:
         """Answer in Telegram's shape; 429 has parameters.retry_after."""
         if mode == "rate_limited":
@@ -179,7 +175,7 @@ class Telegram(Provider):
         return found
 
     async def _answer_press(self, request: web.Request) -> web.Response:
-        if refusal := self.failing(request):
+        if refusal := self.failing():
             return refusal
         try:
             self.presses.answer(await read_fields(request))

@@ -10,8 +10,8 @@ const MODES = {
   truncated_gzip: "Compression tronquée", bad_charset: "Mauvais encodage", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
   redirect_away: "Redirige ailleurs",
   error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
-  unauthorized: "Clé refusée", only_keys: "N’accepte que ces clés", refuse: "Injoignable", reject_address: "Refuse une adresse",
-  reset_after: "Fait, puis coupe la connexion", half_answer: "Fait, coupe la réponse au milieu", reply: "Refuse le message (554)",
+  unauthorized: "Clé refusée", refuse: "Injoignable", reject_address: "Refuse une adresse",
+  reset_after: "Fait, puis coupe la connexion", half_answer: "Fait, coupe la réponse au milieu",
 };
 const PROVIDER_MODES = { normal: "Normal", rate_limited: "Trop d’envois (429)" };
 const OPENED = 3; // slots a press of the button opens
