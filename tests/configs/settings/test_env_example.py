@@ -109,11 +109,8 @@ def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     ("name", "meant"),
     [
         ("BACKUP_HUOR", "BACKUP_HOUR"),
-        ("BACKUP_WAL_SECOND", "BACKUP_WAL_SECONDS"),
         ("backup_recipient", "BACKUP_RECIPIENTS"),
         ("API_ULR", "API_URL"),
-        ("TELEGRAM_TOKEN", "TELEGRAM_BOT_TOKEN"),
-        ("PROXYHOPS", "PROXY_HOPS"),
     ],
 )
 def test_a_typing_error_is_named_with_what_is_meant(given: dict[str, str], name: str, meant: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -10,10 +11,11 @@ from configs.world.outcome import Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
-from tests.deploy.sandbox.test_desk_files import FOLDER
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
+
+DESKS = Path(__file__).parents[3] / "deploy" / "sandbox" / "prefectures"
 
 
 class Site(NamedTuple):
@@ -132,7 +134,7 @@ def test_of_esirius_a_motive_with_availabilities_is_open_and_the_other_is_covere
 def test_by_selectors_the_hours_of_all_pages_behind_a_banner_and_a_choice_are_seen(
     held: Held, sandbox: "Running"
 ) -> None:
-    known = load_prefectures(FOLDER)["melun_77"].desks
+    known = load_prefectures(DESKS)["melun_77"].desks
     (rules,) = (desk.parameters for desk in known if desk.platform == "selectors")
     wanted = sandbox.open_slots("selectors", 992077, count=7, planning=992177)
     sandbox.open_slots("selectors", 992077, count=2, planning=992277)

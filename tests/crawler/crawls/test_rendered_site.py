@@ -10,19 +10,19 @@ from configs.world.outcome import Outcome
 from configs.world.prefecture import load_prefectures
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
-from tests.deploy.sandbox.test_desk_files import FOLDER
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.usefixtures("browser")]
+DESKS = Path(__file__).parents[3] / "deploy" / "sandbox" / "prefectures"
 FORM, PERMITS, PASSPORTS = 992095, 992195, 992295
 
 
 @pytest.fixture
 def rules() -> dict[str, Any]:
     """Return the parameters of the sandbox's own desk."""
-    desks = load_prefectures(FOLDER)["cergy_95"].desks
+    desks = load_prefectures(DESKS)["cergy_95"].desks
     (found,) = (desk.parameters for desk in desks if desk.platform == "selectors")
     return found
 

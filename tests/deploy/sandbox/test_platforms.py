@@ -1,5 +1,6 @@
 """The stand-in platforms: found by being there, each with what the sandbox asks of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -46,3 +47,40 @@ def test_every_site_shows_its_state_is_reset_and_misbehaves_by_form(
     after = visitor.post("/_control/reset").json
     assert (after["counters"]["requests"], after["forms"][0]["plannings"][0]["slots"]) == (0, [])
     assert (sandbox.requests(code), after["forms"][0]["mode"]) == ([], "normal")
+
+
+# The wizard's own
+
+Visit = Callable[[str | int], Any]
+FIRST_STEP = "/booking/create/48803/0"
+WEEK = "/ezjscore/call/bookingserver::planning::assign::48803::48804::0"
+
+
+@pytest.fixture
+def visitor(visit: Visit) -> Any:
+    """Give a visitor who accepted the conditions."""
+    made = visit(77)
+    made.get(FIRST_STEP)
+    made.send(FIRST_STEP, condition="on", nextButton="x")
+    return made
+
+
+def test_the_calendar_wants_a_user_agent(visitor: Any) -> None:
+    assert visitor.get(WEEK, User_Agent="").status == 403
+    assert visitor.get(WEEK).status == 200
+
+
+def test_step_5_takes_the_slot_and_is_counted(visit: Visit, sandbox: Running) -> None:
+    (slot,) = sandbox.open_slots(77, 48803)
+    answer = visit(77).get(f"/booking/create/48803/5/{int(slot.timestamp())}")
+    assert "Plage horaire retenue" in answer.text
+    assert sandbox.reservations(77) == 1
+    assert sandbox.take_slots(77, 48803) == []
+
+
+def test_the_button_of_step_4_takes_the_first_slot_and_is_counted(visitor: Any, sandbox: Running) -> None:
+    first, second = sandbox.open_slots(77, 48803, count=2)
+    visitor.send("/booking/create/48803/3", nextButton="Etape suivante")
+    visitor.send("/booking/create/48803/4", nextButton="Première plage horaire libre")
+    assert sandbox.reservations(77) == 1
+    assert sandbox.take_slots(77, 48803) == [max(first, second)]

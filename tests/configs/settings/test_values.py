@@ -1,0 +1,220 @@
+"""Keys: their values, and the one line that each wrong one gets at start."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from api.payments.client import STRIPE_ANSWER_SECONDS, STRIPE_CONNECT_SECONDS, STRIPE_REST_SECONDS
+from api.payments.event_store import STRIPE_LEASE_SECONDS
+from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS
+from configs.settings import SettingsRefused, load
+from configs.settings.constants import Constant
+from configs.settings.groups import MailServer, parse_mail_providers, parse_mail_server
+from configs.settings.keys import SEVERAL
+from configs.settings.legal_names import Mediator, split_mediator
+from configs.world.sales_terms import name_seller, write_vat_line
+from crawler.keeper import SILENT_SECONDS
+from crawler.spider_processes.registry import RENEWED_SECONDS, SPEAKS_SECONDS
+from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS
+from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS
+from tests.configs.settings.test_program_settings import given_to
+from tests.configs.settings.test_settings import PRODUCTION, STRONG
+from tests.rotation import NEW, OLD
+
+Put = Callable[..., None]
+
+
+def refused() -> list[str]:
+    with pytest.raises(SettingsRefused) as caught:
+        load()
+    return str(caught.value).split("\n  ")[1:]
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_the_same_value_twice_is_named(bare: Put, name: str) -> None:
+    bare(**{name.upper(): f"{NEW},{OLD},{NEW}"})
+    assert refused() == [f"{name.upper()} has the same value twice: take one out"]
+
+
+@pytest.mark.parametrize("text", [f"{NEW},", f",{NEW}", f"{NEW},,{OLD}", ",", f"{NEW}, "])
+def test_an_empty_value_is_named(bare: Put, text: str) -> None:
+    bare(DATA_KEYS=text)
+    (line,) = [each for each in refused() if "empty" in each]
+    assert line == "DATA_KEYS has an empty value beside a comma: write the value, or take the comma out"
+
+
+@pytest.mark.parametrize("text", ["SG.a b", "SG.aé", "\ufeffSG.a", "SG.a\u200b"])
+def test_a_providers_key_that_was_copied_wrongly_is_named(bare: Put, text: str) -> None:
+    bare(SENDGRID_API_KEY=text)
+    assert refused() == ["SENDGRID_API_KEY holds a space or a letter that no such key has: copy it again"]
+
+
+def test_an_invisible_character_is_named(bare: Put) -> None:
+    bare(JWT_SECRET=f"\ufeff{NEW}")
+    assert refused() == ["JWT_SECRET holds an invisible character, such as a byte order mark: write it again"]
+
+
+def test_production_names_each_weak_value_of_several(bare: Put) -> None:
+    bare(**PRODUCTION | {"JWT_SECRET": f"{STRONG},short", "SCRAPYD_PASSWORD": f"{STRONG},{'a' * 40}"})
+    assert refused() == [
+        "JWT_SECRET is shorter than 32 bytes: draw it at random",
+        "SCRAPYD_PASSWORD can be guessed: draw it at random",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("SENDGRID_API_KEY", "SendGrid's begin with SG."),
+        ("STRIPE_WEBHOOK_SECRET", "Stripe's begin with whsec_"),
+        ("TELEGRAM_BOT_TOKEN", "@BotFather's are a number, a colon and a text"),
+        ("TWILIO_AUTH_TOKEN", "Twilio's have 32 characters"),
+    ],
+)
+def test_production_names_a_key_of_another_provider_or_a_part_of_one(bare: Put, name: str, hint: str) -> None:
+    bare(**PRODUCTION | {name: STRONG[:-1]})
+    assert refused() == [f"{name} is no such key, {hint}: copy it again"]
+
+
+def test_no_line_shows_a_value(bare: Put) -> None:
+    bare(**PRODUCTION | {"TWILIO_AUTH_TOKEN": "abcdefgh-abcdefgh", "DATA_KEYS": f"{STRONG},{STRONG}"})
+    text = "\n".join(refused())
+    assert "abcdefgh" not in text
+    assert STRONG not in text
+
+
+# SMTP_URL and MAIL_PROVIDERS
+
+PASSWORD = hashlib.sha256(b"an invented password").hexdigest()[:24]
+URL = f"smtps://rdv:{PASSWORD}@mail.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "server"),
+    [
+        ("smtps://mail.example", MailServer("mail.example", 465, "", "", is_tls_from_start=True)),
+        ("smtp://mail.example", MailServer("mail.example", 587, "", "", is_tls_from_start=False)),
+        ("smtp://127.0.0.1:2525/", MailServer("127.0.0.1", 2525, "", "", is_tls_from_start=False)),
+        (
+            "smtps://a%40b.example:p%2F%3A%40@[::1]:1",
+            MailServer("::1", 1, "a@b.example", "p/:@", is_tls_from_start=True),
+        ),
+    ],
+)
+def test_an_address_names_server_and_login(text: str, server: MailServer) -> None:
+    assert parse_mail_server(text) == server
+
+
+def test_providers_of_mail_have_an_order() -> None:
+    assert parse_mail_providers("smtp, sendgrid") == ("smtp", "sendgrid")
+
+
+@pytest.mark.parametrize("program", ["notifier", "background"])
+@pytest.mark.parametrize(("order", "missing"), [("smtp", "SMTP_URL"), ("sendgrid,smtp", "SMTP_URL")])
+def test_production_needs_the_settings_of_the_providers_in_use(
+    bare: Put, program: str, order: str, missing: str
+) -> None:
+    given = given_to(program) | {"MAIL_PROVIDERS": order}
+    bare(**given | {missing: ""})
+    with pytest.raises(SettingsRefused) as refused:
+        load()
+    assert str(refused.value).startswith(f"settings refused:\n  {missing} is not set")
+    bare(**given | {"SMTP_URL": URL})
+    assert load().mail_providers == tuple(order.split(","))
+
+
+def test_production_needs_no_key_of_a_provider_that_is_not_in_use(bare: Put) -> None:
+    bare(**given_to("notifier") | {"MAIL_PROVIDERS": "smtp", "SMTP_URL": URL, "SENDGRID_API_KEY": ""})
+    assert load().sendgrid_api_key is None
+
+
+def test_production_refuses_a_password_that_can_be_guessed(bare: Put) -> None:
+    bare(**given_to("notifier") | {"MAIL_PROVIDERS": "smtp", "SMTP_URL": "smtps://rdv:secret@mail.example"})
+    with pytest.raises(SettingsRefused, match="the password in SMTP_URL"):
+        load()
+
+
+# The names that the law wants
+
+MEDIATOR = "Médiation de l'Exemple, 1 rue du Droit, 75001 Paris, https://mediateur.example"
+
+
+def test_a_mediator_has_a_name_an_address_and_a_site() -> None:
+    assert split_mediator(MEDIATOR) == Mediator(
+        "Médiation de l'Exemple", "1 rue du Droit, 75001 Paris", "https://mediateur.example"
+    )
+
+
+def test_texts_get_every_name_and_say_which_is_missing(settings_env: Put) -> None:
+    assert {name_seller("fr")[each] for each in ("mediator_name", "mediator_site")} == {"[MEDIATOR]"}
+    assert name_seller("fr")["host_company"] == "[HOST_COMPANY]"
+    settings_env(MEDIATOR=MEDIATOR, SELLER_NAME="Vigie SAS", API_URL="https://api.example.org")
+    names = name_seller("fr")
+    assert (names["seller_name"], names["mediator_site"]) == ("Vigie SAS", "https://mediateur.example")
+    assert names["withdraw_url"] == "https://api.example.org/l/retractation"
+    assert names["cancel_url"] == "https://api.example.org/l/resilier"
+    assert set(name_seller("en")) == set(names)
+
+
+def test_the_line_on_vat_names_the_number_or_the_article(settings_env: Put) -> None:
+    assert write_vat_line() == "TVA non applicable, art. 293 B du CGI"
+    settings_env(SELLER_VAT="FR40123456789")
+    assert write_vat_line() == "N° de TVA intracommunautaire : FR40123456789"
+
+
+# Constants of the product
+
+
+@pytest.mark.parametrize(
+    ("value", "changed", "expected"),
+    [
+        (1.0, 0.2, 0.2),
+        (64, 3, 3),
+        (timedelta(days=90), 60, timedelta(minutes=1)),
+        ((15.0, 120.0), [0.5, 4], (0.5, 4)),
+    ],
+)
+def test_tests_change_it(bare: Put, value: float, changed: object, expected: object) -> None:
+    bare(APP_ENV="test", TEST_PERIODS=json.dumps({"SWEEP_SECONDS": changed}))
+    assert Constant("SWEEP_SECONDS", value)() == expected
+
+
+@pytest.mark.parametrize("world", ["production", "development"])
+def test_no_real_program_starts_with_changed_constants(
+    bare: Put, monkeypatch: pytest.MonkeyPatch, world: str
+) -> None:
+    bare(APP_ENV=world)
+    monkeypatch.setenv("TEST_PERIODS", '{"SWEEP_SECONDS": 1}')
+    with pytest.raises(SettingsRefused, match="TEST_PERIODS works only with APP_ENV=sandbox"):
+        load()
+
+
+@pytest.mark.parametrize("text", ["soon", "[1]", '{"SWEEP_SECONDS": "soon"}'])
+def test_what_is_no_map_of_numbers_is_refused(bare: Put, text: str) -> None:
+    bare(APP_ENV="test", TEST_PERIODS=text)
+    with pytest.raises(SettingsRefused, match="TEST_PERIODS"):
+        load()
+
+
+def test_a_lease_outlives_the_wait_for_a_provider(bare: Put) -> None:
+    # otherwise a second worker would send what the first still waits for
+    assert LEASE_SECONDS() > max(PROVIDER_TIMEOUT_SECONDS(), PUSH_TIMEOUT_SECONDS())
+
+
+def test_a_rest_is_longer_than_a_call(bare: Put) -> None:
+    # otherwise two probes would go out at once
+    assert PROVIDER_REST_SECONDS() > PROVIDER_TIMEOUT_SECONDS()
+    assert STRIPE_REST_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
+
+
+def test_the_lease_of_an_event_outlives_a_call_of_stripe(bare: Put) -> None:
+    # otherwise a second worker would read again
+    assert STRIPE_LEASE_SECONDS() > STRIPE_CONNECT_SECONDS() + STRIPE_ANSWER_SECONDS()
+
+
+def test_a_spider_speaks_often_enough_not_to_be_killed(bare: Put) -> None:
+    assert RENEWED_SECONDS() * 2 < SPEAKS_SECONDS() <= SILENT_SECONDS()

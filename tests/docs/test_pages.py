@@ -1,0 +1,223 @@
+"""Everything that the docs point at exists: files, other pages and their headings."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+import yaml
+
+from api.background.jobs import list_jobs
+from api.models.all import RECORDS
+from configs.settings.keys import KEYS, SEVERAL
+from tests.api.billing.test_terms import IN_EVERY_VERSION, SINCE_THE_ONLINE_FUNCTION
+from tests.in_turn import in_turn
+from tests.rules import RULES, list_marks
+
+ROOT = Path(__file__).parents[2]
+PAPERS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_CODE = re.compile(r"`([^`\n]+)`")
+_FILE = re.compile(r"(?:api|configs|crawler|deploy|docs|notifier|tests)/[\w./-]+")
+_LINK = re.compile(r"\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+
+
+@cache
+def headings(paper: Path) -> set[str]:
+    """Return the anchors that a page's headings get."""
+    titles = re.findall(r"^#+ (.+)$", paper.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@in_turn("paper", PAPERS, str)
+def test_the_files_that_a_page_names_exist(paper: Path) -> None:
+    words = (word for code in _CODE.findall(paper.read_text()) for word in code.split())
+    assert [word for word in words if _FILE.fullmatch(word) and not (ROOT / word).exists()] == []
+
+
+@in_turn("paper", PAPERS, str)
+def test_the_links_of_a_page_lead_somewhere(paper: Path) -> None:
+    for target, anchor in _LINK.findall(paper.read_text()):
+        there = paper.parent / target if target else paper
+        assert there.exists(), target
+        assert not anchor or anchor in headings(there), f"{target}#{anchor}"
+
+
+# Each rule has tests that carry its number
+
+
+def test_every_rule_has_a_test() -> None:
+    assert {number for number, _, _ in list_marks()} == set(RULES)
+    assert [name for _, _, name in list_marks() if not name.startswith("test_")] == []
+
+
+# docs/security.md
+
+SECURITY = ROOT / "docs" / "security.md"
+NAMED = re.compile(r"`(tests/[\w/]+\.py)(?:::(test_\w+))?`")
+
+
+def test_every_test_that_is_named_exists() -> None:
+    named = NAMED.findall(SECURITY.read_text("utf-8"))
+    assert len(named) > 10
+    for file, name in named:
+        text = (ROOT / file).read_text("utf-8")
+        assert not name or re.search(rf"def {name}\(", text), f"{file}::{name}"
+
+
+# docs/keys.md has every key
+
+KEYS_PAGE = (Path(__file__).parents[2] / "docs" / "keys.md").read_text()
+STORES = {"ANTS_TOKEN", "PROOFS_SECRET_ACCESS_KEY", "BACKUP_SECRET_ACCESS_KEY", "INVOICES_SECRET_ACCESS_KEY"}
+
+
+def section(title: str) -> str:
+    return KEYS_PAGE.split(f"\n## {title}\n")[1].split("\n## ")[0]
+
+
+def keys_in(title: str) -> set[str]:
+    """Return the keys that the first column of a section's table names."""
+    lines = [line for line in section(title).splitlines() if line.startswith("| `")]
+    return {name for line in lines for name in re.findall(r"`([A-Z_]+)`", line.split("|")[1])}
+
+
+def test_every_key_is_in_the_table() -> None:
+    assert keys_in("The keys") == {name.upper() for name in KEYS}
+
+
+def test_every_key_has_what_to_do_if_it_leaked() -> None:
+    assert keys_in("A key leaked") == {name.upper() for name in KEYS} - STORES
+
+
+@pytest.mark.parametrize("name", [each for each in KEYS if each.upper() not in STORES])
+def test_every_key_leads_to_its_steps(name: str) -> None:
+    (row,) = [line for line in section("The keys").splitlines() if line.startswith(f"| `{name.upper()}`")]
+    own = "#replace-one-of-our-own" in row
+    assert own != (name.upper() in keys_in("Replace a provider's"))
+    assert not own or name in SEVERAL
+
+
+# docs/legal.md names each article that a test looks for in the terms of sale
+
+LEGAL = Path(__file__).parents[2] / "docs" / "legal.md"
+_ARTICLE = re.compile(r"[LRD]\.\d+(?:-\d+)+")
+_RANGE = re.compile(r"([LRD]\.[\d-]*?)(\d+) to -(\d+)")
+
+
+def name_articles(text: str) -> set[str]:
+    """Return the articles that a text names, those of a range such as `L.221-18 to -20` too."""
+    ranges = (
+        f"{stem}{number}"
+        for stem, first, last in _RANGE.findall(text)
+        for number in range(int(first), int(last) + 1)
+    )
+    return {*_ARTICLE.findall(text), *ranges}
+
+
+def test_each_article_of_the_terms_is_on_the_page() -> None:
+    looked_for = name_articles(" ".join((*IN_EVERY_VERSION, *SINCE_THE_ONLINE_FUNCTION)))
+    assert {"L.221-19", "L.224-25-26", "R.221-1"} <= looked_for
+    assert looked_for - name_articles(LEGAL.read_text()) == set()
+
+
+# docs/operations.md and docs/alarms.md
+
+OPERATIONS = "\n".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in ("operations", "alarms"))
+CODE = "\n".join(
+    re.findall(r"`([^`\n]+)`", OPERATIONS) + re.findall(r"```\w*\n(.*?)```", OPERATIONS, re.DOTALL)
+)
+
+
+def _find(pattern: str, text: str = CODE) -> list[str]:
+    found = sorted(set(re.findall(pattern, text)))
+    assert found
+    return found
+
+
+def _list_services() -> set[str]:
+    names = ("production", "prometheus")
+    files = [ROOT / "deploy" / "compose" / f"{name}.yaml" for name in names]
+    return {service for each in files for service in yaml.safe_load(each.read_text("utf-8"))["services"]}
+
+
+@pytest.mark.parametrize("command", _find(r"\bflask ([a-z-]+)"))
+def test_commands_of_flask_exist(command: str) -> None:
+    assert entry_points(group="flask.commands", name=command)
+
+
+@pytest.mark.parametrize("module", _find(r"python -m ([a-z_]+(?:\.[a-z_]+)*)"))
+def test_modules_exist(module: str) -> None:
+    assert importlib.util.find_spec(module)
+
+
+@pytest.mark.parametrize("target", _find(r"(?<!`)\bmake ([a-z-]+)"))
+def test_targets_of_make_exist(target: str) -> None:
+    assert re.search(rf"^{target}\b[^=\n]*:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", _find(r"`(?:logs|restart) ([a-z-]+)`", OPERATIONS))
+def test_programs_whose_log_is_read_exist(name: str) -> None:
+    assert name in _list_services()
+
+
+def test_commands_of_scrapy_are_found_outside_of_the_source(tmp_path: Path) -> None:
+    """In an image there is no scrapy.cfg."""
+    assert "-e SCRAPY_SETTINGS_MODULE=crawler.settings scrapyd scrapy" in OPERATIONS
+    scrapy = [sys.executable, "-m", "scrapy"]
+    given = {**os.environ, "SCRAPY_SETTINGS_MODULE": "crawler.settings"}
+    done = subprocess.run(scrapy, cwd=tmp_path, env=given, capture_output=True, text=True, timeout=240)
+    known = set(re.findall(r"^  ([a-z]+) ", done.stdout, re.MULTILINE))
+    assert set(_find(r"\bscrapy ([a-z]+)")) <= known
+
+
+# The record of docs/privacy.md names each column of each table once, in words that the page defines
+
+PRIVACY = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text()
+Row = tuple[str, ...]
+
+
+def read_table(heading: str) -> list[Row]:
+    """Return the rows of the first table under a heading, without its two head lines."""
+    section = PRIVACY.split(f"\n## {heading}\n", 1)[1]
+    found = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    assert found, heading
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in found[0].splitlines()[2:]]
+
+
+def recorded_columns(rows: list[Row]) -> Counter[tuple[str, str]]:
+    """Return how often each column of each table has a line."""
+    return Counter((table.strip("`"), name) for table, names, *_ in rows for name in names.split(", "))
+
+
+def test_each_column_of_each_table_has_one_line_and_each_line_a_column() -> None:
+    columns = [(each.__tablename__, name) for each in RECORDS for name in each.__table__.columns.keys()]  # noqa: SIM118 -- a ColumnCollection iterates over columns
+    assert recorded_columns(read_table("Record")) == Counter(columns)
+
+
+def test_the_words_of_the_record_are_defined() -> None:
+    purposes = {purpose for purpose, *_ in read_table("Why personal data is processed")}
+    words = {word for word, *_ in read_table("How long")}
+    used_purposes, used_words = set[str](), set[str]()
+    for _, _, why, kept, _ in read_table("Record"):
+        used_purposes |= set(why.split(", "))
+        used_words.add(kept)
+    assert used_purposes == purposes
+    assert used_words == words
+
+
+def test_the_jobs_that_enforce_it_are_scheduled() -> None:
+    named = {job for *_, enforced in read_table("How long") for job in re.findall(r"`(\w+)`", enforced)}
+    assert named
+    assert named <= {job.name for job in list_jobs()}
+
+
+def test_the_recipients_of_the_record_are_described() -> None:
+    known = " ".join(recipient for recipient, *_ in read_table("Who receives it"))
+    for *_, goes_to in read_table("Record"):
+        for name in re.findall(r"\b(?:Stripe|SendGrid|SMTP|Twilio|Telegram)\b", goes_to):
+            assert name in known
