@@ -30,7 +30,7 @@ from crawler.proofs.outbox import Proof, of_trouble
 from crawler.reading import CoveredWindow
 from crawler.recording import desk_state_update, slot_writer
 from crawler.recording.desk_state_update import CheckOutcome
-from crawler.recording.slot_writer import CheckResult, OpenSlot
+from crawler.recording.slot_writer import OpenSlot
 from crawler.scheduling import intervals
 from crawler.scheduling.due_queue import VisitEnd
 from crawler.scheduling.intervals import budget_of, captcha_expected, cost_of, own_interval
@@ -212,11 +212,8 @@ def _slot_comparison(
     end: CheckOutcome, known: dict[str, list[OpenSlot]], latest: datetime
 ) -> slot_writer.SlotComparison:
     """Return what was seen beside what is known: at `latest`, where our own clock is ahead of the database's."""
-    desk, check, seen_at = end.desk, end.check, min(end.check.seen_at, latest)
-    last_day = seen_at.astimezone(desk.zone).date() + timedelta(days=desk.horizon)
-    before = end.row.whole_before
-    seen = CheckResult(check.outcome, check.slots, check.covered, seen_at, desk.zone, last_day, before)
-    return slot_writer.SlotComparison(desk, check, seen, known.get(desk.id, []))
+    open_before, seen_at = known.get(end.desk.id, []), min(end.check.seen_at, latest)
+    return slot_writer.SlotComparison(end.desk, end.check, open_before, seen_at, end.row.whole_before)
 
 
 log = structlog.get_logger(__name__)

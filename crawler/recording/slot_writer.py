@@ -20,10 +20,9 @@ from api.models.slot import RETURN_SECONDS, GoneReason
 from configs.ground.clock import clock
 from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.world.desk import Desk
-from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from crawler.proofs.outbox import Proof, of_detection
-from crawler.reading import CoveredWindow, Slot
+from crawler.reading import Slot
 
 OPEN = "open"
 
@@ -40,24 +39,27 @@ class OpenSlot:
 
 
 @dataclass(frozen=True, slots=True)
-class CheckResult:
-    """Slots and coverage of one check. `now`: when it was read; `zone` and `last_day` are the desk's.
+class SlotComparison:
+    """One check of one desk, with the slots that were open before it.
 
-    `whole_before`: since when, before this check, every place had been covered once at least (None: never).
+    `now`: when its last page was read. `whole_before`: since when, before this check, every place had been covered
+    once at least (None: never).
     """
 
-    outcome: Outcome
-    slots: tuple[Slot, ...]
-    covered: tuple[CoveredWindow, ...]
+    desk: Desk
+    check: CheckItem
+    known: Sequence[OpenSlot]
     now: datetime
-    zone: ZoneInfo
-    last_day: date
     whole_before: datetime | None = None
 
     @property
     def today(self) -> date:
         """Return the desk's local date."""
-        return self.now.astimezone(self.zone).date()
+        return self.now.astimezone(self.desk.zone).date()
+
+    def url(self, slot: Slot) -> str:
+        """Return where a person books it."""
+        return slot.url or self.check.booking_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +78,24 @@ class SlotChanges:
     still_open: tuple[str, ...] = ()
 
 
-def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
+def compare_slots(look: SlotComparison) -> SlotChanges:
     """Compare a desk's open slots with what a check saw.
 
     The hours that show up in a place which was only known to be open are quiet: they are what its `open` slot
     was notified for ("at an unknown hour"); a second message would announce the same opening. For the same reason no
     slot opens that may be one of the open hours: `open` beside any of its place, a day beside those of that day.
     """
-    shown = _index_shown(seen)
+    shown = _index_shown(look)
     timed = {place for place, moment in shown if moment != OPEN}
-    was_open = {row.place_key for row in known if row.moment == OPEN}
-    gone = tuple((row.id, reason) for row in known if (reason := _closing_reason(row, shown, timed, seen)))
+    was_open = {row.place_key for row in look.known if row.moment == OPEN}
+    gone = tuple(
+        (row.id, reason) for row in look.known if (reason := _closing_reason(row, shown, timed, look))
+    )
     closed = {row_id for row_id, _ in gone}
-    left = [row for row in known if row.id not in closed]
+    left = [row for row in look.known if row.id not in closed]
     rows = {(row.place_key, row.moment): row.id for row in left}
     busy = {row.place_key for row in left}
-    timed_days = _index_days(left, shown, seen.zone)
+    timed_days = _index_days(left, shown, look.desk.zone)
     known_hours = {
         key
         for key, slot in shown.items()
@@ -107,12 +111,12 @@ def compare_slots(known: Sequence[OpenSlot], seen: CheckResult) -> SlotChanges:
     )
 
 
-def _index_shown(seen: CheckResult) -> dict[tuple[str, str], Slot]:
+def _index_shown(look: SlotComparison) -> dict[tuple[str, str], Slot]:
     """Return the slots shown by place and moment, without those past, nor `open` beside the place's hours."""
     slots = {
         (slot.place.key, slot.moment_text): slot
-        for slot in reversed(seen.slots)
-        if not _is_past(slot.moment, seen)
+        for slot in reversed(look.check.slots)
+        if not _is_past(slot.moment, look)
     }
     timed = {place for place, moment in slots if moment != OPEN}
     return {key: slot for key, slot in reversed(slots.items()) if key[1] != OPEN or key[0] not in timed}
@@ -127,21 +131,21 @@ def _index_days(
     return {(place, at.astimezone(zone).date()) for place, at in hours if at}
 
 
-def _is_past(moment: datetime | date | None, seen: CheckResult) -> bool:
+def _is_past(moment: datetime | date | None, look: SlotComparison) -> bool:
     if isinstance(moment, datetime):
-        return moment <= seen.now
-    return moment is not None and moment < seen.today
+        return moment <= look.now
+    return moment is not None and moment < look.today
 
 
 def _closing_reason(
-    row: OpenSlot, shown: Collection[tuple[str, str]], timed: set[str], seen: CheckResult
+    row: OpenSlot, shown: Collection[tuple[str, str]], timed: set[str], look: SlotComparison
 ) -> GoneReason | None:
-    if _is_past(row.starts_at or _day(row, seen.zone), seen):
+    if _is_past(row.starts_at or _day(row, look.desk.zone), look):
         return GoneReason.PAST
     if row.moment == OPEN and row.place_key in timed:
         return GoneReason.SUPERSEDED
-    absent = seen.outcome.conclusive and (row.place_key, row.moment) not in shown
-    return GoneReason.TAKEN if absent and _is_covered(row, seen) else None
+    absent = look.check.outcome.conclusive and (row.place_key, row.moment) not in shown
+    return GoneReason.TAKEN if absent and _is_covered(row, look) else None
 
 
 def _day(row: OpenSlot, zone: ZoneInfo) -> date | None:
@@ -150,27 +154,27 @@ def _day(row: OpenSlot, zone: ZoneInfo) -> date | None:
     return row.starts_at.astimezone(zone).date() if row.starts_at else date.fromisoformat(row.moment[:10])
 
 
-def _first_time(row: OpenSlot, seen: CheckResult) -> bool:
+def _first_time(row: OpenSlot, look: SlotComparison) -> bool:
     """Tell whether no answer before this one could have shown the row since it was last seen, and did not."""
-    return row.seen_at is None or seen.whole_before is None or seen.whole_before <= row.seen_at
+    return row.seen_at is None or look.whole_before is None or look.whole_before <= row.seen_at
 
 
-def _is_covered(row: OpenSlot, seen: CheckResult) -> bool:
+def _is_covered(row: OpenSlot, look: SlotComparison) -> bool:
     """Tell whether the reading answered for the row's place on its day; for `open`, for every day watched."""
     windows = [
         each
-        for each in seen.covered
-        if each.place_key in (None, row.place_key) and not (each.doubtful and _first_time(row, seen))
+        for each in look.check.covered
+        if each.place_key in (None, row.place_key) and not (each.doubtful and _first_time(row, look))
     ]
-    day = _day(row, seen.zone)
+    day = _day(row, look.desk.zone)
     if day is not None:
         return any((w.first or date.min) <= day <= (w.last or date.max) for w in windows)
-    reached = seen.today - timedelta(days=1)
+    reached, last_day = look.today - timedelta(days=1), look.today + timedelta(days=look.desk.horizon)
     for window in sorted(windows, key=lambda w: w.first or date.min):
         if (window.first or date.min) > reached + timedelta(days=1):
             return False
         reached = max(reached, window.last or date.max)
-        if reached >= seen.last_day:
+        if reached >= last_day:
             return True
     return False
 
@@ -251,20 +255,6 @@ Ids = dict[tuple[str, str, str], int]
 
 
 @dataclass(frozen=True, slots=True)
-class SlotComparison:
-    """One check of one desk, with the slots that were open before it."""
-
-    desk: Desk
-    check: CheckItem
-    seen: CheckResult
-    known: Sequence[OpenSlot]
-
-    def url(self, slot: Slot) -> str:
-        """Return where a person books it."""
-        return slot.url or self.check.booking_url
-
-
-@dataclass(frozen=True, slots=True)
 class NewDetection:
     """A detection as it was written, and the page that proves it, where one was kept."""
 
@@ -283,7 +273,7 @@ def load_open_slots(session: Session, desk_ids: Sequence[str]) -> dict[str, list
 
 def write_slots(session: Session, looks: Iterable[SlotComparison]) -> list[NewDetection]:
     """Write what changed; return the detections, in the order of the looks."""
-    changes = [(look, compare_slots(look.known, look.seen)) for look in looks]
+    changes = [(look, compare_slots(look)) for look in looks]
     _close(session, changes)
     _see_again(session, changes)
     _confirm_superseded(session, changes)
@@ -292,23 +282,21 @@ def write_slots(session: Session, looks: Iterable[SlotComparison]) -> list[NewDe
 
 
 def _close(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
-    rows = [(row, look.seen.now, reason.value) for look, change in changes for row, reason in change.gone]
+    rows = [(row, look.now, reason.value) for look, change in changes for row, reason in change.gone]
     if rows:
         session.execute(_GONE, _columns(("id", "at", "reason"), rows))
 
 
 def _see_again(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
     rows = [
-        (row, look.seen.now, slot.seats, look.url(slot))
-        for look, change in changes
-        for row, slot in change.again
+        (row, look.now, slot.seats, look.url(slot)) for look, change in changes for row, slot in change.again
     ]
     if rows:
         session.execute(_AGAIN, _columns(("id", "at", "seats", "url"), rows))
 
 
 def _confirm_superseded(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]]) -> None:
-    rows = [(look.desk.id, place, look.seen.now) for look, change in changes for place in change.still_open]
+    rows = [(look.desk.id, place, look.now) for look, change in changes for place in change.still_open]
     if rows:
         session.execute(_STILL_OPEN, _columns(("desk_id", "place_key", "at"), rows))
 
@@ -323,7 +311,7 @@ def _open(session: Session, changes: Sequence[tuple[SlotComparison, SlotChanges]
 
 
 def _row(look: SlotComparison, slot: Slot) -> tuple[object, ...]:
-    place, at = slot.place, look.seen.now
+    place, at = slot.place, look.now
     shown = (place.key, place.label, slot.moment_text, slot.starts_at, slot.seats)
     return (look.desk.id, *shown, look.url(slot), at)
 
@@ -335,7 +323,7 @@ def _detect(
     if not looks:
         return []
     found = [
-        NewDetection(new_id(), look.desk.id, of_detection(look.desk, look.check, news, look.seen.now))
+        NewDetection(new_id(), look.desk.id, of_detection(look.desk, look.check, news, look.now))
         for look, news in looks
     ]
     rows = [_describe_detection(each, look) for each, (look, _) in zip(found, looks, strict=True)]
@@ -356,7 +344,7 @@ def _describe_detection(found: NewDetection, look: SlotComparison) -> tuple[obje
     desk = look.desk
     procedures = write_array(sorted(each.value for each in desk.procedures))
     shown = (desk.id, desk.prefecture_id, procedures, desk.label, desk.site)
-    return (str(found.id), *shown, look.check.booking_url, look.seen.now, found.proof and found.proof.key)
+    return (str(found.id), *shown, look.check.booking_url, look.now, found.proof and found.proof.key)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:

@@ -1,5 +1,7 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,15 +11,17 @@ from hypothesis import strategies as st
 from api.models.slot import GoneReason
 from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, Place, Slot
-from crawler.recording.slot_writer import OPEN, CheckResult, OpenSlot, SlotChanges, compare_slots
+from crawler.recording.slot_writer import OPEN, OpenSlot, SlotChanges, SlotComparison, compare_slots
+from tests.crawler.checks import check
+from tests.crawler.held import make_desk
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
 TODAY = date(2026, 11, 20)
-LAST = TODAY + timedelta(days=90)
 HOUR = datetime(2026, 12, 1, 8, 30, tzinfo=UTC)
 LATER = HOUR + timedelta(days=7)
 WHOLE = (CoveredWindow(),)
+DESK = make_desk()
 
 
 def slot(moment: datetime | date | None, place: str = "a", seats: int | None = None) -> Slot:
@@ -37,7 +41,23 @@ def look(
     now: datetime = NOW,
 ) -> SlotChanges:
     proved = outcome or (Outcome.SLOTS if slots else Outcome.NO_SLOTS)
-    return compare_slots(known, CheckResult(proved, slots, tuple(covered), now, PARIS, LAST))
+    return compare_slots(saw(proved, slots, covered, known=known, now=now))
+
+
+def saw(
+    outcome: Outcome,
+    shown: Sequence[Slot],
+    covered: Sequence[CoveredWindow],
+    *,
+    now: datetime = NOW,
+    **more: Any,
+) -> SlotComparison:
+    item = check("a", 1, *shown, outcome=outcome, covered=tuple(covered))
+    return SlotComparison(**{"desk": DESK, "check": item, "known": (), "now": now} | more)
+
+
+def beside(rows: Sequence[OpenSlot], seen: SlotComparison) -> SlotChanges:
+    return compare_slots(replace(seen, known=rows))
 
 
 @pytest.mark.rule("3.4")
@@ -140,10 +160,7 @@ windows = st.lists(
     ),
     max_size=4,
 )
-seen = st.builds(
-    lambda outcome, shown, covered: CheckResult(outcome, tuple(shown), tuple(covered), NOW, PARIS, LAST),
-    st.sampled_from(Outcome), slots, windows,
-)  # fmt: skip
+seen = st.builds(saw, st.sampled_from(Outcome), slots, windows)
 
 
 def apply(known: Sequence[OpenSlot], changed: SlotChanges) -> list[OpenSlot]:
@@ -155,16 +172,16 @@ def apply(known: Sequence[OpenSlot], changed: SlotChanges) -> list[OpenSlot]:
     return [each for each in known if each.id not in gone] + opened
 
 
-def table(looks: Sequence[CheckResult]) -> list[OpenSlot]:
+def table(looks: Sequence[SlotComparison]) -> list[OpenSlot]:
     rows: list[OpenSlot] = []
     for each in looks:
-        rows = apply(rows, compare_slots(rows, each))
+        rows = apply(rows, beside(rows, each))
     return rows
 
 
 @given(st.lists(seen, max_size=4))
 def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown_with(
-    looks: list[CheckResult],
+    looks: list[SlotComparison],
 ) -> None:
     rows = table(looks)
     assert len({(each.place_key, each.moment) for each in rows}) == len(rows)
@@ -174,20 +191,22 @@ def test_no_slot_is_ever_open_twice_and_no_open_stands_beside_hours_it_was_shown
 
 
 @given(st.lists(seen, max_size=3), seen)
-def test_seeing_the_same_again_changes_nothing(looks: list[CheckResult], last: CheckResult) -> None:
+def test_seeing_the_same_again_changes_nothing(looks: list[SlotComparison], last: SlotComparison) -> None:
     rows = table([*looks, last])
-    again = compare_slots(rows, last)
+    again = beside(rows, last)
     assert (again.news, again.quiet, again.gone) == ((), (), ())
 
 
 @given(st.lists(seen, max_size=3), seen)
-def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult], last: CheckResult) -> None:
+def test_whatever_is_shown_and_ahead_is_open_afterwards(
+    looks: list[SlotComparison], last: SlotComparison
+) -> None:
     found = table([*looks, last])
     rows = {(each.place_key, each.moment) for each in found}
     timed_days = {
         (each.place_key, each.starts_at.astimezone(PARIS).date()) for each in found if each.starts_at
     }
-    for shown in last.slots:
+    for shown in last.check.slots:
         ahead = shown.moment is not None and (
             shown.moment > NOW if isinstance(shown.moment, datetime) else shown.moment >= TODAY
         )
@@ -198,13 +217,13 @@ def test_whatever_is_shown_and_ahead_is_open_afterwards(looks: list[CheckResult]
 
 @pytest.mark.rule("3.3")
 @given(st.lists(seen, max_size=3), seen)
-def test_only_what_was_proven_absent_goes(looks: list[CheckResult], last: CheckResult) -> None:
+def test_only_what_was_proven_absent_goes(looks: list[SlotComparison], last: SlotComparison) -> None:
     rows = table(looks)
     by_id = {each.id: each for each in rows}
-    for row_id, reason in compare_slots(rows, last).gone:
+    for row_id, reason in beside(rows, last).gone:
         if reason is GoneReason.TAKEN:
-            assert last.outcome.conclusive
-            assert any(window.place_key in (None, by_id[row_id].place_key) for window in last.covered)
+            assert last.check.outcome.conclusive
+            assert any(window.place_key in (None, by_id[row_id].place_key) for window in last.check.covered)
             assert (by_id[row_id].place_key, by_id[row_id].moment) not in {
-                (shown.place.key, shown.moment_text) for shown in last.slots
+                (shown.place.key, shown.moment_text) for shown in last.check.slots
             }
