@@ -101,7 +101,7 @@ def compare_slots(look: SlotComparison) -> SlotChanges:
         for key, slot in shown.items()
         if key not in rows and (key[0] in busy if key[1] == OPEN else (key[0], slot.moment) in timed_days)
     }
-    opened = {key: slot for key, slot in shown.items() if key not in rows.keys() | known_hours}
+    opened = {key: slot for key, slot in shown.items() if key not in rows and key not in known_hours}
     return SlotChanges(
         news=tuple(slot for key, slot in opened.items() if key[0] not in was_open),
         quiet=tuple(slot for key, slot in opened.items() if key[0] in was_open),
