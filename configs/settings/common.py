@@ -4,9 +4,9 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, create_model
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.settings.value_types import WebAddress, from_text, secret
@@ -38,7 +38,17 @@ _PostgresUrl = Annotated[SecretStr, secret(_of_scheme(*POSTGRES))]
 _RedisUrl = Annotated[SecretStr, secret(_of_scheme(*REDIS))]
 
 
-class CommonSettings(BaseSettings):
+# DATABASE_URL_<PROGRAM> of each: the fields are read by their names alone.
+DATABASE_LOGINS = tuple(f"database_url_{program}" for program in get_args(DatabaseProgram))
+if TYPE_CHECKING:
+    _Logins = BaseSettings
+else:
+    _Logins = create_model(
+        "_Logins", __base__=BaseSettings, **dict.fromkeys(DATABASE_LOGINS, (_PostgresUrl | None, None))
+    )
+
+
+class CommonSettings(_Logins):
     """The world, the logs, PostgreSQL and Redis."""
 
     app_env: AppEnv = "development"
@@ -53,13 +63,6 @@ class CommonSettings(BaseSettings):
 
     # Servers
     database_url: _PostgresUrl | None = None
-    database_url_api: _PostgresUrl | None = None
-    database_url_background: _PostgresUrl | None = None
-    database_url_backup: _PostgresUrl | None = None
-    database_url_crawler: _PostgresUrl | None = None
-    database_url_notifier: _PostgresUrl | None = None
-    database_url_reader: _PostgresUrl | None = None
-    database_url_stream: _PostgresUrl | None = None
     database_pooled: bool = False
     db_password: SecretStr | None = None
     redis_url: _RedisUrl | None = None

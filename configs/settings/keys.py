@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import SecretStr
 
+from configs.settings.common import DATABASE_LOGINS
+
 if TYPE_CHECKING:
     from configs.settings import Settings
 
@@ -34,18 +36,7 @@ _GIVEN = (
 )
 KEYS = tuple(dict.fromkeys(SEVERAL + _GIVEN))
 # Addresses whose password is a key.
-ADDRESSES = (
-    "database_url",
-    "database_url_api",
-    "database_url_background",
-    "database_url_backup",
-    "database_url_crawler",
-    "database_url_notifier",
-    "database_url_reader",
-    "database_url_stream",
-    "redis_url",
-    "smtp_url",
-)
+ADDRESSES = ("database_url", *DATABASE_LOGINS, "redis_url", "smtp_url")
 _PLAIN = re.compile(r"[!-~]+")
 
 
