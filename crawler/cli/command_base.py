@@ -1,8 +1,10 @@
 """Base class of our Scrapy commands: their help as class attributes, and errors that a person can act on."""
 
 import argparse
+import os
+import sys
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from scrapy.commands import ScrapyCommand
@@ -77,3 +79,19 @@ class OperatorCommand(ScrapyCommand):
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             away = str(error).splitlines()[0]
             raise self.make_exit(f"the database is away, {otherwise}: {away}") from None
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of as many texts each as lines, their columns beneath each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+    )
+
+
+def show(text: str) -> None:
+    """Print the text; a reader that stops early (`| head`) is no error."""
+    try:
+        print(text, flush=True)  # noqa: T201 -- it is run at a terminal
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end

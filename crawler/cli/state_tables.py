@@ -11,7 +11,7 @@ from api.models.desk import DeskState, HostState
 from configs.world.desk import Desk
 from configs.world.host_rule import Decision, HostRule, Robots
 from configs.world.prefecture import desks, host_rules
-from crawler.cli.tables import aligned
+from crawler.cli.command_base import aligned
 from crawler.recording import coverage_tracking
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_store import by_host

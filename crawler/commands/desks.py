@@ -9,9 +9,8 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.prefecture import desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
-from crawler.cli.command_base import OperatorCommand
+from crawler.cli.command_base import OperatorCommand, aligned, show
 from crawler.cli.state_tables import decision_table, describe_decision
-from crawler.cli.tables import aligned, show
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")

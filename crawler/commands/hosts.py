@@ -6,8 +6,7 @@ from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.settings import settings
 from crawler.catalogue import check_catalogue
-from crawler.cli.command_base import OperatorCommand
-from crawler.cli.tables import show
+from crawler.cli.command_base import OperatorCommand, show
 
 
 class Command(OperatorCommand):

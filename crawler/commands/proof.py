@@ -15,8 +15,7 @@ from configs.ground.strict_model import Strict
 from configs.world.desk import Desk, zone_of
 from configs.world.prefecture import desks
 from crawler.block_pages import classify_page
-from crawler.cli.command_base import OperatorCommand
-from crawler.cli.tables import show
+from crawler.cli.command_base import OperatorCommand, show
 from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import asked_of

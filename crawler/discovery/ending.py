@@ -18,9 +18,17 @@ from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture, desks, prefectures
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import Run
-from crawler.discovery.moved_page_rules import DRIFT_SILENT_SECONDS, CheckHistory
-from crawler.discovery.observations import PageSeen
-from crawler.discovery.results import FoundPage, KnownPages, RunResult, addresses, back, evaluate_run
+from crawler.discovery.results import (
+    DRIFT_SILENT_SECONDS,
+    CheckHistory,
+    FoundPage,
+    KnownPages,
+    RunResult,
+    addresses,
+    back,
+    evaluate_run,
+)
+from crawler.discovery.site_walk import PageSeen
 from crawler.incidents import moved_pages
 from crawler.scheduling.intervals import captcha_expected
 
@@ -198,4 +206,4 @@ def _life(row: sa.Row[tuple[object, ...]], now: datetime, *, captcha: bool) -> C
     lived = [each for each in (row.last_proven_at, row.captcha_at if captcha else None) if each]
     lately = row.last_check_at is not None and row.last_check_at >= now - _ASKED_LATELY
     quiet = max([*lived, row.first_at]) if lately and row.first_at else None
-    return CheckHistory(row.last_check_at, max(lived, default=None), row.last_slot_at, quiet, row.stopped)
+    return CheckHistory(max(lived, default=None), row.last_slot_at, quiet, row.stopped)

@@ -6,15 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from api.models.discovery import DriftReason
-from crawler.discovery.moved_page_rules import CheckHistory, CurrentRun, find_move
-from crawler.discovery.observations import ObservedPage, PageSeen
+from crawler.discovery.results import CheckHistory, CurrentRun, find_move
+from crawler.discovery.site_walk import ObservedPage, PageSeen
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 PAGE = "https://www.essonne.gouv.fr/rendez-vous"
 KNOWN = (PAGE,)
-LIVES = CheckHistory(NOW - HOUR, NOW - HOUR)
-MUTE = CheckHistory(NOW - HOUR)
+LIVES = CheckHistory(NOW - HOUR)
+MUTE = CheckHistory(silent_since=NOW - HOUR)
 
 
 def page(seen: ObservedPage = ObservedPage.READ) -> dict[str, PageSeen]:
@@ -41,10 +41,10 @@ def test_a_link_that_its_page_has_no_more_is_retired_though_the_page_says_no_slo
 
 
 def test_slots_prove_that_a_page_is_still_in_use() -> None:
-    gives = CheckHistory(NOW - HOUR, NOW - HOUR, slot_at=NOW - HOUR)
+    gives = CheckHistory(NOW - HOUR, slot_at=NOW - HOUR)
     assert reason(gives, KNOWN, CurrentRun(page())) is None
     assert (
-        reason(CheckHistory(NOW - HOUR, NOW - HOUR, slot_at=NOW - 2 * DAY), KNOWN, CurrentRun(page()))
+        reason(CheckHistory(NOW - HOUR, slot_at=NOW - 2 * DAY), KNOWN, CurrentRun(page()))
         is DriftReason.UNLINKED
     )
 
@@ -84,11 +84,11 @@ def test_a_page_that_has_gone_takes_its_links_with_it_where_all_others_were_seen
 
 def test_a_week_without_proof_is_too_long() -> None:
     week = timedelta(days=7)
-    assert reason(CheckHistory(NOW, silent_since=NOW - week), KNOWN, linked()) is DriftReason.SILENT
-    assert reason(CheckHistory(NOW, silent_since=NOW - week + HOUR), KNOWN, linked()) is None
-    assert reason(CheckHistory(NOW, silent_since=None), KNOWN, linked()) is None
+    assert reason(CheckHistory(silent_since=NOW - week), KNOWN, linked()) is DriftReason.SILENT
+    assert reason(CheckHistory(silent_since=NOW - week + HOUR), KNOWN, linked()) is None
+    assert reason(CheckHistory(silent_since=None), KNOWN, linked()) is None
 
 
 def test_what_an_operator_stopped_has_not_moved() -> None:
-    stopped = CheckHistory(NOW, silent_since=NOW - 30 * DAY, stopped=True)
+    stopped = CheckHistory(silent_since=NOW - 30 * DAY, stopped=True)
     assert reason(stopped, KNOWN, CurrentRun(page())) is None

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from configs.world.prefecture import Prefecture
-from crawler.discovery.observations import ObservedPage, PageStep
 from crawler.discovery.site_links import Listed, key
-from crawler.discovery.site_walk import step
+from crawler.discovery.site_walk import ObservedPage, PageStep, step
 from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
 

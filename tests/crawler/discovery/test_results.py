@@ -6,9 +6,9 @@ from typing import Any
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk
 from configs.world.prefecture import Prefecture
-from crawler.discovery.observations import ObservedPage, PageSeen
 from crawler.discovery.results import KnownPages, RunResult, addresses, back, evaluate_run
 from crawler.discovery.site_links import Booking
+from crawler.discovery.site_walk import ObservedPage, PageSeen
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 SITE = "https://www.essonne.gouv.fr"

@@ -6,8 +6,16 @@ from typing import Any
 import pytest
 
 from configs.world.prefecture import Prefecture
-from crawler.discovery.observations import ObservedPage, Onward, PageSeen, PageStep
-from crawler.discovery.site_walk import ENOUGH, LONGEST_PAUSE, SiteWalk, bounded_pause
+from crawler.discovery.site_walk import (
+    ENOUGH,
+    LONGEST_PAUSE,
+    ObservedPage,
+    Onward,
+    PageSeen,
+    PageStep,
+    SiteWalk,
+    bounded_pause,
+)
 
 HOME = "http://127.77.5.1:8800"
 PLACE = Prefecture(
