@@ -15,7 +15,6 @@ from crawler.reading import CoveredWindow, Outcome, PageRequest, Place, Reading,
 KEY, LABEL, REASON, ERROR = 200, 200, 500, 2000  # characters
 LINK = 2000  # characters of an address that a person opens: https://support.microsoft.com/kb/208427
 REQUEST = 8000  # characters of an address that is asked: servers refuse longer ones with 414
-_HOST = 253  # characters of a host's name, https://www.rfc-editor.org/rfc/rfc1035#section-2.3.4
 _SEATS = 100_000
 _RELEASES = 8  # that a page names: the last and the next one
 _YEARS = timedelta(days=3653)  # no site opens slots further ahead

@@ -3,7 +3,6 @@
 None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 """
 
-import logging
 import signal
 import sys
 import threading
@@ -18,25 +17,22 @@ from crawler.catalogue import check_catalogue
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 
-def prepare(program: str, arguments: list[str], *needed: str) -> None:
-    """Set up the logs, check the desk files and the settings that the program needs.
+def prepare() -> None:
+    """Set up the logs, check the desk files, the settings that the planner needs, and the tables.
 
     Raises:
-        SystemExit: an argument, a setting or a desk file is wrong; the text says which.
+        SystemExit: a setting or a desk file is wrong; the text says which.
     """
     from api.models.revision import check_tables  # noqa: PLC0415 -- after configs, which hides what structlog would load
 
-    if arguments:
-        raise SystemExit(f"the {program} takes no argument {arguments[0]!r}")
-    with exit_on_config_error(f"the {program}"):
-        set_up_logs(program)
+    with exit_on_config_error("the planner"):
+        set_up_logs("planner")
         check_catalogue()
-        for name in needed:
-            database_url() if name == "database_url" else settings().require(name)
-        if "database_url" in needed:
-            check_tables()
-            check_connections(database_url())
-    logging.getLogger("scrapy").setLevel(logging.WARNING)
+        for name in ("redis_url", "scrapyd_password"):
+            settings().require(name)
+        address = database_url()
+        check_tables()
+        check_connections(address)
 
 
 def until_stopped() -> threading.Event:
@@ -48,13 +44,13 @@ def until_stopped() -> threading.Event:
     return stop
 
 
-def plan(arguments: list[str]) -> None:
+def plan() -> None:
     """Plan the desks, keep the spiders running and tell of troubles until SIGTERM or SIGINT.
 
     Each loop has a thread: neither an error nor a server that hangs in one stops another.
 
     Raises:
-        SystemExit: an argument, a setting or a desk file is wrong.
+        SystemExit: a setting or a desk file is wrong.
     """
     from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
     from crawler.keeper import Keeper  # noqa: PLC0415
@@ -62,7 +58,7 @@ def plan(arguments: list[str]) -> None:
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
-    prepare("planner", arguments, "redis_url", "database_url", "scrapyd_password")
+    prepare()
     with due_queue.connect() as client:
         planner = Planner(client)
         stop = until_stopped()
@@ -86,9 +82,9 @@ def main() -> None:
     Raises:
         SystemExit: the arguments are others, or the loops cannot start.
     """
-    if sys.argv[1:2] != ["plan"]:
+    if sys.argv[1:] != ["plan"]:
         raise SystemExit("usage: python -m crawler.loops plan")
-    plan(sys.argv[2:])
+    plan()
 
 
 if __name__ == "__main__":

@@ -37,8 +37,6 @@ ROBOTSTXT_OBEY = False
 DOWNLOADER = "crawler.fetching.download_handler.DirectDownloader"
 CONCURRENT_REQUESTS = 1024
 CONCURRENT_REQUESTS_PER_DOMAIN = 1024
-DOWNLOAD_DELAY = 0
-AUTOTHROTTLE_ENABLED = False  # budgets are per host over all processes, in Redis
 # Items per response that pipelines work on at once: the default of 100 starts a hundred tasks for each (x 0.67).
 CONCURRENT_ITEMS = 1
 # The brake on the size of answers being read would stall every check at 5 MB: sizes are bounded per page instead.
@@ -50,18 +48,10 @@ DOWNLOAD_TIMEOUT = 20
 # A look-up holds a thread: the default of 60 s on 10 threads lets ten dead names stall every other host.
 DNS_TIMEOUT = 5
 REACTOR_THREADPOOL_MAXSIZE = 64
-# Scrapy's cache of names never forgets, and a spider lives for hours: a site that moves would stay unreachable.
-DNSCACHE_ENABLED = False
 
 # Size. Booking pages have 10 to 60 kB; a larger answer is cut off and the check ends as `unreadable`. The readers run
 # on the event loop: 5 MB of nothing but headings held it up for seconds.
 DOWNLOAD_MAXSIZE = 2_000_000
-DOWNLOAD_WARNSIZE = 0
-# A page that was cut short could look like an empty calendar: it is an error, never a page.
-DOWNLOAD_FAIL_ON_DATALOSS = True
-
-# A page that anybody on the way could have written proves nothing.
-DOWNLOAD_VERIFY_CERTIFICATES = True
 
 # crawler/fetching/session.py does these itself, inside the check's one deadline and in sight of its count of requests:
 RETRY_ENABLED = False  # would repeat 429 and 5xx at once, against Retry-After
@@ -72,29 +62,21 @@ COMPRESSION_ENABLED = False  # it takes what it can of a truncated gzip for the 
 # Proxies of the environment are not ours: they would carry requests past the loopback guard.
 HTTPPROXY_ENABLED = False
 
+DOWNLOADER_STATS = False  # weighs every header of every request; a check's row counts its requests
+
+# Each middleware costs every request a call: those that are switched off above are not loaded, nor are these. Scrapy's
+# own for default headers and the agent are on (docs/architecture.md has what each costs).
 _OFF = (
     "offsite.OffsiteMiddleware",  # the guard and the base decide where requests go
-    "robotstxt.RobotsTxtMiddleware",
     "httpauth.HttpAuthMiddleware",  # no site of ours has a password
     "downloadtimeout.DownloadTimeoutMiddleware",  # every request carries its own
-    "retry.RetryMiddleware",
-    "redirect.MetaRefreshMiddleware",
-    "redirect.RedirectMiddleware",
-    "httpcompression.HttpCompressionMiddleware",
-    "cookies.CookiesMiddleware",
-    "httpproxy.HttpProxyMiddleware",
-    "httpcache.HttpCacheMiddleware",
-    "stats.DownloaderStats",  # weighs every header of every request; a check's row counts its requests
 )
-# Each middleware costs every request a call, so what is switched off above is not loaded either. Scrapy's own for
-# default headers and the agent are on (docs/architecture.md has what each costs).
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     **{f"scrapy.downloadermiddlewares.{name}": None for name in _OFF},
     "crawler.middlewares.LoopbackGuard": 950,  # the last before the wire: it sees the address really asked
 }
 # Answers go to the check that awaits them, so a spider middleware never sees one. Above all not HttpError, which
-# drops every answer but 200 in silence; the switch is for spiders that use callbacks.
-HTTPERROR_ALLOW_ALL = True
+# drops every answer but 200 in silence.
 SPIDER_MIDDLEWARES: dict[str, int | None] = {
     f"scrapy.spidermiddlewares.{name}": None
     for name in (

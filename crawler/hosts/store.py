@@ -106,11 +106,6 @@ def rest_hosts(session: Session, refused: Collection[CheckItem], now: datetime) 
     return {host: memory.rests_until for host, memory in memories.items() if memory.rests_until}
 
 
-def list_hosts(session: Session) -> set[str]:
-    """Return the hosts that have rested, or were stopped, at any time."""
-    return set(session.scalars(sa.select(HostState.host)))
-
-
 def recover_hosts(session: Session, now: datetime) -> None:
     """Let hosts that answer well recover; a budget that grew becomes a desk change for the planner."""
     shaken = sa.or_(HostState.rests_in_a_row > 0, HostState.budget_share < 1)

@@ -47,7 +47,6 @@ from crawler.scheduling import due_queue
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
 from crawler.url_policy import ensure_allowed
 
-_ROBOTS = "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware"
 _WHOLE = "crawler.middlewares.WholeRobotsTxt"
 _OUTSIDE = "crawler.fetching.ssrf_guard.OutsideHandler"  # links and redirects may name any address
 _READ = 20_000_000  # bytes of answers being read: a brake on memory
@@ -100,7 +99,7 @@ def polite_settings(sites: int) -> dict[str, Any]:
         "SCRAPER_SLOT_MAX_ACTIVE_SIZE": _READ,
         "DOWNLOAD_HANDLERS": {**usual.DOWNLOAD_HANDLERS, "http": _OUTSIDE, "https": _OUTSIDE},
         "ITEM_PIPELINES": {},  # a page of discovery is no check
-        "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _ROBOTS: 100, _WHOLE: 900},
+        "DOWNLOADER_MIDDLEWARES": {**usual.DOWNLOADER_MIDDLEWARES, _WHOLE: 900},
     }
 
 

@@ -38,7 +38,7 @@ def test_the_expected_revision_is_alembic_s_newest() -> None:
     [
         ("the notifier", lambda: run_notifier([])),
         ("the background program", lambda: run_background([])),
-        ("the planner", lambda: plan([])),
+        ("the planner", plan),
     ],
 )
 def test_a_program_does_not_start_on_older_tables(

@@ -64,4 +64,4 @@ def test_wrong_desk_files_are_named(
     file.write_text(file.read_text().replace("platform: ezbooking", "platform: nonsense"))
     settings_env()
     with pytest.raises(SystemExit, match=r"evry_91\.yaml.*nonsense"):
-        prepare("planner", [])
+        prepare()
