@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from api.background import jobs
 from api.models.base import session
-from crawler.hosts import kill_switch
+from configs.ground.clock import clock
+from crawler import planner
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -21,7 +22,7 @@ def refuse(role: str, table: str) -> None:
 @pytest.mark.parametrize(
     ("role", "table", "act"),
     [
-        ("rdvpriority_crawler", "hosts", kill_switch.stopped),
+        ("rdvpriority_crawler", "hosts", lambda: planner._recover_hosts(clock())),
         ("rdvpriority_background", "exports", jobs.drop_exports),
     ],
 )

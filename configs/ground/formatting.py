@@ -1,7 +1,9 @@
 """Formatting of numbers, durations and plurals in texts that people read."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
+from difflib import get_close_matches
 
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
@@ -28,3 +30,15 @@ def truncate_line(text: str, longest: int) -> str:
 def pluralize(number: int, what: str) -> str:
     """Return `1 slot`, `2 slots`."""
     return f"{number:,} {what if number == 1 else what + 's'}"
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """Return `did you mean X? those that exist: X, Y` for a name that is none of these."""
+    names = [str(each) for each in known]
+    close = get_close_matches(name, names, n=1)
+    return "".join(f"did you mean {each}? " for each in close) + list_names(names)
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Return `those that exist: X, Y`."""
+    return f"those that exist: {', '.join(names) or 'none'}"

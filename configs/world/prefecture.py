@@ -6,7 +6,6 @@ They are read once. A program has newer files after a restart, or after SIGHUP (
 import logging
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from functools import lru_cache
 from math import asin, cos, radians, sin, sqrt
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from configs.ground.formatting import suggest_names
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import FILLED, ConfigFileError, Document, check, read_document
 from configs.settings import settings
@@ -268,7 +268,9 @@ def prefecture(prefecture_id: str) -> Prefecture:
     """
     known = prefectures()
     if prefecture_id not in known:
-        raise UnknownPrefecture(f"no prefecture {prefecture_id!r}; {_those(prefecture_id, known)}")
+        raise UnknownPrefecture(
+            f"no prefecture {prefecture_id!r}; {suggest_names(prefecture_id, sorted(known))}"
+        )
     return known[prefecture_id]
 
 
@@ -280,12 +282,5 @@ def desk(desk_id: str) -> Desk:
     """
     known = desks()
     if desk_id not in known:
-        raise UnknownDesk(f"no desk {desk_id!r}; {_those(desk_id, known)}")
+        raise UnknownDesk(f"no desk {desk_id!r}; {suggest_names(desk_id, sorted(known))}")
     return known[desk_id]
-
-
-def _those(name: str, known: dict[str, Any]) -> str:
-    close = get_close_matches(name, known, n=1)
-    return (
-        "".join(f"did you mean {each}? " for each in close) + f"those that exist: {', '.join(sorted(known))}"
-    )

@@ -1,11 +1,11 @@
 """Spider arguments that choose desks; an unknown name is answered with those that exist."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any, Self
 from urllib.parse import SplitResult, urlsplit
 
+from configs.ground.formatting import list_names, suggest_names
 from configs.ground.hosts import is_private
 from configs.world.desk import Desk, Fetch, Procedure
 from configs.world.prefecture import desks as every
@@ -35,7 +35,7 @@ def fetch_of(arguments: Mapping[str, Any]) -> Fetch:
         return Fetch(arguments[QUEUE])
     except ValueError:
         raise WrongArgument(
-            f"no {QUEUE} {arguments[QUEUE]!r}; {_suggest_names(str(arguments[QUEUE]), list(Fetch))}"
+            f"no {QUEUE} {arguments[QUEUE]!r}; {suggest_names(str(arguments[QUEUE]), list(Fetch))}"
         ) from None
 
 
@@ -74,7 +74,7 @@ class DeskChoice:
             configs.world.prefecture.UnknownPrefecture: names those that exist.
         """
         if self.unknown:
-            raise WrongArgument(f"no argument {self.unknown[0]!r}; {_suggest_names(self.unknown[0], NAMES)}")
+            raise WrongArgument(f"no argument {self.unknown[0]!r}; {suggest_names(self.unknown[0], NAMES)}")
         if empty := [name for name in NAMES if getattr(self, name) == ""]:
             raise WrongArgument(f"{empty[0]}= is empty: give it a value or leave it out")
         fitting = self._fitting(desks_of(system))
@@ -106,7 +106,7 @@ class DeskChoice:
             for each in here
         ]
         known = there or sorted(desks_of(system))
-        return f"{system} has no desk to check with {asked or 'these arguments'}; {_list_names(known)}"
+        return f"{system} has no desk to check with {asked or 'these arguments'}; {list_names(known)}"
 
     def _at_url(self, desks: list[Desk]) -> list[Desk]:
         if not self.url:
@@ -159,7 +159,7 @@ def _procedure(name: str) -> Procedure:
         return Procedure(name.upper())
     except ValueError:
         raise WrongArgument(
-            f"no procedure {name!r}; {_suggest_names(name.upper(), list(Procedure))}"
+            f"no procedure {name!r}; {suggest_names(name.upper(), list(Procedure))}"
         ) from None
 
 
@@ -168,7 +168,7 @@ def _desk(name: str, within: str | None, desks: dict[str, Desk]) -> Desk:
     here = {id_: each for id_, each in desks.items() if not within or each.prefecture_id == within}
     fits = [each for each in here.values() if name in (each.id, each.slug)]
     if len(fits) > 1:
-        raise WrongArgument(f"desk={name} fits several: {_list_names([each.id for each in fits])}")
+        raise WrongArgument(f"desk={name} fits several: {list_names([each.id for each in fits])}")
     if not fits:
         raise WrongArgument(_no_desk(name, here))
     return fits[0]
@@ -183,14 +183,4 @@ def _no_desk(name: str, here: dict[str, Desk]) -> str:
     ):
         return f"{name} is a desk of {system}: scrapy crawl {system} -a desk={name}"
     near = [id_ for id_, each in here.items() if each.prefecture_id == name.partition("/")[0]]
-    return f"no desk {name!r}; {_suggest_names(name, near or here)}"
-
-
-def _suggest_names(name: str, known: Iterable[str]) -> str:
-    known = [str(each) for each in known]
-    close = get_close_matches(name, known, n=1)
-    return "".join(f"did you mean {each}? " for each in close) + _list_names(known)
-
-
-def _list_names(names: list[str]) -> str:
-    return f"those that exist: {', '.join(names) or 'none'}"
+    return f"no desk {name!r}; {suggest_names(name, near or here)}"

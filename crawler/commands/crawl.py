@@ -14,6 +14,7 @@ from scrapy.spiderloader import get_spider_loader
 
 from api.models.revision import check_tables
 from configs.ground.database import database_url
+from configs.ground.formatting import list_names
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady
 from configs.ground.strict_yaml import ConfigFileError
@@ -93,5 +94,5 @@ class Command(Crawl):
             each: spider for each in loader.list() if issubclass(spider := loader.load(each), TargetSelector)
         }
         if name not in ours:
-            raise WrongArgument(f"no spider of ours; those that exist: {', '.join(sorted(ours))}")
+            raise WrongArgument(f"no spider of ours; {list_names(sorted(ours))}")
         return ours[name]

@@ -6,6 +6,7 @@ It pauses one desk, too, and has it checked again, without the API.
 import argparse
 
 from configs.ground.clock import clock
+from configs.ground.formatting import list_names
 from configs.world.desk import Desk
 from configs.world.prefecture import desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
@@ -87,7 +88,7 @@ def listing(
         configs.settings.SettingMissing: how they stand is in a database that nobody named.
     """
     if system and system not in systems():
-        raise UnknownSystem(f"no booking system {system!r}; those that exist: {', '.join(systems())}")
+        raise UnknownSystem(f"no booking system {system!r}; {list_names(systems())}")
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown and state:

@@ -7,7 +7,6 @@ The planner carries the rows out (`apply_orders`), and restores what Redis lost.
 import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Any
 
 import redis
@@ -16,8 +15,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.models.base import session
-from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
+from api.models.desk import DeskChange, DeskState, HostState, Outage, OutageReason
 from configs.ground.clock import clock
+from configs.ground.formatting import suggest_names
 from configs.world.desk import Desk
 from configs.world.prefecture import desk, desks
 from crawler import outages
@@ -45,24 +45,18 @@ class UnknownHost(LookupError):
 
 
 def stop(host: str, reason: str) -> None:
-    """Ask nothing more of a host (`name:port`), by any visit: row first, then Redis.
+    """Ask nothing more of a host (`name:port`), by any visit: row first, then Redis. The planner shows its desks so.
 
     Raises:
         UnknownHost: no desk is there.
         ValueError: the reason is empty.
     """
-    known = _find_desks(host)
+    _ensure_known(host)
     if not reason.strip():
         raise ValueError("say why: whoever finds the host stopped wants to know")
     now = clock()
     with session() as rows:
         _lock(rows)
-        rows.execute(
-            sa.update(DeskState)
-            .where(DeskState.id.in_(known), DeskState.status == DeskStatus.ACTIVE)
-            .values(status=DeskStatus.PAUSED, status_reason=STOPPED)
-        )
-        outages.begin_outages(rows, known, now, OutageReason.STOPPED)
         values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
         fresh = insert(HostState).values(host=host, **values)
         rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
@@ -75,15 +69,13 @@ def resume(host: str) -> None:
     Raises:
         UnknownHost: no desk is there.
     """
-    known = _find_desks(host)
-    now = clock()
+    _ensure_known(host)
     with session() as rows:
         _lock(rows)
-        outages.end_outages(rows, known, now, OutageReason.STOPPED)
         rows.execute(
             sa.update(HostState)
             .where(HostState.host == host)
-            .values(stopped_at=None, stop_reason=None, updated_at=now)
+            .values(stopped_at=None, stop_reason=None, updated_at=clock())
         )
         _announce(due_queue.resume, host)
 
@@ -118,14 +110,6 @@ def _order_desk(desk_id: str, **values: Any) -> None:
         made = insert(DeskState).values(id=desk_id, **values)
         rows.execute(made.on_conflict_do_update(index_elements=["id"], set_=values))
         rows.add(DeskChange(desk_id=desk_id, reason="an operator's order"))
-
-
-def stopped() -> dict[str, tuple[datetime, str]]:
-    """Return the hosts that are stopped, since when and why."""
-    row = sa.select(HostState.host, HostState.stopped_at, HostState.stop_reason)
-    with session() as rows:
-        found = rows.execute(row.where(HostState.stopped_at.is_not(None)))
-        return {host: (at, reason or "") for host, at, reason in found if at}
 
 
 def find_reason_to_wait(desk: Desk, now: datetime) -> str | None:
@@ -184,12 +168,10 @@ def _lock(rows: Session) -> None:
     rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
-def _find_desks(host: str) -> list[str]:
-    if found := [desk.id for desk in desks_on(host)]:
-        return found
+def _ensure_known(host: str) -> None:
     hosts = sorted({desk.host for desk in desks().values()})
-    close = "".join(f"did you mean {each}? " for each in get_close_matches(host, hosts, n=1))
-    raise UnknownHost(f"no desk is on {host!r}; {close}those that exist: {', '.join(hosts) or 'none'}")
+    if not desks_on(host):
+        raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, hosts)}")
 
 
 def _announce(switch: Callable[[redis.Redis, str], None], host: str) -> None:

@@ -10,7 +10,7 @@ from configs.world.desk import Desk
 from crawler.cli.state_tables import host_table
 from crawler.hosts import kill_switch
 from tests.crawler.commanded import command, scrapy
-from tests.factories import save
+from tests.factories import rows, save
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ONE, TWO, THREE = "127.77.0.91:8800", "127.77.0.92:8800", "127.77.0.93:8800"
@@ -65,4 +65,4 @@ def test_the_table_shows_a_host_as_soon_as_it_is_stopped(capsys: pytest.CaptureF
 )
 def test_what_is_wrong_is_said_and_nothing_moves(arguments: tuple[str, ...], said: str) -> None:
     assert said in str(command("hosts", *arguments))
-    assert kill_switch.stopped() == {}
+    assert rows(HostState) == []
