@@ -22,9 +22,8 @@ from redis.exceptions import RedisError
 
 from api.models.session_options import set_session_options
 from configs.ground.clock import clock
-from configs.ground.database import DATABASE_SECONDS, database_url
+from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_longer_than
 from configs.ground.loop_report import FRESH, NOTICES, STREAM, LoopReport
-from configs.ground.psycopg_timeout import wait_no_longer_than
 from configs.ground.signing import ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key
 from configs.settings import settings
 

@@ -27,7 +27,7 @@ import structlog
 
 from api.models.database_clock import replace_database_clock
 from configs import settings as settings_module
-from configs.ground import psycopg_timeout
+from configs.ground import database as database_connection
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings.push_keys import draw_keys
 from crawler.scheduling import due_queue
@@ -73,7 +73,7 @@ hypothesis.settings.register_profile("patient", deadline=None, derandomize=True)
 hypothesis.settings.register_profile("fuzz", deadline=None, max_examples=times(100), print_blob=True)
 hypothesis.settings.load_profile("patient" if FUZZ == 1 else "fuzz")
 # A program tries again; a test does not, and a busy machine takes its time for a new process of PostgreSQL.
-psycopg_timeout.CONNECT_SECONDS = 60.0
+database_connection.CONNECT_SECONDS = 60.0
 # As our programs log: with the variables of all frames, which is structlog's default, a traceback takes 2 s.
 structlog.configure(
     processors=[

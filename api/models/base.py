@@ -14,9 +14,8 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from api.models.session_options import set_session_options
-from configs.ground.database import DATABASE_SECONDS, connection_limit, database_url
+from configs.ground.database import DATABASE_SECONDS, connection_limit, database_url, wait_no_longer_than
 from configs.ground.database_errors import judge_connection
-from configs.ground.psycopg_timeout import wait_no_longer_than
 from configs.settings import settings
 
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:

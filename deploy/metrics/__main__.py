@@ -12,10 +12,9 @@ from prometheus_client.exposition import MetricsHandler
 
 from api.background.exporter import METRICS_PORT
 from configs.ground.connection_limits import check_connections
-from configs.ground.database import database_url
+from configs.ground.database import database_url, wait_no_longer_than
 from configs.ground.logs import set_up_logs
 from configs.ground.prefork import name_process
-from configs.ground.psycopg_timeout import wait_no_longer_than
 from configs.ground.startup import NotReady, exit_on_config_error
 from deploy.metrics.collector import STATEMENT_SECONDS, ProductCollector
 
