@@ -116,7 +116,7 @@ class Planner:
         """
         # Counted before it plans, too: a Redis that was restored from an older state is planned for in this run.
         self._is_older |= due_queue.count_run(self._client) <= self._runs
-        emptied = self._is_older or not due_queue.planned(self._client)
+        emptied = self._is_older or not self._client.exists(due_queue.PLANNED)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
             if not self._lock.take(rows, now):
@@ -174,7 +174,7 @@ class Planner:
             self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
             before = self._read_queues() if self._queues is None else self._queues
             self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
-            due_queue.mark_planned(self._client)
+            self._client.set(due_queue.PLANNED, 1)
 
     def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk], now: datetime) -> None:
         """Put desks into their queues, and take out paused ones: a size that changes has all planned again."""

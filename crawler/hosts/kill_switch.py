@@ -5,7 +5,7 @@ The planner carries the rows out (`apply_orders`), and restores what Redis lost.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -60,7 +60,7 @@ def stop(host: str, reason: str) -> None:
         values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
         fresh = insert(HostState).values(host=host, **values)
         rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
-        _announce(due_queue.stop, host)
+        _announce(rows)
 
 
 def resume(host: str) -> None:
@@ -77,7 +77,7 @@ def resume(host: str) -> None:
             .where(HostState.host == host)
             .values(stopped_at=None, stop_reason=None, updated_at=clock())
         )
-        _announce(due_queue.resume, host)
+        _announce(rows)
 
 
 def pause_desk(desk_id: str, reason: str) -> None:
@@ -135,7 +135,7 @@ def apply_orders(client: redis.Redis, now: datetime) -> None:
     """
     with session() as rows:
         _lock(rows)
-        hosts = list(rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None))))
+        hosts = _list_stopped(rows)
         reasons = dict.fromkeys(read_paused_desks(rows), PAUSED)
         reasons |= {desk.id: STOPPED for host in hosts for desk in desks_on(host)}
         _mark_unwatched(rows, reasons, now)
@@ -174,10 +174,14 @@ def _ensure_known(host: str) -> None:
         raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, hosts)}")
 
 
-def _announce(switch: Callable[[redis.Redis, str], None], host: str) -> None:
-    """Write to Redis; while it is away nothing is claimed, and the planner restores it later."""
+def _list_stopped(rows: Session) -> list[str]:
+    return list(rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None))))
+
+
+def _announce(rows: Session) -> None:
+    """Write the stopped hosts to Redis; while it is away nothing is claimed, and the planner writes them later."""
     try:
         with due_queue.connect() as client:
-            switch(client, host)
+            due_queue.replace_stopped(client, _list_stopped(rows))
     except redis.RedisError as error:
         log.warning("Redis is away, the planner writes the switch when it is back: %s", error)

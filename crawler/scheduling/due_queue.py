@@ -57,7 +57,8 @@ _HEARTBEAT_LATE_SECONDS = Constant("HEARTBEAT_LATE_SECONDS", 1800.0)
 
 T = TypeVar("T")
 STOPPED = "crawler:stopped"  # a set of hosts
-_PLANNED, _RUNS = "crawler:planned", "crawler:planner:runs"
+PLANNED = "crawler:planned"  # everything was planned since Redis was last empty
+_RUNS = "crawler:planner:runs"
 _TIMEOUT = 5  # seconds; a script takes milliseconds, a Redis that hangs must not hang a spider's end
 
 
@@ -233,7 +234,8 @@ def claim(system: str, *, now: datetime, places: int, hold: float) -> Call[Claim
 
     Each is re-armed at now + `hold` seconds: a process that dies costs the desk that long, no more.
     """
-    keys = (_due(system), _desks(system), pushed(system), STOPPED, _waits(system), _idle(system))
+    due, known, waits, idle = _queue(system)
+    keys = (due, known, pushed(system), STOPPED, waits, idle)
     arguments = (now.timestamp(), places, hold, _HEARTBEAT_LATE_SECONDS())
     return Call(CLAIM, keys, arguments, _claimed)
 
@@ -255,7 +257,7 @@ def spend(system: str, desk_id: str, token: int, *, now: datetime) -> Call[bool]
 
     Returns whether it may be made: the bucket holds it, the host is not stopped, and the visit still holds it.
     """
-    return Call(SPEND, (_desks(system), STOPPED), (now.timestamp(), desk_id, token), bool)
+    return Call(SPEND, (_queue(system)[1], STOPPED), (now.timestamp(), desk_id, token), bool)
 
 
 def finish(system: str, visits: Iterable[VisitEnd], *, now: datetime) -> Call[list[bool]]:
@@ -281,9 +283,10 @@ def drop(client: "redis.Redis", system: str, desk_ids: Sequence[str]) -> None:
     Raises:
         redis.RedisError: Redis is away.
     """
+    due, known, waits, idle = _queue(system)
     with client.pipeline() as calls:
-        calls.hdel(_desks(system), *desk_ids)
-        for key in (_waits(system), _idle(system), _due(system)):
+        calls.hdel(known, *desk_ids)
+        for key in (waits, idle, due):
             calls.zrem(key, *desk_ids)
         calls.execute()
 
@@ -293,17 +296,7 @@ def rest(hosts: dict[str, datetime], *, now: datetime) -> Call[None]:
     arguments: list[str | float] = [now.timestamp()]
     for host, until in hosts.items():
         arguments += [host, until.timestamp()]
-    return Call(REST, (), arguments, _nothing)
-
-
-def planned(client: "redis.Redis") -> bool:
-    """Tell whether everything was planned since Redis was last empty."""
-    return bool(client.exists(_PLANNED))
-
-
-def mark_planned(client: "redis.Redis") -> None:
-    """Remember in Redis that everything is planned."""
-    client.set(_PLANNED, 1)
+    return Call(REST, (), arguments, lambda _: None)
 
 
 def count_run(client: "redis.Redis") -> int:
@@ -311,18 +304,8 @@ def count_run(client: "redis.Redis") -> int:
     return client.incr(_RUNS)
 
 
-def stop(client: "redis.Redis", host: str) -> None:
-    """Stop a host: none of its desks is claimed, no visit asks it any more."""
-    client.sadd(STOPPED, host)
-
-
-def resume(client: "redis.Redis", host: str) -> None:
-    """Let the host be asked again."""
-    client.srem(STOPPED, host)
-
-
 def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
-    """Stop these hosts and no other."""
+    """Stop these hosts and no other: none of their desks is claimed, no visit asks them any more."""
     with client.pipeline() as calls:
         calls.delete(STOPPED)
         if hosts:
@@ -332,12 +315,12 @@ def replace_stopped(client: "redis.Redis", hosts: Sequence[str]) -> None:
 
 def members(client: "redis.Redis", system: str) -> set[str]:
     """Return the ids of the desks in the queue."""
-    return set(cast("list[str]", client.zrange(_due(system), 0, -1)))
+    return set(cast("list[str]", client.zrange(_queue(system)[0], 0, -1)))
 
 
 def size(client: "redis.Redis", system: str) -> int:
     """Return how many desks are in the queue."""
-    return client.zcard(_due(system))
+    return client.zcard(_queue(system)[0])
 
 
 def pushed(system: str) -> str:
@@ -345,28 +328,9 @@ def pushed(system: str) -> str:
     return f"{system}:checks"
 
 
-def _due(system: str) -> str:
-    return f"crawler:due:{system}"
-
-
-def _desks(system: str) -> str:
-    return f"crawler:desks:{system}"
-
-
-def _waits(system: str) -> str:
-    return f"crawler:waits:{system}"
-
-
-def _idle(system: str) -> str:
-    return f"crawler:idle:{system}"
-
-
-def _queue(system: str) -> tuple[str, str, str, str]:
-    return _due(system), _desks(system), _waits(system), _idle(system)
-
-
-def _nothing(_: object) -> None:
-    return None
+def _queue(system: str) -> list[str]:
+    """Return the keys that all scripts of a queue take, as their heads name them."""
+    return [f"crawler:{name}:{system}" for name in ("due", "desks", "waits", "idle")]
 
 
 def _seconds(at: datetime) -> str:

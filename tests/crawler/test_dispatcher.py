@@ -367,7 +367,7 @@ def test_a_visit_of_a_host_that_is_stopped_asks_nothing_more_within_a_second(
             waiting = asyncio.ensure_future(anext(checks))
             await until(lambda: len(spider.asked) == 2)
             with due_queue.connect() as client:
-                due_queue.stop(client, desks["a"].host)
+                due_queue.replace_stopped(client, [desks["a"].host])
             began = monotonic()
             await until(lambda: spider.budgets["a"].stopped)
             assert monotonic() - began < PATIENCE

@@ -68,10 +68,10 @@ def test_a_claim_pays_for_the_cheapest_visit_and_waits_for_what_it_lacks(client:
 def test_a_visit_of_a_stopped_host_asks_nothing_more(client: redis.Redis) -> None:
     put(client, "a")
     (claim,) = take(client).claims
-    due_queue.stop(client, HOST)
+    due_queue.replace_stopped(client, [HOST])
     assert not spend(client, claim)
     assert client.smembers(due_queue.STOPPED) == {HOST}
-    due_queue.resume(client, HOST)
+    due_queue.replace_stopped(client, [])
     assert spend(client, claim)
 
 

@@ -108,7 +108,7 @@ def test_overdue_desks_are_counted_unless_their_host_rests_or_is_stopped(
     redis_server.lpush("prefenligne:checks", FIRST)
     with crawl.connect() as client:
         crawl.send(client, crawl.rest({"a:80": clock() + 5 * MINUTE}, now=clock()))
-        crawl.stop(client, "b:80")
+        crawl.replace_stopped(client, ["b:80"])
     assert [list(each.values()) for each in read_due()] == [["prefenligne", 3, 1, 2.5, 2, 1]]
     frozen.shift(301)
     assert read_due()[0]["held_back"] == 1
