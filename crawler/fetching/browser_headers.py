@@ -7,16 +7,18 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from configs.ground.hosts import host_of, is_loopback
-from configs.settings import settings
+from configs.ground.strict_model import Strict
+from configs.ground.strict_yaml import load_file
+from configs.settings import PREFECTURES, settings
 from configs.world.host_rule import Agent as Rule
 from configs.world.prefecture import host_rules
-from configs.world.user_agents import Browser, Headers, Kind, agents
 from crawler.fetching.decompression import ENCODINGS
 
+_AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
 _SECURE = ("https", "wss")
 # Sent over protected connections only: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
 _GUARDED = ("sec-ch-", "sec-fetch-")
@@ -25,6 +27,42 @@ _GUARDED = ("sec-ch-", "sec-fetch-")
 _ODD_CHARACTERS = (" ", "(", ":", "-", ".", "/", ")", ";", "=", "?", "_")
 _ODD_VERSIONS = ("8", "99", "24")
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+
+
+Kind = Literal["page", "script", "socket"]
+
+
+class Headers(Strict):
+    """What one engine sends, in its order: opening a page, asking as a page's script does, opening a socket.
+
+    Values with words in braces, empty where a request fills in.
+    """
+
+    page: Mapping[str, str]
+    script: Mapping[str, str]
+    socket: Mapping[str, str]
+
+
+class Browser(Strict):
+    """One browser in one release: its User-Agent, and its client hints."""
+
+    agent: str
+    brand: str
+    version: int
+    system: str
+
+
+class Agents(Strict):
+    """All of user_agents.yaml: the headers of browsers, those of who says who they are, and the browsers of checks."""
+
+    browser: Headers
+    honest: Headers
+    browsers: tuple[Browser, ...]
+
+
+@lru_cache(maxsize=1)
+def _load_agents() -> Agents:
+    return load_file(_AGENTS, Agents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +86,8 @@ class HttpAgent:
         told, words = _build_page_headers(kind, method, asked), {**self.words, "site": asked.site}
         hidden = () if asked.trusted else _GUARDED
         sent: dict[str, str] = {}
-        for name, value in self.headers.of(kind).items():
+        named: Mapping[str, str] = getattr(self.headers, kind)
+        for name, value in named.items():
             default = "" if name.lower().startswith(hidden) else value.format_map(words)
             if value := given.pop(name.lower(), "") or told.get(name) or default:
                 sent[name] = value
@@ -66,14 +105,14 @@ def agent_for(host: str) -> HttpAgent:
 def honest() -> HttpAgent:
     """Return our own identity, with a contact address (AGENT_CONTACT)."""
     name = f"RDVPriority/1.0 (+{settings().agent_contact})"
-    return HttpAgent(name, agents().headers.honest, {"agent": name, "encodings": ENCODINGS})
+    return HttpAgent(name, _load_agents().honest, {"agent": name, "encodings": ENCODINGS})
 
 
 @lru_cache(maxsize=1)
 def pool() -> tuple[HttpAgent, ...]:
     """Return the browsers of user_agents.yaml."""
-    headers = agents().headers.browser
-    return tuple(HttpAgent(each.agent, headers, _words(each)) for each in agents().agents.browsers)
+    found = _load_agents()
+    return tuple(HttpAgent(each.agent, found.browser, _words(each)) for each in found.browsers)
 
 
 def origin_of(url: str) -> str:

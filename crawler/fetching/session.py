@@ -16,8 +16,7 @@ from w3lib.url import safe_url_string
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
 from configs.world.check_intervals import find_step_gap
-from configs.world.user_agents import Kind
-from crawler.fetching.browser_headers import HttpAgent, honest
+from crawler.fetching.browser_headers import HttpAgent, Kind, honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
 from crawler.fetching.proxies import ProxySession
