@@ -4,16 +4,15 @@ import asyncio
 import gc
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import redis
-from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider
 
 from configs.ground.clock import clock
@@ -22,16 +21,18 @@ from configs.settings import settings
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
-from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckBatch, CheckItem
 from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
-from crawler.scheduling.queues import STOP_GRACE_SECONDS, CrawlQueue
+from crawler.scheduling.queues import STOP_GRACE_SECONDS
 from crawler.spider_processes import registry
 from crawler.spider_processes.registry import RENEWED_SECONDS, State
+
+if TYPE_CHECKING:
+    from crawler.booking import BookingSpider
 
 # Longest sleep of the feeder before it looks at the due queue again
 _FEEDER_SLEEP_SECONDS = Constant("FEEDER_SLEEP_SECONDS", 1.0)
@@ -49,26 +50,7 @@ COLLECT_AFTER = (10_000, 5, 5)
 _LAST_CLAIM = 1.0  # seconds that a running Redis command may still take when we stop
 
 
-class ServingSpider(Protocol):
-    """A spider whose desks the dispatcher claims (crawler/booking.py)."""
-
-    queue: CrawlQueue
-    job: str  # scrapyd's id
-    proxies: Proxies
-    crawler: Crawler
-
-    async def check(
-        self,
-        desk: Desk,
-        token: int | None,
-        *,
-        budget: RequestBudget,
-        hand_over: Callable[[CheckItem], object],
-    ) -> CheckItem:
-        """Visit one desk and return how that ended; `hand_over` gets it before the browser's page is closed."""
-
-
-async def serve(spider: ServingSpider) -> AsyncGenerator[CheckBatch, None]:
+async def serve(spider: "BookingSpider") -> AsyncGenerator[CheckBatch, None]:
     """Yield the checks of due desks as they end, until the crawl is stopped.
 
     Raises:
@@ -87,7 +69,7 @@ async def serve(spider: ServingSpider) -> AsyncGenerator[CheckBatch, None]:
 class Dispatcher:
     """Claims desks for one spider process and runs their checks."""
 
-    def __init__(self, spider: ServingSpider) -> None:
+    def __init__(self, spider: "BookingSpider") -> None:
         self._finished: asyncio.Queue[CheckItem | None] = asyncio.Queue()  # None: that was the last
         self.reason = ""
         self._spider = spider
