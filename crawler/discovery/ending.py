@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -52,8 +51,7 @@ def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datet
             rows, ((desk, sign.reason, sign.detail) for desk, sign in outcome.drifted), now
         )
         remember_links(rows, outcome.linked, now)
-        made = DiscoveryReport(outcome, run.started_at, now, tuple(new), tuple(again))
-        return write(made, settings().state_dir)
+        return write(text(outcome, run.started_at, now, new, again), run.started_at)
 
 
 def describe(
@@ -63,9 +61,9 @@ def describe(
     outcome = evaluate_run(
         pages, list(places), KnownPages(addresses(desks().values()), cut=frozenset(cut)), now
     )
-    made = DiscoveryReport(outcome, now, now)
-    file = write(made, settings().state_dir, "-".join(place.id for place in places))
-    return f"{text(made)}\nWritten to {file}"
+    said = text(outcome, now, now)
+    file = write(said, now, "-".join(place.id for place in places))
+    return f"{said}\nWritten to {file}"
 
 
 def _load_known_pages(rows: Session, cut: frozenset[str], now: datetime) -> KnownPages:
@@ -74,18 +72,7 @@ def _load_known_pages(rows: Session, cut: frozenset[str], now: datetime) -> Know
     return KnownPages(addresses(every), linking_pages(rows), lives(rows, watched, now), cut)
 
 
-@dataclass(frozen=True, slots=True)
-class DiscoveryReport:
-    """The result of a walk, and the desks that it took out of sale or put back."""
-
-    outcome: RunResult
-    started_at: datetime
-    ended_at: datetime
-    new: tuple[str, ...] = ()  # desks that are out of sale since this walk
-    back: tuple[str, ...] = ()  # desks that are linked again
-
-
-def write(report: DiscoveryReport, state: Path, of: str = "all") -> Path:
+def write(report: str, started_at: datetime, of: str = "all") -> Path:
     """Write a report to `discovery/<date>-<of>.txt` below the state folder, in place of an earlier one of that day.
 
     `of` names the sites, if the walk did not visit all. Return the file.
@@ -93,15 +80,23 @@ def write(report: DiscoveryReport, state: Path, of: str = "all") -> Path:
     Raises:
         OSError: it cannot be written.
     """
-    file = state / "discovery" / f"{report.started_at:%Y-%m-%d}-{of}.txt"
+    file = settings().state_dir / "discovery" / f"{started_at:%Y-%m-%d}-{of}.txt"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text(report), "utf-8")
+    file.write_text(report, "utf-8")
     return file
 
 
-def text(report: DiscoveryReport) -> str:
-    """Return the report; what needs action comes first."""
-    outcome = report.outcome
+def text(
+    outcome: RunResult,
+    started_at: datetime,
+    ended_at: datetime,
+    new: Collection[str] = (),
+    again: Collection[str] = (),
+) -> str:
+    """Return the report; what needs action comes first.
+
+    `new`: desks that are out of sale since this walk; `again`: those that are linked again.
+    """
     signs = {desk: f"{desk}: {sign.reason}: {sign.detail}" for desk, sign in outcome.drifted}
     parts = (
         (
@@ -110,19 +105,19 @@ def text(report: DiscoveryReport) -> str:
         ),
         (
             "Desks whose page seems to have moved: out of sale now",
-            (line for desk, line in signs.items() if desk in report.new),
+            (line for desk, line in signs.items() if desk in new),
         ),
         (
             "Desks whose page still seems to have moved",
-            (line for desk, line in signs.items() if desk not in report.new),
+            (line for desk, line in signs.items() if desk not in new),
         ),
-        ("Desks that are linked again", report.back),
+        ("Desks that are linked again", again),
         ("Desks that the files call stale or retired, and that are linked", outcome.former),
         ("Desks and the pages that link them", _describe_links(outcome)),
         ("Pages that prove nothing", _doubts(outcome)),
         ("Sites not walked to their end", (each.prefecture_id for each in outcome.walked if each.cut)),
     )
-    head = f"Discovery of {report.started_at:%Y-%m-%d %H:%M} UTC, ended {report.ended_at:%H:%M}: {_summary(outcome)}\n"
+    head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {_summary(outcome)}\n"
     return head + "".join(_part(title, list(lines)) for title, lines in parts)
 
 
