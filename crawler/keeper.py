@@ -1,7 +1,7 @@
 """Keeper: a loop of the planner that has SPIDER_PROCESSES spiders of each queue run on each scrapyd of SCRAPYD_URLS.
 
 A spider ends by itself once it is old or large (CLOSESPIDER_TIMEOUT and MEMUSAGE_LIMIT_MB of Scrapy). The keeper starts
-what is missing, ends what is too many and kills what is silent.
+what is missing and kills what is silent; what is too many ends with its age.
 """
 
 import json
@@ -22,7 +22,7 @@ from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
 from crawler.discovery.daily_schedule import DISCOVERY_SECONDS, Daily
-from crawler.scheduling.queues import CrawlQueue, queue_names, queue_of
+from crawler.scheduling.queues import CrawlQueue, queue_of
 from crawler.spider_processes import registry
 from crawler.spider_processes.scrapyd_client import Scrapyd, ScrapydAway
 
@@ -37,7 +37,6 @@ START_PAUSE_SECONDS = Constant("START_PAUSE_SECONDS", 10.0)
 
 SEEN = "crawler:keeper:seen"
 _SEEN_SECONDS = 45
-_END_SECONDS = 30  # from the request to end until it is killed
 
 log = logging.getLogger(__name__)
 
@@ -53,31 +52,22 @@ class KeptScrapyd:
         self._started: dict[str, datetime] = {}  # by queue
         # by job: since when it is silent, and its patience
         self._heard: dict[str, tuple[datetime, float]] = {}
-        self._asked: dict[str, datetime] = {}  # by job: when it was asked to end
         self._outage = OutageLog()
 
-    def keep(
-        self,
-        wanted: Mapping[str, int],
-        speaking: Collection[str] | None,
-        now: datetime,
-        ending: Collection[str] = (),
-    ) -> None:
+    def keep(self, wanted: Mapping[str, int], speaking: Collection[str] | None, now: datetime) -> None:
         """Have as many spiders of each queue run as are wanted.
 
         `speaking`: the jobs whose entries stand in Redis; None where they tell nothing, and no spider counts as silent.
-        `ending`: those that end already; Scrapy ends without order if it is asked twice.
         """
         self.running = {}
         try:
             found = self._scrapyd.jobs()
             self._listen([job for jobs in found.values() for job in jobs], speaking, now)
-            for queue in sorted(wanted.keys() | found.keys() & set(queue_names())):
-                self.running[queue] = self._adjust(
-                    queue, found.get(queue, []), wanted.get(queue, 0), now, ending
-                )
-            self._end_walks(found.get(daily_schedule.NAME, []), now)
-            self.running = {queue: len(jobs) for queue, jobs in found.items()} | self.running
+            for queue, jobs in found.items():
+                self.running[queue] = len(jobs) - self._kill_silent(queue, jobs, now)
+            for queue, number in sorted(wanted.items()):
+                running = self.running.get(queue, 0)
+                self.running[queue] = running + self._start(queue, number - running, now)
         except ScrapydAway as error:
             self.is_away = True
             self._outage.tell(log, str(error))
@@ -99,39 +89,20 @@ class KeptScrapyd:
             elif job in speaking or since > now:  # the clock was set back
                 known[job] = now, SILENT_SECONDS()
         self._heard = known
-        self._asked = {job: at for job, at in self._asked.items() if job in known}
 
-    def _adjust(
-        self, queue: str, jobs: Sequence[str], wanted: int, now: datetime, ending: Collection[str]
-    ) -> int:
-        """Start, end and kill what this queue's number and silence ask for; return how many jobs run then."""
+    def _kill_silent(self, queue: str, jobs: Sequence[str], now: datetime) -> int:
+        """Kill the jobs of a queue that said nothing for too long, or a walk that hangs; return how many."""
+        silent = 0
         for job in jobs:
             since, patience = self._heard[job]
-            if (silent := (now - since).total_seconds()) > patience:
-                log.warning("%s: job %s has said nothing for %.0f s: it is killed", queue, job, silent)
-                self._kill(job, now)
-            elif job in self._asked and (now - self._asked[job]).total_seconds() > _END_SECONDS:
-                log.warning("%s: job %s was asked to end and still runs: it is killed", queue, job)
-                self._kill(job, now)
-        staying = [job for job in jobs if job not in self._asked]
-        for job in staying[wanted:]:
-            self._asked[job] = now
-            if job not in ending:
-                log.info("%s: job %s is one too many: it is asked to end", queue, job)
-                self._scrapyd.cancel(job)
-        return min(wanted, len(staying)) + self._start(queue, wanted - len(staying), now)
-
-    def _end_walks(self, jobs: Sequence[str], now: datetime) -> None:
-        """Kill a walk of the sites that hangs: it ends by itself in DISCOVERY_SECONDS, and the next waits for it."""
-        for job in jobs:
-            if (now - self._heard[job][0]).total_seconds() > DISCOVERY_SECONDS() + SILENT_SECONDS():
-                log.warning("discovery: job %s runs for too long: it is killed", job)
-                self._kill(job, now)
-
-    def _kill(self, job: str, now: datetime) -> None:
-        self._scrapyd.cancel(job, kill=True)
-        self._asked[job] = now
-        self._heard[job] = now, SILENT_SECONDS()
+            if queue == daily_schedule.NAME:  # it says nothing, and ends by itself in DISCOVERY_SECONDS
+                patience = DISCOVERY_SECONDS() + SILENT_SECONDS()
+            if (seconds := (now - since).total_seconds()) > patience:
+                log.warning("%s: job %s has said nothing for %.0f s: it is killed", queue, job, seconds)
+                self._scrapyd.kill(job)
+                self._heard[job] = now, SILENT_SECONDS()
+                silent += 1
+        return silent
 
     def _start(self, queue: str, missing: int, now: datetime) -> int:
         """Start what is missing, unless some began a moment ago; return how many were started."""
@@ -148,8 +119,8 @@ class KeptScrapyd:
 class Keeper:
     """Keeps the spiders of all scrapyds running; what a restart of it forgets, its next looks find again.
 
-    It needs no database. A second keeper may start or end the same spiders as this one at most once: the next look of
-    either counts what scrapyd runs.
+    It needs no database. A second keeper may start the same spiders as this one at most once: the next look of either
+    counts what scrapyd runs.
     """
 
     def __init__(
@@ -169,23 +140,21 @@ class Keeper:
             stop.wait(KEEPER_SECONDS())
 
     def run_once(self, now: datetime) -> None:
-        """Start missing spiders, end surplus and silent ones, and report to /api/health."""
-        states, wanted = self._read_jobs(), wanted_processes()
-        speaking: Collection[str] | None = states
-        ending = [job for job, state in (states or {}).items() if state == "ending"]
+        """Start missing spiders, kill silent ones, and report to /api/health."""
+        speaking, wanted = self._read_jobs(), wanted_processes()
         since, self._looked_at = self._looked_at, now
         if since and (now - since).total_seconds() > SILENT_SECONDS():
             # The clock stepped, or this machine slept: entries ran out, and no spider was silent.
             speaking = None
         for each in self._scrapyds:  # one that is away keeps no other one from being served
-            each.keep(wanted, speaking, now, ending)
+            each.keep(wanted, speaking, now)
         self._start_discovery(wanted, now)
         self._publish_health(wanted, now)
 
-    def _read_jobs(self) -> dict[str, registry.State] | None:
-        """Return the jobs of the spiders that speak, with their states; None while Redis is away."""
+    def _read_jobs(self) -> set[str] | None:
+        """Return the jobs of the spiders that speak; None while Redis is away."""
         try:
-            found = {process.job: process.state for process in registry.processes(self._client)}
+            found = {process.job for process in registry.processes(self._client)}
         except redis.RedisError as error:
             self._redis.tell(log, f"Redis is away, only missing spiders are started: {error}")
             return None

@@ -67,14 +67,13 @@ class Scrapyd:
             values |= {"fetch": queue.fetch, "jobid": f"{uuid4().hex}{_BROWSER}"}
         return str(self._ask("POST", "schedule.json", values)["jobid"])
 
-    def cancel(self, job: str, *, kill: bool = False) -> None:
-        """Ask a job to end (SIGINT), or kill it.
+    def kill(self, job: str) -> None:
+        """Kill a job.
 
         Raises:
             ScrapydAway: it does not answer.
         """
-        values = {"project": PROJECT, "job": job}
-        self._ask("POST", "cancel.json", values | {"signal": "KILL"} if kill else values)
+        self._ask("POST", "cancel.json", {"project": PROJECT, "job": job, "signal": "KILL"})
 
     def _ask(self, method: str, name: str, values: dict[str, str]) -> dict[str, Any]:
         for password in self.passwords:

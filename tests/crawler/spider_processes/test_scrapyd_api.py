@@ -65,6 +65,16 @@ def test_jobs_that_run_or_wait_are_listed_by_spider_oldest_first(scrapyd: Scrapy
     assert Server.asked == [("GET", "/listjobs.json", {"project": ["rdvpriority"]}, basic)]
 
 
+def test_a_spider_is_scheduled_and_a_job_killed(scrapyd: Scrapyd) -> None:
+    says(jobid="7")
+    assert scrapyd.schedule(CrawlQueue("ants")) == "7"
+    scrapyd.kill("7")
+    assert [(method, path, values) for method, path, values, _ in Server.asked] == [
+        ("POST", "/schedule.json", {"project": ["rdvpriority"], "spider": ["ants"]}),
+        ("POST", "/cancel.json", {"project": ["rdvpriority"], "job": ["7"], "signal": ["KILL"]}),
+    ]
+
+
 def test_a_browsers_lane_is_told_by_its_jobs(scrapyd: Scrapyd) -> None:
     says(jobid="7")
     scrapyd.schedule(CrawlQueue("custom", Fetch.BROWSER))
