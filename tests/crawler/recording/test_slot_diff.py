@@ -2,7 +2,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from time import process_time
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -42,19 +41,17 @@ def look(
     now: datetime = NOW,
 ) -> SlotChanges:
     proved = outcome or (Outcome.SLOTS if slots else Outcome.NO_SLOTS)
-    return compare_slots(saw(proved, slots, covered, known=known, now=now))
+    return compare_slots(saw(proved, slots, covered, known, now))
 
 
 def saw(
     outcome: Outcome,
     shown: Sequence[Slot],
     covered: Sequence[CoveredWindow],
-    *,
+    known: Sequence[OpenSlot] = (),
     now: datetime = NOW,
-    **more: Any,
 ) -> SlotComparison:
-    item = check("a", 1, *shown, outcome=outcome, covered=tuple(covered))
-    return SlotComparison(**{"desk": DESK, "check": item, "known": (), "now": now} | more)
+    return SlotComparison(DESK, check("a", 1, *shown, outcome=outcome, covered=tuple(covered)), known, now)
 
 
 def beside(rows: Sequence[OpenSlot], seen: SlotComparison) -> SlotChanges:
