@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -173,15 +173,20 @@ class ManySites:
         self.hanging = hanging
         self.asked: list[tuple[float, str, str]] = []  # when, by which address, which path
         self.port = 0
-        self._loop = asyncio.new_event_loop()
+        self._ends: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
         self._up = threading.Event()
 
     def run(self) -> None:
         """Serve until `stop`."""
-        server = self._loop.run_until_complete(asyncio.start_server(self._answer, "0.0.0.0", 0))  # noqa: S104 -- in a network of its own
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._ends = asyncio.get_running_loop(), asyncio.Event()
+        server = await asyncio.start_server(self._answer, "0.0.0.0", 0)  # noqa: S104 -- in a network of its own
         self.port = server.sockets[0].getsockname()[1]
         self._up.set()
-        self._loop.run_forever()
+        await self._ends[1].wait()
+        server.close()
 
     def wait(self) -> None:
         """Wait until it serves."""
@@ -189,19 +194,20 @@ class ManySites:
 
     def stop(self) -> None:
         """End `run`."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        assert self._ends
+        loop, over = self._ends
+        loop.call_soon_threadsafe(over.set)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
-        address = str(writer.get_extra_info("sockname")[0])
-        self.asked.append((monotonic(), address, path))
-        if address == self.hanging:
-            await reader.read()  # until the process is gone
-        links = b"".join(b'<a href="/%d-x">x</a>' % number for number in range(3))
-        writer.write(_NONE if path == "/robots.txt" else _ANSWER % (len(links), links))
-        with suppress(ConnectionError):
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
+            path = (await reader.readuntil(b"\r\n\r\n")).split(b" ", 2)[1].decode()
+            address = str(writer.get_extra_info("sockname")[0])
+            self.asked.append((monotonic(), address, path))
+            if address == self.hanging:
+                await reader.read()  # until the process is gone
+            links = b"".join(b'<a href="/%d-x">x</a>' % number for number in range(3))
+            writer.write(_NONE if path == "/robots.txt" else _ANSWER % (len(links), links))
             await writer.drain()
-            writer.close()
 
 
 @pytest.fixture
