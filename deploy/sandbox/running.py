@@ -42,6 +42,10 @@ class Running(SandboxControl):
         """Ask the sandbox to end; ``running`` does it and waits."""
         self._loop.call_soon_threadsafe(self.stopped.set)
 
+    def reset(self) -> None:
+        """Bring every stand-in back to its start, without a call."""
+        asyncio.run_coroutine_threadsafe(self._sandbox.reset(), self._loop).result(_START_SECONDS)
+
     def list_stand_ins(self, names: Iterable[str]) -> str:
         """Return these providers with their addresses here, as STAND_INS takes them."""
         return ",".join(f"{name}={getattr(self, name)}" for name in names)
