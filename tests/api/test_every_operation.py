@@ -91,7 +91,7 @@ def _ask_with_valid_bodies(operation: Any, ids: list[str], headers: dict[str, st
     codes: set[int] = set()
     name = next(iter(re.findall(r"{(\w+)}", operation.path)))
 
-    @settings(max_examples=times(3), suppress_health_check=list(HealthCheck))
+    @settings(max_examples=times(2), suppress_health_check=list(HealthCheck))
     @given(data=st.data())
     def ask(data: st.DataObject) -> None:
         for value in ids:

@@ -3,24 +3,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 from flask.testing import FlaskClient
 
 from api.alerts.appointments import SPREAD
 from api.background import jobs
 from api.models.appointment import Appointment
-from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.content.message_kind_base import Skip, TemplateContext
 from notifier.content.messages import render
-from notifier.delivery.reader_wishes import find_wish, read_recipients
-from tests.api.messages import read_again
+from tests.api.messages import find_newest_wish, read_again
 from tests.clients import People, Person
-from tests.factories import BOBIGNY, add_contact, change, remove, rows
+from tests.factories import BOBIGNY, add_contact, change, one, remove, rows
 
 AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -198,9 +195,7 @@ def test_a_last_reminder_that_telegram_refuses_comes_by_mail_once(
 
 
 def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
-    frozen: time_machine.Traveller,
-    camille: Person,
-    monkeypatch: pytest.MonkeyPatch,
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
     link_chat(camille)
     switch_off_mail(camille)
@@ -208,9 +203,7 @@ def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.TELEGRAM)]
     block_bot()
-    with session() as s:  # it was not the chat's fault
-        s.execute(sa.update(Contact).values(state=ContactState.OK))
-    monkeypatch.setattr("api.alerts.appointments._write", lambda *_: pytest.fail("it was found again"))
+    change(Contact, state=ContactState.OK)  # it was not the chat's fault
     frozen.shift(60)
     assert jobs.remind_of_appointments() == {"mails": 0}
 
@@ -221,22 +214,10 @@ def test_a_prefecture_that_left_the_files_is_named_by_its_id(
     find(camille)
     frozen.move_to(AT - HOUR)
     remind()
-    with session() as s:
-        (row,) = s.scalars(sa.select(Notification))
-        row.params = row.params | {"prefecture": "gone_99"}
+    change(Notification, params=one(Notification).params | {"prefecture": "gone_99"})
     said = read_again("appointment_soon")
     assert isinstance(said, TemplateContext)
     assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
-
-
-def find_wish_now() -> Skip | None:
-    """Return why the newest reminder would wait now."""
-    with session() as s:
-        row = s.scalars(sa.select(Notification).order_by(Notification.id.desc())).first()
-        assert row is not None
-        assert row.contact_id is not None
-        to = read_recipients(s, [row.contact_id])[row.contact_id]
-        return find_wish(ClaimedRow.of(row), to, clock())
 
 
 @pytest.mark.parametrize(("until", "waits"), [("09:29", True), ("09:30", False)])
@@ -247,7 +228,7 @@ def test_a_reminder_waits_for_the_end_of_quiet_hours_unless_the_appointment_is_b
     change(User, quiet_from=time(22), quiet_until=time.fromisoformat(until))
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.EMAIL)]
-    assert (find_wish_now() is not None) == waits
+    assert (find_newest_wish("appointment_soon") is not None) == waits
 
 
 def ask(frozen: time_machine.Traveller, moment: datetime) -> int:

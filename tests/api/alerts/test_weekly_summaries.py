@@ -21,11 +21,11 @@ from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
-from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
+from notifier.content.message_kind_base import Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
-from notifier.delivery.reader_wishes import STOPPED, find_wish, read_recipients
-from tests.api.messages import read_again
+from notifier.delivery.reader_wishes import STOPPED
+from tests.api.messages import find_newest_wish, read_again
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_desk, add_match, add_message, change, get, rows, save, see
 
@@ -161,17 +161,6 @@ def test_each_gets_it_at_their_own_eight_o_clock(frozen: time_machine.Traveller,
     for zone, at in eight.items():
         (found,) = written[zone]
         assert timedelta() <= found - datetime.fromisoformat(at) <= HOUR, zone
-
-
-@pytest.mark.parametrize(
-    ("late", "number"),
-    [(timedelta(hours=15, minutes=59), 1), (16 * HOUR, 0), (DAY, 0), (2 * DAY, 0)],
-)
-def test_a_scheduler_that_was_away_catches_up_on_that_day_only(
-    frozen: time_machine.Traveller, camille: Person, late: timedelta, number: int
-) -> None:
-    wait(camille)
-    assert count_at(frozen, MONDAY + late) == [number]
 
 
 def test_who_asks_on_monday_morning_waits_for_the_next_one(
@@ -352,29 +341,19 @@ def test_many_alerts_and_desks_are_counted(
     assert "Et 3 autres alertes, dans votre compte." in text
 
 
-def find_wish_now() -> Skip | None:
-    """Return why the newest summary would not be sent now."""
-    with session() as s:
-        row = s.scalars(sa.select(Notification).order_by(Notification.id.desc())).first()
-        assert row
-        assert row.contact_id
-        to = read_recipients(s, [row.contact_id])[row.contact_id]
-        return find_wish(ClaimedRow.of(row), to, clock())
-
-
 def test_what_is_switched_off_while_it_waits_is_not_sent(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
     wait(camille)
     frozen.move_to(MONDAY + SPREAD)
     write()
-    assert find_wish_now() is None
+    assert find_newest_wish(KIND) is None
     change(User, quiet_from=time(22), quiet_until=time(9))
-    held = find_wish_now()
+    held = find_newest_wish(KIND)
     assert held
     assert (held.state, held.until) == (State.PENDING, MONDAY + HOUR)
     change(Contact, summary_since=None)
-    assert find_wish_now() == STOPPED
+    assert find_newest_wish(KIND) == STOPPED
 
 
 def test_alerts_that_stopped_while_it_waits_are_left_out(

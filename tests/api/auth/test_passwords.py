@@ -12,9 +12,9 @@ from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Contact, User
 from configs.ground.clock import clock
-from tests.api.auth.test_registrations import tokens
+from tests.api.messages import list_tokens
 from tests.api.world import Door
-from tests.factories import PASSWORD, change, remove, rows
+from tests.factories import PASSWORD, add_account, change, rows
 
 EMAIL = "camille@example.org"
 NEW = "quite another long password"
@@ -23,9 +23,7 @@ NEW = "quite another long password"
 @pytest.fixture
 def account(client: FlaskClient, frozen: time_machine.Traveller) -> None:
     """Make an account with a confirmed address."""
-    client.post("/api/auth/register", json={"email": EMAIL, "password": PASSWORD})
-    change(Contact, verified_at=clock())
-    remove(Notification)
+    add_account(EMAIL)
 
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -53,7 +51,7 @@ def bearer(answer: Any) -> dict[str, str]:
 def test_a_forgotten_password_is_replaced_by_a_link(client: FlaskClient, door: Door) -> None:
     old = log_in(client)
     assert forget(client).status_code == 202
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     assert reset(client, token).status_code == 204
     assert log_in(client).status_code == 401
     assert log_in(client, NEW).status_code == 200
@@ -83,26 +81,26 @@ def test_the_time_of_the_answer_does_not_tell_it_either(
 
 def test_a_link_works_once_and_for_an_hour(client: FlaskClient, frozen: time_machine.Traveller) -> None:
     forget(client)
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     assert reset(client, token).status_code == 204
     assert reset(client, token, "a third very long password").status_code == 404
     assert log_in(client, NEW).status_code == 200
     frozen.shift(timedelta(minutes=6))
     forget(client)
-    token = tokens("password_reset")[-1]
+    token = list_tokens("password_reset")[-1]
     frozen.shift(timedelta(hours=1, seconds=1))
     assert reset(client, token).status_code == 410
 
 
 def test_a_token_for_one_purpose_is_none_for_another(client: FlaskClient) -> None:
     forget(client)
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     assert client.post("/api/auth/verify-email", json={"token": token}).status_code == 400
 
 
 def test_a_weak_password_is_refused_and_the_link_stays_good(client: FlaskClient) -> None:
     forget(client)
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     for weak in ("motdepasse1234", "camille@example.org", "x" * 129, "too-few"):
         answer = reset(client, token, weak)
         assert answer.status_code == 422, weak
@@ -113,7 +111,7 @@ def test_a_weak_password_is_refused_and_the_link_stays_good(client: FlaskClient)
 
 def test_the_page_behind_the_link_works_without_a_front_end(client: FlaskClient) -> None:
     forget(client)
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     link = f"/l/{token}"
     assert 'name="password"' in client.get(link).text
     assert log_in(client).status_code == 200
@@ -132,7 +130,7 @@ def test_the_page_behind_the_link_works_without_a_front_end(client: FlaskClient)
 def test_a_reset_by_link_confirms_an_address_that_was_not(client: FlaskClient) -> None:
     change(Contact, verified_at=None)
     forget(client)
-    (token,) = tokens("password_reset")
+    (token,) = list_tokens("password_reset")
     assert reset(client, token).status_code == 204
     assert rows(Contact)[0].verified_at is not None
 
@@ -147,7 +145,7 @@ def test_a_stranger_cannot_use_up_the_owners_way_to_a_new_password(
     assert forget(client, address="203.0.113.9").status_code == 202
     newest = max(row.created_at for row in rows(Notification))
     assert clock() - newest <= timedelta(minutes=30)
-    assert reset(client, tokens("password_reset")[-1]).status_code == 204
+    assert reset(client, list_tokens("password_reset")[-1]).status_code == 204
 
 
 def test_who_is_locked_out_by_strangers_signs_in_after_a_reset(client: FlaskClient) -> None:
@@ -155,7 +153,7 @@ def test_who_is_locked_out_by_strangers_signs_in_after_a_reset(client: FlaskClie
         log_in(client, "wrong", f"192.0.2.{number // 10}")
     assert log_in(client, PASSWORD, "203.0.113.9").status_code == 429
     assert forget(client, address="203.0.113.9").status_code == 202
-    token = tokens("password_reset")[-1]
+    token = list_tokens("password_reset")[-1]
     body = {"token": token, "password": NEW}
     done = client.post("/api/auth/reset-password", json=body, environ_base={"REMOTE_ADDR": "203.0.113.9"})
     assert done.status_code == 204

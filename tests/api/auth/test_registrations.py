@@ -4,7 +4,6 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import time, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -22,8 +21,7 @@ from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from notifier.content.message_kind_base import ClaimedRow, TemplateContext
-from notifier.message_kinds import kind_of
+from tests.api.messages import list_tokens
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_alert, add_desk, change, remove, rows
@@ -41,19 +39,6 @@ def log_in(client: FlaskClient, password: str) -> Any:
     return client.post("/api/auth/login", json={"email": EMAIL, "password": password})
 
 
-def tokens(kind: str = "verify_email") -> list[str]:
-    """Return the tokens of the links that the mails so far carry, in order."""
-    with session() as s:
-        mails = s.scalars(
-            sa.select(Notification)
-            .where(Notification.kind == kind)
-            .order_by(Notification.created_at, Notification.id)
-        ).all()
-        contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
-        made = [kind_of(kind).prepare(s, ClaimedRow.of(mail), contact, clock()) for mail in mails]
-    return [urlsplit(str(each.url)).path.split("/")[-1] for each in made if isinstance(each, TemplateContext)]
-
-
 def confirm(client: FlaskClient, token: str) -> Any:
     return client.post("/api/auth/verify-email", json={"token": token})
 
@@ -61,7 +46,7 @@ def confirm(client: FlaskClient, token: str) -> Any:
 def test_the_account_takes_the_password_of_the_registration_that_is_confirmed(client: FlaskClient) -> None:
     register(client, STRANGER, plan="URGENCE_24H")
     register(client, OWNER, plan="URGENCE_7J")
-    first, second = tokens()
+    first, second = list_tokens()
     assert confirm(client, second).json == {"email": EMAIL, "resetToken": None}
     assert log_in(client, STRANGER).status_code == 401
     assert log_in(client, OWNER).status_code == 200
@@ -95,7 +80,7 @@ def test_what_a_stranger_set_up_does_not_stay_in_force(client: FlaskClient) -> N
         )  # fmt: skip
     add_alert(user.id)
     register(client, OWNER)
-    confirm(client, tokens()[1])
+    confirm(client, list_tokens()[1])
     headers = {"Authorization": f"Bearer {given['token']}"}
     assert client.get("/api/auth/me", headers=headers).status_code == 401
     refreshed = client.post("/api/auth/refresh", headers={"Authorization": f"Bearer {given['refreshToken']}"})
@@ -150,7 +135,7 @@ def test_a_wish_of_the_registration_becomes_an_alert_at_confirmation(client: Fla
     wish = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"], "name": "Appelez le 0899 000 000"}
     register(client, OWNER, alert=wish, language="en", phone="06 12 34 56 78")
     assert rows(Alert) == []
-    confirm(client, tokens()[0])
+    confirm(client, list_tokens()[0])
     (alert,) = rows(Alert)
     assert (alert.enabled, alert.name, alert.closed_at) == (False, None, None)
     headers = {"Authorization": f"Bearer {log_in(client, OWNER).json['token']}"}
@@ -166,7 +151,7 @@ def test_a_wish_waits_at_once_where_the_address_has_a_plan(client: FlaskClient, 
     (user,) = rows(User)
     with session() as s:
         give_plan(s, s.get_one(User, user.id), PlanName.URGENCE_24H, timedelta(days=1), "test")
-    confirm(client, tokens()[0])
+    confirm(client, list_tokens()[0])
     (alert,) = rows(Alert)
     assert alert.enabled
     assert door.caught_up == [alert.id]
@@ -183,7 +168,7 @@ def test_a_wish_that_can_be_no_alert_is_refused_with_the_registration(client: Fl
 def test_a_strangers_later_registration_takes_nothing_from_the_owners(client: FlaskClient) -> None:
     register(client, OWNER)
     register(client, STRANGER)
-    confirm(client, tokens()[0])
+    confirm(client, list_tokens()[0])
     assert log_in(client, OWNER).status_code == 200
     assert log_in(client, STRANGER).status_code == 401
 
@@ -191,7 +176,7 @@ def test_a_strangers_later_registration_takes_nothing_from_the_owners(client: Fl
 def test_the_owners_own_login_survives_the_confirmation(client: FlaskClient) -> None:
     register(client, OWNER, phone="06 12 34 56 78")
     given = log_in(client, OWNER).json
-    confirm(client, tokens()[0])
+    confirm(client, list_tokens()[0])
     headers = {"Authorization": f"Bearer {given['token']}"}
     assert client.get("/api/auth/me", headers=headers).status_code == 200
     assert len(rows(Contact)) == 2
@@ -205,8 +190,8 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
         register(client, f"{STRANGER} {number}")
     frozen.shift(timedelta(minutes=6))
     register(client, OWNER)  # gets no mail: three a day
-    assert len(tokens()) == 3
-    answer = confirm(client, tokens()[0]).json or {}
+    assert len(list_tokens()) == 3
+    answer = confirm(client, list_tokens()[0]).json or {}
     assert log_in(client, f"{STRANGER} 0").status_code == 401
     assert log_in(client, OWNER).status_code == 401
     chosen = client.post(
@@ -220,7 +205,7 @@ def test_a_stranger_who_uses_up_the_mails_does_not_get_the_account(
 def test_the_link_does_the_same_as_the_route(client: FlaskClient) -> None:
     register(client, STRANGER)
     register(client, OWNER)
-    link = f"/l/{tokens()[1]}"
+    link = f"/l/{list_tokens()[1]}"
     assert "Confirmer votre adresse" in client.get(link).text
     assert log_in(client, STRANGER).status_code == 200
     assert "Votre adresse est confirmée" in client.post(link).text
@@ -233,7 +218,7 @@ def test_the_link_leads_on_to_a_password_where_none_is_clear(
 ) -> None:
     for number in range(4):
         register(client, f"{STRANGER} {number}")
-    page = client.post(f"/l/{tokens()[2]}").text
+    page = client.post(f"/l/{list_tokens()[2]}").text
     (path,) = [each for each in page.split('"') if each.startswith("/l/reset.")]
     assert "Choisissez un nouveau mot de passe" in client.get(path).text
     assert "Votre mot de passe a changé" in client.post(path, data={"password": OWNER}).text
@@ -247,14 +232,14 @@ def test_three_registrations_at_once_are_one_account_and_each_mail_fits_one(
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(lambda password: register(app.test_client(), password), passwords))
     assert len(rows(User)) == 1
-    assert len(tokens()) == len(rows(PendingRegistration)) == 3
-    confirm(client, tokens()[0])
+    assert len(list_tokens()) == len(rows(PendingRegistration)) == 3
+    confirm(client, list_tokens()[0])
     assert sum(log_in(client, password).status_code == 200 for password in passwords) == 1
 
 
 def test_strange_tokens_confirm_nothing(client: FlaskClient, frozen: time_machine.Traveller) -> None:
     register(client, OWNER)
-    (token,) = tokens()
+    (token,) = list_tokens()
     for strange in ("", "x", token[:-1], "é", token + "x", "a.b.c"):
         answer = confirm(client, strange)
         assert (answer.status_code, answer.mimetype) == (400, "application/problem+json"), strange
@@ -274,7 +259,7 @@ def test_a_bounced_address_is_confirmed_again_by_its_owner(client: FlaskClient, 
     change(Contact, verified_at=clock(), state=ContactState.BOUNCED)
     asked = camille.post("/api/auth/verify-email/again")
     assert asked.status_code == 202
-    (token,) = tokens()
+    (token,) = list_tokens()
     assert confirm(client, token).status_code == 200
     (contact,) = rows(Contact)
     assert contact.reachable
@@ -286,7 +271,7 @@ def test_a_strangers_registration_sends_nothing_to_a_bounced_address(
 ) -> None:
     change(Contact, state=ContactState.BOUNCED)
     register(client, STRANGER)
-    assert tokens() == []
+    assert list_tokens() == []
 
 
 def test_the_owner_asks_for_the_mail_again_three_times_a_day_at_most(
@@ -295,7 +280,7 @@ def test_the_owner_asks_for_the_mail_again_three_times_a_day_at_most(
     for _ in range(4):
         assert camille.post("/api/auth/verify-email/again").status_code == 202
         frozen.shift(timedelta(seconds=301))
-    assert len(tokens()) == 3
+    assert len(list_tokens()) == 3
 
 
 def test_the_mail_that_is_asked_for_again_confirms_the_same_registration(client: FlaskClient) -> None:
@@ -303,7 +288,7 @@ def test_the_mail_that_is_asked_for_again_confirms_the_same_registration(client:
     headers = {"Authorization": f"Bearer {log_in(client, OWNER).json['token']}"}
     remove(Notification)
     client.post("/api/auth/verify-email/again", headers=headers)
-    (token,) = tokens()
+    (token,) = list_tokens()
     confirm(client, token)
     assert client.get("/api/auth/me", headers=headers).status_code == 200
     assert log_in(client, OWNER).status_code == 200
@@ -315,7 +300,7 @@ def test_a_registration_by_another_spelling_is_one_of_the_same_account(
 ) -> None:
     register(client, STRANGER, email=spelling)
     register(client, OWNER)
-    confirm(client, tokens()[1])
+    confirm(client, list_tokens()[1])
     assert [each.email_folded for each in rows(User)] == [EMAIL]
     assert log_in(client, OWNER).status_code == 200
 
@@ -327,7 +312,6 @@ def test_a_tag_or_a_dot_makes_another_account(client: FlaskClient, other: str) -
     assert {each.email for each in rows(User)} == {other, EMAIL}
 
 
-@pytest.mark.parametrize("letter", ["é"])
 @pytest.mark.parametrize(
     ("request_line", "fields"),
     [
@@ -337,12 +321,12 @@ def test_a_tag_or_a_dot_makes_another_account(client: FlaskClient, other: str) -
     ],
 )
 def test_an_address_that_no_provider_takes_is_refused_by_its_letter(
-    client: FlaskClient, camille: Person, letter: str, request_line: str, fields: dict[str, str]
+    client: FlaskClient, camille: Person, request_line: str, fields: dict[str, str]
 ) -> None:
     change(Contact, verified_at=clock())
     method, path = request_line.split()
-    body = {"email": f"cam{letter}lle@example.org", **fields}
+    body = {"email": "camélle@example.org", **fields}
     answer = client.open(path, method=method, json=body, headers=camille.headers)
     (error,) = answer.get_json()["errors"]
     assert (answer.status_code, error["path"], error["rule"]) == (422, "email", "email_letter")
-    assert letter in error["detail"]
+    assert "é" in error["detail"]

@@ -9,7 +9,6 @@ from uuid import UUID
 
 import pytest
 import redis
-import sqlalchemy as sa
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -24,7 +23,7 @@ from configs.ground.clock import clock
 from configs.ground.signing import SKEW
 from tests.api.world import Door
 from tests.clients import People, problem
-from tests.factories import PASSWORD, change, get, rows
+from tests.factories import PASSWORD, add_account, change, get, rows
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -37,11 +36,7 @@ def bearer(token: str) -> dict[str, str]:
 @pytest.fixture
 def account(client: FlaskClient) -> UUID:
     """Give an account with a confirmed address."""
-    assert client.post("/api/auth/register", json=CAMILLE).status_code == 202
-    with session() as s:
-        s.execute(sa.update(Contact).values(verified_at=clock()))
-        s.execute(sa.delete(Notification))
-        return s.scalars(sa.select(User.id)).one()
+    return add_account(CAMILLE["email"]).id
 
 
 def log_in(client: FlaskClient, **headers: str) -> dict[str, str]:
@@ -306,6 +301,8 @@ def test_a_login_of_the_staff_ends_after_half_an_hour_without_use(
 def test_logins_that_ended_long_ago_are_dropped(
     client: FlaskClient, account: UUID, frozen: time_machine.Traveller
 ) -> None:
+    client.post("/api/auth/register", json={"email": "robin@example.org", "password": PASSWORD})
+    change(Contact, verified_at=clock())
     ended = log_in(client)
     client.post("/api/auth/logout", headers=bearer(ended["token"]))
     log_in(client)

@@ -20,7 +20,7 @@ from api.models.login import Login
 from api.models.user import Contact, User
 from configs.ground.clock import clock
 from tests.clients import problem
-from tests.factories import PASSWORD, add_alert, change, get, one, rows
+from tests.factories import PASSWORD, add_account, add_alert, change, get, one, rows
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 Headers = dict[str, str]
@@ -32,8 +32,7 @@ def code_of(secret: str, steps: int = 0) -> str:
 
 @pytest.fixture
 def headers(client: FlaskClient, frozen: time_machine.Traveller) -> Headers:
-    client.post("/api/auth/register", json=CAMILLE)
-    change(Contact, verified_at=clock())
+    add_account(CAMILLE["email"])
     given = client.post("/api/auth/login", json=CAMILLE).json or {}
     return {"Authorization": f"Bearer {given['token']}"}
 
@@ -96,16 +95,15 @@ def test_a_login_needs_the_code_and_then_gives_tokens(
     assert shown["totpEnabled"] is True
 
 
-@pytest.mark.parametrize("between", [" ", "\u202f", "-", "\u2013", ".", ",", "\u20e3"])
 def test_codes_are_taken_as_people_write_them(
-    client: FlaskClient, factor: tuple[str, list[str]], between: str
+    client: FlaskClient, factor: tuple[str, list[str]], frozen: time_machine.Traveller
 ) -> None:
-    code, recovery = code_of(factor[0]), factor[1][0]
-    arabic = "".join(chr(0x660 + int(each)) for each in code)
-    assert finish(client, challenge(client), f"{arabic[:3]}{between}{arabic[3:]}").status_code == 200
-    typed = recovery.upper().replace("-", between)
-    assert finish(client, challenge(client), f"\u200e {typed} ").status_code == 200
-    assert finish(client, challenge(client), recovery).status_code == 401
+    for between, recovery in zip((" ", "\u202f", "-", "\u2013", ".", ",", "\u20e3"), factor[1], strict=False):
+        arabic = "".join(chr(0x660 + int(each)) for each in code_of(factor[0]))
+        assert finish(client, challenge(client), f"{arabic[:3]}{between}{arabic[3:]}").status_code == 200
+        typed = recovery.upper().replace("-", between)
+        assert finish(client, challenge(client), f"\u200e {typed} ").status_code == 200
+        frozen.shift(30)
 
 
 def test_a_challenge_is_no_token(client: FlaskClient, factor: tuple[str, list[str]]) -> None:

@@ -6,20 +6,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import sqlalchemy as sa
 from flask import Flask, request
 from flask.testing import FlaskClient
 
 import api
-from api.models.base import session
 from api.models.notification import Notification
-from api.models.user import Channel, Contact
-from configs.ground.clock import clock
 from configs.settings import settings
-from notifier.content.message_kind_base import ClaimedRow, TemplateContext
-from notifier.content.messages import render
-from notifier.message_kinds import kind_of
-from tests.factories import PASSWORD
+from tests.api.messages import render_row
+from tests.factories import PASSWORD, rows
 
 API = Path(api.__file__).parent
 EMAIL = "camille@example.org"
@@ -126,15 +120,8 @@ def test_links_in_mails_take_no_host_from_a_header(behind: Callable[[str], Flask
 
 def render_mails() -> dict[str, str]:
     """Return the texts of the mails that wait, by kind."""
-    texts = {}
-    with session() as s:
-        contact = s.scalars(sa.select(Contact).where(Contact.channel == Channel.EMAIL)).one()
-        for mail in s.scalars(sa.select(Notification)):
-            found = kind_of(mail.kind).prepare(s, ClaimedRow.of(mail), contact, clock())
-            assert isinstance(found, TemplateContext)
-            shown = render(mail.kind, Channel.EMAIL, "fr", found)
-            texts[mail.kind] = f"{shown.subject} {shown.text} {shown.html}"
-    return texts
+    mails = {mail.kind: render_row(mail) for mail in rows(Notification)}
+    return {kind: f"{shown.subject} {shown.text} {shown.html}" for kind, shown in mails.items()}
 
 
 @pytest.mark.parametrize("hops", ["0", "1"])
