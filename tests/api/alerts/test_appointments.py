@@ -27,8 +27,7 @@ def create(person: Person) -> str:
 
 def found(person: Person, alert: str, **body: Any) -> tuple[int, dict[str, Any]]:
     answer = person.post(f"/api/alerts/{alert}/found", body)
-    said: dict[str, Any] = answer.json or {}
-    return answer.status_code, said
+    return answer.status_code, answer.json
 
 
 def test_who_has_found_closes_the_alert_and_may_say_when_and_where(

@@ -5,27 +5,19 @@ from typing import Any
 import pytest
 
 from api.models.alert import Alert
-from api.models.user import Channel, Contact, ContactState, Grant
-from configs.ground.clock import clock
+from api.models.user import Channel, ContactState, Grant
 from configs.world.plan import PlanName
 from tests.clients import People, Person
-from tests.factories import remove, rows, save
+from tests.factories import add_contact, remove, rows
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}
 ON = {"enabled": True}
 
 
-def add_number(who: Person, *, verified: bool = True, state: ContactState = ContactState.OK) -> None:
-    save(Contact(
-        user_id=who.id, channel=Channel.SMS, address="+33612345678", state=state,
-        verified_at=clock() if verified else None,
-    ))  # fmt: skip
-
-
 @pytest.fixture
 def camille(person: People) -> Person:
     who = person(plan=PlanName.URGENCE_TOTAL)
-    add_number(who)
+    add_contact(who.id, Channel.SMS)
     return who
 
 
@@ -54,20 +46,19 @@ def test_calls_are_chosen_at_once_or_later(camille: Person) -> None:
     assert made["limitsVersion"] == 1, "what is watched did not change"
 
 
-@pytest.mark.parametrize("plan", [PlanName.URGENCE_7J])
-def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(person: People, plan: PlanName) -> None:
-    who = person(plan=plan)
-    add_number(who)
+def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(person: People) -> None:
+    who = person(plan=PlanName.URGENCE_7J)
+    add_contact(who.id, Channel.SMS)
     _, made = create(who)
     status, refused = edit(who, made["id"], voice=ON)
     assert (status, [each["plan"] for each in refused["plans"]]) == (402, ["URGENCE_TOTAL"])
 
 
-@pytest.mark.parametrize("number", [None, {"verified": False}, {"state": ContactState.BOUNCED}])
+@pytest.mark.parametrize("number", [None, {"verified_at": None}, {"state": ContactState.BOUNCED}])
 def test_without_a_number_that_works_calls_are_refused(person: People, number: dict[str, Any] | None) -> None:
     who = person(plan=PlanName.URGENCE_TOTAL)
     if number is not None:
-        add_number(who, **number)
+        add_contact(who.id, Channel.SMS, **number)
     status, refused = create(who, voice=ON)
     assert (status, refused["type"].rpartition(":")[2]) == (409, "not-linked")
     assert rows(Alert) == []
@@ -78,15 +69,3 @@ def test_calls_are_switched_off_without_a_plan(camille: Person) -> None:
     remove(Grant)
     assert edit(camille, made["id"], voice={"enabled": False})[0] == 200
     assert edit(camille, made["id"], voice=ON)[0] == 402
-
-
-@pytest.mark.parametrize(
-    "voice",
-    [
-        {"enabled": True, "from": "08:00", "to": "22:00"},
-        {"on": True},
-        None,
-    ],
-)
-def test_odd_wishes_are_refused(camille: Person, voice: Any) -> None:
-    assert create(camille, voice=voice)[0] == 422

@@ -23,14 +23,12 @@ HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
 
 def wish(person: Person, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     answer = person.post("/api/alerts", body)
-    found: dict[str, Any] = answer.json or {}
-    return answer.status_code, found
+    return answer.status_code, answer.json
 
 
 def toggled(person: Person, alert: str) -> tuple[int, dict[str, Any]]:
     answer = person.patch(f"/api/alerts/{alert}/toggle")
-    found: dict[str, Any] = answer.json or {}
-    return answer.status_code, found
+    return answer.status_code, answer.json
 
 
 def close(desk_id: str) -> None:

@@ -17,8 +17,7 @@ AT = "2026-12-01T08:30:00Z"
 
 def post(who: Person, alert: UUID, value: str, **body: Any) -> tuple[int, dict[str, Any]]:
     answer = who.post(f"/api/alerts/{alert}/answers", {"value": value} | body)
-    said: dict[str, Any] = answer.json or {}
-    return answer.status_code, said
+    return answer.status_code, answer.json
 
 
 def test_an_answer_is_stored_for_the_newest_announcement(camille: Person) -> None:

@@ -1,5 +1,5 @@
-from collections.abc import Callable
 from datetime import timedelta
+from unittest import mock
 from uuid import UUID
 
 import bcrypt
@@ -31,22 +31,6 @@ def register(client: FlaskClient, **fields: object) -> object:
     return answer.json
 
 
-def watch_bcrypt(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows by the name of each slow function that is called; bcrypt still does its work."""
-    work: list[str] = []
-
-    def watched(name: str, real: Callable[[bytes, bytes], object]) -> Callable[[bytes, bytes], object]:
-        def call(word: bytes, other: bytes) -> object:
-            work.append(name)
-            return real(word, other)
-
-        return call
-
-    for name in ("hashpw", "checkpw"):
-        monkeypatch.setattr(bcrypt, name, watched(name, getattr(bcrypt, name)))
-    return work
-
-
 def log_in(
     client: FlaskClient, password: str = PASSWORD, email: str = "camille@example.org"
 ) -> dict[str, str]:
@@ -56,7 +40,9 @@ def log_in(
     return found
 
 
-def test_registering_keeps_the_account_its_contacts_and_the_wished_plan(client: FlaskClient) -> None:
+def test_registering_keeps_the_account_and_the_wished_plan_and_sends_one_mail(
+    client: FlaskClient, door: Door
+) -> None:
     register(client, phone="06 12 34 56 78", plan="URGENCE_7J")
     (user,) = rows(User)
     assert user.email == "Camille@example.org"
@@ -67,10 +53,6 @@ def test_registering_keeps_the_account_its_contacts_and_the_wished_plan(client: 
     assert found[Channel.EMAIL].verified_at is None
     (kept,) = rows(PendingRegistration)
     assert (kept.phone, kept.wished_plan) == ("+33612345678", PlanName.URGENCE_7J)
-
-
-def test_registering_sends_one_mail_to_confirm_the_address(client: FlaskClient, door: Door) -> None:
-    register(client)
     (mail,) = rows(Notification)
     assert (mail.kind, mail.channel) == ("verify_email", Channel.EMAIL)
     assert door.nudged == [mail.id]
@@ -99,10 +81,11 @@ def test_a_confirmed_address_learns_that_it_has_an_account(
 def test_a_known_and_an_unknown_address_cost_one_hash_each(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    work = watch_bcrypt(monkeypatch)
+    hashing = mock.Mock(wraps=bcrypt.hashpw)
+    monkeypatch.setattr(bcrypt, "hashpw", hashing)
     for _ in range(2):
         register(client)
-    assert work == ["hashpw", "hashpw"]
+    assert hashing.call_count == 2
 
 
 @in_turn(
@@ -124,14 +107,11 @@ def test_what_is_wrong_with_a_registration_is_named(field: str, value: str, path
 
 
 @pytest.mark.parametrize("password", ["motdepasse1234", "camille@example.org"])
-def test_a_password_that_can_be_guessed_is_refused_before_it_is_hashed(
-    client: FlaskClient, password: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    work = watch_bcrypt(monkeypatch)
+def test_a_password_that_can_be_guessed_is_refused(client: FlaskClient, password: str) -> None:
     answer = client.post("/api/auth/register", json=CAMILLE | {"password": password})
     (error,) = (answer.json or {})["errors"]
     assert (answer.status_code, error["path"], error["rule"]) == (422, "password", "guessable")
-    assert (work, rows(User)) == ([], [])
+    assert rows(User) == []
 
 
 def test_passwords_are_judged_in_the_turn_that_hashes_them(client: FlaskClient) -> None:
@@ -167,22 +147,15 @@ def test_an_unknown_address_and_a_wrong_password_are_answered_alike(client: Flas
     }
 
 
-def test_without_a_good_token_nothing_is_shown(client: FlaskClient) -> None:
-    for header in ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer a.b.c", "Bearer \u00e9", "Bearer a b"):
+def test_without_a_good_token_nothing_is_shown(client: FlaskClient, person: People) -> None:
+    token = person().headers["Authorization"].partition(" ")[2]
+    strange = ("", "Bearer", "Bearer x", "Basic eDp5", "Bearer a.b.c", "Bearer \u00e9", "Bearer a b")
+    for header in (*strange, f"Basic {token}", f"Bearerx {token}", f" {token}"):
         answer = client.get("/api/auth/me", headers={"Authorization": header})
         assert answer.status_code == 401, header
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert answer.mimetype == "application/problem+json"
-
-
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
-def test_the_scheme_of_a_token_has_no_case(client: FlaskClient, person: People, scheme: str) -> None:
-    token = person().headers["Authorization"].partition(" ")[2]
-    answer = client.get("/api/auth/me", headers={"Authorization": f"{scheme} {token}"})
-    assert answer.status_code == 200
-    for other in ("Basic", "Token", "Bearerx", ""):
-        headers = {"Authorization": f"{other} {token}"}
-        assert client.get("/api/auth/me", headers=headers).status_code == 401
+    assert client.get("/api/auth/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
 
 
 def test_a_new_token_version_ends_every_token_before(camille: Person) -> None:

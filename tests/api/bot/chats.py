@@ -8,31 +8,21 @@ from uuid import UUID
 
 from flask.testing import FlaskClient
 
-from api.models.base import session
-from api.models.contact_lookup import claim_address
+from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from configs.ground.bot_buttons import shorten_id, write_answer_button
-from configs.ground.clock import clock
 from tests.clients import Person
-from tests.factories import Announcement, announce, rows
+from tests.factories import Announcement, add_contact, announce, rows
 
 SECRET = "secret-of-the-webhook"
 _ids = count(1)
 
 
-def link_chat(who: Person, chat: int, **columns: Any) -> UUID:
+def link_chat(who: Person, chat: int) -> UUID:
     """Link a chat to an account; return the contact."""
-    with session() as s:
-        made = Contact(
-            user_id=who.id, channel=Channel.TELEGRAM, address=str(chat), verified_at=clock(), enabled=True
-        )
-        for name, value in columns.items():
-            setattr(made, name, value)
-        s.add(made)
-        s.flush()
-        assert claim_address(s, made)
-        return made.id
+    hashes = hash_address(Channel.TELEGRAM, str(chat))
+    return add_contact(who.id, Channel.TELEGRAM, str(chat), lookup_hashes=hashes).id
 
 
 @dataclass

@@ -119,8 +119,7 @@ def test_the_first_slot_is_told_in_local_time(
 
 def show(person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
     answer = person.get(f"/api/detections/{detection}")
-    found: dict[str, Any] = answer.json or {}
-    return answer.status_code, found
+    return answer.status_code, answer.json
 
 
 def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:

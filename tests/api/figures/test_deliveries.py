@@ -1,14 +1,12 @@
 """`delivery_figures`: counts and percentiles of each stage, for each combination of channel, provider, prefecture."""
 
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 
 from api.background import jobs
-from api.figures import deliveries
 from api.figures.deliveries import (
     RECEIPT_PROVIDERS,
 )
@@ -144,24 +142,3 @@ def test_what_failed_was_missed_if_a_slot_of_it_was_open_then() -> None:
     add_slot_message(took=None, attempts=0, **gone)
     row = figures()[Channel.EMAIL, ALL, ALL]
     assert (row.sent, row.seen_to_accepted, row.missed) == (0, None, 3)
-
-
-def test_days_that_a_killed_run_left_are_summed_up_by_the_next(
-    frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = [TODAY - timedelta(days=number) for number in (3, 2, 1, 0)]
-    for day in every:
-        add_slot_message(datetime(day.year, day.month, day.day, 8, tzinfo=UTC))
-
-    def die(*_: Any) -> Iterator[date]:
-        yield from every[:2]
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as killing:
-        killing.setattr(deliveries, "find_days_to_sum", die)
-        with pytest.raises(KeyboardInterrupt):
-            jobs.sum_days()
-    assert {row.day for row in rows(DeliveryFigure)} == set(every[:2])
-    frozen.shift(60)
-    jobs.sum_days()
-    assert {row.day for row in rows(DeliveryFigure)} == set(every)

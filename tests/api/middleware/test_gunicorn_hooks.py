@@ -1,7 +1,4 @@
-import gc
 import re
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from gunicorn.config import Config
@@ -11,20 +8,6 @@ from api.middleware import gunicorn_hooks
 from api.middleware.gunicorn_hooks import on_starting
 from deploy.local.ports import usual
 from deploy.local.programs import commands
-
-
-def make_server(**extensions: Any) -> Any:
-    """Return what gunicorn gives to its hooks, with an app of these extensions."""
-    return SimpleNamespace(app=SimpleNamespace(wsgi=lambda: SimpleNamespace(extensions=extensions)))
-
-
-def test_what_is_loaded_before_the_workers_fork_is_left_out_of_collections() -> None:
-    before = gc.get_freeze_count()
-    try:
-        on_starting(make_server())
-        assert gc.get_freeze_count() > before
-    finally:
-        gc.unfreeze()
 
 
 def test_gunicorn_is_started_with_these_hooks() -> None:

@@ -113,7 +113,7 @@ def test_what_a_route_does_not_take_is_said_with_what_to_do(
 ) -> None:
     method, path, body = asked
     answer = make_app().test_client().open(path, method=method, data=body, content_type="text/plain")
-    assert answer.status_code == status
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert says in (answer.json or {})["detail"]
 
 

@@ -8,7 +8,6 @@ import pytest
 import sqlalchemy as sa
 
 from api.models.base import engine, session
-from api.models.check import Check
 from api.models.partitions import count_days_ahead, make_partitions
 from tests.factories import add_check
 
@@ -45,15 +44,6 @@ def shape(table: str) -> set[tuple[str, ...]]:
     with session() as rows:
         found = [tuple(row) for row in rows.execute(_SHAPE, {"table": table})]
     return {(kind, "" if "pkey" in name or "pk_" in name else name, *more) for kind, name, *more in found}
-
-
-def test_a_day_is_made_while_another_transaction_reads_the_table(settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_SECONDS="5")
-    with another("SELECT count(*) FROM checks"):
-        make()
-        check_day()
-    with session() as rows:
-        assert rows.scalar(sa.select(sa.func.count()).select_from(Check)) == 1
 
 
 def test_another_change_of_the_table_is_not_waited_for(settings_env: Callable[..., None]) -> None:

@@ -4,9 +4,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from api.admin.health import desks
 from api.admin.health.desks import read_lateness
 from api.models.check import Check
 from configs.ground.clock import clock
@@ -43,14 +40,3 @@ def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World)
     checked(FIRST, 840, outcome=Outcome.BLOCKED)
     checked(FIRST, 30)
     assert list((read_lateness() or {}).values()) == [1, 1, 1.0, 0.0, 0.0]
-
-
-def test_of_many_desks_and_checks_some_are_looked_at(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(desks, "_DESKS", 1)
-    monkeypatch.setattr(desks, "_CHECKS", 3)
-    for desk in (FIRST, SECOND):
-        world(desk)
-        checked(desk, *range(60, 1200, 60))
-    found = read_lateness()
-    assert found
-    assert (found["gaps"], found["desks"]) == (2, 1)
