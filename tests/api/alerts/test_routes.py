@@ -149,10 +149,13 @@ def test_paused_alerts_do_not_pile_up_without_end(
     create(camille)
 
 
-def test_toggling_pauses_and_wakes(camille: Person, door: Door) -> None:
+def test_toggling_pauses_and_wakes(camille: Person, door: Door, frozen: time_machine.Traveller) -> None:
     made = create(camille, prefectureId="melun_77")
-    paused = camille.patch(f"/api/alerts/{made['id']}/toggle")
-    assert (paused.json or {})["isActive"] is False
+    frozen.shift(60)
+    paused = camille.patch(f"/api/alerts/{made['id']}/toggle").json
+    assert (paused["isActive"], made["updatedAt"], paused["updatedAt"]) == (
+        False, "2026-11-20T09:00:00Z", "2026-11-20T09:01:00Z",
+    )  # fmt: skip
     assert len(door.caught_up) == 1
     woken = camille.patch(f"/api/alerts/{made['id']}/toggle")
     assert (woken.json or {})["isActive"] is True

@@ -11,10 +11,11 @@ import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 
+import api.models.all  # noqa: F401 -- every table
 from api.accounts.service import give_plan
 from api.auth.account_rebuild import RULES
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import Base, session
 from api.models.contact_linking import TelegramLink
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
@@ -330,3 +331,17 @@ def test_an_address_that_no_provider_takes_is_refused_by_its_letter(
     (error,) = answer.get_json()["errors"]
     assert (answer.status_code, error["path"], error["rule"]) == (422, "email", "email_letter")
     assert "é" in error["detail"]
+
+
+def test_every_column_of_a_user_has_a_rule_for_the_first_confirmation() -> None:
+    tables = {
+        name: sorted(column.name for column in table.columns)
+        for name, table in Base.metadata.tables.items()
+        if name == "users"
+        or "user_id" in table.columns
+        or any(key.column.table.name == "users" for key in table.foreign_keys)
+    }
+    assert {
+        name: sorted(f"{rules.stays} {rules.given} {rules.reset} {rules.goes}".split())
+        for name, rules in RULES.items()
+    } == tables

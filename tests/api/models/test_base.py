@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
+import time_machine
 
+from api.models.alert import Alert
 from api.models.base import autocommit_session, engine, session, write_array
 from api.models.user import User
-from tests.factories import save
+from configs.ground.clock import clock
+from tests.factories import add_alert, add_user, change, rows, save
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -123,3 +126,13 @@ def test_the_server_says_itself_when_a_statement_takes_too_long(
     settings_env(DATABASE_SECONDS="1")
     with pytest.raises(sa.exc.OperationalError, match="statement timeout"), session() as s:
         s.execute(sa.text("SELECT pg_sleep(30)"))
+
+
+@pytest.mark.parametrize("record", [User, Alert])
+def test_rows_carry_when_a_statement_changed_them(
+    record: type[User | Alert], frozen: time_machine.Traveller
+) -> None:
+    add_alert(add_user().id)
+    frozen.shift(60)
+    change(record, language="en")
+    assert [row.updated_at for row in rows(record)] == [clock()]

@@ -8,7 +8,7 @@ import redis
 import time_machine
 from rq import SimpleWorker
 
-from api.admin.health.desks import read_desks
+from api.admin.health.desks import read_desks, read_lateness
 from api.admin.health.due_queues import read_due
 from api.admin.health.figures import (
     read_alarms,
@@ -25,11 +25,12 @@ from api.models.incident import IncidentReason
 from api.models.slot import GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
+from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler.scheduling import due_queue as crawl
 from crawler.scheduling.due_queue import DueEntry, HostBucket, VisitEnd
 from tests.api.admin.health.conftest import FIRST, SECOND, THIRD
-from tests.factories import add_alert, add_incident, add_user, change, save, see
+from tests.factories import add_alert, add_checks, add_incident, add_user, change, save, see
 
 World = Callable[..., None]
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -171,3 +172,27 @@ def test_spiders_and_workers_say_what_they_do(world: World, redis_server: redis.
     worker.increment_failed_job_count()
     (shown,) = read_workers()
     assert (shown["queues"], shown["jobs"], shown["failed"]) == (["critical"], 0, 1)
+
+
+def checked(desk: str, *ages: float, outcome: Outcome = Outcome.NO_SLOTS) -> None:
+    """Write checks that began so many seconds ago."""
+    add_checks(desk, clock(), [-age / 60 for age in ages], outcome)
+
+
+def test_what_lies_between_checks_is_compared_with_what_was_planned(world: World) -> None:
+    world(FIRST)  # wished every 60 s
+    world(SECOND, share_seconds=120.0)
+    checked(FIRST, 300, 240, 180)
+    checked(SECOND, 330, 200, 20)
+    found = read_lateness()
+    assert found
+    assert (found["gaps"], found["desks"], round(found["ratio"], 2)) == (4, 2, 1.58)
+    assert (round(found["p50_seconds"], 1), round(found["p95_seconds"], 1)) == (5.0, 52.5)
+
+
+def test_neither_a_rest_nor_what_is_older_than_an_hour_is_lateness(world: World) -> None:
+    world(FIRST)
+    checked(FIRST, 3700, 900)
+    checked(FIRST, 840, outcome=Outcome.BLOCKED)
+    checked(FIRST, 30)
+    assert list((read_lateness() or {}).values()) == [1, 1, 1.0, 0.0, 0.0]

@@ -20,12 +20,10 @@ from api.admin.health.checks import CHECKS
 from api.background import jobs
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
-from api.models.check import Check
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobResult
 from api.models.notification import QUEUES, HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
-from api.models.slot import Detection
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
 from api.operations.providers import read_left_alone
@@ -34,14 +32,13 @@ from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.ground.proof_queue import report_worker, store_is_away
 from configs.ground.redis import open_redis
-from configs.world.outcome import Outcome
 from tests.api.messages import read_text
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written
 from tests.api.world import PREFECTURES
 from tests.deploy.compose_files import DEPLOY
 from tests.factories import (
-    BOBIGNY,
     add_account,
+    add_check,
     add_contact,
     add_desk,
     add_job,
@@ -50,6 +47,7 @@ from tests.factories import (
     remove,
     rows,
     save_all,
+    see,
 )
 
 pytestmark = [
@@ -95,13 +93,8 @@ def report_well(server: redis.Redis) -> None:
         write_report(server, LoopReport(at=now), key)
     report_worker(server, "s3://x")
     add_desk(wished_seconds=30, feasible_seconds=30)
+    add_check(started_at=now)
     with session() as s:
-        s.add(
-            Check(
-                started_at=now, desk_id=BOBIGNY, outcome=Outcome.NO_SLOTS, evidence="x", milliseconds=1, requests=1,
-                slots_seen=0, covered=[], process="test",
-            )
-        )  # fmt: skip
         for part in BackupPart:
             s.merge(BackupState(part=part, finished_at=now, bytes=100))
 
@@ -340,14 +333,8 @@ def test_a_trouble_that_a_look_found_over_has_not_lasted(
 def test_detections_that_nobody_matches_are_told(frozen: time_machine.Traveller) -> None:
     add_operator(*BOTH)
     at = clock() - 4 * MINUTE
-    with session() as s:
-        for matched_at in (None, None, at):
-            s.add(
-                Detection(
-                    desk_id=BOBIGNY, prefecture_id="bobigny_93", procedures=["TITRE_SEJOUR"], label="x",
-                    booking_url="http://x", seen_at=at, committed_at=at, matched_at=matched_at,
-                )
-            )  # fmt: skip
+    for matched_at in (None, None, at):
+        see(at=at, matched_at=matched_at)
     assert watch() == {"mails": 0}, "the sweep nudges, each time after a longer wait"
     frozen.shift(MINUTE)
     assert [watch()["mails"] for _ in range(2)] == [1, 0]
