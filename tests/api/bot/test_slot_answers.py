@@ -136,49 +136,31 @@ def test_pressed_in_a_chat_that_is_nobodys_it_does_nothing_and_says_so(
     assert rows(MatchAnswer) == []
 
 
-@pytest.mark.parametrize("kind", ["group", "channel"])
-def test_pressed_in_a_group_it_does_nothing_and_says_so(
-    client: FlaskClient, camille: Person, contact_id: UUID, kind: str
+def test_pressed_in_a_group_or_by_somebody_else_it_does_nothing_and_says_so(
+    client: FlaskClient, chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
     told = announce_in_chat(camille, contact_id)
-    assert_refused(BotUser(client, -100, kind).press(button(told, "found")), "conversation privée")
-    assert_refused(BotUser(client, CHAT, kind).press(button(told, "found")), "conversation privée")
-    assert rows(MatchAnswer) == []
-
-
-def test_pressed_by_somebody_else_than_the_chat_it_does_nothing(
-    chat: BotUser, camille: Person, contact_id: UUID
-) -> None:
-    told = announce_in_chat(camille, contact_id)
+    found = button(told, "found")
     other: Any = {"id": 4711, "is_bot": False, "first_name": "Robin"}
-    assert_refused(chat.press(button(told, "found"), 77, **{"from": other}), "conversation privée")
-    assert_refused(chat.press(button(told, "found"), message=None), "conversation privée")
+    groups = [BotUser(client, key, kind) for key in (-100, CHAT) for kind in ("group", "channel")]
+    refused = [each.press(found) for each in groups]
+    refused += [chat.press(found, **{"from": other}), chat.press(found, message=None)]
+    for said in refused:
+        assert_refused(said, "conversation privée")
     assert rows(MatchAnswer) == []
 
 
-@pytest.mark.parametrize("data", ["x", "a:f:", "a:f:" + "A" * 22, "\0"])
-def test_data_that_no_button_of_ours_has_does_nothing_and_says_so(
-    chat: BotUser, camille: Person, contact_id: UUID, data: str
-) -> None:
-    announce_in_chat(camille, contact_id)
-    assert_refused(chat.press(data), "ne vaut plus")
-    assert rows(MatchAnswer) == []
-    assert rows(Alert)[0].waits
-
-
-def test_a_message_that_announced_nothing_cannot_be_answered(
+def test_data_that_names_no_announcement_does_nothing_and_says_so(
     chat: BotUser, camille: Person, contact_id: UUID
 ) -> None:
+    told = announce_in_chat(camille, contact_id)
     chat.write("/help")
     (reply,) = [each for each in rows(Notification) if each.kind == "bot_reply"]
-    for key in (reply.id, uuid4()):
-        assert_refused(chat.press(write_answer_button("found", shorten_id(key))), "ne vaut plus")
-
-
-def test_after_the_alert_is_deleted_the_button_says_so(
-    chat: BotUser, camille: Person, contact_id: UUID
-) -> None:
-    told = announce_in_chat(camille, contact_id)
+    others = [write_answer_button("found", shorten_id(key)) for key in (reply.id, uuid4())]
+    for data in ("x", "a:f:", "a:f:" + "A" * 22, "\0", *others):
+        assert_refused(chat.press(data), "ne vaut plus")
+    assert rows(MatchAnswer) == []
+    assert rows(Alert)[0].waits
     remove(Alert)
     assert_refused(chat.press(button(told, "too_late")), "ne vaut plus")
 
