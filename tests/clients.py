@@ -122,27 +122,29 @@ class Page(HTMLParser):
         self.headings: list[str] = []
         self.rows: list[list[str]] = []  # the texts of the cells of all tables
         self.title = ""
-        self.text = ""
+        self._texts: list[str] = []
         self._open: list[str] = []
         self.feed(html)
+        self.text = "".join(self._texts)
         assert self._open == [], f"not closed: {self._open}"
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.tags.append((tag, given))
-        self.ids.update([given["id"]] if "id" in given else [])
+        if "id" in given:
+            self.ids[given["id"]] += 1
         if tag not in _VOID:
             self._open.append(tag)
         if tag == "form":
             self.forms.append({"attributes": given, "fields": {}})
-        if tag == "h1":
+        elif tag == "h1":
             self.headings.append("")
-        if "tbody" in self._open and tag == "tr":
+        elif tag == "tr" and "tbody" in self._open:
             self.rows.append([])
-        if "tbody" in self._open and tag in ("td", "th"):
+        elif tag in ("td", "th") and "tbody" in self._open:
             self.rows[-1].append("")
-        if self.forms and "form" in self._open and given.get("name"):
-            self._note_field(tag, given)
+        elif tag in ("input", "button") and given.get("name") and "form" in self._open:
+            self._note_field(given)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in _VOID:  # <path/> of an SVG
@@ -158,18 +160,18 @@ class Page(HTMLParser):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        if "title" in self._open and "svg" not in self._open:
+        opened = self._open
+        if "title" in opened and "svg" not in opened:
             self.title += data
-        elif "script" not in self._open:
-            self.text += data
-        if "h1" in self._open:
+        elif "script" not in opened:
+            self._texts.append(data)
+        if "h1" in opened:
             self.headings[-1] += data
-        if {"td", "th"} & set(self._open[-5:]) and "tbody" in self._open:
+        if "tbody" in opened and ("td" in opened[-5:] or "th" in opened[-5:]):
             self.rows[-1][-1] += data
 
-    def _note_field(self, tag: str, given: dict[str, str]) -> None:
-        unset = given.get("type") in ("checkbox", "radio") and "checked" not in given
-        if tag in ("input", "button") and not unset:
+    def _note_field(self, given: dict[str, str]) -> None:
+        if given.get("type") not in ("checkbox", "radio") or "checked" in given:
             self.forms[-1]["fields"].setdefault(given["name"], []).append(given.get("value", ""))
 
     @property
