@@ -105,7 +105,7 @@ def test_thousands_of_calls_a_minute_are_taken_from_one_address(
     redis_server.incrby(counter, 3000)
     assert hook.client.get("/api/docs").status_code == 429
     before = redis_server.get(counter)
-    assert {hook.call().status_code for _ in range(100)} == {200}
+    assert {hook.call().status_code for _ in range(3)} == {200}
     assert (redis_server.keys("api:throttle*"), redis_server.get(counter)) == ([counter], before)
     assert "X-RateLimit-Limit" not in hook.call().headers
 
