@@ -7,6 +7,7 @@ request, or the notice of the right, everything goes back.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
@@ -46,10 +47,11 @@ def withdraw(
     payment = lock_payment(session, payment_id)
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
-    back, kept = _measure_refund(session, payment, unused)
+    owes = informed and _has_begun_on_request(payment)
+    renewals = _spread_renewals(session, payment, declared_at if owes else None)
+    back, kept = _measure_refund(session, payment, unused, renewals[payment.id])
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock(), unused)
-    owes = informed and _has_begun_on_request(payment)
     total = back + _end_subscription(session, payment, declared_at if owes else None, effects)
     post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
     if back:
@@ -64,10 +66,9 @@ def quote_withdrawal(
     """Return the cents that `withdraw` would give back for an order and its renewals. It raises the same error."""
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
-    back = _measure_refund(session, payment, unused)[0]
     owes = informed and _has_begun_on_request(payment)
-    renewals = _list_renewals(session, payment)
-    return back + sum(quote_end(session, each, declared_at if owes else None) for each in renewals)
+    renewals = _spread_renewals(session, payment, declared_at if owes else None)
+    return _measure_refund(session, payment, unused, renewals[payment.id])[0] + renewals.total()
 
 
 def _check(session: Session, payment: Payment) -> None:
@@ -96,14 +97,20 @@ def _measure_unused(session: Session, payment: Payment, declared_at: datetime, i
     return Fraction(bought - used, bought) if bought and informed else Fraction(1)
 
 
-def _measure_refund(session: Session, payment: Payment, unused: Fraction) -> tuple[int, int]:
-    """Return the cents that go back as money, and those that stay; all else is time of the plans that were credited."""
+def _measure_refund(
+    session: Session, payment: Payment, unused: Fraction, by_renewals: int
+) -> tuple[int, int]:
+    """Return the cents that go back as money, and those that stay; all else is time of the plans that were credited.
+
+    So many of its own cents go back `by_renewals`, whose price its outages lowered.
+    """
     held = read_balances(session, payment.id)
     worth = math.ceil(held.worth * unused)
     kept = held.worth - worth
     credited = worth - math.ceil(payment.amount_cents * unused)
     left = max(held.claims - kept, 0)
-    return min(max(left - max(credited - held.passed_on, 0), 0), held.refundable), kept
+    most = max(min(held.refundable, held.money - by_renewals), 0)
+    return min(max(left - max(credited - held.passed_on, 0), 0), most), kept
 
 
 def _has_begun_on_request(order: Payment) -> bool:
@@ -172,5 +179,18 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int
 
 def quote_end(session: Session, payment: Payment, ends: datetime | None) -> int:
     """Return the cents that would go back now if a payment's plan ended at `ends`; None: nothing of it is owed."""
+    return sum(part for _, part in _spread_end(session, payment, ends))
+
+
+def _spread_renewals(session: Session, order: Payment, ends: datetime | None) -> Counter[UUID]:
+    """Return how many cents of which payment would go back if the renewals of an order ended at `ends`."""
+    found: Counter[UUID] = Counter()
+    for renewal in _list_renewals(session, order):
+        for source, part in _spread_end(session, renewal, ends):
+            found[source.id] += part
+    return found
+
+
+def _spread_end(session: Session, payment: Payment, ends: datetime | None) -> list[tuple[Payment, int]]:
     rest = read_balances(session, payment.id).claims - (price_use(session, payment, ends) if ends else 0)
-    return sum(part for _, part in spread_refund(session, payment, rest, upgrades=False))
+    return spread_refund(session, payment, rest, upgrades=False)

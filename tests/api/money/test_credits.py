@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from api.background import jobs
+from api.declarations.withdrawals import read_order
+from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
 from api.models.user import User
 from api.models.watch_credit import WatchCredit
@@ -16,7 +18,7 @@ from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
 from tests.factories import BOBIGNY, add_checks, add_desk, change, get, make_room_for_checks, rows
 
-WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
 
 @pytest.fixture(autouse=True)
@@ -209,6 +211,26 @@ def test_11_a_withdrawal_from_both_pays_what_was_used_of_both(till: Till) -> Non
         work(till)
     kept = sum(each["captured"] - each["refunded"] for each in till.shop.control.ledger())
     assert abs(kept - 2999 * 12 / 30) < 3
+
+
+def test_11_a_withdrawal_gives_all_money_back_though_a_renewal_gives_some_of_the_orders(till: Till) -> None:
+    """An upgrade whose outage lowered a renewal, withdrawn from without a notice of the right."""
+    till.buy(DAY)
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 1.125))
+    pass_days(till, 32, step=4)
+    order, renewal = sorted((each for each in rows(Payment) if each.plan is TOTAL), key=lambda each: each.id)
+    assert (order.amount_cents, renewal.amount_cents) == (2500, 2899)
+    till.sign_in()
+    with session() as s:
+        quoted = read_order(s, order.id).refund
+    said = till.post("withdraw", {"paymentId": str(order.id)}).json
+    work(till)
+    assert quoted == said["refund"] == sum_refunds() == 2500 + 2899
+    (first,) = (each for each in rows(Payment) if each.plan is DAY)
+    assert till.post("withdraw", {"paymentId": str(first.id)}).status_code == 200
+    work(till)
+    assert sum_refunds() == 499 + 2500 + 2899, "nobody told of the right: nothing is owed"
 
 
 def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till) -> None:
