@@ -22,11 +22,9 @@ from api.pages.words import (
     HIDDEN,
     SEEN,
     TROUBLED,
-    UNKNOWN,
     UNWATCHED,
     WatchClass,
     classify_desk,
-    classify_watch,
     explain_desk,
     name_website,
 )
@@ -105,14 +103,6 @@ def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Brows
     assert links == ["/departements/melun_77/titre-sejour"]
 
 
-def test_a_page_that_closed_and_one_that_is_stale_say_so(visitor: Browser) -> None:
-    add_desk(last_outcome=Outcome.CLOSED)
-    page = visitor.get(WISH)
-    assert "a fermé ou déplacé cette page" in page.text
-    assert "Nous ne vendons pas d’alerte" in page.text
-    assert "très ancienne" in visitor.get("/departements/bobigny_93/visa").text
-
-
 def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None:
     cells = [
         HeatCell(weekday=day, hour=hour, openings=n, slots=n)
@@ -130,18 +120,10 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
     assert build_heat_map([]) is None
 
 
-def answer_alerts(found: int, too_late: int, nothing_there: int) -> None:
-    day = clock().date() - timedelta(days=1)
-    add_answers(BOBIGNY, day, alerts=400, found=found, too_late=too_late, nothing_there=nothing_there)
-
-
-def read_text(visitor: Browser) -> str:
-    return " ".join(visitor.get(WISH).text.replace("\xa0", " ").replace("\u202f", " ").split())
-
-
 def test_it_shows_what_became_of_alerts_here(visitor: Browser) -> None:
-    answer_alerts(found=12, too_late=6, nothing_there=2)
-    text = read_text(visitor)
+    day = clock().date() - timedelta(days=1)
+    add_answers(BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
+    text = " ".join(visitor.get(WISH).text.split())
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text
 
@@ -227,11 +209,6 @@ def test_each_reason_has_its_words(
     with app.test_request_context("/"):
         assert classify_desk(desk, status, is_seen=is_seen) is watch
         assert said in str(explain_desk(desk, status, is_seen=is_seen))
-
-
-def test_a_place_without_desks_is_unknown_and_one_without_open_pages_is_not() -> None:
-    assert classify_watch(0, WatchLevel.NONE, None) is UNKNOWN
-    assert classify_watch(2, WatchLevel.NONE, DeskStatus.PAUSED) is UNWATCHED
 
 
 def test_the_national_site_has_its_name_and_others_their_host(app: Flask) -> None:

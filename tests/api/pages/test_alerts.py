@@ -50,21 +50,13 @@ def hold(plan: PlanName = PlanName.URGENCE_24H) -> None:
     add_grant(one(User).id, plan)
 
 
-def count_checked(browser: Browser) -> list[str]:
-    fields = browser.page.find_form(NEW)["fields"]
-    return [*fields.get("procedures[]", ()), *fields.get("deskIds[]", ())]
-
-
-def test_without_a_prefecture_it_asks_for_one(camille: Browser) -> None:
+def test_without_a_prefecture_or_of_an_unknown_one_it_shows_the_list(camille: Browser) -> None:
     page = camille.get(NEW)
     assert page.headings == ["Nouvelle alerte"]
     assert "93 – Seine-Saint-Denis" in page.text
-
-
-@pytest.mark.parametrize("query", ["prefecture=nowhere", "desk=nowhere/x", f"prefecture={'A' * 10_000}"])
-def test_an_unknown_prefecture_is_404_with_the_list(camille: Browser, query: str) -> None:
-    assert "Ce département n’existe pas" in camille.get(f"{NEW}?{query}").text
-    assert camille.status == 404
+    for query in ("prefecture=nowhere", "desk=nowhere/x", f"prefecture={'A' * 10_000}"):
+        assert "Ce département n’existe pas" in camille.get(f"{NEW}?{query}").text
+        assert camille.status == 404
 
 
 @pytest.mark.parametrize(
@@ -79,27 +71,20 @@ def test_an_unknown_prefecture_is_404_with_the_list(camille: Browser, query: str
 )
 def test_it_is_filled_from_its_address(camille: Browser, query: str, checked: list[str]) -> None:
     camille.get(f"{NEW}?{query}")
-    assert count_checked(camille) == checked
-
-
-def test_messages_of_an_alert_are_in_any_of_their_languages(camille: Browser, door: Door) -> None:
-    hold()
-    page = camille.get(WISH)
-    assert all(f'<option value="{each}"' in page.html for each in MESSAGE_LANGUAGES)
-    camille.send(NEW, language="hi")
-    (alert,) = rows(Alert)
-    assert alert.language == "hi"
+    fields = camille.page.find_form(NEW)["fields"]
+    assert [*fields.get("procedures[]", ()), *fields.get("deskIds[]", ())] == checked
 
 
 def test_an_alert_with_all_its_limits_is_created(camille: Browser, door: Door) -> None:
     hold()
-    camille.get(WISH)
+    page = camille.get(WISH)
+    assert all(f'<option value="{each}"' in page.html for each in MESSAGE_LANGUAGES)
     day = clock().date() + timedelta(days=30)
     camille.send(
         NEW,
         **{
             "name": "Maman",
-            "language": "en",
+            "language": "hi",
             "limits.dateFrom": str(clock().date()),
             "limits.dateTo": str(day),
             "limits.weekdays[]": ["1", "5"],
@@ -114,7 +99,7 @@ def test_an_alert_with_all_its_limits_is_created(camille: Browser, door: Door) -
     assert "Votre alerte est créée." in page.text
     assert "lundi, vendredi" in page.text
     assert "Entre 09:00 et 12:30" in page.text
-    assert (alert.name, alert.language, target.weekdays, target.sites) == ("Maman", "en", [1, 5], ["Bobigny"])
+    assert (alert.name, alert.language, target.weekdays, target.sites) == ("Maman", "hi", [1, 5], ["Bobigny"])
     assert (f"{target.hour_from:%H:%M}", target.date_to) == ("09:00", day)
     assert door.caught_up == [alert.id]
 
@@ -197,6 +182,9 @@ def test_it_shows_what_is_watched_and_when_it_was_last_proven(camille: Browser, 
     assert "Dernière réponse sûreil y a 5 minutes" in text
     assert "Pas encore de créneau" in text
     assert "Aucun message" in text
+    assert "Sans formule en cours" in text
+    hold()
+    assert "Sans formule en cours" not in show(camille, alert)
 
 
 def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
@@ -221,12 +209,6 @@ def test_slots_that_are_open_stand_above_newer_ones_that_are_gone(camille: Brows
     change(SlotRow, SlotRow.id.in_(slots), gone_at=clock(), gone_reason=GoneReason.TAKEN)
     text = show(camille, alert)
     assert text.index("lundi 21 décembre 2026") < text.index("Plus de place")
-
-
-def test_without_a_plan_it_says_that_nothing_is_sent(camille: Browser, alert: UUID) -> None:
-    assert "Sans formule en cours" in show(camille, alert)
-    hold()
-    assert "Sans formule en cours" not in show(camille, alert)
 
 
 def test_two_tabs_pause_once_and_resume_once(camille: Browser, alert: UUID, door: Door) -> None:
@@ -323,17 +305,18 @@ def wants_calls() -> bool:
     return bool(enabled)
 
 
-def test_a_smaller_plan_is_not_offered_calls(camille: Browser) -> None:
+def test_the_largest_plan_is_offered_calls_and_the_form_ends_them(camille: Browser, door: Door) -> None:
     hold(PlanName.URGENCE_7J)
     assert OFFER not in camille.get(WISH).text
-
-
-def test_a_new_alert_may_ask_for_calls(camille: Browser, door: Door) -> None:
     hold(PlanName.URGENCE_TOTAL)
     add_number()
     assert OFFER in camille.get(WISH).text
     camille.send(NEW, **{"voice.enabled": "true"})
     assert wants_calls()
+    edit = f"/alertes/{one(Alert).id}/modifier"
+    assert "/preferences#calls" in camille.get(edit).html
+    camille.send(edit, **{"voice.enabled": []})
+    assert not wants_calls()
 
 
 def test_without_a_number_it_says_what_is_missing(camille: Browser) -> None:
@@ -342,18 +325,6 @@ def test_without_a_number_it_says_what_is_missing(camille: Browser) -> None:
     page = camille.send(NEW, **{"voice.enabled": "true"})
     assert (camille.status, rows(Alert)) == (422, [])
     assert "confirmez d’abord un numéro de téléphone" in page.text
-
-
-def test_calls_are_changed_and_ended_by_the_form(camille: Browser, alert: UUID, door: Door) -> None:
-    hold(PlanName.URGENCE_TOTAL)
-    add_number()
-    edit = f"/alertes/{alert}/modifier"
-    camille.get(edit)
-    camille.send(edit, **{"voice.enabled": "true"})
-    assert wants_calls()
-    assert "/preferences#calls" in camille.get(edit).html
-    camille.send(edit, **{"voice.enabled": []})
-    assert not wants_calls()
 
 
 def test_an_alert_with_calls_is_edited_once_its_plan_or_number_is_gone(
@@ -431,7 +402,3 @@ def test_a_box_must_be_ticked(
     camille.send(NEW, acceptHealth="true")
     (alert,) = rows(Alert)
     assert alert.consent["health"]["text"] == list_versions()[0]
-
-
-def test_where_no_name_reveals_anything_there_is_no_box(camille: Browser) -> None:
-    assert "acceptHealth" not in camille.get(f"{NEW}?desk={BOBIGNY}").html

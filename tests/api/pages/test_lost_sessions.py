@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 import time_machine
 
-from api.models.login import Login
 from api.models.notification import Notification
 from api.models.user import Contact
 from configs.ground.clock import clock
@@ -47,22 +46,6 @@ def test_two_tabs_renew_once(visitor: Browser, frozen: time_machine.Traveller) -
     assert first.value == second.value
 
 
-def test_a_copied_cookie_ends_the_login(visitor: Browser, frozen: time_machine.Traveller) -> None:
-    add_account()
-    visitor.sign_in()
-    old = visitor.client.get_cookie("__Host-refresh")
-    assert old
-    for _ in range(2):
-        frozen.shift(timedelta(hours=1))
-        visitor.get("/dashboard")
-    visitor.forget_access()
-    visitor.client.set_cookie("__Host-refresh", old.value)
-    visitor.get("/dashboard")
-    assert visitor.location.startswith("/login")
-    assert visitor.client.get_cookie("__Host-refresh") is None
-    assert [login.ended_because for login in rows(Login)] == ["token_reused"]
-
-
 def test_a_form_open_in_another_tab_survives_the_renewal(
     visitor: Browser, frozen: time_machine.Traveller
 ) -> None:
@@ -87,19 +70,6 @@ def test_a_form_without_the_logins_token_is_shown_again_and_changes_nothing(
     assert "<b>mine</b>" in page.text
     visitor.send("/confirm")
     assert visitor.status == 303
-
-
-def test_a_form_of_another_site_is_refused(visitor: Browser) -> None:
-    add_account(confirmed=False)
-    visitor.sign_in()
-    visitor.headers["Sec-Fetch-Site"] = "cross-site"
-    page = visitor.send("/confirm")
-    assert (visitor.status, "ne venait pas de notre site" in page.text) == (403, True)
-    del visitor.headers["Sec-Fetch-Site"]
-    visitor.headers["Origin"] = "https://evil.example"
-    visitor.get("/dashboard")
-    visitor.send("/confirm")
-    assert visitor.status == 403
 
 
 def test_a_form_whose_session_ended_goes_through_the_sign_in(visitor: Browser) -> None:
@@ -139,19 +109,12 @@ def test_another_account_that_signs_in_sees_and_sends_nothing_of_the_form(visito
     assert rows(Notification) == []
 
 
-def test_a_form_without_a_token_of_the_account_is_not_kept(visitor: Browser) -> None:
+@pytest.mark.parametrize("token", ["", "é"])
+def test_a_form_without_a_token_of_the_account_is_not_kept(visitor: Browser, token: str) -> None:
     """Another site could have made it, and have it sent by the press after the sign-in."""
     add_account(confirmed=False)
-    lose_session(visitor, note="forged", csrf_token="")
+    lose_session(visitor, note="forged", csrf_token=token)
     visitor.send("/login", email=EMAIL, password=PASSWORD)
-    assert "forged" not in visitor.follow().html
-
-
-def test_a_token_of_strange_letters_is_no_error(visitor: Browser) -> None:
-    add_account(confirmed=False)
-    lose_session(visitor, note="forged", csrf_token="é")
-    visitor.send("/login", email=EMAIL, password=PASSWORD)
-    assert visitor.status == 303
     assert "forged" not in visitor.follow().html
 
 

@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
@@ -90,6 +89,7 @@ def test_filters_are_no_pages_of_their_own(visitor: Browser) -> None:
 def test_security_txt_is_as_rfc_9116_wants_it(
     client: FlaskClient, settings_env: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
+    assert client.get("/.well-known/security.txt").status_code == 404, "without an address"
     settings_env(SUPPORT_EMAIL="assistance@example.org")
     answer = client.get("/.well-known/security.txt")
     fields = dict(re.findall(r"(?m)^([\w-]+): (.+)$", answer.text))
@@ -99,14 +99,3 @@ def test_security_txt_is_as_rfc_9116_wants_it(
     assert fields["Canonical"] == f"{FRONT}/.well-known/security.txt"
     frozen.shift(timedelta(hours=3))
     assert client.get("/.well-known/security.txt").text == answer.text
-
-
-@pytest.mark.parametrize("path", ["/security.txt", "/.well-known/", "/sitemap.xml/x"])
-def test_nothing_else_is_there(path: str, visitor: Browser) -> None:
-    visitor.get(path)
-    assert visitor.status == 404
-
-
-def test_without_an_address_there_is_no_security_txt(visitor: Browser) -> None:
-    visitor.get("/.well-known/security.txt")
-    assert visitor.status == 404

@@ -17,14 +17,11 @@ from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
 from api.models.check_day import CheckDay
 from api.models.delivery_figure import DeliveryFigure
-from api.models.desk import Outage, OutageReason
+from api.models.desk import Outage, OutageReason, Publication
 from api.models.user import Channel
-from api.pages.calendar.routes import CalendarView
 from api.pages.status.routes import SERVICES
-from api.release_calendar.schemas import CalendarQuery, ReleaseCalendar, ReleaseEntry
 from configs.ground.clock import clock
 from configs.ground.redis import open_redis
-from configs.world.prefecture import Procedure, WatchLevel
 from tests.clients import Browser
 from tests.factories import BOBIGNY, add_answers, add_desk, make_delivery_figure, save_all, take_slots
 
@@ -83,42 +80,19 @@ def test_a_feed_is_one_of_a_prefecture_and_a_procedure_in_its_language(visitor: 
     assert titles == {"fr": "Mise en ligne de créneaux", "en": "Slots are released", "ar": "نشر مواعيد جديدة"}
 
 
-def test_a_feed_of_what_does_not_exist_is_a_page_that_says_so(visitor: Browser) -> None:
-    for path in ("nowhere_99/visa", "bobigny_93/nothing", f"bobigny_93/{'x' * 5000}"):
-        visitor.get(f"/calendrier/{path}.ics")
-        assert visitor.status == 404
-
-
-def test_many_releases_are_shown_page_by_page(app: object) -> None:
-    query = CalendarQuery()
-    found = ReleaseCalendar(ends_at=clock(), items=[make_entry(hours) for hours in range(120)])
-    with app.test_request_context("/calendrier"):  # type: ignore[attr-defined]
-        views = [CalendarView.build(query, found, number) for number in ("1", "2", "3", "4", "0", "x")]
-    shown = [sum(len(each) for _, each in view.days) for view in views]
-    assert shown == [50, 50, 20, 20, 50, 50]
-    assert [(view.previous, view.next) for view in views[:3]] == [
-        (None, "/calendrier?page=2"),
-        ("/calendrier?page=1", "/calendrier?page=3"),
-        ("/calendrier?page=2", None),
-    ]
-
-
-def make_entry(hours: int) -> ReleaseEntry:
-    return ReleaseEntry(
-        prefecture_id="bobigny_93",
-        name="Seine-Saint-Denis",
-        department="93",
-        time_zone="Europe/Paris",
-        desk_id=DESK,
-        label="Naturalisation",
-        site=None,
-        procedures=[Procedure.NATURALISATION],
-        booking_url="https://example.org/",
-        watch_level=WatchLevel.FULL,
-        begins_at=clock() + timedelta(hours=hours),
-        ends_at=None,
-        announced_by="page",
-    )
+def test_many_releases_are_shown_page_by_page(visitor: Browser) -> None:
+    add_desk(DESK)
+    seen = {
+        "first_day": clock().date(),
+        "last_day": clock().date(),
+        "seen_at": clock(),
+        "seen_last_at": clock(),
+    }
+    hours = [clock() + timedelta(hours=number) for number in range(1, 121)]
+    add(*(Publication(desk_id=DESK, released_at=each, **seen) for each in hours))
+    pages = [visitor.get(f"/calendrier?page={number}").html for number in ("1", "2", "3", "4", "0", "x")]
+    assert [each.count('class="card release"') for each in pages] == [50, 50, 20, 20, 50, 50]
+    assert [f'href="/calendrier?page={number}"' in pages[1] for number in (1, 2, 3)] == [True, False, True]
 
 
 def add(*rows: Any) -> None:
@@ -166,22 +140,11 @@ def test_it_shows_a_usual_day_first_and_each_day_after(visitor: Browser) -> None
     assert paths == ["M540 100h16v-100h-16zM560 100h16v-50h-16zM580 100h16v-25h-16z"]
 
 
-def test_days_with_few_messages_have_no_times(visitor: Browser) -> None:
-    add(delivered(0, 0.4, 2.0, accepted=4))
-    page = visitor.get("/fiabilite")
-    assert "Trop peu d’alertes" in page.text
-    assert "2 s" not in page.text
-
-
-def read_arrivals(html: str) -> dict[str, list[str]]:
-    """Return the cells of the table of arrivals, by channel."""
-    table = html.split("<caption>Alertes reçues, par canal</caption>")[1].split("</table>", maxsplit=1)[0]
+def read_table(html: str, caption: str) -> list[list[str]]:
+    """Return the cells of a table, line by line, below its two heads."""
+    table = html.split(f"<caption>{caption}</caption>")[1].split("</table>", maxsplit=1)[0]
     lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
-    plain = [
-        [re.sub("<[^>]+>", "", cell).replace("\u202f", " ").replace("\xa0", " ") for cell in line]
-        for line in lines
-    ]
-    return {channel: cells for channel, *cells in plain}
+    return [[re.sub("<[^>]+>|[\u202f\xa0]", " ", cell).strip() for cell in line] for line in lines]
 
 
 def test_it_shows_how_alerts_arrived_by_channel(visitor: Browser) -> None:
@@ -189,7 +152,8 @@ def test_it_shows_how_alerts_arrived_by_channel(visitor: Browser) -> None:
         arrived(Channel.EMAIL, tracked=10), arrived(Channel.EMAIL, 1, tracked=10), arrived(Channel.EMAIL, 2, tracked=10),
         arrived(Channel.TELEGRAM), arrived(Channel.SMS, delivered=4, tracked=10),
     )  # fmt: skip
-    found = read_arrivals(visitor.get("/fiabilite").html)
+    lines = read_table(visitor.get("/fiabilite").html, "Alertes reçues, par canal")
+    found = {channel: cells for channel, *cells in lines}
     assert found["E-mail"] == ["30", "3,5 s", "6 s", "90 %", "3"]
     assert found["Telegram"] == ["10", "2,5 s", "6 s", "–", "–"]  # its answer is no receipt
     assert found["SMS"] == ["10", "–", "–", "40 %", "6"]  # four are too few for a time
@@ -205,19 +169,13 @@ def test_it_names_outages_and_paces(visitor: Browser) -> None:
         assert text in page.text.replace("\xa0", " ").replace("\u202f", " "), text
 
 
-def read_answers(html: str, caption: str) -> list[list[str]]:
-    table = html.split(f"<caption>{caption}</caption>")[1].split("</table>", maxsplit=1)[0]
-    lines = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", line) for line in table.split("<tr>")[2:]]
-    return [[re.sub("<[^>]+>|[\u202f\xa0]", " ", cell).strip() for cell in line] for line in lines]
-
-
 def test_it_shows_what_subscribers_answered(visitor: Browser) -> None:
     add_answers(BOBIGNY, _LAST, alerts=1250, found=6, too_late=3, nothing_there=1)
     take_slots(30, 120, 600, opened=clock() - timedelta(days=2))
     html = visitor.get("/fiabilite").html
     cells = ["1 250", "10", "60 %", "30 %", "0,8", "2 minutes"]
-    assert read_answers(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
-    by_platform = read_answers(html, "Réponses aux alertes, par système de rendez-vous")
+    assert read_table(html, "Réponses aux alertes, par mois (UTC)") == [["novembre 2026", *cells]]
+    by_platform = read_table(html, "Réponses aux alertes, par système de rendez-vous")
     assert by_platform == [["ezbooking", "novembre 2026", *cells]]
 
 
@@ -255,13 +213,9 @@ def test_what_is_down_is_said_in_words_and_escaped(find: Find, visitor: Browser)
     assert "&lt;b&gt;x&lt;/b&gt;" in page.html
 
 
-def test_a_minor_part_keeps_alerts_going(find: Find, visitor: Browser) -> None:
-    find("payments")
-    assert "Les alertes partent." in visitor.get("/statut").text
-
-
 def test_the_open_page_asks_for_the_same_part(find: Find, visitor: Browser) -> None:
     find("payments")
+    assert "Les alertes partent." in visitor.get("/statut").text
     visitor.get("/statut?lang=en")
     answer = visitor.client.get("/statut/en-direct?lang=en")
     assert "Alerts are sent." in (answer.json or {})["parts"]["state"]

@@ -1,18 +1,26 @@
-"""Pages of security: logins, the password, the second factor."""
+"""Pages of security: logins, password, second factor; and « Mes données »: the export, and the deletion of the account."""
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
 
 import pyotp
 import pytest
 import time_machine
 
+from api.exports import jobs
 from api.models.login import Login
-from api.models.user import User
+from api.models.user import Role, User
+from api.pages.personal_data import routes
+from api.pages.personal_data.routes import KNOWN
+from api.schemas import LostPlan
 from configs.ground.clock import clock
+from configs.world.plan import PlanName
 from tests.clients import Browser, Page
-from tests.factories import EMAIL, PASSWORD, change, one
+from tests.factories import EMAIL, PASSWORD, add_grant, change, one, rows
 
 NEW = "another horse battery staple"
 
@@ -29,7 +37,9 @@ def is_signed_in(browser: Browser) -> bool:
     return browser.status == 200
 
 
-def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
+def test_one_login_is_ended_then_all_others(
+    camille: Browser, elsewhere: Browser, browse: Callable[..., Browser]
+) -> None:
     change(Login, browser='<script>alert("x")</script>')
     page = camille.get("/securite")
     assert page.text.count('<script>alert("x")</script>') == 2
@@ -40,16 +50,14 @@ def test_one_login_is_ended(camille: Browser, elsewhere: Browser) -> None:
     camille.page = page
     camille.send("/securite/connexions/")
     assert camille.status == 303
-
-
-def test_all_other_logins_are_ended(camille: Browser, elsewhere: Browser) -> None:
+    third = browse().sign_in()
     page = camille.get("/securite")
     for _ in range(2):
         camille.page = page
         camille.send("/securite/autres-connexions")
         assert "Toutes les autres connexions sont terminées." in camille.follow().text
     assert "autres-connexions" not in camille.page.html
-    assert not is_signed_in(elsewhere)
+    assert not is_signed_in(third)
 
 
 def test_a_new_password_ends_the_other_logins(camille: Browser, elsewhere: Browser) -> None:
@@ -106,21 +114,14 @@ def test_a_second_factor_is_set_up_by_a_qr_code(camille: Browser) -> None:
     assert camille.location == "/securite"
 
 
-def test_new_recovery_codes_replace_the_old_ones(camille: Browser) -> None:
+def test_new_recovery_codes_replace_the_old_ones_and_go_with_the_second_factor(camille: Browser) -> None:
     old = set_up(camille)
-    hashes = set(one(User).recovery_hashes)
-    camille.get("/securite")
+    page = camille.get("/securite")
     new = read_codes(camille.send("/securite/codes"))
     assert (len(new), set(new) & set(old)) == (10, set())
-    assert len(one(User).recovery_hashes) == 10
-    assert not hashes & set(one(User).recovery_hashes)
     camille.get("/securite/codes")
     assert camille.location == "/securite"
-
-
-def test_the_second_factor_is_removed(camille: Browser) -> None:
-    set_up(camille)
-    page = camille.get("/securite")
+    camille.page = page
     camille.send("/securite/sans-application")
     assert "Le second facteur est retiré." in camille.follow().text
     assert (has_factor(), one(User).recovery_hashes) == (False, [])
@@ -153,3 +154,104 @@ def test_each_change_needs_a_recent_proof(frozen: time_machine.Traveller, camill
     assert camille.status == 403
     assert read_secret(setup_page) not in asked.html
     assert has_factor()
+
+
+@pytest.fixture(autouse=True)
+def _store(settings_env: Callable[..., None], tmp_path: Path, app: object) -> None:
+    settings_env(EXPORTS_URL=tmp_path)
+
+
+@pytest.mark.parametrize(("providers", "is_named"), [("sendgrid", False), ("sendgrid,smtp", True)])
+def test_a_second_mail_service_is_named_where_there_is_one(
+    *, providers: str, is_named: bool, camille: Browser, settings_env: Callable[..., None]
+) -> None:
+    settings_env(MAIL_PROVIDERS=providers)
+    assert ("un second service de courriel" in camille.get("/donnees").text) is is_named
+
+
+def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
+    page = camille.get("/donnees")
+    assert camille.status == 200
+    for text in (
+        "Mes données",
+        "Numéro de téléphone",
+        "la loi",
+        "Préparer mon archive",
+        "Supprimer mon compte",
+    ):
+        assert text in page.text
+    assert "<table" not in page.html, "a table hides its last column on a narrow screen"
+    assert page.html.count("<dt>Pourquoi</dt>") == page.html.count("<dt>Jusqu’à quand</dt>") == len(KNOWN)
+
+
+def test_an_export_from_the_press_to_the_download(camille: Browser) -> None:
+    camille.get("/donnees")
+    camille.send("/donnees/export")
+    assert camille.status == 303
+    assert "en préparation" in camille.follow().text
+    assert "Préparer mon archive" not in camille.get("/donnees").text
+    jobs.make_exports()
+    assert "Votre archive est prête" in camille.get("/donnees").text
+    answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
+    assert (answer.status_code, answer.mimetype) == (200, "application/octet-stream")
+    assert "users.json" in ZipFile(BytesIO(answer.data)).namelist()
+
+
+def test_the_download_and_the_deletion_ask_for_the_password_once_more(camille: Browser) -> None:
+    camille.get("/donnees")
+    camille.send("/donnees/export")
+    jobs.make_exports()
+    change(Login, proven_at=clock() - timedelta(hours=1))
+    for path in ("/donnees/export.zip", "/donnees/suppression"):
+        answer = camille.client.get(path, headers=camille.headers)
+        assert (answer.status_code, "/prove" in str(answer.location)) == (303, True), path
+
+
+def test_an_account_without_a_plan_is_deleted_by_one_press(camille: Browser) -> None:
+    page = camille.get("/donnees/suppression")
+    assert "Ce que vous perdez" not in page.text
+    camille.send("/donnees/suppression")
+    assert camille.status == 303
+    assert "Votre compte est supprimé" in camille.follow().text
+    assert rows(User) == []
+    assert camille.client.get_cookie("__Host-access") is None
+    camille.send("/login", email="camille@example.org", password=PASSWORD)
+    assert camille.status == 422
+
+
+def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Browser) -> None:
+    add_grant(one(User).id, PlanName.URGENCE_7J, 3)
+    page = camille.get("/donnees/suppression")
+    # The box may not deny the right of withdrawal, which outlives the account (L.221-18).
+    assert "sans remboursement" not in page.text
+    kept = "le lien « renoncer au contrat ici » de l’e-mail de commande marche aussi"
+    for text in ("Ce que vous perdez", "URGENCE 7J", "Renoncer ou résilier d’abord", kept):
+        assert text in page.text
+    answer = camille.send("/donnees/suppression")
+    assert camille.status == 422
+    assert "Cochez la case" in answer.text
+    assert len(rows(User)) == 1
+    camille.send("/donnees/suppression", understood="true")
+    assert camille.status == 303
+    assert rows(User) == []
+
+
+def test_an_operator_reads_why_not(camille: Browser) -> None:
+    (user,) = rows(User)
+    change(User, User.id == user.id, role=Role.ADMIN)
+    camille.get("/donnees/suppression")
+    answer = camille.send("/donnees/suppression", understood="true")
+    assert camille.status == 422
+    assert "Ce compte agit pour d’autres" in answer.text
+
+
+def test_what_a_waiting_cancellation_pays_back_is_named(
+    camille: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = LostPlan(
+        plan=PlanName.URGENCE_TOTAL, ends_at=clock(), amount=0, refund=1799, currency="eur", renews=False
+    )
+    monkeypatch.setattr(routes, "read_losses", lambda *_: [lost])
+    page = camille.get("/donnees/suppression")
+    assert "17,99\xa0€ vous sont remboursés" in page.text
+    assert "Renoncer ou résilier d’abord" not in page.text

@@ -1,28 +1,22 @@
 """Pages of the sign-in: registration, sign-in, the password once more."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pyotp
 import pytest
 import sqlalchemy as sa
 import time_machine
-from flask import Flask, render_template_string
+from flask import Flask
 
 from api.models.base import session
 from api.models.login import Login, PendingRegistration
 from api.models.user import Contact, User
-from api.pages.area import Access, Area
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import VerifyAddress, write_token
-from tests.api.conftest import _make
 from tests.api.world import Door
-from tests.clients import Browser
+from tests.clients import Browser, People
 from tests.factories import EMAIL, PASSWORD, add_account, change, rows
-
-_PAGE = """{% extends "base.html" %}{% block title %}Secret{% endblock %}{% block main %}<h1>Secret</h1>
-<form method="post" action="/secret">{{ csrf_field() }}<button>Oui</button></form>{% endblock %}"""
 
 
 def test_a_registration_keeps_the_plan_and_the_wish(visitor: Browser, door: Door) -> None:
@@ -64,28 +58,10 @@ def test_a_wish_without_a_plan_leads_to_a_new_alert(visitor: Browser) -> None:
     assert "alert_pages.show_new_alert" in page.html
 
 
-def test_a_known_address_gets_the_same_answer(visitor: Browser) -> None:
-    add_account()
-    visitor.get("/register")
-    visitor.send("/register", email=EMAIL, password="another horse battery")
-    assert visitor.follow().headings == ["Confirmez votre adresse"]
-    assert len(rows(User)) == 1
-
-
 @pytest.mark.parametrize("query", ["payment=cancelled", "payment=cancelled%0d%0aSet-Cookie:%20a=b"])
 def test_checkout_leads_back_here_when_it_was_left(visitor: Browser, query: str) -> None:
     page = visitor.get(f"/register?{query}")
     assert page.headings == ["Rien n’a été payé" if query == "payment=cancelled" else "Créer un compte"]
-
-
-def test_a_forgotten_password_is_answered_the_same_for_everybody(visitor: Browser, door: Door) -> None:
-    add_account()
-    for email, mails in ((EMAIL, 1), ("nobody@example.org", 1)):
-        visitor.get("/forgot")
-        visitor.send("/forgot", email=email)
-        assert "Si un compte a cette adresse" in visitor.follow().text
-        assert len(door.nudged) == mails
-    assert "Si un compte" not in visitor.get("/login").text
 
 
 def write_verify_link() -> str:
@@ -133,37 +109,20 @@ def test_a_user_signs_in_and_out(visitor: Browser) -> None:
     assert visitor.location.startswith("/login")
 
 
-def test_cookies_are_for_this_host_and_no_script(visitor: Browser) -> None:
-    add_account()
-    visitor.get("/login")
-    visitor.send("/login", email=EMAIL, password=PASSWORD)
-    cookies = visitor.response.headers.getlist("Set-Cookie")
-    names = {each.partition("=")[0] for each in cookies}
-    assert names == {"__Host-access", "__Host-refresh", "__Host-known"}
-    for each in cookies:
-        assert all(flag in each for flag in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax", "Max-Age="))
-        assert "Domain" not in each
-
-
-def test_the_cookies_open_nothing_of_the_api(camille: Browser) -> None:
+def test_the_cookies_open_nothing_of_the_api_and_a_bearer_token_no_page(
+    camille: Browser, person: People
+) -> None:
     assert camille.client.get("/api/auth/me").status_code == 401
-
-
-def test_a_bearer_token_opens_no_page(visitor: Browser, person: Callable[..., object]) -> None:
-    made = person()
-    answer = visitor.client.get("/dashboard", headers=made.headers)  # type: ignore[attr-defined]
-    assert answer.status_code == 303
-
-
-def add_second_factor() -> pyotp.TOTP:
-    secret = pyotp.random_base32()
-    change(User, totp_secret=secret, totp_confirmed_at=clock())
-    return pyotp.TOTP(secret)
+    camille.client.delete_cookie("__Host-access")
+    camille.client.delete_cookie("__Host-refresh")
+    headers = person("robin@example.org").headers
+    assert camille.client.get("/dashboard", headers=headers).status_code == 303
 
 
 def test_a_second_factor_is_asked_for(visitor: Browser) -> None:
     add_account()
-    factor = add_second_factor()
+    factor = pyotp.TOTP(pyotp.random_base32())
+    change(User, totp_secret=factor.secret, totp_confirmed_at=clock())
     visitor.get("/login?next=dashboard.show_dashboard?payment=success")
     page = visitor.send("/login", email=EMAIL, password=PASSWORD)
     assert page.headings == ["Votre code"]
@@ -207,41 +166,25 @@ def test_guesses_at_an_account_end_in_a_page(visitor: Browser) -> None:
     assert (visitor.status, page.headings) == (429, ["Trop de demandes"])
 
 
-@pytest.fixture
-def browser_with_secret(app: Flask) -> Browser:
-    """Give a browser that is signed in, on an app with one page that needs a recent proof."""
-    area = Area("secret", __name__)
-
-    @area.page("/secret", Access.PROVEN)
-    def show_secret() -> str:
-        return render_template_string(_PAGE)
-
-    @area.action("/secret", Access.PROVEN)
-    def change_secret() -> str:
-        return render_template_string(_PAGE.replace("Secret", "Changed"))
-
-    made = _make()
-    made.register_blueprint(area)
-    add_account()
-    return Browser(made).sign_in()
-
-
 def test_a_page_asks_for_the_password_where_it_was_given_long_ago(
-    frozen: time_machine.Traveller, browser_with_secret: Browser
+    frozen: time_machine.Traveller, camille: Browser
 ) -> None:
-    browser = browser_with_secret
-    assert browser.get("/secret").headings == ["Secret"]
+    camille.get("/donnees/suppression")
+    assert camille.status == 200
+    opened = camille.get("/profil")
     frozen.shift(timedelta(minutes=6))
-    browser.get("/secret")
-    page = browser.follow()
+    camille.get("/donnees/suppression")
+    page = camille.follow()
     assert page.headings == ["Confirmez que c’est vous"]
-    page = browser.send("/prove", password="wrong password")
-    assert (browser.status, "Ce mot de passe ou ce code est faux." in page.text) == (422, True)
-    browser.send("/prove", password=PASSWORD)
-    assert browser.follow().headings == ["Secret"]
-    frozen.shift(timedelta(minutes=6))  # with the form open
-    page = browser.send("/secret", note="kept")
-    assert (browser.status, page.headings) == (403, ["Confirmez que c’est vous"])
-    page = browser.send("/prove", password=PASSWORD)
-    assert "kept" in page.text
-    assert browser.send("/secret").headings == ["Changed"]
+    page = camille.send("/prove", password="wrong password")
+    assert (camille.status, "Ce mot de passe ou ce code est faux." in page.text) == (422, True)
+    camille.send("/prove", password=PASSWORD)
+    assert camille.location.startswith("/donnees/suppression")
+    frozen.shift(timedelta(minutes=6))
+    camille.page = opened
+    page = camille.send("/profil/adresse", email="new@example.org")
+    assert (camille.status, page.headings) == (403, ["Confirmez que c’est vous"])
+    page = camille.send("/prove", password=PASSWORD)
+    assert "new@example.org" in page.text
+    camille.send("/profil/adresse")
+    assert "new@example.org la remplacera" in camille.follow().text

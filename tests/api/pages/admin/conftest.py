@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 
 from api.models.audit import AuditEntry
-from api.models.user import Role
+from api.models.user import Role, User
 from tests.clients import Browser, seat_operator
-from tests.factories import add_account, rows
+from tests.factories import add_account, get, rows
 
 
 @pytest.fixture
@@ -32,6 +32,15 @@ def audit(action: str, **wanted: Any) -> list[AuditEntry]:
     """Return the audit rows of an action with these values, the oldest first."""
     given = (getattr(AuditEntry, name) == value for name, value in wanted.items())
     return rows(AuditEntry, AuditEntry.action == action, *given)
+
+
+def read_role(user_id: UUID) -> Role:
+    return Role(get(User, user_id).role)
+
+
+def plain(text: str) -> str:
+    """Return a text with ordinary blanks, one between words."""
+    return " ".join(text.split())
 
 
 def act(browser: Browser, path: str, **fields: Any) -> str:

@@ -104,6 +104,9 @@ def test_a_detection_is_shown_with_slots_and_alerts(support: Browser) -> None:
 
 def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
     detection, _ = see("2099-01-05")
+    for path in (f"{detection}/preuve", f"{UUID(int=0)}", f"{UUID(int=0)}/preuve"):
+        admin.get(f"{DETECTIONS}/{path}")
+        assert admin.status == 404, path
     change(Detection, Detection.id == detection, proof_key=new_key(clock()))
     page = admin.get(f"{DETECTIONS}/{detection}")
     assert f"{DETECTIONS}/{detection}/preuve" in page.html
@@ -113,17 +116,6 @@ def test_the_proof_is_a_link_of_now_and_audited(admin: Browser) -> None:
     assert "/l/proof." in admin.location
     (row,) = (each for each in rows(AuditEntry) if each.action == "detection.proof")
     assert row.subject_id == str(detection)
-
-
-def test_without_a_proof_there_is_no_link(admin: Browser) -> None:
-    detection, _ = see("2099-01-05")
-    for path in (
-        f"{DETECTIONS}/{detection}/preuve",
-        f"{DETECTIONS}/{UUID(int=0)}",
-        f"{DETECTIONS}/{UUID(int=0)}/preuve",
-    ):
-        admin.get(path)
-        assert admin.status == 404, path
 
 
 def report(user_id: UUID, minutes: float = 0, value: AnswerValue = AnswerValue.NOTHING_THERE) -> UUID:
@@ -140,6 +132,9 @@ def count_answers(desk_id: str, nothing_there: int, months_ago: int = 0, alerts:
 
 
 def test_reports_are_listed_without_saying_whose_they_are(support: Browser) -> None:
+    page = support.get(PAGE)
+    assert "Personne n’a signalé de page vide." in page.text
+    assert "Aucune réponse n’est comptée dans ce temps." in page.text
     user = add_account()
     detection = report(user.id)
     report(user.id, value=AnswerValue.FOUND)
@@ -161,9 +156,3 @@ def test_desks_with_false_alarms_come_first_and_their_months_are_added_up(suppor
     assert "<strong>5</strong>" in page.html
     assert "<strong>75</strong>" in support.get(f"{PAGE}?months=12").html
     assert "Ce mois-ci, " in support.get(f"{PAGE}?months=1").text
-
-
-def test_nothing_to_show_is_said(admin: Browser) -> None:
-    page = admin.get(PAGE)
-    assert "Personne n’a signalé de page vide." in page.text
-    assert "Aucune réponse n’est comptée dans ce temps." in page.text

@@ -8,7 +8,17 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from tests.api.pages.admin.conftest import act, audit, walk
 from tests.clients import Browser
-from tests.factories import BOBIGNY, add_account, add_alert, add_check, add_desk, rows, save
+from tests.factories import (
+    BOBIGNY,
+    add_account,
+    add_alert,
+    add_check,
+    add_desk,
+    add_incident,
+    get,
+    rows,
+    save,
+)
 
 PAGE, CHECKS = f"/admin/guichets/{BOBIGNY}", "/admin/verifications"
 HOST = "127.77.0.93:8800"
@@ -67,21 +77,31 @@ def test_a_desk_is_shown_with_its_checks_and_who_waits(admin: Browser) -> None:
 
 
 def test_a_desk_is_paused_and_resumed(admin: Browser) -> None:
+    for reason in ("", "   ", "x" * 201, "two\nlines"):
+        act(admin, f"{PAGE}/pause", reason=reason)
+        assert admin.status == 422, reason
+    unwatched = "Ce guichet n’est pas surveillé"
+    assert unwatched in act(admin, "/admin/guichets/bobigny_93/visa/pause", reason="essai")
     admin.get(f"{PAGE}/pause")
     admin.send("/pause", reason="Sa page change ce soir")
     page = admin.follow()
     assert f"{BOBIGNY} est en pause." in page.text
     assert "Sa page change ce soir" in page.text
     assert f"{PAGE}/verification" not in page.html
-    page = admin.get(f"{PAGE}/pause")
-    page = admin.send("/pause", reason="encore")
-    assert (admin.status, "Un opérateur l’a déjà mis en pause." in page.text) == (422, True)
+    assert [(line.desk_id, line.reason) for line in rows(DeskChange)] == [
+        (BOBIGNY, "desk paused by an operator")
+    ]
+    assert "Un opérateur l’a déjà mis en pause." in act(admin, f"{PAGE}/pause", reason="encore")
+    assert admin.status == 422
+    assert "Un opérateur a mis ce guichet en pause" in act(admin, f"{PAGE}/verification")
     page = admin.get(f"{PAGE}/reprise")
     assert "Il était en pause : « Sa page change ce soir »." in page.text
     admin.send("/reprise")
     assert f"{BOBIGNY} reprend" in admin.follow().text
     (state,) = rows(DeskState)
     assert (state.paused_at, state.check_requested_at is not None) == (None, True)
+    assert "il n’y a rien à reprendre" in act(admin, f"{PAGE}/reprise")
+    assert len(audit("desk.pause")) == len(audit("desk.resume")) == 1
 
 
 def test_a_pause_that_many_notice_has_the_desk_typed(admin: Browser) -> None:
@@ -111,23 +131,6 @@ def test_a_check_is_asked_for_and_refused_while_the_host_is_stopped(admin: Brows
     page = admin.send("/verification")
     assert "Ce guichet n’est pas surveillé" in page.text
     assert len(audit("desk.check")) == 1
-
-
-def test_orders_are_rows_and_a_reason_is_one_line(admin: Browser) -> None:
-    act(admin, f"{PAGE}/pause", reason="essai")
-    assert [(line.desk_id, line.reason) for line in rows(DeskChange)] == [
-        (BOBIGNY, "desk paused by an operator")
-    ]
-    assert "Un opérateur a mis ce guichet en pause" in act(admin, f"{PAGE}/verification")
-    act(admin, f"{PAGE}/reprise")
-    assert "il n’y a rien à reprendre" in act(admin, f"{PAGE}/reprise")
-    assert "Ce guichet n’est pas surveillé" in act(
-        admin, "/admin/guichets/bobigny_93/visa/pause", reason="essai"
-    )
-    for reason in ("", "   ", "x" * 201, "two\nlines"):
-        act(admin, f"{PAGE}/pause", reason=reason)
-        assert admin.status == 422, reason
-    assert len(audit("desk.pause")) == len(audit("desk.resume")) == 1
 
 
 def test_desks_are_listed_by_id_and_checks_the_newest_first(admin: Browser) -> None:
@@ -160,33 +163,24 @@ def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
 
 
 def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
+    """It keeps what the planner knows, and an address out of the audit."""
+    reason = "webmaster.jean@prefecture.example.fr wrote to us"
+    save(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
     add_alert(add_account().id)
     page = admin.get(f"{HOST_PAGE}/arret")
     assert "1 personne attend un créneau ici." in page.text
-    admin.send("/arret", reason="essai", typed=HOST)
-    assert [each.stop_reason for each in rows(HostState)] == ["essai"]
-    page = admin.get(f"{HOST_PAGE}/arret")
-    assert "déjà arrêté (« essai »)" in page.text
-    page = admin.get(f"{HOST_PAGE}/reprise")
-    assert "Il était arrêté : « essai »." in page.text
-    admin.send("/reprise")
-    assert f"{HOST} est de nouveau consulté." in admin.follow().text
-    assert [each.stopped_at for each in rows(HostState)] == [None]
-
-
-def test_a_stop_keeps_what_the_planner_knows_and_an_address_out_of_the_audit(admin: Browser) -> None:
-    save(HostState(host=HOST, rests_in_a_row=3, budget_share=0.5))
-    act(admin, f"{HOST_PAGE}/arret", reason="webmaster.jean@prefecture.example.fr wrote to us", typed=HOST)
+    admin.send("/arret", reason=reason, typed=HOST)
+    assert [each.stop_reason for each in rows(HostState)] == [reason]
     (row,) = audit("host.stop", subject_id=HOST)
     assert "jean" not in str(row.changes)
-    act(admin, f"{HOST_PAGE}/reprise")
+    assert f"déjà arrêté (« {reason} »)" in admin.get(f"{HOST_PAGE}/arret").text
+    assert f"Il était arrêté : « {reason} »." in admin.get(f"{HOST_PAGE}/reprise").text
+    admin.send("/reprise")
+    assert f"{HOST} est de nouveau consulté." in admin.follow().text
     (state,) = rows(HostState)
     assert (state.stopped_at, state.stop_reason, state.rests_in_a_row, state.budget_share) == (
-        None,
-        None,
-        3,
-        0.5,
-    )
+        None, None, 3, 0.5,
+    )  # fmt: skip
     assert len(audit("host.go")) == 1
 
 
@@ -199,25 +193,17 @@ def test_a_host_that_is_remembered_stands_in_the_list(admin: Browser) -> None:
     assert shown[1].endswith("blocked")
 
 
-def add_incident(
-    subject: str = HOST, reason: IncidentReason = IncidentReason.BLOCKED, **columns: object
-) -> int:
-    began = clock() - timedelta(minutes=1)
-    given = {
-        "starts_at": began,
-        "seen_at": began,
-        "alarm_kind": "operations",
-        "alarm_params": {},
-        "told_at": began,
-    }
-    made = save(Incident(subject=subject, reason=reason, **(given | columns)))
-    return made.id
+def alarm(subject: str = HOST, reason: IncidentReason = IncidentReason.BLOCKED, **columns: object) -> int:
+    """Write an incident that operators were told of."""
+    told = {"alarm_kind": "operations", "alarm_params": {}, "told_at": clock()}
+    return add_incident(reason, subject, **told | columns)
 
 
 def test_incidents_are_chosen_and_lead_to_their_subject(admin: Browser) -> None:
-    first = add_incident()
-    second = add_incident(BOBIGNY, IncidentReason.CLOSED, ends_at=clock(), acknowledged_at=clock())
-    third = add_incident("twilio", IncidentReason.PROVIDER_DOWN)
+    first, now = alarm(), clock()
+    over = {"starts_at": now, "seen_at": now, "told_at": now, "ends_at": now, "acknowledged_at": now}
+    second = alarm(BOBIGNY, IncidentReason.CLOSED, **over)
+    third = alarm("twilio", IncidentReason.PROVIDER_DOWN)
     for query, shown in (
         ("", {first, second, third}),
         ("open=true", {first, third}),
@@ -239,31 +225,22 @@ def test_incidents_are_chosen_and_lead_to_their_subject(admin: Browser) -> None:
 
 
 def test_an_alarm_is_acknowledged_once(admin: Browser) -> None:
-    incident = add_incident()
-    page = admin.get(f"/admin/incidents/{incident}/acquittement")
+    lasting, moment = alarm(), alarm("sms", IncidentReason.SMS_CEILING)
+    page = admin.get(f"/admin/incidents/{lasting}/acquittement")
     assert "Il reste en cours tant que le trouble dure" in page.text
-    assert rows(Incident)[0].acknowledged_at is None
+    assert get(Incident, lasting).acknowledged_at is None
     admin.send("/acquittement")
     page = admin.follow()
-    assert f"L’incident {incident} est acquitté." in page.text
+    assert f"L’incident {lasting} est acquitté." in page.text
     assert "Acquittée" in page.text
-    first = rows(Incident)[0].acknowledged_at
-    page = admin.get(f"/admin/incidents/{incident}/acquittement")
+    first = get(Incident, lasting).acknowledged_at
+    page = admin.get(f"/admin/incidents/{lasting}/acquittement")
     assert "Un opérateur l’a déjà acquitté" in page.text
     admin.send("/acquittement")
-    assert rows(Incident)[0].acknowledged_at == first
-
-
-def test_what_happened_at_one_moment_is_over_by_that(admin: Browser) -> None:
-    incident = add_incident("sms", IncidentReason.SMS_CEILING)
-    page = admin.get(f"/admin/incidents/{incident}/acquittement")
-    assert "il est clos" in page.text
+    assert get(Incident, lasting).acknowledged_at == first
+    page = admin.get(f"/admin/incidents/{moment}")
+    assert page.headings == [f"Incident {moment} : plafond des SMS atteint"], "a name keeps its capitals"
+    page = admin.get(f"/admin/incidents/{moment}/acquittement")
+    assert "il est clos" in page.text, "what happened at one moment is over by that"
     admin.send("/acquittement")
     assert "Fini" in admin.follow().text
-
-
-def test_a_name_keeps_its_capitals(admin: Browser) -> None:
-    number = add_incident("sms", IncidentReason.SMS_CEILING)
-    assert admin.get(f"/admin/incidents/{number}").headings == [
-        f"Incident {number} : plafond des SMS atteint"
-    ]

@@ -9,15 +9,16 @@ import time_machine
 from flask import Flask
 
 from api.models.audit import AuditEntry
-from api.models.desk import DeskState, DeskStatus, HostState
+from api.models.desk import DeskStatus, HostState
 from api.models.incident import IncidentReason
 from api.models.login import Login
-from api.models.user import Grant, Role, User
+from api.models.user import Grant, Role
 from api.pages.admin import words
 from configs.ground.clock import clock
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
+from tests.api.pages.admin.conftest import read_role
 from tests.clients import Browser, seat_operator
 from tests.factories import BOBIGNY, add_account, add_grant, change, give_role, rows
 from tests.in_turn import in_turn
@@ -157,11 +158,6 @@ def test_everything_that_is_shown_has_a_word() -> None:
     assert set(words.WATCH_LEVELS) == set(WatchLevel)
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 guichet"), (1, "1 guichet"), (2, "2 guichets")])
-def test_french_counts_nothing_in_the_singular(number: int, text: str) -> None:
-    assert words.count(number, "guichet", "guichets") == text
-
-
 @pytest.mark.parametrize("path", POLLS)
 def test_an_open_page_keeps_no_login_of_an_operator(
     frozen: time_machine.Traveller, admin: Browser, path: str
@@ -200,25 +196,30 @@ def act(browser: Browser, path: str, **fields: str) -> None:
     assert browser.status == 303
 
 
-def list_row_actions() -> list[str]:
-    return [each.action for each in rows(AuditEntry) if each.action.split(".")[1] not in ("view", "list")]
+# By subject: the order, what lifts it, what is typed, and what the page says of it.
+ORDERS = {
+    "host": (STOP, GO, {"typed": HOST}, "Il était arrêté"),
+    "desk": (PAUSE, RESUME, {}, "Il était en pause"),
+}
 
 
-def test_a_stop_that_nobody_saw_is_not_lifted(
-    admin: Browser, other: Browser, frozen: time_machine.Traveller
+@pytest.mark.parametrize("subject", ORDERS)
+def test_a_stop_or_pause_that_nobody_saw_is_not_lifted(
+    admin: Browser, other: Browser, frozen: time_machine.Traveller, subject: str
 ) -> None:
-    act(admin, STOP, reason="essai", typed=HOST)
-    admin.get(GO)
-    act(other, GO)
+    stop, go, typed, words = ORDERS[subject]
+    act(admin, stop, reason="essai", **typed)
+    admin.get(go)
+    act(other, go)
     frozen.shift(timedelta(minutes=1))
-    act(other, STOP, reason="la préfecture l’exige", typed=HOST)
-    page = admin.send(GO)
+    act(other, stop, reason="la préfecture l’exige", **typed)
+    page = admin.send(go)
     assert admin.status == 422
     assert MEANWHILE in page.text
-    assert "Il était arrêté : « la préfecture l’exige »." in page.text
-    assert rows(HostState)[0].stopped_at is not None
-    assert list_row_actions() == ["host.stop", "host.go", "host.stop"], "a refused action leaves no row"
-    admin.send(GO)
+    assert f"{words} : « la préfecture l’exige »." in page.text
+    done = [each for each in list_actions() if each.split(".")[1] not in ("view", "list")]
+    assert len(done) == 3, "a refused action leaves no row"
+    admin.send(go)
     assert admin.status == 303, "one more press means it"
 
 
@@ -230,20 +231,6 @@ def test_another_s_reason_of_a_stop_is_not_replaced_unseen(admin: Browser, other
     assert "déjà arrêté (« la préfecture l’exige »)" in page.text
     assert page.find_form(STOP)["fields"]["reason"] == ["essai"]
     assert rows(HostState)[0].stop_reason == "la préfecture l’exige"
-
-
-def test_a_pause_that_nobody_saw_is_not_lifted(
-    admin: Browser, other: Browser, frozen: time_machine.Traveller
-) -> None:
-    act(admin, PAUSE, reason="essai")
-    admin.get(RESUME)
-    act(other, RESUME)
-    frozen.shift(timedelta(minutes=1))
-    act(other, PAUSE, reason="déménagement")
-    page = admin.send(RESUME)
-    assert admin.status == 422
-    assert "Il était en pause : « déménagement »." in page.text
-    assert next(each for each in rows(DeskState) if each.id == BOBIGNY).pause_reason == "déménagement"
 
 
 def test_a_role_that_another_gave_meanwhile_is_not_taken(admin: Browser, other: Browser) -> None:
@@ -268,8 +255,3 @@ def test_a_plan_that_became_longer_meanwhile_is_not_ended(admin: Browser) -> Non
     admin.send(path, typed="URGENCE 7J")
     assert admin.status == 422
     assert rows(Grant)[0].ends_at == now + timedelta(7)
-
-
-def read_role(user_id: UUID) -> Role:
-    (role,) = (each.role for each in rows(User) if each.id == user_id)
-    return Role(role)

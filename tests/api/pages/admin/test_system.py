@@ -1,6 +1,5 @@
-"""Operators' pages of the status, settings, jobs, the audit."""
+"""Operators' pages of the status, settings, jobs, the audit; and that every list goes on page by page."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,14 +12,31 @@ from api.admin.health.reading import PartAway
 from api.admin.health.status_report import HEALTH
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult
+from api.models.notification import State
 from api.models.user import Role
 from api.pages.admin.status import StatusView
 from configs.ground.clock import clock
 from configs.settings import Settings, settings
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.pages.admin.conftest import act, walk
+from tests.api.pages.walk.addresses import OPERATOR_PAGES
 from tests.clients import Browser, seat_operator
-from tests.factories import BOBIGNY, add_account, add_job, rows, save
+from tests.factories import (
+    BOBIGNY,
+    add_account,
+    add_alert,
+    add_check,
+    add_difference,
+    add_incident,
+    add_job,
+    add_match,
+    add_message,
+    add_payment,
+    add_stripe_event,
+    rows,
+    save,
+    see,
+)
 from tests.in_turn import in_turn
 
 
@@ -139,11 +155,6 @@ def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_every_part_of_the_status_has_a_section(app: Flask) -> None:
-    assert set(make_parts()) == {HEALTH, *READS}
-    assert len(write_texts(app, make_parts())) == len(READS) + 1
-
-
 @pytest.mark.parametrize(
     ("section", "texts"),
     [
@@ -182,13 +193,6 @@ def test_what_is_shown_leads_to_its_page(app: Flask) -> None:
     }  # fmt: skip
 
 
-def test_lengths_of_time_are_french(app: Flask) -> None:
-    parts = make_parts() | {"payments": replace(make_parts()["payments"], left_alone_seconds=300_000)}
-    assert "3 j" in write_texts(app, parts)["Paiements"]
-    parts["payments"] = replace(parts["payments"], left_alone_seconds=0)
-    assert "Stripe ne répond pas" not in write_texts(app, parts)["Paiements"]
-
-
 def test_a_part_that_is_down_hides_no_other(app: Flask) -> None:
     texts = write_texts(app, {name: PartAway("no answer within 6 s") for name in (HEALTH, *READS)})
     assert set(texts.values()) == {"bad Ne répond pas : no answer within 6 s"}
@@ -224,17 +228,41 @@ def test_the_twin_refuses_as_a_program(app: Flask, support: Browser, camille: Br
         assert answer.status_code == status
 
 
-def test_operators_who_look_at_once_share_one_reading(
-    admin: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readings: list[int] = []
+PAGED = (
+    "admin.list_incidents", "admin.list_desks", "admin.list_checks", "admin.list_detections", "admin.list_alerts",
+    "admin.list_messages", "admin.list_payments", "admin.list_differences", "admin.list_events",
+    "admin.list_hosts",
+)  # fmt: skip
 
-    def read() -> list[Any]:
-        readings.append(1)
-        return []
 
-    monkeypatch.setitem(READS, "due", read)
-    admin.client.application.extensions.pop("admin-status", None)  # what another test read
+@pytest.fixture
+def three_of_each(admin: Browser) -> None:
+    """Write three rows of everything that operators look at."""
+    user = add_account().id
     for _ in range(3):
-        admin.get("/admin")
-    assert readings == [1]
+        add_match(add_alert(user), *see("2099-12-01", "2099-12-02"))
+        add_message(user, state=State.FAILED, reason="refused", failed_at=clock())
+        payment = add_payment(user)
+        add_difference()
+        add_check(started_at=clock())
+        add_stripe_event(str(payment))
+        add_incident(subject=f"{payment}:443")
+
+
+def test_a_list_shows_fifty_rows_and_the_way_to_the_next(admin: Browser) -> None:
+    for number in range(55):
+        add_incident(subject=f"{number}:443")
+    page = admin.get("/admin/incidents")
+    assert len(page.rows) == 50
+    assert page.next
+    assert len(admin.get(page.next).rows) == 5
+
+
+def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) -> None:
+    for endpoint in PAGED:
+        path = OPERATOR_PAGES[endpoint].partition("?")[0]
+        pages = list(walk(admin, f"{path}?limit=1", "|".join))
+        assert len(pages) > 1, endpoint
+        assert {len(each) for each in pages} == {1}, endpoint
+        whole = ["|".join(row) for row in admin.get(f"{path}?limit=100").rows]
+        assert [row for page in pages for row in page] == whole, endpoint

@@ -1,4 +1,4 @@
-"""The language of a page; its catalogues have what templates and code say, and nothing else."""
+"""The language of a page, its catalogues, and what people write in a form."""
 
 import re
 import subprocess
@@ -11,8 +11,12 @@ from babel.messages.pofile import read_po
 from flask import Flask, url_for
 from flask_babel import ngettext
 
+from api.accounts.schemas import RegistrationForm
+from api.alerts.schemas import NewAlert
+from api.errors import ApiError, invalid
 from api.middleware.languages import choose_language, use_account_language
-from api.pages.context import load_translations
+from api.pages.forms import Form
+from api.schemas import FieldError
 from tests.clients import Browser
 from tests.in_turn import in_turn
 
@@ -115,5 +119,42 @@ def test_each_language_counts_in_its_own_way(app: Flask) -> None:
     assert len({re.sub(r"\d+", "", text) for text in said["ar"]}) == 5
 
 
-def test_a_text_that_no_catalogue_has_stays_french() -> None:
-    assert load_translations("ar").gettext("Texte inconnu") == "Texte inconnu"
+def read_form(app: Flask, data: dict[str, object]) -> Form[NewAlert]:
+    with app.test_request_context("/", method="POST", data=data):
+        return Form.read(NewAlert)
+
+
+@in_turn(
+    "day, hour",
+    [
+        ("31/12/2026", "9h30"),
+        ("31.12.2026", "9:30"),
+        ("٣١/١٢/٢٠٢٦", "۹:۳۰"),
+        ("31 \u2013 12 \u2013 2026", "09 h 30"),
+        ("31 12 2026", "09.30"),
+        ("2026/12/31", "\uff10\uff19\uff1a\uff13\uff10"),
+        ("\u200e2026-12-31", "9h30"),
+    ],
+)
+def test_days_hours_and_figures_are_read_as_people_write_them(app: Flask, day: str, hour: str) -> None:
+    form = read_form(app, {
+        "prefectureId": "bobigny_93", "procedures[]": ["TITRE_SEJOUR"], "limits.weekdays[]": ["\u0661", " 3 "],
+        "limits.dateTo": day, "limits.hourFrom": hour, "limits.hourTo": "18 h",
+    })  # fmt: skip
+    assert form.errors == {}
+    limits = form.value.limits
+    assert (limits.weekdays, str(limits.date_to)) == ([1, 3], "2026-12-31")
+    assert (f"{limits.hour_from:%H:%M}", f"{limits.hour_to:%H:%M}") == ("09:30", "18:00")
+    assert form.typed["limits.dateTo"] == day
+
+
+def test_a_refusal_of_the_service_stands_beside_its_field(app: Flask) -> None:
+    with app.test_request_context("/"):
+        form = Form(RegistrationForm)
+        form.refuse(invalid(FieldError(path="email", rule="email", detail="x")))
+        form.refuse(ApiError(409, "address-taken", "x"), "email")  # the first error of a field stays
+        form.refuse(ApiError(409, "unheard-of", "x"))
+        assert form.errors["email"].startswith("Cette adresse n’est pas valable.")
+        assert form.errors[""] == "Cette demande n’a pas été acceptée."
+        with pytest.raises(ApiError):
+            form.refuse(ApiError(503, "busy", "x"))

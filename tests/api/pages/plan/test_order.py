@@ -18,7 +18,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.invoices.documents import issue
 from tests.api.pages.plan.conftest import Buyer
-from tests.api.pages.plan.test_end import buy
+from tests.api.pages.plan.test_plan import buy
 from tests.api.world import reveal_health
 from tests.clients import Browser
 from tests.factories import BOBIGNY, PASSWORD, add_account, add_alert, add_desk, change, rows
@@ -77,7 +77,9 @@ def test_the_button_says_the_obligation_to_pay_and_the_line_before_it_what_price
     assert before.count("<p") == 0, "nothing stands between that line and the button"
     assert LABELS[language] in after
     assert page.html.index("PayPal") < page.html.index('id="alert"'), "means of payment come first"
-    assert 'href="/l/retractation"' in page.html
+    names = re.findall(r'href="/l/retractation"[^>]*>([^<]+)</a>', page.html)
+    assert len(names) == 2, "the order's, and that of every page's foot"
+    assert all(FUNCTION[language] in " ".join(each.split()) for each in names)
 
 
 FUNCTION = {
@@ -85,19 +87,6 @@ FUNCTION = {
     "en": "withdraw from contract here",
     "ar": "الانسحاب من العقد هنا",
 }
-
-
-@pytest.mark.parametrize("language", FUNCTION)
-def test_the_order_names_the_function_to_withdraw_as_every_foot_does(
-    language: str, browse: Callable[..., Browser]
-) -> None:
-    add_account(language=language)
-    browser = browse(language)
-    browser.sign_in()
-    html = browser.get("/formule/commande?plan=URGENCE_7J").html
-    names = re.findall(r'href="/l/retractation"[^>]*>([^<]+)</a>', html)
-    assert len(names) == 2
-    assert all(FUNCTION[language] in " ".join(each.split()) for each in names)
 
 
 @pytest.mark.parametrize("left_out", ["consent.startNow", "consent.acknowledgesLoss"])
@@ -152,22 +141,19 @@ def test_a_lost_session_does_not_order_by_another_button(buyer: Buyer) -> None:
     assert buyer.browser.status == 303
 
 
-def test_an_unconfirmed_address_is_led_to_its_confirmation(visitor: Browser) -> None:
-    add_account(confirmed=False)
-    visitor.sign_in()
-    page = visitor.get("/formule/commande?plan=URGENCE_7J")
-    assert "Confirmez d’abord votre adresse e-mail." in page.text
-    assert BUTTON not in page.text
-    visitor.send("/confirm")
-    assert "Un message est en route" in visitor.follow().text
-
-
-def test_an_address_that_became_unconfirmed_is_refused_with_words(buyer: Buyer, account: User) -> None:
+def test_an_unconfirmed_address_orders_nothing_and_is_led_to_its_confirmation(
+    buyer: Buyer, account: User
+) -> None:
     buyer.open_order()
     change(Contact, Contact.user_id == account.id, verified_at=None)
     buyer.press()
     assert "Confirmez d’abord votre adresse e-mail" in buyer.browser.follow().text
     assert rows(Payment) == []
+    page = buyer.open_order()
+    assert "Confirmez d’abord votre adresse e-mail." in page.text
+    assert BUTTON not in page.text
+    buyer.browser.send("/confirm")
+    assert "Un message est en route" in buyer.browser.follow().text
 
 
 def test_what_cannot_be_watched_is_not_sold_and_shows_what_is(buyer: Buyer) -> None:
@@ -202,17 +188,15 @@ def test_while_stripe_is_away_the_page_says_when_to_come_back(buyer: Buyer) -> N
     assert len([at for tag, at in page.tags if "checked" in at]) == 3
 
 
-def test_an_upgrade_shows_its_credit(buyer: Buyer, frozen: time_machine.Traveller) -> None:
+def test_an_upgrade_shows_its_credit_and_a_smaller_plan_is_not_sold(
+    buyer: Buyer, frozen: time_machine.Traveller
+) -> None:
     buyer.buy(PlanName.URGENCE_24H)
     frozen.shift(timedelta(hours=12))
     page = buyer.open_order(PlanName.URGENCE_7J)
     assert "2,50" in page.text
     assert "12,49" in page.text
-    page = buyer.open_order(PlanName.URGENCE_24H)
-    assert "Votre formule est prolongée" in page.text
-
-
-def test_a_smaller_plan_is_not_sold_beside_a_larger_one(buyer: Buyer) -> None:
+    assert "Votre formule est prolongée" in buyer.open_order(PlanName.URGENCE_24H).text
     buyer.buy(PlanName.URGENCE_7J)
     page = buyer.open_order(PlanName.URGENCE_24H)
     assert "Votre formule en cours comprend déjà celle-ci." in page.text
@@ -225,15 +209,10 @@ def test_a_plan_that_is_not_sold_leads_to_those_that_are(camille: Browser) -> No
         assert camille.location == "/formule?prefecture=bobigny_93", plan[:9]
 
 
-def test_a_checkout_that_was_left_leads_back_to_the_plans(buyer: Buyer) -> None:
-    buyer.open_order(wish=WISH)
-    buyer.press()
-    page = buyer.get("/register?payment=cancelled")
-    assert page.headings == ["Rien n’a été payé"]
-    assert 'href="/formule"' in page.html
-
-
-def test_from_25_euros_the_order_shows_it(buyer: Buyer, settings_env: Callable[..., None]) -> None:
+def test_from_25_euros_the_order_shows_a_note_with_the_vat_of_the_settings(
+    buyer: Buyer, settings_env: Callable[..., None]
+) -> None:
+    assert 'id="note"' not in buyer.open_order(PlanName.URGENCE_7J).html
     settings_env(SELLER_NAME="Œuvre utile", SELLER_ADDRESS="1 rue de l’Été", SELLER_SIREN="123456789")
     page = buyer.open_order(PlanName.URGENCE_TOTAL)
     for text in (
@@ -246,13 +225,6 @@ def test_from_25_euros_the_order_shows_it(buyer: Buyer, settings_env: Callable[.
     ):
         assert text in page.text
     assert page.html.index('id="note"') < page.html.index("order-button")
-
-
-def test_below_it_does_not(buyer: Buyer) -> None:
-    assert 'id="note"' not in buyer.open_order(PlanName.URGENCE_7J).html
-
-
-def test_the_vat_in_it_is_that_of_the_settings(buyer: Buyer, settings_env: Callable[..., None]) -> None:
     settings_env(SELLER_VAT="FR32123456789")
     text = buyer.open_order(PlanName.URGENCE_TOTAL).text.replace("\u00a0", " ").replace("\u202f", " ")
     for amount in ("24,99 €", "5,00 €", "29,99 €", "TVA 20 %"):

@@ -1,4 +1,4 @@
-"""Pages of the plan and its payments: the plan, the return from Checkout, payments, where their money is."""
+"""Pages of the plan and its payments, also of their end: the return from Checkout, where money is, cancellation, withdrawal."""
 
 import re
 from collections.abc import Callable
@@ -9,12 +9,16 @@ import pytest
 from flask import Flask
 
 from api.background import jobs
-from api.models.payment import Payment, StripeId
+from api.models.declaration import Declaration
+from api.models.notification import Notification
+from api.models.payment import Payment, Refund, Subscription
 from api.models.user import User
+from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.pages.plan.conftest import Buyer
+from tests.api.payments.shop import find_intent
 from tests.clients import Browser, Page, seat_operator
-from tests.factories import add_account, add_payment, rows
+from tests.factories import add_account, add_payment, change, rows
 
 BACK = "/dashboard?payment=success&plan=URGENCE_7J"
 TWIN = "/formule/confirmation?plan=URGENCE_7J"
@@ -51,15 +55,11 @@ def test_a_subscription_shows_its_renewal_and_the_way_out(buyer: Buyer) -> None:
     assert 'href="/formule/resiliation"' in page.html
 
 
-def test_the_portal_opens_after_a_payment(buyer: Buyer) -> None:
+def test_the_portal_opens_after_a_payment_and_says_so_where_it_does_not_answer(buyer: Buyer) -> None:
     buyer.buy()
     buyer.get("/formule")
     buyer.browser.send("/formule/portail")
     assert "/p/session/" in buyer.browser.location or "portal" in buyer.browser.location
-
-
-def test_a_portal_that_does_not_answer_says_so(buyer: Buyer) -> None:
-    buyer.buy()
     buyer.get("/formule")
     buyer.shop.control.mode("error_500", path="/v1/")
     buyer.browser.send("/formule/portail")
@@ -132,11 +132,6 @@ def test_the_payment_of_somebody_else_confirms_nothing(camille: Browser) -> None
     assert ask(camille)[1] is False
 
 
-def test_a_script_without_a_login_is_told_so(visitor: Browser) -> None:
-    answer = visitor.client.get(TWIN, headers={"Accept": "application/json"})
-    assert answer.status_code == 401
-
-
 def plain(page: Page) -> str:
     """Return a page's words, with one blank between them."""
     return " ".join(unescape(re.sub("<[^>]+>", " ", page.html)).split())
@@ -147,10 +142,6 @@ def read_book(buyer: Buyer, which: int = 0) -> str:
     buyer.browser.sign_in()
     payment = sorted(rows(Payment), key=lambda each: each.id)[which]
     return plain(buyer.get(f"/formule/paiements/{payment.id}")).partition(_TITLE)[2]
-
-
-def find_intent() -> str:
-    return next(str(each.id) for each in rows(StripeId) if each.kind == "payment_intent")
 
 
 def test_a_paid_order_is_counted_when_its_plan_is_over(buyer: Buyer) -> None:
@@ -212,7 +203,7 @@ def test_an_upgrade_moves_the_rest(buyer: Buyer) -> None:
 )
 def test_a_dispute_says_where_the_money_is(buyer: Buyer, end: str, says: str) -> None:
     buyer.buy()
-    dispute = buyer.shop.control.dispute(find_intent())
+    dispute = buyer.shop.control.dispute(find_intent(rows(Payment)[0].id))
     if end:
         buyer.shop.control.close_dispute(str(dispute["id"]), end)
     buyer.shop.deliver()
@@ -221,7 +212,7 @@ def test_a_dispute_says_where_the_money_is(buyer: Buyer, end: str, says: str) ->
 
 def test_operators_read_the_same_with_their_reasons(buyer: Buyer, app: Flask) -> None:
     buyer.buy()
-    buyer.shop.control.refund(find_intent(), 500)
+    buyer.shop.control.refund(find_intent(rows(Payment)[0].id), 500)
     buyer.shop.deliver()
     assert "Remboursé · Par notre équipe 20/11/2026 10:00 5,00 €" in read_book(buyer)
     (payment,) = rows(Payment)
@@ -245,3 +236,124 @@ def test_an_unpaid_order_has_no_book_and_anothers_is_not_there(
     page = other.get(f"/formule/paiements/{payment.id}")
     assert other.status == 404
     assert _TITLE not in page.text
+
+
+def send(buyer: Buyer, wished: str) -> Page:
+    """Go both steps: choose, then send the page that shows the choice."""
+    page = buyer.get(f"/formule/resiliation?wished={wished}")
+    assert "notification de la résiliation" in page.text
+    return buyer.browser.send("/formule/resiliation")
+
+
+def test_it_ends_with_what_is_paid_and_one_press_undoes_it(buyer: Buyer) -> None:
+    buyer.buy(PlanName.URGENCE_TOTAL)
+    page = buyer.get("/formule/resiliation")
+    assert "Choisir la fin de la période, 20 décembre 2026" in page.text
+    send(buyer, "periodEnd")
+    assert "Votre résiliation est notifiée. Le contrat prend fin le 20 décembre 2026" in (
+        buyer.browser.follow().text
+    )
+    page = buyer.get("/formule")
+    assert "Aucun : résilié, fin le 20 décembre 2026" in page.text
+    assert rows(Refund) == []
+    buyer.browser.send("/formule/resiliation/annulation")
+    page = buyer.browser.follow()
+    assert "La résiliation est annulée : votre contrat continue." in page.text
+    assert "Chaque mois" in page.text
+    assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]
+
+
+def test_each_day_says_beforehand_what_goes_back(buyer: Buyer) -> None:
+    buyer.buy(PlanName.URGENCE_TOTAL)
+    page = buyer.get("/formule/resiliation")
+    days = [at["value"] for tag, at in page.tags if tag == "option"]
+    assert (days[0], days[-1], len(days)) == ("2026-11-20", "2026-11-30", 11)
+    assert [at["value"] for tag, at in page.tags if "selected" in at] == ["2026-11-30"]
+    assert "25 novembre 2026 : 24,41" in page.text
+    step = buyer.get("/formule/resiliation?wished=2026-11-25")
+    for _ in range(2):
+        buyer.browser.page = step
+        buyer.browser.send("/formule/resiliation")
+        assert "24,41" in buyer.browser.follow().text
+    assert (len(rows(Declaration)), rows(Refund)) == (1, [])
+    assert "25 novembre 2026" in buyer.get("/formule").text
+
+
+def test_a_day_that_cannot_be_says_so_beside_the_field(buyer: Buyer) -> None:
+    buyer.buy(PlanName.URGENCE_TOTAL)
+    for day in ("2026-11-19", "2026-12-01", "tomorrow", "2026-02-31", "9" * 5000, ""):
+        buyer.get("/formule/resiliation?wished=periodEnd")
+        buyer.browser.send("/formule/resiliation", wished=day)
+        assert buyer.browser.status == 422, day[:12]
+        assert "Le formulaire n’a pas été envoyé." in buyer.browser.page.text
+    assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]
+
+
+def test_without_a_subscription_there_is_nothing_to_cancel(camille: Browser) -> None:
+    page = camille.get("/formule/resiliation")
+    assert "Il n’y a rien à résilier" in page.text
+
+
+def buy(buyer: Buyer, name: PlanName = PlanName.URGENCE_7J) -> Payment:
+    buyer.buy(name)
+    change(Notification, Notification.kind == "order", accepted_at=clock())
+    found: list[Payment] = rows(Payment)
+    return next(each for each in found if each.plan is name)
+
+
+def list_links(page: Page) -> list[str]:
+    """Return the links to withdrawals from single orders."""
+    return [
+        at["href"] for tag, at in page.tags if tag == "a" and "/formule/retractation/" in at.get("href", "")
+    ]
+
+
+def test_each_order_shows_its_end_and_two_steps_withdraw_from_it(buyer: Buyer) -> None:
+    order = buy(buyer)
+    page = buyer.get("/formule")
+    assert "Vous pouvez vous rétracter jusqu’au vendredi 4 décembre 2026, à minuit" in page.text
+    assert page.text.count("renoncer au contrat ici") == 2, "the order's, and that of every page's foot"
+    (link,) = list_links(page)
+    page = buyer.get(link)
+    assert all(
+        part in page.text
+        for part in (str(order.order_number), "14,99\u00a0€", "jusqu’au vendredi 4 décembre 2026")
+    )
+    assert "confirmer la rétractation" in page.text
+    assert rows(Declaration) == []
+    buyer.browser.send("/formule/retractation/", name="Camille Martin")
+    page = buyer.browser.follow()
+    assert "Votre rétractation est enregistrée." in page.text
+    assert "10:00:00" in page.text
+    assert "Nous vous remboursons 14,99\u00a0€" in page.text
+    assert list_links(buyer.get("/formule")) == []
+
+
+def test_it_stays_visible_when_the_plan_is_over_and_says_why_nothing_is_left(buyer: Buyer) -> None:
+    buy(buyer, PlanName.URGENCE_24H)
+    buyer.shop.pass_time(days=2)
+    (link,) = list_links(buyer.get("/formule"))
+    page = buyer.get(link)
+    assert "La formule a été utilisée jusqu’à sa fin." in page.text
+    assert "confirmer la rétractation" not in page.text
+
+
+def test_it_goes_with_the_period(buyer: Buyer) -> None:
+    order = buy(buyer, PlanName.URGENCE_TOTAL)
+    page = buyer.get(f"/formule/retractation/{order.id}")
+    buyer.shop.clock.shift(timedelta(days=15))
+    buyer.browser.sign_in()
+    assert list_links(buyer.get("/formule")) == []
+    assert (
+        "Le délai pour se rétracter de cette commande est passé."
+        in buyer.get(f"/formule/retractation/{order.id}").text
+    )
+    assert page.forms[-1]["fields"].keys() >= {"name"}
+
+
+def test_a_name_that_is_too_long_is_said_beside_its_field(buyer: Buyer) -> None:
+    buyer.get(f"/formule/retractation/{buy(buyer).id}")
+    buyer.browser.send("/formule/retractation/", name="é" * 10_000)
+    assert buyer.browser.status == 422
+    assert "Ce nom est trop long." in buyer.browser.page.text
+    assert rows(Declaration) == []
