@@ -131,8 +131,7 @@ def shop(
     frozen: time_machine.Traveller, stripe_stand_in: "StripeControl", client: FlaskClient, door: Door
 ) -> Iterator["Shop"]:
     """Give a shop that Stripe's own library serves; where all was heard, the book ends with the cash of Stripe's."""
-    from tests.api.payments.book import check_book
-    from tests.api.payments.shop import Shop
+    from tests.api.payments.shop import Shop, check_book
 
     yield Shop(stripe_stand_in, client, door, frozen)
     check_book(stripe_stand_in)

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from api.accounts.queries import find_entitlement
 from api.background import jobs
 from api.models.alert import Alert
-from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, RefundReason
 from api.models.user import Grant, User
 from api.payments import jobs as payment_jobs
@@ -39,21 +37,10 @@ def buy_and_withdraw(till: Till, name: PlanName = WEEK) -> None:
     till.shop.deliver()
 
 
-def read_plan(user_id: UUID) -> PlanName:
-    with session() as s:
-        return find_entitlement(s, user_id, clock()).plan.name
-
-
-def find_order() -> Payment:
-    """Return the newest order."""
-    found: list[Payment] = rows(Payment)
-    return max(found, key=lambda each: each.id)
-
-
 def test_rounds_of_buying_and_withdrawing_give_one_use(till: Till) -> None:
     for number in range(3):
         order = buy(till, WEEK)
-        assert (read_plan(till.person.id) is WEEK) is (number == 0)
+        assert (till.read_plan() is WEEK) is (number == 0)
         till.shop.pass_time(hours=1)
         withdraw(till, order)
         assert (list_refunds(order.id)[0].amount_cents < order.amount_cents) is (number == 0)
@@ -62,7 +49,7 @@ def test_rounds_of_buying_and_withdrawing_give_one_use(till: Till) -> None:
     (grant,) = (each for each in list_grants(till.person.id) if each.ends_at > clock())
     assert (grant.starts_at, grant.ends_at) == (LATER, LATER + timedelta(days=7))
     till.shop.pass_time(seconds=(LATER - clock()).total_seconds())
-    assert read_plan(till.person.id) is WEEK
+    assert till.read_plan() is WEEK
 
 
 def test_a_quote_says_from_when_on_and_why(till: Till) -> None:
@@ -92,7 +79,7 @@ def test_a_month_can_be_ordered_again_after_90_days(till: Till) -> None:
     till.shop.pass_time(seconds=1)
     assert till.get("quote", plan=DAY).json["beginsLater"] is False
     till.buy(TOTAL)
-    assert read_plan(till.person.id) is TOTAL
+    assert till.read_plan() is TOTAL
 
 
 def test_it_is_not_asked_to_begin_at_once_and_nothing_is_owed_before(till: Till) -> None:
@@ -100,7 +87,7 @@ def test_it_is_not_asked_to_begin_at_once_and_nothing_is_owed_before(till: Till)
     before = list_amounts()
     till.buy(DAY, consent=make_consent(acceptsHourThreshold=False))
     hand_over()
-    order = find_order()
+    order: Payment = max(rows(Payment), key=lambda each: each.id)
     assert order.consent
     assert (order.consent["startNow"], order.consent["acknowledgesLoss"]) == (False, False)
     assert order.consent_text == ""
@@ -108,7 +95,7 @@ def test_it_is_not_asked_to_begin_at_once_and_nothing_is_owed_before(till: Till)
     till.sign_in()
     withdraw(till, order)
     assert sorted([*before, order.amount_cents]) == list_amounts()
-    assert read_plan(till.person.id) is PlanName.NONE
+    assert till.read_plan() is PlanName.NONE
 
 
 def test_once_it_began_the_time_to_withdraw_is_over(till: Till) -> None:
@@ -143,7 +130,7 @@ def test_an_order_that_waited_for_its_payment_is_no_way_round(till: Till) -> Non
         late = get_payment(UUID(page.json["paymentId"]))
         assert late.status is PaymentStatus.REFUNDED
         assert [each.reason for each in list_refunds(late.id)] == [RefundReason.DUPLICATE]
-    assert read_plan(till.person.id) is PlanName.NONE
+    assert till.read_plan() is PlanName.NONE
 
 
 def test_plans_that_wait_follow_each_other_and_none_moves_up(till: Till) -> None:
@@ -181,7 +168,7 @@ def test_what_runs_beside_it_is_neither_credited_nor_ended(till: Till) -> None:
     till.buy(WEEK)
     till.shop.pass_time(minutes=1)
     withdraw(till, given_back)
-    assert read_plan(till.person.id) is WEEK, "bought before the withdrawal, it runs"
+    assert till.read_plan() is WEEK, "bought before the withdrawal, it runs"
     (running,) = (each for each in list_grants(till.person.id) if each.ends_at > clock())
     till.buy(WEEK)
     assert [each.starts_at for each in list_grants(till.person.id) if each.starts_at > clock()] == [LATER]

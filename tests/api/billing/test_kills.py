@@ -24,11 +24,10 @@ from api.payments.refunds import plan_refund
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests import databases
-from tests.api.billing.end_state import read_end_state
-from tests.api.billing.killing import Killer, Life
+from tests.api.billing.killing import Killer, Life, read_end_state
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
-from tests.api.payments.shop import find_customer, send_commands
+from tests.api.payments.shop import send_commands
 from tests.clients import People
 from tests.factories import add_desk, change, rows
 from tests.samples import try_first
@@ -70,7 +69,7 @@ def renew(life: Life) -> None:
 
 def begin_refused_renewal(life: Life) -> None:
     start(TOTAL)(life)
-    life.till.shop.control.use_card(find_customer(life.till.person.id), "fails_later")
+    life.till.use_bad_card()
 
 
 def find_payment(name: PlanName) -> UUID:

@@ -1,19 +1,30 @@
-"""Paid time without watching is given back: as time, on the next invoice, or as money, and never twice."""
+"""Paid time without watching is given back, never twice; a desk that closes for good leaves a choice of desk or money."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
 
 from api.background import jobs
 from api.models.alert import Alert
+from api.models.base import session
 from api.models.desk import Outage, OutageReason
-from api.models.payment import Payment
+from api.models.notification import Notification
+from api.models.payment import Payment, Refund, RefundReason, Subscription
+from api.models.user import Contact
 from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kinds
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.payments.shop import list_grants, list_messages
-from tests.clients import People
-from tests.factories import BOBIGNY, add_checks, add_desk, rows, save
+from tests.clients import People, problem
+from tests.factories import BOBIGNY, add_checks, add_desk, change, rows, save
 from tests.refused_writes import broken_row
 
 TOTAL = PlanName.URGENCE_TOTAL
@@ -22,11 +33,6 @@ TOTAL = PlanName.URGENCE_TOTAL
 def check(*minutes: float, outcome: Outcome = Outcome.NO_SLOTS, since: datetime | None = None) -> None:
     """Write checks, so many minutes from now on."""
     add_checks(BOBIGNY, since or clock(), minutes, outcome)
-
-
-def watch(hours: float) -> None:
-    """Write a proven answer each half hour."""
-    check(*(30 * each for each in range(1, int(hours * 2))))
 
 
 def test_a_short_plan_lasts_longer_by_a_hole_of_two_hours(till: Till) -> None:
@@ -131,7 +137,7 @@ def test_a_desk_that_an_edit_adds_was_not_missed_before(till: Till) -> None:
 
 def test_a_plan_that_ends_in_a_hole_goes_on(till: Till) -> None:
     till.buy(PlanName.URGENCE_24H, alert=ALERT)
-    watch(20)
+    check(*(30 * each for each in range(1, 40)))  # for twenty hours
     till.shop.pass_time(hours=25)
     jobs.credit_outages()
     _, credit = list_grants(till.person.id)
@@ -158,12 +164,165 @@ def test_a_subscription_s_next_invoice_is_lower_once(till: Till) -> None:
     assert (order.amount_cents, renewal.amount_cents) == (2999, 2949)
 
 
-def test_a_desk_that_closed_for_good_leaves_a_choice(till: Till) -> None:
-    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+ROUTE = "closed-desk-refund"
+
+
+def close_desk(since: datetime | None = None) -> None:
     add_desk()
-    save(Outage(desk_id=BOBIGNY, starts_at=clock(), reason=OutageReason.CLOSED))
-    assert jobs.tell_closed_desks() == {"mails": 0}
+    save(Outage(desk_id=BOBIGNY, starts_at=since or clock(), reason=OutageReason.CLOSED))
+
+
+def read_alert_id(till: Till) -> str:
+    found: Any = till.person.get("/api/alerts").json
+    return str(found["items"][0]["id"])
+
+
+def find_link(till: Till, *, confirmed: bool = True) -> str:
+    """Return the path of the refund's link, as its mail has it."""
+    change(Contact, verified_at=clock() if confirmed else None)
+    with session() as s:
+        row = s.scalars(sa.select(Notification).where(Notification.kind == "desk_closed_choice")).one()
+        contact = s.get_one(Contact, row.contact_id)
+        context = kinds()[row.kind].prepare(s, ClaimedRow.of(row), contact, clock())
+        assert isinstance(context, TemplateContext)
+        return str(context.values["signed_url"]).removeprefix("http://localhost:4000")
+
+
+@pytest.fixture
+def closed(till: Till) -> Till:
+    """Give a buyer of seven days whose desk closed after one, a day and a half ago."""
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    add_checks(BOBIGNY, clock(), [30 * each for each in range(49)])
     till.shop.pass_time(days=1)
+    close_desk()
+    assert jobs.tell_closed_desks() == {"mails": 0}, "before a day"
+    till.shop.pass_time(days=1, hours=12)
+    assert [jobs.tell_closed_desks()["mails"] for _ in range(2)] == [1, 0]
+    return till
+
+
+def test_the_time_since_the_closing_is_refunded_and_the_plan_ends(closed: Till) -> None:
+    answer = closed.post(ROUTE, {"alertId": read_alert_id(closed)})
+    assert (answer.status_code, answer.json) == (
+        200,
+        {"refund": 1285, "currency": "eur"},
+    )  # 6 of 7 days, 1284.9
+    (grant,) = list_grants(closed.person.id)
+    assert grant.ends_at == clock()
+    closed.shop.deliver()
+    (refund,) = rows(Refund)
+    assert (refund.amount_cents, refund.reason, refund.status.value) == (
+        1285,
+        RefundReason.NOT_WATCHED,
+        "succeeded",
+    )
+    (item,) = closed.get("history").json["items"]
+    assert [(each["amount"], each["reason"]) for each in item["refunds"]] == [(1285, "not_watched")]
+    assert list_messages()[-1] == "refunded"
+
+
+def test_it_is_refunded_once(closed: Till) -> None:
+    alert_id = read_alert_id(closed)
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: closed.post(ROUTE, {"alertId": alert_id}).status_code, range(4)))
+    assert sorted(answers) == [200, 409, 409, 409]
+    assert len(rows(Refund)) == 1
+
+
+def test_the_hole_up_to_the_choice_is_not_given_back_twice(closed: Till) -> None:
+    closed.post(ROUTE, {"alertId": read_alert_id(closed)})
+    closed.shop.pass_time(hours=2)
+    jobs.credit_outages()
+    assert len(rows(WatchCredit)) == len(rows(Refund)) == 1
+
+
+def test_another_desk_is_chosen_by_changing_the_alert(closed: Till) -> None:
+    alert_id = read_alert_id(closed)
+    wish = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
+    answer = closed.person.patch(f"/api/alerts/{alert_id}", wish)
+    assert answer.status_code == 200, answer.json
+    refused = closed.post(ROUTE, {"alertId": alert_id})
+    assert problem(refused) == (409, "desk-open")
+
+
+def test_a_desk_that_closed_today_or_is_open_again_leaves_nothing_to_refund(till: Till) -> None:
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    close_desk()
+    till.shop.pass_time(hours=23)
+    assert till.post(ROUTE, {"alertId": read_alert_id(till)}).status_code == 409
+    till.shop.pass_time(hours=2)
+    change(Outage, ends_at=clock())
+    assert till.post(ROUTE, {"alertId": read_alert_id(till)}).status_code == 409
+    assert rows(Refund) == []
+
+
+def test_a_subscription_is_cancelled_too_and_that_is_confirmed(till: Till) -> None:
+    till.buy(PlanName.URGENCE_TOTAL, alert=ALERT)
+    close_desk()
+    till.shop.pass_time(days=3)
+    assert till.post(ROUTE, {"alertId": read_alert_id(till)}).json["refund"] == 2999
+    (row,) = rows(Subscription)
+    assert row.cancel_wanted_at == clock()
+    assert "cancelled" in list_messages()
+
+
+def test_an_extension_that_has_not_begun_goes_back_whole(closed: Till) -> None:
+    closed.buy(PlanName.URGENCE_7J)
+    assert closed.post(ROUTE, {"alertId": read_alert_id(closed)}).json["refund"] == 1285 + 1499
+    assert [each.ends_at for each in list_grants(closed.person.id)] == [clock()]
+
+
+def test_nobody_else_s_alert_and_no_rubbish(closed: Till, person: People) -> None:
+    stranger = Till(closed.shop, person("stranger@example.org"))
+    assert stranger.post(ROUTE, {"alertId": read_alert_id(closed)}).status_code == 404
+    assert closed.post(ROUTE, {"alertId": str(uuid4())}).status_code == 404
+    for body in ({}, {"alertId": 7}, {"alertId": "x" * 4000}, {"alertId": None}):
+        assert closed.post(ROUTE, body).status_code == 422
+    assert rows(Refund) == []
+
+
+def test_the_mail_s_link_shows_the_amount_and_refunds_by_its_button(closed: Till) -> None:
+    link, client = find_link(closed), closed.shop.client
+    for _ in range(2):
+        shown = client.get(link)
+        assert "12,85" in shown.text
+        assert 'method="post"' in shown.text
+    assert rows(Refund) == []
+    assert "est enregistré" in client.post(link).text
+    assert "Rien à rembourser" in client.post(link).text
+    assert "Rien à rembourser" in client.get(link).text
+    assert len(rows(Refund)) == 1
+
+
+def test_an_address_that_is_not_confirmed_gets_no_such_link(closed: Till) -> None:
+    assert find_link(closed, confirmed=False) == ""
+
+
+def test_a_link_to_another_address_or_alert_is_refused(closed: Till) -> None:
+    link, client = find_link(closed), closed.shop.client
+    assert client.post(link[:-3] + "abc").status_code == 400
+    change(Contact, address="new@example.org")
+    assert "Rien à rembourser" in client.post(link).text
+    closed.shop.clock.shift(timedelta(days=31))
+    assert client.get(link).status_code == 410
+    assert rows(Refund) == []
+
+
+def test_a_desk_that_left_the_desk_files_counts_as_closed(
+    till: Till, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till.buy(PlanName.URGENCE_7J, alert=ALERT)
+    monkeypatch.setattr("api.billing.closed_desks.find_watched_desks", lambda _targets: [])
     assert jobs.tell_closed_desks() == {"mails": 1}
-    assert jobs.tell_closed_desks() == {"mails": 0}
-    assert list_messages()[-1] == "desk_closed_choice"
+
+
+def test_time_is_not_given_for_ever_for_a_desk_that_stays_closed(till: Till) -> None:
+    till.buy(PlanName.URGENCE_24H, alert=ALERT)
+    for _ in range(5):
+        till.shop.pass_time(days=1, hours=1)
+        jobs.credit_outages()
+    till.shop.deliver()
+    assert [each.source for each in list_grants(till.person.id)] == ["payment", "credit"]
+    (refund,) = rows(Refund)
+    assert refund.reason is RefundReason.OUTAGE
+    assert list_messages().count("credited") == 2

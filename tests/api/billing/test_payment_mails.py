@@ -1,7 +1,6 @@
 """Mails about payments, made from real rows and compared with the golden file beside this one, in French.
 
-`GOLDEN=write pytest tests/api/billing/test_payment_mails.py` writes it anew: read it as its reader does.
-"""
+`GOLDEN=write pytest tests/api/billing/test_payment_mails.py` writes it anew: read it as its reader does."""
 
 import os
 import re
@@ -16,20 +15,21 @@ from api.background import jobs
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState
 from api.payments import jobs as payment_jobs
 from api.payments.ledger import link_intent
 from configs.ground.clock import clock
+from configs.ground.signed_links import WithdrawOrder, read_token
 from configs.world.plan import PlanName
-from configs.world.sales_terms import find_newest_version
+from configs.world.sales_terms import find_newest_version, read_consent
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
 from notifier.content.messages import render
 from notifier.message_kinds import kinds
-from tests.api.billing.test_closed_desks import close_desk, read_alert_id
-from tests.api.billing.test_outage_credits import check
-from tests.api.billing.till import ALERT, Till
+from tests.api.billing.test_outage_credits import check, close_desk, read_alert_id
+from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.declarations.orders import hand_over
-from tests.factories import add_stripe_event, change, get, rows
+from tests.api.messages import read_text
+from tests.factories import add_stripe_event, change, one, rows
 
 MAILS = Path(__file__).with_name("mails.fr.txt")
 SELLER = {
@@ -143,8 +143,7 @@ def test_a_subscription_from_a_credit_to_a_refused_renewal(till: Till) -> None:
     till.shop.pass_time(days=27)
     jobs.tell_renewals()
     compare("renewal_soon")
-    customer = str(get(User, till.person.id).stripe_customer_id)
-    till.shop.control.use_card(customer, "fails_later")
+    till.use_bad_card()
     till.shop.pass_time(days=3)
     compare("payment_failed:payment_failed_renewal")
 
@@ -217,3 +216,40 @@ def test_what_operators_are_told(till: Till) -> None:
             link_intent(s, f"pi_{n}", s.scalars(sa.select(Payment)).one())
     jobs.tell_rising_failures()
     compare("payment_trouble:trouble_failures_rising")
+
+
+def test_the_day_of_the_order_is_that_of_its_payment(till: Till) -> None:
+    till.shop.pass_time(hours=13, minutes=50)  # 23:50 in Paris
+    answer = till.order(PlanName.URGENCE_24H)
+    till.shop.pass_time(minutes=20)
+    till.pay(answer)
+    assert "Commande du 21 novembre 2026" in read_text(one(Notification, Notification.kind == "order"))
+
+
+def test_the_program_that_sends_it_needs_no_key_of_logins(
+    till: Till, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The background program hands the mail over before any alert, and has LINK_KEY only."""
+    till.buy(PlanName.URGENCE_24H)
+    monkeypatch.delenv("JWT_SECRET")
+    settings_env(LINK_KEY="a key of the background program's", DATA_KEYS="")
+    found = re.search(r"/l/(withdraw\.\S+)", read_text(one(Notification, Notification.kind == "order")))
+    assert found
+    (order,) = rows(Payment)
+    assert read_token(WithdrawOrder, found[1]).payment == order.id
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("accepts", [True, False])
+def test_19_the_order_mail_says_which_boxes_were_ticked(till: Till, language: str, *, accepts: bool) -> None:
+    till.person.send("PATCH", "/api/users/profile", {"language": language})
+    till.buy(PlanName.URGENCE_24H, consent=make_consent(acceptsHourThreshold=accepts))
+    said, _, _ = read_text(rows(Notification, Notification.kind == "order")[-1], language).partition(
+        {"fr": "Droit de", "en": "Right to"}[language]
+    )
+    ticked, _, left_open = said.partition({"fr": "pas cochée", "en": "did not tick"}[language])
+    words = read_consent(find_newest_version(), language)
+    assert all(each in ticked for each in (words.start_now, words.acknowledges_loss))
+    assert (words.accepts_hour_threshold in ticked, words.accepts_hour_threshold in left_open) == (
+        accepts, not accepts,
+    )  # fmt: skip

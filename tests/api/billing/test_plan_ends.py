@@ -79,35 +79,23 @@ def test_of_two_grants_that_end_at_once_one_is_told_of(
     assert tell() == ["plan_ended"]
 
 
-def test_what_was_bought_meanwhile_holds_the_message_back(
-    frozen: time_machine.Traveller, camille: Person
+@pytest.mark.parametrize("meanwhile", ["bought", "over", "taken back"])
+def test_a_warning_that_is_wrong_by_now_is_not_sent(
+    frozen: time_machine.Traveller, camille: Person, meanwhile: str
 ) -> None:
     camille.holds(WEEK, days=7)
     frozen.move_to(START + timedelta(days=6, hours=1))
     assert tell() == ["plan_expiring"]
     assert isinstance(read_again("plan_expiring"), TemplateContext)
-    camille.holds(WEEK, days=7)
+    if meanwhile == "bought":
+        camille.holds(WEEK, days=7)
+    elif meanwhile == "over":
+        frozen.move_to(START + timedelta(days=8))
+    else:
+        remove(Grant)
     held = read_again("plan_expiring")
     assert isinstance(held, Skip)
     assert held.state is State.EXPIRED
-
-
-def test_a_warning_that_comes_after_the_end_is_not_sent(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    camille.holds(WEEK, days=7)
-    frozen.move_to(START + timedelta(days=6, hours=1))
-    tell()
-    frozen.move_to(START + timedelta(days=8))
-    assert isinstance(read_again("plan_expiring"), Skip)
-
-
-def test_a_grant_that_was_taken_back_is_not_told_of(frozen: time_machine.Traveller, camille: Person) -> None:
-    camille.holds(WEEK, days=7)
-    frozen.move_to(START + timedelta(days=6, hours=1))
-    tell()
-    remove(Grant)
-    assert isinstance(read_again("plan_expiring"), Skip)
 
 
 def test_it_goes_to_telegram_too_and_to_a_mailbox_without_alerts(

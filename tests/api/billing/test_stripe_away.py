@@ -27,8 +27,8 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.control_client import Delivery
 from tests.api.billing.killing import Killer, Life
-from tests.api.billing.till import ALERT, Till, make_consent
-from tests.api.payments.shop import list_commands, list_grants, list_messages, list_open_events, order_refund
+from tests.api.billing.till import ALERT, Till
+from tests.api.payments.shop import list_messages, list_open_events, order_refund
 from tests.clients import Person
 from tests.factories import add_desk, change, rows
 
@@ -46,22 +46,6 @@ def sweep(till: Till, seconds: float, rounds: int) -> None:
         till.shop.clock.shift(seconds / rounds)
         jobs.sweep()
         till.shop.work()
-
-
-def test_a_renewal_while_stripe_is_away_is_known_later_and_once(till: Till) -> None:
-    till.buy(TOTAL)
-    till.shop.clock.shift(timedelta(days=31, hours=2))
-    till.shop.control.advance()
-    deliveries = till.shop.control.take_deliveries()
-    till.shop.control.mode("error_500", path="/v1/")
-    till.shop.deliver(deliveries)
-    sweep(till, 3 * 3600, 5)
-    assert [each.status for each in rows(Payment)] == [PaymentStatus.COMPLETED]
-    till.shop.control.mode("normal")
-    Life(till, Killer()).settle()
-    assert [each.status for each in rows(Payment)] == [PaymentStatus.COMPLETED] * 2
-    first, second = list_grants(till.person.id)
-    assert first.ends_at == second.starts_at
 
 
 def test_hours_without_answers_wear_out_no_wait(till: Till) -> None:
@@ -97,19 +81,6 @@ def test_one_row_that_fails_keeps_nothing_else_from_its_turn(
     monkeypatch.setattr(jobs, "find_due_commands", lambda _: [(CommandKind.REFUND, new_id())])
     jobs.work_off()
     assert list_open_events() == []
-
-
-def test_a_cancellation_that_stripe_refuses_is_asked_for_again(till: Till) -> None:
-    till.buy(TOTAL)
-    (row,) = rows(Subscription)
-    with session() as s:
-        request_cancellation(s, row.id, clock() + timedelta(milliseconds=300))  # no whole second ahead
-    carry_out(CommandKind.END, row.id)
-    till.shop.clock.shift(10)
-    jobs.work_off()
-    till.shop.deliver()
-    (ended,) = rows(Subscription)
-    assert (ended.status, list_commands()) == ("canceled", [])
 
 
 def test_attempts_without_an_answer_are_none_of_an_object_without_an_owner(till: Till) -> None:
@@ -224,27 +195,6 @@ def test_a_second_subscription_is_never_payable_beside_the_first(till: Till, los
     assert sorted(each["status"] for each in till.sessions()) == ["expired", "open"]
     paid = till.shop.control.pay(first.json["checkoutUrl"].rpartition("/")[2])
     assert paid["error"]
-
-
-def test_the_page_of_an_order_that_was_replaced_meanwhile_is_ended(
-    till: Till, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The other order comes while Stripe makes this one's page."""
-    create = checkout_calls.create_session
-    others: list[Any] = []
-
-    def create_late(*order: Any) -> Any:
-        if not others:
-            others.append(None)
-            others.append(till.order(TOTAL))
-        return create(*order)
-
-    monkeypatch.setattr(checkout_calls, "create_session", create_late)
-    assert till.order(TOTAL, consent=make_consent(acceptsHourThreshold=False)).status_code in (
-        200,
-        409,
-    )
-    assert [each["status"] for each in till.sessions()].count("open") == 1
 
 
 def test_the_breaker_is_one_for_all_and_goes_with_redis(

@@ -1,7 +1,10 @@
-"""Cancelling a subscription, the portal, and the history."""
+"""Cancelling a subscription, its portal, the history, renewals that fail, and subscriptions that are not paid."""
 
 from datetime import datetime, timedelta
 from typing import Any
+
+import pytest
+import sqlalchemy as sa
 
 from api.background import jobs
 from api.billing.plan_ends import remind_in_grace
@@ -10,13 +13,18 @@ from api.declarations.records import Author
 from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import DeclaredBy
-from api.models.payment import Payment, Refund, Subscription
-from api.models.user import Grant, User
+from api.models.notification import Notification
+from api.models.payment import Payment, PaymentStatus, Refund, Subscription
+from api.models.user import Contact, Grant, User
 from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from deploy.sandbox.running import Running
+from notifier.content.message_kind_base import ClaimedRow, TemplateContext
+from notifier.message_kinds import kinds
 from tests.api.billing.till import Till
 from tests.api.payments.shop import list_grants, list_messages
+from tests.clients import problem
 from tests.factories import change, get, rows
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
@@ -93,8 +101,7 @@ def test_a_day_beyond_the_paid_period_is_refused(till: Till) -> None:
 
 def test_where_a_renewal_was_not_paid_cancelling_ends_it_now(till: Till) -> None:
     till.buy(TOTAL)
-    customer = get(User, till.person.id).stripe_customer_id
-    till.shop.control.use_card(str(customer), "fails_later")
+    till.use_bad_card()
     till.shop.pass_time(days=31)
     (row,) = rows(Subscription)
     assert (row.status, row.period_ends_at > clock()) == ("past_due", True)  # Stripe counts the unpaid period
@@ -132,18 +139,143 @@ def test_the_history_has_pages_and_only_one_s_own(till: Till, person: Any) -> No
     assert stranger.get("history", before=str(rows(Payment)[0].id)).json["items"] == []
 
 
-def test_a_renewal_is_announced_three_days_before_and_once(till: Till) -> None:
+@pytest.mark.parametrize("renews", [True, False])
+def test_a_renewal_is_announced_three_days_before_and_once(till: Till, *, renews: bool) -> None:
     till.buy(TOTAL)
+    if not renews:
+        till.post("cancel", {"periodEnd": True})
     till.shop.pass_time(days=26)
     assert jobs.tell_renewals() == {"mails": 0}
     till.shop.pass_time(days=1, hours=1)
-    assert jobs.tell_renewals() == {"mails": 1}
-    assert jobs.tell_renewals() == {"mails": 0}
-    assert list_messages()[-1] == "renewal_soon"
+    assert [jobs.tell_renewals()["mails"] for _ in range(2)] == [int(renews), 0]
+    assert (list_messages()[-1] == "renewal_soon") is renews
 
 
-def test_a_cancelled_subscription_is_not_announced(till: Till) -> None:
+def read_mails() -> list[dict[str, str]]:
+    """Return the values of the mails about failed payments, the oldest first."""
+    with session() as s:
+        found = []
+        for row in s.scalars(
+            sa.select(Notification).where(Notification.kind == "payment_failed").order_by(Notification.id)
+        ):
+            context = kinds()[row.kind].prepare(
+                s, ClaimedRow.of(row), s.get_one(Contact, row.contact_id), clock()
+            )
+            assert isinstance(context, TemplateContext)
+            found.append(context.values)
+        return found
+
+
+def confirm(*, confirmed: bool = True) -> None:
+    change(Contact, verified_at=clock() if confirmed else None)
+
+
+@pytest.fixture
+def refused(till: Till) -> Till:
+    """Give a subscriber whose first renewal is refused."""
+    till.buy(PlanName.URGENCE_TOTAL)
+    till.use_bad_card()
+    till.shop.pass_time(days=30, hours=2)
+    confirm()
+    return till
+
+
+def test_the_mail_leads_to_a_page_whose_button_opens_the_portal(refused: Till) -> None:
+    (mail,) = read_mails()
+    link, client = mail["signed_url"].removeprefix("http://localhost:4000"), refused.shop.client
+    asked = len(refused.shop.control.requests("/v1/billing_portal"))
+    assert 'method="post"' in client.get(link).text
+    assert len(refused.shop.control.requests("/v1/billing_portal")) == asked  # mail scanners open links
+    answer = client.post(link)
+    where = answer.headers["Refresh"].removeprefix("0; url=")
+    assert answer.status_code == 200
+    assert where.startswith(refused.shop.control.url)
+    assert where in answer.text
+
+
+def test_the_mail_says_until_when_the_plan_goes_on_and_comes_each_day_of_grace(refused: Till) -> None:
+    _, grace = list_grants(refused.person.id)
+    assert grace.ends_at - grace.starts_at == timedelta(days=3)
+    told = [jobs.remind_of_failed_renewals()["mails"]]
+    for _ in range(4):
+        refused.shop.clock.shift(timedelta(days=1))
+        told.append(jobs.remind_of_failed_renewals()["mails"])
+    assert told == [0, 1, 1, 0, 0]  # the first day's came with the refusal
+    assert len(read_mails()) == 3
+    assert read_mails()[0]["until"] == ""  # the days are over by now
+
+
+def test_an_address_that_is_not_confirmed_gets_the_account_only(refused: Till) -> None:
+    confirm(confirmed=False)
+    assert [each["signed_url"] for each in read_mails()] == [""]
+
+
+def test_without_stripe_the_page_says_so(refused: Till) -> None:
+    (mail,) = read_mails()
+    refused.shop.control.mode("error_500", path="/v1/billing_portal")
+    answer = refused.shop.client.post(mail["signed_url"].removeprefix("http://localhost:4000"))
+    assert answer.status_code == 503
+    assert "Patientez 1 minute, puis réessayez" in answer.text
+
+
+def test_a_link_to_an_address_that_was_left_opens_nothing(refused: Till) -> None:
+    (mail,) = read_mails()
+    change(Contact, address="new@example.org")
+    answer = refused.shop.client.post(mail["signed_url"].removeprefix("http://localhost:4000"))
+    assert "n’est plus valable" in answer.text
+    assert "Refresh" not in answer.headers
+
+
+def lapse(till: Till, after: str, days: int, step: int = 1) -> None:
+    """Buy a month, let its renewals be refused, and days pass."""
     till.buy(TOTAL)
-    till.post("cancel", {"periodEnd": True})
-    till.shop.pass_time(days=28)
-    assert jobs.tell_renewals() == {"mails": 0}
+    till.shop.control.settings(after_retries=after)
+    till.use_bad_card()
+    for _ in range(0, days, step):
+        till.shop.pass_time(days=step)
+        payment_jobs.work_off()
+
+
+def say_status(till: Till, sandbox: Running, status: str) -> None:
+    """Let Stripe say that the subscription has another status."""
+    account = sandbox._sandbox.stripe.account
+    (known,) = account.all("subscription")
+    account.change(known, "customer.subscription.updated", status=status)
+    till.shop.deliver()
+
+
+def statuses(till: Till) -> list[str]:
+    """Return the subscriptions' statuses at Stripe, the oldest first."""
+    found = till.shop.control.objects("subscription")
+    return [each["status"] for each in sorted(found, key=lambda each: each["created"])]
+
+
+@pytest.mark.parametrize("status", ["unpaid", "incomplete"])
+def test_14_who_has_no_plan_buys_one_and_the_old_subscription_ends(
+    till: Till, sandbox: Running, status: str
+) -> None:
+    lapse(till, "past_due", 36, step=3)
+    say_status(till, sandbox, status)
+    assert till.read_plan() is PlanName.NONE
+    till.sign_in()
+    till.buy(TOTAL)
+    payment_jobs.work_off()
+    assert till.read_plan() is TOTAL
+    assert statuses(till) == ["canceled", "active"]
+    paid = [each.status for each in rows(Payment) if each.consented_at]
+    assert paid == [PaymentStatus.COMPLETED, PaymentStatus.COMPLETED]
+
+
+@pytest.mark.parametrize("status", ["trialing"])
+def test_14_one_that_runs_is_not_bought_twice(till: Till, sandbox: Running, status: str) -> None:
+    till.buy(TOTAL)
+    say_status(till, sandbox, status)
+    refused = till.order(TOTAL)
+    assert problem(refused) == (409, "plan-held")
+
+
+def test_14_within_the_days_of_grace_the_plan_runs(till: Till) -> None:
+    lapse(till, "past_due", 31)
+    till.sign_in()
+    assert till.read_plan() is TOTAL
+    assert till.order(TOTAL).status_code == 409

@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+from api.accounts.queries import find_entitlement
+from api.models.base import session
 from api.models.user import Contact, ContactState
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
-from tests.api.payments.shop import Shop
+from tests.api.payments.shop import Shop, find_customer
 from tests.clients import Answer, Person, sign_in
 from tests.factories import change
 
@@ -75,3 +77,12 @@ class Till:
         """Order by a debit that the bank refuses days later."""
         self.shop.buy(self.person.id, name, card="sepa_fails")
         self.shop.pass_time(days=3, hours=1)
+
+    def use_bad_card(self) -> None:
+        """Let the next renewals be refused."""
+        self.shop.control.use_card(find_customer(self.person.id), "fails_later")
+
+    def read_plan(self) -> PlanName:
+        """Return the plan that the user holds now."""
+        with session() as s:
+            return find_entitlement(s, self.person.id, clock()).plan.name

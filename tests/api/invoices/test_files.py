@@ -65,29 +65,6 @@ def test_one_that_cannot_be_drawn_keeps_no_other_from_its_file(monkeypatch: pyte
     assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
 
 
-def test_a_kill_between_store_and_row_makes_it_again(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    pay()
-    issue_due(60)
-    with monkeypatch.context() as patch:
-        patch.setattr(pdf_files, "clock", _die)
-        with pytest.raises(KeyboardInterrupt):
-            make_due_files(60)
-    assert len([*folder.rglob("*.pdf")]) == 1
-    assert make_due_files(60) == (1, 0)
-    assert len([*folder.rglob("*.pdf")]) == 1
-
-
-def _die() -> None:
-    raise KeyboardInterrupt
-
-
-def test_no_more_time_leaves_the_rest_to_the_next_run() -> None:
-    for _ in range(3):
-        pay()
-    issue_due(60)
-    assert (make_due_files(0), make_due_files(60)) == ((0, 0), (3, 0))
-
-
 def test_a_name_that_goes_leaves_the_file_too(person: People, folder: Path) -> None:
     camille = person()
     pay(camille.id, client_name="Camille")

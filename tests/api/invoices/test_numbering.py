@@ -1,24 +1,42 @@
-"""Numbers have no gap and no double, also where several processes issue at once and some die."""
+"""Numbers have no gap and no double, and documents add up to the ledger, whatever happens and whoever dies."""
 
 import os
 import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from api.invoices.contents import measure_vat
 from api.invoices.issuing import issue_due
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import RefundStatus
-from tests.api.invoices.documents import issue, pay, refund, sum_documents, sum_ledger
+from tests import databases
+from tests.api.invoices.documents import (
+    end_dispute,
+    issue,
+    pay,
+    refund,
+    return_refund,
+    sum_documents,
+    sum_ledger,
+)
 from tests.factories import rows
+from tests.fuzz import times
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 ALL = 267  # 200 invoices, 67 credit notes
 ROOT = Path(__file__).parents[3]
@@ -111,3 +129,57 @@ def test_two_hundred_payments_at_once_with_kills(database: str) -> None:
         until(lambda: len(rows(Invoice)) == ALL)
     check_series()
     assert sum_documents(rows(Invoice)) == sum_ledger()
+
+
+STEPS = st.one_of(
+    st.tuples(st.just("pay"), st.integers(50, 2999)),
+    st.tuples(st.just("refund"), st.integers(1, 400)),
+    st.tuples(st.just("return"), st.just(0)),
+    st.tuples(st.just("lose"), st.just(0)),
+    st.tuples(st.just("win"), st.just(0)),
+    st.tuples(st.just("issue"), st.just(0)),
+)
+
+
+def test_invoices_less_credit_notes_are_the_ledger(database: str, settings_env: Callable[..., None]) -> None:
+    settings_env(SELLER_VAT="FR32123456789")
+    name = database.rpartition("/")[2]
+
+    @settings(
+        max_examples=times(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    )
+    @given(history=st.lists(STEPS, min_size=3, max_size=20))
+    def check(history: list[tuple[str, int]]) -> None:
+        databases.clean(name)
+        play(history)
+        documents = issue()
+        assert sum_documents(documents) == sum_ledger()
+        for payment in {each.payment_id for each in documents}:
+            mine = [each for each in documents if each.payment_id == payment]
+            assert sum_documents(mine, "vat_cents") == measure_vat(sum_documents(mine), Decimal(20))
+
+    check()
+
+
+def play(history: list[tuple[str, int]]) -> None:
+    left: dict[UUID, int] = {}
+    made: list[UUID] = []
+    lost: list[tuple[UUID, int]] = []
+    for step, cents in history:
+        if step == "pay":
+            left[pay(cents=cents)] = cents
+        elif step == "refund" and left:
+            payment = max(left, key=lambda each: left[each])
+            if left[payment] >= cents:
+                made.append(refund(payment, cents, RefundStatus.SUCCEEDED))
+                left[payment] -= cents
+        elif step == "return" and made:
+            return_refund(made.pop())
+        elif step == "lose" and left:
+            payment = max(left, key=lambda each: left[each])
+            lost.append((payment, left.pop(payment)))
+            end_dispute(*lost[-1])
+        elif step == "win" and lost:
+            end_dispute(*lost.pop(), "won")
+        elif step == "issue":
+            issue()

@@ -8,7 +8,6 @@ from api.background import jobs
 from api.declarations.withdrawals import read_order
 from api.models.base import session
 from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
-from api.models.user import User
 from api.models.watch_credit import WatchCredit
 from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
@@ -16,7 +15,7 @@ from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
-from tests.factories import BOBIGNY, add_checks, add_desk, change, get, make_room_for_checks, rows
+from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -46,11 +45,6 @@ def pass_days(till: Till, days: int, step: int = 1) -> None:
     for _ in range(0, days, step):
         till.shop.pass_time(days=step)
         work(till)
-
-
-def use_bad_card(till: Till) -> None:
-    customer = get(User, till.person.id).stripe_customer_id
-    till.shop.control.use_card(str(customer), "fails_later")
 
 
 def sum_refunds() -> int:
@@ -86,7 +80,7 @@ def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
     pass_days(till, 24, step=6)
-    use_bad_card(till)
+    till.use_bad_card()
     pass_days(till, 8, step=2)
     pass_days(till, 32, step=4)
     assert read_given() == (500, 500)
@@ -100,7 +94,7 @@ def test_02_a_renewal_that_is_given_up_gives_it_as_money_though_the_plan_goes_on
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
     pass_days(till, 24, step=6)
-    use_bad_card(till)
+    till.use_bad_card()
     pass_days(till, 7, step=7)
     account = sandbox._sandbox.stripe.account
     renewal = account.all("invoice")[-1]

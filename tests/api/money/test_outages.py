@@ -9,9 +9,11 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.payment import Payment, Refund
 from api.models.watch_credit import CreditForm, WatchCredit
+from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
+from tests.api.declarations.orders import buy, hand_over, withdraw
 from tests.api.payments.shop import list_grants, list_messages
 from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows
 
@@ -43,10 +45,6 @@ def wish(till: Till, form: str) -> None:
 
 def sum_hours() -> float:
     return float(sum(each.seconds / 3600 for each in rows(WatchCredit)))
-
-
-def sum_cents() -> int:
-    return sum(each.amount_cents for each in rows(WatchCredit))
 
 
 def sum_kept(till: Till) -> int:
@@ -94,7 +92,7 @@ def test_10_a_long_outage_counts_whole(till: Till) -> None:
     check(start, 30, *(days * 1440 + 30 * each for each in range(48 * (32 - days))))
     pass_hours(till, 30 * 24, step=6 * 24)
     assert abs(sum_hours() - days * 24 + 0.5) < 0.2  # the last minutes are not worth a cent
-    assert sum_cents() == -(-2999 * (days * 48 - 1) // (30 * 48))
+    assert sum(each.amount_cents for each in rows(WatchCredit)) == -(-2999 * (days * 48 - 1) // (30 * 48))
 
 
 def test_15_the_hour_is_measured_over_the_seam_of_two_periods(till: Till) -> None:
@@ -208,3 +206,29 @@ def test_unwatched_time_is_given_once_however_the_plan_ends(till: Till, end: str
         assert abs(sum_kept(till) - 2999 * 28 / 30) <= 1
     if end == "delete":  # what was given as time ends with the account
         assert sum_kept(till) == 1499 - 429 + (155 if form == "credit" else 0)
+
+
+def test_a_day_that_a_step_of_the_clock_leaves_out_was_not_used(till: Till) -> None:
+    week = buy(till)
+    till.person.post("/api/alerts", ALERT)
+    till.shop.clock.shift(timedelta(days=1, minutes=5))
+    assert withdraw(till, week).refund_cents == 1499
+
+
+def test_what_an_outage_takes_off_an_invoice_follows_a_withdrawal(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    hand_over()
+    till.shop.clock.shift(timedelta(days=1))
+    jobs.credit_outages()
+    till.shop.work()
+    till.shop.clock.shift(timedelta(days=-1, minutes=6))
+    (order,) = rows(Payment)
+    row = withdraw(till, order)
+    payment_jobs.work_off()
+    till.shop.deliver()
+    assert (row.refund_cents, till.shop.control.ledger()[0]["refunded"]) == (2899, 2899)
+    jobs.credit_outages()  # hourly
+    till.shop.clock.shift(timedelta(minutes=2))
+    payment_jobs.work_off()
+    till.shop.deliver()
+    assert till.shop.control.ledger()[0]["refunded"] == 2999

@@ -1,13 +1,16 @@
-"""The outbox: whatever becomes of an answer of Stripe's, what was ordered is done once."""
+"""The outbox: whatever becomes of an answer of Stripe's, and whoever else gives back, what was ordered is done once."""
 
+import re
 from collections.abc import Callable
+from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from api.background import jobs
 from api.models.base import session
-from api.models.payment import Payment, Refund, Subscription
+from api.models.payment import Payment, Refund, StripeId, Subscription
 from api.payments import jobs as payment_jobs
 from api.payments.executors import carry_out
 from api.payments.outbox import find_due_commands
@@ -18,7 +21,9 @@ from deploy.sandbox.stripe.parameters import Parameters
 from deploy.sandbox.stripe.resources.subscriptions import delete_customer
 from tests.api.billing.test_outage_credits import check
 from tests.api.billing.till import ALERT, Till
-from tests.api.payments.shop import list_commands
+from tests.api.declarations.orders import buy
+from tests.api.payments.shop import Shop, list_commands
+from tests.clients import Browser, People, seat_operator
 from tests.factories import add_desk, rows
 
 
@@ -81,11 +86,7 @@ def test_an_error_that_stripe_saved_under_a_key_is_followed_by_the_next(
     assert [each["amount"] for each in till.shop.control.objects(kind)] == [cents]
     assert list_commands() == []
     calls = [each for each in till.shop.control.requests(path) if each["method"] == "POST"]
-    assert len({read_key(each) for each in calls}) == 2
-
-
-def read_key(call: dict[str, Any]) -> str:
-    return str(call["idempotency_key"])
+    assert len({each["idempotency_key"] for each in calls}) == 2
 
 
 def test_a_worker_that_listed_a_command_leaves_it_to_the_one_that_took_it(till: Till) -> None:
@@ -155,3 +156,82 @@ def test_an_end_that_is_taken_back_while_stripe_is_away_is_none(till: Till) -> N
     (row,) = rows(Subscription)
     assert (subscription["cancel_at"], row.cancel_wanted_at, list_commands()) == (None, None, [])
     assert row.period_ends_at > clock()
+
+
+PRICE = 1499
+OPENS, SENDS, WITHDRAWS, DASHBOARD = "opens the page", "sends it", "withdraws", "the dashboard gives back"
+HISTORIES = [each for each in permutations((OPENS, SENDS, WITHDRAWS, DASHBOARD)) if each.index(OPENS) < each.index(SENDS)]  # fmt: skip
+
+
+# How Stripe meets the operator's refund at first.
+TROUBLES = (None, "error_500", "reset_after")
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_whoever_is_quicker_all_of_it_goes_back_once(till: Till, person: People, trouble: str | None) -> None:
+    """The plan was not used, so that all of its price is owed. In turn we hear at once, and late, what happened.
+
+    So each history is met with each trouble, and heard of in both ways; and so is each trouble.
+    """
+    operator = seat_operator(till.shop.client.application)
+    for number, acts in enumerate(HISTORIES, TROUBLES.index(trouble)):
+        buyer = Till(till.shop, person(f"buyer{number}@example.org"))
+        order = buy(buyer)
+        play(buyer, operator, order, acts, trouble, told_at_once=number % 2 == 0)
+        finish(till.shop)
+        line = find_line(till.shop, order)
+        assert line["refunded"] == PRICE, acts
+
+
+def play(
+    buyer: Till,
+    operator: Browser,
+    order: Payment,
+    acts: tuple[str, ...],
+    trouble: str | None,
+    *,
+    told_at_once: bool,
+) -> None:
+    shop, form = buyer.shop, None
+    for act in acts:
+        if act == OPENS:
+            operator.get(f"/admin/paiements/{order.id}/remboursement?amount=1")
+            form = operator.page if operator.status == 200 else None  # else nothing is left
+        elif act == SENDS and form:
+            operator.page = form
+            send_refund(shop, operator, trouble)
+        elif act == WITHDRAWS:
+            answer = buyer.post("withdraw", {"paymentId": str(order.id)})
+            assert answer.status_code == 200, answer.json
+        elif act == DASHBOARD:
+            line = find_line(shop, order)
+            if line["net"]:
+                shop.control.refund(line["payment_intent"], amount=50)
+        if told_at_once:
+            shop.deliver()
+
+
+def send_refund(shop: Shop, operator: Browser, trouble: str | None) -> None:
+    number = re.search(r"recopiez le numéro : (\w+)", operator.page.text)
+    assert number
+    operator.send("/remboursement", note="geste", typed=number[1])
+    if trouble:
+        shop.control.mode(trouble, path="POST /v1/refunds")
+        payment_jobs.work_off()
+        shop.control.mode("normal")
+
+
+def finish(shop: Shop) -> None:
+    """Let all that waits for Stripe have its turn."""
+    payment_jobs.work_off()
+    shop.deliver()
+    while waiting := list_commands():
+        shop.clock.move_to(max(clock(), waiting[-1].next_attempt_at) + timedelta(seconds=1))
+        payment_jobs.work_off()
+        shop.deliver()
+
+
+def find_line(shop: Shop, order: Payment) -> dict[str, Any]:
+    """Return the line of an order in Stripe's ledger."""
+    mine = {each.id for each in rows(StripeId, StripeId.payment_id == order.id)}
+    return next(each for each in shop.control.ledger() if each["payment_intent"] in mine)

@@ -1,16 +1,24 @@
-"""Stripe's objects as its documents describe them: long lists, null, other products of the same account, euros."""
+"""Stripe's objects as its documents describe them: long lists, null, other products, euros; disputes of every kind."""
 
 import typing
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import stripe
 
 from api.accounts.queries import find_entitlement
+from api.background import jobs
+from api.invoices.issuing import issue_due
 from api.models.base import session
+from api.models.former_customer import FormerCustomer
 from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
-from api.payments import facts, jobs
+from api.payments import facts
+from api.payments import jobs as payment_jobs
+from api.payments.book import read_balances
+from api.payments.book_checks import find_book_faults
 from api.payments.client import call
 from api.payments.notices import WINDOW, count_failures
 from configs.ground.clock import clock
@@ -19,7 +27,15 @@ from deploy.sandbox.running import Running
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.billing.till import Till
-from tests.api.payments.shop import add_foreign_session, list_messages, list_open_events
+from tests.api.payments.shop import (
+    add_dispute,
+    add_foreign_session,
+    list_grants,
+    list_kinds,
+    list_messages,
+    list_open_events,
+    list_refunds,
+)
 from tests.factories import rows
 
 TOTAL = PlanName.URGENCE_TOTAL
@@ -62,24 +78,6 @@ def test_03_an_invoice_of_many_lines_gives_its_month(till: Till, items: int) -> 
     assert (held.plan.name, f"{held.ends_at:%m-%d}") == (TOTAL, "01-20")
 
 
-def test_03_the_stand_in_shows_an_invoices_lines_as_stripe_does(till: Till) -> None:
-    till.buy(TOTAL)
-    (customer,) = till.shop.control.objects("customer")
-    for each in range(12):
-        add_item(till, customer["id"], -20 - each)
-    till.shop.pass_time(days=31)
-    (name,) = (
-        each["id"]
-        for each in till.shop.control.objects("invoice")
-        if each["billing_reason"] == "subscription_cycle"
-    )
-    shown = call(lambda c: c.v1.invoices.retrieve(name))
-    assert [each.amount for each in shown.lines.data] == [-31 + each for each in range(10)]
-    assert shown.lines.has_more
-    pages = call(lambda c: list(c.v1.invoices.line_items.list(name, {"limit": 5}).auto_paging_iter()))
-    assert [each.amount for each in pages] == [*(-31 + each for each in range(12)), 2999]
-
-
 def test_16_refused_cards_of_another_product_raise_no_alarm(till: Till, account: Account) -> None:
     for _ in range(6):
         refused = add_payment_intent(account, 1000, "usd", metadata={"order_id": "9"})
@@ -94,7 +92,7 @@ def test_16_another_products_session_without_metadata_is_nobodys(till: Till, acc
     till.shop.deliver()
     for _ in range(10):  # then it is left, and no mail is written
         till.shop.clock.shift(3600)
-        jobs.work_off()
+        payment_jobs.work_off()
     found = [(each.error, each.flag) for each in rows(StripeEvent) if "session" in each.type]
     assert found == [("UnknownOwner", "unknown_owner")]
     assert (list_open_events(), list_messages()) == ([], [])
@@ -127,3 +125,174 @@ def add_item(till: Till, customer: str, cents: int) -> None:
         "currency": "eur",
     }
     call(lambda c: c.v1.invoice_items.create(params))
+
+
+OPEN = ["warning_under_review", "needs_response", "appeal_under_review"]
+ENDS = {
+    "won": "dispute_won", "lost": "dispute_lost", "warning_closed": "dispute_closed",
+    "prevented": "dispute_closed",
+}  # fmt: skip
+
+
+def forget(till: Till) -> None:
+    """Delete the account."""
+    till.sign_in()
+    assert till.person.send("DELETE", "/api/users/me", {"understood": True}).status_code == 204
+
+
+def list_left(till: Till) -> list[str]:
+    """Let 400 days pass; return the customers that Stripe still has."""
+    till.shop.clock.shift(timedelta(days=400))
+    for _ in range(2):
+        jobs.drop_former_customers()
+        till.shop.clock.shift(timedelta(hours=2))
+    known = [each["id"] for each in till.shop.control.objects("customer") if not each.get("deleted")]
+    assert sorted({each.customer for each in rows(FormerCustomer)}) == sorted(known)
+    return known
+
+
+@pytest.mark.parametrize("last", ENDS)
+def test_06_every_end_is_one(
+    till: Till, account: Account, settings_env: Callable[..., None], last: str
+) -> None:
+    settings_env(SUPPORT_EMAIL="ops@example.org")
+    till.buy()
+    dispute = add_dispute(account, "warning_needs_response" if "warn" in last else "needs_response")
+    till.shop.deliver()
+    account.change(dispute, "charge.dispute.closed", status=last)
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert list_kinds(payment.id)[:3] == ["paid", "dispute_opened", ENDS[last]]
+    assert list_messages().count("payment_trouble") == 2
+    assert payment.status is (PaymentStatus.REFUNDED if last == "lost" else PaymentStatus.COMPLETED)
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ["lost", "won", "lost"],
+        ["won", "appeal_under_review", "won"],
+        ["warning_closed", "needs_response", "lost"],
+    ],
+)
+def test_06_a_dispute_that_goes_on_after_its_end_takes_its_money_again(
+    till: Till, account: Account, path: list[str]
+) -> None:
+    till.buy()
+    dispute = add_dispute(
+        account, "warning_needs_response" if path[0] == "warning_closed" else "needs_response"
+    )
+    till.shop.deliver()
+    for each in path:
+        for _ in range(2):
+            account.change(dispute, "charge.dispute.updated", status=each)
+            till.shop.deliver()
+    (payment,) = rows(Payment)
+    with session() as s:
+        held = read_balances(s, payment.id)
+    lost = 1499 if path[-1] == "lost" else 0
+    assert (held.cash, held.disputed, held.lost, payment.lost_cents) == (1499 - lost, 0, lost, lost)
+    issue_due(60)
+    with session() as s:
+        assert find_book_faults(s, clock()) == []
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize("status", OPEN)
+def test_06_an_open_one_keeps_the_customer(till: Till, account: Account, status: str) -> None:
+    till.buy()
+    add_dispute(account, status)
+    till.shop.deliver()
+    forget(till)
+    assert len(list_left(till)) == 1
+
+
+def test_07_every_customer_of_a_deleted_account_is_deleted(till: Till) -> None:
+    """Two pages that are open at once make two customers."""
+    first = till.order(PlanName.URGENCE_24H)
+    till.shop.clock.shift(timedelta(minutes=11))
+    second = till.order(PlanName.URGENCE_24H)
+    till.pay(first)
+    till.pay(second)
+    assert len(till.shop.control.objects("customer")) == 2
+    forget(till)
+    assert list_left(till) == []
+
+
+@pytest.mark.parametrize("cents", [2998])
+def test_08_a_lost_part_leaves_the_plan(till: Till, cents: int) -> None:
+    till.buy(TOTAL)
+    lose(till, cents)
+    (payment,) = rows(Payment)
+    assert (payment.status, payment.lost_cents) == (PaymentStatus.COMPLETED, cents)
+    assert [each.ends_at > clock() for each in list_grants(till.person.id)] == [True]
+    (row,) = till.shop.control.objects("subscription")
+    assert (row["status"], row["cancel_at"]) == ("active", None)
+
+
+def test_08_two_lost_parts_that_are_the_whole_end_the_plan(till: Till) -> None:
+    till.buy()
+    (payment,) = rows(Payment)
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    till.shop.control.refund(intent, amount=500)
+    till.shop.deliver()
+    lose(till, 999)
+    (payment,) = rows(Payment)
+    assert payment.status is PaymentStatus.REFUNDED
+    assert (payment.refunded_cents, payment.lost_cents) == (500, 999)
+    assert not [each for each in list_grants(till.person.id) if each.ends_at > clock()]
+
+
+def test_08_a_part_that_is_won_after_all_is_ours_again(till: Till, account: Account) -> None:
+    till.buy()
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    till.shop.control.refund(intent, amount=500)
+    till.shop.deliver()
+    dispute = lose(till, 999)
+    account.change(account.find("dispute", dispute), "charge.dispute.closed", status="won")
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert payment.status is PaymentStatus.COMPLETED
+    assert (payment.refunded_cents, payment.lost_cents) == (500, 0)
+
+
+@pytest.mark.parametrize(("lost", "rest"), [(499, [1000]), (1499, [])])
+def test_08_a_refund_that_waited_for_the_bank_is_asked_for_less_what_that_paid(
+    till: Till, lost: int, rest: list[int]
+) -> None:
+    till.buy()
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    dispute = till.shop.control.dispute(intent, amount=lost)
+    till.shop.deliver()
+    (payment,) = rows(Payment)
+    assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
+    till.shop.control.close_dispute(dispute["id"], "lost")
+    till.shop.deliver()
+    assert [each.amount_cents for each in list_refunds(payment.id)] == [1499, *rest]
+
+
+@pytest.mark.parametrize("lost", [500, 1499])
+def test_08_what_the_bank_paid_while_stripe_was_asked_in_vain_is_owed_no_more(till: Till, lost: int) -> None:
+    till.buy()
+    (payment,) = rows(Payment)
+    till.shop.control.mode("reset", path="POST /v1/refunds")
+    assert till.post("withdraw", {"paymentId": str(payment.id)}).json["refund"] == 1499
+    till.shop.deliver()
+    lose(till, lost)
+    till.shop.control.mode("normal")
+    till.shop.pass_time(minutes=6)
+    with session() as s:
+        assert read_balances(s, payment.id).owed == lost - 1499
+
+
+def lose(till: Till, cents: int) -> str:
+    """Lose a dispute of so many cents; return its id."""
+    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
+    dispute: str = till.shop.control.dispute(intent, amount=cents)["id"]
+    till.shop.deliver()
+    till.shop.control.close_dispute(dispute, "lost")
+    till.shop.deliver()
+    return dispute

@@ -13,11 +13,21 @@ from flask.testing import FlaskClient
 from api.models.base import new_id, session
 from api.models.job import PAYMENTS
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, RefundReason, Subscription
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PlanCredit,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    StripeId,
+    Subscription,
+)
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.models.stripe_event import StripeEvent
 from api.models.user import Grant, User
 from api.payments import jobs
+from api.payments.book import read_balances
 from api.payments.client import call
 from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
@@ -260,3 +270,24 @@ def upgrade(
     order = shop.order(user_id, name, amount_cents=price - 499, **columns)
     save(PlanCredit(payment_id=order.payment_id, credited_payment_id=cheap, amount_cents=499, seconds=86_400))
     return order
+
+
+def check_book(control: StripeControl) -> None:
+    """Compare the book with the stand-in's ledger, unless a test left events or refunds unheard."""
+    if control.take_deliveries() or list_open_events():
+        return
+    for line in control.ledger():
+        with session() as s:
+            named = sa.select(Payment).join(StripeId, StripeId.payment_id == Payment.id)
+            payment = s.scalar(named.where(StripeId.id == line["payment_intent"]))
+            if payment is None or payment.paid_at is None:
+                continue
+            open_ones = sa.select(Refund.amount_cents).where(
+                Refund.payment_id == payment.id,
+                Refund.status.in_((RefundStatus.PENDING, RefundStatus.PLANNED)),
+            )
+            if list(s.scalars(open_ones)):
+                continue
+            held = read_balances(s, payment.id)
+        found = (held.cash, held.disputed, held.lost)
+        assert found == (line["net"], line["disputed"], line["lost"]), line

@@ -1,6 +1,7 @@
-"""The book itself: what is earned, that it balances, and that no row of it changes."""
+"""The book: what is earned, that it balances and never changes, what a story leaves in it, and its nightly checks."""
 
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,10 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import DBAPIError
 
+from api.background import jobs
+from api.invoices.issuing import issue_due
 from api.models.base import new_id, session
 from api.models.book import Account, BookKind, BookLine, BookTransaction
 from api.models.notification import Notification
 from api.models.payment import Payment
+from api.models.stripe_event import PaymentDifference
+from api.models.user import Role
 from api.payments.book import (
     Balances,
     Span,
@@ -24,8 +29,15 @@ from api.payments.book import (
     share,
     take,
 )
+from api.payments.book_checks import QUERIES, find_book_faults
+from api.payments.reconciliation import reconcile
+from configs.ground.clock import clock
 from configs.world.plan import PlanName
-from tests.factories import rows, save
+from tests.api.billing.till import Till
+from tests.api.money.test_credits import hand_over, work
+from tests.api.payments.shop import Shop, find_intent, list_messages
+from tests.clients import Person
+from tests.factories import give_role, rows, save
 
 AT = datetime(2026, 11, 20, 9, tzinfo=UTC)
 cents = st.integers(0, 5000)
@@ -100,13 +112,9 @@ def test_a_cause_is_posted_once_and_another_amount_is_told(payment_id: UUID) -> 
 def test_a_transaction_that_does_not_balance_is_refused(payment_id: UUID) -> None:
     with pytest.raises(ValueError, match="do not sum to 0"), session() as s:
         post(s, "half", BookKind.PAID, (payment_id, Account.CASH, 1))
-    with pytest.raises(DBAPIError, match="do not sum to 0"):
-        write_half(payment_id)
-
-
-def write_half(payment_id: UUID) -> None:
     row = save(BookTransaction(cause="half", kind=BookKind.PAID, at=AT))
-    save(BookLine(transaction_id=row.id, payment_id=payment_id, account=Account.CASH, cents=1))
+    with pytest.raises(DBAPIError, match="do not sum to 0"):
+        save(BookLine(transaction_id=row.id, payment_id=payment_id, account=Account.CASH, cents=1))
 
 
 @pytest.mark.parametrize("table", ["book_transactions", "book_lines"])
@@ -116,3 +124,182 @@ def test_no_row_of_it_changes(payment_id: UUID, table: str, change: str) -> None
     column = "cents = 1" if table == "book_lines" else "cause = 'x'"
     with pytest.raises(DBAPIError, match="never changed or removed"), session() as s:
         s.execute(sa.text(change.format(table, column)))
+
+
+WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+Book = dict[str, int]
+
+
+def read_book() -> list[Book]:
+    """Return what is in the accounts of each payment, without those that are empty."""
+    names = ("cash", "unearned", "earned", "owed", "disputed", "lost")
+    with session() as s:
+        held = [read_balances(s, each.id) for each in list_payments()]
+    return [{name: cents for name in names if (cents := getattr(each, name))} for each in held]
+
+
+def list_payments() -> list[Payment]:
+    return sorted(rows(Payment), key=lambda each: each.id)
+
+
+def upgrade(till: Till, after: int = 2) -> None:
+    till.shop.pass_time(days=after)
+    till.sign_in()
+    till.buy(TOTAL)
+
+
+def withdraw(till: Till) -> None:
+    till.sign_in()
+    for each in list_payments():
+        hand_over(till, each)
+    assert till.post("withdraw", {"paymentId": str(list_payments()[-1].id)}).status_code == 200
+    work(till)
+
+
+def cancel_today(till: Till) -> None:
+    till.sign_in()
+    assert till.post("cancel", {"on": f"{clock():%Y-%m-%d}"}).status_code == 200
+    till.shop.pass_time(days=1)
+    work(till)
+
+
+def dispute(till: Till, cents: int, status: str | None) -> None:
+    till.shop.control.dispute(find_intent(list_payments()[0].id), amount=cents)
+    till.shop.deliver()
+    if status:
+        (known,) = till.shop.control.objects("dispute")
+        till.shop.control.close_dispute(known["id"], status)
+        till.shop.deliver()
+
+
+def refund_in_the_dashboard(till: Till, cents: int) -> None:
+    till.shop.control.refund(find_intent(list_payments()[0].id), amount=cents)
+    till.shop.deliver()
+
+
+def wait(till: Till) -> None:
+    till.shop.pass_time(days=3)
+
+
+def let_end(till: Till) -> None:
+    till.shop.pass_time(days=8)
+    jobs.reconcile_payments()
+
+
+def story(*steps: Callable[[Till], object]) -> tuple[Callable[[Till], object], ...]:
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "books"),
+    [
+        (story(), [{"cash": 1499, "unearned": -1499}]),
+        (story(let_end), [{"cash": 1499, "earned": -1499}]),
+        # Two of seven days were used; the rest pays for the month.
+        (story(upgrade), [{"cash": 1499, "earned": -428}, {"cash": 1928, "unearned": -2999}]),
+        # Three of thirty days were used: the rest goes back as money and as time of the week.
+        (
+            story(upgrade, wait, withdraw),
+            [{"cash": 1499, "unearned": -964, "earned": -428}, {"cash": 192, "earned": -299}],
+        ),
+        # To the end of the day: all money of the month goes back, and what its days are worth besides as time.
+        (
+            story(upgrade, wait, cancel_today),
+            [{"cash": 1499, "unearned": -713, "earned": -428}, {"earned": -358}],
+        ),
+        (story(lambda till: refund_in_the_dashboard(till, 500)), [{"cash": 999, "unearned": -999}]),
+        (story(lambda till: dispute(till, 500, None)), [{"cash": 999, "disputed": 500, "unearned": -1499}]),
+        (story(lambda till: dispute(till, 500, "won")), [{"cash": 1499, "unearned": -1499}]),
+        (story(lambda till: dispute(till, 500, "lost")), [{"cash": 999, "lost": 500, "unearned": -1499}]),
+    ],
+)
+def test_the_book_at_the_end_of_a_story(
+    till: Till, steps: tuple[Callable[[Till], object], ...], books: list[Book]
+) -> None:
+    till.buy(WEEK)
+    for step in steps:
+        step(till)
+    assert read_book() == books
+
+
+_CREDIT = (
+    "INSERT INTO watch_credits (id, payment_id, seconds, form, amount_cents, created_at)"
+    " SELECT gen_random_uuid(), id, 3600, 'time', 0, paid_at FROM payments"
+)
+_IS_OWED = "UPDATE book_lines SET account = 'owed' WHERE account = 'unearned'"
+# By the check that finds it: what is planted beside a paid month.
+FAULTS = {
+    "a transaction does not sum to 0": ("UPDATE book_lines SET cents = -5 WHERE cents < 0",),
+    "cash is not what was paid, less refunds and disputes": (
+        "DELETE FROM book_lines WHERE account = 'cash'",
+    ),
+    "the bank keeps another amount": ("UPDATE payments SET lost_cents = 1",),
+    "more is held back than is disputed": (
+        "UPDATE book_lines SET account = 'disputed' WHERE account = 'cash'",
+    ),
+    "documents are not the money that moved": ("UPDATE invoices SET amount_cents = 1",),
+    "more or less is owed than refunds and credits will give": (_IS_OWED,),
+    "an outage waits for an invoice without its credit": (
+        _IS_OWED,
+        "UPDATE book_transactions SET kind = 'unwatched'",
+    ),
+    "a credit waits for an invoice that never comes": (
+        _CREDIT,
+        "UPDATE watch_credits SET form = 'invoice', amount_cents = 5",
+        "UPDATE subscriptions SET ended_at = created_at",
+    ),
+    "a refund waits, and nobody will ask for it": (
+        "INSERT INTO refunds (id, payment_id, amount_cents, reason) SELECT gen_random_uuid(), id, 5, 'outage' FROM payments",
+    ),
+    "more time was given back than was not watched": (_CREDIT,),
+    "an account is negative": ("UPDATE book_lines SET cents = -cents",),
+}
+
+
+@pytest.fixture
+def month_id(shop: Shop, camille: Person) -> UUID:
+    """Give a paid month that is two hours old, with its invoice."""
+    found = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
+    issue_due(60)
+    shop.clock.shift(timedelta(hours=2))
+    return found
+
+
+def plant(*statements: str) -> None:
+    """Write what no program may: without the triggers that keep the book."""
+    with session() as s:
+        s.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        for each in statements:
+            s.execute(sa.text(each))
+
+
+def list_found() -> dict[str, UUID | None]:
+    with session() as s:
+        return {each.object_id.partition(": ")[0]: each.payment_id for each in find_book_faults(s)}
+
+
+@pytest.mark.parametrize("check", QUERIES)
+def test_a_check_finds_its_fault(month_id: UUID, check: str) -> None:
+    assert list_found() == {}
+    plant(*FAULTS[check])
+    assert list_found()[check] == month_id
+
+
+def test_a_fault_is_a_difference_that_the_admins_hear_of(month_id: UUID, camille: Person) -> None:
+    give_role(camille.id, Role.ADMIN)
+    assert reconcile()["left"] == 0
+    plant(*FAULTS["the bank keeps another amount"])
+    assert reconcile()["left"] == 1
+    (found,) = rows(PaymentDifference)
+    assert found.object_id == f"the bank keeps another amount: {month_id}"
+    assert (found.payment_id, found.ours, found.stripe, found.repaired) == (
+        month_id, {"book": 0, "tables": 1}, {}, False,
+    )  # fmt: skip
+    assert list_messages().count("payment_trouble") == 1
+
+
+def test_documents_have_an_hour(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
+    assert list_found() == {}
+    shop.clock.shift(timedelta(hours=2))
+    assert [each.id for each in rows(Payment)] == [list_found()["documents are not the money that moved"]]

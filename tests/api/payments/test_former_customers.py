@@ -6,13 +6,9 @@ from uuid import UUID
 import pytest
 
 from api.background import jobs
-from api.models.base import session
 from api.models.former_customer import FormerCustomer
-from api.models.payment import Payment, PaymentEventKind
 from api.models.user import User
 from api.payments.client import call
-from api.payments.ledger import add_event
-from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import Shop
 from tests.clients import Person
@@ -56,16 +52,4 @@ def test_while_stripe_is_away_it_waits(shop: Shop, payment: UUID) -> None:
     shop.clock.shift(timedelta(days=120))
     shop.control.mode("error_500", count=1)
     assert jobs.drop_former_customers() == {"deleted": 0, "left": 1}
-    assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}
-
-
-def test_an_open_dispute_keeps_it(shop: Shop, payment: UUID) -> None:
-    def note(kind: PaymentEventKind) -> None:
-        with session() as s:
-            add_event(s, s.get_one(Payment, payment), kind, clock(), subject="dp_1")
-
-    note(PaymentEventKind.DISPUTE_OPENED)
-    shop.clock.shift(timedelta(days=130))
-    assert jobs.drop_former_customers() == {"deleted": 0, "left": 0}
-    note(PaymentEventKind.DISPUTE_WON)
     assert jobs.drop_former_customers() == {"deleted": 1, "left": 0}

@@ -1,29 +1,37 @@
-"""From a paid session to a plan: what is written, once, in any order of the events."""
+"""From a paid session to a plan, once, in any order of the events; and money that goes back."""
 
 from collections.abc import Callable
 from datetime import timedelta
+from threading import Barrier, Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentStatus
-from api.models.user import User
+from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
+from api.models.stripe_command import CommandKind
+from api.payments.executors import carry_out
+from api.payments.jobs import apply_event, work_off
+from api.payments.ledger import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.payments.shop import (
     Order,
     Shop,
+    find_intent,
     get_payment,
     list_grants,
     list_kinds,
     list_messages,
     list_open_events,
+    list_refunds,
+    order_refund,
 )
 from tests.clients import Person
-from tests.factories import add_alert, change, remove
+from tests.factories import add_alert, change
 
 
 def test_a_paid_order_gives_the_plan_and_wakes_the_alerts(shop: Shop, camille: Person) -> None:
@@ -55,44 +63,27 @@ def test_events_in_any_order_and_twice_end_the_same(shop: Shop, camille: Person)
     assert list_open_events() == []
 
 
-def test_an_abandoned_checkout_gives_nothing(shop: Shop, camille: Person) -> None:
+@pytest.mark.parametrize(
+    ("card", "status", "told"),
+    [
+        ("sepa", PaymentStatus.COMPLETED, ["order"]),
+        ("sepa_fails", PaymentStatus.FAILED, ["payment_failed"]),
+        (None, PaymentStatus.FAILED, []),
+    ],
+)
+def test_a_plan_starts_when_a_bank_debit_is_paid_and_not_where_it_fails_or_nobody_pays(
+    shop: Shop, camille: Person, card: str | None, status: PaymentStatus, told: list[str]
+) -> None:
     order = shop.order(camille.id)
-    shop.pass_time(days=2)
-    assert get_payment(order.payment_id).status is PaymentStatus.FAILED
-    assert list_kinds(order.payment_id) == ["expired"]
-    assert list_grants(camille.id) == []
-
-
-def test_a_bank_debit_starts_the_plan_when_it_is_paid(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id)
-    shop.control.pay(order.session_id, card="sepa")
+    if card:
+        shop.control.pay(order.session_id, card=card)
     shop.deliver()
     assert get_payment(order.payment_id).status is PaymentStatus.PENDING
     assert list_grants(camille.id) == []
     shop.pass_time(days=4)
-    (grant,) = list_grants(camille.id)
-    assert grant.starts_at == clock()
-
-
-def test_a_bank_debit_that_fails_is_told(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id)
-    shop.control.pay(order.session_id, card="sepa_fails")
-    shop.deliver()
-    shop.pass_time(days=4)
-    assert get_payment(order.payment_id).status is PaymentStatus.FAILED
-    assert list_grants(camille.id) == []
-    assert list_messages() == ["payment_failed"]
-
-
-def test_an_account_that_is_gone_gets_its_money_back(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id)
-    remove(User, User.id == camille.id)
-    shop.control.pay(order.session_id)
-    shop.deliver()
-    shop.deliver()
-    assert get_payment(order.payment_id).status is PaymentStatus.REFUNDED
-    (money,) = shop.control.ledger()
-    assert money["net"] == 0
+    assert get_payment(order.payment_id).status is status
+    assert [each.starts_at for each in list_grants(camille.id)] == [clock()] * (card == "sepa")
+    assert list_messages() == told
 
 
 @pytest.mark.parametrize(("desk", "watched"), [("bobigny_93/titre-sejour", True), ("gone", False)])
@@ -171,3 +162,126 @@ def list_params(kind: str) -> dict[str, Any]:
 @pytest.fixture
 def admin(settings_env: Callable[..., None]) -> None:
     settings_env(SUPPORT_EMAIL="operators@example.org")
+
+
+def test_a_full_refund_ends_the_plan_and_later_ones_move_up(shop: Shop, camille: Person) -> None:
+    first, second = shop.buy(camille.id), shop.buy(camille.id)
+    shop.pass_time(days=1)
+    carry_out(CommandKind.REFUND, order_refund(first, 1499))
+    shop.deliver()
+    ended, moved = list_grants(camille.id)
+    assert (ended.payment_id, ended.ends_at) == (first, clock())
+    assert (moved.payment_id, moved.starts_at) == (second, clock())
+    assert moved.ends_at == clock() + timedelta(days=7)
+    assert get_payment(first).status is PaymentStatus.REFUNDED
+    assert list_kinds(first) == ["paid", "refunded"]
+    assert list_messages() == ["order", "order", "refunded"]
+
+
+def test_a_plan_that_has_not_begun_is_deleted(shop: Shop, camille: Person) -> None:
+    shop.buy(camille.id)
+    second, third = shop.buy(camille.id), shop.buy(camille.id)
+    before = list_grants(camille.id)
+    carry_out(CommandKind.REFUND, order_refund(second, 1499))
+    kept, moved = list_grants(camille.id)
+    assert kept.ends_at == before[0].ends_at
+    assert (moved.payment_id, moved.starts_at, moved.ends_at) == (
+        third,
+        before[1].starts_at,
+        before[1].ends_at,
+    )
+
+
+def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1499))
+    shop.deliver()
+    (made,) = shop.control.objects("refund")
+    shop.control.fail_refund(made["id"])
+    shop.deliver()
+    payment = get_payment(payment_id)
+    assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 0)
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1499))
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+
+
+def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id)
+    shop.pass_time(hours=1)
+    shop.control.refund(find_intent(payment_id), amount=1000)
+    opened = shop.control.dispute(find_intent(payment_id), amount=499)
+    shop.control.close_dispute(opened["id"], "lost")
+    deliveries = shop.control.take_deliveries()
+    ready = Barrier(len(deliveries))
+    for each in deliveries:
+        shop.post(each.body, each.headers)
+
+    def apply(event_id: str) -> None:
+        ready.wait()
+        apply_event(event_id)
+
+    threads = [Thread(target=apply, args=(each.id,)) for each in deliveries]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert get_payment(payment_id).status is PaymentStatus.REFUNDED
+    assert get_payment(payment_id).refunded_cents == 1000
+    (grant,) = list_grants(camille.id)
+    assert grant.ends_at == clock()
+
+
+def refund_in_dashboard(shop: Shop, payment_id: UUID, cents: int) -> None:
+    with session() as s:
+        intent = find_stripe_id(s, s.get_one(Payment, payment_id), "payment_intent")
+    shop.control.refund(str(intent), amount=cents)
+
+
+def list_sums(payment_id: UUID) -> list[tuple[RefundReason, RefundStatus, int]]:
+    return [(each.reason, each.status, each.amount_cents) for each in list_refunds(payment_id)]
+
+
+@pytest.mark.parametrize("sent_back", [True, False])
+def test_what_an_operator_wished_or_a_bank_sent_back_is_not_repeated(
+    shop: Shop, camille: Person, *, sent_back: bool
+) -> None:
+    payment_id = shop.buy(camille.id)
+    reason = RefundReason.WITHDRAWAL if sent_back else RefundReason.OPERATOR
+    refund_id = order_refund(payment_id, 1499, reason)
+    if sent_back:
+        carry_out(CommandKind.REFUND, refund_id)
+        shop.deliver()
+        (made,) = shop.control.objects("refund")
+        shop.control.fail_refund(made["id"])
+        shop.deliver()
+    refund_in_dashboard(shop, payment_id, 200)
+    carry_out(CommandKind.REFUND, refund_id)
+    shop.deliver()
+    work_off()
+    assert [status for _, status, _ in sorted(list_sums(payment_id))] == [
+        RefundStatus.SUCCEEDED,
+        RefundStatus.FAILED,
+    ]
+
+
+def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
+    shop: Shop, camille: Person
+) -> None:
+    payment_id = shop.buy(camille.id)
+    carry_out(CommandKind.REFUND, order_refund(payment_id, 1))
+    shop.deliver()
+    (first,) = shop.control.objects("refund")
+    shop.control.fail_refund(first["id"])  # so that Stripe has a cent more than is known here
+    due = order_refund(payment_id, 1498, RefundReason.WITHDRAWAL)
+    shop.control.mode("reset_after", path="POST /v1/refunds")
+    carry_out(CommandKind.REFUND, due)
+    shop.control.mode("normal")
+    refund_in_dashboard(shop, payment_id, 1)
+    shop.deliver(reversed(list(shop.control.take_deliveries())))
+    shop.work_off()
+    shop.deliver()
+    assert [each["refunded"] for each in shop.control.ledger()] == [1499]
+    assert sorted(each for each in list_sums(payment_id) if each[1] is RefundStatus.SUCCEEDED) == [
+        (RefundReason.EXTERNAL, RefundStatus.SUCCEEDED, 1),
+        (RefundReason.WITHDRAWAL, RefundStatus.SUCCEEDED, 1498),
+    ]

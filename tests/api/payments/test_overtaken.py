@@ -184,9 +184,6 @@ def test_days_that_were_paid_back_are_not_paid_back_again(shop: Shop, camille: P
     assert [each.amount_cents for each in list_refunds(payment_id)] == [1500, 1200]
 
 
-DAY, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_TOTAL
-
-
 def do_at_once(*acts: Callable[[], None]) -> None:
     ready = Barrier(len(acts))
 
@@ -240,7 +237,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
 
 def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, camille: Person) -> None:
     cheap = shop.buy(camille.id, DAY)
-    orders = [upgrade(shop, camille.id, cheap, name) for name in (PlanName.URGENCE_7J, TOTAL)]
+    orders = [upgrade(shop, camille.id, cheap, name) for name in (WEEK, TOTAL)]
     for order in orders:
         shop.control.pay(order.session_id)
     deliveries = post_all(shop)

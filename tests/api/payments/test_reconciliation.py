@@ -1,23 +1,45 @@
-"""The comparison with Stripe: it makes up for lost events, and reports with both sides what it cannot repair."""
+"""The comparison with Stripe: it makes up for lost events and reports the rest; and much that comes at once."""
 
+import time
+from collections import Counter
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy.orm import Session
 
-from api.models.payment import Payment, PaymentStatus, RefundStatus, Subscription
-from api.models.stripe_event import PaymentDifference
-from api.models.user import Role
-from api.payments import reconciliation
+from api.models.base import session
+from api.models.job import PAYMENTS
+from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus, Subscription
+from api.models.stripe_command import CommandKind
+from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.models.user import Grant, Role
+from api.payments import event_store, jobs, reconciliation
+from api.payments.executors import carry_out
 from api.payments.facts import SessionFacts
+from api.payments.ledger import lock_payment
 from api.payments.notices import Effects
+from api.payments.objects import types_by_event
 from api.payments.objects.purchases import CheckoutSession
 from api.payments.reconciliation import reconcile, sync_stuck_payments
+from api.payments.refunds import plan_refund
+from configs.ground.background_nudges import count_nudges, nudge
 from configs.ground.clock import clock
+from configs.ground.job_queues import redis
 from configs.world.plan import PlanName
-from tests.api.payments.shop import Shop, find_intent, get_payment, list_grants, list_messages, list_refunds
-from tests.clients import Person
+from deploy.sandbox.control_client import Delivery
+from tests.api.payments.shop import (
+    Shop,
+    find_intent,
+    get_payment,
+    list_grants,
+    list_messages,
+    list_open_events,
+    list_refunds,
+    take_nudges,
+)
+from tests.clients import People, Person
 from tests.factories import change, give_role, rows, save
 
 
@@ -111,3 +133,126 @@ def test_an_object_that_cannot_be_applied_stops_no_other(
         PaymentStatus.PENDING,
         PaymentStatus.COMPLETED,
     ]
+
+
+def pay_many(shop: Shop, person: People, number: int) -> list[Delivery]:
+    """Let ten users pay so many orders; return the events of all."""
+    users = [person(f"user{each}@example.org").id for each in range(10)]
+    for each in range(number):
+        shop.control.pay(shop.order(users[each % 10], PlanName.URGENCE_24H).session_id)
+    return shop.control.take_deliveries()
+
+
+def work_off_in_rounds(shop: Shop) -> list[int]:
+    """Let the sweep's job run until nothing is left; return how many objects each round applied."""
+    done: list[int] = []
+    while events := list_open_events():
+        shop.clock.shift(10)
+        jobs.work_off()
+        before, after = ({each.object_id for each in found} for found in (events, list_open_events()))
+        done.append(len(before - after))
+        assert done[-1], "no round goes by without work"
+    return done
+
+
+def check_all_applied(shop: Shop, deliveries: list[Delivery], number: int) -> None:
+    assert len(rows(StripeEvent)) == len(deliveries)
+    applied = [each for each in rows(StripeEvent) if each.applied_at]
+    assert Counter(each.type for each in applied) == Counter(
+        each.type for each in deliveries if each.type in types_by_event()
+    )
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: number}
+    assert len(rows(Grant)) == number
+    assert Counter(list_messages()) == {"order": number}
+    read = Counter(each["path"] for each in shop.control.requests("/v1/") if each["method"] == "GET")
+    assert set(read.values()) == {1}, "each object is read once, however many events it has"
+
+
+def test_many_events_at_once_are_applied_in_bounded_rounds(
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_store.find_due_objects, "__defaults__", (5,))
+    deliveries = pay_many(shop, person, 6)
+    for each in deliveries:
+        assert shop.post(each.body, each.headers) == 200
+    assert count_nudges(PAYMENTS) == sum(each.type in types_by_event() for each in deliveries)
+    redis().flushdb()  # every nudge is lost
+    rounds = work_off_in_rounds(shop)
+    assert max(rounds) <= 5
+    check_all_applied(shop, deliveries, 6)
+
+
+def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(shop: Shop, person: People) -> None:
+    deliveries = pay_many(shop, person, 12)
+    for each in deliveries:
+        assert shop.post(each.body, each.headers) == 200
+    waiting = take_nudges()
+    assert len(waiting) > jobs._CROWD
+    for name, argument in waiting:
+        nudge(PAYMENTS, name, argument)
+    for _, argument in waiting:  # one after the other, while all are still there
+        jobs.apply_event(argument)
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 12}
+    assert {each.type.partition(".")[0] for each in list_open_events()} == {"payment_intent"}
+    redis().flushdb()
+    work_off_in_rounds(shop)
+    check_all_applied(shop, deliveries, 12)
+
+
+def test_lists_of_several_pages_are_compared_whole(
+    shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "_PAGE", 3)
+    pay_many(shop, person, 7)  # all events are lost
+    found = reconciliation.reconcile()
+    assert (found["compared"], found["different"], found["left"]) == (7, 7, 0)
+    lists = [
+        each for each in shop.control.requests("/v1/checkout/sessions") if each["path"].endswith("sessions")
+    ]
+    assert len([each for each in lists if each["method"] == "GET"]) == 3
+    assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 7}
+
+
+def test_what_happens_while_lists_are_read_is_no_difference(
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shop.order(camille.id)
+    make = reconciliation._list_objects
+
+    def make_then_pay(since: int) -> object:
+        listed = make(since)
+        shop.control.pay(order.session_id)
+        shop.deliver()
+        shop.buy(camille.id)  # begun after the lists were made
+        return listed
+
+    monkeypatch.setattr(reconciliation, "_list_objects", make_then_pay)
+    assert reconciliation.reconcile()["left"] == 0
+    assert list_messages() == ["order", "order"]
+
+
+def test_waiting_refunds_do_not_keep_events_waiting(
+    shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payment_id = shop.buy(camille.id)
+    with session() as s:
+        for _ in range(20):
+            plan_refund(s, lock_payment(s, payment_id), 1, RefundReason.OPERATOR)
+    shop.control.pay(shop.order(camille.id).session_id)
+    for each in shop.control.take_deliveries():
+        assert shop.post(each.body, each.headers) == 200
+    take_nudges()  # they are lost
+    shop.clock.shift(10)
+    seconds, asked = [0.0], []
+
+    def ask_slowly(kind: CommandKind, refund_id: UUID) -> None:
+        assert list_open_events() == []  # events had their turn before
+        seconds[0] += 8
+        asked.append(refund_id)
+        carry_out(kind, refund_id)
+
+    monkeypatch.setattr(jobs, "carry_out", ask_slowly)
+    monkeypatch.setattr(time, "monotonic", lambda: seconds[0])
+    jobs.work_off()
+    assert len(asked) == 3  # of the round's 20 s; the sweep asks for the next round
+    assert {each.status for each in rows(Payment)} == {PaymentStatus.COMPLETED}

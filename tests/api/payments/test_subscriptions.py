@@ -1,19 +1,24 @@
-"""The monthly plan: one grant per paid period, days of grace, and an end that Stripe is asked for until it agrees."""
+"""The monthly plan: one grant per paid period, the hour before a collection, days of grace, and an end that Stripe agrees to."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
 
+from api.background import jobs as background
 from api.billing.plan_ends import remind_in_grace
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId
 from api.models.stripe_command import CommandKind
 from api.models.user import User
+from api.models.watch_credit import CreditForm, WatchCredit
+from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
+from api.payments.grants import price_use
 from api.payments.ledger import lock_payment
 from api.payments.objects.purchases import Invoice
+from api.payments.reconciliation import sync_stuck_payments
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
@@ -48,30 +53,6 @@ def test_the_first_invoice_gives_the_first_period(shop: Shop, camille: Person) -
     assert list_messages() == ["order"]
     shop.work_off()  # events of its PaymentIntent, which was unknown before its invoice
     assert list_open_events() == []
-
-
-def test_events_in_reverse_end_the_same(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id, TOTAL)
-    shop.control.pay(order.session_id)
-    deliveries = shop.control.take_deliveries()
-    shop.deliver(deliveries[::-1])
-    shop.work_off()
-    (grant,) = list_grants(camille.id)
-    assert grant.payment_id == order.payment_id
-    assert len(rows(Payment)) == 1
-    assert get_subscription().status == "active"
-
-
-def test_a_renewal_is_a_payment_and_a_grant_of_its_own(shop: Shop, camille: Person) -> None:
-    first = shop.buy(camille.id, TOTAL)
-    shop.pass_time(days=31, hours=2)
-    _, renewal = rows(Payment)
-    before, after = list_grants(camille.id)
-    assert (before.payment_id, after.payment_id) == (first, renewal.id)
-    assert after.starts_at == before.ends_at
-    assert (renewal.amount_cents, renewal.status) == (2999, PaymentStatus.COMPLETED)
-    assert get_subscription().period_ends_at == after.ends_at
-    assert list_messages() == ["order"]
 
 
 def test_a_refused_renewal_leaves_three_days_and_is_told_each_day(shop: Shop, camille: Person) -> None:
@@ -151,18 +132,6 @@ def test_the_first_invoice_is_enough_to_know_period_and_customer(shop: Shop, cam
     assert get(User, camille.id).stripe_customer_id  # the portal opens
 
 
-def test_a_subscription_that_has_ended_is_left_alone(shop: Shop, camille: Person) -> None:
-    shop.buy(camille.id, TOTAL)
-    row = get_subscription()
-    with session() as s:
-        request_cancellation(s, row.id, clock())
-    (known,) = shop.control.objects("subscription")
-    shop.control.cancel_subscription(known["id"])  # the dashboard was quicker
-    shop.deliver()
-    carry_out(CommandKind.END, row.id)
-    assert list_commands() == []
-
-
 @pytest.mark.parametrize("at_period_end", [True, False])
 def test_a_cancellation_at_stripe_gets_its_receipt_once(
     shop: Shop, camille: Person, at_period_end: bool
@@ -179,16 +148,6 @@ def test_a_cancellation_at_stripe_gets_its_receipt_once(
         params = s.scalars(sa.select(Notification.params).where(Notification.kind == "cancelled")).one()
     (grant,) = list_grants(camille.id)
     assert params == {"ends": grant.ends_at.isoformat(), "refund": 0, "plan": "URGENCE_TOTAL"}
-
-
-def test_an_end_of_ours_gets_no_second_receipt(shop: Shop, camille: Person) -> None:
-    shop.buy(camille.id, TOTAL)
-    with session() as s:
-        request_cancellation(s, get_subscription().id, clock() + timedelta(days=3))
-    carry_out(CommandKind.END, get_subscription().id)
-    shop.pass_time(days=4)
-    assert get_subscription().status == "canceled"
-    assert list_messages() == ["order"]
 
 
 def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop, camille: Person) -> None:
@@ -210,3 +169,127 @@ def test_an_invoice_that_another_intent_paid_is_refunded_by_that_one(shop: Shop,
     assert kinds == {"payment_intent": first.intent, "payment_intent.2": "pi_second"}
     carry_out(CommandKind.REFUND, refund_id)
     assert list_refunds(payment_id)[0].error == "resource_missing"  # the stand-in has no such intent
+
+
+def pass_to_draft(shop: Shop, camille: Person) -> Payment:
+    """Buy, and move to some minutes after the month's end, where the renewal is a draft."""
+    shop.buy(camille.id, TOTAL)
+    ends = get_subscription().period_ends_at
+    assert ends
+    shop.pass_time(seconds=(ends - clock()).total_seconds() + 600)
+    _, renewal = rows(Payment)
+    assert isinstance(renewal, Payment)
+    return renewal
+
+
+def test_the_plan_goes_on_until_a_renewal_is_collected(shop: Shop, camille: Person) -> None:
+    renewal = pass_to_draft(shop, camille)
+    assert (renewal.status, renewal.amount_cents) == (PaymentStatus.PENDING, 2999)
+    paid, bridge = list_grants(camille.id)
+    assert (bridge.source, bridge.starts_at) == ("grace", paid.ends_at)
+    assert bridge.ends_at > clock()
+    shop.pass_time(hours=2)
+    before, after = list_grants(camille.id)
+    assert (after.source, after.starts_at, after.payment_id) == ("payment", before.ends_at, renewal.id)
+    assert rows(Payment)[1].status is PaymentStatus.COMPLETED
+    assert list_messages() == ["order"]
+
+
+def test_a_draft_whose_subscription_was_cancelled_ends_the_bridge(shop: Shop, camille: Person) -> None:
+    renewal = pass_to_draft(shop, camille)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, clock())
+    carry_out(CommandKind.END, get_subscription().id)
+    shop.pass_time(hours=1)
+    assert sync_stuck_payments()["synced"] == 1
+    assert [each.source for each in list_grants(camille.id) if each.ends_at > clock()] == []
+    assert rows(Payment)[1].status is PaymentStatus.FAILED
+    assert "payment_failed" not in list_messages(), renewal.id
+
+
+def pass_to_end(shop: Shop, camille: Person) -> datetime:
+    """Buy, and move to a few minutes before the month's end, while no events come."""
+    shop.buy(camille.id, TOTAL)
+    ends = get_subscription().period_ends_at
+    assert ends
+    shop.clock.move_to(ends - timedelta(minutes=5))
+    return ends
+
+
+def test_days_of_grace_begin_without_an_event(shop: Shop, camille: Person) -> None:
+    ends = pass_to_end(shop, camille)
+    for _ in range(2):
+        background.begin_days_of_grace()
+    _, grace = list_grants(camille.id)
+    assert (grace.source, grace.starts_at, grace.ends_at) == ("grace", ends, ends + timedelta(days=3))
+    shop.pass_time(minutes=15)  # the draft comes
+    renewal = rows(Payment)[1]
+    assert [each.payment_id for each in list_grants(camille.id)][1:] == [renewal.id]
+    shop.pass_time(hours=2)
+    assert [each.source for each in list_grants(camille.id)] == ["payment", "payment"]
+
+
+def test_a_month_that_is_paid_unheard_of_replaces_its_days_of_grace(shop: Shop, camille: Person) -> None:
+    pass_to_end(shop, camille)
+    background.begin_days_of_grace()
+    shop.clock.shift(timedelta(hours=3))
+    shop.control.advance()
+    deliveries = shop.control.take_deliveries()
+    shop.deliver([each for each in deliveries if each.type == "invoice.paid"])
+    assert [each.source for each in list_grants(camille.id)] == ["payment", "payment"]
+    background.begin_days_of_grace()
+    assert len(list_grants(camille.id)) == 2
+
+
+def test_a_cancelled_month_gets_no_days_of_grace(shop: Shop, camille: Person) -> None:
+    ends = pass_to_end(shop, camille)
+    with session() as s:
+        request_cancellation(s, get_subscription().id, ends)
+    background.begin_days_of_grace()
+    assert len(list_grants(camille.id)) == 1
+
+
+def test_days_of_grace_end_with_their_subscription(shop: Shop, camille: Person) -> None:
+    ends = pass_to_end(shop, camille)
+    background.begin_days_of_grace()
+    (known,) = shop.control.objects("subscription")
+    shop.control.cancel_subscription(known["id"])
+    shop.deliver()
+    assert list_grants(camille.id)[1].ends_at == ends + timedelta(seconds=1)
+
+
+def test_days_without_a_plan_are_given_back_where_a_renewal_is_collected_late(
+    shop: Shop, camille: Person
+) -> None:
+    shop.buy(camille.id, TOTAL)
+    shop.control.use_card(find_customer(camille.id), "fails_later")
+    shop.pass_time(days=31, hours=2)
+    grace = list_grants(camille.id)[1]
+    shop.clock.move_to(grace.ends_at + timedelta(days=2))
+    shop.control.use_card(find_customer(camille.id), "visa")
+    (invoice,) = [each for each in shop.control.objects("invoice") if each["status"] == "open"]
+    shop.control.pay_invoice(invoice["id"])
+    shop.deliver()
+    background.credit_outages()
+    shop.work()
+    (lost,) = rows(WatchCredit)
+    assert (lost.seconds, lost.form) == ((clock() - grace.ends_at).total_seconds(), CreditForm.INVOICE)
+    row = get_subscription()
+    assert row.period_ends_at
+    assert row.period_starts_at
+    assert lost.amount_cents == -(-2999 * timedelta(days=2) // (row.period_ends_at - row.period_starts_at))
+    assert list_messages()[-1] == "credited"
+    background.credit_outages()
+    assert len(rows(WatchCredit)) == 1
+    assert [each["amount"] for each in shop.control.objects("invoiceitem")] == [-lost.amount_cents]
+
+
+def test_a_withdrawn_month_keeps_its_price_when_stripe_renews_it_unheard(shop: Shop, camille: Person) -> None:
+    payment_id = shop.buy(camille.id, TOTAL)
+    shop.pass_time(minutes=30)
+    with session() as s:
+        withdraw(s, payment_id, clock())
+    ends = clock()  # Stripe was never asked to end it
+    shop.pass_time(days=31, hours=2)
+    with session() as s:
+        assert price_use(s, s.get_one(Payment, payment_id), ends) == 2  # 30 minutes of a month of 2,999 cents
