@@ -238,17 +238,13 @@ def test_a_plan_that_was_used_whole_is_refused_with_the_reason(till: Till) -> No
 LONG = "é" * 10_000
 BAD = {
     "long name": ({"name": LONG}, 422),
-    "long number": ({"order": LONG}, 422),
     "long address": ({"email": f"{LONG}@example.org"}, 422),
-    "no name": ({"name": ""}, 422),
     "no letter": ({"name": "\u202e\u200b 12"}, 422),
-    "no number": ({"order": "n° —"}, 422),
     "no address": ({"email": "camille"}, 422),
     "header": ({"email": "camille@example.org\r\nBcc: x@example.org"}, 422),
     "NUL": ({"name": "Camille\0"}, 422),
     "id": ({"declaration": "7"}, 422),
     "direction": ({"name": "Camille\u202e nitraM"}, 200),
-    "control": ({"name": "Cam\x07ille\x1b[31m"}, 200),
     "surrogate": ({"name": "Camille\ud83d"}, 200),
     "markup": ({"name": "<script>alert(1)</script>"}, 200),
 }

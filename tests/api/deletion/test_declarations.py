@@ -94,22 +94,6 @@ def test_one_that_is_being_sent_is_forgotten_when_it_has_left(
         assert s.scalars(sa.select(Notification.text).where(Notification.text.is_not(None))).all() == []
 
 
-def test_one_that_its_provider_refuses_is_forgotten_after_a_week(
-    sandbox: "Running", shop: Shop, camille: Person
-) -> None:
-    with session() as s:
-        s.get_one(User, camille.id).email = "not-an-address@"
-    withdraw(shop, camille)
-    delete(camille, {"understood": True})
-    (row,) = list_open("withdrawal_received")
-    deliver(str(row.id))
-    assert jobs.erase_addresses() == {"erased": 0}, "an operator may mend it, and send it again"
-    shop.pass_time(days=8)
-    jobs.erase_addresses()
-    (row,) = [each for each in rows(Notification) if each.kind == "withdrawal_received"]
-    assert (row.state, row.address, row.params) == (State.FAILED, FORGOTTEN, {})
-
-
 def test_an_address_that_took_no_mail_before_is_tried_all_the_same(
     sandbox: "Running", shop: Shop, camille: Person
 ) -> None:

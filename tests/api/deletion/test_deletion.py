@@ -4,56 +4,53 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-import psycopg2.errors
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy.exc import OperationalError
 
 from api.background import jobs
 from api.deletion import access
 from api.deletion.service import delete_account
-from api.exports import jobs as exports
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.former_customer import FormerCustomer
 from api.models.login import Login
-from api.models.notification import FORGOTTEN, Notification, Priority, State
+from api.models.notification import FORGOTTEN, Notification, State
 from api.models.payment import Payment, Refund, RefundReason
 from api.models.support import SupportRequest
-from api.models.user import Channel, Contact, Role, User
+from api.models.user import Contact, Role, User
 from api.payments import jobs as payments
 from configs.ground.clock import clock
-from configs.ground.object_store import Blobs
 from configs.world.plan import PlanName
 from notifier.jobs import deliver
 from tests.api.deletion.leaving import URL, delete, is_one_waiting, prove
 from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import Door
 from tests.clients import People, Person, problem, seat_operator
-from tests.factories import add_alert, add_match, add_payment, change, rows, save, save_all, see
+from tests.factories import add_alert, add_match, add_payment, change, rows, save, see
 from tests.waiting import until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
 
 
-def test_an_account_without_a_plan_is_deleted_at_once(camille: Person) -> None:
+def test_an_account_without_a_plan_is_deleted_at_once_and_others_keep_everything(
+    client: FlaskClient, camille: Person, person: People
+) -> None:
+    other = person("other@example.org", plan=PlanName.URGENCE_7J, confirmed=True)
+    alert = add_alert(other.id)
     detection, slots = see("2099-01-05T09:00:00+01:00")
     add_match(add_alert(camille.id), detection, slots)
     assert delete(camille).status_code == 204
-    assert (rows(User), rows(Contact), rows(Login)) == ([], [], [])
+    assert {each.user_id for table in (Contact, Login) for each in rows(table)} == {other.id}
     assert camille.get("/api/auth/me").status_code == 401
     assert delete(camille).status_code == 401
-
-
-def test_others_keep_everything(camille: Person, person: People) -> None:
-    other = person("other@example.org", plan=PlanName.URGENCE_7J, confirmed=True)
-    alert = add_alert(other.id)
-    delete(camille)
     assert other.get(f"/api/alerts/{alert}").status_code == 200
     assert [each.email for each in rows(User)] == ["other@example.org"]
+    again = {"email": camille.email, "password": "correct horse battery staple"}
+    assert client.post("/api/auth/register", json=again).status_code == 202
+    assert camille.id not in {each.id for each in rows(User)}
 
 
 def test_it_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
@@ -173,23 +170,6 @@ def test_a_last_mail_that_is_refused_loses_the_address_after_a_week(
     assert (row.state, row.address) == (State.FAILED, FORGOTTEN)
 
 
-def test_an_address_that_was_freed_may_open_an_account_again(client: FlaskClient, camille: Person) -> None:
-    delete(camille)
-    body = {"email": camille.email, "password": "correct horse battery staple"}
-    assert client.post("/api/auth/register", json=body).status_code == 202
-    (user,) = rows(User)
-    assert user.id != camille.id
-
-
-def test_an_export_and_its_file_go(camille: Person, blobs: Blobs) -> None:
-    camille.get("/api/users/export")
-    exports.make_exports()
-    assert len(blobs.names()) == 1
-    delete(camille)
-    exports.drop_exports()
-    assert blobs.names() == []
-
-
 def test_a_deadlock_is_tried_again(camille: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another transaction holds an alert, for which the deletion waits, and then wants the account."""
     alert, real, tries = add_alert(camille.id), delete_account, []
@@ -207,32 +187,3 @@ def test_a_deadlock_is_tried_again(camille: Person, monkeypatch: pytest.MonkeyPa
             s.get_one(User, camille.id, with_for_update=True)
         assert answer.result(10).status_code == 204
     assert (len(tries), rows(User)) == (2, [])
-
-
-def test_a_deadlock_each_time_is_an_error(camille: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Deadlock(psycopg2.errors.DeadlockDetected):
-        pgcode = "40P01"
-
-    tries: list[bool] = []
-
-    def meet(*_: Any, **__: Any) -> Any:
-        tries.append(True)
-        raise OperationalError("DELETE", {}, Deadlock())
-
-    monkeypatch.setattr(access, "delete_account", meet)
-    assert delete(camille).status_code == 503
-    assert (len(tries), len(rows(User))) == (access._TRIES, 1)
-
-
-def test_figures_of_many_messages_are_deleted_soon(camille: Person) -> None:
-    now = clock()
-    save_all(
-        Notification(
-            user_id=camille.id, channel=Channel.EMAIL, kind="slot_detected", priority=Priority.CRITICAL,
-            dedupe_key=f"slot:{number}", state=State.SENT, accepted_at=now, next_attempt_at=now,
-        )
-        for number in range(2000)
-    )  # fmt: skip
-    assert delete(camille).status_code == 204
-    with session() as s:
-        assert s.scalar(sa.select(sa.func.count()).select_from(Notification)) == 1

@@ -1,30 +1,35 @@
 """Deletion while something else works on the account; and what arrives for an account that is gone."""
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import notifier
 from api.accounts.passwords import hash_password
 from api.auth.tokens import sign_reset
+from api.declarations.schemas import WithdrawalForm
+from api.declarations.service import confirm, receive_form
+from api.deletion.service import delete_account
 from api.exports import jobs as exports
-from api.exports.archive import write_archive
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
+from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.former_customer import FormerCustomer
 from api.models.login import Login
 from api.models.notification import Match, Notification, State
 from api.models.payment import (
+    Payment,
     PaymentEvent,
     PaymentEventKind,
     PaymentStatus,
     Refund,
     RefundReason,
-    StripeId,
 )
 from api.models.user import Contact, Grant, User
 from api.payments.objects.purchases import CheckoutSession
@@ -45,10 +50,11 @@ from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer
 from tests.api.declarations.orders import hand_over
-from tests.api.deletion.leaving import delete, prove
-from tests.api.payments.shop import Shop, get_payment
-from tests.clients import People, Person
-from tests.factories import PASSWORD, add_alert, rows, see
+from tests.api.deletion.leaving import delete, is_one_waiting, prove
+from tests.api.invoices.documents import pay
+from tests.api.payments.shop import Shop, find_intent, get_payment
+from tests.clients import People, Person, problem
+from tests.factories import PASSWORD, add_alert, change, rows, see
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -78,13 +84,6 @@ def test_deleted_while_a_message_is_sent_the_row_stays_gone(
     monkeypatch.undo()
     assert len(sandbox.messages()) == 1
     assert [(each.kind, each.state) for each in rows(Notification)] == [("account_deleted", State.PENDING)]
-
-
-def test_a_message_that_waits_is_not_sent_any_more(sandbox: "Running", camille: Person) -> None:
-    key = write_message(camille)
-    delete(camille)
-    deliver(key)
-    assert sandbox.messages() == []
 
 
 def test_deleted_while_its_alert_is_matched_the_others_are_told(
@@ -125,19 +124,6 @@ def test_deleted_while_the_export_runs_no_file_and_no_mail_stays(
     assert [each.kind for each in rows(Notification)] == ["account_deleted"]
 
 
-def test_deleted_before_the_export_is_read(
-    camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def write_late(*given: Any) -> None:
-        assert delete(camille).status_code == 204
-        write_archive(*given)
-
-    camille.get("/api/users/export")
-    monkeypatch.setattr(exports, "write_archive", write_late)
-    assert exports.make_exports() == {"made": 0}
-    assert blobs.names() == []
-
-
 def test_deleted_while_a_webhook_is_applied_its_money_goes_back(
     shop: Shop, camille: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,17 +161,12 @@ def test_paid_after_the_deletion_nothing_is_revived(shop: Shop, camille: Person)
 def test_a_late_dispute_is_applied_without_reviving_anything(shop: Shop, camille: Person) -> None:
     payment = shop.buy(camille.id)
     delete(camille, {"understood": True})
-    shop.control.dispute(_find_intent(payment))
+    shop.control.dispute(find_intent(payment))
     shop.deliver()
     kinds = {each.kind for each in rows(PaymentEvent)}
     assert PaymentEventKind.DISPUTE_OPENED in kinds
     assert (rows(User), rows(Grant)) == ([], [])
     assert {each.kind for each in rows(Notification) if each.user_id} == set()
-
-
-def _find_intent(payment_id: UUID) -> str:
-    known = (each for each in rows(StripeId) if each.payment_id == payment_id)
-    return next(str(each.id) for each in known if each.kind == "payment_intent")
 
 
 @pytest.mark.parametrize("case", [("URGENCE_7J", 3.5, [750]), ("URGENCE_24H", 2, [])])
@@ -236,3 +217,44 @@ def test_old_links_and_tokens_open_nothing(client: FlaskClient, camille: Person)
     for table in (User, Contact, Login, Alert, TelegramLink):
         assert rows(table) == [], table
     assert [each.id for each in rows(Notification)] == left
+
+
+def while_deleting(person: Person, act: Callable[[], Any]) -> Future[Any]:
+    """Begin an act within the transaction of a deletion, which is committed when the act waits for it."""
+    with ThreadPoolExecutor(1) as pool:
+        with session() as s:
+            delete_account(s, person.id, understood=True)
+            s.flush()
+            begun = pool.submit(act)
+            while not begun.done() and not is_one_waiting():
+                pass
+        begun.exception(10)
+        return begun
+
+
+def name_order(person: Person) -> WithdrawalForm:
+    change(Payment, Payment.id == pay(person.id), order_number="7KQ2M9XWPA")
+    return WithdrawalForm(name="Camille", email=person.email, order="7KQ2M9XWPA")
+
+
+def test_a_form_s_declaration_is_stored(camille: Person, blobs: Blobs) -> None:
+    wish = name_order(camille)
+    assert while_deleting(camille, lambda: receive_form(wish, "fr", bool)).result().id
+    (row,) = rows(Declaration)
+    assert (row.reference, row.user_id) == ("7KQ2M9XWPA", None)
+
+
+def test_a_declaration_is_confirmed(camille: Person, blobs: Blobs) -> None:
+    wish = name_order(camille)
+    change(Payment, order_number="2KQ2M9XWPA")
+    row = receive_form(wish, "fr", bool)
+    with session() as s:  # it names the order only now
+        s.execute(sa.update(Payment).values(order_number="7KQ2M9XWPA"))
+    while_deleting(camille, lambda: confirm(row.id)).result()
+    assert [each.confirmed_at is not None for each in rows(Declaration)] == [True]
+
+
+def test_an_export_is_refused(camille: Person, blobs: Blobs) -> None:
+    answer = while_deleting(camille, lambda: camille.get("/api/users/export")).result()
+    assert (answer.status_code, problem(answer)[1]) == (401, "token-revoked")
+    assert rows(Export) == []

@@ -1,6 +1,7 @@
-"""Exports: asked for, built by the job, downloaded after a proof, dropped after a day."""
+"""Exports: asked for, built by the job, downloaded after a proof, dropped after a day; no table forgotten, no secret in them."""
 
 import json
+import re
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -11,11 +12,13 @@ import redis
 import sqlalchemy as sa
 import time_machine
 
+import api.models.all  # noqa: F401 -- defines all tables
 from api.exports import jobs
-from api.exports.tables import EXPORTED
+from api.exports.archive import WORDS
+from api.exports.tables import EXPORTED, LEFT_OUT, ExportedTable
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
-from api.models.base import session
+from api.models.base import Base, session
 from api.models.export import Export
 from api.models.job import MAINTENANCE
 from api.models.login import Login
@@ -272,3 +275,38 @@ def test_without_redis_the_schedule_makes_it(
     monkeypatch.setattr("api.exports.service.nudge", refuse)
     assert ask(camille)[0] == 202
     assert jobs.make_exports() == {"made": 1}
+
+
+_SECRET = re.compile("hash|secret|password|token|key")
+_HARMLESS = {("notifications", "dedupe_key")}  # the kind, and ids
+
+
+def list_tables_of_users() -> set[str]:
+    """Return the tables with a foreign key to users, or to a table that has one, however far."""
+    found = {"users"}
+    while more := {
+        table.name
+        for table in Base.metadata.tables.values()
+        if table.name not in found and {each.column.table.name for each in table.foreign_keys} & found
+    }:
+        found |= more
+    return found
+
+
+def test_every_table_that_leads_to_a_user_is_exported_or_left_out_for_a_reason() -> None:
+    exported = {each.name for each in EXPORTED} - {"audit"}  # it has no key: its rows outlive accounts
+    assert list_tables_of_users() == exported | set(LEFT_OUT)
+    assert not exported & set(LEFT_OUT)
+    assert all(LEFT_OUT.values())
+
+
+@pytest.mark.parametrize("exported", EXPORTED, ids=lambda each: each.name)
+def test_no_column_of_a_secret_is_exported(exported: ExportedTable) -> None:
+    names = {column.name for column in exported.columns}
+    assert set(exported.left_out) <= {each.name for each in Base.metadata.tables[exported.name].columns}
+    assert not {name for name in names if _SECRET.search(name) and (exported.name, name) not in _HARMLESS}
+
+
+def test_each_table_has_its_words_in_each_language() -> None:
+    for words in WORDS.values():
+        assert set(words.tables) == {each.name for each in EXPORTED}

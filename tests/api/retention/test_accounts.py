@@ -1,6 +1,7 @@
-"""Accounts that were never confirmed or are not used: warnings, deletions, and the accounts that always stay."""
+"""Accounts that were never confirmed or are not used, and alerts that were closed: when they go, and which stay."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ import time_machine
 
 from api.background import jobs
 from api.logins.service import rotate_login
-from api.models.alert import Alert
+from api.models.alert import Alert, ClosedBecause
 from api.models.base import engine, new_id, session
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
@@ -22,9 +23,10 @@ from api.retention.unused_accounts import Step, UnusedAccount
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.clients import People, Person
-from tests.factories import add_alert, change, rows, save
+from tests.factories import BOBIGNY, add_alert, add_payment, change, rows, save
 
 pytestmark = pytest.mark.usefixtures("database")
+
 DAY = timedelta(days=1)
 Make = People
 
@@ -175,3 +177,42 @@ def test_a_plan_an_order_an_alert_and_an_office_are_uses(
     age(people["admin"], 800, role=Role.ADMIN)
     assert jobs.end_unused_accounts()["warned"] == 1
     assert [row.user_id for row in rows(Notification)] == [people["nothing"].id]
+
+
+_DAY = timedelta(days=1)
+WISH = {"deskIds": [BOBIGNY], "acceptWaiting": True}
+
+
+def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed(
+    person: People,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+) -> None:
+    settings_env(FAIR_USE_ALERTS="3")
+    camille = person()
+    camille.holds(PlanName.URGENCE_TOTAL, days=9)
+
+    def make_and_close() -> int:
+        answer = camille.post("/api/alerts", WISH)
+        if answer.status_code == 201:
+            camille.delete(f"/api/alerts/{(answer.json or {})['id']}")
+        return answer.status_code
+
+    for _ in range(3):
+        assert [make_and_close() for _ in range(4)] == [201, 201, 201, 429]
+        frozen.shift(_DAY)
+    assert len(rows(Alert)) == 4, "those that were closed last, and the newest"
+
+
+@pytest.mark.usefixtures("database", "frozen")
+def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: People) -> None:
+    owner = person().id
+    old, recent, ordered = (add_alert(owner) for _ in range(3))
+    still_open = add_alert(owner)
+    for each, ago in ((old, 366 * _DAY), (recent, 364 * _DAY), (ordered, 366 * _DAY)):
+        closed = {"closed_at": clock() - ago, "closed_because": ClosedBecause.DELETED}
+        change(Alert, Alert.id == each, created_at=clock() - ago, **closed)
+    payment = add_payment(owner)
+    change(Payment, Payment.id == payment, alert_id=ordered)
+    assert jobs.apply_retention()["alerts"] == 1
+    assert {row.id for row in rows(Alert)} == {recent, ordered, still_open}

@@ -11,7 +11,6 @@ import sqlalchemy as sa
 import time_machine
 
 from api.background.jobs import list_jobs
-from api.background.schedule import Job
 from api.models.all import RECORDS
 from api.models.base import new_id, session
 from api.models.check import Check
@@ -41,7 +40,6 @@ GROWTH = {
     "detections": 1, "matches": 1, "notifications": 1,
     "check_days": 1, "outages": 1, "delivery_figures": 4,
 }  # fmt: skip
-# Rows of a day that their job takes, and for how many days at most each is there.
 BY_NAME = {each.__tablename__: each for each in RECORDS}
 
 
@@ -99,67 +97,46 @@ def count_rows() -> dict[str, int]:
         }
 
 
-class Player:
-    """Lets days pass: each has its load, and at its end the workers do what is due."""
-
-    def __init__(self, world: World, frozen: time_machine.Traveller, jobs: Iterable[Job], every: int) -> None:
-        """Work by these jobs, looked at each `every` days: what was missed between is made up once."""
-        self._world, self._frozen, self._jobs, self._every = world, frozen, list(jobs), every
-
-    def play(self, days: int) -> None:
-        """Let these days pass."""
-        for number in range(days):
-            self._world.write_day()
-            self._frozen.shift(DAY)
-            if number % self._every == self._every - 1:
-                run_due(self._jobs)
-
-
-Make = Callable[[Iterable[Job], int], Player]
-
-
 @pytest.fixture
-def make(
+def world(
     person: People,
     redis_server: redis.Redis,
     settings_env: Callable[..., None],
     frozen: time_machine.Traveller,
-) -> Make:
-    """Give a function that makes a player who begins 420 days before the server's today."""
-    settings_env(PREFECTURES_DIR=PREFECTURES)
-
-    def made(jobs: Iterable[Job], every: int) -> Player:
-        with session() as s:
-            today: date = s.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
-        begins = datetime.combine(today, time(1), UTC) - 420 * DAY
-        frozen.move_to(begins)
-        with session() as s:
-            make_partitions(s, begins.date())
-        return Player(World(person().id), frozen, jobs, every)
-
-    return made
-
-
-def list_failed() -> set[tuple[str, str | None]]:
-    return {(row.name, row.error) for row in rows(JobState) if row.result is JobResult.FAILED or row.error}
+) -> World:
+    """Begin 420 days before the server's today, with short periods."""
+    settings_env(
+        PREFECTURES_DIR=PREFECTURES, CHECKS_KEPT_FOR="31d", SLOTS_KEPT_FOR="31d", MESSAGES_KEPT_FOR="8d",
+        RECEIPTS_KEPT_FOR="5d", SUPPORT_KEPT_FOR="9d", LOGIN_KEPT_FOR="6d",
+    )  # fmt: skip
+    with session() as s:
+        today: date = s.scalar(sa.text("SELECT (now() AT TIME ZONE 'UTC')::date"))
+    begins = datetime.combine(today, time(1), UTC) - 420 * DAY
+    frozen.move_to(begins)
+    with session() as s:
+        make_partitions(s, begins.date())
+    return World(person().id)
 
 
 RETENTION = {"keep_partitions", "sum_days", "apply_retention", "analyze_tables"}
 
 
 def test_forty_days_with_short_periods_leave_what_the_rules_leave(
-    make: Make, settings_env: Callable[..., None]
+    world: World, frozen: time_machine.Traveller
 ) -> None:
-    settings_env(
-        CHECKS_KEPT_FOR="31d", SLOTS_KEPT_FOR="31d", MESSAGES_KEPT_FOR="8d", RECEIPTS_KEPT_FOR="5d",
-        SUPPORT_KEPT_FOR="9d", LOGIN_KEPT_FOR="6d",
-    )  # fmt: skip
-    player = make([job for job in list_jobs() if job.name in RETENTION], 4)
-    player.play(36)
-    before = count_rows()
-    player.play(4)
-    after = count_rows()
-    assert list_failed() == set()
+    jobs = [job for job in list_jobs() if job.name in RETENTION]
+
+    def play(days: int) -> dict[str, int]:
+        """Let days pass; each fourth the workers do what is due: what was missed between is made up once."""
+        for number in range(days):
+            world.write_day()
+            frozen.shift(DAY)
+            if number % 4 == 3:
+                run_due(jobs)
+        return count_rows()
+
+    before, after = play(36), play(4)
+    assert [row for row in rows(JobState) if row.result is JobResult.FAILED or row.error] == []
     assert rows(Incident) == []
     assert 31 * CHECKS <= after["checks"] <= 34 * CHECKS
     assert 31 * SLOTS <= after["slots"] <= 34 * SLOTS

@@ -65,18 +65,14 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
 ) -> None:
     user_id = person().id
     old, stranger, young = write(91, user_id), write(91), write(89, user_id)
+    waiting = write(91, state=State.PENDING, accepted_at=None)
     before = [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)]
-    assert jobs.apply_retention()["read"] == 2
+    assert jobs.apply_retention()["read"] == 3
     assert texts(old) == ({}, None, None, None, None)
     assert texts(stranger) == ({}, "", None, None, None)  # it has no user: the column must not be null
     assert [[getattr(read(each), name) for name in FIGURES] for each in (old, stranger)] == before
+    assert texts(waiting)[1] == "visitor@example.org", "it is on its way"
     assert (texts(young)[0], texts(young)[3:]) == ({"to": "old@example.org"}, ("Changée.", "Adresse"))
-
-
-def test_a_message_on_its_way_keeps_its_text() -> None:
-    waiting = write(91, state=State.PENDING, accepted_at=None)
-    jobs.apply_retention()
-    assert texts(waiting)[1] == "visitor@example.org"
 
 
 def add_run(age: float, kept_days: int | None) -> None:
