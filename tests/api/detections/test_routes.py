@@ -1,21 +1,20 @@
-"""None"""
+"""A user's detections, and the statistics of all for everybody."""
 
-from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+import time_machine
+from flask.testing import FlaskClient
 
-from api.detections.queries import SlotSummary, _find_first_moment
 from api.models.base import session
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
-from tests.api.world import PREFECTURES
 from tests.clients import People, Person
-from tests.factories import add_alert, add_match, change, see
+from tests.factories import BOBIGNY, add_alert, add_match, change, see
 
 
 def page(person: Person, **query: object) -> dict[str, Any]:
@@ -58,12 +57,21 @@ def test_several_alerts_that_match_show_one_detection_and_each_slot_once(camille
     assert set(shown["alertIds"]) == alerts
 
 
-def test_an_hour_that_the_page_did_not_say_is_null(camille: Person) -> None:
-    matched(camille, "open")
-    matched(camille, "2026-12-01")
-    dated, undated = page(camille)["items"]
-    assert (dated["slotDate"], dated["slotTime"]) == ("2026-12-01", None)
-    assert (undated["slotDate"], undated["slotTime"], undated["slotsAvailable"]) == (None, None, 1)
+@pytest.mark.parametrize(
+    ("moments", "day", "hour"),
+    [
+        (["open"], None, None),
+        (["2026-12-01"], "2026-12-01", None),
+        (["2026-06-30T22:30:00+00:00"], "2026-07-01", "00:30"),
+        (["2026-12-01", "2026-12-02T08:30:00+00:00"], "2026-12-01", None),
+    ],
+)
+def test_the_first_slot_is_told_in_local_time_and_what_its_page_did_not_say_is_null(
+    camille: Person, moments: list[str], day: str | None, hour: str | None
+) -> None:
+    matched(camille, *moments)
+    (shown,) = page(camille)["items"]
+    assert (shown["slotDate"], shown["slotTime"], shown["slotsAvailable"]) == (day, hour, len(moments))
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(camille: Person) -> None:
@@ -84,37 +92,6 @@ def test_detections_of_somebody_else_are_not_shown(person: People) -> None:
     detection = matched(camille, "2026-12-01")
     assert page(robin) == {"items": [], "next": None}
     assert page(robin, before=detection) == {"items": [], "next": None}
-
-
-def test_slots_that_only_somebody_else_waits_for_are_not_counted(person: People) -> None:
-    camille, robin = person(), person("robin@example.org")
-    detection, slots = see("2026-12-01", "2026-12-02", "2026-12-03")
-    add_match(add_alert(camille.id), detection, slots)
-    add_match(add_alert(robin.id), detection, slots[2:])
-    (shown,) = page(robin)["items"]
-    assert (shown["slotsAvailable"], shown["slotDate"], len(shown["alertIds"])) == (1, "2026-12-03", 1)
-
-
-@pytest.mark.parametrize(
-    ("starts_at", "day", "expected"),
-    [
-        ("2026-06-30T22:30:00+00:00", None, ("2026-07-01", "00:30")),
-        ("2026-12-02T08:30:00+00:00", "2026-12-01", ("2026-12-01", None)),
-        ("2026-12-02T08:30:00+00:00", "2026-12-02", ("2026-12-02", "09:30")),
-        (None, "2026-12-01", ("2026-12-01", None)),
-        (None, None, (None, None)),
-    ],
-)
-def test_the_first_slot_is_told_in_local_time(
-    settings_env: Callable[..., None], starts_at: str | None, day: str | None, expected: tuple[object, object]
-) -> None:
-    settings_env(PREFECTURES_DIR=PREFECTURES)
-    told = SlotSummary(
-        1, datetime.fromisoformat(starts_at) if starts_at else None, date.fromisoformat(day) if day else None
-    )
-    found_day, hour = _find_first_moment(told, "bobigny_93")
-    assert (found_day.isoformat() if found_day else None, hour) == expected
-    assert _find_first_moment(told, "gone_99") == (found_day, hour)
 
 
 def show(person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
@@ -186,3 +163,73 @@ def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:
     _, found = show(camille, detection)
     assert (found["slotsAvailable"], len(found["slots"])) == (672, 500)
     assert [slot["date"] for slot in found["slots"]] == sorted(slot["date"] for slot in found["slots"])
+
+
+MELUN = "melun_77/titre-sejour"
+
+
+@pytest.fixture(autouse=True)
+def _an_hour_late(frozen: time_machine.Traveller) -> None:
+    """Freeze at 10:00 in Paris: the public sees what is an hour old."""
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def stats(client: FlaskClient, path: str = "/api/detections/stats") -> dict[str, Any]:
+    answer = client.get(path)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json or {}
+    return found
+
+
+def test_detections_are_counted_in_total_and_today_by_prefecture(client: FlaskClient) -> None:
+    see("open", at=at("2026-11-20 07:00"))
+    see("open", at=at("2026-11-19 23:00"))  # midnight in Paris
+    see("open", at=at("2026-11-19 22:59"))
+    see("open", at=at("2025-01-01 12:00"))
+    see("open", at=at("2026-11-01 12:00"), desk_id=MELUN)
+    found = stats(client)
+    assert (found["total"], found["today"]) == (5, 2)
+    assert found["byPrefecture"] == [
+        {"prefectureId": "bobigny_93", "total": 4, "today": 2},
+        {"prefectureId": "cergy_95", "total": 0, "today": 0},
+        {"prefectureId": "melun_77", "total": 1, "today": 0},
+    ]
+
+
+def test_they_are_told_with_the_public_delay(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+    see("open", at=at("2026-11-20 08:30"))
+    assert stats(client)["total"] == 0
+    frozen.shift(1800 + 1)
+    assert stats(client)["total"] == 1
+
+
+def test_what_is_old_is_counted_once_a_day_and_never_twice(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    see("open", at=at("2026-11-18 12:00"))
+    see("open", at=at("2026-11-19 12:01"))
+    assert stats(client)["total"] == 2
+    frozen.shift(86400)
+    assert stats(client)["total"] == 2
+    see("open", at=at("2026-11-20 12:02"))
+    frozen.shift(6)
+    assert stats(client)["total"] == 3
+    frozen.shift(3600 * 40)
+    assert (stats(client)["total"], stats(client)["today"]) == (3, 0)
+
+
+def test_a_prefecture_that_left_the_files_still_counts(client: FlaskClient) -> None:
+    see("open", at=at("2026-11-18 12:00"), desk_id="gone_99/desk")
+    found = stats(client)
+    assert found["total"] == 1
+    assert {"prefectureId": "gone_99", "total": 1, "today": 0} in found["byPrefecture"]
+
+
+def test_figures_for_everybody_add_the_desks_by_what_can_be_seen(client: FlaskClient) -> None:
+    see("open", at=at("2026-11-18 12:00"), desk_id=BOBIGNY)
+    found = stats(client, "/api/stats")
+    assert (found["total"], found["today"], len(found["byPrefecture"])) == (1, 0, 3)
+    assert found["desks"] == {"full": 2, "presence": 1, "none": 1}

@@ -31,19 +31,6 @@ UNION ALL SELECT r.rolname, t.relname, p.name, '' FROM ({_TABLES}) t
 CROSS JOIN unnest(ARRAY['DELETE', 'TRUNCATE', 'TRIGGER']) p (name) JOIN pg_roles r ON r.rolname = ANY(:roles)
 WHERE has_table_privilege(r.rolname, 'public.' || t.relname, p.name)
 """  # noqa: S608 -- no text from outside
-# Each column is asked for as the role; what is refused is no part of the result.
-_TRY = """
-CREATE FUNCTION pg_temp.list_readable() RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE each record; BEGIN
-  FOR each IN SELECT a.attrelid::regclass AS of, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-    WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-      AND a.attnum > 0 AND NOT a.attisdropped
-  LOOP BEGIN
-    EXECUTE format('SELECT %I FROM %s LIMIT 0', each.attname, each.of);
-    RETURN NEXT each.of || '.' || each.attname;
-  EXCEPTION WHEN insufficient_privilege THEN NULL; END; END LOOP;
-END $$
-"""
 _DAYS_OF_CHECKS = ("make_check_days(date, date)", "drop_oldest_check_day(date)", "analyze_table(text)")
 
 
@@ -75,21 +62,6 @@ def test_every_program_has_the_rights_that_are_declared_and_no_more() -> None:
     declared = {right for right in list_declared() if right[0] != "backup"}
     assert held - declared == set()
     assert declared - held == set()
-
-
-@pytest.mark.parametrize("program", get_args(DatabaseProgram))
-def test_a_program_reads_the_columns_that_it_may_and_no_other(program: DatabaseProgram) -> None:
-    every = {f"{table}.{column}" for table, column in ask(_COLUMNS)}
-    may = {
-        f"{table}.{column}"
-        for who, table, right, column in list_declared()
-        if (who, right) == (program, "SELECT")
-    }
-    with engine().connect() as connection:
-        connection.execute(sa.text(_TRY))
-        connection.execute(sa.text(f"SET LOCAL ROLE {role_of(program)}"))
-        reads = set(connection.scalars(sa.text("SELECT pg_temp.list_readable()")))
-    assert reads == (every if program == "backup" else may)  # a backup holds everything
 
 
 @pytest.mark.parametrize("program", ["crawler", "reader"])

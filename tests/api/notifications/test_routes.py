@@ -1,6 +1,8 @@
-"""GET /api/notifications: a user's own messages, their texts and their states."""
+"""A user's own messages: their texts, their states, and reasons in the user's words."""
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +10,16 @@ import pytest
 from flask.testing import FlaskClient
 
 from api.models.base import new_id
-from api.models.notification import Match, Notification, Priority, State
+from api.models.notification import HeldFor, Match, Notification, Priority, State
 from api.models.user import Channel, User
+from api.notifications.reasons import WORDS, Reason, find_reason, write_reason
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
+from notifier.delivery.claiming import OVER_BUDGET as BUDGET
+from notifier.delivery.retry_policy import UNKNOWN, USED_UP
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_alert, add_match, add_message, change, get, see
+from tests.in_turn import in_turn
 
 TITLE, TEXT = "Créneau détecté – Seine-Saint-Denis (93)", "1 créneau, mardi 1er décembre 2026.\nArrêter : […]"
 _ENDED = (State.FAILED, State.EXPIRED, State.SKIPPED, State.BOUNCED)
@@ -81,19 +87,13 @@ def test_what_a_message_is_about_is_named_and_none_of_its_other_values(camille: 
 def test_nobody_reads_the_messages_of_somebody_else(client: FlaskClient, person: People) -> None:
     camille, robin = person(), person("robin@example.org")
     mine = write(camille, number=1)
-    theirs = write(robin, number=2)
+    theirs = [write(robin, number=number) for number in range(3)]
     assert [each["id"] for each in page(camille)["items"]] == [str(mine)]
-    assert [each["id"] for each in page(robin)["items"]] == [str(theirs)]
-    assert client.get("/api/notifications").status_code == 401
-
-
-def test_a_cursor_of_somebody_else_shows_nothing_of_theirs(person: People) -> None:
-    camille, robin = person(), person("robin@example.org")
-    for number in range(3):
-        write(robin, number=number)
+    assert [each["id"] for each in page(robin)["items"]] == [str(each) for each in reversed(theirs)]
     stolen = page(robin, limit=1)["next"]
     assert stolen
-    assert page(camille, before=stolen)["items"] == []
+    assert not {str(each) for each in theirs} & {each["id"] for each in page(camille, before=stolen)["items"]}
+    assert client.get("/api/notifications").status_code == 401
 
 
 def test_pages_follow_each_other_also_within_one_instant(camille: Person) -> None:
@@ -162,3 +162,69 @@ def test_texts_are_shown_for_as_long_as_they_are_kept(camille: Person) -> None:
     assert [(each["content"], each["title"], each["body"]) for each in page(camille)["items"]] == [
         ("shown", "Votre message", "n° 2"), ("erased", None, None),
     ]  # fmt: skip
+
+
+_UNNAMED = (Reason.OUTDATED, Reason.TRIED_AGAIN)
+NOTIFIER = Path(__file__).parents[3] / "notifier"
+_LITERAL = re.compile(r'Skip\(State\.(\w+), "([^"]+)"\)')
+# Of these there is nothing more to say than that the message had become pointless.
+POINTLESS = {
+    "acknowledged before", "alert waits already", "already verified", "an alert waits again",
+    "answered, or no appointment any more", "called often enough", "code used or expired", "declaration deleted", "no operator any more",
+    "long after the call", "nothing waits any more", "number changed meanwhile", "published already", "request deleted", "slots not seen lately",
+    "the appointment is over", "the change was made, ended or replaced", "the desk is not watched any more",
+    "the plan goes on, or ended otherwise", "the reminder was moved", "the second factor was kept, or has ended", "the trouble was not told", "the week is over",
+    "too old to be edited", "watched again",
+}  # fmt: skip
+
+
+@in_turn(
+    "state, stored, held_for, expected",
+    [
+        (State.SENT, None, None, None),
+        (State.DELIVERED, None, None, None),
+        (State.NO_RECEIPT, None, None, None),
+        (State.PENDING, None, None, None),
+        (State.SENDING, "sendgrid answered 500", None, None),
+        (State.PENDING, "sendgrid answered 500", None, Reason.TRIED_AGAIN),
+        (State.SKIPPED, BUDGET, None, Reason.SMS_BUDGET),
+        (State.SKIPPED, "address unsubscribed", None, Reason.UNSUBSCRIBED),
+        (State.SKIPPED, "address bounced", None, Reason.BOUNCED),
+        (State.SKIPPED, "address blocked", None, Reason.BLOCKED),
+        (State.EXPIRED, "slots gone", None, Reason.SLOTS_GONE),
+        (State.EXPIRED, "watched again", None, Reason.OUTDATED),
+        (State.BOUNCED, "twilio 30003", None, Reason.BOUNCED),
+        (State.FAILED, f"{USED_UP}sendgrid answered 500", None, Reason.NOT_ACCEPTED),
+        (State.FAILED, f"{UNKNOWN}no answer", None, Reason.MAY_HAVE_ARRIVED),
+        (State.FAILED, "sendgrid answered 400", None, Reason.NOT_ACCEPTED),
+        (State.PENDING, "sendgrid answered 500", HeldFor.CAP, Reason.HOURLY_CAP),
+        (State.PENDING, None, HeldFor.SLOTS, Reason.UNCONFIRMED),
+        (State.PENDING, None, HeldFor.QUIET_HOURS, Reason.QUIET_HOURS),
+        (State.PENDING, f"{UNKNOWN}no answer", HeldFor.DIGEST, Reason.DIGEST),
+        (State.EXPIRED, "slots gone", HeldFor.QUIET_HOURS, Reason.GONE_IN_QUIET_HOURS),
+        (State.EXPIRED, "slots gone", HeldFor.DIGEST, Reason.GONE_BEFORE_DIGEST),
+        (State.EXPIRED, "slots gone", HeldFor.CAP, Reason.SLOTS_GONE),
+        (State.SKIPPED, "alert stopped", HeldFor.DIGEST, Reason.ALERT_STOPPED),
+        (State.SENT, None, HeldFor.DIGEST, None),
+    ],
+)
+def test_a_row_has_the_reason_of_its_state_and_of_what_it_waits_or_waited_for(
+    state: State, stored: str | None, held_for: HeldFor | None, expected: Reason | None
+) -> None:
+    assert find_reason(state, stored, held_for) is expected
+
+
+def test_every_reason_that_the_notifier_gives_is_known() -> None:
+    given = {
+        text for path in NOTIFIER.rglob("*.py") for text in _LITERAL.findall(path.read_text(encoding="utf-8"))
+    }
+    assert len(given) > 10
+    unnamed = {said for state, said in given if find_reason(State[state], said) in _UNNAMED}
+    assert unnamed == POINTLESS
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_every_reason_has_words_in_each_language(reason: Reason) -> None:
+    words = {write_reason(reason, language) for language in ("fr", "en", "ar")}
+    assert (len(words), set(WORDS[reason])) == (3, {"fr", "en", "ar"})
+    assert write_reason(reason, "de") == WORDS[reason]["fr"]

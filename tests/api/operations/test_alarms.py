@@ -57,25 +57,18 @@ def test_two_workers_repeat_it_once(frozen: time_machine.Traveller) -> None:
     assert sorted(done) == [0, 0, 0, 3]
 
 
-def test_what_was_acknowledged_stays_quiet(frozen: time_machine.Traveller) -> None:
+def test_what_was_acknowledged_stays_quiet_also_where_its_message_waits(
+    frozen: time_machine.Traveller,
+) -> None:
     add_operator(*BOTH)
     warn()
     with session() as s:
         acknowledge(s, one(Incident).id)
+    deliver(str(one(Notification).id))
+    assert (one(Notification).state, one(Notification).reason) == (State.SKIPPED, "acknowledged before")
     frozen.shift(timedelta(hours=1))
     assert jobs.repeat_alarms() == {"mails": 0}
     assert list_written() == [FIRST]
-
-
-def test_a_message_that_waits_is_not_sent_after_the_acknowledgement() -> None:
-    add_operator(TELEGRAM)
-    warn()
-    with session() as s:
-        acknowledge(s, one(Incident).id)
-    (row,) = rows(Notification)
-    deliver(str(row.id))
-    (row,) = rows(Notification)
-    assert (row.state, row.reason) == (State.SKIPPED, "acknowledged before")
 
 
 def test_who_has_one_channel_gets_both_messages_by_it(frozen: time_machine.Traveller) -> None:

@@ -1,13 +1,22 @@
+"""Prefectures and the map of them: what can be watched where, how it goes, and what the public is told late."""
+
+import datetime as dt
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.desk import DeskStatus
+from api.models.base import session
+from api.models.desk import DeskState, DeskStatus
+from api.models.discovery import Drift, DriftReason
+from api.prefectures.desk_queries import WatchStates, read_watch_states
 from configs.ground.clock import clock
-from tests.factories import BOBIGNY, add_desk, see
+from configs.world.outcome import Outcome
+from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
+from tests.factories import BOBIGNY, add_desk, change, save, see
 
 FIRST = "2026-12-01T08:30:00+00:00"
 
@@ -25,18 +34,12 @@ def shown(client: FlaskClient, prefecture_id: str = "bobigny_93") -> dict[str, A
     return page
 
 
-def test_all_prefectures_are_listed_by_department(client: FlaskClient) -> None:
-    assert list(listed(client)) == ["melun_77", "bobigny_93", "cergy_95"]
-
-
-def test_a_prefecture_without_a_page_is_paused_and_says_why(client: FlaskClient) -> None:
-    cergy = listed(client)["cergy_95"]
+def test_all_prefectures_are_listed_by_department_and_say_why_they_are_paused(client: FlaskClient) -> None:
+    found = listed(client)
+    assert list(found) == ["melun_77", "bobigny_93", "cergy_95"]
+    cergy, melun = found["cergy_95"], found["melun_77"]
     assert (cergy["status"], cergy["statusReason"], cergy["desks"]) == ("PAUSED", "no known page", [])
     assert cergy["checkInterval"] == 120
-
-
-def test_a_desk_that_nobody_checked_yet_says_so(client: FlaskClient) -> None:
-    melun = listed(client)["melun_77"]
     assert (melun["status"], melun["statusReason"]) == ("PAUSED", "not checked yet")
 
 
@@ -52,16 +55,6 @@ def test_a_prefecture_is_as_well_as_its_best_desk(client: FlaskClient) -> None:
     assert bobigny["consecutiveErrors"] == 0
     assert bobigny["checkInterval"] == 30
     assert bobigny["lastScrapedAt"] == now.isoformat().replace("+00:00", "Z")
-
-
-def test_a_desk_with_a_stale_address_is_shown_but_never_active(client: FlaskClient) -> None:
-    add_desk("bobigny_93/visa", status=DeskStatus.ACTIVE, status_reason="long ago")
-    desks = {desk["id"]: desk for desk in listed(client)["bobigny_93"]["desks"]}
-    assert (desks["bobigny_93/visa"]["status"], desks["bobigny_93/visa"]["statusReason"]) == (
-        "PAUSED",
-        "its address is very old, or known to be dead",
-    )
-    assert desks["bobigny_93/naturalisation"]["watchLevel"] == "presence"
 
 
 def test_slots_are_told_to_the_public_an_hour_late(
@@ -113,3 +106,149 @@ def test_a_prefecture_that_does_not_exist_is_not_found(client: FlaskClient) -> N
         answer = client.get(f"/api/prefectures/{strange}")
         assert answer.status_code == 404, strange
         assert answer.mimetype == "application/problem+json"
+
+
+def read(client: FlaskClient, query: str = "") -> dict[str, dict[str, Any]]:
+    answer = client.get(f"/api/prefectures/map{query}")
+    assert answer.status_code == 200, answer.text
+    return {tile["department"]: tile for tile in (answer.json or {})["items"]}
+
+
+def test_every_department_has_a_tile_also_where_nothing_is_known(client: FlaskClient) -> None:
+    tiles = read(client)
+    assert len(tiles) == 101
+    assert list(tiles) == sorted(tiles)
+    assert tiles["2A"] == {
+        "department": "2A", "row": 15, "column": 12, "prefectureId": None, "name": None, "desks": 0,
+        "watchLevel": "none", "status": None,
+    }  # fmt: skip
+    assert (tiles["95"]["prefectureId"], tiles["95"]["desks"]) == ("cergy_95", 0)
+
+
+def test_a_department_is_as_well_as_its_best_desk_for_the_procedure(client: FlaskClient) -> None:
+    add_desk(status=DeskStatus.ACTIVE)
+    add_desk("bobigny_93/naturalisation", status=DeskStatus.CAPTCHA)
+    shown = {
+        word: tuple(
+            read(client, f"?procedure={word}")["93"][key] for key in ("desks", "watchLevel", "status")
+        )
+        for word in ("TITRE_SEJOUR", "NATURALISATION", "VISA", "PASSEPORT")
+    }
+    assert shown == {
+        "TITRE_SEJOUR": (2, "full", "ACTIVE"),
+        "NATURALISATION": (1, "presence", "CAPTCHA"),
+        "VISA": (1, "none", "PAUSED"),  # its address is stale
+        "PASSEPORT": (0, "none", None),
+    }
+
+
+def test_a_page_that_closed_or_moved_cannot_be_watched(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    add_desk(last_outcome=Outcome.CLOSED)
+    add_desk("melun_77/titre-sejour")
+    save(Drift(desk_id="melun_77/titre-sejour", reason=DriftReason.SILENT, detail="x", starts_at=clock()))
+    tiles = read(client)
+    assert (tiles["93"]["watchLevel"], tiles["77"]["watchLevel"]) == ("presence", "none")
+    add_desk(last_outcome=Outcome.NO_SLOTS)
+    frozen.shift(timedelta(seconds=6))
+    assert read(client)["93"]["watchLevel"] == "full"
+
+
+def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+    def count(query: str = "") -> tuple[int, int, list[str]]:
+        answer: Any = client.get(f"/api/prefectures/map{query}").json
+        return tuple(answer["proven"].values())
+
+    assert count() == (0, 0, [])
+    day = timedelta(days=1)
+    add_desk(last_proven_at=clock() - day)
+    add_desk("bobigny_93/naturalisation", last_proven_at=clock())
+    add_desk("melun_77/titre-sejour", last_proven_at=clock() - day - timedelta(seconds=1))
+    both = ["TITRE_SEJOUR", "NATURALISATION"]
+    assert count("?procedure=TITRE_SEJOUR") == (2, 1, both)
+    assert count("?procedure=NATURALISATION") == (1, 1, both), "what its one desk is for"
+    assert count("?procedure=PASSEPORT") == (0, 0, [])
+    add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
+    frozen.shift(timedelta(seconds=6))
+    assert count() == (0, 0, []), "a page that closed is watched no more, and the other one is a day old"
+
+
+def test_a_procedure_that_does_not_exist_is_refused(client: FlaskClient) -> None:
+    for query in ("?procedure=titre", "?procedure=", "?procedure=%00", "?zoom=3"):
+        answer = client.get(f"/api/prefectures/map{query}")
+        assert answer.status_code == 422, query
+        assert answer.mimetype == "application/problem+json"
+
+
+def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:
+    return Desk(
+        prefecture_id="bobigny_93", slug="x", label="X", procedures=frozenset({Procedure.VISA}), platform="ezbooking",
+        url="http://127.0.0.1/x", grade=grade, source="a test", date=dt.date(2026, 11, 20), watch=watch,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("desk", "status", "reason"),
+    [
+        (made(), DeskStatus.ACTIVE, "checked"),
+        (made(watch=WatchLevel.PRESENCE), DeskStatus.ACTIVE, "checked"),
+        (
+            made(watch=WatchLevel.NONE),
+            DeskStatus.PAUSED,
+            "its page needs a login that we do not have",
+        ),
+        (made(grade=Grade.STALE), DeskStatus.PAUSED, "its address is very old, or known to be dead"),
+        (made(grade=Grade.RETIRED), DeskStatus.PAUSED, "it does not exist any more"),
+    ],
+)
+def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, reason: str) -> None:
+    state = DeskState(id=desk.id, status=DeskStatus.ACTIVE, status_reason="checked", inconclusive=0)
+    answer = WatchStates({desk.id: state}, {}).build_answer(desk)
+    assert (answer.status, answer.status_reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("text", "failures", "told"),
+    [
+        ("watched: slots are open", 0, "watched"),
+        ("watched: no slot is open", 0, "watched"),
+        ("the site is overloaded", 1, "the site is overloaded"),
+    ],
+)
+def test_the_public_does_not_read_off_the_reason_whether_slots_are_open_now(
+    text: str, failures: int, told: str
+) -> None:
+    desk, now = made(), clock()
+    state = DeskState(
+        id=desk.id, status=DeskStatus.ACTIVE, status_reason=text, inconclusive=failures, last_check_at=now,
+        last_proven_at=now - timedelta(minutes=failures),
+    )  # fmt: skip
+    seen = WatchStates({desk.id: state}, {})
+    assert seen.build_public_answer(desk).status_reason == told
+    assert seen.build_answer(desk).status_reason == text
+
+
+def test_a_release_is_told_until_it_has_been() -> None:
+    desk, now = made(), clock()
+    for ahead, told in ((60, now + timedelta(seconds=60)), (-1, None)):
+        state = DeskState(id=desk.id, inconclusive=0, releases_at=now + timedelta(seconds=ahead))
+        assert WatchStates({desk.id: state}, {}).build_public_answer(desk).releases_at == told
+
+
+def test_a_page_that_moved_promises_no_release_until_it_is_found(database: str) -> None:
+    desk, now = made(), clock()
+    at = now + timedelta(hours=1)
+    add_desk(desk.id, inconclusive=0, releases_at=at)
+
+    def promised() -> object:
+        with session() as rows:
+            return read_watch_states(rows, [desk]).build_public_answer(desk).releases_at
+
+    save(Drift(desk_id=desk.id, reason=DriftReason.SILENT, detail="x", starts_at=now - timedelta(hours=1)))
+    save(Drift(desk_id="bobigny_93/y", reason=DriftReason.SILENT, detail="x", starts_at=now))
+    assert promised() is None
+    change(Drift, ends_at=now)
+    assert promised() == at
+    add_desk(desk.id, last_outcome=Outcome.CLOSED)
+    assert promised() is None

@@ -155,13 +155,6 @@ def test_a_proof_without_a_picture_or_a_page_shows_what_there_is(client: FlaskCl
     assert (source.status_code, "confidentielle" in source.text) == (404, True)
 
 
-def test_a_body_that_is_not_what_was_fetched_is_not_shown(client: FlaskClient, blobs: Blobs) -> None:
-    detection = proven()
-    keep(blobs, detection, sha256="0" * 64)
-    answer = client.get(f"{link(detection)}/source")
-    assert (answer.status_code, "ne correspond plus" in answer.text) == (404, True)
-
-
 def test_a_store_that_is_away_is_an_answer_of_its_own(
     client: FlaskClient, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,14 +7,18 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
 from flask import Flask
 
+from api.background import jobs
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
+from api.push_keys_command import push_keys_command
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import read_subscription
-from configs.settings.push_keys import draw_keys
+from configs.settings import settings
+from configs.settings.push_keys import draw_keys, read_private_key, write_public_key
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.browser_keys import HOST, draw_p256dh, subscribe
@@ -86,16 +90,23 @@ def test_neither_the_subscription_nor_the_name_is_readable_in_the_table(camille:
     assert read_subscription(devices()[0].address).endpoint == f"https://{HOST}/a@b"
 
 
-def test_the_same_endpoint_renews_its_device(camille: Person, door: Door) -> None:
+@pytest.mark.parametrize("ended", [True, False])
+def test_the_same_endpoint_renews_its_device_also_where_that_had_ended(
+    camille: Person, door: Door, *, ended: bool
+) -> None:
     add_alert(camille.id)
     first = subscribe()
     made = add(camille, "Firefox", **first)
+    if ended:
+        change(Contact, Contact.channel == Channel.PUSH, state=ContactState.BLOCKED, consented_at=None)
     renewed = first | {"keys": {"p256dh": draw_p256dh(), "auth": "A" * 22}}
     again = add(camille, "Firefox 2", **renewed)
     assert (again.status_code, again.json["id"]) == (200, made.json["id"])
     assert [each["name"] for each in listed(camille)] == ["Firefox 2"]
-    assert read_subscription(devices()[0].address).auth == "A" * 22
-    assert len(door.caught_up) == 1
+    (device,) = devices()
+    assert read_subscription(device.address).auth == "A" * 22
+    assert (device.reachable, device.consented_at is not None) == (True, True)
+    assert len(door.caught_up) == 1 + ended
 
 
 def test_the_sixth_device_is_refused(camille: Person) -> None:
@@ -145,18 +156,12 @@ def test_a_browser_that_another_account_used_is_taken_over(camille: Person, pers
     wish = subscribe()
     add(camille, **wish)
     write_sent(camille, devices()[0])
+    answer = add(other, **wish | {"keys": subscribe()["keys"]})
+    assert problem(answer) == (409, "device-taken"), "who only knows the endpoint"
+    assert len(listed(camille)) == 1
     assert add(other, "Firefox", **wish).status_code == 201
     assert listed(camille) == []
     assert len(listed(other)) == 1
-
-
-def test_who_only_knows_an_endpoint_cannot_take_it(camille: Person, person: People) -> None:
-    other = person("other@example.org", plan=PlanName.URGENCE_24H)
-    wish = subscribe()
-    add(camille, **wish)
-    answer = add(other, **wish | {"keys": subscribe()["keys"]})
-    assert problem(answer) == (409, "device-taken")
-    assert len(listed(camille)) == 1
 
 
 def test_a_device_whose_subscription_ended_is_listed_no_more_and_counts_no_more(camille: Person) -> None:
@@ -169,6 +174,16 @@ def test_a_device_whose_subscription_ended_is_listed_no_more_and_counts_no_more(
     assert is_on(camille)
     assert add(camille).status_code == 201
     assert ended.id not in {each.id for each in devices()}
+
+
+def test_an_ended_device_is_deleted_by_the_daily_clean_up_and_its_messages_stay(camille: Person) -> None:
+    add(camille)
+    write_sent(camille, devices()[0])
+    assert "contacts" not in jobs.apply_retention()
+    change(Contact, Contact.channel == Channel.PUSH, state=ContactState.BLOCKED)
+    assert jobs.apply_retention()["contacts"] == 1
+    assert devices() == []
+    assert [row.contact_id for row in rows(Notification)] == [None]
 
 
 def test_devices_of_a_former_key_have_ended_and_a_renewed_one_comes_back(
@@ -193,75 +208,31 @@ def test_devices_of_a_former_key_have_ended_and_a_renewed_one_comes_back(
     assert list_names() == ["new"]
 
 
-def test_an_ended_subscription_that_comes_back_is_renewed(camille: Person, door: Door) -> None:
-    add_alert(camille.id)
-    wish = subscribe()
-    made = add(camille, **wish)
-    change(Contact, Contact.channel == Channel.PUSH, state=ContactState.BLOCKED, consented_at=None)
-    again = add(camille, **wish)
-    assert (again.status_code, again.json["id"]) == (200, made.json["id"])
-    assert devices()[0].reachable
-    assert devices()[0].consented_at is not None
-    assert len(door.caught_up) == 2
-
-
 @in_turn(
-    "endpoint",
+    "path, value",
     [
-        "https://push.example.org/x",
-        "https://fcm.googleapis.com.example.org/x",
-        "https://push.services.mozilla.com/x",  # only names below it
-        "https://169.254.169.254/latest/meta-data",
+        ("endpoint", "https://fcm.googleapis.com.example.org/x"),
+        ("endpoint", "https://169.254.169.254/latest/meta-data"),
+        ("endpoint", f"http://{HOST}/x"),
+        ("endpoint", f"https://{HOST}:8443/x"),
+        ("endpoint", f"https://{HOST}/x\\@127.0.0.1"),
+        ("endpoint", f"https://user@{HOST}/x"),
+        ("endpoint", f"https://{HOST}/x\r\nHost: 127.0.0.1"),
+        ("endpoint", f"https://{HOST}/{'x' * 1000}"),
+        ("keys.p256dh", "A" * 87),  # 65 bytes, and no point
+        ("keys.auth", "A" * 21),
+        ("name", "a\nb"),
     ],
 )
-def test_hosts_that_are_not_listed_are_refused(camille: Person, endpoint: str) -> None:
-    _refuse(camille, endpoint)
-
-
-@in_turn(
-    "endpoint",
-    [
-        f"http://{HOST}/x",
-        f"https://{HOST}:8443/x",
-        f"https://{HOST}/x\\@127.0.0.1",
-        f"https://user@{HOST}/x",
-        f"https://{HOST.upper()}/x",
-        f"https://{HOST}./x",
-        f"https://{HOST}/x\r\nHost: 127.0.0.1",
-        "file:///etc/passwd",
-        f"https://{HOST}/{'x' * 1000}",
-        "",
-    ],
-)
-def test_what_is_no_endpoint_is_refused(camille: Person, endpoint: str) -> None:
-    _refuse(camille, endpoint)
-
-
-def _refuse(who: Person, endpoint: str) -> None:
-    answer = add(who, **subscribe() | {"endpoint": endpoint})
-    assert answer.status_code == 422, endpoint
-    assert {each["path"] for each in answer.json["errors"]} == {"endpoint"}
+def test_what_leads_elsewhere_cannot_encrypt_or_has_no_name_is_refused(
+    camille: Person, path: str, value: str
+) -> None:
+    wish: dict[str, Any] = subscribe() | {"name": "Firefox"}
+    (wish["keys"] if path.startswith("keys.") else wish)[path.removeprefix("keys.")] = value
+    answer = camille.post(DEVICES, wish)
+    assert answer.status_code == 422, value
+    assert {each["path"] for each in answer.json["errors"]} == {path}
     assert devices() == []
-
-
-@in_turn(
-    "name, value",
-    [
-        ("p256dh", "A" * 87),  # 65 bytes, and no point
-        ("p256dh", "+" + "A" * 86),
-        ("auth", "A" * 21),
-    ],
-)
-def test_keys_that_cannot_encrypt_are_refused(camille: Person, name: str, value: str) -> None:
-    wish = subscribe()
-    keys: Any = wish["keys"]
-    answer = add(camille, **wish | {"keys": keys | {name: value}})
-    assert (answer.status_code, answer.json["errors"][0]["path"]) == (422, f"keys.{name}")
-
-
-@pytest.mark.parametrize("name", ["", "a\nb"])
-def test_a_device_has_a_name_of_one_line(camille: Person, name: Any) -> None:
-    assert add(camille, name).status_code == 422
 
 
 def test_without_a_plan_push_is_refused_with_the_plans_that_have_it(person: People) -> None:
@@ -290,16 +261,14 @@ def test_push_is_switched_for_all_devices(camille: Person, door: Door) -> None:
     add_alert(camille.id)
     assert switch(camille, notifyPush=False).json["notifyPush"] is False
     assert not any(each.reachable for each in devices())
+    add(camille)
+    assert all(each.reachable and each.consented_at for each in devices()), (
+        "a new one switches the channel on"
+    )
+    assert switch(camille, notifyPush=False).status_code == 200
     assert switch(camille, notifyPush=True).json["notifyPush"] is True
     assert all(each.reachable for each in devices())
-    assert len(door.caught_up) == 1
-
-
-def test_a_new_device_switches_the_channel_on(camille: Person) -> None:
-    add(camille)
-    switch(camille, notifyPush=False)
-    add(camille)
-    assert all(each.reachable and each.consented_at for each in devices())
+    assert len(door.caught_up) == 2
 
 
 def test_slot_alerts_are_switched_for_all_devices_and_new_ones_follow(camille: Person) -> None:
@@ -325,3 +294,12 @@ def test_a_test_message_names_the_channel_of_several_devices_once(camille: Perso
     answer = camille.post(f"/api/alerts/{add_alert(camille.id)}/test")
     assert (answer.status_code, answer.json) == (202, {"channels": ["email", "push"], "smsFrom": None})
     assert len(rows(Notification)) == 3
+
+
+def test_what_is_drawn_is_taken_as_settings(settings_env: Callable[..., None]) -> None:
+    done = CliRunner().invoke(push_keys_command)
+    assert done.exit_code == 0
+    settings_env(**dict(line.split("=", 1) for line in done.output.splitlines()))
+    assert settings().vapid_private_key is not None
+    private_key = read_private_key(settings().require("vapid_private_key"))
+    assert write_public_key(private_key) == settings().vapid_public_key
