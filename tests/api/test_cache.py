@@ -8,7 +8,6 @@ import time_machine
 from api.cache import AnswerCache
 from api.errors import ApiError
 from configs.ground.redis import redis_client
-from tests.waiting import ONE_TRY
 
 
 class Source:
@@ -35,20 +34,6 @@ def source() -> Source:
 @pytest.fixture
 def cache(redis_server: redis.Redis) -> AnswerCache:
     return AnswerCache(redis_client())
-
-
-def test_processes_share_a_body_until_it_is_too_old(
-    cache: AnswerCache, source: Source, frozen: time_machine.Traveller
-) -> None:
-    ages, sources = [], []
-    for number in range(24):
-        found = (cache, AnswerCache(redis_client()))[number % 2].get("x", source.build)
-        ages.append(found.age)
-        sources.append(found.source)
-        frozen.shift(0.5)
-    assert (max(ages), source.made) == (4.5, 3)
-    assert sources[:2] == ["miss", "hit"]
-    assert cache.get("y", source.build).body == b"4"
 
 
 def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Source) -> None:
@@ -96,13 +81,6 @@ def test_a_first_body_that_takes_too_long_is_waited_for_within_bounds(
     assert (refused.value.status, source.made) == (503, 1)
 
 
-def test_what_is_far_too_old_is_not_kept(
-    cache: AnswerCache, source: Source, redis_server: redis.Redis
-) -> None:
-    cache.get("x", source.build, 5)
-    assert 60_000 < redis_server.pttl("api:cache:x") <= 65_000
-
-
 def test_a_process_that_died_while_it_built_is_replaced(
     cache: AnswerCache, source: Source, redis_server: redis.Redis
 ) -> None:
@@ -137,19 +115,3 @@ def test_rubbish_is_no_body(
 ) -> None:
     redis_server.set("api:cache:x", rubbish)
     assert cache.get("x", source.build).body == b"1"
-
-
-def test_without_redis_each_builds(redis_server: redis.Redis, source: Source) -> None:
-    cache = AnswerCache(redis.Redis(port=1, retry=ONE_TRY))
-    assert [cache.get("x", source.build).source for _ in range(3)] == ["bypass"] * 3
-    assert source.made == 3
-
-
-def test_a_redis_that_goes_away_meanwhile_costs_no_answer(
-    cache: AnswerCache, source: Source, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def build() -> bytes:
-        monkeypatch.setattr(cache, "_client", redis.Redis(port=1, retry=ONE_TRY))
-        return source.build()
-
-    assert cache.get("x", build).body == b"1"

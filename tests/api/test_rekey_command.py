@@ -1,25 +1,28 @@
-"""`flask rekey`: every row under the newest keys, while others write, and no address ever has two owners."""
+"""Rotation of keys: `flask rekey` while others write, and programs with both sets of values work side by side."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
+from typing import Any
 from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner
+from flask import Flask
+from flask.testing import FlaskClient
 
 from api.models.base import session
 from api.models.contact_lookup import claim_address, find_contact
 from api.models.user import Channel, Contact, User
 from api.rekey_command import rekey_command
 from configs.ground.clock import clock
-from tests.factories import change, rows
-
-Put = Callable[..., None]
-OLD = "old-key-old-key-old-key-old-key-old-key"
-NEW = "new-key-new-key-new-key-new-key-new-key"
+from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
+from tests.clients import Browser
+from tests.factories import PASSWORD, add_account, rows
+from tests.rotation import BESIDE, NEW, OLD
 
 pytestmark = pytest.mark.usefixtures("database")
+
+Put = Callable[..., None]
 
 
 @pytest.fixture(autouse=True)
@@ -68,11 +71,6 @@ def addresses() -> set[str]:
 def hashes() -> int:
     with session() as s:
         return sum(len(each) for each in s.scalars(sa.select(Contact.lookup_hashes)))
-
-
-def test_flask_knows_the_command() -> None:
-    (known,) = entry_points(group="flask.commands", name="rekey")
-    assert known.load() is rekey_command
 
 
 def test_a_key_is_replaced_step_by_step(settings_env: Put) -> None:
@@ -163,24 +161,75 @@ def test_what_is_missing_is_said(settings_env: Put) -> None:
     assert "DATABASE_URL is not set" in rekey(code=1)
 
 
-def dump(engine_url: str) -> str:
-    """Return every row of every table as text, as a dump of the database shows it."""
-    engine = sa.create_engine(engine_url, poolclass=sa.NullPool)
-    with engine.connect() as connection:
-        tables = sa.inspect(connection).get_table_names()
-        texts = [
-            connection.execute(sa.text(f'SELECT "{table}"::text FROM "{table}"')).scalars()  # noqa: S608 -- our own
-            for table in tables
-        ]
-        return "\n".join(line for lines in texts for line in lines)
+Become = Callable[[str], FlaskClient]
 
 
-def test_no_number_is_in_a_dump(database: str) -> None:
-    add(1)
-    add(2, Channel.TELEGRAM, "9876543210")
-    add(3, Channel.EMAIL, "camille@example.org")
-    change(Contact, Contact.channel == Channel.SMS, new_address="+33639801111")
-    text = dump(database)
-    assert "camille@example.org" in text
-    for number in ("39800001", "9876543210", "39801111"):
-        assert number not in text
+@pytest.fixture
+def become(app: Flask, settings_env: Put, monkeypatch: pytest.MonkeyPatch) -> Become:
+    """Be a process of the API that was started with this JWT_SECRET."""
+
+    def start(secret: str) -> FlaskClient:
+        settings_env(JWT_SECRET=secret)
+        monkeypatch.setitem(app.config, "JWT_SECRET_KEY", secret.partition(",")[0])
+        return app.test_client()
+
+    return start
+
+
+@pytest.mark.parametrize(("one", "other"), BESIDE)
+def test_a_link_of_one_program_is_good_at_the_other(one: str, other: str, settings_env: Put) -> None:
+    settings_env(LINK_KEY=one)
+    link = ConfirmDeclaration(UUID(int=1))
+    token = write_token(link)
+    settings_env(LINK_KEY=other)
+    assert read_token(ConfirmDeclaration, token) == link
+
+
+def log_in(client: FlaskClient) -> dict[str, Any]:
+    answer = client.post("/api/auth/login", json={"email": "camille@example.org", "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json or {})
+
+
+def ask(client: FlaskClient, tokens: dict[str, Any]) -> int:
+    headers = {"Authorization": f"Bearer {tokens['token']}"}
+    return client.get("/api/auth/me", headers=headers).status_code
+
+
+def refresh(client: FlaskClient, tokens: dict[str, Any]) -> Any:
+    return client.post("/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refreshToken']}"})
+
+
+@pytest.mark.parametrize(("one", "other"), BESIDE)
+def test_a_login_at_one_program_goes_on_at_the_other(one: str, other: str, become: Become) -> None:
+    add_account()
+    tokens = log_in(become(one))
+    assert ask(become(other), tokens) == 200
+    renewed = refresh(become(other), tokens)
+    assert renewed.status_code == 200
+    assert [ask(become(each), renewed.json) for each in (one, other)] == [200, 200]
+
+
+def test_a_login_under_the_old_value_is_refused_in_the_end(become: Become) -> None:
+    add_account()
+    tokens = log_in(become(OLD))
+    client = become(NEW)
+    assert (ask(client, tokens), refresh(client, tokens).status_code) == (401, 401)
+
+
+@pytest.mark.parametrize(("one", "other"), BESIDE)
+def test_a_form_of_one_program_is_taken_by_the_other_that_renewed_the_cookies(
+    one: str, other: str, become: Become, app: Flask
+) -> None:
+    add_account()
+    become(one)
+    browser = Browser(app).sign_in()
+    opened = browser.get("/profil")
+    become(other)
+    browser.forget_access()
+    browser.get("/profil")  # in another tab
+    browser.page = opened
+    browser.send("/logout")
+    assert browser.status == 303
+    browser.get("/profil")
+    assert browser.status == 303

@@ -1,9 +1,8 @@
 """Live notices: who may open a stream, what it has, and when it ends. A server of its own, on a real port."""
 
-import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
 from uuid import uuid4
@@ -110,26 +109,18 @@ def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
     assert not thread.is_alive()
 
 
-def test_a_new_notice_arrives_at_once(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_nudged", [True, False])
+def test_a_new_notice_arrives_at_once_and_without_a_nudge_once_the_table_is_read(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, *, is_nudged: bool
 ) -> None:
-    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 60)
+    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 60 if is_nudged else 0.2)
     camille = person()
     with live.listen(camille) as stream:
         for _ in range(2):
             write_notice(camille.id)
-            nudge_streams()
+            if is_nudged:
+                nudge_streams()
             stream.expect_notice()
-
-
-def test_without_a_nudge_the_table_is_read_all_the_same(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.2)
-    camille = person()
-    with live.listen(camille) as stream:
-        write_notice(camille.id)
-        stream.expect_notice()
 
 
 def test_without_redis_the_table_is_read_all_the_same(
@@ -219,15 +210,6 @@ def test_a_stream_ends_with_its_login(live: LiveServer, person: People) -> None:
         theirs.expect_notice()
     with live.open(**camille.headers) as refused:
         assert refused.status == 401
-
-
-def test_silence_is_filled_with_comments(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert program.HEARTBEAT_SECONDS == 15
-    monkeypatch.setattr(program, "HEARTBEAT_SECONDS", 0.05)
-    with live.listen(person()) as stream:
-        assert [stream.next_line() for _ in range(4)] == [":", "", ":", ""]
 
 
 def test_only_an_access_token_of_ours_opens_a_stream(live: LiveServer, camille: Person, app: Flask) -> None:
@@ -324,21 +306,31 @@ def test_all_addresses_of_a_subscriber_of_ipv6_have_one_bound(
             assert response.status == 200
 
 
-def test_while_the_database_is_away_clients_are_told_to_come_back(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [DatabaseAway, ValueError])
+def test_while_the_database_is_away_clients_are_told_to_come_back_and_then_streams_go_on(
+    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    def fail(*_: object) -> None:
-        raise DatabaseAway
+    failed = threading.Event()
 
+    def fail(*_: object) -> None:
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
             patch.setattr(Reader, "read_logins", fail)
-            with live.open(**camille.headers) as refused:
-                assert (refused.status, refused.getheader("Retry-After")) == (503, "30")
+            assert failed.wait(10)
+            if error is DatabaseAway:
+                with live.open(**camille.headers) as refused:
+                    assert (refused.status, refused.getheader("Retry-After")) == (503, "30")
         write_notice(camille.id)
         nudge_streams()
         stream.expect_notice()
+        end_login(camille)
+        while stream.response.readline():
+            pass
 
 
 def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_read(
@@ -362,49 +354,3 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
                 notice_streams, "_OVERLAP", timedelta(0)
             )  # as if it had lasted for longer than that
         stream.expect_notice()
-
-
-def test_what_fails_once_in_an_unknown_way_is_begun_again(
-    live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    failed = threading.Event()
-
-    def fail(*_: object) -> None:
-        failed.set()
-        raise ValueError("odd")
-
-    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
-    camille = person()
-    with live.listen(camille) as stream:
-        with monkeypatch.context() as patch:
-            patch.setattr(Reader, "read_logins", fail)
-            assert failed.wait(10)
-        write_notice(camille.id)
-        nudge_streams()
-        stream.expect_notice()
-        end_login(camille)
-        while stream.response.readline():
-            pass
-
-
-def test_the_loop_ends_although_a_call_kept_it_from_being_cancelled(
-    live: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Calls of redis-py return when they are cancelled, at times."""
-
-    async def keep(_: object) -> None:
-        with suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-
-    async def cancel() -> None:
-        hub = notice_streams.NoticeHub(Reader())
-        task = asyncio.create_task(hub.run())
-        await asyncio.sleep(0.3)
-        hub.is_over = True
-        task.cancel()
-        async with asyncio.timeout(5):
-            await asyncio.wait([task])
-
-    monkeypatch.setattr(notice_streams, "_wait_for_nudge", keep)
-    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0)
-    asyncio.run(cancel())

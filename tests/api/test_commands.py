@@ -1,0 +1,192 @@
+"""Commands of flask: a plan is given, the first admin is made, deletions are repeated after a restore."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from click.testing import CliRunner
+
+from api.admin_command import admin_command
+from api.forget_command import forget_command
+from api.grant_command import grant_command
+from api.models.audit import ActorKind, AuditEntry
+from api.models.base import new_id
+from api.models.desk import DeskChange
+from api.models.notification import Notification
+from api.models.user import Contact, Grant, Role, User
+from configs.ground.clock import clock
+from configs.world.plan import PlanName
+from tests.api.world import Door
+from tests.clients import People, Person
+from tests.factories import add_alert, change, rows
+
+pytestmark = pytest.mark.usefixtures("app")
+
+
+def grant(*arguments: str) -> Any:
+    return CliRunner().invoke(grant_command, arguments)
+
+
+def test_a_plan_lasts_as_long_as_it_is_sold_for_is_extended_and_leaves_a_row_in_the_audit(
+    camille: Person, frozen: time_machine.Traveller
+) -> None:
+    done = grant("CAMILLE@example.org", "URGENCE_7J", "--source", "a gift for camille@example.org")
+    assert done.exit_code == 0, done.output
+    assert done.output == (
+        "camille@example.org has URGENCE_7J from 2026-11-20 09:00 to 2026-11-27 09:00 UTC\n"
+    )
+    (row,), (given,) = rows(AuditEntry), rows(Grant)
+    assert given.user_id == camille.id
+    assert (row.actor_kind, row.action, row.subject_id) == (ActorKind.COMMAND, "grant.give", str(camille.id))
+    assert (row.changes["id"], row.changes["plan"]) == (str(given.id), "URGENCE_7J")
+    assert "camille" not in str(row.changes)
+    again = grant("camille@example.org", "URGENCE_7J")
+    assert "from 2026-11-27 09:00 to 2026-12-04 09:00" in again.output
+
+
+def test_a_subscription_is_given_for_a_month_days_and_source_can_be_said(
+    person: People, frozen: time_machine.Traveller
+) -> None:
+    person()
+    assert "to 2026-12-20 09:00" in grant("camille@example.org", "URGENCE_TOTAL").output
+    done = grant("camille@example.org", "URGENCE_24H", "--days", "3", "--source", "support")
+    assert "to 2026-11-23 09:00" in done.output
+    assert sorted(row.source for row in rows(Grant)) == ["command", "support"]
+
+
+def test_a_plan_that_begins_wakes_the_alerts_that_wait(person: People, door: Door) -> None:
+    camille, robin = person(), person("robin@example.org")
+    mine = add_alert(camille.id)
+    add_alert(robin.id)
+    grant("camille@example.org", "URGENCE_24H")
+    assert door.caught_up == [mine]
+    assert {line.reason for line in rows(DeskChange)} == {"plan began"}
+
+
+def test_what_is_wrong_with_a_grant_is_named(person: People) -> None:
+    person()
+    for arguments, hint in [
+        (("nobody@example.org", "URGENCE_24H"), "nobody has the address nobody@example.org"),
+        (("camille@example.org", "NONE"), "URGENCE_24H"),
+        (("camille@example.org", "GOLD"), "URGENCE_24H"),
+        (("camille@example.org", "URGENCE_24H", "--days", "0"), "1<=x<=3650"),
+        (("camille@example.org",), "Missing argument 'PLAN'"),
+    ]:
+        done = grant(*arguments)
+        assert done.exit_code != 0
+        assert hint in done.output, done.output
+        assert "Traceback" not in done.output
+    assert rows(Grant) == []
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
+def test_without_an_environment_one_line_names_what_is_missing_and_what_to_do(
+    name: str, person: People, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person()
+    monkeypatch.delenv(name)
+    settings_env()
+    done = grant("camille@example.org", "URGENCE_24H")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert done.output.startswith(f"Error: nothing was given: {name} is not set")
+    assert ". .state/env" in done.output
+
+
+@pytest.mark.parametrize("what", ["given", "changed"])
+def test_a_database_that_is_away_is_one_line(
+    person: People, settings_env: Callable[..., None], what: str
+) -> None:
+    settings_env(DATABASE_URL="postgresql://nobody@127.0.0.1:1/nothing")
+    done = make("camille@example.org") if what == "changed" else grant("camille@example.org", "URGENCE_24H")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert f"nothing was {what}, the database does not answer" in done.output
+
+
+def make(*arguments: str) -> Any:
+    return CliRunner().invoke(admin_command, arguments)
+
+
+@pytest.fixture
+def confirmed(person: People) -> People:
+    """Make a user who has confirmed the address."""
+
+    def make_confirmed(email: str = "camille@example.org") -> Person:
+        made = person(email)
+        change(Contact, Contact.address == email, verified_at=clock())
+        return made
+
+    return make_confirmed
+
+
+def roles() -> dict[str, Role]:
+    return {user.email: user.role for user in rows(User)}
+
+
+def test_the_first_admin_is_made_and_leaves_a_row(confirmed: People) -> None:
+    camille = confirmed()
+    done = make("CAMILLE@example.org")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("camille@example.org is an admin; now sign in and set up a second factor")
+    assert roles() == {"camille@example.org": Role.ADMIN}
+    (row,) = rows(AuditEntry)
+    assert (row.actor_id, row.actor_kind, row.action) == (None, ActorKind.COMMAND, "user.role")
+    assert (row.subject_id, row.changes) == (str(camille.id), {"role": ["user", "admin"]})
+
+
+def test_the_second_is_made_by_an_admin_or_on_demand(confirmed: People) -> None:
+    confirmed()
+    confirmed("robin@example.org")
+    make("camille@example.org")
+    refused = make("robin@example.org")
+    assert (refused.exit_code, roles()["robin@example.org"]) == (1, Role.USER)
+    assert "there is an admin already" in refused.output
+    assert make("robin@example.org", "--another").exit_code == 0
+    assert roles()["robin@example.org"] is Role.ADMIN
+
+
+def test_whoever_registered_a_strangers_address_is_made_no_admin(person: People) -> None:
+    person(confirmed=False)
+    done = make("camille@example.org")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "confirm the address first" in done.output
+    assert (roles()["camille@example.org"], rows(AuditEntry)) == (Role.USER, [])
+
+
+def test_an_address_that_nobody_has_is_said() -> None:
+    done = make("nobody@example.org")
+    assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
+    assert "nobody has the address nobody@example.org" in done.output
+
+
+def forget(*ids: object) -> Any:
+    return CliRunner().invoke(forget_command, input="\n".join(map(str, ids)))
+
+
+def emails() -> list[str]:
+    return sorted(each.email for each in rows(User))
+
+
+def test_the_named_accounts_go_as_their_owners_had_them_go(person: People) -> None:
+    gone, other = person("gone@example.org"), person("other@example.org")
+    gone.holds(PlanName.URGENCE_24H, days=1)
+    for count in (1, 0):
+        done = forget(gone.id, "", gone.id, new_id())
+        assert (done.exit_code, f"{count} accounts deleted\n" in done.output) == (0, True)
+    assert emails() == [other.email]
+    assert [each.kind for each in rows(Notification)] == ["account_deleted"]
+
+
+def test_a_list_that_is_none_deletes_nobody(camille: Person) -> None:
+    done = forget(camille.id, camille.email)
+    assert done.exit_code == 1
+    assert "nothing was deleted" in done.output
+    assert emails() == [camille.email]
+
+
+def test_an_operator_is_kept_and_named(person: People) -> None:
+    admin, gone = person("admin@example.org"), person("gone@example.org")
+    change(User, User.id == admin.id, role=Role.ADMIN)
+    done = forget(admin.id, gone.id)
+    assert (done.exit_code, str(admin.id) in done.output) == (1, True)
+    assert emails() == [admin.email]
