@@ -12,7 +12,7 @@ from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.slot import GoneReason, SlotRow
-from api.models.user import Channel
+from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from notifier.jobs import catch_up, deliver
 from tests.notifier.edited_messages import announce, marked, prove, run_job, stay_gone, write_edits
@@ -243,6 +243,16 @@ def test_an_edit_whose_answer_was_lost_is_taken_for_done(
     change(Notification, edit, state=State.PENDING, next_attempt_at=clock())
     deliver(str(edit))
     assert [each.state for each in notifications() if each.id == edit] == [State.DELIVERED]
+
+
+def test_a_chat_that_was_switched_off_is_left_alone(
+    whole: "Running", frozen: time_machine.Traveller, camille: Person
+) -> None:
+    stay_gone(frozen, announce())
+    change(Contact, camille.contacts[Channel.TELEGRAM], enabled=False)
+    run_job()
+    assert [each.reason for each in notifications(State.SKIPPED)] == ["switched off"]
+    assert whole.messages()[0].edited_at is None
 
 
 def test_the_notice_is_marked_also_of_people_without_telegram(
