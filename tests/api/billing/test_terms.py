@@ -114,13 +114,8 @@ def test_the_newest_asks_for_an_express_request_in_the_laws_words() -> None:
     version = find_newest_version()
     assert "expressément" in read_consent(version, "fr").start_now
     assert "expressly" in read_consent(version, "en").start_now
-    for language in ("fr", "en"):
-        assert (
-            read_consent(version, language).accepts_hour_threshold.count(
-                "sépar" if language == "fr" else "separ"
-            )
-            == 1
-        )
+    for language, word in (("fr", "sépar"), ("en", "separ")):
+        assert read_consent(version, language).accepts_hour_threshold.count(word) == 1
 
 
 CHANNELS = {  # as the terms call them
