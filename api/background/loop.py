@@ -3,8 +3,8 @@
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -121,10 +121,11 @@ class JobLoop:
         return False
 
     def _do(self, turn: Turn) -> None:
-        seconds, name = turns.get_turn(turn.job), turn.job.name
-        self._report(seconds)
+        longest, name = turns.get_longest(turn.job), turn.job.name
+        self._report(longest)
         try:
-            counts = _limit(seconds.total_seconds(), turn.job.run)
+            with _renewed(turn):
+                counts = _limit(longest.total_seconds(), turn.job.run)
         except Exception as error:  # whatever a job meets, its row says so
             log.exception("a job failed", job=name, attempt=turn.attempt)
             with session() as s:
@@ -160,6 +161,26 @@ def _limit(seconds: float, work: Callable[[], T]) -> T:
     """
     with UnixSignalDeathPenalty(round(seconds), JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
         return work()
+
+
+@contextmanager
+def _renewed(turn: Turn) -> Iterator[None]:
+    """Renew a turn while the block lasts, each third of its time; between that no transaction is open."""
+    ended, pause = threading.Event(), turns.TURN().total_seconds() / 3
+
+    def renew() -> None:
+        while not ended.wait(pause):
+            try:
+                with session() as s:
+                    turns.renew(s, turn, clock())
+            except DBAPIError as error:  # the turn may run out meanwhile, and the job run twice
+                log.warning("a turn is not renewed", job=turn.job.name, because=type(error.orig).__name__)
+
+    threading.Thread(target=renew, name="turn", daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _find_since(key: str, now: datetime) -> datetime:

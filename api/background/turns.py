@@ -15,10 +15,12 @@ from api.background.schedule import DAY, MINUTE, Counts, Job
 from api.models.job import JobState
 from configs.settings.constants import Constant
 
-# How long a turn lasts: a job that takes longer is ended, and one whose worker died begins again
-_TURN = Constant("JOB_TURN", timedelta(minutes=10))
-# The same for jobs that are due each minute: what they do must not wait for long after a worker died
-_SHORT_TURN = Constant("JOB_SHORT_TURN", timedelta(minutes=2))
+# How long a job may take: then it is ended
+_LONGEST = Constant("JOB_LONGEST", timedelta(minutes=10))
+# The same for jobs that are due each minute, so that one that hangs keeps the others of its queue from little
+_LONGEST_OF_MINUTE = Constant("JOB_MINUTE_LONGEST", timedelta(minutes=2))
+# How long a turn lasts. A worker renews it while it works, so that the job of one that died begins again so soon
+TURN = Constant("JOB_TURN", timedelta(seconds=12))
 # First wait before a job that failed is tried again; each further one is twice as long
 _RETRY = Constant("JOB_RETRY", timedelta(seconds=10))
 
@@ -30,17 +32,17 @@ _LEFT_AFTER = timedelta(days=2)  # a release may run two versions beside each ot
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A job that this worker has until `ends_at`, for the `due_at` that had come."""
+    """A job that this worker has since `started_at`, for the `due_at` that had come."""
 
     job: Job
     due_at: datetime
-    ends_at: datetime
+    started_at: datetime
     attempt: int
 
 
-def get_turn(job: Job) -> timedelta:
-    """Return how long a turn at a job lasts."""
-    return _TURN() if job.is_long or job.period > MINUTE else _SHORT_TURN()
+def get_longest(job: Job) -> timedelta:
+    """Return how long a job may take."""
+    return _LONGEST() if job.is_long or job.period > MINUTE else _LONGEST_OF_MINUTE()
 
 
 def add_jobs(session: Session, jobs: Collection[Job], now: datetime) -> None:
@@ -65,7 +67,7 @@ def find_due(session: Session, jobs: Iterable[Job], now: datetime) -> tuple[list
 def is_free(job: Job, row: JobState, now: datetime, *, nudged: bool = False) -> bool:
     """Return whether a worker may take a job now: its turn is over, and it is due or was nudged."""
     if row.turn_ends_at:
-        return not now < row.turn_ends_at <= now + get_turn(job) + CLOCKS_DIFFER
+        return not now < row.turn_ends_at <= now + TURN() + CLOCKS_DIFFER
     return nudged or not now < row.due_at <= job.find_next(now + CLOCKS_DIFFER)
 
 
@@ -81,9 +83,16 @@ def take_turn(session: Session, job: Job, now: datetime, *, nudged: bool = False
     if row.attempts >= MOST_ATTEMPTS:
         _end_failed(row, now, WORKER_DIED)
         return None
-    row.started_at, row.turn_ends_at, row.attempts = now, now + get_turn(job), row.attempts + 1
-    due = job.find_due_time(now + CLOCKS_DIFFER)
-    return Turn(job, due, row.turn_ends_at, row.attempts)
+    row.started_at, row.turn_ends_at, row.attempts = now, now + TURN(), row.attempts + 1
+    return Turn(job, job.find_due_time(now + CLOCKS_DIFFER), now, row.attempts)
+
+
+def renew(session: Session, turn: Turn, now: datetime) -> bool:
+    """Let a turn last until TURN from now; False where it has ended, or another worker has the job by now."""
+    row = _lock_own(session, turn)
+    if row:
+        row.turn_ends_at = now + TURN()
+    return row is not None
 
 
 def end_done(session: Session, turn: Turn, now: datetime, counts: Counts) -> bool:
@@ -117,7 +126,7 @@ def find_last_due(session: Session, job: str, due: datetime) -> datetime:
 
 def _lock_own(session: Session, turn: Turn) -> JobState | None:
     row = session.get(JobState, turn.job.name, with_for_update=True)
-    return row if row and row.turn_ends_at == turn.ends_at else None
+    return row if row and row.turn_ends_at and row.started_at == turn.started_at else None
 
 
 def _end_failed(row: JobState, now: datetime, error: str) -> None:

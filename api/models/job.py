@@ -27,8 +27,8 @@ class JobState(Base):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     due_at: Mapped[datetime]  # the next time; sooner where the last attempt failed
-    started_at: Mapped[datetime | None]  # the newest attempt
-    turn_ends_at: Mapped[datetime | None]  # while a worker has it; no other turn ends at the same microsecond
+    started_at: Mapped[datetime | None]  # the newest attempt; no two start at the same microsecond
+    turn_ends_at: Mapped[datetime | None]  # while a worker has it, which renews its turn as long as it works
     attempts: Mapped[int] = mapped_column(default=0, server_default="0")  # that failed, or whose worker died
     ended_at: Mapped[datetime | None]  # done, or failed for good
     failed_at: Mapped[datetime | None]  # the last time that it failed for good

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from api.background import turns
 from api.background.loop import JobLoop, warm_up
+from api.background.jobs import list_jobs
 from api.background.schedule import JOBS, Job
 from api.background.turns import MOST_ATTEMPTS
 from api.models.base import engine, session
@@ -132,25 +133,33 @@ def test_a_job_that_another_worker_has_is_left_to_it(
     nudge(MAINTENANCE, "hourly")
     run_due([hourly])
     assert done == []
-    frozen.shift(10 * MINUTE - timedelta(seconds=1))
+    frozen.shift(11)
     run_due([hourly])
     assert done == []
-    frozen.shift(1)  # its worker died: the turn is over
+    frozen.shift(1)  # its worker died: the turn of twelve seconds is over
     run_due([hourly])
     assert done == ["hourly"]
 
 
-def test_turns_of_jobs_of_a_minute_are_short_unless_they_may_work_for_long(
-    frozen: time_machine.Traveller,
-) -> None:
-    run = list[timedelta]()
-    for each in (JOBS["watch_operations"], JOBS["issue_invoices"], JOBS["sync_stuck_payments"]):
-        with session() as s:
-            turns.add_jobs(s, [each], clock())
-            turn = turns.take_turn(s, each, clock())
-        assert turn
-        run.append(turn.ends_at - clock())
-    assert run == [2 * MINUTE, 10 * MINUTE, 10 * MINUTE]
+def test_a_turn_is_renewed_until_its_job_ends_and_then_no_more(frozen: time_machine.Traveller) -> None:
+    hour = make_job("hour", dict, hours=1)
+    with session() as s:
+        turns.add_jobs(s, [hour], clock())
+        turn = turns.take_turn(s, hour, clock())
+    assert turn
+    frozen.shift(10)
+    with session() as s:
+        assert turns.renew(s, turn, clock())
+    assert one(JobState).turn_ends_at == clock() + turns.TURN()
+    with session() as s:
+        assert turns.end_done(s, turn, clock(), {})
+        assert not turns.renew(s, turn, clock())
+    assert one(JobState).turn_ends_at is None
+
+
+def test_jobs_of_a_minute_may_take_two_unless_they_work_for_long() -> None:
+    jobs = [JOBS["watch_operations"], JOBS["issue_invoices"], JOBS["sync_stuck_payments"]]
+    assert [turns.get_longest(each) for each in jobs] == [2 * MINUTE, 10 * MINUTE, 10 * MINUTE]
 
 
 def test_no_connection_is_held_while_a_job_works() -> None:
@@ -199,7 +208,7 @@ def test_a_job_that_took_longer_than_its_turn_does_not_end_another_workers() -> 
     taken = clock() + MINUTE
 
     def lose() -> dict[str, int]:
-        change(JobState, turn_ends_at=taken)
+        change(JobState, started_at=clock() + timedelta(seconds=15), turn_ends_at=taken)
         return {}
 
     with capture_logs() as logs:

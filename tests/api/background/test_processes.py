@@ -4,7 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psutil
@@ -22,7 +22,9 @@ from tests.waiting import outlive, until
 
 pytestmark = pytest.mark.processes
 
-SHORT = {"JOB_TURN": "15", "JOB_SHORT_TURN": "15", "JOB_RETRY": "0.5", "CHECK_DAYS_SECONDS": "1"}
+SHORT = {"JOB_RETRY": "0.5", "CHECK_DAYS_SECONDS": "1"}
+TURN = timedelta(seconds=12)
+HELD = sa.and_(JobState.name == "sum_days", JobState.turn_ends_at.is_not(None))  # while a worker has it
 
 
 @pytest.fixture
@@ -73,8 +75,7 @@ def locked_table() -> Iterator[None]:
 
 def find_turn() -> JobState | None:
     """Return the row of sum_days while a worker has it."""
-    held = (JobState.name == "sum_days", JobState.turn_ends_at.is_not(None))
-    return next(iter(rows(JobState, *held)), None)
+    return next(iter(rows(JobState, HELD)), None)
 
 
 @pytest.mark.journey
@@ -106,8 +107,12 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_job_loses_nothing(start: Cal
     program = start()
     with locked_table():
         turn = until(find_turn)
+        until(lambda: datetime.now(UTC) > turn.started_at + TURN)
+        assert [each.started_at for each in rows(JobState, HELD)] == [turn.started_at], "it was renewed"
         find_child(program, "maintenance").kill()
-        until(lambda: (again := find_turn()) and again.started_at > turn.started_at)
+        killed = datetime.now(UTC)
+        again = until(lambda: (found := find_turn()) and found.started_at > turn.started_at and found)
+    assert again.started_at - killed < TURN + timedelta(seconds=3)
     until(lambda: (end := find_end()) and end > turn.started_at)
     assert program.ends(signal.SIGTERM) == 0
 
