@@ -92,8 +92,8 @@ format: setup ## Let ruff mend what it can
 
 texts: setup ## Bring the catalogues of the pages up to date with templates and code
 	@mkdir -p .state
-	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext" \
-	  --no-location --omit-header --sort-output --output-file .state/texts.pot api/pages api/links api/templates
+	@$(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext mark" \
+	  --no-location --omit-header --sort-output --output-file .state/texts.pot api
 	@for language in en ar; do $(BIN)/pybabel --quiet update --locale $$language --input-file .state/texts.pot \
 	  --output-file api/pages/texts/$$language.po --omit-header --ignore-obsolete --no-fuzzy-matching --width 110; done
 

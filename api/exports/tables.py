@@ -29,6 +29,7 @@ from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
 from api.models.watch_credit import Unwatched, WatchCredit
+from api.translations import mark
 
 _USER = "user"  # name of the statement's parameter
 
@@ -38,6 +39,7 @@ class ExportedTable:
     """A table of the export."""
 
     record: type[Base]
+    text: str  # what it holds, in French
     owned_by: tuple[str, ...] = (
         "user_id",
     )  # foreign keys that lead to the user, directly or by another table
@@ -56,38 +58,87 @@ class ExportedTable:
 
 EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
-        User, ("id",), ("password_hash", "totp_secret", "totp_used_step", "recovery_hashes", "token_version")
+        User,
+        mark("Le compte : adresse, langue, fuseau horaire, rôle"),
+        ("id",),
+        ("password_hash", "totp_secret", "totp_used_step", "recovery_hashes", "token_version"),
     ),
-    ExportedTable(Contact, left_out=("lookup_hashes",)),
-    ExportedTable(TelegramLink, left_out=("code_hash",)),
-    ExportedTable(PhoneCode, left_out=("number_hash", "network_hash", "code_hash")),
-    ExportedTable(Login, left_out=("token_hash", "previous_hash")),
-    ExportedTable(PendingRegistration, left_out=("password_hash",)),
-    ExportedTable(Alert),
-    ExportedTable(AlertTarget, ("alert_id",)),
-    ExportedTable(Appointment, ("alert_id",)),
-    ExportedTable(Match, ("alert_id",)),
-    ExportedTable(MatchAnswer, ("match_id",)),
-    ExportedTable(Notification, left_out=("lease_token", "lease_until")),
-    ExportedTable(Notice, left_out=("dedupe_key",)),
-    ExportedTable(ProviderEvent, ("contact_id",), ("next_attempt_at",)),
-    ExportedTable(Grant),
-    ExportedTable(Subscription),
-    ExportedTable(Payment),
-    ExportedTable(PaymentEvent, ("payment_id",)),
-    ExportedTable(BookLine, ("payment_id",)),
-    ExportedTable(PaymentDifference, ("payment_id",)),
-    ExportedTable(PlanCredit, ("payment_id",)),
-    ExportedTable(Refund, ("payment_id",)),
-    ExportedTable(Invoice, ("payment_id",), ("pdf_key",)),
-    ExportedTable(Unwatched, ("payment_id",)),
-    ExportedTable(WatchCredit, ("payment_id",)),
-    ExportedTable(StripeId, ("payment_id", "subscription_id", "refund_id")),
-    ExportedTable(Declaration),  # by account: who fills in the form without one may be a stranger
-    ExportedTable(SupportRequest),
-    ExportedTable(Export, left_out=("file_key",)),
+    ExportedTable(
+        Contact,
+        mark("Les adresses des messages : e-mail, téléphone, Telegram, navigateurs, et leur état"),
+        left_out=("lookup_hashes",),
+    ),
+    ExportedTable(TelegramLink, mark("Une liaison avec Telegram en cours"), left_out=("code_hash",)),
+    ExportedTable(
+        PhoneCode,
+        mark("Les codes envoyés par SMS depuis un jour, sans les codes"),
+        left_out=("number_hash", "network_hash", "code_hash"),
+    ),
+    ExportedTable(
+        Login, mark("Les connexions : navigateur, début, fin"), left_out=("token_hash", "previous_hash")
+    ),
+    ExportedTable(
+        PendingRegistration,
+        mark("Les inscriptions dont l’adresse n’est pas confirmée"),
+        left_out=("password_hash",),
+    ),
+    ExportedTable(Alert, mark("Les alertes")),
+    ExportedTable(
+        AlertTarget,
+        mark("Ce que chaque alerte surveille : préfecture, démarche, dates, heures"),
+        ("alert_id",),
+    ),
+    ExportedTable(Appointment, mark("Les rendez-vous que vous avez signalés"), ("alert_id",)),
+    ExportedTable(Match, mark("Les créneaux trouvés pour vos alertes"), ("alert_id",)),
+    ExportedTable(
+        MatchAnswer,
+        mark("Vos réponses aux alertes : rendez-vous trouvé, trop tard, rien sur la page, arrêt"),
+        ("match_id",),
+    ),
+    ExportedTable(
+        Notification,
+        mark("Les messages : canal, titre et texte tels qu’envoyés, heures d’envoi et d’arrivée"),
+        left_out=("lease_token", "lease_until"),
+    ),
+    ExportedTable(
+        Notice,
+        mark("Les notifications affichées dans votre compte, avec leur texte"),
+        left_out=("dedupe_key",),
+    ),
+    ExportedTable(
+        ProviderEvent,
+        mark("Messages qui ne sont pas arrivés, et demandes d’arrêt par SMS"),
+        ("contact_id",),
+        ("next_attempt_at",),
+    ),
+    ExportedTable(Grant, mark("Les formules et leurs périodes")),
+    ExportedTable(Subscription, mark("Les abonnements mensuels")),
+    ExportedTable(Payment, mark("Les commandes et paiements, avec ce que vous avez accepté")),
+    ExportedTable(PaymentEvent, mark("Ce qui est arrivé à chaque paiement"), ("payment_id",)),
+    ExportedTable(BookLine, mark("Le livre de chaque paiement : payé, rendu, encore dû"), ("payment_id",)),
+    ExportedTable(PaymentDifference, mark("Les écarts avec Stripe, et leur correction"), ("payment_id",)),
+    ExportedTable(PlanCredit, mark("Les restes de formules déduits d’une commande"), ("payment_id",)),
+    ExportedTable(Refund, mark("Les remboursements"), ("payment_id",)),
+    ExportedTable(Invoice, mark("Les factures et avoirs"), ("payment_id",), ("pdf_key",)),
+    ExportedTable(Unwatched, mark("Le temps non surveillé de chaque paiement"), ("payment_id",)),
+    ExportedTable(WatchCredit, mark("Ce qui a été rendu pour le temps non surveillé"), ("payment_id",)),
+    ExportedTable(
+        StripeId,
+        mark("Les numéros de vos paiements chez Stripe"),
+        ("payment_id", "subscription_id", "refund_id"),
+    ),
+    ExportedTable(
+        Declaration, mark("Vos rétractations et résiliations")
+    ),  # by account: who fills in the form without one may be a stranger
+    ExportedTable(SupportRequest, mark("Vos messages à l’assistance")),
+    ExportedTable(Export, mark("Les demandes d’export, celle-ci comprise"), left_out=("file_key",)),
     # Who looked, by role: the operator's own id, and other users' among the changes, are not the user's data.
-    ExportedTable(AuditEntry, (), ("actor_id", "request_id", "changes")),
+    ExportedTable(
+        AuditEntry,
+        mark("Ce que nos opérateurs ont fait ou consulté à votre sujet : quand et dans quel rôle"),
+        (),
+        ("actor_id", "request_id", "changes"),
+    ),
 )
 # Tables with a foreign key that leads to a user and that no export has, and why.
 LEFT_OUT: Mapping[str, str] = {

@@ -6,7 +6,8 @@ from typing import Any
 from flask import Flask, current_app, g, request
 from flask_babel import get_locale, refresh
 
-LANGUAGES = {"fr": "Français", "en": "English", "ar": "العربية"}  # the first one where nothing else is known
+from api.translations import LANGUAGES
+
 _DEFAULT = "fr"
 
 

@@ -4,7 +4,7 @@ from babel import Locale
 from flask import Blueprint, Flask
 
 from api.middleware.gunicorn_hooks import BEFORE_FORK
-from api.middleware.languages import LANGUAGES, register_languages
+from api.middleware.languages import register_languages
 from api.pages.admin.all_pages import area as admin
 from api.pages.advice import routes as advice
 from api.pages.alerts import routes as alerts
@@ -12,7 +12,7 @@ from api.pages.area import Area
 from api.pages.assets import FILES, compute_version
 from api.pages.calendar import routes as calendar
 from api.pages.channels import routes as channels
-from api.pages.context import load_translations, register_context
+from api.pages.context import register_context
 from api.pages.dashboard import routes as dashboard
 from api.pages.declarations import routes as declarations
 from api.pages.headers import register_page_headers
@@ -31,6 +31,7 @@ from api.pages.refusals import register_error_pages, register_operator_refusals
 from api.pages.security import routes as security
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status
+from api.translations import LANGUAGES, load_translations
 from configs.ground.clock import clock
 from configs.world.prefecture import prefectures
 from configs.world.slot_releases import working_day

@@ -1,21 +1,15 @@
 """What every template can use: texts, links, addresses, and how money, numbers and times are written.
 
-The texts in templates and code are French; `texts/<language>.po` has their translations. It is read when first used:
-nothing is compiled, so that nothing can be out of date.
+The texts in templates and code are French (api/translations.py).
 """
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from functools import cache
-from io import BytesIO
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_skeleton, format_time, format_timedelta
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
 from flask import Flask, current_app, g, request, url_for
@@ -23,16 +17,16 @@ from flask_babel import Babel, Domain, LazyString, get_locale, lazy_gettext
 from werkzeug.exceptions import HTTPException
 
 from api.accounts.consents import read_consent_text
-from api.middleware.languages import LANGUAGES, choose_language, read_direction, read_language
+from api.middleware.languages import choose_language, read_direction, read_language
 from api.pages.assets import build_asset_url
 from api.pages.cookies import take_notice, write_token_field
+from api.translations import LANGUAGES, load_translations
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 
 _l = lazy_gettext
 _SOURCE = "fr"  # the language of templates and code
-_TEXTS = Path(__file__).parent / "texts"
 Place = Literal["head", "account", "foot", "operators"]
 # (endpoint, text); a link whose area does not exist is left out. Operators' pages are French only.
 LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {
@@ -134,21 +128,6 @@ class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types
     def get_translations(self) -> Translations:
         """Return the catalogue of this request's language."""
         return load_translations(_locale().language)
-
-
-@cache
-def load_translations(language: str) -> Translations:
-    """Return the texts of all pages in a language."""
-    is_source = language == _SOURCE  # whose texts are the names of all others
-    path = _TEXTS / f"{'en' if is_source else language}.po"
-    with path.open("rb") as file:
-        catalogue = read_po(file, locale=language, abort_invalid=True)
-    for message in catalogue if is_source else ():
-        message.string = message.id
-    compiled = BytesIO()
-    write_mo(compiled, catalogue)
-    compiled.seek(0)
-    return Translations(compiled)
 
 
 def register_context(app: Flask) -> None:

@@ -12,6 +12,7 @@ from icalendar import Calendar, Event, Timezone
 
 from api.prefectures.desk_queries import KnownRelease
 from api.release_calendar.schemas import FeedLanguage
+from api.translations import mark, translate
 from configs.ground.clock import clock
 from configs.world.prefecture import Prefecture, Procedure
 
@@ -19,29 +20,9 @@ CALENDAR_TYPE = "text/calendar"
 _DOMAIN = "rdvpriority.fr"
 _REFRESH = timedelta(hours=1)
 _NO_END = timedelta(minutes=15)  # a page names the beginning only
-_TITLES: dict[FeedLanguage, str] = {
-    "fr": "Mises en ligne de créneaux : ",
-    "en": "Releases of slots: ",
-    "ar": "مواعيد نشر الحجوزات: ",
-}
-_SUMMARIES: dict[FeedLanguage, str] = {
-    "fr": "Mise en ligne de créneaux : ",
-    "en": "Slots are released: ",
-    "ar": "نشر مواعيد جديدة: ",
-}
-_ANNOUNCED: dict[FeedLanguage, dict[str, str]] = {
-    "fr": {
-        "page": "Annoncée par la page de rendez-vous elle-même, qui peut la montrer une minute plus tard.",
-        "source": "Horaire habituel, d'après une source publique : il peut changer.",
-    },
-    "en": {
-        "page": "Announced by the booking page itself, which may show it a minute later.",
-        "source": "The usual time, according to a public source: it may change.",
-    },
-    "ar": {
-        "page": "أعلنته صفحة الحجز نفسها، وقد تعرضه بعد دقيقة.",
-        "source": "الوقت المعتاد حسب مصدر علني، وقد يتغيّر.",
-    },
+_ANNOUNCED = {
+    "page": mark("Annoncée par la page de rendez-vous elle-même, qui peut la montrer une minute plus tard."),
+    "source": mark("Horaire habituel, d'après une source publique : il peut changer."),
 }
 
 
@@ -51,7 +32,7 @@ def write_feed(
     """Return the feed of one prefecture and procedure."""
     calendar = Calendar.new(
         prodid=f"-//RDVPriority//{_DOMAIN}//{language.upper()}",
-        name=_TITLES[language] + place.name,
+        name=translate(mark("Mises en ligne de créneaux : "), language) + place.name,
         uid=f"{place.id}-{procedure.value.lower()}@{_DOMAIN}",
     )
     # its type has no default (RFC 7986, 5.7), and the library names none
@@ -74,8 +55,8 @@ def _build_event(release: KnownRelease, place: Prefecture, language: FeedLanguag
         stamp=datetime.combine(clock().astimezone(UTC).date(), time(), UTC),
         start=release.begins_at.astimezone(UTC),
         end=(release.ends_at or release.begins_at + _NO_END).astimezone(UTC),
-        summary=_SUMMARIES[language] + desk.message_label,
-        description=f"{_ANNOUNCED[language][release.announced_by]}\n{desk.url}",
+        summary=translate(mark("Mise en ligne de créneaux : "), language) + desk.message_label,
+        description=f"{translate(_ANNOUNCED[release.announced_by], language)}\n{desk.url}",
         location=desk.site or place.name,
         url=desk.url,
     )

@@ -8,11 +8,11 @@ from xml.sax.saxutils import escape
 from flask import Response
 
 from api.errors import not_found
-from api.middleware.languages import LANGUAGES
 from api.pages.area import Access, Area
 from api.pages.choices import write_slug
 from api.pages.context import build_public_url
 from api.prefectures.queries import list_serving_desks
+from api.translations import LANGUAGES
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.prefecture import Procedure, prefectures

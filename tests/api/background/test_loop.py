@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from api.background import turns
 from api.background.loop import JobLoop, warm_up
-from api.background.jobs import list_jobs
 from api.background.schedule import JOBS, Job
 from api.background.turns import MOST_ATTEMPTS
 from api.models.base import engine, session

@@ -14,7 +14,6 @@ import time_machine
 
 import api.models.all  # noqa: F401 -- defines all tables
 from api.exports import jobs
-from api.exports.archive import WORDS
 from api.exports.tables import EXPORTED, LEFT_OUT, ExportedTable
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
@@ -305,8 +304,3 @@ def test_no_column_of_a_secret_is_exported(exported: ExportedTable) -> None:
     names = {column.name for column in exported.columns}
     assert set(exported.left_out) <= {each.name for each in Base.metadata.tables[exported.name].columns}
     assert not {name for name in names if _SECRET.search(name) and (exported.name, name) not in _HARMLESS}
-
-
-def test_each_table_has_its_words_in_each_language() -> None:
-    for words in WORDS.values():
-        assert set(words.tables) == {each.name for each in EXPORTED}

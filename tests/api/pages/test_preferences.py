@@ -4,8 +4,8 @@ from datetime import time
 
 from flask import Flask
 
-from api.middleware.languages import LANGUAGES
 from api.models.user import Channel, Contact, OutageCredit, SlotRhythm, User
+from api.translations import LANGUAGES
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import VerifyAddress, write_token

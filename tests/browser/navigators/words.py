@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from api.pages.context import load_translations
+from api.translations import load_translations
 
 _PLACE = re.compile(r"%\((\w+)\)s")
 

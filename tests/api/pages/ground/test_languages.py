@@ -17,12 +17,13 @@ from api.errors import ApiError, invalid
 from api.middleware.languages import choose_language, use_account_language
 from api.pages.forms import Form
 from api.schemas import FieldError
+from api.translations import load_translations
 from tests.clients import Browser
 from tests.in_turn import in_turn
 
 TRANSLATED = ("en", "ar")
 TEXTS = Path("api/pages/texts")
-SOURCES = ("api/pages", "api/links", "api/templates")
+SOURCES = ("api",)
 _PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|%(?!\()|<[^>]*>")
 
 
@@ -85,7 +86,7 @@ def test_the_catalogues_have_the_texts_of_templates_and_code_and_no_others(tmp_p
         "--mapping-file",
         "pyproject.toml",
         "--keywords",
-        "_l lazy_gettext",
+        "_l lazy_gettext mark",
         "--output-file",
         str(found),
     )
