@@ -7,6 +7,7 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import ModuleType
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -30,8 +31,7 @@ from api.logins import factor_end
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
-from api.operations import daily_messages, dead_mans_switch, self_checks
-from api.operations.alarms import repeat_alarms as repeat_unanswered
+from api.operations import alarms, daily_messages, dead_mans_switch, self_checks
 from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
@@ -64,12 +64,6 @@ def keep_partitions() -> Counts:
     return table_upkeep.make_partitions() | table_upkeep.drop_partitions()
 
 
-@job(at_hour=4)
-def analyze_tables() -> Counts:
-    """Analyse the tables that changed much, and `checks`, which autovacuum never analyses."""
-    return table_upkeep.analyze_tables()
-
-
 @job(every=_CHECK_DAYS)
 def sum_days() -> Counts:
     """Sum up the checks of each desk, and what became of slot alerts, of each day that changed since the last time."""
@@ -85,12 +79,6 @@ def _sum_days(figures: ModuleType) -> int:
         with session() as s:
             written += figures.sum_day(s, day, now)
     return written
-
-
-@job(at_hour=5)
-def check_promises() -> Counts:
-    """Run the named queries that must give no row, and alarm the operators of those that do."""
-    return _send(self_checks.tell_broken_promises)
 
 
 @job(every=MINUTE)
@@ -137,30 +125,6 @@ def apply_retention() -> Counts:
     return rules.apply_rules() | messages.erase_messages()
 
 
-@job(every=DAY)
-def end_unused_accounts() -> Counts:
-    """Warn accounts twice that are unused for nearly ACCOUNT_UNUSED_FOR, then delete them."""
-    return unused_accounts.end_unused_accounts()
-
-
-@job(every=MINUTE, is_long=True)
-def make_exports() -> Counts:
-    """Build the exports of personal data that users asked for."""
-    return exports.make_exports()
-
-
-@job(every=10 * MINUTE)
-def drop_exports() -> Counts:
-    """Drop exports after a day, and the files of accounts that were deleted."""
-    return exports.drop_exports()
-
-
-@job(every=DAY, queue=PAYMENTS)
-def drop_former_customers() -> Counts:
-    """Delete Stripe's customers of accounts that were deleted 120 days ago, unless a dispute is open."""
-    return former_customers.drop_customers()
-
-
 @job(every=DAY, queue=PAYMENTS)
 def reconcile_payments() -> Counts:
     """Compare the payments of the last days with Stripe; repair what events would have changed, report the rest.
@@ -180,12 +144,6 @@ def reconcile_payments() -> Counts:
     return reconciliation.reconcile() | {"failed": failed}
 
 
-@job(every=5 * MINUTE, queue=PAYMENTS)
-def sync_stuck_payments() -> Counts:
-    """Compare payments with Stripe that are neither paid nor failed for a while."""
-    return reconciliation.sync_stuck_payments()
-
-
 @job(every=5 * MINUTE)
 def begin_days_of_grace() -> Counts:
     """Let monthly plans go on whose renewal was not heard of by the end of what is paid."""
@@ -193,48 +151,6 @@ def begin_days_of_grace() -> Counts:
         effects = begin_grace(s, clock())
     effects.run()
     return {"alerts": len(effects.alerts)}
-
-
-@job(every=HOUR)
-def tell_renewals() -> Counts:
-    """Tell subscribers that their plan renews soon."""
-    return _send(plan_ends.tell_renewals)
-
-
-@job(every=MINUTE)
-def tell_plan_ends() -> Counts:
-    """Tell users that their plan ends soon, or has ended."""
-    return _send(plan_ends.tell_plan_ends)
-
-
-@job(every=MINUTE)
-def remind_of_appointments() -> Counts:
-    """Remind users of their appointments, as they set it."""
-    return _send_all(appointments.write_due_reminders)
-
-
-@job(every=HOUR)
-def ask_how_it_went() -> Counts:
-    """Ask users who agreed how their appointment went, a day later."""
-    return _send_all(appointments.ask_how_it_went)
-
-
-@job(every=MINUTE)
-def write_weekly_summaries() -> Counts:
-    """Write the summary of the week to users who asked for it, on Mondays at 8:00 of their time zone."""
-    return _send_all(weekly_summaries.write_due_summaries)
-
-
-@job(every=MINUTE)
-def mark_gone_slots() -> Counts:
-    """Edit the messages all of whose slots are gone, and mark the notices that say the same."""
-    return _send(notifier.mark_gone_slots)
-
-
-@job(every=HOUR)
-def tell_closed_desks() -> Counts:
-    """Offer the choice to users whose alert has no open page any more."""
-    return _send(closed_desks.tell_closed_desks)
 
 
 @job(every=HOUR, queue=PAYMENTS)
@@ -254,18 +170,6 @@ def credit_outages() -> Counts:
     return {"users": users, "reclaimed": reclaimed, "failed": failed}
 
 
-@job(every=DAY)
-def remind_of_failed_renewals() -> Counts:
-    """Tell users each day that their renewal failed, while the days of grace last."""
-    return _send(plan_ends.remind_in_grace)
-
-
-@job(every=MINUTE, queue=PAYMENTS)
-def apply_declarations() -> Counts:
-    """Apply withdrawals and cancellations whose time has come, and those that a program died over."""
-    return declarations.apply_due()
-
-
 @job(every=5 * MINUTE)
 def note_order_mails() -> Counts:
     """Write when order mails were handed over: the time to withdraw counts from it."""
@@ -273,43 +177,14 @@ def note_order_mails() -> Counts:
         return {"noted": withdrawal_rules.note_order_mails(s)}
 
 
-@job(every=HOUR)
-def tell_rising_failures() -> Counts:
-    """Tell the admins where more payments fail than usual."""
-    return _send(notices.tell_rising_failures)
-
-
-@job(every=DAY)
-def tell_hoarding() -> Counts:
-    """Tell the admins which accounts are beyond fair use."""
-    return _send(plan_limits.tell_hoarding)
-
-
-@job(every=5 * MINUTE)
-def tell_sms_cost() -> Counts:
-    """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN."""
-    return _send(_write_sms_cost)
-
-
 def _write_sms_cost(session: Session) -> list[UUID]:
+    """Tell the admins, once a UTC day, when its SMS cost more than SMS_DAY_WARN."""
     now = clock()
     spent, warn, stop = sum_of_day(session, now), settings().sms_day_warn, settings().sms_day_stop
     if spent < warn:
         return []
     amounts = {"spent": f"{spent:.2f}", "warn": f"{warn:.2f}", "stop": f"{stop:.2f}"}
     return write_to_admins(session, "sms_cost", amounts, f"sms_cost:{now.astimezone(UTC):%Y-%m-%d}")
-
-
-@job(every=MINUTE)
-def watch_operations() -> Counts:
-    """Alarm the operators of what the list of health checks finds ill."""
-    return _send(watch.watch_operations)
-
-
-@job(every=MINUTE)
-def repeat_alarms() -> Counts:
-    """Send alarms that are not acknowledged within ALARM_REPEAT_SECONDS once more, on another channel."""
-    return _send(repeat_unanswered)
 
 
 @job(every=MINUTE)
@@ -320,12 +195,6 @@ def call_dead_mans_switch() -> Counts:
         return {"held": 1}
     dead_mans_switch.call_switch()
     return {}
-
-
-@job(every=MINUTE)
-def report_false_alarms() -> Counts:
-    """Alarm operators of desks of which three people reported false alarms within an hour."""
-    return _send(false_alarms.report_false_alarms)
 
 
 @job(at_hour=9)
@@ -361,12 +230,21 @@ def _send_daily(name: str, write_message: Callable[[Session, datetime, datetime]
     return _send(write)
 
 
-def _send_all(write_some: Callable[[Session], list[UUID]]) -> Counts:
-    """Have messages written in as many transactions as it takes, until one has none."""
-    written = 0
-    while mails := _send(write_some)["mails"]:
-        written += mails
-    return {"mails": written}
+def _mails(
+    write: Callable[[Session], list[UUID]], name: str = "", *, until_none: bool = False, **when: Any
+) -> Callable[[], Counts]:
+    """Put a function on the schedule that writes messages in one transaction; they are nudged after its commit.
+
+    `until_none`: it writes some, and is called until it has none.
+    """
+
+    def run() -> Counts:
+        written = sent = _send(write)["mails"]
+        while sent and until_none:
+            written += (sent := _send(write)["mails"])
+        return {"mails": written}
+
+    return job(name or write.__name__, **when)(run)
 
 
 def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
@@ -375,3 +253,36 @@ def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
         mails = write_mails(s)
     notifier.nudge(mails)
     return {"mails": len(mails)}
+
+
+# Jobs that are one function each, which says what it does; first those that write no messages.
+analyze_tables = job(at_hour=4)(table_upkeep.analyze_tables)
+end_unused_accounts = job(every=DAY)(unused_accounts.end_unused_accounts)
+make_exports = job(every=MINUTE, is_long=True)(exports.make_exports)
+drop_exports = job(every=10 * MINUTE)(exports.drop_exports)
+drop_former_customers = job("drop_former_customers", every=DAY, queue=PAYMENTS)(
+    former_customers.drop_customers
+)
+sync_stuck_payments = job(every=5 * MINUTE, queue=PAYMENTS)(reconciliation.sync_stuck_payments)
+# Those whose time has come, and those that a program died over
+apply_declarations = job("apply_declarations", every=MINUTE, queue=PAYMENTS)(declarations.apply_due)
+check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
+tell_renewals = _mails(plan_ends.tell_renewals, every=HOUR)
+tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
+remind_of_appointments = _mails(
+    appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
+)
+ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=True)
+# On Mondays at 8:00 of their readers' time zones
+write_weekly_summaries = _mails(
+    weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
+)
+mark_gone_slots = _mails(notifier.mark_gone_slots, every=MINUTE)
+tell_closed_desks = _mails(closed_desks.tell_closed_desks, every=HOUR)
+remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)
+tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
+tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)
+watch_operations = _mails(watch.watch_operations, every=MINUTE)
+repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
+report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
+tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)

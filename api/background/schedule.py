@@ -56,12 +56,18 @@ JOBS: dict[str, Job] = {}
 
 
 def job(
-    *, every: Period = DAY, at_hour: int | None = None, queue: str = MAINTENANCE, is_long: bool = False
+    name: str = "",
+    *,
+    every: Period = DAY,
+    at_hour: int | None = None,
+    queue: str = MAINTENANCE,
+    is_long: bool = False,
 ) -> Callable[[Callable[[], Counts]], Callable[[], Counts]]:
-    """Put a function on the schedule: each period, or each day at an hour in Paris."""
+    """Put a function on the schedule, by its own name or this one: each period, or each day at an hour in Paris."""
 
     def add(run: Callable[[], Counts]) -> Callable[[], Counts]:
-        JOBS[run.__name__] = Job(run.__name__, run, every, queue, at_hour, is_long)
+        each = Job(name or run.__name__, run, every, queue, at_hour, is_long)
+        JOBS[each.name] = each
         return run
 
     return add
