@@ -1,19 +1,61 @@
-"""Route of the answers to an alert, below /api/alerts."""
+"""Route of the answers to an alert, below /api/alerts, and their bodies."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import ConfigDict, model_validator
+from pydantic.config import JsonDict
+from pydantic_core import PydanticCustomError
 
 import notifier
 from api.alerts.queries import read_own_alert
-from api.alerts.schemas import AlertPath
+from api.alerts.schemas import AlertAnswer, AlertPath, FoundAppointment
 from api.answers.errors import AnswerFinal
 from api.answers.matches import find_matches_of_alert
-from api.answers.schemas import GivenAnswer, NewAnswer
 from api.answers.service import store_answers
 from api.errors import ApiError, not_found
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
-from api.models.answer import AnswerVia
+from api.models.answer import AnswerValue, AnswerVia
 from api.models.base import session
+from api.schemas import Answer, Body
+
+_ONLY_OF_FOUND: JsonDict = {
+    "anyOf": [
+        {"properties": {"value": {"const": AnswerValue.FOUND.value}}},
+        {"properties": {"appointment": {"type": "null"}}},
+    ]
+}
+
+
+class NewAnswer(Body):
+    """What became of the slots that an alert announced; of the newest announcement, unless `detectionId` names one.
+
+    `found` closes the alert, `stopped` stops it. `appointment` goes with `found` only.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_ONLY_OF_FOUND)
+
+    value: AnswerValue
+    detection_id: UUID | None = None
+    appointment: FoundAppointment | None = None
+
+    @model_validator(mode="after")
+    def _only_of_found(self) -> Self:
+        if self.appointment and self.value is not AnswerValue.FOUND:
+            raise PydanticCustomError("not_found", "an appointment goes with the value found only")
+        return self
+
+
+class GivenAnswer(Answer):
+    """The answer that is stored, and the alert after it. Another value is accepted until `changeableUntil`."""
+
+    value: AnswerValue
+    answered_at: datetime
+    changeable_until: datetime
+    alert: AlertAnswer
+
 
 blueprint = make_blueprint(
     "answers", __name__, "/api/alerts", "alerts", "What the user waits for", signed_in=True

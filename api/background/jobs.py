@@ -5,12 +5,14 @@ that changes nothing when it is repeated, and no transaction is open while anoth
 """
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 import notifier
@@ -18,20 +20,21 @@ from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
 from api.answers import false_alarms
-from api.background import table_upkeep
 from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
 from api.background.turns import CLOCKS_DIFFER, find_last_due
 from api.billing import closed_desks, plan_ends
 from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.figures import deliveries, desk_days
+from api.figures.desk_days import sum_old_day
 from api.invoices.issuing import issue_due
 from api.invoices.pdf_files import make_due_files
 from api.logins import factor_end
+from api.models import partitions
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
-from api.operations import alarms, daily_messages, dead_mans_switch, self_checks
+from api.operations import alarms, daily_messages, self_checks
 from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
 from api.payments.grants import begin_grace
 from api.payments.postings import close_period, list_ended_periods
@@ -41,6 +44,7 @@ from api.separate_parts import do_each
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.settings.constants import Constant
+from configs.world.retention import CHECKS_KEPT_FOR
 
 # How often the days of the table of checks are made that are missing, and old ones dropped
 _PARTITIONS = Constant("PARTITION_SECONDS", HOUR)
@@ -61,7 +65,7 @@ def list_jobs() -> list[Job]:
 @job(every=_PARTITIONS)
 def keep_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead, and drop those older than CHECKS_KEPT_FOR."""
-    return table_upkeep.make_partitions() | table_upkeep.drop_partitions()
+    return make_partitions() | drop_partitions()
 
 
 @job(every=_CHECK_DAYS)
@@ -193,7 +197,7 @@ def call_dead_mans_switch() -> Counts:
     if because := watch.find_hindrance():
         log.warning("our own alarms would not arrive: HEARTBEAT_URL is not called", because=because)
         return {"held": 1}
-    dead_mans_switch.call_switch()
+    watch.call_switch()
     return {}
 
 
@@ -256,7 +260,6 @@ def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
 
 
 # Jobs that are one function each, which says what it does; first those that write no messages.
-analyze_tables = job(at_hour=4)(table_upkeep.analyze_tables)
 end_unused_accounts = job(every=DAY)(unused_accounts.end_unused_accounts)
 make_exports = job(every=MINUTE, is_long=True)(exports.make_exports)
 drop_exports = job(every=10 * MINUTE)(exports.drop_exports)
@@ -286,3 +289,85 @@ watch_operations = _mails(watch.watch_operations, every=MINUTE)
 repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
 report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
 tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)
+
+
+_MOST_DAYS = 7  # dropped in a run: one a day is due
+_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG = "55P03", "57014"
+_LEAST_CHANGED, _SHARE = 1000, 0.02
+_PARTITIONED = "checks"
+_FIND_CHANGED = sa.text("""
+SELECT relname FROM pg_stat_user_tables
+WHERE schemaname = 'public' AND n_mod_since_analyze >= greatest(:least, n_live_tup * :share) ORDER BY relname
+""")
+_ANALYZE = sa.text("SELECT analyze_table(:name)")
+
+
+def make_partitions() -> Counts:
+    """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
+    with session() as s:
+        return {"made": partitions.make_partitions(s, clock().date())}
+
+
+def drop_partitions() -> Counts:
+    """Drop days of `checks` older than CHECKS_KEPT_FOR, one in a transaction; their sums are kept in `check_days`.
+
+    A day that is not wholly summed up is summed up before: the database refuses to drop it otherwise. While somebody
+    reads `checks`, as a dump does for hours, the day is left to the next run. A run drops _MOST_DAYS: a clock that is
+    far ahead makes all days old, until it is set right.
+    """
+    before, counts = (clock() - CHECKS_KEPT_FOR()).date(), {"dropped": 0, "summed": 0, "locked": 0}
+    while counts["dropped"] < _MOST_DAYS:
+        with session() as s:
+            oldest = partitions.find_oldest_partition(s)
+            if oldest is None or oldest >= before:
+                break
+            counts["summed"] += sum_old_day(s, oldest)
+        if not _drop_day(before, counts):
+            break
+    return counts
+
+
+def _drop_day(before: date, counts: Counts) -> bool:
+    """Drop the oldest day, and count it; return whether there may be another."""
+    try:
+        with session() as s:
+            dropped = partitions.drop_oldest_partition(s, before)
+    except OperationalError as error:
+        if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        counts["locked"] += 1
+        return False
+    counts["dropped"] += dropped is not None
+    return dropped is not None
+
+
+@job(at_hour=4)
+def analyze_tables() -> Counts:
+    """Analyse each table that changed much, and `checks`, in a transaction of its own.
+
+    Autovacuum waits until a tenth of a table has changed, and never looks at a partitioned table itself:
+    https://www.postgresql.org/docs/18/routine-vacuuming.html#VACUUM-FOR-STATISTICS
+    """
+    with session() as s:
+        changed = s.scalars(_FIND_CHANGED, {"least": _LEAST_CHANGED, "share": _SHARE}).all()
+    counts = {"analyzed": 0, "locked": 0}
+    for name in dict.fromkeys((*changed, _PARTITIONED)):
+        done = _analyze(name)
+        counts["analyzed" if done else "locked"] += 1
+    return counts
+
+
+def _analyze(name: str) -> bool:
+    """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
+    try:
+        with session() as s:
+            s.execute(
+                sa.text(f"SET LOCAL lock_timeout = {round(partitions.PARTITION_LOCK_SECONDS() * 1000)}")
+            )
+            s.execute(_ANALYZE, {"name": name})
+    except OperationalError as error:
+        if not error.orig or getattr(error.orig, "pgcode", None) not in (_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG):
+            raise
+        log.warning("not analysed, tomorrow again", table=name, because=type(error.orig).__name__)
+        return False
+    return True

@@ -1,10 +1,10 @@
-"""Links that stop alerts and groups of messages, and start them again."""
+"""Links of slot alerts: they stop alerts and groups of messages, start them again, and show what proved a detection."""
 
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from uuid import UUID
 
-from flask import render_template, request
+from flask import Response, render_template, request, url_for
 from sqlalchemy.orm import Session
 
 import notifier
@@ -12,14 +12,20 @@ from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.errors import ApiError
+from api.links.blueprint import blueprint
 from api.middleware.languages import use_account_language
+from api.middleware.problems import build_response
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
+from api.proofs.queries import find_proof
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
+from configs.ground.object_store import StoreAway, proof_blobs
+from configs.ground.proofs import NoProof, body_of, has_picture, meta_of, picture_of
 from configs.ground.signed_links import StopAlerts, read_unsubscription
+from configs.world.desk import zone_of
 from configs.world.prefecture import Prefecture, prefectures
 
 
@@ -171,3 +177,58 @@ def _render_page(
         has_others=user is not None and has_waiting(s, user.id, [each.id for each in subject.alerts]),
         refused=refused,
     )
+
+
+@blueprint.errorhandler(NoProof)
+def missing(error: NoProof) -> tuple[str, int]:
+    """Answer with the reason why there is no proof."""
+    return render_template("no_proof.html", reason=error.reason), 404
+
+
+@blueprint.errorhandler(StoreAway)
+def away(_: StoreAway) -> Response:
+    """Answer that the store does not respond."""
+    return build_response(
+        ApiError(
+            503,
+            "unavailable",
+            "the store of proofs does not answer: try again",
+            headers={"Retry-After": "60"},
+        )
+    )
+
+
+def show_proof(token: str) -> str:
+    """Show the proof's facts, with links to picture and source."""
+    with session() as s:
+        detection, key = find_proof(s, token)
+    blobs = proof_blobs()
+    meta = meta_of(blobs, key)
+    place = prefectures().get(detection.prefecture_id)
+    return render_template(
+        "proof.html",
+        place=place,
+        meta=meta,
+        seen_at=meta.seen_at.astimezone(zone_of(meta.time_zone)),
+        picture=has_picture(blobs, key) and url_for("links.send_picture", token=token),
+        source=None if meta.refused else url_for("links.send_source", token=token),
+    )
+
+
+@blueprint.get("/<token>/picture")
+def send_picture(token: str) -> Response:
+    """Return the picture."""
+    with session() as s:
+        _, key = find_proof(s, token)
+    return Response(picture_of(proof_blobs(), key), mimetype="image/png")
+
+
+@blueprint.get("/<token>/source")
+def send_source(token: str) -> Response:
+    """Return the unchanged body as a download: a foreign page must not be rendered under our origin."""
+    with session() as s:
+        _, key = find_proof(s, token)
+    blobs = proof_blobs()
+    answer = Response(body_of(blobs, meta_of(blobs, key)), mimetype="application/octet-stream")
+    answer.headers.set("Content-Disposition", "attachment", filename="preuve.txt")
+    return answer

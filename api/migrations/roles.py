@@ -1,7 +1,11 @@
-"""Database roles of the programs: who owns the tables, and grants as `rights.py` declares them.
+"""Database roles of the programs: who owns the tables, and the rights of each program, decided here alone.
 
 A role has no login. Logins are members of one (api/migrations/logins.py). `rdvpriority_migrations` owns everything, so
 that neither a program nor the login that migrates does, and functions that act for a program are no superuser's.
+
+RIGHTS has them by table, as GRANT names them. A program that is not named has none. `SELECT (a, b)` is of these columns
+only; columns are named where a program may see, or write, a part of what a person is. That of the backups reads all
+tables besides (pg_read_all_data). docs/database-roles.md
 """
 
 import re
@@ -10,8 +14,7 @@ from typing import get_args
 
 import sqlalchemy as sa
 
-from api.migrations.rights import RIGHTS
-from configs.settings import DatabaseProgram
+from configs.settings import DatabaseProgram, Program
 
 OWNER = "rdvpriority_migrations"
 PROGRAMS: tuple[DatabaseProgram, ...] = get_args(DatabaseProgram)
@@ -73,3 +76,172 @@ def _grant(right: str, columns: Iterable[str] | None, existing: set[str]) -> str
         return right
     present = [column for column in columns if column in existing]
     return f"{right} ({', '.join(present)})" if present else ""
+
+
+_READ = "SELECT"
+_ADD = "SELECT, INSERT"
+_CHANGE = "SELECT, INSERT, UPDATE"
+_KEEP = "SELECT, UPDATE, DELETE"
+_DROP = "SELECT, DELETE"
+_ALL = "SELECT, INSERT, UPDATE, DELETE"
+
+# What a message asks of its recipient, before anybody reads the address.
+_RECIPIENT = "id, user_id, channel, verified_at, enabled, state"
+# When a user's messages leave.
+_MESSAGE_TIMES = (
+    "time_zone, slot_rhythm, digest_at, quiet_from, quiet_until, quiet_slots, calls_from, calls_until"
+)
+# A message to write, without the address of somebody who has no account.
+_NEW_MESSAGE = (
+    "id, user_id, contact_id, channel, kind, language, priority, params, dedupe_key, state, attempts,"
+    " unknown_attempts, created_at, next_attempt_at"
+)
+
+# A notice without its text.
+_NOTICE = "id, user_id, kind, language, detection_id, dedupe_key, created_at, read_at, gone_at"
+
+RIGHTS: dict[str, dict[Program, str]] = {
+    # Every program looks at start whether the tables are as new as its code.
+    "alembic_version": {
+        "api": _READ, "background": _READ, "crawler": _READ, "notifier": _READ, "reader": _READ,
+    },
+    # Accounts
+    "users": {
+        "api": _ALL,
+        "background": (  # it ends a second factor
+            "SELECT, UPDATE (stripe_customer_id, updated_at, totp_secret, totp_confirmed_at, totp_used_step,"
+            " recovery_hashes, factor_ends_at), DELETE"
+        ),
+        "crawler": "SELECT (id, role, language)",
+        # a link's digest is of the hash
+        "notifier": (
+            f"SELECT (id, role, language, password_hash, factor_ends_at, {_MESSAGE_TIMES}),"
+            " UPDATE (updated_at)"  # to lock a row; it changes none
+        ),
+        "reader": (
+            f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"
+            f" {_MESSAGE_TIMES})"
+        ),
+        "stream": "SELECT (id, role, token_version)",
+    },
+    "contacts": {
+        "api": _ALL,
+        "background": "SELECT, UPDATE (former_address, moved_at), DELETE",  # devices whose subscription ended
+        "crawler": f"SELECT ({_RECIPIENT})",
+        "notifier": "SELECT, UPDATE (state, consented_at)",
+        "reader": f"SELECT ({_RECIPIENT}, created_at)",
+    },
+    "grants": {
+        "api": _ALL, "background": _ALL, "crawler": "SELECT (user_id, plan, starts_at, ends_at)",
+        "notifier": _READ, "reader": _READ,
+    },
+    "logins": {
+        "api": _ALL, "background": _DROP, "stream": "SELECT (id, user_id, last_used_at, expires_at, ended_at)",
+    },
+    "registrations": {"api": _ALL, "background": _DROP},
+    "phone_codes": {"api": _ALL, "background": _DROP, "notifier": _READ},
+    "telegram_links": {"api": _ALL, "background": _DROP},
+    "support_requests": {
+        "api": _ALL, "background": _DROP, "notifier": _READ, "reader": "SELECT (id, user_id, created_at)",
+    },
+    "exports": {"api": _ALL, "background": _ALL, "reader": "SELECT (id, requested_at, attempts, ready_at)"},
+    "audit": {"api": _ADD, "background": "SELECT, INSERT, DELETE"},
+    # Alerts
+    "alerts": {
+        "api": _ALL, "background": _ALL, "crawler": "SELECT, UPDATE (awaits_watch, updated_at)", "notifier": _READ,
+        "reader": _READ,
+    },
+    "alert_targets": {
+        "api": _ALL, "background": _ADD, "crawler": _READ, "notifier": _READ, "reader": _READ,
+    },
+    "appointments": {"api": _ALL, "background": _KEEP, "notifier": _READ},
+    # What is watched
+    "desks": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "notifier": _READ, "reader": _READ},
+    "hosts": {"api": _CHANGE, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    "desk_changes": {"api": _ADD, "background": _ADD, "crawler": _ALL, "reader": _READ},
+    "outages": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
+    "publications": {"api": _READ, "background": _DROP, "crawler": _CHANGE, "reader": _READ},
+    "incidents": {
+        "api": _CHANGE, "background": _CHANGE, "crawler": _CHANGE, "notifier": _READ, "reader": _READ,
+    },
+    "checks": {"api": _READ, "background": _READ, "crawler": _ADD, "reader": _READ},
+    "check_days": {"api": _READ, "background": _ALL, "reader": _READ},
+    "slots": {
+        "api": _READ, "background": _KEEP, "crawler": _CHANGE, "notifier": _READ,
+        "reader": _READ,
+    },
+    "detections": {
+        "api": _READ, "background": _READ, "crawler": _ADD,
+        "notifier": "SELECT, UPDATE", "reader": _READ,
+    },
+    "detection_slots": {
+        "api": _READ, "background": _READ, "crawler": _ADD, "notifier": _READ, "reader": _READ,
+    },
+    "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
+    "desk_links": {"crawler": _ALL, "reader": _READ},
+    "drifts": {"api": _READ, "background": _READ, "crawler": _CHANGE, "reader": _READ},
+    # Messages
+    "matches": {"api": _READ, "background": _READ, "notifier": _ADD, "reader": _READ},
+    "notifications": {
+        "api": _ALL,
+        "background": _ALL,  # it hands over order confirmations itself, and deletes accounts
+        "crawler": f"SELECT ({_NEW_MESSAGE}, lease_until), INSERT ({_NEW_MESSAGE})",
+        "notifier": _CHANGE,
+        "reader": (  # without addresses and texts
+            f"SELECT ({_NEW_MESSAGE}, seen_at, committed_at, matched_at, accepted_at, delivered_at, failed_at, reason,"
+            " provider, cost, segments, receipt_due_at, lease_until, held_for, announcement_id)"
+        ),
+    },
+    "notices": {
+        "api": _ALL, "background": _ALL, "crawler": f"SELECT ({_NOTICE}), INSERT",
+        "notifier": f"SELECT ({_NOTICE}), INSERT", "reader": f"SELECT ({_NOTICE})", "stream": "SELECT (id, user_id)",
+    },
+    "answers": {
+        "api": _CHANGE, "background": _READ, "notifier": _READ, "reader": _READ,
+    },
+    "provider_events": {
+        "api": _ADD, "background": _DROP, "notifier": "SELECT, UPDATE", "reader": _READ,
+    },
+    "delivery_figures": {"api": _READ, "background": _ALL, "reader": _READ},
+    # Money
+    "payments": {
+        "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
+        "reader": (  # without the client's name
+            "SELECT (id, user_id, plan, amount_cents, currency, refunded_cents, lost_cents, status, created_at,"
+            " paid_at, refunded_at, subscription_id, terms_version, consented_at, alert_id, synced_at, order_mail_at)"
+        ),
+    },
+    "declarations": {
+        "api": _CHANGE, "background": _CHANGE, "notifier": _READ,
+        "reader": (
+            "SELECT (id, kind, made_at, made_by, user_id, payment_id, subscription_id, language, wished_on,"
+            " at_period_end, confirmed_at, takes_effect_at, applied_at, undone_at, refused_because, refund_cents)"
+        ),
+    },
+    "invoices": {
+        # A deletion empties the name; a file that the store lost is made again.
+        "api": "SELECT, UPDATE (client_name, pdf_made_at)",
+        "background": _CHANGE,
+        "reader": (  # without the client's name
+            "SELECT (id, kind, number, payment_id, transaction_id, corrects_id, amount_cents, issued_at, contents,"
+            " pdf_key, pdf_made_at)"
+        ),
+    },
+    "invoice_counters": {"background": _CHANGE, "reader": _READ},
+    "payment_events": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "book_transactions": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "book_lines": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "payment_differences": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "plan_credits": {"api": _ADD, "background": _ADD, "notifier": _READ, "reader": _READ},
+    "refunds": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "stripe_events": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "stripe_commands": {"api": _CHANGE, "background": _ALL, "reader": _READ},
+    "stripe_ids": {"api": _ADD, "background": _ADD, "reader": _READ},
+    "subscriptions": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "unwatched": {"api": _CHANGE, "background": _CHANGE, "reader": _READ},
+    "watch_credits": {"api": _CHANGE, "background": _CHANGE, "notifier": _READ, "reader": _READ},
+    "former_customers": {"api": _ADD, "background": _ALL},
+    # The programs themselves
+    "jobs": {"api": _READ, "background": _ALL, "reader": _READ},
+    "backup_states": {"api": _READ, "background": _READ, "backup": _CHANGE, "reader": _READ},
+}  # fmt: skip

@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from api.admin.health import program_checks as programs
 from api.admin.health import server_checks as servers
-from api.admin.health.backups import check_backups
 from api.admin.health.deliveries import check_ceilings, check_delivery, check_messages, check_providers
 from api.admin.health.findings import HealthAnswer, PartDown, PartFinding, PartState
 from api.admin.health.payments import check_payments
 from api.admin.health.queue_checks import check_checks
+from api.admin.health.server_checks import check_backups
 
 PATIENCE = 1.5  # seconds
 _SOON, _LATER = timedelta(minutes=1), timedelta(minutes=5)

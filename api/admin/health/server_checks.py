@@ -1,12 +1,15 @@
-"""Health of the servers: PostgreSQL, Redis, tables and keys, and the site's certificate as visitors get it.
+"""Health of the servers: PostgreSQL, Redis, tables and keys, the site's certificate as visitors get it, and backups.
 
 The certificate is asked for at API_URL and FRONTEND_URL, so what renews, copies and loads it is
-seen too. One that ends soon is named before browsers refuse it.
+seen too. One that ends soon is named before browsers refuse it. The backup service writes the rows of backups; the
+server itself says what log waits. No key to the store is needed.
 """
 
 import socket
 import ssl
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +18,8 @@ import sqlalchemy as sa
 from redis import Redis, RedisError
 
 from api.admin.health.findings import PartDown, refuse
+from api.admin.health.reading import read_session
+from api.models.backup_state import BACKUP_LATE_SECONDS, BackupPart, BackupState
 from api.models.base import session, takes_writes
 from api.models.partitions import count_days_ahead
 from api.models.user import Channel, Contact
@@ -135,3 +140,98 @@ def _read_end(host: str, port: int) -> datetime:
     ):
         found = encrypted.getpeercert() or {}
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC)
+
+
+# Health warns when more log than this waits on PostgreSQL's disk because the store does not take it
+_BACKUP_WAL_WARN_MB = Constant("BACKUP_WAL_WARN_MB", 2048)
+
+SLOT = "rdvpriority_backup"  # of deploy/backup/database.py, which this program may not import
+_LATE = {  # the period, and what a backup may take
+    BackupPart.BASE: timedelta(hours=26),
+    BackupPart.DUMP: timedelta(days=8),
+    BackupPart.PROOFS: timedelta(hours=50),
+    BackupPart.STORE: timedelta(hours=50),
+}
+_NAMES = {
+    BackupPart.BASE: "the base backup",
+    BackupPart.DUMP: "the dump",
+    BackupPart.MIGRATION: "the dump before a migration",
+    BackupPart.PROOFS: "the list of proofs",
+    BackupPart.WAL: "the log",
+    BackupPart.STORE: "the store",
+}
+_SMALL = 0.5  # of the one before
+_SIZED = (BackupPart.BASE, BackupPart.DUMP)
+_CLOCKS_DIFFER = timedelta(minutes=1)
+_WAITING = sa.text("""
+SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0)::bigint, coalesce(wal_status, ''),
+  (SELECT setting::bigint << 20 FROM pg_settings WHERE name = 'max_slot_wal_keep_size')
+FROM pg_replication_slots WHERE slot_name = :slot AND NOT pg_is_in_recovery()
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class _Backups:
+    states: dict[BackupPart, BackupState]
+    waiting_bytes: int | None  # of log that the server keeps for the store; None without a slot
+    is_lost: bool  # whether the server gave log up before it was stored
+    limit_bytes: int | None  # of log that the server keeps at most; negative: without an end
+
+
+def check_backups(_: Redis) -> str:
+    """Judge the newest backups, and how far the log is stored."""
+    if settings().backup_url is None:
+        return "nothing is backed up: BACKUP_URL is not set"
+    now = clock()
+    with read_session() as s:
+        states = {each.part: each for each in s.scalars(sa.select(BackupState))}
+        slot = s.execute(_WAITING, {"slot": SLOT}).one_or_none()
+    waiting, status, limit = slot or (None, "", None)
+    found = _Backups(states, waiting, status == "lost", limit)
+    refuse([*_find_log_troubles(found, now), *_find_part_troubles(found, now)])
+    stored, base = states[BackupPart.WAL].finished_at, states[BackupPart.BASE].finished_at
+    return (
+        f"the log is stored up to {format_duration(now - (stored or now))} ago,"
+        f" the base backup is of {format_duration(now - (base or now))} ago"
+    )
+
+
+def _find_log_troubles(found: _Backups, now: datetime) -> Iterator[str]:
+    if found.is_lost:
+        yield "PostgreSQL gave up log that was not stored: that time cannot be restored"
+    state = found.states.get(BackupPart.WAL)
+    if state is None or state.finished_at is None:
+        yield "no log is stored yet: is `python -m deploy.backup run` running?"
+    elif (age := now - state.finished_at) > timedelta(seconds=BACKUP_LATE_SECONDS):
+        because = f": {state.trouble}" if state.trouble else ": is `python -m deploy.backup run` running?"
+        yield f"the log is stored up to {format_duration(age)} ago{because}"
+    yield from _find_waiting_log(found)
+
+
+def _find_waiting_log(found: _Backups) -> Iterator[str]:
+    """Warn before PostgreSQL gives log up, and where it would rather fill its disk."""
+    waiting, limit = (found.waiting_bytes or 0) >> 20, (found.limit_bytes or 0) >> 20
+    if limit < 0:
+        yield "log that waits for the store may fill PostgreSQL's disk: set max_slot_wal_keep_size"
+    warn = min(_BACKUP_WAL_WARN_MB(), limit // 2) if limit > 0 else _BACKUP_WAL_WARN_MB()
+    if waiting > warn:
+        until = f", which gives it up at {limit:,} MB" if limit > 0 else ""
+        yield f"{waiting:,} MB of log wait for the store on PostgreSQL's disk{until}"
+
+
+def _find_part_troubles(found: _Backups, now: datetime) -> Iterator[str]:
+    for part, name in _NAMES.items():
+        state = found.states.get(part)
+        finished = state.finished_at if state else None
+        if state and state.trouble and state.trouble_since and part is not BackupPart.WAL:
+            yield f"{name}: {state.trouble} (for {format_duration(now - state.trouble_since)})"
+        if part not in _LATE:
+            continue
+        if finished is None:
+            yield f"{name} was not made yet"
+        elif finished > now + _CLOCKS_DIFFER:
+            yield f"{name} is of {format_duration(finished - now)} from now: a clock is, or was, set wrong"
+        elif now - finished > _LATE[part]:
+            yield f"{name} is {format_duration(now - finished)} old"
+        if state and part in _SIZED and (state.bytes or 0) < _SMALL * (state.previous_bytes or 0):
+            yield f"{name} is less than half as large as the one before"

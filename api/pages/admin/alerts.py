@@ -6,7 +6,7 @@ from flask import url_for
 
 import notifier
 from api.admin.access import audited
-from api.admin.alerts import AnyAlertQuery, get_alert, list_alerts, pause_alert, resume_alert
+from api.admin.users import AnyAlertQuery, get_alert, list_alerts, pause_alert, resume_alert
 from api.alerts.queries import read_alert
 from api.alerts.schemas import AlertAnswer
 from api.alerts.targets import get_prefecture_id

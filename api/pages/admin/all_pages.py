@@ -3,10 +3,9 @@
 from api.pages.admin import (  # noqa: F401
     accounting,
     alerts,
-    answers,
-    delivery,
     desks,
     detections,
+    figures,
     hosts,
     incidents,
     messages,

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import jobs, table_upkeep
+from api.background import jobs
 from api.models.base import session
 from api.models.check import Check
 from api.models.check_day import CheckDay
@@ -64,7 +64,7 @@ def test_a_day_that_is_not_summed_up_is_not_dropped() -> None:
 
 @pytest.mark.usefixtures("old_day")
 def test_the_job_sums_it_up_and_drops_it() -> None:
-    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert totals() == {OLD: 2}
     assert rows(Check) == []
 
@@ -78,7 +78,7 @@ def test_checks_that_came_after_the_sum_are_counted_before_the_day_goes(
     check(old_day + timedelta(hours=23))
     check(old_day + timedelta(hours=23), "bobigny_93/naturalisation")
     frozen.move_to(old_day + 100 * DAY)
-    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 1, "locked": 0}
     assert sorted(each.checks for each in rows(CheckDay)) == [1, 2]
 
 

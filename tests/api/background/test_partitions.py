@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.background import table_upkeep
+from api.background import jobs
 from api.models.base import engine, session
 from api.models.partitions import count_days_ahead, make_partitions
 
@@ -39,11 +39,11 @@ def reader() -> Iterator[None]:
 def test_days_are_made_ahead_also_beside_a_reader(frozen: time_machine.Traveller) -> None:
     frozen.move_to(f"{FAR}T00:00:00+00:00")
     with reader():
-        assert table_upkeep.make_partitions() == {"made": 16}
+        assert jobs.make_partitions() == {"made": 16}
     assert (days_ahead(FAR), exists(FAR - timedelta(days=1))) == (14, True)
-    assert table_upkeep.make_partitions() == {"made": 0}
+    assert jobs.make_partitions() == {"made": 0}
     frozen.shift(timedelta(days=1))
-    assert table_upkeep.make_partitions() == {"made": 1}
+    assert jobs.make_partitions() == {"made": 1}
 
 
 def test_while_the_table_is_locked_no_day_is_made_and_the_next_run_makes_it(
@@ -54,8 +54,8 @@ def test_while_the_table_is_locked_no_day_is_made_and_the_next_run_makes_it(
     with engine().connect() as other, other.begin():
         other.exec_driver_sql("LOCK TABLE checks IN SHARE UPDATE EXCLUSIVE MODE")
         with pytest.raises(sa.exc.OperationalError, match="lock timeout"):
-            table_upkeep.make_partitions()
-    assert table_upkeep.make_partitions() == {"made": 16}
+            jobs.make_partitions()
+    assert jobs.make_partitions() == {"made": 16}
 
 
 def make_old_days() -> date:
@@ -72,9 +72,9 @@ def test_days_older_than_checks_are_kept_are_dropped(
     middle = make_old_days()
     settings_env(CHECKS_KEPT_FOR="90d")
     frozen.move_to(f"{middle + timedelta(days=90)}T23:00:00+00:00")
-    assert table_upkeep.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
+    assert jobs.drop_partitions() == {"dropped": 1, "summed": 0, "locked": 0}
     assert [exists(middle + timedelta(days=each)) for each in (-1, 0, 1)] == [False, True, True]
-    assert table_upkeep.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 0}
+    assert jobs.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 0}
 
 
 def test_a_reader_is_not_waited_for_when_a_day_is_dropped(
@@ -84,9 +84,9 @@ def test_a_reader_is_not_waited_for_when_a_day_is_dropped(
     settings_env(PARTITION_LOCK_SECONDS="0.001")
     frozen.move_to(f"{middle + timedelta(days=100)}T00:00:00+00:00")
     with reader():  # as a dump reads, for hours: no alarm, the next run drops the day
-        assert table_upkeep.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 1}
+        assert jobs.drop_partitions() == {"dropped": 0, "summed": 0, "locked": 1}
         assert exists(middle)
-    assert table_upkeep.drop_partitions() == {"dropped": 3, "summed": 0, "locked": 0}
+    assert jobs.drop_partitions() == {"dropped": 3, "summed": 0, "locked": 0}
 
 
 def test_days_of_the_last_month_are_never_dropped(
@@ -95,4 +95,4 @@ def test_days_of_the_last_month_are_never_dropped(
     settings_env(CHECKS_KEPT_FOR="1d")
     frozen.move_to("2036-01-01T00:00:00+00:00")  # the server goes by its own clock
     with pytest.raises(sa.exc.DBAPIError, match="checks of 30 days are kept"):
-        table_upkeep.drop_partitions()
+        jobs.drop_partitions()

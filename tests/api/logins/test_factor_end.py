@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from api.background import jobs
 from api.logins import factor_end
-from api.logins.totp import hash_recovery_code
+from api.logins.second_factor import hash_recovery_code
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.notification import Notification, State

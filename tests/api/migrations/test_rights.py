@@ -6,8 +6,7 @@ from typing import Any, get_args
 import pytest
 import sqlalchemy as sa
 
-from api.migrations.rights import RIGHTS
-from api.migrations.roles import OWNER, PROGRAMS, grant_rights, list_rights, role_of
+from api.migrations.roles import OWNER, PROGRAMS, RIGHTS, grant_rights, list_rights, role_of
 from api.models.base import engine, session
 from configs.settings import DatabaseProgram
 
@@ -52,7 +51,7 @@ def list_declared() -> Iterator[Right]:
 
 def test_every_table_has_its_rights_decided() -> None:
     tables = {table for (table,) in ask(_TABLES)}
-    assert tables - RIGHTS.keys() == set(), "say in api/migrations/rights.py which programs use these tables"
+    assert tables - RIGHTS.keys() == set(), "say in api/migrations/roles.py which programs use these tables"
     assert RIGHTS.keys() - tables == set()
 
 

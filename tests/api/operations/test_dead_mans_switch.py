@@ -11,6 +11,7 @@ import redis
 import time_machine
 from rq import Queue, SimpleWorker
 
+from api.admin.health.watch import SwitchNotCalled
 from api.background import jobs
 from api.background.schedule import JOBS
 from api.models.base import session
@@ -18,7 +19,6 @@ from api.models.incident import Incident, IncidentReason
 from api.models.notification import QUEUES, Notification
 from api.models.user import Channel
 from api.operations.alarms import acknowledge, open_alarm
-from api.operations.dead_mans_switch import SwitchNotCalled
 from notifier.jobs import deliver
 from tests.api.operations.operators import add_operator
 from tests.factories import one, rows

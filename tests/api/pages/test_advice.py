@@ -16,7 +16,7 @@ from api.models.check_day import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.schemas import HeatCell
-from api.pages.advice.heat_map import build_heat_map
+from api.pages.advice.routes import build_heat_map
 from api.pages.choices import search_places
 from api.pages.words import (
     HIDDEN,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from api.admin.health import backups
-from api.admin.health.backups import SLOT
+from api.admin.health import server_checks
 from api.admin.health.findings import PartState
+from api.admin.health.server_checks import SLOT
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from configs.ground.clock import clock
@@ -103,7 +103,7 @@ def test_log_that_waits_is_named_before_postgresql_gives_it_up_or_fills_its_disk
     monkeypatch: pytest.MonkeyPatch, waiting: int, limit: int, status: str, said: str
 ) -> None:
     slot = f"SELECT {waiting << 20}::bigint, '{status}', {limit << 20}::bigint WHERE CAST(:slot AS text) IS NOT NULL"
-    monkeypatch.setattr(backups, "_WAITING", sa.text(slot))
+    monkeypatch.setattr(server_checks, "_WAITING", sa.text(slot))
     assert ask("backups").state is (PartState.DEGRADED if said else PartState.OK)
     assert ask("backups").reason.startswith(said)
 
