@@ -1,12 +1,16 @@
-"""Keyset paging of lists, each page found by index: the newest first by id (UUIDv7), or by an instant and the id."""
+"""Keyset paging of lists, each page found by index: the newest first by id (UUIDv7), or by an instant and the id.
+
+Searches of operators are pages, too: `Found` is one of them, `apply_filter` gives the conditions of a filter.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from api.schemas import Body
@@ -56,3 +60,23 @@ def read_cursor(cursor: str) -> tuple[datetime, UUID]:
 def first_id_at(moment: datetime) -> UUID:
     """Return the smallest UUIDv7 that a row made at `moment` can have."""
     return UUID(int=int(moment.timestamp() * 1000) << _RANDOM_BITS)
+
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[R]):
+    """Rows, and where the following page begins; None at the end."""
+
+    items: Sequence[R]
+    next: object = None
+
+
+def apply_filter(query: sa.Select[R], wanted: BaseModel, **columns: Any) -> sa.Select[R]:
+    """Return a query for rows whose columns have the values that are given: `status=Payment.status`."""
+    for name, column in columns.items():
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(column == value)
+    return query

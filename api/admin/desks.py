@@ -11,14 +11,13 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.found import Found, apply_filter
 from api.errors import not_found
 from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
-from api.paging import PageQuery, cut_page, read_page
+from api.paging import Found, PageQuery, apply_filter, cut_page, read_page
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from api.proofs.queries import make_proof_link

@@ -8,7 +8,6 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
-from api.admin.found import Found
 from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
 from api.figures.deliveries import FigureChoice, compute_day, read_days
 from api.models.answer import AnswerValue, MatchAnswer
@@ -17,7 +16,7 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
-from api.paging import MomentCursor, cut_page, read_cursor, write_cursor
+from api.paging import Found, MomentCursor, cut_page, read_cursor, write_cursor
 from api.schemas import Body
 from configs.ground.clock import clock
 

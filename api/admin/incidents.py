@@ -8,11 +8,10 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
-from api.admin.found import Found, apply_filter
 from api.errors import not_found
 from api.models.incident import Incident
 from api.operations.alarms import acknowledge
-from api.paging import cut_page
+from api.paging import Found, apply_filter, cut_page
 from api.schemas import Body
 from configs.ground.signed_links import ShowProof, write_link
 

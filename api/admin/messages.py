@@ -15,11 +15,20 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.desks import DAY, MONTH
-from api.admin.found import Found, apply_filter
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from api.notifications.reasons import UNKNOWN
-from api.paging import MomentCursor, PageQuery, cut_page, first_id_at, read_cursor, read_page, write_cursor
+from api.paging import (
+    Found,
+    MomentCursor,
+    PageQuery,
+    apply_filter,
+    cut_page,
+    first_id_at,
+    read_cursor,
+    read_page,
+    write_cursor,
+)
 from api.schemas import Body
 from configs.ground.clock import clock
 from configs.ground.redaction import mask_text

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy.orm import Session
 
-from api.admin.found import Found, apply_filter
 from api.billing.queries import list_entries
 from api.billing.schemas import PaymentEntry
 from api.declarations.records import DOUBTFUL
@@ -23,7 +22,16 @@ from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
-from api.paging import MomentCursor, PageQuery, cut_page, read_cursor, read_page, write_cursor
+from api.paging import (
+    Found,
+    MomentCursor,
+    PageQuery,
+    apply_filter,
+    cut_page,
+    read_cursor,
+    read_page,
+    write_cursor,
+)
 from api.payments.book import read_balances
 from api.payments.former_customers import find_customer
 from api.schemas import Body, clean_text

@@ -9,12 +9,11 @@ import sqlalchemy as sa
 from pydantic import Field, SecretStr
 from sqlalchemy.orm import Session
 
-from api.admin.found import Found, apply_filter
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.job import JobResult, JobState
 from api.models.user import User
-from api.paging import PageQuery, read_page
+from api.paging import Found, PageQuery, apply_filter, read_page
 from api.schemas import Body
 from configs.ground.redaction import mask_entry
 from configs.settings import settings

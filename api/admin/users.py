@@ -10,13 +10,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import find_former_user, find_mailbox, find_user, read_account
 from api.accounts.schemas import Account, Email
-from api.admin.found import Found, apply_filter
-from api.admin.short_addresses import shorten_address
+from api.admin.audit import shorten_address
 from api.alerts.service import toggle_alert
 from api.errors import ApiError, not_found
 from api.models.alert import Alert, AlertTarget
 from api.models.user import Grant, Role, User
-from api.paging import PageQuery, read_page
+from api.paging import Found, PageQuery, apply_filter, read_page
 from api.schemas import Body
 
 

@@ -11,9 +11,8 @@ from pydantic_core import PydanticCustomError
 import notifier
 from api.alerts.queries import read_own_alert
 from api.alerts.schemas import AlertAnswer, AlertPath, FoundAppointment
-from api.answers.errors import AnswerFinal
 from api.answers.matches import find_matches_of_alert
-from api.answers.service import store_answers
+from api.answers.service import AnswerFinal, store_answers
 from api.errors import ApiError, not_found
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint

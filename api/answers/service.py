@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, lock_user, open_again, stop_alerts
-from api.answers.errors import AnswerFinal, ForeignMatch, UnknownMatch
 from api.answers.matches import find_matches
 from api.errors import ApiError
 from api.models.alert import Alert, ClosedBecause
@@ -24,6 +23,33 @@ from api.models.answer import CHANGEABLE, AnswerValue, AnswerVia, MatchAnswer, f
 from api.models.base import is_any_of
 from api.models.notification import Match
 from configs.ground.clock import clock
+
+
+class AnswerRefused(Exception):
+    """An answer that is not stored; nothing has changed."""
+
+
+class UnknownMatch(AnswerRefused):
+    """There is no such match any more: its alert was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("there is nothing to answer any more: the alert was deleted")
+
+
+class ForeignMatch(AnswerRefused):
+    """A match belongs to another user's alert."""
+
+    def __init__(self) -> None:
+        super().__init__("this alert belongs to another account")
+
+
+class AnswerFinal(AnswerRefused):
+    """Another answer was given, and the hour in which it could change is over."""
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__(f"another answer stands and cannot change any more since {since.isoformat()}")
+        self.since = since
+
 
 __all__ = ["CHANGEABLE", "StoredAnswer", "find_matches", "read_answers", "store_answers"]
 
@@ -56,9 +82,9 @@ def store_answers(
     are left as they are.
 
     Raises:
-        api.answers.errors.UnknownMatch: none of the matches is there any more.
-        api.answers.errors.ForeignMatch: one belongs to another user.
-        api.answers.errors.AnswerFinal: all have another answer, more than an hour old.
+        api.answers.service.UnknownMatch: none of the matches is there any more.
+        api.answers.service.ForeignMatch: one belongs to another user.
+        api.answers.service.AnswerFinal: all have another answer, more than an hour old.
     """
     lock_user(session, user_id)
     now = clock()

@@ -16,11 +16,17 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import give_consent
-from api.accounts.mails import BETWEEN, count_mails, write_mail, write_welcome
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_pending_hash, has_address
 from api.accounts.schemas import RegistrationForm
-from api.accounts.service import apply_new_email, register_account
+from api.accounts.service import (
+    BETWEEN,
+    apply_new_email,
+    count_mails,
+    register_account,
+    write_mail,
+    write_welcome,
+)
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.targets import check_wish

@@ -20,8 +20,7 @@ from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
 from api.answers import false_alarms
-from api.background.schedule import DAY, HOUR, JOBS, MINUTE, Counts, Job, job
-from api.background.turns import CLOCKS_DIFFER, find_last_due
+from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.billing import closed_desks, plan_ends
 from api.declarations import service as declarations
 from api.exports import jobs as exports

@@ -17,8 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
 from api.background import turns
-from api.background.schedule import Job
-from api.background.turns import Turn
+from api.background.turns import Job, Turn
 from api.models.base import engine, session
 from api.payments.objects import types_by_event
 from configs.ground.background_nudges import take_nudge

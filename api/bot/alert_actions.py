@@ -7,9 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
 from api.alerts.service import lock_user, may_reopen, reopen_alert, stop_alerts, switch_alert
-from api.answers.errors import AnswerFinal, AnswerRefused
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
-from api.answers.service import store_answers
+from api.answers.service import AnswerFinal, AnswerRefused, store_answers
 from api.bot.replies import LinkedChat
 from api.bot.updates import PressedMessage
 from api.errors import ApiError

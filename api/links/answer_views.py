@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 import notifier
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
-from api.answers.errors import AnswerFinal, UnknownMatch
 from api.answers.matches import AnnouncedMatch, list_announced
-from api.answers.service import StoredAnswer, read_answers, store_answers
+from api.answers.service import AnswerFinal, StoredAnswer, UnknownMatch, read_answers, store_answers
 from api.middleware.languages import read_language, use_account_language
 from api.models.alert import Alert
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer, find_last_change
@@ -132,7 +131,7 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
 
     Raises:
         AnswerFormRefused: it says too little.
-        api.answers.errors.AnswerRefused: it comes too late, or its alerts were deleted.
+        api.answers.service.AnswerRefused: it comes too late, or its alerts were deleted.
     """
     if form.value is None:
         raise AnswerFormRefused(AnswerMistake.VALUE)

@@ -4,7 +4,6 @@ from typing import Any
 
 from api.logins import service
 from api.logins.access import check_code, check_password, open_login, prove_identity, rotate_login
-from api.logins.challenge import sign_challenge
 from api.logins.queries import read_logins
 from api.logins.schemas import (
     LoginAnswer,
@@ -24,6 +23,7 @@ from api.logins.second_factor import (
     confirm_setup,
     remove_second_factor,
     renew_recovery_codes,
+    sign_challenge,
 )
 from api.logins.service import LoginChange
 from api.middleware.auth import (

@@ -13,8 +13,8 @@ from limits.strategies import FixedWindowRateLimiter
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from api.cache import RedisOutage
 from api.errors import ApiError
-from api.redis_outage import RedisOutage
 from configs.settings import settings
 
 PATIENCE = 1  # seconds that a request waits for Redis

@@ -1,15 +1,39 @@
-"""Responses of public routes: ETag, Cache-Control, gzip, and 304 where the client has the same body."""
+"""Responses of public routes: ETag, Cache-Control, gzip, and 304 where the client has the same body.
 
+Only what is the same for everybody is compressed, here and on public pages: beside input that comes back in it, the
+size of what is one person's would tell of its secrets, such as the token of a form (https://breachattack.com). Files
+are compressed by nginx. https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3
+"""
+
+import gzip
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TypeVar
 
 from flask import Response, request
 from sqlalchemy.orm import Session
 
 from api.cache import MAX_AGE, answer_cache, digest_body
-from api.middleware.compression import pack_body
 from api.models.base import autocommit_session
 from api.schemas import Answer
+
+_SMALLEST = 1024  # bytes of a body that is worth it
+_LEVEL = 6
+_MARK = "-gzip"  # of the ETag of a packed body
+
+
+def pack_body(response: Response) -> None:
+    """Pack a body with gzip where the browser takes it; its ETag then is another one."""
+    response.vary.add("Accept-Encoding")
+    if request.accept_encodings.quality("gzip") <= 0 or response.status_code == HTTPStatus.NOT_MODIFIED:
+        return
+    body = response.get_data()
+    if len(body) < _SMALLEST or "Content-Encoding" in response.headers:
+        return
+    response.set_data(gzip.compress(body, _LEVEL, mtime=0))
+    response.headers["Content-Encoding"] = "gzip"
+    response.set_etag(f"{response.get_etag()[0]}{_MARK}")
+
 
 A = TypeVar("A", bound=Answer)
 _CONTROL = f"public, max-age={MAX_AGE:.0f}"

@@ -5,7 +5,7 @@ from typing import Any
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import autocommit_session, session
-from api.notices import service
+from api.notices import queries
 from api.notices.queries import count_unread, list_notices
 from api.notices.schemas import NoticePage, ReadWish, UnreadCount
 from api.paging import PageQuery
@@ -28,7 +28,7 @@ def show_notices(query: PageQuery) -> dict[str, Any]:
 def mark_notice_read(path: IdPath) -> dict[str, Any]:
     """Mark a notice as read. To repeat it changes nothing."""
     with session() as s:
-        service.read_notice(s, current_user_id(), path.id, clock())
+        queries.read_notice(s, current_user_id(), path.id, clock())
         return UnreadCount(unread=count_unread(s, current_user_id())).as_json()
 
 
@@ -36,5 +36,5 @@ def mark_notice_read(path: IdPath) -> dict[str, Any]:
 def mark_all_read(body: ReadWish) -> dict[str, Any]:
     """Mark all notices as read up to the one that the body names; newer notices stay unread."""
     with session() as s:
-        service.read_all(s, current_user_id(), body.last, clock())
+        queries.read_all(s, current_user_id(), body.last, clock())
         return UnreadCount(unread=count_unread(s, current_user_id())).as_json()

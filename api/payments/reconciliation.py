@@ -18,7 +18,7 @@ from api.models.base import session as open_session
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, Refund, RefundStatus, StripeId
 from api.models.stripe_event import PaymentDifference
 from api.payments import notices
-from api.payments.book_checks import find_book_faults
+from api.payments.book import find_book_faults
 from api.payments.client import call
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
 from api.payments.event_store import store_event

@@ -6,8 +6,8 @@ from api.errors import not_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
-from api.release_calendar.feed import CALENDAR_TYPE
 from api.release_calendar.queries import (
+    CALENDAR_TYPE,
     build_calendar_key,
     build_feed_key,
     find_places,

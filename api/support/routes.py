@@ -8,8 +8,7 @@ from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_bl
 from api.middleware.rate_limits import count_support_request
 from api.middleware.stranger_mail import may_mail
 from api.models.base import session
-from api.support.schemas import NewSupportRequest, SupportTicket
-from api.support.service import add_request, get_sender
+from api.support.service import NewSupportRequest, SupportTicket, add_request, get_sender
 
 blueprint = make_blueprint("support", __name__, "/api/support", "support", "Questions to the operators")
 

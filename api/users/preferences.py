@@ -12,7 +12,7 @@ from api.accounts.queries import index_contacts
 from api.errors import ApiError
 from api.models.database_clock import database_clock
 from api.models.notification import Notification, waits_as_wished
-from api.models.user import CONTACT_CHANNELS, Channel, Contact, User
+from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.users.preference_schemas import (
     CallHoursState,
     GroupChanges,
@@ -170,3 +170,17 @@ def _read_quiet_hours(user: User) -> QuietHoursState | None:
 
 def _write_hour(at: time) -> str:
     return f"{at:%H:%M}"
+
+
+def read_channel_states(session: Session, user_id: UUID) -> dict[Channel, ContactState]:
+    """Return the state of each address that the user has."""
+    found = session.scalars(sa.select(Contact).where(Contact.user_id == user_id))
+    return {channel: contact.state for channel, contact in index_contacts(found).items()}
+
+
+def read_stopped_groups(session: Session, user_id: UUID) -> list[str]:
+    """Return the groups of mails that are stopped, in the order of their names."""
+    groups = sa.select(sa.func.unnest(Contact.stopped_groups)).where(
+        Contact.user_id == user_id, Contact.channel == Channel.EMAIL
+    )
+    return sorted(set(session.scalars(groups)))

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 from psycopg2.extensions import connection
 from redis import Redis, RedisError
 
-from api.admin.health.due_queues import read_due_of
+from api.admin.health.desks import read_due_of
 from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.database import database_url
@@ -190,7 +190,7 @@ def _read_redis(client: Redis) -> Iterator[Family]:
 
 
 def list_breakers() -> tuple[str, ...]:
-    """Return whose calls a circuit breaker guards (api/operations/providers.py, without the tables)."""
+    """Return whose calls a circuit breaker guards (api/admin/health/deliveries.py, without the tables)."""
     return (*settings().mail_providers, "twilio", "twilio_calls", "telegram", "web_push", "stripe")
 
 

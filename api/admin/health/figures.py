@@ -9,10 +9,10 @@ from redis import Redis
 from rq import Queue, Worker
 from rq.serializers import JSONSerializer
 
-from api.admin.health.desks import read_desks, read_lateness
-from api.admin.health.due_queues import read_due
-from api.admin.health.job_states import read_job_states
+from api.admin.health.deliveries import read_left_alone
+from api.admin.health.desks import read_desks, read_due, read_lateness
 from api.admin.health.payments import read_payments
+from api.admin.health.program_checks import read_job_states
 from api.admin.health.reading import read_session
 from api.models.desk import HostState, Outage
 from api.models.discovery import DiscoveryRun, Drift
@@ -20,7 +20,6 @@ from api.models.notification import QUEUES, Notification, State, waits_as_wished
 from api.models.slot import Detection
 from api.models.user import Channel
 from api.operations.alarms import list_unanswered
-from api.operations.providers import read_left_alone
 from configs.ground.clock import clock
 from configs.ground.job_queues import read_oldest_seconds
 from configs.ground.proof_queue import ProofStatus, read_status

@@ -8,7 +8,6 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
-from api.admin.found import Found
 from api.admin.payment_changes import apply_event_again
 from api.admin.payments import (
     DeclarationQuery,
@@ -31,7 +30,7 @@ from api.pages.admin.page_data import Block, Cell, Column, Field, ListPage, Text
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
-from api.paging import PageQuery
+from api.paging import Found, PageQuery
 from api.payments.webhook import nudge_event
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"

@@ -6,7 +6,7 @@ from uuid import UUID
 from flask import url_for
 from markupsafe import Markup
 
-from api.admin.short_addresses import shorten_email
+from api.admin.audit import shorten_email
 from api.middleware.auth import current_identity
 from api.models.user import Role
 from api.pages.context import write_date, write_moment, write_money, write_number

@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from api.admin.audit import AuditedWork
-from api.admin.found import Found
-from api.admin.short_addresses import shorten_email
+from api.admin.audit import AuditedWork, shorten_email
 from api.admin.system import (
     AuditQuery,
     JobQuery,
@@ -27,6 +25,7 @@ from api.pages.admin.area import add_list
 from api.pages.admin.page_data import Cell, Column, Field, ListPage, name_field
 from api.pages.admin.words import count
 from api.pages.context import write_moment
+from api.paging import Found
 
 _KINDS = {ActorKind.ADMIN: "Administration", ActorKind.SUPPORT: "Assistance", ActorKind.COMMAND: "Commande"}
 _PAIR = 2  # a value before and after

@@ -7,7 +7,7 @@ from flask import url_for
 from flask.typing import ResponseReturnValue
 
 from api.admin.access import audited
-from api.admin.short_addresses import shorten_email
+from api.admin.audit import shorten_email
 from api.admin.user_changes import RoleChange, change_role
 from api.admin.users import (
     UserDetails,

@@ -14,8 +14,13 @@ from api.middleware.languages import read_language
 from api.middleware.public_answers import answer_cached_bytes, read_cached
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, write_slug
-from api.release_calendar.feed import CALENDAR_TYPE
-from api.release_calendar.queries import build_calendar_key, build_feed_key, read_calendar, read_feed
+from api.release_calendar.queries import (
+    CALENDAR_TYPE,
+    build_calendar_key,
+    build_feed_key,
+    read_calendar,
+    read_feed,
+)
 from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
 from configs.world.prefecture import Prefecture, Procedure, prefectures
 

@@ -14,7 +14,7 @@ from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
-from api.logins.browsers import name_browser
+from api.logins.queries import name_browser
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, session
 from api.models.user import Channel, ContactState
@@ -28,7 +28,7 @@ from api.push_devices.service import list_devices
 from api.schemas import Body
 from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
-from api.users.queries import read_channel_states, read_stopped_groups
+from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import change_notifications, change_profile, restart_groups
 from api.users.telegram_linking import confirm_link, read_link, start_link

@@ -13,7 +13,7 @@ from api.pages.alerts.view_data import describe_alert, write_freshness
 from api.pages.area import Access, Area
 from api.pages.forms import read_page_query
 from api.pages.plan.order import is_settled, read_returned_order
-from api.users.queries import read_channel_states
+from api.users.preferences import read_channel_states
 from configs.world.plan import PlanName, name_plan
 
 area = Area("dashboard", __name__)

@@ -17,7 +17,7 @@ from api.middleware.languages import read_language
 from api.models.base import autocommit_session, session
 from api.models.notification import State
 from api.models.user import Channel
-from api.notices import service
+from api.notices import queries
 from api.notices.queries import MOST_COUNTED, list_notices
 from api.notices.schemas import NoticeAnswer
 from api.notifications.queries import list_own_messages
@@ -264,7 +264,7 @@ def mark_notice(id: UUID) -> ResponseReturnValue:
     """Mark one notice as read; one that is deleted by now is left out."""
     try:
         with session() as s:
-            service.read_notice(s, current_user_id(), id, clock())
+            queries.read_notice(s, current_user_id(), id, clock())
     except ApiError as error:
         if error.word != "not-found":
             raise
@@ -276,6 +276,6 @@ def mark_all_notices() -> ResponseReturnValue:
     """Mark the notices as read that the page had shown, and all that are older."""
     if last := request.form.get("last", type=UUID):
         with session() as s:
-            service.read_all(s, current_user_id(), last, clock())
+            queries.read_all(s, current_user_id(), last, clock())
         return lead_to("messages.show_notices", _("Toutes ces notifications sont lues."))
     return lead_to("messages.show_notices")

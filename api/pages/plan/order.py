@@ -33,7 +33,7 @@ from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order
 from api.paging import PageQuery
 from api.schemas import Body, Flag
-from api.users.queries import read_channel_states
+from api.users.preferences import read_channel_states
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.plan import Plan, PlanName, plan

@@ -12,9 +12,9 @@ from api.accounts.schemas import RegistrationForm
 from api.auth import service as accounts
 from api.auth.schemas import EmailBody
 from api.logins.access import check_code, check_password, open_login, prove_identity
-from api.logins.challenge import sign_challenge
 from api.logins.factor_end import WAITING_TIME
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.logins.second_factor import sign_challenge
 from api.logins.service import end_login
 from api.middleware.auth import current_identity, current_login_id, current_user, current_user_id
 from api.middleware.known_places import remember_registration

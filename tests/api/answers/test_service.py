@@ -8,8 +8,7 @@ import time_machine
 
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import delete_alert
-from api.answers.errors import AnswerFinal, AnswerRefused, ForeignMatch, UnknownMatch
-from api.answers.service import find_matches
+from api.answers.service import AnswerFinal, AnswerRefused, ForeignMatch, UnknownMatch, find_matches
 from api.models.alert import Alert, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment

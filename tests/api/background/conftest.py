@@ -9,7 +9,7 @@ import redis
 
 from api.background import turns
 from api.background.loop import JobLoop
-from api.background.schedule import Job
+from api.background.turns import Job
 from api.models.base import session
 from api.models.job import JOB_QUEUES
 from configs.ground.clock import clock

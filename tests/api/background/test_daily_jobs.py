@@ -6,8 +6,7 @@ import pytest
 import time_machine
 
 from api.background import jobs
-from api.background.schedule import JOBS
-from api.background.turns import find_last_due
+from api.background.turns import JOBS, find_last_due
 from api.models.base import session
 from api.models.job import JobResult
 from api.models.notification import Notification

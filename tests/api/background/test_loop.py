@@ -12,8 +12,7 @@ from structlog.testing import capture_logs
 
 from api.background import turns
 from api.background.loop import JobLoop, warm_up
-from api.background.schedule import JOBS, Job
-from api.background.turns import MOST_ATTEMPTS
+from api.background.turns import JOBS, MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
 from configs.ground.background_nudges import nudge

@@ -6,7 +6,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from api.auth.tokens import sign_reset
-from api.logins.challenge import sign_challenge
+from api.logins.second_factor import sign_challenge
 from api.models.user import Contact, User
 from tests.api.world import count_more
 from tests.clients import People, Person

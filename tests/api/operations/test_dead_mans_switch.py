@@ -13,7 +13,7 @@ from rq import Queue, SimpleWorker
 
 from api.admin.health.watch import SwitchNotCalled
 from api.background import jobs
-from api.background.schedule import JOBS
+from api.background.turns import JOBS
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import QUEUES, Notification

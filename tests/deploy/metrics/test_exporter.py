@@ -23,10 +23,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.engine import make_url
 
+from api.admin.health.deliveries import list_providers
 from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.user import Channel
-from api.operations.providers import list_providers
 from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
 from configs.ground.job_queues import push

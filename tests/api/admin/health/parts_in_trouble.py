@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from api.admin.health.findings import PartState
-from api.admin.health.job_states import JobStatus
 from api.admin.health.payments import PaymentOverview
+from api.admin.health.program_checks import JobStatus
 from api.admin.health.status_report import HealthFinding
 from api.models.desk import DeskStatus
 from api.models.job import JobResult

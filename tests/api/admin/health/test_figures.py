@@ -8,8 +8,7 @@ import redis
 import time_machine
 from rq import SimpleWorker
 
-from api.admin.health.desks import read_desks, read_lateness
-from api.admin.health.due_queues import read_due
+from api.admin.health.desks import read_desks, read_due, read_lateness
 from api.admin.health.figures import (
     read_alarms,
     read_discovery,

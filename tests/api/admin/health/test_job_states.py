@@ -8,8 +8,8 @@ import redis
 import time_machine
 
 from api.admin.health.findings import PartFinding, PartState
-from api.admin.health.job_states import read_job_states
 from api.admin.health.lines import Words, list_lines
+from api.admin.health.program_checks import read_job_states
 from api.models.job import JobResult
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, LoopReport, write_report

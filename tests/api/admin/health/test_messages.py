@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from api.admin.health.deliveries import list_providers
 from api.admin.health.figures import read_messages, read_providers
 from api.admin.health.findings import PartFinding, PartState
 from api.models.notification import State
 from api.models.user import Channel
-from api.operations.providers import list_providers
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from notifier.channels.batch_sender import provider_names

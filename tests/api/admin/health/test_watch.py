@@ -17,6 +17,7 @@ import time_machine
 from rq import Queue, SimpleWorker
 
 from api.admin.health.checks import CHECKS
+from api.admin.health.deliveries import read_left_alone
 from api.background import jobs
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import new_id, session
@@ -26,7 +27,6 @@ from api.models.notification import QUEUES, HeldFor, Notification, Priority, Sta
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel
-from api.operations.providers import read_left_alone
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker, CircuitOpen
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
