@@ -48,6 +48,16 @@ def list_places() -> list[Prefecture]:
     return sorted(prefectures().values(), key=lambda place: place.department)
 
 
+def list_place_options() -> list[tuple[str, str]]:
+    """Return id and name of all departments, for a form."""
+    return [(place.id, f"{place.department} – {place.name}") for place in list_places()]
+
+
+def list_department_options() -> list[tuple[str, str]]:
+    """Return code and name of all departments, for a form."""
+    return [(place.department, f"{place.department} · {place.name}") for place in list_places()]
+
+
 def find_place(text: str) -> Prefecture | None:
     """Return the department of an id (`bobigny_93`) or of a code (`93`, `2a`)."""
     if found := prefectures().get(text):

@@ -22,6 +22,7 @@ from api.pages.choices import (
     PROCEDURE_NAMES,
     find_place,
     find_procedure,
+    list_department_options,
     list_places,
     list_procedures,
     search_places,
@@ -293,7 +294,7 @@ def _render_list(search: str, wish: str) -> str:
         unknown=False,
         search=search[:80],
         found=search_places(search),
-        places=list_places(),
+        departments=list_department_options(),
         procedures=list_procedures(),
         chosen=write_slug(procedure) if procedure else "",
     )
@@ -307,6 +308,7 @@ def _answer_unknown(wanted: str) -> ResponseReturnValue:
         search="",
         found=search_places(wanted.partition("_")[0]) if wanted else [],
         places=list_places(),
+        departments=list_department_options(),
         procedures=list_procedures(),
         chosen="",
     )

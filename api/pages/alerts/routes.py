@@ -38,7 +38,7 @@ from api.pages.alerts.view_data import (
     write_freshness,
 )
 from api.pages.area import Access, Area, answer_live, read_once
-from api.pages.choices import find_place, find_procedure, list_places, list_procedures
+from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures
 from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
 from api.pages.forms import Form, write_problem
@@ -283,7 +283,7 @@ def _render_places(wish: str, *, unknown: bool) -> str:
     procedure = find_procedure(wish)
     return render_template(
         "alerts/places.html",
-        places=list_places(),
+        places=list_place_options(),
         procedures=list_procedures(),
         chosen=procedure and procedure.value,
         unknown=unknown,

@@ -13,7 +13,7 @@ from api.errors import not_found
 from api.middleware.languages import read_language
 from api.middleware.public_answers import answer_cached_bytes, read_cached
 from api.pages.area import Access, Area
-from api.pages.choices import PROCEDURE_NAMES, find_procedure, write_slug
+from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
 from api.release_calendar.queries import (
     CALENDAR_TYPE,
     build_calendar_key,
@@ -22,7 +22,7 @@ from api.release_calendar.queries import (
     read_feed,
 )
 from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
-from configs.world.prefecture import Prefecture, Procedure, prefectures
+from configs.world.prefecture import Procedure, prefectures
 
 _PER_PAGE = 50  # releases
 _HOME_ZONE = "Europe/Paris"
@@ -73,11 +73,6 @@ def build_feed_url(prefecture: str | None, procedure: Procedure | None) -> str |
     return url_for("calendar.send_feed", **names, lang=read_language())
 
 
-def list_places() -> list[Prefecture]:
-    """Return the prefectures in the order of their departments."""
-    return sorted(prefectures().values(), key=lambda each: each.department.zfill(3))
-
-
 def _build_page_url(query: CalendarQuery, number: int) -> str:
     return url_for(
         "calendar.show_calendar", prefecture=query.prefecture, procedure=query.procedure, page=number
@@ -93,7 +88,7 @@ def show_calendar() -> tuple[str, int]:
         "calendar/calendar.html",
         view=view,
         query=query,
-        places=list_places(),
+        places=list_place_options(),
         procedures=PROCEDURE_NAMES,
         is_far=is_far,
         build_feed_url=build_feed_url,

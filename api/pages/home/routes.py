@@ -4,7 +4,7 @@ from flask import render_template
 
 from api.middleware.public_answers import read_cached
 from api.pages.area import Access, Area
-from api.pages.choices import PROCEDURE_NAMES, list_places, list_procedures
+from api.pages.choices import PROCEDURE_NAMES, list_department_options, list_procedures
 from api.prefectures.queries import build_map_key, read_map
 from api.prefectures.schemas import ProvenDesks, TileMap
 from configs.ground.database_errors import is_away
@@ -20,7 +20,7 @@ def show_home() -> str:
     sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
     return render_template(
         "home/home.html",
-        places=list_places(),
+        places=list_department_options(),
         procedures=list_procedures(),
         proven=proven,
         names=[PROCEDURE_NAMES[each] for each in proven.procedures] if proven else [],

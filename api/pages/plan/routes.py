@@ -19,7 +19,7 @@ from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_identity, current_user, current_user_id
 from api.models.declaration import DeclaredBy
 from api.pages.area import Access, Area, answer_live, read_once
-from api.pages.choices import list_procedures
+from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to
 from api.pages.declarations.words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
@@ -215,7 +215,7 @@ def _render_order(form: Form[OrderForm], name: PlanName) -> str:
         terms_url=url_for("legal.show_version", name="conditions", version=page.terms_version),
         wish_arguments=read_wish_arguments(),
         place_names={each.id: f"{each.name} ({each.department})" for each in prefectures().values()},
-        places=sorted(prefectures().values(), key=lambda place: place.department),
+        places=list_place_options(),
         procedures=list_procedures(),
     )
 
