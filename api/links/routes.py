@@ -43,7 +43,7 @@ from configs.ground.signed_links import (
 )
 from configs.ground.signing import LinkRefused
 
-__all__ = ["VIEWS", "blueprint"]
+__all__ = ["blueprint"]
 
 View = Callable[[str], ResponseReturnValue]  # of a token, which it reads
 

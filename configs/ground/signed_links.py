@@ -5,9 +5,9 @@ The tokens hide nothing.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, NamedTuple, TypeVar, cast
+from typing import Annotated, ClassVar, TypeVar, cast, dataclass_transform
 from uuid import UUID
 
 from pydantic import Field, TypeAdapter
@@ -32,6 +32,27 @@ L = TypeVar("L", bound="Link")
 class Link:
     """What a link's token carries; a class for each purpose."""
 
+    word: ClassVar[str]  # begins a token, and is part of its signature: it is good for one purpose
+    lifetime: ClassVar[
+        float | None
+    ]  # how long a token is good, in seconds. None: its page says when it is too late
+
+
+KINDS: dict[str, type[Link]] = {}  # by their words
+
+
+@dataclass_transform(frozen_default=True)
+def _link(word: str, lifetime: float | None = LINK_SECONDS) -> Callable[[type[L]], type[L]]:
+    """Make a class the kind of link that this word stands for."""
+
+    def register(cls: type[L]) -> type[L]:
+        made = dataclass(frozen=True, slots=True)(cls)
+        made.word, made.lifetime = word, lifetime
+        KINDS[word] = made
+        return made
+
+    return register
+
 
 @dataclass(frozen=True, slots=True)
 class AddressLink(Link):
@@ -41,7 +62,7 @@ class AddressLink(Link):
     address: str  # its digest
 
 
-@dataclass(frozen=True, slots=True)
+@_link("verify")
 class VerifyAddress(AddressLink):
     """Confirms an address."""
 
@@ -49,19 +70,19 @@ class VerifyAddress(AddressLink):
     new: int | None = None  # of a new address: the user's token version when it was asked for
 
 
-@dataclass(frozen=True, slots=True)
+@_link("reset", PASSWORD_RESET_SECONDS)
 class ResetPassword(AddressLink):
     """Sets another password, once."""
 
     password: str  # digest of the present one's hash
 
 
-@dataclass(frozen=True, slots=True)
+@_link("address", 7 * _DAY)  # the row says when it is too late
 class ReturnAddress(AddressLink):
     """Takes an account back to the mailbox that it left."""
 
 
-@dataclass(frozen=True, slots=True)
+@_link("factor", None)
 class KeepSecondFactor(Link):
     """Keeps the second factor that was reported lost."""
 
@@ -69,47 +90,47 @@ class KeepSecondFactor(Link):
     ends: int  # when it would end: a later request has links of its own
 
 
-@dataclass(frozen=True, slots=True)
+@_link("portal")
 class OpenPortal(AddressLink):
     """Opens Stripe's portal."""
 
 
-@dataclass(frozen=True, slots=True)
+@_link("closed-desk")
 class RefundClosedDesk(AddressLink):
     """Refunds the rest of a plan where an alert's desks closed."""
 
     alert: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("unsubscribe")
 class StopGroup(AddressLink):
     """Stops a group of messages to a contact."""
 
     group: MessageGroup
 
 
-@dataclass(frozen=True, slots=True)
+@_link("stop")
 class StopAlerts(Link):
     """Stops alerts."""
 
     alerts: Annotated[tuple[UUID, ...], Field(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
+@_link("answer")
 class AnswerAlert(Link):
     """Says what became of the slots of a slot alert."""
 
     notification: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("reminder")
 class MoveReminders(Link):
     """Moves the reminders of an appointment."""
 
     appointment: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("went")
 class TellHowItWent(Link):
     """Says how an appointment went."""
 
@@ -117,7 +138,7 @@ class TellHowItWent(Link):
     well: bool
 
 
-@dataclass(frozen=True, slots=True)
+@_link("incident")
 class AcknowledgeIncident(Link):
     """Acknowledges an alarm, for the operator whom it was sent to."""
 
@@ -125,69 +146,42 @@ class AcknowledgeIncident(Link):
     user: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("proof", PROOF_LINK_SECONDS)
 class ShowProof(Link):
     """Shows the page that proved a detection."""
 
     detection: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("declaration", 400 * _DAY)  # once it was applied, the page says so
 class ConfirmDeclaration(Link):
     """Confirms a withdrawal that was declared without signing in, or undoes it."""
 
     declaration: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("resiliation", 500 * _DAY)  # afterwards the form is there
 class ConfirmCancellation(Link):
     """Confirms a cancellation that was declared without signing in, or undoes it."""
 
     declaration: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("withdraw", None)
 class WithdrawOrder(Link):
     """Withdraws from an order without signing in."""
 
     payment: UUID
 
 
-@dataclass(frozen=True, slots=True)
+@_link("cancel", None)
 class CancelOrder(Link):
     """Cancels the subscription of an order without signing in."""
 
     payment: UUID
 
 
-class _Purpose(NamedTuple):
-    kind: str  # begins a token, and is part of its signature: it is good for one purpose
-    # How long a token is good, in seconds. None: its page says when it is too late.
-    lifetime: float | None = LINK_SECONDS
-
-
-_PURPOSES: Mapping[type[Link], _Purpose] = {
-    VerifyAddress: _Purpose("verify"),
-    ResetPassword: _Purpose("reset", PASSWORD_RESET_SECONDS),
-    ReturnAddress: _Purpose("address", 7 * _DAY),  # the row says when it is too late
-    KeepSecondFactor: _Purpose("factor", None),
-    OpenPortal: _Purpose("portal"),
-    RefundClosedDesk: _Purpose("closed-desk"),
-    StopGroup: _Purpose("unsubscribe"),
-    StopAlerts: _Purpose("stop"),
-    AnswerAlert: _Purpose("answer"),
-    MoveReminders: _Purpose("reminder"),
-    TellHowItWent: _Purpose("went"),
-    AcknowledgeIncident: _Purpose("incident"),
-    ShowProof: _Purpose("proof", PROOF_LINK_SECONDS),
-    ConfirmDeclaration: _Purpose("declaration", 400 * _DAY),  # once it was applied, the page says so
-    ConfirmCancellation: _Purpose("resiliation", 500 * _DAY),  # afterwards the form is there
-    WithdrawOrder: _Purpose("withdraw", None),
-    CancelOrder: _Purpose("cancel", None),
-}
-
-_ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in _PURPOSES}
-_KINDS: Mapping[str, type[Link]] = {purpose.kind: kind for kind, purpose in _PURPOSES.items()}
+_ADAPTERS: Mapping[type[Link], TypeAdapter[Link]] = {kind: TypeAdapter(kind) for kind in KINDS.values()}
 
 
 def write_token(link: Link) -> str:
@@ -197,8 +191,7 @@ def write_token(link: Link) -> str:
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
     payload = _ADAPTERS[type(link)].dump_python(link, mode="json", exclude_none=True)
-    word = _PURPOSES[type(link)].kind
-    return f"{word}.{sign(word, payload, _KEY)}"
+    return f"{link.word}.{sign(link.word, payload, _KEY)}"
 
 
 def write_link(link: Link) -> str:
@@ -217,7 +210,7 @@ def write_address(token: str) -> str:
 
 def find_kind(token: str) -> type[Link] | None:
     """Return the kind that a token names, signed or not; None for an unknown kind."""
-    return _KINDS.get(token.partition(".")[0])
+    return KINDS.get(token.partition(".")[0])
 
 
 def read_token(kind: type[L], token: str) -> L:
@@ -227,11 +220,10 @@ def read_token(kind: type[L], token: str) -> L:
         configs.ground.signing.LinkRefused: it is expired or forged.
         configs.settings.SettingMissing: LINK_KEY is not set.
     """
-    word, lifetime = _PURPOSES[kind]
     named, _, signed = token.partition(".")
-    if named != word:
+    if named != kind.word:
         raise LinkRefused("forged")
-    payload = unsign(word, signed, lifetime, _KEY)
+    payload = unsign(kind.word, signed, kind.lifetime, _KEY)
     try:  # strictly, which JSON texts can be: of Python's values ids would be refused
         return cast("L", _ADAPTERS[kind].validate_json(json.dumps(payload), strict=True))
     except ValueError:

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from flask import Flask
 from werkzeug.routing import Rule
 
-from api.links.routes import VIEWS
 from api.pages.assets import compute_version
 from api.pages.legal.routes import list_versions
-from configs.ground.signed_links import ShowProof, find_kind
+from configs.ground.signed_links import KINDS, ShowProof, find_kind
 from tests.browser_keys import subscribe
 
 _API = "/api/"
@@ -298,7 +297,7 @@ def list_samples(samples: Iterable[str]) -> set[str]:
     """
     named = {tuple(each.split()) for each in samples}
     kinds = {each[1] for each in named if len(each) > 1}
-    assert {find_kind(each) for each in kinds} == set(VIEWS) - {ShowProof}
+    assert {find_kind(each) for each in kinds} == set(KINDS.values()) - {ShowProof}
     return {each[0] for each in named}
 
 
