@@ -1,4 +1,4 @@
-"""Words for channels, states of messages, and how well a place or a desk is watched."""
+"""Words for channels, states of messages and payments, and how well a place or a desk is watched."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from flask_babel import LazyString, lazy_gettext
 
 from api.models.desk import DeskStatus
 from api.models.notification import State
-from api.models.payment import RefundReason
+from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
 from configs.world.desk import Desk, Grade, WatchLevel, missing_token
 
@@ -35,6 +35,24 @@ REFUND_REASONS: dict[RefundReason, LazyString] = {
     RefundReason.OUTAGE: _l("Temps non surveillé"),
     RefundReason.CANCELLED: _l("Jours non utilisés après la résiliation"),
     RefundReason.DUPLICATE: _l("Commande payée deux fois"),
+}
+PAYMENT_STATUSES: dict[PaymentStatus, tuple[str, LazyString]] = {  # with the tone of its badge
+    PaymentStatus.PENDING: ("warn", _l("En attente")),
+    PaymentStatus.COMPLETED: ("good", _l("Payé")),
+    PaymentStatus.FAILED: ("", _l("Non payé")),
+    PaymentStatus.REFUNDED: ("info", _l("Remboursé")),
+}
+REFUND_STATUSES: dict[RefundStatus, LazyString] = {
+    RefundStatus.PLANNED: _l("demandé"),
+    RefundStatus.PENDING: _l("en route"),
+    RefundStatus.SUCCEEDED: _l("fait"),
+    RefundStatus.FAILED: _l("a échoué"),
+}
+CREDIT_REASONS: dict[str, LazyString] = {
+    "upgrade": _l("Reste de la formule précédente, déduit du prix"),
+    "outage": _l("Temps non surveillé, rendu"),
+    "withdrawal": _l("La formule précédente reprend"),
+    "grace": _l("Jours en attendant le paiement"),
 }
 _OF_CALLS: dict[State, tuple[str, LazyString]] = {
     State.SENT: ("info", _l("Appel en cours")),

@@ -32,6 +32,7 @@ from api.pages.area import Access
 from api.pages.context import write_duration, write_money
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import list_sums, name_movement
+from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_STATUSES
 from api.schemas import Body
 from configs.ground.typed_text import clean_typed
 from configs.world.plan import name_plan
@@ -74,7 +75,7 @@ def _show_amount(payment: OperatorPayment) -> Cell:
 
 
 def _show_status(payment: OperatorPayment) -> Cell:
-    tone, text = words.PAYMENT_STATUSES[payment.entry.status]
+    tone, text = PAYMENT_STATUSES[payment.entry.status]
     return cells.badge(text, tone)
 
 
@@ -98,9 +99,7 @@ add_list(
         read=lambda work, wanted: list_payments(work.session, wanted),
         notes_seen=True,
         filters=(
-            Field(
-                "status", "État", [(each.value, words.PAYMENT_STATUSES[each][1]) for each in PaymentStatus]
-            ),
+            Field("status", "État", [(each.value, PAYMENT_STATUSES[each][1]) for each in PaymentStatus]),
             name_field("orderNumber", "Numéro de commande", maxlength="200"),
             name_field("stripeId", "Identifiant de Stripe", maxlength="255"),
             name_field("userId", "Identifiant du compte", maxlength="36"),
@@ -130,7 +129,7 @@ def show_payment(id: UUID) -> str:
         book=book,
         list_sums=list_sums,
         name_movement=name_movement,
-        refund_reasons=words.REFUND_REASONS,
+        refund_reasons=words.ALL_REFUND_REASONS,
     )
     blocks: list[Block] = [Facts(_list_facts(payment), _show_status(payment), label="Commande")]
     if cells.is_admin():
@@ -179,13 +178,13 @@ def _offer_refund(payment: PaymentDetails) -> Block:
 
 def _show_reason(refund: Refund) -> Cell:
     return cells.lines(
-        words.REFUND_REASONS[refund.reason], refund.note and cells.hint(cells.own(refund.note))
+        words.ALL_REFUND_REASONS[refund.reason], refund.note and cells.hint(cells.own(refund.note))
     )
 
 
 def _show_refund_state(refund: Refund) -> Cell:
     return cells.lines(
-        words.REFUND_STATUSES[refund.status], refund.error and cells.hint(cells.english(refund.error))
+        REFUND_STATUSES[refund.status], refund.error and cells.hint(cells.english(refund.error))
     )
 
 
@@ -211,7 +210,7 @@ _EVENT_COLUMNS: tuple[Column[PaymentEvent], ...] = (
 def _list_credits(payment: PaymentDetails) -> list[Block]:
     shown = [
         cells.row(
-            words.CREDIT_REASONS[each.reason],
+            CREDIT_REASONS[each.reason],
             ":",
             write_duration(each.seconds)
             if each.amount is None

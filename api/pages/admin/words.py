@@ -1,12 +1,15 @@
 """Words of operators' pages. They are French only, hence in no catalogue."""
 
+from flask_babel import LazyString
+
 from api.admin.payments import OperatorPayment
 from api.models.desk import DeskStatus
 from api.models.incident import IncidentReason
-from api.models.payment import PaymentEventKind, PaymentStatus, RefundReason, RefundStatus
+from api.models.payment import PaymentEventKind, RefundReason
 from api.operations.alarms import name_incident
 from api.pages.context import write_money
 from api.pages.forms import Texts
+from api.pages.words import REFUND_REASONS
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import prefectures
@@ -70,28 +73,11 @@ INCIDENT_REASONS: dict[str, str] = {  # as the digest's, where none is shorter
 _PLURAL = 200  # cents: French has the plural from two on
 _LENGTH = 8  # of the part of an id that is typed
 
-# With the tone of a badge.
-PAYMENT_STATUSES: dict[PaymentStatus, tuple[str, str]] = {
-    PaymentStatus.PENDING: ("warn", "En attente"),
-    PaymentStatus.COMPLETED: ("good", "Payé"),
-    PaymentStatus.FAILED: ("", "Non payé"),
-    PaymentStatus.REFUNDED: ("info", "Remboursé"),
-}
-REFUND_REASONS: dict[RefundReason, str] = {
+ALL_REFUND_REASONS: dict[RefundReason, LazyString | str] = {
+    **REFUND_REASONS,
     RefundReason.OPERATOR: "Par un opérateur",
-    RefundReason.WITHDRAWAL: "Rétractation",
-    RefundReason.NOT_WATCHED: "Page fermée par la préfecture",
-    RefundReason.OUTAGE: "Temps non surveillé",
-    RefundReason.CANCELLED: "Jours non utilisés après la résiliation",
     RefundReason.NO_ACCOUNT: "Compte supprimé avant le paiement",
-    RefundReason.DUPLICATE: "Commande payée deux fois",
     RefundReason.EXTERNAL: "Fait dans Stripe",
-}
-REFUND_STATUSES: dict[RefundStatus, str] = {
-    RefundStatus.PLANNED: "demandé",
-    RefundStatus.PENDING: "en route",
-    RefundStatus.SUCCEEDED: "fait",
-    RefundStatus.FAILED: "a échoué",
 }
 PAYMENT_EVENTS: dict[PaymentEventKind, str] = {
     PaymentEventKind.PAID: "Payé",
@@ -106,12 +92,6 @@ PAYMENT_EVENTS: dict[PaymentEventKind, str] = {
     PaymentEventKind.FRAUD_WARNING: "Alerte de fraude",
     PaymentEventKind.PLAN_ENDED: "Fin de la formule",
     PaymentEventKind.WITHDRAWN: "Rétractation",
-}
-CREDIT_REASONS: dict[str, str] = {
-    "upgrade": "Reste de la formule précédente, déduit du prix",
-    "outage": "Temps non surveillé, rendu",
-    "withdrawal": "La formule précédente reprend",
-    "grace": "Jours en attendant le paiement",
 }
 
 

@@ -39,16 +39,13 @@ from api.pages.plan.order import (
     refuse_order,
 )
 from api.pages.plan.view_data import (
-    CREDIT_REASONS,
-    REFUND_STATUSES,
-    STATUSES,
     list_sums,
     name_movement,
     read_own_payment,
     read_payments,
     read_plan_page,
 )
-from api.pages.words import REFUND_REASONS
+from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from configs.world.languages import choose_page_language
 from configs.world.plan import PlanName
 from configs.world.prefecture import prefectures
@@ -63,7 +60,7 @@ _CONFLICT = 409
 def show_plan() -> str:
     """Show the plan, what could be ordered, and the newest payments."""
     return render_template(
-        "plan/plan.html", page=read_plan_page(), statuses=STATUSES, wish=read_wish_arguments()
+        "plan/plan.html", page=read_plan_page(), statuses=PAYMENT_STATUSES, wish=read_wish_arguments()
     )
 
 
@@ -111,7 +108,7 @@ def list_payments() -> str:
     """List all payments, the newest first."""
     before = request.args.get("before", type=UUID)
     page, account_zone = read_payments(before), current_identity().time_zone
-    return render_template("plan/payments.html", page=page, statuses=STATUSES, zone=account_zone)
+    return render_template("plan/payments.html", page=page, statuses=PAYMENT_STATUSES, zone=account_zone)
 
 
 @area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
@@ -126,7 +123,7 @@ def show_payment(id: UUID) -> str:
         name_movement=name_movement,
         invoices=read_once(list_payment_invoices, current_user_id(), id),
         zone=current_identity().time_zone,
-        statuses=STATUSES,
+        statuses=PAYMENT_STATUSES,
         refund_reasons=REFUND_REASONS,
         refund_statuses=REFUND_STATUSES,
         credit_reasons=CREDIT_REASONS,

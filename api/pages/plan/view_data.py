@@ -26,7 +26,7 @@ from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
 from api.models.base import autocommit_session
 from api.models.book import BookKind
-from api.models.payment import Payment, PaymentStatus, RefundStatus
+from api.models.payment import Payment
 from api.pages.area import read_once
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
@@ -65,24 +65,6 @@ _ENDINGS: Mapping[tuple[BookKind, str], LazyString] = {
 }
 _SHOWN = 5  # payments on the page of the plan
 _PER_PAGE = 20
-STATUSES: Mapping[PaymentStatus, tuple[str, LazyString]] = {  # with the badge's colour
-    PaymentStatus.PENDING: ("warn", _l("En attente")),
-    PaymentStatus.COMPLETED: ("good", _l("Payé")),
-    PaymentStatus.FAILED: ("", _l("Non payé")),
-    PaymentStatus.REFUNDED: ("info", _l("Remboursé")),
-}
-REFUND_STATUSES: Mapping[RefundStatus, LazyString] = {
-    RefundStatus.PLANNED: _l("demandé"),
-    RefundStatus.PENDING: _l("en route"),
-    RefundStatus.SUCCEEDED: _l("fait"),
-    RefundStatus.FAILED: _l("a échoué"),
-}
-CREDIT_REASONS: Mapping[str, LazyString] = {
-    "upgrade": _l("Reste de la formule précédente, déduit du prix"),
-    "outage": _l("Temps non surveillé, rendu"),
-    "withdrawal": _l("La formule précédente reprend"),
-    "grace": _l("Jours en attendant le paiement"),
-}
 
 
 def name_movement(found: Movement) -> LazyString:
