@@ -21,7 +21,7 @@ from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
 from api.answers import false_alarms
 from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
-from api.billing import closed_desks, plan_ends
+from api.billing import plan_ends
 from api.declarations import service as declarations
 from api.exports import jobs as exports
 from api.figures import deliveries, desk_days
@@ -280,7 +280,7 @@ write_weekly_summaries = _mails(
     weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
 )
 mark_gone_slots = _mails(notifier.mark_gone_slots, every=MINUTE)
-tell_closed_desks = _mails(closed_desks.tell_closed_desks, every=HOUR)
+tell_closed_desks = _mails(plan_ends.tell_closed_desks, every=HOUR)
 remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)
 tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
 tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)

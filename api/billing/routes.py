@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response, request
 
 from api.billing import queries, service
-from api.billing.closed_desks import refund_closed_desk
+from api.billing.plan_ends import refund_closed_desk
 from api.billing.quotes import build_quote
 from api.billing.schemas import (
     CheckoutAnswer,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from api.auth.tokens import find_contact
 from api.billing import service as billing
-from api.billing.closed_desks import quote_closed_desk, refund_closed_desk
+from api.billing.plan_ends import quote_closed_desk, refund_closed_desk
 from api.billing.quotes import write_money
 from api.billing.schemas import ClosedDeskRefund
 from api.declarations import service

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.incidents import write_proof_links
+from api.admin.system import write_proof_links
 from api.background import jobs
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
