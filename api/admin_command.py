@@ -1,5 +1,8 @@
 """The command `flask admin EMAIL`, which makes the first admin. An admin makes the others by pages."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +16,7 @@ from api.models.user import Role, User
 from configs.ground.database import database_url
 from configs.ground.database_errors import is_away
 from configs.ground.logs import set_up_logs
-from configs.settings import SettingMissing, SettingsRefused
+from configs.settings import SettingMissing, SettingsRefused, settings
 
 _LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
 _FACTOR = "sign in and set up a second factor (/securite): without one the pages of operators show nothing"
@@ -26,17 +29,29 @@ _FACTOR = "sign in and set up a second factor (/securite): without one the pages
 )
 def admin_command(email: str, *, another: bool) -> None:
     """Make the user with the address EMAIL the first admin."""
+    with refusing("nothing was changed"):
+        click.echo(_make_admin(email, another=another))
+
+
+@contextmanager
+def refusing(nothing: str, away: str = "", *needed: str) -> Iterator[None]:
+    """Run the work of a command, once the settings that it needs are there; end it by one line where it cannot be done.
+
+    `nothing` says that nothing was done; `away` the same of a database that went away meanwhile.
+    """
     try:
         set_up_logs("api")
         database_url()
-        click.echo(_make_admin(email, another=another))
+        for each in needed:
+            settings().require(each)
+        yield
     except (SettingMissing, SettingsRefused) as error:
-        raise click.ClickException(f"nothing was changed: {error}{_LOCAL}") from None
+        raise click.ClickException(f"{nothing}: {error}{_LOCAL}") from None
     except DBAPIError as error:
         if not is_away(error):
             raise
         why = str(error.orig).splitlines()[0]
-        raise click.ClickException(f"nothing was changed, the database does not answer: {why}") from None
+        raise click.ClickException(f"{away or nothing}, the database does not answer: {why}") from None
 
 
 def _make_admin(email: str, *, another: bool) -> str:

@@ -6,46 +6,27 @@ from uuid import UUID
 
 import click
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
+from api.admin_command import refusing
 from api.deletion.access import delete_named
 from api.errors import ApiError
 from api.models.base import session
 from api.models.user import User
-from configs.ground.database import database_url
-from configs.ground.database_errors import is_away
-from configs.ground.logs import set_up_logs
-from configs.settings import SettingMissing, SettingsRefused, settings
 
 
 @click.command("forget")
 @click.argument("ids", type=click.File(), default="-")
 def forget_command(ids: TextIO) -> None:
     """Delete the accounts whose ids the file IDS names, one a line, as their owners did; `-` reads standard input."""
-    _prepare()
-    try:
+    with refusing("nothing was deleted", "not all are deleted", "redis_url"):
         known = set(_list_known(ids))
         kept = sorted(str(each) for each in known if not _forget(each))
-    except DBAPIError as error:
-        if not is_away(error):
-            raise
-        why = str(error.orig).splitlines()[0]
-        raise click.ClickException(f"not all are deleted, the database does not answer: {why}") from None
     click.echo(f"{len(known) - len(kept)} accounts deleted")
     if kept:
         raise click.ClickException(
             f"operators' accounts are kept: make them plain ones first: {', '.join(kept)}"
         )
-
-
-def _prepare() -> None:
-    try:
-        set_up_logs("api")
-        database_url()
-        settings().require("redis_url")
-    except (SettingMissing, SettingsRefused) as error:
-        raise click.ClickException(f"nothing was deleted: {error}") from None
 
 
 def _list_known(file: TextIO) -> Iterator[UUID]:

@@ -4,24 +4,19 @@ from datetime import timedelta
 from typing import Any
 
 import click
-from sqlalchemy.exc import DBAPIError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 import notifier
 from api.accounts.queries import find_user
 from api.accounts.service import choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
+from api.admin_command import refusing
 from api.alerts.plan_limits import StartedPlan, start_plan
 from api.errors import ApiError
 from api.models.audit import ActorKind
 from api.models.base import session
-from configs.ground.database import database_url
-from configs.ground.database_errors import is_away
-from configs.ground.logs import set_up_logs
-from configs.settings import SettingMissing, SettingsRefused, settings
 from configs.world.plan import PlanName
 
-_LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
 _NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
 
 
@@ -36,30 +31,16 @@ _NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
 @click.option("--source", default="command", show_default=True, help="Who or what gives it.")
 def grant_command(email: str, plan_name: str, days: int | None, source: str) -> None:
     """Give the plan PLAN to the user with the address EMAIL."""
-    _prepare()
     name = PlanName(plan_name)
-    try:
-        given, started = _give_to_address(email, name, choose_length(name, days), source)
-    except ApiError as error:
-        raise click.ClickException(f"nothing was given: {error}") from None
-    except DBAPIError as error:
-        if not is_away(error):
-            raise
-        why = str(error.orig).splitlines()[0]
-        raise click.ClickException(f"nothing was given, the database does not answer: {why}") from None
+    with refusing("nothing was given", "", "redis_url"):
+        try:
+            given, started = _give_to_address(email, name, choose_length(name, days), source)
+        except ApiError as error:
+            raise click.ClickException(f"nothing was given: {error}") from None
     notifier.nudge(started.mails)
     for alert_id in started.alerts:
         notifier.catch_up(alert_id)
     click.echo(given)
-
-
-def _prepare() -> None:
-    try:
-        set_up_logs("api")
-        database_url()
-        settings().require("redis_url")
-    except (SettingMissing, SettingsRefused) as error:
-        raise click.ClickException(f"nothing was given: {error}{_LOCAL}") from None
 
 
 def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, StartedPlan]:
