@@ -38,7 +38,7 @@ from api.pages.alerts.view_data import (
     write_freshness,
 )
 from api.pages.area import Access, Area, answer_live, read_once
-from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures
+from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures, write_slug
 from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
 from api.pages.forms import Form, write_problem
@@ -285,7 +285,7 @@ def _render_places(wish: str, *, unknown: bool) -> str:
         "alerts/places.html",
         places=list_place_options(),
         procedures=list_procedures(),
-        chosen=procedure and procedure.value,
+        chosen=procedure and write_slug(procedure),
         unknown=unknown,
     )
 

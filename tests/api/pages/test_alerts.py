@@ -59,6 +59,13 @@ def test_without_a_prefecture_or_of_an_unknown_one_it_shows_the_list(camille: Br
         assert camille.status == 404
 
 
+@pytest.mark.parametrize("wish", ["PASSEPORT", "passeport"])
+def test_the_choice_of_a_department_keeps_the_procedure_of_its_address(camille: Browser, wish: str) -> None:
+    page = camille.get(f"{NEW}?procedure={wish}")
+    assert page.html.count(" selected>") == 1
+    assert '<option value="passeport" selected>' in page.html
+
+
 @pytest.mark.parametrize(
     ("query", "checked"),
     [
