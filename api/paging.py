@@ -41,6 +41,30 @@ def read_page(
     return shown, shown[-1].id if more else None
 
 
+class MomentQuery(Body):
+    """Which page of a list that is ordered by an instant: `before` is the `next` of the page before."""
+
+    before: MomentCursor | None = None
+    limit: int = Field(50, ge=1, le=100)
+
+
+def read_moments(
+    session: Session,
+    query: sa.Select[T],
+    moment: InstrumentedAttribute[Any],
+    column: InstrumentedAttribute[UUID],
+    page: MomentQuery,
+) -> tuple[list[T], str | None]:
+    """Return the rows of a page, the latest `moment` first, and the `before` of the next one."""
+    if page.before:
+        query = query.where(sa.tuple_(moment, column) < sa.tuple_(*read_cursor(page.before)))
+    latest = query.order_by(moment.desc(), column.desc()).limit(page.limit + 1)
+    shown, more = cut_page(session.scalars(latest).all(), page.limit)
+    if not more:
+        return shown, None
+    return shown, write_cursor(getattr(shown[-1], moment.key), getattr(shown[-1], column.key))
+
+
 def cut_page(rows: Sequence[T], limit: int) -> tuple[list[T], bool]:
     """Return the rows of a page, and whether there are more: ask for one row more than a page has."""
     return list(rows[:limit]), len(rows) > limit
@@ -74,7 +98,10 @@ class Found(Generic[R]):
 
 
 def apply_filter(query: sa.Select[R], wanted: BaseModel, **columns: Any) -> sa.Select[R]:
-    """Return a query for rows whose columns have the values that are given: `status=Payment.status`."""
+    """Return a query for rows whose columns have the values that are given: `status=Payment.status`.
+
+    A condition is a column, too: `open=Incident.ends_at.is_(None)`.
+    """
     for name, column in columns.items():
         value = getattr(wanted, name)
         if value is not None:

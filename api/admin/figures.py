@@ -16,18 +16,15 @@ from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
-from api.paging import Found, MomentCursor, cut_page, read_cursor, write_cursor
+from api.paging import Found, MomentQuery, cut_page, read_cursor, write_cursor
 from api.schemas import Body
 from configs.ground.clock import clock
 
 _MOST_DESKS = 100
 
 
-class FalseAlarmQuery(Body):
-    """Which page of the reports; `before` is the `next` of the page before."""
-
-    before: MomentCursor | None = None
-    limit: int = Field(50, ge=1, le=100)
+class FalseAlarmQuery(MomentQuery):
+    """Which page of the reports."""
 
 
 def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:

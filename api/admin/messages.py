@@ -20,14 +20,12 @@ from api.models.user import Channel
 from api.notifications.reasons import UNKNOWN
 from api.paging import (
     Found,
-    MomentCursor,
+    MomentQuery,
     PageQuery,
     apply_filter,
-    cut_page,
     first_id_at,
-    read_cursor,
+    read_moments,
     read_page,
-    write_cursor,
 )
 from api.schemas import Body
 from configs.ground.clock import clock
@@ -37,7 +35,6 @@ MOST_REPLAYED = 1000
 _MOST_CAUSES = 20
 Kind = Annotated[str, Field(max_length=60)]
 Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1, max_length=200)]
-_LATEST_FAILURE = (Notification.failed_at.desc(), Notification.id.desc())
 
 
 class MessageQuery(PageQuery):
@@ -50,14 +47,9 @@ class MessageQuery(PageQuery):
     hours: int = Field(DAY, ge=1, le=MONTH)
 
 
-class DeadLetterQuery(Body):
-    """Messages that failed for good in the last `hours`; `reason`: a part of the masked reason.
+class DeadLetterQuery(MomentQuery):
+    """Messages that failed for good in the last `hours`; `reason`: a part of the masked reason."""
 
-    `before` is the `next` of the page before.
-    """
-
-    before: MomentCursor | None = None
-    limit: int = Field(50, ge=1, le=100)
     channel: Channel | None = None
     kind: Kind | None = None
     reason: Part | None = None
@@ -93,19 +85,12 @@ def list_messages(session: Session, wanted: MessageQuery) -> Found[Notification]
 def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notification]:
     """Return a page of messages that failed for good, the latest failure first."""
     query = _select_dead(session, wanted)
-    if wanted.before:
-        place = sa.tuple_(Notification.failed_at, Notification.id)
-        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
-    shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
-    last = shown[-1] if more else None
-    return Found(shown, write_cursor(last.failed_at, last.id) if last and last.failed_at else None)
+    return Found(*read_moments(session, query, Notification.failed_at, Notification.id, wanted))
 
 
 def count_dead_letters(session: Session, wanted: Replay) -> int:
     """Return how many dead letters a replay means, MOST_REPLAYED at most."""
-    meant = (
-        _select_dead(session, wanted).order_by(None).with_only_columns(Notification.id).limit(MOST_REPLAYED)
-    )
+    meant = _select_dead(session, wanted).with_only_columns(Notification.id).limit(MOST_REPLAYED)
     return session.scalar(sa.select(sa.func.count()).select_from(meant.subquery())) or 0
 
 
@@ -139,10 +124,9 @@ def replay_dead_letters(session: Session, wanted: Replay) -> tuple[int, list[UUI
 
     What stays dead anyway, since it may have arrived, comes last: it must not keep older letters from their turn.
     """
-    query = _select_dead(session, wanted)
-    if not wanted.unsure:
-        stays = sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)
-        query = query.order_by(None).order_by(stays, *_LATEST_FAILURE)
+    stays = [] if wanted.unsure else [sa.func.coalesce(Notification.reason, "").startswith(UNKNOWN)]
+    latest = (Notification.failed_at.desc(), Notification.id.desc())
+    query = _select_dead(session, wanted).order_by(*stays, *latest)
     chosen = [each.id for each in session.scalars(query.limit(MOST_REPLAYED))]
     return len(chosen), notifier.replay(session, chosen, unsure=wanted.unsure)
 
@@ -158,4 +142,4 @@ def _select_dead(session: Session, wanted: DeadLetterQuery | Replay) -> sa.Selec
         query = query.where(
             Notification.reason.in_([each for each in reasons if each and wanted.reason in mask_text(each)])
         )
-    return query.order_by(*_LATEST_FAILURE)
+    return query

@@ -24,13 +24,12 @@ from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, Str
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.paging import (
     Found,
-    MomentCursor,
+    MomentQuery,
     PageQuery,
     apply_filter,
     cut_page,
-    read_cursor,
+    read_moments,
     read_page,
-    write_cursor,
 )
 from api.payments.book import read_balances
 from api.payments.former_customers import find_customer
@@ -54,12 +53,10 @@ class PaymentQuery(PageQuery):
     stripe_id: StripeName | None = None
 
 
-class DeclarationQuery(Body):
-    """All declarations, or with `open` those that no order was found for. `before`: the `next` of the page before."""
+class DeclarationQuery(MomentQuery):
+    """All declarations, or with `open` those that no order was found for."""
 
     open: bool | None = None
-    before: MomentCursor | None = None
-    limit: int = Field(50, ge=1, le=100)
 
 
 class StripeEventQuery(Body):
@@ -158,25 +155,16 @@ def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) ->
 
 def list_declarations(session: Session, wanted: DeclarationQuery) -> Found[Declaration]:
     """Return a page of withdrawals and cancellations, the newest first."""
-    query = sa.select(Declaration)
-    if wanted.open is not None:
-        is_open = sa.func.coalesce(Declaration.refused_because, "").in_(DOUBTFUL)
-        query = query.where(is_open if wanted.open else sa.not_(is_open))
-    place = sa.tuple_(Declaration.made_at, Declaration.id)
-    if wanted.before:
-        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
-    newest = query.order_by(Declaration.made_at.desc(), Declaration.id.desc())
-    shown, more = cut_page(session.scalars(newest.limit(wanted.limit + 1)).all(), wanted.limit)
-    return Found(shown, write_cursor(shown[-1].made_at, shown[-1].id) if more else None)
+    is_open = sa.func.coalesce(Declaration.refused_because, "").in_(DOUBTFUL)
+    query = apply_filter(sa.select(Declaration), wanted, open=is_open)
+    return Found(*read_moments(session, query, Declaration.made_at, Declaration.id, wanted))
 
 
 def list_events(session: Session, wanted: StripeEventQuery) -> Found[StripeEvent]:
     """Return a page of Stripe's events, in the order in which they arrived."""
     columns = {name: getattr(StripeEvent, name) for name in ("type", "flag", "object_id")}
-    query = apply_filter(sa.select(StripeEvent), wanted, **columns)
-    if wanted.open is not None:
-        is_open = StripeEvent.next_attempt_at.is_not(None)
-        query = query.where(is_open if wanted.open else sa.not_(is_open))
+    is_open = StripeEvent.next_attempt_at.is_not(None)
+    query = apply_filter(sa.select(StripeEvent), wanted, open=is_open, **columns)
     place = sa.tuple_(StripeEvent.received_at, StripeEvent.id)
     if wanted.before:
         last = sa.select(StripeEvent.received_at, StripeEvent.id).where(StripeEvent.id == wanted.before)

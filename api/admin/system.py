@@ -38,14 +38,9 @@ class IncidentQuery(Body):
 
 def list_incidents(session: Session, wanted: IncidentQuery) -> Found[Incident]:
     """Return a page of incidents, the newest first."""
-    query = sa.select(Incident)
-    for asked, is_so in (
-        (wanted.open, Incident.ends_at.is_(None)),
-        (wanted.acknowledged, Incident.acknowledged_at.is_not(None)),
-    ):
-        if asked is not None:
-            query = query.where(is_so if asked else sa.not_(is_so))
-    query = apply_filter(query, wanted, subject=Incident.subject)
+    is_open, is_known = Incident.ends_at.is_(None), Incident.acknowledged_at.is_not(None)
+    filters = {"open": is_open, "acknowledged": is_known, "subject": Incident.subject}
+    query = apply_filter(sa.select(Incident), wanted, **filters)
     if wanted.before:
         query = query.where(Incident.id < wanted.before)
     newest = query.order_by(Incident.id.desc()).limit(wanted.limit + 1)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session, undefer
 
 import notifier
 from api.models.notification import Notification, State
+from api.models.user import Channel
 from api.notifications.reasons import find_reason, write_reason
 from api.notifications.schemas import (
     MessagePageQuery,
@@ -16,7 +17,7 @@ from api.notifications.schemas import (
     OwnMessagePage,
     ShownContent,
 )
-from api.paging import cut_page, read_cursor, write_cursor
+from api.paging import read_moments
 from configs.ground.clock import clock
 from configs.world.retention import MESSAGES_KEPT_FOR
 
@@ -34,12 +35,10 @@ def list_own_messages(
     session: Session, user_id: UUID, language: str, wanted: MessagePageQuery, states: Collection[State] = ()
 ) -> OwnMessagePage:
     """Return a page of the messages to a user, reasons in that language; of several `states` if they are given."""
-    query = _select_own(user_id, wanted, states)
-    shown, more = cut_page(session.scalars(query.limit(wanted.limit + 1)).all(), wanted.limit)
-    return OwnMessagePage(
-        items=[_build_message(row, language) for row in shown],
-        next=write_cursor(shown[-1].created_at, shown[-1].id) if more else None,
-    )
+    query = _select_own(user_id, wanted.channel, states)
+    # By the instant, as the index orders them
+    shown, following = read_moments(session, query, Notification.created_at, Notification.id, wanted)
+    return OwnMessagePage(items=[_build_message(row, language) for row in shown], next=following)
 
 
 def _build_message(row: Notification, language: str) -> OwnMessage:
@@ -73,20 +72,12 @@ def _find_content(row: Notification) -> ShownContent:
     return "unavailable" if row.text is None else "shown"
 
 
-def _select_own(
-    user_id: UUID, wanted: MessagePageQuery, states: Collection[State]
-) -> sa.Select[Notification]:
-    """Order by the instant, as the index does; an id tells rows of one instant apart."""
+def _select_own(user_id: UUID, channel: Channel | None, states: Collection[State]) -> sa.Select[Notification]:
     texts = (undefer(Notification.title), undefer(Notification.text))
     query = sa.select(Notification).options(*texts).where(Notification.user_id == user_id)
-    if wanted.channel:
-        query = query.where(Notification.channel == wanted.channel)
-    if states:
-        query = query.where(Notification.state.in_(states))
-    if wanted.before:
-        place = sa.tuple_(Notification.created_at, Notification.id)
-        query = query.where(place < sa.tuple_(*read_cursor(wanted.before)))
-    return query.order_by(Notification.created_at.desc(), Notification.id.desc())
+    if channel:
+        query = query.where(Notification.channel == channel)
+    return query.where(Notification.state.in_(states)) if states else query
 
 
 def _build_subject(row: Notification) -> MessageSubject:

@@ -9,17 +9,15 @@ from pydantic import Field
 from api.models.notification import State
 from api.models.user import Channel
 from api.notifications.reasons import Reason
-from api.paging import MomentCursor
-from api.schemas import Answer, Body
+from api.paging import MomentQuery
+from api.schemas import Answer
 
 ShownContent = Literal["shown", "secret", "erased", "unavailable"]  # or why a body is not shown
 
 
-class MessagePageQuery(Body):
+class MessagePageQuery(MomentQuery):
     """Which page of messages, of one channel or all: `before` is the `next` of the page before."""
 
-    before: MomentCursor | None = None
-    limit: int = Field(50, ge=1, le=100)
     channel: Channel | None = None
 
 
