@@ -21,6 +21,7 @@ from configs.ground.loop_report import BACKGROUND, read_report
 from configs.settings import settings
 from tests.api.background.conftest import make_job, note, run_due
 from tests.factories import change, one, rows
+from tests.waiting import until
 
 NOWHERE = "redis://127.0.0.1:1/0"
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/none"
@@ -153,6 +154,21 @@ def test_a_turn_is_renewed_until_its_job_ends_and_then_no_more(frozen: time_mach
         assert turns.end_done(s, turn, clock(), {})
         assert not turns.renew(s, turn, clock())
     assert one(JobState).turn_ends_at is None
+
+
+def test_a_worker_keeps_its_turn_as_long_as_it_works(
+    frozen: time_machine.Traveller, settings_env: Env
+) -> None:
+    settings_env(JOB_TURN="0.3")
+
+    def work() -> dict[str, int]:
+        frozen.shift(60)
+        until(lambda: one(JobState).turn_ends_at == clock() + turns.TURN())
+        return {}
+
+    run_due([make_job("long", work, hours=1)])
+    state = one(JobState)
+    assert (state.result, state.turn_ends_at, state.attempts) == (JobResult.DONE, None, 0)
 
 
 def test_jobs_of_a_minute_may_take_two_unless_they_work_for_long() -> None:
