@@ -1,4 +1,4 @@
-"""Sample addresses of every page, and sample fields of every form. A route without one fails a walk."""
+"""Sample addresses of pages, and sample fields of every form. A route with parameters and without one fails a walk."""
 
 from collections.abc import Iterable, Iterator
 
@@ -287,6 +287,13 @@ def list_rules(app: Flask, method: str) -> Iterator[Rule]:
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith(_API) and rule.endpoint not in _PROOFS and method in (rule.methods or ()):
             yield rule
+
+
+def list_addresses(app: Flask) -> dict[str, str]:
+    """Return the samples of people's pages; one without parameters that has none is opened at its own address."""
+    rules = (rule for rule in list_rules(app, "GET") if not rule.arguments)
+    plain = {rule.endpoint: rule.rule for rule in rules if rule.endpoint not in OPERATOR_PAGES}
+    return plain | PAGES
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:

@@ -13,6 +13,7 @@ from tests.api.pages.walk.addresses import (
     OPERATOR_PAGES,
     PAGES,
     fill_address,
+    list_addresses,
     list_rules,
     list_samples,
 )
@@ -38,7 +39,8 @@ LEADING = {  # pages that lead to another one
 
 
 def test_every_page_has_a_sample(app: Flask) -> None:
-    assert {rule.endpoint for rule in list_rules(app, "GET")} == list_samples(PAGES) | set(OPERATOR_PAGES)
+    samples = list_samples(list_addresses(app)) | set(OPERATOR_PAGES)
+    assert {rule.endpoint for rule in list_rules(app, "GET")} == samples
 
 
 def read_access(app: Flask, endpoint: str) -> str:
@@ -57,13 +59,14 @@ def expect_status(role: str, endpoint: str, access: str) -> int:
 
 
 def ask(browser: Browser, population: Population, endpoint: str) -> TestResponse:
-    return browser.client.get(fill_address(PAGES[endpoint], population.ids), headers=browser.headers)
+    address = list_addresses(population.app)[endpoint]
+    return browser.client.get(fill_address(address, population.ids), headers=browser.headers)
 
 
 def walk(population: Population, browser: Browser, role: str) -> dict[str, TestResponse]:
     """Open every page; return the answers by endpoint."""
     answers = {}
-    for endpoint in PAGES:
+    for endpoint in list_addresses(population.app):
         answer = answers[endpoint] = ask(browser, population, endpoint)
         access = read_access(population.app, endpoint)
         assert answer.status_code == expect_status(role, endpoint, access), (endpoint, answer.text[-900:])
