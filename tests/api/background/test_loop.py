@@ -221,10 +221,10 @@ def test_a_job_that_kills_each_worker_is_given_up_until_it_is_due_again(
 
 
 def test_a_job_that_took_longer_than_its_turn_does_not_end_another_workers() -> None:
-    taken = clock() + MINUTE
+    taken = clock() + timedelta(seconds=10)
 
     def lose() -> dict[str, int]:
-        change(JobState, started_at=clock() + timedelta(seconds=15), turn_ends_at=taken)
+        change(JobState, started_at=clock() + timedelta(seconds=1), turn_ends_at=taken)
         return {}
 
     with capture_logs() as logs:

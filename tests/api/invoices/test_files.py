@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.background import jobs
-from api.invoices import pdf_files
+from api.invoices import pdf, pdf_files
 from api.invoices.issuing import forget_client, issue_due
 from api.invoices.pdf_files import make_due_files
 from api.models.base import session
@@ -52,7 +52,7 @@ def test_a_store_that_is_away_is_tried_again(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_one_that_cannot_be_drawn_keeps_no_other_from_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong, _ = pay(), pay()
-    real = pdf_files.render_pdf
+    real = pdf.render_pdf
 
     def fail(row: Invoice) -> bytes:
         if row.payment_id == wrong:
@@ -60,7 +60,7 @@ def test_one_that_cannot_be_drawn_keeps_no_other_from_its_file(monkeypatch: pyte
         return real(row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(pdf_files, "render_pdf", fail)
+        patch.setattr(pdf, "render_pdf", fail)
         assert jobs.issue_invoices() == {"issued": 2, "files": 1, "failed": 1}
     assert jobs.issue_invoices() == {"issued": 0, "files": 1, "failed": 0}
 
@@ -125,26 +125,26 @@ def count_pages(made: bytes) -> int:
 def read_letters(made: bytes) -> set[str]:
     """Return the characters that a PDF shows, by the tables of its fonts."""
     tables = re.findall(rb"beginbfchar(.*?)endbfchar", made, re.DOTALL)
-    assert len(tables) == len(pdf_files._FACES)
+    assert len(tables) == len(pdf._FACES)
     codes = [code for table in tables for _, code in re.findall(rb"<(\w{4})> <(\w{4})>", table)]
     return {chr(int(code, 16)) for code in codes}
 
 
 def test_it_is_one_page_with_every_letter_of_ours(document: Invoice) -> None:
-    made = pdf_files.render_pdf(document)
+    made = pdf.render_pdf(document)
     assert made.startswith(b"%PDF-")
     assert count_pages(made) == 1
     assert set("Œœé€’–") <= read_letters(made)
 
 
 def test_the_same_contents_are_the_same_bytes(document: Invoice) -> None:
-    assert pdf_files.render_pdf(document) == pdf_files.render_pdf(document)
+    assert pdf.render_pdf(document) == pdf.render_pdf(document)
 
 
 @pytest.mark.parametrize("name", ["ليلى", "x" * 100, "\u202egnp.exe", "名前", "A\u0301"])
 def test_any_name_is_taken(document: Invoice, name: str) -> None:
     document.client_name = name
-    made = pdf_files.render_pdf(document)
+    made = pdf.render_pdf(document)
     assert count_pages(made) == 1
 
 
