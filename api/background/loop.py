@@ -13,7 +13,7 @@ import structlog
 from pydantic import ValidationError
 from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from api.background import turns
@@ -172,8 +172,8 @@ def _renewed(turn: Turn) -> Iterator[None]:
             try:
                 with session() as s:
                     turns.renew(s, turn, clock())
-            except DBAPIError as error:  # the turn may run out meanwhile, and the job run twice
-                log.warning("a turn is not renewed", job=turn.job.name, because=type(error.orig).__name__)
+            except SQLAlchemyError as error:  # the turn may run out meanwhile, and the job run twice
+                log.warning("a turn is not renewed", job=turn.job.name, because=type(error).__name__)
 
     threading.Thread(target=renew, name="turn", daemon=True).start()
     try:
