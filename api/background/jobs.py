@@ -258,36 +258,13 @@ def _send(write_mails: Callable[[Session], list[UUID]]) -> Counts:
     return {"mails": len(mails)}
 
 
-# Jobs that are one function each, which says what it does; first those that write no messages.
-end_unused_accounts = job(every=DAY)(unused_accounts.end_unused_accounts)
-make_exports = job(every=MINUTE, is_long=True)(exports.make_exports)
-drop_exports = job(every=10 * MINUTE)(exports.drop_exports)
-drop_former_customers = job("drop_former_customers", every=DAY, queue=PAYMENTS)(
-    former_customers.drop_customers
-)
-sync_stuck_payments = job(every=5 * MINUTE, queue=PAYMENTS)(reconciliation.sync_stuck_payments)
-# Those whose time has come, and those that a program died over
-apply_declarations = job("apply_declarations", every=MINUTE, queue=PAYMENTS)(declarations.apply_due)
-check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
-tell_renewals = _mails(plan_ends.tell_renewals, every=HOUR)
-tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
-remind_of_appointments = _mails(
-    appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
-)
-ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=True)
-# On Mondays at 8:00 of their readers' time zones
-write_weekly_summaries = _mails(
-    weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
-)
-mark_gone_slots = _mails(notifier.mark_gone_slots, every=MINUTE)
-tell_closed_desks = _mails(plan_ends.tell_closed_desks, every=HOUR)
-remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)
-tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
-tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)
-watch_operations = _mails(watch.watch_operations, every=MINUTE)
-repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
-report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
-tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)
+def _job(work: Callable[[], Counts], name: str = "", **when: Any) -> Callable[[], Counts]:
+    """Put a function of another module on the schedule, to be called from here: this program has rights of its own."""
+
+    def run() -> Counts:
+        return work()
+
+    return job(name or work.__name__, **when)(run)
 
 
 _MOST_DAYS = 7  # dropped in a run: one a day is due
@@ -370,3 +347,35 @@ def _analyze(name: str) -> bool:
         log.warning("not analysed, tomorrow again", table=name, because=type(error.orig).__name__)
         return False
     return True
+
+
+# Jobs that are one function each, which says what it does; first those that write no messages.
+end_unused_accounts = _job(unused_accounts.end_unused_accounts, every=DAY)
+make_exports = _job(exports.make_exports, every=MINUTE, is_long=True)
+drop_exports = _job(exports.drop_exports, every=10 * MINUTE)
+drop_former_customers = _job(
+    former_customers.drop_customers, "drop_former_customers", every=DAY, queue=PAYMENTS
+)
+sync_stuck_payments = _job(reconciliation.sync_stuck_payments, every=5 * MINUTE, queue=PAYMENTS)
+# Those whose time has come, and those that a program died over
+apply_declarations = _job(declarations.apply_due, "apply_declarations", every=MINUTE, queue=PAYMENTS)
+check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_hour=5)
+tell_renewals = _mails(plan_ends.tell_renewals, every=HOUR)
+tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
+remind_of_appointments = _mails(
+    appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
+)
+ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=True)
+# On Mondays at 8:00 of their readers' time zones
+write_weekly_summaries = _mails(
+    weekly_summaries.write_due_summaries, "write_weekly_summaries", every=MINUTE, until_none=True
+)
+mark_gone_slots = _mails(notifier.mark_gone_slots, every=MINUTE)
+tell_closed_desks = _mails(plan_ends.tell_closed_desks, every=HOUR)
+remind_of_failed_renewals = _mails(plan_ends.remind_in_grace, "remind_of_failed_renewals", every=DAY)
+tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
+tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)
+watch_operations = _mails(watch.watch_operations, every=MINUTE)
+repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
+report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
+tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import requests
 import sqlalchemy as sa
+from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -70,11 +71,13 @@ def find_troubles() -> Iterator[Trouble]:
 
 def find_hindrance() -> str | None:
     """Return why an alarm would not reach an operator now; None where it would."""
-    with open_redis() as client:
-        try:
+    try:
+        with open_redis() as client:
             check_workers(client)
-        except PartDown as down:
-            return str(down)
+    except PartDown as down:
+        return str(down)
+    except RedisError as error:
+        return f"Redis does not answer: {type(error).__name__}"
     n = Notification
     stuck = sa.exists().where(
         n.state.in_([State.PENDING, State.SENDING]),

@@ -90,6 +90,14 @@ def test_it_is_not_called_without_a_worker_that_would_send_alarms(
     assert len(switch.paths) == 1
 
 
+def test_it_is_not_called_without_redis_which_is_no_error_of_the_job(
+    switch: Switch, settings_env: Callable[..., None]
+) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    assert jobs.call_dead_mans_switch() == {"held": 1}
+    assert switch.paths == []
+
+
 def test_it_is_not_called_while_an_alarm_does_not_leave(
     switch: Switch, frozen: time_machine.Traveller
 ) -> None:
