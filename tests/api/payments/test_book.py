@@ -20,8 +20,10 @@ from api.models.payment import Payment
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
 from api.payments.book import (
+    QUERIES,
     Balances,
     Span,
+    find_book_faults,
     list_transactions,
     measure_seconds,
     post,
@@ -29,7 +31,6 @@ from api.payments.book import (
     share,
     take,
 )
-from api.payments.book_checks import QUERIES, find_book_faults
 from api.payments.reconciliation import reconcile
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

@@ -17,7 +17,6 @@ from api.errors import ApiError, invalid
 from api.middleware.languages import choose_language, use_account_language
 from api.pages.forms import Form
 from api.schemas import FieldError
-from api.translations import load_translations
 from tests.clients import Browser
 from tests.in_turn import in_turn
 
