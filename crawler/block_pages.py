@@ -313,6 +313,7 @@ def _digest(page: Page) -> tuple[object, ...]:
         visit.zone,
         visit.parameters,
         visit.horizon,
+        visit.requests,
         visit.position,
         visit.browser,
         visit.oldest,

@@ -31,7 +31,7 @@ from crawler.platform_base import Platform
 from crawler.platforms import platform
 from crawler.proofs.page_capture import CaptureBuffer, PageCapture
 from crawler.reading import OLDEST, Outcome, Page, Reading, VisitContext
-from crawler.scheduling.intervals import own_interval, visit_limit
+from crawler.scheduling.intervals import most_requests, own_interval, visit_limit
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS, VISIT_REQUESTS, CrawlQueue
 from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
@@ -132,31 +132,32 @@ class BookingSpider(Spider):
         token: int | None,
         url: str | None = None,
         *,
+        turn: int = 0,
         budget: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
         """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
 
-        `budget` is the request budget (None: what the host's budget allows one visit). `hand_over` is called with
-        the check as soon as it has ended, before its browser page is closed. Only
+        `turn` is the number of the visit. `budget` is the request budget (None: what the host's budget allows one
+        visit). `hand_over` is called with the check as soon as it has ended, before its browser page is closed. Only
         CancelledError is raised: any other failure is the check's outcome.
         """
         desk = relocate_desk(desk, url) if url else desk
         session = self._session(desk, budget or RequestBudget(visit_limit(desk)))
         try:
-            check = await self._visit_desk(desk, token, session)
+            check = await self._visit_desk(desk, token, turn, session)
             hand_over(check)
         finally:
             await session.close()
         return check
 
-    async def _visit_desk(self, desk: Desk, token: int | None, session: Session) -> CheckItem:
+    async def _visit_desk(self, desk: Desk, token: int | None, turn: int, session: Session) -> CheckItem:
         """Visit one desk and return the finished check; raises CancelledError only."""
         started_at, state = clock(), None
         buffer = CaptureBuffer()
         try:
             oldest = max(OLDEST, _OLDEST_INTERVALS * timedelta(seconds=own_interval(desk)))
-            seen = replace(visit_of(desk, turn=token or 0), oldest=oldest)
+            seen = replace(visit_of(desk, turn=turn), oldest=oldest, requests=most_requests(desk))
             state = start_visit(desk, seen)
             error = await visit(desk, seen, state, session, buffer=buffer, classify=self.readings.classify)
             result = state.result()

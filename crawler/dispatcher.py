@@ -236,7 +236,7 @@ class Dispatcher:
 
     async def _check(self, desk: Desk, claim: DeskClaim, budget: RequestBudget) -> None:
         hand_over = self._finished.put_nowait
-        await self._spider.check(desk, claim.token, budget=budget, hand_over=hand_over)
+        await self._spider.check(desk, claim.token, turn=claim.turn, budget=budget, hand_over=hand_over)
         self._checks += 1
 
     def _check_ended(self, task: "asyncio.Task[None]") -> None:

@@ -49,3 +49,10 @@ class Platform(ABC):
     def is_forbidden(self, url: str, method: str) -> bool:  # noqa: ARG002 -- platforms that reserve override it
         """Tell whether this request would take a slot: it is never made, and no redirect to it is followed."""
         return False
+
+    def count_round(self, visit: VisitContext, places: int | None) -> int:  # noqa: ARG002 -- one visit, as a rule
+        """Return how many visits a full round over a desk's places takes.
+
+        More than one where places are asked for in turn; `places`: how many it has, None while that is not known.
+        """
+        return 1

@@ -134,6 +134,7 @@ class VisitContext:
     horizon: timedelta = timedelta(days=90)  # how far ahead slots are watched
     turn: int = 0  # number of the desk's visit: each begins with another place, because one may not reach all
     browser: bool = False  # pages are opened in a browser, which runs their scripts
+    requests: int = 6  # that the visit may make: how many places are asked for in one turn
     position: tuple[float, float] | None = None  # latitude and longitude of the prefecture's town
     oldest: timedelta = OLDEST  # how old an answer of a cache may be, by its `Age`
 

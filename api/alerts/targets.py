@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from api.models.desk import DeskState
 from api.models.discovery import Drift
 from api.schemas import FieldError
 from configs.ground.clock import clock
+from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.desk import Desk, Procedure, zone_of
 from configs.world.outcome import Outcome
 from configs.world.prefecture import (
@@ -28,7 +30,8 @@ from configs.world.prefecture import (
     prefectures,
 )
 
-Lost = Mapping[str, str]  # ids of desks whose page is closed or moved, with the reason
+Lost = Mapping[str, str]  # ids of desks that are not for sale now, with the reason
+_MINUTE = 60
 _WAIT = "POST /api/alerts with acceptWaiting: true to be told when that changes"
 
 
@@ -207,7 +210,7 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
         api.errors.ApiError: 422, with the reason for each part of the body, and with alternatives.
     """
     items = list(_list_items(wish, place))
-    lost = find_lost_pages(session, place.desks)
+    lost = find_unsold_desks(session, place.desks)
     if any(item.shows_slots(lost) for item in items):
         refused = [item for item in items if not item.is_checked]
     elif wish.accept_waiting:
@@ -221,14 +224,14 @@ def must_wait_for_watch(session: Session, wish: NewAlert, place: Prefecture) -> 
 
 def find_watchable(session: Session, place: Prefecture) -> list[Desk]:
     """Return the desks of a prefecture whose slots checks can see now."""
-    lost = find_lost_pages(session, place.desks)
+    lost = find_unsold_desks(session, place.desks)
     return [desk for desk in place.desks if desk.shows_slots and desk.id not in lost]
 
 
 def count_watched_desks(session: Session) -> int:
     """Return how many desks have slots that checks can see now."""
     seen = [desk for desk in desks().values() if desk.shows_slots]
-    return len(seen) - len(find_lost_pages(session, seen))
+    return len(seen) - len(find_unsold_desks(session, seen))
 
 
 def ensure_watchable(session: Session, alert: Alert) -> None:
@@ -238,7 +241,7 @@ def ensure_watchable(session: Session, alert: Alert) -> None:
         api.errors.ApiError: 409, with the reason.
     """
     about = find_watched_desks(alert.targets)
-    lost = find_lost_pages(session, about)
+    lost = find_unsold_desks(session, about)
     whole = _WatchableItem("", "this alert", tuple(about))
     if not whole.shows_slots(lost):
         raise ApiError(409, "not-watched", f"{whole.explain(lost)}")
@@ -257,13 +260,35 @@ def _build_item(path: str, place: Prefecture, procedure: Procedure) -> _Watchabl
     return _WatchableItem(path, f"{procedure} at {place.id}", serving)
 
 
-def find_lost_pages(session: Session, about: Iterable[Desk]) -> Lost:
-    """Return the desks whose page the prefecture has closed or moved: not for sale until it is back."""
-    ids = [desk.id for desk in about]
+def find_unsold_desks(session: Session, about: Iterable[Desk]) -> Lost:
+    """Return the desks that are not for sale now: their page is closed or has moved, or their rounds take too long."""
+    known = list(about)
+    ids = [desk.id for desk in known]
     moved = sa.select(Drift.desk_id).where(Drift.desk_id.in_(ids), Drift.ends_at.is_(None))
     closed = sa.select(DeskState.id).where(DeskState.id.in_(ids), DeskState.last_outcome == Outcome.CLOSED)
-    why = dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
+    why = _find_long_rounds(session, [desk for desk in known if desk.in_rounds])
+    why |= dict.fromkeys(session.scalars(moved), "the prefecture seems to have moved the page")
     return why | dict.fromkeys(session.scalars(closed), "the prefecture has closed the page")
+
+
+def _find_long_rounds(session: Session, about: list[Desk]) -> dict[str, str]:
+    """Return the desks, of those that are asked in rounds, whose rounds take too long or are not planned yet."""
+    if not about:
+        return {}
+    query = sa.select(DeskState.id, DeskState.feasible_seconds)
+    rows = session.execute(query.where(DeskState.id.in_([desk.id for desk in about])))
+    rounds = dict(rows.all())
+    limit = ROUND_SECONDS // _MINUTE
+    said = {
+        id_: f"asking all its town halls takes {ceil(seconds / _MINUTE)} minutes, more than {limit}"
+        for id_, seconds in rounds.items()
+        if seconds
+    }
+    return {
+        desk.id: said.get(desk.id, "how long asking all its town halls takes is not known yet")
+        for desk in about
+        if desk.is_round_too_long(rounds.get(desk.id))
+    }
 
 
 def _explain(item: _WatchableItem, place: Prefecture, lost: Lost) -> UnwatchedWish:

@@ -169,6 +169,7 @@ def _describe_desk(
 ) -> dict[str, Any]:
     trouble = _find_trouble(desk, state, week)
     began = state.trouble_since if trouble else None
+    every = state.feasible_seconds if desk.in_rounds else state.achieved_seconds
     return {
         "desk": desk.id,
         "openings": openings.get((desk.id, week.since), 0),
@@ -176,7 +177,7 @@ def _describe_desk(
         "trouble": trouble,
         "since": began.isoformat() if began else None,
         "proven": state.proven_at.isoformat() if state.proven_at else None,
-        "every": round(state.achieved_seconds) if state.achieved_seconds else None,
+        "every": round(every) if every else None,
     }
 
 

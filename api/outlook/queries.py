@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from api.alerts.targets import Lost, explain_unwatched, find_lost_pages
+from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks
 from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.answers import read_desk_rates
@@ -145,7 +145,9 @@ def read_outlook(session: Session, place: Prefecture, procedure: Procedure) -> O
     """Return the advice for who wants this procedure at this prefecture."""
     serving = list_serving_desks(place, procedure)
     elsewhere = _list_seen_elsewhere(place, procedure)
-    lost = find_lost_pages(session, [*place.desks, *(desk for desks in elsewhere.values() for desk in desks)])
+    lost = find_unsold_desks(
+        session, [*place.desks, *(desk for desks in elsewhere.values() for desk in desks)]
+    )
     now = read_watch_states(session, serving)
     past = _DeskPast(
         _read_histories(session, place, procedure, serving),

@@ -9,6 +9,8 @@ from api.models.notification import State
 from api.models.payment import PaymentStatus, RefundReason, RefundStatus
 from api.models.user import Channel
 from configs.world.desk import Desk, Grade, WatchLevel, missing_token
+from configs.world.host_rule import Decision
+from configs.world.prefecture import host_rules
 
 _l = lazy_gettext
 CHANNEL_NAMES: dict[Channel, LazyString] = {
@@ -91,9 +93,11 @@ _TROUBLES = {
     DeskStatus.ERROR: _l("Les dernières vérifications ont échoué. Nous réessayons."),
 }
 _CLOSED = _l("La préfecture a fermé ou déplacé cette page.")
+_ROUND = _l("Un tour de ses mairies prend plus de 15 minutes : il n’est pas vendu, l’alerte ne coûte rien.")
 _CAPTCHA = _l("Un captcha cache les créneaux : nous voyons que la page existe, rien de plus.")
 _STALE = _l("L’adresse connue est très ancienne ou ne répond plus.")
 _REFUSED = _l("Le site demande que les programmes ne le consultent pas.")
+_UNDECIDED = _l("Nous n’avons pas encore vérifié que ce site accepte d’être consulté par un programme.")
 _LOGIN = _l("Il faut un compte personnel pour voir cette page.")
 _LACKING = _l("Il nous manque un accès que ce site demande.")
 
@@ -120,7 +124,7 @@ def explain_desk(desk: Desk, status: DeskStatus, *, is_seen: bool) -> LazyString
     if is_seen:
         return _TROUBLES.get(status)
     if desk.schedulable:
-        return _CLOSED if desk.shows_slots else _CAPTCHA
+        return _CAPTCHA if not desk.shows_slots else _ROUND if desk.in_rounds else _CLOSED
     return _explain_unscheduled(desk)
 
 
@@ -133,5 +137,7 @@ def _explain_unscheduled(desk: Desk) -> LazyString:
     if desk.grade in (Grade.STALE, Grade.RETIRED):
         return _STALE
     if desk.refused:
-        return _REFUSED
+        rule = host_rules().get(desk.host)
+        undecided = rule and rule.robots and rule.robots.decision is Decision.UNDECIDED
+        return _UNDECIDED if undecided else _REFUSED
     return _LACKING if desk.because or missing_token(desk.platform) or desk.fetch == "browser" else _LOGIN

@@ -1,5 +1,6 @@
 """Reads of desks: the attributes of the YAML file joined with the current state."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ from configs.world.desk import Desk, Grade
 
 Announcer = Literal["page", "source"]
 _PAST_GRADES = {Grade.STALE, Grade.RETIRED}
+_ALIAS = re.compile(r"(?P<town>.+?)-(?P<code>\d{5})(?:-(?P<number>\d+))?")
 _NOT_CHECKED = "not checked yet"
 _WATCHED = "watched"
 
@@ -64,12 +66,15 @@ class WatchStates:
             status_reason=reason,
             wished_interval=state.wished_seconds,
             feasible_interval=state.feasible_seconds,
-            achieved_interval=state.achieved_seconds,
+            achieved_interval=None
+            if desk.in_rounds
+            else state.achieved_seconds,  # of a visit, not of a round
             last_checked_at=state.last_check_at,
             last_proven_at=state.last_proven_at,
             last_slot_found_at=self.found.get(desk.id),
             consecutive_errors=state.inconclusive,
             releases_at=self._get_releases_at(desk, state),
+            town_halls=_list_town_halls(state) if desk.in_rounds else None,
         )
 
     def _get_releases_at(self, desk: Desk, state: DeskState) -> datetime | None:
@@ -116,6 +121,16 @@ def _select_states() -> sa.Select[DeskState, bool, datetime | None, list[datetim
     )
     ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
     return sa.select(DeskState, is_page_lost(), last, ahead).where(DeskState.id == sa.any_(ids))
+
+
+def _list_town_halls(state: DeskState) -> list[str]:
+    """Return the town halls with weeks that were answered lately; keys are `<town>-<post code>`, or with a number."""
+    answered = [_ALIAS.fullmatch(key) for key, weeks in (state.coverage or {}).items() if weeks]
+    return sorted(_name_town_hall(**each.groupdict()) for each in answered if each)
+
+
+def _name_town_hall(town: str, code: str, number: str | None) -> str:
+    return f"{town.replace('-', ' ').title()} ({code})" + (f" n° {number}" if number else "")
 
 
 def _get_status(desk: Desk, state: DeskState) -> tuple[DeskStatus, str]:

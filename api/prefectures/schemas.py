@@ -28,7 +28,8 @@ class DeskAnswer(Answer):
     `feasibleInterval` is what the site allows while slots are open too, which takes more requests: with the wished one,
     the slower of the two is what can be promised. `watchLevel` is what a check can prove; `lastProvenAt` when a check
     last proved anything; `lastSlotFoundAt` is told with a delay, like all that public pages say of slots.
-    `releasesAt` is when the prefecture says that it will put more slots on line.
+    `releasesAt` is when the prefecture says that it will put more slots on line. `townHalls` are those of a department
+    that answered lately, null for a desk that is one page; `feasibleInterval` is then what asking all of them takes.
     """
 
     id: str
@@ -48,6 +49,7 @@ class DeskAnswer(Answer):
     last_slot_found_at: datetime | None
     consecutive_errors: int
     releases_at: datetime | None
+    town_halls: list[str] | None = None
 
 
 class PrefectureAnswer(Answer):

@@ -21,6 +21,8 @@ PAUSE_PROBE_SECONDS = Constant("PAUSE_PROBE_SECONDS", 3600.0)
 LONGEST_REST_SECONDS = Constant("LONGEST_REST_SECONDS", 7200.0)
 # By how much an interval may be longer, by lot
 INTERVAL_JITTER = Constant("INTERVAL_JITTER", 0.05)
+# Longest full round over a desk's places, asked in turn, at which it is sold
+ROUND_SECONDS = 900
 # Longest pause between two requests of one visit; a third of it at least
 _STEP_GAP_SECONDS = 3.0
 # The same to a stand-in, which is no site that wants to be spared

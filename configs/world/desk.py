@@ -16,6 +16,7 @@ from configs.ground.hosts import host_of, is_loopback, is_private
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import FILLED
 from configs.settings import Settings, settings
+from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.past_date import PastDate
 from configs.world.slot_releases import Release, Window, list_windows, window
 
@@ -252,6 +253,15 @@ class Desk(Strict):
     def shows_slots(self) -> bool:
         """Whether it is checked and a check can see its slots: only then may it be sold."""
         return self.schedulable and self.watch is WatchLevel.FULL
+
+    @property
+    def in_rounds(self) -> bool:
+        """Whether it is a department's town halls, asked in turn: its interval is that of a full round."""
+        return self.platform == "citopia" and "department_code" in self.parameters
+
+    def is_round_too_long(self, seconds: float | None) -> bool:
+        """Whether a full round takes too long for the desk to be sold; `seconds`: its feasible interval, if known."""
+        return self.in_rounds and (seconds is None or seconds > ROUND_SECONDS)
 
     @property
     def schedulable(self) -> bool:

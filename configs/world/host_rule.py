@@ -25,11 +25,18 @@ class Agent(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person found in a host's robots.txt and terms."""
+    """What a person found in a host's robots.txt and terms; `undecided`: it is not asked until somebody has looked."""
 
     UNREAD = "unread"
+    UNDECIDED = "undecided"
     ALLOWED = "allowed"
     REFUSED = "refused"
+
+
+_REFUSALS = {
+    Decision.UNDECIDED: "its host is not asked before an operator has decided",
+    Decision.REFUSED: "its host's robots.txt or terms refuse it",
+}
 
 
 class Robots(Strict):
@@ -69,9 +76,9 @@ class HostRule(Strict):
     @property
     def refusal(self) -> str | None:
         """Return why the host is not asked at all; None where it may be."""
-        if self.robots is None or self.robots.decision is not Decision.REFUSED:
+        if self.robots is None or self.robots.decision not in _REFUSALS:
             return None
-        return f"its host's robots.txt or terms refuse it ({self.robots.date}): {self.robots.reason}"
+        return f"{_REFUSALS[self.robots.decision]} ({self.robots.date}): {self.robots.reason}"
 
 
 def load_hosts(path: Path) -> dict[str, HostRule]:

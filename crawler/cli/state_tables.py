@@ -16,6 +16,7 @@ from crawler.recording import coverage_tracking
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_store import by_host
 from crawler.scheduling.intervals import budget_of, own_interval
+from crawler.scheduling.rounds import proven_intervals
 
 _HEADINGS = ("DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED", "CHECKED", "PROVEN", "REASON")
 
@@ -38,6 +39,7 @@ def _row(desk: Desk, state: DeskState | None, now: datetime) -> tuple[str, ...]:
     if state is None:
         return (desk.id, *"------", "not planned yet")
     interval = intervals.effective_interval(state.wished_seconds, state.share_seconds, own_interval(desk))
+    counts = proven_intervals(desk, len(state.coverage or ()))
     return (
         desk.id,
         state.status,
@@ -45,7 +47,7 @@ def _row(desk: Desk, state: DeskState | None, now: datetime) -> tuple[str, ...]:
         _seconds(state.feasible_seconds),
         _seconds(state.achieved_seconds),
         f"{state.last_check_at:%Y-%m-%d %H:%M:%S}" if state.last_check_at else "-",
-        "yes" if coverage_tracking.is_proven(state.whole_at, interval, now) else "no",
+        "yes" if coverage_tracking.is_proven(state.whole_at, interval, now, counts) else "no",
         state.status_reason,
     )
 

@@ -240,10 +240,15 @@ def write_watchable_notices(rows: Session) -> list[UUID]:
 
 
 def _find_watchable_desks(rows: Session) -> list[Desk]:
-    """Return the desks whose slots were looked for and whose page was neither closed nor moved."""
-    proven = sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None), ~is_page_lost())
-    known = set(rows.scalars(proven))
-    return [desk for desk in desks().values() if desk.shows_slots and desk.id in known]
+    """Return the desks whose slots were looked for, that are for sale: neither closed nor moved, nor too slow."""
+    query = sa.select(DeskState.id, DeskState.feasible_seconds)
+    proven = rows.execute(query.where(DeskState.last_proven_at.is_not(None), ~is_page_lost()))
+    known = dict(proven.all())
+    return [
+        desk
+        for desk in desks().values()
+        if desk.shows_slots and desk.id in known and not desk.is_round_too_long(known[desk.id])
+    ]
 
 
 def _find_kept_alerts(rows: Session, watched: list[Desk]) -> dict[Alert, list[str]]:

@@ -25,6 +25,7 @@ from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import page_of
 from crawler.platforms import at_home, platforms
+from crawler.platforms.citopia import SERVICE, department_of
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
@@ -111,11 +112,8 @@ def _is_its(reader: Platform, url: str) -> bool:
     return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
 
 
-_SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"
 _SEARCH = {"reasons_number": "{}", "sort": "distance", "radius": 150, "page": 1, "per_page": 100}
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
-_POST_CODE = re.compile(r"(?<!\d)\d{5}(?!\d)")
-_CORSICA = {"200": "2A", "201": "2A", "202": "2B", "206": "2B"}
 
 
 class CitopiaIds(NamedTuple):
@@ -150,12 +148,12 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
         crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
     """
     alias = _ALIAS.search(url)
-    department = department or _department(alias["alias"] if alias else "")
+    department = department or department_of(alias["alias"] if alias else "")
     place = next((each for each in prefectures().values() if each.department == department), None)
     if not alias or not place:
         return []
     around = f"{department}/{place.latitude}/{place.longitude}"
-    where = f"search-structures/{quote(_SERVICE)}/{around}?{urlencode(_SEARCH)}"
+    where = f"search-structures/{quote(SERVICE)}/{around}?{urlencode(_SEARCH)}"
     found = parse_json(await _ask(fetcher, url, where), _Results)
     for each in found.results if found else ():
         if each and each.alias == alias["alias"]:
@@ -166,12 +164,6 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
 async def _ask(fetcher: PageFetcher, url: str, what: str) -> Page:
     site = origin(url).replace("//rendezvousonline.", "//pro.rendezvousonline.")
     return await fetcher.ask(PageRequest(f"{site}/api-web/{what}", headers=ACCEPT), page_of(url, b"").visit)
-
-
-def _department(alias: str) -> str:
-    """Return the department of the post code in a name (`poitiers-86000`); empty without one."""
-    code = next(iter(_POST_CODE.findall(alias)), "")
-    return _CORSICA.get(code[:3]) or (code[:3] if code.startswith("97") else code[:2])
 
 
 def _reasons(page: Page, structure: int) -> Iterator[CitopiaIds]:

@@ -93,14 +93,15 @@ def whole_since(coverage: Coverage, today: date, last_day: date) -> datetime | N
     return min(instants) if instants and len(instants) == len(found) else None
 
 
-def is_proven(whole_at: datetime | None, interval: float, now: datetime) -> bool:
-    """Whether a desk with that interval (seconds) counts as proven: everything covered within its last few."""
-    return whole_at is not None and now - whole_at <= span(interval)
+def is_proven(
+    whole_at: datetime | None, interval: float, now: datetime, intervals: float | None = None
+) -> bool:
+    """Whether a desk with that interval (seconds) counts as proven: everything covered within its last few.
 
-
-def span(interval: float) -> timedelta:
-    """Return for how long what was covered counts."""
-    return timedelta(seconds=_PROVEN_INTERVALS() * interval)
+    `intervals`: how many these are where the desk has a number of its own.
+    """
+    seconds = (_PROVEN_INTERVALS() if intervals is None else intervals) * interval
+    return whole_at is not None and now - whole_at <= timedelta(seconds=seconds)
 
 
 def pack(coverage: Coverage) -> dict[str, Any]:

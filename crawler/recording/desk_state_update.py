@@ -20,6 +20,7 @@ from crawler.recording import coverage_tracking
 from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
 from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval
+from crawler.scheduling.rounds import proven_intervals
 
 # In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
 # sees then what the writer before left: its open slots too.
@@ -195,7 +196,12 @@ def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
             {*places, coverage_tracking.EVERYWHERE}, row.whole_at, _last_day(part.desk, row.whole_at or now)
         )
     )
-    since = part.check.seen_at - lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
+    counts = proven_intervals(part.desk, len(check.places))
+    since = part.check.seen_at - (
+        lapse_span(part.interval, intervals=counts)
+        if counts
+        else lapse_span(row.wished_seconds, row.feasible_seconds, part.interval)
+    )
     after = coverage_tracking.update_coverage(
         before, places, check.covered, at=part.check.seen_at, since=since
     )
@@ -209,7 +215,9 @@ def _coverage(part: CheckOutcome, now: datetime) -> dict[str, Any]:
         "desk_id": check.desk_id,
         "coverage": json.dumps(coverage_tracking.pack({**absent, **after})),
         "whole_at": whole_at,
-        "reason": reason if coverage_tracking.is_proven(whole_at, part.interval, now) else reason + _PARTLY,
+        "reason": reason
+        if coverage_tracking.is_proven(whole_at, part.interval, now, counts)
+        else reason + _PARTLY,
     }
 
 

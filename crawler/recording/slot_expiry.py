@@ -15,6 +15,7 @@ from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.recording.coverage_tracking import EVERYWHERE
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
+from crawler.scheduling.rounds import PROVEN_ROUNDS
 
 # A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
 LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)
@@ -25,7 +26,8 @@ INTERVALS = 5  # without a sighting of the slot, or an answer for its place and 
 # heartbeat: their slots lapse after LAPSE_SECONDS, not after five heartbeats.
 _UNSEEN = sa.text("""
 SELECT d.id, :now - make_interval(secs => CASE WHEN d.wished_seconds >= :heartbeat THEN :least
-  ELSE greatest(:least, :intervals * greatest(d.wished_seconds, d.feasible_seconds, 0)) END) AS since
+  ELSE greatest(:least, CASE WHEN d.id = ANY(:in_rounds) THEN :rounds ELSE :intervals END
+    * greatest(d.wished_seconds, d.feasible_seconds, 0)) END) AS since
 FROM desks d
 WHERE d.id IN (SELECT desk_id FROM slots WHERE gone_at IS NULL AND seen_at <= :now - make_interval(secs => :least))
 FOR UPDATE SKIP LOCKED
@@ -78,17 +80,17 @@ WHERE s.id = newest.id AND s.gone_reason = 'superseded' AND s.seen_at > n.since
 """)
 
 
-def lapse_span(*intervals: float | None) -> timedelta:
+def lapse_span(*seconds: float | None, intervals: float = INTERVALS) -> timedelta:
     """Return how long a slot outlives its last sighting, at a desk with these intervals (seconds)."""
-    longest = INTERVALS * max(filter(None, intervals), default=0)
+    longest = intervals * max(filter(None, seconds), default=0)
     return timedelta(seconds=max(LAPSE_SECONDS(), longest))
 
 
 def close_unproven(session: Session, now: datetime) -> int:
     """Close open slots that were not seen, nor their place and day covered, for LAPSE_SECONDS and five intervals.
 
-    Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone count. Returns how many closed. Places
-    that were called open since then keep their `open` slot.
+    Two of a desk that is asked in rounds. Where nobody entitled waits a desk is seldom asked, and LAPSE_SECONDS alone
+    count. Returns how many closed. Places that were called open since then keep their `open` slot.
     """
     unseen = session.execute(
         _UNSEEN,
@@ -97,6 +99,8 @@ def close_unproven(session: Session, now: datetime) -> int:
             "least": LAPSE_SECONDS(),
             "heartbeat": HEARTBEAT_SECONDS(),
             "intervals": INTERVALS,
+            "rounds": PROVEN_ROUNDS,
+            "in_rounds": [desk.id for desk in desks().values() if desk.in_rounds],
         },
     ).all()
     if not unseen:

@@ -116,10 +116,15 @@ _STATE = sa.select(DeskState.id, *(getattr(DeskState, each.name) for each in fie
 
 @dataclass(frozen=True, slots=True)
 class VisitCosts:
-    """The requests of a visit, by desk: what those lately took, and those that saw slots. No entry: none yet."""
+    """The requests of a visit, by desk: what those lately took, and those that saw slots. No entry: none yet.
+
+    `places`: how many places are known of a desk; `wished`: its interval (seconds) until now.
+    """
 
     lately: Mapping[str, float]
     seeing: Mapping[str, float]
+    places: Mapping[str, int]
+    wished: Mapping[str, float]
 
 
 def take_changes(session: Session) -> set[str]:
@@ -164,9 +169,9 @@ def write_intervals(
 
 
 def visit_costs(session: Session, ids: Collection[str]) -> VisitCosts:
-    """Return how many requests visits to these desks took."""
-    row = sa.select(DeskState.id, DeskState.visit_requests, DeskState.open_requests)
-    rows = session.execute(row.where(DeskState.id.in_(ids))).all()
-    return VisitCosts(
-        {id_: each for id_, each, _ in rows if each}, {id_: each for id_, _, each in rows if each}
-    )
+    """Return how many requests visits to these desks took, and what else their rows say of their pace."""
+    places = sa.func.jsonb_object_keys(DeskState.coverage).table_valued("key")
+    counted = sa.select(sa.func.count()).select_from(places).scalar_subquery()
+    columns = (DeskState.visit_requests, DeskState.open_requests, counted, DeskState.wished_seconds)
+    rows = session.execute(sa.select(DeskState.id, *columns).where(DeskState.id.in_(ids))).all()
+    return VisitCosts(*({row[0]: row[at] for row in rows if row[at]} for at in range(1, len(columns) + 1)))

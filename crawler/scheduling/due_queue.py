@@ -76,7 +76,7 @@ class Call(Generic[T]):
 class DeskClaim:
     """A desk that is ours to check until its hold ends. `due` is when it should have been asked.
 
-    `paid` requests of its host's bucket are taken already.
+    `paid` requests of its host's bucket are taken already. `turn` counts the desk's claims, without a gap.
     """
 
     desk_id: str
@@ -84,6 +84,7 @@ class DeskClaim:
     due: datetime
     paid: int = 0
     host: str = ""
+    turn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +245,8 @@ def _claimed(answer: Any) -> ClaimResult:
     claims, wake, refused = answer
     return ClaimResult(
         tuple(
-            DeskClaim(desk, int(token), _instant(due), int(paid), host)
-            for desk, token, due, paid, host in claims
+            DeskClaim(desk, int(token), _instant(due), int(paid), host, int(turn))
+            for desk, token, due, paid, host, turn in claims
         ),
         _instant(wake) if wake else None,
         tuple(refused),

@@ -215,6 +215,11 @@ def visit_limit(desk: Desk) -> float:
     return budget_of(desk) if is_real(desk) else math.inf
 
 
+def most_requests(desk: Desk) -> int:
+    """Return how many requests one visit makes at the most."""
+    return int(min(visit_limit(desk), VISIT_REQUESTS()))
+
+
 def cost_of(desk: Desk) -> int:
     """Return the requests of the cheapest visit."""
     return platform(desk.platform).COST

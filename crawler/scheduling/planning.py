@@ -11,6 +11,7 @@ from crawler.scheduling.desk_store import PlannedDesk, VisitCosts, by_host
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.queues import queue_of
+from crawler.scheduling.rounds import count_visits, plan_rounds
 
 # Interval of desks without entitled subscribers
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
@@ -60,6 +61,7 @@ def build_plan(
     }
     share: dict[str, float] = {}
     feasible: dict[str, float] = {}
+    waited_for = set(promised)
     buckets: dict[str, HostBucket] = {}
     for host, sharing in by_host(watched).items():
         bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
@@ -71,9 +73,26 @@ def build_plan(
             desk.id: max(usual[desk.id], took.seeing.get(desk.id) or open_cost_of(desk)) for desk in sharing
         }
         budget = buckets[host].rate * intervals.MINUTE
+        rounds: dict[str, float] = {}
+        if visits := {
+            desk.id: count_visits(desk, took.places.get(desk.id)) for desk in sharing if desk.in_rounds
+        }:
+            fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
+            idle = {desk: max(wished[desk], heartbeat) for desk in visits}
+            planned, rounds = plan_rounds(
+                visits,
+                fast=fast,
+                wished={desk: wished[desk] for desk in seeing} | idle,
+                waited_for=waited_for,
+                watched={desk for desk, seconds in took.wished.items() if seconds < heartbeat},
+                costs=seeing,
+                budget=budget,
+            )
+            wished |= planned
+            waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
         share |= intervals.share_budget(_wishes(wished, usual), budget)
-        feasible |= intervals.share_budget(_wishes(wished, seeing), budget)
-    return PlannedEntries(wished, share, feasible, frozenset(promised), buckets, took.lately)
+        feasible |= intervals.share_budget(_wishes(wished, seeing), budget) | rounds
+    return PlannedEntries(wished, share, feasible, waited_for, buckets, took.lately)
 
 
 def _wishes(wished: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, intervals.WishedInterval]:

@@ -80,7 +80,10 @@ def sandbox_variables(state: Path, ports: StackPorts, database_url: str, redis_u
         "VAPID_PRIVATE_KEY": vapid,
         "VAPID_PUBLIC_KEY": write_public_key(read_private_key(vapid)),
         "PUSH_HOSTS": PUSH_HOST,
-        "SANDBOX_HOSTS": f"{PUSH_HOST}={PUSH}:{ports.providers}",
+        # Besides the caller's: real desk files may be asked at stand-ins too.
+        "SANDBOX_HOSTS": ",".join(
+            filter(None, (os.environ.get("SANDBOX_HOSTS"), f"{PUSH_HOST}={PUSH}:{ports.providers}"))
+        ),
         "STRIPE_SECRET_KEY": kept_secret(state / "secrets" / "STRIPE_SECRET_KEY", "sk_test_"),
         "STRIPE_WEBHOOK_SECRET": kept_secret(state / "secrets" / "STRIPE_WEBHOOK_SECRET", "whsec_sandbox-"),
         "STRIPE_PRICE_24H": "price_sandbox_24h",

@@ -10,6 +10,9 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import engine
+from api.models.desk import DeskStatus
+from configs.ground.clock import clock
+from tests.factories import add_desk
 
 # Desk files of a small world: bobigny_93 (three desks, one of them stale), melun_77 (one), cergy_95 (none).
 PREFECTURES = Path(__file__).parent / "prefectures"
@@ -41,6 +44,41 @@ def count_more(server: redis.Redis, limit: str, number: int) -> None:
     assert counters
     for each in counters:
         server.incrby(each, number)
+
+
+TOWN_HALLS = "bobigny_93/mairies"
+_TOWN_HALLS = """\
+  - slug: mairies
+    label: Mairies sur rendezvousonline.fr
+    procedures: [CARTE_IDENTITE, PASSEPORT]
+    platform: citopia
+    url: {url}
+    parameters: {{department_code: "93", reason: both}}
+    horizon: 27
+    grade: unconfirmed
+    source: a test
+    date: 2026-11-20
+"""
+
+
+def add_town_halls(
+    folder: Path, settings_env: Callable[..., None], url: str = "http://127.77.3.3:8800/"
+) -> None:
+    """Have a department's town halls in the desk files, by default on a stand-in; ask for the app before."""
+    shutil.copytree(PREFECTURES, folder / "prefectures")
+    with (folder / "prefectures" / "bobigny_93.yaml").open("a", encoding="utf-8") as file:
+        file.write(_TOWN_HALLS.format(url=url))
+    settings_env(PREFECTURES_DIR=folder / "prefectures")
+
+
+def watch_town_halls(minutes: float | None) -> None:
+    """Let one of two town halls have answered, and a full round take so many minutes (None: not planned yet)."""
+    seen = [["2026-11-20", "2026-11-26", "2026-11-20T09:00:00+00:00"]]
+    add_desk(
+        TOWN_HALLS, status=DeskStatus.ACTIVE, last_check_at=clock(), last_proven_at=clock(),
+        feasible_seconds=None if minutes is None else 60 * minutes, achieved_seconds=61,
+        coverage={"aubervilliers-93300-2": seen, "bondy-93140": []},
+    )  # fmt: skip
 
 
 def statements(act: Callable[[], object]) -> int:

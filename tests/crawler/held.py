@@ -55,7 +55,7 @@ class Held:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_PATIENCE)
 
     def check(self, desk: Desk, url: str | None = None, token: int = 7, **how: Any) -> CheckItem:
-        return self.run(self.spider.check(desk, token, url, **how))
+        return self.run(self.spider.check(desk, token, url, **{"turn": token} | how))
 
 
 @pytest.fixture(scope="session")

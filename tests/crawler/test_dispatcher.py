@@ -46,6 +46,7 @@ class Spider:
         self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []
         self.budgets: dict[str, RequestBudget] = {}
+        self.turns: dict[str, int] = {}
         self.held: dict[str, asyncio.Event] = {}
         self.fault: BaseException | None = None
 
@@ -54,10 +55,12 @@ class Spider:
         desk: Desk,
         token: int | None,
         *,
+        turn: int,
         budget: RequestBudget,
         hand_over: Callable[[CheckItem], object],
     ) -> CheckItem:
         self.budgets[desk.slug] = budget
+        self.turns[desk.slug] = turn
         self.asked.append(desk.slug)
         if desk.slug in self.held:
             await self.held[desk.slug].wait()
@@ -137,6 +140,7 @@ def test_desks_that_are_due_are_checked_and_yielded_as_they_end(
             second = await anext(checks)
         assert [first.desk_id, second.desk_id] == ["evry_91/b", "evry_91/a"]
         assert first.token
+        assert spider.turns == {"a": 1, "b": 1}, "the first claim of each"
 
     run(test())
 

@@ -72,6 +72,7 @@ def test_every_field_but_the_turn_has_it_read_again(
         "zone": ZoneInfo("Indian/Reunion"),
         "parameters": Strict(),
         "horizon": timedelta(days=1),
+        "requests": 3,
         "position": (2.43, 48.62),
         "browser": True,
         "oldest": timedelta(days=1),

@@ -180,10 +180,11 @@ def _find_state(alert: AlertAnswer) -> str:
 
 def _describe_desk(answer: DeskAnswer) -> ShownDesk:
     desk = desks()[answer.id]
+    is_seen = desk.shows_slots and not desk.is_round_too_long(answer.feasible_interval)
     return ShownDesk(
         answer=answer,
-        watch=classify_desk(desk, answer.status, is_seen=desk.shows_slots),
-        reason=explain_desk(desk, answer.status, is_seen=desk.shows_slots),
+        watch=classify_desk(desk, answer.status, is_seen=is_seen),
+        reason=explain_desk(desk, answer.status, is_seen=is_seen),
     )
 
 

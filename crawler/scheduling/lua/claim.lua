@@ -2,9 +2,9 @@
 --
 -- KEYS    due, desks, pushed, stopped, waits, idle (of one queue; `stopped` is of all)
 -- ARGV    now, places, hold (seconds), late (seconds)
--- Result  {{desk, token, due, requests paid, host}…, wake ('' where nothing is scheduled), refused pushes}
--- Changes pushed desks become due now; each claimed desk gets the next token and is due again at now + hold, its host
---         is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
+-- Result  {{desk, token, due, requests paid, host, turn}…, wake ('' where nothing is scheduled), refused pushes}
+-- Changes pushed desks become due now; each claimed desk gets the next token and turn and is due again at now + hold,
+--         its host is held until then, its floor is set, and the cost of its cheapest visit is taken from its host's bucket.
 --         A due desk whose host is not free is put off in waits or idle, until that may be so.
 --
 -- Desks without waiting subscribers come after all others until they are `late`: otherwise they never had a turn.
@@ -49,7 +49,8 @@ local function take(name, due, desk, left, at)
   keep('crawler:host:' .. desk.host, limit .. ' ' .. name .. ' ' .. token, hold)
   keep('crawler:floor:' .. name, text(now + desk.gap), desk.gap)
   fill(desk, left - desk.cost, at)
-  claims[#claims + 1] = {name, token, text(due - shift), desk.cost, desk.host}
+  local turn = redis.call('HINCRBY', 'crawler:turns', name, 1) -- tokens leave numbers out: they begin with the time
+  claims[#claims + 1] = {name, token, text(due - shift), desk.cost, desk.host, turn}
 end
 
 local function put_off(name, due, desk, free, seconds)

@@ -1,13 +1,18 @@
 """Notices of desks that became watchable: once each, after a check looked for slots."""
 
+from collections.abc import Callable
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+import yaml
 
 from api.models.alert import Alert
 from api.models.base import session
+from api.models.desk import DeskState
 from api.models.discovery import DriftReason
 from configs.world.outcome import Outcome
+from configs.world.prefecture import reload_desk_files
 from crawler.incidents import moved_pages
 from tests.crawler.incidents.incidents_world import HOUR, NOW, checked, desk, person, told, waits
 from tests.factories import change, get
@@ -61,3 +66,21 @@ def test_a_desk_whose_page_has_moved_is_not_watchable_until_it_is_found() -> Non
     with session() as rows:
         moved_pages.end_drifts(rows, [A["desk_id"]], NOW)
     assert [row.kind for row in told(NOW + HOUR)] == ["desk_watchable"]
+
+
+def test_a_department_is_told_when_its_round_is_short_enough(
+    tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    file = tmp_path / "prefectures" / "evry_91.yaml"
+    entry = yaml.safe_load(file.read_text())
+    department = {"slug": "mairies", "platform": "citopia", "url": "http://127.77.3.3:8800/"}
+    parameters = {"department_code": "91", "reason": "both"}
+    entry["desks"].append(entry["desks"][0] | department | {"parameters": parameters})
+    file.write_text(yaml.safe_dump(entry))
+    settings_env(PREFECTURES_DIR=file.parent)
+    reload_desk_files()
+    keeps({"desk_id": "evry_91/mairies"})
+    checked("mairies", (Outcome.NO_SLOTS, NOW))
+    for seconds, kinds in ((None, []), (901, []), (900, ["desk_watchable"])):
+        change(DeskState, DeskState.id == "evry_91/mairies", feasible_seconds=seconds)
+        assert [each.kind for each in told(NOW)] == kinds

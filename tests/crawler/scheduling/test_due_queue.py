@@ -116,9 +116,9 @@ def test_of_a_host_that_was_not_free_the_most_overdue_desk_comes_first(
 def test_a_claim_says_since_when_the_desk_is_due_and_counts_tokens(client: redis.Redis) -> None:
     put(client, desk=-5)
     (first,) = take(client).claims
-    assert first == due_queue.DeskClaim("desk", first.token, at(-5), 1, "desk:80")
+    assert first == due_queue.DeskClaim("desk", first.token, at(-5), 1, "desk:80", first.turn)
     (second,) = take(client, HOLD).claims
-    assert second == due_queue.DeskClaim("desk", second.token, at(HOLD), 1, "desk:80")
+    assert second == due_queue.DeskClaim("desk", second.token, at(HOLD), 1, "desk:80", first.turn + 1)
     assert second.token > first.token
 
 
@@ -233,7 +233,7 @@ def test_pushed_desks_go_through_the_same_claim_and_strangers_are_named(client: 
     client.rpush(due_queue.pushed("test"), "desk", "stranger")
     assert take(client, places=0).refused == ("stranger",)
     (claim,) = take(client).claims
-    assert claim == due_queue.DeskClaim("desk", claim.token, at(0), 1, "desk:80")
+    assert claim == due_queue.DeskClaim("desk", claim.token, at(0), 1, "desk:80", claim.turn)
 
 
 class Claimers(RuleBasedStateMachine):
