@@ -133,7 +133,7 @@ def _standing_of(desk: Desk, proven: Collection[str]) -> str:
 
 
 def _platforms(desks: Iterable[Desk]) -> Iterator[Sequence[object]]:
-    counted = Counter((system_of(desk), desk.platform, desk.grade, desk.watch) for desk in desks)
+    counted = Counter((system_of(desk), desk.platform, desk.grade, _level_of(desk)) for desk in desks)
     return ((*key, number) for key, number in sorted(counted.items()))
 
 
@@ -151,7 +151,12 @@ def _procedures(places: Sequence[Prefecture]) -> Iterator[Sequence[object]]:
 
 
 def _serves(desk: Desk, procedure: Procedure, level: WatchLevel) -> bool:
-    return procedure in desk.procedures and desk.watch is level and not _former(desk)
+    return procedure in desk.procedures and _level_of(desk) is level and not _former(desk)
+
+
+def _level_of(desk: Desk) -> WatchLevel:
+    """Return what is seen of a desk: nothing while its host is not to be asked."""
+    return WatchLevel.NONE if desk.refused else desk.watch
 
 
 def _former(desk: Desk) -> bool:

@@ -194,16 +194,27 @@ def test_a_desk_does_not_hide_where_its_host_is_told_who_we_are(
 
 
 @pytest.mark.rule("3.9")
+@pytest.mark.parametrize(
+    ("decision", "said"),
+    [
+        ("refused", "its host's robots.txt or terms refuse it"),
+        ("undecided", "its host is not asked before an operator has decided"),
+    ],
+)
 def test_a_host_that_refuses_is_not_asked_and_its_desks_say_why(
-    folder: Path, edit: Callable[[str, str], int], tmp_path: Path, settings_env: Callable[..., None]
+    folder: Path,
+    edit: Callable[[str, str], int],
+    tmp_path: Path,
+    settings_env: Callable[..., None],
+    *,
+    decision: str,
+    said: str,
 ) -> None:
-    edit("reason: it answered 429", "reason: it answered 429\n    " + ROBOTS % "refused")
+    edit("reason: it answered 429", "reason: it answered 429\n    " + ROBOTS % decision)
     settings_env(PREFECTURES_DIR=folder, HOSTS_FILE=_file(tmp_path, "other.fr:443:", "  agent: honest"))
     refused = desk("evry-courcouronnes_91/titre-sejour")
     assert not refused.schedulable
-    assert refused.unwatched_because == (
-        "its host's robots.txt or terms refuse it (2026-11-20): page 3 of its terms"
-    )
+    assert refused.unwatched_because == (f"{said} (2026-11-20): page 3 of its terms")
     assert set(host_rules()) == {"other.fr:443", "www.essonne.gouv.fr:443"}
     (essonne,) = load_prefectures(folder).values()
     assert essonne.paused_because == "no page can be watched"
@@ -213,7 +224,9 @@ def test_the_shipped_rules_are_of_hosts_that_desks_are_on_and_claim_nothing_that
     shared = load_hosts(HOSTS)
     on = {each.host for every in load_prefectures(PREFECTURES, shared).values() for each in every.desks}
     assert set(shared) <= on
-    assert {rule.robots.decision for rule in shared.values() if rule.robots} == {Decision.UNREAD}
+    decided = {host: rule.robots.decision for host, rule in shared.items() if rule.robots}
+    assert decided.pop("rendezvousonline.fr:443") is Decision.UNDECIDED
+    assert set(decided.values()) == {Decision.UNREAD}
 
 
 # The plans

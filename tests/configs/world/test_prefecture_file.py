@@ -262,7 +262,7 @@ def test_shipped_desk_ids_never_change(shipped: dict[str, Prefecture]) -> None:
 
 
 def test_shipped_pages_are_https_on_known_hosts(shipped: dict[str, Prefecture]) -> None:
-    known = re.compile(r"(https|wss)://([a-z0-9.-]+\.gouv\.fr|esii-orion\.com)/")
+    known = re.compile(r"(https|wss)://([a-z0-9.-]+\.gouv\.fr|esii-orion\.com|rendezvousonline\.fr)/")
     assert [each.url for each in every_desk(shipped) if not known.match(each.url)] == []
 
 
