@@ -326,7 +326,7 @@ def _detect(
         NewDetection(new_id(), look.desk.id, of_detection(look.desk, look.check, news, look.now))
         for look, news in looks
     ]
-    rows = [_describe_detection(each, look) for each, (look, _) in zip(found, looks, strict=True)]
+    rows = [_describe_detection(each, look, news) for each, (look, news) in zip(found, looks, strict=True)]
     slots = [
         (str(each.id), ids[look.desk.id, slot.place.key, slot.moment_text])
         for each, (look, news) in zip(found, looks, strict=True)
@@ -340,11 +340,16 @@ def _detect(
     return found
 
 
-def _describe_detection(found: NewDetection, look: SlotComparison) -> tuple[object, ...]:
-    desk = look.desk
+def _describe_detection(
+    found: NewDetection, look: SlotComparison, news: Sequence[Slot]
+) -> tuple[object, ...]:
+    desk, site, url = look.desk, look.desk.site, look.check.booking_url
+    if desk.in_rounds:  # people go to a town hall, and book on its page
+        halls = {slot.place.label or slot.place.key: look.url(slot) for slot in news}
+        site, url = ", ".join(halls), next(iter(halls.values())) if len(halls) == 1 else url
     procedures = write_array(sorted(each.value for each in desk.procedures))
-    shown = (desk.id, desk.prefecture_id, procedures, desk.label, desk.site)
-    return (str(found.id), *shown, look.check.booking_url, look.now, found.proof and found.proof.key)
+    shown = (desk.id, desk.prefecture_id, procedures, desk.label, site)
+    return (str(found.id), *shown, url, look.now, found.proof and found.proof.key)
 
 
 def _columns(names: Sequence[str], rows: Sequence[Sequence[object]]) -> dict[str, list[object]]:

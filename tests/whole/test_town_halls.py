@@ -84,6 +84,7 @@ def test_an_hour_of_one_town_hall_is_told_while_another_fails(stack: Stack) -> N
     (mail,) = until(lambda: visitor.messages("email", slots=True), pause=LOOK)
     assert "Mairie annexe de Poitiers" in mail["text"]
     assert f"https://{HOST}/alias/poitiers-86000-{OPEN}" in mail["text"]
+    assert f"https://{HOST}/alias/poitiers-86000-{FAILING}" not in mail["text"]
 
     shown = " ".join(re.sub(r"<[^>]+>", " ", visitor.open(f"/alertes/{made}")).split())
     assert f"Poitiers (86000) n° {OPEN}" in shown

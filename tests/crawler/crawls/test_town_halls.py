@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.desk import DeskState
-from api.models.slot import SlotRow
+from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.outcome import Outcome
@@ -24,6 +24,7 @@ from crawler.recording.slot_expiry import close_unproven
 from crawler.scheduling.rounds import proven_intervals
 from deploy.sample_desk_files import prefecture_file
 from tests.crawler.held import Held
+from tests.factories import rows
 
 if TYPE_CHECKING:
     import redis
@@ -59,8 +60,8 @@ def watched(
     text = prefecture_file(tier=2, hosts=[], desks=[entry], capital="Évry")
     (folder / "evry_91.yaml").write_text(text)
     settings_env(PREFECTURES_DIR=folder, HTTP_DEADLINE_SECONDS=20, VISIT_REQUESTS=VISIT)
-    with session() as rows:
-        rows.add(DeskState(id=ID, wished_seconds=30, share_seconds=INTERVAL, feasible_seconds=3 * INTERVAL))
+    with session() as s:
+        s.add(DeskState(id=ID, wished_seconds=30, share_seconds=INTERVAL, feasible_seconds=3 * INTERVAL))
     yield desk(ID)
     reload_desk_files()
 
@@ -73,14 +74,14 @@ def check(held: Held, turn: int, budget: RequestBudget | None = None) -> CheckIt
 
 
 def state() -> DeskState:
-    with session() as rows:
-        return rows.get_one(DeskState, ID)
+    with session() as s:
+        return s.get_one(DeskState, ID)
 
 
 def list_open() -> set[str]:
     """Return the town halls with an open slot."""
-    with session() as rows:
-        return set(rows.scalars(sa.select(SlotRow.place_key).where(SlotRow.gone_at.is_(None))))
+    with session() as s:
+        return set(s.scalars(sa.select(SlotRow.place_key).where(SlotRow.gone_at.is_(None))))
 
 
 def key(hall: int) -> str:
@@ -119,7 +120,8 @@ def test_a_town_halls_slot_outlives_the_visits_to_others_and_closes_when_its_wee
         Outcome.SLOTS,
         ["Mairie de Poitiers"],
     )
-    assert item.slots[0].url == f"{sandbox.site('citopia')}/alias/{key(HALLS[0])}"
+    link = f"{sandbox.site('citopia')}/alias/{key(HALLS[0])}"
+    assert [(each.site, each.booking_url) for each in rows(Detection)] == [("Mairie de Poitiers", link)]
     sandbox.take_slots("citopia", HALLS[0])
     check(held, 1)
     check(held, 2)
@@ -149,13 +151,13 @@ def test_a_budget_that_ends_before_the_first_week_proves_nothing(held: Held) -> 
 @pytest.mark.rule("3.3")
 def test_a_town_hall_lapses_after_two_rounds(held: Held, sandbox: "Running") -> None:
     round_seconds = 800  # two of them are longer than the least time for which any slot lives
-    with session() as rows:
-        rows.get_one(DeskState, ID).feasible_seconds = round_seconds
+    with session() as s:
+        s.get_one(DeskState, ID).feasible_seconds = round_seconds
     sandbox.open_slots("citopia", HALLS[0], at=[soon()])
     check(held, 0)
     for rounds, left in ((1.9, {key(HALLS[0])}), (2.1, set())):
-        with session() as rows:
-            close_unproven(rows, clock() + timedelta(seconds=rounds * round_seconds))
+        with session() as s:
+            close_unproven(s, clock() + timedelta(seconds=rounds * round_seconds))
         assert list_open() == left
 
 
