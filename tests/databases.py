@@ -58,6 +58,12 @@ def clean(name: str) -> None:
         _clone(name)
 
 
+def empty(name: str) -> None:
+    """Delete the rows of all tables of a test's database."""
+    with _kept[name].cursor() as database:
+        database.execute(_EMPTY)
+
+
 def let_rest(engine: sa.Engine) -> None:
     """Keep an engine's connections for the next test, if all of them are idle; close those of all others."""
     for each in pooled:

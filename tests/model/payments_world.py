@@ -61,8 +61,7 @@ class PaymentsWorld:
 
     def begin(self) -> None:
         """Forget a history, and let in a new buyer."""
-        with engine().execution_options(no_parameters=True).begin() as opened:
-            opened.exec_driver_sql(databases._EMPTY)
+        databases.empty(str(engine().url.database))
         redis().flushdb()
         self.stripe.begin()
         self.queue.clear()
