@@ -222,7 +222,7 @@ def check_deaths(stage: Stage, story: Story, every: int) -> None:
 
 @pytest.mark.parametrize("name", try_first(STORIES, 6))
 def test_a_death_at_some_steps_changes_nothing(stage: Stage, name: str) -> None:
-    check_deaths(stage, STORIES[name], every=90)
+    check_deaths(stage, STORIES[name], every=180)
 
 
 @pytest.mark.journey

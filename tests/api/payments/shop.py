@@ -32,6 +32,7 @@ from api.payments.client import call
 from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
 from api.payments.ledger import find_stripe_id, link_id, lock_payment
+from api.payments.objects import types_by_event
 from api.payments.outbox import find_due_commands
 from api.payments.refunds import plan_refund
 from configs.ground.background_nudges import take_nudge
@@ -107,8 +108,9 @@ class Shop:
         return self.client.post(WEBHOOK, data=body, headers=headers).status_code
 
     def deliver(self, deliveries: Iterable[Delivery] | None = None) -> None:
-        """Post events, those that wait or these, then apply them."""
-        for each in self.control.take_deliveries() if deliveries is None else deliveries:
+        """Post events, those that wait and that our endpoint asks for (docs/payments.md), or these; then apply them."""
+        waiting = (each for each in self.control.take_deliveries() if each.type in types_by_event())
+        for each in waiting if deliveries is None else deliveries:
             assert self.post(each.body, each.headers) == 200, each.type
         self.work()
 
