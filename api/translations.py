@@ -22,7 +22,7 @@ def mark(text: str) -> str:
 
 
 def translate(text: str, language: str) -> str:
-    """Return a text of ours in a language; in French where pages have no other."""
+    """Return the translation of a French text; the text itself for a language without pages."""
     return str(load_translations(language).gettext(text))
 
 

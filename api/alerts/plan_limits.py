@@ -1,4 +1,4 @@
-"""How many alerts a plan carries, and what shows that an account hoards slots."""
+"""Limits of alerts by plan, and the signs that an account hoards slots."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What an alert waits for: its desks and limits, whether they can be watched, and consent where one reveals health."""
+"""Targets of alerts: desks and limits, whether they can be watched, and consent where one reveals health."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

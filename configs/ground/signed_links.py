@@ -43,7 +43,7 @@ KINDS: dict[str, type[Link]] = {}  # by their words
 
 @dataclass_transform(frozen_default=True)
 def _link(word: str, lifetime: float | None = LINK_SECONDS) -> Callable[[type[L]], type[L]]:
-    """Make a class the kind of link that this word stands for."""
+    """Register a class as the kind of link of this word."""
 
     def register(cls: type[L]) -> type[L]:
         made = dataclass(frozen=True, slots=True)(cls)

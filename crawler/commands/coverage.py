@@ -78,11 +78,11 @@ class Command(OperatorCommand):
         from api.models.base import session  # noqa: PLC0415
         from api.models.desk import DeskState  # noqa: PLC0415
 
-        def read() -> set[str]:
+        def read_proven() -> set[str]:
             with session() as rows:
                 return set(rows.scalars(sa.select(DeskState.id).where(DeskState.last_proven_at.is_not(None))))
 
-        return self.ask_database(read, "nothing is known to be proven")
+        return self.ask_database(read_proven, "nothing is known to be proven")
 
 
 def page(found: Mapping[str, Prefecture], proven: Collection[str] | None = None) -> str:

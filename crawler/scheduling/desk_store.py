@@ -169,7 +169,7 @@ def write_intervals(
 
 
 def visit_costs(session: Session, ids: Collection[str]) -> VisitCosts:
-    """Return how many requests visits to these desks took, and what else their rows say of their pace."""
+    """Return the requests that visits to these desks took, and the other columns of their pace."""
     places = sa.func.jsonb_object_keys(DeskState.coverage).table_valued("key")
     counted = sa.select(sa.func.count()).select_from(places).scalar_subquery()
     columns = (DeskState.visit_requests, DeskState.open_requests, counted, DeskState.wished_seconds)

@@ -1,6 +1,4 @@
-"""A department's town halls under their real host's name, once an operator has allowed it: a person is told of an hour
-of one town hall while another fails.
-"""
+"""A department's town halls under their real host's name, once allowed: an alert for one while another fails."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Numbers have no gap and no double, and documents add up to the ledger, whatever happens and whoever dies."""
+"""Numbers have no gap and no double, and documents add up to the ledger, through failures and killed processes."""
 
 import os
 import random

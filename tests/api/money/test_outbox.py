@@ -1,4 +1,4 @@
-"""The outbox: whatever becomes of an answer of Stripe's, and whoever else gives back, what was ordered is done once."""
+"""The outbox: each command is carried out once, though an answer of Stripe is lost or others give money back."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Prefectures and the map of them: what can be watched where, how it goes, and what the public is told late."""
+"""Prefectures and their map: desks by place, their figures, and the delay of public slots."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -194,7 +194,7 @@ def test_a_host_that_is_remembered_stands_in_the_list(admin: Browser) -> None:
 
 
 def alarm(subject: str = HOST, reason: IncidentReason = IncidentReason.BLOCKED, **columns: object) -> int:
-    """Write an incident that operators were told of."""
+    """Write an incident whose alarm was sent to operators."""
     told = {"alarm_kind": "operations", "alarm_params": {}, "told_at": clock()}
     return add_incident(reason, subject, **told | columns)
 

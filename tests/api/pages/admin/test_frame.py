@@ -196,7 +196,7 @@ def act(browser: Browser, path: str, **fields: str) -> None:
     assert browser.status == 303
 
 
-# By subject: the order, what lifts it, what is typed, and what the page says of it.
+# By subject: the order, the order that lifts it, the form, and the sentence on the page.
 ORDERS = {
     "host": (STOP, GO, {"typed": HOST}, "Il était arrêté"),
     "desk": (PAUSE, RESUME, {}, "Il était en pause"),
