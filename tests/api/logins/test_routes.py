@@ -92,12 +92,13 @@ def test_two_tabs_get_the_same_successor_for_ten_seconds(
 
 
 @pytest.mark.usefixtures("account")
+@pytest.mark.parametrize("seconds", [11, -11])  # later, or by a clock that was ahead when it was used
 def test_a_stolen_refresh_token_ends_the_login_and_its_owner_is_told(
-    client: FlaskClient, door: Door, frozen: time_machine.Traveller
+    client: FlaskClient, door: Door, frozen: time_machine.Traveller, seconds: int
 ) -> None:
     stolen = log_in(client, **{"User-Agent": FIREFOX})["refreshToken"]
     mine = refresh(client, stolen).json or {}
-    frozen.shift(timedelta(seconds=11))
+    frozen.shift(timedelta(seconds=seconds))
     answer = refresh(client, stolen)
     assert (answer.status_code, problem(answer)[1]) == (401, "token-reused")
     assert not opens(client, mine["token"])
