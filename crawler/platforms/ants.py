@@ -226,7 +226,9 @@ def _find_failure(end: _EndFrame, lists: list[Page]) -> Reading | None:
     if end.editor_errors_number:
         failed = f"{end.editor_errors_number} of {end.editors_number}"
         return Reading(Outcome.OVERLOADED, f"editors failed: {failed}")
-    return None if lists else Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
+    if lists and end.editors_number:
+        return None
+    return Reading(Outcome.UNREADABLE, "no editor was asked: is the area right?")
 
 
 def _read_search_refusal(frame: Page) -> Reading:
