@@ -19,6 +19,7 @@ from psycopg2.extras import register_uuid
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
+from uuid_utils.compat import uuid7
 
 from api.models.session_options import set_session_options
 from configs.ground.clock import clock
@@ -146,7 +147,8 @@ class NoticeStream:
 
 def mark_begin() -> UUID:
     """Return an id before those of all notices that may become visible from now on."""
-    return UUID(int=round((clock() - _OVERLAP).timestamp() * 1000) << _RANDOM_BITS)
+    now = uuid7().int >> _RANDOM_BITS  # by the clock that makes ids: CLOCK_OFFSET_FILE moves ours alone
+    return UUID(int=now - round(_OVERLAP.total_seconds() * 1000) << _RANDOM_BITS)
 
 
 class NoticeHub:

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection, HTTPResponse
 from uuid import uuid4
 
@@ -21,7 +21,7 @@ from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
 from api.notice_streams import DatabaseAway, Reader
 from api.paging import first_id_at
-from configs.ground.clock import clock
+from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
 from configs.ground.signing import ACCESS_COOKIE, STAFF_IDLE_SECONDS
@@ -331,6 +331,14 @@ def test_while_the_database_is_away_clients_are_told_to_come_back_and_then_strea
         end_login(camille)
         while stream.response.readline():
             pass
+
+
+def test_a_clock_that_was_moved_ahead_hides_nothing(live: LiveServer, person: People) -> None:
+    camille = person()
+    with override_clock(lambda: datetime.now(UTC) + timedelta(hours=9)), live.listen(camille) as stream:
+        write_notice(camille.id)
+        nudge_streams()
+        stream.expect_notice()
 
 
 def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_read(
