@@ -25,7 +25,7 @@ _MOST = 100  # rows of one query that are read
 
 log = structlog.get_logger(__name__)
 
-# A plan that ends before it began, by a clock that was ahead, leaves no grant, only the event of its payment.
+# A plan that ends before it began, by a clock that was set wrong, leaves no grant, only the event of its payment.
 # Each gives the subject's id. `:since` and `:settled` bound what is looked at.
 QUERIES = {
     "a detection was not matched": """
@@ -47,7 +47,9 @@ QUERIES = {
         WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled AND NOT EXISTS (
           SELECT FROM grants g WHERE g.user_id = n.user_id
           AND n.matched_at BETWEEN g.starts_at - interval '1 hour' AND g.ends_at + interval '1 hour')
-        AND NOT EXISTS (SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id AND e.kind = 'plan_ended'
+        AND NOT EXISTS (
+          SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id
+          AND e.kind IN ('plan_ended', 'withdrawn', 'refunded', 'dispute_lost')
           WHERE p.user_id = n.user_id AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id))""",
     "a number was called again after a person answered": """
         SELECT n.id FROM notifications n JOIN provider_events e ON n.id = ANY(e.notification_ids)

@@ -38,6 +38,7 @@ _PAYMENT = (
     "INSERT INTO payments (id, user_id, plan, amount_cents, status, paid_at) VALUES (:id, {user}, 'URGENCE_7J', 499,"
     " 'COMPLETED', :at)"
 )
+_END = "INSERT INTO payment_events (id, payment_id, kind, at, recorded_at) VALUES (:id, :id, '{}', :at, :at)"
 _INVOICE = (
     "INSERT INTO invoices (id, kind, number, payment_id, transaction_id, amount_cents, issued_at, contents, pdf_key,"
     " pdf_made_at) VALUES (gen_random_uuid(), 'invoice', '{number}', gen_random_uuid(), gen_random_uuid(), 499, :{at},"
@@ -125,6 +126,15 @@ def test_each_check_finds_its_fault(database: str, check: str) -> None:
     assert find() == []
     plant(FAULTS[check])
     assert find() == [check]
+
+
+@pytest.mark.parametrize("ended_by", ["plan_ended", "withdrawn", "refunded", "dispute_lost"])
+def test_a_plan_that_a_wrong_clock_ended_before_it_began_broke_no_promise(
+    database: str, ended_by: str
+) -> None:
+    """It leaves no grant, however it ended."""
+    plant([message("slot_detected"), _PAYMENT.format(user=":id"), _END.format(ended_by)])
+    assert "somebody without a plan was told of a slot" not in find()
 
 
 def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> None:
