@@ -3,16 +3,14 @@
 from urllib.parse import urlencode
 from uuid import UUID
 
-import sqlalchemy as sa
-
 import notifier
-from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import sign_form
 from notifier.content.outgoing_message import CALL_WEBHOOK, webhook_address
 from notifier.jobs import apply_receipts, deliver
+from tests.factories import rows
 from tests.notifier.world import ALL_DAY, Person, alert, change, detection, get, matched, person
 
 CALLED = {"voice_enabled": True}
@@ -24,6 +22,16 @@ def callee(*channels: Channel) -> Person:
     change(User, who.id, **ALL_DAY)
     alert(who, **CALLED)
     return who
+
+
+def calls() -> list[Notification]:
+    """Return the calls, in their order."""
+    return rows(Notification, Notification.kind == "slot_call")
+
+
+def missed_sms() -> list[Notification]:
+    """Return the SMS that follow a call."""
+    return rows(Notification, Notification.kind == "call_missed")
 
 
 def planned() -> list[UUID]:
@@ -44,22 +52,6 @@ def placed_call() -> UUID:
     key = wanted_call()
     deliver(str(key))
     return key
-
-
-def calls() -> list[Notification]:
-    """Return the calls, in their order."""
-    with session() as s:
-        return list(
-            s.scalars(
-                sa.select(Notification).where(Notification.kind == "slot_call").order_by(Notification.id)
-            )
-        )
-
-
-def missed_sms() -> list[Notification]:
-    """Return the SMS that follow a call."""
-    with session() as s:
-        return list(s.scalars(sa.select(Notification).where(Notification.kind == "call_missed")))
 
 
 def report(key: UUID, status: str, *, token: str = "", **form: str) -> None:

@@ -19,7 +19,6 @@ from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from notifier.sweep import undelivered
 from tests.notifier.world import (
-    ADDRESSES,
     Person,
     alert,
     change,
@@ -208,21 +207,3 @@ def test_the_same_key_writes_once_and_the_sweep_finds_it(sandbox: "Running") -> 
     assert in_one_transaction(notifier.notify_address, MAILBOX, "support_received", {}, "key") == []
     later = get(Notification, key).next_attempt_at + timedelta(seconds=2)
     assert [each.id for each in undelivered(later)] == [key]
-
-
-# Loss of a contact that a provider's answer reports
-
-
-def test_a_chat_that_blocked_the_bot_is_unlinked_and_a_mail_says_so(sandbox: "Running") -> None:
-    who = person(channels=(Channel.EMAIL, Channel.TELEGRAM))
-    alert(who)
-    sandbox.provider_mode("telegram", "reject_address", address=ADDRESSES[Channel.TELEGRAM])
-    deliver(*map(str, matched(detection())))
-    assert not get(Contact, who.contacts[Channel.TELEGRAM]).is_linked
-    (told,) = [row for row in notifications(State.PENDING) if row.kind == "channel_lost"]
-    assert told.channel is Channel.EMAIL
-    deliver(str(told.id))
-    assert get(Notification, told.id).state is State.SENT
-    mail = sandbox.messages("email")[-1].text
-    assert "Telegram" in mail
-    assert "/canaux" in mail

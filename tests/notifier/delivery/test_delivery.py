@@ -1,7 +1,6 @@
 """Delivered messages: their text, their receipt, and that each leaves once."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -9,14 +8,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 import time_machine
-from structlog.testing import capture_logs
 
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import session
 from api.models.notification import HeldFor, Notification, State
-from api.models.slot import SlotRow
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
-from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import StopAlerts, VerifyAddress, read_token
 from configs.settings import settings
@@ -24,6 +21,7 @@ from configs.world.plan import PlanName
 from notifier import create_notifications
 from notifier.channels.providers.web_push import PUSH_KEPT_SECONDS
 from notifier.jobs import deliver
+from tests import factories
 from tests.browser_keys import browser_address
 from tests.notifier.world import (
     ACCEPTED,
@@ -45,11 +43,11 @@ from tests.notifier.world import (
 )
 
 if TYPE_CHECKING:
-    from deploy.sandbox.outbox import Message
     from deploy.sandbox.running import Running
 
 pytestmark = pytest.mark.usefixtures("whole")
 ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("channel", ALL)
@@ -76,15 +74,6 @@ def test_a_slot_alert_says_what_is_open_in_the_desks_own_time(sandbox: "Running"
     assert mail.draft.seen_at == seen_at
 
 
-def test_the_delay_is_told_and_no_address_is_logged() -> None:
-    key = waiting()
-    with capture_logs() as logs:
-        deliver(str(key))
-    (said,) = [each for each in logs if each["event"] == "sent"]
-    assert said["milliseconds"] >= 0
-    assert "example.org" not in str(logs)
-
-
 def test_the_link_to_stop_is_signed_for_the_alert(sandbox: "Running") -> None:
     deliver(str(waiting()))
     text = sandbox.messages("email")[0].text
@@ -107,67 +96,32 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
 # Alerts, slots, contacts and accounts that changed between matching and sending
 
 
-def _taken(_: Notification) -> None:
-    with session() as s:
-        gone(list(s.scalars(sa.select(SlotRow.id))))
-
-
-def _unconfirmed(_: Notification) -> None:
-    with session() as s:
-        long_ago = clock() - timedelta(minutes=16)
-        s.execute(sa.update(SlotRow).values(opened_at=long_ago, seen_at=long_ago))
-
-
-def _stopped(_: Notification) -> None:
-    with session() as s:
-        s.execute(sa.update(Alert).values(closed_at=clock(), closed_because=ClosedBecause.STOPPED))
-
-
-def _paused(_: Notification) -> None:
-    with session() as s:
-        s.execute(sa.update(Alert).values(enabled=False))
-
-
-def _deleted(_: Notification) -> None:
-    with session() as s:
-        s.execute(sa.delete(Alert))
-
-
-def _off(row: Notification) -> None:
-    change(Contact, row.contact_id, enabled=False)
-
-
-def _unverified(row: Notification) -> None:
-    change(Contact, row.contact_id, verified_at=None)
-
-
-def _unsubscribed(row: Notification) -> None:
-    change(Contact, row.contact_id, state=ContactState.UNSUBSCRIBED)
-
-
-def _no_contact(row: Notification) -> None:
-    with session() as s:
-        s.execute(sa.delete(Contact).where(Contact.id == row.contact_id))
-
-
 @pytest.mark.parametrize(
-    ("happened", "state", "reason"),
+    ("row", "values", "state", "reason"),
     [
-        (_taken, State.EXPIRED, "slots gone"),
-        (_stopped, State.SKIPPED, "alert stopped"),
-        (_paused, State.SKIPPED, "alert stopped"),
-        (_deleted, State.SKIPPED, "alert deleted"),
-        (_off, State.SKIPPED, "switched off"),
-        (_unverified, State.SKIPPED, "address not verified"),
-        (_unsubscribed, State.SKIPPED, "address unsubscribed"),
-        (_no_contact, State.SKIPPED, "no address"),
+        (SlotRow, {"gone_at": LONG_AGO, "gone_reason": GoneReason.TAKEN}, State.EXPIRED, "slots gone"),
+        (
+            Alert,
+            {"closed_at": LONG_AGO, "closed_because": ClosedBecause.STOPPED},
+            State.SKIPPED,
+            "alert stopped",
+        ),
+        (Alert, {"enabled": False}, State.SKIPPED, "alert stopped"),
+        (Alert, None, State.SKIPPED, "alert deleted"),
+        (Contact, {"enabled": False}, State.SKIPPED, "switched off"),
+        (Contact, {"verified_at": None}, State.SKIPPED, "address not verified"),
+        (Contact, {"state": ContactState.UNSUBSCRIBED}, State.SKIPPED, "address unsubscribed"),
+        (Contact, None, State.SKIPPED, "no address"),
     ],
 )
 def test_what_changed_before_sending_is_respected(
-    happened: Callable[[Notification], None], state: State, reason: str, sandbox: "Running"
+    row: type[Any], values: dict[str, Any] | None, state: State, reason: str, sandbox: "Running"
 ) -> None:
     key = waiting()
-    happened(get(Notification, key))
+    if values:
+        factories.change(row, **values)
+    else:
+        factories.remove(row)
     deliver(str(key))
     assert after(key) == (state, reason)
     assert get(Notification, key).failed_at is not None
@@ -178,17 +132,16 @@ def test_what_changed_before_sending_is_respected(
 def test_an_alert_waits_for_its_slot_to_be_confirmed_again(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
-    key = waiting()
-    _unconfirmed(get(Notification, key))
-    for _ in range(20):
+    key = waiting(slot_ids=(opened := slots()))
+    frozen.shift(timedelta(minutes=16))
+    for _ in range(3):
         deliver(str(key))
         row = get(Notification, key)
         assert (row.state, row.held_for) == (State.PENDING, HeldFor.SLOTS)
         assert (row.attempts, row.failed_at) == (0, None)
         frozen.shift(46)
     assert sandbox.messages() == []
-    with session() as s:
-        s.execute(sa.update(SlotRow).values(seen_at=clock()))
+    confirm(opened)
     deliver(str(key))
     assert (after(key), len(sandbox.messages())) == ((State.SENT, None), 1)
 
@@ -198,7 +151,7 @@ def test_an_alert_ends_with_its_slot_that_was_not_confirmed(
     sandbox: "Running", frozen: time_machine.Traveller
 ) -> None:
     key = waiting(slot_ids=(opened := slots()))
-    _unconfirmed(get(Notification, key))
+    frozen.shift(timedelta(minutes=16))
     deliver(str(key))
     gone(opened)
     frozen.shift(46)
@@ -206,21 +159,10 @@ def test_an_alert_ends_with_its_slot_that_was_not_confirmed(
     assert (after(key), sandbox.messages()) == ((State.EXPIRED, "slots gone"), [])
 
 
-def test_an_alert_waits_as_long_as_its_slot_is_confirmed(
-    sandbox: "Running", frozen: time_machine.Traveller
-) -> None:
-    opened = slots()
-    key = waiting(slot_ids=opened)
-    frozen.shift(timedelta(hours=2))
-    confirm(opened)
-    deliver(str(key))
-    assert after(key) == (State.SENT, None)
-
-
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"verified_at": datetime(2026, 1, 1, tzinfo=UTC)}, "already verified"),
+        ({"verified_at": LONG_AGO}, "already verified"),
         ({"state": ContactState.BOUNCED}, "address bounced"),
     ],
 )
@@ -238,21 +180,9 @@ def test_a_verification_that_is_not_needed_any_more_is_skipped(
 SECRETS = ("naturalisation", "évry", "evry", "essonne", "91", "préfecture")
 
 
-def add_device(user_id: UUID, name: str, number: int = 1) -> UUID:
+def add_device(user_id: UUID, name: str, number: int = 1) -> None:
     """Add a further device, which the stand-in's browser of that name is."""
-    with session() as s:
-        made = Contact(
-            user_id=user_id, channel=Channel.PUSH, address=browser_address(name), number=number, enabled=True,
-            verified_at=clock(), device_name=name,
-        )  # fmt: skip
-        s.add(made)
-        s.flush()
-        return made.id
-
-
-def payload(message: "Message") -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(message.custom["payload"])
-    return found
+    factories.add_contact(user_id, Channel.PUSH, browser_address(name), number=number, device_name=name)
 
 
 def test_each_device_gets_the_alert_and_one_breaks_no_other(sandbox: "Running") -> None:
@@ -266,6 +196,9 @@ def test_each_device_gets_the_alert_and_one_breaks_no_other(sandbox: "Running") 
     assert sorted(row.state for row in notifications() if row.channel is Channel.PUSH) == [
         State.FAILED, State.SENT, State.SENT,
     ]  # fmt: skip
+    assert {row.kind for row in notifications()} == {"slot_detected"}, (
+        "while a device is reached nothing is lost"
+    )
 
 
 def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox: "Running") -> None:
@@ -274,7 +207,7 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     (key,) = matched(detection())
     deliver(str(key))
     (message,) = sandbox.messages("push")
-    shown = payload(message)
+    shown = json.loads(message.custom["payload"])
     assert shown.keys() == {"title", "body", "url", "tag"}
     assert shown["title"] == "Créneau détecté"
     assert shown["url"] == f"{str(settings().frontend_url).rstrip('/')}/dashboard"
@@ -285,32 +218,26 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     assert len(message.draft.headers["Topic"]) <= 32
 
 
-@pytest.mark.parametrize("mode", ["ended", "reject_address"])
-def test_a_subscription_that_ended_removes_the_device_and_a_mail_says_so(
-    sandbox: "Running", mode: str
+@pytest.mark.parametrize(
+    ("channel", "mode", "name"),
+    [(Channel.PUSH, {"mode": "ended"}, "navigateur"),
+     (Channel.TELEGRAM, {"mode": "reject_address", "address": ADDRESSES[Channel.TELEGRAM]}, "Telegram")],
+)  # fmt: skip
+def test_a_device_or_a_chat_that_ended_is_unlinked_and_a_mail_says_so(
+    sandbox: "Running", channel: Channel, mode: dict[str, Any], name: str
 ) -> None:
-    who = person(channels=(Channel.EMAIL, Channel.PUSH))
+    who = person(channels=(Channel.EMAIL, channel))
     alert(who)
-    if mode == "ended":
-        sandbox.provider_mode("push", mode)
-    else:
-        sandbox.provider_mode("push", mode, address="camille")
+    sandbox.provider_mode(channel.value, **mode)
     deliver(*map(str, matched(detection())))
-    lost = get(Contact, who.contacts[Channel.PUSH])
+    lost = get(Contact, who.contacts[channel])
     assert (lost.state, lost.is_linked, lost.consented_at) == (ContactState.BLOCKED, False, None)
     (told,) = [row for row in notifications(State.PENDING) if row.kind == "channel_lost"]
+    assert told.channel is Channel.EMAIL
     deliver(str(told.id))
     mail = sandbox.messages("email")[-1].text
-    assert "navigateur" in mail
-    assert "Telegram" not in mail
-
-
-def test_while_another_device_is_reached_nothing_is_lost(sandbox: "Running") -> None:
-    who = person(channels=(Channel.EMAIL, Channel.PUSH))
-    add_device(who.id, "gone-phone")
-    alert(who)
-    deliver(*map(str, matched(detection())))
-    assert [row for row in notifications() if row.kind == "channel_lost"] == []
+    assert [word for word in ("navigateur", "Telegram") if word in mail] == [name]
+    assert "/canaux" in mail
 
 
 def test_a_message_of_any_kind_reaches_each_device(sandbox: "Running") -> None:
