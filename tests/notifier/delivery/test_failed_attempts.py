@@ -1,16 +1,12 @@
 """Attempts that failed: what is tried again, when, and what ends a message or its contact."""
 
-import json
 import secrets
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
-from requests import Response
 from structlog.testing import capture_logs
-from twilio.base.exceptions import TwilioRestException
 
 from api.models.base import engine
 from api.models.notification import Notification, State
@@ -25,9 +21,7 @@ from notifier.channels.provider_base import (
     PermanentError,
     TemporaryError,
 )
-from notifier.channels.providers import twilio
-from notifier.channels.transport import Transport
-from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
+from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from notifier.receipts.readers import LONGEST_ID
@@ -134,22 +128,27 @@ def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
 # Providers that raise anything, texts that cannot be made, answers while the database is away
 
 
-class Breaking(OneCallProvider):
-    """A provider that asks for something while it sends."""
+class Answering(OneCallProvider):
+    """Gives one answer to every call: what a function returns or raises, or an error."""
 
-    def __init__(self, act: Callable[[], object]) -> None:
-        self.act = act
-
-    def warm_up(self) -> None:
-        self.act()
+    def __init__(self, answer: Callable[[], object] | Acceptance | DeliveryError) -> None:
+        self.answer, self.calls = answer, 0
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        self.act()
+        self.calls += 1
+        if isinstance(self.answer, DeliveryError):
+            raise self.answer
+        if isinstance(self.answer, Acceptance):
+            return self.answer
+        self.answer()
         return Acceptance("test", "1")
 
 
-def use(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
-    monkeypatch.setitem(batch_sender.providers(), "sendgrid", Breaking(act))
+def use(
+    monkeypatch: pytest.MonkeyPatch, answer: Callable[[], object] | Acceptance | DeliveryError
+) -> Answering:
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", made := Answering(answer))
+    return made
 
 
 @pytest.mark.rule("3.6")
@@ -184,19 +183,6 @@ def test_a_text_that_cannot_be_made_is_tried_again_later(
 Answered = Callable[[Acceptance | DeliveryError], Notification]
 
 
-class AnsweringProvider(OneCallProvider):
-    """Gives one answer to every call."""
-
-    def __init__(self, answer: Acceptance | DeliveryError) -> None:
-        self.answer, self.calls = answer, 0
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        self.calls += 1
-        if isinstance(self.answer, DeliveryError):
-            raise self.answer
-        return self.answer
-
-
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
     """Give a function that delivers one alert by a provider with that answer, and returns its row."""
@@ -204,8 +190,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
     def run(answer: Acceptance | DeliveryError) -> Notification:
         alert(person())
         (made,) = matched(detection())
-        provider = AnsweringProvider(answer)
-        monkeypatch.setitem(batch_sender.providers(), "sendgrid", provider)
+        provider = use(monkeypatch, answer)
         deliver(str(made))
         deliver(str(made))
         assert provider.calls == 1
@@ -229,25 +214,3 @@ def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, a
     assert row.state in (State.PENDING, State.FAILED)
     assert "sendgrid answered 400" in str(row.reason)
     assert len(row.reason or "") < 400
-
-
-@pytest.mark.parametrize("code", ["21211", None, [], {}, 10**400, True])
-def test_a_code_of_twilio_that_is_none_blames_no_message(code: Any) -> None:
-    error = TwilioRestException(400, "/Messages.json", "To", code)
-    with pytest.raises(DeliveryError) as caught, twilio._sorted_errors(twilio._SMS):
-        raise error
-    assert type(caught.value) is TemporaryError
-
-
-@pytest.mark.parametrize("result", [None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}])
-def test_a_yes_of_telegram_is_one_whatever_follows(
-    result: Any, settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings_env()
-    answer = Response()
-    answer.status_code, answer._content = 200, json.dumps({"ok": True, "result": result}).encode()
-    monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
-    mail = OutgoingMessage(RenderedMessage(html="a"), "987654", [uuid4()])
-    (got,) = batch_sender.providers()["telegram"].hand_over([mail])
-    assert isinstance(got, Acceptance)
-    assert len(got.provider_id) <= LONGEST_ID

@@ -1,4 +1,7 @@
-from collections.abc import Callable
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -7,9 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid4
 
 import pytest
-from python_http_client.exceptions import HTTPError
-from requests import Response
-from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 
 from api.models.base import new_id
 from api.models.user import ContactState
@@ -17,6 +17,7 @@ from deploy.sandbox.providers.telegram import visible_text
 from notifier.channels.batch_sender import providers
 from notifier.channels.provider_base import (
     Acceptance,
+    Answer,
     DeliveryError,
     LeavesLoopback,
     Misconfigured,
@@ -25,11 +26,10 @@ from notifier.channels.provider_base import (
     RateLimited,
     TemporaryError,
 )
-from notifier.channels.providers import sendgrid, telegram, twilio
 from notifier.channels.providers.twilio import TwilioCalls
-from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
+from notifier.receipts.readers import LONGEST_ID
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -178,40 +178,113 @@ def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[...
         send(name)
 
 
-def sort(error: Exception) -> DeliveryError:
-    with pytest.raises(DeliveryError) as caught, twilio._sorted_errors(twilio._SMS):
-        raise error
-    return caught.value
+AnswerOf = Callable[[str, int, Any], Any]
+
+
+@pytest.fixture
+def answer_of(settings_env: Callable[..., None]) -> Iterator[AnswerOf]:
+    """Give a function that has a provider answer so to one message, and returns what that means."""
+    said: list[tuple[int, bytes]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, body = said[-1]
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    settings_env(STAND_INS=",".join(f"{name}={url}" for name in PROVIDERS.values()))
+
+    def ask(name: str, status: int, body: Any) -> Answer:
+        said.append((status, body if isinstance(body, bytes) else json.dumps(body).encode()))
+        (answer,) = providers()[PROVIDERS[name]].hand_over(
+            [OutgoingMessage(SAID, ADDRESSES[name], [uuid4()])]
+        )
+        return answer
+
+    yield ask
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+BOUNCED, STOPPED, BLOCKED = ContactState.BOUNCED, ContactState.UNSUBSCRIBED, ContactState.BLOCKED
+# A meaning, the answers that have it, and what the reason names.
+ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any], str]] = [
+    ("sms", PermanentError, BOUNCED, 400, [{"code": 21211}, {"code": 21614}], "number"),
+    ("sms", PermanentError, STOPPED, 400, [{"code": 21610}], "21610"),
+    ("sms", PermanentError, None, 400, [{"code": 21408}, {"code": 21999}], "21"),
+    ("sms", RateLimited, None, 400, [{"code": 21611}], "21611"),  # its queue is full
+    ("sms", Misconfigured, None, 400, [{"code": code} for code in (21212, 21606, 21660, 21704)], "TWILIO_PHONE_NUMBER"),
+    # not written by Twilio, or with a code that is none: blames no message
+    ("sms", TemporaryError, None, 400, [{"code": code} for code in (403, "21211", None, [], {}, 10**400, True)], "in no words"),
+    ("sms", TemporaryError, None, 418, [{"type": "x", "title": "x", "status": 418, "code": 201}], "in no words"),
+    ("email", PermanentError, BOUNCED, 400, [{"errors": [{"field": "personalizations.0.to.0.email"}]}], "address"),
+    ("email", PermanentError, None, 400, [{"errors": [{"field": "subject"}]}, {"errors": "odd"}, b"\xff\xfe"], "400"),
+    ("email", PermanentError, None, 413, [b"<html>too large</html>"], "413"),
+    ("email", Misconfigured, None, 400, [{"errors": [{"field": "from.email"}]}], "EMAIL_FROM"),
+    ("email", Misconfigured, None, 403, [{}], "SENDGRID_API_KEY"),
+    ("email", OutcomeUnknown, None, 200, [{}], "200"),  # it was checked, and not queued
+    ("telegram", PermanentError, BLOCKED, 403, [{"ok": False, "description": "Forbidden: user is deactivated"}], "user"),
+    ("telegram", PermanentError, BOUNCED, 400, [{"ok": False, "description": "Bad Request: chat not found"}], "chat"),
+    ("telegram", PermanentError, None, 400, [{"ok": False, "description": "can't parse entities"}], "400"),
+    ("telegram", Misconfigured, None, 404, [{"ok": False, "description": "Not Found"}], "TELEGRAM_BOT_TOKEN"),
+    ("telegram", OutcomeUnknown, None, 200, [{"ok": False}, b"<html>"], "none"),
+    ("telegram", TemporaryError, None, 403, [{}], "in no words"),  # as Twilio's
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind", "state", "status", "bodies", "named"), ANSWERS)
+def test_answers_of_providers_are_sorted(
+    answer_of: AnswerOf,
+    *,
+    name: str,
+    kind: type[DeliveryError],
+    state: ContactState | None,
+    status: int,
+    bodies: list[Any],
+    named: str,
+) -> None:
+    for body in bodies:
+        error = answer_of(name, status, body)
+        assert type(error) is kind, body
+        assert getattr(error, "contact_state", None) is state
+        assert named in error.reason
+        assert ADDRESSES[name] not in error.reason
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "state"),
+    ("wait", "bodies"),
     [
-        (21211, PermanentError, ContactState.BOUNCED),
-        (21610, PermanentError, ContactState.UNSUBSCRIBED),
-        (21614, PermanentError, ContactState.BOUNCED),
-        (21408, PermanentError, None),
-        (21999, PermanentError, None),
-        (21611, RateLimited, None),  # its queue is full
-        *((code, Misconfigured, None) for code in (21212, 21606, 21660, 21704)),  # our sender
-        (403, TemporaryError, None),  # not written by Twilio: blames no message
+        (None, [b"<html>", b"[]", b"", b'{"parameters": 3}', b"[" * 100_000]),
+        (None, [b'{"parameters": {"retry_after": NaN}}']),
+        (17.5, [b'{"parameters": {"retry_after": 17.5}}']),
+        (60, [b'{"parameters": {"retry_after": "60"}}']),
+        (366 * 86400, [b'{"parameters": {"retry_after": %s}}' % (b"1" * 400)]),
     ],
 )
-def test_twilios_codes_are_sorted(code: int, kind: type[DeliveryError], state: ContactState | None) -> None:
-    error = sort(TwilioRestException(400, "/Messages.json", "To +33612345678", code))
-    assert type(error) is kind
-    assert getattr(error, "contact_state", None) is state
-    assert "+336" not in error.reason
-    words: dict[type[DeliveryError], str] = {
-        Misconfigured: "TWILIO_PHONE_NUMBER",
-        TemporaryError: "in no words of its own",
-    }
-    assert words.get(kind, str(code)) in error.reason
+def test_a_wait_that_telegram_names_is_bounded(
+    answer_of: AnswerOf, wait: float | None, bodies: list[bytes]
+) -> None:
+    for body in bodies:
+        error = answer_of("telegram", 429, body)
+        assert (type(error), error.retry_after) == (RateLimited, wait)
 
 
-def test_twilios_newer_errors_are_sorted_too() -> None:
-    error = TwilioServiceException("https://…", "Forbidden", 403, 20003)
-    assert isinstance(sort(error), TemporaryError)
+def test_a_yes_of_telegram_is_one_whatever_follows(answer_of: AnswerOf) -> None:
+    for result in (None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}):
+        answer = answer_of("telegram", 200, {"ok": True, "result": result})
+        assert isinstance(answer, Acceptance)
+        assert len(answer.provider_id) <= LONGEST_ID
 
 
 def test_an_sms_in_another_script_is_sent_as_it_is_and_counted_as_ucs2(sandbox: "Running") -> None:
@@ -234,89 +307,11 @@ def test_an_sms_is_never_longer_than_twilio_takes_and_cuts_no_link(sandbox: "Run
     assert len(sandbox.messages("sms")) == 1
 
 
-def sendgrid_error(status: int, body: bytes) -> DeliveryError:
-    return sendgrid._delivery_error(HTTPError(status, "reason", body, {}))
-
-
-@pytest.mark.parametrize(
-    ("status", "body", "kind", "state"),
-    [
-        (
-            400,
-            b'{"errors": [{"field": "personalizations.0.to.0.email"}]}',
-            PermanentError,
-            ContactState.BOUNCED,
-        ),
-        (400, b'{"errors": [{"field": "subject"}]}', PermanentError, None),
-        (400, b'{"errors": [{"field": "from.email"}]}', Misconfigured, None),
-        (400, b'{"errors": "odd"}', PermanentError, None),
-        (413, b"<html>too large</html>", PermanentError, None),
-        (400, b"\xff\xfe", PermanentError, None),
-        (403, b"{}", Misconfigured, None),
-    ],
-)
-def test_sendgrids_answers_are_sorted(
-    status: int, body: bytes, kind: type[DeliveryError], state: ContactState | None
-) -> None:
-    error = sendgrid_error(status, body)
-    assert type(error) is kind
-    assert getattr(error, "contact_state", None) is state
-
-
-@pytest.mark.parametrize(
-    ("status", "told", "kind", "state"),
-    [
-        (403, "Forbidden: user is deactivated", PermanentError, ContactState.BLOCKED),
-        (400, "Bad Request: chat not found", PermanentError, ContactState.BOUNCED),
-        (400, "Bad Request: can't parse entities", PermanentError, None),
-        (404, "Not Found", Misconfigured, None),
-        (200, "", OutcomeUnknown, None),
-    ],
-)
-def test_telegrams_answers_are_sorted(
-    status: int, told: str, kind: type[DeliveryError], state: ContactState | None
-) -> None:
-    error = telegram._delivery_error(status, {"ok": False, "description": told})
-    assert type(error) is kind
-    assert getattr(error, "contact_state", None) is state
-
-
 def test_no_client_logs_what_it_sends(sandbox: "Running", caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO"):
         for name in CHANNELS:
             send(name)
     assert not [each for each in caplog.messages if "camille" in each or "+336" in each or "987654" in each]
-
-
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b"", b'{"parameters": 3}', b"[" * 100_000])
-def test_an_answer_of_telegram_that_is_none_says_no_time(body: bytes) -> None:
-    answer = Response()
-    answer._content = body
-    assert telegram._wait(answer) is None
-
-
-@pytest.mark.parametrize(
-    ("seconds", "wait"), [("1" * 400, 366 * 86400), ("NaN", None), ("17.5", 17.5), ('"60"', 60)]
-)
-def test_a_wait_that_telegram_names_is_bounded(seconds: str, wait: float | None) -> None:
-    answer = Response()
-    answer._content = f'{{"parameters": {{"retry_after": {seconds}}}}}'.encode()
-    assert telegram._wait(answer) == wait
-
-
-def test_an_error_that_telegram_did_not_write_blames_no_message() -> None:
-    assert type(telegram._delivery_error(403, {})) is TemporaryError
-
-
-def test_a_mail_that_sendgrid_checked_and_did_not_queue_is_unknown(
-    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
-) -> None:
-    settings_env()
-    answer = Response()
-    answer.status_code = 200
-    monkeypatch.setattr(Transport, "post", lambda *_given, **_options: answer)
-    with pytest.raises(OutcomeUnknown, match="200"):
-        send("email")
 
 
 # Twilio's answers to the calls that we ask for, and their meaning for the message
