@@ -14,11 +14,12 @@ from sqlalchemy.exc import DBAPIError
 
 from api.models.alert import Alert
 from api.models.base import engine, new_id, session
+from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
 from configs.ground.clock import clock
-from configs.world.plan import PlanName, plan
+from configs.world.plan import PlanName
 from notifier.delivery import delivery
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
@@ -137,21 +138,6 @@ def test_the_next_round_tells_those_whose_jobs_were_lost_and_nobody_twice(
 
 
 @pytest.mark.rule("3.5")
-def test_the_next_round_tells_those_whose_part_failed(
-    crowd: list[Person], queued: Queued, whole: "Running", monkeypatch: pytest.MonkeyPatch
-) -> None:
-    match(str(detection()))
-    with monkeypatch.context() as broken:
-        broken.setattr("notifier.matching.match_service.write", lambda *_: 1 / 0)
-        for asked in parts(queued):
-            with pytest.raises(ZeroDivisionError):
-                match_part(*asked)
-    assert whole.messages() == []
-    work_on_round(queued)
-    assert len(whole.messages("email")) == 7
-
-
-@pytest.mark.rule("3.5")
 def test_a_part_that_meets_the_deletion_of_an_account_is_tried_once_more_at_once(
     crowd: list[Person], queued: Queued, whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,18 +211,6 @@ def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Perso
     assert all(any({*map(str, ids)} <= part for part in found) for _, ids in pairs)
 
 
-def test_up_to_the_limit_one_job_tells_all(
-    whole: "Running", queued: Queued, settings_env: Callable[..., None]
-) -> None:
-    settings_env(CROWD_ALERTS="3")
-    for number in range(3):
-        alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}))
-    match(str(detection()))
-    deliver_queued()
-    assert len(whole.messages("email")) == 3
-    assert queued("many") == []
-
-
 def test_what_goes_by_other_channels_goes_to_their_workers(
     whole: "Running", queued: Queued, settings_env: Callable[..., None]
 ) -> None:
@@ -252,27 +226,21 @@ def test_what_goes_by_other_channels_goes_to_their_workers(
     assert len(all_of(Notification)) == 8
 
 
-@pytest.fixture
-def mixed(whole: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Let two people of each plan wait, the higher plans last; return their chats, those to be told first in front."""
+def test_within_a_crowd_the_higher_plans_go_first(
+    whole: "Running", settings_env: Callable[..., None], monkeypatch: pytest.MonkeyPatch, queued: Queued
+) -> None:
     settings_env(CROWD_ALERTS="3")
     monkeypatch.setattr(match_service, "_PEOPLE", 3)
-    plans = [name for name in PlanName if "telegram" in plan(name).channels for _ in range(2)]
-    for number, name in enumerate(plans):
-        alert(person(name, channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"}))
-    return ["702", "703", "700", "701"]
-
-
-def chats(several: list[Notification]) -> list[str]:
-    with session() as opened:
-        return [opened.get_one(Contact, row.contact_id).address for row in several]
-
-
-def test_within_a_crowd_the_higher_plans_go_first(mixed: list[str], queued: Queued) -> None:
+    several = [
+        person(name, channels=(Channel.TELEGRAM,), addresses={Channel.TELEGRAM: f"70{number}"})
+        for number, name in enumerate([PlanName.URGENCE_7J] * 2 + [PlanName.URGENCE_TOTAL] * 2)
+    ]
+    for each in several:
+        alert(each)
     match(str(detection()))
     match_parts(queued)
-    jobs = [UUID(key) for _, (key,) in queued("telegram-rest")]
-    assert chats([get(Notification, key) for key in jobs]) == mixed
+    told = [get(Notification, UUID(key)).user_id for _, (key,) in queued("telegram-rest")]
+    assert told == [each.id for each in several[2:] + several[:2]]
 
 
 def test_what_is_nudged_with_many_is_never_in_front_of_what_few_wait_for(
@@ -291,8 +259,6 @@ def test_a_job_names_as_many_as_leave_in_a_call(queued: Queued, redis_server: re
 
 
 # Rounds of re-arming
-
-MANY_SLOTS = 200
 
 
 def hours(number: int) -> list[int]:
@@ -315,19 +281,20 @@ def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
             assert match_service.match(s, DESK, clock()) == []
 
 
+@pytest.mark.parametrize("values", [{"enabled": False}, {"verified": False}])
 def test_who_cannot_be_reached_is_told_when_that_is_over(
-    frozen: time_machine.Traveller,
+    frozen: time_machine.Traveller, values: dict[str, bool]
 ) -> None:
-    who = person(enabled=False)
+    who = person(**values)
     alert(who)
-    opened = hours(3)
-    matched(detection(opened))
+    assert matched(detection(hours(3))) == []
     decided = [row.decided_at for row in all_of(Match)]
     frozen.shift(30)
     rearm(DESK)
     assert [row.decided_at for row in all_of(Match)] == decided
-    change(Contact, who.contacts[Channel.EMAIL], enabled=True)
+    change(Contact, who.contacts[Channel.EMAIL], enabled=True, verified_at=clock())
     assert len(in_one_transaction(match_service.match, DESK, clock())) == 1
+    assert len(all_of(Notice)) == 1
 
 
 def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
@@ -371,7 +338,7 @@ def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_count
 ) -> None:
     alert(person(addresses={Channel.EMAIL: "one@example.org"}))
     alert(person(addresses={Channel.EMAIL: "two@example.org"}), {"desk_id": DESK, "weekdays": [4]})
-    opened = hours(MANY_SLOTS)
+    opened = hours(20)
     first, second = matched(detection(opened))
     gone(opened[:-3])
     confirm(opened[-3:])

@@ -7,7 +7,6 @@ import time_machine
 
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState, User
@@ -255,17 +254,6 @@ def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> N
     assert in_one_transaction(open_desks, clock()) == [DESK, OTHER_DESK]
 
 
-def test_who_can_be_reached_only_later_is_told_then() -> None:
-    who = person(verified=False)
-    alert(who)
-    assert matched(detection()) == []
-    assert rearm() == []
-    change(Contact, who.contacts[Channel.EMAIL], verified_at=clock())
-    assert len(rearm()) == 1
-    assert len(all_of(Match)) == 2
-    assert len(all_of(Notice)) == 1
-
-
 # Telling of what is open while something was told before
 
 
@@ -298,16 +286,6 @@ def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_t
     (mail,) = sandbox.messages("email")
     assert "9:30" in mail.text or "09:30" in mail.text
     assert "inconnue" not in mail.text
-
-
-def test_what_expired_unsent_is_told_when_its_slot_is_confirmed_again(frozen: time_machine.Traveller) -> None:
-    waiting = alert(person())
-    detection(opened := slots([MORNING]))
-    for _ in range(3):
-        (made,) = rearm(waiting)
-        change(Notification, made, state=State.EXPIRED, reason="slots not confirmed", failed_at=clock())
-        frozen.shift(timedelta(minutes=20))
-        confirm(opened)
 
 
 @pytest.mark.parametrize(("channel", "most"), [(Channel.SMS, 1), (Channel.EMAIL, 12)])

@@ -209,14 +209,6 @@ def test_a_message_that_none_took_waits_for_who_can_be_asked_first(
     assert answer.retry_after == wait
 
 
-@pytest.mark.parametrize("order", ["sendgrid,smtp", "smtp,sendgrid"])
-def test_the_setting_says_who_is_tried_first(order: str, pair: Pair, settings_env: Put) -> None:
-    settings_env(MAIL_PROVIDERS=order)
-    _, answer, _ = send()
-    assert isinstance(answer, Acceptance)
-    assert answer.provider == order.partition(",")[0]
-
-
 def test_without_redis_a_process_chooses_alone(
     pair: Pair, settings_env: Put, frozen: time_machine.Traveller
 ) -> None:

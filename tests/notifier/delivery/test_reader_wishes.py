@@ -111,7 +111,7 @@ def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
     assert {row.held_for for row in notifications()} == {held_for}
 
 
-def test_a_digest_names_several_desks_in_one_message_on_each_channel(
+def test_a_digest_names_several_desks_in_one_message_on_each_channel_and_is_asked_for_once(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T10:20"))
@@ -122,7 +122,11 @@ def test_a_digest_names_several_desks_in_one_message_on_each_channel(
     seen = show(1) + show(2) + show(3, desk_id=OTHER_DESK)
     frozen.move_to(at_paris("2026-11-21T11:00"))
     confirm(seen)
-    sweep()
+    found = undelivered(clock())
+    assert {get(Notification, each.id).contact_id for each in found} == set(who.contacts.values())
+    nudges.deliver(found)
+    assert undelivered(clock()) == [], "no two workers part it"
+    deliver(*(str(each.id) for each in found))
     for channel in CONTACT_CHANNELS:
         assert len(whole.messages(channel.value)) == 1
     assert {row.priority for row in notifications()} == {Priority.SCHEDULED}
@@ -172,24 +176,6 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     assert (row.state, row.held_for, row.attempts) == (State.PENDING, HeldFor.QUIET_HOURS, 1)
     assert row.priority is Priority.SCHEDULED  # as what was held when it was written
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
-
-
-def test_a_digest_is_asked_for_once_so_that_no_two_workers_part_it(
-    whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    frozen.move_to(at_paris("2026-11-21T06:50"))
-    who = waiter(CONTACT_CHANNELS, **DAILY)
-    seen = show(1) + show(2) + show(3)
-    frozen.move_to(at_paris("2026-11-21T07:00"))
-    confirm(seen)
-    found = undelivered(clock())
-    assert {get(Notification, each.id).contact_id for each in found} == set(who.contacts.values())
-    nudges.deliver(found)
-    assert undelivered(clock()) == []
-    deliver(*(str(each.id) for each in found))
-    for channel in CONTACT_CHANNELS:
-        assert len(whole.messages(channel.value)) == 1
-    assert {row.state for row in notifications()} <= {State.SENT, State.DELIVERED}
 
 
 def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of_delays(
