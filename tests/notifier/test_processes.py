@@ -1,6 +1,5 @@
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,20 +7,15 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 import redis
-import sqlalchemy as sa
 from rq import Worker
 
 import notifier
-from api.models.base import engine, session
-from api.models.notification import Notification, State
+from api.models.notification import State
 from api.models.user import CONTACT_CHANNELS
 from deploy.local.valkey import start_valkey
-from notifier.channels.batch_sender import most_in_job
-from tests.lab.bench.people import Crowd
 from tests.notifier.program import Program
-from tests.notifier.world import DESK, alert, detection, notifications, person
+from tests.notifier.world import alert, detection, notifications, person
 from tests.samples import try_first
-from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -139,82 +133,3 @@ def test_a_worker_outlives_a_redis_that_is_away(
         assert "Traceback" not in running.said
     finally:
         server.stop()
-
-
-# Many messages, and a worker that dies
-
-_PEOPLE = 250
-_LEAST_TAKEN = 30  # of a batch of 100, when its worker dies
-_PATIENCE = 400.0
-
-
-@pytest.fixture
-def family(start: Callable[..., Program]) -> Callable[..., Program]:
-    """Give a function that starts workers by their names, and waits until they work."""
-
-    def make(*names: str) -> Program:
-        made = start("notifier.workers", *(f"--only={name}" for name in names))
-        made.until(
-            lambda: made.said.count(" working ") + made.said.count(" sweeping ") == len(names), PATIENCE
-        )
-        return made
-
-    return make
-
-
-def count_copies(whole: "Running") -> Counter[str]:
-    """Return how often each notification was accepted."""
-    return Counter(
-        key
-        for message in whole.messages()
-        for key in (message.custom.get("notification_ids") or message.custom["notification_id"]).split(",")
-    )
-
-
-def count_states() -> dict[State, int]:
-    with session() as s:
-        counted = s.execute(sa.select(Notification.state, sa.func.count()).group_by(Notification.state))
-        return {row[0]: row[1] for row in counted}
-
-
-def unknown_attempts() -> dict[str, int]:
-    with session() as s:
-        return {
-            str(key): count
-            for key, count in s.execute(sa.select(Notification.id, Notification.unknown_attempts))
-        }
-
-
-@pytest.mark.rule("3.5", "6.2")
-@pytest.mark.journey
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize(("provider", "mode"), [("smtp", "slow"), ("sendgrid", "yes_without_answer")])
-def test_a_worker_that_dies_in_a_batch_has_one_batch_told_twice_at_most(
-    provider: str,
-    mode: str,
-    whole: "Running",
-    family: Callable[..., Program],
-    settings_env: Callable[..., None],
-) -> None:
-    settings_env(
-        MAIL_PROVIDERS=provider, PROVIDER_TIMEOUT_SECONDS="5", LEASE_SECONDS="15", SWEEP_SECONDS="0.2",
-        NUDGE_SECONDS="0.5", CROWD_ALERTS="1000",
-    )  # fmt: skip
-    Crowd("batch", _PEOPLE, f"NULL, NULL, '{DESK}'").write(engine())
-    seen = detection()
-    running = family("worker-critical", "worker-email", "sweep")
-    dying = running.children[0]
-    assert dying.name() == "worker-critical", "which sends the mails that it wrote"
-    parameters: dict[str, float] = {"seconds": 0.02} if mode == "slow" else {}
-    whole.provider_mode(provider, mode, **parameters)  # type: ignore[arg-type] # `count` is none of them
-    notifier.detection_seen(seen)
-    running.until(lambda: len(whole.messages("email")) >= _LEAST_TAKEN)
-    dying.kill()
-    whole.provider_mode(provider, "normal")
-    taken = len(whole.messages("email"))
-    until(lambda: count_states() == {State.SENT: _PEOPLE}, _PATIENCE)
-    copies, unknown = count_copies(whole), unknown_attempts()
-    assert set(copies) == set(unknown)
-    twice = sum(copies.values()) - _PEOPLE
-    assert taken <= twice <= most_in_job("email"), "what the dead worker had handed over: its first call"
-    assert all(count <= 1 + unknown[key] for key, count in copies.items())

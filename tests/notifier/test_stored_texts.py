@@ -53,11 +53,12 @@ WAYS = [*CONTACT_CHANNELS, Channel.VOICE]
 
 def read_stored() -> list[tuple[str, State, str | None, str | None]]:
     """Return kind, state, title and text of each row, in the order of their writing."""
+    columns = (Notification.kind, Notification.state, Notification.title, Notification.text)
     with session() as s:
-        rows = s.query(Notification.kind, Notification.state, Notification.title, Notification.text).order_by(
-            Notification.created_at, Notification.id
-        )
-        return [(row.kind, row.state, row.title, row.text) for row in rows]
+        return [
+            (*row,)
+            for row in s.execute(sa.select(*columns).order_by(Notification.created_at, Notification.id))
+        ]
 
 
 def sign_links(value: Any) -> Any:
@@ -121,7 +122,9 @@ def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Runnin
     gone(opened)
     with session() as s:
         s.delete(s.get_one(Alert, waiting_alert))
-    said = {row.channel: row for row in _read_alerts()}
+    columns = (Notification.channel, Notification.title, Notification.text)
+    with session() as s:
+        said = {row.channel: row for row in s.execute(sa.select(*columns))}
     assert {row.title for row in said.values()} == {"Créneau détecté – Essonne (91)"}
     mail, sms, chat = (said[each].text or "" for each in (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     (left,) = whole.messages("email")
@@ -146,11 +149,6 @@ def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text
     texts = [text or "" for *_, text in read_stored()]
     assert (len(texts), len(set(texts))) == (2 * people, 1)
     assert "créneau ouvert" in texts[0]
-
-
-def _read_alerts() -> list[Any]:
-    with session() as s:
-        return s.query(Notification.channel, Notification.title, Notification.text).all()
 
 
 @pytest.mark.parametrize(
@@ -189,22 +187,3 @@ def test_a_message_to_somebody_without_an_account_leaves_no_text_behind(whole: "
     deliver(*map(str, made))
     assert len(whole.messages("email")) == 1
     assert read_stored() == [("account_deleted", State.SENT, None, None)]
-
-
-@pytest.mark.parametrize(
-    ("program", "reads", "writes"),
-    [
-        ("api", True, True),
-        ("background", True, True),
-        ("notifier", True, True),
-        ("crawler", False, False),
-        ("reader", False, False),
-    ],
-)
-def test_the_programs_that_read_and_write_texts(program: str, reads: bool, writes: bool) -> None:
-    role = f"rdvpriority_{program}"
-    with session() as s:
-        for column in ("title", "text"):
-            for right, has_it in (("SELECT", reads), ("UPDATE", writes)):
-                asked = sa.func.has_column_privilege(role, "notifications", column, right)
-                assert s.scalar(sa.select(asked)) is has_it, (column, right)

@@ -85,6 +85,7 @@ def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_mon
         if (who, right) == (program, "SELECT")
     }
     assert {each for each in readable if each[1] in secret} == set()
+    assert readable.isdisjoint({("notifications", "title"), ("notifications", "text")})
     closed = {"phone_codes", "registrations", "telegram_links"}
     if program == "crawler":
         closed |= {
