@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 import notifier
 from api.models.base import session
@@ -18,6 +17,7 @@ from configs.ground.message_groups import SWITCHABLE
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
 from notifier.sweep import undelivered
+from tests import factories
 from tests.notifier.world import (
     Person,
     alert,
@@ -152,22 +152,18 @@ MAILBOX = "assistance@example.org"
 NASTY = "<script>alert(1)</script>\n\nBonjour & à bientôt {{ number }}"
 
 
-def request(message: str = NASTY) -> int:
-    with session() as s:
-        made = SupportRequest(email="robin@example.org", message=message)
-        s.add(made)
-        s.flush()
-        return made.id
+def request() -> int:
+    return factories.save(SupportRequest(email="robin@example.org", message=NASTY)).id
 
 
-def written(kind: str, params: dict[str, object], to: str = MAILBOX, language: str = "fr") -> UUID:
+def notify(kind: str, params: dict[str, object], to: str = MAILBOX, language: str = "fr") -> UUID:
     (made,) = in_one_transaction(notifier.notify_address, to, kind, params, "key", language=language)
     return made  # type: ignore[no-any-return]
 
 
 def test_support_reads_who_wrote_what(sandbox: "Running") -> None:
     number = request()
-    key = written("operations", {"request": number})
+    key = notify("operations", {"request": number})
     deliver(str(key))
     (mail,) = sandbox.messages()
     assert (mail.to, mail.subject) == (MAILBOX, f"Demande d’assistance n° {number} – RDVPriority")
@@ -179,7 +175,7 @@ def test_support_reads_who_wrote_what(sandbox: "Running") -> None:
 
 
 def test_a_stranger_reads_the_number_and_none_of_the_text(sandbox: "Running") -> None:
-    key = written("support_received", {"number": 12}, "robin@example.org", "en")
+    key = notify("support_received", {"number": 12}, "robin@example.org", "en")
     deliver(str(key))
     (mail,) = sandbox.messages()
     assert mail.subject == "We have received your request no. 12 – RDVPriority"
@@ -187,23 +183,21 @@ def test_a_stranger_reads_the_number_and_none_of_the_text(sandbox: "Running") ->
 
 
 def test_a_request_that_was_deleted_is_not_sent(sandbox: "Running") -> None:
-    key = written("operations", {"request": request()})
-    with session() as s:
-        s.execute(sa.delete(SupportRequest))
+    key = notify("operations", {"request": request()})
+    factories.remove(SupportRequest)
     deliver(str(key))
     assert (get(Notification, key).reason, sandbox.messages()) == ("request deleted", [])
 
 
 def test_a_refused_address_ends_its_own_message_and_touches_no_contact(sandbox: "Running") -> None:
-    with session() as s:
-        assert s.scalars(sa.select(Contact)).all() == []
-    key = written("support_received", {"number": 12}, "not-an-address")
+    key = notify("support_received", {"number": 12}, "not-an-address")
     deliver(str(key))
+    assert factories.rows(Contact) == []
     assert get(Notification, key).state is State.FAILED
 
 
 def test_the_same_key_writes_once_and_the_sweep_finds_it(sandbox: "Running") -> None:
-    key = written("support_received", {"number": 12})
+    key = notify("support_received", {"number": 12})
     assert in_one_transaction(notifier.notify_address, MAILBOX, "support_received", {}, "key") == []
     later = get(Notification, key).next_attempt_at + timedelta(seconds=2)
     assert [each.id for each in undelivered(later)] == [key]

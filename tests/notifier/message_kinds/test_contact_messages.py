@@ -1,17 +1,14 @@
 """Messages about contacts: to which address each goes, and when it is of no use any more."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
-import notifier
 from api.models.alert import Alert, ClosedBecause
-from api.models.base import new_id, session
+from api.models.base import new_id
 from api.models.contact_linking import PhoneCode
 from api.models.contact_lookup import hash_address
 from api.models.notification import Notification, State
@@ -23,6 +20,7 @@ from notifier import create_notifications
 from notifier.content.sms_text import segments
 from notifier.delivery import delivery
 from notifier.jobs import deliver
+from tests import factories
 from tests.notifier.world import (
     ADDRESSES,
     Person,
@@ -47,73 +45,58 @@ def tell(who: Person, kind: str, **params: Any) -> list[UUID]:
     return written
 
 
-def outcome() -> tuple[State, str | None]:
-    (row,) = notifications()
-    return row.state, row.reason
-
-
-def send_code(who: Person, number: str, code: str = "042917") -> list[UUID]:
+def send_code(who: Person, number: str) -> list[UUID]:
     """Write a code for a number as the API does, and the SMS with it."""
-    code_id = new_id()
-    with session() as s:
-        s.add(
-            PhoneCode(
-                id=code_id, user_id=who.id, number_hash=hash_address(Channel.SMS, number)[0], network_hash=b"n",
-                code_hash=b"c", created_at=clock(),
-            )
-        )  # fmt: skip
-    return tell(who, "phone_code", code_id=str(code_id), code=encrypt(code))
+    hashes = {"number_hash": hash_address(Channel.SMS, number)[0], "network_hash": b"n", "code_hash": b"c"}
+    code = factories.save(PhoneCode(user_id=who.id, created_at=clock(), **hashes))
+    return tell(who, "phone_code", code_id=str(code.id), code=encrypt("042917"))
 
 
-def set_language(who: Person, language: str) -> None:
+@pytest.mark.parametrize(
+    ("language", "begin", "number"),
+    [("fr", "RDVPriority : votre", NEW_PHONE), ("en", "RDVPriority: your", ADDRESSES[Channel.SMS])],
+)
+def test_a_code_goes_to_the_number_that_is_new_or_not_verified_in_one_segment(
+    sandbox: "Running", language: str, begin: str, number: str
+) -> None:
+    is_new = number == NEW_PHONE
+    who = person(channels=[Channel.EMAIL, Channel.SMS], verified=is_new, enabled=is_new)
     change(User, who.id, language=language)
-
-
-@pytest.mark.parametrize(("language", "begin"), [("fr", "RDVPriority : votre"), ("en", "RDVPriority: your")])
-def test_a_code_goes_to_the_new_number_in_one_segment(sandbox: "Running", language: str, begin: str) -> None:
-    who = person(channels=[Channel.EMAIL, Channel.SMS])
-    set_language(who, language)
-    change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
-    delivery.deliver(send_code(who, NEW_PHONE))
-    (sms,) = sandbox.messages("sms")
-    assert sms.to == NEW_PHONE
+    change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE if is_new else None)
+    delivery.deliver(send_code(who, number))
+    (sms,) = sandbox.messages()
+    assert (sms.channel, sms.to) == ("sms", number)
     assert sms.text.startswith(begin)
     assert "042917" in sms.text
     assert segments(sms.text) == 1
-    assert sandbox.messages("email") == []
 
 
-def test_a_first_code_goes_to_the_number_that_is_not_verified(sandbox: "Running") -> None:
-    who = person(channels=[Channel.SMS], verified=False, enabled=False)
-    delivery.deliver(send_code(who, ADDRESSES[Channel.SMS]))
-    (sms,) = sandbox.messages("sms")
-    assert sms.to == ADDRESSES[Channel.SMS]
-
-
-def test_a_code_for_another_number_is_not_sent(sandbox: "Running") -> None:
+@pytest.mark.parametrize(
+    ("asked", "is_used", "minutes", "outcome"),
+    [
+        ("+33639980098", False, 0, (State.SKIPPED, "number changed meanwhile")),
+        (NEW_PHONE, True, 0, (State.EXPIRED, "code used or expired")),
+        (NEW_PHONE, False, 10, (State.EXPIRED, "code used or expired")),
+    ],
+)
+def test_a_code_of_no_use_any_more_is_not_sent(
+    sandbox: "Running",
+    frozen: time_machine.Traveller,
+    asked: str,
+    minutes: int,
+    outcome: tuple[State, str],
+    *,
+    is_used: bool,
+) -> None:
     who = person(channels=[Channel.SMS])
-    change(Contact, who.contacts[Channel.SMS], new_address="+33639980098")
-    delivery.deliver(send_code(who, NEW_PHONE))
-    assert outcome() == (State.SKIPPED, "number changed meanwhile")
-    assert sandbox.messages() == []
-
-
-def test_a_code_that_expired_is_not_sent(sandbox: "Running", frozen: time_machine.Traveller) -> None:
-    who = person(channels=[Channel.SMS], verified=False)
-    written = send_code(who, ADDRESSES[Channel.SMS])
-    frozen.shift(timedelta(minutes=10))
+    change(Contact, who.contacts[Channel.SMS], new_address=asked)
+    written = send_code(who, NEW_PHONE)
+    if is_used:
+        factories.change(PhoneCode, used_at=clock())
+    frozen.shift(timedelta(minutes=minutes))
     delivery.deliver(written)
-    assert outcome() == (State.EXPIRED, "code used or expired")
+    assert [(row.state, row.reason) for row in notifications()] == [outcome]
     assert sandbox.messages() == []
-
-
-def test_a_code_that_was_used_is_not_sent(sandbox: "Running") -> None:
-    who = person(channels=[Channel.SMS], verified=False)
-    written = send_code(who, ADDRESSES[Channel.SMS])
-    with session() as s:
-        s.execute(sa.update(PhoneCode).values(used_at=clock()))
-    delivery.deliver(written)
-    assert outcome() == (State.EXPIRED, "code used or expired")
 
 
 def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -> None:
@@ -121,9 +104,8 @@ def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -
     change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
     sandbox.provider_mode("sms", "reject_address", address=NEW_PHONE)
     delivery.deliver(send_code(who, NEW_PHONE))
-    assert outcome()[0] is State.FAILED
-    with session() as s:
-        assert s.get_one(Contact, who.contacts[Channel.SMS]).state == "ok"
+    assert [row.state for row in notifications()] == [State.FAILED]
+    assert get(Contact, who.contacts[Channel.SMS]).state == "ok"
 
 
 def confirm_mail(who: Person, address: str = NEW_EMAIL) -> list[UUID]:
@@ -131,40 +113,23 @@ def confirm_mail(who: Person, address: str = NEW_EMAIL) -> list[UUID]:
     return tell(who, "verify_new_email", address=digest(address), version=0)
 
 
-@pytest.mark.parametrize(("language", "words"), [("fr", "nouvelle adresse"), ("en", "new address")])
-def test_a_new_address_is_asked_itself(sandbox: "Running", language: str, words: str) -> None:
+def test_a_new_address_is_asked_itself_and_none_that_was_replaced(sandbox: "Running") -> None:
     who = person()
-    set_language(who, language)
-    delivery.deliver(confirm_mail(who))
+    delivery.deliver([*confirm_mail(who, "first@example.org"), *confirm_mail(who)])
     (mail,) = sandbox.messages()
     assert mail.to == NEW_EMAIL
-    assert words in (mail.subject or "")
+    assert "nouvelle adresse" in (mail.subject or "")
     assert "/l/verify." in mail.text
 
 
-def test_a_new_address_that_was_replaced_is_not_asked(sandbox: "Running") -> None:
-    who = person()
-    first = confirm_mail(who, "first@example.org")
-    second = confirm_mail(who)
-    delivery.deliver([*first, *second])
-    assert [mail.to for mail in sandbox.messages()] == [NEW_EMAIL]
-
-
-@pytest.mark.parametrize(
-    ("language", "words"), [("fr", "adresse e-mail a changé"), ("en", "e-mail address has")]
-)
-def test_the_old_address_is_told_of_the_new_one(sandbox: "Running", language: str, words: str) -> None:
+def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
     who = person(enabled=False)
-    set_language(who, language)
     change(Contact, who.contacts[Channel.EMAIL], address=NEW_EMAIL)
-    delivery.deliver(
-        tell(
-            who, "address_changed", changed="email", shown="n…@example.org", to=ADDRESSES[Channel.EMAIL]
-        )
-    )  # fmt: skip
+    to = ADDRESSES[Channel.EMAIL]
+    delivery.deliver(tell(who, "address_changed", changed="email", shown="n…@example.org", to=to))
     (mail,) = sandbox.messages()
-    assert mail.to == ADDRESSES[Channel.EMAIL]
-    assert words in (mail.subject or "")
+    assert mail.to == to
+    assert "adresse e-mail a changé" in (mail.subject or "")
     assert "n…@example.org" in mail.text
 
 
@@ -176,10 +141,8 @@ def test_a_new_number_is_told_by_mail(sandbox: "Running") -> None:
     assert "numéro de téléphone" in (mail.subject or "")
 
 
-@pytest.mark.parametrize("language", ["fr", "en"])
-def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running", language: str) -> None:
+def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running") -> None:
     who = person(channels=[Channel.EMAIL, Channel.TELEGRAM])
-    set_language(who, language)
     delivery.deliver(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>")))
     (mail,) = sandbox.messages()
     assert mail.channel == "email"
@@ -187,54 +150,35 @@ def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running
     assert "Camille &lt;b&gt;" in (mail.html or "")
 
 
-def texts(rows: Sequence[Notification]) -> str:
-    return " ".join(str(row.params) for row in rows)
-
-
 def test_no_code_and_no_name_stands_in_the_rows() -> None:
     who = person(channels=[Channel.EMAIL, Channel.SMS])
     send_code(who, NEW_PHONE)
     tell(who, "telegram_linked", chat_name=encrypt("Camille Martin"))
-    found = texts(notifications())
+    found = str([row.params for row in notifications()])
     assert "042917" not in found
     assert "Camille" not in found
 
 
-def written(who: Person, key: UUID, **options: object) -> list[UUID]:
-    made: list[UUID] = in_one_transaction(
-        notifier.create_notifications,
-        who.id,
-        "test_message",
-        {"alert": str(key), "test": "1"},
-        "key",
-        **options,
-    )
-    return made
-
-
-def test_it_arrives_on_every_channel_and_says_where(sandbox: "Running") -> None:
-    camille = person(channels=CONTACT_CHANNELS)
-    deliver(*map(str, written(camille, alert(camille, name="Maman"))))
-    texts = {message.channel: f"{message.subject} {message.text}" for message in sandbox.messages()}
+def test_a_test_arrives_on_every_channel_in_a_language_that_may_be_chosen_and_names_the_place_in_few(
+    sandbox: "Running",
+) -> None:
+    who = person(channels=CONTACT_CHANNELS)
+    params = {"alert": str(alert(who, name="Maman")), "test": "1"}
+    for key, options in (("all", {}), ("mail", {"channels": ["email"], "language": "en"})):
+        made = in_one_transaction(create_notifications, who.id, "test_message", params, key, **options)
+        deliver(*map(str, made))
+    texts = {message.channel: f"{message.subject} {message.text}" for message in sandbox.messages()[:-1]}
     assert sorted(texts) == ["email", "push", "sms", "telegram"]
     assert all("test" in text for text in texts.values())
     assert "Essonne (91)" in texts["email"]
     assert "Essonne" not in texts["sms"] + texts["push"]
+    assert sandbox.messages()[-1].subject == "Test message – Essonne (91)"
 
 
-def test_a_channel_or_a_language_may_be_chosen(sandbox: "Running") -> None:
-    camille = person(channels=CONTACT_CHANNELS)
-    deliver(*map(str, written(camille, alert(camille), channels=["email"], language="en")))
-    (mail,) = sandbox.messages()
-    assert mail.subject == "Test message – Essonne (91)"
-
-
-def test_nothing_is_sent_for_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:
-    camille = person()
-    key = alert(camille)
-    (made,) = written(camille, key)
-    with session() as s:
-        row = s.get_one(Alert, key)
-        row.closed_at, row.closed_because = clock(), ClosedBecause.FOUND
+def test_no_test_is_sent_of_an_alert_that_was_closed_meanwhile(sandbox: "Running") -> None:
+    who = person()
+    params = {"alert": str(alert(who)), "test": "1"}
+    (made,) = tell(who, "test_message", **params)
+    factories.change(Alert, closed_at=clock(), closed_because=ClosedBecause.FOUND)
     deliver(str(made))
     assert (get(Notification, made).reason, sandbox.messages()) == ("alert stopped", [])

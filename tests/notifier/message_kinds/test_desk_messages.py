@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 
 import notifier
-from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.alert import AlertTarget, ClosedBecause
 from api.models.base import session
 from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
@@ -20,6 +19,7 @@ from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.jobs import deliver
 from notifier.message_kinds import kind_of
+from tests.factories import add_alert, add_incident
 from tests.notifier.world import Person, change, get, person
 
 if TYPE_CHECKING:
@@ -58,11 +58,7 @@ def files(tmp_path: Path, settings_env: Callable[..., None]) -> None:
 
 
 def incident(reason: IncidentReason = IncidentReason.MAINTENANCE) -> str:
-    with session() as rows:
-        made = Incident(subject="www.evry.example:443", reason=reason, starts_at=SINCE, seen_at=SINCE)
-        rows.add(made)
-        rows.flush()
-        return str(made.id)
+    return str(add_incident(reason, "www.evry.example:443", starts_at=SINCE, seen_at=SINCE))
 
 
 def write(who: Person, kind: str, **params: Any) -> Notification:
@@ -88,8 +84,7 @@ def said(row: Notification, channel: Channel = Channel.EMAIL) -> RenderedMessage
 
 def operator() -> Person:
     made = person()
-    with session() as rows:
-        rows.execute(sa.update(User).where(User.id == made.id).values(role=Role.ADMIN))
+    change(User, made.id, role=Role.ADMIN)
     return made
 
 
@@ -172,11 +167,7 @@ def test_no_sms_is_spent_on_it() -> None:
 
 def kept(who: Person, **values: Any) -> str:
     """Let a person keep an alert for a desk that could not be watched; return its id."""
-    with session() as rows:
-        alert = Alert(user_id=who.id, targets=[AlertTarget(desk_id=ESSONNE)], **values)
-        rows.add(alert)
-        rows.flush()
-        return str(alert.id)
+    return str(add_alert(who.id, AlertTarget(desk_id=ESSONNE), **values))
 
 
 def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> None:

@@ -8,12 +8,13 @@ import pytest
 import notifier
 from api.models.base import session
 from api.models.notification import Notification, State
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState
 from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.settings import settings
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.message_kinds import kind_of
+from tests.notifier.world import person
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -79,19 +80,11 @@ AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 def prepare(database: str) -> Callable[..., TemplateContext | Skip]:
     """Write a notification to a new user and read it again, as a worker does."""
 
-    def run(
-        kind: str, params: dict[str, Any], language: str = "fr", **columns: Any
-    ) -> TemplateContext | Skip:
+    def run(kind: str, params: dict[str, Any], **columns: Any) -> TemplateContext | Skip:
+        who = person()
         with session() as s:
-            user = User(email="camille@example.org", language=language, time_zone="Europe/Paris")
-            s.add(user)
-            s.flush()
-            contact = Contact(
-                user_id=user.id, channel=Channel.EMAIL, address=user.email, verified_at=AT, enabled=True
-            )
-            s.add(contact)
-            s.flush()
-            (made,) = notifier.create_notifications(s, user.id, kind, params, "key")
+            (made,) = notifier.create_notifications(s, who.id, kind, params, "key")
+            contact = s.get_one(Contact, who.contacts[Channel.EMAIL])
             for name, value in columns.items():
                 setattr(contact, name, value)
             return kind_of(kind).prepare(s, ClaimedRow.of(s.get_one(Notification, made)), contact, AT)
