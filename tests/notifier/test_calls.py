@@ -20,7 +20,7 @@ from notifier.delivery.claiming import claim
 from notifier.jobs import deliver
 from notifier.receipts.applied_receipts import expire_receipts
 from tests.factories import add_answer, one
-from tests.notifier.calls_world import (
+from tests.notifier.receipts_world import (
     CALLED,
     callee,
     calls,

@@ -27,7 +27,7 @@ from notifier.matching import match_service
 from notifier.matching.match_service import Matched, find_untold, match_detection
 from notifier.matching.notification_writer import write
 from notifier.sweep import Sweep
-from tests.notifier.calls_world import callee, planned
+from tests.notifier.receipts_world import callee, planned
 from tests.notifier.world import (
     ADDRESSES,
     DESK,

@@ -15,7 +15,6 @@ from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from notifier.jobs import catch_up, deliver
-from tests.notifier.edited_messages import announce, marked, prove, run_job, stay_gone, write_edits
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -23,13 +22,19 @@ from tests.notifier.world import (
     Person,
     alert,
     all_of,
+    announce,
     change,
     detection,
     gone,
+    marked,
     matched,
     notifications,
     person,
+    prove,
+    run_job,
     slots,
+    stay_gone,
+    write_edits,
 )  # fmt: skip
 
 if TYPE_CHECKING:

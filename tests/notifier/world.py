@@ -1,4 +1,4 @@
-"""World of the notifier's tests: people with plans and contacts, alerts, and seen slots."""
+"""World of the notifier's tests: people with plans and contacts, alerts, seen slots, and slots that go."""
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -9,13 +9,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
+import time_machine
 
 import notifier
+from api.background import jobs as background_jobs
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.contact_lookup import find_contact
 from api.models.database_clock import database_clock
 from api.models.desk import DeskState
+from api.models.notice import Notice
 from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, User
@@ -24,9 +27,11 @@ from configs.ground.job_queues import queue
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
+from notifier.jobs import deliver
 from notifier.matching.match_service import Matched, match_detection
 from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
+from tests import factories
 from tests.browser_keys import browser_address
 from tests.factories import add_alert, add_contact, add_grant, save, save_all
 
@@ -128,42 +133,28 @@ def detection(
     return made.id
 
 
+all_of, get = factories.rows, factories.get
+
+
 def gone(slot_ids: Sequence[int]) -> None:
     """Close slots as taken."""
-    with session() as s:
-        closed = sa.update(SlotRow).where(SlotRow.id.in_(slot_ids))
-        s.execute(closed.values(gone_at=clock(), gone_reason=GoneReason.TAKEN))
+    factories.change(SlotRow, SlotRow.id.in_(slot_ids), gone_at=clock(), gone_reason=GoneReason.TAKEN)
 
 
 def confirm(slot_ids: Sequence[int]) -> None:
     """See open slots again, now."""
-    with session() as s:
-        s.execute(sa.update(SlotRow).where(SlotRow.id.in_(slot_ids)).values(seen_at=clock()))
+    factories.change(SlotRow, SlotRow.id.in_(slot_ids), seen_at=clock())
 
 
 def change(row: type[Any], key: Any, **values: Any) -> None:
     """Set columns of one row."""
-    with session() as s:
-        s.execute(sa.update(row).where(row.id == key).values(**values))
-
-
-def all_of(row: type[Any]) -> list[Any]:
-    """Return every row of a table."""
-    with session() as s:
-        return list(s.scalars(sa.select(row)))
-
-
-def get(row: type[Any], key: Any) -> Any:
-    """Return one row."""
-    with session() as s:
-        return s.get_one(row, key)
+    factories.change(row, row.id == key, **values)
 
 
 def notifications(*states: State) -> list[Notification]:
     """Return the notifications, oldest first; only those in these states, where some are given."""
-    with session() as s:
-        found = s.scalars(sa.select(Notification).order_by(Notification.created_at, Notification.id))
-        return [each for each in found if not states or each.state in states]
+    found = sorted(factories.rows(Notification), key=lambda row: (row.created_at, row.id))
+    return [each for each in found if not states or each.state in states]
 
 
 def told_pairs() -> set[tuple[UUID, int]]:
@@ -262,3 +253,44 @@ def verification() -> UUID:
 def after(key: UUID) -> tuple[State, str | None]:
     row = get(Notification, key)
     return row.state, row.reason
+
+
+# Slots that are announced and go, and the job that edits
+
+
+def announce(*moments: datetime) -> list[int]:
+    """Open slots, and deliver the alerts about them; return the ids of the slots."""
+    opened = slots(moments or [MORNING])
+    deliver(*map(str, matched(detection(opened))))
+    return opened
+
+
+def write_edits() -> list[UUID]:
+    """Run the job; return the edits that it wrote."""
+    before = {each.id for each in notifications()}
+    background_jobs.mark_gone_slots()
+    return [each.id for each in notifications() if each.id not in before]
+
+
+def run_job() -> list[UUID]:
+    """Run the job, and deliver what it wrote; return that."""
+    written = write_edits()
+    deliver(*map(str, written))
+    return written
+
+
+def stay_gone(frozen: time_machine.Traveller, ids: list[int], desk_id: str = DESK) -> None:
+    """Close slots, let the time pass in which they may return, and have a check begin."""
+    gone(ids)
+    frozen.shift(timedelta(minutes=5))
+    prove(desk_id)
+
+
+def prove(desk_id: str = DESK) -> None:
+    """Have a conclusive check begin now."""
+    change(DeskState, desk_id, last_proven_at=clock())
+
+
+def marked() -> list[bool]:
+    """Return which notices are marked as gone, the oldest first."""
+    return [each.gone_at is not None for each in sorted(all_of(Notice), key=lambda each: each.id)]

@@ -22,7 +22,6 @@ from configs.world.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.jobs import deliver
 from notifier.message_kinds.telegram import COMMANDS
-from tests.notifier.edited_messages import announce, run_job, stay_gone
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -30,13 +29,16 @@ from tests.notifier.world import (
     Person,
     alert,
     all_of,
+    announce,
     change,
     detection,
     for_procedure,
     matched,
     notifications,
     person,
+    run_job,
     slots,
+    stay_gone,
 )
 
 if TYPE_CHECKING:
