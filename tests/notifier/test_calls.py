@@ -371,32 +371,25 @@ def test_the_clock_of_who_takes_a_report_moves_no_second_call(minutes: int) -> N
     assert timedelta(seconds=170) < calls()[0].next_attempt_at - clock() <= timedelta(seconds=180)
 
 
-def test_calls_of_unknown_fate_ring_twice_at_most(whole: Any, settings_env: Callable[..., None]) -> None:
+@pytest.mark.parametrize("made", [0, 1])
+def test_calls_of_unknown_fate_ring_twice_at_most(
+    whole: Any, settings_env: Callable[..., None], made: int
+) -> None:
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
-    whole.provider_mode("twilio_calls", "yes_without_answer")
     key = wanted_call()
-    for _ in range(3):
+    if made:
+        deliver(str(key))
+        report(key, "no-answer")
+    whole.provider_mode("twilio_calls", "yes_without_answer")
+    for _ in range(3 - made):
         due(key)
     row = get(Notification, key)
-    assert (row.state, row.unknown_attempts) == (State.FAILED, 2)
+    assert (row.state, row.unknown_attempts) == (State.FAILED, 2 - made)
     assert len(whole.messages("voice")) == 2
     assert len(calls()) == 1
     for _ in range(2):
         expire_receipts(clock())
     assert len(missed_sms()) == 1, "whether they rang is not known"
-
-
-def test_with_a_second_call_of_unknown_fate_a_phone_rings_twice_at_most(
-    whole: Any, settings_env: Callable[..., None]
-) -> None:
-    settings_env(PROVIDER_TIMEOUT_SECONDS="0.3")
-    key = placed_call()
-    report(key, "no-answer")
-    whole.provider_mode("twilio_calls", "yes_without_answer")
-    for _ in range(2):
-        due(key)
-    assert get(Notification, key).state is State.FAILED
-    assert len(whole.messages("voice")) == 2
 
 
 def test_who_answered_as_a_late_report_says_is_not_called_again_and_gets_no_sms(whole: Any) -> None:

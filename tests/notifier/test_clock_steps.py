@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 import notifier
@@ -15,7 +14,6 @@ from api.models.base import session
 from api.models.database_clock import database_clock, replace_database_clock
 from api.models.notification import HeldFor, Notification, State
 from api.models.provider_event import ProviderEvent
-from api.models.slot import Detection
 from api.models.user import Channel
 from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import queue
@@ -158,22 +156,6 @@ def test_a_message_of_a_request_is_nudged_in_time_though_its_nudge_was_lost(
     frozen.shift(NUDGE_SECONDS())
     with stepped(-step):
         sweep()
-    assert len(whole.messages("email")) == 1
-
-
-@off
-def test_one_sweep_after_the_other_repairs_nothing_and_loses_nothing(
-    step: timedelta, whole: "Running", frozen: time_machine.Traveller
-) -> None:
-    alert(person())
-    seen = detection()
-    with session() as s:
-        s.execute(sa.update(Detection).values(next_nudge_at=database_clock()))
-    watch = Sweep()
-    with stepped(step):
-        assert watch.turn() == 1
-        match(str(seen))
-    assert watch.turn() == 0
     assert len(whole.messages("email")) == 1
 
 

@@ -17,19 +17,18 @@ from api.models.base import engine, new_id, session
 from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
-from api.models.user import CONTACT_CHANNELS, Channel, Contact
+from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.delivery import delivery
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
 from notifier.jobs import catch_up, match, match_part, rearm, tell_open
 from notifier.matching import match_service
-from notifier.matching.match_service import Matched, find_untold, match_detection
+from notifier.matching.match_service import find_untold
 from notifier.matching.notification_writer import write
 from notifier.sweep import Sweep
 from tests.notifier.receipts_world import callee, planned
 from tests.notifier.world import (
-    ADDRESSES,
     DESK,
     MORNING,
     Person,
@@ -198,32 +197,6 @@ def test_alerts_that_catch_up_while_their_parts_wait_are_told_once(
     assert len(whole.messages("email")) == 9
     work(queued)
     assert len(whole.messages("email")) == 9
-
-
-def test_no_alert_is_in_two_parts_and_one_persons_are_together(crowd: list[Person]) -> None:
-    seen = detection()
-    matched: Matched = in_one_transaction(match_detection, seen, clock(), None, 3)
-    found = [set(each) for each in matched.parts]
-    assert (matched.written, len(found)) == ([], 4)
-    assert sum(map(len, found)) == len(set.union(*found)) == 9
-    with session() as s:
-        pairs = s.execute(sa.text("SELECT user_id, array_agg(id) FROM alerts GROUP BY 1")).all()
-    assert all(any({*map(str, ids)} <= part for part in found) for _, ids in pairs)
-
-
-def test_what_goes_by_other_channels_goes_to_their_workers(
-    whole: "Running", queued: Queued, settings_env: Callable[..., None]
-) -> None:
-    settings_env(CROWD_ALERTS="1")
-    for number in range(2):
-        own = ADDRESSES | {Channel.EMAIL: f"p{number}@example.org"}
-        alert(person(channels=CONTACT_CHANNELS, addresses=own))
-    match(str(detection()))
-    match_parts(queued)
-    for name in ("sms", "telegram", "push"):
-        keys = {key for _, several in queued(f"{name}-rest") for key in several}
-        assert keys == {str(row.id) for row in notifications(State.PENDING) if row.channel == name}
-    assert len(all_of(Notification)) == 8
 
 
 def test_within_a_crowd_the_higher_plans_go_first(

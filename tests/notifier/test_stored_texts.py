@@ -246,24 +246,19 @@ def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
     assert "14:30" in bodies[late.id]
 
 
-def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_however_often_the_alert_is_edited() -> None:
+def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_that_flickers_and_an_alert_that_is_edited() -> (
+    None
+):
     opened = slots()
     matched(detection(opened))
     silent = alert(person(enabled=False))
-    for _ in range(3):
+    for _ in range(2):
         in_one_transaction(match_service.match, DESK, clock(), [silent])
+        matched(detection(opened))
     assert len(all_of(Notice)) == 1
     slots([MORNING.replace(hour=13)])
     in_one_transaction(match_service.match, DESK, clock(), [silent])
     assert len(all_of(Notice)) == 2
-
-
-def test_a_user_whom_no_contact_reaches_has_one_notice_of_a_slot_that_flickers() -> None:
-    alert(person(enabled=False))
-    opened = slots()
-    for _ in range(3):
-        matched(detection(opened))
-        assert len(all_of(Notice)) == 1
 
 
 def test_a_message_that_is_tried_again_makes_no_second_notice() -> None:

@@ -7,8 +7,6 @@ from uuid import UUID, uuid4
 import pytest
 import redis
 import time_machine
-from rq import SimpleWorker
-from rq.serializers import JSONSerializer
 from structlog.testing import capture_logs
 
 from api.models.notification import HeldFor, Notification, Priority, State
@@ -319,19 +317,6 @@ def test_a_round_whose_worker_was_killed_does_not_keep_the_desk_from_the_next_on
     assert len(queued("many")) == 1
 
 
-def test_a_round_of_rearming_that_failed_does_not_keep_the_desk_from_the_next_one(
-    redis_server: redis.Redis, queued: Queued, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    matched(detection())
-    Sweep().turn()
-    monkeypatch.setattr("notifier.matching.match_service.find_untold", lambda *_: 1 / 0)
-    many = queue("many")
-    SimpleWorker([many], connection=redis_server, serializer=JSONSerializer).work(burst=True)
-    assert queued("many") == []
-    (failed,) = redis_server.scan_iter("rq:job:many-rearm-*")
-    assert 0 < redis_server.ttl(failed) <= REARM_SECONDS()
-
-
 def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     queued: Queued,
     frozen: time_machine.Traveller,
@@ -355,25 +340,3 @@ def test_what_was_nudged_while_redis_is_away_is_nudged_again(
     Sweep().turn()
     assert len(queued("email-single")) == 1
     assert len(notifications(State.PENDING)) == 1
-
-
-@pytest.mark.rule("3.5")
-def test_workers_that_heard_a_yes_go_first_when_the_database_is_back(
-    settings_env: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
-    frozen: time_machine.Traveller,
-    queued: Queued,
-    closed_port: int,
-) -> None:
-    detection()
-    frozen.shift(10)
-    sweep = Sweep()
-    with monkeypatch.context() as away:
-        away.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{closed_port}/none")
-        settings_env()
-        sweep.turn_safely()
-    settings_env()
-    sweep.turn_safely()
-    assert queued("critical") == []
-    sweep.turn_safely()
-    assert len(queued("critical")) == 1

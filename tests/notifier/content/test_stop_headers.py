@@ -90,6 +90,7 @@ def test_every_provider_writes_our_id_the_headers_to_stop_and_a_link_for_each_an
     assert found["Auto-Submitted"] == "auto-generated"
     assert stopped_by(found) == StopAlerts((all_of(Alert)[0].id,))
     for text in (mail.text, mail.html or ""):
+        assert found["List-Unsubscribe"].strip("<>") in text
         assert read_links(text) == ({made}, list(AnswerValue))
         assert not any(tag in text for tag in ANSWER_TAGS.values())
 
@@ -161,19 +162,16 @@ def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
     assert write_stop_headers(context) == {}
 
 
-def test_a_group_that_was_stopped_is_not_sent_and_its_row_says_why(sandbox: "Running") -> None:
+def test_a_group_that_was_stopped_is_not_sent_its_row_says_why_and_slot_alerts_are(
+    sandbox: "Running",
+) -> None:
     who = person()
     row = written(who, "release_soon")
-    change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders"])
+    change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders", "desk", "news"])
     deliver(str(row.id))
     after = get(Notification, row.id)
     assert (after.state, after.reason) == (State.SKIPPED, "stopped by its reader")
     assert sandbox.messages() == []
-
-
-def test_stopping_a_group_stops_no_slot_alert(sandbox: "Running") -> None:
-    who = person()
-    change(Contact, who.contacts[Channel.EMAIL], stopped_groups=["reminders", "desk", "news"])
     deliver(*map(str, opened_for(who, DESK)))
     assert len(sandbox.messages("email")) == 1
 

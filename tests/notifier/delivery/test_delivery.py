@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 import time_machine
 
 from api.models.alert import Alert, ClosedBecause
@@ -15,7 +14,7 @@ from api.models.notification import HeldFor, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import StopAlerts, VerifyAddress, read_token
+from configs.ground.signed_links import VerifyAddress, read_token
 from configs.settings import settings
 from configs.world.plan import PlanName
 from notifier import create_notifications
@@ -72,14 +71,6 @@ def test_a_slot_alert_says_what_is_open_in_the_desks_own_time(sandbox: "Running"
     assert "jeudi 26 novembre 2026 à\u00a009:30" in mail.text
     assert "Naturalisation <b>&" in mail.text
     assert mail.draft.seen_at == seen_at
-
-
-def test_the_link_to_stop_is_signed_for_the_alert(sandbox: "Running") -> None:
-    deliver(str(waiting()))
-    text = sandbox.messages("email")[0].text
-    token = "stop." + text.split("/l/stop.")[1].split()[0]
-    with session() as s:
-        assert read_token(StopAlerts, token).alerts == (s.scalar(sa.select(Alert.id)),)
 
 
 def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Running") -> None:

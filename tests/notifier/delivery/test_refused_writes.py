@@ -123,6 +123,7 @@ def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Counting,
     assert len(provider.sent) == 1
 
 
+@pytest.mark.rule("3.5")
 def test_the_sweep_gives_workers_their_head_start_when_writes_are_taken_again(
     frozen: time_machine.Traveller,
 ) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -20,13 +20,9 @@ from configs.settings import settings
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
-from notifier.jobs import deliver
 from notifier.message_kinds import kind_of
 from tests.factories import add_alert, add_incident
 from tests.notifier.world import Person, change, get, person
-
-if TYPE_CHECKING:
-    from deploy.sandbox.running import Running
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -259,20 +255,6 @@ def test_subscribers_read_since_when_in_their_desks_time() -> None:
     assert mail.subject == "Surveillance interrompue – Martinique (972)"
     assert "en maintenance depuis le 1er mars 2026 à 05:00, heure locale" in mail.text
     assert "Titre de séjour" in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen", "files")
-@pytest.mark.usefixtures("redis_server")
-@pytest.mark.parametrize("provider", ["sendgrid", "smtp"])
-def test_the_footer_of_a_mail_has_the_link_of_its_header(
-    sandbox: "Running", settings_env: Callable[..., None], provider: str
-) -> None:
-    settings_env(MAIL_PROVIDERS=provider)
-    deliver(str(write(person(), "desk_unwatched", incident=incident()).id))
-    (mail,) = sandbox.messages("email")
-    url = mail.draft.headers["List-Unsubscribe"].strip("<>")
-    assert f'href="{url}"' in (mail.draft.html or "")
-    assert f"\u00a0: {url}\n" in mail.draft.text
 
 
 @pytest.mark.usefixtures("database", "frozen", "files")
