@@ -12,7 +12,6 @@ from rq import Worker
 import notifier
 from api.models.notification import State
 from api.models.user import CONTACT_CHANNELS
-from deploy.local.valkey import start_valkey
 from tests.notifier.program import Program
 from tests.notifier.world import alert, detection, notifications, person
 from tests.samples import try_first
@@ -113,23 +112,3 @@ def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
     workers.until(lambda: set(others) < set(workers.children))
     assert workers.ends(signal.SIGTERM) == 0
     assert "Traceback" not in workers.said
-
-
-@pytest.mark.journey
-def test_a_worker_outlives_a_redis_that_is_away(
-    worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None], tmp_path: Path
-) -> None:
-    server = start_valkey(tmp_path / "valkey", durable=False)
-    try:
-        settings_env(REDIS_URL=server.url())
-        alert(person())
-        running = worker()
-        server.stop()
-        running.until(lambda: "redis away" in running.said or "could not connect" in running.said)
-        server = start_valkey(tmp_path / "valkey", port=server.port, durable=False)
-        notifier.detection_seen(detection())
-        running.until(lambda: len(whole.messages("email")) == 1)
-        assert running.ends(signal.SIGTERM) == 0
-        assert "Traceback" not in running.said
-    finally:
-        server.stop()

@@ -1,11 +1,12 @@
-"""Choice between two providers of mail: what leaves when, by whom, and how often."""
+"""Choice between two providers of mail, and outages of any: what leaves when, by whom, and how often."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -13,6 +14,7 @@ import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+import notifier
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
@@ -33,14 +35,27 @@ from notifier.channels.provider_base import (
     answer_seconds,
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
-from notifier.jobs import deliver
-from tests.notifier.world import alert, detection, get, matched, person
+from notifier.jobs import deliver, match
+from notifier.sweep import Sweep
+from tests.notifier.receipts_world import callee
+from tests.notifier.world import (
+    alert,
+    confirm,
+    deliver_queued,
+    detection,
+    get,
+    in_one_transaction,
+    matched,
+    notifications,
+    person,
+    slots,
+)
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from deploy.sandbox.running import Running
-
 
 REFUSES, HANGS, IS_SLOW, IS_TOO_SLOW, BREAKS_OFF = "refuses", "hangs", "is slow", "is too slow", "breaks off"
 _SECONDS = {HANGS: 3600.0, IS_SLOW: 3.5, IS_TOO_SLOW: 6.0}
@@ -294,3 +309,117 @@ def test_the_row_records_who_took_it_and_what_is_unknown(
     sent = whole_pair.messages("email")
     assert [each.provider for each in sent] == ["sendgrid", "smtp"][-copies:]
     assert sent[-1].custom["message_id"] == f"<{made}@rdvpriority.fr>"
+
+
+# Outages of providers, with the clock frozen: messages arrive soon after the recovery, alerts while their slots are open
+
+
+@pytest.mark.rule("3.12")
+def test_no_message_is_lost_while_the_only_provider_is_away(
+    whole: "Running", settings_env: Put, frozen: time_machine.Traveller
+) -> None:
+    settings_env(MAIL_PROVIDERS="sendgrid")
+    who = person()
+    written = notifier.create_notifications, who.id, "test_message", {"alert": str(alert(who))}, "key"
+    (key,) = in_one_transaction(*written)
+    whole.provider_mode("sendgrid", "error_500")
+    until = clock() + timedelta(seconds=HOUR)
+    while clock() < until:
+        deliver(str(key))
+        row = get(Notification, key)
+        assert (row.state, row.attempts) == (State.PENDING, 0)
+        frozen.move_to(max(row.next_attempt_at, clock() + timedelta(seconds=1)))
+    assert clock() < until + timedelta(minutes=8)
+    whole.provider_mode("sendgrid", "normal")
+    frozen.shift(15)  # the breaker's rest
+    deliver(str(key))
+    assert get(Notification, key).state is State.SENT
+    assert len(whole.messages()) == 1
+
+
+PROVIDERS = {
+    Channel.EMAIL: "sendgrid", Channel.SMS: "twilio", Channel.TELEGRAM: "telegram", Channel.VOICE: "twilio_calls",
+}  # fmt: skip
+
+
+HOUR = 3600.0
+Fails = Callable[[Channel, str, float], FailingProvider]
+
+
+@pytest.fixture
+def fails(
+    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch, settings_env: Put
+) -> Fails:
+    """Give a function that lets a channel's provider fail for some seconds from now on."""
+    settings_env(REARM_SECONDS="300")
+
+    def put(channel: Channel, kind: str, seconds: float) -> FailingProvider:
+        (made,) = put_providers(monkeypatch, frozen, [PROVIDERS[channel]])
+        made.fail(kind, seconds)
+        return made
+
+    return put
+
+
+def live_until(
+    traveller: time_machine.Traveller, ended: Callable[[], bool], opened: list[int], *, most: float
+) -> None:
+    """Sweep in the seconds in which something is due, until something has ended or `most` seconds have gone."""
+    sweep, end = Sweep(), clock() + timedelta(seconds=most)
+    while not ended() and clock() < end:
+        due = min(row.next_attempt_at for row in notifications(State.PENDING, State.SENDING))
+        traveller.shift(max(1, math.ceil((due - clock()).total_seconds())))
+        confirm(opened)
+        sweep.turn()
+        deliver_queued()
+
+
+OUTAGES = [
+    (Channel.EMAIL, REFUSES, 100.0), (Channel.EMAIL, HANGS, 10.0), (Channel.EMAIL, HANGS, HOUR),
+    (Channel.TELEGRAM, REFUSES, 600.0), (Channel.SMS, HANGS, 100.0), (Channel.SMS, HANGS, HOUR),
+    pytest.param(Channel.EMAIL, REFUSES, HOUR, marks=pytest.mark.journey),
+]  # fmt: skip
+
+
+@pytest.mark.rule("6.2")
+@pytest.mark.parametrize(("channel", "kind", "seconds"), OUTAGES)
+def test_an_alert_outlives_an_outage_of_its_provider(
+    channel: Channel, kind: str, seconds: float, fails: Fails, frozen: time_machine.Traveller
+) -> None:
+    provider = fails(channel, kind, seconds)
+    alert(person(channels=(channel,)))
+    match(str(detection(opened := slots())))
+    deliver_queued()
+    (first,) = notifications()
+    live_until(frozen, lambda: bool(notifications(State.SENT, State.DELIVERED)), opened, most=2 * HOUR)
+    (row,) = notifications()
+    assert row.accepted_at
+    late = (row.accepted_at - provider.until).total_seconds()
+    allowed = 60.0 if kind == REFUSES else max(60.0, seconds / 3)
+    assert late <= (31 * 60 if channel is Channel.SMS and kind == HANGS else allowed)
+    assert (row.id, provider.taken[row.id]) == (first.id, 1)
+
+
+@pytest.mark.parametrize(
+    "outage", try_first([(REFUSES, 100.0), (HANGS, 100.0), (REFUSES, 10.0), (REFUSES, HOUR)], 2)
+)
+def test_a_call_outlives_an_outage_of_calls_and_the_sms_leaves_meanwhile(
+    outage: tuple[str, float],
+    fails: Fails,
+    frozen: time_machine.Traveller,
+    settings_env: Callable[..., None],
+) -> None:
+    kind, seconds = outage
+    settings_env(TWILIO_VOICE_NUMBER="+33162000001")
+    sms, calls = fails(Channel.SMS, REFUSES, 0), fails(Channel.VOICE, kind, seconds)
+    callee()
+    opened, began = slots(), clock()
+    match(str(detection(opened)))
+    deliver_queued()
+    told, key = (row.id for row in sorted(notifications(), key=lambda row: row.channel))
+    live_until(frozen, lambda: bool(calls.taken), opened, most=2 * HOUR)
+    row = get(Notification, key)
+    assert row.accepted_at - calls.until <= timedelta(seconds=181 if kind == HANGS else 61)
+    assert row.unknown_attempts == (1 if kind == HANGS else 0)
+    assert sms.taken.total() == 1
+    assert get(Notification, told).accepted_at - began < timedelta(seconds=1)
