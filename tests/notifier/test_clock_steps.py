@@ -1,6 +1,6 @@
 """Clocks that are off, and a database that takes no writes: no message is delayed, doubled or lost."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,12 +24,12 @@ from configs.ground.matching_queues import NUDGE_SECONDS
 from deploy.sandbox.receipts.signatures import make_public_key
 from notifier import jobs
 from notifier.channels import batch_sender
-from notifier.channels.provider_base import Acceptance, OneCallProvider
-from notifier.content.outgoing_message import OutgoingMessage
+from notifier.channels.provider_base import Acceptance
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.retry_policy import LEASE_SECONDS, NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
+from tests.notifier.delivery.ending_job import Answering
 from tests.notifier.receipts_world import SECRET, event_of, send_events
 from tests.notifier.world import (
     after,
@@ -197,20 +197,6 @@ def test_what_is_seen_once_the_databases_clock_is_right_again_is_told_at_once(wh
 Refusal = Callable[[], AbstractContextManager[None]]
 
 
-class Counting(OneCallProvider):
-    """A provider that takes everything, and knows what it was given."""
-
-    def __init__(self) -> None:
-        self.sent: list[OutgoingMessage] = []
-
-    def warm_up(self) -> None:
-        """Need nothing."""
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        self.sent += messages
-        return Acceptance("test", "1")
-
-
 @pytest.fixture(autouse=True)
 def _new_connections(whole: object) -> Iterator[None]:
     yield
@@ -218,8 +204,8 @@ def _new_connections(whole: object) -> Iterator[None]:
 
 
 @pytest.fixture
-def provider(monkeypatch: pytest.MonkeyPatch) -> Counting:
-    made = Counting()
+def provider(monkeypatch: pytest.MonkeyPatch) -> Answering:
+    made = Answering(Acceptance("test", "1"))
     for name in ("sendgrid", "twilio"):
         monkeypatch.setitem(batch_sender.providers(), name, made)
     return made
@@ -231,7 +217,7 @@ def provider(monkeypatch: pytest.MonkeyPatch) -> Counting:
 def test_a_message_that_left_does_not_leave_again(
     monkeypatch: pytest.MonkeyPatch,
     frozen: time_machine.Traveller,
-    provider: Counting,
+    provider: Answering,
     refusal: Refusal,
     seconds: int,
 ) -> None:
@@ -250,7 +236,7 @@ def test_a_message_that_left_does_not_leave_again(
         refusing.enter_context(refusal())
         assert delivery.record(sent), "the lease ran out, and nobody could take the row over"
     jobs.deliver(str(key))
-    assert len(provider.sent) == 1
+    assert len(provider.taken) == 1
     assert after(key) == (State.SENT, None)
 
 
@@ -259,7 +245,7 @@ def test_a_message_that_left_does_not_leave_again(
 def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
     monkeypatch: pytest.MonkeyPatch,
     frozen: time_machine.Traveller,
-    provider: Counting,
+    provider: Answering,
     channel: Channel,
 ) -> None:
     key = waiting(channel)
@@ -278,21 +264,21 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
         refusing.enter_context(disk_full(for_answers_only=True))
         assert delivery.record(sent)
     jobs.deliver(str(key))
-    assert len(provider.sent) == 1
+    assert len(provider.taken) == 1
     assert after(key) == (State.SENT, None)
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Counting, refusal: Refusal) -> None:
+def test_a_job_ends_in_one_line_and_its_message_leaves_later(provider: Answering, refusal: Refusal) -> None:
     key = waiting()
     with capture_logs() as logs, refusal():
         jobs.deliver(str(key))
     assert [(each["log_level"], each["event"]) for each in logs] == [
         ("warning", "database away, the sweep will ask again")
     ]
-    assert provider.sent == []
+    assert provider.taken == []
     jobs.deliver(str(key))
-    assert len(provider.sent) == 1
+    assert len(provider.taken) == 1
 
 
 @pytest.mark.rule("3.5")

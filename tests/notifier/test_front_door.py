@@ -1,24 +1,28 @@
-"""What other programs ask of the notifier, its jobs, and the letters that failed for good."""
+"""What other programs ask of the notifier, its jobs, letters that failed for good, and the workers as processes."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import psutil
 import pytest
 import redis
 import time_machine
+from rq import Worker
 from structlog.testing import capture_logs
 
 import notifier
 from api.models.base import session
 from api.models.notification import Notification, Priority, State
 from api.models.slot import Detection, SlotRow
-from api.models.user import Channel
+from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
 from notifier.dead_letters import main
@@ -26,6 +30,7 @@ from notifier.jobs import catch_up, deliver, match
 from notifier.matching import match_service
 from notifier.message_kinds import UnknownKind
 from notifier.workers import get_ready
+from tests.notifier.program import Program
 from tests.notifier.world import (
     ADDRESSES,
     DESK,
@@ -44,6 +49,7 @@ from tests.notifier.world import (
     person,
     slots,
 )  # fmt: skip
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -321,3 +327,101 @@ def test_the_front_door_replays_dead_letters_and_nothing_else_and_two_at_once_re
         assert notifier.replay(two, [key]) == []
     assert get(Notification, key).state is State.PENDING
     assert in_one_transaction(notifier.replay, [key]) == []
+
+
+# The workers as processes
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    started: list[Program] = []
+
+    def make(*command: str) -> Program:
+        started.append(Program(tmp_path / f"log-{len(started)}", sys.executable, "-m", *command))
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.kill()
+
+
+@pytest.fixture
+def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Program]:
+    """Give a function that starts a worker and waits until it takes work."""
+
+    def make(*queues: str) -> Program:
+        made = start("notifier.workers", *(queues or ("critical", "email-single", "email-rest")))
+        made.until(lambda: "working" in made.said)
+        return made
+
+    return make
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("signum", try_first([signal.SIGTERM, signal.SIGINT], 1))
+def test_a_worker_tells_and_leaves_when_asked(
+    signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
+) -> None:
+    alert(person(channels=CONTACT_CHANNELS))
+    running = worker("critical", "email-single", "sms-single", "telegram-single")
+    notifier.detection_seen(detection())
+    running.until(lambda: len(notifications(State.SENT, State.DELIVERED)) == 3)
+    assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
+    assert running.ends(signum) == 0
+    assert "Traceback" not in running.said
+    assert "example.org" not in running.said
+    assert "+336" not in running.said
+
+
+@pytest.mark.processes
+@pytest.mark.journey
+def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_says_so_in_the_row(
+    worker: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="60", LEASE_SECONDS="100")
+    alert(person())
+    whole.provider_mode("email", "timeout")
+    running = worker()
+    notifier.detection_seen(detection())
+    running.until(lambda: bool(notifications(State.SENDING)))
+    assert running.ends(signal.SIGTERM) == 0
+    (row,) = notifications()
+    assert (row.state, row.reason) == (State.PENDING, "unknown: no answer before the job had to end")
+    assert "Traceback" not in running.said
+
+
+@pytest.fixture
+def workers(start: Callable[..., Program], whole: "Running", settings_env: Callable[..., None]) -> Program:
+    """Give the parent of two workers and of the sweep, all at work; leases and nudges are short."""
+    settings_env(LEASE_SECONDS="1", SWEEP_SECONDS="0.2", NUDGE_SECONDS="0.5")
+    chosen = [f"--only={name}" for name in ("worker-email", "worker-many", "sweep")]
+    made = start("notifier.workers", *chosen)
+    made.until(lambda: made.said.count(" working ") == 2 and " sweeping " in made.said)
+    return made
+
+
+@pytest.mark.processes
+@pytest.mark.rule("3.5")
+@pytest.mark.journey
+def test_a_worker_that_is_killed_is_replaced_and_loses_nothing(
+    workers: Program, whole: "Running", redis_server: redis.Redis
+) -> None:
+    parent = psutil.Process(workers.process.pid)
+    assert (parent.net_connections(), parent.num_threads()) == ([], 1)
+    dying, *others = workers.children
+    assert [dying.name(), *(each.name() for each in others)] == ["worker-email", "worker-many", "sweep"]
+    both = {dying.pid, others[0].pid}
+    workers.until(lambda: {each.pid for each in Worker.all(connection=redis_server)} == both)
+    alert(person())
+    whole.provider_mode("email", "timeout")
+    notifier.detection_seen(detection())
+    # a call that is still on its way would be accepted as soon as the provider answers again
+    workers.until(lambda: whole.provider_calls("email") > 0)
+    assert notifications(State.SENDING)
+    dying.kill()
+    whole.provider_mode("email", "normal")
+    workers.until(lambda: bool(notifications(State.SENT)))
+    assert len(whole.messages("email")) == 1
+    workers.until(lambda: set(others) < set(workers.children))
+    assert workers.ends(signal.SIGTERM) == 0
+    assert "Traceback" not in workers.said

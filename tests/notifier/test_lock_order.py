@@ -2,9 +2,8 @@
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import time, timedelta
 from functools import partial
 from typing import Any
@@ -165,23 +164,6 @@ def _keys(whole: Any, settings_env: Callable[..., None]) -> None:
     settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="http://127.0.0.1:4000")
 
 
-@contextmanager
-def beside(act: Callable[[], object]) -> Iterator[list[Exception]]:
-    """Run something in a thread until the block ends; the list then has what it failed with."""
-    failed: list[Exception] = []
-
-    def run() -> None:
-        try:
-            act()
-        except sa.exc.SQLAlchemyError as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    yield failed
-    thread.join()
-
-
 def apply_once() -> None:
     apply_due(clock())
 
@@ -201,13 +183,13 @@ def test_a_loss_that_is_applied_while_the_account_is_deleted_waits_and_finds_not
         "ErrorCode": "30005",
     }
     call_twilio_hook(form | {"To": "+33612345678"}, query_of([key]))
-    with session() as s:
+    with ThreadPoolExecutor(1) as threads, session() as s:
         user = s.scalars(sa.select(User).with_for_update()).one()
-        with beside(act) as failed:
-            until(is_anyone_blocked)
-            s.delete(user)
-            s.commit()
-    assert failed == []
+        applied = threads.submit(act)
+        until(is_anyone_blocked)
+        s.delete(user)
+        s.commit()
+        applied.result()
     assert all_of(Notification) == []
 
 

@@ -14,19 +14,16 @@ from configs.ground.clock import clock
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.delivery import delivery
 from notifier.matching import match_service
-from notifier.matching.match_service import desks_of, open_desks
 from notifier.message_kinds import kind_of
 from tests.notifier.world import (
     DESK,
     MORNING,
-    OTHER_DESK,
     alert,
     all_of,
     at_once,
     change,
     confirm,
     detection,
-    for_procedure,
     get,
     gone,
     in_one_transaction,
@@ -234,18 +231,6 @@ def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Call
     waiting = alert(person())
     detection(seen_at=clock() - timedelta(minutes=16))
     assert rearm(waiting) == []
-
-
-def test_the_desks_of_an_alert_are_those_with_open_slots_that_it_is_about() -> None:
-    waiting = alert(person(), for_procedure())
-    detection()
-    detection(desk_id=OTHER_DESK, procedures=["TITRE_SEJOUR"])
-    closed = f"{DESK}-2"
-    shut = slots(desk_id=closed)
-    detection(shut, desk_id=closed)
-    gone(shut)
-    assert in_one_transaction(desks_of, waiting) == [DESK]
-    assert in_one_transaction(open_desks, clock()) == [DESK, OTHER_DESK]
 
 
 # Telling of what is open while something was told before

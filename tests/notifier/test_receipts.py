@@ -197,15 +197,6 @@ def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
     assert len(losses()) == (state is not ContactState.OK)
 
 
-def test_a_spam_report_ends_mail_and_proves_its_delivery() -> None:
-    key = sent(Channel.EMAIL, Channel.SMS)
-    send_events(event_of(key, "spamreport"))
-    apply_receipts()
-    assert state_of(key) is State.DELIVERED
-    assert contact_of(key).state is ContactState.UNSUBSCRIBED
-    assert [each.channel for each in losses()] == [Channel.SMS]
-
-
 @pytest.mark.parametrize(
     ("status", "code", "state", "contact_state"),
     [

@@ -1,9 +1,7 @@
 """The bot's updates by polling, against the stand-in; the commands that register the webhook; who may call it."""
 
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ from notifier.channels.provider_base import TemporaryError
 from notifier.message_kinds.telegram import COMMANDS
 from notifier.receipts.receiving import TELEGRAM_SECRET_HEADER
 from notifier.telegram_bot import TelegramRefused, UpdateRefused, fetch_updates, telegram_command
+from tests.notifier.conftest import Posts
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -27,46 +26,19 @@ HOOK = "http://127.0.0.1:9/api/telegram/webhook"
 CAMILLE = Chat(100000017)
 
 
-class Api:
-    """The API's webhook: it keeps what it gets, and gives one answer after the other."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.updates: list[dict[str, Any]] = []
-        self.secrets: list[str | None] = []
-        self.answers: list[tuple[int, dict[str, Any]]] = []
+def updates_of(posts: Posts) -> list[dict[str, Any]]:
+    return [json.loads(each) for each in posts.bodies]
 
 
-@pytest.fixture
-def api() -> Iterator[Api]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/api/telegram/webhook"
-            made.updates.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            made.secrets.append(self.headers[TELEGRAM_SECRET_HEADER])
-            status, said = made.answers.pop(0) if made.answers else (200, {})
-            body = json.dumps({"received": True} | said).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made = Api(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def as_answer(call: dict[str, Any]) -> tuple[int, bytes]:
+    return 200, json.dumps({"received": True} | call).encode()
 
 
 @pytest.fixture(autouse=True)
-def _settings(whole: "Running", api: Api, settings_env: Callable[..., None]) -> None:
-    settings_env(TELEGRAM_WEBHOOK_SECRET="new-secret,old-secret", TELEGRAM_WEBHOOK_URL=HOOK, API_URL=api.url)
+def _settings(whole: "Running", posts: Posts, settings_env: Callable[..., None]) -> None:
+    settings_env(
+        TELEGRAM_WEBHOOK_SECRET="new-secret,old-secret", TELEGRAM_WEBHOOK_URL=HOOK, API_URL=posts.url
+    )
 
 
 def command(name: str, code: int = 0) -> str:
@@ -75,45 +47,47 @@ def command(name: str, code: int = 0) -> str:
     return str(done.output)
 
 
-def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", api: Api) -> None:
+def test_polling_hands_each_update_to_the_api_once(sandbox: "Running", posts: Posts) -> None:
     sandbox.press_start("another", 5, "Robin")
     last = sandbox.press_start(CODE, 100000017, "Camille Martin")
     offset = fetch_updates(0, 0)
     assert offset == int(str(last["update_id"])) + 1
-    assert [each["message"]["text"] for each in api.updates] == ["/start another", f"/start {CODE}"]
-    assert api.secrets == ["new-secret"] * 2
+    assert [each["message"]["text"] for each in updates_of(posts)] == ["/start another", f"/start {CODE}"]
+    assert [
+        (path, found[TELEGRAM_SECRET_HEADER]) for path, found in zip(posts.paths, posts.headers, strict=True)
+    ] == [("/api/telegram/webhook", "new-secret")] * 2
     assert fetch_updates(offset, 0) == offset
-    assert len(api.updates) == 2
+    assert len(updates_of(posts)) == 2
 
 
 @pytest.mark.parametrize(("status", "error"), [(500, TemporaryError), (403, UpdateRefused)])
 def test_an_update_that_was_not_handled_comes_again(
-    sandbox: "Running", api: Api, status: int, error: type[Exception]
+    sandbox: "Running", posts: Posts, status: int, error: type[Exception]
 ) -> None:
     sandbox.press_start(CODE, 17, "Camille")
-    api.answers = [(status, {})]
+    posts.answers = [(status, b"{}")]
     with pytest.raises(error):
         fetch_updates(0, 0)
     fetch_updates(0, 0)
-    assert api.updates[0] == api.updates[1]
+    assert updates_of(posts)[0] == updates_of(posts)[1]
 
 
-def test_the_calls_that_come_back_are_carried_out(sandbox: "Running", api: Api) -> None:
+def test_the_calls_that_come_back_are_carried_out(sandbox: "Running", posts: Posts) -> None:
     sandbox.write_to_bot("/alerts", CAMILLE)
-    api.answers = [(200, {"method": "sendMessage", "chat_id": CAMILLE.id, "text": "non"})]
+    posts.answers = [as_answer({"method": "sendMessage", "chat_id": CAMILLE.id, "text": "non"})]
     offset = fetch_updates(0, 0)
     (message,) = sandbox.messages("telegram")
     assert (message.to, message.text) == ("100000017", "non")
     press = sandbox.press_data(message, "x")
     answer = {"method": "answerCallbackQuery", "callback_query_id": press, "text": "fait", "show_alert": True}
-    api.answers = [(200, answer)]
+    posts.answers = [as_answer(answer)]
     offset = fetch_updates(offset, 0)
-    assert api.updates[-1]["callback_query"]["data"] == "x"
+    assert updates_of(posts)[-1]["callback_query"]["data"] == "x"
     said = sandbox.answer_to(press)
     assert said is not None
     assert (said.text, said.show_alert) == ("fait", True)
     sandbox.write_to_bot("/help", CAMILLE)
-    api.answers = [(200, answer)]
+    posts.answers = [as_answer(answer)]
     assert fetch_updates(offset, 0) == offset + 1, "what Telegram refuses stops nothing"
 
 

@@ -1,7 +1,5 @@
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -29,6 +27,7 @@ from notifier.content.slot_alert_content import (
     merge,
 )
 from notifier.content.sms_text import _BASIC, _EXTENDED, fit_text, length, segments, to_gsm
+from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 
 
@@ -98,13 +97,19 @@ def test_what_is_in_the_alphabet_stays_as_it_is(text: str) -> None:
     assert to_gsm(made) == made.replace("`", "'")
 
 
-def test_a_place_has_its_prefectures_name_and_department() -> None:
-    where = location_of(DESK, PREFECTURE)
-    assert (where.name, where.department, where.zone.key) == ("Essonne", "91", "Europe/Paris")
-
-
-def test_a_desk_that_left_its_file_keeps_its_prefecture() -> None:
-    assert location_of(f"{PREFECTURE}/gone", PREFECTURE).name == "Essonne"
+@pytest.mark.parametrize(
+    ("desk_id", "prefecture_id", "place"),
+    [
+        (DESK, PREFECTURE, ("Essonne", "91", "Europe/Paris")),
+        (f"{PREFECTURE}/gone", PREFECTURE, ("Essonne", "91", "Europe/Paris")),
+        ("fort-de-france_972/x", "fort-de-france_972", ("Martinique", "972", "America/Martinique")),
+    ],
+)
+def test_a_place_has_its_prefectures_name_department_and_hours(
+    desk_id: str, prefecture_id: str, place: tuple[str, ...]
+) -> None:
+    where = location_of(desk_id, prefecture_id)
+    assert (where.name, where.department, where.zone.key) == place
 
 
 @pytest.mark.parametrize(
@@ -116,15 +121,6 @@ def test_a_prefecture_without_a_file_is_read_off_its_id(
 ) -> None:
     where = location_of(f"{prefecture_id}/desk", prefecture_id)
     assert (where.name, where.department) == (name, department)
-
-
-def test_hours_are_those_of_the_desk(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    (tmp_path / "fort-de-france_972.yaml").write_text(
-        "name: Martinique\ndepartment: '972'\nregion: Martinique\nchef_lieu: Fort-de-France\nlatitude: 14.604\nlongitude: -61.074\n"
-        "site: https://www.martinique.gouv.fr\ntime_zone: America/Martinique\ntier: 3\ndesks: []\n"
-    )
-    settings_env(PREFECTURES_DIR=tmp_path)
-    assert location_of("fort-de-france_972/x", "fort-de-france_972").zone.key == "America/Martinique"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +160,7 @@ def count_units(html: str) -> float:
 
 
 @pytest.mark.parametrize("letter", ["👩", "<"])
-@pytest.mark.parametrize("language", MESSAGE_LANGUAGES)
+@in_turn("language", MESSAGE_LANGUAGES)
 def test_ten_desks_and_ten_alerts_fit(language: str, letter: str) -> None:
     context = build_merged(language, letter)
     assert count_units(render("slot_detected", "telegram", language, context).html) <= _TELEGRAM
@@ -195,7 +191,7 @@ def pressed(choices: Choices) -> list[AnswerButton]:
     return [each for each in read if isinstance(each, AnswerButton)]
 
 
-@pytest.mark.parametrize("language", MESSAGE_LANGUAGES)
+@in_turn("language", MESSAGE_LANGUAGES)
 def test_the_four_answers_are_offered_in_every_language(language: str) -> None:
     choices = list_answer_choices(language)
     assert [each.answer for each in pressed(choices)] == ANSWERS

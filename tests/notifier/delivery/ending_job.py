@@ -1,14 +1,14 @@
-"""A call of a provider within a job that RQ ends."""
+"""Providers and calls of the tests of delivery: one that answers as a test wants, and a job that RQ ends."""
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
 from notifier.channels.batch_sender import ProviderChoice
-from notifier.channels.provider_base import Answer
+from notifier.channels.provider_base import Acceptance, Answer, OneCallProvider
 from notifier.content.outgoing_message import OutgoingMessage
 
 
@@ -28,3 +28,25 @@ def hand_over_in_job(channel: Channel, messages: Sequence[OutgoingMessage], seco
         answers = choice.hand_over(messages)
     assert choice.is_over
     return answers
+
+
+class Answering(OneCallProvider):
+    """Gives one answer to every call: that, an error, or a yes once a function of its messages was called."""
+
+    MOST = 100
+
+    def __init__(
+        self, answer: Acceptance | Exception | Callable[[Sequence[OutgoingMessage]], object]
+    ) -> None:
+        self.answer = answer
+        self.calls: list[int] = []  # messages of each
+        self.taken: list[str] = []  # addresses
+
+    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+        self.calls.append(len(messages))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if callable(self.answer):
+            self.answer(messages)
+        self.taken += [each.address for each in messages]
+        return self.answer if isinstance(self.answer, Acceptance) else Acceptance("test", "1")

@@ -23,7 +23,6 @@ from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     NotAttempted,
-    OneCallProvider,
     OutcomeUnknown,
     PermanentError,
     Provider,
@@ -32,6 +31,7 @@ from notifier.channels.provider_base import (
 from notifier.channels.providers.sendgrid import SendGrid
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
+from tests.notifier.delivery.ending_job import Answering
 from tests.notifier.receipts_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
 
@@ -80,18 +80,18 @@ def test_one_bad_address_keeps_nobody_else_from_their_mail(named: int, sandbox: 
     assert len(sandbox.messages("email")) == 98
 
 
-def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing: "Refusing") -> None:
-    refusing.error = PermanentError("sendgrid answered 400 subject", of_all=True)
+def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing: Answering) -> None:
+    refusing.answer = PermanentError("sendgrid answered 400 subject", of_all=True)
     answers = handed(messages(100))
     assert refusing.calls == [100]
-    assert set(answers.values()) == {refusing.error}
+    assert set(answers.values()) == {refusing.answer}
 
 
 @pytest.mark.parametrize("error", [TemporaryError("429", 5), OutcomeUnknown("no answer")])
 def test_what_is_not_about_an_address_is_the_answer_to_all(
-    error: TemporaryError | OutcomeUnknown, refusing: "Refusing"
+    error: TemporaryError | OutcomeUnknown, refusing: Answering
 ) -> None:
-    refusing.error = error
+    refusing.answer = error
     assert set(handed(messages(100)).values()) == {error}
     assert refusing.calls == [100]
 
@@ -116,15 +116,15 @@ def test_a_call_has_one_text_each_address_once_and_what_passes_lists_alone(
     assert all(len({(each.content, each.passes_lists) for each in batch}) == 1 for batch in found)
 
 
-def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: "Refusing") -> None:
-    refusing.error = JobTimeoutException("too long")
+def test_after_the_job_had_to_end_nothing_more_is_asked(refusing: Answering) -> None:
+    refusing.answer = JobTimeoutException("too long")
     answers = list(BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(250)))
     assert refusing.calls == [100]
     assert [type(answer) for _, answer in answers] == [OutcomeUnknown, NotAttempted, NotAttempted]
 
 
 def test_no_call_begins_whose_answer_could_outlive_the_lease(
-    refusing: "Refusing", frozen: time_machine.Traveller
+    refusing: Answering, frozen: time_machine.Traveller
 ) -> None:
     answering = BatchSender(Channel.EMAIL, clock() + timedelta(seconds=20)).send(messages(250))
     answers = [next(answering)]
@@ -135,49 +135,31 @@ def test_no_call_begins_whose_answer_could_outlive_the_lease(
     assert [type(answer) for _, answer in late] == [Acceptance]
 
 
-class Refusing(OneCallProvider):
-    """A provider that refuses a call as a whole for its bad addresses, and may say which they are."""
-
-    MOST = 100
-
-    def __init__(self) -> None:
-        self.bad: set[str] = set()
-        self.names = False
-        self.error: Exception | None = None
-        self.calls: list[int] = []
-        self.taken: list[str] = []
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        self.calls.append(len(messages))
-        if self.error:
-            raise self.error
-        at_fault = frozenset(place for place, each in enumerate(messages) if each.address in self.bad)
-        if at_fault:
-            raise PermanentError("refused", at_fault=at_fault if self.names else frozenset())
-        self.taken += [each.address for each in messages]
-        return Acceptance("test", "1")
-
-
 @pytest.fixture
-def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Refusing:
+def refusing(settings_env: Any, monkeypatch: pytest.MonkeyPatch) -> Answering:
     settings_env()
-    made = Refusing()
-    monkeypatch.setitem(batch_sender.providers(), "sendgrid", made)
+    monkeypatch.setitem(batch_sender.providers(), "sendgrid", made := Answering(Acceptance("test", "1")))
     return made
 
 
 @pytest.mark.rule("3.5")
 @given(st.integers(1, 130), st.sets(st.integers(0, 129), max_size=12), st.booleans())
 def test_whoever_is_bad_all_others_are_told_once(count: int, bad: set[int], names: bool) -> None:
-    provider = Refusing()
-    provider.bad, provider.names = {f"p{number}@example.org" for number in bad}, names
+    refused = {f"p{number}@example.org" for number in bad}
+
+    def refuse(messages: Sequence[OutgoingMessage]) -> None:
+        at_fault = frozenset(place for place, each in enumerate(messages) if each.address in refused)
+        if at_fault:
+            raise PermanentError("refused", at_fault=at_fault if names else frozenset())
+
+    provider = Answering(refuse)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(batch_sender.providers(), "sendgrid", provider)
         answers = handed(messages(count))
     assert {address for address, answer in answers.items() if isinstance(answer, PermanentError)} == (
-        provider.bad & set(answers)
+        refused & set(answers)
     )
-    assert sorted(provider.taken) == sorted(set(answers) - provider.bad)
+    assert sorted(provider.taken) == sorted(set(answers) - refused)
     assert len(provider.calls) <= 2 + 2 * 8 * max(1, len(bad))
 
 

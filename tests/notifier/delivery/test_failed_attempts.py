@@ -1,8 +1,8 @@
 """Attempts that failed: what is tried again, when, and what ends a message or its contact."""
 
 import secrets
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import time_machine
@@ -16,15 +16,14 @@ from notifier.channels import batch_sender
 from notifier.channels.provider_base import (
     Acceptance,
     DeliveryError,
-    OneCallProvider,
     OutcomeUnknown,
     PermanentError,
     TemporaryError,
 )
-from notifier.content.outgoing_message import OutgoingMessage
 from notifier.delivery import delivery
 from notifier.jobs import deliver
 from notifier.receipts.readers import LONGEST_ID
+from tests.notifier.delivery.ending_job import Answering
 from tests.notifier.world import (
     ACCEPTED,
     ADDRESSES,
@@ -128,25 +127,7 @@ def test_what_is_no_slot_alert_waits_a_day_for_our_configuration(
 # Providers that raise anything, texts that cannot be made, answers while the database is away
 
 
-class Answering(OneCallProvider):
-    """Gives one answer to every call: what a function returns or raises, or an error."""
-
-    def __init__(self, answer: Callable[[], object] | Acceptance | DeliveryError) -> None:
-        self.answer, self.calls = answer, 0
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        self.calls += 1
-        if isinstance(self.answer, DeliveryError):
-            raise self.answer
-        if isinstance(self.answer, Acceptance):
-            return self.answer
-        self.answer()
-        return Acceptance("test", "1")
-
-
-def use(
-    monkeypatch: pytest.MonkeyPatch, answer: Callable[[], object] | Acceptance | DeliveryError
-) -> Answering:
+def use(monkeypatch: pytest.MonkeyPatch, answer: Any) -> Answering:
     monkeypatch.setitem(batch_sender.providers(), "sendgrid", made := Answering(answer))
     return made
 
@@ -154,13 +135,13 @@ def use(
 @pytest.mark.rule("3.6")
 def test_no_connection_is_held_while_a_provider_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     held = []
-    use(monkeypatch, lambda: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
+    use(monkeypatch, lambda _: held.append(engine().pool.checkedout()))  # type: ignore[attr-defined]
     deliver(str(waiting()))
     assert held == [0]
 
 
 def test_whatever_a_provider_raises_is_in_the_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    use(monkeypatch, lambda: 1 / 0)
+    use(monkeypatch, ZeroDivisionError())
     key = waiting()
     with capture_logs() as logs:
         deliver(str(key))
@@ -193,7 +174,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
         provider = use(monkeypatch, answer)
         deliver(str(made))
         deliver(str(made))
-        assert provider.calls == 1
+        assert provider.calls == [1]
         row: Notification = get(Notification, made)
         return row
 

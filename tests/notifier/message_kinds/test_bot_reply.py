@@ -22,6 +22,7 @@ from configs.world.prefecture import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.jobs import deliver
 from notifier.message_kinds.telegram import COMMANDS
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -158,7 +159,7 @@ def test_every_language_can_be_chosen(whole: "Running", camille: Person) -> None
     assert [each.text for each in newest(whole).draft.buttons] == list(MESSAGE_LANGUAGES.values())
 
 
-@pytest.mark.parametrize("language", MESSAGE_LANGUAGES)
+@in_turn("language", MESSAGE_LANGUAGES)
 def test_every_view_is_whole_in_every_language(whole: "Running", camille: Person, language: str) -> None:
     alert(camille, name="Maman")
     for view in VIEWS:
@@ -170,7 +171,7 @@ def test_every_view_is_whole_in_every_language(whole: "Running", camille: Person
     assert all(f"/{command} – " in shown for command in COMMANDS), "the last one is the help"
 
 
-@pytest.mark.parametrize("language", MESSAGE_LANGUAGES)
+@in_turn("language", MESSAGE_LANGUAGES)
 def test_what_the_bot_says_at_once_is_short_and_in_every_language(language: str) -> None:
     lines = [notifier.write_bot_line("toast", word, language) for word in TOASTS]
     lines += [notifier.write_bot_line("event", word, language) for word in EVENTS]

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.signed_links import StopAlerts, read_unsubscription
 from configs.settings import settings
+from configs.world.prefecture import desks
 from notifier.content.message_kind_base import ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
@@ -165,34 +165,9 @@ def test_the_mail_about_the_last_alert_carries_the_link_that_undoes_it(prepare: 
 # Messages about sites in trouble and unwatched desks
 
 
-SINCE = datetime(2026, 3, 1, 9, tzinfo=UTC)  # 10:00 in Paris, 5:00 in Martinique
-FILE = """
-name: {name}
-department: "{number}"
-region: Test
-chef_lieu: Test
-latitude: 48.633
-longitude: 2.441
-site: https://www.{slug}.example
-time_zone: {zone}
-tier: 2
-desks:
-  - {{slug: a, label: Titre de séjour, procedures: [TITRE_SEJOUR], platform: ezbooking, grade: confirmed,
-     url: "https://www.{slug}.example/booking/create/1", source: test, date: 2026-11-20}}
-"""
+SINCE = datetime(2026, 3, 1, 9, tzinfo=UTC)  # 10:00 in Paris, 12:00 on Mayotte
 OF_SITES = [each for each in IncidentReason if not each.of_operations]
-ESSONNE, MARTINIQUE = "evry_91/a", "fort-de-france_972/a"
-
-
-@pytest.fixture
-def files(tmp_path: Path, settings_env: Callable[..., None]) -> None:
-    for slug, name, number, zone in (
-        ("evry", "Essonne", "91", "Europe/Paris"),
-        ("fort-de-france", "Martinique", "972", "America/Martinique"),
-    ):
-        text = FILE.format(slug=slug, name=name, number=number, zone=zone)
-        (tmp_path / f"{slug}_{number}.yaml").write_text(text)
-    settings_env(PREFECTURES_DIR=tmp_path)
+ESSONNE, MAYOTTE = "evry-courcouronnes_91/titre-sejour-biometrie", "mamoudzou_976/titre-sejour-renouvellement"
 
 
 def incident(reason: IncidentReason = IncidentReason.MAINTENANCE) -> str:
@@ -226,7 +201,7 @@ def operator() -> Person:
     return made
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 @pytest.mark.parametrize("reason", [each.value for each in OF_SITES])
 def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
     row = write(operator(), "desk_trouble", reason=reason, subject="www.evry.example:443", count=3)
@@ -237,10 +212,10 @@ def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
         assert "Essonne (91) : Titre de séjour" in text
         assert "et 2 autres" in text
         assert "Depuis le 1er mars 2026 à 10:00, heure de Paris" in text
-    assert "https://www.evry.example/booking/create/1" in mail.text
+    assert desks()[ESSONNE].url in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_who_is_no_operator_any_more_is_not_told() -> None:
     who = operator()
     row = write(who, "desk_trouble", subject="x", count=1)
@@ -248,31 +223,31 @@ def test_who_is_no_operator_any_more_is_not_told() -> None:
     assert look(row) == Skip(State.SKIPPED, "no operator any more")
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_subscribers_read_since_when_in_their_desks_time() -> None:
-    row = write(person(), "desk_unwatched", incident=incident(), desks=[MARTINIQUE])
+    row = write(person(), "desk_unwatched", incident=incident(), desks=[MAYOTTE])
     mail = said(row)
-    assert mail.subject == "Surveillance interrompue – Martinique (972)"
-    assert "en maintenance depuis le 1er mars 2026 à 05:00, heure locale" in mail.text
-    assert "Titre de séjour" in mail.text
+    assert mail.subject == "Surveillance interrompue – Mayotte (976)"
+    assert "en maintenance depuis le 1er mars 2026 à 12:00, heure locale" in mail.text
+    assert "Renouvellement de titre de séjour" in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_a_closed_page_is_told_in_other_words() -> None:
     mail = said(write(person(), "desk_unwatched", incident=incident(IncidentReason.CLOSED), reason="closed"))
     assert "a fermé cette page" in mail.text
     assert "maintenance" not in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_desks_of_several_prefectures_are_told_in_one_message() -> None:
-    mail = said(write(person(), "desk_unwatched", incident=incident(), desks=[MARTINIQUE, ESSONNE]))
+    mail = said(write(person(), "desk_unwatched", incident=incident(), desks=[MAYOTTE, ESSONNE]))
     assert mail.subject == "Surveillance interrompue – plusieurs préfectures"
     assert "- Essonne (91)\u00a0: Titre de séjour" in mail.text
-    assert "- Martinique (972)\u00a0: Titre de séjour" in mail.text
+    assert "- Mayotte (976)\u00a0: Renouvellement" in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_what_is_over_is_not_told_any_more() -> None:
     number = incident()
     row = write(person(), "desk_unwatched", incident=number)
@@ -280,7 +255,7 @@ def test_what_is_over_is_not_told_any_more() -> None:
     assert look(row) == Skip(State.EXPIRED, "watched again")
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     who, number = person(), incident()
     first = write(who, "desk_unwatched", incident=number)
@@ -290,7 +265,7 @@ def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     assert said(again).subject == "La surveillance a repris – Essonne (91)"
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_no_sms_is_spent_on_it() -> None:
     everywhere = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     with session() as rows:
@@ -303,7 +278,7 @@ def kept(who: Person, **values: Any) -> str:
     return str(add_alert(who.id, AlertTarget(desk_id=ESSONNE), **values))
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> None:
     who = person()
     row = write(who, "desk_watchable", alert=kept(who, enabled=False))
@@ -315,7 +290,7 @@ def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> 
     assert "/dashboard" in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 @pytest.mark.parametrize(
     ("values", "why"),
     [
@@ -329,31 +304,31 @@ def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any]
 
 
 def release(ends: datetime | None, begins: datetime = SINCE) -> dict[str, str | None]:
-    return {"desk": MARTINIQUE, "begins": begins.isoformat(), "ends": ends.isoformat() if ends else None}
+    return {"desk": MAYOTTE, "begins": begins.isoformat(), "ends": ends.isoformat() if ends else None}
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_a_publication_is_announced_in_the_desks_own_time() -> None:
     row = write(person(), "release_soon", **release(SINCE + timedelta(hours=3)))
     mail, chat = said(row), said(row, Channel.TELEGRAM)
-    assert mail.subject == "Des créneaux seront bientôt publiés – Martinique (972)"
+    assert mail.subject == "Des créneaux seront bientôt publiés – Mayotte (976)"
     for text in (mail.text, re.sub("</?b>", "", str(chat.html))):
-        assert "dimanche 1 mars entre 05:00 et 08:00, heure locale" in text
+        assert "dimanche 1 mars entre 12:00 et 15:00, heure locale" in text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_a_publication_whose_end_nobody_knows_is_announced_by_its_beginning() -> None:
     mail = said(write(person(), "release_soon", **release(None, SINCE + timedelta(minutes=20))))
-    assert "dimanche 1 mars à partir de 05:20, heure locale" in mail.text
+    assert "dimanche 1 mars à partir de 12:20, heure locale" in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 @pytest.mark.parametrize("ends", [SINCE, None])
 def test_a_publication_that_is_over_is_not_announced(ends: datetime | None) -> None:
     assert look(write(person(), "release_soon", **release(ends))) == Skip(State.EXPIRED, "published already")
 
 
-@pytest.mark.usefixtures("database", "frozen", "files")
+@pytest.mark.usefixtures("database", "frozen")
 def test_a_publication_of_a_desk_that_left_the_files_is_not_announced() -> None:
-    row = write(person(), "release_soon", **release(None) | {"desk": "evry_91/gone"})
+    row = write(person(), "release_soon", **release(None) | {"desk": "evry-courcouronnes_91/gone"})
     assert look(row) == Skip(State.SKIPPED, "the desk is not watched any more")

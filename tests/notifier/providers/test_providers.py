@@ -1,7 +1,5 @@
-import http.server
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -30,6 +28,7 @@ from notifier.channels.providers.twilio import TwilioCalls
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
 from notifier.receipts.readers import LONGEST_ID
+from tests.notifier.conftest import Posts
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -182,39 +181,18 @@ AnswerOf = Callable[[str, int, Any], Any]
 
 
 @pytest.fixture
-def answer_of(settings_env: Callable[..., None]) -> Iterator[AnswerOf]:
+def answer_of(posts: Posts, settings_env: Callable[..., None]) -> AnswerOf:
     """Give a function that has a provider answer so to one message, and returns what that means."""
-    said: list[tuple[int, bytes]] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            status, body = said[-1]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
-    settings_env(STAND_INS=",".join(f"{name}={url}" for name in PROVIDERS.values()))
+    settings_env(STAND_INS=",".join(f"{name}={posts.url}" for name in PROVIDERS.values()))
 
     def ask(name: str, status: int, body: Any) -> Answer:
-        said.append((status, body if isinstance(body, bytes) else json.dumps(body).encode()))
+        posts.usual = status, body if isinstance(body, bytes) else json.dumps(body).encode()
         (answer,) = providers()[PROVIDERS[name]].hand_over(
             [OutgoingMessage(SAID, ADDRESSES[name], [uuid4()])]
         )
         return answer
 
-    yield ask
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    return ask
 
 
 BOUNCED, STOPPED, BLOCKED = ContactState.BOUNCED, ContactState.UNSUBSCRIBED, ContactState.BLOCKED
