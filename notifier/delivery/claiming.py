@@ -93,13 +93,12 @@ class ClaimedMessage:
 
 @dataclass(slots=True)
 class MessageClaim:
-    """The rows claimed at once, under one token; `failed` could not be read again."""
+    """The rows claimed at once, under one token; `unsent` are those that do not leave now, each with the reason."""
 
     token: UUID
     until: datetime
     messages: list[ClaimedMessage] = field(default_factory=list)
-    dropped: list[tuple[ClaimedRow, Skip]] = field(default_factory=list)  # how each ends
-    failed: list[tuple[ClaimedRow, DeliveryError]] = field(default_factory=list)
+    unsent: list[tuple[ClaimedRow, Skip | DeliveryError]] = field(default_factory=list)
 
     @classmethod
     def start(cls, now: datetime, seconds: float) -> "MessageClaim":
@@ -120,12 +119,10 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     prepared: list[Prepared] = []
     for kind, seen in _by_kind(_with_contacts(opened, rows, made, now)).items():
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
-            if isinstance(found, Skip):
-                made.dropped.append((row, found))
-            elif isinstance(found, DeliveryError):
-                made.failed.append((row, found))
+            if isinstance(found, Skip | DeliveryError):
+                made.unsent.append((row, found))
             elif skip := find_loss(row, contact):
-                made.dropped.append((row, skip))
+                made.unsent.append((row, skip))
             else:
                 prepared.append((row, contact, found))
     made.messages = [
@@ -138,19 +135,16 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
 def _within_cap(
     opened: Session, groups: list[list[Prepared]], made: MessageClaim, now: datetime
 ) -> Iterator[list[Prepared]]:
-    """Yield the groups that may leave now; the slot alerts of the others are put back."""
+    """Yield the groups that may leave now; the slot alerts of the others wait for their turns."""
     capped = {group[0][1].id for group in groups if group[0][0].kind == SLOT_DETECTED}
     turns = hourly_cap.read_turns(opened, capped, made.token, now)
-    held: dict[UUID, datetime] = {}
     for group in groups:
         row, contact, _ = group[0]
         turn = turns.take(contact.id) if row.kind == SLOT_DETECTED else now
         if turn <= now:
             yield group
         else:
-            held |= dict.fromkeys((each.id for each, _, _ in group), turn)
-    hourly_cap.hold_back(opened, held, made.token)
-    hourly_cap.write_notices(opened, held, now)
+            made.unsent += [(each, Skip(State.PENDING, "", turn, HeldFor.CAP)) for each, _, _ in group]
 
 
 def _read_again(
@@ -253,11 +247,11 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
     for row in rows:
         to = found.get(row.contact_id) if row.contact_id else _recipient_without_account(row)
         if to is None:
-            made.dropped.append((row, Skip(State.SKIPPED, "no address")))
+            made.unsent.append((row, Skip(State.SKIPPED, "no address")))
         elif to.contact.address == UNREADABLE:
-            made.failed.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
+            made.unsent.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
         elif (skip := find_wish(row, to, now)) or (skip := _find_end(opened, row, now)):
-            made.dropped.append((row, skip))
+            made.unsent.append((row, skip))
         else:
             kept.append((row, to.contact))
     return kept

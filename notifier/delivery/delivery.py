@@ -19,19 +19,25 @@ from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
 
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
-from api.models.notification import WISHES, Notification, Priority, State
+from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
 from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
 from configs.ground.signed_links import write_address
 from notifier.channels.batch_sender import BatchSender
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, Acceptance, Answer, TemporaryError
+from notifier.channels.provider_base import (
+    PROVIDER_TIMEOUT_SECONDS,
+    Acceptance,
+    Answer,
+    DeliveryError,
+    TemporaryError,
+)
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, TemplateContext
 from notifier.content.messages import render, write_stored_text
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, StoredText
 from notifier.content.slot_alert_content import name_answered, write_answer_links
-from notifier.delivery import claiming
+from notifier.delivery import claiming, hourly_cap
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import change_state, lock_contacts
 from notifier.delivery.retry_policy import (
@@ -105,19 +111,25 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     """Lease notifications; those that are not to be sent any more end here."""
     with session() as opened:
         claimed = claiming.claim(opened, ids, database_clock(opened))
-        for row, how in claimed.dropped:
-            close(opened, [row.id], claimed.token, _decide_unsent(row, how, database_clock(opened)))
-            if how.state is not State.PENDING:
-                _about(row).info("not sent", state=how.state.value, reason=how.reason)
-        for row, error in claimed.failed:
-            decision = on_error(error, row, database_clock(opened), is_readable=False)
-            close(opened, [row.id], claimed.token, decision)
-            _about(row).warning("not sent", reason=error.reason)
+        now = database_clock(opened)
+        for row, how in claimed.unsent:
+            close(opened, [row.id], claimed.token, _decide_unsent(row, how, now))
+        capped = [
+            row.id for row, how in claimed.unsent if isinstance(how, Skip) and how.held_for is HeldFor.CAP
+        ]
+        hourly_cap.write_notices(opened, capped, now)
+    for row, how in claimed.unsent:
+        if isinstance(how, DeliveryError):
+            _about(row).warning("not sent", reason=how.reason)
+        elif how.state is not State.PENDING:
+            _about(row).info("not sent", state=how.state.value, reason=how.reason)
     return claimed.messages
 
 
-def _decide_unsent(row: ClaimedRow, how: Skip, now: datetime) -> DeliveryDecision:
+def _decide_unsent(row: ClaimedRow, how: Skip | DeliveryError, now: datetime) -> DeliveryDecision:
     """Return how it ends. One that waits is asked for again as during a provider's outage; no attempt was made."""
+    if isinstance(how, DeliveryError):
+        return on_error(how, row, now, is_readable=False)
     if how.state is not State.PENDING:
         return DeliveryDecision(how.state, now, how.reason)
     until = how.until or now + timedelta(seconds=RETRY_MAX_SECONDS())

@@ -59,14 +59,6 @@ FROM contacts k CROSS JOIN LATERAL (
 WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
 """).columns(id=sa.Uuid(), user_id=sa.Uuid())
 
-# A message that leaves earlier takes them along.
-_HOLD_BACK = sa.text("""
-UPDATE notifications n SET state = 'pending', attempts = attempts - 1, lease_token = NULL, lease_until = NULL,
-  next_attempt_at = h.at, held_for = 'hourly_cap'
-FROM unnest(CAST(:ids AS uuid[]), CAST(:instants AS timestamptz[])) AS h(id, at)
-WHERE n.id = h.id AND n.lease_token = CAST(:token AS uuid)
-""")
-
 
 _NOTICE = "more_messages"  # says that alerts wait
 # So that it counts a whole burst; where the next turn comes sooner, it is of no use.
@@ -146,13 +138,6 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
             of_user = Sent(_USER_PER_HOUR(), row.user_messages, row.user_last_at)
             caps[row.id].append(users.setdefault(row.user_id, of_user))
     return Turns(now, caps)
-
-
-def hold_back(session: Session, turns: Mapping[UUID, datetime], token: UUID) -> None:
-    """Put claimed notifications back until their turns, by their ids; the attempt does not count."""
-    if turns:
-        given = {"ids": write_array(turns), "instants": write_array(turns.values()), "token": str(token)}
-        session.execute(_HOLD_BACK, given)
 
 
 def write_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
