@@ -187,7 +187,7 @@ def _find_untold(
     A user whom no contact reaches is matched all the same, which makes a notice; but once.
     """
     slots = _read_slots(session, occasion, now, slot_ids) if found else None
-    if slots is None or not slots.ids:
+    if slots is None or not slots.moments:
         return Untold()
     tried = now - _TRY_AGAIN if is_patient else now
     matched = read_matched(session, slots, {each.alert_id for each in found}, now, tried_since=tried)

@@ -46,17 +46,17 @@ class Candidate(NamedTuple):
     wants_call: bool = False
 
 
-class MatchedBits(NamedTuple):
-    """The open slots that an alert was matched with, as bits: those that a message tells of, and all.
+class MatchedBefore(NamedTuple):
+    """The open slots that an alert was matched with: those that a message tells of, and all.
 
     The others were matched while no contact was in use, or their messages ended otherwise.
     """
 
-    told: int = 0
-    matched: int = 0
+    told: frozenset[int] = frozenset()
+    matched: frozenset[int] = frozenset()
 
 
-_NOTHING = MatchedBits()
+_NOTHING = MatchedBefore()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,20 +196,21 @@ def read_matched(
     now: datetime,
     *,
     tried_since: datetime,
-) -> dict[UUID, MatchedBits]:
+) -> dict[UUID, MatchedBefore]:
     """Return by alert the open slots that it was matched with already; of others nothing.
 
     Messages that failed or bounced tell nobody, unless they were written since `tried_since`, or hours before where
     each costs.
     """
     given = {
-        "alert_ids": alert_ids, "wanted": write_ranges([*slots.ids, *slots.alike_ids]), "tried": tried_since,
+        "alert_ids": alert_ids, "wanted": write_ranges(slots.all_ids), "tried": tried_since,
         "paid": tried_since - _PAID_AGAIN,
-        "oldest": min(slots.oldest, now), "alike": slots.alike_ids, "before": _CLOCKS_DIFFER,
+        "oldest": min(slots.oldest, now), "alike": list(slots.all_ids - slots.moments.keys()),
+        "before": _CLOCKS_DIFFER,
     }  # fmt: skip
     rows = session.execute(_select_matched(), given)
     return {
-        row.id: MatchedBits(slots.find_alike(row.told or ""), slots.find_alike(row.matched)) for row in rows
+        row.id: MatchedBefore(slots.find_alike(row.told or ""), slots.find_alike(row.matched)) for row in rows
     }
 
 
@@ -260,7 +261,7 @@ def _instant(name: str) -> sa.BindParameter[datetime]:
 
 
 def select_slots(
-    found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, MatchedBits]
+    found: Iterable[Candidate], slots: OpenSlots, known: Mapping[UUID, MatchedBefore]
 ) -> list[WantedSlots]:
     """Return the slots to notify each alert of; alerts without such a slot are left out.
 
@@ -268,21 +269,22 @@ def select_slots(
     """
     wishes = []
     for alert_id, group in groupby(found, key=lambda each: each.alert_id):
-        targets = list(group)
-        wanted, before = 0, known.get(alert_id, _NOTHING)
-        for each in targets:
+        first, *others = group
+        wanted, (told, matched) = slots.find_passing(first.limits), known.get(alert_id, _NOTHING)
+        for each in others:
             wanted |= slots.find_passing(each.limits)
-        if wanted := wanted & ~before.told:
-            first, ids, is_new = targets[0], slots.list_ids(wanted), bool(wanted & ~before.matched)
+        if told:
+            wanted -= told
+        if wanted:
             wishes.append(
                 WantedSlots(
                     alert_id,
                     first.user_id,
                     first.limits_version,
                     first.language,
-                    ids,
+                    slots.list_ids(wanted),
                     first.name,
-                    is_new,
+                    not wanted <= matched,
                     first.wants_call,
                 )
             )

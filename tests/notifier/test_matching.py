@@ -1,4 +1,4 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from api.models.slot import Detection, SlotRow
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.content.open_slots import OpenSlots, slot_moment
-from notifier.matching.queries import Candidate, MatchedBits, WantedSlots, candidates, select_slots
+from notifier.matching.queries import Candidate, MatchedBefore, WantedSlots, candidates, select_slots
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -45,12 +45,8 @@ def found(seen: UUID, at: datetime | None = None, alert_id: UUID | None = None) 
 
 
 def opened(moments: Sequence[Moment]) -> OpenSlots:
-    """Return open slots whose ids are their places: each is its own bit."""
+    """Return open slots whose ids are their places."""
     return OpenSlots(dict(enumerate(moments)), MORNING)
-
-
-def bits(slots: Iterable[int]) -> int:
-    return sum(1 << slot for slot in set(slots))
 
 
 def wishes(
@@ -59,7 +55,7 @@ def wishes(
     """Choose for one alert that has one target per limits."""
     alert_id, user_id = uuid4(), uuid4()
     rows = [Candidate(alert_id, user_id, 1, None, Limits(**each)) for each in limits or ({},)]
-    return select_slots(rows, opened(moments), {alert_id: MatchedBits(bits(known or ()))})
+    return select_slots(rows, opened(moments), {alert_id: MatchedBefore(frozenset(known or ()))})
 
 
 @pytest.mark.parametrize(
@@ -132,9 +128,9 @@ def test_the_choice_is_what_each_alert_itself_would_say(
         for each in targets
     ]
     told = {(ids[number], slot) for number, slot in known if number < len(ids)}
-    bits_of = {each: MatchedBits(bits(slot for alert_id, slot in told if alert_id == each)) for each in ids}
+    before = {each: MatchedBefore(frozenset(slot for key, slot in told if key == each)) for each in ids}
     chosen = {
-        (wish.alert_id, slot) for wish in select_slots(rows, opened(moments), bits_of) for slot in wish.slots
+        (wish.alert_id, slot) for wish in select_slots(rows, opened(moments), before) for slot in wish.slots
     }
     asked = {
         (alert_id, slot)
