@@ -93,7 +93,8 @@ def rearm(desk_id: str) -> None:
     Where there are very many such alerts, each part of them is a job of its own.
     """
     with session() as opened:
-        found = match_service.split_by_person(match_service.find_untold(opened, desk_id, database_clock()))
+        untold = match_service.find_untold(opened, desk_id, database_clock())
+    found = match_service.split_by_person((wish.user_id, wish.alert_id) for wish in untold)
     nudges.tell_open(desk_id, found[1:])
     if found:
         _tell_open(desk_id, found[0], in_crowd=len(found) > 1)

@@ -4,12 +4,14 @@ Where very many wait for one detection, each part of their alerts is a job of it
 found by the next round over what is open.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
+from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -48,6 +50,7 @@ _TRY_AGAIN = timedelta(minutes=30)
 _LOCK = 0x524456  # "RDV": the class of these advisory locks
 _PEOPLE = 1000  # in one part, at most: some 200 ms of work. Each statement of a part costs the more the smaller it is
 _FEWEST = 2  # parts, one for each of the usual workers
+AlertId = TypeVar("AlertId", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,23 +327,13 @@ def _update_unmatched() -> sa.Executable:
 
 
 def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
-    """Return all alerts that wait for a detection, in parts, those of one person together.
-
-    People with higher plans are in the first parts, which leave first.
-    """
-    person = sa.func.dense_rank().over(order_by=(_plan_rank(detection.seen_at).desc(), Alert.user_id)) - 1
-    found = select_waiting(sa.select(Alert.id, person.label("person"))).subquery()
-    part = sa.select(found.c.id, _number_part(found.c.person).label("part")).subquery()
-    ids = sa.cast(sa.func.array_agg(sa.distinct(part.c.id)), ARRAY(sa.Text()))
-    query = sa.select(ids).group_by(part.c.part).order_by(part.c.part)
-    return list(session.scalars(query, describe_wait(detection, detection.seen_at)))
-
-
-def _number_part(person: sa.ColumnElement[int]) -> sa.ColumnElement[int]:
-    """Return the part of a person, who has a place from 0 on: as few parts as hold all, of the same size."""
-    people = sa.func.max(person).over() + 1
-    parts = sa.func.greatest(_FEWEST, (people + _PEOPLE - 1) // _PEOPLE)
-    return sa.cast(person * parts // people, sa.Integer)
+    """Return all alerts that wait for a detection, in parts; higher plans are in the first, which leave first."""
+    rank = _plan_rank(detection.seen_at)
+    query = select_waiting(sa.select(sa.cast(Alert.user_id, sa.Text), sa.cast(Alert.id, sa.Text)))
+    found = session.execute(
+        query.order_by(rank.desc(), Alert.user_id), describe_wait(detection, detection.seen_at)
+    )
+    return split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 
 
 def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
@@ -350,12 +343,11 @@ def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
 
 
-def split_by_person(wishes: Iterable[WantedSlots]) -> list[list[UUID]]:
-    """Put alerts that are to be notified into parts, those of one person together; return the alerts of each."""
-    of_user: dict[UUID, list[UUID]] = defaultdict(list)
-    for wish in wishes:
-        of_user[wish.user_id].append(wish.alert_id)
+def split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1) -> list[list[AlertId]]:
+    """Put alerts, each behind its user, into parts of as many people, those of one person together."""
+    of_user: dict[Hashable, dict[AlertId, None]] = defaultdict(dict)
+    for user_id, alert_id in pairs:
+        of_user[user_id][alert_id] = None
     people = list(of_user.values())
-    return [
-        list(chain.from_iterable(people[start : start + _PEOPLE])) for start in range(0, len(people), _PEOPLE)
-    ]
+    size = max(1, math.ceil(len(people) / max(fewest, math.ceil(len(people) / _PEOPLE))))
+    return [list(chain.from_iterable(people[start : start + size])) for start in range(0, len(people), size)]
