@@ -1,6 +1,6 @@
 """Content of a slot alert: what it announced, or what is open at which desk, as values of its texts; its answers."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -25,7 +25,7 @@ from configs.ground.signed_links import AnswerAlert, StopAlerts, write_address, 
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
 from notifier.content.messages import write_words
-from notifier.content.open_slots import AnySlot, OpenedSlot, slot_moment
+from notifier.content.open_slots import AnySlot, slot_moment
 from notifier.content.outgoing_message import ChoiceButton, Choices, sms_stop_page
 
 _WHILE, _TODAY = timedelta(minutes=1), timedelta(hours=12)
@@ -202,29 +202,41 @@ def first_moment(moments: Sequence[Moment], where: DeskLocation, language: str) 
 
 @dataclass(slots=True)
 class Announcement:
-    """What one slot alert announced, and the alerts that wanted it."""
+    """What one slot alert announced, or what of it is open, and the alerts that wanted it, or those that still wait."""
 
     detection: Detection
     stops: list[StopLink] = field(default_factory=list)
-    slots: list[OpenedSlot] = field(default_factory=list)
+    slots: list[SlotRow] = field(default_factory=list)  # in the order of their ids
+
+    def add(self, stop: StopLink, slots: Iterable[SlotRow]) -> None:
+        """Add an alert with its slots; alerts of one message share some."""
+        self.stops.append(stop)
+        self.slots = sorted({*self.slots, *slots}, key=lambda slot: slot.id)
 
 
-def read_announcements(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
-    """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all."""
-    found = [tuple(row) for row in session.execute(select_announced(ids))]
-    detections = read_detections(session, {row[1] for row in found})
-    slots = _read_slots(session, {slot for row in found for slot in _list_ids(row[5])})
+ReadSlots = Callable[[Session, Collection[str]], Mapping[str, Sequence[SlotRow]]]
+
+
+def read_announcements(
+    session: Session, ids: Sequence[UUID], read_open: ReadSlots | None = None
+) -> dict[UUID, Announcement]:
+    """Return by notification what it announced; nothing where all its alerts are deleted. Three queries for all.
+
+    With `read_open`, which returns what is open of some slots, only of the alerts that still wait.
+    """
+    found = [tuple(row) for row in session.execute(_select_announced(ids))]
+    named = sa.select(Detection).where(is_any_of(Detection.id, {row[1] for row in found}))
+    detections = {row.id: row for row in session.scalars(named)}
+    slots = (read_open or read_slots)(session, {row[5] for row in found})
     announced: dict[UUID, Announcement] = {}
-    for key, detection_id, alert_id, name, _, ranges in found:
+    for key, detection_id, alert_id, name, waits, ranges in found:
         mine = announced.setdefault(key, Announcement(detections[detection_id]))
-        mine.stops.append(StopLink(alert_id, name))
-        mine.slots += [slots[each] for each in _list_ids(ranges) if each in slots]
-    for each in announced.values():
-        each.slots = sorted(set(each.slots))  # by id
+        if waits or read_open is None:
+            mine.add(StopLink(alert_id, name), slots[ranges])
     return announced
 
 
-def select_announced(ids: Sequence[UUID]) -> sa.Select[*tuple[Any, ...]]:
+def _select_announced(ids: Sequence[UUID]) -> sa.Select[*tuple[Any, ...]]:
     """Select by alert of each notification: its id, the detection's, the alert's, its name, whether it waits, slots.
 
     The slots are a multirange as text.
@@ -241,21 +253,12 @@ def select_announced(ids: Sequence[UUID]) -> sa.Select[*tuple[Any, ...]]:
     )
 
 
-def read_detections(session: Session, ids: Collection[UUID]) -> dict[UUID, Detection]:
-    """Return detections by id."""
-    return {row.id: row for row in session.scalars(sa.select(Detection).where(is_any_of(Detection.id, ids)))}
-
-
-def _read_slots(session: Session, ids: Collection[int]) -> dict[int, OpenedSlot]:
-    """Return slots by id, those that are gone too. Rows, not objects: there may be thousands."""
-    wanted = sa.literal(sorted(ids), ARRAY(sa.BigInteger()))
-    columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
-    rows = session.execute(sa.select(*columns).where(SlotRow.id == sa.any_(wanted)))
-    return {row[0]: OpenedSlot(*row) for row in rows}
-
-
-def _list_ids(ranges: str) -> Iterable[int]:
-    return chain.from_iterable(read_ranges(ranges))
+def read_slots(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
+    """Return the slots of some multiranges, those that are gone too; what several share is read once."""
+    ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
+    wanted = sa.literal(sorted({*chain.from_iterable(ids.values())}), ARRAY(sa.BigInteger()))
+    by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
+    return {each: [by_id[slot] for slot in mine if slot in by_id] for each, mine in ids.items()}
 
 
 # Buttons in a chat and links in a mail, by which the reader says what became of the slots. Very many messages share

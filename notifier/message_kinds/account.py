@@ -234,17 +234,12 @@ def _say_lost(_session: Session, row: ClaimedRow, _contact: Contact, _now: datet
     return TemplateContext({"channel": row.params["channel"], "state": row.params["state"], "url": url}, url)
 
 
-def _check_tested(session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> Skip | None:
-    alert = session.get(Alert, UUID(row.params["alert"]))
-    return Skip(State.SKIPPED, "alert stopped") if alert is None or alert.closed_at is not None else None
-
-
 def _name_tested(
     session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
 ) -> TemplateContext | Skip:
     """Return which alert is tested: by its name and prefecture, never by its procedure."""
     alert = session.get(Alert, UUID(row.params["alert"]))
-    if alert is None or not alert.targets:
+    if alert is None or alert.closed_at is not None or not alert.targets:
         return Skip(State.SKIPPED, "alert stopped")
     target = alert.targets[0]
     desk_id = target.desk_id or ""
@@ -296,5 +291,5 @@ KINDS = {
     # Its row has the chat's name encrypted.
     "telegram_linked": MessageKind(to=CONFIRMED_MAIL, values=_name_chat, secret=True),
     "channel_lost": MessageKind(to=REACHABLE_OR_MAIL, values=_say_lost, secret=False),
-    "test_message": MessageKind(to=REACHABLE, check=_check_tested, values=_name_tested, secret=False),
+    "test_message": MessageKind(to=REACHABLE, values=_name_tested, secret=False),
 }

@@ -1,18 +1,16 @@
 """The slot alert: which of the matched slots are still open, and the reasons to send nothing; how many more wait."""
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
-from api.models.notification import HeldFor, Notification, Priority, State, read_ranges
-from api.models.slot import Detection, GoneReason, SlotRow
+from api.models.notification import HeldFor, Notification, Priority, State
+from api.models.slot import GoneReason, SlotRow
 from api.models.user import Contact
 from configs.ground.message_groups import MessageGroup
 from configs.settings.constants import Constant
@@ -29,24 +27,15 @@ from notifier.content.message_kind_base import (
 )
 from notifier.content.outgoing_message import account_page
 from notifier.content.slot_alert_content import (
+    Announcement,
     ContentCache,
     SlotOpening,
-    StopLink,
-    read_detections,
-    select_announced,
+    read_announcements,
+    read_slots,
 )
 
 # A slot alert expires when its slots were not confirmed for this long
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
-
-
-@dataclass(slots=True)
-class MatchedSlots:
-    """What a slot alert was matched from: the alerts that still wait, the slots of those that are still open."""
-
-    detection: Detection
-    stops: list[StopLink] = field(default_factory=list)
-    slots: list[SlotRow] = field(default_factory=list)
 
 
 def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
@@ -70,7 +59,7 @@ def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateCo
     return [one(row, contact) for row, contact in rows]
 
 
-def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
+def _build_opening(row: ClaimedRow, found: Announcement) -> SlotOpening:
     """Return what is open; of what its reader wanted later, when it was seen last."""
     seen_at = row.seen_at or found.detection.seen_at
     was_held = row.priority is Priority.SCHEDULED  # whatever has happened to it since
@@ -78,36 +67,17 @@ def _build_opening(row: ClaimedRow, found: MatchedSlots) -> SlotOpening:
     return SlotOpening(found.detection, tuple(found.slots), max(seen_at, latest))
 
 
-def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, MatchedSlots]:
-    """Return by notification what it was matched from; nothing where all its alerts are deleted."""
-    found = [tuple(row) for row in session.execute(select_announced(ids))]
-    detections = read_detections(session, {row[1] for row in found})
-    open_slots = _open_of(session, {row[5] for row in found})
-    matched: dict[UUID, MatchedSlots] = {}
-    ranges_of: dict[UUID, set[str]] = defaultdict(set)
-    for key, detection_id, alert_id, name, waiting, ranges in found:
-        mine = matched.setdefault(key, MatchedSlots(detections[detection_id]))
-        if waiting:
-            mine.stops.append(StopLink(alert_id, name))
-            ranges_of[key].add(ranges)
-    together: dict[frozenset[str], list[SlotRow]] = {}
-    for key, ranges in ranges_of.items():
-        alike = frozenset(ranges)
-        if alike not in together:
-            together[alike] = _in_order(slot for each in alike for slot in open_slots[each])
-        matched[key].slots = together[alike]
-    return matched
+def read_matched_slots(session: Session, ids: Sequence[UUID]) -> dict[UUID, Announcement]:
+    """Return by notification the alerts that still wait and what is open of their slots."""
+    return read_announcements(session, ids, _read_open)
 
 
-def _open_of(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
-    """Return what is open of each set of slots; what many messages share is read once."""
-    ids = {each: list(chain.from_iterable(read_ranges(each))) for each in ranges}
-    wanted = sa.literal(sorted(set(chain.from_iterable(ids.values()))), ARRAY(sa.BigInteger()))
-    by_id = {row.id: row for row in session.scalars(sa.select(SlotRow).where(SlotRow.id == sa.any_(wanted)))}
-    heirs = _heirs(session, by_id.values())
+def _read_open(session: Session, ranges: Collection[str]) -> dict[str, list[SlotRow]]:
+    found = read_slots(session, ranges)
+    heirs = _heirs(session, chain.from_iterable(found.values()))
     return {
-        each: _in_order(heir for slot in mine if slot in by_id for heir in heirs.get(slot, (by_id[slot],)))
-        for each, mine in ids.items()
+        each: [heir for slot in mine for heir in heirs.get(slot.id, [slot]) if heir.gone_at is None]
+        for each, mine in found.items()
     }
 
 
@@ -127,16 +97,12 @@ def _is_heir(row: SlotRow, slot: SlotRow) -> bool:
     return same and slot.gone_at is not None and row.opened_at <= slot.gone_at
 
 
-def _in_order(slots: Iterable[SlotRow]) -> list[SlotRow]:
-    return sorted({slot for slot in slots if slot.gone_at is None}, key=lambda slot: slot.id)
-
-
-def reason_to_skip(found: MatchedSlots, contact: Contact, confirmed_since: datetime) -> Skip | None:
+def reason_to_skip(found: Announcement, contact: Contact, confirmed_since: datetime) -> Skip | None:
     """Return why the alert is not sent now, or None. Pure."""
     return skip_unreachable(contact) or find_end(found, confirmed_since)
 
 
-def find_end(found: MatchedSlots, confirmed_since: datetime) -> Skip | None:
+def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
     """Return why the matched slots are not told, or None."""
     if not found.stops:
         return Skip(State.SKIPPED, "alert stopped")
