@@ -6,52 +6,30 @@ from typing import TYPE_CHECKING, Any
 import configs  # noqa: F401 -- before structlog, which it loads without what it does not need
 
 if TYPE_CHECKING:
-    from notifier.content.messages import write_bot_line, write_title
-    from notifier.dead_letters import replay_by_id as replay
-    from notifier.delivery.match_nudge import get_ready
-    from notifier.delivery.match_nudge import match as detection_seen
-    from notifier.delivery.message_writer import (
-        create_notifications,
-        notify_address,
-        raise_alarm,
-        repeat_alarm,
-        write_to_contacts,
-    )
-    from notifier.delivery.nudges import catch_up, nudge
-    from notifier.jobs import deliver_here as deliver
-    from notifier.matching.message_edits import mark_gone_slots
-    from notifier.message_kinds import is_secret, list_operator_kinds
-    from notifier.receipts.receiving import is_genuine, receive
-
-__all__ = [
-    "catch_up",
-    "create_notifications",
-    "deliver",
-    "detection_seen",
-    "get_ready",
-    "is_genuine",
-    "is_secret",
-    "list_operator_kinds",
-    "mark_gone_slots",
-    "notify_address",
-    "nudge",
-    "raise_alarm",
-    "receive",
-    "repeat_alarm",
-    "replay",
-    "write_bot_line",
-    "write_title",
-    "write_to_contacts",
-]
+    from notifier.content.messages import write_bot_line as write_bot_line
+    from notifier.content.messages import write_title as write_title
+    from notifier.dead_letters import replay as replay
+    from notifier.delivery.match_nudge import detection_seen as detection_seen
+    from notifier.delivery.match_nudge import get_ready as get_ready
+    from notifier.delivery.message_writer import create_notifications as create_notifications
+    from notifier.delivery.message_writer import notify_address as notify_address
+    from notifier.delivery.message_writer import raise_alarm as raise_alarm
+    from notifier.delivery.message_writer import repeat_alarm as repeat_alarm
+    from notifier.delivery.message_writer import write_to_contacts as write_to_contacts
+    from notifier.delivery.nudges import catch_up as catch_up
+    from notifier.delivery.nudges import nudge as nudge
+    from notifier.jobs import deliver_here as deliver_here
+    from notifier.matching.message_edits import mark_gone_slots as mark_gone_slots
+    from notifier.message_kinds import is_secret as is_secret
+    from notifier.message_kinds import list_operator_kinds as list_operator_kinds
+    from notifier.receipts.receiving import is_genuine as is_genuine
+    from notifier.receipts.receiving import receive as receive
 
 # By module: the names there.
 _ROOMS = {
     "content.messages": ("write_bot_line", "write_title"),
-    "dead_letters": ("replay_by_id",),
-    "jobs": ("deliver_here",),
-    "delivery.match_nudge": ("get_ready", "match"),
-    "matching.message_edits": ("mark_gone_slots",),
-    "message_kinds": ("is_secret", "list_operator_kinds"),
+    "dead_letters": ("replay",),
+    "delivery.match_nudge": ("detection_seen", "get_ready"),
     "delivery.message_writer": (
         "create_notifications",
         "notify_address",
@@ -60,15 +38,16 @@ _ROOMS = {
         "write_to_contacts",
     ),
     "delivery.nudges": ("catch_up", "nudge"),
+    "jobs": ("deliver_here",),
+    "matching.message_edits": ("mark_gone_slots",),
+    "message_kinds": ("is_secret", "list_operator_kinds"),
     "receipts.receiving": ("is_genuine", "receive"),
 }
 _BEHIND = {name: room for room, names in _ROOMS.items() for name in names}
-_NAMES = {"deliver": "deliver_here", "detection_seen": "match", "replay": "replay_by_id"}
 
 
 def __getattr__(name: str) -> Any:
     """Return what is behind the door: https://peps.python.org/pep-0562/."""
-    if name not in __all__:
+    if name not in _BEHIND:
         raise AttributeError(f"the notifier has no {name!r}")
-    behind = _NAMES.get(name, name)
-    return getattr(import_module(f"notifier.{_BEHIND[behind]}"), behind)
+    return getattr(import_module(f"notifier.{_BEHIND[name]}"), name)

@@ -55,7 +55,7 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
     return set(session.scalars(query))
 
 
-def replay(session: Session, rows: Sequence[Notification], now: datetime, *, unsure: bool) -> list[UUID]:
+def replay_rows(session: Session, rows: Sequence[Notification], now: datetime, *, unsure: bool) -> list[UUID]:
     """Make dead letters pending again, with all their attempts; return their ids, to be nudged after the commit.
 
     Left dead is what was told by another message meanwhile and, unless `unsure`, what may have arrived. Whether
@@ -77,12 +77,12 @@ def replay(session: Session, rows: Sequence[Notification], now: datetime, *, uns
     return [row.id for row in alive]
 
 
-def replay_by_id(session: Session, notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
+def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
     """Replay those of these notifications that are dead letters. Rows that another replay holds are left to it."""
     ids = list(notification_ids)
     dead = sa.select(Notification).where(Notification.state == State.FAILED, is_any_of(Notification.id, ids))
     rows = session.scalars(dead.with_for_update(skip_locked=True)).all()
-    return replay(session, rows, database_clock(session), unsure=unsure)
+    return replay_rows(session, rows, database_clock(session), unsure=unsure)
 
 
 def show(rows: Sequence[Notification]) -> None:
@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     with session() as opened:
         rows = opened.scalars(letters(given).limit(given.most).with_for_update(skip_locked=True)).all()
-        alive = replay(opened, rows, database_clock(opened), unsure=given.unsure)
+        alive = replay_rows(opened, rows, database_clock(opened), unsure=given.unsure)
     nudges.nudge(alive)
     print(f"{len(alive)} of {len(rows)} dead letters replayed")
     return 0

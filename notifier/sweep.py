@@ -200,7 +200,7 @@ class Sweep:
             self.memory.nudged.clear()
         detections, notifications = unmatched(now), undelivered(now, self.memory)
         for detection_id, times in detections:
-            match_nudge.match(detection_id, times)
+            match_nudge.detection_seen(detection_id, times)
         nudges.deliver(notifications)
         self._watch_receipts(now)
         self._rearm(now)

@@ -93,7 +93,7 @@ class Effects:
         The order mail comes first: the contract must be confirmed before the service begins (L.221-13 Code de la
         consommation). While no provider takes it, the alert goes out nevertheless.
         """
-        notifier.deliver(self.confirmations)
+        notifier.deliver_here(self.confirmations)
         notifier.nudge(self.mails)
         for alert_id in dict.fromkeys(self.alerts):
             notifier.catch_up(alert_id)

@@ -25,7 +25,7 @@ def get_ready() -> None:
     connect()
 
 
-def match(detection_id: UUID, times: int = 0) -> None:
+def detection_seen(detection_id: UUID, times: int = 0) -> None:
     """Have a detection matched, after its commit; `times` is how often it was nudged before.
 
     Never raises because Redis is away: one warning, and the sweep finds the row.

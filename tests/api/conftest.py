@@ -36,7 +36,7 @@ def door(monkeypatch: pytest.MonkeyPatch) -> Door:
     """Listen at the front door: what waits behind it has tests of its own."""
     calls = Door([], [])
     monkeypatch.setattr(notifier, "nudge", calls.nudged.extend)
-    monkeypatch.setattr(notifier, "deliver", calls.nudged.extend)
+    monkeypatch.setattr(notifier, "deliver_here", calls.nudged.extend)
     monkeypatch.setattr(notifier, "catch_up", calls.caught_up.append)
     return calls
 

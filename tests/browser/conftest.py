@@ -115,7 +115,7 @@ def kept_site_apps() -> list[tuple[Settings, Flask]]:
 @pytest.fixture
 def stores(database: str, redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give an empty database and Redis; no worker of the notifier reads from them."""
-    monkeypatch.setattr(notifier, "nudge", notifier.deliver)
+    monkeypatch.setattr(notifier, "nudge", notifier.deliver_here)
     monkeypatch.setattr(notifier, "catch_up", lambda alert_id: None)
 
 

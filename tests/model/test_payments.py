@@ -220,7 +220,7 @@ def machine(
     stripe = direct.make_client()
     monkeypatch.setattr(client, "get_client", lambda: stripe)
     monkeypatch.setattr(webhook, "nudge_event", queue.append)
-    for name in ("nudge", "deliver", "catch_up"):
+    for name in ("nudge", "deliver_here", "catch_up"):
         monkeypatch.setattr(notifier, name, lambda _what: None)
     monkeypatch.setattr(engine().pool, "_pre_ping", False)
     logs = structlog.get_config()

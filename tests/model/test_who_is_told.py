@@ -422,7 +422,7 @@ def machine(
     queue: list[tuple[str, Any]] = []
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    monkeypatch.setattr(match_nudge, "match", lambda key, _times=0: queue.append(("match", key)))
+    monkeypatch.setattr(match_nudge, "detection_seen", lambda key, _times=0: queue.append(("match", key)))
     monkeypatch.setattr(nudges, "rearm", lambda desks: queue.extend(("rearm", desk) for desk in desks))
     monkeypatch.setattr(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)

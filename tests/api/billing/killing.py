@@ -75,7 +75,7 @@ class Killer:
             http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
         )
         patch.setattr(webhook, "nudge", self._surround(nudge, lambda _: "nudge"))
-        for name in ("nudge", "deliver", "catch_up"):
+        for name in ("nudge", "deliver_here", "catch_up"):
             patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
 
     @contextmanager

@@ -17,7 +17,7 @@ from api.paging import first_id_at
 from api.retention import batches
 from api.retention import messages as old_messages
 from configs.ground.clock import clock
-from notifier.dead_letters import replay_by_id
+from notifier.dead_letters import replay
 from tests.clients import People
 from tests.factories import add_job, change, get, remove, save
 
@@ -113,4 +113,4 @@ def test_a_dead_letter_without_text_is_not_sent_again() -> None:
     }
     old, young = write(91, **dead), write(1, **dead)
     with session() as s:
-        assert replay_by_id(s, [old, young], unsure=True) == [young]
+        assert replay(s, [old, young], unsure=True) == [young]
