@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_time, get_timezone_location
 
+from api.models.alert import AlertTarget
 from configs.world.desk import HOME_ZONE, reveals_health, zone_of
 from configs.world.languages import FRENCH
 from configs.world.prefecture import desks, prefectures
@@ -32,6 +33,13 @@ def location_of(desk_id: str, prefecture_id: str) -> DeskLocation:
     if prefecture is None:
         return DeskLocation(chef_lieu.title(), department.upper(), zone_of(zone))
     return DeskLocation(prefecture.name, prefecture.department, zone_of(zone))
+
+
+def name_place(target: AlertTarget) -> str:
+    """Return where an alert waits: `Essonne (91)`."""
+    desk_id = target.desk_id or ""
+    home = location_of(desk_id, target.prefecture_id or desk_id.partition("/")[0])
+    return f"{home.name} ({home.department})"
 
 
 def name_city(zone: ZoneInfo, language: str) -> str:

@@ -26,7 +26,7 @@ from configs.ground.signed_links import (
     write_link,
 )
 from configs.settings import settings
-from notifier.content.desk_location import location_of, since_values, write_moment
+from notifier.content.desk_location import name_place, since_values, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
     ANY_MAIL,
@@ -241,10 +241,7 @@ def _name_tested(
     alert = session.get(Alert, UUID(row.params["alert"]))
     if alert is None or alert.closed_at is not None or not alert.targets:
         return Skip(State.SKIPPED, "alert stopped")
-    target = alert.targets[0]
-    desk_id = target.desk_id or ""
-    home = location_of(desk_id, target.prefecture_id or desk_id.partition("/")[0])
-    return TemplateContext({"where": f"{home.name} ({home.department})", "name": alert.name})
+    return TemplateContext({"where": name_place(alert.targets[0]), "name": alert.name})
 
 
 KINDS = {

@@ -91,6 +91,11 @@ def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
     return {"day": day, "hour": hour, "url": write_link(ShowProof(UUID(proof["detection"])))}
 
 
+def _pick(*names: str) -> Fill:
+    """Return what fills the texts with params as they are."""
+    return lambda row: {name: row.params[name] for name in names}
+
+
 def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
     """Return what is wrong: `number` of `of` messages, their `age`; `detail` in English, as health says it."""
     oldest = timedelta(seconds=row.params.get("oldest_seconds", 0))
@@ -105,10 +110,6 @@ def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
     }
 
 
-def _fill_payment(row: ClaimedRow) -> dict[str, Any]:
-    return {"trouble": row.params["trouble"], "detail": row.params["detail"]}
-
-
 def _report(fill: Fill) -> MessageKind:
     return MessageKind(
         to=REACHABLE,
@@ -116,10 +117,6 @@ def _report(fill: Fill) -> MessageKind:
         values=lambda _session, row, _contact, _now: TemplateContext(fill(row)),
         secret=False,
     )
-
-
-def _fill_hoarding(row: ClaimedRow) -> dict[str, Any]:
-    return {name: row.params[name] for name in ("user", "desks", "found")}
 
 
 def _fill_sms_cost(row: ClaimedRow) -> dict[str, Any]:
@@ -190,10 +187,10 @@ def _write_seconds(seconds: float | None, language: str) -> str:
 KINDS = {
     "desk_trouble": _alarm(_fill_desks),
     "operations_alarm": _alarm(_fill_operations),
-    "payment_trouble": _alarm(_fill_payment),
+    "payment_trouble": _alarm(_pick("trouble", "detail")),
     # The words of who wrote to support: they go with the request.
     "operations": MessageKind(to=REACHABLE, values=_read_request, secret=True),
-    "hoarding": _report(_fill_hoarding),
+    "hoarding": _report(_pick("user", "desks", "found")),
     "sms_cost": _report(_fill_sms_cost),
     "operations_digest": _report(_fill_digest),
     "operations_report": _report(_fill_report),

@@ -7,7 +7,7 @@ makes no sound: it is of no group that can be switched off or held back, and its
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -22,7 +22,7 @@ from api.models.slot import Detection
 from api.models.user import Contact
 from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
 from configs.world.languages import MESSAGE_LANGUAGES
-from notifier.content.desk_location import location_of, name_desk
+from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
     LINKED_CHAT,
@@ -63,8 +63,7 @@ _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by 
 _ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
 
 
-@dataclass(frozen=True, slots=True)
-class ListedAlert:
+class ListedAlert(NamedTuple):
     """An alert in the list."""
 
     id: UUID
@@ -76,12 +75,7 @@ class ListedAlert:
     @classmethod
     def of(cls, alert: Alert, number: int) -> "ListedAlert":
         """Return how an alert is listed."""
-        target = alert.targets[0]
-        desk_id = target.desk_id or ""
-        prefecture_id = target.prefecture_id or desk_id.partition("/")[0]
-        where = location_of(desk_id, prefecture_id)
-        place = f"{where.name} ({where.department})"
-        return cls(alert.id, number, place, alert.name, _name_state(alert))
+        return cls(alert.id, number, name_place(alert.targets[0]), alert.name, _name_state(alert))
 
     def allows(self, action: str) -> bool:
         """Whether it can be paused, resumed or stopped."""
@@ -150,10 +144,7 @@ def _describe(view: str, alerts: Sequence[ListedAlert], language: str) -> Templa
     shown = alerts[:_MOST]
     values: dict[str, Any] = {
         "view": view,
-        "alerts": [
-            {"number": each.number, "place": each.place, "name": each.name, "state": each.state}
-            for each in shown
-        ],
+        "alerts": shown,
         "more": len(alerts) > _MOST,
         "commands": COMMANDS,
     }
