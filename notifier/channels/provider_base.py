@@ -134,7 +134,7 @@ class Provider(ABC):
     SENDS_APART: ClassVar[bool] = False
 
     def warm_up(self) -> None:  # noqa: B027 -- not every provider has one to build
-        """Build the client, so that the first message does not wait for it; nothing where there is none."""
+        """Load what the SDK loads at the first message, so that this does not wait for it."""
 
     @abstractmethod
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterable[Answer]:

@@ -92,10 +92,6 @@ class SendGrid(OneCallProvider):
     # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
     MOST = 500
 
-    def warm_up(self) -> None:
-        """Build the client."""
-        _ = _api().client.mail.send
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         """Hand mails of one content to SendGrid; `custom_args` come back with its events. All pass its lists, or none.
 

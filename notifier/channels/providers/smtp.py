@@ -104,10 +104,6 @@ class Smtp(Provider):
     MOST = 100
     IS_SEQUENTIAL = True
 
-    def warm_up(self) -> None:
-        """Read the certificates of the authorities."""
-        tls_context()
-
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand mails to the server; yield each answer as it comes."""
         server = parse_mail_server(settings().require("smtp_url"))

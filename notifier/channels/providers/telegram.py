@@ -76,10 +76,6 @@ def _base() -> str:
 class Telegram(OneCallProvider):
     """One message of the bot to the chat that is the message's address."""
 
-    def warm_up(self) -> None:
-        """Build the session."""
-        _transport(_base())
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
