@@ -1,19 +1,20 @@
 """Calls of providers: the check that one is genuine, and the store of receipts, a row for each without its address."""
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.base import is_any_of, new_id, session, write_array
+from api.models.base import is_any_of, session
 from api.models.contact_lookup import find_contact
 from api.models.database_clock import database_clock
 from api.models.notification import Notification
-from api.models.provider_event import ReceiptKind
+from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
@@ -33,19 +34,6 @@ READERS: Mapping[str, ReceiptReader] = {
 }
 _TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
 TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name
-
-# Many rows are one parameter per column: a call may carry thousands of events.
-_STORING = sa.text("""
-INSERT INTO provider_events
-  (id, provider, event_id, message_id, notification_ids, contact_id, kind, code, at, received_at, next_attempt_at)
-SELECT id, :provider, event_id, message_id, CAST(notification_ids AS uuid[]), contact_id, kind, code, at, :now, :now
-FROM unnest(CAST(:ids AS uuid[]), CAST(:event_ids AS text[]), CAST(:message_ids AS text[]),
-    CAST(:notification_ids AS text[]), CAST(:contact_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:codes AS text[]),
-    CAST(:at AS timestamptz[]))
-  AS e(id, event_id, message_id, notification_ids, contact_id, kind, code, at)
-ON CONFLICT (provider, event_id) DO NOTHING
-RETURNING id
-""")
 
 log = structlog.get_logger(__name__)
 
@@ -113,18 +101,18 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
         return 0
     now = database_clock(opened)
     contacts = _find_contacts(opened, unique, now)
-    arrays: dict[str, Iterable[object]] = {
-        "ids": (new_id() for _ in unique),
-        "event_ids": (each.event_id for each in unique),
-        "message_ids": (each.message_id for each in unique),
-        "notification_ids": (write_array(each.notification_ids) for each in unique),
-        "contact_ids": (contacts.get(each.event_id) for each in unique),
-        "kinds": (each.kind.value for each in unique),
-        "codes": (each.code for each in unique),
-        "at": (each.at for each in unique),
-    }
-    columns = {name: write_array(values) for name, values in arrays.items()}
-    return len(opened.scalars(_STORING, {"now": now, "provider": provider, **columns}).all())
+    rows = [
+        {
+            "provider": provider, "event_id": each.event_id, "message_id": each.message_id,
+            "notification_ids": [*each.notification_ids], "contact_id": contacts.get(each.event_id), "kind": each.kind,
+            "code": each.code, "at": each.at, "received_at": now, "next_attempt_at": now,
+        }
+        for each in unique
+    ]  # fmt: skip
+    new = insert(ProviderEvent).on_conflict_do_nothing(
+        index_elements=[ProviderEvent.provider, ProviderEvent.event_id]
+    )
+    return len(opened.scalars(new.returning(ProviderEvent.id), rows).all())
 
 
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:
