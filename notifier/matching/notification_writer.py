@@ -6,7 +6,6 @@ longer than all else that an alert needs (docs/benchmarks.md). If the worker die
 as after any claim.
 """
 
-import hashlib
 import json
 import time
 from collections import defaultdict
@@ -217,8 +216,8 @@ class InlineClaim:
 class MatchResult:
     """What matching decided for one detection: which alerts want which slots, and the contacts to notify.
 
-    A `late` result (an alert catches up, a desk is re-armed) may follow another of the same detection, for other
-    slots: its dedupe keys name the slots.
+    A `late` result (an alert catches up, a desk is re-armed) may follow another of the same detection: for other slots,
+    for another alert of the same person, or where the first was never sent.
     """
 
     detection: Detection
@@ -235,25 +234,9 @@ class MatchResult:
             found[wish.user_id].append(wish)
         return found
 
-    def keys(self, wishes_of: Mapping[UUID, Iterable[WantedSlots]], now: datetime) -> dict[UUID, str]:
-        """Return by user how the dedupe keys of the notifications begin.
-
-        A late notification may follow another late one of the same detection: for another alert of the same person,
-        or where the first was never sent (its slots were unconfirmed, the alert paused).
-        """
-        if not self.late:
-            return dict.fromkeys(wishes_of, f"slot:{self.detection.id}")
-        begin, at = f"open:{self.detection.id}", f"{now:%Y%m%dT%H%M%S.%f}"
-        return {
-            user_id: f"{begin}:{short_hash(f'{each.alert_id}:{write_ranges(each.slots)}' for each in wishes)}:{at}"
-            for user_id, wishes in wishes_of.items()
-        }
-
-
-def short_hash(names: Iterable[object]) -> str:
-    """Return a short name of a set, the same for any order."""
-    text = ",".join(sorted({str(each) for each in names}))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def begin_key(self, announcement_id: UUID) -> str:
+        """Return how the dedupe keys of a user's notifications begin."""
+        return f"open:{announcement_id}" if self.late else f"slot:{self.detection.id}"
 
 
 def next_nudge(now: datetime, times: int = 0) -> datetime:
@@ -279,14 +262,13 @@ def write(
     at_once = [to for to in result.recipients if to.contact_id not in holds]
     contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
     of_all = _columns_of_all(result, now)
-    keys = result.keys(wishes_of, now)
     announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
         _columns_of_recipient(
             each,
             announcements[each.user_id],
             wishes_of[each.user_id],
-            f"{keys[each.user_id]}:{each.contact_id}",
+            f"{result.begin_key(announcements[each.user_id])}:{each.contact_id}",
             holds.get(each.contact_id),
             leased=each.contact_id in contacts,
         )

@@ -133,7 +133,12 @@ def detection(
     return made.id
 
 
-all_of, get = factories.rows, factories.get
+all_of = factories.rows
+
+
+def get(row: type[Any], key: Any) -> Any:
+    """Return one row."""
+    return factories.get(row, key)
 
 
 def gone(slot_ids: Sequence[int]) -> None:
