@@ -5,7 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
 from typing import Any, cast
@@ -96,6 +96,9 @@ class Sent:
     texts: Sequence[StoredText | None] = ()  # what the rows of each message keep; empty where none has left
 
 
+Contents = dict[Any, tuple[RenderedMessage, StoredText | None]]
+
+
 def deliver(ids: Sequence[UUID]) -> None:
     """Send notifications that are due and not leased; record each answer as it comes."""
     hand_over(claim(ids))
@@ -151,10 +154,10 @@ def render_messages(
     """Return claimed messages with what leaves for each, and those whose text could not be made."""
     rendered: list[tuple[ClaimedMessage, OutgoingMessage]] = []
     failed: list[Sent] = []
-    renderer = Renderer()
+    contents: Contents = {}
     for message in claimed:
         try:
-            rendered.append((message, renderer.render(message)))
+            rendered.append((message, _render(message, contents)))
         except JobTimeoutException:
             raise  # the leases run out
         except Exception as error:
@@ -176,32 +179,26 @@ def _hand_over(name: Channel, claimed: Sequence[ClaimedMessage]) -> Iterator[Sen
         yield Sent([claimed_of[id(each)] for each in together], answer, [each.stored for each in together])
 
 
-@dataclass(slots=True)
-class Renderer:
-    """Renders claimed messages; those of a channel whose contexts have the same key share their content."""
-
-    contents: dict[Any, tuple[RenderedMessage, StoredText | None]] = field(default_factory=dict)
-
-    def render(self, message: ClaimedMessage) -> OutgoingMessage:
-        """Render one message."""
-        row, context = message.first, message.context
-        key = (row.kind, row.channel, row.language, row.id if context.key is None else context.key)
-        if key not in self.contents:
-            content = render(row.kind, row.channel, row.language, context)
-            is_kept = not kind_of(row.kind).secret
-            stored = write_stored_text(row.kind, row.channel, context, content) if is_kept else None
-            self.contents[key] = content, stored
-        content, stored = self.contents[key]
-        ids = [each.id for each in message.rows]
-        is_mail = row.channel is Channel.EMAIL
-        headers = write_stop_headers(context) if is_mail else {}
-        answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
-        substitutions = {**name_answered(row), **context.substitutions, **answers}
-        return OutgoingMessage(
-            content, message.address, ids, substitutions, message.seen_at, headers,
-            passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
-            replaces=context.replaces, stored=stored,
-        )  # fmt: skip
+def _render(message: ClaimedMessage, contents: Contents) -> OutgoingMessage:
+    """Render one message; those of a channel whose contexts have the same key share their content."""
+    row, context = message.first, message.context
+    key = (row.kind, row.channel, row.language, row.id if context.key is None else context.key)
+    if key not in contents:
+        content = render(row.kind, row.channel, row.language, context)
+        is_kept = not kind_of(row.kind).secret
+        stored = write_stored_text(row.kind, row.channel, context, content) if is_kept else None
+        contents[key] = content, stored
+    content, stored = contents[key]
+    ids = [each.id for each in message.rows]
+    is_mail = row.channel is Channel.EMAIL
+    headers = write_stop_headers(context) if is_mail else {}
+    answers = write_answer_links(ids) if is_mail and row.kind == SLOT_DETECTED else {}
+    substitutions = {**name_answered(row), **context.substitutions, **answers}
+    return OutgoingMessage(
+        content, message.address, ids, substitutions, message.seen_at, headers,
+        passes_lists=message.is_after_report or kind_of(row.kind).group not in SWITCHABLE,
+        replaces=context.replaces, stored=stored,
+    )  # fmt: skip
 
 
 def write_stop_headers(context: TemplateContext) -> dict[str, str]:

@@ -57,18 +57,6 @@ class MessageTimes:
     quiet: tuple[time, time] | None = None  # from, until
     quiet_slots: bool = False  # slot alerts wait during quiet hours, too
 
-    @classmethod
-    def from_row(cls, kept: Mapping[str, Any]) -> "MessageTimes":
-        """Return what `select_times` has found."""
-        begins, ends = kept["quiet_from"], kept["quiet_until"]
-        return cls(
-            zone_or_home(kept["zone"]),
-            SlotRhythm(kept["rhythm"]),
-            time.fromisoformat(kept["digest_at"]),
-            (time.fromisoformat(begins), time.fromisoformat(ends)) if begins and ends else None,
-            kept["quiet_slots"],
-        )
-
     def find_hold(self, group: MessageGroup, created_at: datetime, now: datetime) -> Hold | None:
         """Return why a message of a group waits now, and until when; None where it may leave."""
         due = max(now, self._find_digest(created_at)) if group is MessageGroup.SLOTS else now
@@ -143,7 +131,7 @@ def _instant(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> date
 
 
 def select_times() -> sa.ColumnElement[Any]:
-    """Return a column: what a user chose, for `MessageTimes.from_row`; null for all who changed nothing."""
+    """Return a column: what a user chose, for `read_times`; null for all who changed nothing."""
     chose = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
     columns = {
         "zone": User.time_zone, "rhythm": User.slot_rhythm, "digest_at": User.digest_at, "quiet_from": User.quiet_from,
@@ -165,8 +153,17 @@ def lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, Messa
 
 
 def read_times(kept: Mapping[str, Any] | None) -> MessageTimes | None:
-    """Return what a user chose; None for one who changed nothing."""
-    return MessageTimes.from_row(kept) if kept else None
+    """Return what `select_times` has found; None for a user who changed nothing."""
+    if not kept:
+        return None
+    begins, ends = kept["quiet_from"], kept["quiet_until"]
+    return MessageTimes(
+        zone_or_home(kept["zone"]),
+        SlotRhythm(kept["rhythm"]),
+        time.fromisoformat(kept["digest_at"]),
+        (time.fromisoformat(begins), time.fromisoformat(ends)) if begins and ends else None,
+        kept["quiet_slots"],
+    )
 
 
 @dataclass(frozen=True, slots=True)

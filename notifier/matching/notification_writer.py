@@ -277,8 +277,7 @@ def write(
     contents = inline.contents if inline else ContentCache()
     notices = _build_notices(session, result, wishes_of, contents)
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
-    others = lease | notices.list_parameters()
-    new = _write(session, result, announcements, rows, of_all=of_all, others=others)
+    new = _write(session, result, announcements, rows, of_all=of_all, others=lease | notices)
     slots = {slot.id: slot for slot in result.slots}
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
@@ -317,16 +316,51 @@ def _write(
 
 def _build_notices(
     session: Session, result: MatchResult, wishes_of: Mapping[UUID, list[WantedSlots]], contents: ContentCache
-) -> "SlotNotices":
-    """Return the notices; none to users who have one of these slots already."""
-    slots = {slot.id: slot for slot in result.slots}
-    notices = SlotNotices(result.detection, result.seen_at, slots, contents)
+) -> dict[str, Any]:
+    """Return the parameters of INSERT_SLOT_NOTICES that are the notices' own; a text for each language and its slots.
+
+    Users who have one of these slots already get none.
+    """
     languages = {each.user_id: each.language for each in result.recipients}
     languages |= read_languages(session, [each for each in wishes_of if each not in languages])
+    slots = {slot.id: slot for slot in result.slots}
+    texts: list[NoticeText] = []
+    numbers: dict[tuple[Any, ...], int] = {}  # of texts, from 1; 0 where one cannot be rendered
+    users: list[tuple[UUID, int]] = []
     for user_id, wishes in wishes_of.items():
         if any(wish.is_new for wish in wishes):
-            notices.add(user_id, wishes[0].language or languages.get(user_id, FALLBACK), wishes)
-    return notices
+            language = wishes[0].language or languages.get(user_id, FALLBACK)
+            key = (language, *(wish.slots for wish in wishes))
+            if key not in numbers:
+                wanted = sorted({slot for wish in wishes for slot in wish.slots})
+                opening = SlotOpening(result.detection, tuple(slots[each] for each in wanted), result.seen_at)
+                text = _render_notice(opening, contents, language)
+                texts += [text] if text else []
+                numbers[key] = len(texts) if text else 0
+            if number := numbers[key]:
+                users.append((user_id, number))
+    arrays: dict[str, Iterable[object]] = {
+        "notice_languages": (text.language for text in texts),
+        "notice_titles": (text.title for text in texts),
+        "notice_bodies": (text.body for text in texts),
+        "notice_ids": (new_id() for _ in users),
+        "notice_users": (user_id for user_id, _ in users),
+        "notice_numbers": (number for _, number in users),
+    }
+    link = kind_of(SLOT_DETECTED).notice_link
+    return {name: write_array(values) for name, values in arrays.items()} | {"notice_link": link}
+
+
+def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) -> NoticeText | None:
+    """Return the notice; None where it cannot be rendered, which stops no message."""
+    try:
+        spoken = choose_notice_language(SLOT_DETECTED, language)
+        return render_notice(SLOT_DETECTED, spoken, {"openings": [contents.values_of(opening, spoken)]})
+    except JobTimeoutException:
+        raise
+    except Exception:
+        log.exception("no notice", detection=str(opening.detection.id), language=language)
+        return None
 
 
 def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
@@ -354,57 +388,6 @@ def _columns_of_recipient(
         "channel": to.channel, "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key,
         "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip
-
-
-@dataclass(slots=True)
-class SlotNotices:
-    """Notices of one detection, while they are put together: for each user the number of a text, from 1."""
-
-    detection: Detection
-    seen_at: datetime
-    slots: Mapping[int, SlotRow]
-    contents: ContentCache
-    texts: list[NoticeText] = field(default_factory=list)
-    users: list[UUID] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-    # by language and slots, as each of a user's alerts wants them; None where the text cannot be rendered
-    _known: dict[tuple[Any, ...], int | None] = field(default_factory=dict)
-
-    def add(self, user_id: UUID, language: str, wishes: Sequence[WantedSlots]) -> None:
-        """Add the notice of one user. One that cannot be rendered stops no message."""
-        key = (language, *(wish.slots for wish in wishes))
-        if key not in self._known:
-            self._known[key] = self._render(language, wishes)
-        if number := self._known[key]:
-            self.users.append(user_id)
-            self.numbers.append(number)
-
-    def _render(self, language: str, wishes: Sequence[WantedSlots]) -> int | None:
-        wanted = sorted({slot for wish in wishes for slot in wish.slots})
-        try:
-            opening = SlotOpening(self.detection, tuple(self.slots[each] for each in wanted), self.seen_at)
-            spoken = choose_notice_language(SLOT_DETECTED, language)
-            values = {"openings": [self.contents.values_of(opening, spoken)]}
-            self.texts.append(render_notice(SLOT_DETECTED, spoken, values))
-        except JobTimeoutException:
-            raise
-        except Exception:
-            log.exception("no notice", detection=str(self.detection.id), language=language)
-            return None
-        return len(self.texts)
-
-    def list_parameters(self) -> dict[str, Any]:
-        """Return the parameters of INSERT_SLOT_NOTICES that are the notices' own."""
-        arrays: dict[str, Iterable[object]] = {
-            "notice_languages": (text.language for text in self.texts),
-            "notice_titles": (text.title for text in self.texts),
-            "notice_bodies": (text.body for text in self.texts),
-            "notice_ids": (new_id() for _ in self.users),
-            "notice_users": self.users,
-            "notice_numbers": self.numbers,
-        }
-        link = kind_of(SLOT_DETECTED).notice_link
-        return {name: write_array(values) for name, values in arrays.items()} | {"notice_link": link}
 
 
 def read_languages(session: Session, user_ids: Sequence[UUID]) -> dict[UUID, str]:
