@@ -205,7 +205,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("sms", Misconfigured, None, 400, [{"code": code} for code in (21212, 21606, 21660, 21704)], "TWILIO_PHONE_NUMBER"),
     # not written by Twilio, or with a code that is none: blames no message
     ("sms", TemporaryError, None, 400, [{"code": code} for code in (403, "21211", None, [], {}, 10**400, True)], "in no words"),
-    ("sms", TemporaryError, None, 418, [{"type": "x", "title": "x", "status": 418, "code": 201}], "in no words"),
+    ("sms", Misconfigured, None, 403, [{"type": "x", "title": "x", "status": 403, "code": 20003}], "TWILIO_ACCOUNT_SID"),
     ("email", PermanentError, BOUNCED, 400, [{"errors": [{"field": "personalizations.0.to.0.email"}]}], "address"),
     ("email", PermanentError, None, 400, [{"errors": [{"field": "subject"}]}, {"errors": "odd"}, b"\xff\xfe"], "400"),
     ("email", PermanentError, None, 413, [b"<html>too large</html>"], "413"),
