@@ -39,7 +39,8 @@ from notifier.content.outgoing_message import OutgoingMessage
 # A session with a provider that was idle for longer opens new connections: a NAT or a load balancer forgets idle ones
 _PROVIDER_IDLE_SECONDS = Constant("PROVIDER_IDLE_SECONDS", 30.0)
 
-CONNECT_SECONDS = 3.0
+# How long connecting to a provider may take
+CONNECT_SECONDS = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
@@ -190,7 +191,7 @@ class Transport(requests.Session):
         guard_host(urlsplit(request.url or "").hostname or "", self.STAND_IN.format(name=self.name))
         self._leave_idle()
         seconds = self.find_timeout()
-        timeout = (min(CONNECT_SECONDS, seconds), seconds)
+        timeout = (min(CONNECT_SECONDS(), seconds), seconds)
         begin_call()
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})

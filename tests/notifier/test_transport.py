@@ -238,7 +238,7 @@ def test_what_trickles_ends_with_the_job_and_counts_as_taken_where_the_request_l
     with serving(serve, scheme=scheme) as url:
         monkeypatch.setitem(providers(), "telegram", Posting(transport, url))
         message = OutgoingMessage(RenderedMessage(), "a", [uuid4()])
-        with job_of(1):
+        with job_of(0.5):
             (answer,) = ProviderChoice(Channel.TELEGRAM, lambda: True).hand_over([message])
     assert type(answer) is kind
     assert time.monotonic() - began < 10

@@ -102,7 +102,7 @@ class WebPush(Provider):
         ]
         stopped: JobTimeoutException | None = None
         try:
-            wait(calls, CONNECT_SECONDS + PUSH_TIMEOUT_SECONDS() + _MARGIN)
+            wait(calls, CONNECT_SECONDS() + PUSH_TIMEOUT_SECONDS() + _MARGIN)
         except JobTimeoutException as error:
             stopped = error
         for call, context in zip(calls, contexts, strict=True):

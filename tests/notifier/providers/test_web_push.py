@@ -193,6 +193,7 @@ def serving(begin: bytes, more: bytes, pause: float, settings_env: Callable[...,
         settings_env(
             SANDBOX_HOSTS=f"push.sandbox.test=127.0.0.1:{listener.getsockname()[1]}",
             PUSH_TIMEOUT_SECONDS="0.3",
+            PROVIDER_CONNECT_SECONDS="0.3",
         )
         yield
         listener.shutdown(socket.SHUT_RDWR)
