@@ -75,11 +75,11 @@ accepted AS (
 delivered AS (
   UPDATE notifications n SET state = 'delivered', reason = NULL, delivered_at = accepted.at
   FROM accepted WHERE n.id = accepted.id
-  RETURNING accepted.event_id, n.id, n.channel, n.provider, n.params ->> 'detection_id' AS detection
+  RETURNING accepted.event_id, n.id, n.channel, n.provider, n.params
 )
 UPDATE provider_events e SET applied_at = :now, next_attempt_at = NULL
 FROM delivered WHERE e.id = delivered.event_id
-RETURNING delivered.id, delivered.channel, delivered.provider, delivered.detection
+RETURNING delivered.id, delivered.channel, delivered.provider, delivered.params
 """)
 
 log = structlog.get_logger(__name__)
@@ -93,13 +93,8 @@ def apply_delivered(opened: Session, now: datetime) -> int:
     holds messages, and never waits for their users. Whatever else a receipt may mean is left to `apply_due`.
     """
     applied = opened.execute(_APPLY_DELIVERED, {"now": now, "most": MOST_DELIVERED}).all()
-    log_each(opened, "delivered", [(row.id, _name_delivered(row)) for row in applied])
+    log_each(opened, "delivered", [(row.id, _name(row)) for row in applied])
     return len(applied)
-
-
-def _name_delivered(row: Any) -> dict[str, str]:
-    named = {"channel": row.channel, "provider": row.provider}
-    return named | ({"detection": row.detection} if row.detection else {})
 
 
 def apply_due(now: datetime, *, except_delivered: bool = False) -> None:
@@ -248,9 +243,8 @@ def _log(row: Notification, event: str, reason: str | None = None) -> None:
         log_when_committed(opened, event, notification=str(row.id), **fields)
 
 
-def _name(row: Notification) -> dict[str, str]:
-    named = {"channel": row.channel.value, "provider": row.provider or ""}
-    return named | find_detection(row.params)
+def _name(row: Any) -> dict[str, str]:
+    return {"channel": str(row.channel), "provider": row.provider or "", **find_detection(row.params)}
 
 
 def _bounce(opened: Session, row: Notification, event: ProviderEvent, now: datetime) -> None:
