@@ -1,7 +1,7 @@
 """Content of a slot alert: what it announced, or what is open at which desk, as values of its texts; its answers."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import cache
 from itertools import chain
@@ -83,23 +83,12 @@ class SlotOpening:
         return format_time(self.since, pattern, locale=language, tzinfo=where.zone)
 
 
-@dataclass(frozen=True, slots=True)
-class _SharedContent:
-    """What the contexts of messages share that say the same in one language of alerts with the same names."""
-
-    values: dict[str, Any]
-    url: str | None
-    key: tuple[Any, ...]
-    tags: tuple[str, ...]  # of the links to stop
-    choices: Choices
-
-
 @dataclass(slots=True)
 class ContentCache:
     """Builds the template contexts of many messages; what several share is built once."""
 
     made: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
-    shared: dict[tuple[Any, ...], _SharedContent] = field(default_factory=dict)
+    shared: dict[tuple[Any, ...], TemplateContext] = field(default_factory=dict)
 
     def context(
         self, openings: Sequence[SlotOpening], stops: Sequence[StopLink], language: str
@@ -109,38 +98,30 @@ class ContentCache:
         Those to answer get their addresses when the message is rendered: they name its notification.
         """
         shared = self._share(openings, tuple(stop.name for stop in stops), language)
-        tokens = [write_token(StopAlerts((stop.alert_id,))) for stop in stops[:MOST_STOPS]]
-        links = {tag: write_address(token) for tag, token in zip(shared.tags, tokens, strict=False)}
-        return TemplateContext(
-            shared.values,
-            shared.url,
-            UNSIGNED | links,
-            shared.key,
-            (openings, stops),
-            stop_token=tokens[0]
-            if len(tokens) == 1
-            else write_token(StopAlerts(tuple(stop.alert_id for stop in stops[:MOST_STOPS]))),
-            choices=shared.choices,
+        ids = tuple(stop.alert_id for stop in stops[:MOST_STOPS])
+        tokens = [write_token(StopAlerts((each,))) for each in ids]
+        tags = (tag for _, tag in shared.values["stops"])
+        return replace(
+            shared,
+            substitutions=UNSIGNED | dict(zip(tags, map(write_address, tokens), strict=False)),
+            origin=(openings, stops),
+            stop_token=tokens[0] if len(tokens) == 1 else write_token(StopAlerts(ids)),
         )
 
     def _share(
         self, openings: Sequence[SlotOpening], names: tuple[str | None, ...], language: str
-    ) -> _SharedContent:
+    ) -> TemplateContext:
         key = (*(opening.key for opening in openings), names)
         if (known := self.shared.get((key, language))) is None:
-            tags = tuple(f"%stop{number}%" for number, _ in enumerate(names))
-            known = self.shared[key, language] = _SharedContent(
-                {
-                    "openings": [self.values_of(opening, language) for opening in openings],
-                    "stops": list(zip(names, tags, strict=True)),
-                    "answers": ANSWER_TAGS,
-                    "sms_stop_page": sms_stop_page(),
-                },
-                openings[0].detection.booking_url if len(openings) == 1 else None,
-                key,
-                tags,
-                list_answer_choices(language),
-            )
+            values = {
+                "openings": [self.values_of(opening, language) for opening in openings],
+                "stops": [(name, f"%stop{number}%") for number, name in enumerate(names)],
+                "answers": ANSWER_TAGS,
+                "sms_stop_page": sms_stop_page(),
+            }
+            url = openings[0].detection.booking_url if len(openings) == 1 else None
+            choices = list_answer_choices(language)
+            known = self.shared[key, language] = TemplateContext(values, url, key=key, choices=choices)
         return known
 
     def values_of(self, opening: SlotOpening, language: str) -> dict[str, Any]:
