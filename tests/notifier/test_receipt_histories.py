@@ -318,18 +318,17 @@ def test_a_key_that_was_copied_in_part_refuses_no_call_of_the_other(
     assert not notifier.is_genuine("sendgrid", sign_events("a stranger's", b"[]", 1), b"[]")
 
 
-@pytest.mark.parametrize(
-    "name", ["sg_event_id", "sg_message_id", "email", "status", "notification_id", "reason"]
-)
-def test_half_a_character_in_one_event_loses_none_beside_it(name: str) -> None:
+def test_half_a_character_in_one_event_loses_none_beside_it() -> None:
     key = sent()
-    call(event_of(key, "bounce", type="blocked") | {name: f"1{HALF}\0"}, event_of(key))
+    names = ("sg_event_id", "sg_message_id", "email", "status", "notification_id", "reason")
+    odd = [event_of(key, "bounce", type="blocked") | {name: f"1{HALF}\0"} for name in names]
+    call(*odd, event_of(key))
     apply_receipts()
-    assert len(stored()) == 2
+    assert len(stored()) == len(names) + 1
     assert get(Notification, key).delivered_at
 
 
-@pytest.mark.parametrize("at", [253402300799, 1, -62135596800])
+@pytest.mark.parametrize("at", [253402300799, -62135596800])
 @pytest.mark.parametrize("write", [sent, unknown])
 def test_a_provider_whose_clock_is_wrong_writes_no_time_that_cannot_be(
     write: Callable[[], UUID], at: int

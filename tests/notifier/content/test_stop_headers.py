@@ -23,6 +23,7 @@ from notifier.delivery.claiming import add_stop_link
 from notifier.delivery.delivery import write_stop_headers
 from notifier.jobs import deliver
 from notifier.message_kinds import kinds
+from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (
     DESK,
@@ -146,7 +147,7 @@ def test_who_can_stop_a_group_is_offered_that_in_one_click() -> None:
         assert wish == StopGroup(who.contacts[Channel.EMAIL], digest("camille@example.org"), group)
 
 
-@pytest.mark.parametrize("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))
+@in_turn("kind", sorted(name for name, its in kinds().items() if its.group in STOPPABLE))
 def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -> None:
     for language in languages_of(kind):
         mail = render(kind, "email", language, list_samples(kind, language, SampleSize.USUAL))
@@ -154,7 +155,7 @@ def test_each_kind_that_can_be_stopped_shows_the_link_in_its_footer(kind: str) -
         assert f"{URL}/stop" in mail.text
 
 
-@pytest.mark.parametrize("kind", ["new_sign_in", "order", "password_reset", "renewal_soon", "account_unused"])
+@in_turn("kind", ["new_sign_in", "order", "password_reset", "renewal_soon", "account_unused"])
 def test_mails_about_account_and_payment_cannot_be_stopped(kind: str) -> None:
     context = TemplateContext()
     row = ClaimedRow.of(written(person(), kind))

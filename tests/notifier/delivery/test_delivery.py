@@ -414,8 +414,11 @@ def test_an_id_of_any_kind_is_recorded(odd: str, answered: Answered) -> None:
     assert len(row.provider_id or "") <= LONGEST_ID
 
 
-@pytest.mark.parametrize("kind", [TemporaryError, OutcomeUnknown, PermanentError])
-@pytest.mark.parametrize("odd", ["x" * 10**6, "a\0b", "\ud800"], ids=range(3))
+@pytest.mark.parametrize(
+    ("kind", "odd"),
+    [(TemporaryError, "x" * 10**6), (OutcomeUnknown, "a\0b"), (PermanentError, "\ud800")],
+    ids=range(3),
+)
 def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, answered: Answered) -> None:
     row = answered(kind(f"sendgrid answered 400 {odd}"))
     assert row.state in (State.PENDING, State.FAILED)

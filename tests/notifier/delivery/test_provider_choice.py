@@ -289,8 +289,6 @@ def whole_pair(whole: "Running", settings_env: Put) -> "Running":
 
 WAYS = [
     ("refuse", 0, 1),
-    ("error_500", 0, 1),
-    ("timeout", 1, 1),
     ("yes_without_answer", 1, 2),
     ("unauthorized", 0, 1),
 ]
