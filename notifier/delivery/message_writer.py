@@ -185,11 +185,11 @@ def write_notice(
     One that cannot be rendered is logged, and stops no message; what is over by now makes none.
     """
     now = clock()
-    row = ClaimedRow(
-        id=new_id(), contact_id=None, channel=Channel.EMAIL, kind=kind, params=dict(params), created_at=now,
-        language=choose_notice_language(kind, language), priority=Priority.IMMEDIATE, attempts=0, unknown_attempts=0,
-        reason=None, held_for=None, seen_at=None, matched_at=None,
-    )  # fmt: skip
+    row = ClaimedRow.from_values({
+        "id": new_id(), "channel": Channel.EMAIL, "kind": kind, "params": dict(params), "created_at": now,
+        "language": choose_notice_language(kind, language), "priority": Priority.IMMEDIATE, "attempts": 0,
+        "unknown_attempts": 0,
+    })  # fmt: skip
     text = _render(session, user_id, row)
     if text is None:
         return

@@ -69,7 +69,6 @@ inserted_notices AS (
   JOIN notice_texts t ON t.number = n.number
 )
 """
-_LANGUAGES = sa.select(User.id, User.language)
 log = structlog.get_logger(__name__)
 # A match per alert, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
@@ -110,7 +109,6 @@ _OF_RECIPIENT = (
     "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased", "held_until",
     "held_for",
 )  # fmt: skip
-_OF_ALL = ("kind", "priority", "seen_at", "committed_at")
 
 
 @dataclass(slots=True)
@@ -277,7 +275,7 @@ def write(
     contents = inline.contents if inline else ContentCache()
     notices = _build_notices(session, result, wishes_of, contents)
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
-    new = _write(session, result, announcements, rows, of_all=of_all, others=lease | notices)
+    new = _write(session, result, announcements, rows, of_all | lease | notices)
     slots = {slot.id: slot for slot in result.slots}
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
@@ -290,9 +288,7 @@ def _write(
     result: MatchResult,
     announcements: Mapping[UUID, UUID],
     rows: Sequence[Mapping[str, Any]],
-    *,
-    of_all: Mapping[str, Any],
-    others: Mapping[str, Any],
+    shared: Mapping[str, Any],
 ) -> set[UUID]:
     """Write all of it in one statement; return the ids of the notifications whose dedupe key was new."""
     wishes = result.wishes
@@ -306,8 +302,8 @@ def _write(
         **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
     }
     parameters = {
-        "now": of_all["matched_at"], "detection_id": result.detection.id, "params": json.dumps(of_all["params"]),
-        "held_priority": Priority.SCHEDULED, **others, **{name: of_all[name] for name in _OF_ALL},
+        **shared, "now": shared["matched_at"], "detection_id": result.detection.id,
+        "params": json.dumps(shared["params"]), "held_priority": Priority.SCHEDULED,
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
     made = session.execute(_WRITE, parameters)
@@ -322,7 +318,9 @@ def _build_notices(
     Users who have one of these slots already get none.
     """
     languages = {each.user_id: each.language for each in result.recipients}
-    languages |= read_languages(session, [each for each in wishes_of if each not in languages])
+    if unreached := wishes_of.keys() - languages.keys():
+        found = session.execute(sa.select(User.id, User.language).where(is_any_of(User.id, unreached)))
+        languages |= {user_id: choose_language(SLOT_DETECTED, language) for user_id, language in found}
     slots = {slot.id: slot for slot in result.slots}
     texts: list[NoticeText] = []
     numbers: dict[tuple[Any, ...], int] = {}  # of texts, from 1; 0 where one cannot be rendered
@@ -388,11 +386,3 @@ def _columns_of_recipient(
         "channel": to.channel, "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key,
         "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip
-
-
-def read_languages(session: Session, user_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Return the languages of users whom no contact reaches: those of the others are known with their contacts."""
-    if not user_ids:
-        return {}
-    found = session.execute(_LANGUAGES.where(is_any_of(User.id, user_ids)))
-    return {user_id: choose_language(SLOT_DETECTED, language) for user_id, language in found}
