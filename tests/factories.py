@@ -80,7 +80,7 @@ def one(kind: type[Row], *where: Any) -> Row:
         return s.scalars(sa.select(kind).where(*where)).one()
 
 
-def change(kind: type[Any], *where: Any, **values: Any) -> None:
+def change(kind: type[Any], /, *where: Any, **values: Any) -> None:
     """Set columns of the rows of a table: of all, or of those that meet conditions."""
     with session() as s:
         s.execute(sa.update(kind).where(*where).values(**values))

@@ -254,11 +254,11 @@ def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
             assert match_service.match(s, DESK, clock()) == []
 
 
-@pytest.mark.parametrize("values", [{"enabled": False}, {"verified": False}])
+@pytest.mark.parametrize("is_verified", [True, False])
 def test_who_cannot_be_reached_is_told_when_that_is_over(
-    frozen: time_machine.Traveller, values: dict[str, bool]
+    frozen: time_machine.Traveller, *, is_verified: bool
 ) -> None:
-    who = person(**values)
+    who = person(verified=is_verified, enabled=not is_verified)
     alert(who)
     assert matched(detection(hours(3))) == []
     decided = [row.decided_at for row in all_of(Match)]

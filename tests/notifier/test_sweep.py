@@ -10,7 +10,7 @@ import time_machine
 from structlog.testing import capture_logs
 
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.slot import Detection
+from api.models.slot import Detection, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
@@ -18,6 +18,7 @@ from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.delivery.retry_policy import NUDGE_MAX_SECONDS
 from notifier.sweep import Sweep, undelivered
+from tests import factories
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -239,6 +240,7 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_mi
         frozen.shift(wait)
     assert found[:4] == [2, 6, 14, 30]
     assert max(later - earlier for earlier, later in pairwise(found)) == NUDGE_MAX_SECONDS()
+    factories.change(SlotRow, seen_at=clock())
     delivery.claim([key])
     frozen.shift(31)
     assert sweep.turn() == 1

@@ -199,10 +199,16 @@ def test_each_reads_the_name_of_their_own_alert_their_language_and_their_slots(w
     wishes: list[tuple[str | None, str, dict[str, Any]]] = [
         ("Karim", "fr", {}), ("Divorce", "en", {}), (None, "en", {"date_to": first}), (None, "en", {"date_from": second}),
     ]  # fmt: skip
-    texts = [text.split("Seen on")[0] for text in mails(whole, *wishes)]  # which is today
-    words = ("Karim", "Divorce", "novembre", "November 26", "November 27")
-    assert [[each for each in words if each in text] for text in texts] == [
-        ["Karim", "novembre"], ["Divorce", "November 26"], ["November 26"], ["November 27"],
+    texts = mails(whole, *wishes)
+    assert [[name for name in ("Karim", "Divorce") if name in text] for text in texts] == [
+        ["Karim"],
+        ["Divorce"],
+        [],
+        [],
+    ]
+    days = [text.split("Seen on")[0] for text in texts]  # which is today
+    assert [[each for each in ("novembre", "November 26", "November 27") if each in text] for text in days] == [
+        ["novembre"], ["November 26"], ["November 26"], ["November 27"],
     ]  # fmt: skip
     assert "2 open slots" in texts[1]
 

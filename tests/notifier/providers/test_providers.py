@@ -196,6 +196,7 @@ def answer_of(posts: Posts, settings_env: Callable[..., None]) -> AnswerOf:
 
 
 BOUNCED, STOPPED, BLOCKED = ContactState.BOUNCED, ContactState.UNSUBSCRIBED, ContactState.BLOCKED
+ODD_CODES: list[Any] = [403, "21211", None, [], {}, 10**400, True]
 # A meaning, the answers that have it, and what the reason names.
 ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any], str]] = [
     ("sms", PermanentError, BOUNCED, 400, [{"code": 21211}, {"code": 21614}], "number"),
@@ -204,7 +205,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
     ("sms", RateLimited, None, 400, [{"code": 21611}], "21611"),  # its queue is full
     ("sms", Misconfigured, None, 400, [{"code": code} for code in (21212, 21606, 21660, 21704)], "TWILIO_PHONE_NUMBER"),
     # not written by Twilio, or with a code that is none: blames no message
-    ("sms", TemporaryError, None, 400, [{"code": code} for code in (403, "21211", None, [], {}, 10**400, True)], "in no words"),
+    ("sms", TemporaryError, None, 400, [{"code": code} for code in ODD_CODES], "in no words"),
     ("sms", Misconfigured, None, 403, [{"type": "x", "title": "x", "status": 403, "code": 20003}], "TWILIO_ACCOUNT_SID"),
     ("email", PermanentError, BOUNCED, 400, [{"errors": [{"field": "personalizations.0.to.0.email"}]}], "address"),
     ("email", PermanentError, None, 400, [{"errors": [{"field": "subject"}]}, {"errors": "odd"}, b"\xff\xfe"], "400"),
@@ -259,7 +260,8 @@ def test_a_wait_that_telegram_names_is_bounded(
 
 
 def test_a_yes_of_telegram_is_one_whatever_follows(answer_of: AnswerOf) -> None:
-    for result in (None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}):
+    odd: list[Any] = [None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}]
+    for result in odd:
         answer = answer_of("telegram", 200, {"ok": True, "result": result})
         assert isinstance(answer, Acceptance)
         assert len(answer.provider_id) <= LONGEST_ID
