@@ -137,10 +137,10 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     told = [slot for number in range(5) for slot in open_slot(number)]
     sweep()
     first = clock()
-    held = [slot for number in range(5, 19) for slot in open_slot(number)]
+    held = [slot for number in range(5, 11) for slot in open_slot(number)]
     sweep()
     waiting = notifications(State.PENDING)
-    assert [(row.held_for, row.attempts) for row in waiting] == [(HeldFor.CAP, 0)] * 14
+    assert [(row.held_for, row.attempts) for row in waiting] == [(HeldFor.CAP, 0)] * 6
     assert undelivered(clock()) == []
     gone(held[:1])
     frozen.shift(600)
@@ -151,9 +151,9 @@ def test_what_is_held_back_says_so_and_leaves_as_one_message_of_open_slots(
     sweep()
     (expired,) = notifications(State.EXPIRED)
     assert expired.reason == "slots gone"
-    assert len(notifications(State.SENT)) == 19
+    assert len(notifications(State.SENT)) == 11
     (message,) = whole.messages("sms")[5:]
-    assert "14 nouveaux créneaux depuis" in message.text
+    assert "6 nouveaux créneaux depuis" in message.text
     assert clock() - first < timedelta(minutes=13)
 
 

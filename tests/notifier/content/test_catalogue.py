@@ -28,6 +28,7 @@ from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.content.test_messages import FACTS, MAILS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL
 
+pytestmark = pytest.mark.xdist_group("texts")  # templates are compiled once by each process
 _SUBJECT, _TELEGRAM = 150, 4096  # characters; https://core.telegram.org/bots/api#sendmessage
 _MANY_LANGUAGES = {
     "bot_reply",

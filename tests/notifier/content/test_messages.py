@@ -21,6 +21,7 @@ from notifier.message_kinds.telegram import COMMANDS
 from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, URL
 
+pytestmark = pytest.mark.xdist_group("texts")  # templates are compiled once by each process
 STOP = "http://localhost:4000/l/stop.abc.def.ghi"
 ANSWER = "http://localhost:4000/l/answer.abc.def.ghi?value="
 ANSWERS = {value: f"{ANSWER}{value}" for value in ("found", "too_late", "nothing_there", "stopped")}
