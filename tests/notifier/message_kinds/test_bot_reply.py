@@ -162,6 +162,7 @@ def test_every_language_can_be_chosen(whole: "Running", camille: Person) -> None
     assert [each.text for each in newest(whole).draft.buttons] == list(MESSAGE_LANGUAGES.values())
 
 
+@in_turn("language", MESSAGE_LANGUAGES)
 def test_every_view_is_whole_in_every_language(language: str) -> None:
     for view in VIEWS:
         values = FACTS["bot_reply"] | {"view": view, "event": "stopped"}
