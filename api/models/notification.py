@@ -44,7 +44,7 @@ QUEUES = (
 
 
 class State(StrEnum):
-    """State of a notification (docs/notifications.md has the diagram)."""
+    """State of a notification (docs/notifications.md says what follows each)."""
 
     PENDING = "pending"
     SENDING = "sending"
