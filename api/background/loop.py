@@ -152,14 +152,21 @@ def _has_come(instant: datetime) -> bool:
     return not now < instant <= now + _LONGEST_SLEEP
 
 
+class _Alarm(BaseException):
+    """The time is up: no part of a job, and no library, may take that for an error of its own and go on."""
+
+
 def _limit(seconds: float, work: Callable[[], T]) -> T:
     """Return what a function returns; an alarm ends it, as RQ's workers do.
 
     Raises:
         rq.timeouts.JobTimeoutException: it took longer, or the program is told to stop.
     """
-    with UnixSignalDeathPenalty(round(seconds), JobTimeoutException):  # type: ignore[no-untyped-call] # RQ's own has no types
-        return work()
+    try:
+        with UnixSignalDeathPenalty(round(seconds), _Alarm):  # type: ignore[no-untyped-call] # RQ's own has no types
+            return work()
+    except _Alarm as alarm:
+        raise JobTimeoutException(str(alarm)) from alarm
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """A due job runs once, is tried again when it fails, and is made up once after an outage of anything it needs."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -10,12 +12,13 @@ import redis
 import time_machine
 from structlog.testing import capture_logs
 
-from api.background import turns
+from api.background import loop, turns
 from api.background.jobs import list_jobs
 from api.background.loop import JobLoop, warm_up
 from api.background.turns import MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
+from api.separate_parts import do_each
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, read_report
@@ -176,6 +179,30 @@ def test_jobs_of_a_minute_may_take_two_unless_they_work_for_long() -> None:
     jobs = {each.name: each for each in list_jobs()}
     names = ("watch_operations", "issue_invoices", "sync_stuck_payments")
     assert [turns.get_longest(jobs[name]) for name in names] == [2 * MINUTE, 10 * MINUTE, 10 * MINUTE]
+
+
+@pytest.mark.parametrize("is_told_to_stop", [False, True])
+def test_a_job_whose_time_is_up_ends_though_its_parts_go_on_after_errors(
+    is_told_to_stop: bool, monkeypatch: pytest.MonkeyPatch, settings_env: Env
+) -> None:
+    settings_env(JOB_LONGEST="60" if is_told_to_stop else "1")
+    monkeypatch.setattr(loop, "_STOP_SECONDS", 0.2)
+    begun = list[int]()
+
+    def work(number: int) -> None:
+        begun.append(number)
+        if is_told_to_stop:
+            loop._stop(threading.Event())
+        time.sleep(0.7)
+
+    def run() -> dict[str, int]:
+        done, failed = do_each("slow", range(9), work)
+        return {"done": done, "failed": failed}
+
+    run_due([make_job("slow", run, hours=1)])
+    state = one(JobState)
+    assert (state.error, state.ended_at) == ("JobTimeoutException", None), "it is tried again"
+    assert begun == ([0] if is_told_to_stop else [0, 1])
 
 
 def test_no_connection_is_held_while_a_job_works() -> None:
