@@ -17,7 +17,7 @@ from api.errors import invalid
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
-from api.payments.early_ends import quote_end
+from api.payments.early_ends import quote_ends
 from api.payments.grants import find_paid_end
 from api.schemas import FieldError
 from configs.world.desk import zone_or_home
@@ -100,7 +100,7 @@ def quote_both_ends(session: Session, row: Declaration, contract: Subscription) 
 def quote_refund(session: Session, row: Subscription, ends: datetime) -> int:
     """Return the cents that go back for the time after `ends`, as it is known now, rounded up."""
     payments = (session.get_one(Payment, each) for each in list_paid(session, row, ends))
-    return sum(quote_end(session, each, ends) for each in payments)
+    return quote_ends(session, payments, ends).total()
 
 
 def list_paid(session: Session, row: Subscription, ends: datetime) -> list[UUID]:

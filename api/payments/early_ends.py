@@ -8,7 +8,7 @@ request, or the notice of the right, everything goes back.
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -48,11 +48,11 @@ def withdraw(
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
     owes = informed and _has_begun_on_request(payment)
-    renewals = _spread_renewals(session, payment, declared_at if owes else None)
-    back, kept = _measure_refund(session, payment, unused, renewals[payment.id])
-    add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     effects = end_paid_plan(session, payment, clock(), unused)
-    total = back + _end_subscription(session, payment, declared_at if owes else None, effects)
+    total = _end_subscription(session, payment, declared_at if owes else None, effects)
+    back, kept = _measure_refund(session, payment, unused)
+    total += back
+    add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
     post_end(session, payment.id, f"withdrawal:{payment.id}", kept)
     if back:
         plan_refund(session, payment, back, RefundReason.WITHDRAWAL)
@@ -67,7 +67,7 @@ def quote_withdrawal(
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
     owes = informed and _has_begun_on_request(payment)
-    renewals = _spread_renewals(session, payment, declared_at if owes else None)
+    renewals = quote_ends(session, _list_renewals(session, payment), declared_at if owes else None)
     return _measure_refund(session, payment, unused, renewals[payment.id])[0] + renewals.total()
 
 
@@ -98,11 +98,11 @@ def _measure_unused(session: Session, payment: Payment, declared_at: datetime, i
 
 
 def _measure_refund(
-    session: Session, payment: Payment, unused: Fraction, by_renewals: int
+    session: Session, payment: Payment, unused: Fraction, by_renewals: int = 0
 ) -> tuple[int, int]:
     """Return the cents that go back as money, and those that stay; all else is time of the plans that were credited.
 
-    So many of its own cents go back `by_renewals`, whose price its outages lowered.
+    So many of its own cents are still to go back `by_renewals`, whose price its outages lowered.
     """
     held = read_balances(session, payment.id)
     worth = math.ceil(held.worth * unused)
@@ -177,20 +177,15 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int
     return back
 
 
-def quote_end(session: Session, payment: Payment, ends: datetime | None) -> int:
-    """Return the cents that would go back now if a payment's plan ended at `ends`; None: nothing of it is owed."""
-    return sum(part for _, part in _spread_end(session, payment, ends))
+def quote_ends(session: Session, payments: Iterable[Payment], ends: datetime | None) -> Counter[UUID]:
+    """Return how many cents of which payment would go back now if the plans of these ended at `ends`.
 
-
-def _spread_renewals(session: Session, order: Payment, ends: datetime | None) -> Counter[UUID]:
-    """Return how many cents of which payment would go back if the renewals of an order ended at `ends`."""
+    None: nothing of them is owed.
+    """
     found: Counter[UUID] = Counter()
-    for renewal in _list_renewals(session, order):
-        for source, part in _spread_end(session, renewal, ends):
+    for each in payments:
+        used = price_use(session, each, ends) if ends else 0
+        rest = read_balances(session, each.id).claims - used
+        for source, part in spread_refund(session, each, rest, upgrades=False, promised=found):
             found[source.id] += part
     return found
-
-
-def _spread_end(session: Session, payment: Payment, ends: datetime | None) -> list[tuple[Payment, int]]:
-    rest = read_balances(session, payment.id).claims - (price_use(session, payment, ends) if ends else 0)
-    return spread_refund(session, payment, rest, upgrades=False)

@@ -1,6 +1,7 @@
 """Refunds: a row and a command of the outbox, then what Stripe answered. The database limits their sum."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -74,25 +75,33 @@ def plan_refunds(
 
 
 def spread_refund(
-    session: Session, payment: Payment, cents: int, *, upgrades: bool
+    session: Session,
+    payment: Payment,
+    cents: int,
+    *,
+    upgrades: bool,
+    promised: Mapping[UUID, int] = MappingProxyType({}),
 ) -> list[tuple[Payment, int]]:
     """Return whose money goes back for so many cents of a payment's plan: its own, then of what lowered its price.
 
-    What an upgrade credited goes back as money with `upgrades`; otherwise it does as time of the cheaper plan.
+    What an upgrade credited goes back as money with `upgrades`; otherwise it does as time of the cheaper plan. So much
+    of which payments' money is `promised` to others, and not ordered yet.
     """
     held = read_balances(session, payment.id)
     rest = max(min(cents, held.claims), 0)
-    parts = {payment.id: min(rest, held.refundable)}
+    parts = {payment.id: max(min(rest, held.money - promised.get(payment.id, 0)), 0)}
     rest -= parts[payment.id]
     for source, most in _list_sources(session, payment.id, upgrades=upgrades):
-        taken = parts.get(source, 0)
+        taken = parts.get(source, 0) + promised.get(source, 0)
         part = max(min(rest, most, read_balances(session, source).money - taken), 0)
-        parts[source], rest = taken + part, rest - part
+        parts[source], rest = parts.get(source, 0) + part, rest - part
     return [(session.get_one(Payment, each), part) for each, part in parts.items() if part]
 
 
 def _list_sources(session: Session, payment_id: UUID, *, upgrades: bool) -> Iterator[tuple[UUID, int]]:
-    yield from list_sources(session, payment_id, (BookKind.BORNE, BookKind.OWED))
+    for source, most in list_sources(session, payment_id, (BookKind.BORNE, BookKind.OWED)):
+        yield source, most
+        yield from _list_sources(session, source, upgrades=False)  # its own price was lowered, too
     kinds = (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)
     for source, most in list_sources(session, payment_id, kinds) if upgrades else ():
         yield source, most

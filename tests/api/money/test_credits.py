@@ -227,6 +227,25 @@ def test_11_a_withdrawal_gives_all_money_back_though_a_renewal_gives_some_of_the
     assert sum_refunds() == 499 + 2500 + 2899, "nobody told of the right: nothing is owed"
 
 
+def test_11_a_withdrawal_gives_all_money_back_though_each_renewal_bears_an_outage_of_the_one_before(
+    till: Till,
+) -> None:
+    """Nobody told of the right: nothing is owed. The second renewal's credit is in the order's money, not the first's."""
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125), (33, 35), days=70)
+    pass_days(till, 66, step=3)
+    paid = [each.amount_cents for each in sorted(rows(Payment), key=lambda each: each.id) if each.paid_at]
+    assert paid[:2] == [2999, 2499]
+    assert 2499 < paid[2] < 2999
+    till.sign_in()
+    order = min(rows(Payment), key=lambda each: each.id)
+    with session() as s:
+        quoted = read_order(s, order.id).refund
+    said = till.post("withdraw", {"paymentId": str(order.id)}).json
+    work(till)
+    assert (quoted, said["refund"], sum_refunds()) == (sum(paid),) * 3
+
+
 def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till) -> None:
     till.buy(WEEK, alert=ALERT)
     watch_but((1 / 48, 2 + 1 / 48), days=3)
