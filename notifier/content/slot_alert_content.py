@@ -22,6 +22,7 @@ from api.models.user import Channel
 from configs.ground.bot_buttons import ALL, BACK, shorten_id, write_answer_button
 from configs.ground.formatting import truncate_line
 from configs.ground.signed_links import AnswerAlert, StopAlerts, write_address, write_link, write_token
+from configs.world.prefecture import desks
 from notifier.content.desk_location import DeskLocation, location_of, name_city, name_desk
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, TemplateContext
 from notifier.content.messages import write_words
@@ -59,22 +60,35 @@ class SlotOpening:
         """Return the values of the templates."""
         detection = self.detection
         where = location_of(detection.desk_id, detection.prefecture_id)
-        moments = [slot_moment(slot, where.zone, detection.site) for slot in self.slots]
+        moments, (site, url) = [slot_moment(slot, where.zone, None) for slot in self.slots], self.find_place()
         seen = self.seen_at.astimezone(where.zone)
         return {
             "prefecture": where.name,
             "department": where.department,
             "label": name_desk(detection.desk_id, detection.label)[:_LONGEST_NAME],
-            "site": detection.site and detection.site[:_LONGEST_NAME],
+            "site": site and site[:_LONGEST_NAME],
             "count": len(moments),
             "countable": all(moment.day for moment in moments),
-            "url": detection.booking_url,
+            "url": url,
             "city": name_city(where.zone, language),
             "seen_day": format_date(seen, "long", locale=language),
             "since_hour": self._since(where, language),
             "seen_hour": format_time(seen, "medium", locale=language, tzinfo=where.zone),
             **first_moment(moments, where, language),
         }
+
+    def find_place(self) -> tuple[str | None, str]:
+        """Return where one goes, and the page where one books: of a department the town halls of these slots.
+
+        Its detection names those of its own slots, and a message may be about others that are open as well.
+        """
+        desk, halls = desks().get(self.detection.desk_id), dict[str, str]()
+        if desk and desk.in_rounds:
+            rows = (slot for slot in self.slots if isinstance(slot, SlotRow))
+            halls = {slot.place_label or slot.place_key: slot.url for slot in rows}
+        if not desk or not halls:
+            return self.detection.site, self.detection.booking_url
+        return ", ".join(halls), next(iter(halls.values())) if len(halls) == 1 else desk.url
 
     def _since(self, where: DeskLocation, language: str) -> str | None:
         if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:
@@ -119,7 +133,7 @@ class ContentCache:
                 "answers": ANSWER_TAGS,
                 "sms_stop_page": sms_stop_page(),
             }
-            url = openings[0].detection.booking_url if len(openings) == 1 else None
+            url = openings[0].find_place()[1] if len(openings) == 1 else None
             choices = list_answer_choices(language)
             known = self.shared[key, language] = TemplateContext(values, url, key=key, choices=choices)
         return known

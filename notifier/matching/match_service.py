@@ -23,6 +23,7 @@ from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Grant
 from configs.settings.constants import Constant
 from configs.world.plan import PlanName, rank_plan
+from configs.world.prefecture import desks
 from notifier.content.desk_location import location_of
 from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
 from notifier.delivery.delivery import log_when_committed
@@ -219,8 +220,11 @@ def _read_slots(
         query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
     rows = [(OpenedSlot(*row[:-1]), row[-1]) for row in session.execute(query)]
     zone = location_of(detection.desk_id, detection.prefecture_id).zone
+    desk = desks().get(detection.desk_id)
+    # A department's detections name its town halls: in which of an alert's sites these lie is not known.
+    site = None if desk and desk.in_rounds else detection.site
     return OpenSlots(
-        {slot.id: slot_moment(slot, zone, detection.site) for slot, _ in rows},
+        {slot.id: slot_moment(slot, zone, site) for slot, _ in rows},
         min((slot.opened_at for slot, _ in rows), default=detection.seen_at),
         {slot.id: alike for slot, alike in rows if alike},
     )

@@ -18,6 +18,7 @@ from notifier.message_kinds import kind_of
 from tests.notifier.world import (
     DESK,
     MORNING,
+    TOWN_HALLS,
     alert,
     all_of,
     at_once,
@@ -91,6 +92,13 @@ def test_slots_that_an_alert_caught_up_with_are_not_told_by_the_detections_that_
     assert len(rearm(waiting)) == 1  # of both, with the later one
     assert [get(Notification, each).user_id for each in matched(first)] == [get(Alert, other).user_id]
     assert [get(Notification, each).user_id for each in matched(second)] == [get(Alert, other).user_id]
+
+
+def test_a_limit_of_sites_rejects_no_town_hall_of_a_department() -> None:
+    waiting = alert(person(), {"desk_id": TOWN_HALLS, "sites": ["Évry"]})
+    seen = detection(desk_id=TOWN_HALLS, procedures=["PASSEPORT"], site="Mairie d’Évry")
+    assert len(matched(seen)) == 1
+    assert [pair[0] for pair in told_pairs()] == [waiting]
 
 
 @pytest.mark.parametrize("language", ["fr", "en", "ar", "hi", "tlh"])

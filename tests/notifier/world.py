@@ -38,6 +38,7 @@ from tests.factories import add_alert, add_contact, add_grant, save, save_all
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
 OTHER_DESK = f"{PREFECTURE}/titre-sejour"
+TOWN_HALLS = f"{PREFECTURE}/mairies-rendezvousonline"  # of the department, asked in turn
 URL = "https://www.essonne.example/booking/create/23014"
 ALL_DAY = {"calls_from": time(0), "calls_until": time(23, 59, 59)}  # hours of calls
 ADDRESSES = {

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from api.models.slot import Detection
+from api.models.slot import Detection, SlotRow
 from configs.ground.bot_buttons import ALL, BACK, MOST_BYTES, AnswerButton, read_button, shorten_id
 from configs.world.languages import MESSAGE_LANGUAGES
 from configs.world.prefecture import prefectures
@@ -27,7 +27,7 @@ from notifier.content.slot_alert_content import (
 )
 from notifier.content.sms_text import _BASIC, _EXTENDED, fit_text, length, segments, to_gsm
 from tests.in_turn import in_turn
-from tests.notifier.world import DESK, PREFECTURE, URL
+from tests.notifier.world import DESK, PREFECTURE, TOWN_HALLS, URL
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,33 @@ def test_ten_desks_and_ten_alerts_fit(language: str, letter: str) -> None:
     for is_gone in (False, True):
         edit = replace(context, values=context.values | answered | {"is_gone": is_gone})
         assert count_units(render("slot_answered", "telegram", language, edit).html) <= _TELEGRAM
+
+
+@pytest.mark.parametrize(
+    ("told", "site", "url"),
+    [
+        ([2], "Mairie de Palaiseau", "https://rendezvousonline.fr/alias/palaiseau-91120"),
+        ([1, 2], "Mairie de Massy, Mairie de Palaiseau", "https://rendezvousonline.fr/"),
+    ],
+)
+def test_a_departments_message_names_the_town_halls_of_its_own_slots(
+    told: list[int], site: str, url: str
+) -> None:
+    halls = {1: ("massy-91300", "Mairie de Massy"), 2: ("palaiseau-91120", "Mairie de Palaiseau")}
+    last = Detection(
+        id=uuid4(), desk_id=TOWN_HALLS, prefecture_id=PREFECTURE, procedures=["PASSEPORT"], label="Mairies",
+        site="Mairie de Massy", booking_url=URL, seen_at=_AT, committed_at=_AT,
+    )  # fmt: skip
+    slots = tuple(
+        SlotRow(
+            id=each, moment=_AT.isoformat(), starts_at=_AT, place_key=halls[each][0], place_label=halls[each][1],
+            url=f"https://rendezvousonline.fr/alias/{halls[each][0]}",
+        )
+        for each in told
+    )  # fmt: skip
+    context = ContentCache().context([SlotOpening(last, slots, _AT)], [], "fr")
+    (shown,) = context.values["openings"]
+    assert (shown["site"], shown["url"], context.url) == (site, url, url)
 
 
 def test_a_character_of_two_units_is_not_cut_in_half() -> None:
