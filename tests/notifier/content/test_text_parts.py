@@ -172,12 +172,17 @@ def test_ten_desks_and_ten_alerts_fit(language: str, letter: str) -> None:
     [
         ([2], "Mairie de Palaiseau", "https://rendezvousonline.fr/alias/palaiseau-91120"),
         ([1, 2], "Mairie de Massy, Mairie de Palaiseau", "https://rendezvousonline.fr/"),
+        ([1, 3], "Mairie de Massy", "https://rendezvousonline.fr/"),
     ],
 )
 def test_a_departments_message_names_the_town_halls_of_its_own_slots(
     told: list[int], site: str, url: str
 ) -> None:
-    halls = {1: ("massy-91300", "Mairie de Massy"), 2: ("palaiseau-91120", "Mairie de Palaiseau")}
+    halls = {
+        1: ("massy-91300", "Mairie de Massy"),
+        2: ("palaiseau-91120", "Mairie de Palaiseau"),
+        3: ("massy-91300-2", "Mairie de Massy"),
+    }
     last = Detection(
         id=uuid4(), desk_id=TOWN_HALLS, prefecture_id=PREFECTURE, procedures=["PASSEPORT"], label="Mairies",
         site="Mairie de Massy", booking_url=URL, seen_at=_AT, committed_at=_AT,
