@@ -6,7 +6,6 @@ ends, for all alerts. What is paid back is the share of the price from the closi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -37,11 +36,12 @@ from api.models.user import Channel, Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments import notices
 from api.payments.book import read_balances
+from api.payments.early_ends import quote_ends
 from api.payments.grants import GRACE, end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import Effects, confirm_cancellation
 from api.payments.postings import post_end, post_revival
-from api.payments.refunds import plan_refund
+from api.payments.refunds import plan_refunds
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -199,21 +199,10 @@ def _list_paid_alerts(session: Session, now: datetime) -> list[Alert]:
     return list(session.scalars(waiting.order_by(Alert.id).options(selectinload(Alert.targets))))
 
 
-@dataclass(frozen=True, slots=True)
-class _Rest:
-    """The unused time of a payment, what it earned before, and what goes back, in cents."""
-
-    starts_at: datetime
-    seconds: int
-    kept: int
-    cents: int
-
-
 def quote_closed_desk(session: Session, user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
     """Return what `refund_closed_desk` would pay back now. It raises the same errors."""
     closed_at, payments = _find_refundable(session, user_id, alert_id)
-    rests = [_measure_rest(session, each, closed_at) for each in payments]
-    return ClosedDeskRefund(refund=sum(each.cents for each in rests), currency="eur")
+    return ClosedDeskRefund(refund=quote_ends(session, payments, closed_at).total(), currency="eur")
 
 
 def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
@@ -245,32 +234,32 @@ def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[d
     return closed_at, payments
 
 
-def _measure_rest(session: Session, payment: Payment, closed_at: datetime) -> _Rest:
-    """Measure the time of a payment's plan from the closing on; what it gave back already is no more in the book."""
-    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
-    held, kept = read_balances(session, payment.id), price_use(session, payment, closed_at)
-    starts = max(closed_at, min(each.starts_at for each in grants))
-    seconds = round((max(each.ends_at for each in grants) - starts).total_seconds())
-    return _Rest(starts, seconds, kept, max(min(held.claims - kept, held.refundable), 0))
-
-
 def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Effects) -> int:
-    """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on."""
+    """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on.
+
+    What an outage had lowered its price by goes back, too; what a cheaper plan had, as time of that plan.
+    """
     payment, now = lock_payment(session, payment_id), clock()
-    rest = _measure_rest(session, payment, closed_at)
-    add_hole(session, payment.id, Hole(rest.starts_at, now))
-    post_end(session, payment.id, f"closed-desk:{payment.id}", rest.kept)
-    refund = plan_refund(session, payment, rest.cents, RefundReason.NOT_WATCHED) if rest.cents else None
-    unpaid = read_balances(session, payment.id).claims - rest.kept
-    post_revival(session, payment.id, "closed-desk", unpaid)
+    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
+    kept, starts = (
+        price_use(session, payment, closed_at),
+        max(closed_at, min(each.starts_at for each in grants)),
+    )
+    seconds = round((max(each.ends_at for each in grants) - starts).total_seconds())
+    add_hole(session, payment.id, Hole(starts, now))
+    post_end(session, payment.id, f"closed-desk:{payment.id}", kept)
+    rest = read_balances(session, payment.id).claims - kept
+    refunds = plan_refunds(session, payment, rest, RefundReason.NOT_WATCHED)
+    back = sum(each.amount_cents for each in refunds)
+    post_revival(session, payment.id, "closed-desk", rest - back)
     session.add(
         WatchCredit(
             id=new_id(),
             payment_id=payment.id,
-            seconds=rest.seconds,
+            seconds=seconds,
             form=CreditForm.REFUND,
-            amount_cents=rest.cents,
-            refund_id=refund.id if refund else None,
+            amount_cents=back,
+            refund_id=refunds[0].id if refunds else None,
             created_at=now,
         )
     )
@@ -278,5 +267,5 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
     effects.add(end_paid_plan(session, payment, now))
     if payment.subscription_id:
         row = session.get_one(Subscription, payment.subscription_id)
-        effects.mails += confirm_cancellation(session, row, now, rest.cents, subject="closed")
-    return rest.cents
+        effects.mails += confirm_cancellation(session, row, now, back, subject="closed")
+    return back

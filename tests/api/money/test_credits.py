@@ -1,13 +1,16 @@
 """Credits for time without watching, given once: off an invoice that is paid, or as money, in whole."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from api.background import jobs
+from api.billing.plan_ends import quote_closed_desk
 from api.declarations.withdrawals import read_order
 from api.models.base import session
-from api.models.payment import Payment, PaymentStatus, Refund, RefundStatus, Subscription
+from api.models.desk import Outage, OutageReason
+from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus, Subscription
 from api.models.watch_credit import WatchCredit
 from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
@@ -15,7 +18,7 @@ from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
-from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows
+from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows, save
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -153,6 +156,25 @@ def test_04_its_own_outage_is_priced_whole(till: Till) -> None:
     pass_days(till, 5, step=5)
     amounts = [each.amount_cents for each in sorted(rows(WatchCredit), key=lambda each: each.id)]
     assert (amounts[0], sum(amounts[1:])) == (500, 484)
+
+
+def test_04_a_desk_that_closed_gives_back_what_an_outage_paid_of_the_month(till: Till) -> None:
+    till.buy(TOTAL, alert=ALERT)
+    watch_but((0.125, 5.125), days=33)
+    pass_days(till, 30, step=6)
+    pass_days(till, 2)
+    renewal = max(rows(Payment), key=lambda each: each.created_at)
+    (begun,) = (each.starts_at for each in list_grants(till.person.id) if each.payment_id == renewal.id)
+    save(Outage(desk_id=BOBIGNY, starts_at=begun - timedelta(minutes=1), reason=OutageReason.CLOSED))
+    till.sign_in()
+    alert = till.person.get("/api/alerts").json["items"][0]["id"]
+    with session() as s:
+        quoted = quote_closed_desk(s, till.person.id, UUID(alert)).refund
+    said = till.post("closed-desk-refund", {"alertId": alert}).json
+    till.shop.deliver()
+    back = [each for each in rows(Refund) if each.reason is RefundReason.NOT_WATCHED]
+    assert (quoted, said["refund"], sum(each.amount_cents for each in back)) == (2999,) * 3
+    assert sorted(each.amount_cents for each in back) == [500, 2499]
 
 
 def test_05_an_outage_has_the_price_of_its_own_month(till: Till) -> None:
