@@ -117,6 +117,25 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_job_loses_nothing(start: Cal
     assert program.ends(signal.SIGTERM) == 0
 
 
+@pytest.mark.rule("3.5")
+@pytest.mark.journey
+def test_a_worker_that_stands_still_in_a_job_leaves_it_to_another_and_takes_nothing_back(
+    start: Callable[[], Program],
+) -> None:
+    program = start()
+    with locked_table():
+        turn = until(find_turn)
+        other, still = start(), find_child(program, "maintenance")
+        still.suspend()
+        stood = datetime.now(UTC)
+        again = until(lambda: (found := find_turn()) and found.started_at > turn.started_at and found)
+    assert again.started_at - stood < TURN + timedelta(seconds=3)
+    still.resume()
+    program.until(lambda: "another worker has it" in program.said)
+    until(lambda: (end := find_end()) and end > again.started_at)
+    assert [each.ends(signal.SIGTERM) for each in (program, other)] == [0, 0]
+
+
 @pytest.mark.journey
 def test_a_program_that_is_killed_in_the_middle_of_a_job_is_continued_by_the_next(
     start: Callable[[], Program],
