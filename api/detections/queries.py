@@ -1,6 +1,7 @@
 """Reads of detections: their slots, counted, and the first slot's date."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
@@ -30,7 +31,7 @@ from api.proofs.queries import make_proof_link
 from configs.ground.clock import clock
 from configs.settings.constants import Constant
 from configs.world.desk import zone_of
-from configs.world.prefecture import prefectures
+from configs.world.prefecture import desks, prefectures
 
 # How late public pages tell of slots (the product is the alert)
 _PUBLIC_DELAY_SECONDS = Constant("PUBLIC_DELAY_SECONDS", 3600.0)
@@ -87,7 +88,8 @@ def list_own_detections(session: Session, user_id: UUID, page: DetectionQuery) -
     given = {"user": user_id, "before": page.before, "most": page.limit + 1}
     found = session.execute(_select_page(page.before is not None), given).all()
     rows, more = cut_page(found, page.limit)
-    return DetectionPage(items=[_build_own(row) for row in rows], next=rows[-1].id if more else None)
+    halls = _name_town_halls(session, user_id, rows)
+    return DetectionPage(items=[_build_own(row, halls) for row in rows], next=rows[-1].id if more else None)
 
 
 @cache
@@ -111,8 +113,9 @@ def _select_page(goes_on: bool) -> sa.Select[Any]:
 def list_alert_detections(session: Session, user_id: UUID, alert_id: UUID, most: int) -> list[AlertDetection]:
     """Return the newest detections that one alert of the user matched, with the slots that it announced."""
     given = {"user": user_id, "alert": alert_id, "most": most}
-    rows = session.execute(_select_of_alert(), given)
-    return [AlertDetection(**dict(_build_own(row)), slots_open=row.open_slots or 0) for row in rows]
+    rows = session.execute(_select_of_alert(), given).all()
+    halls = _name_town_halls(session, user_id, rows)
+    return [AlertDetection(**dict(_build_own(row, halls)), slots_open=row.open_slots or 0) for row in rows]
 
 
 @cache
@@ -134,7 +137,7 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
     if row is None:
         raise not_found("detection")
     shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(_select_slots(), given)]
-    return DetectionDetail(**dict(_build_own(row)), slots=shown)
+    return DetectionDetail(**dict(_build_own(row, _name_town_halls(session, user_id, [row]))), slots=shown)
 
 
 @cache
@@ -165,9 +168,32 @@ def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
     )
 
 
-def _build_own(row: Row) -> OwnDetection:
+def _name_town_halls(session: Session, user_id: UUID, rows: Iterable[Row]) -> dict[UUID, dict[str, str]]:
+    """Return by detection of a department where one goes, and books, for the slots that were matched with it.
+
+    A round tells what is open with the desk's latest detection, which names the town halls of its own slots.
+    """
+    known = {row.id: desks().get(row.desk_id) for row in rows}
+    rounds = {key: desk for key, desk in known.items() if desk and desk.in_rounds}
+    places: dict[UUID, dict[str, tuple[str | None, str]]] = defaultdict(dict)
+    if rounds:
+        found = session.execute(_select_places(), {"user": user_id, "ids": [*rounds]})
+        for detection_id, key, label, url in found:
+            places[detection_id][key] = label, url
+    named = {key: rounds[key].name_places(of) for key, of in places.items()}
+    return {key: {"site": site, "booking_url": url} for key, (site, url) in named.items()}
+
+
+@cache
+def _select_places() -> sa.Select[Any]:
+    matched = _select_spans(_select_matched(is_any_given(Match.detection_id, "ids")))
+    columns = (matched.c.detection_id, SlotRow.place_key, SlotRow.place_label, SlotRow.url)
+    return sa.select(*columns).join(matched, _is_within(matched)).order_by(SlotRow.id)
+
+
+def _build_own(row: Row, halls: Mapping[UUID, dict[str, str]]) -> OwnDetection:
     return OwnDetection(
-        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)),
+        **_build_fields(row, _build_summary(row.slots, row.starts_at, row.day)) | halls.get(row.id, {}),
         proof=make_proof_link(row),
         alert_ids=row.alert_ids,
     )

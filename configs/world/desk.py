@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import unicodedata
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Annotated, Any
@@ -258,6 +259,15 @@ class Desk(Strict):
     def in_rounds(self) -> bool:
         """Whether it is a department's town halls, asked in turn: its interval is that of a full round."""
         return self.platform == "citopia" and "department_code" in self.parameters
+
+    def name_places(self, places: Mapping[str, tuple[str | None, str]]) -> tuple[str, str]:
+        """Return where one goes for slots at these places of a desk that is asked in rounds, and the page to book on.
+
+        `places`: by key the place's label and page. Of several the desk's own page.
+        """
+        names = dict.fromkeys(label or key for key, (label, _) in places.items())
+        (_, page), *others = places.values()
+        return ", ".join(names), self.url if others else page
 
     def is_round_too_long(self, seconds: float | None) -> bool:
         """Whether a full round takes too long for the desk to be sold; `seconds`: its feasible interval, if known."""

@@ -345,9 +345,7 @@ def _describe_detection(
 ) -> tuple[object, ...]:
     desk, site, url = look.desk, look.desk.site, look.check.booking_url
     if desk.in_rounds:  # people go to a town hall, and book on its page
-        halls = {slot.place.key: slot for slot in news}
-        site = ", ".join(dict.fromkeys(slot.place.label or key for key, slot in halls.items()))
-        url = look.url(news[0]) if len(halls) == 1 else url
+        site, url = desk.name_places({each.place.key: (each.place.label, look.url(each)) for each in news})
     procedures = write_array(sorted(each.value for each in desk.procedures))
     shown = (desk.id, desk.prefecture_id, procedures, desk.label, site)
     return (str(found.id), *shown, url, look.now, found.proof and found.proof.key)

@@ -82,13 +82,11 @@ class SlotOpening:
 
         Its detection names those of its own slots, and a message may be about others that are open as well.
         """
-        desk, halls = desks().get(self.detection.desk_id), dict[str, SlotRow]()
-        if desk and desk.in_rounds:
-            halls = {slot.place_key: slot for slot in self.slots if isinstance(slot, SlotRow)}
-        if not desk or not halls:
-            return self.detection.site, self.detection.booking_url
-        names = dict.fromkeys(slot.place_label or key for key, slot in halls.items())
-        return ", ".join(names), next(iter(halls.values())).url if len(halls) == 1 else desk.url
+        desk = desks().get(self.detection.desk_id)
+        rows = [slot for slot in self.slots if isinstance(slot, SlotRow)]
+        if desk and desk.in_rounds and rows:
+            return desk.name_places({each.place_key: (each.place_label, each.url) for each in rows})
+        return self.detection.site, self.detection.booking_url
 
     def _since(self, where: DeskLocation, language: str) -> str | None:
         if self.since is None or not _WHILE <= self.seen_at - self.since < _TODAY:

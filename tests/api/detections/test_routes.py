@@ -1,6 +1,8 @@
 """A user's detections, and the statistics of all for everybody."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from api.models.base import session
 from api.models.slot import Detection, GoneReason, SlotRow
 from configs.ground.clock import clock
 from configs.ground.proofs import new_key
+from tests.api.world import TOWN_HALLS, add_town_halls
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_alert, add_match, change, see
 
@@ -97,6 +100,22 @@ def test_detections_of_somebody_else_are_not_shown(person: People) -> None:
 def show(person: Person, detection: UUID) -> tuple[int, dict[str, Any]]:
     answer = person.get(f"/api/detections/{detection}")
     return answer.status_code, answer.json
+
+
+def test_a_departments_detection_names_the_town_halls_of_the_slots_that_its_user_waits_for(
+    camille: Person, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    add_town_halls(tmp_path, settings_env)
+    detection, slots = see("2026-12-01", "2026-12-02", desk_id=TOWN_HALLS)
+    for number, slot in enumerate(slots):
+        url = f"https://example.org/{number}"
+        change(SlotRow, SlotRow.id == slot, place_label=f"Mairie {number}", url=url)
+    add_match(add_alert(camille.id), detection, slots[1:])
+    for shown in (page(camille)["items"][0], show(camille, detection)[1]):
+        assert (shown["site"], shown["bookingUrl"]) == ("Mairie 1", "https://example.org/1")
+    add_match(add_alert(camille.id), detection, slots)
+    (shown,) = page(camille)["items"]
+    assert (shown["site"], shown["bookingUrl"]) == ("Mairie 0, Mairie 1", "http://127.77.3.3:8800/")
 
 
 def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:
