@@ -232,7 +232,7 @@ def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_mi
 ) -> None:
     key = waiting()
     sweep, began, found = Sweep(), clock(), list[float]()
-    for wait in (*[1] * 30, *[60] * 27):
+    for wait in (*[1] * 30, *[60] * 18):
         if sweep.turn():
             found.append((clock() - began).total_seconds())
             assert Sweep().turn() == 0, "another sweep does not nudge it, too"

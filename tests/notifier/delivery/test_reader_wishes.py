@@ -133,16 +133,6 @@ def test_a_digest_names_several_desks_in_one_message_on_each_channel_and_is_aske
     assert {row.committed_at for row in notifications()} == {None}  # no figure of delays
 
 
-def test_who_chose_nothing_is_told_at_once(whole: "Running", frozen: time_machine.Traveller) -> None:
-    frozen.move_to(at_paris("2026-11-21T01:00"))
-    waiter(quiet_from=time(22), quiet_until=time(7))  # slot alerts pass
-    waiter()
-    show(1)
-    sweep()
-    assert len(whole.messages("email")) == 2
-    assert {(row.state, row.priority) for row in notifications()} == {(State.SENT, Priority.CRITICAL)}
-
-
 def test_a_plan_that_ends_before_the_digest_carries_what_was_seen_while_it_ran(
     whole: "Running", frozen: time_machine.Traveller
 ) -> None:

@@ -21,7 +21,6 @@ from notifier.channels.batch_sender import BatchSender, ProviderChoice, provider
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
-    LeavesLoopback,
     Misconfigured,
     OutcomeUnknown,
     PermanentError,
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("redis_server")
 CONTENT = RenderedMessage(text="Réservez vite.", subject="Créneau détecté", path="/dashboard")
-HOST = "updates.push.services.mozilla.com"
 
 
 def outgoing(address: str) -> OutgoingMessage:
@@ -153,11 +151,6 @@ def test_a_host_that_was_taken_off_the_list_is_not_asked(
     settings_env(PUSH_HOSTS="fcm.googleapis.com")
     assert type(send(browser_address("camille"))[0]) is PermanentError
     assert sandbox.provider_calls("push") == 0
-
-
-def test_nothing_leaves_loopback_outside_production(settings_env: Callable[..., None]) -> None:
-    (answer,) = send(at(f"https://{HOST}/x"))
-    assert isinstance(answer, LeavesLoopback)
 
 
 def test_what_is_no_subscription_is_refused_for_good(sandbox: "Running") -> None:
