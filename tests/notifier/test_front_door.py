@@ -84,27 +84,20 @@ def test_each_change_of_an_alert_asks_to_catch_up_again_and_no_job_stays_for_eve
 
 
 @pytest.mark.rule("6.6")
-@pytest.mark.parametrize("call", [notifier.detection_seen, notifier.catch_up])
-def test_redis_away_is_one_warning_and_no_error(
-    call: Any, settings_env: Callable[..., None], closed_port: int
-) -> None:
-    settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
-    with capture_logs() as logs:
-        call(uuid4())
-    assert [(each["log_level"], each["event"]) for each in logs] == [
-        ("warning", "not nudged, the sweep will")
-    ]
-
-
-def test_redis_away_leaves_a_notification_to_the_sweep(
+def test_redis_away_is_a_warning_each_and_leaves_all_to_the_sweep(
     database: str, settings_env: Callable[..., None], closed_port: int
 ) -> None:
     settings_env(REDIS_URL=f"redis://127.0.0.1:{closed_port}/0")
     who = person(verified=False)
     ids = in_one_transaction(notifier.create_notifications, who.id, "verify_email", {}, "key")
     with capture_logs() as logs:
+        notifier.detection_seen(uuid4())
+        notifier.catch_up(uuid4())
         notifier.nudge(ids)
-    assert [each["what"] for each in logs] == ["deliver", "show_notices"]
+    assert {(each["log_level"], each["event"]) for each in logs} == {
+        ("warning", "not nudged, the sweep will")
+    }
+    assert [each["what"] for each in logs] == ["match", "catch_up", "deliver", "show_notices"]
     assert [row.state for row in notifications()] == [State.PENDING]
 
 

@@ -119,6 +119,29 @@ def test_neither_the_address_nor_what_was_said_is_stored() -> None:
     assert "5.1.1" in text
 
 
+@pytest.mark.parametrize("kind", ["bounce", "delivered"])
+def test_a_failure_waits_for_an_answer_that_is_written_late_an_arrival_settles_a_call_whose_worker_died(
+    kind: str,
+) -> None:
+    """The database was away for longer than a call takes: its answer comes all the same."""
+    key = unknown()
+    lease = {"lease_token": uuid4(), "lease_until": clock() + timedelta(minutes=10)}
+    change(Notification, key, state=State.SENDING, unknown_attempts=0, **lease)
+    send_events(event_of(key, kind, message_id="late", type="blocked"))
+    (waiting,) = stored()
+    change(ProviderEvent, waiting.id, received_at=clock() - timedelta(minutes=1))
+    apply_receipts()
+    if kind == "delivered":
+        assert state_of(key) is State.DELIVERED
+        return
+    assert stored()[0].applied_at is None
+    ended = {"lease_token": None, "lease_until": None, "accepted_at": clock()}
+    change(Notification, key, state=State.SENT, provider="sendgrid", provider_id="late", **ended)
+    change(ProviderEvent, waiting.id, next_attempt_at=clock())
+    apply_receipts()
+    assert state_of(key) is State.BOUNCED
+
+
 def test_an_event_about_a_stranger_or_nobody_is_stored_and_changes_nothing() -> None:
     key = sent()
     send_events(
@@ -301,6 +324,24 @@ def test_nothing_is_expected_of_telegram_or_of_mail_without_a_key(
     pass_ten_minutes(frozen)
     states = [get(Notification, keys[each]).state for each in (EMAIL, Channel.TELEGRAM)]
     assert states == [State.SENT, State.DELIVERED]
+
+
+def test_a_receipt_that_comes_a_day_late_counts_and_tells_nothing_again(
+    frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(SENDGRID_WEBHOOK_KEY="")
+    keys = send(SMS, EMAIL)
+    change(Notification, keys[EMAIL], state=State.FAILED, reason="refused", failed_at=clock())
+    pass_ten_minutes(frozen)
+    (fallback,) = notifications(State.PENDING)
+    deliver(str(fallback.id))
+    frozen.shift(timedelta(days=1))
+    send_sms_state(keys[SMS], "delivered")
+    apply_receipts()
+    Sweep().turn()
+    row = get(Notification, keys[SMS])
+    assert (row.state, row.delivered_at) == (State.DELIVERED, clock())
+    assert notifications(State.PENDING) == []
 
 
 def test_a_detection_is_followed_in_the_logs_from_its_match_to_the_receipts_without_an_address() -> None:

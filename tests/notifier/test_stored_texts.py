@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 import notifier
 from api.models.alert import Alert
@@ -27,7 +26,6 @@ from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import create_notifications
 from notifier.jobs import deliver
 from notifier.matching import match_service, notification_writer
-from notifier.matching.match_service import match_detection
 from notifier.message_kinds import kinds
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (
@@ -278,20 +276,6 @@ def test_who_has_nothing_but_a_notice_sees_it_at_once(monkeypatch: pytest.Monkey
     jobs.match(str(detection()))
     assert len(all_of(Notice)) == 1
     assert shown == [True]
-
-
-def test_notices_are_written_in_the_transaction_of_the_messages() -> None:
-    alert(person())
-    seen = detection()
-
-    def match_and_fail(s: Session) -> None:
-        match_detection(s, seen, clock())
-        assert s.scalar(sa.select(sa.func.count()).select_from(Notice)) == 1
-        raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        in_one_transaction(match_and_fail)
-    assert (all_of(Notice), notifications()) == ([], [])
 
 
 def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -399,7 +399,6 @@ MARTINIQUE = Moment(date(2026, 11, 26), time(19, 30))
     ("moments", "expected"),
     [
         ([Moment()], (None, None, None)),
-        ([], (None, None, None)),
         ([Moment(date(2026, 12, 1))], ("mardi 1 décembre 2026", "01/12", None)),
         ([Moment(), MARTINIQUE], ("jeudi 26 novembre 2026", "26/11", "19:30")),
         ([Moment(date(2026, 11, 27), time(8)), MARTINIQUE], ("jeudi 26 novembre 2026", "26/11", "19:30")),

@@ -191,22 +191,6 @@ def test_malformed_params_keep_no_other_row(sandbox: "Running") -> None:
 # Inline delivery
 
 
-@pytest.mark.usefixtures("frozen")
-def test_it_is_sending_before_anything_leaves(whole: "Running", monkeypatch: pytest.MonkeyPatch) -> None:
-    alert(person())
-    met: list[tuple[Any, ...]] = []
-
-    def look(*_: object) -> None:
-        (row,) = notifications()
-        met.append((row.state, row.attempts, row.lease_until, row.next_attempt_at))
-
-    monkeypatch.setattr(delivery, "hand_over", look)
-    now = clock()
-    match(str(detection()))
-    until = now + timedelta(seconds=30)
-    assert met == [(State.SENDING, 1, until, until)]
-
-
 @pytest.mark.rule("3.5")
 def test_a_worker_that_dies_after_its_commit_leaves_a_lease_and_the_sweep_brings_the_message(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
