@@ -133,7 +133,7 @@ def test_a_text_is_complete_and_escaped_with_every_value(
         assert len(shown) <= _TELEGRAM
 
 
-@pytest.mark.parametrize(("kind", "language"), sorted(each[:2] for each in TEXTS if each[2] == "sms"))
+@in_turn("kind, language", sorted(each[:2] for each in TEXTS if each[2] == "sms"))
 def test_an_sms_keeps_its_place_and_its_link(kind: str, language: str) -> None:
     for size in SampleSize:
         context = list_samples(kind, language, size)
@@ -149,7 +149,7 @@ def test_an_sms_keeps_its_place_and_its_link(kind: str, language: str) -> None:
         assert segments(said) <= (4 if size is SampleSize.USUAL else 24)
 
 
-@pytest.mark.parametrize("kind", sorted(kinds()))
+@in_turn("kind", sorted(kinds()))
 def test_no_two_languages_say_the_same(kind: str) -> None:
     for channel in sorted(Channel):
         spoken = [each for each in sorted(languages_of(kind)) if speaks(kind, each, channel)]
@@ -161,7 +161,7 @@ def test_no_two_languages_say_the_same(kind: str) -> None:
             assert not lines[one] & lines[other], (kind, channel, one, other)
 
 
-@pytest.mark.parametrize("kind", sorted(name for name, kind in kinds().items() if kind.makes_notice))
+@in_turn("kind", sorted(name for name, kind in kinds().items() if kind.makes_notice))
 def test_a_notice_exists_in_each_language_of_its_kind(kind: str) -> None:
     languages = sorted(languages_of(kind))
     assert [choose_notice_language(kind, each) for each in languages] == languages
