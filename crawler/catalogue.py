@@ -77,12 +77,8 @@ def _problems(desk: Desk) -> Iterator[str]:
     try:
         visit = visit_of(desk)
         first = platform(desk.platform).first_request(visit)
-        if visit.browser and first.url.startswith("ws"):
-            yield _line(
-                desk,
-                ("fetch",),
-                f"{desk.platform} asks by a socket here: no browser opens it",
-            )
+        if visit.browser and not first.awaits:
+            yield _line(desk, ("fetch",), f"no {desk.platform} page is opened in a browser: leave it out")
         if desk.watch is WatchLevel.FULL and platform(desk.platform).WATCH == WatchLevel.PRESENCE:
             text = f"a captcha stands before the slots of every {desk.platform} page: write `watch: presence`"
             yield _line(desk, ("watch",), text)

@@ -27,17 +27,12 @@ from crawler.fetching.ssrf_guard import PublicNames
 
 if TYPE_CHECKING:
     from scrapy import Request
-    from scrapy.http import Headers
 
     from crawler.browser.request_policy import RequestPolicy
 
 log = logging.getLogger(__name__)
 
 _END_SECONDS = 3.0
-# Headers that the browser sets itself: those of the crawl would reveal another program.
-_ITS_OWN = frozenset(
-    b"user-agent accept accept-language accept-encoding upgrade-insecure-requests referer origin cookie host".split()
-)
 
 
 class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-playwright has no types
@@ -102,30 +97,14 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
         return Response(request.url)
 
     def _make_request_handler(self, **given: Any) -> Callable[[Route, PageRequest], Awaitable[None]]:
-        """Return the handler of a page's requests; the base class's would resend all headers in lower case."""
-        policy, done = self.policies[given["context_name"]], given["initial_request_done"]
+        """Return the handler of a page's requests, which go as the browser makes them, or not at all."""
+        policy = self.policies[given["context_name"]]
 
         async def handle(route: Route, request: PageRequest) -> None:
             with suppress(PlaywrightError):  # the page is gone
-                if await policy.aborts(request):
-                    await route.abort()
-                    return
-                first = request.is_navigation_request() and not done.is_set()
-                done.set()
-                changes = _changes(request, given["method"], given["headers"], given["body"]) if first else {}
-                await route.continue_(**changes)
+                await (route.abort() if await policy.aborts(request) else route.continue_())
 
         return handle
-
-
-def _changes(request: PageRequest, method: str, headers: "Headers", body: bytes | None) -> dict[str, Any]:
-    """Return the parts of a request that differ from opening its address: method, form, own headers."""
-    names = {name: b", ".join(values) for name, values in headers.items() if name.lower() not in _ITS_OWN}
-    own = {name.decode("latin-1"): value.decode("latin-1") for name, value in names.items()}
-    changes: dict[str, Any] = {"headers": {**request.headers, **own}} if own else {}
-    if method != request.method:
-        changes["method"] = method
-    return changes | ({"post_data": body} if body else {})
 
 
 class Browsers:

@@ -102,8 +102,6 @@ class BrowserSession(Session):
             BudgetExhausted: no request is left.
         """
         step = first_step(ask, None, visit.url)
-        if step.kind == "socket":
-            raise FetchError(Outcome.UNREADABLE, f"no browser opens {step.url}: its desk needs `fetch: http`")
         await self._take_browser()
         self._ask = ask
         self._traffic.expect(_as_opened(step.url), forbidden)
@@ -186,7 +184,7 @@ class BrowserSession(Session):
             "playwright_page_init_callback": self._watch_page,
         }
         url, self._asked = _as_opened(step.url), True
-        request = Request(url, method=step.method, headers=step.headers, body=step.body, meta=meta)
+        request = Request(url, meta=meta)
         try:
             await self._browser.download_request(request)
             self._done = await self._perform_acts(self._ask, pause)

@@ -171,9 +171,12 @@ def test_today_is_the_desks_own_date(frozen: Any, zone: str, today: str) -> None
     assert visit.parameters.plannings == ("7",)
 
 
-def test_a_socket_is_opened_by_no_browser(two_desks: Path, settings_env: Callable[..., None]) -> None:
-    by_socket = 'platform: ants\n    parameters: {department_code: "91"}\n    fetch: browser'
-    settings_env(BROWSER_PATH="/bin/sh", ANTS_TOKEN="tests-token")
-    edit(two_desks, "platform: ezbooking", by_socket, settings_env)
-    with pytest.raises(CatalogueError, match=r"yaml: desk a: fetch: ants asks by a socket here"):
+def test_a_page_whose_reader_awaits_nothing_is_opened_by_no_browser(
+    two_desks: Path, settings_env: Callable[..., None]
+) -> None:
+    settings_env(BROWSER_PATH="/bin/sh")
+    edit(two_desks, "platform: ezbooking", "platform: ezbooking\n    fetch: browser", settings_env)
+    with pytest.raises(
+        CatalogueError, match=r"yaml: desk a: fetch: no ezbooking page is opened in a browser"
+    ):
         check_catalogue()
