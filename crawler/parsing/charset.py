@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/#determining-the-character-encoding, https://encodi
 import re
 from codecs import getincrementaldecoder
 
-from w3lib.encoding import http_content_type_encoding, resolve_encoding
+from w3lib.encoding import html_body_declared_encoding, http_content_type_encoding, read_bom
 
 # The charsets that browsers read, by Python's names. Python has more codecs. Some take quadratic time (punycode), some
 # turn visible text into markup (unicode_escape).
@@ -14,27 +14,8 @@ _CHARSET = re.compile(
     r"utf-(?:8|16(?:-[bl]e)?)|cp(?:125[0-8]|866|874|932|949)|iso8859-(?:[2-8]|1[03-6])|koi8-[ru]|mac-roman|gb18030"
     r"|big5hkscs|euc_jp|iso2022_jp"
 )
-_LABELS = {  # of browsers, which w3lib does not know
-    **dict.fromkeys(("x-cp1252", "iso88591", "x-user-defined"), "cp1252"),
-    **dict.fromkeys(("csisolatin9", "iso885915"), "iso8859-15"),
-    **dict.fromkeys(("unicode-1-1-utf-8", "unicode11utf8", "unicode20utf8", "x-unicode20utf8"), "utf-8"),
-    **dict.fromkeys(("mac", "csmacintosh", "x-mac-roman"), "mac-roman"),
-    **dict.fromkeys(("unicode", "ucs-2", "iso-10646-ucs-2", "utf-16"), "utf-16-le"),
-}
-_BEGINNINGS = (  # of a body: byte order marks, and a declaration of XML in two bytes a character
-    (b"\xef\xbb\xbf", "utf-8"),
-    (b"\xfe\xff", "utf-16-be"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"<\0?\0x\0", "utf-16-le"),
-    (b"\0<\0?\0x", "utf-16-be"),
-)
-_XML = re.compile(rb"(?i)\s*<\?xml[^>]*?\sencoding\s*=\s*[\"']([^\"'>]+)")
-_PART = re.compile(rb"<!--|<script[\s>]|<meta[\s/]([^<>]*)")
-_ENDS = {b"<!--": b"-->", b"<scr": b"</script"}
-_ATTRIBUTE = re.compile(
-    rb"(?<![a-z-])(charset|content|http-equiv)\s*+=\s*+(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))"
-)
-_IN_CONTENT = re.compile(rb"(?i)charset\s*+=\s*+[\"']?([^\s\"';]+)")
+# Beginnings of a declaration of XML in two bytes a character
+_WIDE_XML = {b"<\0?\0x\0": "utf-16-le", b"\0<\0?\0x": "utf-16-be"}
 
 
 def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str, str]:
@@ -44,8 +25,9 @@ def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str,
     decoded is U+FFFD, and so is NUL.
     """
     charset = (
-        next((name for mark, name in _BEGINNINGS if body.startswith(mark)), "")
-        or _known(http_content_type_encoding(content_type) or _label_of(content_type))
+        read_bom(body)[0]
+        or _WIDE_XML.get(body[:6])
+        or _known(http_content_type_encoding(content_type))
         or (markup and _declared(body))
         or ("cp1252" if markup and not _is_utf8(body) else "utf-8")
     )
@@ -53,43 +35,15 @@ def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str,
     return text.replace("\0", "\ufffd") if "\0" in text else text, charset  # UTF-16 under another name
 
 
-def _label_of(content_type: str | None) -> str:
-    found = _IN_CONTENT.search((content_type or "").encode("utf-8", "replace"))
-    return found[1].decode("ascii", "replace") if found else ""
-
-
-def _known(label: str) -> str:
-    """Return the charset of a label by Python's name; empty for one that browsers do not know."""
-    name = _LABELS.get(label.strip().lower()) or resolve_encoding(label) or ""
-    name = _LABELS.get(name, name)
+def _known(name: str | None) -> str:
+    """Return a charset that w3lib found, by Python's name; empty for one that browsers do not read."""
+    name = "utf-16-le" if name == "utf-16" else name or ""
     return name if _CHARSET.fullmatch(name) else ""
 
 
 def _declared(body: bytes) -> str:
-    """Return the charset that markup declares, wherever it does: a browser reads a page again for a late one."""
-    at, lowered = 0, body.lower()
-    while found := _PART.search(lowered, at):
-        at = found.end()
-        if found[1] is None:
-            at = lowered.find(_ENDS[found[0][:4]], at - 2)  # `<!-->` is a whole comment
-            if at < 0:
-                break
-        elif charset := _known_in_markup(_label_in(found[1])):
-            return charset
-    xml = _XML.match(body)
-    return _known_in_markup(xml[1]) if xml else ""
-
-
-def _label_in(attributes: bytes) -> bytes:
-    named = {each[0]: b"".join(each[1:]) for each in reversed(_ATTRIBUTE.findall(attributes))}
-    if b"charset" in named or named.get(b"http-equiv", b"").strip() != b"content-type":
-        return named.get(b"charset", b"")
-    found = _IN_CONTENT.search(named.get(b"content", b""))
-    return found[1] if found else b""
-
-
-def _known_in_markup(label: bytes) -> str:
-    name = _known(label.decode("ascii", "replace"))
+    """Return the charset that the first 4,096 bytes of markup declare; empty without one that is known."""
+    name = _known(html_body_declared_encoding(body))
     return "utf-8" if name.startswith("utf-16") else name  # it was read byte by byte to find the label
 
 

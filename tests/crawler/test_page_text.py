@@ -137,7 +137,7 @@ META = "<html><head><meta charset={}></head><body>{}</body></html>"
         (META.format("latin1", SLOT).encode("utf-8-sig"), "text/html; charset=latin1"),
         (f"<!-- <meta charset=utf-8> -->{SLOT}".encode("cp1252"), ""),
         (f"<head>{'<!-- -->' * 500}<meta charset=koi8-r></head>{SLOT}".encode("utf-8-sig"), ""),
-        (f"<head>{'<link href=a>' * 200}<meta http-equiv=Content-Type content='text/html; charset=mac'>{SLOT}".encode("mac-roman"), ""),
+        (f"<head>{'<link href=a>' * 200}<meta http-equiv=Content-Type content='text/html; charset=macintosh'>{SLOT}".encode("mac-roman"), ""),
         (b"<?xml version='1.0' encoding='ISO-8859-1'?>" + SLOT.encode("cp1252"), ""),
         (b"\xff\xfe" + SLOT.encode("utf-16-le"), "text/html; charset=utf-8"),
         (b"\xfe\xff" + SLOT.encode("utf-16-be"), ""),
