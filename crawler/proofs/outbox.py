@@ -8,8 +8,8 @@ site, so none can come back.
 import logging
 import re
 import threading
-from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -74,68 +74,48 @@ class ProofOutbox:
     """Takes proofs with committed keys from any thread, without blocking; losses are logged."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Proof] = deque()
-        self._changed = threading.Condition()
-        self._ending = False
-        self._busy = False
+        self._thread = ThreadPoolExecutor(1, "proofs")
+        self._waiting: set[Future[None]] = set()
+        self._ending = threading.Event()
         self._lost = 0
         self._outage = OutageLog()
-        self._thread = threading.Thread(target=self._run, name="proofs", daemon=True)
 
     def put(self, proofs: Iterable[Proof]) -> None:
         """Take proofs over."""
-        with self._changed:
-            for proof in proofs:
-                if len(self._waiting) < MOST:
-                    self._waiting.append(proof)
-                else:
-                    self._lose(f"{MOST} wait for Redis already")
-            if self._waiting and self._thread.ident is None:
-                self._thread.start()
-            self._changed.notify_all()
+        for proof in proofs:
+            if self._ending.is_set() or len(self._waiting) >= MOST:
+                self._lose(f"{len(self._waiting)} wait for Redis already, or this process ends")
+                continue
+            task = self._thread.submit(self._enqueue, proof)
+            self._waiting.add(task)
+            task.add_done_callback(self._waiting.discard)
 
     def close(self, seconds: float) -> None:
         """Enqueue what waits for at most `seconds`; log the number of lost ones."""
-        with self._changed:
-            self._ending = True
-            self._changed.notify_all()
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-        if left := len(self._waiting) + self._busy:
-            log.warning("%d proofs could not be enqueued before the end and are lost", left)
+        self._ending.set()
+        done, left = wait(list(self._waiting), seconds)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        if lost := len(left) + sum(each.exception() is not None for each in done):
+            log.warning("%d proofs could not be enqueued before the end and are lost", lost)
 
-    def _run(self) -> None:
-        while proof := self._next():
-            try:
-                if not self._enqueue(proof):
-                    return
-            except Exception:  # an error in one proof must not end the thread
-                log.exception("a proof cannot be enqueued")
-            self._busy = False
-
-    def _enqueue(self, proof: Proof) -> bool:
-        """Enqueue a proof, through any absence of Redis; return False at the end."""
+    def _enqueue(self, proof: Proof) -> None:
+        """Enqueue a proof, through any absence of Redis; raises what it raises at the end."""
         while True:
             try:
                 enqueue(proof)
             except RedisError as error:
                 if self._outage.begin(type(error).__name__):
                     log.warning("proofs wait for Redis: %s", type(error).__name__)
-                with self._changed:
-                    if self._changed.wait_for(lambda: self._ending, _RETRY_SECONDS):
-                        return False
+                if self._ending.wait(_RETRY_SECONDS):
+                    raise
+            except Exception:  # which nobody asks the future for
+                log.exception("a proof cannot be enqueued")
+                return
             else:
                 if self._outage.end():
                     log.warning("proofs are enqueued again; %d were lost", self._lost)
                     self._lost = 0
-                return True
-
-    def _next(self) -> Proof | None:
-        """Wait for the next proof; None at the end."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._ending)
-            self._busy = bool(self._waiting)
-            return self._waiting.popleft() if self._waiting else None
+                return
 
     def _lose(self, why: str) -> None:
         """Log the first lost proof; count the others."""
