@@ -6,18 +6,10 @@ JWT_SECRET signs what the API hands out and reads itself, LINK_KEY the links in 
 
 import hashlib
 import hmac
-import json
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Literal
 
-from itsdangerous import (
-    BadData,
-    HMACAlgorithm,
-    Signer,
-    TimestampSigner,
-    URLSafeTimedSerializer,
-)
-from itsdangerous.encoding import base64_encode
+from itsdangerous import BadData, TimestampSigner, URLSafeTimedSerializer
 
 from configs.ground.clock import clock
 from configs.settings import settings
@@ -27,9 +19,6 @@ SKEW = 60  # seconds that the clocks of two machines may differ
 ISSUER = "rdvpriority"  # of access tokens
 ACCESS_COOKIE = "__Host-access"  # where pages have them
 STAFF_IDLE_SECONDS = 1800  # how long a login of the roles support and admin lasts without use
-_SHORT = 200  # bytes of JSON; shorter payloads gain nothing by compression, which takes as long as signing
-# As itsdangerous writes JSON; it makes an encoder for each token.
-_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class LinkRefused(ValueError):
@@ -40,39 +29,10 @@ class LinkRefused(ValueError):
         self.reason = reason
 
 
-class _Algorithm(HMACAlgorithm):
-    """HMAC with SHA-256 by one call of OpenSSL, in a third of the time."""
-
-    def get_signature(self, key: bytes, value: bytes) -> bytes:
-        return hmac.digest(key, value, "sha256")
-
-
 class _Signer(TimestampSigner):
     def get_timestamp(self) -> int:
         """Ask our clock, which tests freeze."""
         return int(clock().timestamp())
-
-    def derive_key(self, secret_key: str | bytes | None = None) -> bytes:
-        """Derive a key once, not for each token: a crowd's messages carry three each."""
-        known: dict[str | bytes | None, bytes] = self.__dict__.setdefault("_derived", {})
-        if secret_key not in known:
-            known[secret_key] = super().derive_key(secret_key)
-        return known[secret_key]
-
-
-class _Serializer(URLSafeTimedSerializer):
-    """Makes the tokens of URLSafeTimedSerializer in half the time."""
-
-    @cached_property
-    def _own_signer(self) -> Signer:
-        return super().make_signer()
-
-    def make_signer(self, salt: str | bytes | None = None) -> Signer:
-        return super().make_signer(salt) if salt else self._own_signer
-
-    def dump_payload(self, obj: Any) -> bytes:
-        text = _write_json(obj).encode()
-        return base64_encode(text) if len(text) < _SHORT else super().dump_payload(obj)
 
 
 def read_signing_keys(key: SigningKey = "jwt_secret") -> tuple[str, ...]:
@@ -97,16 +57,12 @@ def name_key(key: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _serializer(keys: tuple[str, ...], scope: str) -> _Serializer:
-    return _Serializer(
+def _serializer(keys: tuple[str, ...], scope: str) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
         list(reversed(keys)),  # the last one signs, all verify
         salt=f"rdvpriority.{scope}",
         signer=_Signer,
-        signer_kwargs={
-            "algorithm": _Algorithm(),
-            "digest_method": hashlib.sha256,
-            "key_derivation": "hmac",
-        },
+        signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
     )
 
 
