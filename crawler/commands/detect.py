@@ -1,7 +1,6 @@
 """`scrapy detect URL`: which platform a page belongs to, and its desk's YAML, ready to be read and put in service."""
 
 import asyncio
-import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -86,7 +85,7 @@ class Command(OperatorCommand):
 
 async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[DeskDraft], list[str]]:
     """Return the desks at an address and what was seen there."""
-    async with PageFetcher(_wait) as fetcher:
+    async with PageFetcher() as fetcher:
         try:
             page = await fetcher.open(url)
         except (FetchError, BudgetExhausted) as trouble:
@@ -213,7 +212,3 @@ def _comments(lines: Iterator[str] | Sequence[str]) -> str:
 
 def _short(text: str) -> str:
     return truncate_line(text, _LONGEST)
-
-
-def _wait(seconds: float, host: str) -> None:
-    print(f"leaving {host} alone for {seconds:.0f} s", file=sys.stderr)

@@ -6,7 +6,6 @@ stopped or rests, of which the database knows.
 """
 
 import asyncio
-import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterable
 
@@ -67,7 +66,7 @@ def _has_no_label(desk: Desk) -> bool:
 
 
 async def _read_all(chosen: Iterable[Desk], find_reason_to_wait: Callable[[Desk], str | None]) -> None:
-    async with PageFetcher(_wait, redirects=False) as fetcher:
+    async with PageFetcher(redirects=False) as fetcher:
         for number, desk in enumerate(chosen):
             if number:
                 await asyncio.sleep(_PAUSE)
@@ -89,7 +88,3 @@ def _describe(page: Page) -> str:
     said = truncate_line(" | ".join(each for each in (title(page.root), *headings) if each), _LONGEST)
     places = [each.id for each in prefectures().values() if contains_phrase(page.shown, each.name)]
     return f"{said!r} {' '.join(sorted(procedures(said)))} {' '.join(places) or 'names no department'}"
-
-
-def _wait(seconds: float, host: str) -> None:
-    print(f"leaving {host} alone for {seconds:.0f} s", file=sys.stderr)

@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
 from typing import NamedTuple, Self
-from urllib.parse import quote, urlencode
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
@@ -21,11 +20,11 @@ from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import to_fetch_error
 from crawler.fetching.session import RequestBudget, Session
 from crawler.fetching.ssrf_guard import OutsideHandler, refuse_private
-from crawler.parsing.json_models import ACCEPT, JsonModel, OrNone, origin, parse_json
+from crawler.parsing.json_models import parse_json
 from crawler.platform_base import Platform
 from crawler.platform_detection.identify import page_of
 from crawler.platforms import at_home, platforms
-from crawler.platforms.citopia import SERVICE, department_of
+from crawler.platforms.citopia import CitopiaParameters, Halls, department_of, search_halls
 from crawler.reading import Page, PageRequest, VisitContext
 from crawler.scheduling.intervals import host_floor
 from crawler.scheduling.queues import HTTP_DEADLINE_SECONDS
@@ -38,14 +37,12 @@ _MOST = 12  # requests of one command, redirects counted
 class PageFetcher:
     """Makes at most twelve requests, redirects counted, with the pauses that a real host's budget requires.
 
-    `waits` is called before each pause, with its seconds and the host. `redirects`: they are followed, to any public
-    address.
+    Standard error names each pause. `redirects`: they are followed, to any public address.
     """
 
-    def __init__(self, waits: Callable[[float, str], None], *, redirects: bool = True) -> None:
+    def __init__(self, *, redirects: bool = True) -> None:
         self._ends = AsyncExitStack()
         self._budget = RequestBudget(_MOST)
-        self._waits = waits
         self._redirects = redirects
         self._free: dict[str, float] = {}  # by host, when it may be asked again
 
@@ -81,7 +78,7 @@ class PageFetcher:
             raise to_fetch_error(refusal, ask.url) from refusal
         host = host_of(ask.url)
         if (seconds := self._free.get(host, 0.0) - monotonic()) > 0:
-            self._waits(seconds, host)
+            print(f"leaving {host} alone for {seconds:.0f} s", file=sys.stderr)  # noqa: T201 -- at a terminal
             await asyncio.sleep(seconds)
         session = Session(
             self._pages.download_request,
@@ -112,7 +109,6 @@ def _is_its(reader: Platform, url: str) -> bool:
     return at_home(reader, url) or bool(reader.ADDRESS and reader.ADDRESS.match(url))
 
 
-_SEARCH = {"reasons_number": "{}", "sort": "distance", "radius": 150, "page": 1, "per_page": 100}
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
 
 
@@ -121,24 +117,6 @@ class CitopiaIds(NamedTuple):
 
     label: str
     parameters: dict[str, object]
-
-
-class _Reason(JsonModel):
-    id: int
-    name: str
-
-
-class _Service(JsonModel):
-    reasons: list[OrNone[_Reason]]
-
-
-class _Structure(JsonModel):
-    id: int
-    alias: str
-
-
-class _Results(JsonModel):
-    results: list[OrNone[_Structure]]
 
 
 async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | None) -> list[CitopiaIds]:
@@ -152,22 +130,13 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
     place = next((each for each in prefectures().values() if each.department == department), None)
     if not alias or not place:
         return []
-    around = f"{department}/{place.latitude}/{place.longitude}"
-    where = f"search-structures/{quote(SERVICE)}/{around}?{urlencode(_SEARCH)}"
-    found = parse_json(await _ask(fetcher, url, where), _Results)
-    for each in found.results if found else ():
-        if each and each.alias == alias["alias"]:
-            return list(_reasons(await _ask(fetcher, url, f"structures/{each.id}/services"), each.id))
-    return []
-
-
-async def _ask(fetcher: PageFetcher, url: str, what: str) -> Page:
-    site = origin(url).replace("//rendezvousonline.", "//pro.rendezvousonline.")
-    return await fetcher.ask(PageRequest(f"{site}/api-web/{what}", headers=ACCEPT), page_of(url, b"").visit)
-
-
-def _reasons(page: Page, structure: int) -> Iterator[CitopiaIds]:
-    for service in parse_json(page, list[_Service]) or []:
-        for each in service.reasons:
-            if each:
-                yield CitopiaIds(each.name, {"structure": structure, "reason": each.id})
+    around = CitopiaParameters(reason="both", department_code=department)
+    visit = replace(page_of(url, b"").visit, parameters=around, position=(place.latitude, place.longitude))
+    found = parse_json(await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit), Halls)
+    halls = [hall for hall in (found.results if found else ()) if hall and hall.alias == alias["alias"]]
+    return [
+        CitopiaIds(each.name, {"structure": hall.id, "reason": each.id})
+        for hall in halls
+        for each in hall.reasons
+        if each
+    ]

@@ -46,7 +46,7 @@ def only_one_is_public(live: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def opened(url: str) -> Page:
     async def once() -> Page:
-        async with PageFetcher(lambda *_: None) as opener:
+        async with PageFetcher() as opener:
             return await opener.open(url)
 
     return asyncio.run(once())

@@ -21,13 +21,12 @@ def detect(capsys: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def in_service(tmp_path: Path, settings_env: Callable[..., None]) -> InService:
-    """Copy what was printed into a desk file, as a person would; return the desk that the programs load."""
+    """Copy what was printed into a desk file, as a person would; return the first desk that the programs load."""
 
     def copy(out: str) -> Desk:
         (tmp_path / "evry_91.yaml").write_text(prefecture_file(tier=1, hosts=[], desks=[out], capital="Évry"))
         settings_env(PREFECTURES_DIR=tmp_path, HTTP_DEADLINE_SECONDS=20)
         check_catalogue()
-        (desk,) = load_prefectures(tmp_path)["evry_91"].desks
-        return desk
+        return load_prefectures(tmp_path)["evry_91"].desks[0]
 
     return copy
