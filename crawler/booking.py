@@ -20,7 +20,7 @@ from configs.world.desk import Desk, Fetch
 from crawler.block_pages import ReadingCache, classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.cli.arguments import DeskChoice, fetch_of, relocate_desk
+from crawler.cli.arguments import DeskChoice, fetch_of
 from crawler.cli.report import CheckReport, each_once
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError
@@ -130,19 +130,17 @@ class BookingSpider(Spider):
         self,
         desk: Desk,
         token: int | None,
-        url: str | None = None,
         *,
         turn: int = 0,
         budget: RequestBudget | None = None,
         hand_over: Callable[[CheckItem], object] = lambda _check: None,
     ) -> CheckItem:
-        """Visit one desk, at `url` if one is given (see `relocate_desk`), and return how that ended.
+        """Visit one desk and return how that ended.
 
         `turn` is the number of the visit. `budget` is the request budget (None: what the host's budget allows one
         visit). `hand_over` is called with the check as soon as it has ended, before its browser page is closed. Only
         CancelledError is raised: any other failure is the check's outcome.
         """
-        desk = relocate_desk(desk, url) if url else desk
         session = self._session(desk, budget or RequestBudget(visit_limit(desk)))
         try:
             check = await self._visit_desk(desk, token, turn, session)

@@ -21,10 +21,7 @@ def process_name() -> str:
 
 @dataclass(frozen=True)
 class CheckItem:
-    """How one check of one desk ended: exactly one outcome, whatever happened.
-
-    Where its page embeds another host's, the visit goes on there and ends there: the outcome is that host's.
-    """
+    """How one check of one desk ended: exactly one outcome, whatever happened."""
 
     desk_id: str
     token: int | None  # of the claim; None at the terminal

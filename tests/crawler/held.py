@@ -54,8 +54,8 @@ class Held:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_PATIENCE)
 
-    def check(self, desk: Desk, url: str | None = None, token: int = 7, **how: Any) -> CheckItem:
-        return self.run(self.spider.check(desk, token, url, **{"turn": token} | how))
+    def check(self, desk: Desk, token: int = 7, **how: Any) -> CheckItem:
+        return self.run(self.spider.check(desk, token, **{"turn": token} | how))
 
 
 @pytest.fixture(scope="session")
