@@ -55,8 +55,8 @@ _AT_ONCE = 500  # desks in one script
 class Planner:
     """State of one planner between two runs; tables and queue hold everything else."""
 
-    def __init__(self, client: redis.Redis, failures: PartFailures | None = None) -> None:
-        self.failures = failures or PartFailures()
+    def __init__(self, client: redis.Redis) -> None:
+        self.failures = PartFailures()
         self._client = client
         self._lock = AdvisoryLock(_LOCK)
         self._looked_at: datetime | None = None

@@ -67,19 +67,14 @@ class VisitState:
         self._push(first)
 
     @property
-    def finished(self) -> bool:
-        """Whether the visit makes no further request."""
-        refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
-        return not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE
-
-    @property
     def troubled(self) -> bool:
         """Whether a request brought trouble."""
         return bool(self._troubles)
 
     def next(self) -> PageRequest | None:
         """Return the next request, None when the visit is over."""
-        if self.finished:
+        refused = any(trouble.outcome in _FINAL for trouble in self._troubles)
+        if not self._queue or self.asked >= self._limit or refused or len(self._troubles) >= _PATIENCE:
             return None
         self.asked += 1
         self._out.append(heappop(self._queue)[2])

@@ -14,7 +14,8 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from api.models.session_options import set_session_options
-from configs.ground.database import DATABASE_SECONDS, connection_limit, database_url, wait_no_longer_than
+from configs.ground.connection_limits import LIMITS
+from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_longer_than
 from configs.ground.database_errors import judge_connection
 from configs.settings import settings
 
@@ -148,10 +149,11 @@ def engine() -> sa.Engine:
         configs.settings.SettingMissing: DATABASE_URL is not set.
     """
     wait_no_longer_than(DATABASE_SECONDS())
+    limit = LIMITS[settings().program]
     made = sa.create_engine(
         database_url(),
-        pool_size=min(_KEPT, connection_limit()),
-        max_overflow=connection_limit() - min(_KEPT, connection_limit()),
+        pool_size=min(_KEPT, limit),
+        max_overflow=max(0, limit - _KEPT),
         pool_recycle=1800,
         pool_pre_ping=True,
         executemany_mode="values_plus_batch",  # a flush of many rows is a few round trips, not one a row

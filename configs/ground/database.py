@@ -5,7 +5,6 @@ import time
 
 from psycopg2 import OperationalError, extensions
 
-from configs.ground.connection_limits import LIMITS
 from configs.settings import Program, settings
 from configs.settings.constants import Constant
 
@@ -37,14 +36,6 @@ def owner_url() -> str:
         configs.settings.SettingMissing: it is not set.
     """
     return _with_driver(settings().require("database_url"))
-
-
-def connection_limit(program: Program | None = None) -> int:
-    """Return how many connections a process of a program may hold; without an argument, this process.
-
-    A program that starts compares the sum of all with the server's (configs/ground/connection_limits.py).
-    """
-    return LIMITS[program or settings().program]
 
 
 def _with_driver(address: str) -> str:

@@ -8,7 +8,6 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
@@ -142,15 +141,14 @@ def picture_of(blobs: Blobs, key: str) -> bytes:
         raise NoProof("missing", f"there is no picture of {key} (yet)") from None
 
 
-def forget_before(blobs: Blobs, day: date, step: Callable[[], object] = lambda: None) -> int:
-    """Delete the proofs of all days before this one; return how many days were. `step` is called before each.
+def forget_before(blobs: Blobs, day: date) -> int:
+    """Delete the proofs of all days before this one; return how many days were.
 
     Raises:
         configs.ground.object_store.StoreAway: the store does not answer, or refuses; what was deleted is deleted.
     """
     gone = [key for key in list_days(blobs) if key < f"{day:%Y/%m/%d}"]
     for key in gone:
-        step()
         blobs.delete(key)
     return len(gone)
 

@@ -128,7 +128,7 @@ def _drafts(page: Page, place: Prefecture | None) -> list[DeskDraft]:
 def _draft(sign: PlatformMatch, url: str, label: str, start: str, place: Prefecture | None) -> DeskDraft:
     place = place or next((each for each in prefectures().values() if same_site(each.site, start)), None)
     fields = platform(sign.platform).Parameters.model_fields
-    if place and not sign.complete and "department_code" in fields:
+    if place and sign.missing and "department_code" in fields:
         sign = replace(sign, parameters={**sign.parameters, "department_code": place.department})
     return DeskDraft(sign, url, label, f"found by scrapy detect from {_short(start)}", clock().date())
 

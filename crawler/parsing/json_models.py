@@ -6,7 +6,7 @@ alone would read a number as a unix time, and a date as its midnight.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -253,16 +253,15 @@ OrNone = Annotated[T | None, WrapValidator(_or_none)]  # None if unreadable: the
 Entries = list[OrNone[T]]
 
 
-def slot_start_field(*names: str, read: Callable[[Any], date] = moment_of) -> PlainValidator:
+def slot_start_field(*names: str) -> PlainValidator:
     """Parse an entry of a list of slots as its start: the value of the first of these fields that is not empty.
 
     An entry that is no object may be the moment itself. Its other moments are no slots: its end, or a second visit.
-    `read` parses the platform's moments.
     """
 
     def begins(entry: Any) -> date:
         named = [entry.get(name) for name in names] if isinstance(entry, dict) else [entry]
-        return read(next(filter(None, named), None))
+        return moment_of(next(filter(None, named), None))
 
     return PlainValidator(begins)
 

@@ -36,7 +36,6 @@ class Lead(NamedTuple):
     rank: int  # lower is surer
     url: str
     text: str  # the link's text
-    frame: bool = False  # the page embeds it
 
 
 _FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
@@ -55,7 +54,7 @@ def find_leads(page: Page) -> list[Lead]:
 def _find_frames(page: Page) -> Iterator[Lead]:
     for source in page.root.xpath(_FRAMES):
         if url := resolve_address(page, str(source)):
-            yield Lead(0, url, "", frame=True)
+            yield Lead(0, url, "")
 
 
 def _find_refreshes(page: Page) -> Iterator[Lead]:

@@ -51,13 +51,9 @@ class DeskDraft:
     day: date
     remarks: tuple[str, ...] = ()  # notes for the operator
 
-    @property
-    def lacks(self) -> str:
-        """Return the missing parameters: until they are filled in, the desk is not watched."""
-        return self.sign.missing
-
     def entry(self, taken: Collection[str] = ()) -> dict[str, Any]:
-        """Return the YAML entry; `taken` are the slugs of other desks."""
+        """Return the YAML entry, unwatched while parameters are missing; `taken` are the slugs of other desks."""
+        missing = self.sign.missing
         label = trim_label(self.label) or f"{UNNAMED} ({_last_number(self.url)})"
         entry = {
             "slug": slug(label, taken),
@@ -66,10 +62,8 @@ class DeskDraft:
             "platform": self.sign.platform,
             "url": self.url,
             "parameters": dict(self.sign.parameters),
-            "watch": "none" if self.lacks else platform(self.sign.platform).WATCH,
-            "because": truncate_line(_UNWHOLE.format(self.sign.platform, self.lacks), _REASON)
-            if self.lacks
-            else "",
+            "watch": "none" if missing else platform(self.sign.platform).WATCH,
+            "because": missing and truncate_line(_UNWHOLE.format(self.sign.platform, missing), _REASON),
             "grade": Grade.UNCONFIRMED.value,
             "source": self.source,
             "date": self.day,
@@ -91,8 +85,8 @@ class DeskDraft:
     def _to_do(self) -> Iterator[str]:
         if procedures(self.label) == {Procedure.AUTRE}:
             yield _UNCLEAR
-        if self.lacks:
-            yield f"fill in under `parameters`: {self.lacks}; then take `watch` and `because` out"
+        if missing := self.sign.missing:
+            yield f"fill in under `parameters`: {missing}; then take `watch` and `because` out"
             yield f"where to find it: docs/platforms/{self.sign.platform}.md"
 
 

@@ -37,11 +37,6 @@ class PlatformMatch:
     parameters: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))  # known so far
 
     @property
-    def complete(self) -> bool:
-        """Whether all required parameters are known."""
-        return not self.missing
-
-    @property
     def missing(self) -> str:
         """Return the missing or wrong parameters, in words; empty without any."""
         try:

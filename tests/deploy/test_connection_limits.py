@@ -11,12 +11,12 @@ from api.admin.health.checks import CHECKS
 from api.background.__main__ import CHILDREN as BACKGROUND
 from api.models.base import engine
 from configs.ground.connection_limits import (
+    LIMITS,
     check_connections,
     count_connections,
     describe_shortage,
     list_shares,
 )
-from configs.ground.database import connection_limit
 from configs.settings import DatabaseProgram
 from crawler.scheduling.queues import CrawlQueue, queue_names
 from deploy.local.ports import usual
@@ -48,7 +48,7 @@ def test_the_table_of_limits_has_every_program_that_runs() -> None:
     assert counted.keys() == rights.keys()
     others = {"backup", "metrics"}  # one runs nowhere here, the other is a child of background
     assert {name: share.processes for name, share in shares.items() if name not in others} == counted
-    limits = {name: connection_limit(rights[name]) for name in counted}
+    limits = {name: LIMITS[rights[name]] for name in counted}
     assert {name: share.each for name, share in shares.items() if name not in others} == limits
 
 
@@ -70,7 +70,7 @@ def test_a_server_that_takes_fewer_is_named_with_what_to_do(
     )
     assert f"set max_connections to {needed + 3}, or put PgBouncer before it" in said
     settings_env(SPIDER_PROCESSES="9")
-    assert count_connections() == needed + 8 * 4 * 2 * connection_limit("crawler")
+    assert count_connections() == needed + 8 * 4 * 2 * LIMITS["crawler"]
 
 
 def test_a_program_that_starts_warns_and_starts_all_the_same(
@@ -98,14 +98,14 @@ def test_a_process_opens_no_more_than_its_limit(
     settings_env(**({"PROGRAM": program} if program else {}))
     pool = engine().pool
     assert isinstance(pool, sa.QueuePool)
-    assert pool.size() + pool._max_overflow == connection_limit() == connection_limit(program)
+    assert pool.size() + pool._max_overflow == LIMITS[program]
 
 
 def test_the_streams_open_fewer_than_a_process_of_the_api() -> None:
-    assert connection_limit("api") >= connection_limit("stream")
+    assert LIMITS["api"] >= LIMITS["stream"]
 
 
 def test_a_process_of_the_api_has_a_connection_for_each_thread_and_health_check() -> None:
     asks_database = {"database", "checks", "partitions", "background"}
     assert asks_database < {each.name for each in CHECKS}
-    assert connection_limit("api") >= read_gunicorn("threads") + len(asks_database)
+    assert LIMITS["api"] >= read_gunicorn("threads") + len(asks_database)
