@@ -31,10 +31,9 @@ def ask_agendas(
     places: Collection[int] = (),
     *,
     opens: Callable[[VisitContext, str, Sequence[int]], WindowRequest],
-    days: int,
     labels: Mapping[str, str | None] = MappingProxyType({}),
 ) -> Reading:
-    """Request the first days of the agendas that serve a desk, place by place, or say why none serves it.
+    """Request the first week of the agendas that serve a desk, place by place, or say why none serves it.
 
     `motives`: the desk's; `places`: the desk's, empty for all that offer a motive. `opens` builds the request for a
     place's agendas, in the site's order: another order was seen to change the answer. `labels`: the places' names.
@@ -51,7 +50,7 @@ def ask_agendas(
         return _explain_unserved([agenda for _, agenda in offering] or known, odd if None in agendas else "")
     windows = [(Place(key, labels.get(key)), opens(visit, key, list(ids))) for key, ids in asked.items()]
     asks = tuple(
-        first_window(visit, ask, days, place, rank)
+        first_window(visit, ask, place, rank)
         for rank, (place, ask) in enumerate(visit.in_turn(windows))  # rotated: a visit may end before all
     )
     if None in agendas:

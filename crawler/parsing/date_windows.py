@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from crawler.reading import CoveredWindow, Place, Slot, VisitContext
 
-_DAYS = 7
+WEEK_DAYS = 7  # the window of a request
 _DAY = range(24 * 60)  # minutes
 _HOUR = re.compile(r"(\d{1,2}):([0-5]\d)")
 YEARS = range(2000, 2200)  # other years are no appointments, and some have no instant in UTC
@@ -21,7 +21,7 @@ _MOST_DAYS = 400  # of one page
 def week(visit: VisitContext, place: Place, ahead: int) -> CoveredWindow:
     """Return the seven local days that begin `ahead` days from today."""
     first = visit.today + timedelta(days=ahead)
-    return CoveredWindow(place.key, first, first + timedelta(days=_DAYS - 1))
+    return CoveredWindow(place.key, first, first + timedelta(days=WEEK_DAYS - 1))
 
 
 def covered_by_answer(

@@ -12,7 +12,7 @@ from typing import Any
 from w3lib.url import add_or_replace_parameters
 
 from configs.ground.formatting import pluralize
-from crawler.parsing.date_windows import day_of, local_text, within
+from crawler.parsing.date_windows import WEEK_DAYS, day_of, local_text, within
 from crawler.parsing.json_models import ACCEPT, message_of, moments_in, reports_failure
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from crawler.reading import (
@@ -69,19 +69,19 @@ def by_address(
 
 
 def first_window(
-    visit: VisitContext, opens: WindowRequest, days: int, place: Place = ANYWHERE, rank: int = 0
+    visit: VisitContext, opens: WindowRequest, place: Place = ANYWHERE, rank: int = 0, days: int = WEEK_DAYS
 ) -> PageRequest:
-    """Return the request for the window that begins today."""
+    """Return the request for the window of so many days that begins today."""
     return _ask(opens, visit, _window(visit, place, visit.today, days), place, rank)
 
 
-def read_listing(page: Page, found: Listing, opens: WindowRequest | None, days: int = 1) -> Reading:
-    """Return what a listing proves, and the requests for the remaining windows of `days` days each.
+def read_listing(page: Page, found: Listing, opens: WindowRequest | None) -> Reading:
+    """Return what a listing proves, and the requests for the remaining weeks.
 
     `opens` is None if the platform has no further requests. A page that was requested without a window answers for
     all watched days.
     """
-    answer = _CalendarAnswer(page, found, opens, days)
+    answer = _CalendarAnswer(page, found, opens)
     if len(answer.slots) > _MOST:
         return Reading(Outcome.UNREADABLE, f"lists {len(answer.slots)} moments, which no calendar has")
     if answer.slots:
@@ -108,19 +108,14 @@ def read_self_contained_listing(
     return reading if timed and known else replace(reading, covered=())
 
 
-def read_place_list(
-    page: Page, places: Sequence[tuple[Place, date, WindowRequest | None]], days: int
-) -> Reading:
+def read_place_list(page: Page, places: Sequence[tuple[Place, date, WindowRequest | None]]) -> Reading:
     """Return what a list of places with their next availabilities proves: each place is requested from there on.
 
     For a place without a request (None) the next availability is itself the slot.
     """
     each = [
         read_listing(
-            replace(page, ask=PageRequest(page.ask.url, place=place, rank=rank)),
-            Listing(next_at=at),
-            opens,
-            days,
+            replace(page, ask=PageRequest(page.ask.url, place=place, rank=rank)), Listing(next_at=at), opens
         )
         for rank, (place, at, opens) in enumerate(page.visit.in_turn(places))
     ]
@@ -141,7 +136,6 @@ class _CalendarAnswer:
     page: Page
     found: Listing
     opens: WindowRequest | None
-    days: int
 
     @property
     def slots(self) -> tuple[Slot, ...]:
@@ -258,10 +252,10 @@ class _CalendarAnswer:
     def _windows(self, first: date) -> Iterator[CoveredWindow]:
         while first <= self.page.visit.last_day:
             yield self._window(first)
-            first += timedelta(days=self.days)
+            first += timedelta(days=WEEK_DAYS)
 
     def _window(self, first: date) -> CoveredWindow:
-        window = _window(self.page.visit, self.page.ask.place, first, self.days)
+        window = _window(self.page.visit, self.page.ask.place, first, WEEK_DAYS)
         return replace(window, doubtful=self.doubtful)
 
 

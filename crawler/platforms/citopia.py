@@ -17,7 +17,7 @@ from w3lib.url import url_query_parameter
 from configs.ground.formatting import pluralize
 from configs.ground.strict_model import Strict
 from configs.world.tile_grid import load_tiles
-from crawler.parsing.date_windows import instant_of, week
+from crawler.parsing.date_windows import WEEK_DAYS, instant_of, week
 from crawler.parsing.html_text import fold
 from crawler.parsing.json_calendar import Listing, WindowRequest, first_window, read_listing
 from crawler.parsing.json_models import (
@@ -41,7 +41,6 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Re
 
 _SERVICE = "Carte Nationale d'Identité (CNI) et Passeport"
 
-_DAYS = 7
 _SESSION = "session_id"
 _HALLS = 10  # of a department: the first of its page, which has hours soonest
 _FIRST = 2  # requests of a visit to a department before its first week: the session and the list
@@ -146,7 +145,7 @@ class Citopia(Platform):
             ask = (
                 search_halls(page.visit, session.session_id)
                 if desk.department_code
-                else first_window(page.visit, _opens(session.session_id), _DAYS)
+                else first_window(page.visit, _opens(session.session_id))
             )
             return Reading(reason="a session has begun", asks=(ask,))
         if desk.department_code and (found := parse_json(page, Halls)):
@@ -240,16 +239,16 @@ def _weeks_of(visit: VisitContext) -> int:
 
 
 def _list_weeks(visit: VisitContext, place: Place) -> list[CoveredWindow]:
-    return [week(visit, place, ahead) for ahead in range(0, visit.horizon.days + 1, _DAYS)]
+    return [week(visit, place, ahead) for ahead in range(0, visit.horizon.days + 1, WEEK_DAYS)]
 
 
 def _read_week(page: Page, opens: WindowRequest | None) -> Reading:
     if message := parse_json(page, _Message):
         if says_none(message.message) and not days_in(page):
-            return read_listing(page, Listing(), opens, _DAYS)
+            return read_listing(page, Listing(), opens)
         return Reading(Outcome.UNREADABLE, f"says {message.message[:200]!r}")
     days = parse_json(page, dict[str, OrNone[_Day]]) or _number_days(parse_json(page, list[OrNone[_Day]]))
-    return read_listing(page, _listing(page, days), opens, _DAYS) if days else Reading()
+    return read_listing(page, _listing(page, days), opens) if days else Reading()
 
 
 def _number_days(days: list[_Day | None] | None) -> dict[str, _Day | None]:

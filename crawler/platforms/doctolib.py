@@ -8,6 +8,7 @@ from pydantic import AliasChoices, AliasPath, Field
 
 from configs.ground.strict_model import Strict
 from crawler.parsing.agendas import BookableAgenda, ask_agendas, ask_alone
+from crawler.parsing.date_windows import WEEK_DAYS
 from crawler.parsing.error_pages import error_message, read_error_status
 from crawler.parsing.json_calendar import Listing, WindowRequest, by_address, read_listing
 from crawler.parsing.json_models import (
@@ -31,7 +32,6 @@ from crawler.reading import GONE, Outcome, Page, PageRequest, Reading, VisitCont
 
 _BOOKING = "booking"
 _INFO = "/online_booking/api/slot_selection_funnel/v1/info.json"
-_DAYS = 7
 _FIRST = "start_date"
 _NOT_OPEN = (
     "not_opened_availability"  # the reason for all agendas of a request, if one of them is not open yet
@@ -119,7 +119,7 @@ def _practices(page: Page, booking: _Booking) -> Reading:
     desk, places = page.visit.parameters, filter(None, booking.places or ())
     labels = {f"{key}": where.address for where in places for key in where.practice_ids}
     wanted = (desk.motives, desk.practices)
-    return ask_agendas(page.visit, booking.agendas, *wanted, opens=_opens, days=_DAYS, labels=labels)
+    return ask_agendas(page.visit, booking.agendas, *wanted, opens=_opens, labels=labels)
 
 
 def _week(page: Page, week: _Week) -> Reading:
@@ -130,11 +130,13 @@ def _week(page: Page, week: _Week) -> Reading:
     last = max((day.date for day in week.availabilities if day and day.date), default=None)
     odd = week.odd or week.reason not in _ABSENT
     found = Listing(slots, week.next_slot, week.total, last=last, final=week.total == 0, odd=odd)
-    return read_listing(page, found, by_address(page.ask.url, _FIRST), _DAYS)
+    return read_listing(page, found, by_address(page.ask.url, _FIRST))
 
 
 def _opens(visit: VisitContext, practice: str, agendas: Sequence[int]) -> WindowRequest:
     motives = "-".join(map(str, visit.parameters.motives))
     where = {"agenda_ids": "-".join(map(str, agendas)), "practice_ids": practice}
-    asked = {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": _DAYS}
+    asked = (
+        {_FIRST: "", "visit_motive_ids": motives} | where | {"insurance_sector": "public", "limit": WEEK_DAYS}
+    )
     return by_address(f"{origin(visit.url)}/availabilities.json?{urlencode(asked)}", _FIRST)

@@ -32,7 +32,6 @@ from crawler.parsing.url_patterns import KIND_TOWN_NAME, match_address
 from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Reading, VisitContext
 
-_DAYS = 7
 _API = "/api/patients/v2"
 _ENDS = ("from", "to")  # `to` may be exclusive, so it is the day after the window
 
@@ -101,7 +100,7 @@ class Keldoc(Platform):
         if (categories := parse_json(page, list[_Category])) is not None:
             motives = [motive for category in categories for motive in category.motives]
             agendas = [_agenda(each, motive) for motive in motives for each in motive.agendas]
-            return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens, days=_DAYS)
+            return ask_agendas(page.visit, agendas, [page.visit.parameters.motive], opens=_opens)
         if by_phone := parse_json(page, _ByPhone):
             return _by_phone(page, by_phone)
         return _timetable(page, answer) if (answer := parse_json(page, _Timetable)) else Reading()
@@ -126,10 +125,10 @@ def _timetable(page: Page, answer: _Timetable) -> Reading:
     opens = by_address(page.ask.url, *_ENDS)
     if answer.availabilities is not None or answer.date is not None:
         hours = flat((answer.availabilities or {}).values())
-        return read_listing(page, Listing(hours, answer.date, odd=answer.odd), opens, _DAYS)
+        return read_listing(page, Listing(hours, answer.date, odd=answer.odd), opens)
     if answer.odd or not (answer.text and says_none(answer.text)):
         return Reading()
-    nothing = read_listing(page, Listing(), opens, _DAYS)
+    nothing = read_listing(page, Listing(), opens)
     return replace(nothing, reason=f"{answer.text}: {nothing.reason}")
 
 

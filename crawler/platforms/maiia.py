@@ -23,7 +23,6 @@ from crawler.parsing.url_patterns import PAGE, match_address
 from crawler.platform_base import Platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 
-_DAYS = 7
 _API = "/api/pat-public"
 _FIRST = AliasChoices("firstPhysicalStartDateTime", AliasPath("closestPhysicalAvailability", "startDateTime"))
 _MOST = 500  # availabilities of one answer; a week with a larger total covers nothing
@@ -64,11 +63,11 @@ class Maiia(Platform):
         """Read a week, or the closest availability."""
         if week := parse_json(page, _Week):
             found = Listing(week.items, total=week.total, odd=week.lacks("total"))
-            return read_listing(page, found, _opens, _DAYS)
+            return read_listing(page, found, _opens)
         if closest := parse_json(page, _Closest):
             total = None if closest.first else closest.count
             found = Listing((), closest.first, total, final=True, odd=closest.lacks("count"))
-            return read_listing(page, found, _opens, _DAYS)
+            return read_listing(page, found, _opens)
         return Reading()
 
 

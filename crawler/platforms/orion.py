@@ -87,7 +87,7 @@ class Orion(Platform):
 
 
 def _page(visit: VisitContext, number: int) -> PageRequest:
-    return first_window(visit, _search(number), visit.horizon.days + 1, rank=number)
+    return first_window(visit, _search(number), rank=number, days=visit.horizon.days + 1)
 
 
 def _search(number: int) -> WindowRequest:

@@ -44,7 +44,7 @@ class Synbird(Platform):
     def first_request(self, visit: VisitContext) -> PageRequest:
         """Return the search over all watched days."""
         match_address(visit.url, PAGE, "Synbird", "<name>")
-        return first_window(visit, _search, visit.horizon.days + 1)
+        return first_window(visit, _search, days=visit.horizon.days + 1)
 
     def read_page(self, page: Page) -> Reading:
         """Read the slots."""

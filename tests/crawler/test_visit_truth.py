@@ -56,7 +56,7 @@ def listing(
     """Read the answer of a JSON calendar; `asked`: its window, where one was asked for."""
     visit = VisitContext(START.url, TODAY, PARIS)
     request = PageRequest(START.url, "opened" if asked == OPENED else "start", window=asked)
-    return read_listing(Page(START.url, 200, b"{}", visit, request), found, opens, 7)
+    return read_listing(Page(START.url, 200, b"{}", visit, request), found, opens)
 
 
 def places(*names: str) -> Reading:

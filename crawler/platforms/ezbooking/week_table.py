@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from lxml import etree
 
-from crawler.parsing.date_windows import YEARS, covered_by_answer, week, within
+from crawler.parsing.date_windows import WEEK_DAYS, YEARS, covered_by_answer, week, within
 from crawler.parsing.html_text import HIDDEN, names_date, period, rendered_text
 from crawler.parsing.url_patterns import match_address
 from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Reading, Slot, VisitContext
@@ -27,7 +27,6 @@ _FREE = "libre"  # the site's word for a free hour
 _UNLINKED = "//text()[normalize-space()=$word][not(ancestor::a[contains(@href, $hours)])]"
 # The word for a free hour in a link, or in a row of more than four cells.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
-_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def ask_weeks(page: Page, place: Place, planning: str, behind: int) -> list[Page
     """
     visit, form = page.visit, Form.of(page.visit)
     turn = visit.turn if page.ask.turn is None else page.ask.turn
-    aheads = range(0, visit.horizon.days + 1, _DAYS)
+    aheads = range(0, visit.horizon.days + 1, WEEK_DAYS)
     ranks = ((number - turn) % len(aheads) for number in range(len(aheads)))
     return [
         PageRequest(

@@ -33,7 +33,6 @@ from crawler.reading import CoveredWindow, Outcome, Page, PageRequest, Place, Re
 
 _ADDRESS = re.compile(r"https?://[^/?#]+/prendre_rdv(?:\?\S*)?$")
 
-_DAYS = 7
 _LIEU = "creneaux-lieu-"
 _ORGANISATION = (
     "organisation-"  # prefix of the key of a place without a lieu: an appointment by phone or at home
@@ -139,7 +138,7 @@ def _places(page: Page, named: int) -> Reading:
         return Reading(Outcome.UNREADABLE, f"names {named} next availabilities, which no page does")
     headings = _Headings(page.root)
     found = list(filter(None, (_next_at(page, node, headings) for node in page.root.xpath(_NAMED))))
-    reading = read_place_list(page, found, _DAYS)
+    reading = read_place_list(page, found)
     # Where some places are linked and others not, a link was lost: its place has another key by its name.
     are_linked = len({ask is not None for _, _, ask in found}) == 1
     if are_linked and named == len(found) == len({place.key for place, _, _ in found}):
@@ -260,7 +259,7 @@ def _week(page: Page, calendar: HtmlElement, named: int) -> Reading:
     )
     ask = replace(page.ask, place=place, window=window or page.ask.window or week(page.visit, place, 0))
     found = Listing([*hours, *[None] * odd], next_at=next_at, final=ends)
-    reading = read_listing(replace(page, ask=ask), found, None if ends else _from(page.url), _DAYS)
+    reading = read_listing(replace(page, ask=ask), found, None if ends else _from(page.url))
     slots = tuple(
         replace(slot, url=hours.get(slot.starts_at) if slot.starts_at else None) for slot in reading.slots
     )

@@ -38,7 +38,7 @@ def answer(body: str = "{}", first: int | None = 0, turn: int = 0, step: str = "
 
 
 def read(found: Listing, page: Page | None = None) -> Reading:
-    return read_listing(page or answer(), found, opens, DAYS)
+    return read_listing(page or answer(), found, opens)
 
 
 def begins(reading: Reading) -> list[date | None]:
