@@ -21,7 +21,7 @@ from crawler.block_pages import ReadingCache, classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
 from crawler.cli.arguments import DeskChoice, fetch_of
-from crawler.cli.report import CheckReport, each_once
+from crawler.cli.report import each_once, print_report
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
@@ -64,7 +64,7 @@ class BookingSpider(Spider):
         self.desks = self.select_targets(arguments)
         self.once = bool(self.desks)
         self.job = str(arguments.get("_job", ""))  # scrapyd's id
-        self.report = CheckReport(self.system)
+        self.checked: list[tuple[Desk, CheckItem]] = []
         self.proxies = Proxies(settings().proxy_list)
         self.readings = ReadingCache()
 
@@ -116,7 +116,7 @@ class BookingSpider(Spider):
             return
         async with aclosing(each_once(self.desks, self.check)) as checks:
             async for desk, check in checks:
-                self.report.add(desk, check)
+                self.checked.append((desk, check))
                 yield check
                 for slot in slot_items(desk, check):
                     yield slot
@@ -124,7 +124,7 @@ class BookingSpider(Spider):
     def closed(self, reason: str) -> None:  # noqa: ARG002 -- Scrapy passes it
         """Print the report at the terminal."""
         if self.once:
-            self.report.print(self.settings)
+            print_report(self.system, self.checked, self.settings)
 
     async def check(
         self,

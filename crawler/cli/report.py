@@ -3,7 +3,8 @@
 import asyncio
 import sys
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from itertools import chain, starmap
 
 from scrapy.settings import BaseSettings
 
@@ -18,32 +19,19 @@ _FEW = 5
 _STANDARD_OUTPUT = ("-", "stdout:")
 
 
-class CheckReport:
-    """Collects checks of one system, and writes them in the order of their desks."""
+def print_report(system: str, checks: Sequence[tuple[Desk, CheckItem]], settings: BaseSettings) -> None:
+    """Write how checks ended to standard output, or to standard error where a feed has that for itself."""
+    taken = any(str(uri).startswith(_STANDARD_OUTPUT) for uri in settings.getdict("FEEDS"))
+    (sys.stderr if taken else sys.stdout).write(describe_checks(system, checks))
 
-    def __init__(self, system: str) -> None:
-        self._system = system
-        self._checks: dict[str, tuple[Desk, CheckItem]] = {}
 
-    def add(self, desk: Desk, check: CheckItem) -> None:
-        """Take a check that has ended."""
-        self._checks[desk.id] = (desk, check)
-
-    def text(self) -> str:
-        """Return all of it, lines ended."""
-        checks = [self._checks[id_] for id_ in sorted(self._checks)]
-        lines = [line for desk, check in checks for line in _lines(desk, check)]
-        return "".join(f"{line}\n" for line in (*lines, self._summary()))
-
-    def print(self, settings: BaseSettings) -> None:
-        """Write it to standard output, or to standard error where a feed has that for itself."""
-        taken = any(str(uri).startswith(_STANDARD_OUTPUT) for uri in settings.getdict("FEEDS"))
-        (sys.stderr if taken else sys.stdout).write(self.text())
-
-    def _summary(self) -> str:
-        ended = Counter(check.outcome for _, check in self._checks.values())
-        counts = ", ".join(f"{ended[outcome]} {outcome}" for outcome in Outcome if ended[outcome])
-        return f"{self._system}: {len(self._checks)} checked: {counts or 'stopped before any check ended'}"
+def describe_checks(system: str, checks: Sequence[tuple[Desk, CheckItem]]) -> str:
+    """Return how the checks of a system ended, in the order of their desks, lines ended."""
+    ordered = sorted(checks, key=lambda each: each[0].id)
+    ended = Counter(check.outcome for _, check in checks)
+    counts = ", ".join(f"{ended[outcome]} {outcome}" for outcome in Outcome if ended[outcome])
+    summary = f"{system}: {len(checks)} checked: {counts or 'stopped before any check ended'}"
+    return "".join(f"{line}\n" for line in (*chain.from_iterable(starmap(_lines, ordered)), summary))
 
 
 def _lines(desk: Desk, check: CheckItem) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from configs.world.desk import Desk
-from crawler.cli.report import CheckReport, each_once
+from crawler.cli.report import describe_checks, each_once
 from crawler.items import CheckItem
 from crawler.reading import Place, Slot
 from tests.crawler.checks import check
@@ -130,10 +130,9 @@ def test_what_cannot_be_checked_is_said_without_a_traceback() -> None:
 
 def test_an_open_desk_shows_its_first_hours_and_where_to_book() -> None:
     start = datetime(2026, 12, 3, 8, 30, tzinfo=UTC)
-    report = CheckReport("prefenligne")
     shown = (Slot(Place("23018", "Guichet A"), start + timedelta(days=day)) for day in range(7))
-    report.add(make_desk(), check("a", None, *shown))
-    assert report.text().splitlines() == [
+    told = describe_checks("prefenligne", [(make_desk(), check("a", None, *shown))])
+    assert told.splitlines() == [
         "evry-courcouronnes_91/naturalisation: SLOTS in 120 ms, 3 requests",
         "    Naturalisation",
         "    7 open, book at http://127.77.0.91:8800/booking/create/23014",
