@@ -38,6 +38,7 @@ from crawler.visit_state import VisitResult, VisitState
 
 if TYPE_CHECKING:
     from crawler.fetching.download_handler import DirectDownloader
+    from crawler.recording.batch_writer import Writer
 
 # Age at which a spider process ends, for another to be started
 SPIDER_AGE_SECONDS = Constant("SPIDER_AGE_SECONDS", 6 * 3600.0)
@@ -56,6 +57,7 @@ class BookingSpider(Spider):
     """
 
     system: str
+    writer: "Writer"  # of one that serves its queue; the pipeline makes it
 
     def __init__(self, name: str | None = None, **arguments: Any) -> None:
         """Take the arguments as text; raises what `select_targets` raises."""

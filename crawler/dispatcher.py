@@ -23,7 +23,6 @@ from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckBatch, CheckItem
-from crawler.recording.batch_writer import writer_of
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import DeskClaim, VisitEnd
 from crawler.scheduling.intervals import budget_of, cost_of, host_floor
@@ -74,7 +73,7 @@ class Dispatcher:
         self.reason = ""
         self._spider = spider
         self._queue = str(spider.queue)
-        self._writer = writer_of(spider.crawler, self._queue)
+        self._writer = spider.writer
         self._client = due_queue.connect_async()
         spider.proxies.client = self._client
         self._self = registry.current_process(self._queue, spider.job)

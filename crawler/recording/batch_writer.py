@@ -16,7 +16,6 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any, Self
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 import psycopg2.errors
 import redis
@@ -41,7 +40,6 @@ from crawler.scheduling.queues import STOP_GRACE_SECONDS
 
 log = logging.getLogger(__name__)
 
-_WRITERS: "WeakKeyDictionary[Crawler, Writer]" = WeakKeyDictionary()
 LINGER = 0.05  # seconds; a transaction costs as much as a check, for one check or for fifty
 LARGEST = 500  # checks in one transaction
 BEHIND = 200  # checks not yet written from which on nothing more is claimed
@@ -182,13 +180,6 @@ class Writer:
             told()
 
 
-def writer_of(crawler: Crawler, system: str) -> Writer:
-    """Return the one writer of a crawl: the pipeline fills it, the dispatcher looks how far it is behind."""
-    if crawler not in _WRITERS:
-        _WRITERS[crawler] = Writer(system)
-    return _WRITERS[crawler]
-
-
 def take_batch(waiting: deque[CheckItem]) -> list[CheckItem]:
     """Take the first checks, LARGEST at most, and a desk once: its next check goes into the next batch."""
     batch: dict[str, CheckItem] = {}
@@ -254,9 +245,9 @@ class RecordPipeline:
         return cls(crawler)
 
     def open_spider(self) -> None:
-        """Make the writer, so that it is there before the first check ends."""
+        """Make the spider's writer, before it starts: its dispatcher looks how far that is behind."""
         spider: Any = self._crawler.spider
-        self._writer = writer_of(self._crawler, str(spider.queue))
+        self._writer = spider.writer = Writer(str(spider.queue))
 
     def process_item(self, item: Any) -> Any:
         """Take checks, pass all else on."""

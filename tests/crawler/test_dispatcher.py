@@ -17,7 +17,7 @@ from crawler import dispatcher
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget
 from crawler.items import CheckBatch, CheckItem
-from crawler.recording.batch_writer import writer_of
+from crawler.recording.batch_writer import Writer
 from crawler.scheduling import due_queue
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spider_processes import registry
@@ -41,7 +41,7 @@ class Spider:
     def __init__(self) -> None:
         self.crawler = Crawler()
         self.proxies = Proxies(())
-        self.writer = writer_of(cast("Any", self.crawler), SYSTEM)
+        self.writer = Writer(SYSTEM)
         self.handed: list[str] = []
         self.writer.put = lambda check: self.handed.append(check.desk_id)  # type: ignore[method-assign]
         self.asked: list[str] = []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from crawler.recording.batch_writer import RecordPipeline, Writer, writer_of
+from crawler.recording.batch_writer import RecordPipeline, Writer
 from crawler.scheduling.queues import CrawlQueue
 from crawler.spiders.prefenligne import PrefenligneSpider
 
@@ -25,7 +25,7 @@ def crawler() -> Any:
 def opened(crawler: Any) -> tuple[RecordPipeline, Writer]:
     pipeline = RecordPipeline.from_crawler(crawler)
     pipeline.open_spider()
-    return pipeline, writer_of(crawler, "prefenligne")
+    return pipeline, crawler.spider.writer
 
 
 def test_the_writer_ends_after_the_feeder_has_handed_over_everything(
