@@ -28,6 +28,7 @@ from configs.settings.legal_names import LegalNames
 from configs.settings.production_checks import far_server, problems_in_production, sandbox_values
 from configs.settings.program_settings import describe_misspelt, list_secrets
 from configs.settings.secret_files import read_secret_files
+from configs.settings.value_types import split_words
 
 __all__ = [
     "AWAY_FROM_LIFE",
@@ -135,17 +136,12 @@ class Settings(LegalNames, ServingSettings, SendingSettings, StoreSettings, Craw
         Raises:
             SettingMissing: it has none; the text says which variable to set.
         """
-        values = _split(self.require(name))
+        values = split_words(self.require(name))
         if not values:
             raise SettingMissing(
                 f"{name.upper()} holds no value: set it in the environment (see .env.example)"
             )
         return values
-
-
-@lru_cache(maxsize=32)
-def _split(text: str) -> tuple[str, ...]:
-    return tuple(value.strip() for value in text.split(",") if value.strip())
 
 
 def load(**overrides: object) -> Settings:

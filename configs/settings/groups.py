@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode
 
 from configs.ground.contact_addresses import call_sender, email_address, parse_countries, sender, sms_sender
@@ -20,6 +20,7 @@ from configs.settings.value_types import (
     StoreAddress,
     WebAddress,
     from_text,
+    read_address,
     secret,
     split_words,
 )
@@ -96,7 +97,7 @@ def parse_stand_ins(text: str) -> dict[str, str]:
     Raises:
         ValueError: an entry names no provider, or no address of the web.
     """
-    return dict(_parse_pair(entry) for entry in map(str.strip, text.split(",")) if entry)
+    return dict(map(_parse_pair, split_words(text)))
 
 
 def _parse_pair(entry: str) -> tuple[str, str]:
@@ -104,7 +105,7 @@ def _parse_pair(entry: str) -> tuple[str, str]:
     if name not in ADDRESSES:
         raise ValueError(f"names no provider ({', '.join(ADDRESSES)}): {name!r}")
     try:
-        return name, str(TypeAdapter(AnyHttpUrl).validate_python(address)).rstrip("/")
+        return name, read_address(address)
     except ValidationError:
         raise ValueError(f"gives {name} no address that begins with http:// or https://") from None
 
@@ -122,7 +123,7 @@ def parse_sms_prices(text: str) -> dict[str, Decimal]:
         ValueError: it names no country, a price that is none, or no price of all others.
     """
     prices: dict[str, Decimal] = {}
-    for entry in filter(None, map(str.strip, text.split(","))):
+    for entry in split_words(text):
         country, _, price = entry.rpartition("=")
         codes = parse_countries(country) or {OTHER}
         prices |= dict.fromkeys(codes, _parse_price(price.strip()))

@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import SecretStr
 
 from configs.settings.common import DATABASE_LOGINS
+from configs.settings.value_types import split_words
 
 if TYPE_CHECKING:
     from configs.settings import Settings
@@ -48,7 +49,7 @@ def find_key_problems(current: "Settings") -> Iterator[str]:
             yield from _find_list_problems(name.upper(), values)
             yield from _find_letter_problems(name, values)
     previous = read_text(current, "jwt_secret_previous")
-    if previous and previous in split_values(read_text(current, "jwt_secret")):
+    if previous and previous in split_words(read_text(current, "jwt_secret") or ""):
         yield "JWT_SECRET_PREVIOUS is a value of JWT_SECRET too: remove JWT_SECRET_PREVIOUS"
 
 
@@ -67,11 +68,6 @@ def read_password(url: str | None) -> str | None:
     except ValueError:
         return ""  # an address that cannot be read has no password that could be strong
     return None if password is None else unquote(password)
-
-
-def split_values(text: str | None) -> list[str]:
-    """Return the values of a setting that takes several."""
-    return [value for each in (text or "").split(",") if (value := each.strip())]
 
 
 def _find_list_problems(variable: str, values: list[str]) -> Iterator[str]:

@@ -10,12 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 from configs.ground.contact_addresses import is_french_mobile
 from configs.ground.hosts import is_loopback
 from configs.settings.groups import MAIL_PROVIDERS
-from configs.settings.keys import ADDRESSES, SEVERAL, read_password, split_values
+from configs.settings.keys import ADDRESSES, SEVERAL, read_password
 from configs.settings.keys import read_text as _text
 from configs.settings.legal_names import LegalNames, is_sample
 from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
 from configs.settings.secret_files import folder_in_use, is_empty
-from configs.settings.value_types import StorePlace, read_store
+from configs.settings.value_types import StorePlace, read_store, split_words
 
 if TYPE_CHECKING:
     from configs.settings import Settings
@@ -145,9 +145,9 @@ def _weak(settings: "Settings") -> Iterator[str]:
     for name, least in _STRONG.items():
         if (value := _text(settings, name)) is not None:
             # an empty value is find_key_problems' to name
-            for secret in filter(str.strip, value.split(",") if name in SEVERAL else [value]):
-                yield from _weakness(name.upper(), secret.strip(), least)
-                yield from _misfit(name, secret.strip())
+            for secret in split_words(value) if name in SEVERAL else filter(None, [value.strip()]):
+                yield from _weakness(name.upper(), secret, least)
+                yield from _misfit(name, secret)
     for name in ADDRESSES:
         if (password := read_password(_text(settings, name))) is not None:
             yield from _weakness(f"the password in {name.upper()}", password, MINIMUM)
@@ -159,8 +159,8 @@ def _weak(settings: "Settings") -> Iterator[str]:
 
 def _shared(settings: "Settings") -> Iterator[str]:
     """Name keys that have a value of another one: the programs that hold the one must not hold the other."""
-    found = {name: set(split_values(_text(settings, name))) for name in _OWN}
-    found["jwt_secret"] |= set(split_values(_text(settings, "jwt_secret_previous")))
+    found = {name: set(split_words(_text(settings, name) or "")) for name in _OWN}
+    found["jwt_secret"] |= set(split_words(_text(settings, "jwt_secret_previous") or ""))
     for name, other in combinations(_OWN, 2):
         if found[name] & found[other]:
             yield f"{other.upper()} has a value of {name.upper()}: draw one of its own"

@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from configs.settings.value_types import split_words
+
 _SHAPE = "write it as http://user:password@host:port"
 
 
@@ -30,7 +32,7 @@ def parse_proxies(text: str) -> tuple[Proxy, ...]:
         ValueError: an entry is no such address, or stands there twice; it is named by its number, for it may hold a
             password.
     """
-    addresses = [entry for part in text.split(",") if (entry := part.strip())]
+    addresses = split_words(text)
     if len(set(addresses)) < len(addresses):
         raise ValueError("names a proxy twice: keep one")
     places = [_checked(number, address) for number, address in enumerate(addresses, 1)]

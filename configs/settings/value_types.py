@@ -22,7 +22,7 @@ _LONGEST_SPAN = 3650 * 86400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _address(text: str) -> str:
+def read_address(text: str) -> str:
     """Check an address and leave its last slash out, so that a path can be put behind it."""
     return str(TypeAdapter(AnyHttpUrl).validate_python(text)).rstrip("/")
 
@@ -52,7 +52,7 @@ def read_store(text: str) -> StorePlace:
     if said or not (endpoint or region):
         raise ValueError("says something else behind its ? than endpoint=https://… and region=…")
     try:
-        return StorePlace(url, _address(endpoint) if endpoint else None, region)
+        return StorePlace(url, read_address(endpoint) if endpoint else None, region)
     except ValidationError:
         raise ValueError("names an endpoint that is no address, https://…") from None
 
@@ -82,7 +82,7 @@ def secret(check: Callable[[str], object]) -> AfterValidator:
     return AfterValidator(run)
 
 
-WebAddress = Annotated[str, AfterValidator(_address)]
+WebAddress = Annotated[str, AfterValidator(read_address)]
 StoreAddress = Annotated[str, AfterValidator(_store)]
 
 
