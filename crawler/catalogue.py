@@ -22,18 +22,14 @@ from crawler.platforms import UnknownPlatform, platform, platforms
 from crawler.reading import VisitContext
 
 
-class CatalogueError(ConfigFileError):
-    """Desks do not fit their platforms; the text has a line for each problem: file, key, what to do."""
-
-
 def check_catalogue() -> None:
     """Check every desk of PREFECTURES_DIR.
 
     Raises:
-        CatalogueError: names each desk that does not fit its platform.
+        ConfigFileError: names each desk that does not fit its platform.
     """
     if problems := [problem for desk in desks().values() for problem in _problems(desk)]:
-        raise CatalogueError(problems)
+        raise ConfigFileError(problems)
 
 
 def desks_of(system: str) -> dict[str, Desk]:
@@ -167,10 +163,11 @@ def main() -> int:
     """Say whether all desk files fit; return the exit code."""
     try:
         check_catalogue()
-        if problems := list(_compare_town_halls(write="--write" in sys.argv[1:])):
-            raise CatalogueError(problems)
+        problems = list(_compare_town_halls(write="--write" in sys.argv[1:]))
     except (ConfigFileError, SettingsRefused) as error:
-        print(error, file=sys.stderr)  # noqa: T201 -- it is run at a terminal
+        problems = [str(error)]
+    if problems:
+        print("\n".join(problems), file=sys.stderr)  # noqa: T201 -- it is run at a terminal
         return 1
     print(f"{len(desks())} desks of {len(prefectures())} prefectures fit their platforms")  # noqa: T201
     return 0

@@ -12,6 +12,7 @@ from scrapy.commands import ScrapyCommand
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import SettingMissing, SettingsRefused
 from configs.world.prefecture import UnknownDesk, UnknownPrefecture
+from crawler.cli.arguments import WrongArgument
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ class OperatorCommand(ScrapyCommand):
         SettingMissing,
         SettingsRefused,
         UnknownPrefecture,
+        WrongArgument,
     )
 
     def syntax(self) -> str:

@@ -12,11 +12,8 @@ from configs.settings import settings
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler.catalogue import check_catalogue
+from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand
-
-
-class NoSuchDesk(LookupError):
-    """An id names no desk that is scheduled; the text says why, and which come close."""
 
 
 class Command(OperatorCommand):
@@ -25,7 +22,6 @@ class Command(OperatorCommand):
     requires_project = True
     SYNTAX = "DESK [DESK …]"
     SHORT = "Have desks checked now, by the spiders that run"
-    ERRORS = (*OperatorCommand.ERRORS, NoSuchDesk)
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:  # noqa: ARG002 -- Scrapy passes them
         """Push all of them, or none where one is wrong."""
@@ -42,15 +38,15 @@ def find_scheduled_desk(name: str) -> Desk:
     """Return the desk of an id.
 
     Raises:
-        NoSuchDesk: there is none, or it is not scheduled.
+        WrongArgument: there is none, or it is not scheduled.
     """
     desk = desks().get(name)
     if not desk:
         close = get_close_matches(name, desks(), n=3)
         hint = f"did you mean {' or '.join(close)}?" if close else "`scrapy desks` lists those that exist"
-        raise NoSuchDesk(f"no desk {name!r}; {hint}")
+        raise WrongArgument(f"no desk {name!r}; {hint}")
     if because := desk.unwatched_because:
-        raise NoSuchDesk(f"{name} is not scheduled: {because}")
+        raise WrongArgument(f"{name} is not scheduled: {because}")
     return desk
 
 

@@ -17,22 +17,13 @@ from configs.ground.database import database_url
 from configs.ground.formatting import list_names
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import NotReady
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingMissing, SettingsRefused, settings
-from configs.world.prefecture import UnknownPrefecture
+from configs.settings import settings
 from crawler.cli.arguments import WrongArgument, fetch_of
+from crawler.cli.command_base import OperatorCommand
 from crawler.scheduling.queues import CrawlQueue
 from crawler.url_policy import AddressRefused
 
-_USER_ERRORS = (
-    AddressRefused,
-    ConfigFileError,
-    NotReady,
-    SettingMissing,
-    SettingsRefused,
-    UnknownPrefecture,
-    WrongArgument,
-)
+_USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused, NotReady)
 # At the start of every process they log crawler/settings.py, pages long.
 _LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log")
 

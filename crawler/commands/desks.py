@@ -10,16 +10,13 @@ from configs.ground.formatting import list_names
 from configs.world.desk import Desk
 from configs.world.prefecture import desk, desks, prefecture, prefectures
 from crawler.catalogue import check_catalogue, system_of, systems
+from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand, aligned, show
 from crawler.cli.state_tables import decision_table, describe_decision
 
 _CARRIED_OUT = "\nthe planner carries it out within two seconds"
 _REASONS = ("DESK", "GRADE", "WATCH", "ROBOTS", "WHY")
 _ROBOTS_HEADINGS = ("DESK", "LABEL", "PROCEDURES", "SYSTEM", "PLATFORM", "GRADE", "WATCH", "URL")
-
-
-class UnknownSystem(LookupError):
-    """No platform belongs to a booking system of that name; the text names those that exist."""
 
 
 class Command(OperatorCommand):
@@ -31,7 +28,6 @@ class Command(OperatorCommand):
         " | --pause DESK --reason TEXT | --resume DESK"
     )
     SHORT = "List the desks: what each is for, its platform, how sure its address is"
-    ERRORS = (*OperatorCommand.ERRORS, UnknownSystem)
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -84,11 +80,11 @@ def listing(
     With `state` it is of how the desks stand, with `why` of what decides, with `robots` of what their hosts allow.
 
     Raises:
-        configs.world.prefecture.UnknownPrefecture, UnknownSystem: name those that exist.
+        configs.world.prefecture.UnknownPrefecture, WrongArgument: name those that exist.
         configs.settings.SettingMissing: how they stand is in a database that nobody named.
     """
     if system and system not in systems():
-        raise UnknownSystem(f"no booking system {system!r}; {list_names(systems())}")
+        raise WrongArgument(f"no booking system {system!r}; {list_names(systems())}")
     here = prefecture(prefecture_id).desks if prefecture_id else desks().values()
     shown = [each for each in here if not system or system_of(each) == system]
     if shown and state:

@@ -10,10 +10,9 @@ from scrapy.exceptions import UsageError
 
 from configs.ground.clock import clock
 from configs.ground.formatting import truncate_line
-from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import SettingsRefused
-from configs.world.prefecture import Prefecture, UnknownPrefecture, desks, prefecture, prefectures
+from configs.world.prefecture import Prefecture, desks, prefecture, prefectures
 from crawler.block_pages import detect_block_page
+from crawler.cli.arguments import WrongArgument
 from crawler.cli.command_base import OperatorCommand
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import BudgetExhausted
@@ -33,14 +32,11 @@ from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE
 from crawler.url_policy import AddressRefused, same_site
 
+_USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused)
 _MOST = 10  # desks, and links of an unknown page
 _LONGEST = 300  # characters of an address or a reason
 _UNKNOWN = 1  # the exit code
 _STOPPED = 130  # as shells count Ctrl-C
-
-
-class NotReadable(ValueError):
-    """A saved page cannot be read; the text says which, why, and what to do."""
 
 
 class Command(OperatorCommand):
@@ -75,7 +71,7 @@ class Command(OperatorCommand):
             else:
                 refuse_private(args[0])
                 drafts, seen = asyncio.run(_inspect_address(args[0], place))
-        except (AddressRefused, ConfigFileError, NotReadable, SettingsRefused, UnknownPrefecture) as error:
+        except _USER_ERRORS as error:
             raise UsageError(str(error), print_help=False) from error
         except KeyboardInterrupt:
             raise SystemExit(_STOPPED) from None
@@ -150,18 +146,18 @@ def _read_file(path: Path, url: str | None) -> Page:
     """Read a saved page; its address is the one given, or the one that it gives itself.
 
     Raises:
-        NotReadable: it is missing, too large, or no text.
+        WrongArgument: it is missing, too large, or no text.
         AddressRefused: the address is none.
     """
     try:
         with path.open("rb") as file:
             body = file.read(DOWNLOAD_MAXSIZE + 1)
     except OSError as error:
-        raise NotReadable(f"cannot read {path}: {error.strerror}: check the path") from error
+        raise WrongArgument(f"cannot read {path}: {error.strerror}: check the path") from error
     if len(body) > DOWNLOAD_MAXSIZE:
-        raise NotReadable(f"{path} is larger than {DOWNLOAD_MAXSIZE:,} bytes, which no booking page is")
+        raise WrongArgument(f"{path} is larger than {DOWNLOAD_MAXSIZE:,} bytes, which no booking page is")
     if b"\0" in body or not body.strip():
-        raise NotReadable(f"{path} is no text: save the page as HTML")
+        raise WrongArgument(f"{path} is no text: save the page as HTML")
     here = path.absolute().as_uri()
     named = (trace for trace in own_addresses(page_of(here, body)) if trace.startswith("http"))
     return page_of(url or next(named, here), body)

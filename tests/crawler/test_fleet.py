@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from configs.ground.strict_yaml import ConfigFileError
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
-from crawler.catalogue import CatalogueError, check_catalogue, main, visit_of
+from crawler.catalogue import check_catalogue, main, visit_of
 from crawler.platforms import platform, platforms
 from deploy import sandbox
 from deploy.sandbox.platforms import platforms as stand_ins
@@ -147,7 +148,7 @@ def test_a_desk_that_does_not_fit_is_named_by_file_desk_and_key(
     two_desks: Path, settings_env: Callable[..., None], old: str, new: str, said: str
 ) -> None:
     edit(two_desks, old, new, settings_env)
-    with pytest.raises(CatalogueError, match=rf"evry_91\.yaml: desk a: {said}") as raised:
+    with pytest.raises(ConfigFileError, match=rf"evry_91\.yaml: desk a: {said}") as raised:
         check_catalogue()
     assert len(raised.value.problems) == 1
 
@@ -177,6 +178,6 @@ def test_a_page_whose_reader_awaits_nothing_is_opened_by_no_browser(
     settings_env(BROWSER_PATH="/bin/sh")
     edit(two_desks, "platform: ezbooking", "platform: ezbooking\n    fetch: browser", settings_env)
     with pytest.raises(
-        CatalogueError, match=r"yaml: desk a: fetch: no ezbooking page is opened in a browser"
+        ConfigFileError, match=r"yaml: desk a: fetch: no ezbooking page is opened in a browser"
     ):
         check_catalogue()
