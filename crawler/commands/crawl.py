@@ -5,8 +5,7 @@ Scrapy builds a spider inside its event loop, where a wrong argument would end i
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from scrapy.commands.crawl import Command as Crawl
 from scrapy.settings import Settings
@@ -26,15 +25,6 @@ from crawler.url_policy import AddressRefused
 _USER_ERRORS: tuple[type[Exception], ...] = (*OperatorCommand.ERRORS, AddressRefused, NotReady)
 # At the start of every process they log crawler/settings.py, pages long.
 _LOUD = ("scrapy.addons", "scrapy.crawler", "scrapy.middleware", "scrapy.utils.log")
-
-
-@runtime_checkable
-class TargetSelector(Protocol):
-    """One of our spiders: of a booking system, or of discovery."""
-
-    @classmethod
-    def select_targets(cls, arguments: Mapping[str, Any]) -> Sequence[object]:
-        """Return what a person named, none where the spider serves; raises what `_USER_ERRORS` names."""
 
 
 class Command(Crawl):
@@ -79,11 +69,9 @@ class Command(Crawl):
             raise RuntimeError("scrapy.cmdline gives every command its settings")
         return self.settings
 
-    def _spider(self, name: str) -> type[TargetSelector]:
+    def _spider(self, name: str) -> Any:
+        """Return the class of a spider, of a booking system or of discovery."""
         loader = get_spider_loader(self._require_settings())
-        ours = {
-            each: spider for each in loader.list() if issubclass(spider := loader.load(each), TargetSelector)
-        }
-        if name not in ours:
-            raise WrongArgument(f"no spider of ours; {list_names(sorted(ours))}")
-        return ours[name]
+        if name not in loader.list():
+            raise WrongArgument(f"no spider of ours; {list_names(sorted(loader.list()))}")
+        return loader.load(name)
