@@ -2,9 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self, get_args
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -16,23 +15,7 @@ from configs.world.past_date import PastDate
 _ALSACE = ("67", "68")
 _FRIDAY = 5
 _FORTNIGHT = dt.timedelta(days=14)  # there is a window in it, also where a holiday puts one off
-
-
-class Day(StrEnum):
-    """A day of the week, as desk files write it."""
-
-    MONDAY = "monday"
-    TUESDAY = "tuesday"
-    WEDNESDAY = "wednesday"
-    THURSDAY = "thursday"
-    FRIDAY = "friday"
-    SATURDAY = "saturday"
-    SUNDAY = "sunday"
-
-    @property
-    def number(self) -> int:
-        """Return 1 (Monday) to 7."""
-        return list(Day).index(self) + 1
+Day = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 
 
 class Window(NamedTuple):
@@ -69,7 +52,7 @@ class Release(Strict):
 
     def on(self, monday: dt.date, zone: ZoneInfo, department: str) -> Window:
         """Return its window in the week of that Monday."""
-        day = working_day(monday + dt.timedelta(days=self.day.number - 1), department)
+        day = working_day(monday + dt.timedelta(days=get_args(Day).index(self.day)), department)
         return Window(
             *(dt.datetime.combine(day, hour, zone).astimezone(dt.UTC) for hour in (self.begins, self.ends))
         )
