@@ -85,7 +85,8 @@ class Fetch(StrEnum):
     BROWSER = "browser"
 
 
-def _web_address(text: str) -> str:
+def check_web_address(text: str) -> str:
+    """Return an address of the web; raises ValueError for any other text."""
     parts = urlsplit(text)
     whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0  # .port may raise
     if not whole or parts.username is not None or not text.isprintable() or " " in text:
@@ -116,7 +117,7 @@ Text = Annotated[
     Field(min_length=1, max_length=500, json_schema_extra={"pattern": _ONE_LINE}),
     AfterValidator(_one_line),
 ]
-WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
+WebAddress = Annotated[str, Field(max_length=2000), AfterValidator(check_web_address)]
 ZoneName = Annotated[str, AfterValidator(_zone_name)]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=80)]
 Whole = Annotated[int, Field(strict=True)]

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from configs.ground.formatting import list_names, suggest_names
 from configs.ground.hosts import is_private
-from configs.world.desk import Desk, Fetch, Procedure
+from configs.world.desk import Desk, Fetch, Procedure, check_web_address
 from configs.world.prefecture import desks as every
 from configs.world.prefecture import prefecture, prefectures
 from crawler.catalogue import desks_of, system_of, visit_of
@@ -141,14 +141,11 @@ def _ensure_understood(desk: Desk) -> Desk:
 
 def _web(url: str) -> SplitResult:
     try:
-        parts = urlsplit(url)
-        whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        parts = urlsplit(check_web_address(url))
     except ValueError:
-        whole = False
-    if not whole or not url.isprintable() or " " in url:
         raise WrongArgument(
             f"url={url} is no address: write it as http://127.77.0.91:8800 or as a whole booking page"
-        )
+        ) from None
     if is_private(parts.hostname or ""):
         raise WrongArgument(f"url={url} points into a private network: name a page that everybody can open")
     return parts
