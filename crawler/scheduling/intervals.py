@@ -5,7 +5,6 @@ All figures are in seconds, or requests.
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -34,14 +33,6 @@ COUNTED = frozenset({Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.UNREACHABLE, Outc
 _DOUBLINGS = 12  # more would only make large numbers larger
 
 
-@dataclass(frozen=True, slots=True)
-class WishedInterval:
-    """What one desk of a host would like: an interval in seconds, at so many requests a visit."""
-
-    seconds: float
-    cost: float
-
-
 def wished_interval(own: float, plans: Iterable[float], heartbeat: float) -> float:
     """Return the wished interval: `own` (the tier's, or the operator's) or the fastest entitled plan's.
 
@@ -51,14 +42,14 @@ def wished_interval(own: float, plans: Iterable[float], heartbeat: float) -> flo
     return min(own, *promised) if promised else max(own, heartbeat)
 
 
-def share_budget(wishes: Mapping[str, WishedInterval], budget: float) -> dict[str, float]:
+def share_budget(wished: Mapping[str, float], costs: Mapping[str, float], budget: float) -> dict[str, float]:
     """Share a host's budget (requests a minute) among its desks, in proportion to what they wish.
 
-    Returns the interval, in seconds, that each desk's share allows; below its wish where there is room.
+    `wished`: intervals in seconds, also of other hosts' desks; `costs`: the requests of a visit to each of this host's.
+    Returns the interval that each desk's share allows; below its wish where there is room.
     """
-    asked = sum(wish.cost / wish.seconds for wish in wishes.values())
-    load = asked * MINUTE / budget
-    return {desk: wish.seconds * load for desk, wish in wishes.items()}
+    load = sum(cost / wished[desk] for desk, cost in costs.items()) * MINUTE / budget
+    return {desk: wished[desk] * load for desk in costs}
 
 
 def effective_interval(wish: float | None, possible: float | None, fallback: float) -> float:

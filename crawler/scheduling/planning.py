@@ -90,13 +90,9 @@ def build_plan(
             )
             wished |= planned
             waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
-        share |= intervals.share_budget(_wishes(wished, usual), budget)
-        feasible |= intervals.share_budget(_wishes(wished, seeing), budget) | rounds
+        share |= intervals.share_budget(wished, usual, budget)
+        feasible |= intervals.share_budget(wished, seeing, budget) | rounds
     return PlannedEntries(wished, share, feasible, waited_for, buckets, took.lately)
-
-
-def _wishes(wished: Mapping[str, float], costs: Mapping[str, float]) -> dict[str, intervals.WishedInterval]:
-    return {desk: intervals.WishedInterval(wished[desk], cost) for desk, cost in costs.items()}
 
 
 def build_entry(

@@ -10,7 +10,7 @@ from configs.world.check_intervals import ROUND_SECONDS
 from configs.world.desk import Desk
 from crawler.catalogue import visit_of
 from crawler.platforms import platform
-from crawler.scheduling.intervals import WishedInterval, most_requests, share_budget
+from crawler.scheduling.intervals import most_requests, share_budget
 
 PROVEN_ROUNDS = 2  # within which a full round must lie for its desk to count as proven
 
@@ -58,5 +58,5 @@ def plan_rounds(
 def _measure_rounds(
     visits: Mapping[str, int], wished: Mapping[str, float], costs: Mapping[str, float], budget: float
 ) -> dict[str, float]:
-    shares = share_budget({desk: WishedInterval(wished[desk], cost) for desk, cost in costs.items()}, budget)
+    shares = share_budget(wished, costs, budget)
     return {desk: number * max(wished[desk], shares[desk]) for desk, number in visits.items()}

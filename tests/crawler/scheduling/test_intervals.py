@@ -22,17 +22,18 @@ def test_the_faster_of_tier_and_plans_is_wished_and_the_heartbeat_where_nobody_w
 
 
 @given(
-    st.dictionaries(st.text(), st.builds(intervals.WishedInterval, seconds, st.integers(1, 24)), min_size=1),
+    st.dictionaries(st.text(), st.tuples(seconds, st.integers(1, 24)), min_size=1),
     st.floats(1, 60),
 )
 def test_the_shares_of_a_host_use_its_budget_and_no_more(
-    wishes: dict[str, intervals.WishedInterval], budget: float
+    wishes: dict[str, tuple[float, int]], budget: float
 ) -> None:
-    shares = intervals.share_budget(wishes, budget)
-    spent = sum(wish.cost / shares[desk] for desk, wish in wishes.items())
-    assert spent * 60 == pytest.approx(budget)
-    assert {desk: shares[desk] / wish.seconds for desk, wish in wishes.items()} == pytest.approx(
-        dict.fromkeys(wishes, next(iter(shares.values())) / next(iter(wishes.values())).seconds)
+    wished = {desk: interval for desk, (interval, _) in wishes.items()}
+    costs = {desk: cost for desk, (_, cost) in wishes.items()}
+    shares = intervals.share_budget({"another host's": 1.0, **wished}, costs, budget)
+    assert sum(cost / shares[desk] for desk, cost in costs.items()) * 60 == pytest.approx(budget)
+    assert {desk: shares[desk] / wished[desk] for desk in wished} == pytest.approx(
+        dict.fromkeys(wished, next(iter(shares.values())) / next(iter(wished.values())))
     )
 
 
