@@ -26,7 +26,7 @@ from crawler.platform_detection.identify import (
     own_addresses,
     page_of,
 )
-from crawler.platform_detection.page_fetcher import PageFetcher, find_citopia_ids
+from crawler.platform_detection.page_fetcher import PageFetcher, find_citopia_reasons
 from crawler.platforms import platform
 from crawler.reading import Page
 from crawler.settings import DOWNLOAD_MAXSIZE
@@ -97,12 +97,12 @@ async def _inspect_address(url: str, place: Prefecture | None) -> tuple[list[Des
 async def _complete(fetcher: PageFetcher, draft: DeskDraft, place: Prefecture | None) -> list[DeskDraft]:
     """Return a desk for each reason of Citopia's town hall; the draft itself where its site does not tell."""
     try:
-        told = await find_citopia_ids(fetcher, draft.url, place.department if place else None)
+        told = await find_citopia_reasons(fetcher, draft.url, place.department if place else None)
     except (FetchError, BudgetExhausted) as trouble:
         return [replace(draft, remarks=(f"its ids were asked for: {_describe_trouble(trouble)}",))]
     known = [
-        replace(draft, label=each.label, sign=replace(draft.sign, parameters=each.parameters))
-        for each in told
+        replace(draft, label=label, sign=replace(draft.sign, parameters=parameters))
+        for label, parameters in told
     ]
     return known or [draft]
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from time import monotonic
-from typing import NamedTuple, Self
+from typing import Self
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
@@ -112,15 +112,10 @@ def _is_its(reader: Platform, url: str) -> bool:
 _ALIAS = re.compile(r"/alias/(?P<alias>[^/?#]+)")
 
 
-class CitopiaIds(NamedTuple):
-    """What people may come for at a town hall, and a desk's parameters for it."""
-
-    label: str
-    parameters: dict[str, object]
-
-
-async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | None) -> list[CitopiaIds]:
-    """Return the ids of each reason of the town hall at an address; none where they cannot be told.
+async def find_citopia_reasons(
+    fetcher: PageFetcher, url: str, department: str | None
+) -> list[tuple[str, dict[str, int]]]:
+    """Return each reason of the town hall at an address, and a desk's parameters for it; none where it does not tell.
 
     Raises:
         crawler.fetching.errors.FetchError, crawler.fetching.session.BudgetExhausted: no answer.
@@ -135,7 +130,7 @@ async def find_citopia_ids(fetcher: PageFetcher, url: str, department: str | Non
     found = parse_json(await fetcher.ask(search_halls(visit, sort="distance", per_page=100), visit), Halls)
     halls = [hall for hall in (found.results if found else ()) if hall and hall.alias == alias["alias"]]
     return [
-        CitopiaIds(each.name, {"structure": hall.id, "reason": each.id})
+        (each.name, {"structure": hall.id, "reason": each.id})
         for hall in halls
         for each in hall.reasons
         if each
