@@ -18,8 +18,8 @@ from tests import databases
 from tests.api.models.conftest import HEAD, NEXT
 from tests.api.models.schema_changes import read_schema
 
-FIRST = "0083"
-_FIRST_DIGEST = "5a3a27bed40a22a8"  # pragma: allowlist secret
+FIRST = "0085"
+_FIRST_DIGEST = "d8e6890a2985d9e1"  # pragma: allowlist secret
 _ROUTINES = """
 SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
