@@ -14,7 +14,7 @@ from api.errors import ApiError, not_found
 from api.models.payment import Payment, Refund, RefundReason, RefundStatus
 from api.payments.book import read_balances
 from api.payments.errors import RefundRefused
-from api.payments.event_store import replay_event
+from api.payments.events import replay_event
 from api.payments.ledger import lock_payment
 from api.payments.objects import types_by_event
 from api.payments.refunds import plan_refund

@@ -35,8 +35,8 @@ from api.models.job import PAYMENTS
 from api.models.notification import sum_of_day
 from api.operations import alarms, daily_messages, self_checks
 from api.payments import former_customers, notices, reconciliation, watch_credits, withdrawal_rules
+from api.payments.book import close_period, list_ended_periods
 from api.payments.grants import begin_grace
-from api.payments.postings import close_period, list_ended_periods
 from api.payments.watch_gaps import list_watched_users
 from api.retention import messages, rules, unused_accounts
 from api.separate_parts import do_each

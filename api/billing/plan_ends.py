@@ -35,12 +35,11 @@ from api.models.payment import (
 from api.models.user import Channel, Grant
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments import notices
-from api.payments.book import read_balances
+from api.payments.book import post_end, post_revival, read_balances
 from api.payments.early_ends import quote_ends
 from api.payments.grants import GRACE, end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
 from api.payments.notices import Effects, confirm_cancellation
-from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refunds
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.ground.clock import clock

@@ -26,7 +26,7 @@ from api.middleware.public_answers import answer_public
 from api.middleware.request_bodies import webhook
 from api.models.base import autocommit_session
 from api.paging import PageQuery
-from api.payments.webhook import is_genuine, receive_event
+from api.payments.events import is_genuine, receive_event
 from configs.world.plan import PlanName
 
 blueprint = make_blueprint("billing", __name__, "/api/billing", "billing", "Plans, payments and refunds")

@@ -1,6 +1,6 @@
 """Events that Stripe sent, without what they said, and what a comparison with Stripe found."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, enum_column, new_id
+
+# How long an event that could not be applied is tried again before the admins get a message
+STRIPE_RETRY_FOR = timedelta(days=3)
 
 
 class StripeEventFlag(StrEnum):

@@ -1,11 +1,9 @@
-"""The book of money: what each payment's cents are, and the one place that says what may go back.
+"""The book of money: what each payment's cents are, what may go back, and the lines for each movement of money.
 
 To read it: `read_balances(session, payment_id)` says what is in each account (debit positive), what of it can be given
 back, and what the plan was worth; `list_transactions(session, payment_id)` returns what happened, the oldest first.
-To write it: `post`, once for each cause, by code that has locked the payment (api/payments/ledger.py).
-
-Its checks against the other tables are named SQL queries that must give no row. The daily comparison runs them; a row
-is reported like a difference with Stripe. `make chaos` ends with the same ones.
+To write it: a function `post_…` for each movement. The caller has locked the payments (api/payments/ledger.py);
+repeated, nothing is added. Its checks against the other tables are in reconciliation.py.
 """
 
 import math
@@ -22,9 +20,11 @@ from sqlalchemy.orm import Session, selectinload
 
 from api.models.base import new_id
 from api.models.book import Account, BookKind, BookLine, BookTransaction
-from api.models.payment import Refund, RefundStatus
-from api.models.stripe_event import PaymentDifference
+from api.models.payment import Payment, PlanCredit, Refund, RefundReason, RefundStatus
+from api.models.user import Grant
 from api.payments import notices
+from api.payments.facts import DisputeFacts
+from api.payments.ledger import lock_payment
 from configs.ground.clock import clock
 
 Line = tuple[UUID, Account, int]  # payment, account, cents
@@ -33,6 +33,11 @@ Span = tuple[datetime, datetime]
 _OPEN = (RefundStatus.PLANNED, RefundStatus.PENDING)
 _WORTH = (BookKind.PAID, BookKind.UPGRADED, BookKind.BORNE)  # what a period was paid with
 _PASSED_ON = (BookKind.UPGRADED, BookKind.BORNE, BookKind.REVIVED)
+# Refunds that people wished: they see that one failed, and nothing is owed then.
+WISHED = (RefundReason.OPERATOR, RefundReason.EXTERNAL)
+_KEPT_OPEN = timedelta(days=400)  # the right to withdraw may outlive the account for a year and two weeks
+_INQUIRY = "warning_"  # how Stripe's words begin for a dispute that takes no money yet
+_PREVENTED = "prevented"
 
 log = structlog.get_logger(__name__)
 
@@ -195,101 +200,148 @@ def take(payment_id: UUID, balances: Balances, cents: int) -> list[Line]:
     ]
 
 
-# Documents are issued, and credits taken back, some minutes after the money moved.
-_SETTLED = timedelta(hours=1)
-
-# Each payment with what is in its accounts, debit positive, and what its refunds and documents say.
-_HELD = """
-WITH held AS (
-  SELECT l.payment_id, max(t.at) AS last_at,
-    sum(cents) FILTER (WHERE account = 'cash') AS cash, sum(cents) FILTER (WHERE account = 'unearned') AS unearned,
-    sum(cents) FILTER (WHERE account = 'earned') AS earned, -sum(cents) FILTER (WHERE account = 'owed') AS owed,
-    sum(cents) FILTER (WHERE account = 'disputed') AS disputed, sum(cents) FILTER (WHERE account = 'lost') AS lost,
-    -sum(cents) FILTER (WHERE account = 'owed' AND kind IN ('unwatched', 'borne')) AS waiting
-  FROM book_lines l JOIN book_transactions t ON t.id = l.transaction_id GROUP BY l.payment_id
-), back AS (
-  SELECT payment_id,
-    sum(amount_cents) FILTER (WHERE status = 'succeeded') AS made,
-    sum(amount_cents) FILTER (WHERE status IN ('planned', 'pending')) AS ordered,
-    sum(amount_cents) FILTER (WHERE status = 'failed' AND reason NOT IN ('operator', 'external')) AS refused,
-    bool_or(reason = 'external') AS by_dashboard
-  FROM refunds GROUP BY payment_id
-), p AS (
-  SELECT p.id, p.lost_cents, held.last_at, CASE WHEN p.paid_at IS NULL THEN 0 ELSE p.amount_cents END AS paid,
-    coalesce(cash, 0) AS cash, coalesce(unearned, 0) AS unearned, coalesce(earned, 0) AS earned,
-    coalesce(owed, 0) AS owed, coalesce(disputed, 0) AS disputed, coalesce(lost, 0) AS lost,
-    coalesce(waiting, 0) AS waiting, coalesce(made, 0) AS made, coalesce(ordered, 0) AS ordered,
-    coalesce(refused, 0) AS refused, coalesce(by_dashboard, false) AS by_dashboard
-  FROM payments p LEFT JOIN held ON held.payment_id = p.id LEFT JOIN back ON back.payment_id = p.id
-)
-"""
-# Each follows _HELD, and gives: the subject (an id), its payment, what the book has, what the other tables have.
-QUERIES = {
-    "a transaction does not sum to 0": """
-        SELECT transaction_id::text, min(payment_id::text)::uuid, sum(cents), 0
-        FROM book_lines GROUP BY transaction_id HAVING sum(cents) <> 0""",
-    "cash is not what was paid, less refunds and disputes": """
-        SELECT id::text, id, cash + disputed + lost, paid - made FROM p
-        WHERE cash + disputed + lost <> paid - made""",
-    "the bank keeps another amount": """
-        SELECT id::text, id, lost, lost_cents FROM p WHERE lost <> lost_cents""",
-    "more is held back than is disputed": """
-        SELECT p.id::text, p.id, disputed, coalesce(sum((o.details->>'amount')::int), 0)
-        FROM p LEFT JOIN payment_events o ON o.payment_id = p.id AND o.kind = 'dispute_opened' AND NOT EXISTS (
-          SELECT FROM payment_events e WHERE e.payment_id = p.id AND e.subject = o.subject
-          AND e.kind IN ('dispute_won', 'dispute_lost', 'dispute_closed'))
-        GROUP BY p.id, disputed HAVING disputed NOT BETWEEN 0 AND coalesce(sum((o.details->>'amount')::int), 0)""",
-    "documents are not the money that moved": """
-        SELECT p.id::text, p.id, greatest(cash + disputed, 0), coalesce(d.cents, 0)
-        FROM p LEFT JOIN (
-          SELECT payment_id, sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS cents
-          FROM invoices GROUP BY payment_id) d ON d.payment_id = p.id
-        WHERE p.last_at < :settled AND greatest(cash + disputed, 0) <> coalesce(d.cents, 0)""",
-    "more or less is owed than refunds and credits will give": """
-        SELECT id::text, id, owed, ordered + waiting FROM p
-        WHERE owed NOT BETWEEN ordered + waiting AND ordered + waiting + refused""",
-    "an outage waits for an invoice without its credit": """
-        SELECT p.id::text, p.id, waiting, coalesce(sum(c.amount_cents), 0)
-        FROM p LEFT JOIN watch_credits c ON c.payment_id = p.id AND c.form = 'invoice' AND c.borne_by_id IS NULL
-        GROUP BY p.id, waiting HAVING waiting <> coalesce(sum(c.amount_cents), 0)""",
-    "a credit waits for an invoice that never comes": """
-        SELECT c.id::text, c.payment_id, c.amount_cents, 0 FROM watch_credits c
-        JOIN payments p ON p.id = c.payment_id JOIN subscriptions s ON s.id = p.subscription_id
-        WHERE c.form = 'invoice' AND c.borne_by_id IS NULL AND c.amount_cents > 0
-        AND greatest(s.ended_at, c.created_at) < :settled AND s.ended_at IS NOT NULL""",
-    "a refund waits, and nobody will ask for it": """
-        SELECT id::text, payment_id, amount_cents, 0 FROM refunds
-        WHERE status = 'planned'
-        AND NOT EXISTS (SELECT FROM stripe_commands WHERE kind = 'refund' AND subject_id = refunds.id)""",
-    "more time was given back than was not watched": """
-        SELECT g.payment_id::text, g.payment_id, g.seconds, coalesce(u.seconds, 0) FROM (
-          SELECT payment_id, count(*) AS rounded, sum(seconds) AS seconds
-          FROM watch_credits GROUP BY payment_id) g
-        LEFT JOIN LATERAL (
-          SELECT sum(extract(epoch FROM upper(span) - lower(span)))::int AS seconds FROM unnest((
-            SELECT range_agg(tstzrange(starts_at, ends_at)) FROM unwatched
-            WHERE payment_id = g.payment_id)) AS span) u ON true
-        WHERE g.seconds > coalesce(u.seconds, 0) + g.rounded""",
-    "an account is negative": """
-        SELECT id::text, id, least(cash, -unearned, -earned, owed, disputed, lost), 0 FROM p
-        WHERE least(-earned, owed, disputed, lost) < 0
-        OR (least(cash, -unearned) < 0 AND disputed + lost = 0 AND NOT by_dashboard)""",
-}
+def post_paid(session: Session, payment: Payment) -> None:
+    """Write that a payment's money came."""
+    cents = payment.amount_cents
+    lines = ((payment.id, Account.CASH, cents), (payment.id, Account.UNEARNED, -cents))
+    post(session, f"paid:{payment.id}", BookKind.PAID, *lines)
 
 
-def find_book_faults(session: Session, settled: datetime | None = None) -> list[PaymentDifference]:
-    """Return the rows of all queries: what the book and the other tables have, in cents (or seconds, of time).
+def post_upgrade(session: Session, credit: PlanCredit) -> None:
+    """Write that an order took the unused part of a cheaper plan: the rest of that was used."""
+    cheaper, cents = credit.credited_payment_id, credit.amount_cents
+    held = read_balances(session, cheaper)
+    taken = take(cheaper, held, cents)
+    rest = max(-held.unearned - taken[0][2], 0)
+    lines = (
+        *taken,
+        (credit.payment_id, Account.UNEARNED, -cents),
+        (cheaper, Account.UNEARNED, rest),
+        (cheaper, Account.EARNED, -rest),
+    )
+    post(session, f"upgrade:{credit.payment_id}:{cheaper}", BookKind.UPGRADED, *lines)
 
-    What happened since `settled` may lack its documents; an hour ago if None.
+
+def post_revival(session: Session, order: UUID, why: str, cents: int | None = None) -> None:
+    """Write that so many cents of what an order took from cheaper plans are theirs again, or all of it."""
+    held = read_balances(session, order)
+    left = held.claims if cents is None else min(cents, held.claims)
+    for cheaper, most in list_sources(session, order, (BookKind.UPGRADED, BookKind.REVIVED, BookKind.OWED)):
+        part = max(min(left, most), 0)
+        left -= part
+        lines = (*take(order, read_balances(session, order), part), (cheaper, Account.UNEARNED, -part))
+        post(session, f"{why}:{order}:{cheaper}", BookKind.REVIVED, *lines)
+
+
+def post_unwatched(session: Session, payment_id: UUID, credit: UUID, cents: int) -> None:
+    """Write that an outage is owed: the next invoice is to bear it."""
+    taken = take(payment_id, read_balances(session, payment_id), cents)
+    post(session, f"outage:{credit}", BookKind.UNWATCHED, *taken, (payment_id, Account.OWED, -cents))
+
+
+def post_reclaimed(session: Session, credit: UUID) -> None:
+    """Write that no invoice bears an outage: it goes back as money."""
+    lines = read_lines(session, f"outage:{credit}")
+    post(session, f"outage:{credit}:reclaimed", BookKind.UNWATCHED, *map(_less, lines))
+
+
+def post_borne(session: Session, renewal: Payment, source: UUID, credit: UUID, cents: int) -> None:
+    """Write that a renewal's invoice was lowered by what an earlier period owed."""
+    lines = ((source, Account.OWED, cents), (renewal.id, Account.UNEARNED, -cents))
+    post(session, f"borne:{credit}", BookKind.BORNE, *lines)
+
+
+def post_end(session: Session, payment_id: UUID, cause: str, keep: int | None = None) -> None:
+    """Write that so many cents of a period were used, or all that is left of it: they are earned."""
+    held = read_balances(session, payment_id)
+    left = max(-held.unearned, 0)
+    cents = left if keep is None else max(min(left, keep + held.earned), 0)
+    lines = ((payment_id, Account.UNEARNED, cents), (payment_id, Account.EARNED, -cents))
+    post(session, cause, BookKind.ENDED, *lines)
+
+
+def list_ended_periods(session: Session, now: datetime) -> list[tuple[UUID, datetime]]:
+    """Return the payments whose period is over, and not written as used yet, each with its end."""
+    unearned = (
+        sa.select(BookLine.payment_id)
+        .where(BookLine.account == Account.UNEARNED)
+        .group_by(BookLine.payment_id)
+        .having(sa.func.sum(BookLine.cents) < 0)
+    )
+    end = sa.select(sa.func.max(Grant.ends_at)).where(Grant.payment_id == Payment.id).scalar_subquery()
+    gone = sa.and_(Payment.user_id.is_(None), Payment.paid_at < now - _KEPT_OPEN)
+    over = sa.select(Payment.id, sa.func.coalesce(end, now)).where(
+        Payment.id.in_(unearned), (end <= now) | gone
+    )
+    return [(payment_id, ended_at) for payment_id, ended_at in session.execute(over.order_by(Payment.id))]
+
+
+def close_period(session: Session, payment_id: UUID, ended_at: datetime) -> None:
+    """Write that a period that is over was used."""
+    lock_payment(session, payment_id)
+    post_end(session, payment_id, f"over:{payment_id}:{ended_at.isoformat()}")
+
+
+def post_ordered(
+    session: Session, refund: Refund, claim: UUID, *, takes_owed: bool = True, settles: bool = False
+) -> None:
+    """Write that a refund is ordered: of its payment's money, for what of `claim`'s period goes back.
+
+    What a refund that failed still owes is not taken once more. `settles`: no more than this refund is owed then.
     """
-    values = {"settled": settled or clock() - _SETTLED}
-    return [
-        PaymentDifference(
-            object_id=f"{check}: {subject}",
-            payment_id=payment_id,
-            ours={"book": int(book), "tables": int(tables)},
-            stripe={},
-        )
-        for check, query in QUERIES.items()
-        for subject, payment_id, book, tables in session.execute(sa.text(_HELD + query), values)
-    ]
+    held = read_balances(session, refund.payment_id)
+    # The refund's own row is among those that are ordered.
+    free = -held.owed - held.waiting - held.ordered + refund.amount_cents
+    owed = max(free, 0) if claim == refund.payment_id else 0
+    cents = refund.amount_cents - (owed if takes_owed else 0)
+    taken = (
+        take(claim, read_balances(session, claim), cents) if cents > 0 else [(claim, Account.EARNED, cents)]
+    )
+    if cents > 0 or settles:
+        post(session, _name(refund), BookKind.OWED, (refund.payment_id, Account.OWED, -cents), *taken)
+
+
+def post_settled(session: Session, refund: Refund, cause: str, before: RefundStatus) -> None:
+    """Write that a refund left Stripe, or failed; one that people wished is owed no more then."""
+    cents, payment_id = refund.amount_cents, refund.payment_id
+    if refund.status is RefundStatus.SUCCEEDED:
+        out = ((payment_id, Account.OWED, cents), (payment_id, Account.CASH, -cents))
+        post(session, f"{cause}:succeeded", BookKind.REFUNDED, *out)
+    elif refund.status is RefundStatus.FAILED:
+        came = cents if before is RefundStatus.SUCCEEDED else 0
+        back = [(payment_id, Account.OWED, -came), (payment_id, Account.CASH, came)]
+        wished = read_lines(session, _name(refund)) if refund.reason in WISHED else ()
+        post(session, f"{cause}:failed", BookKind.RETURNED, *back, *map(_less, wished))
+
+
+def post_paid_by_bank(session: Session, refund: Refund, cents: int) -> None:
+    """Write that a refund that waited for a dispute is owed no more, as far as the bank paid it."""
+    if refund.reason in WISHED:
+        return
+    lines = ((refund.payment_id, Account.OWED, cents), (refund.payment_id, Account.UNEARNED, -cents))
+    post(session, f"{_name(refund)}:bank", BookKind.RETURNED, *lines)
+
+
+def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: str) -> None:
+    """Write what a dispute did to a payment's money; an inquiry takes none. `name`: its id, with its round."""
+    opened, lost = f"{name}:opened", f"{name}:lost"
+    cash, held, gone = (
+        (payment.id, each, facts.amount) for each in (Account.CASH, Account.DISPUTED, Account.LOST)
+    )
+    if not (facts.status.startswith(_INQUIRY) or facts.status == _PREVENTED):
+        post(session, opened, BookKind.DISPUTE_OPENED, held, _less(cash))
+    if facts.status == "lost":
+        post(session, lost, BookKind.DISPUTE_LOST, gone, _less(held))
+    elif facts.status == "won":
+        came_from = gone if read_lines(session, lost) else held
+        post(session, f"{name}:won", BookKind.DISPUTE_WON, cash, _less(came_from))
+    elif facts.status in ("warning_closed", _PREVENTED) and read_lines(session, opened):
+        post(session, f"{name}:closed", BookKind.DISPUTE_CLOSED, cash, _less(held))
+
+
+def _less(line: Line) -> Line:
+    return line[0], line[1], -line[2]
+
+
+def _name(refund: Refund) -> str:
+    return f"refund:{refund.id}"

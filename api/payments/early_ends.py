@@ -19,12 +19,11 @@ from sqlalchemy.orm import Session
 from api.alerts.unwatched import record_unwatched
 from api.models.payment import Payment, PaymentEventKind, PaymentStatus, RefundReason, Subscription
 from api.models.user import Grant
-from api.payments.book import read_balances
+from api.payments.book import post_end, post_revival, read_balances
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use, revive_rest
 from api.payments.ledger import add_event, has_event, has_plan, is_credited, lock_payment
 from api.payments.notices import Effects
-from api.payments.postings import post_end, post_revival
 from api.payments.refunds import plan_refund, plan_refunds, spread_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock

@@ -23,11 +23,10 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.models.watch_credit import CreditForm, WatchCredit
-from api.payments.book import measure_seconds, read_balances, share
+from api.payments.book import measure_seconds, post_end, post_upgrade, read_balances, share
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
 from api.payments.notices import Effects
-from api.payments.postings import post_end, post_upgrade
 from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start

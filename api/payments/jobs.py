@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.job import PAYMENTS
 from api.payments import notices
 from api.payments.errors import StripeAway, UnknownOwner
-from api.payments.event_store import (
+from api.payments.events import (
     Claim,
     LeaseLost,
     claim_object,
@@ -25,7 +25,7 @@ from api.payments.event_store import (
 from api.payments.executors import carry_out
 from api.payments.notices import Effects
 from api.payments.objects import types_by_event
-from api.payments.outbox import find_due_commands, has_due_work
+from api.payments.outbox import find_due_commands
 from configs.ground.background_nudges import count_nudges
 from configs.ground.database_errors import passes
 
@@ -101,7 +101,7 @@ def work_off() -> None:
 def sweep() -> None:
     """Work off what is due, if anything is."""
     with session() as s:
-        due = has_due_work(s)
+        due = find_due_objects(s, most=1) or find_due_commands(s, most=1)
     if due:
         work_off()
 

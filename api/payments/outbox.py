@@ -1,7 +1,6 @@
 """The outbox of commands to Stripe: written with the decision, carried out after its commit, repeated until answered.
 
 A job of the queue `payments` carries out what is due (api/payments/executors.py); the sweep asks for it each second.
-Free of Stripe's library.
 """
 
 from datetime import timedelta
@@ -13,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments.errors import StripeAway
-from api.payments.event_store import STRIPE_RETRY_SECONDS, find_due_objects
 from configs.ground.clock import clock
+from configs.settings.constants import Constant
 
+# First wait before an event that could not be applied, or a command, is tried again; each further one is twice as long
+STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
 _CALL_TAKES = timedelta(seconds=60)  # no other worker repeats a command within it
 _LONGEST_WAIT = timedelta(minutes=5)
 DISPUTE_WAIT = timedelta(hours=1)
@@ -36,11 +37,6 @@ def find_due_commands(session: Session, most: int = 100) -> list[tuple[CommandKi
     now, at = clock(), StripeCommand.next_attempt_at
     due = sa.select(StripeCommand.kind, StripeCommand.subject_id).where((at <= now) | (at > now + _LATEST))
     return [(kind, subject_id) for kind, subject_id in session.execute(due.order_by(at).limit(most))]
-
-
-def has_due_work(session: Session) -> bool:
-    """Return whether a job should apply events or carry out commands now."""
-    return bool(find_due_objects(session, most=1) or find_due_commands(session, most=1))
 
 
 def take_turn(session: Session, kind: CommandKind, subject_id: UUID) -> StripeCommand | None:

@@ -20,14 +20,21 @@ from api.models.payment import (
 )
 from api.models.stripe_command import CommandKind, StripeCommand
 from api.payments import notices
-from api.payments.book import list_sources, read_balances
+from api.payments.book import (
+    WISHED,
+    list_sources,
+    post_ordered,
+    post_paid_by_bank,
+    post_revival,
+    post_settled,
+    read_balances,
+)
 from api.payments.errors import RefundRefused, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import FOR_TIME, add_event, has_event, link_id, lock_payment
 from api.payments.notices import Effects
 from api.payments.outbox import add_command, end_command, wait_for_dispute
-from api.payments.postings import WISHED, post_ordered, post_paid_by_bank, post_revival, post_settled
 from api.payments.subscriptions import find_order
 from configs.ground.clock import clock
 

@@ -26,13 +26,19 @@ from api.models.payment import (
 )
 from api.models.user import Grant
 from api.payments import notices
-from api.payments.book import read_balances
+from api.payments.book import post_paid, post_revival, read_balances
 from api.payments.early_ends import shorten_paid_time
-from api.payments.facts import Period
-from api.payments.grants import GRACE_PERIOD, end_paid_plan, give_paid_plan
-from api.payments.ledger import add_event, has_event, list_credits, lock_payment, read_asked
+from api.payments.facts import InvoiceFacts, Period
+from api.payments.grants import GRACE_PERIOD, end_paid_plan, find_paid_end, give_grace, give_paid_plan
+from api.payments.ledger import (
+    add_event,
+    find_payment_id,
+    has_event,
+    list_credits,
+    lock_payment,
+    read_asked,
+)
 from api.payments.notices import Effects
-from api.payments.postings import post_paid, post_revival
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
@@ -40,6 +46,7 @@ from configs.ground.clock import clock
 from configs.world.plan import plan, rank_plan
 
 _ROUNDED = timedelta(seconds=1)
+_UNPAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)
 _NOT_WATCHED = 422  # how POST /api/alerts refuses an alert whose desks no check can see
 
 log = structlog.get_logger(__name__)
@@ -167,6 +174,36 @@ def settle_failed(session: Session, payment: Payment, at: datetime, reason: str)
     if payment.status is not PaymentStatus.FAILED:  # it was paid after all
         return Effects()
     return Effects(mails=notices.tell_failure(session, payment))
+
+
+def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
+    """Let the plan go on for some days until a renewal is paid; once it is refused, tell the user each day.
+
+    Stripe collects a renewal about an hour after the period began: without this no alert would go out meanwhile.
+    """
+    if payment.status not in _UNPAID or payment.user_id is None:
+        return Effects()
+    effects, now = Effects(), clock()
+    payment.amount_cents = facts.amount_due
+    if facts.is_refused_renewal:
+        add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
+        effects.mails += notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
+    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
+    wanted = find_wanted_end(session, payment)
+    if end and not (wanted and wanted <= end):
+        effects.add(give_grace(session, payment, end))
+    return effects
+
+
+def give_up_draft(session: Session, invoice_id: str) -> Effects:
+    """End what a renewal's draft began: its subscription was cancelled, and it is not collected any more."""
+    known = find_payment_id(session, invoice_id)
+    if known is None:
+        return Effects()
+    payment = lock_payment(session, known)
+    payment.synced_at = clock()
+    add_event(session, payment, PaymentEventKind.EXPIRED, clock())
+    return end_paid_plan(session, payment, clock()) if payment.status in _UNPAID else Effects()
 
 
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:

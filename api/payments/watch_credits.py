@@ -21,13 +21,12 @@ from api.models.payment import Payment, PaymentEventKind, Refund, RefundReason, 
 from api.models.stripe_command import CommandKind
 from api.models.user import Grant, OutageCredit, User
 from api.models.watch_credit import CreditForm, Unwatched, WatchCredit
-from api.payments.book import read_balances
+from api.payments.book import post_borne, post_reclaimed, post_unwatched, read_balances
 from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
 from api.payments.ledger import FOR_TIME, find_stripe_id, has_event, keeps_plan, lock_payment
 from api.payments.notices import Effects
 from api.payments.outbox import add_command
-from api.payments.postings import post_borne, post_reclaimed, post_unwatched
 from api.payments.refunds import plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
 from configs.ground.clock import clock

@@ -24,8 +24,8 @@ from api.models.payment import Refund, RefundReason, RefundStatus, Subscription
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Channel, Contact, Role, User
+from api.payments.book import post_ordered, post_settled
 from api.payments.ledger import link_id
-from api.payments.postings import post_ordered, post_settled
 from configs.ground.clock import clock
 from configs.ground.object_store import proof_blobs
 from configs.ground.proofs import BODY, META, PICTURE, Meta, fingerprint, new_key, pack

@@ -30,9 +30,8 @@ from api.models.user import OutageCredit, User
 from api.payments import jobs
 from api.payments.book import read_balances
 from api.payments.errors import RefundRefused, StripeAway
-from api.payments.event_store import replay_event
+from api.payments.events import is_genuine, receive_event, replay_event
 from api.payments.notices import Effects
-from api.payments.webhook import is_genuine, receive_event
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName

@@ -17,8 +17,7 @@ import notifier
 from api.models.base import engine, session
 from api.models.user import OutageCredit
 from api.payments import client, jobs, webhook
-from api.payments.book import find_book_faults
-from api.payments.reconciliation import reconcile
+from api.payments.reconciliation import find_book_faults, reconcile
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.stripe import controls

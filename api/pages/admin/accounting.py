@@ -31,7 +31,7 @@ from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
 from api.paging import Found, PageQuery
-from api.payments.webhook import nudge_event
+from api.payments.events import nudge_event
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"
 _TOTALS = "/admin/paiements/totaux"

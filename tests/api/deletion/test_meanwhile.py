@@ -32,7 +32,7 @@ from api.models.payment import (
     RefundReason,
 )
 from api.models.user import Contact, Grant, User
-from api.payments.objects.purchases import CheckoutSession
+from api.payments.objects import CheckoutSession
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.object_store import Blobs

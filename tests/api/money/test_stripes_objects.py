@@ -17,9 +17,10 @@ from api.models.payment import Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
 from api.payments import facts
 from api.payments import jobs as payment_jobs
-from api.payments.book import find_book_faults, read_balances
+from api.payments.book import read_balances
 from api.payments.client import call
 from api.payments.notices import WINDOW, count_failures
+from api.payments.reconciliation import find_book_faults
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from deploy.sandbox.running import Running

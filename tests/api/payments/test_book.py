@@ -20,10 +20,8 @@ from api.models.payment import Payment
 from api.models.stripe_event import PaymentDifference
 from api.models.user import Role
 from api.payments.book import (
-    QUERIES,
     Balances,
     Span,
-    find_book_faults,
     list_transactions,
     measure_seconds,
     post,
@@ -31,7 +29,7 @@ from api.payments.book import (
     share,
     take,
 )
-from api.payments.reconciliation import reconcile
+from api.payments.reconciliation import QUERIES, find_book_faults, reconcile
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import Till

@@ -15,13 +15,12 @@ from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatu
 from api.models.stripe_command import CommandKind
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Grant, Role
-from api.payments import event_store, jobs, reconciliation
+from api.payments import events, jobs, reconciliation
 from api.payments.executors import carry_out
 from api.payments.facts import SessionFacts
 from api.payments.ledger import lock_payment
 from api.payments.notices import Effects
-from api.payments.objects import types_by_event
-from api.payments.objects.purchases import CheckoutSession
+from api.payments.objects import CheckoutSession, types_by_event
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from api.payments.refunds import plan_refund
 from configs.ground.background_nudges import count_nudges, nudge
@@ -171,7 +170,7 @@ def check_all_applied(shop: Shop, deliveries: list[Delivery], number: int) -> No
 def test_many_events_at_once_are_applied_in_bounded_rounds(
     shop: Shop, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_store.find_due_objects, "__defaults__", (5,))
+    monkeypatch.setattr(events.find_due_objects, "__defaults__", (5,))
     deliveries = pay_many(shop, person, 6)
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200

@@ -17,7 +17,7 @@ from api.payments.early_ends import withdraw
 from api.payments.executors import carry_out
 from api.payments.grants import price_use
 from api.payments.ledger import lock_payment
-from api.payments.objects.purchases import Invoice
+from api.payments.objects import Invoice
 from api.payments.reconciliation import sync_stuck_payments
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation

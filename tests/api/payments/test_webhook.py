@@ -19,8 +19,8 @@ from api.models.stripe_event import StripeEvent, StripeEventFlag
 from api.models.user import Role
 from api.payments import jobs
 from api.payments.client import API_VERSION, call
-from api.payments.event_store import claim_object, end_claim, hold_claim
-from api.payments.objects.purchases import CheckoutSession
+from api.payments.events import claim_object, end_claim, hold_claim
+from api.payments.objects import CheckoutSession
 from configs.ground.clock import clock
 from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
@@ -267,7 +267,7 @@ def test_without_redis_the_event_is_stored(
     def away(*_: object, **__: object) -> None:
         raise RedisConnectionError
 
-    monkeypatch.setattr("api.payments.webhook.nudge", away)
+    monkeypatch.setattr("api.payments.events.nudge", away)
     assert shop.post(delivery.body, delivery.headers) == 200
     assert len(rows(StripeEvent)) == 1
 

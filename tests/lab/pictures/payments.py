@@ -20,8 +20,8 @@ from api.models.payment import (
     Subscription,
 )
 from api.models.user import Grant
+from api.payments.book import post_ordered, post_paid, post_settled
 from api.payments.ledger import link_id
-from api.payments.postings import post_ordered, post_paid, post_settled
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan
 from configs.world.sales_terms import find_newest_version

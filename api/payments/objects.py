@@ -1,37 +1,48 @@
-"""Purchases: Checkout Sessions, on which an order is paid, PaymentIntents, invoices and subscriptions.
+"""Stripe's object types: how one is read at Stripe, and what its present state changes here.
 
-The first invoice of a subscription belongs to its order, each later one is the payment of a renewal.
+What is bought: Checkout Sessions, on which an order is paid, PaymentIntents, invoices and subscriptions. The first
+invoice of a subscription belongs to its order, each later one is the payment of a renewal. Money that goes back:
+refunds, disputes (a card's holder asked the bank for the money, or a part), and early warnings of fraud.
 """
 
-from typing import Any
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import Any, ClassVar
 from uuid import UUID
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, PaymentStatus
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.payment import Subscription as SubscriptionRow
 from api.models.stripe_command import CommandKind
 from api.payments import notices
+from api.payments.book import post_dispute, post_revival
 from api.payments.client import call
 from api.payments.errors import UnknownOwner
 from api.payments.facts import (
     FIRST_MONTH,
+    ChargeFacts,
+    DisputeFacts,
+    FraudWarningFacts,
     IntentFacts,
     InvoiceFacts,
     InvoicePayment,
     Line,
+    RefundFacts,
     SessionFacts,
     SubscriptionFacts,
     read_list,
 )
-from api.payments.grants import end_early_grace, end_paid_plan, find_paid_end, give_grace
+from api.payments.grants import end_early_grace, end_paid_plan, find_paid_end
 from api.payments.ledger import (
     CREDIT_KEY,
     INTENT,
     SESSION,
     add_event,
     find_payment_id,
+    find_refund_id,
     find_subscription_id,
     link_customer,
     link_id,
@@ -41,9 +52,9 @@ from api.payments.ledger import (
     read_id,
 )
 from api.payments.notices import Effects
-from api.payments.objects import StripeObject
 from api.payments.outbox import is_asked
-from api.payments.settle import PaidFacts, find_wanted_end, settle_failed, settle_paid
+from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund, record_refund
+from api.payments.settle import PaidFacts, bridge_renewal, give_up_draft, settle_failed, settle_paid
 from api.payments.subscriptions import ensure_subscription, undo_notices
 from api.payments.watch_credits import ask_again, note_borne
 from configs.ground.clock import clock
@@ -51,8 +62,47 @@ from configs.ground.clock import clock
 _PAID = ("paid", "no_payment_required")
 _NEVER_PAID = ("requires_payment_method", "canceled")  # of a PaymentIntent whose session is complete
 _RENEWAL = "subscription_cycle"
-_UNPAID = (PaymentStatus.PENDING, PaymentStatus.FAILED)
 _NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
+# Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
+_ENDS = {
+    "won": PaymentEventKind.DISPUTE_WON,
+    "lost": PaymentEventKind.DISPUTE_LOST,
+    "warning_closed": PaymentEventKind.DISPUTE_CLOSED,
+    "prevented": PaymentEventKind.DISPUTE_CLOSED,
+}
+_KEPT = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_CLOSED)  # ends by which the money stayed
+# What can follow such an end: the bank appeals, or an inquiry becomes a dispute.
+_AGAIN = {
+    PaymentEventKind.DISPUTE_WON: ("appeal_needs_response", "appeal_under_review", "lost"),
+    PaymentEventKind.DISPUTE_CLOSED: ("needs_response", "under_review", "lost", "won"),
+}
+
+
+class StripeObject(ABC):
+    """One type of object.
+
+    What an event said is never applied: it only names an object, and this reads what is true by now. So any order,
+    repetition or loss of events ends in the same state.
+    """
+
+    event_types: ClassVar[tuple[str, ...]]  # whose object is of this type
+
+    @abstractmethod
+    def fetch(self, object_id: str) -> Any:
+        """Read the object at Stripe, outside a transaction.
+
+        Raises:
+            api.payments.errors.StripeAway: no answer.
+            api.payments.errors.StripeRefused: there is no such object.
+        """
+
+    @abstractmethod
+    def apply(self, session: Session, facts: Any) -> Effects:
+        """Change our rows to what `fetch` returned. Applying the same again, or something older, changes nothing.
+
+        Raises:
+            api.payments.errors.UnknownOwner: it belongs to nothing of ours, or not yet.
+        """
 
 
 class CheckoutSession(StripeObject):
@@ -167,7 +217,7 @@ class Invoice(StripeObject):
     def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
         """Find or write its payment, and settle that."""
         if facts.status == "draft" and not facts.auto_advance:
-            return _give_up_draft(session, facts)
+            return give_up_draft(session, facts.id)
         payment = _find_payment(session, facts)
         if payment is None:
             return Effects()
@@ -185,7 +235,7 @@ class Invoice(StripeObject):
             ask_again(session, _list_credits(facts))
             return settle_failed(session, payment, clock(), facts.status)
         if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
-            return _bridge(session, payment, facts)
+            return bridge_renewal(session, payment, facts)
         return Effects()
 
 
@@ -241,36 +291,6 @@ def _note_period(session: Session, payment: Payment, facts: InvoiceFacts) -> Non
     row = session.get(SubscriptionRow, payment.subscription_id) if payment.subscription_id else None
     if row and row.synced_at is None and facts.period:
         row.status, row.period_starts_at, row.period_ends_at = "active", facts.period.start, facts.period.end
-
-
-def _bridge(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
-    """Let the plan go on for some days until a renewal is paid; once it is refused, tell the user each day.
-
-    Stripe collects a renewal about an hour after the period began: without this no alert would go out meanwhile.
-    """
-    if payment.status not in _UNPAID or payment.user_id is None:
-        return Effects()
-    effects, now = Effects(), clock()
-    payment.amount_cents = facts.amount_due
-    if facts.is_refused_renewal:
-        add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
-        effects.mails += notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
-    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
-    wanted = find_wanted_end(session, payment)
-    if end and not (wanted and wanted <= end):
-        effects.add(give_grace(session, payment, end))
-    return effects
-
-
-def _give_up_draft(session: Session, facts: InvoiceFacts) -> Effects:
-    """End what a renewal's draft began: its subscription was cancelled, and it is not collected any more."""
-    known = find_payment_id(session, facts.id)
-    if known is None:
-        return Effects()
-    payment = lock_payment(session, known)
-    payment.synced_at = clock()
-    add_event(session, payment, PaymentEventKind.EXPIRED, clock())
-    return end_paid_plan(session, payment, clock()) if payment.status in _UNPAID else Effects()
 
 
 class Subscription(StripeObject):
@@ -333,3 +353,115 @@ def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:
     if known is None:
         raise UnknownOwner(f"the subscription {facts.id} was not ordered here")
     return session.get_one(SubscriptionRow, known, with_for_update=True)
+
+
+class Dispute(StripeObject):
+    """Tells the admins when one opens and how it ends."""
+
+    event_types = (
+        "charge.dispute.closed",
+        "charge.dispute.created",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.updated",
+    )
+
+    def fetch(self, object_id: str) -> DisputeFacts:
+        """Read the dispute."""
+        return DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: DisputeFacts) -> Effects:
+        """Add its events to its payment."""
+        payment = lock_owner(session, facts.payment_intent)
+        effects = Effects()
+        name = _name_round(session, payment, facts)
+        details = {"amount": facts.amount, "reason": facts.reason}
+        told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
+        if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, name, **details):
+            key = f"dispute:{name}"
+            effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
+        post_dispute(session, payment, facts, name)
+        end = _ENDS.get(facts.status)
+        if end is None or not add_event(session, payment, end, clock(), name, **details):
+            return effects
+        effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
+        if end is PaymentEventKind.DISPUTE_LOST:
+            drop_disputed_refunds(session, payment, facts.amount)
+            if note_whole_refund(session, payment):
+                effects.add(end_paid_plan(session, payment, clock()))
+                post_revival(session, payment.id, f"{name}:lost")
+        if end is PaymentEventKind.DISPUTE_WON:
+            note_returned_money(session, payment, name)
+        return effects
+
+
+def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:
+    """Return the dispute's id, with a number behind it where it goes on after it had ended for us."""
+    mine = sa.select(PaymentEvent).where(
+        PaymentEvent.payment_id == payment.id,
+        PaymentEvent.kind.in_((PaymentEventKind.DISPUTE_OPENED, *_KEPT)),
+        sa.func.split_part(PaymentEvent.subject, ":", 1) == facts.id,
+    )
+    known = session.scalars(mine.order_by(PaymentEvent.id)).all()
+    ends = [each for each in known if each.kind in _KEPT]
+    goes_on = len(known) > 2 * len(ends) or not ends or facts.status in _AGAIN[ends[-1].kind]
+    number = len(ends) if goes_on else len(ends) - 1
+    return f"{facts.id}:{number}" if number else facts.id
+
+
+class FraudWarning(StripeObject):
+    """Tells the admins, who may give the money back before it is disputed."""
+
+    event_types = ("radar.early_fraud_warning.created", "radar.early_fraud_warning.updated")
+
+    def fetch(self, object_id: str) -> FraudWarningFacts:
+        """Read the warning, and the payment of its charge."""
+        warning = FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(object_id)))
+        if warning.payment_intent:
+            return warning
+        charge = ChargeFacts.of(call(lambda c: c.v1.charges.retrieve(warning.charge)))
+        return warning.model_copy(update={"payment_intent": charge.payment_intent})
+
+    def apply(self, session: Session, facts: FraudWarningFacts) -> Effects:
+        """Add it to its payment's events."""
+        payment = lock_owner(session, facts.payment_intent)
+        kind = PaymentEventKind.FRAUD_WARNING
+        if not add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
+            return Effects()
+        told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
+        return Effects(mails=notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}"))
+
+
+class Refund(StripeObject):
+    """Records one refund's present state."""
+
+    event_types = ("refund.created", "refund.failed", "refund.updated")
+
+    def fetch(self, object_id: str) -> RefundFacts:
+        """Read the refund."""
+        return RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(object_id)))
+
+    def apply(self, session: Session, facts: RefundFacts) -> Effects:
+        """Record it with its payment."""
+        payment = lock_owner(session, facts.payment_intent, facts.metadata)
+        return record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
+
+
+@lru_cache(maxsize=1)
+def object_types() -> dict[str, StripeObject]:
+    """Return all object types by the name that `payment_differences` has for them."""
+    return {
+        "checkout_session": CheckoutSession(),
+        "dispute": Dispute(),
+        "fraud_warning": FraudWarning(),
+        "invoice": Invoice(),
+        "payment_intent": PaymentIntent(),
+        "refund": Refund(),
+        "subscription": Subscription(),
+    }
+
+
+@lru_cache(maxsize=1)
+def types_by_event() -> dict[str, StripeObject]:
+    """Return the object type of each event type that is applied."""
+    return {event: each for each in object_types().values() for event in each.event_types}

@@ -1,30 +1,37 @@
-"""Rows of Stripe's events: storing one, the lease on its object, and how its application ended.
+"""Stripe's events: what the webhook takes, and their rows: storing one, the lease on its object, how it was applied.
 
-Each function is one short transaction's part. An instant further ahead than any is ever written came from a clock that
-was wrong: it is over.
+An instant further ahead than any is ever written came from a clock that was wrong: it is over.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
+from pydantic import BaseModel, Field, StringConstraints, ValidationError
+from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from api.errors import ApiError
 from api.models.base import new_id
-from api.models.stripe_event import StripeEvent, StripeEventFlag
+from api.models.base import session as open_session
+from api.models.job import PAYMENTS
+from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFlag
+from api.payments.client import is_signed
+from api.payments.objects import types_by_event
+from api.payments.outbox import STRIPE_RETRY_SECONDS
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
+from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
+from configs.settings.production_checks import STRIPE_LIVE_KEYS
 
 # How long a worker holds the object of an event that it reads at Stripe; longer than its calls take
 STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)
-# First wait before an event that could not be applied is tried again; each further one is twice as long, up to 1 h
-STRIPE_RETRY_SECONDS = Constant("STRIPE_RETRY_SECONDS", 5.0)
-# How long such an event is tried again before the admins get a message
-STRIPE_RETRY_FOR = timedelta(days=3)
 
 AT_ONCE = 100  # objects in one round of the sweep
 # What gives a plan: people wait for it. All other events correct what is known.
@@ -33,6 +40,87 @@ _LONGEST_WAIT = timedelta(hours=1)
 _AWAY_WAIT = timedelta(seconds=60)  # longest, while Stripe does not answer
 _OWNER_ATTEMPTS = 10  # until an object counts as another application's: about an hour
 _NUDGE_LOST = timedelta(seconds=5)
+# How far the time in a webhook's signature may be from ours, in both directions
+_WEBHOOK_TOLERANCE_SECONDS = 300
+
+# What can be stored as one of Stripe's ids and names, which are plain ASCII.
+Word = Annotated[str, StringConstraints(pattern="^[ -~]{1,255}$")]
+
+log = structlog.get_logger(__name__)
+
+
+class _Subject(BaseModel):
+    object: Word | None = None
+    id: Word | None = None
+
+
+class _Data(BaseModel):
+    object: _Subject
+
+
+class _Event(BaseModel, strict=True):
+    object: Literal["event"]
+    id: Word
+    type: Word
+    api_version: Word | None = None
+    created: Annotated[int, Field(ge=0, lt=1 << 33)]
+    livemode: bool
+    data: _Data
+
+
+def is_genuine(header: str, body: bytes) -> bool:
+    """Return whether Stripe signed the body with one of our secrets, not long ago and not in the future.
+
+    `header` is Stripe-Signature. Reads no table. Stripe's library accepts any time in the future, so the time is
+    checked here.
+    https://docs.stripe.com/webhooks/signature
+    """
+    if not (header.isascii() and _is_recent(header)):
+        return False
+    try:
+        secrets = settings().require_all("stripe_webhook_secret")
+    except SettingMissing:
+        return False
+    return any(is_signed(body, header, secret) for secret in secrets)
+
+
+def receive_event(body: bytes) -> None:
+    """Store the event of a genuine call, then nudge its job. A repeated event is stored once.
+
+    Raises:
+        api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
+    """
+    try:
+        event = _Event.model_validate_json(body)
+    except ValidationError:
+        raise ApiError(400, "malformed", "this is no event of Stripe's") from None
+    if event.livemode is not _is_live():
+        raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
+    with open_session() as s:
+        waits = store_event(s, event.model_dump(), known=event.type in types_by_event())
+    if waits:
+        nudge_event(event.id)
+
+
+def nudge_event(event_id: str) -> None:
+    """Have a stored event applied now; where Redis is away the sweep finds it."""
+    try:
+        nudge(PAYMENTS, "apply_event", event_id)
+    except RedisError as error:
+        log.warning("not nudged, the sweep will", stripe_event=event_id, because=type(error).__name__)
+
+
+def _is_recent(header: str) -> bool:
+    """Return whether the time of a signature is near ours; the library reads the first one too."""
+    stamps = [part[2:] for part in header.split(",") if part.startswith("t=")]
+    if not stamps or not (stamps[0].isascii() and stamps[0].isdigit()):
+        return False
+    return abs(clock().timestamp() - int(stamps[0][:15])) <= _WEBHOOK_TOLERANCE_SECONDS
+
+
+def _is_live() -> bool:
+    key = settings().stripe_secret_key
+    return key is not None and key.get_secret_value().startswith(STRIPE_LIVE_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
