@@ -70,6 +70,11 @@ def find_user(session: Session, email: str) -> User | None:
     return session.scalars(sa.select(User).where(has_address(email))).one_or_none()
 
 
+def lock_user(session: Session, user_id: UUID) -> None:
+    """Lock the user's row, so that two requests cannot both count and then both add."""
+    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+
+
 def find_former_user(session: Session, email: str) -> User | None:
     """Return the user whose account left this mailbox within the last days, and may be taken back by it."""
     left = sa.func.lower(Contact.former_address).in_([email.strip().lower(), fold_address(email)])

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 import notifier
+from api.accounts.queries import lock_user
 from api.alerts.schemas import FoundAppointment
-from api.alerts.service import close_alert, get_open, lock_user
+from api.alerts.service import close_alert, get_open
 from api.alerts.targets import get_prefecture_id
 from api.errors import not_found
 from api.models.alert import Alert, ClosedBecause

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.queries import find_entitlement
-from api.alerts.service import get_open, lock_user
+from api.accounts.queries import find_entitlement, lock_user
+from api.alerts.service import get_open
 from api.errors import ApiError
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification, sum_of_day

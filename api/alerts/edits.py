@@ -8,9 +8,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
+from api.accounts.queries import lock_user
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import AlertChange, NewAlert
-from api.alerts.service import change_voice, check_plan, get_open, lock_user, record_desk_changes
+from api.alerts.service import change_voice, check_plan, get_open, record_desk_changes
 from api.alerts.targets import (
     build_targets,
     find_watched_desks,

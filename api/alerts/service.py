@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 import notifier
-from api.accounts.queries import find_entitlement, list_plans_above
+from api.accounts.queries import find_entitlement, list_plans_above, lock_user
 from api.alerts.health_texts import erase_health_texts
 from api.alerts.schemas import NewAlert, Voice
 from api.alerts.targets import (
@@ -24,7 +24,7 @@ from api.errors import ApiError, not_found
 from api.models.alert import REOPENS, Alert, AlertTarget, ClosedBecause
 from api.models.desk import DeskChange
 from api.models.payment import Payment
-from api.models.user import Channel, Contact, ContactState, User
+from api.models.user import Channel, Contact, ContactState
 from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.ground.formatting import pluralize
@@ -245,11 +245,6 @@ def get_open(session: Session, user_id: UUID, alert_id: UUID) -> Alert:
     if alert.closed_at is not None:
         raise ApiError(409, "alert-closed", "this alert is closed for good: create another one")
     return alert
-
-
-def lock_user(session: Session, user_id: UUID) -> None:
-    """Lock the user's row, so that two requests cannot both count and then both add."""
-    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
 
 
 def get_owned(session: Session, user_id: UUID, alert_id: UUID) -> Alert:

@@ -13,9 +13,10 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import lock_user
 from api.alerts.appointments import delete_appointment, store_appointment
 from api.alerts.schemas import FoundAppointment
-from api.alerts.service import close_alert, lock_user, open_again, stop_alerts
+from api.alerts.service import close_alert, open_again, stop_alerts
 from api.answers.matches import find_matches
 from api.errors import ApiError
 from api.models.alert import Alert, ClosedBecause

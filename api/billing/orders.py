@@ -9,8 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import lock_user
 from api.alerts.schemas import NewAlert
-from api.alerts.service import FAIR_USE_ALERTS, lock_user
+from api.alerts.service import FAIR_USE_ALERTS
 from api.alerts.targets import check_wish
 from api.billing.quotes import build_quote
 from api.billing.schemas import Consent, NewOrder, QuoteAnswer

@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, selectinload
 
 import notifier
-from api.alerts.service import get_owned, lock_user
+from api.accounts.queries import lock_user
+from api.alerts.service import get_owned
 from api.alerts.targets import find_watched_desks, get_prefecture_id
 from api.alerts.unwatched import Hole, add_hole
 from api.billing.schemas import ClosedDeskRefund

@@ -6,7 +6,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import selectinload
 
-from api.alerts.service import lock_user, may_reopen, reopen_alert, stop_alerts, switch_alert
+from api.accounts.queries import lock_user
+from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import AnswerFinal, AnswerRefused, store_answers
 from api.bot.replies import LinkedChat

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 import notifier
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
 from api.declarations.cancellation_dates import find_period_end

@@ -24,7 +24,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 import notifier
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.exports.service import KEPT_FOR, name_file
 from api.exports.tables import EXPORTED, ExportedTable, name_user, select_rows
 from api.models.base import session

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.errors import ApiError, not_found
 from api.models.base import new_id, session
 from api.models.export import Export

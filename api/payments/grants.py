@@ -9,8 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import lock_user
 from api.alerts.plan_limits import pause_excess_alerts
-from api.alerts.service import lock_user, wake_alerts
+from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
 from api.models.base import new_id
 from api.models.payment import (

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.models.base import new_id
 from api.models.payment import (
     Payment,

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEventKind, Refund, RefundReason, Subscription

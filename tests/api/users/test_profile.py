@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 import notifier
-from api.alerts.service import lock_user
+from api.accounts.queries import lock_user
 from api.auth.tokens import sign_reset
 from api.models.alert import Alert
 from api.models.base import session
