@@ -4,9 +4,10 @@ A provider may repeat the address in its answer, so a reason is shown, counted a
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Annotated
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -15,7 +16,13 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.admin.desks import DAY, MONTH
-from api.models.notification import Notification, State
+from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
+from api.figures.deliveries import FigureChoice, compute_day, read_days
+from api.models.answer import AnswerValue, MatchAnswer
+from api.models.check_day import CheckDay
+from api.models.delivery_figure import ALL, DeliveryFigure
+from api.models.notification import Match, Notification, State
+from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.models.user import Channel
 from api.notifications.reasons import UNKNOWN
 from api.paging import (
@@ -23,9 +30,12 @@ from api.paging import (
     MomentQuery,
     PageQuery,
     apply_filter,
+    cut_page,
     first_id_at,
+    read_cursor,
     read_moments,
     read_page,
+    write_cursor,
 )
 from api.schemas import Body
 from configs.ground.clock import clock
@@ -143,3 +153,79 @@ def _select_dead(session: Session, wanted: DeadLetterQuery | Replay) -> sa.Selec
             Notification.reason.in_([each for each in reasons if each and wanted.reason in mask_text(each)])
         )
     return query
+
+
+_MOST_DESKS = 100
+
+
+class FalseAlarmQuery(MomentQuery):
+    """Which page of the reports."""
+
+
+def read_overview(session: Session, first: date) -> tuple[Sequence[Any], int]:
+    """Return the counts since a month, given by its first day: rows of desks with the most false alarms first.
+
+    Their columns are desk_id and those of ANSWER_COUNTS; the second value is how many desks there are in all.
+    """
+    sums = {name: sa.func.sum(getattr(CheckDay, name)).label(name) for name in ANSWER_COUNTS}
+    by_desk = sa.select(CheckDay.desk_id, *sums.values()).where(CheckDay.day >= first)
+    by_desk = by_desk.group_by(CheckDay.desk_id).having(HAS_ANSWERS)
+    worst = by_desk.order_by(sums["nothing_there"].desc(), sums["alerts"].desc(), CheckDay.desk_id)
+    number = sa.select(sa.func.count()).select_from(by_desk.subquery())
+    return session.execute(worst.limit(_MOST_DESKS)).all(), session.scalar(number) or 0
+
+
+def list_false_alarms(session: Session, wanted: FalseAlarmQuery) -> Found[Any]:
+    """Return a page of the reports that stand now. They do not say whose they are.
+
+    Rows have the columns of an answer, detection_id, desk_id and seen_at of its detection, and still_open: whether a
+    slot of the detection is open at this moment.
+    """
+    place = sa.tuple_(MatchAnswer.answered_at, MatchAnswer.match_id)
+    reported = sa.select(MatchAnswer).where(MatchAnswer.value == AnswerValue.NOTHING_THERE)
+    if wanted.before:
+        reported = reported.where(place < sa.tuple_(*read_cursor(wanted.before)))
+    newest = reported.order_by(MatchAnswer.answered_at.desc(), MatchAnswer.match_id.desc())
+    page = newest.limit(wanted.limit + 1).subquery()
+    is_open = sa.select(DetectionSlot.slot_id).join(SlotRow, SlotRow.id == DetectionSlot.slot_id)
+    is_open = is_open.where(DetectionSlot.detection_id == Detection.id, SlotRow.gone_at.is_(None))
+    query = (
+        sa.select(page, Detection.id.label("detection_id"), Detection.desk_id, Detection.seen_at)
+        .add_columns(is_open.exists().label("still_open"))
+        .join(Match, Match.id == page.c.match_id)
+        .join(Detection, Detection.id == Match.detection_id)
+        .order_by(page.c.answered_at.desc(), page.c.match_id.desc())
+    )
+    items, more = cut_page(session.execute(query).all(), wanted.limit)
+    return Found(items, write_cursor(items[-1].answered_at, items[-1].match_id) if more else None)
+
+
+MOST_DAYS, MOST_DAYS_BY_PREFECTURE = 31, 7
+_DAY = timedelta(days=1)
+
+
+class DeliveryQuery(Body):
+    """Figures of the last `days`, today's among them: of one channel, provider or prefecture, or of all.
+
+    `by`: all together and each provider, or each prefecture; of prefectures the last seven days at most. The provider
+    `none` stands for messages that no provider accepted.
+    """
+
+    days: int = Field(7, ge=1, le=MOST_DAYS)
+    channel: Channel | None = None
+    provider: Annotated[str, Field(min_length=1, max_length=60)] | None = None
+    prefecture: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    by: Literal["provider", "prefecture"] = "provider"
+
+
+def read_figures(session: Session, wanted: DeliveryQuery) -> Found[DeliveryFigure]:
+    """Return the figures that were written of past days, behind those of today as they are now."""
+    now = clock()
+    if wanted.by == "prefecture":
+        days = min(wanted.days, MOST_DAYS_BY_PREFECTURE)
+        choice = FigureChoice(wanted.channel, wanted.provider or ALL, wanted.prefecture)
+    else:
+        days = wanted.days
+        choice = FigureChoice(wanted.channel, wanted.provider, wanted.prefecture or ALL)
+    today, first = now.date(), now.date() - (days - 1) * _DAY
+    return Found(compute_day(session, today, now, choice) + read_days(session, first, today - _DAY, choice))

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.figures import (
+from api.admin.messages import (
     MOST_DAYS,
     DeliveryQuery,
     FalseAlarmQuery,
