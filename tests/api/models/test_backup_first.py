@@ -10,8 +10,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from api.migrations import __main__ as migrations
-from api.migrations.__main__ import main
-from api.migrations.backup_first import BackupMissing, make_backup_first
+from api.migrations.__main__ import BackupMissing, main, make_backup_first
 from api.models.backup_state import BackupPart, BackupState
 from api.models.base import session
 from api.models.revision import expected_revision
@@ -60,7 +59,7 @@ def test_a_dump_that_fails_stops_the_migration(monkeypatch: pytest.MonkeyPatch) 
             trouble_since=clock(),
         )
 
-    monkeypatch.setattr("api.migrations.backup_first.time.sleep", fail)
+    monkeypatch.setattr("api.migrations.__main__.time.sleep", fail)
     with pytest.raises(
         SystemExit, match=r"nothing was migrated: .*the store of backups takes nothing; --without-backup"
     ):
