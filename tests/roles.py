@@ -44,7 +44,6 @@ _ROLES = {
     "crawler/proofs/__main__.py": "rdvpriority_proofs",  # a user of Redis, no role of the database
     "crawler/proofs/job.py": "rdvpriority_proofs",
     "api/stream.py": "rdvpriority_stream",
-    "api/notice_streams.py": "rdvpriority_stream",
     "deploy/": _OWNER,
     "deploy/metrics/": "rdvpriority_reader",
     "deploy/status.py": "rdvpriority_reader",

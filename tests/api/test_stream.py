@@ -14,13 +14,12 @@ from flask_jwt_extended import create_access_token, create_refresh_token
 from redis import Redis
 from redis.exceptions import ConnectionError  # noqa: A004 -- redis-py names it so
 
-from api import notice_streams
 from api import stream as program
 from api.models.base import new_id
 from api.models.login import EndedBecause, Login
 from api.models.user import Role, User
-from api.notice_streams import DatabaseAway, Reader
 from api.paging import first_id_at
+from api.stream import DatabaseAway, Reader
 from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import nudge_streams
 from configs.ground.loop_report import FRESH, STREAM, read_report
@@ -94,7 +93,7 @@ def end_login(person: Person) -> None:
 
 @pytest.fixture
 def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
-    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(program, "POLL_SECONDS", 0.1)
     server = uvicorn.Server(
         uvicorn.Config(program.create_app(), port=0, log_config=None, timeout_graceful_shutdown=1)
     )
@@ -113,7 +112,7 @@ def live(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[LiveServer]:
 def test_a_new_notice_arrives_at_once_and_without_a_nudge_once_the_table_is_read(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, *, is_nudged: bool
 ) -> None:
-    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 60 if is_nudged else 0.2)
+    monkeypatch.setattr(program, "POLL_SECONDS", 60 if is_nudged else 0.2)
     camille = person()
     with live.listen(camille) as stream:
         for _ in range(2):
@@ -132,9 +131,9 @@ def test_without_redis_the_table_is_read_all_the_same(
         asked.set()
         raise ConnectionError("refused")
 
-    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr("api.notice_streams.PubSub.get_message", fail)  # the connection that was open is lost
-    monkeypatch.setattr("api.notice_streams.Redis.from_url", fail)
+    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr("api.stream.PubSub.get_message", fail)  # the connection that was open is lost
+    monkeypatch.setattr("api.stream.Redis.from_url", fail)
     camille = person()
     assert asked.wait(10)
     with live.listen(camille) as stream:
@@ -278,8 +277,8 @@ def test_the_program_reports_how_many_streams_it_has(
 def test_streams_are_bounded_by_person_and_by_address(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(notice_streams, "_PER_PERSON", 1)
-    monkeypatch.setattr(notice_streams, "_PER_ADDRESS", 2)
+    monkeypatch.setattr(program, "_PER_PERSON", 1)
+    monkeypatch.setattr(program, "_PER_ADDRESS", 2)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     with live.listen(camille):
         with live.open(**camille.headers) as refused:
@@ -297,7 +296,7 @@ def test_all_addresses_of_a_subscriber_of_ipv6_have_one_bound(
     live: LiveServer, person: People, monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
 ) -> None:
     settings_env(PROXY_HOPS="1")
-    monkeypatch.setattr(notice_streams, "_PER_ADDRESS", 1)
+    monkeypatch.setattr(program, "_PER_ADDRESS", 1)
     camille, robin, alex = person(), person("robin@example.org"), person("alex@example.org")
     one, same, other = ({"X-Forwarded-For": f"2001:db8:5:{each}"} for each in ("7::1", "7:8:9::2", "8::1"))
     with live.open(**camille.headers, **one), live.open(**robin.headers, **same) as refused:
@@ -316,7 +315,7 @@ def test_while_the_database_is_away_clients_are_told_to_come_back_and_then_strea
         failed.set()
         raise error
 
-    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
@@ -350,15 +349,13 @@ def test_open_streams_miss_nothing_of_a_time_in_which_the_table_could_not_be_rea
         failed.set()
         raise DatabaseAway
 
-    monkeypatch.setattr(notice_streams, "_AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(notice_streams, "POLL_SECONDS", 0.05)
+    monkeypatch.setattr(program, "_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(program, "POLL_SECONDS", 0.05)
     camille = person()
     with live.listen(camille) as stream:
         with monkeypatch.context() as patch:
             patch.setattr(Reader, "read_logins", fail)
             write_notice(camille.id)
             assert failed.wait(10)
-            patch.setattr(
-                notice_streams, "_OVERLAP", timedelta(0)
-            )  # as if it had lasted for longer than that
+            patch.setattr(program, "_OVERLAP", timedelta(0))  # as if it had lasted for longer than that
         stream.expect_notice()
