@@ -1,9 +1,6 @@
 """Live notices by Server-Sent Events: a small ASGI program, `python -m api.stream`. No Flask.
 
-An event says that a notice came; which one, its client asks the API. Logins and notices of all streams are read by one
-loop: Redis only says when to look (`notices`); without it the tables are read every POLL_SECONDS. They are read by
-psycopg2 alone: SQLAlchemy and the records would be a third of the program's memory.
-https://html.spec.whatwg.org/multipage/server-sent-events.html
+An event says that a notice came; which one, its client asks the API. https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
 import configs  # noqa: F401 -- first: it imports structlog without Rich and Twisted
@@ -49,6 +46,8 @@ from configs.ground.signing import ACCESS_COOKIE, ISSUER, SKEW, STAFF_IDLE_SECON
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
+# Logins and notices of all streams are read by one loop. Redis only says when to look (`notices`); without it the tables
+# are read every POLL_SECONDS. By psycopg2 alone: SQLAlchemy and the records would be a third of the program's memory.
 DatabaseAway = psycopg2.Error
 _ALGORITHM = "HS256"
 _LONGEST = 4096  # characters of a token

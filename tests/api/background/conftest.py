@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from api.background import turns
-from api.background.loop import JobLoop
+from api.background.__main__ import JobLoop
 from api.background.turns import Job
 from api.models.base import session
 from api.models.job import JOB_QUEUES

@@ -12,9 +12,10 @@ import redis
 import time_machine
 from structlog.testing import capture_logs
 
-from api.background import loop, turns
+from api.background import __main__ as program
+from api.background import turns
+from api.background.__main__ import JobLoop, warm_up
 from api.background.jobs import list_jobs
-from api.background.loop import JobLoop, warm_up
 from api.background.turns import MOST_ATTEMPTS, Job
 from api.models.base import engine, session
 from api.models.job import MAINTENANCE, JobResult, JobState
@@ -186,13 +187,13 @@ def test_a_job_whose_time_is_up_ends_though_its_parts_go_on_after_errors(
     is_told_to_stop: bool, monkeypatch: pytest.MonkeyPatch, settings_env: Env
 ) -> None:
     settings_env(JOB_LONGEST="60" if is_told_to_stop else "1")
-    monkeypatch.setattr(loop, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(program, "_STOP_SECONDS", 0.2)
     begun = list[int]()
 
     def work(number: int) -> None:
         begun.append(number)
         if is_told_to_stop:
-            loop._stop(threading.Event())
+            program._stop(threading.Event())
         time.sleep(0.7)
 
     def run() -> dict[str, int]:
