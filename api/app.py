@@ -23,8 +23,7 @@ from api.middleware.auth import register_auth
 from api.middleware.gunicorn_hooks import BEFORE_FORK
 from api.middleware.problems import build_validation_response, register_error_handlers
 from api.middleware.rate_limits import register_rate_limits
-from api.middleware.request_bodies import register_body_checks
-from api.middleware.request_hooks import allow_front_end, register_request_hooks
+from api.middleware.request_hooks import allow_front_end, register_body_checks, register_request_hooks
 from api.middleware.request_metrics import register_request_metrics
 from api.models.base import engine
 from api.models.revision import check_tables

@@ -46,8 +46,8 @@ from configs.ground.signing import ACCESS_COOKIE, ISSUER, SKEW, STAFF_IDLE_SECON
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
 
-# Logins and notices of all streams are read by one loop. Redis only says when to look (`notices`); without it the tables
-# are read every POLL_SECONDS. By psycopg2 alone: SQLAlchemy and the records would be a third of the program's memory.
+# One loop reads logins and notices of all streams. Redis only says when to look (`notices`); without it the tables are
+# read every POLL_SECONDS. By psycopg2 alone: SQLAlchemy and the records would be a third of the program's memory.
 DatabaseAway = psycopg2.Error
 _ALGORITHM = "HS256"
 _LONGEST = 4096  # characters of a token

@@ -9,7 +9,7 @@ from werkzeug.datastructures import Headers
 import notifier
 from api.bot.service import handle_update
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.request_bodies import webhook
+from api.middleware.request_hooks import webhook
 from api.schemas import Answer
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")

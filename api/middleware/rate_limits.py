@@ -35,7 +35,7 @@ from api.middleware.limit_counters import (
     hit_limit,
 )
 from api.middleware.problems import build_response
-from api.middleware.request_bodies import is_webhook
+from api.middleware.request_hooks import is_webhook
 from api.middleware.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
 from api.models.user import User
 from configs.ground.contact_addresses import group_network_address

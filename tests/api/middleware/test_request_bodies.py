@@ -10,7 +10,7 @@ from gunicorn.http.errors import InvalidChunkSize
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.middleware.request_bodies import LARGEST_BODY
+from api.middleware.request_hooks import LARGEST_BODY
 from configs.world.plan import PlanName
 from tests.clients import People
 from tests.fuzz import times

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
-from api.middleware.request_bodies import LARGEST_WEBHOOK, webhook
+from api.middleware.request_hooks import LARGEST_WEBHOOK, webhook
 from tests.api.world import statements
 
 SECRET = {"X-Secret": "agreed"}
