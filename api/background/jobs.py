@@ -38,7 +38,7 @@ from api.payments import former_customers, notices, reconciliation, watch_credit
 from api.payments.book import close_period, list_ended_periods
 from api.payments.grants import begin_grace
 from api.payments.watch_gaps import list_watched_users
-from api.retention import messages, rules, unused_accounts
+from api.retention import batches, rules, unused_accounts
 from api.separate_parts import do_each
 from configs.ground.clock import clock
 from configs.settings import settings
@@ -103,7 +103,7 @@ def pause_excess_alerts() -> Counts:
 def erase_addresses() -> Counts:
     """Erase the addresses of mails that outlived their accounts, or that the law owed to strangers, once they ended."""
     with session() as s:
-        return {"erased": messages.erase_addresses(s)}
+        return {"erased": batches.erase_addresses(s)}
 
 
 @job(every=HOUR)
@@ -125,7 +125,7 @@ def end_lost_factors() -> Counts:
 @job(every=DAY)
 def apply_retention() -> Counts:
     """Delete what is older than its table's rule allows, and empty the texts of messages after MESSAGES_KEPT_FOR."""
-    return rules.apply_rules() | messages.erase_messages()
+    return rules.apply_rules() | batches.erase_messages()
 
 
 @job(every=DAY, queue=PAYMENTS)

@@ -10,7 +10,7 @@ import redis
 import sqlalchemy as sa
 
 from api.models.base import session
-from api.retention.messages import erase_addresses
+from api.retention.batches import erase_addresses
 
 
 def read_tables() -> Iterator[tuple[str, str]]:

@@ -15,7 +15,6 @@ from api.models.notification import Notification, Priority, State
 from api.models.user import Channel
 from api.paging import first_id_at
 from api.retention import batches
-from api.retention import messages as old_messages
 from configs.ground.clock import clock
 from notifier.dead_letters import replay
 from tests.clients import People
@@ -77,8 +76,8 @@ def test_a_message_loses_its_text_after_ninety_days_and_keeps_its_figures(
 
 def add_run(age: float, kept_days: int | None) -> None:
     """Write that the job was done for so many days ago, and how long messages were kept then."""
-    counts = {} if kept_days is None else {old_messages.KEPT_SECONDS: kept_days * 86400}
-    add_job(old_messages.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
+    counts = {} if kept_days is None else {batches.KEPT_SECONDS: kept_days * 86400}
+    add_job(batches.JOB, JobResult.DONE, clock() - timedelta(days=age), counts=counts)
 
 
 @pytest.mark.parametrize("kept_days", [90, None])
@@ -88,7 +87,7 @@ def test_none_is_skipped_where_the_time_became_shorter(
     add_run(1, kept_days)
     settings_env(MESSAGES_KEPT_FOR="30d")
     made = [write(age) for age in (89, 60, 31, 29)]
-    assert jobs.apply_retention() == {"read": 3, old_messages.KEPT_SECONDS: 30 * 86400, "failed": 0}
+    assert jobs.apply_retention() == {"read": 3, batches.KEPT_SECONDS: 30 * 86400, "failed": 0}
     assert [texts(each)[1] for each in made] == ["", "", "", "visitor@example.org"]
 
 
