@@ -19,7 +19,7 @@ import notifier
 from api.accounts.service import write_to_admins
 from api.admin.health import watch
 from api.alerts import appointments, plan_limits, weekly_summaries
-from api.answers import false_alarms
+from api.answers import service as answers
 from api.background.turns import CLOCKS_DIFFER, DAY, HOUR, JOBS, MINUTE, Counts, Job, find_last_due, job
 from api.billing import plan_ends
 from api.declarations import service as declarations
@@ -377,5 +377,5 @@ tell_rising_failures = _mails(notices.tell_rising_failures, every=HOUR)
 tell_hoarding = _mails(plan_limits.tell_hoarding, every=DAY)
 watch_operations = _mails(watch.watch_operations, every=MINUTE)
 repeat_alarms = _mails(alarms.repeat_alarms, every=MINUTE)
-report_false_alarms = _mails(false_alarms.report_false_alarms, every=MINUTE)
+report_false_alarms = _mails(answers.report_false_alarms, every=MINUTE)
 tell_sms_cost = _mails(_write_sms_cost, "tell_sms_cost", every=5 * MINUTE)
