@@ -10,8 +10,7 @@ from api.accounts.queries import lock_user
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import AnswerFinal, AnswerRefused, store_answers
-from api.bot.replies import LinkedChat
-from api.bot.updates import PressedMessage
+from api.bot.updates import LinkedChat, PressedMessage
 from api.errors import ApiError
 from api.models.alert import REOPENS, Alert
 from api.models.answer import AnswerValue, AnswerVia

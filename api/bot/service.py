@@ -10,8 +10,18 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.bot.alert_actions import DONE, act_on, act_on_one, answer_alert, list_candidates
-from api.bot.replies import BotCall, BotOutcome, LinkedChat, answer_press, write_to_chat
-from api.bot.updates import ButtonPress, Chat, IncomingMessage, PressedMessage, read_update
+from api.bot.updates import (
+    BotCall,
+    BotOutcome,
+    ButtonPress,
+    Chat,
+    IncomingMessage,
+    LinkedChat,
+    PressedMessage,
+    answer_press,
+    read_update,
+    write_to_chat,
+)
 from api.errors import ApiError
 from api.middleware.limit_counters import hit_limit
 from api.models.base import session
