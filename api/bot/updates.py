@@ -1,8 +1,8 @@
 """Updates of the Telegram bot, what a person wrote to it or which of its buttons was pressed, and the bot's replies.
 
 A reply is a call of the Bot API in the answer to the webhook, or a message that the notifier delivers. A button awaits
-`answerCallbackQuery`, which the answer to its update carries: no program of the API holds the bot's token. All else that
-is for a linked chat is a notification, so that it is not lost while Telegram is away.
+`answerCallbackQuery`, which the answer to its update carries: no program of the API holds the bot's token. All else
+that is for a linked chat is a notification, so that it is not lost while Telegram is away.
 https://core.telegram.org/bots/api#update, …#making-requests-when-getting-updates
 """
 

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from flask import render_template, request
 
 import notifier
-from api.auth.address_return import find_former, take_address_back
+from api.auth.mailbox_claims import find_former, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError

@@ -12,7 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
-from api.auth.address_return import drop_former_addresses
+from api.auth.mailbox_claims import drop_former_addresses
 from api.models.alert import Alert
 from api.models.all import RECORDS
 from api.models.appointment import Appointment

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 import api.models.all  # noqa: F401 -- every table
 from api.accounts.service import give_plan
-from api.auth.account_rebuild import GOES, RULES, STAYS
+from api.auth.mailbox_claims import GOES, RULES, STAYS
 from api.models.alert import Alert
 from api.models.base import Base, session
 from api.models.contact_linking import TelegramLink

@@ -1,0 +1,188 @@
+"""What an account's mailbox claims: the account at its first confirmation, and its return within a week of a move.
+
+Everybody may register a stranger's address and sign in. The account belongs to the mailbox: when that confirms it, the
+account is built anew from the registration whose mail was confirmed. Who took an account over moves its address first:
+by the link in the mail about the move the mailbox takes it back. Moves that follow, and new passwords, do not void it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from api.accounts.queries import find_entitlement, has_address
+from api.accounts.service import report_move
+from api.alerts.schemas import NewAlert
+from api.alerts.service import create_alert
+from api.alerts.targets import build_targets
+from api.auth.tokens import sign_reset
+from api.errors import ApiError
+from api.logins.service import end_all_logins
+from api.models.base import Base
+from api.models.login import EndedBecause, PendingRegistration
+from api.models.payment import Payment, Subscription
+from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
+from configs.ground.clock import clock
+from configs.ground.contact_addresses import digest
+from configs.ground.signed_links import ReturnAddress, read_token
+from configs.world.plan import PlanName
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRules:
+    """What becomes of the columns of a user's row in a table; names are separated by blanks."""
+
+    stays: str
+    given: str  # by the registration, or by the confirmation itself
+    reset: str  # to the default of the column
+
+
+RULES: Mapping[str, ColumnRules] = {
+    "users": ColumnRules(
+        stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at",
+        given="password_hash language wished_plan",
+        reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
+        " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until",
+    ),
+    # The mailbox alone is left; a number of the registration is added again.
+    "contacts": ColumnRules(
+        stays="id user_id channel address lookup_hashes number device_name created_at",
+        given="verified_at enabled state consent consented_at",
+        reset="new_address former_address moved_at stopped_groups summary_since",
+    ),
+}
+GOES = ("alerts", "exports", "notices", "phone_codes", "registrations", "telegram_links")  # with all its rows
+STAYS = (
+    "logins",  # they end, except where the account keeps the password that they were opened with
+    "grants",  # an operator gave them to the address
+    # The law wants them kept; an account that was never confirmed can order nothing.
+    "payments",
+    "subscriptions",
+    "declarations",
+    "support_requests",
+    "notifications",  # they went to the mailbox itself, and count how many it got
+)
+
+
+def rebuild_account(
+    session: Session, user: User, password_hash: str | None, registration: PendingRegistration | None
+) -> None:
+    """Build an account anew that was never confirmed, with this password; lock its row before.
+
+    Its logins go on only where the password is the one that they were opened with.
+    """
+    language = registration.language if registration else None
+    phone = registration.phone if registration else None
+    plan = registration.wished_plan if registration else None
+    if password_hash is None or password_hash != user.password_hash:
+        end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
+    session.flush()
+    session.execute(sa.delete(Contact).where(Contact.user_id == user.id, Contact.channel != Channel.EMAIL))
+    tables = Base.metadata.tables
+    for name in GOES:
+        session.execute(sa.delete(tables[name]).where(tables[name].c.user_id == user.id))
+    for name, rules in RULES.items():
+        mine = (tables[name].c.id if name == "users" else tables[name].c.user_id) == user.id
+        fresh = dict.fromkeys(rules.reset.split(), sa.text("DEFAULT"))
+        session.execute(sa.update(tables[name]).where(mine).values(fresh))
+    session.expire_all()
+    user.password_hash, user.wished_plan = password_hash, plan
+    user.language = language or "fr"
+    if phone:
+        session.add(Contact(user_id=user.id, channel=Channel.SMS, address=phone, enabled=False))
+
+
+def add_wished_alert(session: Session, user: User, found: object) -> None:
+    """Add the alert that stood in the registration: paused where it needs a plan that the account has not."""
+    wish = NewAlert.model_validate_json(json.dumps(found)).model_copy(update={"accept_waiting": True})
+    has_plan = find_entitlement(session, user.id, clock()).plan.name is not PlanName.NONE
+    try:
+        create_alert(session, user.id, wish, build_targets(wish), paused=not has_plan)
+    except ApiError as error:  # its desks are not what they were when it was wished
+        log.info("the wish of a registration became no alert", because=error.word, user=str(user.id))
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedAccount:
+    """What follows the commit."""
+
+    user_id: UUID
+    moved_at: datetime  # when the account left the mailbox
+    address: str
+    reset_token: str  # by which the owner chooses a password
+    mails: list[UUID]  # to nudge
+
+
+def find_former(session: Session, token: str, *, lock: bool = False) -> Contact | None:
+    """Return the contact whose account a link takes back; None where that is done or too late.
+
+    With `lock` the user's row is locked.
+
+    Raises:
+        configs.ground.signing.LinkRefused: the token is expired or forged.
+    """
+    link = read_token(ReturnAddress, token)
+    contact = session.get(Contact, link.contact)
+    if contact is None:
+        return None
+    if lock:
+        session.get(User, contact.user_id, with_for_update={"key_share": True}, populate_existing=True)
+        contact = session.get(Contact, link.contact, populate_existing=True)
+    if contact is None or contact.former_address is None or contact.moved_at is None:
+        return None
+    is_late = contact.moved_at <= clock() - FORMER_KEPT_FOR
+    return None if is_late or digest(contact.former_address) != link.address else contact
+
+
+def take_address_back(session: Session, token: str) -> ReturnedAccount | None:
+    """Give an account back to the mailbox that it left: its logins end, and it has no password.
+
+    Its second factor stays: a mailbox that somebody else reads must not be enough.
+
+    Raises:
+        api.errors.ApiError: 409 address-taken; roll back then.
+        configs.ground.signing.LinkRefused: the token is expired or forged.
+    """
+    contact = find_former(session, token, lock=True)
+    if contact is None or contact.former_address is None or contact.moved_at is None:
+        return None
+    user, left, address = session.get_one(User, contact.user_id), contact.address, contact.former_address
+    moved_at = contact.moved_at
+    _drop_unconfirmed(session, address)
+    user.email = contact.address = address
+    contact.new_address = contact.former_address = contact.moved_at = None
+    contact.verified_at, contact.state = clock(), ContactState.OK
+    user.password_hash = user.factor_ends_at = None
+    try:
+        session.flush()
+    except IntegrityError:  # the index on users
+        detail = "this address has another account, which was confirmed: sign in there, or write to support"
+        raise ApiError(409, "address-taken", detail) from None
+    end_all_logins(session, user.id, EndedBecause.ADDRESS_CONFIRMED)
+    mails = report_move(session, contact, left)
+    return ReturnedAccount(user.id, moved_at, address, sign_reset(contact, user), mails)
+
+
+def _drop_unconfirmed(session: Session, address: str) -> None:
+    """Delete an account that somebody opened meanwhile with the address, and that its mailbox never confirmed."""
+    kept_by = (
+        sa.select(Contact.id).where(Contact.user_id == User.id, Contact.verified_at.is_not(None)),
+        *(sa.select(table.id).where(table.user_id == User.id) for table in (Payment, Subscription, Grant)),
+    )
+    unused = [~reason.exists() for reason in kept_by]
+    session.execute(sa.delete(User).where(has_address(address), User.role == Role.USER, *unused))
+
+
+def drop_former_addresses(session: Session) -> int:
+    """Forget the mailboxes that accounts left a week ago; return how many."""
+    old = Contact.moved_at <= clock() - FORMER_KEPT_FOR
+    forgotten = sa.update(Contact).where(old).values(former_address=None, moved_at=None)
+    return len(session.scalars(forgotten.returning(Contact.id)).all())
