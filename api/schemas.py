@@ -95,6 +95,12 @@ class Answer(BaseModel):
         json_schema_serialization_defaults_required=True,
     )
 
+    @classmethod
+    def of_row(cls, row: object, **other: Any) -> Self:
+        """Return the answer with the attributes of a row that are named like its fields, unless `other` has them."""
+        names = cls.model_fields.keys() - other.keys()
+        return cls(**{name: getattr(row, name) for name in names}, **other)
+
     def as_json(self) -> dict[str, Any]:
         """Return plain JSON values: instants as ISO 8601 with `Z`, dates as `YYYY-MM-DD`."""
         return self.model_dump(mode="json", by_alias=True)
@@ -125,14 +131,10 @@ class PlanAnswer(Answer):
     @classmethod
     def of(cls, plan: Plan) -> Self:
         """Return a plan of plans.yaml as an answer."""
-        return cls(
+        return cls.of_row(
+            plan,
             plan=plan.name,
             amount=plan.price_cents,
-            currency=plan.currency,
-            duration_seconds=plan.duration_seconds,
-            recurring=plan.recurring,
-            alerts=plan.alerts,
-            interval_seconds=plan.interval_seconds,
             channels=sorted(plan.channels),
         )
 

@@ -117,9 +117,8 @@ def read_account(session: Session, user_id: UUID) -> Account:
     contacts = index_contacts(user.contacts)
     email, sms, telegram, push = (contacts.get(channel) for channel in CONTACT_CHANNELS)
     held = find_entitlement(session, user.id, clock())
-    return Account(
-        id=user.id,
-        email=user.email,
+    return Account.of_row(
+        user,
         email_verified=bool(email and email.verified_at),
         new_email=email.new_address if email else None,
         phone=sms.address if sms else None,
@@ -130,18 +129,11 @@ def read_account(session: Session, user_id: UUID) -> Account:
         plan_expires_at=held.ends_at,
         next_plan=held.next_plan,
         next_plan_starts_at=held.next_starts_at,
-        wished_plan=user.wished_plan,
         notify_email=bool(email and email.enabled),
         notify_sms=bool(sms and sms.enabled),
         notify_telegram=bool(telegram and telegram.is_linked and telegram.enabled),
         notify_push=bool(push and push.is_linked and push.enabled),
         totp_enabled=user.has_second_factor,
-        factor_ends_at=user.factor_ends_at,
-        outage_credit=user.outage_credit,
-        language=user.language,
-        time_zone=user.time_zone,
-        created_at=user.created_at,
-        updated_at=user.updated_at,
     )
 
 

@@ -124,22 +124,14 @@ def _count_slots(ranges: str | None) -> int:
 
 def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) -> AlertAnswer:
     levels = {desk.watch_level for desk in desks}
-    return AlertAnswer(
-        id=alert.id,
-        name=alert.name,
+    return AlertAnswer.of_row(
+        alert,
         prefecture_id=get_prefecture_id(alert.targets),
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
         limits=read_limits(alert.targets[0]),
         voice=read_voice(alert),
         is_active=alert.waits,
-        awaits_watch=alert.awaits_watch,
-        limits_version=alert.limits_version,
-        language=alert.language,
-        created_at=alert.created_at,
-        updated_at=alert.updated_at,
-        closed_at=alert.closed_at,
-        closed_because=alert.closed_because,
         appointment=None,
         slots_found=slots,
         notifications_sent=sent,

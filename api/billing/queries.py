@@ -139,22 +139,14 @@ def _build_entry(
 ) -> PaymentEntry:
     given = [_build_credit(each) for each in grants if each.source in _REASONS]
     paid = [each for each in grants if each.source not in _REASONS]
-    return PaymentEntry(
-        id=payment.id,
-        order_number=payment.order_number,
-        plan=payment.plan,
+    return PaymentEntry.of_row(
+        payment,
         amount=payment.amount_cents,
         refunded=payment.refunded_cents,
-        currency=payment.currency,
-        status=payment.status,
         renewal=payment.consented_at is None,
-        created_at=payment.created_at,
-        paid_at=payment.paid_at,
-        refunded_at=payment.refunded_at,
         starts_at=min((each.starts_at for each in paid), default=None),
         ends_at=max((each.ends_at for each in paid), default=None),
         withdraw_until=period.ends_at if period else None,
-        terms_version=payment.terms_version,
         stripe_payment_id=names.get(INTENT),
         stripe_session_id=names.get(SESSION),
         credits=[*credits_, *given],

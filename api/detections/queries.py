@@ -155,16 +155,12 @@ def _select_slots() -> sa.Select[Any]:
 def _build_slot(slot: Row, prefecture_id: str) -> SlotAnswer:
     named = date.fromisoformat(slot.moment[:10]) if slot.moment != "open" and not slot.starts_at else None
     day, hour = _find_first_moment(SlotSummary(1, slot.starts_at, named), prefecture_id)
-    return SlotAnswer(
+    return SlotAnswer.of_row(
+        slot,
         place=slot.place_label,
         date=day,
         time=hour,
-        seats=slot.seats,
-        url=slot.url,
-        opened_at=slot.opened_at,
         last_seen_at=slot.seen_at,
-        gone_at=slot.gone_at,
-        gone_reason=slot.gone_reason,
     )
 
 

@@ -180,14 +180,8 @@ def list_channel_deliveries(session: Session, first: date, last: date) -> list[C
 
 
 def _build_channel(row: DeliveryFigure) -> ChannelDelivery:
-    return ChannelDelivery(
-        day=row.day,
-        channel=row.channel,
-        sent=row.sent,
-        tracked=row.tracked,
-        confirmed=row.confirmed,
-        bounced=row.bounced,
-        no_receipt=row.no_receipt,
+    return ChannelDelivery.of_row(
+        row,
         delivery_rate=compute_rate(row),
         seen_to_accepted=Percentiles.of(row.seen_to_accepted) if row.sent >= _FEW else None,
         seen_to_delivered=Percentiles.of(row.seen_to_delivered) if row.delivered >= _FEW else None,

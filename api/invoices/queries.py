@@ -85,12 +85,8 @@ def _select_own(user_id: UUID) -> sa.Select[Invoice]:
 
 def _build_entry(row: Invoice) -> InvoiceEntry:
     contents = InvoiceContents.model_validate(row.contents)
-    return InvoiceEntry(
-        id=row.id,
-        kind=row.kind,
-        number=row.number,
-        issued_at=row.issued_at,
-        payment_id=row.payment_id,
+    return InvoiceEntry.of_row(
+        row,
         order=contents.order,
         plan=contents.plan,
         amount=row.amount_cents,

@@ -29,12 +29,8 @@ def list_login_ids(session: Session, user_id: UUID) -> list[UUID]:
 
 
 def _build_item(login: Login, *, current: bool) -> LoginItem:
-    return LoginItem(
-        id=login.id,
-        browser=login.browser,
-        created_at=login.created_at,
-        last_used_at=login.last_used_at,
-        expires_at=login.expires_at,
+    return LoginItem.of_row(
+        login,
         current=current,
     )
 

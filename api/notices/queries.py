@@ -34,17 +34,9 @@ def count_unread(session: Session, user_id: UUID) -> int:
 
 def describe_notice(row: Notice) -> NoticeAnswer:
     """Return a notice as the API shows it."""
-    return NoticeAnswer(
-        id=row.id,
+    return NoticeAnswer.of_row(
+        row,
         type=row.kind,
-        language=row.language,
-        title=row.title,
-        body=row.body,
-        link=row.link,
-        detection_id=row.detection_id,
-        created_at=row.created_at,
-        read_at=row.read_at,
-        gone_at=row.gone_at,
     )
 
 

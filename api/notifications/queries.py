@@ -44,20 +44,15 @@ def list_own_messages(
 def _build_message(row: Notification, language: str) -> OwnMessage:
     reason, content = find_reason(row.state, row.reason, row.held_for), _find_content(row)
     is_shown = content == "shown"
-    return OwnMessage(
-        id=row.id,
-        channel=row.channel,
+    return OwnMessage.of_row(
+        row,
         type=row.kind,
-        language=row.language,
         title=row.title if is_shown else notifier.write_title(row.kind, row.language, row.params),
         body=row.text if is_shown else None,
         content=content,
         metadata=_build_subject(row),
         status=row.state,
-        created_at=row.created_at,
         sent_at=row.accepted_at,
-        delivered_at=row.delivered_at,
-        failed_at=row.failed_at,
         reason=reason,
         error_msg=reason and write_reason(reason, language),
     )

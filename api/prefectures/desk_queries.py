@@ -54,13 +54,10 @@ class WatchStates:
         """Return one desk for its subscribers."""
         state = self.states.get(desk.id) or DeskState(inconclusive=0)
         status, reason = _get_status(desk, state)
-        return DeskAnswer(
-            id=desk.id,
-            label=desk.label,
-            site=desk.site,
+        return DeskAnswer.of_row(
+            desk,
             procedures=sorted(desk.procedures),
             booking_url=desk.url,
-            grade=desk.grade,
             watch_level=desk.watch,
             status=status,
             status_reason=reason,

@@ -125,12 +125,8 @@ def _build_answer(place: Prefecture, now: WatchStates) -> PrefectureAnswer:
     desks = [now.build_public_answer(desk) for desk in place.desks if desk.grade is not Grade.RETIRED]
     best = min(desks, key=lambda desk: _BEST.index(desk.status), default=None)
     paused = place.paused_because
-    return PrefectureAnswer(
-        id=place.id,
-        name=place.name,
-        department=place.department,
-        region=place.region,
-        tier=place.tier,
+    return PrefectureAnswer.of_row(
+        place,
         status=best.status if best and not paused else DeskStatus.PAUSED,
         status_reason=paused or (best.status_reason if best else ""),
         check_interval=_find_interval(place, desks),
