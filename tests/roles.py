@@ -35,7 +35,6 @@ _ROLES = {
     "api/invoices/issuing.py": "rdvpriority_background",
     "api/invoices/pdf_files.py": "rdvpriority_background",
     "api/operations/self_checks.py": "rdvpriority_background",
-    "api/payments/executors.py": "rdvpriority_background",
     "api/payments/jobs.py": "rdvpriority_background",
     "api/payments/reconciliation.py": "rdvpriority_background",
     "api/migrations/": _OWNER,

@@ -171,7 +171,7 @@ def act_on(chat: LinkedChat, action: str, alerts: Sequence[Alert]) -> str:
         return NOTHING
     for alert in alerts:
         try:
-            _act(chat, action, alert)
+            _change(chat, action, alert)
         except ApiError as error:  # it is raised before the alert changes
             return _REFUSED.get(error.word, "refused")
     return DONE[action]
@@ -188,7 +188,7 @@ def act_on_one(chat: LinkedChat, action: str, alert_id: UUID) -> str:
     return act_on(chat, action, [alert])
 
 
-def _act(chat: LinkedChat, action: str, alert: Alert) -> None:
+def _change(chat: LinkedChat, action: str, alert: Alert) -> None:
     session, user_id = chat.session, chat.user.id
     if action == "stop":
         chat.outcome.messages += stop_alerts(session, user_id, [alert.id])

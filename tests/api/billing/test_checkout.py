@@ -12,7 +12,7 @@ from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
 from api.models.stripe_command import CommandKind
 from api.models.user import Contact, ContactState, User
 from api.payments.client import call
-from api.payments.executors import carry_out
+from api.payments.jobs import carry_out
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent

@@ -17,7 +17,7 @@ from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
 from api.models.stripe_command import CommandKind
 from api.models.user import OutageCredit, User
 from api.payments.early_ends import withdraw
-from api.payments.executors import carry_out
+from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.reconciliation import reconcile
 from api.payments.refunds import plan_refund

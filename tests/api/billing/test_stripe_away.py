@@ -19,7 +19,7 @@ from api.models.stripe_event import StripeEvent
 from api.payments import checkout_calls, jobs
 from api.payments.client import call
 from api.payments.errors import StripeAway
-from api.payments.executors import carry_out
+from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.refunds import plan_refund
 from api.payments.subscriptions import request_cancellation

@@ -30,7 +30,7 @@ from api.payments import jobs
 from api.payments.book import read_balances
 from api.payments.client import call
 from api.payments.early_ends import withdraw
-from api.payments.executors import carry_out
+from api.payments.jobs import carry_out
 from api.payments.ledger import find_stripe_id, link_id, lock_payment
 from api.payments.objects import types_by_event
 from api.payments.outbox import find_due_commands

@@ -20,8 +20,7 @@ from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_command import CommandKind
 from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
-from api.payments.executors import carry_out
-from api.payments.jobs import apply_event
+from api.payments.jobs import apply_event, carry_out
 from api.payments.ledger import lock_payment
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

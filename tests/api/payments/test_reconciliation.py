@@ -16,8 +16,8 @@ from api.models.stripe_command import CommandKind
 from api.models.stripe_event import PaymentDifference, StripeEvent
 from api.models.user import Grant, Role
 from api.payments import events, jobs, reconciliation
-from api.payments.executors import carry_out
 from api.payments.facts import SessionFacts
+from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.notices import Effects
 from api.payments.objects import CheckoutSession, types_by_event

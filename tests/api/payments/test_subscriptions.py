@@ -14,8 +14,8 @@ from api.models.stripe_command import CommandKind
 from api.models.user import User
 from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.early_ends import withdraw
-from api.payments.executors import carry_out
 from api.payments.grants import price_use
+from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.objects import Invoice
 from api.payments.reconciliation import sync_stuck_payments
