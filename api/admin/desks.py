@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session
 
+from api.detections.queries import make_proof_link
 from api.errors import not_found
 from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
@@ -20,7 +21,6 @@ from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import Found, PageQuery, apply_filter, cut_page, read_page
 from api.prefectures.desk_queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
-from api.proofs.queries import make_proof_link
 from api.schemas import Body
 from configs.ground.clock import clock
 from configs.world.desk import Desk

@@ -1,4 +1,4 @@
-"""Reads of detections: their slots, counted, and the first slot's date."""
+"""Reads of detections: their slots, counted, the first slot's date, and the proof that a link leads to for an hour."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -27,11 +27,13 @@ from api.models.base import is_any_given
 from api.models.notification import Match
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import cut_page
-from api.proofs.queries import make_proof_link
 from configs.ground.clock import clock
+from configs.ground.proofs import NoProof, is_kept, is_key
+from configs.ground.signed_links import ShowProof, read_token, write_link
 from configs.settings.constants import Constant
 from configs.world.desk import zone_of
 from configs.world.prefecture import desks, prefectures
+from configs.world.retention import PROOFS_KEPT_FOR
 
 # How late public pages tell of slots (the product is the alert)
 _PUBLIC_DELAY_SECONDS = Constant("PUBLIC_DELAY_SECONDS", 3600.0)
@@ -281,3 +283,24 @@ def _find_first_moment(told: SlotSummary, prefecture_id: str) -> tuple[date | No
     place = prefectures().get(prefecture_id)
     local = told.starts_at.astimezone(zone_of(place.time_zone if place else PARIS))
     return (told.day, None) if told.day and told.day < local.date() else (local.date(), f"{local:%H:%M}")
+
+
+def make_proof_link(detection: Detection | sa.Row[Any]) -> str | None:
+    """Return a link to a detection's proof, or None if it has none or it has expired. The store is not asked."""
+    key = detection.proof_key
+    if not key or not is_key(key) or not is_kept(key, clock(), PROOFS_KEPT_FOR):
+        return None
+    return write_link(ShowProof(detection.id))
+
+
+def find_proof(session: Session, token: str) -> tuple[Detection, str]:
+    """Return the detection of a link and the key of its proof.
+
+    Raises:
+        configs.ground.signing.LinkRefused: the link is expired or forged.
+        configs.ground.proofs.NoProof: the detection is gone, or has no proof.
+    """
+    detection = session.get(Detection, read_token(ShowProof, token).detection)
+    if detection is None or not detection.proof_key or not is_key(detection.proof_key):
+        raise NoProof("missing", "no proof was kept of this detection")
+    return detection, detection.proof_key

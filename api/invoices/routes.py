@@ -10,8 +10,8 @@ from api.invoices import queries
 from api.invoices.contents import InvoicePage
 from api.invoices.pdf_files import read_file
 from api.middleware.auth import current_user_id
-from api.middleware.downloads import PDF_TYPE, build_pdf_response
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
+from api.middleware.public_answers import PDF_TYPE, build_pdf_response
 from api.models.base import autocommit_session
 from api.paging import PageQuery
 from api.schemas import IdPath

@@ -11,6 +11,7 @@ import notifier
 from api.accounts.consents import withdraw_news_consent
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
+from api.detections.queries import find_proof
 from api.errors import ApiError
 from api.links.blueprint import blueprint
 from api.middleware.languages import use_account_language
@@ -18,7 +19,6 @@ from api.middleware.problems import build_response
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.user import Contact, User
-from api.proofs.queries import find_proof
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup

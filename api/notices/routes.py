@@ -6,8 +6,7 @@ from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import autocommit_session, session
 from api.notices import queries
-from api.notices.queries import count_unread, list_notices
-from api.notices.schemas import NoticePage, ReadWish, UnreadCount
+from api.notices.queries import NoticePage, ReadWish, UnreadCount, count_unread, list_notices
 from api.paging import PageQuery
 from api.schemas import IdPath
 from configs.ground.clock import clock

@@ -5,8 +5,7 @@ from typing import Any
 from api.middleware.auth import current_identity
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.models.base import autocommit_session
-from api.notifications.queries import list_own_messages
-from api.notifications.schemas import OwnMessagePage, OwnMessageQuery
+from api.notifications.queries import OwnMessagePage, OwnMessageQuery, list_own_messages
 
 blueprint = make_blueprint(
     "notifications", __name__, "/api/notifications", "notifications", "Messages to the user"

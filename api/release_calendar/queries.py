@@ -6,19 +6,67 @@ dates, and is an hour off in summer; every program shows an instant in UTC by it
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.errors import invalid
-from api.prefectures.desk_queries import KnownRelease, list_releases, read_watch_states
+from api.prefectures.desk_queries import Announcer, KnownRelease, list_releases, read_watch_states
 from api.prefectures.queries import list_serving_desks
-from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
-from api.schemas import FieldError
+from api.schemas import Answer, Body, FieldError
 from api.translations import mark, translate
 from configs.ground.clock import clock
 from configs.world.prefecture import Prefecture, Procedure, WatchLevel, prefectures
+
+FeedLanguage = Literal["fr", "en", "ar"]
+
+
+class CalendarQuery(Body):
+    """Which prefecture and procedure; without them all."""
+
+    prefecture: Annotated[str, Field(max_length=100, examples=["bobigny_93"])] | None = None
+    procedure: Procedure | None = None
+
+
+class FeedQuery(Body):
+    """Which procedure, and the language of the entries."""
+
+    procedure: Procedure
+    language: FeedLanguage = "fr"
+
+
+class ReleaseEntry(Answer):
+    """A time at which a desk puts slots on line, as its own page says or another source; a page names no end.
+
+    A page may show it up to 60 seconds later than it says.
+
+    `watchLevel` `none`: no check sees its slots, so looking at that time is the only way.
+    """
+
+    prefecture_id: str
+    name: str
+    department: str
+    time_zone: str
+    desk_id: str
+    label: str
+    site: str | None
+    procedures: list[Procedure]
+    booking_url: str
+    watch_level: WatchLevel
+    begins_at: datetime
+    ends_at: datetime | None
+    announced_by: Announcer
+
+
+class ReleaseCalendar(Answer):
+    """The releases until `endsAt` that are not over, in the order of time."""
+
+    ends_at: datetime
+    items: list[ReleaseEntry]
+
 
 CALENDAR_TYPE = "text/calendar"
 _DOMAIN = "rdvpriority.fr"

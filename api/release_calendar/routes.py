@@ -8,13 +8,15 @@ from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
 from api.release_calendar.queries import (
     CALENDAR_TYPE,
+    CalendarQuery,
+    FeedQuery,
+    ReleaseCalendar,
     build_calendar_key,
     build_feed_key,
     find_places,
     read_calendar,
     read_feed,
 )
-from api.release_calendar.schemas import CalendarQuery, FeedQuery, ReleaseCalendar
 from configs.world.prefecture import prefectures
 
 _FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}

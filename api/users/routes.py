@@ -11,8 +11,8 @@ from api.alerts.service import wake_alerts
 from api.deletion.access import delete_signed_in
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
-from api.middleware.downloads import send_export
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
+from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
 from api.users.phone_codes import confirm_phone

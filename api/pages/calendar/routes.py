@@ -16,12 +16,15 @@ from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, find_procedure, list_place_options, write_slug
 from api.release_calendar.queries import (
     CALENDAR_TYPE,
+    CalendarQuery,
+    FeedLanguage,
+    ReleaseCalendar,
+    ReleaseEntry,
     build_calendar_key,
     build_feed_key,
     read_calendar,
     read_feed,
 )
-from api.release_calendar.schemas import CalendarQuery, FeedLanguage, ReleaseCalendar, ReleaseEntry
 from configs.world.prefecture import Procedure, prefectures
 
 _PER_PAGE = 50  # releases

@@ -18,11 +18,9 @@ from api.models.base import autocommit_session, session
 from api.models.notification import State
 from api.models.user import Channel
 from api.notices import queries
-from api.notices.queries import MOST_COUNTED, list_notices
-from api.notices.schemas import NoticeAnswer
-from api.notifications.queries import list_own_messages
+from api.notices.queries import MOST_COUNTED, NoticeAnswer, list_notices
+from api.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
 from api.notifications.reasons import Reason
-from api.notifications.schemas import MessagePageQuery, OwnMessage
 from api.pages.area import Access, Area, answer_live, read_once
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query

@@ -13,7 +13,7 @@ from api.deletion.service import read_losses
 from api.errors import ApiError
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_identity, current_user_id
-from api.middleware.downloads import send_export
+from api.middleware.public_answers import send_export
 from api.models.base import session
 from api.pages.area import Access, Area, read_once
 from api.pages.cookies import drop_login, lead_to
