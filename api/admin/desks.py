@@ -19,7 +19,7 @@ from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow
 from api.paging import Found, PageQuery, apply_filter, cut_page, read_page
-from api.prefectures.desk_queries import WatchStates, read_watch_states
+from api.prefectures.queries import WatchStates, read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import Body
 from configs.ground.clock import clock

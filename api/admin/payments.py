@@ -1,26 +1,35 @@
-"""Payments, declarations, Stripe's events, differences and daily totals as operators see them."""
+"""Payments, declarations, Stripe's events, differences and daily totals: what operators see, refund and apply again."""
 
 import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from api.billing.queries import list_entries
 from api.billing.schemas import PaymentEntry
 from api.declarations.records import DOUBTFUL
-from api.declarations.typed_text import find_number
-from api.errors import not_found
+from api.declarations.schemas import find_number
+from api.errors import ApiError, not_found
 from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
-from api.models.payment import Payment, PaymentEvent, PaymentStatus, Refund, StripeId
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PaymentStatus,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    StripeId,
+)
 from api.models.stripe_event import PaymentDifference, StripeEvent, StripeEventFlag
 from api.paging import (
     Found,
@@ -32,7 +41,12 @@ from api.paging import (
     read_page,
 )
 from api.payments.book import read_balances
+from api.payments.errors import RefundRefused
+from api.payments.events import replay_event
 from api.payments.former_customers import find_customer
+from api.payments.ledger import lock_payment
+from api.payments.objects import types_by_event
+from api.payments.refunds import plan_refund
 from api.schemas import Body, clean_text
 from configs.ground.clock import clock
 from configs.ground.strict_model import IsoDate
@@ -199,3 +213,69 @@ def write_csv(totals: Sequence[DailyTotal]) -> str:
     rows.writeheader()
     rows.writerows(each.as_json() for each in totals)
     return written.getvalue()
+
+
+_DOUBLE_CLICK = timedelta(minutes=1)
+_MOST = 10_000_000  # cents
+
+
+class NewRefund(Body):
+    """What goes back, in cents, and what was left of the payment when the operator decided. `note`: the reason."""
+
+    cents: Annotated[int, Field(ge=1, le=_MOST)]
+    left: Annotated[int, Field(ge=0, le=_MOST)]
+    note: Annotated[Text, Field(max_length=500)]
+
+
+def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refund:
+    """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
+
+    Raises:
+        api.errors.ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
+            a moment ago, or something went back since the operator looked.
+    """
+    try:
+        payment = lock_payment(session, payment_id)
+    except NoResultFound:
+        raise not_found("payment") from None
+    left = read_balances(session, payment.id).refundable
+    if wish.left != left:
+        raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
+    _refuse_double_click(session, payment, wish.cents, wish.note)
+    try:
+        return plan_refund(session, payment, wish.cents, RefundReason.OPERATOR, wish.note)
+    except RefundRefused as error:
+        raise ApiError(409, "refund-refused", str(error)) from None
+
+
+def _refuse_double_click(session: Session, payment: Payment, amount: int, note: str) -> None:
+    same = sa.select(Refund.id).where(
+        Refund.payment_id == payment.id,
+        Refund.amount_cents == amount,
+        Refund.note == note,
+        Refund.status != RefundStatus.FAILED,
+        Refund.created_at > clock() - _DOUBLE_CLICK,
+    )
+    if session.scalar(same.limit(1)):
+        detail = "this refund was written less than a minute ago: give another note to give the amount twice"
+        raise ApiError(409, "refund-repeated", detail)
+
+
+def describe_refund(refund: Refund) -> dict[str, Any]:
+    """Return a refund as the audit notes it; the operator's words stay out, which may name a person."""
+    return {"refundId": str(refund.id), "amount": refund.amount_cents}
+
+
+def apply_event_again(session: Session, event_id: str) -> dict[str, Any]:
+    """Have an event applied again after the commit; return what the audit notes.
+
+    Raises:
+        api.errors.ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
+    """
+    event = read_event(session, event_id)
+    if event.type not in types_by_event():
+        raise ApiError(
+            409, "unknown-type", f"events of the type {event.type} are stored only: nothing applies them"
+        )
+    replay_event(session, event_id)
+    return {"type": event.type}

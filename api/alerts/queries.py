@@ -17,7 +17,7 @@ from api.models.appointment import Appointment
 from api.models.notification import Match, Notification, State, read_ranges
 from api.models.user import Channel
 from api.paging import cut_page
-from api.prefectures.desk_queries import read_watch_states
+from api.prefectures.queries import read_watch_states
 from api.prefectures.schemas import DeskAnswer
 from configs.world.prefecture import WatchLevel
 

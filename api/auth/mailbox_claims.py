@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -21,7 +22,6 @@ from api.accounts.service import report_move
 from api.alerts.schemas import NewAlert
 from api.alerts.service import create_alert
 from api.alerts.targets import build_targets
-from api.auth.tokens import sign_reset
 from api.errors import ApiError
 from api.logins.service import end_all_logins
 from api.models.base import Base
@@ -30,8 +30,64 @@ from api.models.payment import Payment, Subscription
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
-from configs.ground.signed_links import ReturnAddress, read_token
+from configs.ground.signed_links import (
+    AddressLink,
+    ResetPassword,
+    ReturnAddress,
+    VerifyAddress,
+    read_token,
+    write_token,
+)
 from configs.world.plan import PlanName
+
+L = TypeVar("L", bound=AddressLink)
+
+
+def find_contact(
+    session: Session, kind: type[L], token: str, *, lock: bool = False
+) -> tuple[Contact | None, L]:
+    """Return the contact that a token was sent to, and what else the token carries.
+
+    It is None where the account is gone, has another address, or, for a reset, another password by now; for a new
+    address also where it was replaced by yet another one, or the password has changed. With `lock` the user's row is
+    locked.
+
+    Raises:
+        configs.ground.signing.LinkRefused: the token is expired or forged.
+    """
+    link = read_token(kind, token)
+    contact = session.get(Contact, link.contact)
+    if contact is None:
+        return None, link
+    user = session.get(User, contact.user_id, with_for_update={"key_share": True} if lock else None)
+    contact = session.get(Contact, contact.id, populate_existing=True)  # as it is behind the lock
+    if user is None or contact is None or not _is_address_of(link, contact, user):
+        return None, link
+    if isinstance(link, ResetPassword) and digest(user.password_hash or "") != link.password:
+        return None, link
+    return contact, link
+
+
+def sign_reset(contact: Contact, user: User) -> str:
+    """Return a token to set the account's password, which is good until that changes."""
+    return write_token(ResetPassword(contact.id, digest(contact.address), digest(user.password_hash or "")))
+
+
+def find_unconfirmed(contact: Contact, link: VerifyAddress) -> str | None:
+    """Return the address that a token would confirm; None where that is done."""
+    if link.new is not None and contact.new_address:
+        return contact.new_address
+    return None if contact.confirmed else contact.address
+
+
+def _is_address_of(link: AddressLink, contact: Contact, user: User) -> bool:
+    address = contact.address
+    if isinstance(link, VerifyAddress) and link.new is not None:
+        if link.new != user.token_version:
+            return False
+        address = contact.new_address or address
+    return digest(address) == link.address
+
 
 log = structlog.get_logger(__name__)
 

@@ -30,8 +30,13 @@ from api.accounts.service import (
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.targets import check_wish
-from api.auth.mailbox_claims import add_wished_alert, rebuild_account
-from api.auth.tokens import find_contact, find_unconfirmed, sign_reset
+from api.auth.mailbox_claims import (
+    add_wished_alert,
+    find_contact,
+    find_unconfirmed,
+    rebuild_account,
+    sign_reset,
+)
 from api.errors import ApiError, invalid
 from api.logins.service import LoginChange, end_all_logins, renew_login
 from api.models.base import session as open_session

@@ -5,9 +5,8 @@ from http import HTTPStatus
 from flask import render_template, request
 
 import notifier
-from api.auth.mailbox_claims import find_former, take_address_back
+from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
-from api.auth.tokens import find_contact, find_unconfirmed
 from api.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.logins.factor_end import LinkedFactor, keep_by_link, read_link

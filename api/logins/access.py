@@ -11,10 +11,9 @@ from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.errors import ApiError
 from api.logins import service
-from api.logins.queries import name_browser
 from api.logins.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.logins.second_factor import read_challenge, take_code
-from api.logins.service import LoginChange
+from api.logins.service import LoginChange, name_browser
 from api.middleware.auth import current_identity, current_login_id, current_user, is_use
 from api.middleware.known_places import is_known_address, is_known_place, remember_place
 from api.middleware.rate_limits import (

@@ -4,7 +4,6 @@ from typing import Any
 
 from api.logins import service
 from api.logins.access import check_code, check_password, open_login, prove_identity, rotate_login
-from api.logins.queries import read_logins
 from api.logins.schemas import (
     LoginAnswer,
     LoginBody,
@@ -25,7 +24,7 @@ from api.logins.second_factor import (
     renew_recovery_codes,
     sign_challenge,
 )
-from api.logins.service import LoginChange
+from api.logins.service import LoginChange, read_logins
 from api.middleware.auth import (
     current_login_id,
     current_user,

@@ -30,8 +30,13 @@ from api.outlook.schemas import (
     ReleaseTime,
     UnwatchedAnswer,
 )
-from api.prefectures.desk_queries import WatchStates, list_releases, read_watch_states
-from api.prefectures.queries import find_best_level, list_serving_desks
+from api.prefectures.queries import (
+    WatchStates,
+    find_best_level,
+    list_releases,
+    list_serving_desks,
+    read_watch_states,
+)
 from api.schemas import PlanAnswer
 from configs.ground.clock import clock
 from configs.world.desk import Desk

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from api.figures.schemas import AnswerRates
 from api.models.desk import DeskStatus
-from api.prefectures.desk_queries import Announcer
+from api.prefectures.queries import Announcer
 from api.prefectures.schemas import DeskAnswer
 from api.schemas import Answer, Body, PlanAnswer
 from configs.world.prefecture import Procedure, WatchLevel

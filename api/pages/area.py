@@ -21,7 +21,7 @@ from api.pages.cookies import (
     require_proof,
 )
 from api.pages.headers import forbid_keeping, keep_for_everybody
-from api.pages.refusals import require_operator
+from api.pages.lost_sessions import require_operator
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -20,14 +20,13 @@ from api.pages.home import routes as home
 from api.pages.invoices import routes as invoices
 from api.pages.ledger import routes as ledger
 from api.pages.legal import routes as legal
-from api.pages.lost_sessions import register_lost_sessions
+from api.pages.lost_sessions import register_error_pages, register_lost_sessions, register_operator_refusals
 from api.pages.map import routes as map_page
 from api.pages.messages import routes as messages
 from api.pages.open_web import routes as open_web
 from api.pages.personal_data import routes as personal_data
 from api.pages.plan import routes as plan
 from api.pages.preferences import routes as preferences
-from api.pages.refusals import register_error_pages, register_operator_refusals
 from api.pages.security import routes as security
 from api.pages.sign_in import routes as sign_in
 from api.pages.status import routes as status

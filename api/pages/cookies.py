@@ -29,8 +29,7 @@ from markupsafe import Markup
 
 from api.errors import ApiError
 from api.logins.access import rotate_login
-from api.logins.queries import list_login_ids
-from api.logins.service import LoginChange
+from api.logins.service import LoginChange, list_login_ids
 from api.middleware.auth import (
     current_identity,
     current_user,

@@ -1,4 +1,4 @@
-"""Answers to requests without the login, the recent proof or the form token that their page needs.
+"""Error pages in the page's language, and answers to requests without the login, proof or token that a page needs.
 
 What was typed goes on through the sign-in, signed, and is sent by one more press. Its token tells whose login it was:
 in another account nothing of it is shown. Where a page leads on to is a target: a route name with its parameters,
@@ -6,6 +6,7 @@ never an address.
 """
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,13 +14,15 @@ from flask import Flask, Response, current_app, g, make_response, redirect, rend
 from flask.typing import ResponseReturnValue
 from werkzeug.routing import BuildError
 
-from api.errors import ApiError
+from api.admin.access import check_operator
+from api.errors import ApiError, not_found
 from api.logins.schemas import LoginBody, ProofBody
-from api.middleware.problems import build_response
+from api.middleware.auth import current_identity
+from api.middleware.languages import fix_language
+from api.middleware.problems import build_response, use_error_pages
 from api.pages.cookies import FORM_FIELD as TOKEN
 from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, send_login, send_notice, send_visitor
 from api.pages.forms import Form
-from api.pages.refusals import wants_page
 from configs.ground.signing import LinkRefused, sign, unsign
 
 _LONGEST_TARGET = 2000  # characters
@@ -161,3 +164,74 @@ def _send_cookies(response: Response) -> Response:
     if "access" in g and g.access != "public":
         send_login(send_visitor(send_notice(response)))
     return response
+
+
+_KNOWN = {403, 404, 410, 429, 500, 503}
+_LANGUAGE = "fr"  # these pages have no other
+
+
+def register_error_pages(app: Flask) -> None:
+    """Answer errors by pages, everywhere but below /api/ and where a script asks for JSON."""
+    use_error_pages(app, wants_page, render_error)
+
+
+def wants_page() -> bool:
+    """Return whether this request's errors are answered by a page."""
+    if request.path.startswith("/api/"):
+        return False
+    return request.accept_mimetypes.best_match(["text/html", "application/json"]) != "application/json"
+
+
+def render_error(error: ApiError) -> Response:
+    """Return the page of an error; texts of the error itself are for programs, and not shown."""
+    family = (
+        error.status
+        if error.status in _KNOWN
+        else 500
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        else 400
+    )
+    wait = error.headers.get("Retry-After", "")
+    minutes = -(-int(wait) // 60) if wait.isdigit() else None
+    page = render_template("errors/error.html", status=error.status, family=family, minutes=minutes)
+    return make_response(page, error.status)
+
+
+class OperatorRefused(Exception):
+    """An operator may not see this page, or not by this login."""
+
+    def __init__(self, reason: ApiError) -> None:
+        super().__init__(reason.word)
+        self.reason = reason
+
+
+def require_operator(*, acts: bool) -> None:
+    """Refuse the page unless its reader is an operator; `acts`: an admin. Call require_login first.
+
+    Raises:
+        api.errors.ApiError: 404, the reader is no operator.
+        OperatorRefused: support wants to act, or there is no second factor.
+        api.pages.cookies.ProofNeeded: this login is older than the second factor.
+    """
+    try:
+        check_operator(current_identity(), acts=acts)
+    except ApiError as error:
+        if error.word == "operators-only":
+            raise not_found("page") from None
+        fix_language(_LANGUAGE)
+        if error.word == "recent-proof-needed":
+            raise ProofNeeded from None
+        raise OperatorRefused(error) from None
+    fix_language(_LANGUAGE)
+
+
+def register_operator_refusals(app: Flask) -> None:
+    """Answer refused operators by a page that says what is missing."""
+    app.register_error_handler(OperatorRefused, _answer_refused)
+
+
+def _answer_refused(refused: OperatorRefused) -> ResponseReturnValue:
+    if not wants_page():
+        return build_response(refused.reason)
+    page = render_template("admin/refused.html", word=refused.reason.word)
+    return make_response(page, refused.reason.status)

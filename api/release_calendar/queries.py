@@ -14,8 +14,13 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.errors import invalid
-from api.prefectures.desk_queries import Announcer, KnownRelease, list_releases, read_watch_states
-from api.prefectures.queries import list_serving_desks
+from api.prefectures.queries import (
+    Announcer,
+    KnownRelease,
+    list_releases,
+    list_serving_desks,
+    read_watch_states,
+)
 from api.schemas import Answer, Body, FieldError
 from api.translations import mark, translate
 from configs.ground.clock import clock

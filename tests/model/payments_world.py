@@ -9,7 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 import time_machine
 
-from api.admin.payment_changes import NewRefund, refund_payment
+from api.admin.payments import NewRefund, refund_payment
 from api.background import jobs as background
 from api.billing.schemas import Cancellation, NewOrder
 from api.billing.service import start_checkout

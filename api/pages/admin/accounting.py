@@ -8,11 +8,11 @@ from markupsafe import Markup
 
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
-from api.admin.payment_changes import apply_event_again
 from api.admin.payments import (
     DeclarationQuery,
     StripeEventQuery,
     TotalsQuery,
+    apply_event_again,
     list_declarations,
     list_differences,
     list_events,

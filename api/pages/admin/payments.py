@@ -9,8 +9,16 @@ from markupsafe import Markup
 from pydantic import Field as Bound
 
 from api.admin.access import audited
-from api.admin.payment_changes import NewRefund, describe_refund, refund_payment
-from api.admin.payments import OperatorPayment, PaymentDetails, PaymentQuery, list_payments, read_payment
+from api.admin.payments import (
+    NewRefund,
+    OperatorPayment,
+    PaymentDetails,
+    PaymentQuery,
+    describe_refund,
+    list_payments,
+    read_payment,
+    refund_payment,
+)
 from api.billing.queries import OrderBook, read_order_book
 from api.models.payment import PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.pages.admin import cells, words

@@ -14,7 +14,7 @@ from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
-from api.logins.queries import name_browser
+from api.logins.service import name_browser
 from api.middleware.auth import current_user_id
 from api.models.base import autocommit_session, session
 from api.models.user import Channel, ContactState

@@ -17,9 +17,9 @@ from pydantic import ValidationInfo, field_validator
 import notifier
 from api.accounts.queries import read_account
 from api.alerts.schemas import Hour
+from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
 from api.auth.service import confirm_address
-from api.auth.tokens import find_contact
 from api.middleware.auth import current_user_id
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.stranger_mail import count_new_email

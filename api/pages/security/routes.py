@@ -16,7 +16,6 @@ from api.auth.schemas import PasswordBody
 from api.errors import ApiError
 from api.logins.access import hash_chosen_password
 from api.logins.factor_end import keep_factor as keep_lost_factor
-from api.logins.queries import read_logins
 from api.logins.schemas import LoginItem, TotpConfirmation
 from api.logins.second_factor import (
     FactorSetup,
@@ -26,7 +25,7 @@ from api.logins.second_factor import (
     renew_recovery_codes,
     resume_setup,
 )
-from api.logins.service import end_one_login, end_other_logins
+from api.logins.service import end_one_login, end_other_logins, read_logins
 from api.middleware.auth import current_login_id, current_user, current_user_id
 from api.models.base import autocommit_session, session
 from api.models.user import User

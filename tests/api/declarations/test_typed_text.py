@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.declarations.typed_text import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
+from api.declarations.schemas import LONGEST_NAME, LONGEST_REFERENCE, clean_name, clean_reference
 from tests.in_turn import in_turn
 
 

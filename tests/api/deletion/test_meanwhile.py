@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 import notifier
 from api.accounts.passwords import hash_password
-from api.auth.tokens import sign_reset
+from api.auth.mailbox_claims import sign_reset
 from api.declarations.schemas import WithdrawalForm
 from api.declarations.service import confirm, receive_form
 from api.deletion.service import delete_account

@@ -5,7 +5,7 @@ import redis
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.auth.tokens import sign_reset
+from api.auth.mailbox_claims import sign_reset
 from api.logins.second_factor import sign_challenge
 from api.models.user import Contact, User
 from tests.api.world import count_more

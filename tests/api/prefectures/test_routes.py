@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from api.models.base import session
 from api.models.desk import DeskState, DeskStatus
 from api.models.discovery import Drift, DriftReason
-from api.prefectures.desk_queries import WatchStates, read_watch_states
+from api.prefectures.queries import WatchStates, read_watch_states
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel

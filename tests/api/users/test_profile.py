@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 import notifier
 from api.accounts.queries import lock_user
-from api.auth.tokens import sign_reset
+from api.auth.mailbox_claims import sign_reset
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.login import Login
