@@ -25,8 +25,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import lock_user
-from api.exports.service import KEPT_FOR, name_file
-from api.exports.tables import EXPORTED, ExportedTable, name_user, select_rows
+from api.exports.service import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
 from api.models.base import session
 from api.models.export import Export
 from api.models.user import User

@@ -1,6 +1,12 @@
-"""Exports as their users see them: asking for one, how far it is, and its file."""
+"""Exports as their users see them: asking for one, how far it is, its file, and the tables whose rows it has.
 
+A test walks the foreign keys of all tables that lead to a user: each such table is listed here. `audit` has no key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -11,9 +17,27 @@ from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
 from api.errors import ApiError, not_found
-from api.models.base import new_id, session
+from api.models.alert import Alert, AlertTarget
+from api.models.answer import MatchAnswer
+from api.models.appointment import Appointment
+from api.models.audit import AuditEntry
+from api.models.base import Base, new_id, session
+from api.models.book import BookLine
+from api.models.contact_linking import PhoneCode, TelegramLink
+from api.models.declaration import Declaration
 from api.models.export import Export
+from api.models.invoice import Invoice
 from api.models.job import MAINTENANCE
+from api.models.login import Login, PendingRegistration
+from api.models.notice import Notice
+from api.models.notification import Match, Notification
+from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
+from api.models.provider_event import ProviderEvent
+from api.models.stripe_event import PaymentDifference
+from api.models.support import SupportRequest
+from api.models.user import Contact, Grant, User
+from api.models.watch_credit import Unwatched, WatchCredit
+from api.translations import mark
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt_file
@@ -95,3 +119,166 @@ def name_file(export_id: UUID, attempt: int) -> str:
 
 def _is_over(now: datetime) -> sa.ColumnElement[bool]:
     return sa.func.coalesce(Export.expires_at <= now, sa.false())
+
+
+_USER = "user"  # name of the statement's parameter
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedTable:
+    """A table of the export."""
+
+    record: type[Base]
+    text: str  # what it holds, in French
+    owned_by: tuple[str, ...] = (
+        "user_id",
+    )  # foreign keys that lead to the user, directly or by another table
+    left_out: tuple[str, ...] = field(default=())  # columns that hold secrets, or the state of a program
+
+    @property
+    def name(self) -> str:
+        """The table's name, which is the file's."""
+        return str(self.record.__tablename__)
+
+    @property
+    def columns(self) -> list[sa.Column[Any]]:
+        """The columns that are exported, in order."""
+        return [each for each in _table_of(self.record).columns if each.name not in self.left_out]
+
+
+EXPORTED: tuple[ExportedTable, ...] = (
+    ExportedTable(
+        User,
+        mark("Le compte : adresse, langue, fuseau horaire, rôle"),
+        ("id",),
+        ("password_hash", "totp_secret", "totp_used_step", "recovery_hashes", "token_version"),
+    ),
+    ExportedTable(
+        Contact,
+        mark("Les adresses des messages : e-mail, téléphone, Telegram, navigateurs, et leur état"),
+        left_out=("lookup_hashes",),
+    ),
+    ExportedTable(TelegramLink, mark("Une liaison avec Telegram en cours"), left_out=("code_hash",)),
+    ExportedTable(
+        PhoneCode,
+        mark("Les codes envoyés par SMS depuis un jour, sans les codes"),
+        left_out=("number_hash", "network_hash", "code_hash"),
+    ),
+    ExportedTable(
+        Login, mark("Les connexions : navigateur, début, fin"), left_out=("token_hash", "previous_hash")
+    ),
+    ExportedTable(
+        PendingRegistration,
+        mark("Les inscriptions dont l’adresse n’est pas confirmée"),
+        left_out=("password_hash",),
+    ),
+    ExportedTable(Alert, mark("Les alertes")),
+    ExportedTable(
+        AlertTarget,
+        mark("Ce que chaque alerte surveille : préfecture, démarche, dates, heures"),
+        ("alert_id",),
+    ),
+    ExportedTable(Appointment, mark("Les rendez-vous que vous avez signalés"), ("alert_id",)),
+    ExportedTable(Match, mark("Les créneaux trouvés pour vos alertes"), ("alert_id",)),
+    ExportedTable(
+        MatchAnswer,
+        mark("Vos réponses aux alertes : rendez-vous trouvé, trop tard, rien sur la page, arrêt"),
+        ("match_id",),
+    ),
+    ExportedTable(
+        Notification,
+        mark("Les messages : canal, titre et texte tels qu’envoyés, heures d’envoi et d’arrivée"),
+        left_out=("lease_token", "lease_until"),
+    ),
+    ExportedTable(
+        Notice,
+        mark("Les notifications affichées dans votre compte, avec leur texte"),
+        left_out=("dedupe_key",),
+    ),
+    ExportedTable(
+        ProviderEvent,
+        mark("Messages qui ne sont pas arrivés, et demandes d’arrêt par SMS"),
+        ("contact_id",),
+        ("next_attempt_at",),
+    ),
+    ExportedTable(Grant, mark("Les formules et leurs périodes")),
+    ExportedTable(Subscription, mark("Les abonnements mensuels")),
+    ExportedTable(Payment, mark("Les commandes et paiements, avec ce que vous avez accepté")),
+    ExportedTable(PaymentEvent, mark("Ce qui est arrivé à chaque paiement"), ("payment_id",)),
+    ExportedTable(BookLine, mark("Le livre de chaque paiement : payé, rendu, encore dû"), ("payment_id",)),
+    ExportedTable(PaymentDifference, mark("Les écarts avec Stripe, et leur correction"), ("payment_id",)),
+    ExportedTable(PlanCredit, mark("Les restes de formules déduits d’une commande"), ("payment_id",)),
+    ExportedTable(Refund, mark("Les remboursements"), ("payment_id",)),
+    ExportedTable(Invoice, mark("Les factures et avoirs"), ("payment_id",), ("pdf_key",)),
+    ExportedTable(Unwatched, mark("Le temps non surveillé de chaque paiement"), ("payment_id",)),
+    ExportedTable(WatchCredit, mark("Ce qui a été rendu pour le temps non surveillé"), ("payment_id",)),
+    ExportedTable(
+        StripeId,
+        mark("Les numéros de vos paiements chez Stripe"),
+        ("payment_id", "subscription_id", "refund_id"),
+    ),
+    ExportedTable(
+        Declaration, mark("Vos rétractations et résiliations")
+    ),  # by account: who fills in the form without one may be a stranger
+    ExportedTable(SupportRequest, mark("Vos messages à l’assistance")),
+    ExportedTable(Export, mark("Les demandes d’export, celle-ci comprise"), left_out=("file_key",)),
+    # Who looked, by role: the operator's own id, and other users' among the changes, are not the user's data.
+    ExportedTable(
+        AuditEntry,
+        mark("Ce que nos opérateurs ont fait ou consulté à votre sujet : quand et dans quel rôle"),
+        (),
+        ("actor_id", "request_id", "changes"),
+    ),
+)
+# Tables with a foreign key that leads to a user and that no export has, and why.
+LEFT_OUT: Mapping[str, str] = {
+    "former_customers": "written when the account is deleted",
+}
+_BY_NAME = {each.name: each for each in EXPORTED}
+
+
+def select_rows(exported: ExportedTable) -> sa.Select[Any]:
+    """Select a user's rows of a table; carry it out with the parameters that `name_user` gives."""
+    return (
+        sa.select(*exported.columns)
+        .where(_is_owned(exported))
+        .order_by(*_table_of(exported.record).primary_key)
+    )
+
+
+def name_user(user_id: UUID) -> dict[str, UUID]:
+    """Return the parameters of `select_rows`."""
+    return {_USER: user_id}
+
+
+def _is_owned(exported: ExportedTable) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is the user's; by a key's primary keys, each read by the index of one column."""
+    table = _table_of(exported.record)
+    if exported.record is AuditEntry:
+        return _is_about_user()
+    if len(exported.owned_by) == 1:
+        return _leads_to_user(table.columns[exported.owned_by[0]])
+    key = table.primary_key.columns[0]
+    mine = (sa.select(key).where(_leads_to_user(table.columns[name])) for name in exported.owned_by)
+    return key.in_(sa.union_all(*mine))
+
+
+def _is_about_user() -> sa.ColumnElement[bool]:
+    """Return the condition that an operator acted on the user or on one of the user's orders, or listed the user."""
+    user_id = sa.cast(sa.bindparam(_USER, type_=sa.Uuid()), sa.Text)
+    orders = sa.select(sa.cast(Payment.id, sa.Text)).where(_is_owned(_BY_NAME[Payment.__tablename__]))
+    seen = AuditEntry.changes["seen"].has_key(user_id)
+    return sa.or_(AuditEntry.subject_id == user_id, AuditEntry.subject_id.in_(orders), seen)
+
+
+def _leads_to_user(column: sa.Column[Any]) -> sa.ColumnElement[bool]:
+    users = _table_of(User)
+    parent = next((key.column.table for key in column.foreign_keys), users)
+    if parent is users:
+        return column == sa.bindparam(_USER, type_=sa.Uuid())
+    owner = _BY_NAME[parent.name]
+    return column.in_(sa.select(*parent.primary_key).where(_is_owned(owner)))
+
+
+def _table_of(record: type[Base]) -> sa.Table:
+    return Base.metadata.tables[record.__tablename__]

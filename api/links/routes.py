@@ -14,7 +14,6 @@ from werkzeug.exceptions import MethodNotAllowed
 from api.links import (
     account_views,
     answer_views,
-    appointment_views,
     contract_views,
     incident_views,
     stop_views,
@@ -65,8 +64,8 @@ VIEWS: Mapping[type[Link], LinkViews] = {
     StopGroup: LinkViews(stop_views.ask_to_stop, stop_views.stop),
     StopAlerts: LinkViews(stop_views.ask_to_stop, stop_views.stop),
     AnswerAlert: LinkViews(answer_views.ask_answer, answer_views.answer_alert),
-    MoveReminders: LinkViews(appointment_views.ask_reminders, appointment_views.set_reminders),
-    TellHowItWent: LinkViews(appointment_views.ask_went, appointment_views.take_answer),
+    MoveReminders: LinkViews(answer_views.ask_reminders, answer_views.set_reminders),
+    TellHowItWent: LinkViews(answer_views.ask_went, answer_views.take_answer),
     AcknowledgeIncident: LinkViews(incident_views.ask_acknowledge, incident_views.acknowledge),
     ShowProof: LinkViews(stop_views.show_proof, None),
     ConfirmDeclaration: LinkViews(contract_views.show_declaration, contract_views.confirm_declaration),

@@ -4,7 +4,6 @@ from api.pages.admin import (  # noqa: F401
     accounting,
     alerts,
     desks,
-    detections,
     figures,
     hosts,
     incidents,

@@ -14,7 +14,7 @@ import time_machine
 
 import api.models.all  # noqa: F401 -- defines all tables
 from api.exports import jobs
-from api.exports.tables import EXPORTED, LEFT_OUT, ExportedTable
+from api.exports.service import EXPORTED, LEFT_OUT, ExportedTable
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import Base, session
