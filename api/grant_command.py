@@ -6,9 +6,8 @@ from typing import Any
 import click
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
-import notifier
 from api.accounts.queries import find_user
-from api.accounts.service import choose_length
+from api.accounts.service import announce, choose_length
 from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
 from api.admin_command import refusing
 from api.alerts.plan_limits import StartedPlan, start_plan
@@ -37,9 +36,7 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
             given, started = _give_to_address(email, name, choose_length(name, days), source)
         except ApiError as error:
             raise click.ClickException(f"nothing was given: {error}") from None
-    notifier.nudge(started.mails)
-    for alert_id in started.alerts:
-        notifier.catch_up(alert_id)
+    announce(started.mails, started.alerts)
     click.echo(given)
 
 

@@ -3,6 +3,7 @@
 Also mails that anyone can cause who knows an address: how many there were, and whether one more may follow.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +34,13 @@ _KIND = "verify_new_email"
 _DAY = 86400  # seconds
 _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
+
+
+def announce(mails: Iterable[UUID], alerts: Iterable[UUID] = ()) -> None:
+    """Nudge messages, then catch up on alerts: what follows the commit that wrote and changed them."""
+    notifier.nudge(mails)
+    for alert_id in alerts:
+        notifier.catch_up(alert_id)
 
 
 def write_to_admins(

@@ -7,6 +7,7 @@ from typing import Any
 import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Registered
+from api.accounts.service import announce
 from api.auth import service
 from api.auth.schemas import (
     Confirmed,
@@ -63,9 +64,7 @@ def verify_email(body: TokenBody) -> dict[str, Any]:
         change = service.confirm_address(s, body.token, user.id if user else None)
     if change.contact is None:
         raise not_found("address")
-    notifier.nudge(change.mails)
-    for alert_id in change.alerts:
-        notifier.catch_up(alert_id)
+    announce(change.mails, change.alerts)
     return Confirmed(email=change.contact.address, reset_token=change.reset_token).as_json()
 
 
@@ -95,9 +94,7 @@ def reset_password(body: ResetBody) -> tuple[str, int]:
     if change.contact is None:
         raise not_found("link: it was used, or the address or the password changed; ask for another one")
     remember_place(change.contact.address)  # a wave of guesses must not keep the owner out
-    for alert_id in change.alerts:
-        notifier.catch_up(alert_id)
-    notifier.nudge(change.mails)
+    announce(change.mails, change.alerts)
     return "", 204
 
 

@@ -10,8 +10,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
-import notifier
 from api.accounts.queries import lock_user
+from api.accounts.service import announce
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.answers.matches import AnnouncedMatch, list_announced, list_together
 from api.answers.service import AnswerFinal, AnswerRefused, store_answers
@@ -332,7 +332,5 @@ def _has_turn(chat: Chat) -> bool:
 
 
 def _finish(outcome: BotOutcome) -> BotCall | None:
-    notifier.nudge(outcome.messages)
-    for alert_id in outcome.alerts:
-        notifier.catch_up(alert_id)
+    announce(outcome.messages, outcome.alerts)
     return outcome.call

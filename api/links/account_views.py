@@ -5,6 +5,7 @@ from http import HTTPStatus
 from flask import render_template, request
 
 import notifier
+from api.accounts.service import announce
 from api.auth.mailbox_claims import find_contact, find_former, find_unconfirmed, take_address_back
 from api.auth.service import confirm_address, read_new_password, reset_by_token
 from api.errors import ApiError
@@ -45,9 +46,7 @@ def verify(token: str) -> str:
     with session() as s:
         change = confirm_address(s, token, drops_password="choose" in request.form)
         use_language_of(s, change.contact)
-    notifier.nudge(change.mails)
-    for alert_id in change.alerts:
-        notifier.catch_up(alert_id)
+    announce(change.mails, change.alerts)
     address = change.contact.address if change.contact else None
     return _render_verify_page(address, done=True, reset_token=change.reset_token)
 
@@ -109,9 +108,7 @@ def choose_password(token: str) -> tuple[str, int]:
         if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
         return render_template("reset.html", address="", weak=True), error.status
-    notifier.nudge(change.mails)
-    for alert_id in change.alerts:
-        notifier.catch_up(alert_id)
+    announce(change.mails, change.alerts)
     if change.contact:
         remember_place(change.contact.address)
     return render_template("reset.html", address=change.contact and change.contact.address, done=True), 200

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.consents import withdraw_news_consent
+from api.accounts.service import announce
 from api.alerts.service import has_waiting, may_reopen, reopen_alert, stop_alerts
 from api.alerts.targets import get_prefecture_id
 from api.detections.queries import find_proof
@@ -150,8 +151,7 @@ def _restart(token: str) -> tuple[str, int]:
     except ApiError as error:
         with session() as s:
             return _render_page(s, find_subject(s, token), refused=True), error.status
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
+    announce((), alerts)
     return page, HTTPStatus.OK
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.service import write_to_admins
+from api.accounts.service import announce, write_to_admins
 from api.models.incident import IncidentReason
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
 from api.models.stripe_event import StripeEvent
@@ -94,9 +94,7 @@ class Effects:
         consommation). While no provider takes it, the alert goes out nevertheless.
         """
         notifier.deliver_here(self.confirmations)
-        notifier.nudge(self.mails)
-        for alert_id in dict.fromkeys(self.alerts):
-            notifier.catch_up(alert_id)
+        announce(self.mails, dict.fromkeys(self.alerts))
 
 
 # Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries

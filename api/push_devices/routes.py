@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import notifier
+from api.accounts.service import announce
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.models.base import session
@@ -35,8 +35,7 @@ def register_device(body: NewDevice) -> tuple[dict[str, Any], int]:
     """
     with session() as s:
         added = add_device(s, current_user_id(), body)
-    for alert_id in added.alerts:
-        notifier.catch_up(alert_id)
+    announce((), added.alerts)
     return added.device.as_json(), 201 if added.is_new else 200
 
 

@@ -4,10 +4,8 @@ from typing import Any
 
 from flask import Response, request
 
-import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
-from api.alerts.service import wake_alerts
 from api.deletion.access import delete_signed_in
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
@@ -15,7 +13,6 @@ from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
-from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationState
 from api.users.preferences import read_preferences
 from api.users.schemas import (
@@ -26,8 +23,13 @@ from api.users.schemas import (
     TelegramLinkState,
     TelegramUrl,
 )
-from api.users.service import change_notifications, change_profile
-from api.users.telegram_linking import confirm_link, read_link, start_link
+from api.users.service import (
+    confirm_number,
+    link_chat,
+    save_notifications,
+    save_profile,
+)
+from api.users.telegram_linking import read_link, start_link
 
 _ZIP = {
     "description": "The archive",
@@ -51,9 +53,7 @@ def change_user_profile(body: ProfileChange) -> dict[str, Any]:
         require_recent_proof()
     if body.email:
         count_new_email(body.email)
-    with session() as s:
-        messages = change_profile(s, current_user_id(), body, request.remote_addr or "nobody")
-    notifier.nudge(messages)
+    save_profile(current_user_id(), body, request.remote_addr or "nobody")
     return _show_account()
 
 
@@ -70,23 +70,15 @@ def change_notification_flags(body: NotificationChanges) -> dict[str, Any]:
 
     Account, payment and law mail cannot be switched off. GET shows the result.
     """
-    with session() as s:
-        alerts = change_notifications(s, current_user_id(), body)
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
+    save_notifications(current_user_id(), body)
     return _show_account()
 
 
 @blueprint.post("/phone/verify", responses={200: Account, **declare_errors(*BODY, 401, 409)})
 def verify_phone(body: CodeOfPhone) -> dict[str, Any]:
     """Confirm the new phone number by the code that the SMS had; five tries."""
-    user_id = current_user_id()
-    with session() as s:
-        refusal, messages = confirm_phone(s, user_id, body.code)
-        alerts = [] if refusal else wake_alerts(s, user_id, "phone confirmed")
-    if refusal:
-        raise refusal
-    return _announce(messages, alerts)
+    confirm_number(current_user_id(), body.code)
+    return _show_account()
 
 
 @blueprint.get("/export", responses={200: ExportAnswer, 202: ExportAnswer, **declare_errors(401, 403)})
@@ -145,17 +137,7 @@ def show_telegram_link() -> dict[str, Any]:
 @blueprint.post("/telegram-link/confirm", responses={200: Account, **declare_errors(401, 409)})
 def confirm_telegram_link() -> dict[str, Any]:
     """Link the chat that pressed Start. A mail reports it."""
-    user_id = current_user_id()
-    with session() as s:
-        messages = confirm_link(s, user_id)
-        alerts = wake_alerts(s, user_id, "chat linked")
-    return _announce(messages, alerts)
-
-
-def _announce(messages: list[Any], alerts: list[Any]) -> dict[str, Any]:
-    notifier.nudge(messages)
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
+    link_chat(current_user_id())
     return _show_account()
 
 

@@ -7,22 +7,64 @@ from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent, withdraw_consent
 from api.accounts.queries import find_entitlement, list_plans_above
-from api.accounts.service import request_new_email
+from api.accounts.service import announce, request_new_email
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
+from api.models.base import session as open_session
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from api.users.contact_ownership import lock_messages
-from api.users.phone_codes import send_code
+from api.users.phone_codes import confirm_phone, send_code
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
 from api.users.schemas import ProfileChange
+from api.users.telegram_linking import confirm_link
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName
 
 # By the field of a profile that is null then.
 _UNLINKED = {"telegram": Channel.TELEGRAM, "phone": Channel.SMS}
+
+
+def save_profile(user_id: UUID, change: ProfileChange, network_address: str) -> None:
+    """Change a profile as `change_profile` does, in a transaction of its own, and nudge what it writes."""
+    with open_session() as s:
+        messages = change_profile(s, user_id, change, network_address)
+    announce(messages)
+
+
+def save_notifications(user_id: UUID, flags: NotificationChanges) -> None:
+    """Do the same with channels, groups and times of messages, as `change_notifications` does."""
+    with open_session() as s:
+        alerts = change_notifications(s, user_id, flags)
+    announce((), alerts)
+
+
+def confirm_number(user_id: UUID, code: str) -> None:
+    """Confirm the new number by the code of its SMS.
+
+    Raises:
+        api.errors.ApiError: see `confirm_phone`; a wrong try is counted before.
+    """
+    with open_session() as s:
+        refusal, messages = confirm_phone(s, user_id, code)
+        alerts = [] if refusal else wake_alerts(s, user_id, "phone confirmed")
+    if refusal:
+        raise refusal
+    announce(messages, alerts)
+
+
+def link_chat(user_id: UUID) -> None:
+    """Link the chat that pressed Start.
+
+    Raises:
+        api.errors.ApiError: see `confirm_link`.
+    """
+    with open_session() as s:
+        messages = confirm_link(s, user_id)
+        alerts = wake_alerts(s, user_id, "chat linked")
+    announce(messages, alerts)
 
 
 def change_profile(

@@ -5,6 +5,7 @@ from uuid import UUID
 from flask import url_for
 
 import notifier
+from api.accounts.service import announce
 from api.admin.access import audited
 from api.admin.desk_orders import Reason
 from api.admin.user_changes import (
@@ -90,9 +91,7 @@ def _give(wanted: NewGrant, id: UUID) -> str:
     with audited("grant.give", "user", id) as work:
         started = give_grant(work.session, id, wanted)
         work.changes.update(describe_grant(started.grant))
-    notifier.nudge(started.mails)
-    for alert_id in started.alerts:
-        notifier.catch_up(alert_id)
+    announce(started.mails, started.alerts)
     ends = write_moment(started.grant.ends_at, current_identity().time_zone)
     return f"{name_plan(started.grant.plan)} est donnée, jusqu’au {ends}."
 

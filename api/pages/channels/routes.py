@@ -9,10 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-import notifier
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account, Phone
-from api.alerts.service import wake_alerts
+from api.accounts.service import announce
 from api.errors import ApiError
 from api.logins.service import name_browser
 from api.middleware.auth import current_user_id
@@ -26,12 +25,11 @@ from api.push_devices import service as push_devices
 from api.push_devices.schemas import DeviceList, NewDevice
 from api.push_devices.service import list_devices
 from api.schemas import Body
-from api.users.phone_codes import confirm_phone
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
-from api.users.service import change_notifications, change_profile, restart_groups
-from api.users.telegram_linking import confirm_link, read_link, start_link
+from api.users.service import confirm_number, link_chat, restart_groups, save_notifications, save_profile
+from api.users.telegram_linking import read_link, start_link
 from configs.settings import settings
 from configs.world.plan import plan
 
@@ -140,9 +138,7 @@ def change_flags() -> ResponseReturnValue:
     """Switch channels on or off."""
     form = Form.read(NotificationFlags)
     changes = NotificationChanges.model_validate(form.value.model_dump(by_alias=True))
-    with session() as s:
-        alerts = change_notifications(s, current_user_id(), changes)
-    _announce([], alerts)
+    save_notifications(current_user_id(), changes)
     return lead_to("channels.show_channels", _("C’est enregistré."))
 
 
@@ -151,7 +147,7 @@ def restart_mails() -> ResponseReturnValue:
     """Let the groups of mails be sent again that are stopped."""
     with session() as s:
         alerts = restart_groups(s, current_user_id())
-    _announce([], alerts)
+    announce((), alerts)
     return lead_to("channels.show_channels", _("Vous recevrez de nouveau ces e-mails."))
 
 
@@ -171,7 +167,7 @@ def send_phone_code() -> ResponseReturnValue:
 def take_phone_code() -> ResponseReturnValue:
     """Confirm the number by the code of the SMS."""
     form = Form.read(CodeOfPhone, CODE_TEXTS)
-    form.submit(lambda typed: _confirm_number(typed.code), "code")
+    form.submit(lambda typed: confirm_number(current_user_id(), typed.code), "code")
     if not form.errors:
         return lead_to("channels.show_channels", _("Votre numéro est confirmé."))
     if read_channels().waiting_number is None:  # the form was sent twice
@@ -214,14 +210,11 @@ def poll_telegram() -> Response:
 def link_telegram() -> ResponseReturnValue:
     """Link the chat that pressed Start."""
     try:
-        with session() as s:
-            messages = confirm_link(s, current_user_id())
-            alerts = wake_alerts(s, current_user_id(), "chat linked")
+        link_chat(current_user_id())
     except ApiError as error:
         if error.word not in TELEGRAM_TEXTS:
             raise
         return lead_to("channels.show_channels", str(TELEGRAM_TEXTS[error.word]), "problem")
-    _announce(messages, alerts)
     return lead_to("channels.show_channels", _("Telegram est lié."))
 
 
@@ -271,27 +264,10 @@ def _render_channels(form: Form[Any] | None = None, **with_errors: Form[Any]) ->
 
 
 def _change(change: ProfileChange) -> None:
-    with session() as s:
-        messages = change_profile(s, current_user_id(), change, request.remote_addr or "nobody")
-    notifier.nudge(messages)
+    save_profile(current_user_id(), change, request.remote_addr or "nobody")
 
 
 def _add_device(device: NewDevice) -> None:
     with session() as s:
         added = push_devices.add_device(s, current_user_id(), device)
-    _announce([], added.alerts)
-
-
-def _confirm_number(code: str) -> None:
-    with session() as s:
-        refusal, messages = confirm_phone(s, current_user_id(), code)
-        alerts = [] if refusal else wake_alerts(s, current_user_id(), "phone confirmed")
-    if refusal:
-        raise refusal
-    _announce(messages, alerts)
-
-
-def _announce(messages: list[UUID], alerts: list[UUID]) -> None:
-    notifier.nudge(messages)
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
+    announce((), added.alerts)

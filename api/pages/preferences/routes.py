@@ -14,8 +14,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from pydantic import ValidationInfo, field_validator
 
-import notifier
 from api.accounts.queries import read_account
+from api.accounts.service import announce
 from api.alerts.schemas import Hour
 from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
@@ -42,7 +42,10 @@ from api.users.preference_schemas import (
 )
 from api.users.preferences import read_preferences
 from api.users.schemas import ProfileChange, TimeZone, list_time_zones
-from api.users.service import change_notifications, change_profile
+from api.users.service import (
+    change_notifications,
+    save_profile,
+)
 from configs.ground.signed_links import VerifyAddress
 from configs.world.languages import MESSAGE_LANGUAGES, Language
 from configs.world.prefecture import prefectures
@@ -132,9 +135,7 @@ def take_new_email(token: str) -> ResponseReturnValue:
     """Move the account to its new address."""
     with session() as s:
         change = confirm_address(s, token, current_user_id())
-    notifier.nudge(change.mails)
-    for alert_id in change.alerts:
-        notifier.catch_up(alert_id)
+    announce(change.mails, change.alerts)
     if change.contact is None:
         return lead_to("preferences.show_new_email", token=token)
     return lead_to("preferences.show_profile", _("Votre compte a sa nouvelle adresse."))
@@ -167,8 +168,7 @@ def change_messages() -> ResponseReturnValue:
     with session() as s:
         state = read_preferences(s, current_user_id())
         alerts = change_notifications(s, current_user_id(), build_changes(form.value, state))
-    for alert_id in alerts:
-        notifier.catch_up(alert_id)
+    announce((), alerts)
     return lead_to("preferences.show_messages", _("C’est enregistré."))
 
 
@@ -197,9 +197,7 @@ def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> 
 
 
 def _change(change: ProfileChange) -> None:
-    with session() as s:
-        messages = change_profile(s, current_user_id(), change, request.remote_addr or "nobody")
-    notifier.nudge(messages)
+    save_profile(current_user_id(), change, request.remote_addr or "nobody")
 
 
 _GROUPS: dict[str, tuple[LazyString, LazyString]] = {  # by field: legend and hint
