@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 import notifier
-from api.accounts.queries import find_entitlement
+from api.accounts.queries import find_entitlement, lock_user
 from api.accounts.service import give_plan, write_to_admins
 from api.alerts.schemas import NewAlert
 from api.alerts.service import FAIR_USE_PREFECTURES, record_desk_changes, wake_alerts
-from api.alerts.targets import build_targets, get_prefecture_id, note_health_consent
+from api.alerts.targets import build_targets, get_prefecture_id, note_health_consent, select_waiting
 from api.alerts.unwatched import record_unwatched
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import new_id
@@ -51,16 +51,11 @@ def start_plan(session: Session, user: User, name: PlanName, lasts: timedelta, s
 
 def pause_excess_alerts(session: Session, user_id: UUID) -> list[UUID]:
     """Pause a user's newest alerts beyond what the present plan carries; return the notifications to nudge."""
-    session.execute(sa.select(User.id).where(User.id == user_id).with_for_update(key_share=True))
+    lock_user(session, user_id)
     held = find_entitlement(session, user_id, clock()).plan
     if held.name is PlanName.NONE or held.alerts is None:
         return []
-    waiting = session.scalars(
-        sa.select(Alert)
-        .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
-        .order_by(Alert.created_at, Alert.id)
-        .options(selectinload(Alert.targets))
-    ).all()
+    waiting = session.scalars(select_waiting(user_id).order_by(Alert.created_at, Alert.id)).all()
     paused = waiting[held.alerts :]
     if paused:
         record_unwatched(session, user_id, clock())

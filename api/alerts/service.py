@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import find_entitlement, list_plans_above, lock_user
@@ -18,6 +18,7 @@ from api.alerts.targets import (
     get_prefecture_id,
     must_wait_for_watch,
     note_health_consent,
+    select_waiting,
 )
 from api.alerts.unwatched import record_unwatched
 from api.errors import ApiError, not_found
@@ -221,13 +222,7 @@ def record_desk_changes(session: Session, alert: Alert, reason: str) -> None:
 
 def wake_alerts(session: Session, user_id: UUID, reason: str) -> list[UUID]:
     """Write lines for the planner for all enabled alerts of a user; return these for catch-up after the commit."""
-    waiting = list(
-        session.scalars(
-            sa.select(Alert)
-            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
-            .options(selectinload(Alert.targets))
-        )
-    )
+    waiting = session.scalars(select_waiting(user_id)).all()
     for alert in waiting:
         record_desk_changes(session, alert, reason)
     return [alert.id for alert in waiting]
@@ -269,13 +264,7 @@ def check_plan(session: Session, user_id: UUID, prefecture_id: str, *, besides: 
     offers = [PlanAnswer.of(each) for each in list_plans_above(held)]
     if held.name is PlanName.NONE:
         raise ApiError(402, "plan-needed", "an alert needs a plan: choose one of `plans`", plans=offers)
-    waiting = list(
-        session.scalars(
-            sa.select(Alert)
-            .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None), Alert.id != besides)
-            .options(selectinload(Alert.targets))
-        )
-    )
+    waiting = session.scalars(select_waiting(user_id).where(Alert.id != besides)).all()
     if held.alerts is not None and len(waiting) >= held.alerts:
         detail = f"{held.name} carries {pluralize(held.alerts, 'alert')} at once: pause one, or choose one of `plans`"
         raise ApiError(402, "plan-limit", detail, plans=offers)

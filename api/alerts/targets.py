@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.consents import HEALTH, describe_consent
 from api.alerts.schemas import Limits, NewAlert
@@ -53,6 +54,12 @@ def build_targets(wish: NewAlert) -> list[AlertTarget]:
     if errors := list(_check_limits(wish.limits, place, find_desks(targets))):
         raise invalid(*errors)
     return targets
+
+
+def select_waiting(user_id: UUID) -> sa.Select[Alert]:
+    """Select the alerts of a user that wait for slots, with their targets."""
+    waits = (Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
+    return sa.select(Alert).where(*waits).options(selectinload(Alert.targets))
 
 
 def find_watched_desks(targets: Iterable[AlertTarget]) -> list[Desk]:

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
-from api.alerts.targets import find_watched_desks
+from api.alerts.targets import find_watched_desks, select_waiting
 from api.models.alert import Alert
 from api.models.desk import DeskState
 from api.models.payment import Payment
@@ -81,11 +81,7 @@ def measure_unwatched(
         return []
     begins = min(payment.measured_at or grant.starts_at for payment, grant in rows)
     promised = MINUTE + timedelta(seconds=min(plan(each.plan).interval_seconds or 0 for each, _ in rows))
-    alerts = session.scalars(
-        sa.select(Alert)
-        .where(Alert.user_id == user_id, Alert.enabled, Alert.closed_at.is_(None))
-        .options(selectinload(Alert.targets))
-    ).all()
+    alerts = session.scalars(select_waiting(user_id)).all()
     gaps = [
         hole for each in alerts for hole in _find_gaps(session, each, begins, ends, least=promised, cut=cut)
     ]

@@ -4,12 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic import TypeAdapter
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from api.alerts.targets import Lost, explain_unwatched, find_unsold_desks
@@ -53,15 +51,6 @@ _BEST_STATUS = tuple(DeskStatus)
 _Histories = TypeAdapter(dict[str, OpeningHistory])
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """Rows by desk: cells, life, and days of watching."""
-
-    cells: dict[str, list[HeatCell]]
-    lives: dict[str, tuple[int, float]]
-    days: dict[str, tuple[int, int]]
-
-
 def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str, OpeningHistory]:
     """Return by id how often slots of these desks opened. They are of one prefecture, and so of one time zone."""
     ends = get_public_cutoff()
@@ -69,73 +58,59 @@ def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str,
     if not desks:
         return {}
     ids = [desk.id for desk in desks]
-    given = {"ids": ids, "begins": begins, "ends": ends, "zone": desks[0].time_zone}
-    cells: dict[str, list[HeatCell]] = defaultdict(list)
-    for desk_id, weekday, hour, openings, slots in session.execute(_select_cells(), given):
-        cells[desk_id].append(HeatCell(weekday=weekday, hour=hour, openings=openings, slots=slots))
-    lives = {key: (number, median) for key, number, median in session.execute(_select_lives(), given)}
-    watched = {key: (days, proven) for key, days, proven in session.execute(_select_days(), given)}
-    facts = _Facts(cells, lives, watched)
-    return {key: _build_history(key, facts, begins, ends) for key in ids}
+    opened = sa.and_(SlotRow.desk_id.in_(ids), SlotRow.opened_at.between(begins, ends))
+    cells = _read_cells(session, opened, desks[0].time_zone)
+    lives = _read_lives(session, opened, ends)
+    days = _read_days(session, ids, begins)
+    none = OpeningHistory(
+        begins_at=begins, ends_at=ends, openings=0, slots=0, median_life=None, lives=0, watched_days=0,
+        proven_checks=0, cells=[],
+    )  # fmt: skip
+    return {
+        key: none.model_copy(update=_sum_cells(cells[key]) | lives.get(key, {}) | days.get(key, {}))
+        for key in ids
+    }
 
 
-def _build_history(desk_id: str, facts: _Facts, begins: datetime, ends: datetime) -> OpeningHistory:
-    cells = facts.cells.get(desk_id, [])
-    lives, median = facts.lives.get(desk_id, (0, None))
-    days, proven = facts.days.get(desk_id, (0, 0))
-    return OpeningHistory(
-        begins_at=begins,
-        ends_at=ends,
-        openings=sum(cell.openings for cell in cells),
-        slots=sum(cell.slots for cell in cells),
-        median_life=median,
-        lives=lives,
-        watched_days=days,
-        proven_checks=proven,
-        cells=cells,
-    )
+def _sum_cells(cells: list[HeatCell]) -> dict[str, Any]:
+    openings, slots = sum(cell.openings for cell in cells), sum(cell.slots for cell in cells)
+    return {"openings": openings, "slots": slots, "cells": cells}
 
 
-def _are_given() -> sa.ColumnElement[bool]:
-    """Return the condition that a slot is of the desks `ids` and opened between `begins` and `ends`."""
-    ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
-    opened = SlotRow.opened_at.between(sa.bindparam("begins"), sa.bindparam("ends"))
-    return sa.and_(SlotRow.desk_id == sa.any_(ids), opened)
-
-
-@cache
-def _select_cells() -> sa.Select[str, int, int, int, int]:
-    """Return the query for the cells: slots are counted by instant first, which is faster than distinct instants."""
+def _read_cells(session: Session, opened: sa.ColumnElement[bool], zone: str) -> dict[str, list[HeatCell]]:
+    """Return the cells by desk: slots are counted by instant first, which is faster than distinct instants."""
     # A place that is "open" counts again when its hours are shown: as one opening at most.
     shown = SlotRow.gone_reason.is_distinct_from(GoneReason.SUPERSEDED)
     counts = sa.select(SlotRow.desk_id, SlotRow.opened_at, sa.func.count().label("slots"))
-    opened = counts.where(_are_given(), shown).group_by(SlotRow.desk_id, SlotRow.opened_at).subquery()
-    local = sa.func.timezone(sa.bindparam("zone"), opened.c.opened_at)
-    keys = (
-        opened.c.desk_id,
-        sa.cast(sa.extract("isodow", local), sa.Integer).label("weekday"),
-        sa.cast(sa.extract("hour", local), sa.Integer).label("hour"),
-    )
-    slots = sa.cast(sa.func.sum(opened.c.slots), sa.Integer)
-    return sa.select(*keys, sa.func.count(), slots).group_by(*keys).order_by(*keys)
+    each = counts.where(opened, shown).group_by(SlotRow.desk_id, SlotRow.opened_at).subquery()
+    local = sa.func.timezone(zone, each.c.opened_at)
+    weekday, hour = (sa.cast(sa.extract(part, local), sa.Integer) for part in ("isodow", "hour"))
+    keys = (each.c.desk_id, weekday.label("weekday"), hour.label("hour"))
+    slots = sa.cast(sa.func.sum(each.c.slots), sa.Integer).label("slots")
+    query = sa.select(*keys, sa.func.count().label("openings"), slots)
+    cells: dict[str, list[HeatCell]] = defaultdict(list)
+    for row in session.execute(query.group_by(*keys).order_by(*keys)):
+        cells[row.desk_id].append(HeatCell.model_validate(row))
+    return cells
 
 
-@cache
-def _select_lives() -> sa.Select[Any]:
+def _read_lives(
+    session: Session, opened: sa.ColumnElement[bool], ends: datetime
+) -> dict[str, dict[str, Any]]:
     seconds = sa.extract("epoch", SlotRow.gone_at - SlotRow.opened_at)
     median = sa.cast(sa.func.percentile_cont(0.5).within_group(seconds), sa.Float)
-    over = (SlotRow.gone_at <= sa.bindparam("ends"), SlotRow.gone_reason.in_(_REAL_ENDS))
-    query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(_are_given(), *over)
-    return query.group_by(SlotRow.desk_id)
+    query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(opened)
+    over = query.where(SlotRow.gone_at <= ends, SlotRow.gone_reason.in_(_REAL_ENDS))
+    rows = session.execute(over.group_by(SlotRow.desk_id))
+    return {key: {"lives": number, "median_life": life} for key, number, life in rows}
 
 
-@cache
-def _select_days() -> sa.Select[str, int, int]:
-    ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
-    begins = sa.cast(sa.bindparam("begins", type_=sa.DateTime(timezone=True)), sa.Date)
+def _read_days(session: Session, ids: Sequence[str], begins: datetime) -> dict[str, dict[str, Any]]:
     days = sa.func.count().filter(CheckDay.proven > 0)
     query = sa.select(CheckDay.desk_id, days, sa.func.sum(CheckDay.proven))
-    return query.where(CheckDay.desk_id == sa.any_(ids), CheckDay.day >= begins).group_by(CheckDay.desk_id)
+    since = query.where(CheckDay.desk_id.in_(ids), CheckDay.day >= sa.cast(begins, sa.Date))
+    rows = session.execute(since.group_by(CheckDay.desk_id))
+    return {key: {"watched_days": watched, "proven_checks": proven} for key, watched, proven in rows}
 
 
 @dataclass(frozen=True, slots=True)
