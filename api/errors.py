@@ -5,8 +5,11 @@ Free of Flask, so that services, jobs and commands may raise them too.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from api.schemas import FieldError, LostPlan, PlanAnswer
+
+T = TypeVar("T")
 
 
 class ApiError(Exception):
@@ -39,3 +42,14 @@ def invalid(*errors: FieldError) -> ApiError:
 def not_found(what: str) -> ApiError:
     """Return the refusal of a request for something that is not there, or not this user's."""
     return ApiError(404, "not-found", f"there is no such {what}")
+
+
+def ensure_found(found: T | None, what: str) -> T:
+    """Return what was found.
+
+    Raises:
+        ApiError: 404, nothing was.
+    """
+    if found is None:
+        raise not_found(what)
+    return found

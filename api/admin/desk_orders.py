@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
 from api.admin.desks import count_watched_desks
-from api.errors import ApiError, not_found
+from api.errors import ApiError, ensure_found
 from api.models.desk import DeskChange, DeskState, HostState
 from api.schemas import Body
 from configs.ground.clock import clock
@@ -121,7 +121,4 @@ def _lock_host(session: Session, host: str) -> HostState:
     """
     if count_watched_desks()[host]:
         session.execute(insert(HostState).values(host=host).on_conflict_do_nothing())
-    state = session.get(HostState, host, with_for_update={"key_share": True})
-    if state is None:
-        raise not_found("host")
-    return state
+    return ensure_found(session.get(HostState, host, with_for_update={"key_share": True}), "host")

@@ -12,7 +12,7 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.detections.queries import make_proof_link
-from api.errors import not_found
+from api.errors import ensure_found, not_found
 from api.models.alert import Alert, AlertTarget
 from api.models.check import Check
 from api.models.desk import DeskState, DeskStatus, HostState
@@ -113,10 +113,7 @@ def find_desk(desk_id: str) -> Desk:
     Raises:
         api.errors.ApiError: 404.
     """
-    found = desks().get(desk_id)
-    if found is None:
-        raise not_found("desk")
-    return found
+    return ensure_found(desks().get(desk_id), "desk")
 
 
 def list_hosts(session: Session, wanted: HostQuery) -> Found[KnownHost]:
@@ -266,17 +263,11 @@ def read_proof_link(session: Session, detection_id: UUID) -> str:
     Raises:
         api.errors.ApiError: 404, there is no such detection, or it has no proof, or none any more.
     """
-    link = make_proof_link(_get_detection(session, detection_id))
-    if link is None:
-        raise not_found("proof")
-    return link
+    return ensure_found(make_proof_link(_get_detection(session, detection_id)), "proof")
 
 
 def _get_detection(session: Session, detection_id: UUID) -> Detection:
-    detection = session.get(Detection, detection_id)
-    if detection is None:
-        raise not_found("detection")
-    return detection
+    return ensure_found(session.get(Detection, detection_id), "detection")
 
 
 def _count(session: Session, found: Collection[Detection]) -> list[CountedDetection]:

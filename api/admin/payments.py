@@ -18,7 +18,7 @@ from api.billing.queries import list_entries
 from api.billing.schemas import PaymentEntry
 from api.declarations.records import DOUBTFUL
 from api.declarations.schemas import find_number
-from api.errors import ApiError, not_found
+from api.errors import ApiError, ensure_found, not_found
 from api.invoices.contents import PARIS, DailyTotal
 from api.models.declaration import Declaration
 from api.models.payment import (
@@ -149,9 +149,7 @@ def read_payment(session: Session, payment_id: UUID, *, sees_addresses: bool) ->
     Raises:
         api.errors.ApiError: 404.
     """
-    payment = session.get(Payment, payment_id)
-    if payment is None:
-        raise not_found("payment")
+    payment = ensure_found(session.get(Payment, payment_id), "payment")
     (entry,) = list_entries(session, [payment])
     events = sa.select(PaymentEvent).where(PaymentEvent.payment_id == payment_id).order_by(PaymentEvent.id)
     names = session.scalars(sa.select(StripeId).where(StripeId.payment_id == payment_id))

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr
 from sqlalchemy.orm import Session
 
 from api.admin.audit import write_instant
-from api.errors import not_found
+from api.errors import ensure_found
 from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.incident import Incident
@@ -54,10 +54,9 @@ def read_incident(session: Session, incident_id: int) -> Incident:
     Raises:
         api.errors.ApiError: 404.
     """
-    incident = session.get(Incident, incident_id) if incident_id <= _LARGEST_ID else None
-    if incident is None:
-        raise not_found("incident")
-    return incident
+    return ensure_found(
+        session.get(Incident, incident_id) if incident_id <= _LARGEST_ID else None, "incident"
+    )
 
 
 def write_proof_links(incident: Incident) -> list[str]:
@@ -72,9 +71,7 @@ def acknowledge_incident(session: Session, incident_id: int) -> dict[str, Any]:
     Raises:
         api.errors.ApiError: 404.
     """
-    incident = acknowledge(session, incident_id)
-    if incident is None:
-        raise not_found("incident")
+    incident = ensure_found(acknowledge(session, incident_id), "incident")
     return {"acknowledgedAt": write_instant(incident.acknowledged_at)}
 
 

@@ -12,7 +12,7 @@ from api.accounts.queries import find_former_user, find_mailbox, find_user, read
 from api.accounts.schemas import Account, Email
 from api.admin.audit import shorten_address
 from api.alerts.service import toggle_alert
-from api.errors import ApiError, not_found
+from api.errors import ApiError, ensure_found, not_found
 from api.models.alert import Alert, AlertTarget
 from api.models.user import Grant, Role, User
 from api.paging import Found, PageQuery, apply_filter, read_page
@@ -57,10 +57,9 @@ def get_user(session: Session, user_id: UUID, *, lock: bool = False) -> User:
     Raises:
         api.errors.ApiError: 404.
     """
-    user = session.get(User, user_id, with_for_update={"key_share": True} if lock else None)
-    if user is None:
-        raise not_found("user")
-    return user
+    return ensure_found(
+        session.get(User, user_id, with_for_update={"key_share": True} if lock else None), "user"
+    )
 
 
 def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
@@ -131,10 +130,7 @@ def get_alert(session: Session, alert_id: UUID) -> Alert:
     Raises:
         api.errors.ApiError: 404.
     """
-    alert = session.get(Alert, alert_id)
-    if alert is None:
-        raise not_found("alert")
-    return alert
+    return ensure_found(session.get(Alert, alert_id), "alert")
 
 
 def pause_alert(session: Session, alert_id: UUID) -> None:

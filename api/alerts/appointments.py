@@ -13,7 +13,7 @@ from api.accounts.queries import lock_user
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import close_alert, get_open
 from api.alerts.targets import get_prefecture_id
-from api.errors import not_found
+from api.errors import ensure_found
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.notification import Notification, State
@@ -79,10 +79,7 @@ def get_appointment(session: Session, user_id: UUID, alert_id: UUID) -> Appointm
         .where(Alert.user_id == user_id, Alert.id == alert_id, Appointment.at.is_not(None))
         .with_for_update(of=Appointment)
     )
-    found = session.scalars(mine).one_or_none()
-    if found is None:
-        raise not_found("appointment")
-    return found
+    return ensure_found(session.scalars(mine).one_or_none(), "appointment")
 
 
 def find_appointment_to_come(session: Session, alert_id: UUID) -> UUID | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, joinedload
 from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
 from api.alerts.service import read_voice
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
-from api.errors import not_found
+from api.errors import ensure_found
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.notification import Match, Notification, State, read_ranges
@@ -40,9 +40,7 @@ def read_own_alert(session: Session, user_id: UUID, alert_id: UUID) -> AlertAnsw
         api.errors.ApiError: 404.
     """
     given = {"user": user_id, "alert": alert_id}
-    row = session.execute(_select_one(), given).unique().one_or_none()
-    if row is None:
-        raise not_found("alert")
+    row = ensure_found(session.execute(_select_one(), given).unique().one_or_none(), "alert")
     return _build_details(session, row)
 
 

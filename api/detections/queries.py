@@ -21,7 +21,7 @@ from api.detections.schemas import (
     PublicDetection,
     SlotAnswer,
 )
-from api.errors import not_found
+from api.errors import ensure_found
 from api.models.alert import Alert
 from api.models.base import is_any_given
 from api.models.notification import Match
@@ -135,9 +135,7 @@ def read_own_detection(session: Session, user_id: UUID, detection_id: UUID) -> D
         api.errors.ApiError: 404.
     """
     given = {"user": user_id, "ids": [detection_id]}
-    row = session.execute(_select_one(), given).one_or_none()
-    if row is None:
-        raise not_found("detection")
+    row = ensure_found(session.execute(_select_one(), given).one_or_none(), "detection")
     shown = [_build_slot(slot, row.prefecture_id) for slot in session.execute(_select_slots(), given)]
     return DetectionDetail(**dict(_build_own(row, _name_town_halls(session, user_id, [row]))), slots=shown)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.errors import not_found
+from api.errors import ensure_found
 from api.invoices.contents import (
     PARIS,
     DailyTotal,
@@ -48,10 +48,9 @@ def find_invoice(session: Session, user_id: UUID, invoice_id: UUID) -> Invoice:
     Raises:
         api.errors.ApiError: 404.
     """
-    found = session.scalars(_select_own(user_id).where(Invoice.id == invoice_id)).one_or_none()
-    if found is None:
-        raise not_found("invoice")
-    return found
+    return ensure_found(
+        session.scalars(_select_own(user_id).where(Invoice.id == invoice_id)).one_or_none(), "invoice"
+    )
 
 
 def read_document(session: Session, user_id: UUID, invoice_id: UUID) -> InvoiceDocument:

@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from api.errors import not_found
+from api.errors import ensure_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.outlook.queries import read_outlook
@@ -18,8 +18,6 @@ blueprint = make_blueprint(
 @blueprint.get("/<id>/outlook", responses={200: Outlook, **declare_errors(404, 422)})
 def show_outlook(path: PrefecturePath, query: OutlookQuery) -> Response:
     """Show for a procedure what is watched, how often slots opened, what an alert costs, and what else there is."""
-    place = prefectures().get(path.id)
-    if place is None:
-        raise not_found("prefecture: GET /api/prefectures lists them")
+    place = ensure_found(prefectures().get(path.id), "prefecture: GET /api/prefectures lists them")
     key = f"outlook:{place.id}:{query.procedure}"
     return answer_cached(key, lambda s: read_outlook(s, place, query.procedure))

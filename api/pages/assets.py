@@ -11,7 +11,7 @@ import segno
 from flask import Blueprint, Response, request, url_for
 from markupsafe import Markup
 
-from api.errors import not_found
+from api.errors import ensure_found
 from api.pages.headers import forbid_keeping
 from configs.ground.brand import fill_colours
 
@@ -69,9 +69,7 @@ def compute_version() -> str:
 @FILES.get("/static/<version>/<path:name>")
 def send_asset(version: str, name: str) -> Response:
     """Send a file. One of an earlier version is sent as it is now, and not kept."""
-    path = list_assets().get(name)
-    if path is None:
-        raise not_found("file")
+    path = ensure_found(list_assets().get(name), "file")
     response = Response(read_asset(name), mimetype=TYPES[path.suffix])
     response.set_etag(compute_version())
     if version != compute_version():

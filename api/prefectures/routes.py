@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from api.errors import not_found
+from api.errors import ensure_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
@@ -29,7 +29,5 @@ def show_map(query: MapQuery) -> Response:
 @blueprint.get("/<id>", responses={200: PrefecturePage, **declare_errors(404)})
 def show_prefecture(path: PrefecturePath) -> Response:
     """Show one prefecture, with its recent detections, which are published with a delay."""
-    place = prefectures().get(path.id)
-    if place is None:
-        raise not_found("prefecture: GET /api/prefectures lists them")
+    place = ensure_found(prefectures().get(path.id), "prefecture: GET /api/prefectures lists them")
     return answer_cached(f"prefecture:{place.id}", lambda s: read_prefecture_page(s, place))

@@ -2,7 +2,7 @@
 
 from flask import Response
 
-from api.errors import not_found
+from api.errors import ensure_found
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached, answer_cached_bytes
 from api.prefectures.schemas import PrefecturePath
@@ -36,9 +36,7 @@ def show_calendar(query: CalendarQuery) -> Response:
 @blueprint.get("/prefectures/<id>/calendar.ics", responses={200: _FEED, **declare_errors(404, 422)})
 def show_feed(path: PrefecturePath, query: FeedQuery) -> Response:
     """Send the known release times of a prefecture and procedure as an iCalendar feed."""
-    place = prefectures().get(path.id)
-    if place is None:
-        raise not_found("prefecture: GET /api/prefectures lists them")
+    place = ensure_found(prefectures().get(path.id), "prefecture: GET /api/prefectures lists them")
     key = build_feed_key(place, query.procedure, query.language)
     return answer_cached_bytes(
         key, lambda s: read_feed(s, place, query.procedure, query.language), CALENDAR_TYPE

@@ -14,7 +14,7 @@ from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer, NewAlert
 from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
-from api.errors import ApiError, not_found
+from api.errors import ApiError, ensure_found, not_found
 from api.middleware.auth import current_identity, current_user_id
 from api.models.base import session
 from api.pages.alerts.forms import (
@@ -136,9 +136,7 @@ def show_edit(id: UUID) -> ResponseReturnValue:
     alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
-    place = find_place(alert.prefecture_id)
-    if place is None:
-        raise not_found("prefecture")
+    place = ensure_found(find_place(alert.prefecture_id), "prefecture")
     return _render_wish(WishPage(place, fill(alert)), alert)
 
 
@@ -147,9 +145,7 @@ def edit_alert(id: UUID) -> ResponseReturnValue:
     """Change what an alert waits for, its name or its language."""
     alert = _read_alert(id)
     form = read_wish_form()
-    place = find_form_place(form)
-    if place is None:
-        raise not_found("prefecture")
+    place = ensure_found(find_form_place(form), "prefecture")
     page = WishPage(place, form)
     answer = None
     if not form.errors:
