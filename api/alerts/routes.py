@@ -22,7 +22,7 @@ from api.alerts.schemas import (
 from api.alerts.targets import build_targets
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
-from api.models.base import autocommit_session, session
+from api.models.base import read_once, session
 
 blueprint = make_blueprint(
     "alerts", __name__, "/api/alerts", "alerts", "What the user waits for", signed_in=True
@@ -32,8 +32,7 @@ blueprint = make_blueprint(
 @blueprint.get("", responses={200: AlertPage, **declare_errors(401, 422)})
 def list_alerts(query: AlertQuery) -> dict[str, Any]:
     """List the user's alerts that are not over, the newest first."""
-    with autocommit_session() as s:
-        return read_alert_page(s, current_user_id(), query).as_json()
+    return read_once(read_alert_page, current_user_id(), query).as_json()
 
 
 @blueprint.post("", responses={201: AlertAnswer, **declare_errors(*BODY, 401, 402, 409)})
@@ -55,8 +54,7 @@ def create_alert(body: NewAlert) -> tuple[dict[str, Any], int]:
 @blueprint.get("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(401, 404)})
 def show_alert(path: AlertPath) -> dict[str, Any]:
     """Show one alert, also one that is over."""
-    with autocommit_session() as s:
-        return read_own_alert(s, current_user_id(), path.id).as_json()
+    return read_once(read_own_alert, current_user_id(), path.id).as_json()
 
 
 @blueprint.patch("/<uuid:id>", responses={200: AlertAnswer, **declare_errors(*BODY, 401, 402, 404, 409)})

@@ -33,7 +33,7 @@ from api.middleware.known_places import remember_place
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.rate_limits import may_take_kept_turn
 from api.middleware.stranger_mail import count_mail, count_mail_from_network, may_mail_to
-from api.models.base import autocommit_session, session
+from api.models.base import read_once, session
 from configs.ground.signing import LinkRefused
 
 blueprint = make_blueprint(
@@ -115,8 +115,7 @@ def change_password(body: PasswordBody) -> dict[str, Any]:
 @blueprint.get("/me", security=BEARER, responses={200: Account, **declare_errors(401)})
 def me() -> dict[str, Any]:
     """Show the account that is signed in."""
-    with autocommit_session() as s:
-        return read_account(s, current_user_id()).as_json()
+    return read_once(read_account, current_user_id()).as_json()
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from api.middleware.auth import current_user, current_user_id
 from api.middleware.openapi_helpers import BEARER, BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_public
 from api.middleware.request_hooks import webhook
-from api.models.base import autocommit_session
+from api.models.base import read_once
 from api.paging import PageQuery
 from api.payments.events import is_genuine, receive_event
 from configs.world.plan import PlanName
@@ -47,8 +47,7 @@ def show_terms() -> Response:
 @blueprint.get("/quote", security=BEARER, responses={200: QuoteAnswer, **declare_errors(401, 409, 422)})
 def show_quote(query: QuoteQuery) -> dict[str, Any]:
     """Show what a plan would cost now, what is credited, and from when to when it would run."""
-    with autocommit_session() as s:
-        return build_quote(s, current_user(), PlanName(query.plan)).as_json()
+    return read_once(build_quote, current_user(), PlanName(query.plan)).as_json()
 
 
 @blueprint.post(
@@ -65,8 +64,7 @@ def start_checkout(body: NewOrder) -> dict[str, Any]:
 @blueprint.get("/history", security=BEARER, responses={200: HistoryPage, **declare_errors(401, 422)})
 def list_payments(query: PageQuery) -> dict[str, Any]:
     """List the user's payments, the newest first, each with its credits and refunds and their reasons."""
-    with autocommit_session() as s:
-        return queries.list_history(s, current_user_id(), query).as_json()
+    return read_once(queries.list_history, current_user_id(), query).as_json()
 
 
 @blueprint.post(

@@ -10,7 +10,7 @@ from api.detections.statistics import read_detection_stats
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import answer_cached
-from api.models.base import autocommit_session
+from api.models.base import read_once
 from api.schemas import IdPath
 
 blueprint = make_blueprint(
@@ -21,15 +21,13 @@ blueprint = make_blueprint(
 @blueprint.get("", security=BEARER, responses={200: DetectionPage, **declare_errors(401, 422)})
 def list_detections(query: DetectionQuery) -> dict[str, Any]:
     """List the detections that the user's alerts matched, the newest first."""
-    with autocommit_session() as s:
-        return list_own_detections(s, current_user_id(), query).as_json()
+    return read_once(list_own_detections, current_user_id(), query).as_json()
 
 
 @blueprint.get("/<uuid:id>", security=BEARER, responses={200: DetectionDetail, **declare_errors(401, 404)})
 def show_detection(path: IdPath) -> dict[str, Any]:
     """Show one detection that the user's alerts matched: its slots, when each was seen and gone, and the proof."""
-    with autocommit_session() as s:
-        return read_own_detection(s, current_user_id(), path.id).as_json()
+    return read_once(read_own_detection, current_user_id(), path.id).as_json()
 
 
 @blueprint.get("/stats", responses={200: DetectionStats, **declare_errors()})

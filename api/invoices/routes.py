@@ -12,7 +12,7 @@ from api.invoices.pdf_files import read_file
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BEARER, declare_errors, make_blueprint
 from api.middleware.public_answers import PDF_TYPE, build_pdf_response
-from api.models.base import autocommit_session
+from api.models.base import autocommit_session, read_once
 from api.paging import PageQuery
 from api.schemas import IdPath
 from configs.ground.object_store import StoreAway
@@ -32,8 +32,7 @@ blueprint = make_blueprint("invoices", __name__, "/api/billing", "billing", "Pla
 @blueprint.get("/invoices", security=BEARER, responses={200: InvoicePage, **declare_errors(401, 422)})
 def list_invoices(query: PageQuery) -> dict[str, Any]:
     """List the user's invoices and credit notes, the newest first."""
-    with autocommit_session() as s:
-        return queries.list_invoices(s, current_user_id(), query).as_json()
+    return read_once(queries.list_invoices, current_user_id(), query).as_json()
 
 
 @blueprint.get("/invoices/<uuid:id>", security=BEARER, responses={**_FILE, **declare_errors(401, 404)})

@@ -20,10 +20,9 @@ from api.declarations.withdrawals import OrderState, read_order
 from api.errors import ApiError
 from api.links.blueprint import use_language_of
 from api.middleware.languages import read_language, use_account_language
-from api.models.base import autocommit_session, session
+from api.models.base import autocommit_session, read_once, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.user import User
-from api.pages.area import read_once
 from api.pages.declarations.words import CANCELLATION_TEXTS, REFUSALS, WITHDRAWAL_TEXTS
 from api.pages.forms import Form
 from configs.ground.signed_links import (

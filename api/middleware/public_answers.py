@@ -14,7 +14,7 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 
 from api.cache import MAX_AGE, answer_cache, digest_body
-from api.models.base import autocommit_session
+from api.models.base import read_once
 from api.schemas import Answer
 
 _SMALLEST = 1024  # bytes of a body that is worth it
@@ -54,8 +54,7 @@ def read_cached(kind: type[A], key: str, read: Callable[[Session], A]) -> A:
     """Return what the route of this key answers, from the same cache, or read it. For pages."""
 
     def build() -> bytes:
-        with autocommit_session() as s:
-            return read(s).as_bytes()
+        return read_once(read).as_bytes()
 
     return kind.model_validate_json(answer_cache().get(key, build).body)
 
@@ -71,8 +70,7 @@ def answer_cached_bytes(
     """Do the same with a body of any type."""
 
     def build() -> bytes:
-        with autocommit_session() as s:
-            return read(s)
+        return read_once(read)
 
     found = answer_cache().get(key, build)
     response = _respond(found.body, mimetype)

@@ -1,11 +1,11 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -19,6 +19,8 @@ from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_long
 from configs.ground.database_errors import judge_connection
 from configs.settings import settings
 
+P = ParamSpec("P")
+T = TypeVar("T")
 # A server that vanished is noticed within about ten seconds, not after the system's two hours:
 # https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-KEEPALIVES
 _CONNECTION = {
@@ -218,3 +220,9 @@ def autocommit_session() -> Iterator[orm.Session]:
         orm.Session(connection, expire_on_commit=False) as open_session,
     ):
         yield open_session
+
+
+def read_once(query: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **named: P.kwargs) -> T:
+    """Return what one query finds, on an autocommit_session() of its own."""
+    with autocommit_session() as opened:
+        return query(opened, *wanted, **named)

@@ -4,7 +4,7 @@ from typing import Any
 
 from api.middleware.auth import current_user_id
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
-from api.models.base import autocommit_session, session
+from api.models.base import read_once, session
 from api.notices import queries
 from api.notices.queries import NoticePage, ReadWish, UnreadCount, count_unread, list_notices
 from api.paging import PageQuery
@@ -19,8 +19,7 @@ blueprint = make_blueprint(
 @blueprint.get("", responses={200: NoticePage, **declare_errors(401, 422)})
 def show_notices(query: PageQuery) -> dict[str, Any]:
     """List the user's notices, the newest first, with the number of unread ones. They are kept for 90 days."""
-    with autocommit_session() as s:
-        return list_notices(s, current_user_id(), query).as_json()
+    return read_once(list_notices, current_user_id(), query).as_json()
 
 
 @blueprint.post("/<uuid:id>/read", responses={200: UnreadCount, **declare_errors(401, 404)})

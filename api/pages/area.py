@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from flask import Blueprint, Response, current_app, g, make_response, request
 from flask.typing import ResponseReturnValue
@@ -12,7 +11,6 @@ from flask_babel import gettext as _
 from api.cache import digest_body
 from api.errors import ApiError
 from api.middleware.auth import current_identity
-from api.models.base import autocommit_session
 from api.pages.cookies import (
     check_visitor_token,
     comes_from_elsewhere,
@@ -23,8 +21,6 @@ from api.pages.cookies import (
 from api.pages.headers import forbid_keeping, keep_for_everybody
 from api.pages.lost_sessions import require_operator
 
-P = ParamSpec("P")
-T = TypeVar("T")
 View = Callable[..., ResponseReturnValue]
 
 
@@ -91,12 +87,6 @@ class Area(Blueprint):
             return guarded
 
         return decorate
-
-
-def read_once(query: Callable[Concatenate[Any, P], T], /, *wanted: P.args, **named: P.kwargs) -> T:
-    """Return what one query finds, on an autocommit session of its own."""
-    with autocommit_session() as s:
-        return query(s, *wanted, **named)
 
 
 def _guard(view: View, access: Access, *, without_token: bool, polled: bool, unconfirmed: bool) -> View:

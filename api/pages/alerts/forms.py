@@ -18,8 +18,7 @@ from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, 
 from api.alerts.service import CallOffer, read_call_offer
 from api.alerts.targets import find_watchable, must_wait_for_watch
 from api.errors import ApiError, not_found
-from api.models.base import autocommit_session, session
-from api.pages.area import read_once
+from api.models.base import autocommit_session, read_once, session
 from api.pages.choices import PROCEDURE_NAMES, find_place, find_procedure
 from api.pages.forms import Form, Texts
 from api.schemas import Body, Flag, PlanAnswer

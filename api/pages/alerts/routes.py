@@ -16,7 +16,7 @@ from api.alerts.targets import build_targets
 from api.detections.queries import read_own_detection
 from api.errors import ApiError, ensure_found, not_found
 from api.middleware.auth import current_identity, current_user_id
-from api.models.base import session
+from api.models.base import read_once, session
 from api.pages.alerts.forms import (
     TEXTS,
     AlertForm,
@@ -37,7 +37,7 @@ from api.pages.alerts.view_data import (
     read_alert_view,
     write_freshness,
 )
-from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures, write_slug
 from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to

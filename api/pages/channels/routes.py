@@ -15,9 +15,9 @@ from api.accounts.service import announce
 from api.errors import ApiError
 from api.logins.service import name_browser
 from api.middleware.auth import current_user_id
-from api.models.base import autocommit_session, session
+from api.models.base import autocommit_session, read_once, session
 from api.models.user import Channel, ContactState
-from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts

@@ -13,7 +13,8 @@ from api.invoices.contents import LineKind
 from api.invoices.pdf_files import read_file
 from api.middleware.auth import current_user_id
 from api.middleware.public_answers import build_pdf_response
-from api.pages.area import Access, Area, read_once
+from api.models.base import read_once
+from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.words import REFUND_REASONS
 from api.paging import PageQuery

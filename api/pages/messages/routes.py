@@ -14,14 +14,14 @@ from flask_babel import gettext as _
 from api.errors import ApiError
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.languages import read_language
-from api.models.base import autocommit_session, session
+from api.models.base import autocommit_session, read_once, session
 from api.models.notification import State
 from api.models.user import Channel
 from api.notices import queries
 from api.notices.queries import MOST_COUNTED, NoticeAnswer, list_notices
 from api.notifications.queries import MessagePageQuery, OwnMessage, list_own_messages
 from api.notifications.reasons import Reason
-from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.area import Access, Area, answer_live
 from api.pages.cookies import lead_to
 from api.pages.forms import read_page_query
 from api.pages.words import CHANNEL_NAMES, describe_state

@@ -14,8 +14,8 @@ from api.errors import ApiError
 from api.exports.service import nudge_exports, open_file, read_export, start_export
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.public_answers import send_export
-from api.models.base import session
-from api.pages.area import Access, Area, read_once
+from api.models.base import read_once, session
+from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import Form, Texts
 from api.users.schemas import DeletionWish

@@ -22,12 +22,11 @@ from api.errors import ApiError
 from api.invoices.contents import PARIS, Seller, measure_vat, name_present_seller, read_vat_terms
 from api.middleware.auth import current_user, current_user_id
 from api.middleware.public_answers import read_cached
-from api.models.base import autocommit_session
+from api.models.base import autocommit_session, read_once
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
 from api.outlook.queries import read_outlook
 from api.outlook.schemas import Outlook
-from api.pages.area import read_once
 from api.pages.choices import PROCEDURE_NAMES
 from api.pages.forms import Form, Texts
 from api.pages.plan.view_data import find_newest_order

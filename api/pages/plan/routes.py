@@ -17,8 +17,9 @@ from api.declarations.withdrawals import read_order
 from api.errors import ApiError
 from api.invoices.queries import list_payment_invoices
 from api.middleware.auth import current_identity, current_user, current_user_id
+from api.models.base import read_once
 from api.models.declaration import DeclaredBy
-from api.pages.area import Access, Area, answer_live, read_once
+from api.pages.area import Access, Area, answer_live
 from api.pages.choices import list_place_options, list_procedures
 from api.pages.context import write_end, write_money
 from api.pages.cookies import lead_to

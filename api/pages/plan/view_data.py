@@ -24,10 +24,9 @@ from api.declarations.cancellations import NoticeState, read_own_notice
 from api.declarations.withdrawals import list_open_orders
 from api.errors import ApiError
 from api.middleware.auth import current_user, current_user_id
-from api.models.base import autocommit_session
+from api.models.base import autocommit_session, read_once
 from api.models.book import BookKind
 from api.models.payment import Payment
-from api.pages.area import read_once
 from api.paging import PageQuery
 from api.schemas import PlanAnswer
 from configs.world.plan import PlanName

@@ -23,9 +23,9 @@ from api.auth.service import confirm_address
 from api.middleware.auth import current_user_id
 from api.middleware.languages import read_language, use_account_language
 from api.middleware.stranger_mail import count_new_email
-from api.models.base import session
+from api.models.base import read_once, session
 from api.models.user import CONTACT_CHANNELS, Channel, OutageCredit, SlotRhythm
-from api.pages.area import Access, Area, read_once
+from api.pages.area import Access, Area
 from api.pages.cookies import lead_to
 from api.pages.forms import Form, Texts
 from api.pages.words import CHANNEL_NAMES
