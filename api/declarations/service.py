@@ -30,7 +30,6 @@ from api.declarations.schemas import CancellationForm, UndoneAnswer, WithdrawalF
 from api.declarations.withdrawals import apply_withdrawal, confirm_withdrawal, declare_withdrawal
 from api.errors import ApiError, not_found
 from api.models.base import session
-from api.models.base import session as open_session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
@@ -153,7 +152,7 @@ log = structlog.get_logger(__name__)
 
 def apply_declaration(declaration_id: UUID) -> None:
     """Apply a declaration whose time has come; any other stays as it is. Call it after the commit that wrote it."""
-    with open_session() as s:
+    with session() as s:
         row, now = lock_declaration(s, declaration_id), clock()
         if row is None or not row.is_open or row.takes_effect_at is None or row.takes_effect_at > now:
             return

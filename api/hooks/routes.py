@@ -4,12 +4,11 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from flask import request
-from werkzeug.datastructures import Headers
 
 import notifier
 from api.bot.service import handle_update
 from api.middleware.openapi_helpers import declare_errors, make_blueprint
-from api.middleware.request_hooks import webhook
+from api.middleware.request_hooks import Verify, webhook
 from api.schemas import Answer
 
 blueprint = make_blueprint("hooks", __name__, "/api", "webhooks", "Calls of providers, signed by them")
@@ -21,13 +20,13 @@ class Received(Answer):
     received: Literal[True] = True
 
 
-def _is_genuine_sms_call(headers: Headers, body: bytes) -> bool:
-    """Twilio signs the address too."""
-    return notifier.is_genuine("twilio", dict(headers), body, request.query_string.decode("latin-1"))
+def _is_signed_by(provider: str) -> Verify:
+    """Return the check that a call is a provider's; Twilio signs the address too."""
+    return lambda headers, body: notifier.is_genuine(provider, dict(headers), body, _read_query())
 
 
 @blueprint.post("/telegram/webhook", responses={200: Received, **declare_errors(403, 413)})
-@webhook(lambda headers, body: notifier.is_genuine("telegram", dict(headers), body))
+@webhook(_is_signed_by("telegram"))
 def receive_telegram_update() -> dict[str, Any]:
     """Take one update of the bot. Telegram sends an update again until it gets a success.
 
@@ -38,33 +37,31 @@ def receive_telegram_update() -> dict[str, Any]:
 
 
 @blueprint.post("/hooks/sendgrid", responses={200: Received, **declare_errors(403, 413)})
-@webhook(lambda headers, body: notifier.is_genuine("sendgrid", dict(headers), body))
+@webhook(_is_signed_by("sendgrid"))
 def receive_sendgrid_events() -> dict[str, Any]:
     """Take receipts of mails. SendGrid sends them again for a day until it gets a success."""
     notifier.receive("sendgrid", dict(request.headers), request.get_data())
     return Received().as_json()
 
 
-def _is_genuine_call(headers: Headers, body: bytes) -> bool:
-    """As of an SMS."""
-    return notifier.is_genuine("twilio_calls", dict(headers), body, request.query_string.decode("latin-1"))
-
-
 @blueprint.post("/hooks/twilio/calls", responses={204: None, **declare_errors(403, 413)})
-@webhook(_is_genuine_call)
+@webhook(_is_signed_by("twilio_calls"))
 def receive_call_state() -> tuple[str, int]:
     """Take how a call ended."""
     return _receive("twilio_calls")
 
 
 @blueprint.post("/hooks/twilio", responses={204: None, **declare_errors(403, 413)})
-@webhook(_is_genuine_sms_call)
+@webhook(_is_signed_by("twilio"))
 def receive_sms_state() -> tuple[str, int]:
     """Take the state of an SMS, or a person's answer such as STOP. An empty answer sends nothing back."""
     return _receive("twilio")
 
 
 def _receive(provider: str) -> tuple[str, int]:
-    query = request.query_string.decode("latin-1")
-    notifier.receive(provider, dict(request.headers), request.get_data(), query)
+    notifier.receive(provider, dict(request.headers), request.get_data(), _read_query())
     return "", HTTPStatus.NO_CONTENT
+
+
+def _read_query() -> str:
+    return request.query_string.decode("latin-1")

@@ -97,11 +97,7 @@ class Form(Generic[M]):
             form.add_error(path, "nul")
         if form.errors:
             return form
-        try:
-            form._value = model.model_validate(data)
-        except ValidationError as error:
-            for each in error.errors(include_input=False, include_url=False):
-                form.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
+        form._validate(data)
         return form
 
     @classmethod
@@ -111,13 +107,17 @@ class Form(Generic[M]):
         fields = dict(_list_fields(model))
         form.typed = {name: text for name in fields if (text := request.args.get(name, "").strip())}
         given = {name: _read_text(fields[name], text) for name, text in form.typed.items()}
-        try:
-            form._value = model.model_validate(given)
-        except ValidationError as error:
-            for each in error.errors(include_input=False, include_url=False):
-                form.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
+        form._validate(given)
+        if form.errors:
             form._value = model()
         return form
+
+    def _validate(self, data: Mapping[str, Any]) -> None:
+        try:
+            self._value = self.model.model_validate(data)
+        except ValidationError as error:
+            for each in error.errors(include_input=False, include_url=False):
+                self.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
 
     @property
     def value(self) -> M:

@@ -1,6 +1,5 @@
 """Pages about security: logins, password, second factor, recovery codes."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from flask import render_template, request
@@ -10,13 +9,12 @@ from flask_babel import lazy_gettext as _l
 
 import notifier
 from api.accounts.queries import read_account
-from api.accounts.schemas import Account
 from api.auth import service as accounts
 from api.auth.schemas import PasswordBody
 from api.errors import ApiError
 from api.logins.access import hash_chosen_password
 from api.logins.factor_end import keep_factor as keep_lost_factor
-from api.logins.schemas import LoginItem, TotpConfirmation
+from api.logins.schemas import TotpConfirmation
 from api.logins.second_factor import (
     FactorSetup,
     begin_setup,
@@ -48,22 +46,6 @@ REFUSED_SETUPS = {
 }
 area = Area("security", __name__)
 _INVALID = 422
-
-
-@dataclass(frozen=True, slots=True)
-class ShownSecurity:
-    """What the page shows: the account, and its logins, the one that asks first."""
-
-    account: Account
-    logins: list[LoginItem]
-
-
-def read_security() -> ShownSecurity:
-    """Return what the page shows of who is signed in."""
-    with autocommit_session() as s:
-        account = read_account(s, current_user_id())
-        logins = read_logins(s, current_user_id(), current_login_id())
-    return ShownSecurity(account, sorted(logins.items, key=lambda each: not each.current))
 
 
 def group_secret(secret: str) -> str:
@@ -186,8 +168,12 @@ def _confirm_setup(given: TotpConfirmation) -> list[str]:
 
 
 def _render_security(form: Form[PasswordBody]) -> str:
-    shown = read_security()
-    return render_template("security/security.html", form=form, account=shown.account, logins=shown.logins)
+    """Return the page of the account and its logins, the one that asks first."""
+    with autocommit_session() as s:
+        account = read_account(s, current_user_id())
+        logins = read_logins(s, current_user_id(), current_login_id()).items
+    logins = sorted(logins, key=lambda each: not each.current)
+    return render_template("security/security.html", form=form, account=account, logins=logins)
 
 
 def _render_setup(setup: FactorSetup, form: Form[TotpConfirmation]) -> str:
