@@ -13,8 +13,7 @@ from api.accounts.passwords import hash_password
 from api.models.alert import Alert, AlertTarget
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import new_id, session
-from api.models.check import Check
-from api.models.check_day import CheckDay
+from api.models.check import Check, CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason

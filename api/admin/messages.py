@@ -19,7 +19,7 @@ from api.admin.desks import DAY, MONTH
 from api.figures.answers import ANSWER_COUNTS, HAS_ANSWERS
 from api.figures.deliveries import FigureChoice, compute_day, read_days
 from api.models.answer import AnswerValue, MatchAnswer
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection, DetectionSlot, SlotRow

@@ -18,9 +18,8 @@ from sqlalchemy.orm import Session
 from api.alerts.targets import find_watched_desks, select_waiting
 from api.models.alert import Alert
 from api.models.desk import DeskState
-from api.models.payment import Payment
+from api.models.payment import Payment, Unwatched
 from api.models.user import Grant
-from api.models.watch_credit import Unwatched
 from configs.world.plan import plan
 
 LATE = timedelta(minutes=10)  # a check is recorded within this time of its start

@@ -26,15 +26,16 @@ from api.models.desk import Outage, OutageReason
 from api.models.discovery import Drift
 from api.models.notification import Notification
 from api.models.payment import (
+    CreditForm,
     Payment,
     PaymentEvent,
     PaymentEventKind,
     PaymentStatus,
     RefundReason,
     Subscription,
+    WatchCredit,
 )
 from api.models.user import Channel, Grant
-from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments import notices
 from api.payments.book import post_end, post_revival, read_balances
 from api.payments.early_ends import quote_ends

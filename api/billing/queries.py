@@ -25,9 +25,8 @@ from api.billing.schemas import (
 from api.errors import not_found
 from api.models.base import is_any_of
 from api.models.book import Account, BookKind, BookTransaction
-from api.models.payment import Payment, PlanCredit, Refund, RefundReason, StripeId
+from api.models.payment import CreditForm, Payment, PlanCredit, Refund, RefundReason, StripeId, WatchCredit
 from api.models.user import Grant
-from api.models.watch_credit import CreditForm, WatchCredit
 from api.paging import PageQuery, read_page
 from api.payments.book import Balances, list_transactions, read_balances
 from api.payments.ledger import INTENT, SESSION

@@ -31,12 +31,20 @@ from api.models.job import MAINTENANCE
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import Match, Notification
-from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, StripeId, Subscription
+from api.models.payment import (
+    Payment,
+    PaymentEvent,
+    PlanCredit,
+    Refund,
+    StripeId,
+    Subscription,
+    Unwatched,
+    WatchCredit,
+)
 from api.models.provider_event import ProviderEvent
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
-from api.models.watch_credit import Unwatched, WatchCredit
 from api.translations import mark
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock

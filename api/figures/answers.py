@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from configs.world.prefecture import desks
 
 ANSWER_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")

@@ -1,6 +1,6 @@
-"""Checks: one row each, with any outcome; the table is partitioned by day."""
+"""Checks: one row each, with any outcome, in a table that is partitioned by day; and their totals of a day by desk."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -34,4 +34,33 @@ class Check(Base):
         sa.Index("ix_checks_desk_id_started_at", "desk_id", sa.text("started_at DESC")),
         sa.Index("ix_checks_started_at", "started_at"),
         {"postgresql_partition_by": "RANGE (started_at)"},
+    )
+
+
+class CheckDay(Base):
+    """One desk and one UTC day. Days of desks that were scheduled have a row, checked or not. Intervals in seconds."""
+
+    __tablename__ = "check_days"
+
+    desk_id: Mapped[str] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    checks: Mapped[int]
+    proven: Mapped[int]  # checks that proved slots or their absence
+    outcomes: Mapped[dict[str, Any]]  # outcome → number of checks
+    achieved_seconds: Mapped[float | None]  # median between two proven answers; null with fewer than two
+    promised_seconds: Mapped[float | None]  # what plan and host allowed when the day was last summed up
+    openings: Mapped[int]  # detections
+    alerts: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # of a person for a detection, accepted that day
+    # Answers given that day, by value; they outlive the accounts
+    found: Mapped[int] = mapped_column(default=0, server_default="0")
+    too_late: Mapped[int] = mapped_column(default=0, server_default="0")
+    nothing_there: Mapped[int] = mapped_column(default=0, server_default="0")
+    stopped: Mapped[int] = mapped_column(default=0, server_default="0")
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("checks >= proven AND proven >= 0 AND openings >= 0", name="counts"),
+        sa.Index("ix_check_days_day", "day"),
     )

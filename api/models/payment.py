@@ -1,4 +1,4 @@
-"""Payments, what happened to them, refunds, subscriptions, and the ids that Stripe gave to them.
+"""Payments, what happened to them, refunds, subscriptions, Stripe's ids of them, and paid time without watching.
 
 Triggers write `payments.status`, `paid_at`, `refunded_at`, `lost_cents` (from `payment_events`) and `refunded_cents`
 (from `refunds`), and refuse every other change of them.
@@ -235,3 +235,66 @@ class StripeId(Base):
         sa.UniqueConstraint("subscription_id", "kind"),
         sa.UniqueConstraint("refund_id", "kind"),
     )
+
+
+class FormerCustomer(Base):
+    """The customer at Stripe that a deleted account paid a payment as; Stripe knows the name and the address.
+
+    An admin answers a dispute with it. At `dropped_at` the customer is deleted at Stripe, then its rows here.
+    """
+
+    __tablename__ = "former_customers"
+
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey(Payment.id), primary_key=True)
+    customer: Mapped[str]  # Stripe's id
+    dropped_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("length(customer) <= 255", name="length"),
+        sa.Index("ix_former_customers_customer", "customer"),
+    )
+
+
+class CreditForm(StrEnum):
+    """How unwatched time is given back."""
+
+    TIME = "time"  # a short plan lasts longer
+    INVOICE = "invoice"  # taken off the subscription's next invoice
+    REFUND = "refund"  # paid back
+
+
+class Unwatched(Base):
+    """One time of a payment's plan in which no desk of any alert could be proven; it grows while it lasts."""
+
+    __tablename__ = "unwatched"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"))
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    least_seconds: Mapped[
+        int
+    ]  # what the alert's desks allow: merged with its neighbours a hole is longer, or no hole
+
+    __table_args__ = (
+        sa.CheckConstraint("ends_at > starts_at", name="order"),
+        sa.Index("ix_unwatched_payment_id_starts_at", "payment_id", "starts_at"),
+    )
+
+
+class WatchCredit(Base):
+    """What was given for unwatched time of a payment, once a day at most; kept as long as the payment."""
+
+    __tablename__ = "watch_credits"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"), index=True)
+    seconds: Mapped[int]  # of unwatched time; less where what was given as time was taken back
+    form: Mapped[CreditForm] = mapped_column(enum_column(CreditForm, "form"))
+    amount_cents: Mapped[int]  # the share of the price, rounded up
+    refund_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("refunds.id"), index=True)
+    # The renewal whose invoice it lowered, once that is paid.
+    borne_by_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("payments.id"), index=True)
+    created_at: Mapped[datetime]
+
+    __table_args__ = (sa.CheckConstraint("amount_cents >= 0 AND seconds >= 0", name="amounts"),)

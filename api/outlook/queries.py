@@ -15,7 +15,7 @@ from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.answers import read_desk_rates
 from api.figures.schemas import AnswerRates
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.schemas import (

@@ -9,8 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import session as open_session
-from api.models.former_customer import FormerCustomer
-from api.models.payment import Payment, PaymentEvent, PaymentEventKind
+from api.models.payment import FormerCustomer, Payment, PaymentEvent, PaymentEventKind
 from api.payments.errors import StripeAway, StripeRefused
 from configs.ground.clock import clock
 

@@ -15,15 +15,16 @@ from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
 from api.models.base import new_id
 from api.models.payment import (
+    CreditForm,
     Payment,
     PaymentEvent,
     PaymentEventKind,
     PaymentStatus,
     PlanCredit,
     Subscription,
+    WatchCredit,
 )
 from api.models.user import Grant
-from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import measure_seconds, post_end, post_upgrade, read_balances, share
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment

@@ -19,9 +19,8 @@ from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
 from api.models.job import PAYMENTS
-from api.models.payment import Payment, Refund, RefundStatus, Subscription
-from api.models.stripe_command import CommandKind, StripeCommand
-from api.models.watch_credit import WatchCredit
+from api.models.payment import Payment, Refund, RefundStatus, Subscription, WatchCredit
+from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments import notices
 from api.payments.client import call
 from api.payments.errors import StripeAway, StripeRefused, UnknownOwner

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from api.models.base import new_id
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind
 from api.models.payment import Subscription as SubscriptionRow
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.payments import notices
 from api.payments.book import post_dispute, post_revival
 from api.payments.client import call

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from api.models.stripe_command import CommandKind, StripeCommand
+from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments.errors import StripeAway
 from configs.ground.clock import clock
 from configs.settings.constants import Constant

@@ -18,7 +18,7 @@ from api.models.payment import (
     RefundStatus,
     StripeId,
 )
-from api.models.stripe_command import CommandKind, StripeCommand
+from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments import notices
 from api.payments.book import (
     WISHED,

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment, Subscription
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.payments.ledger import find_subscription_id, link_id
 from api.payments.outbox import add_command, is_asked
 from configs.ground.clock import clock

@@ -17,10 +17,18 @@ import notifier
 from api.accounts.queries import lock_user
 from api.alerts.unwatched import LATE, Hole, measure, record_unwatched
 from api.models.base import new_id
-from api.models.payment import Payment, PaymentEventKind, Refund, RefundReason, Subscription
-from api.models.stripe_command import CommandKind
+from api.models.payment import (
+    CreditForm,
+    Payment,
+    PaymentEventKind,
+    Refund,
+    RefundReason,
+    Subscription,
+    Unwatched,
+    WatchCredit,
+)
+from api.models.stripe_event import CommandKind
 from api.models.user import Grant, OutageCredit, User
-from api.models.watch_credit import CreditForm, Unwatched, WatchCredit
 from api.payments.book import post_borne, post_reclaimed, post_unwatched, read_balances
 from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use

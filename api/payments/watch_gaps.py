@@ -10,9 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.alerts.unwatched import HOUR, MINUTE, Hole, clip, measure_unwatched, merge
-from api.models.payment import Payment
+from api.models.payment import Payment, Unwatched
 from api.models.user import Grant
-from api.models.watch_credit import Unwatched
 from api.payments.ledger import FOR_TIME, keeps_plan
 from api.payments.subscriptions import find_order
 from configs.ground.clock import clock

@@ -15,9 +15,9 @@ from api.detections.queries import get_public_cutoff
 from api.figures.answers import list_answer_figures
 from api.figures.deliveries import FigureChoice, list_channel_deliveries, read_days
 from api.figures.schemas import Grouping
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
-from api.models.watch_credit import CreditForm, WatchCredit
+from api.models.payment import CreditForm, WatchCredit
 from api.paging import first_id_at
 from api.reliability.schemas import (
     ChannelDay,

@@ -6,8 +6,8 @@ from pydantic import Field
 
 from api.figures.schemas import AnswerFigures, ChannelDelivery
 from api.models.desk import OutageReason
+from api.models.payment import CreditForm
 from api.models.user import Channel
-from api.models.watch_credit import CreditForm
 from api.schemas import Answer
 
 

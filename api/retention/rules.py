@@ -18,7 +18,7 @@ from api.models.all import RECORDS
 from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base, session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration

@@ -16,9 +16,8 @@ from babel.numbers import format_currency
 from sqlalchemy.orm import Session, aliased, load_only
 
 from api.models.notification import State
-from api.models.payment import Payment, PlanCredit, Refund, Subscription
+from api.models.payment import CreditForm, Payment, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.user import Contact, Grant, User
-from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup

@@ -11,7 +11,7 @@ from api.models.alert import AlertTarget, ClosedBecause
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.appointment import Appointment
 from api.models.base import new_id, session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.delivery_figure import DeliveryFigure

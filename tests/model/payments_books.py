@@ -16,6 +16,7 @@ from api.models.invoice import Invoice, InvoiceKind
 from api.models.notification import Notification
 from api.models.payment import (
     DISPUTED,
+    CreditForm,
     Payment,
     PaymentEvent,
     PaymentEventKind,
@@ -25,9 +26,9 @@ from api.models.payment import (
     RefundStatus,
     StripeId,
     Subscription,
+    WatchCredit,
 )
 from api.models.user import Grant
-from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.book import Balances, read_balances
 from api.payments.grants import price_use
 from configs.ground.clock import clock

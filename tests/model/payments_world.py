@@ -24,8 +24,7 @@ from api.models.declaration import DeclaredBy
 from api.models.notification import Notification
 from api.models.partitions import make_partitions
 from api.models.payment import DISPUTED, Payment, Refund
-from api.models.stripe_command import StripeCommand
-from api.models.stripe_event import StripeEvent
+from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
 from api.payments import jobs
 from api.payments.book import read_balances

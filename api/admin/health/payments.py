@@ -13,8 +13,13 @@ from api.admin.health.reading import read_session
 from api.models.declaration import OPEN_DECLARATION, Declaration
 from api.models.invoice import Invoice
 from api.models.payment import DISPUTED, PaymentEventKind, Refund, RefundStatus
-from api.models.stripe_command import StripeCommand
-from api.models.stripe_event import STRIPE_RETRY_FOR, PaymentDifference, StripeEvent, StripeEventFlag
+from api.models.stripe_event import (
+    STRIPE_RETRY_FOR,
+    PaymentDifference,
+    StripeCommand,
+    StripeEvent,
+    StripeEventFlag,
+)
 from api.payments.client import STRIPE_REST_SECONDS
 from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock

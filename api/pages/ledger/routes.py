@@ -15,8 +15,8 @@ from api.figures.schemas import ChannelDelivery
 from api.middleware.languages import find_linked_language, read_language
 from api.middleware.public_answers import read_cached
 from api.models.desk import OutageReason
+from api.models.payment import CreditForm
 from api.models.user import Channel
-from api.models.watch_credit import CreditForm
 from api.pages.area import Access, Area
 from api.pages.words import CHANNEL_NAMES
 from api.reliability.queries import CACHE_KEY, read_reliability

@@ -10,8 +10,7 @@ import time_machine
 
 from api.background import jobs
 from api.models.base import session
-from api.models.check import Check
-from api.models.check_day import CheckDay
+from api.models.check import Check, CheckDay
 from api.models.notification import Match, write_ranges
 from api.models.partitions import drop_oldest_partition, make_partitions
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow

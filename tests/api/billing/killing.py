@@ -20,11 +20,9 @@ from sqlalchemy.orm import Session
 import notifier
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscription
-from api.models.stripe_command import StripeCommand
-from api.models.stripe_event import StripeEvent
+from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscription, WatchCredit
+from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import Grant
-from api.models.watch_credit import WatchCredit
 from api.payments import jobs as payment_jobs
 from api.payments import webhook
 from configs.ground.background_nudges import nudge

@@ -9,7 +9,7 @@ import pytest
 
 from api.models.alert import Alert
 from api.models.payment import Payment, PaymentStatus, PlanCredit, Subscription
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.models.user import Contact, ContactState, User
 from api.payments.client import call
 from api.payments.jobs import carry_out

@@ -14,7 +14,7 @@ from api.declarations.service import undo_own
 from api.invoices.issuing import issue_due
 from api.models.base import engine, session
 from api.models.payment import Payment, PaymentEvent, Refund, RefundReason
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.models.user import OutageCredit, User
 from api.payments.early_ends import withdraw
 from api.payments.jobs import carry_out

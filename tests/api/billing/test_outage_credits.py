@@ -13,9 +13,8 @@ from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
 from api.models.notification import Notification
-from api.models.payment import Payment, Refund, RefundReason, Subscription
+from api.models.payment import CreditForm, Payment, Refund, RefundReason, Subscription, WatchCredit
 from api.models.user import Contact
-from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.plan import PlanName

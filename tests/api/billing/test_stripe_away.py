@@ -14,8 +14,7 @@ import stripe
 from api.background import jobs as background_jobs
 from api.models.base import new_id, session
 from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, Subscription
-from api.models.stripe_command import CommandKind, StripeCommand
-from api.models.stripe_event import StripeEvent
+from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.payments import checkout_calls, jobs
 from api.payments.client import call
 from api.payments.errors import StripeAway

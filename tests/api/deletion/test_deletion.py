@@ -14,10 +14,9 @@ from api.deletion import access
 from api.deletion.service import delete_account
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.former_customer import FormerCustomer
 from api.models.login import Login
 from api.models.notification import FORGOTTEN, Notification, State
-from api.models.payment import Payment, Refund, RefundReason
+from api.models.payment import FormerCustomer, Payment, Refund, RefundReason
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from api.payments import jobs as payments

@@ -20,10 +20,10 @@ from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
-from api.models.former_customer import FormerCustomer
 from api.models.login import Login
 from api.models.notification import Match, Notification, State
 from api.models.payment import (
+    FormerCustomer,
     Payment,
     PaymentEvent,
     PaymentEventKind,

@@ -13,7 +13,7 @@ from api.background import jobs
 from api.deletion.service import delete_account
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from configs.ground.clock import clock
 from configs.world.prefecture import desks
 from tests.api.world import PREFECTURES

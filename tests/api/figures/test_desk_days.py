@@ -9,7 +9,7 @@ import time_machine
 from api.background import jobs
 from api.figures import desk_days
 from api.models.base import session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.partitions import make_partitions
 from configs.ground.clock import clock

@@ -10,8 +10,15 @@ from api.billing.plan_ends import quote_closed_desk
 from api.declarations.withdrawals import read_order
 from api.models.base import session
 from api.models.desk import Outage, OutageReason
-from api.models.payment import Payment, PaymentStatus, Refund, RefundReason, RefundStatus, Subscription
-from api.models.watch_credit import WatchCredit
+from api.models.payment import (
+    Payment,
+    PaymentStatus,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    Subscription,
+    WatchCredit,
+)
 from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

@@ -7,8 +7,7 @@ import pytest
 from api.background import jobs
 from api.models.alert import Alert
 from api.models.base import session
-from api.models.payment import Payment, Refund
-from api.models.watch_credit import CreditForm, WatchCredit
+from api.models.payment import CreditForm, Payment, Refund, WatchCredit
 from api.payments import jobs as payment_jobs
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

@@ -12,8 +12,7 @@ from api.accounts.queries import find_entitlement
 from api.background import jobs
 from api.invoices.issuing import issue_due
 from api.models.base import session
-from api.models.former_customer import FormerCustomer
-from api.models.payment import Payment, PaymentStatus
+from api.models.payment import FormerCustomer, Payment, PaymentStatus
 from api.models.stripe_event import StripeEvent
 from api.payments import facts
 from api.payments import jobs as payment_jobs

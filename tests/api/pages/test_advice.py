@@ -12,7 +12,7 @@ from flask import Flask
 
 from api import cache
 from api.models.base import session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason, SlotRow
 from api.outlook.schemas import HeatCell

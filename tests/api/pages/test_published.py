@@ -15,7 +15,7 @@ from redis import Redis
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import refuse
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.user import Channel

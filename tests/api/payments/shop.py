@@ -23,8 +23,7 @@ from api.models.payment import (
     StripeId,
     Subscription,
 )
-from api.models.stripe_command import CommandKind, StripeCommand
-from api.models.stripe_event import StripeEvent
+from api.models.stripe_event import CommandKind, StripeCommand, StripeEvent
 from api.models.user import Grant, User
 from api.payments import jobs
 from api.payments.book import read_balances

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from api.background import jobs
-from api.models.former_customer import FormerCustomer
+from api.models.payment import FormerCustomer
 from api.models.user import User
 from api.payments.client import call
 from configs.world.plan import PlanName

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.payments.jobs import apply_event, carry_out, work_off
 from api.payments.ledger import find_stripe_id
 from configs.ground.clock import clock

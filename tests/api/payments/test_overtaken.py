@@ -17,7 +17,7 @@ from api.declarations.service import cancel_own
 from api.models.base import session
 from api.models.declaration import DeclaredBy
 from api.models.payment import PaymentStatus, RefundReason, Subscription
-from api.models.stripe_command import CommandKind
+from api.models.stripe_event import CommandKind
 from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
 from api.payments.jobs import apply_event, carry_out

@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 from api.models.base import session
 from api.models.job import PAYMENTS
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus, Subscription
-from api.models.stripe_command import CommandKind
-from api.models.stripe_event import PaymentDifference, StripeEvent
+from api.models.stripe_event import CommandKind, PaymentDifference, StripeEvent
 from api.models.user import Grant, Role
 from api.payments import events, jobs, reconciliation
 from api.payments.facts import SessionFacts

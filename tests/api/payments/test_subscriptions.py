@@ -9,10 +9,9 @@ from api.background import jobs as background
 from api.billing.plan_ends import remind_in_grace
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentStatus, RefundReason, StripeId
-from api.models.stripe_command import CommandKind
+from api.models.payment import CreditForm, Payment, PaymentStatus, RefundReason, StripeId, WatchCredit
+from api.models.stripe_event import CommandKind
 from api.models.user import User
-from api.models.watch_credit import CreditForm, WatchCredit
 from api.payments.early_ends import withdraw
 from api.payments.grants import price_use
 from api.payments.jobs import carry_out

@@ -7,11 +7,11 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason
+from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
-from api.models.watch_credit import CreditForm, WatchCredit
 from configs.ground.clock import clock
 from tests.clients import People
 from tests.factories import BOBIGNY, add_answers, add_desk, add_payment, make_delivery_figure, save_all

@@ -11,7 +11,7 @@ from api.background.jobs import list_jobs
 from api.declarations.forms import name_declaration
 from api.models.all import RECORDS
 from api.models.base import Base, new_id, session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.provider_event import ProviderEvent, ReceiptKind

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from api.models.base import new_id, session
-from api.models.check_day import CheckDay
+from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow

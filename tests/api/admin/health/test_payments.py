@@ -16,8 +16,7 @@ from api.models.book import BookTransaction
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
-from api.models.stripe_command import CommandKind, StripeCommand
-from api.models.stripe_event import PaymentDifference, StripeEventFlag
+from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from configs.ground.clock import clock
 from tests.api.admin.health.conftest import ask
 from tests.factories import add_payment, add_stripe_event, add_user, save, save_all
