@@ -3,7 +3,6 @@
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -80,10 +79,6 @@ class InvoiceContents(_Frozen):
     seller: Seller
     corrects: CorrectedInvoice | None = None
     reason: RefundReason | None = None  # of a correction
-
-    def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values, as the table keeps them."""
-        return self.model_dump(mode="json")
 
 
 def name_present_seller() -> Seller:

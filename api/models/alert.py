@@ -1,7 +1,7 @@
 """Alerts of users, their targets and limits."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
@@ -125,14 +125,6 @@ class Alert(Base):
         """Whether it is enabled and open."""
         return self.enabled and self.closed_at is None
 
-    def wants(self, moment: Moment, *, desk_id: str, prefecture_id: str, procedures: Collection[str]) -> bool:
-        """Return whether one of its targets covers this desk and allows this moment."""
-        return any(
-            target.covers_desk(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
-            and target.lets_pass(moment)
-            for target in self.targets
-        )
-
 
 class AlertTarget(Base):
     """One desk, or one procedure of one prefecture, with the alert's limits."""
@@ -185,7 +177,3 @@ class AlertTarget(Base):
         if self.desk_id is not None:
             return self.desk_id == desk_id
         return self.prefecture_id == prefecture_id and self.procedure in procedures
-
-    def lets_pass(self, moment: Moment) -> bool:
-        """Return whether the limits allow this moment."""
-        return Limits(*(getattr(self, each.name) for each in fields(Limits))).matches(moment)
