@@ -7,9 +7,7 @@ import pytest
 import time_machine
 from click.testing import CliRunner
 
-from api.admin_command import admin_command
-from api.forget_command import forget_command
-from api.grant_command import grant_command
+from api.commands import admin_command, forget_command, grant_command
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import new_id
 from api.models.desk import DeskChange

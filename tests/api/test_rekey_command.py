@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from flask import Flask
 from flask.testing import FlaskClient
 
+from api.commands import rekey_command
 from api.models.base import session
 from api.models.contact_lookup import claim_address, find_contact
 from api.models.user import Channel, Contact, User
-from api.rekey_command import rekey_command
 from configs.ground.clock import clock
 from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
 from tests.clients import Browser

@@ -11,10 +11,10 @@ from click.testing import CliRunner
 from flask import Flask
 
 from api.background import jobs
+from api.commands import push_keys_command
 from api.models.base import session
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
-from api.push_keys_command import push_keys_command
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import read_subscription
 from configs.settings import settings

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from click.testing import CliRunner
 from playwright.sync_api import Locator, expect
 
-from api.admin_command import admin_command
+from api.commands import admin_command
 from tests.browser.navigators import security, sign_in
 from tests.browser.navigators.person import Person
 from tests.waiting import until

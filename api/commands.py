@@ -1,0 +1,312 @@
+"""Commands of `flask`.
+
+`admin EMAIL` makes the first admin, who makes the others by pages. `grant EMAIL PLAN` gives a plan by hand: bought ones
+come from Stripe. `forget` repeats deletions: a restore of an earlier instant brings deleted accounts back. `push-keys`
+draws the pair of keys of web push. `rekey` brings encrypted columns and look-up hashes under the newest keys.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, TextIO
+from uuid import UUID
+
+import click
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
+from api.accounts.queries import find_user, has_confirmed_mailbox
+from api.accounts.service import announce, choose_length
+from api.admin.audit import Actor, AuditedWork, record_audit, write_instant
+from api.alerts.plan_limits import StartedPlan, start_plan
+from api.deletion.access import delete_named
+from api.errors import ApiError
+from api.models.audit import ActorKind
+from api.models.base import Base, session
+from api.models.contact_lookup import claim_address, hash_address
+from api.models.encrypted_text import ContactAddress, EncryptedText
+from api.models.user import Channel, Contact, Role, User
+from configs.ground.database import database_url
+from configs.ground.database_errors import is_away, passes
+from configs.ground.encryption import DecryptionFailed, decrypt, is_newest, renew_encryption
+from configs.ground.logs import set_up_logs
+from configs.settings import SettingMissing, SettingsRefused, settings
+from configs.settings.push_keys import draw_keys
+from configs.world.plan import PlanName
+
+_LOCAL = "; a stack that runs here is joined by: set -a; . .state/env; set +a"
+_FACTOR = "sign in and set up a second factor (/securite): without one the pages of operators show nothing"
+
+
+@click.command("admin")
+@click.argument("email")
+@click.option(
+    "--another", is_flag=True, help="Also where there is an admin, such as one who cannot sign in any more."
+)
+def admin_command(email: str, *, another: bool) -> None:
+    """Make the user with the address EMAIL the first admin."""
+    with refusing("nothing was changed"):
+        click.echo(_make_admin(email, another=another))
+
+
+@contextmanager
+def refusing(nothing: str, away: str = "", *needed: str) -> Iterator[None]:
+    """Run the work of a command, once the settings that it needs are there; end it by one line where it cannot be done.
+
+    `nothing` says that nothing was done; `away` the same of a database that went away meanwhile.
+    """
+    try:
+        set_up_logs("api")
+        database_url()
+        for each in needed:
+            settings().require(each)
+        yield
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"{nothing}: {error}{_LOCAL}") from None
+    except DBAPIError as error:
+        if not is_away(error):
+            raise
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(f"{away or nothing}, the database does not answer: {why}") from None
+
+
+def _make_admin(email: str, *, another: bool) -> str:
+    """Change the role, with its audit row; return a sentence about it."""
+    with session() as s:
+        user = find_user(s, email)
+        if user is None:
+            raise click.ClickException(
+                f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        if not has_confirmed_mailbox(s, user.id):
+            raise click.ClickException(
+                f"anybody may have registered {email}: confirm the address first, by the link in the mail"
+            )
+        if not another and s.scalar(sa.select(sa.func.count()).where(User.role == Role.ADMIN)):
+            raise click.ClickException(
+                "there is an admin already, who can make others on the page of a user;"
+                " use --another where nobody can sign in as admin"
+            )
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"role": [user.role.value, Role.ADMIN.value]})
+        user.role, user.factor_ends_at = Role.ADMIN, None  # support may have asked for that end
+        record_audit(work, "user.role", "user", user.id)
+        return f"{user.email} is an admin" + ("" if user.has_second_factor else f"; now {_FACTOR}")
+
+
+_NAMES = [name.value for name in PlanName if name is not PlanName.NONE]
+
+
+@click.command("grant")
+@click.argument("email")
+@click.argument("plan_name", metavar="PLAN", type=click.Choice(_NAMES))
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    help="Default: as long as the plan lasts, a month for a subscription.",
+)
+@click.option("--source", default="command", show_default=True, help="Who or what gives it.")
+def grant_command(email: str, plan_name: str, days: int | None, source: str) -> None:
+    """Give the plan PLAN to the user with the address EMAIL."""
+    name = PlanName(plan_name)
+    with refusing("nothing was given", "", "redis_url"):
+        try:
+            given, started = _give_to_address(email, name, choose_length(name, days), source)
+        except ApiError as error:
+            raise click.ClickException(f"nothing was given: {error}") from None
+    announce(started.mails, started.alerts)
+    click.echo(given)
+
+
+def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> tuple[str, StartedPlan]:
+    """Give the plan, with its audit row; return a sentence about it, and what follows."""
+    with session() as s:
+        user = find_user(s, email)
+        if user is None:
+            raise click.ClickException(
+                f"nobody has the address {email}: register it first (POST /api/auth/register)"
+            )
+        started = start_plan(s, user, name, lasts, source)
+        grant = started.grant
+        changes: dict[str, Any] = {"id": str(grant.id), "plan": grant.plan.value}
+        changes |= {"startsAt": write_instant(grant.starts_at), "endsAt": write_instant(grant.ends_at)}
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND), changes)
+        record_audit(work, "grant.give", "user", user.id)
+        lasting = f"from {grant.starts_at:%Y-%m-%d %H:%M} to {grant.ends_at:%Y-%m-%d %H:%M} UTC"
+        return f"{user.email} has {name} {lasting}", started
+
+
+@click.command("forget")
+@click.argument("ids", type=click.File(), default="-")
+def forget_command(ids: TextIO) -> None:
+    """Delete the accounts whose ids the file IDS names, one a line, as their owners did; `-` reads standard input."""
+    with refusing("nothing was deleted", "not all are deleted", "redis_url"):
+        known = set(_list_known(ids))
+        kept = sorted(str(each) for each in known if not _forget(each))
+    click.echo(f"{len(known) - len(kept)} accounts deleted")
+    if kept:
+        raise click.ClickException(
+            f"operators' accounts are kept: make them plain ones first: {', '.join(kept)}"
+        )
+
+
+def _list_known(file: TextIO) -> Iterator[UUID]:
+    """Yield the ids that name an account, after the whole file was read: one wrong line stops all deletions."""
+    try:
+        wanted = [UUID(line.strip()) for line in file if line.strip()]
+    except ValueError:
+        raise click.ClickException("nothing was deleted: a line is no id of an account") from None
+    with session() as s:
+        yield from (each for each in wanted if s.scalar(sa.select(User.id).where(User.id == each)))
+
+
+def _forget(user_id: UUID) -> bool:
+    try:
+        delete_named(user_id)
+    except ApiError as error:
+        return error.status == 401  # noqa: PLR2004 -- its owner was quicker
+    return True
+
+
+@click.command("push-keys")
+def push_keys_command() -> None:
+    """Draw a new pair of keys for web push, as lines of an environment file. Nothing is changed."""
+    private_key, public_key = draw_keys()
+    click.echo(f"VAPID_PRIVATE_KEY={private_key}\nVAPID_PUBLIC_KEY={public_key}")
+
+
+_AT_ONCE = 1000  # rows
+
+
+@click.command("rekey")
+@click.option(
+    "--check", is_flag=True, help="Change nothing; say how many rows need it, and end with 1 if any do."
+)
+def rekey_command(*, check: bool) -> None:
+    """Re-encrypt with the first of DATA_KEYS, and hash again with all of LOOKUP_KEY.
+
+    Programs may run meanwhile, if all of them know the new keys. Run it once more after a key was taken away.
+    """
+    try:
+        set_up_logs("api")
+        database_url()
+        if check:
+            _check_tables()
+            return
+        changed, unreadable, taken = _renew_tables()
+    except (SettingMissing, SettingsRefused) as error:
+        raise click.ClickException(f"nothing was changed: {error}") from None
+    except DBAPIError as error:
+        if not passes(error):
+            raise
+        why = str(error.orig).splitlines()[0]
+        raise click.ClickException(f"stopped, the database refused: {why}; run it again to go on") from None
+    click.echo(f"{changed} rows encrypted anew")
+    if unreadable or taken:
+        raise click.ClickException(
+            f"{unreadable} rows need a key that DATA_KEYS does not have: give it back and run this again; "
+            f"{taken} contacts have an address that another account has: they are switched off"
+        )
+
+
+def _check_tables() -> None:
+    """Print how many rows are not under the first keys, and fail where there are any."""
+    with session() as s:
+        rows = sum(not is_newest(text) for text in _list_texts(s))
+        known = set(s.scalars(sa.select(sa.func.unnest(Contact.lookup_hashes, type_=sa.LargeBinary))))
+        contacts = sum(hashed not in known for hashed in _list_hashes(s))
+    click.echo(f"{rows + contacts} rows need `flask rekey`: {rows} encrypted, {contacts} hashed")
+    if rows or contacts:
+        raise click.exceptions.Exit(1)
+
+
+def _list_texts(s: Session) -> Iterator[str]:
+    """Yield all encrypted texts; addresses of mails are not encrypted."""
+    for table in Base.metadata.sorted_tables:
+        for column in table.columns:
+            if isinstance(column.type, EncryptedText):
+                text = sa.type_coerce(column, sa.Text)
+                is_email = text.like("%@%") if isinstance(column.type, ContactAddress) else sa.false()
+                asked = sa.select(text).where(column.is_not(None), ~is_email)
+                yield from s.scalars(asked.execution_options(yield_per=_AT_ONCE))
+
+
+def _list_hashes(s: Session) -> Iterator[bytes]:
+    """Yield the hash under the first of LOOKUP_KEY of each verified number or chat that can be read."""
+    asked = sa.select(Contact.channel, sa.type_coerce(Contact.address, sa.Text).label("stored")).where(
+        Contact.channel != Channel.EMAIL, Contact.verified_at.is_not(None)
+    )
+    for row in s.execute(asked.execution_options(yield_per=_AT_ONCE)):
+        with suppress(DecryptionFailed):  # it is counted among the encrypted
+            yield hash_address(row.channel, decrypt(row.stored))[0]
+
+
+def _renew_tables() -> tuple[int, int, int]:
+    """Return the numbers of renewed rows, of unreadable rows, and of contacts whose address another contact has."""
+    changed = unreadable = taken = 0
+    for table in Base.metadata.sorted_tables:
+        columns = [column for column in table.columns if isinstance(column.type, EncryptedText)]
+        for key in _list_keys(table, sa.or_(*(each.is_not(None) for each in columns))) if columns else ():
+            try:
+                changed += _renew_row(table, columns, key)
+            except DecryptionFailed:
+                unreadable += 1
+    for key in _list_keys(Base.metadata.tables[Contact.__tablename__], Contact.channel != Channel.EMAIL):
+        taken += not _renew_lookups(key)
+    return changed, unreadable, taken
+
+
+def _list_keys(table: sa.Table, condition: sa.ColumnElement[bool]) -> list[UUID]:
+    """Return the primary keys of rows that meet the condition now.
+
+    Rows that are added later are under the newest keys already.
+    """
+    (key,) = table.primary_key.columns
+    with session() as s:
+        return list(s.scalars(sa.select(key).where(condition).order_by(key)))
+
+
+def _renew_row(table: sa.Table, columns: list[sa.Column[Any]], key: UUID) -> bool:
+    """Encrypt a row's columns with the newest key, in a transaction of its own; return whether that changed them.
+
+    Raises:
+        configs.ground.encryption.DecryptionFailed: no key of DATA_KEYS encrypted one of them.
+    """
+    (primary,) = table.primary_key.columns
+    stored = [sa.type_coerce(column, sa.Text).label(column.name) for column in columns]
+    with session() as s:
+        row = (
+            s.execute(sa.select(*stored).where(primary == key).with_for_update(key_share=True))
+            .mappings()
+            .one_or_none()
+        )
+        if row is None:
+            return False
+        renewed = {
+            column.name: _renew_text(column, row[column.name]) for column in columns if row[column.name]
+        }
+        changes = {name: sa.literal(text, sa.Text) for name, text in renewed.items() if text != row[name]}
+        if changes:
+            s.execute(sa.update(table).where(primary == key).values(changes))
+        return bool(changes)
+
+
+def _renew_text(column: sa.Column[Any], text: str) -> str:
+    is_email = isinstance(column.type, ContactAddress) and "@" in text
+    return text if is_email else renew_encryption(text)
+
+
+def _renew_lookups(key: UUID) -> bool:
+    """Bring the hashes of a contact's address to the present LOOKUP_KEY; return whether the address stays its own.
+
+    An address is another account's only where programs ran that did not know all of the keys.
+    """
+    with session() as s:
+        contact = s.get(Contact, key, with_for_update={"key_share": True})
+        if contact is None or contact.channel is Channel.EMAIL or contact.verified_at is None:
+            return True
+        if contact.address and not claim_address(s, contact):
+            contact.verified_at, contact.enabled, contact.lookup_hashes = None, False, []
+            return False
+        return True
