@@ -36,8 +36,8 @@ from api.models.contact_lookup import find_contact, hash_address
 from api.models.notification import Match, Notification
 from api.models.slot import Detection
 from api.models.user import Channel, User
+from api.users.contact_linking import note_start
 from api.users.contact_ownership import drop_contact
-from api.users.telegram_linking import note_start
 from configs.ground.bot_buttons import ALL, BACK, AlertButton, AnswerButton, LanguageButton, read_button
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, read_language

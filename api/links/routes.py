@@ -15,7 +15,6 @@ from api.links import (
     account_views,
     answer_views,
     contract_views,
-    incident_views,
     stop_views,
 )
 from api.links.blueprint import blueprint
@@ -66,7 +65,7 @@ VIEWS: Mapping[type[Link], LinkViews] = {
     AnswerAlert: LinkViews(answer_views.ask_answer, answer_views.answer_alert),
     MoveReminders: LinkViews(answer_views.ask_reminders, answer_views.set_reminders),
     TellHowItWent: LinkViews(answer_views.ask_went, answer_views.take_answer),
-    AcknowledgeIncident: LinkViews(incident_views.ask_acknowledge, incident_views.acknowledge),
+    AcknowledgeIncident: LinkViews(account_views.ask_acknowledge, account_views.acknowledge),
     ShowProof: LinkViews(stop_views.show_proof, None),
     ConfirmDeclaration: LinkViews(contract_views.show_declaration, contract_views.confirm_declaration),
     ConfirmCancellation: LinkViews(contract_views.show_notice, contract_views.answer_notice),

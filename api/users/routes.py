@@ -13,6 +13,7 @@ from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
+from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationState
 from api.users.preferences import read_preferences
 from api.users.schemas import (
@@ -29,7 +30,6 @@ from api.users.service import (
     save_notifications,
     save_profile,
 )
-from api.users.telegram_linking import read_link, start_link
 
 _ZIP = {
     "description": "The archive",

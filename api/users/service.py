@@ -13,12 +13,11 @@ from api.errors import ApiError
 from api.models.base import session as open_session
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
+from api.users.contact_linking import confirm_link, confirm_phone, send_code
 from api.users.contact_ownership import lock_messages
-from api.users.phone_codes import confirm_phone, send_code
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
 from api.users.schemas import ProfileChange
-from api.users.telegram_linking import confirm_link
 from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from configs.world.plan import PlanName

@@ -25,11 +25,11 @@ from api.push_devices import service as push_devices
 from api.push_devices.schemas import DeviceList, NewDevice
 from api.push_devices.service import list_devices
 from api.schemas import Body
+from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.preferences import read_channel_states, read_stopped_groups
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
 from api.users.service import confirm_number, link_chat, restart_groups, save_notifications, save_profile
-from api.users.telegram_linking import read_link, start_link
 from configs.settings import settings
 from configs.world.plan import plan
 

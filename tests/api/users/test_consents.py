@@ -13,11 +13,10 @@ from api.auth.service import confirm_address
 from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.user import CONTACT_CHANNELS, Channel, Contact
-from api.users.phone_codes import _take_number
+from api.users.contact_linking import _take_number, confirm_link
 from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
-from api.users.telegram_linking import confirm_link
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.signed_links import VerifyAddress, write_token

@@ -19,7 +19,7 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.contact_lookup import find_contact
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact
-from api.users.phone_codes import send_code
+from api.users.contact_linking import send_code
 from configs.ground.clock import clock
 from configs.ground.encryption import decrypt
 from configs.world.plan import PlanName
