@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 import notifier
 from api.models.base import engine, session
 from api.models.user import OutageCredit
-from api.payments import client, jobs, webhook
+from api.payments import client, events, jobs
 from api.payments.reconciliation import find_book_faults, reconcile
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -218,7 +218,7 @@ def machine(
     direct = DirectStripe()
     stripe = direct.make_client()
     monkeypatch.setattr(client, "get_client", lambda: stripe)
-    monkeypatch.setattr(webhook, "nudge_event", queue.append)
+    monkeypatch.setattr(events, "nudge_event", queue.append)
     for name in ("nudge", "deliver_here", "catch_up"):
         monkeypatch.setattr(notifier, name, lambda _what: None)
     monkeypatch.setattr(engine().pool, "_pre_ping", False)

@@ -23,8 +23,8 @@ from api.models.base import session
 from api.models.payment import Payment, PaymentEvent, PlanCredit, Refund, Subscription, WatchCredit
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import Grant
+from api.payments import events
 from api.payments import jobs as payment_jobs
-from api.payments import webhook
 from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from tests.api.billing.till import Till
@@ -72,7 +72,7 @@ class Killer:
         patch.setattr(
             http, "request", self._surround(http.request, lambda args: f"{args[1]} {urlsplit(args[2]).path}")
         )
-        patch.setattr(webhook, "nudge", self._surround(nudge, lambda _: "nudge"))
+        patch.setattr(events, "nudge", self._surround(nudge, lambda _: "nudge"))
         for name in ("nudge", "deliver_here", "catch_up"):
             patch.setattr(notifier, name, self._surround(getattr(notifier, name), partial(_say, name)))
 
