@@ -171,26 +171,25 @@ def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[.
 # What stops a call that waits
 
 
-@pytest.mark.parametrize("value", [AnswerValue.FOUND, AnswerValue.NOTHING_THERE])
-def test_an_answer_of_any_value_ends_a_call_that_waits(value: AnswerValue) -> None:
+@pytest.mark.parametrize(
+    ("value", "minutes_before", "wanted", "reason"),
+    [
+        (AnswerValue.FOUND, 0, True, "slots answered"),
+        (AnswerValue.NOTHING_THERE, 0, True, "slots answered"),
+        (AnswerValue.TOO_LATE, 20, True, None),  # to an earlier announcement
+        (None, 0, False, "alert stopped"),
+    ],
+)
+def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call_that_waits(
+    value: AnswerValue | None, minutes_before: int, reason: str | None, *, wanted: bool
+) -> None:
     key = wanted_call()
-    add_answer(one(Match).id, value)
+    change(Alert, one(Alert).id, voice_enabled=wanted)
+    if value:
+        add_answer(one(Match).id, value, one(Match).decided_at - timedelta(minutes=minutes_before))
     deliver(str(key))
-    assert (get(Notification, key).state, get(Notification, key).reason) == (State.SKIPPED, "slots answered")
-
-
-def test_an_answer_to_an_earlier_announcement_ends_no_call() -> None:
-    key = wanted_call()
-    add_answer(one(Match).id, AnswerValue.TOO_LATE, one(Match).decided_at - timedelta(minutes=20))
-    deliver(str(key))
-    assert get(Notification, key).reason is None
-
-
-def test_an_alert_that_wants_no_call_any_more_ends_it() -> None:
-    key = wanted_call()
-    change(Alert, one(Alert).id, voice_enabled=False)
-    deliver(str(key))
-    assert get(Notification, key).state is State.SKIPPED
+    row = get(Notification, key)
+    assert (row.state, row.reason) == (State.SKIPPED if reason else State.SENT, reason)
 
 
 # The words
@@ -355,14 +354,6 @@ def test_no_sms_follows_where_they_are_switched_off_or_cost_too_much(
     assert [each for each in whole.messages("sms") if "appeler" in each.text] == []
 
 
-def test_a_call_whose_end_is_not_reported_counts_as_one_that_nobody_took() -> None:
-    key = placed_call()
-    change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
-    expire_receipts(clock())
-    assert [row.state for row in calls()] == [State.PENDING]
-    assert len(missed_sms()) == 1
-
-
 @pytest.mark.parametrize("minutes", [10, -10])
 def test_the_clock_of_who_takes_a_report_moves_no_second_call(minutes: int) -> None:
     key = placed_call()
@@ -392,10 +383,13 @@ def test_calls_of_unknown_fate_ring_twice_at_most(
     assert len(missed_sms()) == 1, "whether they rang is not known"
 
 
-def test_who_answered_as_a_late_report_says_is_not_called_again_and_gets_no_sms(whole: Any) -> None:
+def test_a_call_of_unreported_end_counts_as_one_that_nobody_took_until_a_late_report_says_who_did(
+    whole: Any,
+) -> None:
     key = placed_call()
     change(Notification, key, receipt_due_at=clock() - timedelta(seconds=1))
     expire_receipts(clock())
+    assert [row.state for row in calls()] == [State.PENDING]
     report(key, "completed", AnsweredBy="human")
     (sms,) = missed_sms()
     for each in (key, sms.id):

@@ -135,8 +135,14 @@ def test_what_changed_before_sending_is_respected(
 
 
 @pytest.mark.rule("3.4")
-def test_an_alert_waits_for_its_slot_to_be_confirmed_again(
-    sandbox: "Running", frozen: time_machine.Traveller
+@pytest.mark.parametrize(
+    ("happens", "end"), [(confirm, (State.SENT, None)), (gone, (State.EXPIRED, "slots gone"))]
+)
+def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
+    sandbox: "Running",
+    frozen: time_machine.Traveller,
+    happens: Callable[[list[int]], None],
+    end: tuple[State, str | None],
 ) -> None:
     key = waiting(slot_ids=(opened := slots()))
     frozen.shift(timedelta(minutes=16))
@@ -147,22 +153,9 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again(
         assert (row.attempts, row.failed_at) == (0, None)
         frozen.shift(46)
     assert sandbox.messages() == []
-    confirm(opened)
+    happens(opened)
     deliver(str(key))
-    assert (after(key), len(sandbox.messages())) == ((State.SENT, None), 1)
-
-
-@pytest.mark.rule("3.4")
-def test_an_alert_ends_with_its_slot_that_was_not_confirmed(
-    sandbox: "Running", frozen: time_machine.Traveller
-) -> None:
-    key = waiting(slot_ids=(opened := slots()))
-    frozen.shift(timedelta(minutes=16))
-    deliver(str(key))
-    gone(opened)
-    frozen.shift(46)
-    deliver(str(key))
-    assert (after(key), sandbox.messages()) == ((State.EXPIRED, "slots gone"), [])
+    assert (after(key), len(sandbox.messages())) == (end, end[0] is State.SENT)
 
 
 @pytest.mark.parametrize(
@@ -293,9 +286,7 @@ def test_a_permanent_failure_ends_it_and_marks_the_contact(
     assert (contact.consented_at is None) is (state is ContactState.BLOCKED)  # which withdraws the consent
 
 
-def test_an_address_that_was_changed_meanwhile_is_not_marked(
-    sandbox: "Running", monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_address_that_was_changed_meanwhile_is_not_marked(sandbox: "Running") -> None:
     key = waiting()
     (message,) = delivery.claim([key])
     sandbox.provider_mode("email", "reject_address", address=message.address)

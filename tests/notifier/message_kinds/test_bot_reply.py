@@ -24,6 +24,7 @@ from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import render
 from notifier.jobs import deliver
 from notifier.message_kinds.telegram import COMMANDS
+from tests.factories import one
 from tests.in_turn import in_turn
 from tests.notifier.content.test_messages import FACTS
 from tests.notifier.world import (
@@ -220,10 +221,6 @@ def answer(value: AnswerValue, *matches: UUID) -> None:
             s.merge(MatchAnswer(match_id=each, value=value, answered_at=clock(), via=AnswerVia.TELEGRAM))
 
 
-def _wait_for_turn(frozen: time_machine.Traveller) -> None:
-    frozen.shift(1)  # Telegram takes one message a second in a chat
-
-
 def edit(frozen: time_machine.Traveller, who: Person, key: str = "1", **params: Any) -> Notification:
     """Write the edit of the one message, deliver it, and return its row."""
     rows = alerts_in_chat()
@@ -234,7 +231,7 @@ def edit(frozen: time_machine.Traveller, who: Person, key: str = "1", **params: 
     }  # fmt: skip
     with session() as s:
         (key_of,) = notifier.create_notifications(s, who.id, "slot_answered", values | params, f"edit:{key}")
-    _wait_for_turn(frozen)
+    frozen.shift(1)  # Telegram takes one message a second in a chat
     deliver(str(key_of))
     return next(row for row in notifications() if row.id == key_of)
 
@@ -292,27 +289,18 @@ def test_the_answer_is_shown_and_marked_in_the_message(
         assert (first.text, first.url) == ("Réserver maintenant", URL)
 
 
-def test_after_an_hour_no_answer_is_offered(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person
-) -> None:
-    announce()
-    answer(AnswerValue.FOUND)
-    frozen.shift(timedelta(hours=1))
-    edit(frozen, answering)
-    assert labels(shown(whole)) == ["Réserver maintenant"]
-    assert "Votre réponse\u00a0: Trouvé" in shown(whole).text
-
-
-def test_what_was_announced_again_may_be_answered_anew(
-    whole: "Running", frozen: time_machine.Traveller, answering: Person
+@pytest.mark.parametrize(("again", "offered"), [(False, []), (True, ["Trouvé", "✓ Trop tard", *FOUR[2:]])])
+def test_after_an_hour_an_answer_is_offered_only_to_what_was_announced_again(
+    whole: "Running", frozen: time_machine.Traveller, answering: Person, offered: list[str], *, again: bool
 ) -> None:
     announce()
     answer(AnswerValue.TOO_LATE)
     frozen.shift(timedelta(hours=1))
-    with session() as s:
-        s.execute(sa.update(Match).values(decided_at=clock()))
+    if again:
+        change(Match, one(Match).id, decided_at=clock())
     edit(frozen, answering)
-    assert "✓ Trop tard" in labels(shown(whole))
+    assert labels(shown(whole)) == ["Réserver maintenant", *offered]
+    assert "Votre réponse\u00a0: Trop tard" in shown(whole).text
 
 
 def test_a_message_that_is_too_old_stays(
@@ -393,13 +381,12 @@ def test_of_several_desks_what_is_about_a_page_asks_for_the_desk(
     assert labels(shown(whole)) == FOUR, "it is about one alert"
 
 
-def test_nothing_is_edited_in_a_chat_that_was_lost(frozen: time_machine.Traveller, answering: Person) -> None:
+def test_nothing_is_edited_in_a_chat_that_was_lost(answering: Person) -> None:
     announce()
     answer(AnswerValue.FOUND)
     with session() as s:
         values = {"message": "1", "alerts": [str(alerts_in_chat()[0].id)], "sent": clock().isoformat()}
         (key,) = notifier.create_notifications(s, answering.id, "slot_answered", values, "edit")
-    _wait_for_turn(frozen)
     change(Contact, answering.contacts[Channel.TELEGRAM], state=ContactState.BLOCKED)
     deliver(str(key))
     (row,) = notifications(State.SKIPPED)
