@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -55,13 +55,17 @@ def told_since(session: Session, rows: Sequence[Notification]) -> set[UUID]:
     return set(session.scalars(query))
 
 
-def replay_rows(session: Session, rows: Sequence[Notification], now: datetime, *, unsure: bool) -> list[UUID]:
+def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
     """Make dead letters pending again, with all their attempts; return their ids, to be nudged after the commit.
 
     Left dead is what was told by another message meanwhile and, unless `unsure`, what may have arrived. Whether
     there is still something to say is decided when it is sent, as for any other: slots that are gone expire.
+    What is no dead letter, and rows that another replay holds, are left alone.
     """
-    told = told_since(session, rows)
+    dead = is_any_of(Notification.id, list(notification_ids)), Notification.state == State.FAILED
+    query = sa.select(Notification).where(*dead).execution_options(populate_existing=True)
+    rows = session.scalars(query.with_for_update(skip_locked=True)).all()
+    told, now = told_since(session, rows), database_clock(session)
     has_text = now - MESSAGES_KEPT_FOR()  # what is older has lost it
     alive = [
         row
@@ -77,14 +81,6 @@ def replay_rows(session: Session, rows: Sequence[Notification], now: datetime, *
     return [row.id for row in alive]
 
 
-def replay(session: Session, notification_ids: Iterable[UUID], *, unsure: bool = False) -> list[UUID]:
-    """Replay those of these notifications that are dead letters. Rows that another replay holds are left to it."""
-    ids = list(notification_ids)
-    dead = sa.select(Notification).where(Notification.state == State.FAILED, is_any_of(Notification.id, ids))
-    rows = session.scalars(dead.with_for_update(skip_locked=True)).all()
-    return replay_rows(session, rows, database_clock(session), unsure=unsure)
-
-
 def show(rows: Sequence[Notification]) -> None:
     """Print one line for each, without addresses."""
     for row in rows:
@@ -98,13 +94,12 @@ def main(arguments: list[str] | None = None) -> int:
     """List or replay; return 0."""
     given = _parser().parse_args(arguments)
     set_up_logs("dead")
-    if given.act == "list":
-        with session() as opened:
-            show(opened.scalars(letters(given).limit(given.most)).all())
-        return 0
     with session() as opened:
-        rows = opened.scalars(letters(given).limit(given.most).with_for_update(skip_locked=True)).all()
-        alive = replay_rows(opened, rows, database_clock(opened), unsure=given.unsure)
+        rows = opened.scalars(letters(given).limit(given.most)).all()
+        if given.act == "list":
+            show(rows)
+            return 0
+        alive = replay(opened, [row.id for row in rows], unsure=given.unsure)
     nudges.nudge(alive)
     print(f"{len(alive)} of {len(rows)} dead letters replayed")
     return 0
