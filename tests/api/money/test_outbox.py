@@ -25,6 +25,7 @@ from tests.api.declarations.orders import buy
 from tests.api.payments.shop import Shop, list_commands
 from tests.clients import Browser, People, seat_operator
 from tests.factories import add_desk, rows
+from tests.fuzz import FUZZ
 
 
 def order_refund(till: Till) -> None:
@@ -167,14 +168,17 @@ HISTORIES = [each for each in permutations((OPENS, SENDS, WITHDRAWS, DASHBOARD))
 TROUBLES = (None, "error_500", "reset_after")
 
 
+@pytest.mark.fuzz
 @pytest.mark.parametrize("trouble", TROUBLES)
 def test_whoever_is_quicker_all_of_it_goes_back_once(till: Till, person: People, trouble: str | None) -> None:
     """The plan was not used, so that all of its price is owed. In turn we hear at once, and late, what happened.
 
-    So each history is met with each trouble, and heard of in both ways; and so is each trouble.
+    Each history is met with a trouble, `make fuzz` meets it with all of them, and hears of it in both ways.
     """
     operator = seat_operator(till.shop.client.application)
-    for number, acts in enumerate(HISTORIES, TROUBLES.index(trouble)):
+    first = TROUBLES.index(trouble)
+    told = list(enumerate(HISTORIES, first))
+    for number, acts in told if FUZZ > 1 else told[first :: len(TROUBLES)]:
         buyer = Till(till.shop, person(f"buyer{number}@example.org"))
         order = buy(buyer)
         play(buyer, operator, order, acts, trouble, told_at_once=number % 2 == 0)
