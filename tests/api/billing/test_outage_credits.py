@@ -78,31 +78,24 @@ def test_an_outage_of_an_upgraded_plan_is_priced_with_what_was_credited(till: Ti
     assert (paid, row.amount_cents) == ([499, 1000], 18)  # 2 h of 7 days for 14.99 €: 17.85, rounded up
 
 
-def test_an_hour_is_not_counted_where_that_was_accepted(till: Till) -> None:
-    till.buy(PlanName.URGENCE_24H, alert=ALERT)
-    check(59, 118, 170)
-    till.shop.pass_time(hours=3)
+@pytest.mark.parametrize(
+    ("accepts", "feasible", "watched", "passed", "holes"),
+    [
+        (True, None, [59, 118, 170], 180, []),
+        (False, None, [2, 4, 14, *range(15, 30)], 30, [10]),
+        (False, 600, [10, 20, 30, 42, 50], 60, [12]),  # the interval that a site allows is no hole
+    ],
+)
+def test_an_hour_counts_where_nobody_accepted_that_it_does_not(
+    till: Till, *, accepts: bool, feasible: float | None, watched: list[int], passed: int, holes: list[float]
+) -> None:
+    if feasible:
+        add_desk(feasible_seconds=feasible)
+    till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=accepts))
+    check(*watched)
+    till.shop.pass_time(minutes=passed)
     jobs.credit_outages()
-    assert rows(WatchCredit) == []
-
-
-def test_without_the_acceptance_every_unproven_minute_counts(till: Till) -> None:
-    till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=False))
-    check(2, 4, 14, *range(15, 30))
-    till.shop.pass_time(minutes=30)
-    jobs.credit_outages()
-    (row,) = rows(WatchCredit)
-    assert row.seconds == 10 * 60
-
-
-def test_the_interval_that_a_site_allows_is_no_hole(till: Till) -> None:
-    add_desk(feasible_seconds=600)
-    till.buy(PlanName.URGENCE_24H, alert=ALERT, consent=make_consent(acceptsHourThreshold=False))
-    check(10, 20, 30, 42, 50)
-    till.shop.pass_time(hours=1)
-    jobs.credit_outages()
-    (row,) = rows(WatchCredit)
-    assert row.seconds == 12 * 60
+    assert [each.seconds / 60 for each in rows(WatchCredit)] == holes
 
 
 def test_time_before_a_desk_was_asked_for_is_no_hole(till: Till) -> None:

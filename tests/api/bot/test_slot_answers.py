@@ -75,27 +75,17 @@ def test_an_update_that_comes_again_changes_nothing_more(
     assert (again.answered_at, again.changed_at) == (kept.answered_at, None)
 
 
-def test_an_update_that_comes_again_late_does_not_bring_the_first_answer_back(
-    chat: BotUser, camille: Person, contact_id: UUID
-) -> None:
-    told = announce_in_chat(camille, contact_id)
-    chat.press(button(told, "found"))
-    chat.press(button(told, "too_late"))
-    assert "text" not in chat.repeat(0)
-    assert value_of(told) == "too_late"
-    assert rows(Alert)[0].waits
-
-
-def test_another_answer_within_the_hour_opens_the_alert_again(
+def test_another_answer_opens_the_alert_again_and_the_first_one_s_repetition_does_not_come_back(
     chat: BotUser, camille: Person, contact_id: UUID, door: Door
 ) -> None:
     told = announce_in_chat(camille, contact_id)
     chat.press(button(told, "found"))
     assert not rows(Alert)[0].waits
-    said = chat.press(button(told, "too_late"))
-    assert "de nouveau active" in said["text"]
-    assert rows(Alert)[0].waits
+    assert "de nouveau active" in chat.press(button(told, "too_late"))["text"]
     assert door.caught_up == [told.alert]
+    assert "text" not in chat.repeat(0)
+    assert value_of(told) == "too_late"
+    assert rows(Alert)[0].waits
 
 
 def test_after_an_hour_the_answer_stands(
@@ -205,19 +195,15 @@ def test_of_several_alerts_in_one_message_the_button_asks_which(
     assert sorted(replies("slot_answered")[-1]["alerts"]) == sorted([str(first.message), str(second.message)])
 
 
-def test_what_is_about_a_desk_is_not_asked_by_alert(chat: BotUser, camille: Person, contact_id: UUID) -> None:
+@pytest.mark.parametrize(("value", "match"), [("nothing_there", None), ("stopped", ALL)])
+def test_what_is_about_a_desk_is_not_asked_by_alert_and_all_can_be_meant(
+    chat: BotUser, camille: Person, contact_id: UUID, value: str, match: str | None
+) -> None:
     first = announce_in_chat(camille, contact_id)
     second = announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
-    chat.press(button(second, "nothing_there"))
-    assert (value_of(first), value_of(second)) == ("nothing_there", "nothing_there")
-
-
-def test_all_of_them_can_be_meant(chat: BotUser, camille: Person, contact_id: UUID) -> None:
-    first = announce_in_chat(camille, contact_id)
-    second = announce_in_chat(camille, contact_id, alert=add_alert(camille.id))
-    chat.press(button(first, "stopped", ALL))
-    assert (value_of(first), value_of(second)) == ("stopped", "stopped")
-    assert not any(each.waits for each in rows(Alert))
+    chat.press(button(second, value, match))
+    assert (value_of(first), value_of(second)) == (value, value)
+    assert [each.waits for each in rows(Alert)] == [value != "stopped"] * 2
 
 
 def test_back_offers_the_answers_again(chat: BotUser, camille: Person, contact_id: UUID) -> None:
