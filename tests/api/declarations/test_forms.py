@@ -111,27 +111,18 @@ def test_the_link_applies_it_from_the_second_in_which_it_was_made(till: Till) ->
     assert not runs(till)
 
 
-def test_without_the_link_it_applies_after_three_days(till: Till) -> None:
+def test_without_the_link_it_applies_three_days_after_it_was_declared_as_of_then(till: Till) -> None:
     order = buy(till)
+    till.shop.pass_time(days=6, hours=23)
     declare(till, order)
     till.shop.pass_time(days=3, seconds=-1)
     assert jobs.apply_declarations()["due"] == 0
     till.shop.pass_time(seconds=1)
     assert jobs.apply_declarations()["due"] == 1
-    assert list_amounts() == [1499], "all of it: none was used when it was declared"
-    assert not runs(till)
+    assert list_amounts() == [9], "an hour of seven days was left"
 
 
-def test_declared_on_the_last_day_it_counts_although_it_applies_later(till: Till) -> None:
-    order = buy(till)
-    till.shop.pass_time(days=6, hours=23)
-    declare(till, order)
-    till.shop.pass_time(days=3)
-    jobs.apply_declarations()
-    assert list_amounts() == [9], "an hour of seven days"
-
-
-def test_who_reads_the_address_undoes_what_a_stranger_declared(till: Till) -> None:
+def test_who_reads_the_address_undoes_what_a_stranger_declared_so_that_it_counts_no_more(till: Till) -> None:
     order = buy(till)
     declare(till, order)
     assert "annulée" in press(till, "undo").text
@@ -140,6 +131,8 @@ def test_who_reads_the_address_undoes_what_a_stranger_declared(till: Till) -> No
     jobs.apply_declarations()
     assert runs(till)
     assert list_amounts() == []
+    withdraw(till, order)
+    assert list_amounts() == [643], "three of seven days"
 
 
 @pytest.mark.parametrize("confirmed", [True, False])
@@ -215,15 +208,6 @@ def test_the_first_of_several_declarations_is_the_second_that_counts(till: Till)
     declare(till, order)
     press(till)
     assert list_amounts() == [1499]
-
-
-def test_a_declaration_that_was_undone_counts_no_more(till: Till) -> None:
-    order = buy(till)
-    declare(till, order)
-    press(till, "undo")
-    till.shop.pass_time(days=1)
-    withdraw(till, order)
-    assert list_amounts() == [1285]
 
 
 def test_a_plan_that_was_used_whole_is_refused_with_the_reason(till: Till) -> None:

@@ -59,24 +59,23 @@ def test_what_is_usual_is_no_news(shop: Shop) -> None:
     assert jobs.tell_rising_failures() == {"mails": 1}
 
 
-def test_orders_that_stripe_never_took_count_too(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id, PlanName.URGENCE_24H)
-    save(
-        PaymentEvent(
-            payment_id=order.payment_id, kind=PaymentEventKind.FAILED, at=clock(), recorded_at=clock()
-        )
-    )
-    assert count_failures_now() == 1
-    shop.clock.shift(WINDOW)
-    assert count_failures_now() == 0
-
-
-def test_one_payment_whose_card_is_refused_again_and_again_counts_once(shop: Shop, camille: Person) -> None:
+def test_orders_that_stripe_never_took_count_and_one_refused_again_and_again_once(
+    shop: Shop, camille: Person
+) -> None:
     order = shop.order(camille.id, PlanName.URGENCE_24H)
     for _ in range(3):
         shop.control.pay(order.session_id, card="declined")
     shop.deliver()
     assert count_failures_now() == 1
+    lost = shop.order(camille.id, PlanName.URGENCE_24H)
+    save(
+        PaymentEvent(
+            payment_id=lost.payment_id, kind=PaymentEventKind.FAILED, at=clock(), recorded_at=clock()
+        )
+    )
+    assert count_failures_now() == 2
+    shop.clock.shift(WINDOW)
+    assert count_failures_now() == 0
 
 
 def count_failures_now() -> int:

@@ -74,26 +74,18 @@ def test_what_cannot_be_explained_is_reported_with_both_sides(shop: Shop, camill
 
 
 def test_stuck_payments_are_found_after_half_an_hour(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id)
-    shop.control.pay(order.session_id)
+    orders = [shop.order(camille.id, each) for each in (PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)]
+    for order in orders:
+        shop.control.pay(order.session_id)
     shop.control.take_deliveries()
     lost = save(Payment(user_id=camille.id, plan=PlanName.URGENCE_24H, amount_cents=499, created_at=clock()))
     assert sync_stuck_payments() == {"synced": 0, "expired": 0}
     shop.clock.shift(timedelta(minutes=30))
-    assert sync_stuck_payments() == {"synced": 1, "expired": 1}
-    assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
+    assert sync_stuck_payments() == {"synced": 3, "expired": 1}
+    assert {get_payment(each.payment_id).status for each in orders} == {PaymentStatus.COMPLETED}
+    assert {each.plan for each in list_grants(camille.id)} == {PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL}
     assert get_payment(lost.id).status is PaymentStatus.FAILED
     assert sync_stuck_payments() == {"synced": 0, "expired": 0}
-
-
-def test_a_subscription_whose_events_are_lost_begins_after_half_an_hour(shop: Shop, camille: Person) -> None:
-    order = shop.order(camille.id, PlanName.URGENCE_TOTAL)
-    shop.control.pay(order.session_id)
-    shop.control.take_deliveries()
-    shop.clock.shift(timedelta(minutes=30))
-    assert sync_stuck_payments() == {"synced": 2, "expired": 0}
-    assert get_payment(order.payment_id).status is PaymentStatus.COMPLETED
-    assert [each.plan for each in list_grants(camille.id)] == [PlanName.URGENCE_TOTAL]
 
 
 def test_lost_events_of_disputes_and_subscriptions_are_found_too(shop: Shop, camille: Person) -> None:
