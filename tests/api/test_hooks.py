@@ -14,6 +14,7 @@ from api.models.provider_event import ProviderEvent
 from configs.settings import settings
 from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
 from tests.factories import rows
+from tests.in_turn import in_turn
 
 SECRET = "tests-receipts"
 SENDGRID, TWILIO = "/api/hooks/sendgrid", "/api/hooks/twilio"
@@ -101,8 +102,8 @@ def test_a_call_waits_for_no_redis(client: FlaskClient, settings_env: Callable[.
             silent.accept()
 
 
-@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
-@pytest.mark.parametrize("signature", ["é".encode().decode("latin-1"), "=", "A" * 6000])
+@in_turn("path", [SENDGRID, TWILIO])
+@in_turn("signature", ["é".encode().decode("latin-1"), "=", "A" * 6000])
 def test_a_signature_of_any_letters_is_answered(path: str, signature: str, client: FlaskClient) -> None:
     names = (
         "X-Twilio-Email-Event-Webhook-Signature",

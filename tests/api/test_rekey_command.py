@@ -17,7 +17,8 @@ from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
 from configs.ground.signed_links import ConfirmDeclaration, read_token, write_token
 from tests.clients import Browser
-from tests.factories import PASSWORD, add_account, rows
+from tests.factories import PASSWORD, add_account, remove, rows
+from tests.in_turn import in_turn
 from tests.rotation import BESIDE, NEW, OLD
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -176,7 +177,7 @@ def become(app: Flask, settings_env: Put, monkeypatch: pytest.MonkeyPatch) -> Be
     return start
 
 
-@pytest.mark.parametrize(("one", "other"), BESIDE)
+@in_turn("one, other", BESIDE)
 def test_a_link_of_one_program_is_good_at_the_other(one: str, other: str, settings_env: Put) -> None:
     settings_env(LINK_KEY=one)
     link = ConfirmDeclaration(UUID(int=1))
@@ -200,8 +201,9 @@ def refresh(client: FlaskClient, tokens: dict[str, Any]) -> Any:
     return client.post("/api/auth/refresh", headers={"Authorization": f"Bearer {tokens['refreshToken']}"})
 
 
-@pytest.mark.parametrize(("one", "other"), BESIDE)
+@in_turn("one, other", BESIDE)
 def test_a_login_at_one_program_goes_on_at_the_other(one: str, other: str, become: Become) -> None:
+    remove(User)
     add_account()
     tokens = log_in(become(one))
     assert ask(become(other), tokens) == 200
@@ -217,10 +219,11 @@ def test_a_login_under_the_old_value_is_refused_in_the_end(become: Become) -> No
     assert (ask(client, tokens), refresh(client, tokens).status_code) == (401, 401)
 
 
-@pytest.mark.parametrize(("one", "other"), BESIDE)
+@in_turn("one, other", BESIDE)
 def test_a_form_of_one_program_is_taken_by_the_other_that_renewed_the_cookies(
     one: str, other: str, become: Become, app: Flask
 ) -> None:
+    remove(User)
     add_account()
     become(one)
     browser = Browser(app).sign_in()

@@ -27,19 +27,16 @@ def entry(days_ago: float = 0, action: str = "host.stop") -> None:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_no_statement_changes_or_removes_a_row() -> None:
+    entry()
+    for each in (
         "UPDATE audit SET action = 'nothing'",
         "UPDATE audit SET at = at - interval '4 years'",
         "DELETE FROM audit",
         "TRUNCATE audit",
-    ],
-)
-def test_no_statement_changes_or_removes_a_row(statement: str) -> None:
-    entry()
-    with pytest.raises(sa.exc.DBAPIError, match="kept unchanged"), session() as s:
-        s.execute(sa.text(statement))
+    ):
+        with pytest.raises(sa.exc.DBAPIError, match="kept unchanged"), session() as s:
+            s.execute(sa.text(each))
     assert [row.action for row in rows(AuditEntry)] == ["host.stop"]
 
 

@@ -156,8 +156,8 @@ def test_a_wrong_change_is_named_and_nothing_changes(
     assert rows(Alert)[0].limits_version == 1
 
 
-@pytest.mark.parametrize(
-    ("limits", "passes"),
+@in_turn(
+    "limits, passes",
     [
         # 20 November 2026 is a Friday
         ({"dateFrom": "2026-11-21", "dateTo": "2026-11-22", "weekdays": [1]}, False),
@@ -176,6 +176,7 @@ def test_limits_that_exclude_everything_are_refused(
     passes: bool,
 ) -> None:
     answer = camille.post("/api/alerts", WISH | {"limits": limits})
+    remove(Alert)
     assert (answer.status_code == 201) is passes, answer.text
     if not passes:
         (error,) = (answer.json or {})["errors"]

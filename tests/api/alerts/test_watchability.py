@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from api.models.alert import Alert
 from api.models.base import session
 from api.models.desk import DeskState
@@ -16,6 +14,7 @@ from configs.world.prefecture import Procedure
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_desk, change, rows, save
+from tests.in_turn import in_turn
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HIDDEN = {"prefectureId": "bobigny_93", "procedures": ["NATURALISATION"]}
@@ -35,8 +34,8 @@ def close(desk_id: str) -> None:
     add_desk(desk_id, last_outcome=Outcome.CLOSED)
 
 
-@pytest.mark.parametrize(
-    ("body", "path", "reason"),
+@in_turn(
+    "body, path, reason",
     [
         (HIDDEN, "procedures.0", "a captcha stands before the slots for NATURALISATION at bobigny_93"),
         (
@@ -57,9 +56,9 @@ def close(desk_id: str) -> None:
     ],
 )
 def test_what_cannot_be_watched_is_refused_with_the_reason_and_what_else_there_is(
-    person: People, body: dict[str, Any], path: str, reason: str
+    camille: Person, body: dict[str, Any], path: str, reason: str
 ) -> None:
-    status, said = wish(person(plan=PlanName.URGENCE_TOTAL), body)
+    status, said = wish(camille, body)
     assert status == 422
     (error,) = said["errors"]
     assert (error["path"], error["rule"]) == (path, "not_watched")

@@ -1,7 +1,6 @@
 from typing import Any
 from uuid import UUID, uuid4
 
-import pytest
 import time_machine
 
 from api.models.answer import AnswerVia, MatchAnswer
@@ -10,6 +9,7 @@ from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.clients import Person
 from tests.factories import add_match, announce, rows, see
+from tests.in_turn import in_turn
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 AT = "2026-12-01T08:30:00Z"
@@ -69,8 +69,8 @@ def test_found_takes_the_appointment_and_closes_the_alert(camille: Person) -> No
     assert len(rows(Appointment)) == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "path"),
+@in_turn(
+    "body, path",
     [
         ({"value": ["found"]}, "value"),
         ({"value": "found", "at": AT}, "at"),

@@ -16,6 +16,7 @@ from tests.api.bot.chats import BotUser, link_chat, replies
 from tests.api.world import Door
 from tests.clients import People, Person
 from tests.factories import add_alert, add_desk, change, get, remove, rows
+from tests.in_turn import in_turn
 
 COMMANDS = ["/alerts", "/pause", "/resume", "/stop", "/language", "/unlink", "/help"]
 
@@ -45,7 +46,7 @@ def test_other_commands_explain_what_there_is(chat: BotUser, text: str) -> None:
     assert replies() == [{"view": "alerts" if "alerts" in text else "help"}]
 
 
-@pytest.mark.parametrize("text", ["bonjour", "", "/", "/é"])
+@in_turn("text", ["bonjour", "", "/", "/é"])
 def test_what_is_no_command_is_not_replied_to(chat: BotUser, text: str) -> None:
     assert chat.write(text) == {}
     assert replies() == []

@@ -40,6 +40,7 @@ from tests.factories import (
     save,
     see,
 )
+from tests.in_turn import in_turn
 
 PHONE, CHAT = "+33612345678", "778899001"
 URL, FILE = "/api/users/export", "/api/users/export/file"
@@ -299,7 +300,7 @@ def test_every_table_that_leads_to_a_user_is_exported_or_left_out_for_a_reason()
     assert all(LEFT_OUT.values())
 
 
-@pytest.mark.parametrize("exported", EXPORTED, ids=lambda each: each.name)
+@in_turn("exported", EXPORTED, ids=lambda each: each.name)
 def test_no_column_of_a_secret_is_exported(exported: ExportedTable) -> None:
     names = {column.name for column in exported.columns}
     assert set(exported.left_out) <= {each.name for each in Base.metadata.tables[exported.name].columns}

@@ -27,6 +27,7 @@ from tests.factories import (
     rows,
     take_slots,
 )
+from tests.in_turn import in_turn
 
 FOUND, TOO_LATE, NOTHING_THERE, STOPPED = AnswerValue
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
@@ -162,8 +163,8 @@ def test_months_and_a_prefecture_can_be_chosen(client: FlaskClient) -> None:
     assert {each["deskId"] for each in read(client, by="desk", prefecture="melun_77")} == {MELUN}
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
+@in_turn(
+    "query, status",
     [
         ({"months": 13}, 422),
         ({"prefecture": "melun_77"}, 422),

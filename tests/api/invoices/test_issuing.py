@@ -34,6 +34,7 @@ from tests.api.invoices.documents import (
 from tests.api.payments.shop import Shop, get_payment, order_refund, send_commands, upgrade
 from tests.clients import Person
 from tests.factories import rows
+from tests.in_turn import in_turn
 
 
 def read(document: Invoice) -> InvoiceContents:
@@ -249,7 +250,7 @@ def test_one_that_fails_keeps_no_other_from_its_number(
     assert list_numbers() == [f"F2026-00000{each}" for each in range(1, 4)]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "change",
     [
         {"amount_cents": 1}, {"number": "F2026-000009"}, {"contents": {}}, {"client_name": "Another"},

@@ -20,6 +20,7 @@ from configs.world.plan import PlanName
 from tests.api.answers.announcing import read_answer
 from tests.clients import People, Person
 from tests.factories import Announcement, add_alert, announce, change, rows
+from tests.in_turn import in_turn
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 VALUES = ("found", "too_late", "nothing_there", "stopped")
@@ -104,8 +105,8 @@ def test_found_may_say_day_and_hour_by_the_clock_of_the_prefecture(
     assert appointment.alert_id == told.alert
 
 
-@pytest.mark.parametrize(
-    ("day", "hour"),
+@in_turn(
+    "day, hour",
     [
         ("2026-12-01", ""),
         ("9999-12-31", "23:59"),
@@ -122,7 +123,7 @@ def test_a_moment_that_is_none_is_asked_again_and_nothing_is_stored(
     assert "Écrivez le jour et l’heure du rendez-vous" in page.text
     assert "<b>" not in page.text.partition("<main")[2].replace("<bdi>", "")
     assert rows(MatchAnswer) == []
-    assert rows(Alert)[0].waits
+    assert all(each.waits for each in rows(Alert))
 
 
 @pytest.mark.parametrize("value", ["found", "stopped"])

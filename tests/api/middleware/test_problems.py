@@ -3,6 +3,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 from flask import Flask
+from flask.testing import FlaskClient
 from werkzeug.exceptions import ImATeapot
 
 from api.errors import ApiError
@@ -99,8 +100,8 @@ def test_what_is_null_in_a_plan_says_that_nothing_limits_it(failing: Callable[[E
     assert (shown["alerts"], shown["durationSeconds"]) == (None, None)
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "says"),
+@in_turn(
+    "asked, status, says",
     [
         (("GET", "/api/nothing", None), 404, "/api/docs lists the routes"),
         (("PUT", "/api/alerts", None), 405, "allowed here: GET, POST"),
@@ -109,10 +110,10 @@ def test_what_is_null_in_a_plan_says_that_nothing_limits_it(failing: Callable[[E
     ],
 )
 def test_what_a_route_does_not_take_is_said_with_what_to_do(
-    make_app: Callable[[], Flask], asked: tuple[str, str, str | None], status: int, says: str
+    bare: FlaskClient, asked: tuple[str, str, str | None], status: int, says: str
 ) -> None:
     method, path, body = asked
-    answer = make_app().test_client().open(path, method=method, data=body, content_type="text/plain")
+    answer = bare.open(path, method=method, data=body, content_type="text/plain")
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
     assert says in (answer.json or {})["detail"]
 

@@ -14,6 +14,7 @@ from api.migrations.logins import LoginRefused, make_logins, parse_logins
 from api.migrations.tables import _CREATE
 from configs.ground.database import DATABASE_SECONDS
 from configs.settings import Program
+from tests.in_turn import in_turn
 from tests.waiting import until
 
 
@@ -83,8 +84,8 @@ def test_a_reader_s_login_changes_nothing(owner: str) -> None:
         ask(address_of(owner, "reader_1"), "CREATE TEMPORARY TABLE mine (id int)")
 
 
-@pytest.mark.parametrize(
-    ("logins", "why"),
+@in_turn(
+    "logins, why",
     [
         ({"api": "rdv"}, "is another role already"),
         ({"api": "rdvpriority_notifier"}, "is another role already"),

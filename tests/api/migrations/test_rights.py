@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from api.migrations.roles import OWNER, PROGRAMS, RIGHTS, grant_rights, list_rights, role_of
 from api.models.base import engine, session
 from configs.settings import DatabaseProgram
+from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")
 Right = tuple[str, str, str, str]  # program, table, right, column (empty: of the table as a whole)
@@ -63,7 +64,7 @@ def test_every_program_has_the_rights_that_are_declared_and_no_more() -> None:
     assert declared - held == set()
 
 
-@pytest.mark.parametrize("program", ["crawler", "reader"])
+@in_turn("program", ["crawler", "reader"])
 def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_money(
     program: DatabaseProgram,
 ) -> None:
@@ -116,7 +117,7 @@ def test_no_program_owns_anything() -> None:
     ) == [(OWNER,)]
 
 
-@pytest.mark.parametrize("function", _DAYS_OF_CHECKS)
+@in_turn("function", _DAYS_OF_CHECKS)
 def test_only_the_background_program_makes_and_drops_days_of_checks(function: str) -> None:
     may = "SELECT rolname FROM pg_roles WHERE rolname = ANY(:roles) AND has_function_privilege(rolname, :function, 'EXECUTE')"
     asked = ask(may, roles=[role_of(program) for program in PROGRAMS], function=function)

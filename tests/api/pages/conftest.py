@@ -24,6 +24,6 @@ def visitor(browse: Callable[..., Browser]) -> Browser:
 
 @pytest.fixture
 def camille(visitor: Browser) -> Browser:
-    """A browser in which camille@example.org is signed in."""
-    add_account()
-    return visitor.sign_in()
+    """A browser in which camille@example.org is signed in, with the cookies of a login and no request yet."""
+    visitor.give_login(add_account().id)
+    return visitor

@@ -34,6 +34,7 @@ from tests.factories import (
     save,
     see,
 )
+from tests.in_turn import in_turn
 
 NEW = "/alertes/nouvelle"
 WISH = f"{NEW}?prefecture=bobigny_93&procedure=TITRE_SEJOUR"
@@ -59,15 +60,15 @@ def test_without_a_prefecture_or_of_an_unknown_one_it_shows_the_list(camille: Br
         assert camille.status == 404
 
 
-@pytest.mark.parametrize("wish", ["PASSEPORT", "passeport"])
+@in_turn("wish", ["PASSEPORT", "passeport"])
 def test_the_choice_of_a_department_keeps_the_procedure_of_its_address(camille: Browser, wish: str) -> None:
     page = camille.get(f"{NEW}?procedure={wish}")
     assert page.html.count(" selected>") == 1
     assert '<option value="passeport" selected>' in page.html
 
 
-@pytest.mark.parametrize(
-    ("query", "checked"),
+@in_turn(
+    "query, checked",
     [
         ("prefecture=bobigny_93&procedure=TITRE_SEJOUR", ["TITRE_SEJOUR"]),
         ("prefecture=93&procedure=titre-sejour", ["TITRE_SEJOUR"]),

@@ -2,8 +2,6 @@
 
 from uuid import UUID
 
-import pytest
-
 from api.models.notice import Notice
 from api.models.notification import Notification, State
 from api.models.user import Channel, User
@@ -12,7 +10,8 @@ from configs.ground.clock import clock
 from tests.api.notices.test_routes import write_notice
 from tests.api.notifications.test_routes import announce, write
 from tests.clients import Browser
-from tests.factories import EMAIL, change, one, rows
+from tests.factories import EMAIL, change, one, remove, rows
+from tests.in_turn import in_turn
 
 PAGE = "/messages"
 NOTICES = "/notifications"
@@ -35,17 +34,18 @@ def test_a_slot_alert_says_what_it_said(camille: Browser) -> None:
     assert "tient la place d’un lien personnel" in page.text
 
 
-@pytest.mark.parametrize(("language", "direction"), [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])
+@in_turn("language, direction", [("fr", "ltr"), ("ar", "rtl"), ("ru", "ltr")])
 def test_a_message_runs_in_the_direction_of_its_language(
     camille: Browser, language: str, direction: str
 ) -> None:
-    announce(one(User), "2026-12-01T08:30:00+00:00")
+    if not rows(Notification):
+        announce(one(User), "2026-12-01T08:30:00+00:00")
     change(Notification, language=language)
     assert f'<div class="said" lang="{language}" dir="{direction}">' in camille.get(PAGE).html
 
 
-@pytest.mark.parametrize(
-    ("state", "reason", "words", "target"),
+@in_turn(
+    "state, reason, words, target",
     [
         (State.SENT, None, "Envoyé", None),
         (State.DELIVERED, None, "Reçu", None),
@@ -61,6 +61,7 @@ def test_a_message_runs_in_the_direction_of_its_language(
 def test_each_state_says_why_and_what_to_do(
     camille: Browser, state: State, reason: str | None, words: str, target: str | None
 ) -> None:
+    remove(Notification)
     write(one(User), state=state, reason=reason, number=1)
     main = camille.get(PAGE).html.partition("<main")[2].partition("</main>")[0]
     assert words in main
@@ -86,8 +87,8 @@ def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
     assert "plus disponible" not in page.text
 
 
-@pytest.mark.parametrize(
-    ("kind", "title"),
+@in_turn(
+    "kind, title",
     [
         ("slot_detected", "Seine-Saint-Denis (93)"),
         ("more_messages", "D’autres alertes attendent"),
@@ -95,6 +96,7 @@ def test_what_was_held_back_says_where_and_why(camille: Browser) -> None:
     ],
 )
 def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, title: str) -> None:
+    remove(Notification)
     write(one(User), kind, State.PENDING, desk_id="bobigny_93/titre-sejour")
     page = camille.get(PAGE)
     assert title in page.text

@@ -28,7 +28,7 @@ NEW = "another horse battery staple"
 @pytest.fixture
 def elsewhere(camille: Browser, browse: Callable[..., Browser]) -> Browser:
     """Give another browser in which the same user is signed in."""
-    assert camille.status == 200
+    assert is_signed_in(camille)
     return browse().sign_in()
 
 

@@ -23,6 +23,7 @@ from configs.world.retention import MESSAGES_KEPT_FOR, RECEIPTS_KEPT_FOR, SUPPOR
 from tests.api.notices.test_routes import write_notice
 from tests.clients import People
 from tests.factories import BOBIGNY, add_desk, rows, save
+from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database", "frozen")
 
@@ -108,7 +109,7 @@ def test_every_table_has_a_rule_and_every_rule_a_table() -> None:
     assert {name.partition(".")[0] for name in RULES} == tables
 
 
-@pytest.mark.parametrize("name", [name for name, rule in RULES.items() if isinstance(rule, OwnedBy)])
+@in_turn("name", [name for name, rule in RULES.items() if isinstance(rule, OwnedBy)])
 def test_rows_go_with_their_owner(name: str) -> None:
     rule = RULES[name]
     assert isinstance(rule, OwnedBy)

@@ -15,6 +15,8 @@ from api.models.base import session
 from configs.ground.clock import clock
 from deploy.backup import database
 from tests.api.admin.health.conftest import ask
+from tests.factories import remove
+from tests.in_turn import in_turn
 
 HOUR = timedelta(hours=1)
 
@@ -27,9 +29,13 @@ def keep(part: BackupPart, age: timedelta = HOUR, **columns: Any) -> None:
 @pytest.fixture
 def _whole(database: str, redis_server: Any, settings_env: Callable[..., None]) -> None:
     settings_env(DATABASE_URL=database, BACKUP_URL="/backups")
+    keep_all()
+
+
+def keep_all() -> None:
+    remove(BackupState)
     for part in BackupPart:
-        keep(part)
-    keep(BackupPart.WAL, timedelta(seconds=10))
+        keep(part, timedelta(seconds=10) if part is BackupPart.WAL else HOUR)
 
 
 def troubles() -> str:
@@ -58,8 +64,8 @@ def test_before_the_first_backup_everything_is_missing(settings_env: Callable[..
 
 
 @pytest.mark.usefixtures("_whole")
-@pytest.mark.parametrize(
-    ("part", "age", "columns", "said"),
+@in_turn(
+    "part, age, columns, said",
     [
         (BackupPart.BASE, 27 * HOUR, {}, "the base backup is 27 h old"),
         (BackupPart.DUMP, 9 * 24 * HOUR, {}, "the dump is 9 d old"),
@@ -72,14 +78,15 @@ def test_before_the_first_backup_everything_is_missing(settings_env: Callable[..
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(part: BackupPart, age: timedelta, columns: dict[str, Any], said: str) -> None:
+    keep_all()
     since = {"trouble_since": clock() - HOUR} if "trouble" in columns else {}
     keep(part, age, **columns, **since)
     assert troubles() == said
 
 
 @pytest.mark.usefixtures("_whole")
-@pytest.mark.parametrize(
-    ("waiting", "limit", "status", "said"),
+@in_turn(
+    "waiting, limit, status, said",
     [
         (100, 1000, "extended", ""),
         (500, 1000, "extended", ""),

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from api.admin.health.checks import CHECKS, HealthCheck, HealthChecks
 from api.admin.health.findings import PartDown, PartFinding, PartState
 from api.models.base import session
-from api.models.desk import DeskStatus, HostState
+from api.models.desk import DeskState, DeskStatus, HostState
 from api.models.notification import QUEUES
 from configs.ground.clock import clock
 from configs.ground.job_queues import count_refused, push
@@ -28,7 +28,8 @@ from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from notifier.workers import FUNCTIONS
-from tests.factories import BOBIGNY, add_check, add_desk
+from tests.factories import BOBIGNY, add_check, add_desk, remove
+from tests.in_turn import in_turn
 from tests.refused_writes import disk_full, read_only
 
 # One of them changes what the whole server does: none of the others may look meanwhile.
@@ -219,8 +220,8 @@ def queue(desk: str, age: float | None, **changes: Any) -> None:
 
 
 @pytest.mark.rule("3.12")
-@pytest.mark.parametrize(
-    ("age", "changes", "said"),
+@in_turn(
+    "age, changes, said",
     [
         (119, {}, None),
         (121, {}, "the newest check is 2 min old: 2 min are allowed"),
@@ -236,6 +237,7 @@ def queue(desk: str, age: float | None, **changes: Any) -> None:
 def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
     whole: FlaskClient, age: float | None, changes: dict[str, Any], said: str | None
 ) -> None:
+    remove(DeskState)
     queue(BOBIGNY, 1)
     queue(MELUN, age, **changes)
     check(age=300)
@@ -244,8 +246,8 @@ def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
     assert not said or found["checks:custom-browser"].startswith(said)
 
 
-@pytest.mark.parametrize(
-    ("age", "wished", "since"),
+@in_turn(
+    "age, wished, since",
     [
         (None, 60, 100),  # a new booking system
         (None, 60, -130),  # negative: it is late
@@ -257,6 +259,7 @@ def test_a_booking_system_that_stands_still_is_down_while_another_goes_on(
 def test_a_queue_that_has_desks_since_a_moment_ago_is_not_late(
     whole: FlaskClient, redis_server: redis.Redis, age: float | None, wished: float, since: float
 ) -> None:
+    remove(DeskState)
     queue(BOBIGNY, 1)
     queue(MELUN, age, wished_seconds=wished)
     check(age=86400)

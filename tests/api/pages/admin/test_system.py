@@ -155,8 +155,8 @@ def write_texts(app: Flask, parts: dict[str, Any]) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(
-    ("section", "texts"),
+@in_turn(
+    "section, texts",
     [
         ("Santé", ["planner · bad en panne · silent", "good En ordre : redis"]),
         ("Alarmes", [f"bad 7 · {HOST} · Accès refusé · signalée il y a 10 min · répétée il y a 10 min"]),

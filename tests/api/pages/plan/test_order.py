@@ -22,6 +22,7 @@ from tests.api.pages.plan.test_plan import buy
 from tests.api.world import reveal_health
 from tests.clients import Browser
 from tests.factories import BOBIGNY, PASSWORD, add_account, add_alert, add_desk, change, rows
+from tests.in_turn import in_turn
 
 WISH = "&prefecture=bobigny_93&procedure=titre-sejour"
 UNWATCHED = "&prefecture=cergy_95&procedure=TITRE_SEJOUR"
@@ -238,7 +239,7 @@ def test_the_name_stands_on_the_invoice(buyer: Buyer) -> None:
     assert [each.client_name for each in issue()] == ["Chloé Nœl"]
 
 
-@pytest.mark.parametrize("name", ["x" * 101, "a\nb"])
+@in_turn("name", ["x" * 101, "a\nb"])
 def test_a_name_that_is_none_is_said_beside_its_field(buyer: Buyer, name: str) -> None:
     buyer.open_order()
     page = buyer.press(clientName=name)
@@ -254,7 +255,7 @@ def patient(buyer: Buyer, settings_env: Callable[..., None], tmp_path: Path) -> 
     return buyer
 
 
-@pytest.mark.parametrize("language", NOT_TICKED)
+@in_turn("language", NOT_TICKED)
 def test_the_order_asks_for_explicit_consent(patient: Buyer, language: str) -> None:
     page = patient.open_order(wish=f"{HEALTH_WISH}&lang={language}")
     assert read_consent_text("health", language) in page.text
@@ -304,7 +305,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("language", WORDS)
+@in_turn("language", WORDS)
 def test_the_order_says_when_it_begins_and_asks_for_no_beginning_at_once(
     withdrawn: Buyer, language: str
 ) -> None:
