@@ -1,5 +1,5 @@
 """A clean database for each test. The one of the test before is emptied, which costs a tenth of a new one; it is
-cloned anew where a test changed its shape or filled it."""
+cloned anew where a test changed its shape."""
 
 import os
 import select
@@ -17,7 +17,7 @@ from psycopg2.extensions import connection, cursor
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 TEMPLATE = "rdv_template"
-_FULL = 1_000_000  # bytes; deleted rows stay in the files, and each scan reads them
+_FULL = 1_000_000  # bytes; deleted rows stay in the files, and each scan reads them, until they are vacuumed
 
 # No other connection may go on writing, as with DROP DATABASE … WITH (FORCE).
 _ALONE = """
@@ -30,7 +30,10 @@ SELECT count(*), age('3'::xid) - min(age(xmin)) FROM pg_class WHERE relpersisten
 UNION ALL SELECT count(*), age('3'::xid) - min(age(xmin)) FROM pg_attribute WHERE attrelid >= 16384
 UNION ALL SELECT count(*), age('3'::xid) - min(age(xmin)) FROM pg_constraint
 """
-_SIZE = "SELECT sum(pg_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND oid >= 16384"
+_SIZES = """
+SELECT oid::regclass::text, pg_relation_size(oid) FROM pg_class
+WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace
+"""
 # A function's statements are planned once for its connection: to plan them takes ten times as long as to delete.
 _LEARN = """
 SET session_replication_role = replica; -- in any order, whatever points where
@@ -69,7 +72,8 @@ def empty(name: str) -> None:
 def let_rest(engine: sa.Engine) -> None:
     """Keep an engine's connections for the next test, if all of them are idle; close those of all others."""
     for each in pooled:
-        if each is not engine or each.url.database not in _made or _pool(each).checkedout():
+        is_used = _pool(each).checkedin() or _pool(each).checkedout()
+        if is_used and (each is not engine or each.url.database not in _made or _pool(each).checkedout()):
             each.dispose()
 
 
@@ -129,9 +133,10 @@ def _emptied(name: str) -> bool:
     try:
         with _kept[name].cursor() as database:
             _end_others(name, database)
-            if _size(database) > _FULL or _shape(database) != _made[name]:
+            if _shape(database) != _made[name]:
                 return False
             database.execute(_EMPTY)
+            _vacuum(database)
             return True
     except (psycopg2.OperationalError, psycopg2.InterfaceError):  # a test ended all connections
         return False
@@ -169,9 +174,12 @@ def _shape(database: cursor) -> list[Any]:
     return database.fetchall()
 
 
-def _size(database: cursor) -> int:
-    database.execute(_SIZE)
-    return int(database.fetchall()[0][0])
+def _vacuum(database: cursor) -> None:
+    """Give the room of deleted rows back where they fill it."""
+    database.execute(_SIZES)
+    sizes = dict(database.fetchall())
+    if sum(sizes.values()) > _FULL:
+        database.execute(f"VACUUM {', '.join(name for name, size in sizes.items() if size)}")
 
 
 def _let_go(name: str) -> None:
