@@ -326,10 +326,14 @@ def _read_anew(name: str, value: str) -> None:
 
 
 @pytest.fixture
-def database(settings_env: Callable[..., None]) -> Iterator[str]:
-    """Give a clean database of its own, as the migrated template is. Returns its address."""
-    name = f"rdv_test_{_worker()}"
-    databases.clean(name)
+def database(request: pytest.FixtureRequest, settings_env: Callable[..., None]) -> Iterator[str]:
+    """Give a clean database of its own, as the migrated template is. Returns its address.
+
+    A test with the mark `months` has one with room for the checks of months.
+    """
+    has_months = request.node.get_closest_marker("months") is not None
+    name = f"rdv_test_{_worker()}{'_months' * has_months}"
+    databases.clean(name, has_months=has_months)
     url = databases.address(name)
     settings_env(DATABASE_URL=url)
     _read_anew("database_url", url)

@@ -46,6 +46,13 @@ DO $$ BEGIN
 END $$
 """
 _EMPTY = "SELECT pg_temp.empty_all()"
+# One partition for all checks of the months after the last day that the template has.
+_MONTHS = """
+DO $$ DECLARE ends date; BEGIN
+  SELECT max(right(inhrelid::regclass::text, 8))::date + 1 INTO ends FROM pg_inherits WHERE inhparent = 'checks'::regclass;
+  EXECUTE format('CREATE TABLE checks_of_months PARTITION OF checks FOR VALUES FROM (%L) TO (%L)', ends, ends + 200);
+END $$
+"""
 
 
 _made: dict[str, list[Any]] = {}  # the databases of this process, and the shape of each when it was cloned
@@ -56,11 +63,11 @@ _kept: dict[str, connection] = {}
 pooled: list[sa.Engine] = []
 
 
-def clean(name: str) -> None:
-    """Leave a database of this name as the template is."""
+def clean(name: str, *, has_months: bool = False) -> None:
+    """Leave a database of this name as the template is; `has_months`: with room for the checks of months."""
     if name not in _made or not _emptied(name):
         _close(name)
-        _clone(name)
+        _clone(name, has_months=has_months)
 
 
 def empty(name: str) -> None:
@@ -117,13 +124,15 @@ def address(name: str) -> str:
     return os.environ["TEST_POSTGRES"].format(name)
 
 
-def _clone(name: str) -> None:
+def _clone(name: str, *, has_months: bool) -> None:
     _let_go(name)
     with _connected("postgres") as server:
         server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
     _kept[name] = _connect(name)
     with _kept[name].cursor() as database:
+        if has_months:
+            database.execute(_MONTHS)
         database.execute(_LEARN)
         _made[name] = _shape(database)
 

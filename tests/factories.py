@@ -352,15 +352,3 @@ def add_checks(
     """Write a desk's checks, so many minutes after `since`."""
     with session() as s:
         s.execute(_CHECKS, {"since": since, "desk": desk_id, "outcome": outcome, "minutes": list(minutes)})
-
-
-def make_room_for_checks(days: int = 95) -> None:
-    """Let the checks of so many days from now on be written: into one partition, as one for each takes seconds."""
-    known = sa.text(
-        "SELECT max(inhrelid::regclass::text) FROM pg_inherits WHERE inhparent = 'checks'::regclass"
-    )
-    with session() as s:
-        begins = date.fromisoformat(s.scalars(known).one().removeprefix("checks_")) + DAY
-        ends = max(begins, clock().date()) + timedelta(days=days)
-        bounds = f"FOR VALUES FROM ('{begins}') TO ('{ends}')"
-        s.execute(sa.text(f"CREATE TABLE checks_of_months PARTITION OF checks {bounds}"))

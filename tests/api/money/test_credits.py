@@ -25,14 +25,14 @@ from configs.world.plan import PlanName
 from deploy.sandbox.running import Running
 from tests.api.billing.till import ALERT, Till
 from tests.api.payments.shop import list_grants
-from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows, save
+from tests.factories import BOBIGNY, add_checks, add_desk, change, rows, save
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+pytestmark = pytest.mark.months
 
 
 @pytest.fixture(autouse=True)
-def _months(till: Till) -> None:
-    make_room_for_checks(days=190)
+def _desk(till: Till) -> None:
     add_desk(feasible_seconds=1800)  # it is asked each half hour
 
 

@@ -14,15 +14,15 @@ from configs.world.plan import PlanName
 from tests.api.billing.till import ALERT, Till, make_consent
 from tests.api.declarations.orders import buy, hand_over, withdraw
 from tests.api.payments.shop import list_grants, list_messages
-from tests.factories import BOBIGNY, add_checks, add_desk, change, make_room_for_checks, rows
+from tests.factories import BOBIGNY, add_checks, add_desk, change, rows
 
 DAY, WEEK, TOTAL = PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
+pytestmark = pytest.mark.months
 OTHER = {"prefectureId": "melun_77", "procedures": ["TITRE_SEJOUR"]}
 
 
 @pytest.fixture(autouse=True)
-def _months(till: Till) -> None:
-    make_room_for_checks()
+def _desk(till: Till) -> None:
     add_desk(feasible_seconds=1800)  # it is asked each half hour
 
 
