@@ -151,8 +151,9 @@ def _try(ground: Ground, operation: Any) -> None:
 
     elsewhere = DOWN_HERE | MADE_LATER
     is_answered = is_allowed and operation.method == "get" and operation.label not in elsewhere
-    for examples in (2, 20) if is_answered else (2,) if is_allowed else (1,):  # chance may draw nothing valid
-        tried = settings(max_examples=times(examples), suppress_health_check=list(HealthCheck))
+    least = 1 if FUZZ == 1 else times(2)
+    for examples in (least, times(20)) if is_answered else (least,):  # chance may draw nothing valid
+        tried = settings(max_examples=examples, suppress_health_check=list(HealthCheck))
         tried(given(cases=st.tuples(*kinds))(send))()
         if 200 in statuses:
             break
