@@ -142,15 +142,6 @@ def test_without_a_plan_it_shows_plans_and_keeps_what_was_typed(camille: Browser
     assert rows(Alert) == []
 
 
-def test_beyond_the_plans_alerts_it_shows_larger_plans(camille: Browser) -> None:
-    hold()
-    for name in ("one", "two"):
-        camille.get(WISH)
-        page = camille.send(NEW, name=name)
-    assert "n’a pas de place pour une alerte de plus" in page.text
-    assert "URGENCE 24H" not in page.text
-
-
 def test_what_nobody_sees_shows_what_is_seen_and_is_kept_on_request(camille: Browser) -> None:
     page = camille.get(f"{NEW}?prefecture=bobigny_93&procedure=NATURALISATION")
     assert "Nous pouvons vous écrire le jour où ils deviennent visibles." in page.text
@@ -233,16 +224,6 @@ def test_two_tabs_pause_once_and_resume_once(camille: Browser, alert: UUID, door
         assert text in camille.follow().text
         assert [each.enabled for each in rows(Alert)] == [enabled]
     assert alert in door.caught_up
-
-
-def test_resuming_without_a_plan_shows_the_plans(camille: Browser, alert: UUID) -> None:
-    show(camille, alert)
-    camille.send("pause")
-    camille.follow()
-    page = camille.send("reprendre")
-    assert camille.status == 422
-    assert "il faut une formule" in page.text
-    assert "URGENCE 24H" in page.text
 
 
 def test_a_test_message_leaves_three_times_an_hour(camille: Browser, alert: UUID, door: Door) -> None:
@@ -386,15 +367,6 @@ def test_it_closes_the_alert_and_keeps_the_appointment_for_the_calendar(
     assert entry["LOCATION"] == "Guichet 4, Bobigny"
     assert event.mimetype == "text/calendar"
     assert event.headers["Cache-Control"] == "no-store"
-
-
-def test_nothing_needs_to_be_said(camille: Browser, asked: UUID) -> None:
-    camille.send("/trouve")
-    assert "rendez-vous.ics" not in camille.follow().html
-    assert rows(Appointment) == []
-    assert [each.closed_because for each in rows(Alert)] == ["found"]
-    camille.get(f"/alertes/{asked}/rendez-vous.ics")
-    assert camille.status == 404
 
 
 @pytest.mark.parametrize("language", ["fr", "ar"])

@@ -97,7 +97,7 @@ def test_pages_answer_as_expected_and_show_nothing_of_others(population: Populat
 def test_public_pages_are_the_same_for_each_person_and_mix_no_languages(population: Population) -> None:
     """Parts of them are kept by us, and all by caches on the way: what one person gets another one may be shown."""
     browsers = [population.browse(role) for role in ("anna", "neighbour", "visitor")]
-    for endpoint in PAGES:
+    for endpoint in list_addresses(population.app):
         if read_access(population.app, endpoint) != "public":
             continue
         kept: dict[str, tuple[bytes, str | None]] = {}
@@ -116,7 +116,7 @@ def test_public_pages_are_the_same_for_each_person_and_mix_no_languages(populati
 
 def test_what_one_request_says_is_in_no_other_answer(population: Population) -> None:
     visitor, anna = (population.browse(role) for role in ("visitor", "anna"))
-    for endpoint, address in PAGES.items():
+    for endpoint, address in list_addresses(population.app).items():
         path = fill_address(address, population.ids).partition("?")[0]
         headers = {"Host": "mark.example", "Cookie": anna.cookie_header}
         other = anna.client.get(f"{path}?mark=anna%40secret", headers=headers)
@@ -160,7 +160,7 @@ def test_without_a_database_pages_say_when_to_come_back(
     token = find_token(anna, "sign_in.sign_out")
     settings_env(DATABASE_URL=NOWHERE)
     refused = 0
-    for address in PAGES.values():
+    for address in list_addresses(population.app).values():
         answer = anna.client.get(fill_address(address, population.ids), headers=anna.headers)
         refused += _check(answer, language)
     assert refused > 25
@@ -210,7 +210,7 @@ def test_a_clock_that_steps_breaks_no_page(
     anna.get("/login")
     tokens = {endpoint: find_token(anna, endpoint) for endpoint in ("sign_in.sign_in", "sign_in.sign_out")}
     frozen.shift(timedelta(days=days))
-    for address in PAGES.values():
+    for address in list_addresses(population.app).values():
         answer = anna.client.get(fill_address(address, population.ids), headers=anna.headers)
         assert answer.status_code < 500, address
         check_answer(answer)
