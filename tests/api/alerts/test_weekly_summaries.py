@@ -94,13 +94,6 @@ def prove(at: datetime = MONDAY, desk: str = BOBIGNY) -> None:
     add_desk(desk, last_proven_at=at, achieved_seconds=44.6)
 
 
-def test_nobody_gets_one_who_did_not_ask(frozen: time_machine.Traveller, person: People) -> None:
-    who = person(confirmed=True)
-    who.holds(PlanName.URGENCE_TOTAL, days=30)
-    wait(who)
-    assert count_at(frozen, MONDAY + SPREAD) == [0]
-
-
 def test_it_comes_on_mondays_at_eight_and_once_a_week(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:

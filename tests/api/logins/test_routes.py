@@ -69,8 +69,9 @@ def test_a_refresh_gives_new_tokens_of_the_same_login(
 
 
 @pytest.mark.usefixtures("account")
-def test_no_token_is_stored(client: FlaskClient) -> None:
+def test_no_token_is_stored_and_an_access_token_does_not_refresh(client: FlaskClient) -> None:
     given = log_in(client)
+    assert problem(refresh(client, given["token"]))[1] == "not-signed-in"
     refresh(client, given["refreshToken"])
     (login,) = rows(Login)
     stored = {login.token_hash, login.previous_hash}
@@ -162,25 +163,15 @@ def test_a_login_lasts_ninety_days_at_most(client: FlaskClient, frozen: time_mac
     assert refresh(client, token).status_code == 401
 
 
-@pytest.mark.usefixtures("account")
-def test_an_access_token_does_not_refresh(client: FlaskClient) -> None:
-    assert problem(refresh(client, log_in(client)["token"]))[1] == "not-signed-in"
-
-
-@pytest.mark.usefixtures("account")
-def test_logging_out_ends_this_login_only(client: FlaskClient) -> None:
-    one, other = log_in(client), log_in(client)
-    assert client.post("/api/auth/logout", headers=bearer(one["token"])).status_code == 204
-    assert not opens(client, one["token"])
-    assert refresh(client, one["refreshToken"]).status_code == 401
-    assert opens(client, other["token"])
-
-
-def test_logging_out_everywhere_ends_every_login_of_the_user_and_no_one_elses(
+def test_logging_out_ends_this_login_only_and_everywhere_those_of_the_user(
     client: FlaskClient, account: UUID, person: People
 ) -> None:
-    one, other = log_in(client), log_in(client)
+    first, one, other = log_in(client), log_in(client), log_in(client)
     robin = person("robin@example.org")
+    assert client.post("/api/auth/logout", headers=bearer(first["token"])).status_code == 204
+    assert not opens(client, first["token"])
+    assert refresh(client, first["refreshToken"]).status_code == 401
+    assert opens(client, one["token"])
     assert client.post("/api/auth/logout-all", headers=bearer(one["token"])).status_code == 204
     assert not opens(client, one["token"])
     assert not opens(client, other["token"])
