@@ -49,18 +49,13 @@ def test_who_has_found_closes_the_alert_and_may_say_when_and_where(
     assert camille.get("/api/alerts").json["items"] == []
 
 
-def test_nothing_has_to_be_said(camille: Person) -> None:
+def test_nothing_has_to_be_said_and_the_plan_carries_another_alert_then(camille: Person, door: Door) -> None:
     alert = create(camille)
     answer = camille.post(f"/api/alerts/{alert}/found")
     assert (answer.status_code, (answer.json or {})["appointment"]) == (200, None)
     assert rows(Appointment) == []
-    assert found(camille, create(camille))[0] == 200
-
-
-def test_the_plan_carries_another_alert_then(camille: Person, door: Door) -> None:
-    found(camille, create(camille))
     door.caught_up.clear()
-    create(camille)
+    assert found(camille, create(camille))[0] == 200
     assert len(door.caught_up) == 1
 
 

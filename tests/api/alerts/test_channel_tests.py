@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 import time_machine
 
-from api.models.alert import Alert
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, Grant
 from configs.ground.clock import clock
@@ -44,21 +43,20 @@ def test_a_test_leaves_on_each_linked_channel(camille: Person, door: Door) -> No
     assert sorted(door.nudged) == sorted(row.id for row in written)
 
 
-def test_a_channel_that_is_off_or_not_proven_gets_none(camille: Person) -> None:
+def test_a_channel_that_is_off_or_not_proven_gets_none_and_without_any_it_says_so(camille: Person) -> None:
     change(Contact, Contact.channel == Channel.SMS, enabled=False)
     change(Contact, Contact.channel == Channel.TELEGRAM, verified_at=None)
-    assert ask(camille, add_alert(camille.id)).json["channels"] == ["email"]
-
-
-def test_without_a_channel_it_says_what_to_do(camille: Person) -> None:
+    alert = add_alert(camille.id)
+    assert ask(camille, alert).json["channels"] == ["email"]
     change(Contact, enabled=False)
-    answer = ask(camille, add_alert(camille.id))
-    assert problem(answer) == (409, "no-channel")
+    assert problem(ask(camille, alert)) == (409, "no-channel")
 
 
-def test_an_sms_needs_a_plan_as_it_costs(camille: Person) -> None:
+def test_an_sms_needs_a_plan_as_it_costs_and_a_test_speaks_the_language_of_the_alert(camille: Person) -> None:
     remove(Grant)
-    assert ask(camille, add_alert(camille.id)).json["channels"] == ["email", "telegram"]
+    alert = add_alert(camille.id, language="en")
+    assert ask(camille, alert).json["channels"] == ["email", "telegram"]
+    assert {row.language for row in rows(Notification)} == {"en"}
 
 
 def test_three_tests_a_day_go_by_sms(camille: Person) -> None:
@@ -81,13 +79,6 @@ def test_no_test_goes_by_sms_once_the_day_s_sms_cost_their_ceiling(
     assert "sms" in ask(camille, alert).json["channels"]
     change(Notification, Notification.channel == Channel.SMS, cost=1, accepted_at=clock(), state=State.SENT)
     assert ask(camille, alert).json["channels"] == ["email", "telegram"]
-
-
-def test_it_speaks_the_language_of_the_alert(camille: Person) -> None:
-    alert = add_alert(camille.id)
-    change(Alert, language="en")
-    ask(camille, alert)
-    assert {row.language for row in rows(Notification)} == {"en"}
 
 
 def test_three_an_hour_whatever_the_alert(camille: Person) -> None:

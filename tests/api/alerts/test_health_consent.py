@@ -41,7 +41,9 @@ def create(camille: Person, **body: Any) -> tuple[int, Any]:
     return answer.status_code, answer.json
 
 
-def test_such_an_alert_needs_explicit_consent(camille: Person) -> None:
+def test_such_an_alert_needs_explicit_consent_which_is_stored_with_its_text_and_its_time(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
     status, said = create(camille, **BY_NAME)
     assert (status, [(each["path"], each["rule"]) for each in said["errors"]]) == (
         422,
@@ -49,11 +51,6 @@ def test_such_an_alert_needs_explicit_consent(camille: Person) -> None:
     )
     assert create(camille, **BY_NAME, acceptHealth=False)[0] == 422
     assert rows(Alert) == []
-
-
-def test_the_consent_is_stored_with_its_text_and_its_time(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
     assert create(camille, **BY_NAME, acceptHealth=True)[0] == 201
     (alert,) = rows(Alert)
     assert alert.consented_at == clock()
@@ -67,10 +64,15 @@ def test_the_consent_is_stored_with_its_text_and_its_time(
     }
 
 
-def test_a_procedure_that_other_desks_serve_too_reveals_nothing(camille: Person) -> None:
+def test_a_procedure_that_other_desks_serve_too_reveals_nothing_and_takes_no_texts_along(
+    camille: Person,
+) -> None:
     assert create(camille, **BY_PROCEDURE)[0] == 201
     (alert,) = rows(Alert)
     assert (alert.consent, alert.consented_at) == (None, None)
+    key = tell(camille, desk_id=BOBIGNY)
+    camille.delete(f"/api/alerts/{alert.id}")
+    assert read_texts() == {key}
 
 
 def test_an_edit_keeps_the_time_of_the_consent_and_drops_one_that_is_needed_no_more(
@@ -165,13 +167,6 @@ def test_the_texts_stay_while_another_alert_has_the_consent(camille: Person) -> 
     assert read_texts() == {key}
     change = camille.patch(f"/api/alerts/{second['id']}", BY_PROCEDURE | {"deskIds": []})
     assert (change.status_code, read_texts()) == (200, set())
-
-
-def test_an_alert_that_needs_no_consent_takes_no_texts_along(camille: Person) -> None:
-    _, made = create(camille, **BY_PROCEDURE)
-    key = tell(camille, desk_id=BOBIGNY)
-    camille.delete(f"/api/alerts/{made['id']}")
-    assert read_texts() == {key}
 
 
 @pytest.mark.parametrize("edited", [False, True])

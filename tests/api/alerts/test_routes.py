@@ -85,6 +85,9 @@ def test_a_plan_that_is_over_or_not_begun_is_no_plan(person: People) -> None:
     camille.holds(PlanName.URGENCE_7J, days=1, starts=-1.01)
     camille.holds(PlanName.URGENCE_7J, days=1, starts=0.5)
     assert camille.post("/api/alerts", WISH).status_code == 402
+    toggle = f"/api/alerts/{add_alert(camille.id)}/toggle"
+    assert camille.patch(toggle).status_code == 200, "pausing needs none"
+    assert camille.patch(toggle).status_code == 402
 
 
 def test_beyond_the_plan_larger_plans_are_offered(camille: Person) -> None:
@@ -164,13 +167,6 @@ def test_toggling_pauses_and_wakes(camille: Person, door: Door, frozen: time_mac
     assert [line.reason for line in changes] == ["alert created", "alert paused", "alert enabled"]
 
 
-def test_pausing_needs_no_plan_but_waking_does(person: People) -> None:
-    camille = person()
-    alert_id = add_alert(camille.id)
-    assert camille.patch(f"/api/alerts/{alert_id}/toggle").status_code == 200
-    assert camille.patch(f"/api/alerts/{alert_id}/toggle").status_code == 402
-
-
 def test_a_paused_alert_makes_room_for_another(camille: Person) -> None:
     first = create(camille)
     camille.patch(f"/api/alerts/{first['id']}/toggle")
@@ -178,14 +174,17 @@ def test_a_paused_alert_makes_room_for_another(camille: Person) -> None:
     assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
-def test_deleting_closes_and_hides(camille: Person) -> None:
+def test_deleting_closes_and_hides_and_the_alert_alone_says_so(camille: Person) -> None:
     made = create(camille)
+    assert [camille.get(f"/api/alerts/{made['id']}").json] == camille.get("/api/alerts").json["items"]
     answer = camille.delete(f"/api/alerts/{made['id']}")
     assert (answer.status_code, answer.data) == (204, b"")
     (alert,) = rows(Alert)
     assert alert.closed_because is ClosedBecause.DELETED
     assert {line.reason for line in rows(DeskChange)} == {"alert created", "alert deleted"}
     assert camille.get("/api/alerts").json == {"items": [], "next": None}
+    over = camille.get(f"/api/alerts/{made['id']}").json
+    assert (over["closedBecause"], over["closedAt"] is None) == ("deleted", False)
     assert camille.delete(f"/api/alerts/{made['id']}").status_code == 404
     assert camille.patch(f"/api/alerts/{made['id']}/toggle").status_code == 404
     create(camille)
@@ -224,13 +223,3 @@ def test_pages_follow_each_other_without_gap_or_repetition(person: People) -> No
             break
         before = {"before": page["next"]}
     assert seen == [*made[:2], *made[3:]][::-1]
-
-
-def test_one_alert_is_shown_as_in_the_list_and_when_it_is_over(camille: Person) -> None:
-    made = create(camille)
-    one = camille.get(f"/api/alerts/{made['id']}")
-    listed = camille.get("/api/alerts").json
-    assert [one.json] == listed["items"]
-    camille.delete(f"/api/alerts/{made['id']}")
-    over = camille.get(f"/api/alerts/{made['id']}").json
-    assert (over["closedBecause"], over["closedAt"] is None) == ("deleted", False)

@@ -31,19 +31,18 @@ def edit(who: Person, alert: str, **change: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json or {}
 
 
-def test_a_new_alert_has_no_calls(camille: Person) -> None:
+def test_calls_are_chosen_at_once_or_later_and_switched_off_without_a_plan(camille: Person) -> None:
     status, made = create(camille)
     assert (status, made["voice"]) == (201, {"enabled": False})
-
-
-def test_calls_are_chosen_at_once_or_later(camille: Person) -> None:
     status, made = create(camille, voice=ON)
     assert (status, made["voice"]) == (201, ON)
     status, made = edit(camille, made["id"], name="Maman")
     assert (status, made["voice"]) == (200, ON)
+    remove(Grant)
     status, made = edit(camille, made["id"], voice={"enabled": False})
     assert (status, made["voice"]["enabled"]) == (200, False)
     assert made["limitsVersion"] == 1, "what is watched did not change"
+    assert edit(camille, made["id"], voice=ON)[0] == 402
 
 
 def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(person: People) -> None:
@@ -62,10 +61,3 @@ def test_without_a_number_that_works_calls_are_refused(person: People, number: d
     status, refused = create(who, voice=ON)
     assert (status, refused["type"].rpartition(":")[2]) == (409, "not-linked")
     assert rows(Alert) == []
-
-
-def test_calls_are_switched_off_without_a_plan(camille: Person) -> None:
-    _, made = create(camille, voice=ON)
-    remove(Grant)
-    assert edit(camille, made["id"], voice={"enabled": False})[0] == 200
-    assert edit(camille, made["id"], voice=ON)[0] == 402

@@ -18,7 +18,7 @@ from configs.ground.clock import clock
 from configs.ground.signing import SKEW
 from configs.world.plan import PlanName
 from tests.api.world import Door
-from tests.clients import People, Person
+from tests.clients import People
 from tests.factories import PASSWORD, add_contact, change, rows
 from tests.in_turn import in_turn
 
@@ -106,7 +106,7 @@ def test_what_is_wrong_with_a_registration_is_named(field: str, value: str, path
     assert [each.path for each in list_field_errors(caught.value)] == [path]
 
 
-@pytest.mark.parametrize("password", ["motdepasse1234", "camille@example.org"])
+@in_turn("password", ["motdepasse1234", "camille@example.org"])
 def test_a_password_that_can_be_guessed_is_refused(client: FlaskClient, password: str) -> None:
     answer = client.post("/api/auth/register", json=CAMILLE | {"password": password})
     (error,) = (answer.json or {})["errors"]
@@ -156,14 +156,6 @@ def test_without_a_good_token_nothing_is_shown(client: FlaskClient, person: Peop
         assert answer.headers["WWW-Authenticate"] == "Bearer"
         assert answer.mimetype == "application/problem+json"
     assert client.get("/api/auth/me", headers={"Authorization": f"bearer {token}"}).status_code == 200
-
-
-def test_a_new_token_version_ends_every_token_before(camille: Person) -> None:
-    assert camille.get("/api/auth/me").status_code == 200
-    change(User, token_version=User.token_version + 1)
-    answer = camille.get("/api/auth/me")
-    assert answer.status_code == 401
-    assert (answer.json or {})["type"].endswith(":token-revoked")
 
 
 def test_the_account_shows_contacts_flags_and_the_plan(
