@@ -69,14 +69,14 @@ def test_the_end_of_a_call_is_taken_and_comes_again_while_the_database_is_away(
     assert report_call(client).status_code == 503
 
 
-@pytest.mark.parametrize("path", [SENDGRID, TWILIO, CALLS])
+@in_turn("path", [SENDGRID, TWILIO, CALLS])
 def test_a_call_that_is_not_signed_is_refused(path: str, client: FlaskClient) -> None:
     answer = client.post(path, data=EVENTS)
     assert answer.status_code == 403
     assert rows(ProviderEvent) == []
 
 
-@pytest.mark.parametrize("path", [SENDGRID, TWILIO])
+@in_turn("path", [SENDGRID, TWILIO])
 def test_five_megabytes_are_refused(path: str, client: FlaskClient) -> None:
     assert client.post(path, data=b"x" * 5 * 1024 * 1024).status_code == 413
 

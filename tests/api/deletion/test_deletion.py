@@ -28,6 +28,7 @@ from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import Door
 from tests.clients import People, Person, problem, seat_operator
 from tests.factories import add_alert, add_match, add_payment, change, rows, save, see
+from tests.in_turn import in_turn
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def test_it_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
     assert len(rows(User)) == 1
 
 
-@pytest.mark.parametrize("body", [{"understood": "yes"}, {"understood": 1}, {"why": "x"}])
+@in_turn("body", [{"understood": "yes"}, {"understood": 1}, {"why": "x"}])
 def test_a_body_that_means_nothing_is_refused(
     client: FlaskClient, camille: Person, body: dict[str, Any]
 ) -> None:
@@ -106,7 +107,9 @@ def test_a_subscription_is_cancelled_at_stripe(shop: Shop, camille: Person) -> N
     assert len(rows(Payment)) == paid, "nothing is charged any more"
 
 
-def test_payments_stay_without_a_name(camille: Person) -> None:
+def test_payments_stay_without_a_name_which_admins_resolve_and_support_does_not(
+    camille: Person, app: Flask
+) -> None:
     payment = add_payment(camille.id)
     change(Payment, Payment.id == payment, alert_wish={"name": "Papa"})
     change(User, User.id == camille.id, stripe_customer_id="cus_1")
@@ -116,12 +119,6 @@ def test_payments_stay_without_a_name(camille: Person) -> None:
     assert (kept.user_id, kept.alert_wish, kept.consented_at is None) == (None, None, False)
     assert [each.note for each in rows(Refund)] == [None]
     assert [(each.payment_id, each.customer) for each in rows(FormerCustomer)] == [(payment, "cus_1")]
-
-
-def test_an_admin_resolves_a_payment_and_support_does_not(camille: Person, app: Flask) -> None:
-    payment = add_payment(camille.id)
-    change(User, User.id == camille.id, stripe_customer_id="cus_1")
-    delete(camille)
     shown = [
         "cus_1" in seat_operator(app, role).get(f"/admin/paiements/{payment}").text
         for role in (Role.ADMIN, Role.SUPPORT)

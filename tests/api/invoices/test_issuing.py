@@ -116,10 +116,10 @@ def test_refunds_of_ours_and_of_the_dashboard_have_credit_notes(shop: Shop, cami
     assert (theirs.amount_cents, read(theirs).reason) == (300, "external")
 
 
-@pytest.mark.parametrize("status", [RefundStatus.PLANNED, RefundStatus.PENDING, RefundStatus.FAILED])
-def test_a_refund_that_did_not_succeed_has_none(database: str, status: RefundStatus) -> None:
-    refund(pay(), 500, status)
-    assert [each.kind for each in issue()] == [InvoiceKind.INVOICE]
+def test_a_refund_that_did_not_succeed_has_none(database: str) -> None:
+    for status in (RefundStatus.PLANNED, RefundStatus.PENDING, RefundStatus.FAILED):
+        refund(pay(), 500, status)
+    assert [each.kind for each in issue()] == [InvoiceKind.INVOICE] * 3
 
 
 def test_a_refund_that_the_bank_sent_back_takes_its_credit_note_back(

@@ -150,7 +150,7 @@ def test_invoices_less_credit_notes_are_the_ledger(database: str, settings_env: 
     )
     @given(history=st.lists(STEPS, min_size=3, max_size=20))
     def check(history: list[tuple[str, int]]) -> None:
-        databases.clean(name)
+        databases.empty(name)
         play(history)
         documents = issue()
         assert sum_documents(documents) == sum_ledger()

@@ -1,5 +1,6 @@
-import pytest
 from flask.testing import FlaskClient
+
+from tests.in_turn import in_turn
 
 FRONT = "https://front.example"
 
@@ -21,7 +22,7 @@ def test_the_front_end_may_read_answers_and_refusals(bare: FlaskClient) -> None:
         assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "origin",
     ["http://front.example", "https://front.example.evil.example", "null"],
 )

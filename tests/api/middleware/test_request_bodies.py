@@ -53,10 +53,18 @@ def test_only_json_is_taken(bare: FlaskClient) -> None:
         assert send(bare, b'{"a": 1}', content_type) == (415, "not-json")
 
 
-def test_json_may_say_its_charset_and_be_a_dialect(client: FlaskClient) -> None:
+def test_json_may_say_its_charset_and_be_a_dialect_and_is_read_where_a_route_takes_it(
+    client: FlaskClient,
+) -> None:
     for content_type in ("application/json; charset=utf-8", "application/merge-patch+json"):
         answer = client.post(LOGIN, data=b'{"email": "x", "password": "y"}', content_type=content_type)
         assert answer.status_code == 401
+    for email in ("a\\u0000b@example.org", "\\ud800@example.org"):
+        answer = client.post(LOGIN, data=f'{{"email": "{email}", "password": "x"}}', headers=JSON)
+        assert answer.status_code == 422, email
+    answer = client.post(LOGIN)
+    assert (answer.status_code, (answer.json or {})["errors"][0]["path"]) == (422, ""), "an object is missing"
+    assert client.get("/api/prefectures", data=b"{", headers=JSON).status_code == 200
 
 
 def test_a_body_of_unknown_length_is_bounded_too(bare: FlaskClient) -> None:
@@ -79,29 +87,13 @@ class BrokenOff(io.BytesIO):
     read = readinto  # type: ignore[assignment] # raises as well
 
 
-@pytest.mark.parametrize("path", ["/api/alerts", LOGIN, "/api/telegram/webhook"])
+@in_turn("path", ["/api/alerts", LOGIN, "/api/telegram/webhook"])
 def test_a_body_in_broken_chunks_is_a_fault_of_its_sender(client: FlaskClient, path: str) -> None:
     answer = client.post(
         path, input_stream=BrokenOff(), headers=JSON, environ_base={"wsgi.input_terminated": True}
     )
     assert answer.status_code == 400
     assert (answer.json or {})["type"].endswith(":malformed")
-
-
-def test_an_empty_body_is_a_missing_object(client: FlaskClient) -> None:
-    answer = client.post(LOGIN)
-    assert answer.status_code == 422
-    assert (answer.json or {})["errors"][0]["path"] == ""
-
-
-def test_nul_bytes_and_half_characters_are_refused(client: FlaskClient) -> None:
-    for email in ("a\\u0000b@example.org", "\\ud800@example.org"):
-        answer = client.post(LOGIN, data=f'{{"email": "{email}", "password": "x"}}', headers=JSON)
-        assert answer.status_code == 422, email
-
-
-def test_a_body_that_no_route_reads_is_not_looked_at(client: FlaskClient) -> None:
-    assert client.get("/api/prefectures", data=b"{", headers=JSON).status_code == 200
 
 
 def test_a_request_is_counted_before_its_body_is_read(client: FlaskClient, redis_server: redis.Redis) -> None:

@@ -22,6 +22,7 @@ from api.operations.alarms import acknowledge, open_alarm
 from notifier.jobs import deliver
 from tests.api.operations.operators import add_operator
 from tests.factories import one, rows
+from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen", "workers")
 
@@ -123,16 +124,17 @@ def test_without_an_address_nothing_is_called(switch: Switch, settings_env: Call
     assert switch.paths == []
 
 
-@pytest.mark.parametrize("status", [302, 404, 500])
+@in_turn("status", [302, 404, 500])
 def test_an_answer_other_than_2xx_fails_the_job_and_names_no_address(status: int, switch: Switch) -> None:
     switch.status = status
+    switch.paths.clear()
     with pytest.raises(SwitchNotCalled, match=str(status)) as failed:
         jobs.call_dead_mans_switch()
     assert "0b6f02ce" not in str(failed.value)
     assert len(switch.paths) == 1, "redirects are not followed"
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "hc.example.org", "169.254.169.254"])
+@in_turn("host", ["192.0.2.1", "hc.example.org", "169.254.169.254"])
 def test_outside_production_nothing_leaves_loopback(host: str, settings_env: Callable[..., None]) -> None:
     settings_env(HEARTBEAT_URL=f"https://{host}/ping")
     with pytest.raises(SwitchNotCalled, match="loopback only"):

@@ -166,10 +166,6 @@ def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
         ("melun_77", [MELUN]),
     ]
     assert places[0]["distance"] == pytest.approx(33, abs=3)
-    add_desk(last_outcome=Outcome.CLOSED)
-    assert [each["prefectureId"] for each in outlook(place="cergy_95")["unwatched"]["otherPlaces"]] == [
-        "melun_77"
-    ]
 
 
 def test_a_page_that_closed_is_no_longer_sold(outlook: Callable[..., dict[str, Any]]) -> None:

@@ -103,11 +103,14 @@ def test_what_waits_says_that_it_has_no_text_yet(camille: Browser, kind: str, ti
     assert "écrit au moment où il part" in page.text
 
 
-def test_what_lost_its_text_says_so_and_names_no_desk(camille: Browser) -> None:
+def test_what_lost_its_text_says_so_and_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
     write(one(User), "slot_detected", desk_id="bobigny_93/titre-sejour")
+    write(one(User), "password_reset")
     page = camille.get(PAGE)
     assert "il a été effacé" in page.text
     assert "Guichet" not in page.text
+    assert "Nous ne les montrons pas une seconde fois." in page.text
+    assert "<details" not in page.html
 
 
 def test_the_filter_shows_what_it_names(camille: Browser) -> None:
@@ -145,13 +148,6 @@ def test_older_messages_are_on_the_next_page_with_the_same_filter(camille: Brows
     (following,) = (given["href"] for tag, given in first.tags if tag == "a" and given.get("rel") == "next")
     second = camille.get(following)
     assert ("[0]" in second.text, second.html.count("<article")) == (True, 1)
-
-
-def test_a_password_s_link_is_not_shown_again(camille: Browser) -> None:
-    write(one(User), "password_reset")
-    page = camille.get(PAGE)
-    assert "Nous ne les montrons pas une seconde fois." in page.text
-    assert "<details" not in page.html
 
 
 def find_user() -> UUID:

@@ -184,7 +184,9 @@ def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
     assert page.html.count("<dt>Pourquoi</dt>") == page.html.count("<dt>Jusqu’à quand</dt>") == len(KNOWN)
 
 
-def test_an_export_from_the_press_to_the_download(camille: Browser) -> None:
+def test_an_export_from_the_press_to_the_download_which_needs_a_recent_proof_as_deletion_does(
+    camille: Browser,
+) -> None:
     camille.get("/donnees")
     camille.send("/donnees/export")
     assert camille.status == 303
@@ -195,12 +197,6 @@ def test_an_export_from_the_press_to_the_download(camille: Browser) -> None:
     answer = camille.client.get("/donnees/export.zip", headers=camille.headers)
     assert (answer.status_code, answer.mimetype) == (200, "application/octet-stream")
     assert "users.json" in ZipFile(BytesIO(answer.data)).namelist()
-
-
-def test_the_download_and_the_deletion_ask_for_the_password_once_more(camille: Browser) -> None:
-    camille.get("/donnees")
-    camille.send("/donnees/export")
-    jobs.make_exports()
     change(Login, proven_at=clock() - timedelta(hours=1))
     for path in ("/donnees/export.zip", "/donnees/suppression"):
         answer = camille.client.get(path, headers=camille.headers)

@@ -86,12 +86,6 @@ def test_a_newer_detection_does_not_hide_the_older_one_that_may_be_told(
     assert len(shown(client)["recentDetections"]) == 1
 
 
-def test_the_delay_is_a_setting(client: FlaskClient, settings_env: Callable[..., None]) -> None:
-    settings_env(PUBLIC_DELAY_SECONDS="0")
-    see(FIRST)
-    assert len(shown(client)["recentDetections"]) == 1
-
-
 def test_the_twenty_latest_detections_are_shown_newest_first(
     client: FlaskClient, settings_env: Callable[..., None]
 ) -> None:

@@ -19,6 +19,7 @@ from configs.ground.signed_links import ShowProof, StopAlerts, write_token
 from configs.ground.signing import sign
 from tests.clients import People, Person
 from tests.factories import add_alert, add_match, change, get, see
+from tests.in_turn import in_turn
 
 PAGE = "<html><script>alert(1)</script>Évry".encode("latin-1")
 PNG = b"\x89PNG\r\n\x1a\n not really"
@@ -119,7 +120,7 @@ def test_after_an_hour_a_link_is_refused_and_the_next_one_is_good(
         assert client.get(link(detection) + part).status_code == 200
 
 
-@pytest.mark.parametrize("part", ["", "/picture", "/source"])
+@in_turn("part", ["", "/picture", "/source"])
 def test_a_token_of_anything_else_opens_no_proof(client: FlaskClient, blobs: Blobs, part: str) -> None:
     detection = proven()
     keep(blobs, detection)

@@ -222,12 +222,6 @@ def test_the_page_shows_the_parts_and_its_twin_the_same(admin: Browser) -> None:
     assert [each.action for each in rows(AuditEntry)] == ["status.view"], "a poll is no view"
 
 
-def test_the_twin_refuses_as_a_program(app: Flask, support: Browser, camille: Browser) -> None:
-    for browser, status in ((support, 200), (camille, 404)):
-        answer = browser.client.get("/admin/en-direct", headers={"Accept": "application/json"})
-        assert answer.status_code == status
-
-
 PAGED = (
     "admin.list_incidents", "admin.list_desks", "admin.list_checks", "admin.list_detections", "admin.list_alerts",
     "admin.list_messages", "admin.list_payments", "admin.list_differences", "admin.list_events",
