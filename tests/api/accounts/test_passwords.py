@@ -9,41 +9,27 @@ from zxcvbn_rs_py import zxcvbn
 from api.accounts import passwords
 from api.accounts.passwords import JUDGED, LONGEST, explain_weakness, hash_password, verify_password
 from tests.fuzz import times
+from tests.in_turn import in_turn
 
 EMAIL = "camille.durand@example.org"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "password",
-    [
-        "correct horse battery",
-        "jaimelesfraises mauves",
-        "Zx9-kq2L!vv03",
-        "une phrase de passe",
-        "pässwörd pässwörd",
-    ],
-)
+    ["correct horse battery", "jaimelesfraises mauves", "Zx9-kq2L!vv03", "une phrase de passe", "pässwörd pässwörd"],
+)  # fmt: skip
 def test_a_password_that_takes_many_guesses_is_taken(password: str) -> None:
     assert explain_weakness(password, EMAIL) is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "password",
     [
-        "aaaaaaaaaaaaaaa",
-        "motdepasse1234",
-        "azertyuiop12",
-        "password1234",
-        EMAIL,
-        "camille.durand",
-        EMAIL + "1",
-        "rdvpriority2026",
-        "prefecture-rdv",
-        "titredesejour",
-        "RDVPriority-12",
+        "aaaaaaaaaaaaaaa", "motdepasse1234", "azertyuiop12", "password1234", EMAIL, "camille.durand", EMAIL + "1",
+        "rdvpriority2026", "prefecture-rdv", "titredesejour", "RDVPriority-12",
         "".join(chr(ord(each) + 0xFEE0) for each in "password1234"),  # full-width: hashed as plain letters
     ],
-)
+)  # fmt: skip
 def test_one_that_is_common_or_made_of_the_address_is_refused(password: str) -> None:
     assert "can be guessed" in (explain_weakness(password, EMAIL) or "")
 
@@ -52,7 +38,7 @@ def test_one_that_is_common_or_made_of_the_address_is_refused(password: str) -> 
 SLOWEST = ("4@8({[<369!|1/|7+$5%2" * 7)[:LONGEST]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "password",
     [
         "a" * LONGEST, "ab1!" * (LONGEST // 4), "\U0001f600" * LONGEST, "p4$sW0rd" * 16, SLOWEST,
@@ -79,22 +65,11 @@ def test_every_text_is_judged(password: str) -> None:
     explain_weakness(password + "\ud83d", EMAIL)
 
 
-@pytest.mark.parametrize(
-    "password", ["x" * 73, "x" * 1000, "pässwörd", "\u2126 ohm", " spaces ", "half \ud83d"]
-)
-def test_every_password_fits_its_own_hash(password: str) -> None:
-    assert verify_password(password, hash_password(password))
-
-
-def test_long_passwords_count_whole() -> None:
-    assert not verify_password("x" * 72 + "a", hash_password("x" * 72 + "b"))
-
-
-def test_the_same_letters_typed_on_another_system_fit() -> None:
+def test_every_password_fits_its_own_hash_typed_on_another_system_and_counts_whole() -> None:
+    for password in ("x" * 73, "x" * 1000, "pässwörd", "\u2126 ohm", " spaces ", "half \ud83d"):
+        assert verify_password(password, hash_password(password))
     assert verify_password("cafe\u0301", hash_password("caf\u00e9"))
-
-
-def test_no_hash_fits_nothing() -> None:
+    assert not verify_password("x" * 72 + "a", hash_password("x" * 72 + "b"))
     assert not verify_password("anything", None)
 
 

@@ -21,19 +21,19 @@ from configs.world.plan import PlanName
 from tests.api.answers.announcing import answer, read_answer
 from tests.clients import People, Person
 from tests.factories import add_alert, announce, change, get, remove, rows
+from tests.in_turn import in_turn
 
 PLAN = PlanName.URGENCE_TOTAL  # of Camille's
 HOUR = timedelta(hours=1)
 FOUND, TOO_LATE, NOTHING, STOPPED = AnswerValue
-OTHERS = {each: [other for other in AnswerValue if other is not each] for each in AnswerValue}
 
 
 def describe(days: int = 9) -> FoundAppointment:
     return FoundAppointment.model_validate({"at": (clock() + timedelta(days=days)).isoformat()})
 
 
-@pytest.mark.parametrize(
-    ("value", "closed"),
+@in_turn(
+    "value, closed",
     [(FOUND, ClosedBecause.FOUND), (TOO_LATE, None), (NOTHING, None), (STOPPED, ClosedBecause.STOPPED)],
 )
 def test_each_answer_is_stored_and_two_close_the_alert(
@@ -53,28 +53,25 @@ def test_each_answer_is_stored_and_two_close_the_alert(
     )
     assert get(Alert, told.alert).closed_because is closed
     assert bool(rows(DeskChange)) is bool(closed)
+    remove(DeskChange)
 
 
-@pytest.mark.parametrize("value", AnswerValue)
 def test_the_same_answer_again_changes_nothing_however_late(
-    frozen: time_machine.Traveller, camille: Person, value: AnswerValue
+    frozen: time_machine.Traveller, camille: Person
 ) -> None:
-    told = announce(camille.id)
-    first = answer(told, value)
-    before = len(rows(DeskChange)), get(Alert, told.alert).closed_at
+    told = {value: announce(camille.id) for value in AnswerValue}
+    first = {value: answer(each, value) for value, each in told.items()}
+    before = len(rows(DeskChange)), [each.closed_at for each in rows(Alert)]
     for wait in (timedelta(0), HOUR, timedelta(days=20)):
         frozen.shift(wait)
-        again = answer(told, value, via=AnswerVia.EMAIL)
-        assert (again.answered_at, again.closed, again.messages) == (first.answered_at, (), ())
-    kept = read_answer(told)
-    assert kept is not None
-    assert (kept.via, kept.changed_at) == (AnswerVia.API, None)
-    assert (len(rows(DeskChange)), get(Alert, told.alert).closed_at) == before
+        for value, each in told.items():
+            again = answer(each, value, via=AnswerVia.EMAIL)
+            assert (again.answered_at, again.closed, again.messages) == (first[value].answered_at, (), ())
+    assert {(kept.via, kept.changed_at) for kept in rows(MatchAnswer)} == {(AnswerVia.API, None)}
+    assert (len(rows(DeskChange)), [each.closed_at for each in rows(Alert)]) == before
 
 
-@pytest.mark.parametrize(
-    ("before", "value"), [(FOUND, TOO_LATE), (TOO_LATE, STOPPED), (NOTHING, TOO_LATE), (STOPPED, FOUND)]
-)
+@in_turn("before, value", [(FOUND, TOO_LATE), (TOO_LATE, STOPPED), (NOTHING, TOO_LATE), (STOPPED, FOUND)])
 def test_an_answer_changes_for_an_hour_and_then_no_more(
     frozen: time_machine.Traveller, camille: Person, before: AnswerValue, value: AnswerValue
 ) -> None:
@@ -100,7 +97,7 @@ def test_an_answer_changes_for_an_hour_and_then_no_more(
         answer(told, before)  # the hour counts from the first answer
 
 
-@pytest.mark.parametrize(("before", "value"), [(FOUND, TOO_LATE), (STOPPED, NOTHING)])
+@in_turn("before, value", [(FOUND, TOO_LATE), (STOPPED, NOTHING)])
 def test_who_takes_back_what_closed_the_alert_has_it_open_again(
     frozen: time_machine.Traveller, camille: Person, before: AnswerValue, value: AnswerValue
 ) -> None:
@@ -113,6 +110,7 @@ def test_who_takes_back_what_closed_the_alert_has_it_open_again(
     assert get(Alert, told.alert).watched_since == clock()
     assert rows(Appointment) == []
     assert "alert reopened" in {each.reason for each in rows(DeskChange)}
+    remove(DeskChange)
 
 
 def test_an_alert_that_the_plan_carries_no_more_stays_closed(
@@ -139,7 +137,7 @@ def test_a_match_that_is_announced_again_is_answered_anew(
         answer(told, TOO_LATE)
 
 
-@pytest.mark.parametrize("value", AnswerValue)
+@in_turn("value", AnswerValue)
 def test_a_deleted_alert_takes_answers_and_stays_deleted(camille: Person, value: AnswerValue) -> None:
     told = announce(camille.id)
     with session() as s:

@@ -112,11 +112,6 @@ def test_a_page_that_announces_what_its_file_says_is_one_release(client: FlaskCl
     assert [each["announcedBy"] for each in listed(client)] == ["source"] * 8
 
 
-def test_a_page_that_closed_releases_nothing(client: FlaskClient) -> None:
-    add_desk(HIDDEN, releases_at=clock() + timedelta(days=1), last_outcome=Outcome.CLOSED)
-    assert listed(client) == []
-
-
 def test_what_does_not_exist_is_refused(client: FlaskClient) -> None:
     paths = {
         "/api/calendar?prefecture=nowhere_99": 422,
@@ -144,8 +139,9 @@ def test_a_feed_has_instants_that_every_program_reads(client: FlaskClient) -> No
     assert first["URL"] == "http://127.77.0.97:8800/booking/create/48803"
 
 
-def test_a_feed_without_releases_has_a_component(client: FlaskClient) -> None:
-    add_desk(HIDDEN, last_outcome=Outcome.CLOSED)
+def test_a_page_that_closed_releases_nothing_and_its_feed_has_a_component(client: FlaskClient) -> None:
+    add_desk(HIDDEN, releases_at=clock() + timedelta(days=1), last_outcome=Outcome.CLOSED)
+    assert listed(client) == []
     body, events = feed(client)
     assert events == []
     (only,) = Calendar.from_ical(body).subcomponents

@@ -24,6 +24,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_alert, add_payment, change, rows, save
+from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -90,8 +91,8 @@ def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_acc
     assert len(emails()) == len(names)
 
 
-@pytest.mark.parametrize(
-    ("unused", "warned", "expected"),
+@in_turn(
+    "unused, warned, expected",
     [
         (669, (), None),
         (670, (), Step.FIRST_WARNING),
@@ -179,7 +180,6 @@ def test_a_plan_an_order_an_alert_and_an_office_are_uses(
     assert [row.user_id for row in rows(Notification)] == [people["nothing"].id]
 
 
-_DAY = timedelta(days=1)
 WISH = {"deskIds": [BOBIGNY], "acceptWaiting": True}
 
 
@@ -200,16 +200,16 @@ def test_an_account_makes_so_many_alerts_a_day_and_keeps_so_many_that_are_closed
 
     for _ in range(3):
         assert [make_and_close() for _ in range(4)] == [201, 201, 201, 429]
-        frozen.shift(_DAY)
+        frozen.shift(DAY)
     assert len(rows(Alert)) == 4, "those that were closed last, and the newest"
 
 
-@pytest.mark.usefixtures("database", "frozen")
+@pytest.mark.usefixtures("frozen")
 def test_a_closed_alert_goes_after_a_year_unless_an_order_was_about_it(person: People) -> None:
     owner = person().id
     old, recent, ordered = (add_alert(owner) for _ in range(3))
     still_open = add_alert(owner)
-    for each, ago in ((old, 366 * _DAY), (recent, 364 * _DAY), (ordered, 366 * _DAY)):
+    for each, ago in ((old, 366 * DAY), (recent, 364 * DAY), (ordered, 366 * DAY)):
         closed = {"closed_at": clock() - ago, "closed_because": ClosedBecause.DELETED}
         change(Alert, Alert.id == each, created_at=clock() - ago, **closed)
     payment = add_payment(owner)

@@ -6,15 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import sqlalchemy as sa
 
 from api.admin.health.findings import PartFinding, PartState
 from api.admin.health.payments import read_payments
 from api.admin.health.queue_checks import HEALTH_AGE_SECONDS
-from api.models.base import new_id, session
-from api.models.book import BookTransaction
+from api.models.base import new_id
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
-from api.models.invoice import Invoice, InvoiceKind
 from api.models.payment import DISPUTED, Refund, RefundReason, RefundStatus
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeCommand, StripeEventFlag
 from configs.ground.clock import clock
@@ -34,22 +31,24 @@ def add_waiting_event(name: str, age: float, flag: StripeEventFlag | None = None
     add_stripe_event(name, received_at=at, applied_at=None, next_attempt_at=clock(), flag=flag)
 
 
-def test_nothing_waits(finding: Callable[[], PartFinding]) -> None:
+def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
     add_stripe_event()
     assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
-
-
-def test_events_on_their_way_are_counted_and_old_ones_degrade(finding: Callable[[], PartFinding]) -> None:
-    add_waiting_event("evt_1", HEALTH_AGE_SECONDS())
-    add_waiting_event("evt_2", 3)
+    add_waiting_event("evt_2", HEALTH_AGE_SECONDS())
+    add_waiting_event("evt_3", 3)
     assert finding() == PartFinding(PartState.OK, "2 events, 0 commands on the way")
-    add_waiting_event("evt_3", 600)
+    add_waiting_event("evt_4", 600)
     assert finding() == PartFinding(
         PartState.DEGRADED, "3 events of Stripe's not applied, the oldest for 10 min"
     )
 
 
-def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], PartFinding]) -> None:
+def test_a_command_that_stripe_does_not_take_is_named_but_no_refund_that_waits_for_the_bank(
+    finding: Callable[[], PartFinding],
+) -> None:
+    refund = save(refund_of(pay(), error=DISPUTED))
+    command(9000, refund.id)
+    assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
     command(HEALTH_AGE_SECONDS() - 1)
     assert finding() == PartFinding(PartState.OK, "0 events, 1 command on the way")
     command(300)
@@ -57,18 +56,10 @@ def test_a_command_that_stripe_does_not_take_is_named(finding: Callable[[], Part
     assert finding() == PartFinding(PartState.DEGRADED, reason)
 
 
-def test_a_refund_that_waits_for_the_bank_is_no_trouble(finding: Callable[[], PartFinding]) -> None:
-    refund = save(
-        Refund(
-            payment_id=pay(),
-            amount_cents=500,
-            reason=RefundReason.OPERATOR,
-            error=DISPUTED,
-            created_at=clock(),
-        )
-    )
-    command(9000, refund.id)
-    assert finding() == PartFinding(PartState.OK, "nothing waits for Stripe")
+def refund_of(payment_id: UUID, at: datetime | None = None, **columns: Any) -> Refund:
+    return Refund(
+        payment_id=payment_id, amount_cents=500, reason=RefundReason.OPERATOR, created_at=at or clock(), **columns
+    )  # fmt: skip
 
 
 def command(age: float, subject: UUID | None = None) -> None:
@@ -99,25 +90,6 @@ def test_a_declaration_that_is_not_applied_is_named(finding: Callable[[], PartFi
     assert finding() == PartFinding(PartState.DEGRADED, reason)
 
 
-def order(age: float, pdf_key: str | None = None) -> None:
-    """Write an order, and its invoice of so many seconds ago."""
-    payment_id = pay()
-    transaction = sa.select(BookTransaction.id).where(BookTransaction.cause == f"paid:{payment_id}")
-    with session() as s:
-        s.add(
-            Invoice(
-                kind=InvoiceKind.INVOICE,
-                number=f"F-{payment_id}",
-                payment_id=payment_id,
-                transaction_id=s.scalars(transaction).one(),
-                amount_cents=1499,
-                issued_at=clock() - timedelta(seconds=age),
-                contents={},
-                pdf_key=pdf_key,
-            )
-        )
-
-
 _CASE = PartFinding(PartState.DEGRADED, "an operator must settle something: see the status")
 
 
@@ -128,21 +100,15 @@ def pay() -> UUID:
 def test_a_refund_that_failed_is_a_case_until_there_is_another(finding: Callable[[], PartFinding]) -> None:
     payment, now = pay(), clock()
 
-    def refund(status: RefundStatus, at: datetime) -> Refund:
-        return Refund(
-            payment_id=payment,
-            amount_cents=500,
-            reason=RefundReason.OPERATOR,
-            status=status,
-            created_at=at,
-            settled_at=at,
-        )
+    def refund(status: RefundStatus, days: float) -> Refund:
+        at = now - timedelta(days=days)
+        return refund_of(payment, at, status=status, settled_at=at)
 
-    save(refund(RefundStatus.SUCCEEDED, now - timedelta(days=3)))
-    save(refund(RefundStatus.FAILED, now - timedelta(days=2)))
+    save(refund(RefundStatus.SUCCEEDED, 3))
+    save(refund(RefundStatus.FAILED, 2))
     assert finding() == _CASE
     assert read_payments().failed_refunds == 1
-    save(refund(RefundStatus.PENDING, now))
+    save(refund(RefundStatus.PENDING, 0))
     assert finding().state is PartState.OK
 
 

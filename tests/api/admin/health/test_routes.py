@@ -23,7 +23,7 @@ from configs.ground.job_queues import count_refused, push
 from configs.ground.job_worker import JobWorker
 from configs.ground.loop_report import BACKGROUND, PLANNER, STREAM, LoopReport, write_report
 from configs.ground.matching_queues import MANY
-from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away
+from configs.ground.proof_queue import PAGES, QUEUE, PageName, report_worker, store_is_away, store_is_back
 from configs.ground.redis import redis_client
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
@@ -107,17 +107,7 @@ def test_all_parts_work(whole: FlaskClient) -> None:
         assert body["parts"]["scrapyd"]["reason"] == "prefenligne: 1 spider"
 
 
-def test_a_scrapyd_that_is_away_beside_one_that_works_degrades_health(
-    whole: FlaskClient, redis_server: redis.Redis
-) -> None:
-    keeper(redis_server, away=["10.0.0.2:6800"])
-    answer = whole.get("/api/health")
-    assert answer.status_code == 200
-    said = "scrapyd at 10.0.0.2:6800 is down; prefenligne: 1 spider"
-    assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
-
-
-@pytest.mark.parametrize(("name", "part"), [("email-single", "workers"), (QUEUE, "proofs")])
+@in_turn("name, part", [("email-single", "workers"), (QUEUE, "proofs")])
 def test_jobs_that_a_worker_refused_are_named_for_an_hour(
     whole: FlaskClient, redis_server: redis.Redis, name: str, part: str
 ) -> None:
@@ -159,6 +149,11 @@ def work_on_crowds() -> None:
 
 
 def test_what_the_keeper_saw_is_told(whole: FlaskClient, redis_server: redis.Redis) -> None:
+    keeper(redis_server, away=["10.0.0.2:6800"])
+    answer = whole.get("/api/health")
+    assert answer.status_code == 200
+    said = "scrapyd at 10.0.0.2:6800 is down; prefenligne: 1 spider"
+    assert (answer.json or {})["parts"]["scrapyd"] == {"status": "degraded", "reason": said}
     keeper(redis_server, scrapyd="down")
     assert "scrapyd is down" in parts(whole)["scrapyd"]
     keeper(redis_server, running={}, missing={"prefenligne": 1})
@@ -328,8 +323,8 @@ def test_a_database_that_is_away_is_named_and_the_rest_is_told(
     }
 
 
-@pytest.mark.parametrize(
-    ("refusal", "said"),
+@in_turn(
+    "refusal, said",
     [
         (read_only, "takes no writes: it is a standby, or set read-only"),
         (disk_full, "a write was refused within the last minute (DiskFull)"),
@@ -363,8 +358,8 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
     assert client.get("/api/health/live").json == {"status": "ok"}
 
 
-@pytest.mark.parametrize(
-    ("trouble", "said"),
+@in_turn(
+    "trouble, said",
     [
         (lambda server: server.delete("proofs:seen"), "nobody has looked at the proofs lately: is `python -m"),
         (lambda server: store_is_away(server, "refused"), "their store takes nothing for 0"),
@@ -376,8 +371,9 @@ def test_a_redis_that_is_away_is_named_and_the_rest_is_told(
 def test_proofs_that_do_not_arrive_are_named_and_people_are_told_all_the_same(
     whole: FlaskClient, redis_server: redis.Redis, trouble: Callable[[redis.Redis], None], said: str
 ) -> None:
-    if "takes nothing" in said:
-        proofs(redis_server, 1)
+    redis_server.delete(PAGES, "refused:jobs")
+    store_is_back(redis_server)
+    proofs(redis_server, *([1] if "takes nothing" in said else []))
     trouble(redis_server)
     answer = whole.get("/api/health")
     assert answer.status_code == 200

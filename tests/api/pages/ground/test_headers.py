@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -11,6 +10,7 @@ from api.pages.assets import build_asset_url, list_assets, read_asset
 from api.pages.headers import build_policy, list_payment_hosts
 from configs.ground.brand import BRAND
 from tests.clients import Browser
+from tests.in_turn import in_turn
 
 # What is no page: the API, files, and pages whose templates are older than the areas.
 _OTHERS = ("/api/", "/static/", "/l/")
@@ -38,10 +38,12 @@ def test_the_policy_denies_by_default_and_lets_forms_lead_to_stripe(
     assert "form-action 'self' http://127.0.0.1:8025;" in build_policy(list_payment_hosts())
 
 
-def test_an_error_page_is_kept_by_nobody(visitor: Browser) -> None:
+def test_an_error_page_is_kept_by_nobody_and_other_names_lead_to_no_file(visitor: Browser) -> None:
     visitor.get("/nothing")
     assert visitor.response.headers["Cache-Control"] == "no-store"
     assert visitor.response.headers["Referrer-Policy"] == "same-origin"
+    for name in ("nothing.css", "../base.html", "%2e%2e/area.py", "start.js/", "texts/ar.po"):
+        assert visitor.client.get(f"/static/x/{name}").status_code == 404, name
 
 
 def test_a_file_is_kept_for_a_year_under_the_digest_of_all(app: Flask, client: FlaskClient) -> None:
@@ -57,28 +59,14 @@ def test_a_file_is_kept_for_a_year_under_the_digest_of_all(app: Flask, client: F
     assert (old.status_code, old.headers["Cache-Control"]) == (200, "no-store")
 
 
-@pytest.mark.parametrize(
-    "name", ["nothing.css", "../base.html", "%2e%2e/area.py", "start.js/", "texts/ar.po"]
-)
-def test_nothing_else_is_sent(client: FlaskClient, name: str) -> None:
-    assert client.get(f"/static/x/{name}").status_code == 404
-
-
-@pytest.mark.parametrize("name", [name for name in list_assets() if name.endswith(".css")])
-def test_styles_follow_the_direction_of_writing(name: str) -> None:
+@in_turn("name", [name for name in list_assets() if name.endswith(".css")])
+def test_styles_follow_the_direction_of_writing_and_take_colours_from_the_tokens(name: str) -> None:
     css = list_assets()[name].read_text()
     assert [found for found in _SIDES.findall(css) if found not in ("start", "end", "center")] == []
+    assert name == "tokens.css" or re.findall(r"#[0-9a-fA-F]{3,8}\b(?![^{]*\{)", css) == []
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in list_assets() if name.endswith(".css") and name != "tokens.css"]
-)
-def test_colours_come_from_the_tokens(name: str) -> None:
-    css = list_assets()[name].read_text()
-    assert re.findall(r"#[0-9a-fA-F]{3,8}\b(?![^{]*\{)", css) == []
-
-
-@pytest.mark.parametrize("name", ["tokens.css", "mark.svg"])
+@in_turn("name", ["tokens.css", "mark.svg"])
 def test_styles_and_pictures_get_the_brands_colour(name: str) -> None:
     sent = read_asset(name).decode()
     assert BRAND in sent
