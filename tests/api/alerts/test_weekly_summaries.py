@@ -28,6 +28,7 @@ from notifier.delivery.reader_wishes import STOPPED
 from tests.api.messages import find_newest_wish, read_again
 from tests.clients import People, Person
 from tests.factories import BOBIGNY, add_desk, add_match, add_message, change, get, rows, save, see
+from tests.in_turn import in_turn
 
 KIND = "weekly_summary"
 MONDAY = datetime(2026, 11, 23, 7, tzinfo=UTC)  # 8:00 in Paris
@@ -105,8 +106,8 @@ def test_it_comes_on_mondays_at_eight_and_once_a_week(
     assert (first.channel, first.priority) == (Channel.EMAIL, Priority.BULK)
 
 
-@pytest.mark.parametrize(
-    ("zone", "monday", "until", "hours"),
+@in_turn(
+    "zone, monday, until, hours",
     [
         (PARIS, "2026-03-30", "2026-03-30T06:00Z", 167),
         (PARIS, "2026-10-26", "2026-10-26T07:00Z", 169),
@@ -177,9 +178,10 @@ def test_a_change_of_the_time_zone_brings_no_second_one(
     assert count_at(frozen, MONDAY + 5 * HOUR + SPREAD) == [1]
 
 
-@pytest.mark.parametrize(
-    ("record", "values"),
-    [
+def test_no_summary_without_an_alert_that_waits_a_plan_and_a_mailbox(
+    frozen: time_machine.Traveller, person: People
+) -> None:
+    cases: list[tuple[Any, dict[str, Any]]] = [
         (Alert, {"enabled": False}),
         (Alert, {"enabled": False, "awaits_watch": True}),
         (Alert, {"closed_at": MONDAY, "closed_because": ClosedBecause.FOUND}),
@@ -189,14 +191,15 @@ def test_a_change_of_the_time_zone_brings_no_second_one(
         (Contact, {"state": ContactState.BOUNCED}),
         (Contact, {"state": ContactState.UNSUBSCRIBED}),
         (Contact, {"summary_since": None}),
-    ],
-)
-def test_no_summary_without_an_alert_that_waits_a_plan_and_a_mailbox(
-    frozen: time_machine.Traveller, camille: Person, record: type[Any], values: dict[str, Any]
-) -> None:
-    wait(camille)
-    change(record, **values)
-    assert count_at(frozen, MONDAY + SPREAD) == [0]
+    ]
+    lacking = {}
+    for number, (record, values) in enumerate(cases):
+        who = ask(person(f"{number}@example.org", confirmed=True))
+        wait(who)
+        change(record, record.user_id == who.id, **values)
+        lacking[who.id] = values
+    frozen.move_to(MONDAY + SPREAD)
+    assert [lacking[row.user_id] for row in write()] == []
 
 
 def test_it_counts_openings_and_alerts_of_the_week(frozen: time_machine.Traveller, camille: Person) -> None:
@@ -287,36 +290,32 @@ def test_desks_that_show_no_slots_or_are_never_watched_are_not_called_quiet(
     assert "No desk of this alert is watched at the moment." in text
 
 
-def test_an_alert_that_is_kept_for_later_stands_beside_one_that_waits(
-    frozen: time_machine.Traveller, camille: Person
+def test_an_alert_that_is_kept_for_later_stands_beside_one_that_waits_and_keeps_no_summary_back(
+    frozen: time_machine.Traveller, camille: Person, person: People
 ) -> None:
     wait(camille, "bobigny_93/visa", enabled=False, awaits_watch=True)
     wait(camille)
     prove()
+    save(Alert(user_id=ask(person("robin@example.org", confirmed=True)).id))  # without a target
     frozen.move_to(MONDAY + SPREAD)
     assert [facts(number)["desks"][0]["desk"] for number in (0, 1)] == [BOBIGNY, "bobigny_93/visa"]
 
 
-@pytest.mark.parametrize(
-    ("language", "line"),
-    [
-        ("fr", "Aucun créneau ne s’est ouvert cette semaine aux 2 guichets de vos alertes"),
-        ("en", "No slot opened this week at the 2 desks of your alerts"),
-    ],
-)
-def test_a_week_with_nothing_is_one_line(
-    frozen: time_machine.Traveller, camille: Person, language: str, line: str
-) -> None:
+def test_a_week_with_nothing_is_one_line(frozen: time_machine.Traveller, camille: Person) -> None:
     for desk in (BOBIGNY, MELUN):
         wait(camille, desk)
         prove(MONDAY - timedelta(minutes=10 if desk == BOBIGNY else 0), desk)
     frozen.move_to(MONDAY + SPREAD)
     write()
-    text = say(language).text
-    (said,) = (each for each in text.splitlines() if each.startswith(line))
-    assert "07:50" in said or "7:50" in said
-    assert "Seine" not in text
-    assert "Titre" not in text
+    for language, line in {
+        "fr": "Aucun créneau ne s’est ouvert cette semaine aux 2 guichets de vos alertes",
+        "en": "No slot opened this week at the 2 desks of your alerts",
+    }.items():
+        text = say(language).text
+        (said,) = (each for each in text.splitlines() if each.startswith(line))
+        assert "7:50" in said
+        assert "Seine" not in text
+        assert "Titre" not in text
 
 
 def test_many_alerts_and_desks_are_counted(
@@ -334,12 +333,15 @@ def test_many_alerts_and_desks_are_counted(
     assert "Et 3 autres alertes, dans votre compte." in text
 
 
-def test_what_is_switched_off_while_it_waits_is_not_sent(
+def test_what_waits_until_wednesday_or_is_switched_off_meanwhile_is_not_sent(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
     wait(camille)
     frozen.move_to(MONDAY + SPREAD)
     write()
+    wednesday = MONDAY + 40 * HOUR
+    assert isinstance(read_again(KIND, wednesday - timedelta(seconds=1)), TemplateContext)
+    assert read_again(KIND, wednesday) == Skip(State.EXPIRED, "the week is over")
     assert find_newest_wish(KIND) is None
     change(User, quiet_from=time(22), quiet_until=time(9))
     held = find_newest_wish(KIND)
@@ -363,23 +365,6 @@ def test_alerts_that_stopped_while_it_waits_are_left_out(
             assert [each["where"] for each in said.values["alerts"]] == ["Seine-et-Marne (77)"]
         else:
             assert said == Skip(State.SKIPPED, "alert stopped")
-
-
-def test_one_that_waited_until_wednesday_is_not_sent(frozen: time_machine.Traveller, camille: Person) -> None:
-    wait(camille)
-    frozen.move_to(MONDAY + SPREAD)
-    write()
-    wednesday = MONDAY + 40 * HOUR
-    assert isinstance(read_again(KIND, wednesday - timedelta(seconds=1)), TemplateContext)
-    assert read_again(KIND, wednesday) == Skip(State.EXPIRED, "the week is over")
-
-
-def test_an_alert_without_targets_keeps_no_summary_back(
-    frozen: time_machine.Traveller, camille: Person, person: People
-) -> None:
-    wait(ask(person("robin@example.org", confirmed=True)))
-    save(Alert(user_id=camille.id))
-    assert count_at(frozen, MONDAY + SPREAD) == [1]
 
 
 def count_written() -> int:
