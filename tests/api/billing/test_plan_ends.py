@@ -58,7 +58,7 @@ def test_the_end_stands_in_the_clock_of_its_user(frozen: time_machine.Traveller,
     assert "URGENCE" not in text.subject
 
 
-def test_nothing_is_told_where_the_next_grant_follows(
+def test_nothing_is_told_where_the_next_grant_follows_nor_long_after_an_end(
     frozen: time_machine.Traveller, camille: Person
 ) -> None:
     camille.holds(DAY, days=1)
@@ -67,6 +67,8 @@ def test_nothing_is_told_where_the_next_grant_follows(
         frozen.move_to(START + timedelta(hours=hours))
         assert tell() == []
     frozen.move_to(START + timedelta(days=7, hours=1))
+    assert tell() == ["plan_expiring"]
+    frozen.move_to(START + timedelta(days=10))  # the job was away
     assert tell() == ["plan_expiring"]
 
 
@@ -130,19 +132,16 @@ def test_in_quiet_hours_the_mail_leaves_and_telegram_waits(
     }
 
 
-def test_a_long_outage_of_the_job_leaves_old_ends_untold(
-    frozen: time_machine.Traveller, camille: Person
+def test_a_month_that_renews_is_told_of_by_another_message_and_one_that_was_cancelled_by_this(
+    till: Till,
 ) -> None:
-    camille.holds(DAY)
-    frozen.move_to(START + timedelta(days=3))
-    assert tell() == []
-
-
-def test_a_month_that_renews_is_told_of_by_another_message(till: Till) -> None:
     till.buy(MONTH)
     till.confirm()
     till.shop.pass_time(days=29, hours=12)
     assert tell() == []
+    till.sign_in()
+    till.post("cancel", {"periodEnd": True})
+    assert tell() == ["plan_expiring"]
 
 
 def test_a_month_whose_days_of_grace_begin_late_has_not_ended(till: Till) -> None:
@@ -155,14 +154,6 @@ def test_a_month_whose_days_of_grace_begin_late_has_not_ended(till: Till) -> Non
     assert tell() == []
     till.shop.clock.move_to(max(each.ends_at for each in rows(Grant)))  # it was never paid
     assert tell() == ["plan_ended"]
-
-
-def test_a_month_that_was_cancelled_is_told_of(till: Till) -> None:
-    till.buy(MONTH)
-    till.confirm()
-    till.post("cancel", {"periodEnd": True})
-    till.shop.pass_time(days=29, hours=12)
-    assert tell() == ["plan_expiring"]
 
 
 def test_a_plan_that_was_withdrawn_from_has_the_message_of_that(till: Till) -> None:
