@@ -28,7 +28,6 @@ from tests.api.payments.shop import Shop, get_payment
 from tests.api.world import Door
 from tests.clients import People, Person, problem, seat_operator
 from tests.factories import add_alert, add_match, add_payment, change, rows, save, see
-from tests.in_turn import in_turn
 from tests.waiting import until
 
 if TYPE_CHECKING:
@@ -53,28 +52,22 @@ def test_an_account_without_a_plan_is_deleted_at_once_and_others_keep_everything
     assert camille.id not in {each.id for each in rows(User)}
 
 
-def test_it_needs_a_recent_proof(client: FlaskClient, camille: Person) -> None:
+def test_it_needs_a_body_that_means_it_a_user_and_a_recent_proof(
+    client: FlaskClient, camille: Person
+) -> None:
+    for body in ({"understood": "yes"}, {"understood": 1}, {"why": "x"}):
+        assert delete(camille, body).status_code == 422
+    assert client.delete(URL, data="{", headers=camille.headers).status_code in (400, 415)
+    assert camille.delete(URL, []).status_code == 422
+    change(User, User.id == camille.id, role=Role.SUPPORT)
+    answer = delete(camille, {"understood": True})
+    assert (answer.status_code, problem(answer)[1]) == (409, "operator")
+    change(User, User.id == camille.id, role=Role.USER)
     change(Login, Login.id == camille.login_id, proven_at=clock() - timedelta(hours=1))
     answer = delete(camille, {"understood": True})
     assert (answer.status_code, problem(answer)[1]) == (403, "recent-proof-needed")
     assert client.delete(URL).status_code == 401
     assert len(rows(User)) == 1
-
-
-@in_turn("body", [{"understood": "yes"}, {"understood": 1}, {"why": "x"}])
-def test_a_body_that_means_nothing_is_refused(
-    client: FlaskClient, camille: Person, body: dict[str, Any]
-) -> None:
-    assert delete(camille, body).status_code == 422
-    assert client.delete(URL, data="{", headers=camille.headers).status_code in (400, 415)
-    assert camille.delete(URL, []).status_code == 422
-    assert len(rows(User)) == 1
-
-
-def test_an_operator_is_made_a_user_first(camille: Person) -> None:
-    change(User, User.id == camille.id, role=Role.SUPPORT)
-    answer = delete(camille, {"understood": True})
-    assert (answer.status_code, problem(answer)[1]) == (409, "operator")
 
 
 def test_with_a_plan_it_says_first_what_is_lost(shop: Shop, camille: Person) -> None:

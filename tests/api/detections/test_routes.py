@@ -34,13 +34,19 @@ def matched(person: Person, *moments: str, seats: int | None = None) -> UUID:
     return detection
 
 
-def test_a_detection_counts_only_the_slots_that_the_user_waits_for(camille: Person) -> None:
+def test_a_detection_counts_and_shows_only_the_slots_that_the_user_waits_for(
+    camille: Person, person: People
+) -> None:
     detection, slots = see("2026-12-01T08:30:00+00:00", "2026-12-02T08:30:00+00:00", "2026-12-03")
-    alert_id = add_alert(camille.id)
+    alert_id, robin = add_alert(camille.id), person("robin@example.org")
     add_match(alert_id, detection, slots[1:])
+    add_match(add_alert(robin.id), detection, slots[2:])
     (shown,) = page(camille)["items"]
     assert (shown["slotsAvailable"], shown["slotDate"], shown["slotTime"]) == (2, "2026-12-02", "09:30")
     assert (shown["id"], shown["alertIds"]) == (str(detection), [str(alert_id)])
+    _, found = show(robin, detection)
+    assert [slot["date"] for slot in found["slots"]] == ["2026-12-03"]
+    assert len(found["alertIds"]) == 1
 
 
 def test_several_alerts_that_match_show_one_detection_and_each_slot_once(camille: Person) -> None:
@@ -115,6 +121,7 @@ def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:
     detection, slots = see(*moments, at=now, seats=2)
     add_match(add_alert(camille.id), detection, slots)
     gone = now + timedelta(minutes=4)
+    change(Detection, proof_key=new_key(now))
     change(
         SlotRow,
         SlotRow.id == slots[0],
@@ -125,6 +132,7 @@ def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:
     )
     status, found = show(camille, detection)
     assert (status, found["slotsAvailable"], found["id"]) == (200, 6, str(detection))
+    assert "/l/proof." in found["proof"]
     timed, dated, unknown = found["slots"]
     assert (timed["date"], timed["time"], timed["place"], timed["seats"]) == (
         "2026-12-01",
@@ -136,24 +144,6 @@ def test_each_slot_says_when_it_was_seen_and_gone(camille: Person) -> None:
     assert timed["lastSeenAt"] > timed["openedAt"]
     assert (dated["date"], dated["time"], dated["goneAt"]) == ("2026-12-02", None, None)
     assert (unknown["date"], unknown["time"]) == (None, None)
-
-
-def test_only_the_slots_that_the_user_waits_for_are_shown(person: People) -> None:
-    camille, robin = person(), person("robin@example.org")
-    detection, slots = see("2026-12-01", "2026-12-02", "2026-12-03")
-    add_match(add_alert(camille.id), detection, slots)
-    add_match(add_alert(robin.id), detection, slots[2:])
-    _, found = show(robin, detection)
-    assert [slot["date"] for slot in found["slots"]] == ["2026-12-03"]
-    assert len(found["alertIds"]) == 1
-
-
-def test_the_proof_is_a_link(camille: Person) -> None:
-    detection, slots = see("2026-12-01")
-    add_match(add_alert(camille.id), detection, slots)
-    change(Detection, proof_key=new_key(clock()))
-    proof = show(camille, detection)[1]["proof"]
-    assert "/l/proof." in proof
 
 
 def test_of_very_many_slots_the_first_are_shown(camille: Person) -> None:

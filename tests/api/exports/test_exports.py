@@ -188,7 +188,7 @@ def test_after_a_day_it_is_over_and_another_one_may_follow(
     assert (blobs.names(), rows(Export)) == ([], [])
 
 
-def test_where_the_store_is_away_the_export_waits_and_the_download_says_so(
+def test_without_redis_the_schedule_makes_it_and_without_the_store_it_waits_and_the_download_says_so(
     frozen: time_machine.Traveller,
     camille: Person,
     blobs: Blobs,
@@ -197,7 +197,11 @@ def test_where_the_store_is_away_the_export_waits_and_the_download_says_so(
     def fail(*_: object) -> None:
         raise StoreAway("EXPORTS_URL refuses")
 
-    ask(camille)
+    def refuse(*_: object, **__: object) -> None:
+        raise redis.exceptions.ConnectionError
+
+    monkeypatch.setattr("api.exports.service.nudge", refuse)
+    assert ask(camille)[0] == 202
     with monkeypatch.context() as patched:
         patched.setattr(Blobs, "put", fail)
         assert jobs.make_exports() == {"made": 0}
@@ -212,21 +216,19 @@ def test_where_the_store_is_away_the_export_waits_and_the_download_says_so(
     assert camille.get(FILE).status_code == 200
 
 
-@pytest.mark.parametrize("damaged", [False, True])
-def test_where_its_file_is_lost_another_export_can_be_had_at_once(
-    camille: Person, blobs: Blobs, damaged: bool
-) -> None:
+def test_where_its_file_is_lost_another_export_can_be_had_at_once(camille: Person, blobs: Blobs) -> None:
     ask(camille)
     jobs.make_exports()
-    (name,) = blobs.names()
-    if damaged:
-        blobs.put(name, b"half of it")
-    else:
-        blobs.delete(name)
-    assert camille.get(FILE).status_code == 404
-    assert ask(camille)[1]["state"] == "preparing"
-    assert jobs.make_exports() == {"made": 1}
-    assert len(download(camille).namelist()) == len(EXPORTED) + 1
+    for damaged in (False, True):
+        (name,) = blobs.names()
+        if damaged:
+            blobs.put(name, b"half of it")
+        else:
+            blobs.delete(name)
+        assert camille.get(FILE).status_code == 404
+        assert ask(camille)[1]["state"] == "preparing"
+        assert jobs.make_exports() == {"made": 1}
+        assert len(download(camille).namelist()) == len(EXPORTED) + 1
 
 
 def test_a_worker_that_is_too_slow_leaves_the_export_to_the_next(
@@ -250,17 +252,6 @@ def test_a_worker_that_is_too_slow_leaves_the_export_to_the_next(
     assert jobs.make_exports() == {"made": 0}
     assert len(blobs.names()) == 1
     assert len(download(camille).namelist()) == len(EXPORTED) + 1
-
-
-def test_without_redis_the_schedule_makes_it(
-    camille: Person, blobs: Blobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise redis.exceptions.ConnectionError
-
-    monkeypatch.setattr("api.exports.service.nudge", refuse)
-    assert ask(camille)[0] == 202
-    assert jobs.make_exports() == {"made": 1}
 
 
 _SECRET = re.compile("hash|secret|password|token|key")

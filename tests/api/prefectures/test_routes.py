@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
 import time_machine
 from flask.testing import FlaskClient
 
@@ -17,6 +16,7 @@ from configs.ground.clock import clock
 from configs.world.outcome import Outcome
 from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
 from tests.factories import BOBIGNY, add_desk, change, save, see
+from tests.in_turn import in_turn
 
 FIRST = "2026-12-01T08:30:00+00:00"
 
@@ -74,16 +74,10 @@ def test_slots_are_told_to_the_public_an_hour_late(
     (told,) = page["recentDetections"]
     assert (told["slotsAvailable"], told["slotDate"], told["slotTime"]) == (2, "2026-12-01", "09:30")
     assert (told["deskId"], told["detectedAt"], told["proof"]) == (BOBIGNY, "2026-11-20T09:00:00Z", None)
-
-
-def test_a_newer_detection_does_not_hide_the_older_one_that_may_be_told(
-    client: FlaskClient, frozen: time_machine.Traveller
-) -> None:
-    see(FIRST)
-    frozen.shift(timedelta(minutes=90))
     see("2026-12-02T08:30:00+00:00")
-    assert shown(client)["lastSlotFoundAt"] == "2026-11-20T09:00:00Z"
-    assert len(shown(client)["recentDetections"]) == 1
+    frozen.shift(timedelta(minutes=30))
+    page = shown(client)
+    assert (page["lastSlotFoundAt"], page["recentDetections"]) == ("2026-11-20T09:00:00Z", [told])
 
 
 def test_the_twenty_latest_detections_are_shown_newest_first(
@@ -182,8 +176,8 @@ def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) ->
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("desk", "status", "reason"),
+@in_turn(
+    "desk, status, reason",
     [
         (made(), DeskStatus.ACTIVE, "checked"),
         (made(watch=WatchLevel.PRESENCE), DeskStatus.ACTIVE, "checked"),
@@ -202,8 +196,8 @@ def test_what_cannot_be_watched_is_never_active(desk: Desk, status: DeskStatus, 
     assert (answer.status, answer.status_reason) == (status, reason)
 
 
-@pytest.mark.parametrize(
-    ("text", "failures", "told"),
+@in_turn(
+    "text, failures, told",
     [
         ("watched: slots are open", 0, "watched"),
         ("watched: no slot is open", 0, "watched"),

@@ -107,10 +107,12 @@ def test_neither_chat_nor_name_nor_code_is_in_the_tables(client: FlaskClient, ca
         assert secret not in text
 
 
-def test_a_code_is_good_for_ten_minutes(
+def test_a_code_is_good_for_ten_minutes_in_private_chats_only(
     client: FlaskClient, frozen: time_machine.Traveller, camille: Person
 ) -> None:
     code = ask(camille)
+    press(client, code, kind="group", chat=-100)
+    assert state(camille) == ("waiting", None)
     frozen.shift(timedelta(seconds=600))
     press(client, code)
     assert state(camille) == ("none", None)
@@ -130,11 +132,6 @@ def test_a_code_is_good_once_and_a_repeated_update_changes_nothing(
     assert state(camille) == ("none", None)
     assert confirm(camille).status_code == 409
     assert chats() == ["9876543210"]
-
-
-def test_only_private_chats_are_linked(client: FlaskClient, camille: Person) -> None:
-    press(client, ask(camille), kind="group", chat=-100)
-    assert state(camille) == ("waiting", None)
 
 
 def test_a_chat_belongs_to_its_newest_proof_and_the_account_before_is_told(
@@ -163,7 +160,10 @@ def test_of_three_who_confirm_one_chat_at_once_the_last_one_has_it(app: Flask, p
     assert len(rows(Contact, Contact.channel == Channel.TELEGRAM)) == 1
 
 
-def test_a_link_needs_a_recent_proof(camille: Person) -> None:
+def test_a_link_needs_a_bot_and_a_recent_proof(camille: Person, settings_env: Callable[..., None]) -> None:
+    settings_env(TELEGRAM_BOT_NAME="")
+    assert camille.post(LINK).status_code == 503
+    settings_env(TELEGRAM_BOT_NAME="rdvpriority_bot")
     change(Login, proven_at=Login.proven_at - timedelta(hours=1))
     answer = camille.post(LINK)
     assert answer.status_code == 403
@@ -171,13 +171,8 @@ def test_a_link_needs_a_recent_proof(camille: Person) -> None:
     assert rows(TelegramLink) == []
 
 
-def test_without_a_bot_there_is_no_link(camille: Person, settings_env: Callable[..., None]) -> None:
-    settings_env(TELEGRAM_BOT_NAME="")
-    assert camille.post(LINK).status_code == 503
-
-
 def test_a_forged_call_is_refused_without_a_query_and_both_secrets_are_taken_while_they_change(
-    client: FlaskClient, camille: Person
+    client: FlaskClient, camille: Person, settings_env: Callable[..., None]
 ) -> None:
     body = update(f"/start {ask(camille)}")
     answers: list[Any] = []
@@ -187,11 +182,6 @@ def test_a_forged_call_is_refused_without_a_query_and_both_secrets_are_taken_whi
     assert state(camille) == ("waiting", None)
     assert call(client, body, "old-secret-old-secret").status_code == 200
     assert state(camille)[0] == "started"
-
-
-def test_without_a_secret_every_call_is_refused(
-    client: FlaskClient, settings_env: Callable[..., None]
-) -> None:
     settings_env(TELEGRAM_WEBHOOK_SECRET="")
     assert call(client, update("/start x"), "").status_code == 403
 
