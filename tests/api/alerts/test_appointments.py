@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 import time_machine
 
 from api.background import jobs
@@ -62,31 +61,23 @@ def test_nothing_has_to_be_said_and_the_plan_carries_another_alert_then(camille:
 def test_a_closed_alert_is_not_found_again(camille: Person) -> None:
     alert = create(camille)
     found(camille, alert, at=AT)
-    for act, status in (("found", 409), ("test", 409)):
-        answer = camille.post(f"/api/alerts/{alert}/{act}")
-        assert problem(answer) == (
-            status,
-            "alert-closed",
-        )
+    for act in ("found", "test"):
+        assert problem(camille.post(f"/api/alerts/{alert}/{act}")) == (409, "alert-closed")
     assert camille.patch(f"/api/alerts/{alert}/toggle").status_code == 404
     assert len(rows(Appointment)) == 1
 
 
-@pytest.mark.parametrize(
-    ("body", "path"),
-    [
+def test_what_is_no_appointment_is_named(camille: Person) -> None:
+    alert = create(camille)
+    bodies: list[tuple[dict[str, Any], str]] = [
         ({"at": "2026-12-01T08:30:00"}, "at"),
         ({"at": "9999-12-31T23:59:59Z"}, "at"),
         ({"place": "x" * 201}, "place"),
         ({"where": "Bobigny"}, "where"),
-    ],
-)
-def test_what_is_no_appointment_is_named(
-    frozen: time_machine.Traveller, camille: Person, body: dict[str, Any], path: str
-) -> None:
-    alert = create(camille)
-    status, said = found(camille, alert, **body)
-    assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
+    ]
+    for body, path in bodies:
+        status, said = found(camille, alert, **body)
+        assert (status, [each["path"] for each in said["errors"]]) == (422, [path])
     assert rows(Alert)[0].closed_at is None
 
 

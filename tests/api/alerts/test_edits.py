@@ -66,12 +66,7 @@ def test_new_targets_are_told_to_the_planner_beside_the_old_ones(camille: Person
     assert len(rows(AlertTarget)) == 1
 
 
-def test_another_prefecture_takes_the_procedures_along(camille: Person, alert_id: str) -> None:
-    _, made = edit(camille, alert_id, prefectureId="melun_77")
-    assert (made["prefectureId"], made["procedures"]) == ("melun_77", ["TITRE_SEJOUR"])
-
-
-def test_a_name_and_a_language_are_no_new_version_and_null_clears_them(
+def test_a_name_and_a_language_are_no_new_version_and_a_closed_alert_takes_none(
     camille: Person, alert_id: str
 ) -> None:
     _, made = edit(camille, alert_id, name=" Papa ", language="en")
@@ -79,6 +74,9 @@ def test_a_name_and_a_language_are_no_new_version_and_null_clears_them(
     _, made = edit(camille, alert_id, name=None, language=None)
     assert (made["name"], made["language"]) == (None, None)
     assert rows(DeskChange) == []
+    camille.delete(f"/api/alerts/{alert_id}")
+    status, said = edit(camille, alert_id, name="Papa")
+    assert (status, said["type"].rpartition(":")[2]) == (409, "alert-closed")
 
 
 def test_what_is_left_out_and_what_is_the_same_changes_nothing(camille: Person, alert_id: str) -> None:
@@ -89,6 +87,8 @@ def test_what_is_left_out_and_what_is_the_same_changes_nothing(camille: Person, 
         assert status == 200
         assert {**made, "updatedAt": None} == {**before, "updatedAt": None}
     assert rows(DeskChange) == []
+    _, made = edit(camille, alert_id, prefectureId="melun_77")
+    assert (made["prefectureId"], made["procedures"]) == ("melun_77", ["TITRE_SEJOUR"])
 
 
 def test_without_a_plan_targets_stay_and_the_plans_are_offered(
@@ -177,12 +177,6 @@ def test_limits_that_exclude_everything_are_refused(
     if not passes:
         (error,) = (answer.json or {})["errors"]
         assert (error["path"], error["rule"]) == ("limits.weekdays", "excludes_everything")
-
-
-def test_a_closed_alert_is_not_edited(camille: Person, alert_id: str) -> None:
-    camille.delete(f"/api/alerts/{alert_id}")
-    status, said = edit(camille, alert_id, name="Papa")
-    assert (status, said["type"].rpartition(":")[2]) == (409, "alert-closed")
 
 
 def test_edits_at_once_all_count_and_leave_one_set_of_targets(camille: Person, alert_id: str) -> None:

@@ -40,10 +40,10 @@ def test_a_command_is_replied_to_once(
     assert door.nudged == [reply.id]
 
 
-@pytest.mark.parametrize("text", ["/unknown", "/alerts@rdvpriority_bot"])
-def test_other_commands_explain_what_there_is(chat: BotUser, text: str) -> None:
-    chat.write(text)
-    assert replies() == [{"view": "alerts" if "alerts" in text else "help"}]
+def test_other_commands_explain_what_there_is(chat: BotUser) -> None:
+    for text in ("/unknown", "/alerts@rdvpriority_bot"):
+        chat.write(text)
+    assert replies() == [{"view": "help"}, {"view": "alerts"}]
 
 
 @in_turn("text", ["bonjour", "", "/", "/é"])
