@@ -46,19 +46,18 @@ def test_limits_reach_every_target_and_come_back_as_they_were_sent(person: Peopl
         "dateFrom": "2099-01-01", "dateTo": "2099-03-31", "weekdays": [1, 5],
         "hourFrom": "09:00", "hourTo": "12:30", "sites": ["Bobigny"],
     }  # fmt: skip
-    made = create(person(plan=PlanName.URGENCE_24H), deskIds=[BOBIGNY], limits=limits)
+    camille = person(plan=PlanName.URGENCE_7J)
+    made = create(camille, deskIds=[BOBIGNY], limits=limits)
     assert made["limits"] == limits
     assert made["deskIds"] == [BOBIGNY]
     targets = rows(AlertTarget)
     assert len(targets) == 2
     assert all(target.weekdays == [1, 5] and target.sites == ["Bobigny"] for target in targets)
-
-
-def test_midnight_is_a_limit_and_an_empty_list_is_none(person: People) -> None:
-    create(person(plan=PlanName.URGENCE_24H), limits={"hourFrom": "00:00", "weekdays": []})
-    (target,) = rows(AlertTarget)
-    assert target.hour_from is not None
-    assert target.weekdays is None
+    other = UUID(create(camille, limits={"hourFrom": "00:00", "weekdays": []})["id"])
+    (target,) = rows(AlertTarget, AlertTarget.alert_id == other)
+    assert (target.hour_from is None, target.weekdays) == (False, None), (
+        "midnight is one, an empty list is none"
+    )
 
 
 def test_a_named_desk_gives_its_prefecture_and_one_procedure_may_stand_alone(person: People) -> None:
@@ -90,14 +89,17 @@ def test_a_plan_that_is_over_or_not_begun_is_no_plan(person: People) -> None:
     assert camille.patch(toggle).status_code == 402
 
 
-def test_beyond_the_plan_larger_plans_are_offered(camille: Person) -> None:
-    create(camille)
+def test_beyond_the_plan_larger_plans_are_offered_and_a_paused_alert_makes_room(camille: Person) -> None:
+    first = create(camille)
     answer = camille.post("/api/alerts", WISH)
     assert answer.status_code == 402
     body = answer.json or {}
     assert body["type"].endswith(":plan-limit")
     assert "URGENCE_24H carries 1 alert at once" in body["detail"]
     assert [each["plan"] for each in body["plans"]] == ["URGENCE_7J", "URGENCE_TOTAL"]
+    camille.patch(f"/api/alerts/{first['id']}/toggle")
+    create(camille)
+    assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
 def test_creates_at_once_cannot_pass_a_limit_of_one(app: Flask, camille: Person) -> None:
@@ -165,13 +167,6 @@ def test_toggling_pauses_and_wakes(camille: Person, door: Door, frozen: time_mac
     assert door.caught_up == [UUID(made["id"])] * 2
     changes = sorted(rows(DeskChange), key=lambda line: line.id)
     assert [line.reason for line in changes] == ["alert created", "alert paused", "alert enabled"]
-
-
-def test_a_paused_alert_makes_room_for_another(camille: Person) -> None:
-    first = create(camille)
-    camille.patch(f"/api/alerts/{first['id']}/toggle")
-    create(camille)
-    assert camille.patch(f"/api/alerts/{first['id']}/toggle").status_code == 402
 
 
 def test_deleting_closes_and_hides_and_the_alert_alone_says_so(camille: Person) -> None:

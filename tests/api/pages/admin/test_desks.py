@@ -152,7 +152,9 @@ def test_desks_are_listed_by_id_and_checks_the_newest_first(admin: Browser) -> N
     assert admin.get(f"{CHECKS}?before={2**62}").rows == []
 
 
-def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
+def test_a_host_is_shown_with_desks_and_incidents_and_one_that_is_remembered_in_the_list(
+    admin: Browser,
+) -> None:
     add_desk(status_reason="watched")
     save(HostState(host=HOST, budget_share=0.5, rests_in_a_row=2))
     page = admin.get(HOST_PAGE)
@@ -160,6 +162,9 @@ def test_a_host_is_shown_with_desks_and_incidents(admin: Browser) -> None:
     assert "50 %" in page.text.replace("\u202f", " ").replace("\xa0", " ")
     admin.get("/admin/sites/nowhere:443")
     assert admin.status == 404
+    save(HostState(host="0.example:443", rests_until=clock() + timedelta(hours=1), rest_reason="blocked"))
+    (shown, *_) = admin.get("/admin/sites").rows
+    assert (shown[0], "Au repos" in shown[1], shown[1].endswith("blocked")) == ("0.example:443", True, True)
 
 
 def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
@@ -182,15 +187,6 @@ def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
         None, None, 3, 0.5,
     )  # fmt: skip
     assert len(audit("host.go")) == 1
-
-
-def test_a_host_that_is_remembered_stands_in_the_list(admin: Browser) -> None:
-    rests = {"rests_until": clock() + timedelta(hours=1), "rest_reason": "blocked"}
-    save(HostState(host="0.example:443", **rests))
-    (shown, *_) = admin.get("/admin/sites").rows
-    assert shown[0] == "0.example:443"
-    assert "Au repos" in shown[1]
-    assert shown[1].endswith("blocked")
 
 
 def alarm(subject: str = HOST, reason: IncidentReason = IncidentReason.BLOCKED, **columns: object) -> int:

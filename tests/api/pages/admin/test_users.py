@@ -171,19 +171,17 @@ def test_a_plan_ends_once_its_name_is_typed(admin: Browser, camille_id: UUID) ->
     assert len(audit("grant.end")) == 1
 
 
-def test_a_plan_that_has_not_begun_is_removed(admin: Browser, camille_id: UUID) -> None:
+def test_a_plan_that_has_not_begun_is_removed_under_its_own_user_only(
+    admin: Browser, camille_id: UUID
+) -> None:
     grant = hold(camille_id, starts=2)
+    admin.get(f"{write_address(add_account('other@example.org').id)}/formules/{grant}/fin")
+    assert admin.status == 404
     page = admin.get(f"{write_address(camille_id)}/formules/{grant}/fin")
     assert "qui n’a pas commencé, est retirée" in page.text
     admin.send("/fin", typed="URGENCE 7J")
     assert rows(Grant) == []
     admin.get(f"{write_address(camille_id)}/formules/{grant}/fin")
-    assert admin.status == 404
-
-
-def test_a_grant_is_found_under_its_own_user_only(admin: Browser, camille_id: UUID) -> None:
-    other = add_account("other@example.org").id
-    admin.get(f"{write_address(other)}/formules/{hold(camille_id)}/fin")
     assert admin.status == 404
 
 
