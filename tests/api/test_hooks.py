@@ -32,13 +32,6 @@ def _keys(client: FlaskClient, settings_env: Callable[..., None]) -> None:
     settings_env(SENDGRID_WEBHOOK_KEY=make_public_key(SECRET), API_URL="https://rdv.example")
 
 
-def test_a_signed_call_is_stored_and_answered(client: FlaskClient) -> None:
-    for _ in range(2):
-        answer = client.post(SENDGRID, data=EVENTS, headers=sign_events(SECRET, EVENTS, 1))
-        assert (answer.status_code, answer.json) == (200, {"received": True})
-    assert len(rows(ProviderEvent)) == 1000
-
-
 def test_a_state_of_an_sms_is_taken_with_the_query_of_its_address(client: FlaskClient) -> None:
     now = settings()
     account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
@@ -81,7 +74,7 @@ def test_five_megabytes_are_refused(path: str, client: FlaskClient) -> None:
     assert client.post(path, data=b"x" * 5 * 1024 * 1024).status_code == 413
 
 
-def test_a_call_that_cannot_be_stored_is_to_come_again_and_loses_nothing(
+def test_a_signed_call_that_cannot_be_stored_is_to_come_again_and_is_stored_once(
     client: FlaskClient, settings_env: Callable[..., None], database: str
 ) -> None:
     headers = sign_events(SECRET, EVENTS, 1)
@@ -89,7 +82,9 @@ def test_a_call_that_cannot_be_stored_is_to_come_again_and_loses_nothing(
     answer = client.post(SENDGRID, data=EVENTS, headers=headers)
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
     settings_env(DATABASE_URL=database)
-    assert client.post(SENDGRID, data=EVENTS, headers=headers).status_code == 200
+    for _ in range(2):
+        answer = client.post(SENDGRID, data=EVENTS, headers=headers)
+        assert (answer.status_code, answer.json) == (200, {"received": True})
     assert len(rows(ProviderEvent)) == 1000
 
 

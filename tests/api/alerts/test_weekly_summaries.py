@@ -192,7 +192,7 @@ def test_no_summary_without_an_alert_that_waits_a_plan_and_a_mailbox(
         (Contact, {"state": ContactState.UNSUBSCRIBED}),
         (Contact, {"summary_since": None}),
     ]
-    lacking = {}
+    lacking: dict[UUID | None, dict[str, Any]] = {}
     for number, (record, values) in enumerate(cases):
         who = ask(person(f"{number}@example.org", confirmed=True))
         wait(who)

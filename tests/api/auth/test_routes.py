@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from datetime import timedelta
 from unittest import mock
 from uuid import UUID
@@ -114,8 +115,11 @@ def test_a_password_that_can_be_guessed_is_refused(client: FlaskClient, password
     assert rows(User) == []
 
 
-def test_passwords_are_judged_in_the_turn_that_hashes_them(client: FlaskClient) -> None:
+def test_passwords_are_judged_in_the_turn_that_hashes_them(
+    client: FlaskClient, settings_env: Callable[..., None]
+) -> None:
     """Judging holds the interpreter: what many send at once is judged one by one."""
+    settings_env(PASSWORD_WAIT_SECONDS="0.1")
     with take_turn():
         answer = client.post("/api/auth/register", json=CAMILLE | {"password": "aaaaaaaaaaaaaaa"})
     assert answer.status_code == 503

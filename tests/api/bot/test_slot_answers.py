@@ -184,7 +184,7 @@ def test_of_several_alerts_in_one_message_the_button_asks_which(
     assert_refused(chat.press(button(first, "found", other.match)), "ne vaut plus")
     assert "text" not in chat.press(button(first, "found"))
     assert rows(MatchAnswer) == []
-    assert [each["asks"] for each in replies("slot_answered")] == ["found"]
+    assert [each["asks"] for each in replies("slot_answered") if "asks" in each] == ["found"]
     chat.press(button(first, "found", second.match))
     assert (value_of(first), value_of(second)) == (None, "found")
     assert [each.id for each in rows(Alert) if not each.waits] == [second.alert]

@@ -39,7 +39,7 @@ def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, adm
 
 @in_turn("role", [Role.ADMIN, Role.SUPPORT])
 def test_confirming_acknowledges_it_once_with_one_row_in_the_audit(client: FlaskClient, role: Role) -> None:
-    operator, number = add_operator(Channel.EMAIL, role=role), add_incident()
+    operator, number = add_operator(Channel.EMAIL, role=role), add_incident(subject=role.value)
     for _ in range(2):
         answer = client.post(link(operator, number))
         assert answer.status_code == 200

@@ -161,15 +161,7 @@ def _store(settings_env: Callable[..., None], tmp_path: Path, app: object) -> No
     settings_env(EXPORTS_URL=tmp_path)
 
 
-@pytest.mark.parametrize(("providers", "is_named"), [("sendgrid", False), ("sendgrid,smtp", True)])
-def test_a_second_mail_service_is_named_where_there_is_one(
-    *, providers: str, is_named: bool, camille: Browser, settings_env: Callable[..., None]
-) -> None:
-    settings_env(MAIL_PROVIDERS=providers)
-    assert ("un second service de courriel" in camille.get("/donnees").text) is is_named
-
-
-def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
+def test_the_page_says_what_is_known_and_why(camille: Browser, settings_env: Callable[..., None]) -> None:
     page = camille.get("/donnees")
     assert camille.status == 200
     for text in (
@@ -182,6 +174,9 @@ def test_the_page_says_what_is_known_and_why(camille: Browser) -> None:
         assert text in page.text
     assert "<table" not in page.html, "a table hides its last column on a narrow screen"
     assert page.html.count("<dt>Pourquoi</dt>") == page.html.count("<dt>Jusqu’à quand</dt>") == len(KNOWN)
+    for providers, is_named in (("sendgrid", False), ("sendgrid,smtp", True)):
+        settings_env(MAIL_PROVIDERS=providers)
+        assert ("un second service de courriel" in camille.get("/donnees").text) is is_named
 
 
 def test_an_export_from_the_press_to_the_download_which_needs_a_recent_proof_as_deletion_does(

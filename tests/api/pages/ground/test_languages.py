@@ -98,7 +98,7 @@ def test_the_catalogues_have_the_texts_of_templates_and_code_and_no_others(tmp_p
         assert {str(each.id) for each in read(TEXTS / f"{language}.po")} == wanted, "run `make texts`"
 
 
-@pytest.mark.parametrize("language", TRANSLATED)
+@in_turn("language", TRANSLATED)
 def test_every_text_is_translated_with_its_placeholders(language: str) -> None:
     for message in read(TEXTS / f"{language}.po"):
         assert not message.fuzzy, message.id

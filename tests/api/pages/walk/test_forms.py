@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 
-import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
@@ -22,6 +21,7 @@ from tests.api.pages.walk.population import Population
 from tests.api.pages.walk.tables import read_digests
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, rows
+from tests.in_turn import in_turn
 
 VISITORS = ("sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset")
 ELSEWHERE = (
@@ -65,7 +65,7 @@ def test_every_form_has_a_sample(app: Flask) -> None:
     assert all(getattr(app.view_functions[each], "access", None) for each in (*FORMS, *OPERATOR_FORMS))
 
 
-@pytest.mark.parametrize("given", ["none", "another login", "a visitor", "long"])
+@in_turn("given", ["none", "another login", "a visitor", "long"])
 def test_without_its_token_a_form_is_refused_and_changes_nothing(population: Population, given: str) -> None:
     anna = population.browse("anna")
     strangers = {
@@ -83,7 +83,7 @@ def test_without_its_token_a_form_is_refused_and_changes_nothing(population: Pop
     assert read_digests() == before
 
 
-@pytest.mark.parametrize("headers", ELSEWHERE)
+@in_turn("headers", ELSEWHERE)
 def test_from_another_site_a_form_is_refused_although_its_token_is_right(
     population: Population, headers: dict[str, str]
 ) -> None:
@@ -141,7 +141,7 @@ def test_a_link_that_is_forged_or_of_another_kind_does_nothing(population: Popul
     assert read_digests() == before
 
 
-@pytest.mark.parametrize("has_access", [True, False])
+@in_turn("has_access", [True, False])
 def test_who_signed_out_is_out_with_copies_of_all_cookies_too(
     population: Population, *, has_access: bool
 ) -> None:
@@ -223,7 +223,7 @@ OF_VISITORS: tuple[tuple[str, str, dict[str, object], str], ...] = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize(("role", "refusals"), [("anna", OF_USERS), ("visitor", OF_VISITORS)])
+@in_turn("role, refusals", [("anna", OF_USERS), ("visitor", OF_VISITORS)])
 def test_a_refusal_is_said_beside_its_field_and_keeps_what_was_typed(
     population: Population, role: str, refusals: tuple[tuple[str, str, dict[str, object], str], ...]
 ) -> None:
