@@ -53,11 +53,12 @@ def test_a_plan_without_calls_is_answered_with_the_one_that_has_them(person: Peo
     assert (status, [each["plan"] for each in refused["plans"]]) == (402, ["URGENCE_TOTAL"])
 
 
-@pytest.mark.parametrize("number", [None, {"verified_at": None}, {"state": ContactState.BOUNCED}])
-def test_without_a_number_that_works_calls_are_refused(person: People, number: dict[str, Any] | None) -> None:
-    who = person(plan=PlanName.URGENCE_TOTAL)
-    if number is not None:
-        add_contact(who.id, Channel.SMS, **number)
-    status, refused = create(who, voice=ON)
-    assert (status, refused["type"].rpartition(":")[2]) == (409, "not-linked")
+def test_without_a_number_that_works_calls_are_refused(person: People) -> None:
+    numbers: list[dict[str, Any] | None] = [None, {"verified_at": None}, {"state": ContactState.BOUNCED}]
+    for each, number in enumerate(numbers):
+        who = person(f"p{each}@example.org", plan=PlanName.URGENCE_TOTAL)
+        if number is not None:
+            add_contact(who.id, Channel.SMS, f"+3361234560{each}", **number)
+        status, refused = create(who, voice=ON)
+        assert (status, refused["type"].rpartition(":")[2]) == (409, "not-linked")
     assert rows(Alert) == []

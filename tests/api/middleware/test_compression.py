@@ -28,15 +28,12 @@ def test_what_is_public_is_packed_for_clients_that_take_it(client: FlaskClient, 
     assert packed.vary.as_set() == plain.vary.as_set() >= {"accept-encoding"}
 
 
-def test_what_the_client_has_is_not_sent_again(client: FlaskClient) -> None:
+def test_what_the_client_has_is_not_sent_again_and_a_small_body_as_it_is(client: FlaskClient) -> None:
     tag = client.get(PAGE, headers=TAKES).headers["ETag"]
     again = client.get(PAGE, headers=TAKES | {"If-None-Match": tag})
     assert (again.status_code, again.data) == (304, b"")
     assert (again.headers["ETag"], "Accept-Encoding" in again.vary) == (tag, True)
     assert client.get(PAGE, headers={"If-None-Match": tag}).status_code == 200
-
-
-def test_a_small_body_is_sent_as_it_is(client: FlaskClient) -> None:
     small = client.get("/robots.txt", headers=TAKES)
     assert len(small.data) < 1024
     assert "Content-Encoding" not in small.headers

@@ -69,12 +69,6 @@ def test_what_passes_by_itself_is_503_and_no_fault_of_ours(
     assert "secret" not in answer.text
 
 
-def test_any_other_http_error_has_the_same_shape(failing: Callable[[Exception], Flask]) -> None:
-    answer = failing(ImATeapot()).test_client().get("/api/fail")
-    assert answer.status_code == 418
-    assert (answer.json or {})["type"] == f"{TYPE}i'm-a-teapot"
-
-
 @pytest.mark.rule("3.10")
 def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
     failing: Callable[[Exception], Flask],
@@ -90,14 +84,13 @@ def test_a_refusal_carries_its_fields_and_headers_and_no_empty_member(
         "detail": "it conflicts",
         "errors": [{"path": "a.0", "rule": "strange", "detail": "no"}],
     }
-
-
-def test_what_is_null_in_a_plan_says_that_nothing_limits_it(failing: Callable[[Exception], Flask]) -> None:
+    answer = failing(ImATeapot()).test_client().get("/api/fail")
+    assert (answer.status_code, (answer.json or {})["type"]) == (418, f"{TYPE}i'm-a-teapot"), "as any other"
     total = PlanAnswer.of(plan(PlanName.URGENCE_TOTAL))
     answer = failing(ApiError(402, "plan-needed", "choose", plans=[total])).test_client().get("/api/fail")
     (shown,) = (answer.json or {})["plans"]
     assert shown == total.as_json()
-    assert (shown["alerts"], shown["durationSeconds"]) == (None, None)
+    assert (shown["alerts"], shown["durationSeconds"]) == (None, None), "nothing limits them"
 
 
 @in_turn(

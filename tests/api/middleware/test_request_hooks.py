@@ -11,7 +11,9 @@ from tests.clients import People
 from tests.factories import change
 
 
-def test_every_answer_is_guarded_and_numbered(bare: FlaskClient) -> None:
+def test_every_answer_is_guarded_and_numbered_and_asks_for_https_where_the_api_has_it(
+    bare: FlaskClient, settings_env: Callable[..., None]
+) -> None:
     for path in ("/api/health/live", "/api/nothing", "/l/stop.x", "/api/docs"):
         headers = bare.get(path).headers
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -21,11 +23,6 @@ def test_every_answer_is_guarded_and_numbered(bare: FlaskClient) -> None:
         assert len(headers["X-Request-ID"]) == 36
         assert "Set-Cookie" not in headers
         assert "Strict-Transport-Security" not in headers
-
-
-def test_https_is_asked_for_where_the_api_has_it(
-    bare: FlaskClient, settings_env: Callable[..., None]
-) -> None:
     settings_env(API_URL="https://api.example.org")
     assert "max-age" in bare.get("/api/health/live").headers["Strict-Transport-Security"]
 

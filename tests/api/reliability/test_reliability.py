@@ -54,15 +54,15 @@ def outage(begins: datetime, ends: datetime | None, reason: OutageReason = Outag
     return Outage(desk_id=BOBIGNY, starts_at=begins, ends_at=ends, reason=reason)
 
 
-def test_without_any_rows_it_is_empty(client: FlaskClient) -> None:
+def test_it_is_empty_and_holds_thirty_days_that_are_over(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
     found = ledger(client)
     assert (found["beginsOn"], found["endsOn"]) == ("2026-10-21", "2026-11-19")
     empty = ("deliveries", "intervals", "outages", "outagesByReason", "answers", "answersByPlatform")
     assert [found[key] for key in empty] == [[]] * len(empty)
     assert {(each["payments"], each["amount"]) for each in found["givenBack"]} == {(0, 0)}
-
-
-def test_it_holds_thirty_days_that_are_over(client: FlaskClient, frozen: time_machine.Traveller) -> None:
+    frozen.shift(301)
     every = [date(2026, 11, 20) - timedelta(days=number) for number in (0, 1, 30, 31)]
     add(*(delivered(day) for day in every))
     assert [each["day"] for each in ledger(client)["deliveries"]] == ["2026-11-19", "2026-10-21"]

@@ -59,7 +59,9 @@ def test_jobs_are_chosen_by_job_and_result(admin: Browser) -> None:
     assert "Aucune tâche ne correspond à ce choix." in page.text
 
 
-def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
+def test_the_audit_says_who_did_what_to_what_to_support_with_shortened_addresses(
+    app: Flask, admin: Browser
+) -> None:
     changes = {
         "stoppedAt": [None, "2026-11-23T12:00:00.123456Z"],
         "reason": "<i>essai</i>",
@@ -76,20 +78,14 @@ def test_the_audit_says_who_did_what_to_what(admin: Browser) -> None:
     admin.get("/admin/taches")
     page = admin.get("/admin/journal?action=jobs.list")
     assert "admin@example.org" in page.text
+    page = seat_operator(app, Role.SUPPORT).get("/admin/journal?action=jobs.list")
+    assert ("a…@example.org" in page.text, "admin@example.org" in page.text) == (True, False)
 
 
 @in_turn("reason", ["2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "2026-11-23"])
 def test_a_reason_that_is_nearly_an_instant_stays_as_written(admin: Browser, reason: str) -> None:
     add_entry(changes={"reason": reason})
     assert reason in admin.get("/admin/journal?action=host.stop").text
-
-
-def test_support_reads_addresses_of_operators_shortened(app: Flask, admin: Browser) -> None:
-    admin.get("/admin/taches")
-    support = seat_operator(app, Role.SUPPORT)
-    page = support.get("/admin/journal?action=jobs.list")
-    assert "a…@example.org" in page.text
-    assert "admin@example.org" not in page.text
 
 
 def test_a_replay_of_many_messages_is_shown_as_a_number(admin: Browser) -> None:
