@@ -19,6 +19,7 @@ from tests.api.pages.walk.population import SECRETS, Population
 from tests.api.pages.walk.test_forms import find_token
 from tests.clients import Browser, Page
 from tests.factories import change
+from tests.in_turn import in_turn
 
 SCRIPT = '"><script data-injected>alert(1)</script>'
 MARKUP = f"""'{SCRIPT}<i data-injected>' data-injected='1" data-injected="1 {{{{7*191}}}} {{% raise %}} %(x)s %s \u202e😀"""
@@ -244,7 +245,7 @@ PATHS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("method", ["GET", "POST"])
+@in_turn("method", ["GET", "POST"])
 def test_no_path_leads_elsewhere_or_breaks(anna: Browser, method: str) -> None:
     for path in PATHS:
         raw = path.partition("?")

@@ -18,6 +18,7 @@ from tests.api.pages.walk.tables import read_digests
 from tests.api.pages.walk.test_bad_input import MARKUP, TAKEN, check_escaped
 from tests.clients import Browser
 from tests.factories import add_incident, change, give_role, rows
+from tests.in_turn import in_turn
 
 # What filters of operators' lists are called.
 QUERY_NAMES = (
@@ -112,7 +113,7 @@ def read_contents() -> dict[str, str]:
     return {name: digest for name, digest in read_digests().items() if name not in _LOGS}
 
 
-@pytest.mark.parametrize("role", ROLES)
+@in_turn("role", ROLES)
 def test_each_role_gets_what_it_may_see_and_changes_nothing(staff: Population, role: str) -> None:
     browser, before = staff.browse(role), read_contents()
     for endpoint, address in OPERATOR_PAGES.items():
@@ -127,7 +128,7 @@ def test_each_role_gets_what_it_may_see_and_changes_nothing(staff: Population, r
     assert read_contents() == before
 
 
-@pytest.mark.parametrize("role", [role for role in ROLES if role != "admin"])
+@in_turn("role", [role for role in ROLES if role != "admin"])
 def test_nobody_but_an_admin_acts(staff: Population, role: str) -> None:
     browser = staff.browse(role)
     token = read_token(browser) if role != "visitor" else None

@@ -22,6 +22,7 @@ from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
 from tests.api.pages.walk.test_forms import find_token
 from tests.clients import Browser, Page
+from tests.in_turn import in_turn
 
 # Pages about a thing that has an owner: 404 for all others.
 OWNED = {
@@ -75,7 +76,7 @@ def walk(population: Population, browser: Browser, role: str) -> dict[str, TestR
     return answers
 
 
-@pytest.mark.parametrize("role", ROLES)
+@in_turn("role", ROLES)
 def test_pages_answer_as_expected_and_show_nothing_of_others(population: Population, role: str) -> None:
     browser = population.browse(role)
     before = read_digests()
