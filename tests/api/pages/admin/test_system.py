@@ -19,7 +19,7 @@ from configs.ground.clock import clock
 from configs.settings import Settings, settings
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.pages.admin.conftest import act, walk
-from tests.api.pages.walk.addresses import OPERATOR_PAGES
+from tests.api.pages.walk.addresses import list_operator_addresses
 from tests.clients import Browser, seat_operator
 from tests.factories import (
     BOBIGNY,
@@ -250,7 +250,7 @@ def test_a_list_shows_fifty_rows_and_the_way_to_the_next(admin: Browser) -> None
 
 def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) -> None:
     for endpoint in PAGED:
-        path = OPERATOR_PAGES[endpoint].partition("?")[0]
+        path = list_operator_addresses(admin.client.application)[endpoint].partition("?")[0]
         pages = list(walk(admin, f"{path}?limit=1", "|".join))
         assert len(pages) > 1, endpoint
         assert {len(each) for each in pages} == {1}, endpoint

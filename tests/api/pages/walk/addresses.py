@@ -54,10 +54,8 @@ PAGES = {
     "preferences.show_new_email": "/profil/nouvelle-adresse/{verify}",
     "sign_in.show_registration": "/register?plan=URGENCE_7J",
 }
-# Pages of operators, and what their forms send, with ids of Population in addresses and fields.
+# Of operators' pages the same, and what their forms send, with ids of Population in addresses and fields.
 OPERATOR_PAGES = {
-    "admin.show_status": "/admin",
-    "admin.show_live": "/admin/en-direct",
     "admin.list_incidents": "/admin/incidents?open=true",
     "admin.show_incident": "/admin/incidents/{trouble}",
     "admin.ask_acknowledge_incident": "/admin/incidents/{trouble}/acquittement",
@@ -66,7 +64,6 @@ OPERATOR_PAGES = {
     "admin.ask_pause_desk": "/admin/guichets/bobigny_93/titre-sejour/pause",
     "admin.ask_resume_desk": "/admin/guichets/bobigny_93/titre-sejour/reprise",
     "admin.ask_request_check": "/admin/guichets/bobigny_93/titre-sejour/verification",
-    "admin.list_hosts": "/admin/sites",
     "admin.show_host": "/admin/sites/127.77.0.93:8800",
     "admin.ask_stop_host": "/admin/sites/127.77.0.93:8800/arret",
     "admin.ask_release_host": "/admin/sites/127.77.0.93:8800/reprise",
@@ -77,25 +74,13 @@ OPERATOR_PAGES = {
     "admin.ask_resume_alert": "/admin/alertes/{alert}/reprise",
     "admin.list_messages": "/admin/messages?hours=48",
     "admin.list_delivery": "/admin/distribution?by=prefecture",
-    "admin.list_settings": "/admin/reglages",
-    "admin.list_declarations": "/admin/declarations",
-    "admin.list_jobs": "/admin/taches",
-    "admin.list_audit": "/admin/journal",
     "admin.list_answers": "/admin/reponses?months=2",
-    "admin.list_dead_letters": "/admin/messages-echoues",
     "admin.ask_replay": "/admin/messages-echoues/renvoi?id={letter}",
-    "admin.list_detections": "/admin/detections",
     "admin.show_detection": "/admin/detections/{detection}",
     "admin.show_proof": "/admin/detections/{detection}/preuve",
-    "admin.list_payments": "/admin/paiements",
     "admin.show_payment": "/admin/paiements/{payment}",
     "admin.ask_refund_payment": "/admin/paiements/{payment}/remboursement?amount=1,00",
-    "admin.list_differences": "/admin/paiements/ecarts",
-    "admin.list_totals": "/admin/paiements/totaux",
-    "admin.send_totals": "/admin/paiements/totaux.csv",
-    "admin.list_events": "/admin/evenements-stripe",
     "admin.ask_replay_event": "/admin/evenements-stripe/{event}/rejeu",
-    "admin.list_users": "/admin/utilisateurs",
     "admin.show_user": "/admin/utilisateurs/{user}",
     "admin.ask_give_grant": "/admin/utilisateurs/{user}/formule",
     "admin.ask_end_grant": "/admin/utilisateurs/{user}/formules/{grant}/fin",
@@ -248,9 +233,16 @@ def list_rules(app: Flask, method: str) -> Iterator[Rule]:
 
 def list_addresses(app: Flask) -> dict[str, str]:
     """Return the samples of people's pages; one without parameters that has none is opened at its own address."""
-    rules = (rule for rule in list_rules(app, "GET") if not rule.arguments)
-    plain = {rule.endpoint: rule.rule for rule in rules if rule.endpoint not in OPERATOR_PAGES}
-    return plain | PAGES
+    return {name: at for name, at in _list_plain(app) if not name.startswith("admin.")} | PAGES
+
+
+def list_operator_addresses(app: Flask) -> dict[str, str]:
+    """Return those of operators' pages."""
+    return {name: at for name, at in _list_plain(app) if name.startswith("admin.")} | OPERATOR_PAGES
+
+
+def _list_plain(app: Flask) -> Iterator[tuple[str, str]]:
+    return ((rule.endpoint, rule.rule) for rule in list_rules(app, "GET") if not rule.arguments)
 
 
 def list_samples(samples: Iterable[str]) -> set[str]:

@@ -11,7 +11,7 @@ from api.models.login import Login
 from api.models.user import Role
 from api.pages.area import Access
 from configs.ground.clock import clock
-from tests.api.pages.walk.addresses import OPERATOR_FORMS, OPERATOR_PAGES, fill_address
+from tests.api.pages.walk.addresses import OPERATOR_FORMS, fill_address, list_operator_addresses
 from tests.api.pages.walk.answers import check_answer, check_keeping
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
 from tests.api.pages.walk.tables import read_digests
@@ -116,7 +116,7 @@ def read_contents() -> dict[str, str]:
 @in_turn("role", ROLES)
 def test_each_role_gets_what_it_may_see_and_changes_nothing(staff: Population, role: str) -> None:
     browser, before = staff.browse(role), read_contents()
-    for endpoint, address in OPERATOR_PAGES.items():
+    for endpoint, address in list_operator_addresses(staff.app).items():
         answer = browser.client.get(fill_address(address, staff.ids), headers=browser.headers)
         expected = expect_status(role, endpoint, read_access(staff, endpoint))
         assert answer.status_code == expected, (endpoint, answer.text[-900:])
@@ -161,10 +161,11 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
     token, proven = read_token(admin), (Access.PROVEN_ADMIN, Access.PROVEN_OPERATOR)
     # younger than the second factor, older than what counts as recent
     change(Login, proven_at=clock() - timedelta(hours=1))
-    asked = [each for each in OPERATOR_PAGES if read_access(staff, each) in proven]
+    pages = list_operator_addresses(staff.app)
+    asked = [each for each in pages if read_access(staff, each) in proven]
     assert len(asked) == 7
     for endpoint in asked:
-        answer = admin.client.get(fill_address(OPERATOR_PAGES[endpoint], staff.ids), headers=admin.headers)
+        answer = admin.client.get(fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         assert answer.headers["Location"].startswith(f"/prove?next={endpoint}"), endpoint
         assert post(admin, staff, endpoint.replace("ask_", ""), token).status_code == 403, endpoint
     assert rows(AuditEntry) == []
@@ -172,11 +173,12 @@ def test_money_roles_and_factors_need_a_recent_proof(staff: Population) -> None:
 
 def test_every_page_leaves_its_row(staff: Population) -> None:
     admin = staff.browse("admin")
-    asked = {name for name in OPERATOR_PAGES if ".ask_" in name}
-    assert set(OPERATOR_PAGES) - asked - POLLED == set(ROWS) - asked
+    pages = list_operator_addresses(staff.app)
+    asked = {name for name in pages if ".ask_" in name}
+    assert set(pages) - asked - POLLED == set(ROWS) - asked
     for endpoint, (action, subject, subject_id) in ROWS.items():
         known = {each.id for each in rows(AuditEntry)}
-        answer = admin.client.get(fill_address(OPERATOR_PAGES[endpoint], staff.ids), headers=admin.headers)
+        answer = admin.client.get(fill_address(pages[endpoint], staff.ids), headers=admin.headers)
         (row,) = (each for each in rows(AuditEntry) if each.id not in known)
         assert (row.action, row.subject_type) == (action, subject), endpoint
         assert row.subject_id == (subject_id and subject_id.format(**staff.ids)), endpoint
@@ -215,7 +217,7 @@ def test_no_operator_page_breaks_by_what_is_sent_and_markup_is_text(staff: Popul
             assert answer.status_code in TAKEN, (endpoint, name)
             check_answer(answer)
             check_escaped(answer)
-    for endpoint, address in OPERATOR_PAGES.items():
+    for endpoint, address in list_operator_addresses(staff.app).items():
         path, _, query = fill_address(address, staff.ids).partition("?")
         queries: list[Any] = [query]
         if "list_" in endpoint or "search_" in endpoint:

@@ -10,10 +10,10 @@ from werkzeug.test import TestResponse
 
 from tests.api.pages.walk.addresses import (
     FORMS,
-    OPERATOR_PAGES,
     PAGES,
     fill_address,
     list_addresses,
+    list_operator_addresses,
     list_rules,
     list_samples,
 )
@@ -40,7 +40,7 @@ LEADING = {  # pages that lead to another one
 
 
 def test_every_page_has_a_sample(app: Flask) -> None:
-    samples = list_samples(list_addresses(app)) | set(OPERATOR_PAGES)
+    samples = list_samples(list_addresses(app)) | set(list_operator_addresses(app))
     assert {rule.endpoint for rule in list_rules(app, "GET")} == samples
 
 
