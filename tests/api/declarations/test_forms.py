@@ -57,7 +57,7 @@ def runs(till: Till) -> bool:
     return any(each.ends_at > clock() for each in rows(Grant) if each.user_id == till.person.id)
 
 
-def test_the_form_has_two_steps_with_the_prescribed_words(till: Till) -> None:
+def test_the_form_has_two_steps_with_the_prescribed_words_and_its_acknowledgement_a_link(till: Till) -> None:
     client, order = till.shop.client, buy(till)
     fields = {"name": " Camille  Martin", "email": "camille@example.org", "order": f"n° {order.order_number}"}
     assert ">renoncer au contrat ici</button>" in client.get(FORM).text
@@ -76,25 +76,13 @@ def test_the_form_has_two_steps_with_the_prescribed_words(till: Till) -> None:
     assert (row.made_at, row.confirmed_at, row.applied_at) == (clock(), None, None)
     assert row.takes_effect_at == clock() + timedelta(days=3)
     assert runs(till)
-
-
-def test_its_acknowledgement_has_the_content_the_second_and_the_link(till: Till) -> None:
-    order = buy(till)
-    declare(till, order)
     (mail,) = list_mails("withdrawal_received")
     assert (mail.address, mail.user_id) == ("camille@example.org", None)
-    text = read_text(mail)
-    for part in (
-        "Camille Martin",
-        "camille@example.org",
-        str(order.order_number),
-        "20 novembre 2026 à 10:00:00",
-    ):
-        assert part in text, part
+    text, typed = read_text(mail), ("Camille Martin", "camille@example.org", str(order.order_number))
+    assert all(part in text for part in (*typed, "20 novembre 2026 à 10:00:00"))
     assert "URGENCE" not in text, "what was ordered is told to who typed it nowhere"
     (path,) = re.findall(r"http://localhost:4000(/l/declaration\.\S+)", text)
-    page = till.shop.client.get(path).text
-    assert "confirmer la rétractation" in page
+    assert "confirmer la rétractation" in client.get(path).text
     assert read_declarations()[0].confirmed_at is None, "a mail scanner opens every link"
 
 
@@ -179,18 +167,13 @@ def test_the_answer_is_the_same_whoever_is_named(till: Till) -> None:
     assert len({read_text(each).count("\n") for each in list_mails("withdrawal_received")}) == 1
 
 
-def test_a_double_click_is_one_declaration(till: Till) -> None:
+def test_a_double_click_is_one_declaration_and_several_of_one_order_pay_back_once(till: Till) -> None:
     order, page = buy(till), str(new_id())
     for _ in range(3):
         assert declare(till, order, declaration=page).status_code == 200
     assert len(read_declarations()) == 1
     declare(till, order, "stranger@example.org", declaration=page)
     assert len(read_declarations()) == 2, "other words are another declaration"
-
-
-def test_two_declarations_of_one_order_pay_back_once(till: Till) -> None:
-    order = buy(till)
-    declare(till, order)
     declare(till, order)
     withdraw(till, order)
     till.shop.pass_time(days=4)
