@@ -36,17 +36,15 @@ def _clock(frozen: time_machine.Traveller, redis_server: redis.Redis) -> None:
     """Hold the clock at 20 November 2026, and forget what was cached."""
 
 
-def test_a_release_is_shown_by_the_day_and_hour_of_its_prefecture(visitor: Browser) -> None:
+def test_a_release_is_shown_by_day_and_hour_of_its_prefecture_which_the_form_chooses(
+    visitor: Browser,
+) -> None:
     add_desk(DESK, releases_at=clock() + timedelta(days=4))
     page = visitor.get("/calendrier")
     assert visitor.response.headers["Cache-Control"] == "public, max-age=60"
     for text in ("mardi 24 novembre 2026", "10:00", "93 – Seine-Saint-Denis", "Annoncé par la page"):
         assert text in page.text
     assert f'href="{FEED}?lang=fr"' in page.html
-
-
-def test_the_form_filters_and_offers_the_feed(visitor: Browser) -> None:
-    add_desk(DESK, releases_at=clock() + timedelta(days=4))
     page = visitor.get("/calendrier?prefecture=bobigny_93&procedure=NATURALISATION")
     assert "Dans votre agenda" in page.text
     assert '<option value="bobigny_93" selected>' in page.html
