@@ -1,14 +1,14 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from api.logins.service import LONGEST, name_browser
+from tests.in_turn import in_turn
 
 _CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
 
 
-@pytest.mark.parametrize(
-    ("agent", "name"),
+@in_turn(
+    "agent, name",
     [
         (
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",

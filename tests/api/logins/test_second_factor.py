@@ -73,8 +73,8 @@ def test_the_secret_is_stored_only_once_a_code_has_proven_it(client: FlaskClient
     assert "token" in (client.post("/api/auth/login", json=CAMILLE).json or {})
 
 
-def test_the_database_holds_neither_the_secret_nor_a_recovery_code(
-    client: FlaskClient, factor: tuple[str, list[str]]
+def test_a_login_needs_the_code_which_the_database_does_not_hold_and_then_gives_tokens(
+    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
 ) -> None:
     secret, codes = factor
     with session() as s:
@@ -84,14 +84,9 @@ def test_the_database_holds_neither_the_secret_nor_a_recovery_code(
     stored = set(one(User).recovery_hashes)
     assert len(stored) == len(set(codes)) == 10
     assert not stored & {each.replace("-", "") for each in codes}
-
-
-def test_a_login_needs_the_code_and_then_gives_tokens(
-    client: FlaskClient, factor: tuple[str, list[str]], headers: Headers
-) -> None:
     text = challenge(client)
     assert client.get("/api/auth/me", headers={"Authorization": f"Bearer {text}"}).status_code == 401
-    done = finish(client, text, code_of(factor[0]))
+    done = finish(client, text, code_of(secret))
     assert set(done.json) == {"token", "refreshToken", "expiresAt"}
     shown = client.get("/api/auth/me", headers={"Authorization": f"Bearer {done.json['token']}"}).json or {}
     assert shown["totpEnabled"] is True

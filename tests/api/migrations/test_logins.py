@@ -70,16 +70,12 @@ def test_what_is_there_is_brought_up_to_date(owner: str, settings_env: Callable[
         ask(address_of(owner, "crawler_1"), "SELECT 1")
 
 
-def test_the_backups_login_may_read_all_tables_and_the_log(owner: str) -> None:
-    make(owner, backup="backup_1")
+def test_the_backups_login_may_read_all_tables_and_the_log_and_a_reader_s_changes_nothing(owner: str) -> None:
+    make(owner, backup="backup_1", reader="reader_1")
     address = address_of(owner, "backup_1")
     assert ask(address, "SELECT count(*) FROM registrations") == 0
     assert ask(address, "SELECT rolreplication FROM pg_roles WHERE rolname = current_user") is True
     assert ask(address, "SHOW statement_timeout") == "0"
-
-
-def test_a_reader_s_login_changes_nothing(owner: str) -> None:
-    make(owner, reader="reader_1")
     with pytest.raises(psycopg2.errors.ReadOnlySqlTransaction):
         ask(address_of(owner, "reader_1"), "CREATE TEMPORARY TABLE mine (id int)")
 

@@ -101,7 +101,7 @@ def test_neither_crawler_nor_reader_may_see_secrets_addresses_or_accounts_of_mon
     assert {table for table, _ in readable} & closed == set()
 
 
-@pytest.mark.parametrize("role", [OWNER, *map(role_of, get_args(DatabaseProgram))])
+@in_turn("role", [OWNER, *map(role_of, get_args(DatabaseProgram))])
 def test_a_role_is_nobodys_login_and_has_no_power_over_others(role: str) -> None:
     query = "SELECT rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication"
     assert ask(f"{query} FROM pg_roles WHERE rolname = :role", role=role) == [(False,)]
