@@ -36,6 +36,7 @@ from tests.api.payments.shop import (
     list_refunds,
 )
 from tests.factories import rows
+from tests.in_turn import in_turn
 
 TOTAL = PlanName.URGENCE_TOTAL
 # What we read of Stripe's objects, beside the SDK's class of each.
@@ -96,7 +97,7 @@ def test_16_another_products_session_without_metadata_is_nobodys(till: Till, acc
     assert (list_open_events(), list_messages()) == ([], [])
 
 
-@pytest.mark.parametrize(("ours", "theirs"), READ)
+@in_turn("ours, theirs", READ)
 def test_16_what_stripe_may_leave_null_is_read_as_null(ours: type[facts.Facts], theirs: Any) -> None:
     known = theirs.__annotations__
     nullable = {name for name in ours.model_fields if str(known.get(name, "")).startswith("Optional")}
@@ -106,11 +107,11 @@ def test_16_what_stripe_may_leave_null_is_read_as_null(ours: type[facts.Facts], 
     assert nullable <= takes_null
 
 
-@pytest.mark.parametrize("name", [PlanName.URGENCE_24H, TOTAL])
-def test_20_an_order_is_in_euros_whatever_the_dashboard_says(till: Till, name: PlanName) -> None:
-    till.order(name)
-    (made,) = till.sessions()
-    assert (made["adaptive_pricing"], made["currency"]) == ({"enabled": False}, "eur")
+def test_20_an_order_is_in_euros_whatever_the_dashboard_says(till: Till) -> None:
+    for name in (PlanName.URGENCE_24H, TOTAL):
+        till.order(name)
+    said = [(each["mode"], each["adaptive_pricing"], each["currency"]) for each in till.sessions()]
+    assert said == [(mode, {"enabled": False}, "eur") for mode in ("payment", "subscription")]
 
 
 def add_item(till: Till, customer: str, cents: int) -> None:
@@ -232,25 +233,18 @@ def test_08_a_lost_part_leaves_the_plan(till: Till) -> None:
     assert (row["status"], row["cancel_at"]) == ("active", None)
 
 
-def test_08_two_lost_parts_that_are_the_whole_end_the_plan(till: Till) -> None:
-    till.buy()
-    (payment,) = rows(Payment)
-    (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
-    till.shop.control.refund(intent, amount=500)
-    till.shop.deliver()
-    lose(till, 999)
-    (payment,) = rows(Payment)
-    assert payment.status is PaymentStatus.REFUNDED
-    assert (payment.refunded_cents, payment.lost_cents) == (500, 999)
-    assert not [each for each in list_grants(till.person.id) if each.ends_at > clock()]
-
-
-def test_08_a_part_that_is_won_after_all_is_ours_again(till: Till, account: Account) -> None:
+def test_08_two_lost_parts_that_are_the_whole_end_the_plan_and_one_that_is_won_after_all_is_ours(
+    till: Till, account: Account
+) -> None:
     till.buy()
     (intent,) = (each["id"] for each in till.shop.control.objects("payment_intent"))
     till.shop.control.refund(intent, amount=500)
     till.shop.deliver()
     dispute = lose(till, 999)
+    (payment,) = rows(Payment)
+    assert payment.status is PaymentStatus.REFUNDED
+    assert (payment.refunded_cents, payment.lost_cents) == (500, 999)
+    assert not [each for each in list_grants(till.person.id) if each.ends_at > clock()]
     account.change(account.find("dispute", dispute), "charge.dispute.closed", status="won")
     till.shop.deliver()
     (payment,) = rows(Payment)
