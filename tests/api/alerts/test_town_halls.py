@@ -27,10 +27,17 @@ def ask(person: Person, body: dict[str, Any]) -> tuple[int, Any]:
     return answer.status_code, answer.json
 
 
-def test_a_round_of_a_quarter_of_an_hour_is_sold(offer: Callable[..., None], person: People) -> None:
+def test_a_round_of_a_quarter_of_an_hour_is_sold_and_shown_with_its_town_halls(
+    offer: Callable[..., None], person: People
+) -> None:
     offer()
     watch_town_halls(15)
-    assert ask(person(plan=PlanName.URGENCE_7J), WISH)[0] == 201
+    camille = person(plan=PlanName.URGENCE_7J)
+    assert ask(camille, WISH)[0] == 201
+    found = {desk["id"]: desk for desk in camille.get("/api/prefectures/bobigny_93").json["desks"]}
+    assert found[ID]["townHalls"] == ["Aubervilliers (93300) n° 2"]
+    assert (found[ID]["feasibleInterval"], found[ID]["achievedInterval"]) == (900, None)
+    assert found["bobigny_93/titre-sejour"]["townHalls"] is None
 
 
 @pytest.mark.parametrize(
@@ -66,14 +73,3 @@ def test_nothing_is_sold_where_no_operator_has_decided(offer: Callable[..., None
         in refused["errors"][0]["detail"]
     )
     assert rows(Alert) == []
-
-
-def test_the_answer_names_the_town_halls_and_what_a_round_takes(
-    offer: Callable[..., None], person: People
-) -> None:
-    offer()
-    watch_town_halls(10)
-    found = {desk["id"]: desk for desk in person().get("/api/prefectures/bobigny_93").json["desks"]}
-    assert found[ID]["townHalls"] == ["Aubervilliers (93300) n° 2"]
-    assert (found[ID]["feasibleInterval"], found[ID]["achievedInterval"]) == (600, None)
-    assert found["bobigny_93/titre-sejour"]["townHalls"] is None

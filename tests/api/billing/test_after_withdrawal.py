@@ -175,16 +175,14 @@ def test_what_runs_beside_it_is_neither_credited_nor_ended(till: Till) -> None:
     assert running in list_grants(till.person.id) or running.ends_at > clock()
 
 
-def test_a_declaration_by_the_form_counts_from_its_second(till: Till) -> None:
-    order = buy(till, WEEK)
+def test_a_declaration_by_the_form_counts_from_its_second_and_for_nobody_whose_address_was_typed(
+    till: Till, person: People
+) -> None:
+    order, other = buy(till, WEEK), Till(till.shop, person("other@example.org"))
+    declare(till, order, email="other@example.org")
+    assert other.get("quote", plan=DAY).json["beginsLater"] is False
     declare(till, order)
     assert till.get("quote", plan=WEEK).json["beginsLater"] is True
-
-
-def test_an_address_that_somebody_typed_changes_nobody_s_order(till: Till, person: People) -> None:
-    other = Till(till.shop, person("other@example.org"))
-    declare(till, buy(till, WEEK), email="other@example.org")
-    assert other.get("quote", plan=DAY).json["beginsLater"] is False
 
 
 def test_a_withdrawal_by_the_form_follows_its_address_to_a_new_account(till: Till, person: People) -> None:

@@ -43,14 +43,13 @@ def test_an_account_changes_nothing_before_its_address_is_confirmed(visitor: Bro
     assert len(door.nudged) == 1
 
 
-def test_a_wish_without_a_plan_leads_to_a_new_alert(visitor: Browser) -> None:
-    page = visitor.get("/register?prefecture=bobigny_93&procedure=TITRE_SEJOUR")
-    assert "alert_pages.show_new_alert" in page.html
-
-
-def test_checkout_leads_back_here_when_it_was_left(visitor: Browser) -> None:
+def test_checkout_leads_back_here_when_it_was_left_and_a_wish_without_a_plan_to_a_new_alert(
+    visitor: Browser,
+) -> None:
     assert visitor.get("/register?payment=cancelled").headings == ["Rien n’a été payé"]
     assert visitor.get("/register?payment=cancelled%0d%0aSet-Cookie:%20a=b").headings == ["Créer un compte"]
+    page = visitor.get("/register?prefecture=bobigny_93&procedure=TITRE_SEJOUR")
+    assert "alert_pages.show_new_alert" in page.html
 
 
 def write_verify_link() -> str:
