@@ -76,12 +76,10 @@ def test_what_is_named_twice_is_one_target() -> None:
     ]
 
 
-def test_a_procedure_is_about_every_watched_desk_that_serves_it() -> None:
+def test_a_procedure_is_about_every_watched_desk_that_serves_it_and_one_that_left_the_files_about_none() -> (
+    None
+):
     target = AlertTarget(prefecture_id="bobigny_93", procedure=Procedure.TITRE_SEJOUR)
     assert [desk.id for desk in find_watched_desks([target])] == ["bobigny_93/naturalisation", BOBIGNY]
-
-
-def test_a_desk_that_left_the_files_is_about_nothing_but_keeps_its_prefecture() -> None:
-    target = AlertTarget(desk_id="melun_77/gone")
-    assert find_watched_desks([target]) == []
-    assert get_prefecture_id([target]) == "melun_77"
+    gone = AlertTarget(desk_id="melun_77/gone")
+    assert (find_watched_desks([gone]), get_prefecture_id([gone])) == ([], "melun_77")

@@ -91,10 +91,12 @@ def test_it_is_not_called_without_a_worker_that_would_send_alarms(
     assert len(switch.paths) == 1
 
 
-def test_it_is_not_called_without_redis_which_is_no_error_of_the_job(
+def test_it_is_not_called_without_an_address_or_redis_which_is_no_error_of_the_job(
     switch: Switch, settings_env: Callable[..., None]
 ) -> None:
-    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    settings_env(HEARTBEAT_URL="")
+    jobs.call_dead_mans_switch()
+    settings_env(HEARTBEAT_URL=switch.url, REDIS_URL="redis://127.0.0.1:1/0")
     assert jobs.call_dead_mans_switch() == {"held": 1}
     assert switch.paths == []
 
@@ -116,12 +118,6 @@ def test_it_is_not_called_while_an_alarm_does_not_leave(
     (row,) = rows(Notification)
     deliver(str(row.id))
     assert jobs.call_dead_mans_switch() == {}
-
-
-def test_without_an_address_nothing_is_called(switch: Switch, settings_env: Callable[..., None]) -> None:
-    settings_env(HEARTBEAT_URL="")
-    jobs.call_dead_mans_switch()
-    assert switch.paths == []
 
 
 @in_turn("status", [302, 404, 500])

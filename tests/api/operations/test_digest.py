@@ -68,11 +68,16 @@ def read_message() -> str:
     return render_row(one(Notification, Notification.kind.startswith("operations_"))).html
 
 
-def test_accounts_and_requests_of_the_time_are_counted() -> None:
+def test_accounts_and_requests_of_the_time_are_counted_and_what_was_told_at_once_by_case() -> None:
     for at in (clock() - DAY - HOUR, clock() - DAY, clock() - HOUR, clock()):
         user(at)
         save(SupportRequest(email="x@example.org", message="?", created_at=at))
     assert (count()["accounts"], count()["support"]) == (2, 2)
+    for _ in range(3):  # to three admins
+        send(clock() - HOUR, kind="payment_trouble", params={"trouble": "refund_failed", "detail": "re_1"})
+        send(clock() - HOUR, kind="hoarding", params={"user": "0190"})
+    send(clock() - 2 * DAY, kind="hoarding", params={"user": "0191"})
+    assert (count()["payments"], count()["hoarding"]) == (1, 1)
 
 
 def test_plans_that_begin_end_and_change_are_counted_and_renewals_are_not() -> None:
@@ -85,14 +90,6 @@ def test_plans_that_begin_end_and_change_are_counted_and_renewals_are_not() -> N
     hold(PlanName.URGENCE_TOTAL, now - HOUR, now + 30 * DAY, changes)
     assert count()["begun"] == {"URGENCE_24H": 1, "URGENCE_TOTAL": 1}
     assert count()["ended"] == {"URGENCE_24H": 1}
-
-
-def test_what_was_told_at_once_is_counted_by_case() -> None:
-    for _ in range(3):  # to three admins
-        send(clock() - HOUR, kind="payment_trouble", params={"trouble": "refund_failed", "detail": "re_1"})
-        send(clock() - HOUR, kind="hoarding", params={"user": "0190"})
-    send(clock() - 2 * DAY, kind="hoarding", params={"user": "0191"})
-    assert (count()["payments"], count()["hoarding"]) == (1, 1)
 
 
 def test_open_alarms_are_listed_until_somebody_acknowledges_them() -> None:

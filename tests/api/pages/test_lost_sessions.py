@@ -126,10 +126,12 @@ def test_other_languages_of_a_refused_form_are_those_of_its_page(visitor: Browse
     assert visitor.get(link).headings == ["الملف الشخصي"]
 
 
-def test_a_form_too_large_to_keep_says_so(visitor: Browser) -> None:
+def test_a_form_too_large_to_keep_says_so_and_a_script_is_told_that_the_login_ended(visitor: Browser) -> None:
     add_account(confirmed=False)
     page = lose_session(visitor, note="x" * 20_000)
     assert "remplissez le formulaire de nouveau" in page.text
+    answer = visitor.client.get("/dashboard", headers={"Accept": "application/json"})
+    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     assert visitor.location == "/dashboard"
 
@@ -148,8 +150,3 @@ def test_a_visitors_form_needs_the_token_of_this_browser(
     frozen.shift(timedelta(days=1))
     visitor.send("/login", email=EMAIL, password=PASSWORD)
     assert visitor.status == 403
-
-
-def test_a_script_is_told_that_the_login_ended(visitor: Browser) -> None:
-    answer = visitor.client.get("/dashboard", headers={"Accept": "application/json"})
-    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")

@@ -89,11 +89,12 @@ def test_the_twenty_latest_detections_are_shown_newest_first(
     assert [each["id"] for each in shown(client)["recentDetections"]] == ids[:1:-1]
 
 
-def test_a_prefecture_that_does_not_exist_is_not_found(client: FlaskClient) -> None:
-    for strange in ("bobigny_94", "%00", "x" * 3000, "..%2f..", "é"):
-        answer = client.get(f"/api/prefectures/{strange}")
-        assert answer.status_code == 404, strange
-        assert answer.mimetype == "application/problem+json"
+def test_a_prefecture_that_does_not_exist_is_not_found_and_a_procedure_refused(client: FlaskClient) -> None:
+    strange = dict.fromkeys(("bobigny_94", "%00", "x" * 3000, "..%2f..", "é"), 404)
+    strange |= {f"map?{each}": 422 for each in ("procedure=titre", "procedure=", "procedure=%00", "zoom=3")}
+    for path, status in strange.items():
+        answer = client.get(f"/api/prefectures/{path}")
+        assert (answer.status_code, answer.mimetype) == (status, "application/problem+json"), path
 
 
 def read(client: FlaskClient, query: str = "") -> dict[str, dict[str, Any]]:
@@ -160,13 +161,6 @@ def test_what_was_proven_within_a_day_is_counted(client: FlaskClient, frozen: ti
     add_desk("bobigny_93/naturalisation", last_outcome=Outcome.CLOSED)
     frozen.shift(timedelta(seconds=6))
     assert count() == (0, 0, []), "a page that closed is watched no more, and the other one is a day old"
-
-
-def test_a_procedure_that_does_not_exist_is_refused(client: FlaskClient) -> None:
-    for query in ("?procedure=titre", "?procedure=", "?procedure=%00", "?zoom=3"):
-        answer = client.get(f"/api/prefectures/map{query}")
-        assert answer.status_code == 422, query
-        assert answer.mimetype == "application/problem+json"
 
 
 def made(grade: Grade = Grade.CONFIRMED, watch: WatchLevel = WatchLevel.FULL) -> Desk:
