@@ -81,17 +81,23 @@ def test_the_status_follows_from_the_events(
     assert happen(order(), *kinds).status is status
 
 
-def test_the_instants_follow_too(payment_id: UUID) -> None:
+def test_the_instants_follow_too_and_a_payment_outlives_its_user(payment_id: UUID) -> None:
     payment = happen(payment_id, Kind.PAID, Kind.REFUNDED)
     assert (payment.paid_at, payment.refunded_at) == (AT, AT + timedelta(hours=1))
     assert happen(payment_id, Kind.REFUND_UNDONE).refunded_at is None
+    remove(User)
+    payment = get(Payment, payment_id)
+    assert (payment.user_id, payment.status) == (None, PaymentStatus.COMPLETED)
 
 
-def test_an_event_happens_once_for_each_subject(payment_id: UUID) -> None:
+def test_an_event_happens_once_for_each_subject_and_an_owner_has_one_id_of_a_kind(payment_id: UUID) -> None:
     happen(payment_id, Kind.DISPUTE_OPENED, subject="dp_1")
     happen(payment_id, Kind.DISPUTE_OPENED, subject="dp_2")
     with pytest.raises(IntegrityError, match="uq_payment_events"):
         happen(payment_id, Kind.DISPUTE_OPENED, subject="dp_1")
+    save(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
+    with pytest.raises(IntegrityError, match="uq_stripe_ids_payment_id_kind"):
+        save(StripeId(id="pi_2", kind="payment_intent", payment_id=payment_id))
 
 
 IN_VAIN = [
@@ -159,16 +165,3 @@ def test_events_at_once_all_count(payment_id: UUID) -> None:
     payment = get(Payment, payment_id)
     assert payment.status is PaymentStatus.REFUNDED
     assert payment.paid_at is not None
-
-
-def test_a_payment_outlives_its_user(payment_id: UUID) -> None:
-    happen(payment_id, Kind.PAID)
-    remove(User)
-    payment = get(Payment, payment_id)
-    assert (payment.user_id, payment.status) == (None, PaymentStatus.COMPLETED)
-
-
-def test_an_owner_has_one_id_of_a_kind(payment_id: UUID) -> None:
-    save(StripeId(id="pi_1", kind="payment_intent", payment_id=payment_id))
-    with pytest.raises(IntegrityError, match="uq_stripe_ids_payment_id_kind"), session() as s:
-        s.add(StripeId(id="pi_2", kind="payment_intent", payment_id=payment_id))

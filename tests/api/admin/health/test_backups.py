@@ -50,12 +50,10 @@ def test_backups_that_are_well_say_how_far_they_reach() -> None:
 
 
 @pytest.mark.usefixtures("database", "redis_server")
-def test_without_a_store_it_says_so() -> None:
+def test_without_a_store_it_says_so_and_before_the_first_backup_everything_is_missing(
+    settings_env: Callable[..., None],
+) -> None:
     assert ask("backups").reason == "nothing is backed up: BACKUP_URL is not set"
-
-
-@pytest.mark.usefixtures("database", "redis_server")
-def test_before_the_first_backup_everything_is_missing(settings_env: Callable[..., None]) -> None:
     settings_env(BACKUP_URL="/backups")
     assert troubles() == (
         "no log is stored yet: is `python -m deploy.backup run` running?; the base backup was not made yet;"
