@@ -47,6 +47,9 @@ def test_one_turn_is_taken_at_a_time() -> None:
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(work, range(6)))
     assert most == 1
+    for _ in range(2):  # an error gives it back
+        with pytest.raises(ZeroDivisionError), take_turn():
+            raise ZeroDivisionError
 
 
 def test_as_many_as_the_setting_says(settings_env: Callable[..., None], tmp_path: Path) -> None:
@@ -96,10 +99,7 @@ def test_strangers_leave_a_turn_and_places_to_wait_to_people_who_are_known() -> 
             pass
     with take_turn(kept=True), take_turn(kept=True):  # any other turn serves them, too
         pass
-
-
-def test_people_who_are_known_leave_a_turn_to_strangers() -> None:
-    with ExitStack() as stack:
+    with ExitStack() as stack:  # and they leave one to strangers
         stack.enter_context(take_turn(kept=True))
         fill_places(stack, kept=True)
         stack.enter_context(take_turn())
@@ -112,9 +112,3 @@ def test_threads_stay_free_for_others() -> None:
         with pytest.raises(ApiError), take_turn():
             pass
         assert time.monotonic() - began < 0.2
-
-
-def test_an_error_gives_the_turn_back() -> None:
-    for _ in range(2):
-        with pytest.raises(ZeroDivisionError), take_turn():
-            raise ZeroDivisionError

@@ -66,10 +66,16 @@ def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
     assert told[3:] == [[first, last]] * 2
 
 
-def test_without_telegram_both_are_mails(frozen: time_machine.Traveller, camille: Person) -> None:
+def test_without_telegram_both_are_mails_and_a_prefecture_that_left_the_files_is_named_by_its_id(
+    frozen: time_machine.Traveller, camille: Person
+) -> None:
     find(camille)
     frozen.move_to(AT - HOUR)
     assert remind() == [("last", Channel.EMAIL)]
+    change(Notification, params=one(Notification).params | {"prefecture": "gone_99"})
+    said = read_again("appointment_soon")
+    assert isinstance(said, TemplateContext)
+    assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
 
 
 def test_it_names_day_hour_and_place_in_the_prefectures_time_and_hides_the_place(
@@ -204,18 +210,6 @@ def test_one_that_telegram_refuses_and_no_mail_reaches_is_looked_at_no_more(
     change(Contact, state=ContactState.OK)  # it was not the chat's fault
     frozen.shift(60)
     assert jobs.remind_of_appointments() == {"mails": 0}
-
-
-def test_a_prefecture_that_left_the_files_is_named_by_its_id(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    find(camille)
-    frozen.move_to(AT - HOUR)
-    remind()
-    change(Notification, params=one(Notification).params | {"prefecture": "gone_99"})
-    said = read_again("appointment_soon")
-    assert isinstance(said, TemplateContext)
-    assert (said.values["where"], said.values["hour"]) == ("Gone (99)", "09:30")
 
 
 @pytest.mark.parametrize(("until", "waits"), [("09:29", True), ("09:30", False)])

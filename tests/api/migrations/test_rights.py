@@ -50,13 +50,10 @@ def list_declared() -> Iterator[Right]:
                     yield program, table, right, column
 
 
-def test_every_table_has_its_rights_decided() -> None:
+def test_every_program_has_the_rights_that_are_declared_for_each_table_and_no_more() -> None:
     tables = {table for (table,) in ask(_TABLES)}
     assert tables - RIGHTS.keys() == set(), "say in api/migrations/roles.py which programs use these tables"
     assert RIGHTS.keys() - tables == set()
-
-
-def test_every_program_has_the_rights_that_are_declared_and_no_more() -> None:
     programs = {role_of(program): program for program in PROGRAMS if program != "backup"}
     held = {(programs[role], *right) for role, *right in ask(_HELD, roles=list(programs))}
     declared = {right for right in list_declared() if right[0] != "backup"}

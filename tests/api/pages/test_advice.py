@@ -82,12 +82,6 @@ def test_the_advice_shows_how_the_wish_is_watched_and_when_slots_opened(visitor:
     assert len(visitor.response.data) < 30_000
 
 
-def test_each_plan_leads_to_an_account_with_wish_and_plan(visitor: Browser) -> None:
-    links = list_register_links(visitor.get(f"{WISH}?lang=en"))
-    wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
-    assert links == [wish | {"plan": [plan]} for plan in ("URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL")]
-
-
 def test_where_nothing_is_seen_it_says_why_and_what_else_there_is(visitor: Browser) -> None:
     add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     page = visitor.get("/departements/bobigny_93/naturalisation")
@@ -120,12 +114,17 @@ def test_the_busiest_hour_is_the_darkest_and_every_hour_is_in_its_cell() -> None
     assert build_heat_map([]) is None
 
 
-def test_it_shows_what_became_of_alerts_here(visitor: Browser) -> None:
+def test_it_shows_what_became_of_alerts_here_and_each_plan_leads_to_an_account_with_the_wish(
+    visitor: Browser,
+) -> None:
     day = clock().date() - timedelta(days=1)
     add_answers(BOBIGNY, day, alerts=400, found=12, too_late=6, nothing_there=2)
     text = " ".join(visitor.get(WISH).text.split())
     assert "Sur 20 réponses à nos alertes en douze mois : rendez-vous trouvé 60 %, trop tard 30 %." in text
     assert "Fausses alertes pour mille : 5." in text
+    links = list_register_links(visitor.get(f"{WISH}?lang=en"))
+    wish = {"prefecture": ["bobigny_93"], "procedure": ["TITRE_SEJOUR"], "lang": ["en"]}
+    assert links == [wish | {"plan": [plan]} for plan in ("URGENCE_24H", "URGENCE_7J", "URGENCE_TOTAL")]
 
 
 def list_places(page: Page) -> list[str]:
