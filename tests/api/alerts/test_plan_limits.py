@@ -68,23 +68,18 @@ def test_a_job_finds_the_end_of_a_larger_plan_each_minute_and_again_changes_noth
     assert door.nudged == [row.id for row in rows(Notification)]
 
 
-def test_without_any_plan_no_alert_is_paused(camille: Person, frozen: time_machine.Traveller) -> None:
-    camille.holds(PlanName.URGENCE_TOTAL, days=1)
-    made = alerts(camille.id, 3, frozen)
-    frozen.shift(timedelta(days=2))
-    with session() as s:
-        assert find_users_over_limit(s) == []
-        assert pause_excess_alerts(s, camille.id) == []
-    assert enabled() == set(made)
-
-
-def test_a_smaller_plan_beside_a_larger_one_pauses_nothing(
+def test_neither_a_smaller_plan_beside_a_larger_one_nor_the_end_of_all_pauses_any(
     camille: Person, frozen: time_machine.Traveller
 ) -> None:
     camille.holds(PlanName.URGENCE_TOTAL, days=30)
     made = alerts(camille.id, 4, frozen)
     assert set(give(camille, PlanName.URGENCE_24H)) == set(made)
     assert rows(Notification) == []
+    frozen.shift(timedelta(days=31))
+    with session() as s:
+        assert find_users_over_limit(s) == []
+        assert pause_excess_alerts(s, camille.id) == []
+    assert enabled() == set(made)
 
 
 def test_paused_and_closed_alerts_take_no_place(camille: Person, frozen: time_machine.Traveller) -> None:

@@ -168,22 +168,20 @@ def test_other_places_are_those_whose_slots_are_seen_the_nearest_first(
     assert places[0]["distance"] == pytest.approx(33, abs=3)
 
 
-def test_a_page_that_closed_is_no_longer_sold(outlook: Callable[..., dict[str, Any]]) -> None:
-    add_desk(last_outcome=Outcome.CLOSED)
-    found = outlook()
-    assert found["desks"][0]["isSeen"] is False
-    assert found["plans"] == []
-    assert found["unwatched"]["reason"].startswith("the prefecture has closed the page")
-    assert [each["prefectureId"] for each in found["unwatched"]["otherPlaces"]] == ["melun_77"]
-
-
-def test_a_release_that_the_page_announces_is_an_alternative(outlook: Callable[..., dict[str, Any]]) -> None:
+def test_a_release_that_the_page_announces_is_an_alternative_and_a_page_that_closed_is_no_longer_sold(
+    outlook: Callable[..., dict[str, Any]],
+) -> None:
     add_desk("bobigny_93/naturalisation", releases_at=clock() + timedelta(days=2))
     add_desk("bobigny_93/visa", releases_at=clock() + timedelta(days=2))  # its address is stale
     told = {"beginsAt": "2026-11-22T09:00:00Z", "endsAt": None, "announcedBy": "page"}
     found = outlook("NATURALISATION")
     assert (found["unwatched"]["nextRelease"], found["desks"][0]["nextRelease"]) == (told, told)
     assert outlook("VISA")["unwatched"]["nextRelease"] is None
+    add_desk(last_outcome=Outcome.CLOSED)
+    found = outlook()
+    assert (found["desks"][0]["isSeen"], found["plans"]) == (False, [])
+    assert found["unwatched"]["reason"].startswith("the prefecture has closed the page")
+    assert [each["prefectureId"] for each in found["unwatched"]["otherPlaces"]] == ["melun_77"]
 
 
 def test_a_wish_that_does_not_exist_is_refused(client: FlaskClient) -> None:

@@ -227,16 +227,7 @@ def test_17_with_a_plan_the_box_is_ticked_and_denies_no_withdrawal(camille: Brow
     assert rows(User) == []
 
 
-def test_an_operator_reads_why_not(camille: Browser) -> None:
-    (user,) = rows(User)
-    change(User, User.id == user.id, role=Role.ADMIN)
-    camille.get("/donnees/suppression")
-    answer = camille.send("/donnees/suppression", understood="true")
-    assert camille.status == 422
-    assert "Ce compte agit pour d’autres" in answer.text
-
-
-def test_what_a_waiting_cancellation_pays_back_is_named(
+def test_what_a_waiting_cancellation_pays_back_is_named_and_an_operator_reads_why_not(
     camille: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = LostPlan(
@@ -246,3 +237,7 @@ def test_what_a_waiting_cancellation_pays_back_is_named(
     page = camille.get("/donnees/suppression")
     assert "17,99\xa0€ vous sont remboursés" in page.text
     assert "Renoncer ou résilier d’abord" not in page.text
+    change(User, role=Role.ADMIN)
+    answer = camille.send("/donnees/suppression", understood="true")
+    assert camille.status == 422
+    assert "Ce compte agit pour d’autres" in answer.text
