@@ -155,9 +155,6 @@ def test_a_row_that_another_keeps_for_too_long_is_said_and_may_be_tried_again(
         holder.execute(sa.text("SELECT FROM contacts WHERE id = :id FOR UPDATE"), {"id": key})
         assert "run it again to go on" in rekey(code=1)
     assert rekey() == "1 rows encrypted anew\n"
-
-
-def test_what_is_missing_is_said(settings_env: Put) -> None:
     settings_env(DATABASE_URL="")
     assert "DATABASE_URL is not set" in rekey(code=1)
 

@@ -102,12 +102,6 @@ def test_without_a_plan_targets_stay_and_the_plans_are_offered(
     assert edit(camille, alert_id, name="Papa")[0] == 200
 
 
-def test_an_edited_alert_does_not_count_beside_itself(person: People) -> None:
-    robin = person("robin@example.org", plan=PlanName.URGENCE_24H)
-    made = robin.post("/api/alerts", WISH).json
-    assert edit(robin, made["id"], limits={"weekdays": [2]})[0] == 200
-
-
 def test_a_paused_alert_is_edited_without_a_plan_and_stays_paused(
     camille: Person, alert_id: str, door: Door
 ) -> None:
@@ -135,11 +129,16 @@ def test_what_cannot_be_watched_is_refused_or_waits(camille: Person, alert_id: s
     assert door.caught_up == [UUID(alert_id)]
 
 
-def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched(person: People) -> None:
+def test_an_alert_that_waits_for_a_watch_needs_a_plan_for_what_is_watched_beside_which_it_does_not_count(
+    person: People,
+) -> None:
     robin = person("robin@example.org")
     made = robin.post("/api/alerts", HIDDEN | {"acceptWaiting": True}).json
     assert edit(robin, made["id"], procedures=["TITRE_SEJOUR"])[0] == 402
     assert rows(Alert)[0].awaits_watch
+    robin.holds(PlanName.URGENCE_24H)
+    for change in ({"procedures": ["TITRE_SEJOUR"]}, {"limits": {"weekdays": [2]}}):
+        assert edit(robin, made["id"], **change)[0] == 200
 
 
 # What else is wrong with targets and limits: test_targets.py.

@@ -47,6 +47,7 @@ def troubles() -> str:
 @pytest.mark.usefixtures("_whole")
 def test_backups_that_are_well_say_how_far_they_reach() -> None:
     assert ask("backups").reason == "the log is stored up to 10 s ago, the base backup is of 60 min ago"
+    assert SLOT == database.SLOT, "both programs mean the same slot"
 
 
 @pytest.mark.usefixtures("database", "redis_server")
@@ -111,7 +112,3 @@ def test_log_that_waits_is_named_before_postgresql_gives_it_up_or_fills_its_disk
     monkeypatch.setattr(server_checks, "_WAITING", sa.text(slot))
     assert ask("backups").state is (PartState.DEGRADED if said else PartState.OK)
     assert ask("backups").reason.startswith(said)
-
-
-def test_both_programs_mean_the_same_slot() -> None:
-    assert SLOT == database.SLOT
