@@ -13,8 +13,6 @@ from tests.api.operations.operators import add_operator
 from tests.factories import add_incident, change, one, rows
 from tests.in_turn import in_turn
 
-LINK = "/l/"
-
 
 @pytest.fixture
 def admin(client: FlaskClient) -> UUID:
@@ -22,7 +20,7 @@ def admin(client: FlaskClient) -> UUID:
 
 
 def link(user_id: UUID, incident_id: int) -> str:
-    return LINK + write_token(AcknowledgeIncident(incident_id, user_id))
+    return f"/l/{write_token(AcknowledgeIncident(incident_id, user_id))}"
 
 
 def test_opening_it_shows_the_alarm_and_changes_nothing(client: FlaskClient, admin: UUID) -> None:

@@ -29,7 +29,6 @@ from tests.in_turn import in_turn
 pytestmark = pytest.mark.usefixtures("database")
 
 DAY = timedelta(days=1)
-Make = People
 
 
 def age(person: Person, days: float, **columns: Any) -> None:
@@ -45,7 +44,7 @@ def emails() -> set[str]:
 
 
 def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
-    frozen: time_machine.Traveller, person: Make
+    frozen: time_machine.Traveller, person: People
 ) -> None:
     for name, days in {"young": 29, "old": 31}.items():
         age(person(f"{name}@example.org", confirmed=False), days)
@@ -56,7 +55,7 @@ def test_an_account_that_nobody_confirmed_goes_after_thirty_days(
 
 
 def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
-    frozen: time_machine.Traveller, person: Make
+    frozen: time_machine.Traveller, person: People
 ) -> None:
     late = person("late@example.org", confirmed=False)
     for each in (late, person("old@example.org", confirmed=False)):
@@ -75,7 +74,7 @@ def test_an_account_that_is_confirmed_while_the_job_deletes_stays(
 
 
 def test_money_another_registration_a_chat_and_an_office_keep_an_unconfirmed_account(
-    frozen: time_machine.Traveller, person: Make
+    frozen: time_machine.Traveller, person: People
 ) -> None:
     names = ("plan", "order", "again", "chat", "admin")
     people = {name: person(f"{name}@example.org") for name in names}
@@ -164,7 +163,7 @@ def test_a_sign_in_begins_the_time_anew(frozen: time_machine.Traveller, camille:
 
 
 def test_a_plan_an_order_an_alert_and_an_office_are_uses(
-    frozen: time_machine.Traveller, person: Make
+    frozen: time_machine.Traveller, person: People
 ) -> None:
     names = ("plan", "order", "alert", "admin", "nothing")
     people = {name: person(f"{name}@example.org", confirmed=True) for name in names}

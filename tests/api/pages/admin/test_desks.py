@@ -121,9 +121,8 @@ def test_a_check_is_asked_for_and_refused_while_the_host_is_stopped(admin: Brows
     admin.get(f"{PAGE}/verification")
     admin.send("/verification")
     assert "est demandée" in admin.follow().text
-    host = "127.77.0.93:8800"
-    admin.get(f"/admin/sites/{host}/arret")
-    admin.send("/arret", reason="essai", typed=host)
+    admin.get(f"{HOST_PAGE}/arret")
+    admin.send("/arret", reason="essai", typed=HOST)
     admin.get(f"{PAGE}/verification")
     page = admin.send("/verification")
     assert "Un opérateur a arrêté son site" in page.text
