@@ -289,6 +289,7 @@ def test_each_check_finds_its_fault(month_id: UUID) -> None:
     for check, statements in FAULTS.items():
         with session() as s:
             assert list_found(s) == {}
+        with session() as s:
             plant(s, *statements)
             assert list_found(s).get(check) == month_id, check
             s.rollback()
