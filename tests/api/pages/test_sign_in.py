@@ -69,6 +69,7 @@ def test_the_browser_that_registered_keeps_its_password_and_its_language(visitor
     visitor.send("/register", email="camille@example.org", password=PASSWORD)
     assert one(User).language == "ar"
     change(User, language="fr")
+    visitor.headers["Accept-Language"] = "fr"
     visitor.get(write_verify_link())
     page = visitor.send("")
     assert "Votre adresse est confirmée" in page.text
