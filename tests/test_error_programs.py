@@ -159,7 +159,7 @@ SERVERS = {
         ),
         "/api/health/live",
     ),
-    "stream": ("api.stream.find_login", "api.stream --port 0", "/api/notices/stream"),
+    "stream": ("jwt.get_unverified_header", "api.stream --port 0", "/api/notices/stream"),
     "metrics": (
         "deploy.metrics.collector.build_parameters",
         "deploy.metrics --port 0",
