@@ -50,6 +50,7 @@ QUERIES = {
         AND NOT EXISTS (
           SELECT FROM payments p JOIN payment_events e ON e.payment_id = p.id
           AND e.kind IN ('plan_ended', 'withdrawn', 'refunded', 'dispute_lost')
+          AND e.at BETWEEN n.matched_at - interval '2 days' AND n.matched_at + interval '2 days'
           WHERE p.user_id = n.user_id AND NOT EXISTS (SELECT FROM grants g WHERE g.payment_id = p.id))""",
     "a number was called again after a person answered": """
         SELECT n.id FROM notifications n JOIN provider_events e ON n.id = ANY(e.notification_ids)

@@ -17,6 +17,7 @@ from api.errors import ApiError
 from api.models.base import engine, session
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.payment import Payment, PaymentStatus
+from api.operations.self_checks import find_broken_promises
 from api.payments import jobs as payment_jobs
 from api.payments.ledger import lock_payment
 from configs.ground.clock import clock
@@ -34,7 +35,7 @@ from tests.api.declarations.orders import (
     withdraw,
 )
 from tests.api.payments.shop import get_payment, list_grants, list_kinds
-from tests.factories import rows
+from tests.factories import add_slot_message, rows
 from tests.waiting import until
 
 _WAITING = sa.text(
@@ -49,6 +50,21 @@ def refuse(till: Till, order: Payment) -> str:
         withdraw(till, order)
     assert refused.value.status == 409
     return refused.value.word
+
+
+def test_a_withdrawal_while_the_clock_is_a_day_back_leaves_no_plan_and_no_alarm_of_what_was_told(
+    till: Till,
+) -> None:
+    order = buy(till)
+    told_at = clock()
+    till.shop.clock.shift(timedelta(days=-1))
+    withdraw(till, order)
+    till.shop.clock.move_to(told_at + timedelta(hours=3))
+    add_slot_message(told_at, user_id=till.person.id)
+    assert list_grants(till.person.id) == []
+    with session() as s:
+        broken = find_broken_promises(s, told_at - timedelta(days=1), clock())
+    assert "somebody without a plan was told of a slot" not in {each.check for each in broken}
 
 
 def test_the_time_left_goes_back_once_and_both_steps_are_told(till: Till) -> None:

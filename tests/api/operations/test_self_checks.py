@@ -40,7 +40,10 @@ _PAYMENT = (
     "INSERT INTO payments (id, user_id, plan, amount_cents, status, paid_at) VALUES (:id, {user}, 'URGENCE_7J', 499,"
     " 'COMPLETED', :at)"
 )
-_END = "INSERT INTO payment_events (id, payment_id, kind, at, recorded_at) VALUES (:id, :id, '{}', :at, :at)"
+_END = (
+    "INSERT INTO payment_events (id, payment_id, kind, at, recorded_at) VALUES (:id, :id, '{}', {},"
+    " CAST(:at AS timestamptz))"
+)
 _INVOICE = (
     "INSERT INTO invoices (id, kind, number, payment_id, transaction_id, amount_cents, issued_at, contents, pdf_key,"
     " pdf_made_at) VALUES (gen_random_uuid(), 'invoice', '{number}', gen_random_uuid(), gen_random_uuid(), 499, :{at},"
@@ -133,12 +136,14 @@ def test_each_check_finds_its_fault(database: str) -> None:
 
 
 @pytest.mark.parametrize("ended_by", ["plan_ended", "withdrawn", "refunded", "dispute_lost"])
-def test_a_plan_that_a_wrong_clock_ended_before_it_began_broke_no_promise(
-    database: str, ended_by: str
+@pytest.mark.parametrize(("days", "told"), [(1, False), (3, True)])
+def test_a_plan_that_a_wrong_clock_ended_before_it_began_broke_no_promise_near_its_end(
+    database: str, ended_by: str, days: int, *, told: bool
 ) -> None:
-    """It leaves no grant, however it ended."""
-    plant([message("slot_detected"), _PAYMENT.format(user=":id"), _END.format(ended_by)])
-    assert "somebody without a plan was told of a slot" not in find()
+    """It leaves no grant, however it ended; what happened long before excuses nothing."""
+    end = _END.format(ended_by, f"CAST(:at AS timestamptz) - interval '{days} days'")
+    plant([message("slot_detected"), _PAYMENT.format(user=":id"), end])
+    assert ("somebody without a plan was told of a slot" in find()) is told
 
 
 def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> None:
