@@ -1,4 +1,4 @@
-"""What an account's mailbox claims: the account at its first confirmation, and its return within a week of a move.
+"""Claims of an account's mailbox: the account at its first confirmation, its return within a week of a move.
 
 Everybody may register a stranger's address and sign in. The account belongs to the mailbox: when that confirms it, the
 account is built anew from the registration whose mail was confirmed. Who took an account over moves its address first:
@@ -131,7 +131,7 @@ STAYS = (
 def rebuild_account(
     session: Session, user: User, password_hash: str | None, registration: PendingRegistration | None
 ) -> None:
-    """Build an account anew that was never confirmed, with this password; lock its row before.
+    """Build anew an account that was never confirmed, with this password; the caller locked its row.
 
     Its logins go on only where the password is the one that they were opened with.
     """

@@ -1,4 +1,4 @@
-"""What every request passes: its id, log line, security headers, CORS for the web front end alone, and its body.
+"""Hooks of every request: its id, log line, security headers, CORS for the web front end alone, and its body.
 
 A body has a largest size and is a JSON object; for webhooks the latter does not hold.
 

@@ -1,4 +1,4 @@
-"""What Stripe sent, without what it said, what a comparison with it found, and the outbox of what it is still to do."""
+"""Tables of Stripe: its events without their texts, differences from its books, and the outbox of commands to it."""
 
 from datetime import datetime, timedelta
 from enum import StrEnum

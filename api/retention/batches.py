@@ -1,4 +1,4 @@
-"""What takes old rows and texts, in batches of 5,000 rows: a job that is killed half-way goes on where it was.
+"""Batches of 5,000 old rows or texts that are erased: a job that is killed half-way goes on where it was.
 
 Messages lose their addresses and texts after MESSAGES_KEPT_FOR; their times and figures stay. Texts of desks whose
 names reveal health go with the consent, also those that were on their way when it ended. Mails to addresses that no
@@ -104,7 +104,7 @@ KEPT_SECONDS = "kept_seconds"  # among the counts of a run: MESSAGES_KEPT_FOR as
 _LATELY = timedelta(days=2)  # two runs
 _AGAIN = timedelta(days=7)  # of what the last run saw: messages that were still on their way then
 _OPEN = (State.PENDING, State.SENDING)
-# An address that stands in for a user is emptied: the row must have one of both.
+# An address in place of a user is emptied, not NULL: each row must have an address or a user.
 _ERASED: dict[str, Any] = {
     "params": {},
     "title": None,

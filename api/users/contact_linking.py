@@ -1,4 +1,4 @@
-"""How a contact is proven: codes by SMS for a number, with limits; a link with a code for a Telegram chat.
+"""Proofs of contacts: codes by SMS for a number, with limits; a link with a code for a Telegram chat.
 
 The user confirms the chat that pressed Start with the link's code.
 """

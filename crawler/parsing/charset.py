@@ -27,23 +27,23 @@ def decode(body: bytes, content_type: str | None, *, markup: bool) -> tuple[str,
     charset = (
         read_bom(body)[0]
         or _WIDE_XML.get(body[:6])
-        or _known(http_content_type_encoding(content_type))
-        or (markup and _declared(body))
+        or _pick_known(http_content_type_encoding(content_type))
+        or (markup and _find_declared(body))
         or ("cp1252" if markup and not _is_utf8(body) else "utf-8")
     )
     text = body.decode(charset, "replace").removeprefix("\ufeff")
     return text.replace("\0", "\ufffd") if "\0" in text else text, charset  # UTF-16 under another name
 
 
-def _known(name: str | None) -> str:
+def _pick_known(name: str | None) -> str:
     """Return a charset that w3lib found, by Python's name; empty for one that browsers do not read."""
     name = "utf-16-le" if name == "utf-16" else name or ""
     return name if _CHARSET.fullmatch(name) else ""
 
 
-def _declared(body: bytes) -> str:
+def _find_declared(body: bytes) -> str:
     """Return the charset that the first 4,096 bytes of markup declare; empty without one that is known."""
-    name = _known(html_body_declared_encoding(body))
+    name = _pick_known(html_body_declared_encoding(body))
     return "utf-8" if name.startswith("utf-16") else name  # it was read byte by byte to find the label
 
 

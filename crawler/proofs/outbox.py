@@ -108,7 +108,7 @@ class ProofOutbox:
                     log.warning("proofs wait for Redis: %s", type(error).__name__)
                 if self._ending.wait(_RETRY_SECONDS):
                     raise
-            except Exception:  # which nobody asks the future for
+            except Exception:  # logged here: nobody reads the error of this future
                 log.exception("a proof cannot be enqueued")
                 return
             else:

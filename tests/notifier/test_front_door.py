@@ -1,4 +1,4 @@
-"""What other programs ask of the notifier, its jobs, letters that failed for good, and the workers as processes."""
+"""The notifier's front door for other programs, its jobs, its dead letters, and its workers as processes."""
 
 import json
 import os
