@@ -42,39 +42,27 @@ def _patient(job: Callable[..., None]) -> Callable[..., None]:
 
 
 @_patient
-def match(detection_id: str) -> None:
-    """Match a detection, then deliver; where very many alerts wait, each part is a job of its own."""
-    key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
-    with bound_contextvars(detection=detection_id):
-        with session() as opened:
-            matched = match_service.match_detection(
-                opened, key, database_clock(), mine, match_service.CROWD_ALERTS()
-            )
-        nudges.match_parts(detection_id, matched.parts)
-        _send(matched.written, mine)
+def match(detection_id: str, *alert_ids: str) -> None:
+    """Match a detection, then deliver; where very many alerts wait, each part of them is a job that names them.
 
-
-@_patient
-def match_part(detection_id: str, *alert_ids: str) -> None:
-    """Match some of the alerts that wait for a detection, send their mails, and have the rest delivered.
-
-    What passes is tried once more here: nobody else asks for these alerts before the next round of re-arming.
+    What passes is tried once more: nobody else asks for a part before the next round of re-arming.
     """
     try:
-        _match_part(detection_id, *alert_ids)
+        _match(detection_id, alert_ids)
     except DBAPIError as error:
         if not (isinstance(error.orig, ForeignKeyViolation) or passes(error)):
             raise
-        _match_part(detection_id, *alert_ids)
+        _match(detection_id, alert_ids)
 
 
-def _match_part(detection_id: str, *alert_ids: str) -> None:
+def _match(detection_id: str, alert_ids: Sequence[str]) -> None:
     key, mine = UUID(detection_id), InlineClaim.begin(database_clock())
-    named = [UUID(each) for each in alert_ids]
+    part = [UUID(each) for each in alert_ids]
     with bound_contextvars(detection=detection_id):
         with session() as opened:
-            written = match_service.match_part(opened, key, named, database_clock(), mine)
-        _send(written, mine, in_crowd=True)
+            matched = match_service.match_detection(opened, key, database_clock(), part, mine)
+        nudges.match_parts(detection_id, matched.parts)
+        _send(matched.written, mine, in_crowd=bool(part))
 
 
 @_patient
@@ -87,23 +75,20 @@ def catch_up(alert_id: str) -> None:
 
 
 @_patient
-def rearm(desk_id: str) -> None:
+def rearm(desk_id: str, *alert_ids: str) -> None:
     """Match a desk's open slots with alerts that were not notified of them.
 
-    Where there are very many such alerts, each part of them is a job of its own.
+    Where there are very many such alerts, each part of them is a job that names them.
     """
+    if alert_ids:
+        _tell_open(desk_id, [UUID(each) for each in alert_ids], in_crowd=True)
+        return
     with session() as opened:
         untold = match_service.find_untold(opened, desk_id, database_clock())
     found = match_service.split_by_person((wish.user_id, wish.alert_id) for wish in untold)
-    nudges.tell_open(desk_id, found[1:])
+    nudges.rearm([desk_id], found[1:])
     if found:
         _tell_open(desk_id, found[0], in_crowd=len(found) > 1)
-
-
-@_patient
-def tell_open(desk_id: str, *alert_ids: str) -> None:
-    """Match a desk's open slots with a part of the alerts that were not notified of them."""
-    _tell_open(desk_id, [UUID(each) for each in alert_ids], in_crowd=True)
 
 
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:

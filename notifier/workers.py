@@ -41,7 +41,7 @@ from notifier.message_kinds import kinds
 FUNCTIONS: Mapping[str, Collection[str]] = {
     **dict.fromkeys(QUEUES, ("notifier.jobs.deliver",)),
     CRITICAL: ("notifier.jobs.match", "notifier.jobs.catch_up"),
-    MANY: ("notifier.jobs.match_part", "notifier.jobs.rearm", "notifier.jobs.tell_open"),
+    MANY: ("notifier.jobs.match", "notifier.jobs.rearm"),
     RECEIPTS: ("notifier.jobs.apply_receipts",),
 }
 

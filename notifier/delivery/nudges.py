@@ -60,7 +60,7 @@ def _forgiving(what: str) -> Iterator[None]:
 
 def match_parts(detection_id: str, parts: Iterable[Sequence[str]]) -> None:
     """Have parts of the alerts that wait for a detection matched; a round of re-arming finds what was lost."""
-    _ask_many(MANY, "match_part", [(detection_id, *alert_ids) for alert_ids in parts])
+    _ask_many(MANY, "match", [(detection_id, *alert_ids) for alert_ids in parts])
 
 
 def catch_up(alert_id: UUID) -> None:
@@ -71,15 +71,13 @@ def catch_up(alert_id: UUID) -> None:
     _ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
 
 
-def rearm(desk_ids: Iterable[str]) -> None:
-    """Enqueue the matching of desks' open slots with alerts not notified yet; a job not taken soon is dropped."""
-    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(REARM_SECONDS()))
+def rearm(desk_ids: Iterable[str], parts: Sequence[Sequence[UUID]] = ((),)) -> None:
+    """Enqueue the matching of desks' open slots with alerts not notified yet: with all, or with some by part.
 
-
-def tell_open(desk_id: str, parts: Iterable[Sequence[UUID]]) -> None:
-    """Enqueue the parts of a round of re-arming; the next round finds what no worker took."""
-    asked = [(desk_id, *map(str, alert_ids)) for alert_ids in parts]
-    _ask_many(MANY, "tell_open", asked, kept=math.ceil(REARM_SECONDS()))
+    A job that is not taken soon is dropped: the next round finds them.
+    """
+    asked = [(desk_id, *map(str, alert_ids)) for desk_id in desk_ids for alert_ids in parts]
+    _ask_many(MANY, "rearm", asked, kept=math.ceil(REARM_SECONDS()))
 
 
 def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:

@@ -73,11 +73,6 @@ class Occasion:
     entitled_at: datetime
     is_round: bool
 
-    @classmethod
-    def of(cls, detection: Detection) -> "Occasion":
-        """Return the occasion of a detection: its own slots, and the users with a plan when they were seen."""
-        return cls(detection, detection.seen_at, is_round=False)
-
 
 @dataclass(frozen=True, slots=True)
 class Untold:
@@ -91,73 +86,44 @@ def match_detection(
     session: Session,
     detection_id: UUID,
     now: datetime,
+    part: Collection[UUID] = (),
     inline: InlineClaim | None = None,
-    most: int | None = None,
 ) -> Matched:
-    """Match a detection, once, or put the waiting alerts into parts where they are more than `most`.
+    """Match a detection, once, or put the alerts that wait for it into parts where they are more than CROWD_ALERTS.
 
-    Notifications that `inline` takes are not among those to deliver.
+    Named alerts are such a `part`. Parts are matched at the same time: no alert is in two of them. Notifications that
+    `inline` takes are not among those to deliver.
     """
-    detection = _take_unmatched(session, detection_id, now)
+    detection = _share(session, detection_id) if part else _take_unmatched(session, detection_id, now)
     if detection is None:
         return Matched()
-    found = candidates(session, detection, detection.seen_at, most=most)
+    most = CROWD_ALERTS() if not part else None
+    found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
-        occasion = Occasion.of(detection)
+        occasion = Occasion(detection, detection.seen_at, is_round=False)
         return Matched(_write(session, occasion, _find_untold(session, occasion, found, now), now, inline))
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
     return Matched(parts=parts)
 
 
-def match_part(
-    session: Session,
-    detection_id: UUID,
-    alert_ids: Collection[UUID],
-    now: datetime,
-    inline: InlineClaim | None = None,
-) -> list[UUID]:
-    """Match some of the alerts that wait for a detection; return the ids of the notifications to deliver.
-
-    Parts are matched at the same time: no alert is in two of them.
-    """
-    detection = session.get(Detection, detection_id)
-    if detection is None:
-        return []
-    session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    found = candidates(session, detection, detection.seen_at, alert_ids)
-    occasion = Occasion.of(detection)
-    return _write(session, occasion, _find_untold(session, occasion, found, now), now, inline)
-
-
 def match(
     session: Session,
     desk_id: str,
     now: datetime,
-    alerts: Collection[UUID] | None = None,
+    alerts: Collection[UUID],
     inline: InlineClaim | None = None,
 ) -> list[UUID]:
-    """Match a desk's open slots with some alerts, or with all; return the notifications to deliver.
-
-    The desk's lock is taken only where there is something to write, and only these alerts and slots are read again
-    under it.
-    """
-    found = find_untold(session, desk_id, now, alerts)
-    if not found:
-        return []
+    """Match a desk's open slots with some alerts; return the notifications to deliver."""
     session.execute(sa.select(_lock(sa.literal(desk_id))))
     occasion = _begin_round(session, desk_id, now)
     if occasion is None:
         return []
-    waiting = candidates(session, occasion.detection, now, [wish.alert_id for wish in found])
-    slots = {slot for wish in found for slot in wish.slots}
-    untold = _find_untold(session, occasion, waiting, now, slots)
-    return _write(session, occasion, untold, now, inline)
+    waiting = candidates(session, occasion.detection, now, alerts)
+    return _write(session, occasion, _find_untold(session, occasion, waiting, now), now, inline)
 
 
-def find_untold(
-    session: Session, desk_id: str, now: datetime, alerts: Collection[UUID] | None = None
-) -> list[WantedSlots]:
+def find_untold(session: Session, desk_id: str, now: datetime) -> list[WantedSlots]:
     """Return the alerts that a desk's open slots are to be written for, those of higher plans in front.
 
     It takes no lock, so the result may be out of date.
@@ -165,8 +131,8 @@ def find_untold(
     occasion = _begin_round(session, desk_id, now)
     if occasion is None:
         return []
-    waiting = candidates(session, occasion.detection, now, alerts)
-    untold = _find_untold(session, occasion, waiting, now, is_patient=alerts is None)
+    waiting = candidates(session, occasion.detection, now)
+    untold = _find_untold(session, occasion, waiting, now, is_patient=True)
     ranks = {each.user_id: each.plan_rank for each in untold.reached}
     return sorted(untold.wishes, key=lambda wish: -ranks.get(wish.user_id, 0))
 
@@ -182,7 +148,6 @@ def _find_untold(
     occasion: Occasion,
     found: list[Candidate],
     now: datetime,
-    slot_ids: Collection[int] | None = None,
     *,
     is_patient: bool = False,
 ) -> Untold:
@@ -190,7 +155,7 @@ def _find_untold(
 
     A user whom no contact reaches is matched all the same, which makes a notice; but once.
     """
-    slots = _read_slots(session, occasion, now, slot_ids) if found else None
+    slots = _read_slots(session, occasion, now) if found else None
     if slots is None or not slots.moments:
         return Untold()
     tried = now - _TRY_AGAIN if is_patient else now
@@ -203,10 +168,8 @@ def _find_untold(
     return Untold([wish for wish in wishes if wish.is_new or wish.user_id in users], reached)
 
 
-def _read_slots(
-    session: Session, occasion: Occasion, now: datetime, slot_ids: Collection[int] | None
-) -> OpenSlots:
-    """Return a desk's open slots that were seen lately, or those among some; of a detection its own."""
+def _read_slots(session: Session, occasion: Occasion, now: datetime) -> OpenSlots:
+    """Return a desk's open slots that were seen lately; of a detection its own."""
     detection = occasion.detection
     if occasion.is_round:
         confirmed = SlotRow.seen_at > now - timedelta(seconds=UNCONFIRMED_SECONDS())
@@ -216,8 +179,6 @@ def _read_slots(
         chosen = sa.and_(SlotRow.id.in_(saw), ~_is_detected_after(detection))
     columns = [getattr(SlotRow, name) for name in OpenedSlot._fields]
     query = sa.select(*columns, select_alike()).where(chosen, SlotRow.gone_at.is_(None))
-    if slot_ids is not None:
-        query = query.where(SlotRow.id == sa.any_(_bigints(slot_ids)))
     rows = [(OpenedSlot(*row[:-1]), row[-1]) for row in session.execute(query)]
     zone = location_of(detection.desk_id, detection.prefecture_id).zone
     desk = desks().get(detection.desk_id)
@@ -306,6 +267,14 @@ def _lock(
 ) -> sa.ColumnElement[None]:
     lock = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
     return lock(_LOCK, sa.func.hashtext(desk_id))
+
+
+def _share(session: Session, detection_id: UUID) -> Detection | None:
+    """Return a detection whose parts are matched, beside one another."""
+    detection = session.get(Detection, detection_id)
+    if detection:
+        session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
+    return detection
 
 
 def _take_unmatched(session: Session, detection_id: UUID, now: datetime) -> Detection | None:

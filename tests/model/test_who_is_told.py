@@ -423,7 +423,11 @@ def machine(
     logs = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     monkeypatch.setattr(match_nudge, "detection_seen", lambda key, _times=0: queue.append(("match", key)))
-    monkeypatch.setattr(nudges, "rearm", lambda desks: queue.extend(("rearm", desk) for desk in desks))
+    monkeypatch.setattr(
+        nudges,
+        "rearm",
+        lambda desks, _parts=(): queue.extend(("rearm", desk) for desk in desks if not _parts),
+    )
     monkeypatch.setattr(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
     )

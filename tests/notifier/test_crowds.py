@@ -13,7 +13,7 @@ from psycopg2.errors import ForeignKeyViolation
 from sqlalchemy.exc import DBAPIError
 
 from api.models.alert import Alert
-from api.models.base import engine, new_id, session
+from api.models.base import engine, new_id
 from api.models.notice import Notice
 from api.models.notification import Match, Notification, Priority, State
 from api.models.slot import Detection
@@ -22,7 +22,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.delivery import delivery
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork, deliver
-from notifier.jobs import catch_up, match, match_part, rearm, tell_open
+from notifier.jobs import catch_up, match, rearm
 from notifier.matching import match_service
 from notifier.matching.match_service import find_untold
 from notifier.matching.notification_writer import write
@@ -78,20 +78,20 @@ def work(queued: Queued) -> None:
 
 def match_parts(queued: Queued) -> None:
     for asked in parts(queued):
-        match_part(*asked)
+        match(*asked)
 
 
 def parts(queued: Queued) -> list[list[Any]]:
     """Return what the jobs of parts are handed: a detection, and alerts."""
-    return [about for name, about in queued("many") if name == "notifier.jobs.match_part"]
+    return [about for name, about in queued("many") if name == "notifier.jobs.match"]
 
 
 def work_on_round(queued: Queued) -> None:
     """Do a round of re-arming, and what it asks for."""
     rearm(DESK)
     for name, about in queued("many"):
-        if name == "notifier.jobs.tell_open":
-            tell_open(*about)
+        if name == "notifier.jobs.rearm":
+            rearm(*about)
     deliver_queued()
 
 
@@ -126,7 +126,7 @@ def test_the_next_round_tells_those_whose_jobs_were_lost_and_nobody_twice(
 ) -> None:
     seen = detection()
     match(str(seen))
-    match_part(*parts(queued)[2])
+    match(*parts(queued)[2])
     assert len(whole.messages("email")) == 2
     redis_server.delete("rq:queue:many")  # as popping does: the jobs themselves stay
     frozen.shift(REARM_SECONDS())
@@ -170,10 +170,10 @@ def test_a_crowd_whose_slot_flickers_between_its_parts_is_told_once(
     opened = slots()
     first = detection(opened)
     match(str(first))
-    match_part(*parts(queued)[0])
+    match(*parts(queued)[0])
     frozen.shift(1)
     second = detection(opened)
-    match_part(*parts(queued)[1])
+    match(*parts(queued)[1])
     assert len(whole.messages("email")) == 2, "the later detection tells the others"
     match(str(second))
     work(queued)
@@ -249,9 +249,8 @@ def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
     told(matched(detection(hours(2))))
     with engine().connect() as other, other.begin():
         other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
-        with session() as s:
-            s.execute(sa.text("SET LOCAL lock_timeout = '1ms'"))
-            assert match_service.match(s, DESK, clock()) == []
+        rearm(DESK)
+    assert len(notifications()) == 1
 
 
 @pytest.mark.parametrize("is_verified", [True, False])
@@ -266,8 +265,8 @@ def test_who_cannot_be_reached_is_told_when_that_is_over(
     rearm(DESK)
     assert [row.decided_at for row in all_of(Match)] == decided
     change(Contact, who.contacts[Channel.EMAIL], enabled=True, verified_at=clock())
-    assert len(in_one_transaction(match_service.match, DESK, clock())) == 1
-    assert len(all_of(Notice)) == 1
+    rearm(DESK)
+    assert (len(notifications()), len(all_of(Notice))) == (1, 1)
 
 
 def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
@@ -278,12 +277,11 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
 
     def look(*about: Any) -> Any:
         found = find_untold(*about)
-        monkeypatch.undo()
         told(in_one_transaction(match_service.match, DESK, clock(), [waiting]))
         return found
 
-    monkeypatch.setattr("notifier.matching.match_service.find_untold", look)
-    assert in_one_transaction(match_service.match, DESK, clock()) == []
+    monkeypatch.setattr(match_service, "find_untold", look)
+    rearm(DESK)
     assert len(notifications()) == 1
 
 
@@ -298,9 +296,9 @@ def test_a_crowd_that_a_round_finds_is_told_by_parts(
     assert len(whole.messages("email")) == 2
     rearm(DESK)  # the next round asks for the parts that wait once more: that does no harm
     asked = queued("many")
-    assert [name for name, _ in asked] == ["notifier.jobs.tell_open"] * len(asked)
+    assert {(name, len(about) > 1) for name, about in asked} == {("notifier.jobs.rearm", True)}
     for _, about in asked:
-        tell_open(*about)
+        rearm(*about)
     deliver_queued()
     assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
     assert len(notifications()) == 5

@@ -27,13 +27,11 @@ from configs.ground.clock import clock
 from configs.ground.job_queues import queue
 from notifier.dead_letters import main
 from notifier.jobs import catch_up, deliver, match
-from notifier.matching import match_service
 from notifier.message_kinds import UnknownKind
 from notifier.workers import get_ready
 from tests.notifier.program import Program
 from tests.notifier.world import (
     ADDRESSES,
-    DESK,
     OTHER_DESK,
     alert,
     all_of,
@@ -47,6 +45,7 @@ from tests.notifier.world import (
     matched,
     notifications,
     person,
+    rearm,
     slots,
 )  # fmt: skip
 from tests.samples import try_first
@@ -264,7 +263,7 @@ def test_an_alert_that_no_provider_took_is_told_anew_after_half_an_hour_and_not_
     for minutes, fresh in ((29, 0), (2, 1), (2, 0)):
         frozen.shift(timedelta(minutes=minutes))
         confirm(opened)
-        assert len(in_one_transaction(match_service.match, DESK, clock())) == fresh
+        assert len(rearm()) == fresh
     main(["replay", str(key)])
     for row in notifications(State.PENDING):
         deliver(str(row.id))
@@ -295,7 +294,7 @@ def test_an_alert_that_may_have_arrived_is_not_told_anew(frozen: time_machine.Tr
     dead("unknown: sendgrid did not answer: ReadTimeout")
     frozen.shift(timedelta(minutes=31))
     confirm([each.id for each in all_of(SlotRow)])
-    assert in_one_transaction(match_service.match, DESK, clock()) == []
+    assert rearm() == []
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")

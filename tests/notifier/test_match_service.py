@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import time_machine
@@ -13,10 +13,8 @@ from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip
 from notifier.delivery import delivery
-from notifier.matching import match_service
 from notifier.message_kinds import kind_of
 from tests.notifier.world import (
-    DESK,
     MORNING,
     TOWN_HALLS,
     alert,
@@ -27,7 +25,6 @@ from tests.notifier.world import (
     detection,
     get,
     gone,
-    in_one_transaction,
     matched,
     notifications,
     person,
@@ -244,10 +241,6 @@ def test_a_slot_that_nobody_confirmed_lately_is_not_caught_up(settings_env: Call
 # Telling of what is open while something was told before
 
 
-def in_round() -> list[Any]:
-    return in_one_transaction(match_service.find_untold, DESK, clock()) and rearm()
-
-
 def test_the_hours_of_a_place_told_as_open_by_a_clock_that_was_ahead_are_not_told_again() -> None:
     alert(person())
     ahead = clock() + timedelta(minutes=5)
@@ -287,7 +280,7 @@ def test_who_has_a_phone_alone_that_is_off_is_sent_an_sms_each_six_hours(
             change(Notification, each.id, state=State.BOUNCED, reason="twilio 30003", **now)
         frozen.shift(timedelta(minutes=30, seconds=1))
         confirm(opened)
-        in_round()
+        rearm()
     assert len(notifications()) - 1 == most
 
 

@@ -28,7 +28,7 @@ from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.jobs import deliver
-from notifier.matching.match_service import Matched, match_detection
+from notifier.matching.match_service import Matched, find_untold, match_detection
 from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
 from tests import factories
@@ -184,8 +184,10 @@ def told(made: Iterable[UUID]) -> None:
 
 
 def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
-    """Match what is open with one alert, or with all; return the notifications that were written."""
-    made: list[UUID] = in_one_transaction(match_desk, desk_id, clock(), alert_id and [alert_id])
+    """Match what is open with one alert, or in a round with all; return the notifications that were written."""
+    untold = [] if alert_id else in_one_transaction(find_untold, desk_id, clock())
+    alerts = [alert_id] if alert_id else [wish.alert_id for wish in untold]
+    made: list[UUID] = in_one_transaction(match_desk, desk_id, clock(), alerts) if alerts else []
     return made
 
 

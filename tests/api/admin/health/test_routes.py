@@ -126,11 +126,11 @@ def test_jobs_that_a_worker_refused_are_named_for_an_hour(
 def test_a_crowds_part_that_fails_each_time_is_named_with_what_to_do(
     whole: FlaskClient, redis_server: redis.Redis
 ) -> None:
-    push(MANY, "notifier.jobs.match_part", ("no id",), "match_part-1", seconds=60, kept=60)
+    push(MANY, "notifier.jobs.match", ("no id", "no id"), "match-1", seconds=60, kept=60)
     work_on_crowds()
     assert (whole.get("/api/health").json or {})["status"] == "ok", "the next round asks for it again"
     for number in range(2):
-        push(MANY, "notifier.jobs.tell_open", (BOBIGNY, "no id"), f"tell_open-{number}", seconds=60, kept=60)
+        push(MANY, "notifier.jobs.rearm", (BOBIGNY, "no id"), f"rearm-{number}", seconds=60, kept=60)
     with capture_logs() as logs:
         work_on_crowds()
     assert [each["about"] for each in logs if each["event"] == "a job failed"] == [[BOBIGNY]] * 2
@@ -138,7 +138,7 @@ def test_a_crowds_part_that_fails_each_time_is_named_with_what_to_do(
     found = (answer.json or {})["parts"]["workers"]
     assert (answer.status_code, found["status"]) == (200, "degraded")
     assert found["reason"].startswith(
-        'people who wait for open slots are not told, jobs fail: tell_open: 2; "a job failed" in the log of worker-many'
+        'people who wait for open slots are not told, jobs fail: rearm: 2; "a job failed" in the log of worker-many'
     )
 
 
