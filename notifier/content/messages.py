@@ -10,11 +10,13 @@ each. It is named as the channel that it is for (`email`, `sms`, `telegram`), or
 import html
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from babel import Locale
+from babel.numbers import format_currency, format_decimal
 from jinja2 import DictLoader, Environment, StrictUndefined, Template, UndefinedError, pass_context
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context
@@ -24,7 +26,8 @@ from api.models.user import Channel
 from configs.ground.brand import SHADES
 from configs.ground.signed_links import write_address
 from configs.world.languages import FRENCH, RIGHT_TO_LEFT
-from notifier.content.desk_location import location_of
+from configs.world.plan import PlanName, name_plan
+from notifier.content.desk_location import location_of, write_home_moment
 from notifier.content.message_kind_base import TemplateContext
 from notifier.content.outgoing_message import LinkButton, RenderedMessage, StoredText
 from notifier.content.sms_text import fit_text
@@ -104,6 +107,30 @@ def _clean(value: Any) -> Any:
     return value
 
 
+@pass_context
+def write_euros(context: Context, amount: str | float) -> str:
+    """Return an amount of euros as a reader of the language writes it."""
+    return format_currency(Decimal(amount), "EUR", locale=context["language"])
+
+
+@pass_context
+def write_seconds(context: Context, seconds: float) -> str:
+    """Return `1,4 s`."""
+    return f"{format_decimal(seconds, '#,##0.0', locale=context['language'])}\N{NO-BREAK SPACE}s"
+
+
+@pass_context
+def tell_moment(context: Context, at: str) -> tuple[str, str]:
+    """Return in words the day and the hour of an instant (ISO 8601), as operators' clocks say."""
+    return write_home_moment(at, context["language"])
+
+
+def list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return plans by their names, with their numbers."""
+    return [(name_plan(each), numbers[each]) for each in PlanName if each in numbers]
+
+
+FILTERS = {"euros": write_euros, "seconds": write_seconds, "home_moment": tell_moment, "plans": list_plans}
 FUNCTIONS = {
     "plural": choose_plural,
     "isolate": isolate,
@@ -140,6 +167,7 @@ def environment(*, escaping: bool) -> Environment:
         cache_size=-1,
     )
     made.globals.update(SHADES | FUNCTIONS)
+    made.filters.update(FILTERS)
     return made
 
 

@@ -5,13 +5,11 @@ They go to SUPPORT_EMAIL or, where that is not set, to the admins. They name ids
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from babel.dates import format_timedelta
-from babel.numbers import format_currency, format_decimal
 from sqlalchemy.orm import Session, load_only
 
 from api.models.incident import Incident
@@ -19,16 +17,9 @@ from api.models.notification import State
 from api.models.support import SupportRequest
 from api.models.user import Contact, Role, User
 from configs.ground.signed_links import AcknowledgeIncident, ShowProof, write_link
-from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
 from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.payments import write_amount
 
-_DIGEST = ("accounts", "support", "hoarding", "payments", "raised", "unanswered", "open")
-_REPORT = (
-    "accounts", "detections", "alerts", "accepted", "failed", "bounced", "no_receipt", "jobs", "sms", "answers",
-    "went_well",
-)  # fmt: skip
 Fill = Callable[[ClaimedRow], dict[str, Any]]
 
 
@@ -91,9 +82,9 @@ def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
     return {"day": day, "hour": hour, "url": write_link(ShowProof(UUID(proof["detection"])))}
 
 
-def _pick(*names: str) -> Fill:
-    """Return what fills the texts with params as they are."""
-    return lambda row: {name: row.params[name] for name in names}
+def _read_params(row: ClaimedRow) -> dict[str, Any]:
+    """Return what the texts write as it is, or by their own filters: ids, numbers, amounts, instants (ISO 8601)."""
+    return row.params
 
 
 def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
@@ -108,20 +99,6 @@ def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
         "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
         **since_at_home(row.params["since"], row.language),
     }
-
-
-def _report(fill: Fill) -> MessageKind:
-    return MessageKind(
-        to=REACHABLE,
-        check=_check_operator,
-        values=lambda _session, row, _contact, _now: TemplateContext(fill(row)),
-        secret=False,
-    )
-
-
-def _fill_sms_cost(row: ClaimedRow) -> dict[str, Any]:
-    amounts = ("spent", "warn", "stop")
-    return {name: format_currency(row.params[name], "EUR", locale=row.language) for name in amounts}
 
 
 def _read_request(
@@ -142,56 +119,17 @@ def _read_request(
     )
 
 
-def _fill_digest(row: ClaimedRow) -> dict[str, Any]:
-    listed = row.params["listed"]
-    return {name: row.params[name] for name in _DIGEST} | {
-        "begun": _list_plans(row.params["begun"]),
-        "ended": _list_plans(row.params["ended"]),
-        "listed": listed,
-        "more": row.params["open"] - len(listed),
-        **_write_span(row),
-    }
-
-
-def _fill_report(row: ClaimedRow) -> dict[str, Any]:
-    """Return the figures of a day, in words where they are no plain numbers."""
-    params, back = row.params, row.params["refunded_cents"]
-    return {name: params[name] for name in _REPORT} | {
-        "sales": _list_plans(params["sales"]),
-        "sold": write_amount(params["sales_cents"], row.language),
-        "refunded": write_amount(back, row.language) if back else "",
-        "p50": _write_seconds(params["p50"], row.language),
-        "p95": _write_seconds(params["p95"], row.language),
-        "sms_cost": format_currency(Decimal(params["sms_cost"]), "EUR", locale=row.language),
-        **_write_span(row),
-    }
-
-
-def _list_plans(numbers: Mapping[str, int]) -> list[tuple[str, int]]:
-    return [(name_plan(each), numbers[each.value]) for each in PlanName if each.value in numbers]
-
-
-def _write_span(row: ClaimedRow) -> dict[str, str]:
-    return {
-        name: " à ".join(write_home_moment(row.params[name], row.language)) for name in ("since", "until")
-    }
-
-
-def _write_seconds(seconds: float | None, language: str) -> str:
-    """Return `1,4 s`; empty where no message was measured."""
-    if seconds is None:
-        return ""
-    return f"{format_decimal(seconds, '#,##0.0', locale=language)}\N{NO-BREAK SPACE}s"
-
-
+_FIGURES = MessageKind(
+    to=REACHABLE,
+    check=_check_operator,
+    values=lambda _session, row, _contact, _now: TemplateContext(_read_params(row)),
+    secret=False,
+)
 KINDS = {
     "desk_trouble": _alarm(_fill_desks),
     "operations_alarm": _alarm(_fill_operations),
-    "payment_trouble": _alarm(_pick("trouble", "detail")),
+    "payment_trouble": _alarm(_read_params),
     # The words of who wrote to support: they go with the request.
     "operations": MessageKind(to=REACHABLE, values=_read_request, secret=True),
-    "hoarding": _report(_pick("user", "desks", "found")),
-    "sms_cost": _report(_fill_sms_cost),
-    "operations_digest": _report(_fill_digest),
-    "operations_report": _report(_fill_report),
+    **dict.fromkeys(("hoarding", "sms_cost", "operations_digest", "operations_report"), _FIGURES),
 }
