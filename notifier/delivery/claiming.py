@@ -34,7 +34,7 @@ from notifier.content.message_kind_base import (
     TemplateContext,
 )
 from notifier.delivery import hourly_cap
-from notifier.delivery.reader_wishes import ClaimedRecipient, find_loss, find_wish, read_recipients
+from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
 from notifier.delivery.retry_policy import (
     ATTEMPTS,
     LEASE_SECONDS,
@@ -121,8 +121,6 @@ def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
         for (row, contact), found in zip(seen, _read_again(kind, opened, seen, now), strict=True):
             if isinstance(found, Skip | DeliveryError):
                 made.unsent.append((row, found))
-            elif skip := find_loss(row, contact):
-                made.unsent.append((row, skip))
             else:
                 prepared.append((row, contact, found))
     made.messages = [

@@ -13,12 +13,15 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
-from api.models.base import new_id, write_array
+from api.models.base import is_any_of, write_array
 from api.models.database_clock import CLOCKS_DIFFER
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel
 from configs.settings.constants import Constant
+from notifier.delivery.message_writer import build_row, write_rows
 
 # Most slot alerts that one address, chat, number or device is sent in an hour; half of them may leave at once, the rest
 # spread
@@ -63,18 +66,6 @@ WHERE k.id = ANY(CAST(:ids AS uuid[])) ORDER BY k.id
 _NOTICE = "more_messages"  # says that alerts wait
 # So that it counts a whole burst; where the next turn comes sooner, it is of no use.
 _NOTICE_AFTER = timedelta(seconds=30)
-
-# One for each user and hour of the clock, to the contact of the message that was held back first.
-_WRITE_NOTICES = sa.text("""
-INSERT INTO notifications
-  (id, user_id, contact_id, channel, kind, language, priority, dedupe_key, created_at, next_attempt_at)
-SELECT DISTINCT ON (n.user_id) h.new_id, n.user_id, n.contact_id, n.channel, :kind, n.language,
-  'immediate', :kind || ':' || n.user_id || ':' || :hour, :now, :at
-FROM unnest(CAST(:ids AS uuid[]), CAST(:new_ids AS uuid[])) AS h(id, new_id) JOIN notifications n ON n.id = h.id
-WHERE n.user_id IS NOT NULL AND n.state = 'pending' AND n.held_for = 'hourly_cap'
-ORDER BY n.user_id, n.id
-ON CONFLICT (dedupe_key) DO NOTHING
-""")
 
 
 @dataclass(slots=True)
@@ -141,10 +132,21 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
 
 
 def write_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
-    """Write a notice to the users whose notifications were just held back; the sweep has it sent."""
-    if held:
-        given = {
-            "ids": write_array(held), "new_ids": write_array(new_id() for _ in held), "now": now,
-            "at": now + _NOTICE_AFTER, "kind": _NOTICE, "hour": f"{now:%Y%m%dT%H}",
-        }  # fmt: skip
-        session.execute(_WRITE_NOTICES, given)
+    """Write a notice to the users whose notifications were just held back; the sweep has it sent.
+
+    One for each user and hour of the clock, to the contact of the message that was held back first.
+    """
+    if not held:
+        return
+    row = Notification
+    capped = row.user_id.is_not(None), row.state == State.PENDING, row.held_for == HeldFor.CAP
+    waiting = sa.select(row.user_id, row.contact_id, row.channel, row.language)
+    waiting = waiting.where(is_any_of(row.id, held), *capped)
+    first = waiting.ext(distinct_on(row.user_id)).order_by(row.user_id, row.id)
+    notices = [
+        build_row(_NOTICE, channel, language, {}, Priority.IMMEDIATE)
+        | {"user_id": user_id, "contact_id": contact_id, "next_attempt_at": now + _NOTICE_AFTER}
+        | {"dedupe_key": f"{_NOTICE}:{user_id}:{now:%Y%m%dT%H}"}
+        for user_id, contact_id, channel, language in session.execute(first)
+    ]
+    write_rows(session, notices)

@@ -87,10 +87,10 @@ def create_notifications(
     contacts = session.scalars(mine.order_by(Contact.id))
     if kind_of(kind).makes_notice:
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
-    return _insert(
+    return write_rows(
         session,
         [
-            _message(kind, contact.channel, spoken, params, Priority(priority))
+            build_row(kind, contact.channel, spoken, params, Priority(priority))
             | {"user_id": user_id, "contact_id": contact.id}
             | {"dedupe_key": f"{dedupe_key}:{_name_way(contact)}"}
             for contact in contacts
@@ -128,27 +128,31 @@ def notify_address(
     spoken = choose_language(kind, language)
     if user_id and kind_of(kind).makes_notice:
         write_notice(session, user_id, kind, params, dedupe_key, language=spoken)
-    row = _message(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
+    row = build_row(kind, Channel.EMAIL, spoken, params, Priority.IMMEDIATE)
     to = {"address": address, "user_id": user_id, "dedupe_key": f"{dedupe_key}:{Channel.EMAIL.value}"}
-    return _insert(session, [row | to])
+    return write_rows(session, [row | to])
 
 
-def _message(
+def build_row(
     kind: str, channel: Channel, language: str, params: dict[str, Any], priority: Priority
 ) -> dict[str, Any]:
+    """Return the columns that each message has; its writer adds whom it goes to, and its `dedupe_key`."""
     return {
         "id": new_id(), "channel": channel, "kind": kind, "language": language, "params": params, "priority": priority,
     }  # fmt: skip
 
 
-def _insert(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
-    """Write rows that are due now and whose dedupe key is new; return their ids. Each names the same columns."""
+def write_rows(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[UUID]:
+    """Write the rows whose dedupe key is new, due now where they do not say when; return their ids.
+
+    Each names the same columns.
+    """
     if not rows:
         return []
     now = database_clock(session)
     made = insert(Notification).on_conflict_do_nothing(index_elements=[Notification.dedupe_key])
     times = {"created_at": now, "next_attempt_at": now}
-    new = set(session.scalars(made.returning(Notification.id), [{**row, **times} for row in rows]))
+    new = set(session.scalars(made.returning(Notification.id), [{**times, **row} for row in rows]))
     return [row["id"] for row in rows if row["id"] in new]
 
 
@@ -164,7 +168,7 @@ def write_to_contacts(
     """
     kind_of(kind)
     rows = [
-        _message(
+        build_row(
             kind,
             Channel(channel),
             choose_language(kind, each["language"]),
@@ -174,7 +178,7 @@ def write_to_contacts(
         | {name: each[name] for name in ("user_id", "contact_id", "dedupe_key")}
         for each in messages
     ]
-    return _insert(session, rows)
+    return write_rows(session, rows)
 
 
 def write_notice(

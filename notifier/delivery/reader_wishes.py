@@ -23,7 +23,7 @@ from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import HOME_ZONE, zone_or_home
 from configs.world.withdrawal_period import is_holiday
 from notifier.content.desk_location import location_of
-from notifier.content.message_kind_base import CALL_MISSED, SLOT_CALL, ClaimedRow, Skip, skip_unreachable
+from notifier.content.message_kind_base import CALL_MISSED, SLOT_CALL, ClaimedRow, Skip
 from notifier.message_kinds import kind_of, kinds
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
@@ -248,8 +248,3 @@ def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: 
     hold = to.times.find_hold(group, created_at, now) if to.times else None
     ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
     return None if hold and ends and ends <= hold.until else hold
-
-
-def find_loss(row: ClaimedRow, contact: Contact) -> Skip | None:
-    """Return why a message that can be switched off is not sent to a contact that was lost meanwhile, or None."""
-    return skip_unreachable(contact) if kind_of(row.kind).group in SWITCHABLE else None

@@ -27,7 +27,6 @@ from configs.world.prefecture import desks
 from notifier.content.desk_location import location_of
 from notifier.content.open_slots import OpenedSlot, OpenSlots, slot_moment
 from notifier.delivery.delivery import log_when_committed
-from notifier.matching.call_planning import write_calls
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
     Candidate,
@@ -220,8 +219,6 @@ def _write(
         seen_at = max(slot.seen_at for slot in slots) if occasion.is_round else detection.seen_at
         result = MatchResult(detection, untold.wishes, untold.reached, seen_at, slots, late=occasion.is_round)
         waiting = write(session, result, now, inline)
-        if calling := [wish.alert_id for wish in untold.wishes if wish.wants_call]:
-            waiting += write_calls(session, calling, now)
         taken = len(inline.messages) if inline else 0
     elif occasion.is_round:
         return []

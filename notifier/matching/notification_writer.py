@@ -46,6 +46,7 @@ from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.delivery.reader_wishes import Hold, lock_times
 from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
+from notifier.matching.call_planning import write_calls
 from notifier.matching.queries import Recipient, WantedSlots
 from notifier.message_kinds import kind_of
 from notifier.message_kinds.slots import UNCONFIRMED_SECONDS
@@ -248,8 +249,8 @@ def write(
 ) -> list[UUID]:
     """Write matches and notifications: one per person and contact, however many alerts of that person match.
 
-    Each person has a notice too, also one whom no contact reaches. Returns the ids of those that may leave now and that
-    `inline` did not take: these are written as leased.
+    Each person has a notice too, also one whom no contact reaches, and a call where an alert wants it. Returns the ids
+    of those that may leave now and that `inline` did not take: these are written as leased.
     """
     wishes_of = result.wishes_of()
     times = lock_times(session, {to.user_id for to in result.recipients if to.find_hold(now)})
@@ -280,7 +281,11 @@ def write(
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             inline.add(of_all | row, to.address, result.detection, wishes_of[to.user_id], slots)
-    return [row["id"] for row in rows if row["id"] in new and not row["leased"] and row["held_until"] is None]
+    calling = {wish.user_id: wish.language for wish in result.wishes if wish.wants_call}
+    waiting = [
+        row["id"] for row in rows if row["id"] in new and not row["leased"] and row["held_until"] is None
+    ]
+    return waiting + write_calls(session, result.detection, calling, announcements, now)
 
 
 def _write(

@@ -18,7 +18,6 @@ from uuid import UUID
 import sqlalchemy as sa
 import structlog
 from rq.timeouts import JobTimeoutException
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased, object_session
 
 from api.models.base import is_any_of, new_id, session
@@ -30,7 +29,7 @@ from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, price_sett
 from notifier.content.message_kind_base import CALL, CALL_MISSED, SLOT_CALL, SLOT_DETECTED
 from notifier.content.outgoing_message import MOST_IDS
 from notifier.delivery.delivery import find_detection, log_each, log_when_committed
-from notifier.delivery.message_writer import change_state
+from notifier.delivery.message_writer import change_state, write_rows
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
 from notifier.matching.queries import recipients
 from notifier.message_kinds.calls import LATE_AFTER
@@ -316,7 +315,7 @@ def tell_elsewhere(opened: Session, rows: Iterable[Notification], now: datetime)
         elif row.kind == SLOT_CALL:
             params = row.params | {CALL: str(row.id)}
             sms = {"channel": Channel.SMS, "kind": CALL_MISSED, "params": params, "seen_at": None}
-            _copy(opened, row, sms, now)
+            _copy(opened, row, sms)
 
 
 def _call_again(row: Notification, ended_at: datetime, now: datetime) -> None:
@@ -332,10 +331,10 @@ def _tell_one(opened: Session, row: Notification, user_id: UUID, now: datetime) 
     channel = next((each for each in _ORDER if each in found), None)
     if channel is None or _is_told(opened, row):
         return
-    _copy(opened, row, {"contact_id": found[channel], "channel": channel}, now)
+    _copy(opened, row, {"contact_id": found[channel], "channel": channel})
 
 
-def _copy(opened: Session, row: Notification, values: dict[str, Any], now: datetime) -> None:
+def _copy(opened: Session, row: Notification, values: dict[str, Any]) -> None:
     """Write a message about the same matches to the same person; once."""
     same = {
         name: getattr(row, name)
@@ -344,9 +343,7 @@ def _copy(opened: Session, row: Notification, values: dict[str, Any], now: datet
             "matched_at",
         )
     }  # fmt: skip
-    own = {"id": new_id(), "created_at": now, "next_attempt_at": now, "dedupe_key": f"fallback:{row.id}"}
-    made = insert(Notification).values(same | own | values)
-    opened.execute(made.on_conflict_do_nothing(index_elements=[Notification.dedupe_key]))
+    write_rows(opened, [same | {"id": new_id(), "dedupe_key": f"fallback:{row.id}"} | values])
 
 
 def _is_told(opened: Session, row: Notification) -> bool:
