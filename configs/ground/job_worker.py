@@ -4,7 +4,6 @@ import faulthandler
 import json
 import logging
 import math
-import re
 import signal
 import threading
 import zlib
@@ -21,7 +20,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
 from rq.exceptions import InvalidJobOperation, NoSuchJobError, StopRequested
@@ -189,18 +188,6 @@ _KILL_SECONDS = 12.0
 _IDLE_SECONDS = 15
 _RETRY_SECONDS = 1.0
 
-# What RQ keeps of a queue besides its jobs, and as what. Jobs are nudges: losing one, or these, loses nothing.
-_KEPT_BY_RQ = {
-    "rq:queue:{}:intermediate": b"list",
-    "rq:workers:{}": b"set",
-    "rq:wip:{}": b"zset",
-    "rq:failed:{}": b"zset",
-    "rq:finished:{}": b"zset",
-    "rq:clean_registries:{}": b"string",
-}
-
-_WORKER = re.compile(rb"rq:worker:[\w.-]+")
-
 log = structlog.get_logger(__name__)
 
 
@@ -255,12 +242,6 @@ class JobWorker(SimpleWorker):
         self._has_job = True
         super().reorder_queues(reference_queue)
 
-    def _drop_strange_workers(self) -> None:
-        """Drop names from the set of all workers that RQ gives to none: who reads them all could read none."""
-        found = cast("set[bytes]", self.connection.smembers(REDIS_WORKER_KEYS))
-        if strange := [name for name in found if not _WORKER.fullmatch(name)]:
-            self.connection.srem(REDIS_WORKER_KEYS, *strange)
-
     def _is_registered(self) -> bool:
         # In a restored Redis the sets may name it while its record has expired; heartbeats bring back half of that.
         pipeline = self.connection.pipeline(transaction=False)
@@ -284,18 +265,7 @@ class JobWorker(SimpleWorker):
 
     def run_maintenance_tasks(self) -> None:
         """Clean what RQ keeps of each queue, as `clean_registries` does; none of our jobs is in a group."""
-        self.clean_registries()
-
-    def clean_registries(self) -> None:
-        """Look after jobs whose worker died. What RQ keeps of the queues is dropped where it cannot be read."""
-        self._drop_strange_workers()
-        try:
-            super().clean_registries()  # type: ignore[no-untyped-call] # RQ's own has no types
-        except (ResponseError, TypeError, ValueError) as error:
-            because = f"{type(error).__name__}: {error}"[:200]
-            log.error("what RQ keeps of the queues is damaged, it is dropped", because=because)  # noqa: TRY400 -- no trace
-            keys = [template.format(name) for name in self.queue_names() for template in _KEPT_BY_RQ]
-            self.connection.delete(REDIS_WORKER_KEYS, *keys)
+        self.clean_registries()  # type: ignore[no-untyped-call] # RQ's own has no types
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
         """Finish the job in hand within a second and a half, then leave."""
@@ -315,21 +285,6 @@ def _stop_soon(stopped: threading.Event) -> None:
     """Ask to stop, and end this process where that hangs, saying where: what it had in hand waits for the next."""
     stopped.set()
     faulthandler.dump_traceback_later(_KILL_SECONDS, exit=True)
-
-
-def _drop_strange_keys(client: Redis, queues: Collection[str]) -> None:
-    """Drop keys of RQ's that hold something else than RQ puts there: the worker could not even begin."""
-    kinds = {REDIS_WORKER_KEYS: b"set", Queue.redis_queues_keys: b"set"}
-    kinds |= {template.format(name): kind for name in queues for template, kind in _KEPT_BY_RQ.items()}
-    kinds |= {f"{Queue.redis_queue_namespace_prefix}{name}": b"list" for name in queues}
-    with client.pipeline(transaction=False) as calls:
-        for key in kinds:
-            calls.type(key)
-        found = dict(zip(kinds, calls.execute(), strict=True))
-    strange = [key for key, kind in kinds.items() if found[key] not in (kind, b"none")]
-    if strange:
-        log.error("keys of Redis hold something else than RQ's, they are dropped", keys=strange)
-        client.delete(*strange)
 
 
 class _OneLine(logging.Filter):
@@ -366,7 +321,6 @@ def _serve(functions: Mapping[str, Collection[str]], stopped: threading.Event) -
     while not stopped.is_set() and clock() < end:
         try:
             client = without_retries(redis_client())
-            _drop_strange_keys(client, functions)
             JobWorker(functions, client, end, stopped).work_until_old()
         except RedisError as error:
             log.warning("redis away, trying again", because=type(error).__name__)

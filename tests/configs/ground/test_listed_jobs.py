@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import redis
 from redis.client import Pipeline
-from rq import Queue, SimpleWorker
+from rq import Queue
 from rq import Worker as RqWorker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
@@ -21,7 +21,7 @@ from structlog.testing import capture_logs
 
 from configs.ground.clock import clock
 from configs.ground.job_queues import push, queue, read_refused, without_retries
-from configs.ground.job_worker import JobWorker, _OneLine, run_worker
+from configs.ground.job_worker import JobWorker, _OneLine
 from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
 
@@ -110,20 +110,6 @@ STRANGE: dict[str, Fields | Callable[[redis.Redis, str], object]] = {
     "a text": lambda client, key: client.set(key, "stranger.run"),
     "a list": lambda client, key: client.rpush(key, "stranger.run"),
 }
-# Keys of RQ's own that hold something else, or more, than RQ puts there.
-STRANGE_KEYS: dict[str, Callable[[redis.Redis], object]] = {
-    "a queue that is a text": lambda client: client.set("rq:queue:payments", "stranger"),
-    "workers that are a text": lambda client: client.set("rq:workers", "stranger"),
-    "workers that no name has": lambda client: client.sadd("rq:workers:payments", b"\xff"),
-    "a worker of nobody": lambda client: client.sadd("rq:workers", b"rq:worker:\xff", "stranger"),
-    "taken jobs that are a text": lambda client: client.set("rq:queue:payments:intermediate", "stranger"),
-    "taken jobs of nobody": lambda client: client.rpush("rq:queue:payments:intermediate", b"\xff", "a:b"),
-    "begun jobs that are a text": lambda client: client.set("rq:wip:payments", "stranger"),
-    "begun jobs of nobody": lambda client: client.zadd("rq:wip:payments", {b"\xff": 1, b"a:b:c": 1}),
-    "failed jobs that are a text": lambda client: client.set("rq:failed:payments", "stranger"),
-    "groups of nobody": lambda client: client.sadd("rq:groups", b"\xff", "rq:group:stranger"),
-    "a suspension": lambda client: client.set("rq:suspended", "1"),
-}
 
 
 @pytest.fixture(params=[["payments"], ["payments", "other"]], ids=["one queue", "two queues"])
@@ -185,25 +171,10 @@ def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: 
     assert read_refused(redis_server) == {name: len(forms)}
 
 
-@pytest.mark.parametrize("case", STRANGE_KEYS)
-def test_keys_of_rqs_own_that_hold_something_else_stop_no_worker(
-    redis_server: redis.Redis, monkeypatch: pytest.MonkeyPatch, case: str
-) -> None:
-    STRANGE_KEYS[case](redis_server)
-    done: list[str] = []
-
-    class OneRound(JobWorker):
-        def work_until_old(self) -> None:
-            self.connection.rpush("rq:queue:payments", "payments-good")
-            self.connection.hset("rq:job:payments-good", mapping=fields("payments"))
-            self.work(burst=True, logging_level="CRITICAL")
-            done.append(str(self.connection.hget(self.key, "successful_job_count")))
-            self.stopped.set()
-
-    monkeypatch.setattr("configs.ground.job_worker.JobWorker", OneRound)
-    assert run_worker({"payments": OURS["payments"]}, "test", lambda: None) == 0
-    assert done == ["b'1'"]
-    assert [each.queue_names() for each in SimpleWorker.all(connection=redis_server)] in ([], [["payments"]])
+def test_no_client_of_redis_suspends_a_worker(redis_server: redis.Redis) -> None:
+    redis_server.set("rq:suspended", "1")
+    push_good()
+    assert work({"payments": OURS["payments"]}) == (1, 0)
 
 
 def test_jobs_are_json_and_their_ids_begin_with_their_queue(redis_server: redis.Redis) -> None:
