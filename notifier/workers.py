@@ -18,7 +18,6 @@ from sqlalchemy.orm import configure_mappers
 from api.models.base import engine
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
-from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.connection_limits import check_connections
 from configs.ground.database import database_url
@@ -31,7 +30,7 @@ from configs.ground.prefork import keep_running
 from configs.ground.startup import exit_on_config_error
 from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
-from notifier.channels.batch_sender import providers_of
+from notifier.channels.batch_sender import providers
 from notifier.content import messages
 from notifier.message_kinds import kinds
 
@@ -60,9 +59,7 @@ def preload() -> None:
     format_time(clock(), "medium", locale=messages.FALLBACK)
     prefectures()
     kinds()
-    for channel in Channel:
-        for _, provider in providers_of(channel):
-            provider.warm_up()
+    providers()
 
 
 def get_ready() -> None:

@@ -133,9 +133,6 @@ class Provider(ABC):
     # The messages of a call leave apart, each to a server of its address: what one answers says nothing of another.
     SENDS_APART: ClassVar[bool] = False
 
-    def warm_up(self) -> None:  # noqa: B027 -- not every provider has one to build
-        """Load what the SDK loads at the first message, so that this does not wait for it."""
-
     @abstractmethod
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterable[Answer]:
         """Hand over messages of one content, no address twice; give an answer for each, in their order.

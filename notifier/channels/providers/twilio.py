@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from twilio.base.exceptions import TwilioRestException, TwilioServiceException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
+from twilio.rest.api.v2010 import account as _account  # noqa: F401 -- else loaded at the first message
 
 from api.models.user import ContactState
 from configs.ground.contact_addresses import is_sms_service
@@ -164,10 +165,6 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException, service
 class Twilio(OneCallProvider):
     """One SMS a call, in the words that fit one segment where the kind has such."""
 
-    def warm_up(self) -> None:
-        """Build the client; Twilio imports its parts when they are first asked for."""
-        _ = _open(_SMS)[0].messages
-
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         """Hand one SMS to Twilio."""
         (message,) = messages
@@ -199,10 +196,6 @@ def _segments(made: Any) -> int:
 
 class TwilioCalls(OneCallProvider):
     """One call. Its words travel with it: they were true when it was made."""
-
-    def warm_up(self) -> None:
-        """Build the client; Twilio imports its parts when they are first asked for."""
-        _ = _open(_CALLS)[0].calls
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
         """Have Twilio call one number, and say whether a machine answered. A machine hears the words, too."""
