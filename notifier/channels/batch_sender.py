@@ -179,15 +179,12 @@ def _are_alike(one: OutgoingMessage, other: OutgoingMessage) -> bool:
 
 @dataclass(slots=True)
 class BatchSender:
-    """Hands messages to one channel, call by call, until an answer could come after the lease."""
+    """Hands messages to one channel's providers, call by call, until an answer could come after the lease."""
 
     name: Channel
     until: datetime
-    choice: "ProviderChoice" = field(init=False)
     has_called: bool = field(default=False, init=False)
-
-    def __post_init__(self) -> None:
-        self.choice = ProviderChoice(self.name, self._has_time)
+    is_over: bool = field(default=False, init=False)  # the job has to end
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answered]:
         """Yield each answer as it comes, with its messages: every message once. Raises nothing."""
@@ -195,7 +192,7 @@ class BatchSender:
             yield from self._offer(batch)
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
-        for together, answer in _group(batch, self._ask(batch)):
+        for together, answer in _group(batch, self._begin(batch)):
             if len(together) == 1 or not isinstance(answer, PermanentError) or answer.of_all:
                 yield together, answer
                 continue
@@ -205,62 +202,26 @@ class BatchSender:
             for part in _split([message for message in together if message not in named], halve=not named):
                 yield from self._offer(part)
 
-    def _ask(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
-        if self.choice.is_over or (self.has_called and not self._has_time()):
+    def _begin(self, batch: list[OutgoingMessage]) -> Sequence[Answer]:
+        if self.is_over or (self.has_called and not self._has_time()):
             return [NotAttempted("put back: the lease was too short for one more call")] * len(batch)
         if not take_place(self.name, self._has_time):
             return [NotAttempted("put back: the provider takes no more for now")] * len(batch)
         self.has_called = True
-        return self.choice.hand_over(batch)
-
-    def _has_time(self) -> bool:
-        return database_clock() < self.until
-
-
-def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:
-    """Put the messages together that were answered alike, in the order of their answers.
-
-    Each group is recorded in a transaction of its own, and all of them before the lease ends.
-    """
-    groups: dict[Hashable, Answered] = {}
-    for message, answer in zip(messages, answers, strict=True):
-        key = answer if isinstance(answer, Acceptance) else id(answer)
-        groups.setdefault(key, ([], answer))[0].append(message)
-    return list(groups.values())
-
-
-def _split(messages: list[OutgoingMessage], *, halve: bool) -> list[list[OutgoingMessage]]:
-    """Return the rest as one batch, or in halves where the answer names no message at fault."""
-    middle = len(messages) // 2 if halve else 0
-    return [part for part in (messages[:middle], messages[middle:]) if part]
-
-
-def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
-    """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
-    slow = PROVIDER_SLOW_SECONDS if alternatives else 0.0
-    return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
-
-
-@dataclass(slots=True)
-class ProviderChoice:
-    """Hands messages to one channel's providers; `may_call` says whether there is time for one more call."""
-
-    channel: str
-    may_call: Callable[[], bool]
-    is_over: bool = field(default=False, init=False)  # the job has to end
+        return self.hand_over(batch)
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> list[Answer]:
         """Return the answer for each message, in their order. Raises nothing."""
-        names, answers = providers_of(self.channel), list[Answer | None]([None] * len(messages))
+        names, answers = providers_of(self.name), list[Answer | None]([None] * len(messages))
         for place, (name, provider) in enumerate(names):
             rest = [number for number, answer in enumerate(answers) if answer is None or _goes_on(answer)]
-            if not rest or self.is_over or (place and not self.may_call()):
+            if not rest or self.is_over or (place and not self._has_time()):
                 break
             alternatives = len(names) > place + 1
             asked = self._ask(name, provider, [messages[each] for each in rest], alternatives=alternatives)
             for number, answer in zip(rest, asked, strict=True):
                 answers[number] = _join(answers[number], answer)
-        return [answer or TemporaryError(f"{self.channel} has no provider") for answer in answers]
+        return [answer or TemporaryError(f"{self.name} has no provider") for answer in answers]
 
     def _ask(
         self, name: str, provider: Provider, messages: Sequence[OutgoingMessage], *, alternatives: bool
@@ -289,7 +250,7 @@ class ProviderChoice:
             self.is_over = True
             failure = OutcomeUnknown("no answer before the job had to end")
             if not may_have_left():
-                failure = TemporaryError(f"{self.channel} not reached before the job had to end")
+                failure = TemporaryError(f"{self.name} not reached before the job had to end")
         except Exception as error:
             # The boundary: an SDK may raise anything, and the rows must learn of it.
             log.exception(
@@ -299,6 +260,33 @@ class ProviderChoice:
         else:
             return answers
         return [*answers, *_answer_rest(provider, failure, len(messages) - len(answers))]
+
+    def _has_time(self) -> bool:
+        return database_clock() < self.until
+
+
+def _group(messages: Sequence[OutgoingMessage], answers: Sequence[Answer]) -> list[Answered]:
+    """Put the messages together that were answered alike, in the order of their answers.
+
+    Each group is recorded in a transaction of its own, and all of them before the lease ends.
+    """
+    groups: dict[Hashable, Answered] = {}
+    for message, answer in zip(messages, answers, strict=True):
+        key = answer if isinstance(answer, Acceptance) else id(answer)
+        groups.setdefault(key, ([], answer))[0].append(message)
+    return list(groups.values())
+
+
+def _split(messages: list[OutgoingMessage], *, halve: bool) -> list[list[OutgoingMessage]]:
+    """Return the rest as one batch, or in halves where the answer names no message at fault."""
+    middle = len(messages) // 2 if halve else 0
+    return [part for part in (messages[:middle], messages[middle:]) if part]
+
+
+def breaker_of(provider: str, *, alternatives: bool) -> CircuitBreaker:
+    """Return the breaker that all workers share. Slow answers are better than none where no other provider follows."""
+    slow = PROVIDER_SLOW_SECONDS if alternatives else 0.0
+    return CircuitBreaker(provider, PROVIDER_REST_SECONDS(), slow)
 
 
 def _count_calls(provider: Provider, answers: Sequence[Answer]) -> int:

@@ -4,14 +4,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from api.models.user import Channel
-from notifier.channels.batch_sender import ProviderChoice, providers
+from configs.ground.clock import clock
+from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,
     LeavesLoopback,
@@ -239,7 +240,7 @@ def test_what_trickles_ends_with_the_job_and_counts_as_taken_where_the_request_l
         monkeypatch.setitem(providers(), "telegram", Posting(transport, url))
         message = OutgoingMessage(RenderedMessage(), "a", [uuid4()])
         with job_of(0.5):
-            (answer,) = ProviderChoice(Channel.TELEGRAM, lambda: True).hand_over([message])
+            (answer,) = BatchSender(Channel.TELEGRAM, clock() + timedelta(hours=1)).hand_over([message])
     assert type(answer) is kind
     assert time.monotonic() - began < 10
 

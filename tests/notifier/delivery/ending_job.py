@@ -3,11 +3,13 @@
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from api.models.user import Channel
-from notifier.channels.batch_sender import ProviderChoice
+from configs.ground.clock import clock
+from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import Acceptance, Answer, OneCallProvider
 from notifier.content.outgoing_message import OutgoingMessage
 
@@ -22,11 +24,11 @@ def job_of(seconds: float) -> Iterator[None]:
 
 def hand_over_in_job(channel: Channel, messages: Sequence[OutgoingMessage], seconds: float) -> list[Answer]:
     """Return the answers of a channel's providers, whose job ended meanwhile."""
-    choice = ProviderChoice(channel, lambda: True)
+    sender = BatchSender(channel, clock() + timedelta(hours=1))
     answers: list[Answer] = []
     with job_of(seconds):
-        answers = choice.hand_over(messages)
-    assert choice.is_over
+        answers = sender.hand_over(messages)
+    assert sender.is_over
     return answers
 
 

@@ -21,7 +21,7 @@ from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis as shared_redis
 from notifier.channels import batch_sender
-from notifier.channels.batch_sender import ProviderChoice, _join
+from notifier.channels.batch_sender import BatchSender, _join
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -124,7 +124,7 @@ def pair(
 def send() -> tuple[OutgoingMessage, Answer, float]:
     """Hand one mail over; return it with the answer and the seconds that it took."""
     mail, began = OutgoingMessage(CONTENT, "camille@example.org", [uuid4()]), clock()
-    (answer,) = ProviderChoice(Channel.EMAIL, lambda: True).hand_over([mail])
+    (answer,) = BatchSender(Channel.EMAIL, clock() + timedelta(hours=1)).hand_over([mail])
     return mail, answer, (clock() - began).total_seconds()
 
 
@@ -186,10 +186,10 @@ def test_what_one_call_has_no_time_for_is_handed_to_the_next_provider(
     monkeypatch.setattr(smtp, "IS_SEQUENTIAL", True, raising=False)
     monkeypatch.setattr(smtp, "hand_over", lambda all_: [Acceptance("smtp", ""), *[late] * (len(all_) - 1)])
     batch = [OutgoingMessage(CONTENT, f"p{number}@example.org", [uuid4()]) for number in range(5)]
-    answers = ProviderChoice(Channel.EMAIL, lambda: True).hand_over(batch)
+    answers = BatchSender(Channel.EMAIL, clock() + timedelta(hours=1)).hand_over(batch)
     assert [each.provider for each in answers if isinstance(each, Acceptance)] == ["smtp", *["sendgrid"] * 4]
     sendgrid.fail(REFUSES, 60)
-    answers = ProviderChoice(Channel.EMAIL, lambda: True).hand_over(batch)
+    answers = BatchSender(Channel.EMAIL, clock() + timedelta(hours=1)).hand_over(batch)
     assert answers[1:] == [late] * 4
 
 

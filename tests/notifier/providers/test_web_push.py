@@ -17,7 +17,7 @@ from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.push_subscriptions import PushSubscription, read_subscription
 from configs.settings.push_keys import draw_keys
-from notifier.channels.batch_sender import BatchSender, ProviderChoice, providers
+from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,
     Answer,
@@ -49,7 +49,9 @@ def send(*addresses: str) -> Sequence[Answer]:
 
 def choose(*addresses: str) -> Sequence[Answer]:
     """Hand messages over as a job does, by the breaker."""
-    return ProviderChoice(Channel.PUSH, lambda: True).hand_over([outgoing(each) for each in addresses])
+    return BatchSender(Channel.PUSH, clock() + timedelta(hours=1)).hand_over(
+        [outgoing(each) for each in addresses]
+    )
 
 
 def at(endpoint: str) -> str:
