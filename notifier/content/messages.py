@@ -285,7 +285,10 @@ def _write(html: str, language: str) -> Markup:
 
 
 def choose_language(kind: str, wanted: str) -> str:
-    """Return the language of a message: French where its kind has no texts in the wanted one."""
+    """Return the language of a message: French where its kind has no texts in the wanted one.
+
+    A kind has the same parts in each of its languages.
+    """
     return wanted if wanted in languages_of(kind) else FALLBACK
 
 
@@ -368,8 +371,7 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
         LookupError: the kind has no texts for the channel.
         jinja2.UndefinedError: a text needs a value that `context` has not.
     """
-    if not speaks(kind, language, channel):
-        language = FALLBACK
+    language = choose_language(kind, language)
     if not speaks(kind, language, channel):
         raise LookupError(f"no texts: templates/{kind}.jinja has no part `=== {language} {channel}`")
 
@@ -395,7 +397,7 @@ def render(kind: str, channel: str, language: str, context: TemplateContext) -> 
 
 def render_title(kind: str, language: str, values: Mapping[str, Any]) -> str | None:
     """Return the subject that mails of a kind have; None where it has none, or needs a value that is missing."""
-    spoken = language if speaks(kind, language, _MAIL) else FALLBACK
+    spoken = choose_language(kind, language)
     if not speaks(kind, spoken, _MAIL):
         return None
     try:
@@ -437,12 +439,6 @@ class NoticeText(NamedTuple):
     language: str
     title: str
     body: str
-
-
-def choose_notice_language(kind: str, language: str) -> str:
-    """Return the language of a kind's notices to a reader: French where it has no notice, or no title, in theirs."""
-    has_both = all(find_part(kind, language, name) for name in (_NOTICE, _TITLE))
-    return language if has_both else FALLBACK
 
 
 def render_notice(kind: str, language: str, values: Mapping[str, Any]) -> NoticeText:

@@ -29,8 +29,6 @@ from notifier.content.message_kind_base import ClaimedRow, MessageKind, Skip
 from notifier.content.messages import (
     NoticeText,
     choose_language,
-    choose_notice_language,
-    languages_of,
     render_notice,
     speaks,
 )
@@ -96,7 +94,7 @@ def create_notifications(
             for contact in contacts
             if (channels is None or contact.channel in channels)
             and accepts_contact(contact)
-            and any(speaks(kind, each, contact.channel) for each in languages_of(kind))
+            and speaks(kind, spoken, contact.channel)
         ],
     )
 
@@ -191,7 +189,7 @@ def write_notice(
     now = clock()
     row = ClaimedRow.from_values({
         "id": new_id(), "channel": Channel.EMAIL, "kind": kind, "params": dict(params), "created_at": now,
-        "language": choose_notice_language(kind, language), "priority": Priority.IMMEDIATE, "attempts": 0,
+        "language": language, "priority": Priority.IMMEDIATE, "attempts": 0,
         "unknown_attempts": 0,
     })  # fmt: skip
     text = _render(session, user_id, row)

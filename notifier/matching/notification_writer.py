@@ -38,7 +38,6 @@ from notifier.content.messages import (
     FALLBACK,
     NoticeText,
     choose_language,
-    choose_notice_language,
     render_notice,
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
@@ -325,14 +324,14 @@ def _build_notices(
     languages = {each.user_id: each.language for each in result.recipients}
     if unreached := wishes_of.keys() - languages.keys():
         found = session.execute(sa.select(User.id, User.language).where(is_any_of(User.id, unreached)))
-        languages |= {user_id: choose_language(SLOT_DETECTED, language) for user_id, language in found}
+        languages |= {row.id: row.language for row in found}
     slots = {slot.id: slot for slot in result.slots}
     texts: list[NoticeText] = []
     numbers: dict[tuple[Any, ...], int] = {}  # of texts, from 1; 0 where one cannot be rendered
     users: list[tuple[UUID, int]] = []
     for user_id, wishes in wishes_of.items():
         if any(wish.is_new for wish in wishes):
-            language = wishes[0].language or languages.get(user_id, FALLBACK)
+            language = choose_language(SLOT_DETECTED, wishes[0].language or languages.get(user_id, FALLBACK))
             key = (language, *(wish.slots for wish in wishes))
             if key not in numbers:
                 wanted = sorted({slot for wish in wishes for slot in wish.slots})
@@ -357,8 +356,8 @@ def _build_notices(
 def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) -> NoticeText | None:
     """Return the notice; None where it cannot be rendered, which stops no message."""
     try:
-        spoken = choose_notice_language(SLOT_DETECTED, language)
-        return render_notice(SLOT_DETECTED, spoken, {"openings": [contents.values_of(opening, spoken)]})
+        values = {"openings": [contents.values_of(opening, language)]}
+        return render_notice(SLOT_DETECTED, language, values)
     except JobTimeoutException:
         raise
     except Exception:

@@ -19,7 +19,7 @@ from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.message_kind_base import ClaimedRow, TemplateContext
-from notifier.content.messages import choose_notice_language, languages_of, render, render_notice, speaks
+from notifier.content.messages import find_part, languages_of, render, render_notice, speaks
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.content.sms_text import LONGEST, fit_text, segments
 from notifier.message_kinds import kinds
@@ -164,7 +164,7 @@ def test_no_two_languages_say_the_same(kind: str) -> None:
 @in_turn("kind", sorted(name for name, kind in kinds().items() if kind.makes_notice))
 def test_a_notice_exists_in_each_language_of_its_kind(kind: str) -> None:
     languages = sorted(languages_of(kind))
-    assert [choose_notice_language(kind, each) for each in languages] == languages
+    assert all(find_part(kind, each, name) for each in languages for name in ("title", "notice"))
     made = [
         render_notice(kind, each, list_samples(kind, each, SampleSize.USUAL).values) for each in languages
     ]
@@ -319,12 +319,7 @@ def test_a_desk_that_left_the_files_is_not_named_if_its_name_reveals_health() ->
 # Texts of notices
 
 NOTICED = sorted(name for name, kind in kinds().items() if kind.makes_notice)
-NOTICE_TEXTS = sorted(
-    (kind, language)
-    for kind in NOTICED
-    for language in languages_of(kind)
-    if choose_notice_language(kind, language) == language
-)
+NOTICE_TEXTS = sorted((kind, language) for kind in NOTICED for language in languages_of(kind))
 
 
 @in_turn("kind, language", NOTICE_TEXTS)
