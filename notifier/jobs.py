@@ -85,7 +85,7 @@ def rearm(desk_id: str, *alert_ids: str) -> None:
         return
     with session() as opened:
         untold = match_service.find_untold(opened, desk_id, database_clock())
-    found = match_service.split_by_person((wish.user_id, wish.alert_id) for wish in untold)
+    found = match_service.split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in untold)
     nudges.rearm([desk_id], found[1:])
     if found:
         _tell_open(desk_id, found[0], in_crowd=len(found) > 1)

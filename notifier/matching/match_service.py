@@ -7,7 +7,7 @@ found by the next round over what is open.
 import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -15,7 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, selectinload
 
 from api.models.alert import Alert
@@ -30,7 +30,6 @@ from notifier.delivery.delivery import log_when_committed
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
     Candidate,
-    Recipient,
     WantedSlots,
     candidates,
     describe_wait,
@@ -73,14 +72,6 @@ class Occasion:
     is_round: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Untold:
-    """What is to be written: wishes, and the contacts by which their users are reached."""
-
-    wishes: list[WantedSlots] = field(default_factory=list)
-    reached: list[Recipient] = field(default_factory=list)
-
-
 def match_detection(
     session: Session,
     detection_id: UUID,
@@ -100,7 +91,7 @@ def match_detection(
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
         occasion = Occasion(detection, detection.seen_at, is_round=False)
-        return Matched(_write(session, occasion, _find_untold(session, occasion, found, now), now, inline))
+        return Matched(_write(session, _find_untold(session, occasion, found, now), now, inline))
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
     return Matched(parts=parts)
@@ -119,7 +110,7 @@ def match(
     if occasion is None:
         return []
     waiting = candidates(session, occasion.detection, now, alerts)
-    return _write(session, occasion, _find_untold(session, occasion, waiting, now), now, inline)
+    return _write(session, _find_untold(session, occasion, waiting, now), now, inline)
 
 
 def find_untold(session: Session, desk_id: str, now: datetime) -> list[WantedSlots]:
@@ -132,8 +123,8 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[WantedSlo
         return []
     waiting = candidates(session, occasion.detection, now)
     untold = _find_untold(session, occasion, waiting, now, is_patient=True)
-    ranks = {each.user_id: each.plan_rank for each in untold.reached}
-    return sorted(untold.wishes, key=lambda wish: -ranks.get(wish.user_id, 0))
+    ranks = {each.user_id: each.plan_rank for each in untold.recipients}
+    return sorted(untold.wishes, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
 
 
 def _begin_round(session: Session, desk_id: str, now: datetime) -> Occasion | None:
@@ -149,22 +140,24 @@ def _find_untold(
     now: datetime,
     *,
     is_patient: bool = False,
-) -> Untold:
+) -> MatchResult:
     """Return the open slots that alerts want and that are not announced; `is_patient`: recent failures count, too.
 
     A user whom no contact reaches is matched all the same, which makes a notice; but once.
     """
+    nothing = MatchResult(occasion.detection, (), (), late=occasion.is_round)
     slots = _read_slots(session, occasion, now) if found else None
     if slots is None or not slots.moments:
-        return Untold()
+        return nothing
     tried = now - _TRY_AGAIN if is_patient else now
     matched = read_matched(session, slots, {each.alert_id for each in found}, now, tried_since=tried)
     wishes = select_slots(found, slots, matched)
     if not wishes:
-        return Untold()
-    reached = recipients(session, {wish.user_id for wish in wishes}, occasion.entitled_at)
+        return nothing
+    reached = recipients(session, {wish.alert.user_id for wish in wishes}, occasion.entitled_at)
     users = {each.user_id for each in reached}
-    return Untold([wish for wish in wishes if wish.is_new or wish.user_id in users], reached)
+    wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
+    return replace(nothing, wishes=wishes, recipients=reached)
 
 
 def _read_slots(session: Session, occasion: Occasion, now: datetime) -> OpenSlots:
@@ -200,31 +193,17 @@ def _is_detected_after(detection: Detection) -> sa.Exists:
     )
 
 
-def _bigints(ids: Collection[int]) -> sa.BindParameter[list[int]]:
-    return sa.literal(list(ids), ARRAY(sa.BigInteger()))
-
-
 def _write(
-    session: Session,
-    occasion: Occasion,
-    untold: Untold,
-    now: datetime,
-    inline: InlineClaim | None = None,
+    session: Session, result: MatchResult, now: datetime, inline: InlineClaim | None = None
 ) -> list[UUID]:
     """Write matches and notifications; return the ids of those to deliver that `inline` did not take."""
-    detection, waiting, taken = occasion.detection, list[UUID](), 0
-    if untold.wishes:
-        told_of = SlotRow.id == sa.any_(_bigints({slot for wish in untold.wishes for slot in wish.slots}))
-        slots = list(session.scalars(sa.select(SlotRow).where(told_of).order_by(SlotRow.id)))
-        seen_at = max(slot.seen_at for slot in slots) if occasion.is_round else detection.seen_at
-        result = MatchResult(detection, untold.wishes, untold.reached, seen_at, slots, late=occasion.is_round)
-        waiting = write(session, result, now, inline)
-        taken = len(inline.messages) if inline else 0
-    elif occasion.is_round:
+    if result.late and not result.wishes:
         return []
+    waiting = write(session, result, now, inline) if result.wishes else []
+    taken = len(inline.messages) if inline else 0
     log_when_committed(
-        session, "matched", detection=str(detection.id), desk=detection.desk_id, alerts=len(untold.wishes),
-        notifications=len(waiting) + taken, late=occasion.is_round,
+        session, "matched", detection=str(result.detection.id), desk=result.detection.desk_id,
+        alerts=len(result.wishes), notifications=len(waiting) + taken, late=result.late,
     )  # fmt: skip
     return waiting
 

@@ -40,7 +40,7 @@ from notifier.content.messages import (
     choose_language,
     render_notice,
 )
-from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink
+from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, read_slots
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
 from notifier.delivery.reader_wishes import Hold, lock_times
@@ -118,10 +118,6 @@ class InlineClaim:
     now: datetime
     claim: MessageClaim = field(init=False)
     contents: ContentCache = field(default_factory=ContentCache, init=False)
-    # By their detection, when it was seen, and the slots that somebody wants: in a crowd most want the same.
-    _openings: dict[tuple[UUID, datetime, tuple[int, ...]], SlotOpening] = field(
-        default_factory=dict, init=False
-    )
 
     def __post_init__(self) -> None:
         self.claim = MessageClaim.start(self.now, LEASE_SECONDS())
@@ -178,12 +174,7 @@ class InlineClaim:
         return {each for each in mine if turns.take(each) <= self.now}
 
     def add(
-        self,
-        row: Mapping[str, Any],
-        address: str,
-        detection: Detection,
-        wishes: Sequence[WantedSlots],
-        slots: Mapping[int, SlotRow],
+        self, row: Mapping[str, Any], address: str, opening: SlotOpening, wishes: Sequence[WantedSlots]
     ) -> None:
         """Make a message of a row that was written.
 
@@ -192,12 +183,7 @@ class InlineClaim:
         """
         if address == UNREADABLE:
             return
-        wanted = tuple(sorted({slot for wish in wishes for slot in wish.slots}))
-        key = detection.id, row["seen_at"], wanted
-        if (opening := self._openings.get(key)) is None:
-            opened = tuple(slots[each] for each in wanted)
-            opening = self._openings[key] = SlotOpening(detection, opened, row["seen_at"])
-        stops = [StopLink(wish.alert_id, wish.name) for wish in wishes]
+        stops = [StopLink(wish.alert.alert_id, wish.alert.name) for wish in wishes]
         try:
             context = self.contents.context([opening], stops, row["language"])
         except JobTimeoutException:
@@ -212,7 +198,7 @@ class InlineClaim:
 
 @dataclass(frozen=True, slots=True)
 class MatchResult:
-    """What matching decided for one detection: which alerts want which slots, and the contacts to notify.
+    """What matching decided for one detection: which alerts want which slots, and the contacts of their users.
 
     A `late` result (an alert catches up, a desk is re-armed) may follow another of the same detection: for other slots,
     for another alert of the same person, or where the first was never sent.
@@ -221,20 +207,36 @@ class MatchResult:
     detection: Detection
     wishes: Sequence[WantedSlots]
     recipients: Sequence[Recipient]
-    seen_at: datetime  # when the slots were seen last
-    slots: Sequence[SlotRow] = ()  # those that the wishes name
-    late: bool = False
+    late: bool
 
     def wishes_of(self) -> dict[UUID, list[WantedSlots]]:
         """Return the wishes by user."""
         found = defaultdict(list)
         for wish in self.wishes:
-            found[wish.user_id].append(wish)
+            found[wish.alert.user_id].append(wish)
         return found
 
     def begin_key(self, announcement_id: UUID) -> str:
         """Return how the dedupe keys of a user's notifications begin."""
         return f"open:{announcement_id}" if self.late else f"slot:{self.detection.id}"
+
+
+@dataclass(slots=True)
+class _Openings:
+    """What the messages announce, by the slots that somebody wants: in a crowd most want the same."""
+
+    detection: Detection
+    seen_at: datetime
+    slots: Mapping[int, SlotRow]
+    _made: dict[tuple[int, ...], SlotOpening] = field(default_factory=dict, init=False)
+
+    def find(self, wishes: Iterable[WantedSlots]) -> SlotOpening:
+        """Return what is announced to the user of these wishes."""
+        wanted = tuple(sorted({slot for wish in wishes for slot in wish.slots}))
+        if wanted not in self._made:
+            opened = tuple(self.slots[each] for each in wanted)
+            self._made[wanted] = SlotOpening(self.detection, opened, self.seen_at)
+        return self._made[wanted]
 
 
 def next_nudge(now: datetime, times: int = 0) -> datetime:
@@ -252,14 +254,18 @@ def write(
     of those that may leave now and that `inline` did not take: these are written as leased.
     """
     wishes_of = result.wishes_of()
+    wanted = [write_ranges(each) for each in {wish.slots for wish in result.wishes}]
+    slots = {slot.id: slot for several in read_slots(session, wanted).values() for slot in several}
+    seen_at = max(slot.seen_at for slot in slots.values()) if result.late else result.detection.seen_at
+    openings = _Openings(result.detection, seen_at, slots)
     times = lock_times(session, {to.user_id for to in result.recipients if to.find_hold(now)})
     held = {
         to.contact_id: to._replace(times=times[to.user_id]) for to in result.recipients if to.user_id in times
     }
     holds = {key: hold for key, to in held.items() if (hold := to.find_hold(now))}
     at_once = [to for to in result.recipients if to.contact_id not in holds]
-    contacts = inline.select_contacts(session, at_once, result.slots) if inline else set()
-    of_all = _columns_of_all(result, now)
+    contacts = inline.select_contacts(session, at_once, slots.values()) if inline else set()
+    of_all = _columns_of_all(result, seen_at, now)
     announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
         _columns_of_recipient(
@@ -273,14 +279,14 @@ def write(
         for each in result.recipients
     ]
     contents = inline.contents if inline else ContentCache()
-    notices = _build_notices(session, result, wishes_of, contents)
+    notices = _build_notices(session, result, openings, wishes_of, contents)
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
     new = _write(session, result, announcements, rows, of_all | lease | notices)
-    slots = {slot.id: slot for slot in result.slots}
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
-            inline.add(of_all | row, to.address, result.detection, wishes_of[to.user_id], slots)
-    calling = {wish.user_id: wish.language for wish in result.wishes if wish.wants_call}
+            wishes = wishes_of[to.user_id]
+            inline.add(of_all | row, to.address, openings.find(wishes), wishes)
+    calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
     waiting = [
         row["id"] for row in rows if row["id"] in new and not row["leased"] and row["held_until"] is None
     ]
@@ -299,9 +305,9 @@ def _write(
     ranges = {slots: write_ranges(slots) for slots in {wish.slots for wish in wishes}}
     arrays: dict[str, Iterable[object]] = {
         "match_ids": (new_id() for _ in wishes),
-        "alert_ids": (wish.alert_id for wish in wishes),
-        "alert_announcements": (announcements[wish.user_id] for wish in wishes),
-        "limits_versions": (wish.limits_version for wish in wishes),
+        "alert_ids": (wish.alert.alert_id for wish in wishes),
+        "alert_announcements": (announcements[wish.alert.user_id] for wish in wishes),
+        "limits_versions": (wish.alert.limits_version for wish in wishes),
         "slots": (ranges[wish.slots] for wish in wishes),
         **{name: [row[name] for row in rows] for name in _OF_RECIPIENT},
     }
@@ -315,7 +321,11 @@ def _write(
 
 
 def _build_notices(
-    session: Session, result: MatchResult, wishes_of: Mapping[UUID, list[WantedSlots]], contents: ContentCache
+    session: Session,
+    result: MatchResult,
+    openings: _Openings,
+    wishes_of: Mapping[UUID, list[WantedSlots]],
+    contents: ContentCache,
 ) -> dict[str, Any]:
     """Return the parameters of INSERT_SLOT_NOTICES that are the notices' own; a text for each language and its slots.
 
@@ -325,18 +335,17 @@ def _build_notices(
     if unreached := wishes_of.keys() - languages.keys():
         found = session.execute(sa.select(User.id, User.language).where(is_any_of(User.id, unreached)))
         languages |= {row.id: row.language for row in found}
-    slots = {slot.id: slot for slot in result.slots}
     texts: list[NoticeText] = []
     numbers: dict[tuple[Any, ...], int] = {}  # of texts, from 1; 0 where one cannot be rendered
     users: list[tuple[UUID, int]] = []
     for user_id, wishes in wishes_of.items():
         if any(wish.is_new for wish in wishes):
-            language = choose_language(SLOT_DETECTED, wishes[0].language or languages.get(user_id, FALLBACK))
+            language = choose_language(
+                SLOT_DETECTED, wishes[0].alert.language or languages.get(user_id, FALLBACK)
+            )
             key = (language, *(wish.slots for wish in wishes))
             if key not in numbers:
-                wanted = sorted({slot for wish in wishes for slot in wish.slots})
-                opening = SlotOpening(result.detection, tuple(slots[each] for each in wanted), result.seen_at)
-                text = _render_notice(opening, contents, language)
+                text = _render_notice(openings.find(wishes), contents, language)
                 texts += [text] if text else []
                 numbers[key] = len(texts) if text else 0
             if number := numbers[key]:
@@ -365,12 +374,12 @@ def _render_notice(opening: SlotOpening, contents: ContentCache, language: str) 
         return None
 
 
-def _columns_of_all(result: MatchResult, now: datetime) -> dict[str, Any]:
+def _columns_of_all(result: MatchResult, seen_at: datetime, now: datetime) -> dict[str, Any]:
     detection = result.detection
     return {
         "kind": SLOT_DETECTED, "priority": Priority.CRITICAL,
         "params": {"detection_id": str(detection.id), "desk_id": detection.desk_id},
-        "seen_at": result.seen_at, "committed_at": None if result.late else detection.committed_at,
+        "seen_at": seen_at, "committed_at": None if result.late else detection.committed_at,
         "matched_at": now,
     }  # fmt: skip
 
@@ -387,6 +396,6 @@ def _columns_of_recipient(
     """Return the columns that differ; `leased` is whether the job that writes the row sends it."""
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
-        "channel": to.channel, "language": to.pick_language(wishes[0].language), "dedupe_key": dedupe_key,
+        "channel": to.channel, "language": to.pick_language(wishes[0].alert.language), "dedupe_key": dedupe_key,
         "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
     }  # fmt: skip

@@ -61,16 +61,11 @@ _NOTHING = MatchedBefore()
 
 @dataclass(frozen=True, slots=True)
 class WantedSlots:
-    """An alert with the slots that it wants and was not notified of."""
+    """An alert, by one of its targets, with the slots that it wants and was not notified of."""
 
-    alert_id: UUID
-    user_id: UUID
-    limits_version: int
-    language: str | None
+    alert: Candidate
     slots: tuple[int, ...]
-    name: str | None = None
-    is_new: bool = True  # it was not matched with all of them before
-    wants_call: bool = False
+    is_new: bool  # it was not matched with all of them before
 
 
 def candidates(
@@ -276,18 +271,7 @@ def select_slots(
         if told:
             wanted -= told
         if wanted:
-            wishes.append(
-                WantedSlots(
-                    alert_id,
-                    first.user_id,
-                    first.limits_version,
-                    first.language,
-                    slots.list_ids(wanted),
-                    first.name,
-                    not wanted <= matched,
-                    first.wants_call,
-                )
-            )
+            wishes.append(WantedSlots(first, slots.list_ids(wanted), not wanted <= matched))
     return wishes
 
 

@@ -124,7 +124,9 @@ def test_the_choice_is_what_each_alert_itself_would_say(
     told = {(ids[number], slot) for number, slot in known if number < len(ids)}
     before = {each: MatchedBefore(frozenset(slot for key, slot in told if key == each)) for each in ids}
     chosen = {
-        (wish.alert_id, slot) for wish in select_slots(rows, opened(moments), before) for slot in wish.slots
+        (wish.alert.alert_id, slot)
+        for wish in select_slots(rows, opened(moments), before)
+        for slot in wish.slots
     }
     asked = {
         (alert_id, slot)
