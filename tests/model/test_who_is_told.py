@@ -426,7 +426,7 @@ def machine(
     monkeypatch.setattr(
         nudges,
         "rearm",
-        lambda desks, _parts=(): queue.extend(("rearm", desk) for desk in desks if not _parts),
+        lambda desks, parts=((),): queue.extend(("rearm", each) for each in desks for _ in parts),
     )
     monkeypatch.setattr(
         nudges, "deliver", lambda waiting: queue.extend(("deliver", each[0]) for each in waiting)
