@@ -14,7 +14,7 @@ from psycopg2.extensions import cursor, encrypt_password
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 from sqlalchemy.engine import make_url
 
-from api.migrations.retries import MigrationFailed, first_line, run_with_retries
+from api.migrations.retries import MigrationFailed, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
 from configs.ground.database import DATABASE_SECONDS, database_url, owner_url
@@ -133,9 +133,7 @@ def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
                 else make_logins(owner, logins, DATABASE_SECONDS())
             ),
             say,
-            lambda error: (
-                f"{first_line(error)}: the logins are not complete; the same command makes the rest"
-            ),
+            "the logins are not complete; the same command makes the rest",
         )
     except (LoginRefused, MigrationFailed) as error:
         raise SystemExit(str(error)) from None

@@ -36,7 +36,6 @@ def test_a_held_lock_is_waited_for_in_turns_that_let_others_through(
 ) -> None:
     reader = older.connect()
     reader.execute(sa.text("SELECT count(*) FROM alerts"))  # its lock lasts as long as its transaction
-    process = reader.scalar(sa.text("SELECT pg_backend_pid()"))
     migration = threading.Thread(target=main, args=(["upgrade"],))
     migration.start()
     said = ""
@@ -51,7 +50,7 @@ def test_a_held_lock_is_waited_for_in_turns_that_let_others_through(
     reader.close()
     migration.join(60)
     assert ask(older, _REVISION) == NEXT
-    assert f"a lock was not free within 0.1 s (the oldest transaction is of process {process}, " in said
+    assert "canceling statement due to lock timeout; tried again in 0.05 s" in said
 
 
 def test_a_lock_that_is_never_freed_ends_it_with_nothing_done(
@@ -63,8 +62,8 @@ def test_a_lock_that_is_never_freed_ends_it_with_nothing_done(
         with pytest.raises(SystemExit) as ended:
             main(["upgrade"])
     assert str(ended.value) == (
-        "canceling statement due to lock timeout: nothing of this migration was done, the tables are of revision"
-        f" {expected_revision()}; the same command goes on from there, once the cause is gone"
+        "canceling statement due to lock timeout: nothing of this migration was done; the same command goes on from"
+        " there, once the cause is gone"
     )
 
 
@@ -73,7 +72,7 @@ def test_a_migration_that_fails_half_way_did_nothing_and_goes_on_later(older: sa
         connection.execute(sa.text("ALTER TABLE alerts ADD colour text"))
     with pytest.raises(
         SystemExit,
-        match=rf'"colour" .* already exists: .* of revision {expected_revision()}; the same command',
+        match=r'"colour" .* already exists: nothing of this migration was done; the same command',
     ):
         main(["upgrade"])
     assert ask(older, "SELECT to_regclass('colours')") is None
@@ -95,14 +94,14 @@ def test_a_server_that_ends_the_connection_is_asked_again(older: sa.Engine) -> N
 
     run_with_retries(act, said.append)
     assert len(said) == 2
-    assert all(line.startswith("PostgreSQL is away: ") for line in said)
+    assert all("connection" in line and "; tried again in" in line for line in said)
 
 
 def test_a_second_migration_waits_for_the_first(older: sa.Engine, capsys: pytest.CaptureFixture[str]) -> None:
     with hold_turn():
         second = threading.Thread(target=main, args=(["upgrade"],))
         second.start()
-        until(lambda: second.is_alive() and "another migration is at work" in capsys.readouterr().out)
+        until(lambda: second.is_alive() and "lock timeout; tried again" in capsys.readouterr().out)
         assert ask(older, _REVISION) == expected_revision()
     second.join(60)
     assert ask(older, _REVISION) == NEXT
@@ -125,8 +124,6 @@ def test_a_wrong_password_is_not_tried_again(settings_env: Callable[..., None], 
     wrong = sa.make_url(database).set(password="wrong").render_as_string(hide_password=False)
     settings_env(DATABASE_URL=wrong)
     said: list[str] = []
-    with pytest.raises(
-        MigrationFailed, match=r"authentication failed.*the server does not say what was done"
-    ):
+    with pytest.raises(MigrationFailed, match=r"authentication failed.*nothing of this migration was done"):
         run_with_retries(lambda: sa.create_engine(wrong).connect(), said.append)
     assert said == []
