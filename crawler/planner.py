@@ -24,7 +24,6 @@ from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.advisory_lock import AdvisoryLock
 from crawler.hosts import kill_switch
 from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
@@ -45,7 +44,7 @@ _RECONCILE_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x72647670  # the planners' advisory lock: one plans, the others wait
+_LOCK = 0x72647670  # an advisory lock: one plans, others wait; PostgreSQL ends a holder that hangs
 # Between two runs; after a longer one, or a step of the clock, slots are not lapsed at once
 _LONGEST_PAUSE = FRESH
 _OVERLAP = timedelta(seconds=5)  # a grant may be committed a little after the moment it begins
@@ -58,7 +57,6 @@ class Planner:
     def __init__(self, client: redis.Redis) -> None:
         self.failures = PartFailures()
         self._client = client
-        self._lock = AdvisoryLock(_LOCK)
         self._looked_at: datetime | None = None
         self._ran_at: datetime | None = None
         self._steady_since: datetime | None = None
@@ -112,15 +110,13 @@ class Planner:
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
-            LockHeldError: another planner hangs.
         """
         # Counted before it plans, too: a Redis that was restored from an older state is planned for in this run.
         self._is_older |= due_queue.count_run(self._client) <= self._runs
         emptied = self._is_older or not self._client.exists(due_queue.PLANNED)
         whole = emptied or self._whole_is_due(now)
         with session() as rows:
-            if not self._lock.take(rows, now):
-                return 0
+            rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             task = self._read_task(rows, now, whole=whole, emptied=emptied)
             chosen = _select_desks(task)
             if chosen or whole:

@@ -23,7 +23,6 @@ from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
-from crawler.advisory_lock import AdvisoryLock
 from crawler.bounds import BEYOND, REFUSED
 from crawler.incidents import moved_pages, notices
 from crawler.scheduling.intervals import captcha_expected
@@ -161,7 +160,7 @@ _MAINTENANCE_TOLD_SECONDS = 3600
 
 log = logging.getLogger(__name__)
 
-_LOCK = 0x74696470  # one process notifies at a time
+_LOCK = 0x74696470  # an advisory lock: one process notifies at a time
 _LISTED = 20  # desks named in one message to operators
 
 
@@ -170,25 +169,22 @@ class IncidentLoop:
 
     def __init__(self, failures: PartFailures | None = None) -> None:
         self._failures = failures or PartFailures()
-        self._lock = AdvisoryLock(_LOCK)
 
     def run(self, stop: threading.Event) -> None:
         """Run each INCIDENT_CHECK_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
         while not stop.is_set():
-            self._failures.run("incidents", lambda: run_once(database_clock(), self._lock))
+            self._failures.run("incidents", lambda: run_once(database_clock()))
             stop.wait(_INCIDENT_CHECK_SECONDS())
 
 
-def run_once(now: datetime, lock: AdvisoryLock | None = None) -> int:
+def run_once(now: datetime) -> int:
     """Update the incidents and write the notices that are due; return how many.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database is away; nothing is forgotten.
-        LockHeldError: another process hangs.
     """
     with session() as rows:
-        if not (lock or AdvisoryLock(_LOCK)).take(rows, now):
-            return 0
+        rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         moved_pages.end_settled_drifts(rows, desks(), now)
         found = find_incidents(rows, now)
         store_incidents(rows, found, now)

@@ -13,8 +13,6 @@ from sqlalchemy.orm import Session
 
 from api.migrations import retries
 from api.models.base import engine, session
-from configs.ground.clock import clock
-from crawler.advisory_lock import AdvisoryLock
 from deploy.local.processes import start, stop
 from tests.waiting import wait_for_port
 
@@ -82,10 +80,10 @@ def test_two_migrations_through_one_pool_take_turns(pooled: Callable[[int], sa.U
 
 def test_a_lock_of_a_loop_ends_with_its_transaction(pooled: Callable[[int], sa.URL]) -> None:
     pooled(3)
-    one, other = AdvisoryLock(7), AdvisoryLock(7)
+    take = sa.select(sa.func.pg_try_advisory_xact_lock(7))
     with session() as rows:
-        assert one.take(rows, clock())
+        assert rows.scalar(take)
         with Session(engine()) as second:
-            assert not other.take(second, clock())
+            assert not second.scalar(take)
     with session() as rows:
-        assert other.take(rows, clock())
+        assert rows.scalar(take)
