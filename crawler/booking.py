@@ -6,11 +6,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
-from scrapy import Request, Spider
+from scrapy import Spider
 from scrapy.crawler import Crawler
-from scrapy.http import Response
 
 from configs.ground.clock import clock
 from configs.ground.hosts import resolve_stand_in
@@ -23,6 +23,7 @@ from crawler.catalogue import check_catalogue, visit_of
 from crawler.cli.arguments import DeskChoice, fetch_of
 from crawler.cli.report import each_once, print_report
 from crawler.fetching.browser_headers import agent_for
+from crawler.fetching.download_handler import send_request
 from crawler.fetching.errors import FetchError
 from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import BudgetExhausted, RequestBudget, Session, human_delay
@@ -37,7 +38,6 @@ from crawler.url_policy import ensure_allowed
 from crawler.visit_state import VisitResult, VisitState
 
 if TYPE_CHECKING:
-    from crawler.fetching.download_handler import DirectDownloader
     from crawler.recording.batch_writer import Writer
 
 # Age at which a spider process ends, for another to be started
@@ -187,23 +187,19 @@ class BookingSpider(Spider):
             captures=buffer.select(result.outcome),
         )
 
-    async def _download(self, request: Request) -> Response:
-        downloader = cast("DirectDownloader", self.crawler.engine.downloader)  # crawler/settings.py
-        return await downloader.download(request)
-
     def _session(self, desk: Desk, budget: RequestBudget) -> Session:
         largest = self.settings.getint("DOWNLOAD_MAXSIZE")
         if desk.fetch is Fetch.BROWSER:
             from crawler.browser.page import BrowserSession  # noqa: PLC0415 -- loaded only for browser desks
 
-            return BrowserSession(desk, self.crawler, budget, self.proxies.way())
+            return BrowserSession(desk, self.crawler, budget, self.proxies)
         return Session(
-            self._download,
+            partial(send_request, self.crawler),
             deadline=HTTP_DEADLINE_SECONDS(),
             largest=largest,
             budget=budget,
             agent=agent_for(desk.host),
-            way=self.proxies.way(),
+            proxies=self.proxies,
         )
 
 

@@ -33,8 +33,8 @@ DEFAULT_REQUEST_HEADERS = {
 ROBOTSTXT_OBEY = False
 
 # How many at once. The dispatcher claims only as many desks as there are places (SPIDER_PLACES) and one per host, so
-# the downloader must never hold a request back: one that waits in its queue has no time-out running. Ours has no queue.
-DOWNLOADER = "crawler.fetching.download_handler.DirectDownloader"
+# the requests of a check pass no queue (`send_request` in crawler/fetching/download_handler.py): one that waits in it
+# has no time-out running.
 CONCURRENT_REQUESTS = 1024
 CONCURRENT_REQUESTS_PER_DOMAIN = 1024
 # Items per response that pipelines work on at once: the default of 100 starts a hundred tasks for each (x 0.67).

@@ -150,7 +150,7 @@ class EgressProxy:
         try:
             theirs, ours = await _dial(self._vias, urlsplit(self.via))
         except OSError as error:
-            raise ProxyFailed(f"does not answer: {error}", own=True) from error
+            raise ProxyFailed(f"does not answer: {error}") from error
         if tunnel:
             try:
                 await _through(theirs, ours, head.host, _key(self.via))
@@ -219,9 +219,9 @@ async def _through(theirs: StreamReader, ours: StreamWriter, host: str, key: byt
     try:
         said = (await theirs.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode("latin-1")
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-        raise ProxyFailed("broke off", own=True) from error
+        raise ProxyFailed("broke off") from error
     if said.split(" ")[1:2] != ["200"]:
-        raise ProxyFailed(f"answers {said[:100]}", own=" 407 " in said)
+        raise ProxyFailed(f"answers {said[:100]}")
 
 
 async def _pump(source: StreamReader, sink: StreamWriter) -> None:

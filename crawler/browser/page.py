@@ -35,7 +35,7 @@ from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.browser_headers import brands, honest
 from crawler.fetching.decompression import TooLarge, headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, to_fetch_error
-from crawler.fetching.proxies import ProxySession
+from crawler.fetching.proxies import Proxies
 from crawler.fetching.session import RequestBudget, RequestStep, Session, first_step, human_delay
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
@@ -76,13 +76,13 @@ class BrowserSession(Session):
         desk: Desk,
         crawler: Crawler,
         budget: RequestBudget,
-        way: ProxySession | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         largest = crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, way=way)
+        super().__init__(_by_page_only, BROWSER_DEADLINE_SECONDS(), largest, budget, proxies=proxies)
         self._desk = desk
         self._browsers = browsers_of(crawler)
-        self._proxy = EgressProxy(self._browsers.names, self._browsers.vias)
+        self._egress = EgressProxy(self._browsers.names, self._browsers.vias)
         self._traffic = RequestPolicy(budget)
         self._name = f"check-{next(_NUMBERS)}"
         self._address = ""  # of the egress proxy
@@ -117,7 +117,7 @@ class BrowserSession(Session):
     async def close(self) -> None:
         """Close the page and its context; a browser that does not respond is replaced."""
         self._traffic.end()
-        self._proxy.close()
+        self._egress.close()
         if not (browser := self._browser):
             return
         self._browser, well = None, False
@@ -129,7 +129,7 @@ class BrowserSession(Session):
     async def _take_browser(self) -> None:
         if not self._browser:
             try:
-                self._address = self._address or await self._proxy.open()
+                self._address = self._address or await self._egress.open()
                 self._browser = await self._browsers.take()
             except KNOWN as error:
                 raise to_fetch_error(error, "no page was opened") from error
@@ -151,8 +151,8 @@ class BrowserSession(Session):
         self.clock.start()
         if (left := self.clock.left) <= 0:
             raise TimeoutError(f"the {self.clock.deadline:g} s of this check are over")
-        if self._way:
-            self._proxy.via = (await self._way.proxy()).url
+        if proxy := await self.choose_proxy():
+            self._egress.via = proxy.url
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(left) as limit:
 
@@ -160,10 +160,7 @@ class BrowserSession(Session):
                 await self.clock.pause(human_delay())
                 limit.reschedule(loop.time() + self.clock.left)
 
-            response = await self._open(step, pause)
-        if self._way:
-            self._way.answered = True
-        return response
+            return await self._open(step, pause)
 
     async def _open(self, step: RequestStep, pause: Callable[[], Awaitable[None]]) -> Response:
         """Open an address in the page, do the request's actions, and return the page.
@@ -173,7 +170,7 @@ class BrowserSession(Session):
             KNOWN: any other failure (crawler/fetching/errors.py).
         """
         assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
-        self._proxy.troubles.clear()
+        self._egress.troubles.clear()
         options = _context_options(self._desk, self._address, self._browser.agent)
         meta = {
             "playwright": True,
@@ -190,7 +187,7 @@ class BrowserSession(Session):
             self._done = await self._perform_acts(self._ask, pause)
             return await self._response()
         except PlaywrightError as error:
-            raise classify_error(error, url, self._traffic, self._proxy.troubles) from error
+            raise classify_error(error, url, self._traffic, self._egress.troubles) from error
         finally:
             self._tab = request.meta.get("playwright_page")
 

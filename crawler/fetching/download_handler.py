@@ -7,16 +7,13 @@ Interface: https://docs.scrapy.org/en/latest/topics/download-handlers.html
 import asyncio
 import logging
 import socket
-from asyncio import ensure_future
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_middlewares import ClientMiddlewareType
-from scrapy import Request, Spider
-from scrapy.core.downloader import Downloader
+from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.exceptions import (
@@ -30,7 +27,6 @@ from scrapy.exceptions import (
 )
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
-from twisted.internet.defer import Deferred
 from yarl import URL
 
 from crawler.fetching.errors import NoHTTP
@@ -205,43 +201,22 @@ def _translate_error(error: aiohttp.ClientError) -> Exception:
 log = logging.getLogger(__name__)
 
 
-class DirectDownloader(Downloader):
-    """Sends no signals of its own: nothing listens for a request that reaches the downloader or leaves it."""
+async def send_request(crawler: Crawler, request: Request) -> Response:
+    """Ask by the middlewares and handlers of a crawl, without its engine's queue, and return the answer.
 
-    async def download(self, request: Request) -> Response:
-        """Ask by the middlewares and handlers of all requests, and return the answer.
+    The engine's `download_async` makes two Deferreds, a task and a signal of each request, and Scrapy's manager of
+    middlewares a coroutine of each call of one. Ours only look at what is asked.
 
-        A check awaits it here: the engine's `download_async` makes two Deferreds, a task and a signal of each request,
-        and Scrapy's manager of middlewares a coroutine of each call of one. Ours only look at what is asked.
-
-        Raises:
-            TypeError: a middleware wants something else returned.
-        """
-        self.active.add(request)
-        try:
-            for look_at in self.middleware.methods["process_request"]:
-                if look_at and (instead := look_at(request=request)) is not None:
-                    raise TypeError(
-                        f"a middleware answers {request} by {instead}: a check follows redirects itself"
-                    )
-            answer = await self._find_download(request)(request)
-        finally:
-            self.active.remove(request)
-        log.debug("%d %s %s", answer.status, request.method, request.url)
-        return answer
-
-    def _find_download(self, request: Request) -> Callable[[Request], Awaitable[Response]]:
-        """Return the method that downloads: the handler's, found by the scheme without parsing the address."""
-        handler = self.handlers._get_handler(request.url.partition(":")[0])  # noqa: SLF001 -- there is no public way
-        return handler.download_request if handler else self.handlers.download_request_async
-
-    def fetch(self, request: Request, spider: Spider | None = None) -> Deferred[Response | Request]:  # noqa: ARG002 -- Scrapy's signature
-        """Ask at once; the engine calls it."""
-        return Deferred.fromFuture(ensure_future(self._ask(request)))
-
-    async def _ask(self, request: Request) -> Response | Request:
-        self.active.add(request)
-        try:
-            return await self.middleware.download_async(self.handlers.download_request_async, request)
-        finally:
-            self.active.remove(request)
+    Raises:
+        TypeError: a middleware wants something else returned.
+    """
+    downloader = crawler.engine.downloader
+    for look_at in downloader.middleware.methods["process_request"]:
+        if look_at and (instead := look_at(request=request)) is not None:
+            raise TypeError(f"a middleware answers {request} by {instead}: a check follows redirects itself")
+    scheme = request.url.partition(":")[0]
+    handler = downloader.handlers._get_handler(scheme)  # noqa: SLF001 -- there is no public way
+    ask = handler.download_request if handler else downloader.handlers.download_request_async
+    answer = await ask(request)
+    log.debug("%d %s %s", answer.status, request.method, request.url)
+    return answer

@@ -25,14 +25,7 @@ class NoHTTP(Exception):
 
 
 class ProxyFailed(Exception):
-    """The proxy failed, and not the site. `own`: it alone, so that another one may be tried.
-
-    Where it says that it could not reach the site, or is silent about that, it may be the site that refuses.
-    """
-
-    def __init__(self, reason: str, *, own: bool) -> None:
-        super().__init__(reason)
-        self.own = own
+    """The proxy failed, and not the site."""
 
 
 class BrowserFailed(Exception):

@@ -15,11 +15,12 @@ from w3lib.url import safe_url_string
 
 from configs.ground.hosts import host_of, resolve_stand_in
 from configs.settings import settings
+from configs.settings.proxies import Proxy
 from configs.world.check_intervals import find_step_gap
 from crawler.fetching.browser_headers import HttpAgent, Kind, honest
 from crawler.fetching.decompression import unpack_response
 from crawler.fetching.errors import KNOWN, FetchError, ProxyFailed, may_retry, to_fetch_error
-from crawler.fetching.proxies import ProxySession
+from crawler.fetching.proxies import Proxies
 from crawler.reading import MOVED, Outcome, Page, PageRequest, VisitContext
 from crawler.url_policy import same_site
 
@@ -168,8 +169,8 @@ class Session:
 
     `download` ends within a request's `download_timeout` (seconds), by its own watch. `deadline` is in seconds,
     `largest` in bytes, unpacked; `budget` pays for each request, redirects and second
-    tries too; `agent`: who we say we are in all of them (None: ourselves); `way`: the proxy that all go by (None: no
-    proxy); `stays` says which redirects (from, to) are followed.
+    tries too; `agent`: who we say we are in all of them (None: ourselves); by one of `proxies`, if there are any, all
+    of them go; `stays` says which redirects (from, to) are followed.
     """
 
     def __init__(
@@ -181,7 +182,7 @@ class Session:
         *,
         now: Callable[[], float] = monotonic,
         agent: HttpAgent | None = None,
-        way: ProxySession | None = None,
+        proxies: Proxies | None = None,
         stays: Callable[[str, str], bool] = same_site,
     ) -> None:
         self.clock = Clock(deadline, now)
@@ -190,7 +191,8 @@ class Session:
         self._download = download
         self._budget = budget
         self._agent = agent or honest()
-        self._way = way
+        self._proxies = proxies
+        self._proxy: Proxy | None = None
         self._largest = largest
         self._cookies = CookieJar()
         self._retries = RETRIES
@@ -227,7 +229,8 @@ class Session:
             try:
                 return await self._send(step)
             except ProxyFailed as error:
-                await self._by_another(error, step)
+                said = f"{await self._rest_proxy(error)} ({step.method} {step.url})"
+                raise FetchError(Outcome.UNREACHABLE, said, error) from error
             except KNOWN as error:
                 if not (may_retry(error) and self._retries and pause < self.clock.left):
                     raise to_fetch_error(error, f"{step.method} {step.url}") from error
@@ -235,10 +238,18 @@ class Session:
                 await asyncio.sleep(pause)
                 pause *= 2
 
-    async def _by_another(self, failure: ProxyFailed, step: RequestStep) -> None:
-        if self._way is None or not await self._way.other(failure):
-            said = "; ".join(self._way.failures) if self._way else str(failure)
-            raise FetchError(Outcome.UNREACHABLE, f"{said} ({step.method} {step.url})", failure) from failure
+    async def choose_proxy(self) -> Proxy | None:
+        """Return the proxy that the whole check goes by, chosen as it is first asked for; None without proxies."""
+        if self._proxies and not self._proxy:
+            self._proxy = await self._proxies.choose()
+        return self._proxy
+
+    async def _rest_proxy(self, failure: ProxyFailed) -> str:
+        """Let the check's proxy rest for all checks; return how it failed, with its name."""
+        if not (self._proxies and self._proxy):
+            return str(failure)
+        await self._proxies.rest(self._proxy.name)
+        return f"the proxy {self._proxy.name} {failure}"
 
     async def _send(self, step: RequestStep) -> Response:
         await self._budget.take()
@@ -248,12 +259,10 @@ class Session:
         request = step.request(self._agent, left)
         if len(self._cookies):
             self._cookies.add_cookie_header(request)
-        if self._way:
-            request.meta["proxy"] = (await self._way.proxy()).url
+        if proxy := await self.choose_proxy():
+            request.meta["proxy"] = proxy.url
         self.requests += 1
         response = await self._download(_routed(request))
-        if self._way:
-            self._way.answered = True
         if "Set-Cookie" in response.headers:
             self._cookies.extract_cookies(response, request)
         return response

@@ -89,7 +89,6 @@ def polite_settings(sites: int) -> dict[str, Any]:
         # The name by which a site's robots.txt addresses us.
         "ROBOTSTXT_USER_AGENT": honest().name.partition("/")[0],
         "ROBOTSTXT_OBEY": True,
-        "DOWNLOADER": "scrapy.core.downloader.Downloader",  # ours holds nothing back
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "CONCURRENT_REQUESTS": max(1, 2 * sites),
         "DOWNLOAD_DELAY": DISCOVERY_DELAY_SECONDS(),

@@ -14,8 +14,7 @@ from scrapy import Request
 
 from configs.settings.proxies import Proxy, parse_proxies
 from configs.world.outcome import Outcome
-from crawler.fetching.errors import ProxyFailed
-from crawler.fetching.proxies import Proxies, ProxySession
+from crawler.fetching.proxies import Proxies
 from crawler.items import CheckItem
 from crawler.scheduling import due_queue
 from tests.crawler.certificate import self_signed, serving
@@ -35,7 +34,7 @@ def use(held: Held, monkeypatch: pytest.MonkeyPatch) -> Use:
     def these(*proxies: Proxy) -> Proxies:
         made = Proxies(proxies)
         monkeypatch.setattr(held.spider, "proxies", made)
-        monkeypatch.setattr("crawler.fetching.proxies.random.choice", lambda names: names[0])
+        monkeypatch.setattr("crawler.fetching.proxies.random.choice", lambda proxies: proxies[0])
         return made
 
     return these
@@ -116,16 +115,23 @@ def test_outside_production_no_proxy_leads_off_this_machine(held: Held, use: Use
     assert "sesame" not in f"{ended.reason} {ended.error}"
 
 
+@pytest.mark.usefixtures("redis_server")
+def test_a_check_ends_with_its_proxy_which_rests_for_the_next_ones(held: Held, use: Use) -> None:
+    dead, *_ = parse_proxies("http://ann:sesame@127.0.0.1:9")
+    with wire(HELLO) as site, relay() as (spare, served):
+        proxies = use(dead, spare)
+        proxies.client = due_queue.connect_async()
+        ended = check(held, site.address)
+        assert (ended.outcome, ended.requests, served.lines) == (Outcome.UNREACHABLE, 1, [])
+        assert "the proxy 127.0.0.1:9 could not be reached" in ended.reason
+        assert "understood by no rule" in check(held, site.address).reason
+        assert len(served.lines) == 1
+        held.run(proxies.client.aclose())
+
+
 T = TypeVar("T")
 ALL = parse_proxies("http://ann:sesame@a:1,http://b:1,http://c:1")
 NAMES = {proxy.name for proxy in ALL}
-OWN, MAYBE = ProxyFailed("refused", own=True), ProxyFailed("502", own=False)
-
-
-def way(proxies: Proxies) -> ProxySession:
-    found = proxies.way()
-    assert found
-    return found
 
 
 def shared(use: Callable[[Proxies], Coroutine[Any, Any, T]]) -> T:
@@ -143,16 +149,11 @@ def shared(use: Callable[[Proxies], Coroutine[Any, Any, T]]) -> T:
 
 
 async def taken(proxies: Proxies, times: int = 40) -> set[str]:
-    return {(await way(proxies).proxy()).name for _ in range(times)}
+    return {proxy.name for _ in range(times) if (proxy := await proxies.choose())}
 
 
-def test_a_check_keeps_its_proxy_and_checks_have_any() -> None:
-    async def use() -> set[str]:
-        one = way(Proxies(ALL))
-        assert len({(await one.proxy()).name for _ in range(9)}) == 1
-        return await taken(Proxies(ALL))
-
-    assert asyncio.run(use()) == NAMES
+def test_a_check_has_any_proxy() -> None:
+    assert asyncio.run(taken(Proxies(ALL))) == NAMES
 
 
 @pytest.mark.usefixtures("redis_server")
@@ -165,28 +166,3 @@ def test_one_that_failed_rests_for_every_process_and_any_is_tried_where_all_rest
         return few, await taken(proxies)
 
     assert shared(use) == ({"b:1", "c:1"}, NAMES)
-
-
-@pytest.mark.parametrize(
-    ("failures", "answered", "goes_on"),
-    [
-        ([OWN], False, [True]),
-        ([OWN, OWN], False, [True, False]),
-        ([MAYBE], False, [False]),
-        ([OWN], True, [False]),
-    ],
-)
-def test_one_other_is_tried_for_the_proxys_own_failures_before_anything_answered(
-    failures: list[ProxyFailed], answered: bool, goes_on: list[bool]
-) -> None:
-    async def tried() -> tuple[list[bool], list[str]]:
-        one = way(Proxies(ALL))
-        names = [(await one.proxy()).name]
-        one.answered = answered
-        went = [await one.other(failure) for failure in failures]
-        names.append((await one.proxy()).name)
-        return went, names
-
-    went, (first, then) = asyncio.run(tried())
-    assert went == goes_on
-    assert (first != then) is goes_on[0]

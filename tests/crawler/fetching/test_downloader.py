@@ -1,45 +1,32 @@
-"""DirectDownloader: nothing stays behind a request, and a cancelled one ends its download."""
+"""Download handler: a cancelled request ends its download, none leaves this machine, names are given up in time."""
 
 import asyncio
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import DownloadFailedError
 from scrapy.http import Response
 
-from crawler.fetching.download_handler import DirectDownloader, DnsResolver
+from crawler.fetching.download_handler import DnsResolver, send_request
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
-from tests.crawler.wire import answer, silent, wire
+from tests.crawler.wire import silent, wire
 from tests.waiting import PATIENCE, until
 
-Ask = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-def downloader(held: Held) -> DirectDownloader:
-    return cast("DirectDownloader", held.spider.crawler.engine.downloader)
-
-
-@pytest.fixture(params=["a check's way", "the engine's way"])
-def ask(held: Held, request: pytest.FixtureRequest) -> Ask:
-    by_engine = request.param == "the engine's way"
-    return held.spider.crawler.engine.download_async if by_engine else downloader(held).download
-
-
-def test_nothing_stays_behind_after_an_answer_or_a_failure(held: Held, ask: Ask) -> None:
-    with wire(answer(b"")) as site:
-        held.run(ask(Request(site.address)))
-    with wire(lambda connection, _: connection.close()) as site, pytest.raises(DownloadFailedError):
-        held.run(ask(Request(site.address)))
-    assert (downloader(held).active, downloader(held).slots) == (set(), {})
+@pytest.fixture
+def ask(held: Held) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    return partial(send_request, held.spider.crawler)
 
 
 @pytest.mark.rule("3.7")
-def test_a_check_that_is_cancelled_closes_its_connection(held: Held, ask: Ask) -> None:
+def test_a_check_that_is_cancelled_closes_its_connection(
+    held: Held, ask: Callable[[Request], Coroutine[Any, Any, Response]]
+) -> None:
     left = []
 
     def wait(connection: socket.socket, request: bytes) -> None:
@@ -57,11 +44,13 @@ def test_a_check_that_is_cancelled_closes_its_connection(held: Held, ask: Ask) -
     with wire(wait) as site:
         held.run(ask_and_leave())
         until(lambda: left)
-    assert downloader(held).active == set()
 
 
 @pytest.mark.rule("3.11")
-def test_neither_way_leaves_this_machine(held: Held, ask: Ask) -> None:
+@pytest.mark.parametrize("by_engine", [False, True])
+def test_neither_way_leaves_this_machine(held: Held, by_engine: bool) -> None:
+    crawler = held.spider.crawler
+    ask = crawler.engine.download_async if by_engine else partial(send_request, crawler)
     with pytest.raises(AddressRefused):
         held.run(ask(Request("https://www.essonne.gouv.fr/")))
 
