@@ -4,9 +4,7 @@ import logging
 import os
 import sys
 import threading
-from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -96,13 +94,6 @@ def store_name() -> str:
     return f"{place} at {urlsplit(given.endpoint).hostname}" if given.endpoint else place
 
 
-def yield_to_others() -> None:
-    """Lower the priority of this process, and make it the kernel's first choice when memory is short."""
-    os.nice(10)
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("800")
-
-
 def main() -> int:
     """Work until stopped or old; return 0, or 2 for a wrong setting."""
     try:
@@ -110,7 +101,7 @@ def main() -> int:
     except (SettingsRefused, StoreAway) as error:
         sys.stderr.write(f"proofs are not stored: {error}\n")
         return 2
-    yield_to_others()
+    os.nice(10)  # people wait for what else runs here; its container bounds its share, too
     keeper = Housekeeper()
     try:
         return run_worker(

@@ -7,10 +7,8 @@ that is no HTML is shown as text, JSON indented.
 
 import html
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Error, Page, Route, sync_playwright
@@ -51,13 +49,12 @@ def browsing() -> Iterator[Browser]:
         raise NoPicture(missing_browser() or "there is no browser")
     with sync_playwright() as playwright:
         try:
-            with step_back():
-                browser = playwright.chromium.launch(
-                    executable_path=path,
-                    args=[*arguments(), *_OFF],
-                    chromium_sandbox=sandboxed(),
-                    timeout=_PATIENCE,
-                )
+            browser = playwright.chromium.launch(
+                executable_path=path,
+                args=[*arguments(), *_OFF],
+                chromium_sandbox=sandboxed(),
+                timeout=_PATIENCE,
+            )
         except Error as error:
             raise NoPicture(f"{path} does not start: {_first_line(error)}") from None
         try:
@@ -65,32 +62,6 @@ def browsing() -> Iterator[Browser]:
         finally:
             with suppress(Error):  # it died before
                 browser.close()
-
-
-@contextmanager
-def step_back() -> Iterator[None]:
-    """Let the browser that is started meanwhile run only when nothing else wants a processor: SCHED_IDLE, see sched(7).
-
-    Nice values are not enough: Chromium, as root, raises the priority of its processes. Where the kernel shares time
-    among sessions first ("autogroup" in sched(7)), the browser's session gets the least share, too.
-    """
-    drivers = _children(os.getpid())
-    for driver in drivers:
-        with suppress(OSError):
-            os.sched_setscheduler(driver, os.SCHED_IDLE, os.sched_param(0))
-    yield
-    for browser in (child for driver in drivers for child in _children(driver)):
-        with suppress(OSError):
-            Path(f"/proc/{browser}/autogroup").write_text("19")
-
-
-def _children(parent: int) -> list[int]:
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):  # it has ended
-            if stat.read_text("utf-8", "replace").rpartition(")")[2].split()[1] == str(parent):
-                found.append(int(stat.parent.name))
-    return found
 
 
 def picture(browser: Browser, meta: Meta, body: bytes) -> bytes:

@@ -4,7 +4,6 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,14 +21,6 @@ from tests.samples import try_first
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _in_a_hurry() -> Iterator[None]:
-    """Let the browser have its share: beside busy tests it would get none."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(screenshots, "step_back", nullcontext)
-        yield
 
 
 @pytest.fixture(scope="module")
