@@ -32,7 +32,7 @@ from crawler.browser.actions import ActionResult, perform
 from crawler.browser.browser_process import Browser, browsers_of
 from crawler.browser.egress_proxy import EgressProxy
 from crawler.browser.request_policy import RequestPolicy
-from crawler.fetching.browser_headers import brands, honest
+from crawler.fetching.browser_headers import honest, pool
 from crawler.fetching.decompression import TooLarge, headers_of
 from crawler.fetching.errors import KNOWN, BrowserFailed, FetchError, NoHTTP, to_fetch_error
 from crawler.fetching.proxies import Proxies
@@ -43,6 +43,7 @@ _VIEWPORT = {"width": 1920, "height": 1080}
 _LANGUAGES = ("fr-FR", "fr")
 _HEADLESS = re.compile(r"Headless(?=Chrome/)")
 _VERSION = re.compile(r"Chrome/(\d+)")
+_BRANDS = re.compile(r"(?<=v=\")\d{3}(?=\")")  # versions of Chromium in its client hints
 _CLOSE_SECONDS = 3.0
 _NUMBERS = count(1)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
@@ -272,7 +273,7 @@ def _context_options(desk: Desk, proxy: str, own_agent: str) -> dict[str, Any]:
     elif _is_hidden(desk):
         agent = _HEADLESS.sub("", own_agent)
         found = _VERSION.search(agent)  # the browser's own hints would name its headless build
-        hints = {"sec-ch-ua": brands("Google Chrome", int(found[1]))} if found else {}
+        hints = {"sec-ch-ua": _BRANDS.sub(found[1], pool()[0].words["brands"])} if found else {}
         options |= {"user_agent": agent, "extra_http_headers": hints}
     return options
 

@@ -22,11 +22,6 @@ _AGENTS = PREFECTURES.parent / "world" / "user_agents.yaml"
 _SECURE = ("https", "wss")
 # Sent over protected connections only: https://www.w3.org/TR/fetch-metadata/, https://wicg.github.io/client-hints-infrastructure/
 _GUARDED = ("sec-ch-", "sec-fetch-")
-# How Chromium makes its third brand up, and where it puts it: GetGreasedUserAgentBrandVersion and
-# ShuffleBrandList in components/embedder_support/user_agent_utils.cc.
-_ODD_CHARACTERS = (" ", "(", ":", "-", ".", "/", ")", ";", "=", "?", "_")
-_ODD_VERSIONS = ("8", "99", "24")
-_ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
 Kind = Literal["page", "script", "socket"]
@@ -47,8 +42,7 @@ class Browser(Strict):
     """One browser in one release: its User-Agent, and its client hints."""
 
     agent: str
-    brand: str
-    version: int
+    brands: str
     system: str
 
 
@@ -112,32 +106,16 @@ def honest() -> HttpAgent:
 def pool() -> tuple[HttpAgent, ...]:
     """Return the browsers of user_agents.yaml."""
     found = _load_agents()
-    return tuple(HttpAgent(each.agent, found.browser, _words(each)) for each in found.browsers)
+    return tuple(
+        HttpAgent(each.agent, found.browser, each.model_dump() | {"encodings": ENCODINGS})
+        for each in found.browsers
+    )
 
 
 def origin_of(url: str) -> str:
     """Return an address's origin as a browser writes it: scheme and host, the port where it is not the scheme's."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def brands(name: str, major: int) -> str:
-    """Return `Sec-CH-UA` of a Chromium of that major version."""
-    first, second = (_ODD_CHARACTERS[(major + step) % len(_ODD_CHARACTERS)] for step in (0, 1))
-    odd = (f"Not{first}A{second}Brand", _ODD_VERSIONS[major % len(_ODD_VERSIONS)])
-    placed = dict(zip(_ORDERS[major % len(_ORDERS)], (odd, ("Chromium", major), (name, major)), strict=True))
-    return ", ".join(
-        f'"{brand}";v="{version}"' for brand, version in (placed[at] for at in range(len(placed)))
-    )
-
-
-def _words(browser: Browser) -> dict[str, str]:
-    return {
-        "agent": browser.agent,
-        "system": browser.system,
-        "encodings": ENCODINGS,
-        "brands": brands(browser.brand, browser.version),
-    }
 
 
 class _Relation(NamedTuple):
