@@ -6,7 +6,6 @@ what is missing and kills what is silent; what is too many ends with its age.
 
 import json
 import logging
-import threading
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
@@ -15,9 +14,7 @@ from typing import Any
 
 import redis
 
-from configs.ground.clock import clock
 from configs.ground.outage_log import OutageLog
-from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.discovery import daily_schedule
@@ -123,21 +120,12 @@ class Keeper:
     counts what scrapyd runs.
     """
 
-    def __init__(
-        self, scrapyds: Sequence[Scrapyd], client: redis.Redis, failures: PartFailures | None = None
-    ) -> None:
+    def __init__(self, scrapyds: Sequence[Scrapyd], client: redis.Redis) -> None:
         self._scrapyds = [KeptScrapyd(each) for each in scrapyds]
         self._client = client
         self._redis = OutageLog()
         self._daily = Daily()
         self._looked_at: datetime | None = None
-        self.failures = failures or PartFailures()
-
-    def run(self, stop: threading.Event) -> None:
-        """Look each KEEPER_SECONDS until `stop` is set; a look that fails is named by health and repeated."""
-        while not stop.is_set():
-            self.failures.run("keeper", lambda: self.run_once(clock()))
-            stop.wait(KEEPER_SECONDS())
 
     def run_once(self, now: datetime) -> None:
         """Start missing spiders, kill silent ones, and report to /api/health."""

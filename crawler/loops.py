@@ -6,7 +6,9 @@ None asks a site. Scrapy and Twisted would be a quarter of the process's memory.
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
+from configs.ground.clock import clock
 from configs.ground.connection_limits import check_connections
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
@@ -47,28 +49,34 @@ def until_stopped() -> threading.Event:
 def plan() -> None:
     """Plan the desks, keep the spiders running and tell of troubles until SIGTERM or SIGINT.
 
-    Each loop has a thread: neither an error nor a server that hangs in one stops another.
+    Each loop has a thread: neither an error nor a server that hangs in one stops another. A look that fails is named by
+    health and repeated.
 
     Raises:
         SystemExit: a setting or a desk file is wrong.
     """
-    from crawler.incidents.loop import IncidentLoop  # noqa: PLC0415
-    from crawler.keeper import Keeper  # noqa: PLC0415
+    from api.models.database_clock import database_clock  # noqa: PLC0415
+    from crawler.incidents import loop as incidents  # noqa: PLC0415
+    from crawler.keeper import KEEPER_SECONDS, Keeper  # noqa: PLC0415
     from crawler.planner import Planner  # noqa: PLC0415
     from crawler.scheduling import due_queue  # noqa: PLC0415
     from crawler.spider_processes.scrapyd_client import list_scrapyds  # noqa: PLC0415
 
     prepare()
     with due_queue.connect() as client:
-        planner = Planner(client)
+        planner, keeper = Planner(client), Keeper(list_scrapyds(), client)
         stop = until_stopped()
-        loops = {
-            "incidents": IncidentLoop(planner.failures).run,
-            "keeper": Keeper(list_scrapyds(), client, planner.failures).run,
-        }
-        threads = [
-            threading.Thread(target=run, args=(stop,), name=name, daemon=True) for name, run in loops.items()
-        ]
+
+        def run(part: str, look: Callable[[], object], seconds: Callable[[], float]) -> None:
+            while not stop.is_set():
+                planner.failures.run(part, look)
+                stop.wait(seconds())
+
+        loops = (
+            ("incidents", lambda: incidents.run_once(database_clock()), incidents.INCIDENT_CHECK_SECONDS),
+            ("keeper", lambda: keeper.run_once(clock()), KEEPER_SECONDS),
+        )
+        threads = [threading.Thread(target=run, args=each, name=each[0], daemon=True) for each in loops]
         for each in threads:
             each.start()
         planner.run(stop)

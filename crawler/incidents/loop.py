@@ -4,7 +4,6 @@ All is derived from rows and stored in the transaction that writes the notices: 
 """
 
 import logging
-import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,7 @@ from sqlalchemy.orm import Session
 import api.models.all  # noqa: F401 -- loaded on this thread later, half a record would meet the planner's queries
 import notifier
 from api.models.base import session
-from api.models.database_clock import database_clock
 from api.models.incident import INCIDENT_QUIET_SECONDS, Incident, IncidentReason
-from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from configs.world.prefecture import desks
@@ -152,7 +149,7 @@ def _desks(signs: Iterable[_Sign]) -> tuple[Desk, ...]:
 
 
 # How often troubles are looked for of which operators and subscribers are notified
-_INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
+INCIDENT_CHECK_SECONDS = Constant("INCIDENT_CHECK_SECONDS", 5.0)
 # Operators hear of a site that limits our requests when it has done so for this long
 _RATE_LIMITED_TOLD_SECONDS = 1800
 # Subscribers hear of a site's maintenance when it has lasted this long
@@ -162,19 +159,6 @@ log = logging.getLogger(__name__)
 
 _LOCK = 0x74696470  # an advisory lock: one process notifies at a time
 _LISTED = 20  # desks named in one message to operators
-
-
-class IncidentLoop:
-    """The incident loop; its state is in the tables."""
-
-    def __init__(self, failures: PartFailures | None = None) -> None:
-        self._failures = failures or PartFailures()
-
-    def run(self, stop: threading.Event) -> None:
-        """Run each INCIDENT_CHECK_SECONDS until `stop` is set; a run that fails is named by health and repeated."""
-        while not stop.is_set():
-            self._failures.run("incidents", lambda: run_once(database_clock()))
-            stop.wait(_INCIDENT_CHECK_SECONDS())
 
 
 def run_once(now: datetime) -> int:
