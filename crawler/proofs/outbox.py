@@ -7,7 +7,6 @@ site, so none can come back.
 
 import logging
 import re
-import threading
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from redis import RedisError
 from configs.ground import proof_queue
 from configs.ground.clock import clock
 from configs.ground.job_queues import push, redis
-from configs.ground.outage_log import OutageLog
 from configs.ground.proof_queue import JOB, PAGES, QUEUE, PageName
 from configs.ground.proofs import Meta, fingerprint, new_key, pack
 from configs.ground.redaction import MASK, mask_text
@@ -67,61 +65,40 @@ LARGEST = 100_000  # bytes of a packed page
 LARGEST_IN_ALL = 20_000_000  # bytes of all packed pages that wait
 JOB_SECONDS = 150  # the longest step (start of a browser, loading, screenshot) takes at most 90
 _NUDGE_KEPT_SECONDS = 60  # the worker enqueues again what still waits
-_RETRY_SECONDS = 1.0
 
 
 class ProofOutbox:
-    """Takes proofs with committed keys from any thread, without blocking; losses are logged."""
+    """Takes proofs with committed keys, without blocking; losses are logged."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "proofs")
         self._waiting: set[Future[None]] = set()
-        self._ending = threading.Event()
-        self._lost = 0
-        self._outage = OutageLog()
 
     def put(self, proofs: Iterable[Proof]) -> None:
         """Take proofs over."""
         for proof in proofs:
-            if self._ending.is_set() or len(self._waiting) >= MOST:
-                self._lose(f"{len(self._waiting)} wait for Redis already, or this process ends")
+            if len(self._waiting) >= MOST:
+                log.warning("%s is lost, its link will say so: %d wait for Redis already", proof.key, MOST)
                 continue
-            task = self._thread.submit(self._enqueue, proof)
+            task = self._thread.submit(_enqueue, proof)
             self._waiting.add(task)
             task.add_done_callback(self._waiting.discard)
 
     def close(self, seconds: float) -> None:
         """Enqueue what waits for at most `seconds`; log the number of lost ones."""
-        self._ending.set()
-        done, left = wait(list(self._waiting), seconds)
+        _, left = wait(list(self._waiting), seconds)
         self._thread.shutdown(wait=False, cancel_futures=True)
-        if lost := len(left) + sum(each.exception() is not None for each in done):
-            log.warning("%d proofs could not be enqueued before the end and are lost", lost)
+        if left:
+            log.warning("%d proofs could not be enqueued before the end and are lost", len(left))
 
-    def _enqueue(self, proof: Proof) -> None:
-        """Enqueue a proof, through any absence of Redis; raises what it raises at the end."""
-        while True:
-            try:
-                enqueue(proof)
-            except RedisError as error:
-                if self._outage.begin(type(error).__name__):
-                    log.warning("proofs wait for Redis: %s", type(error).__name__)
-                if self._ending.wait(_RETRY_SECONDS):
-                    raise
-            except Exception:  # logged here: nobody reads the error of this future
-                log.exception("a proof cannot be enqueued")
-                return
-            else:
-                if self._outage.end():
-                    log.warning("proofs are enqueued again; %d were lost", self._lost)
-                    self._lost = 0
-                return
 
-    def _lose(self, why: str) -> None:
-        """Log the first lost proof; count the others."""
-        if not self._lost:
-            log.warning("proofs are lost, their links will say so; all else goes on: %s", why)
-        self._lost += 1
+def _enqueue(proof: Proof) -> None:
+    try:
+        enqueue(proof)
+    except RedisError as error:
+        log.warning("%s is lost, its link will say so: %s", proof.key, type(error).__name__)
+    except Exception:  # logged here: nobody reads the error of this future
+        log.exception("%s cannot be enqueued and is lost", proof.key)
 
 
 def enqueue(proof: Proof) -> None:

@@ -137,6 +137,22 @@ def test_a_redis_that_hangs_takes_a_bounded_share_of_memory_and_of_the_end(
     until(lambda: len(list_waiting(redis_server)) == 1)  # that which was in hand
 
 
+def test_a_redis_that_is_away_loses_a_proof_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, redis_server: redis.Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away(_: Proof) -> None:
+        raise redis.ConnectionError("refused")
+
+    thread = ProofOutbox()
+    with monkeypatch.context() as patch:
+        patch.setattr(outbox, "enqueue", away)
+        thread.put([proof(keys(2)[0])])
+        until(lambda: f"{keys(2)[0]} is lost" in caplog.text)
+    thread.put([proof(keys(2)[1])])
+    thread.close(10)
+    assert [each.key for each in list_waiting(redis_server)] == keys(2)[1:]
+
+
 @pytest.fixture
 def told(planned_desks: Callable[..., dict[str, Desk]], monkeypatch: pytest.MonkeyPatch) -> "list[UUID]":
     """Give a desk of one's own and what the notifier was told, in order."""
