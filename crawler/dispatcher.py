@@ -85,7 +85,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
         self._stopping, self._over = asyncio.Event(), asyncio.Event()
-        self._full = self._closed = False
+        self._full = False
         self._redis = OutageLog()
         self._ended: asyncio.Task[None] | None = None
 
@@ -93,10 +93,9 @@ class Dispatcher:
         """Start claiming."""
         gc.freeze()  # what is loaded stays; a full collection of it delayed running checks
         gc.set_threshold(*COLLECT_AFTER)
-        loop, fed = asyncio.get_running_loop(), asyncio.Event()
-        self._writer.fed = fed
+        loop = asyncio.get_running_loop()
         self._writer.on_finish = lambda: loop.call_soon_threadsafe(self._wake.set)
-        self._writer.on_close = self._crawl_closes
+        self._writer.on_close = partial(self.stop, "the crawl is closed")
         loops = (self._claim_loop(), self._renew_loop(), self._watch_engine_and_parent())
         self._tasks = [self._start(each) for each in loops]
         self._obeying = self._start(self._poll_stopped_hosts())
@@ -113,7 +112,6 @@ class Dispatcher:
     async def stop(self, reason: str) -> None:
         """Stop claiming, wait STOP_GRACE_SECONDS for running checks, give the rest back; may be called twice."""
         await asyncio.shield(self._end(reason))
-        self._drain()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Run one of our loops; an exception in it ends the process, which the keeper replaces."""
@@ -170,7 +168,7 @@ class Dispatcher:
             await asyncio.sleep(_GLANCE)
             if os.getppid() != self._parent:
                 self._end("its parent process died")
-            elif not self._engine_runs():
+            elif not self._spider.crawler.engine.running:
                 self._end("the crawl was stopped")
 
     async def _claim(self) -> float:
@@ -253,14 +251,6 @@ class Dispatcher:
         if self._redis.begin(str(error)):
             log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._queue, error)
 
-    def _engine_runs(self) -> bool:
-        return self._spider.crawler.engine.running and not self._closed
-
-    def _crawl_closes(self) -> None:
-        """End what runs: Scrapy closes the spider, by its age or memory, and takes no more items."""
-        self._closed = True
-        self._end("the crawl is closed")
-
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:
             log.info("%s: claims no more: %s", self._queue, reason)
@@ -281,9 +271,8 @@ class Dispatcher:
             await asyncio.wait(self._running, timeout=STOP_GRACE_SECONDS())
         await cancel_all(list(self._running))
         self._writer.on_finish = None
+        self._drain()  # first: finished checks must not wait for a Redis that hangs
         self._finished.put_nowait(None)
-        if not self._engine_runs():
-            self._drain()  # first: finished checks must not wait for a Redis that hangs
         self._over.set()
         await asyncio.wait([self._obeying], timeout=_LAST_CLAIM)
         await cancel_all([self._obeying])
@@ -295,8 +284,6 @@ class Dispatcher:
         while not self._finished.empty():
             if check := self._finished.get_nowait():
                 self._writer.put(check)
-        if self._writer.fed:
-            self._writer.fed.set()
 
     async def _give_back(self, unfinished: Iterable[tuple[Desk, DeskClaim]]) -> None:
         now = clock()

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -52,15 +52,13 @@ class Writer:
     """Writes checks in batches. Safe to call from any thread; `system` is the due queue whose desks they are.
 
     The dispatcher, if there is one, sets `on_finish`, called on the writer's thread when desks and hosts were given
-    back, `on_close`, called before the writer is closed, and `fed`, an event that it sets when it hands over nothing
-    more.
+    back, and `on_close`, awaited before the writer is closed: it hands over what is left.
     """
 
     def __init__(self, system: str) -> None:
         self.system = system
         self.on_finish: Callable[[], object] | None = None
-        self.fed: asyncio.Event | None = None
-        self.on_close: Callable[[], object] | None = None
+        self.on_close: Callable[[], Awaitable[object]] | None = None
         self._waiting: deque[CheckItem] = deque()
         self._writing = self._lost = 0
         self._stuck = False
@@ -258,11 +256,9 @@ class RecordPipeline:
 
     async def close_spider(self) -> None:
         """Write what is left, off the event loop, once the dispatcher has handed over all of it."""
-        if told := self._writer.on_close:
-            told()
-        if self._writer.fed:
+        if end := self._writer.on_close:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._writer.fed.wait(), 2 * STOP_GRACE_SECONDS())
+                await asyncio.wait_for(end(), 2 * STOP_GRACE_SECONDS())
         await asyncio.to_thread(self._writer.close, STOP_GRACE_SECONDS())
 
 

@@ -36,12 +36,12 @@ def test_the_writer_ends_after_the_feeder_has_handed_over_everything(
     monkeypatch.setattr(writer, "close", lambda _: order.append("closed"))
 
     async def test() -> None:
-        writer.fed = asyncio.Event()
-        closing = asyncio.create_task(pipeline.close_spider())
-        await asyncio.sleep(0)
-        order.append("fed")
-        writer.fed.set()
-        await closing
+        async def feed() -> None:
+            await asyncio.sleep(0)
+            order.append("fed")
+
+        writer.on_close = feed
+        await pipeline.close_spider()
 
     asyncio.run(test())
     assert order == ["fed", "closed"]
