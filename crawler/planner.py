@@ -7,10 +7,10 @@ has parts: one that fails is logged and named by health, the others run.
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 import redis
 import sqlalchemy as sa
@@ -21,7 +21,6 @@ from configs.ground.clock import clock
 from configs.ground.loop_report import FRESH, LoopReport, read_report, write_report
 from configs.ground.part_failures import PartFailures
 from configs.settings.constants import Constant
-from configs.world.desk import Desk
 from configs.world.prefecture import desks
 from crawler import outages
 from crawler.hosts import kill_switch
@@ -29,17 +28,16 @@ from crawler.hosts import store as host_rows
 from crawler.recording.slot_expiry import LAPSE_SECONDS, close_unproven
 from crawler.scheduling import desk_store, due_queue
 from crawler.scheduling.due_queue import DueEntry
-from crawler.scheduling.intervals import desks_on, desks_releasing
-from crawler.scheduling.planning import (
-    PlanningTask,
-    build_entry,
-    build_plan,
-)
+from crawler.scheduling.intervals import desks_releasing
+from crawler.scheduling.planning import PlanningTask, build_entry, build_plan
 from crawler.scheduling.queues import queue_names, queue_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # How often the planner reads what changed
 _PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
-# How often the planner computes all desks again
+# How often the planner plans all desks again though nothing changed
 _RECONCILE_SECONDS = 3600
 
 log = logging.getLogger(__name__)
@@ -60,7 +58,7 @@ class Planner:
         self._looked_at: datetime | None = None
         self._ran_at: datetime | None = None
         self._steady_since: datetime | None = None
-        self._whole_at: datetime | None = None
+        self._planned_at: datetime | None = None
         self._runs = 0  # of all planners, as Redis counts them
         self._is_older = False  # whether Redis was restored from an older state
         self._sizes: dict[str, int] = {}
@@ -106,7 +104,7 @@ class Planner:
         return report.queues if report else {}
 
     def _plan_changes(self, now: datetime) -> int:
-        """Plan what changed since the last run; return how many desks were planned.
+        """Plan all desks where something changed since the last run; return how many were planned.
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
@@ -114,42 +112,39 @@ class Planner:
         # Counted before it plans, too: a Redis that was restored from an older state is planned for in this run.
         self._is_older |= due_queue.count_run(self._client) <= self._runs
         emptied = self._is_older or not self._client.exists(due_queue.PLANNED)
-        whole = emptied or self._whole_is_due(now)
         with session() as rows:
             rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-            task = self._read_task(rows, now, whole=whole, emptied=emptied)
-            chosen = _select_desks(task)
-            if chosen or whole:
-                self._plan(rows, chosen, task, now)
+            task = self._read_task(rows, now, emptied=emptied)
+            needed = task.changed or task.requested or emptied or self._is_due(now)
+            planned = self._plan(rows, task, now) if needed else 0
         self._looked_at = now
-        if whole:
-            self._whole_at = now
+        if needed:
+            self._planned_at = now
         self._runs, self._is_older = due_queue.count_run(self._client), False
-        return len(chosen)
+        return planned
 
-    def _whole_is_due(self, now: datetime) -> bool:
-        """Tell whether to replan everything: at the start, each RECONCILE_SECONDS, and when Redis forgot something."""
+    def _is_due(self, now: datetime) -> bool:
+        """Tell whether to plan without a change: at the start, each hour, and when Redis forgot something."""
         sizes = {queue: due_queue.size(self._client, queue) for queue in queue_names()}
-        if self._whole_at is None or sizes != self._sizes:
+        if self._planned_at is None or sizes != self._sizes:
             return True
-        return now - self._whole_at >= timedelta(seconds=_RECONCILE_SECONDS)
+        return now - self._planned_at >= timedelta(seconds=_RECONCILE_SECONDS)
 
-    def _read_task(self, rows: sa.orm.Session, now: datetime, *, whole: bool, emptied: bool) -> PlanningTask:
+    def _read_task(self, rows: sa.orm.Session, now: datetime, *, emptied: bool) -> PlanningTask:
         changed, requested = desk_store.take_changes(rows), desk_store.take_requests(rows)
         since = (self._looked_at or now) - _OVERLAP
-        turned = set() if whole else desk_store.desks_with_changed_grants(rows, desks().values(), since, now)
+        turned = desk_store.desks_with_changed_grants(rows, desks().values(), since, now)
         before, self._releasing = self._releasing, desks_releasing(desks().values(), now)
         turned |= before ^ self._releasing
-        return PlanningTask(frozenset(changed | turned), frozenset(requested), whole, emptied)
+        return PlanningTask(frozenset(changed | turned), frozenset(requested), emptied)
 
-    def _plan(
-        self, rows: sa.orm.Session, chosen: Collection[Desk], task: PlanningTask, now: datetime
-    ) -> None:
+    def _plan(self, rows: sa.orm.Session, task: PlanningTask, now: datetime) -> int:
+        """Plan all desks, as those of a host share its budget; return how many there are."""
+        every = list(desks().values())
         paused = kill_switch.read_paused_desks(rows)
-        watched = [desk for desk in chosen if desk.schedulable and desk.id not in paused]
-        if task.whole:
-            desk_store.insert_missing(rows, chosen)
-            desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
+        watched = [desk for desk in every if desk.schedulable and desk.id not in paused]
+        desk_store.insert_missing(rows, every)
+        desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
         plan = build_plan(
             watched,
             desk_store.promised_intervals(rows, watched, now),
@@ -161,29 +156,21 @@ class Planner:
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in watched:
             entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
-        if task.whole:
-            outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
-            due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
-        self._fill(entries, [desk for desk in chosen if desk.id in paused], now)
-        if task.whole:
-            self._remove_unknown_desks(entries)
-            self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
-            before = self._read_queues() if self._queues is None else self._queues
-            self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
-            self._client.set(due_queue.PLANNED, 1)
+        outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
+        due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
+        self._fill(entries, now)
+        self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
+        before = self._read_queues() if self._queues is None else self._queues
+        self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
+        self._client.set(due_queue.PLANNED, 1)
+        return len(every)
 
-    def _fill(self, entries: dict[str, list[DueEntry]], paused: Collection[Desk], now: datetime) -> None:
-        """Put desks into their queues, and take out paused ones: a size that changes has all planned again."""
-        for queue, each in entries.items():
-            for start in range(0, len(each), _AT_ONCE):
-                part = each[start : start + _AT_ONCE]
-                due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
-        for desk in paused:
-            due_queue.drop(self._client, str(queue_of(desk)), [desk.id])
-
-    def _remove_unknown_desks(self, entries: dict[str, list[DueEntry]]) -> None:
-        """Remove desks from the queue that the desk files do not schedule."""
+    def _fill(self, entries: dict[str, list[DueEntry]], now: datetime) -> None:
+        """Put desks into their queues, and take out those that are paused or in no desk file."""
         for queue in queue_names():
+            for start in range(0, len(entries[queue]), _AT_ONCE):
+                part = entries[queue][start : start + _AT_ONCE]
+                due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
             known = {entry.desk_id for entry in entries[queue]}
             strangers = sorted(due_queue.members(self._client, queue) - known)
             for start in range(0, len(strangers), _AT_ONCE):
@@ -201,14 +188,3 @@ def _read_clock() -> datetime:
 def _recover_hosts(now: datetime) -> None:
     with session() as rows:
         host_rows.recover_hosts(rows, now)
-
-
-def _select_desks(task: PlanningTask) -> list[Desk]:
-    """Return the desks to plan: those named, and all that share their hosts' budgets."""
-    if task.whole:
-        return list(desks().values())
-    named = [
-        desk for name in task.changed | task.requested if (desk := desks().get(name)) and desk.schedulable
-    ]
-    hosts = {desk.host for desk in named}
-    return [desk for host in sorted(hosts) for desk in desks_on(host)]

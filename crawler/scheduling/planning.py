@@ -19,14 +19,13 @@ HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 @dataclass(frozen=True, slots=True)
 class PlanningTask:
-    """Work of one planning run. `requested` desks are to be checked now, `whole` means every desk.
+    """Why all desks are planned. `changed` desks may be due sooner, `requested` ones are to be checked now.
 
     `emptied`: Redis lost what it knew, even what runs at this moment.
     """
 
     changed: frozenset[str]
     requested: frozenset[str]
-    whole: bool
     emptied: bool = False
 
 
