@@ -145,14 +145,11 @@ class Planner:
         watched = [desk for desk in every if desk.schedulable and desk.id not in paused]
         desk_store.insert_missing(rows, every)
         desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
-        plan = build_plan(
-            watched,
-            desk_store.promised_intervals(rows, watched, now),
-            host_rows.budget_shares(rows, {desk.host for desk in watched}),
-            desk_store.visit_costs(rows, [desk.id for desk in watched]),
-            now,
-        )
-        states = desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
+        states = desk_store.read_states(rows, [desk.id for desk in watched])
+        promised = desk_store.promised_intervals(rows, watched, now)
+        shares = host_rows.budget_shares(rows, {desk.host for desk in watched})
+        plan = build_plan(watched, promised, shares, states, now)
+        desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in watched:
             entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))

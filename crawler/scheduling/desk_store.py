@@ -99,11 +99,15 @@ UPDATE desks d SET status = 'PAUSED', status_reason = n.reason FROM (
 class PlannedDesk:
     """What the planner needs of a desk's row."""
 
-    last_token: int = 0
-    last_check_at: datetime | None = None
-    last_outcome: Outcome | None = None
-    inconclusive: int = 0
-    releases_at: datetime | None = None
+    last_token: int
+    last_check_at: datetime | None
+    last_outcome: Outcome | None
+    inconclusive: int
+    releases_at: datetime | None
+    visit_requests: float | None  # of a visit lately; None: no visit yet
+    open_requests: float | None  # of a visit that saw slots
+    wished_seconds: float | None  # its interval until now
+    places: int  # that are known of it
 
     @property
     def rests(self) -> bool:
@@ -111,20 +115,14 @@ class PlannedDesk:
         return self.last_outcome is not None and not self.last_outcome.conclusive
 
 
-_STATE = sa.select(DeskState.id, *(getattr(DeskState, each.name) for each in fields(PlannedDesk)))
-
-
-@dataclass(frozen=True, slots=True)
-class VisitCosts:
-    """The requests of a visit, by desk: what those lately took, and those that saw slots. No entry: none yet.
-
-    `places`: how many places are known of a desk; `wished`: its interval (seconds) until now.
-    """
-
-    lately: Mapping[str, float]
-    seeing: Mapping[str, float]
-    places: Mapping[str, int]
-    wished: Mapping[str, float]
+_PLACES = sa.select(sa.func.count()).select_from(
+    sa.func.jsonb_object_keys(DeskState.coverage).table_valued("key")
+)
+_STATE = sa.select(
+    DeskState.id,
+    *(getattr(DeskState, each.name) for each in fields(PlannedDesk)[:-1]),
+    _PLACES.scalar_subquery(),
+)
 
 
 def take_changes(session: Session) -> set[str]:
@@ -151,10 +149,15 @@ def write_queues(session: Session, queues: Mapping[str, str]) -> None:
     session.execute(_QUEUES, {"id": ids, "queue": [queues[each] for each in ids]})
 
 
+def read_states(session: Session, ids: Collection[str]) -> dict[str, PlannedDesk]:
+    """Return the rows of desks, which all have one."""
+    return {id_: PlannedDesk(*state) for id_, *state in session.execute(_STATE.where(DeskState.id.in_(ids)))}
+
+
 def write_intervals(
     session: Session, wished: Mapping[str, float], share: Mapping[str, float], feasible: Mapping[str, float]
-) -> dict[str, PlannedDesk]:
-    """Write the intervals (seconds) that changed; return the rows' state, a fresh one where there is no row."""
+) -> None:
+    """Write the intervals (seconds) that changed."""
     ids = sorted(wished)  # in one order everywhere, so that two writers never wait for each other in a circle
     columns = {
         "id": ids,
@@ -163,15 +166,3 @@ def write_intervals(
         "feasible": [feasible[each] for each in ids],
     }
     session.execute(_INTERVALS, columns)
-    rows = session.execute(_STATE.where(DeskState.id.in_(ids)))
-    found = {id_: PlannedDesk(*state) for id_, *state in rows}
-    return {each: found.get(each) or PlannedDesk() for each in ids}
-
-
-def visit_costs(session: Session, ids: Collection[str]) -> VisitCosts:
-    """Return the requests that visits to these desks took, and the other columns of their pace."""
-    places = sa.func.jsonb_object_keys(DeskState.coverage).table_valued("key")
-    counted = sa.select(sa.func.count()).select_from(places).scalar_subquery()
-    columns = (DeskState.visit_requests, DeskState.open_requests, counted, DeskState.wished_seconds)
-    rows = session.execute(sa.select(DeskState.id, *columns).where(DeskState.id.in_(ids))).all()
-    return VisitCosts(*({row[0]: row[at] for row in rows if row[at]} for at in range(1, len(columns) + 1)))

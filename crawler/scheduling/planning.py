@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from configs.settings.constants import Constant
 from configs.world.desk import Desk
 from crawler.scheduling import intervals
-from crawler.scheduling.desk_store import PlannedDesk, VisitCosts, by_host
+from crawler.scheduling.desk_store import PlannedDesk, by_host
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.queues import queue_of
@@ -38,20 +38,18 @@ class PlannedEntries:
     feasible: Mapping[str, float]  # what it allows while all of its desks show slots: what is promised
     waited_for: Collection[str]  # desks with an entitled alert
     buckets: Mapping[str, HostBucket]  # by host
-    taken: Mapping[str, float]  # requests of recent visits, by desk
 
 
 def build_plan(
     watched: Collection[Desk],
     promised: Mapping[str, Collection[float]],
     shares: Mapping[str, float],
-    took: VisitCosts,
+    states: Mapping[str, PlannedDesk],
     now: datetime,
 ) -> PlannedEntries:
     """Decide the intervals of desks, all that share their hosts among them.
 
-    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host; `took`:
-    the requests of visits.
+    `promised`: the intervals of the plans that wait, by desk; `shares`: what is left of budgets, by host.
     """
     heartbeat = HEARTBEAT_SECONDS()
     wished = {
@@ -64,17 +62,20 @@ def build_plan(
     buckets: dict[str, HostBucket] = {}
     for host, sharing in by_host(watched).items():
         bucket, whole = bucket_of(sharing, shares.get(host, 1.0)), bucket_of(sharing)
-        lately = max((took.lately.get(desk.id, 0) for desk in sharing), default=0)
+        lately = {desk.id: states[desk.id].visit_requests or 0 for desk in sharing}
         # However little is left of its budget, a visit that proves something must fit in.
-        buckets[host] = HostBucket(max(bucket.capacity, min(lately, whole.capacity)), bucket.rate)
-        usual = {desk.id: max(cost_of(desk), took.lately.get(desk.id, 0)) for desk in sharing}
+        buckets[host] = HostBucket(
+            max(bucket.capacity, min(max(lately.values()), whole.capacity)), bucket.rate
+        )
+        usual = {desk.id: max(cost_of(desk), lately[desk.id]) for desk in sharing}
         seeing = {
-            desk.id: max(usual[desk.id], took.seeing.get(desk.id) or open_cost_of(desk)) for desk in sharing
+            desk.id: max(usual[desk.id], states[desk.id].open_requests or open_cost_of(desk))
+            for desk in sharing
         }
         budget = buckets[host].rate * intervals.MINUTE
         rounds: dict[str, float] = {}
         if visits := {
-            desk.id: count_visits(desk, took.places.get(desk.id)) for desk in sharing if desk.in_rounds
+            desk.id: count_visits(desk, states[desk.id].places or None) for desk in sharing if desk.in_rounds
         }:
             fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
             idle = {desk: max(wished[desk], heartbeat) for desk in visits}
@@ -83,7 +84,7 @@ def build_plan(
                 fast=fast,
                 wished={desk: wished[desk] for desk in seeing} | idle,
                 waited_for=waited_for,
-                watched={desk for desk, seconds in took.wished.items() if seconds < heartbeat},
+                watched={desk for desk in visits if (states[desk].wished_seconds or heartbeat) < heartbeat},
                 costs=seeing,
                 budget=budget,
             )
@@ -91,7 +92,7 @@ def build_plan(
             waited_for -= {desk for desk in visits if wished[desk] > fast[desk]}
         share |= intervals.share_budget(wished, usual, budget)
         feasible |= intervals.share_budget(wished, seeing, budget) | rounds
-    return PlannedEntries(wished, share, feasible, waited_for, buckets, took.lately)
+    return PlannedEntries(wished, share, feasible, waited_for, buckets)
 
 
 def build_entry(
@@ -116,7 +117,7 @@ def build_entry(
         plan.buckets[desk.host],
         hurry=asked or not state.rests,
         waits=desk.id in plan.waited_for,
-        need=plan.taken.get(desk.id, 0),
+        need=state.visit_requests or 0,
         lost=task.emptied and state.last_check_at is not None,
     )
 
