@@ -41,7 +41,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
         self.policies: dict[str, RequestPolicy] = {}
-        self.agent = ""
+        self.version = ""
         self.config.target_closed_max_retries = 0  # a browser that dies ends its check
         self.config.launch_options = {
             "executable_path": str(browser_path()),
@@ -66,7 +66,7 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
                 if not hasattr(self, "browser_provider"):
                     await self._launch()
                 await self._maybe_launch_browser()
-                self.agent = self.agent or await self._own_agent()
+                self.version = str(self.browser.version)
         except Exception as error:  # noqa: BLE001 -- Playwright has no error class for a dead driver
             said = str(error).strip().splitlines()[:1] or [type(error).__name__]
             raise BrowserFailed(
@@ -82,13 +82,6 @@ class Browser(ScrapyPlaywrightDownloadHandler):  # type: ignore[misc]  # scrapy-
             log.debug("a browser is killed: %r", error)
             with suppress(Exception):
                 await self.browser_provider.close()
-
-    async def _own_agent(self) -> str:
-        page = await self.browser.new_page()
-        try:
-            return str(await page.evaluate("navigator.userAgent"))
-        finally:
-            await page.close()
 
     async def _download_request_with_page(self, request: "Request", page: Page, spider: object) -> Response:  # noqa: ARG002
         """Open a request's address. The session reads the page after all actions; the base class would at once."""

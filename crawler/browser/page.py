@@ -41,9 +41,7 @@ from crawler.reading import Outcome, Page, PageRequest, VisitContext
 
 _VIEWPORT = {"width": 1920, "height": 1080}
 _LANGUAGES = ("fr-FR", "fr")
-_HEADLESS = re.compile(r"Headless(?=Chrome/)")
-_VERSION = re.compile(r"Chrome/(\d+)")
-_BRANDS = re.compile(r"(?<=v=\")\d{3}(?=\")")  # versions of Chromium in its client hints
+_MAJOR = re.compile(r"""(?<=Chrome/)\d+|(?<=v=")\d{3}(?=")""")  # Chromium's version, also in its client hints
 _CLOSE_SECONDS = 3.0
 _NUMBERS = count(1)
 _SNAPSHOT = files("crawler.browser").joinpath("snapshot.js").read_text("utf-8")
@@ -172,7 +170,7 @@ class BrowserSession(Session):
         """
         assert self._browser and self._ask  # noqa: S101, PT018 -- set by fetch
         self._egress.troubles.clear()
-        options = _context_options(self._desk, self._address, self._browser.agent)
+        options = _context_options(self._desk, self._address, self._browser.version)
         meta = {
             "playwright": True,
             "playwright_context": self._name,
@@ -253,10 +251,10 @@ def _is_hidden(desk: Desk) -> bool:
     return (desk.stealth or bool(rule and rule.stealth)) and not _is_known(desk)
 
 
-def _context_options(desk: Desk, proxy: str, own_agent: str) -> dict[str, Any]:
+def _context_options(desk: Desk, proxy: str, version: str) -> dict[str, Any]:
     """Return the options of a check's context: French locale, the desk's time zone, stealth only where configured.
 
-    `own_agent`: the browser's own User-Agent.
+    `version`: the browser's. One that hides is Chrome of that version on Linux: its own words name its headless build.
     https://playwright.dev/python/docs/api/class-browser#browser-new-context
     """
     options: dict[str, Any] = {
@@ -271,10 +269,9 @@ def _context_options(desk: Desk, proxy: str, own_agent: str) -> dict[str, Any]:
     if _is_known(desk):
         options["user_agent"] = honest().name
     elif _is_hidden(desk):
-        agent = _HEADLESS.sub("", own_agent)
-        found = _VERSION.search(agent)  # the browser's own hints would name its headless build
-        hints = {"sec-ch-ua": _BRANDS.sub(found[1], pool()[0].words["brands"])} if found else {}
-        options |= {"user_agent": agent, "extra_http_headers": hints}
+        major, like = version.partition(".")[0], next(agent for agent in pool() if "Linux" in agent.name)
+        options["user_agent"] = _MAJOR.sub(major, like.name)
+        options["extra_http_headers"] = {"sec-ch-ua": _MAJOR.sub(major, like.words["brands"])}
     return options
 
 
