@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -125,17 +125,9 @@ class DueEntry:
     @property
     def to_redis(self) -> str:
         """Return what a claim must know of the desk: its entry in desks:<queue>, a JSON object."""
-        return json.dumps(
-            {
-                "host": self.host,
-                "gap": self.gap,
-                "cost": self.cost,
-                "need": max(self.cost, min(self.need, self.bucket.capacity)),
-                "capacity": self.bucket.capacity,
-                "rate": self.bucket.rate,
-                "waits": self.waits,
-            }
-        )
+        named = {name: getattr(self, name) for name in ("host", "gap", "cost", "waits")}
+        need = max(self.cost, min(self.need, self.bucket.capacity))
+        return json.dumps(asdict(self.bucket) | named | {"need": need})
 
     @property
     def plan_to_redis(self) -> str:
@@ -164,18 +156,8 @@ class VisitEnd:
 
     @property
     def to_redis(self) -> str:
-        """Return it as lua/finish.lua reads it: instants and the token are texts, so that no digit is lost."""
-        return json.dumps(
-            {
-                "desk": self.desk_id,
-                "token": str(self.token),
-                "due": _seconds(self.due),
-                "host": self.host,
-                "between": _seconds(self.between),
-                "rest": _seconds(self.rest) if self.rest else "0",
-                "unused": self.unused,
-            }
-        )
+        """Return it as lua/finish.lua reads it."""
+        return json.dumps(asdict(self), default=_seconds)
 
 
 def connect() -> "redis.Redis":
