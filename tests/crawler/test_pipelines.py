@@ -7,7 +7,7 @@ import pytest
 
 from crawler.recording.batch_writer import RecordPipeline, Writer
 from crawler.scheduling.queues import CrawlQueue
-from crawler.spiders.prefenligne import PrefenligneSpider
+from crawler.spiders.booking_systems import PrefenligneSpider
 
 
 class Crawler:
