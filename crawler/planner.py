@@ -7,10 +7,10 @@ has parts: one that fails is logged and named by health, the others run.
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
 
 import redis
 import sqlalchemy as sa
@@ -32,12 +32,9 @@ from crawler.scheduling.intervals import desks_releasing
 from crawler.scheduling.planning import PlanningTask, build_entry, build_plan
 from crawler.scheduling.queues import queue_names, queue_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 # How often the planner reads what changed
 _PLANNER_SECONDS = Constant("PLANNER_SECONDS", 1.0)
-# How often the planner plans all desks again though nothing changed
+# How often the planner plans all desks again
 _RECONCILE_SECONDS = 3600
 
 log = logging.getLogger(__name__)
@@ -104,7 +101,7 @@ class Planner:
         return report.queues if report else {}
 
     def _plan_changes(self, now: datetime) -> int:
-        """Plan all desks where something changed since the last run; return how many were planned.
+        """Plan the desks of hosts where something changed since the last run; return how many were planned.
 
         Raises:
             sqlalchemy.exc.DBAPIError, redis.RedisError: a server is away; nothing is forgotten.
@@ -115,16 +112,18 @@ class Planner:
         with session() as rows:
             rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
             task = self._read_task(rows, now, emptied=emptied)
-            needed = task.changed or task.requested or emptied or self._is_due(now)
-            planned = self._plan(rows, task, now) if needed else 0
+            whole = emptied or self._is_due(now)
+            needed = whole or task.changed or task.requested
+            planned = self._plan(rows, task, now, whole=whole) if needed else 0
         self._looked_at = now
-        if needed:
+        if whole:
             self._planned_at = now
+            self._client.set(due_queue.PLANNED, 1)
         self._runs, self._is_older = due_queue.count_run(self._client), False
         return planned
 
     def _is_due(self, now: datetime) -> bool:
-        """Tell whether to plan without a change: at the start, each hour, and when Redis forgot something."""
+        """Tell whether to plan all desks: at the start, each hour, and when Redis forgot something."""
         sizes = {queue: due_queue.size(self._client, queue) for queue in queue_names()}
         if self._planned_at is None or sizes != self._sizes:
             return True
@@ -138,40 +137,41 @@ class Planner:
         turned |= before ^ self._releasing
         return PlanningTask(frozenset(changed | turned), frozenset(requested), emptied)
 
-    def _plan(self, rows: sa.orm.Session, task: PlanningTask, now: datetime) -> int:
-        """Plan all desks, as those of a host share its budget; return how many there are."""
+    def _plan(self, rows: sa.orm.Session, task: PlanningTask, now: datetime, *, whole: bool) -> int:
+        """Plan all desks, or those that share a host's budget with one that changed; return how many."""
         every = list(desks().values())
         paused = kill_switch.read_paused_desks(rows)
         watched = [desk for desk in every if desk.schedulable and desk.id not in paused]
+        hosts = {desk.host for desk in every if desk.id in task.changed | task.requested}
+        chosen = [desk for desk in watched if whole or desk.host in hosts]
+        queues = {desk.id: str(queue_of(desk)) for desk in watched}
         desk_store.insert_missing(rows, every)
-        desk_store.write_queues(rows, {desk.id: str(queue_of(desk)) for desk in watched})
-        states = desk_store.read_states(rows, [desk.id for desk in watched])
-        promised = desk_store.promised_intervals(rows, watched, now)
-        shares = host_rows.budget_shares(rows, {desk.host for desk in watched})
-        plan = build_plan(watched, promised, shares, states, now)
+        desk_store.write_queues(rows, queues)
+        states = desk_store.read_states(rows, [desk.id for desk in chosen])
+        promised = desk_store.promised_intervals(rows, chosen, now)
+        shares = host_rows.budget_shares(rows, {desk.host for desk in chosen})
+        plan = build_plan(chosen, promised, shares, states, now)
         desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
-        entries: dict[str, list[DueEntry]] = defaultdict(list)
-        for desk in watched:
-            entries[str(queue_of(desk))].append(build_entry(desk, states[desk.id], plan, task, now))
-        outages.end_unwatched(rows, [*paused, *(desk.id for desk in watched)], now)
+        outages.end_unwatched(rows, queues, now)
         due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
-        self._fill(entries, now)
-        self._sizes = {queue: len(entries[queue]) for queue in queue_names()}
+        entries: dict[str, list[DueEntry]] = defaultdict(list)
+        for desk in chosen:
+            entries[queues[desk.id]].append(build_entry(desk, states[desk.id], plan, task, now))
+        for queue in queue_names():
+            self._fill(queue, entries[queue], {each for each in queues if queues[each] == queue}, now)
+        self._sizes = {queue: list(queues.values()).count(queue) for queue in queue_names()}
         before = self._read_queues() if self._queues is None else self._queues
         self._queues = {queue: before.get(queue, now) for queue, size in self._sizes.items() if size}
-        self._client.set(due_queue.PLANNED, 1)
-        return len(every)
+        return len(chosen)
 
-    def _fill(self, entries: dict[str, list[DueEntry]], now: datetime) -> None:
-        """Put desks into their queues, and take out those that are paused or in no desk file."""
-        for queue in queue_names():
-            for start in range(0, len(entries[queue]), _AT_ONCE):
-                part = entries[queue][start : start + _AT_ONCE]
-                due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
-            known = {entry.desk_id for entry in entries[queue]}
-            strangers = sorted(due_queue.members(self._client, queue) - known)
-            for start in range(0, len(strangers), _AT_ONCE):
-                due_queue.drop(self._client, queue, strangers[start : start + _AT_ONCE])
+    def _fill(self, queue: str, entries: Sequence[DueEntry], known: Collection[str], now: datetime) -> None:
+        """Put desks into a queue, and take out those that are not `known`: paused, or in no desk file."""
+        for start in range(0, len(entries), _AT_ONCE):
+            part = entries[start : start + _AT_ONCE]
+            due_queue.send(self._client, due_queue.schedule(queue, part, now=now))
+        strangers = sorted(due_queue.members(self._client, queue).difference(known))
+        for start in range(0, len(strangers), _AT_ONCE):
+            due_queue.drop(self._client, queue, strangers[start : start + _AT_ONCE])
 
 
 def _read_clock() -> datetime:

@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
 
 @dataclass(frozen=True, slots=True)
 class PlanningTask:
-    """Why all desks are planned. `changed` desks may be due sooner, `requested` ones are to be checked now.
+    """Why desks are planned. `changed` desks may be due sooner, `requested` ones are to be checked now.
 
     `emptied`: Redis lost what it knew, even what runs at this moment.
     """
