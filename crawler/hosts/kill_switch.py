@@ -51,16 +51,9 @@ def stop(host: str, reason: str) -> None:
         UnknownHost: no desk is there.
         ValueError: the reason is empty.
     """
-    _ensure_known(host)
     if not reason.strip():
         raise ValueError("say why: whoever finds the host stopped wants to know")
-    now = clock()
-    with session() as rows:
-        _lock(rows)
-        values = {"stopped_at": now, "stop_reason": reason.strip(), "updated_at": now}
-        fresh = insert(HostState).values(host=host, **values)
-        rows.execute(fresh.on_conflict_do_update(index_elements=["host"], set_=values))
-        _announce(rows)
+    _order_host(host, stopped_at=clock(), stop_reason=reason.strip())
 
 
 def resume(host: str) -> None:
@@ -69,15 +62,7 @@ def resume(host: str) -> None:
     Raises:
         UnknownHost: no desk is there.
     """
-    _ensure_known(host)
-    with session() as rows:
-        _lock(rows)
-        rows.execute(
-            sa.update(HostState)
-            .where(HostState.host == host)
-            .values(stopped_at=None, stop_reason=None, updated_at=clock())
-        )
-        _announce(rows)
+    _order_host(host, stopped_at=None, stop_reason=None)
 
 
 def pause_desk(desk_id: str, reason: str) -> None:
@@ -100,6 +85,23 @@ def resume_desk(desk_id: str) -> None:
         ValueError: it is not watched anyway.
     """
     _order_desk(desk_id, paused_at=None, pause_reason=None, check_requested_at=clock())
+
+
+def _order_host(host: str, **values: Any) -> None:
+    """Write an order about a host; while Redis is away nothing is claimed, and the planner writes it there later."""
+    if not desks_on(host):
+        known = sorted({desk.host for desk in desks().values()})
+        raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, known)}")
+    values |= {"updated_at": clock()}
+    with session() as rows:
+        _lock(rows)
+        made = insert(HostState).values(host=host, **values)
+        rows.execute(made.on_conflict_do_update(index_elements=["host"], set_=values))
+        try:
+            with due_queue.connect() as client:
+                due_queue.replace_stopped(client, _list_stopped(rows))
+        except redis.RedisError as error:
+            log.warning("Redis is away, the planner writes the switch when it is back: %s", error)
 
 
 def _order_desk(desk_id: str, **values: Any) -> None:
@@ -168,20 +170,5 @@ def _lock(rows: Session) -> None:
     rows.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
 
 
-def _ensure_known(host: str) -> None:
-    hosts = sorted({desk.host for desk in desks().values()})
-    if not desks_on(host):
-        raise UnknownHost(f"no desk is on {host!r}; {suggest_names(host, hosts)}")
-
-
 def _list_stopped(rows: Session) -> list[str]:
     return list(rows.scalars(sa.select(HostState.host).where(HostState.stopped_at.is_not(None))))
-
-
-def _announce(rows: Session) -> None:
-    """Write the stopped hosts to Redis; while it is away nothing is claimed, and the planner writes them later."""
-    try:
-        with due_queue.connect() as client:
-            due_queue.replace_stopped(client, _list_stopped(rows))
-    except redis.RedisError as error:
-        log.warning("Redis is away, the planner writes the switch when it is back: %s", error)
