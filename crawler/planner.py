@@ -152,7 +152,7 @@ class Planner:
         shares = host_rows.budget_shares(rows, {desk.host for desk in chosen})
         plan = build_plan(chosen, promised, shares, states, now)
         desk_store.write_intervals(rows, plan.wished, plan.share, plan.feasible)
-        outages.end_unwatched(rows, queues, now)
+        outages.end_unwatched(rows, [*paused, *queues], now)
         due_queue.send(self._client, due_queue.rest(host_rows.active_rests(rows, now), now=now))
         entries: dict[str, list[DueEntry]] = defaultdict(list)
         for desk in chosen:
