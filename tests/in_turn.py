@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
 
+import pytest
+
 
 def in_turn(
     names: str, cases: Iterable[Any], name_of: Callable[[Any], str] = repr
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a test each case in turn, as `parametrize` gives each to a test of its own: `in_turn("kind, channel", …)`.
 
-    Other fixtures are the same for all cases. The test fails with an ExceptionGroup, each error with its case's name.
+    Other fixtures are the same for all cases. The test fails with an exception group, each error with its case's name.
     """
     arguments = [each.strip() for each in names.split(",")]
     listed = list(cases)
@@ -23,16 +25,22 @@ def in_turn(
     def wrap(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def run(**fixtures: Any) -> None:
-            errors = []
+            errors, first = list[BaseException](), ""
             for case in listed:
                 values: Sequence[Any] = case if len(arguments) > 1 else [case]
                 try:
                     test(**dict(zip(arguments, values, strict=True)), **fixtures)
-                except Exception as error:  # noqa: BLE001 -- every case is tried before the test fails
-                    error.add_note(f"in the case {name_of(case)}")
+                except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 -- every case is tried before the test fails
+                    name = name_of(case)
+                    error.add_note(f"in the case {name}")
+                    first = first or name
                     errors.append(error)
+                    if "pytest-timeout" in str(error):  # which watches a test once
+                        break
             if errors:
-                raise ExceptionGroup(f"{len(errors)} of {len(listed)} cases fail", errors)
+                raise BaseExceptionGroup(
+                    f"{len(errors)} of {len(listed)} cases fail: {first[:200]} …", errors
+                )
 
         signature = inspect.signature(test)
         others = [each for name, each in signature.parameters.items() if name not in arguments]

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_turn import in_turn
+
 pytestmark = pytest.mark.xdist_group("imports")  # or each worker imports everything
 ROOT = Path(__file__).resolve().parents[1]
 # Alembic runs its files; those of the benchmark start with Scrapy's own.
@@ -86,7 +88,7 @@ def test_an_import_does_nothing_and_programs_load_only_what_they_need(
     assert found[what] == []
 
 
-@pytest.mark.parametrize("package", ["api", "configs", "crawler", "deploy", "notifier"])
+@in_turn("package", ["api", "configs", "crawler", "deploy", "notifier"])
 def test_no_module_of_a_package_hides_one_of_the_standard_library(package: str) -> None:
     # a program that is started by path has its package's folder at the head of sys.path
     assert {each.stem for each in (ROOT / package).iterdir()} & sys.stdlib_module_names == set()

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
-
+from tests.in_turn import in_turn
 from tests.lab.chaos.accounting import may_be_unheard
 from tests.lab.chaos.journal import Kill, OpeningJournal
 from tests.lab.chaos.money import DELIVERS, compute_owed
@@ -18,8 +17,8 @@ ORDER = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("changed", "owed"),
+@in_turn(
+    "changed, owed",
     [
         ({}, (375, 375)),  # three quarters of a day are left
         ({"began_at": None}, (375, 499)),
@@ -38,9 +37,7 @@ def test_the_time_that_is_left_is_owed_and_all_without_the_notice(
     assert compute_owed(SimpleNamespace(**{**ORDER, **changed})) == owed
 
 
-@pytest.mark.parametrize(
-    ("who", "is_allowed"), [("payments-worker", True), ("worker", True), ("planner", False)]
-)
+@in_turn("who, is_allowed", [("payments-worker", True), ("worker", True), ("planner", False)])
 def test_a_copy_of_a_mail_is_allowed_where_who_sent_it_died(who: str, is_allowed: bool) -> None:
     journal = OpeningJournal(kills=[Kill(who, 1, NOON + timedelta(seconds=1))])
     assert may_be_unheard(NOON, "email", journal, DELIVERS) is is_allowed

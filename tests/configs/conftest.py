@@ -17,24 +17,27 @@ GOOD = Path(__file__).parent / "world" / "evry-courcouronnes_91.yaml"
 def bare(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings_env: Callable[..., None]
 ) -> Callable[..., None]:
-    """Remove our variables and any .env; the function sets some: in production, secrets by files."""
+    """Remove our variables and any .env; the function sets these and no others: in production, secrets by files."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.chdir(tmp_path)
     settings_env()
-    ours: set[Path] = set()
+    ours, before = set[Path](), set[str]()
 
     def put(**values: Any) -> None:
+        for name in before:
+            monkeypatch.delenv(name, raising=False)
+        before.update(values)
         if values.get("APP_ENV") == "production":
             folder = Path(values.setdefault("SECRETS_DIR", tmp_path / "of-production"))
             folder.mkdir(exist_ok=True)
+            while ours:
+                ours.pop().unlink()
             for name in {each.upper() for each in list_secrets(Settings.model_fields)} & values.keys():
                 file, value = folder / name.lower(), values.pop(name)
                 if value:
                     file.write_text(value)
                     ours.add(file)
-                elif file in ours:
-                    file.unlink()
                 monkeypatch.delenv(name, raising=False)
         settings_env(**values)
 

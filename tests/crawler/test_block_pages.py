@@ -28,8 +28,8 @@ def outcome(body: str, **how: Any) -> Outcome | None:
     return reading.outcome if reading else None
 
 
-@pytest.mark.parametrize("status", [200, 403, 503])
-@pytest.mark.parametrize(
+@in_turn("status", [200, 403, 503])
+@in_turn(
     "body",
     [
         CHALLENGE.format(""),
@@ -51,7 +51,7 @@ def test_cloudflare_blocks_with_any_status(body: str, status: int) -> None:
     assert outcome(body, status=status) is Outcome.BLOCKED
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "title",
     [
         "Origin DNS error | www.example.fr | Cloudflare",
@@ -67,8 +67,8 @@ def test_a_site_that_cloudflare_cannot_reach_refuses_nobody(title: str) -> None:
     assert read(body, status=530).outcome is Outcome.UNREACHABLE
 
 
-@pytest.mark.parametrize("status", [200, 403])
-@pytest.mark.parametrize(
+@in_turn("status", [200, 403])
+@in_turn(
     "widget",
     [
         '<div class="g-recaptcha"></div>',
@@ -101,7 +101,7 @@ def test_incapsula_blocks() -> None:
     assert outcome(frame) is outcome(words) is outcome(script) is Outcome.BLOCKED
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         f"<html><body>{RECAPTCHA}</body></html>",
@@ -114,7 +114,7 @@ def test_a_page_that_leads_on_only_through_a_captcha_is_one(body: str) -> None:
     assert outcome(body) is Outcome.CAPTCHA
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "extra",
     [
         f"<footer>{RECAPTCHA}</footer>",
@@ -129,8 +129,8 @@ def test_ordinary_pages_that_mention_walls_pass(extra: str) -> None:
     assert detect_block_page(page(ez.terms().replace("</body>", f"{extra}</body>"))) is None
 
 
-@pytest.mark.parametrize("status", [200, 500, 503])
-@pytest.mark.parametrize("title", ["Site en maintenance", "Service Indisponible - RDV", "Maintenance"])
+@in_turn("status", [200, 500, 503])
+@in_turn("title", ["Site en maintenance", "Service Indisponible - RDV", "Maintenance"])
 def test_a_title_that_says_maintenance_is_believed(title: str, status: int) -> None:
     assert outcome(f"<html><title>{title}</title></html>", status=status) is Outcome.MAINTENANCE
 
@@ -143,8 +143,8 @@ def test_503_with_retry_after_is_maintenance_and_without_is_the_platforms() -> N
 
 
 @pytest.mark.rule("3.1")
-@pytest.mark.parametrize(
-    ("status", "expected"),
+@in_turn(
+    "status, expected",
     [
         (401, Outcome.BLOCKED),
         (403, Outcome.BLOCKED),
@@ -194,15 +194,13 @@ def test_an_absence_that_covers_nothing_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize("body", ["", " \n\t "])
+@in_turn("body", ["", " \n\t "])
 def test_an_empty_body_is_never_an_answer_whatever_the_platform_makes_of_it(body: str) -> None:
     told = answering(Reading(Outcome.NO_SLOTS, "none", covered=(CoveredWindow(),)))
     assert classify_page(told, page(body)).outcome is Outcome.UNREADABLE
 
 
-@pytest.mark.parametrize(
-    "body", [b"\xff\xfe\x00", b"\0" * 100, b"<" * 5000, b"<html>" * 3000, "é".encode("latin-1")]
-)
+@in_turn("body", [b"\xff\xfe\x00", b"\0" * 100, b"<" * 5000, b"<html>" * 3000, "é".encode("latin-1")])
 def test_no_bytes_break_the_reading(body: bytes) -> None:
     reading = classify_page(platform("ezbooking"), page(body))
     assert reading.outcome is Outcome.UNREADABLE

@@ -18,6 +18,7 @@ from crawler.recording.batch_writer import record
 from crawler.visit_state import VisitState
 from tests.crawler.checks import HOST, HOUR, NOW, check
 from tests.factories import one
+from tests.in_turn import in_turn
 
 VISIT = VisitContext("https://a.invalid/", date(2026, 11, 20))
 LONG = " ".join(f"mairie{number}" for number in range(900))  # an index takes 2,704 bytes, this has 9 kB
@@ -40,7 +41,7 @@ def test_what_differs_keeps_different_keys() -> None:
     assert bound_key(bound_key(LONG)) == bound_key(LONG)
 
 
-@pytest.mark.parametrize("text", ["a\x1b[31mb", "a\0b", "a\x9b2Jb", "a\u202eb", "a\ud800b", "a\r\nb"])
+@in_turn("text", ["a\x1b[31mb", "a\0b", "a\x9b2Jb", "a\u202eb", "a\ud800b", "a\r\nb"])
 def test_control_characters_are_taken_out(text: str) -> None:
     cleaned = clean_text(text, 99)
     assert cleaned.startswith("a ")
@@ -56,8 +57,8 @@ def test_an_address_that_cannot_be_asked_leaves_its_place_unread_and_the_others_
     assert (reading.outcome, reading.asks) == (Outcome.UNREADABLE, asks[1:])
 
 
-@pytest.mark.parametrize(
-    ("moment", "covers"),
+@in_turn(
+    "moment, covers",
     [
         (datetime(2027, 2, 18, 23, tzinfo=UTC), True),  # midnight in Paris
         (date(2027, 2, 19), True),
@@ -81,7 +82,7 @@ def test_a_moment_beyond_the_horizon_is_no_slot_and_alone_proves_no_absence(
     assert state.result().reason.endswith(f"{far.moment_text}")
 
 
-@pytest.mark.parametrize(("day", "outcome"), [(19, Outcome.NO_SLOTS), (25, Outcome.UNREADABLE)])
+@in_turn("day, outcome", [(19, Outcome.NO_SLOTS), (25, Outcome.UNREADABLE)])
 def test_the_last_week_of_a_calendar_may_end_behind_the_horizon(day: int, outcome: Outcome) -> None:
     last = CoveredWindow("1", date(2027, 2, 12), date(2027, 2, 18))
     shown = Reading(Outcome.SLOTS, "a week", (Slot(Place("1"), date(2027, 2, day)),), (last,))

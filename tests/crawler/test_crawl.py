@@ -7,6 +7,7 @@ import pytest
 
 from crawler.commands.crawl import Command
 from tests.crawler.held import scrapy_settings
+from tests.in_turn import in_turn
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def prepared(*arguments: str) -> Command:
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+@in_turn(
+    "arguments, said",
     [
         (("citopia",), "scrapy crawl citopia: no spider of ours; those that exist: .*discovery.*prefenligne"),
         (("prefenligne", "-a", "prefecture=x"), "scrapy crawl prefenligne: no prefecture 'x'"),

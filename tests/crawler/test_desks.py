@@ -13,10 +13,11 @@ from crawler.commands.desks import listing
 from tests.api.world import PREFECTURES
 from tests.crawler.commanded import command
 from tests.factories import add_desk
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+@in_turn(
+    "arguments, said",
     [
         (("--prefecture", "bobigny"), "no prefecture 'bobigny'; did you mean bobigny_93"),
         (("--system", "x"), "no booking system 'x'"),
@@ -81,6 +82,6 @@ OURS = {
 }
 
 
-@pytest.mark.parametrize("name", OURS)
+@in_turn("name", OURS)
 def test_its_first_line_names_its_arguments_or_nothing(name: str) -> None:
     assert re.fullmatch(r"[^\s].*|", OURS[name].syntax())

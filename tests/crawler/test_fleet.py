@@ -46,8 +46,8 @@ def test_every_desks_platform_exists_and_takes_its_parameters(
 # Golden pages
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("outcome", ["slots", "no_slots"])
+@in_turn("name", NAMES)
+@in_turn("outcome", ["slots", "no_slots"])
 def test_both_answers_have_a_golden_page(name: str, outcome: str) -> None:
     assert outcome in {case["outcome"] for case in expected(name).values()}
 

@@ -1,17 +1,16 @@
 from datetime import UTC, date, datetime
 
-import pytest
-
 from crawler.items import slot_items
 from crawler.reading import Place, Slot
 from tests.crawler.checks import check
 from tests.crawler.held import make_desk
+from tests.in_turn import in_turn
 
 GUICHET = Place("23018", "Guichet A")
 
 
-@pytest.mark.parametrize(
-    ("moment", "shown"),
+@in_turn(
+    "moment, shown",
     [
         (datetime(2026, 12, 3, 8, 30, tzinfo=UTC), "2026-12-03T09:30:00+01:00"),
         (datetime(2027, 7, 1, 8, 30, tzinfo=UTC), "2027-07-01T10:30:00+02:00"),

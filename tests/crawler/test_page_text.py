@@ -12,6 +12,7 @@ from crawler.block_pages import classify_page
 from crawler.platforms import example, platform
 from crawler.reading import Page, PageRequest, Reading
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 PARIS = ZoneInfo("Europe/Paris")
 URL = "https://mairie.example/rdv/jour"
@@ -61,14 +62,14 @@ SHOWN = [
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("around", NOT_SHOWN)
+@in_turn("around", NOT_SHOWN)
 def test_what_a_browser_does_not_show_proves_nothing_and_holds_no_slot(around: str) -> None:
     assert read(around.format(f"<p>{NONE}</p>")).outcome is Outcome.UNREADABLE
     assert read(around.format(NONE)).outcome is Outcome.UNREADABLE
     assert read(around.format(SLOT)).slots == ()
 
 
-@pytest.mark.parametrize("around", SHOWN)
+@in_turn("around", SHOWN)
 def test_what_a_browser_shows_counts(around: str) -> None:
     in_details = around.startswith("<details")  # a help text, whose words for none are no answer
     none = read(around.format(f"<b>{NONE}</b>")).outcome
@@ -76,7 +77,7 @@ def test_what_a_browser_shows_counts(around: str) -> None:
     assert moments(read(around.format(SLOT))) == [MOMENT]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         "Aucun rendez-vous n'est dispo<font color=red>nible</font>.",
@@ -97,8 +98,8 @@ def test_a_sentence_is_read_however_it_is_set(body: str) -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
-    ("written", "day"),
+@in_turn(
+    "written, day",
     [
         ("mardi 1<sup>er</sup> décembre 2026", 1),
         ("mardi 1\u1d49\u02b3 décembre 2026", 1),
@@ -124,8 +125,8 @@ def test_a_date_is_read_however_it_is_set(written: str, day: int) -> None:
 META = "<html><head><meta charset={}></head><body>{}</body></html>"
 
 
-@pytest.mark.parametrize(
-    ("body", "content_type"),
+@in_turn(
+    "body, content_type",
     [
         (SLOT.encode(), ""),
         (SLOT.encode("cp1252"), ""),
@@ -172,19 +173,19 @@ DAMAGED = [
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("body", DAMAGED)
+@in_turn("body", DAMAGED)
 def test_damaged_text_proves_no_absence(body: bytes) -> None:
     assert read(body).outcome is Outcome.UNREADABLE
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("codec", ["utf-16-be", "utf-16-le"])
+@in_turn("codec", ["utf-16-be", "utf-16-le"])
 def test_two_bytes_a_letter_under_another_name_prove_no_absence(codec: str) -> None:
     answer = read(f"<p>{NONE}</p>".encode(codec), content_type="text/html; charset=koi8-r")
     assert answer.covered == ()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "beside",
     ["\ufffd", "dÃ©cembre", "S\u00c3O PAULO, MAÇÃ", "<!-- d\ufffdbut -->", "<script>// dÃ©but</script>"],
 )
@@ -198,8 +199,8 @@ def test_damage_takes_no_slot_away_and_harmless_signs_are_none(beside: str) -> N
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("said", ["d\\ufffdbut", "dÃ©but", "d\\u00c3\\u00a9but", "d\ufffdbut"])
-@pytest.mark.parametrize("name", ["maiia", "doctolib"])
+@in_turn("said", ["d\\ufffdbut", "dÃ©but", "d\\u00c3\\u00a9but", "d\ufffdbut"])
+@in_turn("name", ["maiia", "doctolib"])
 def test_damaged_json_proves_no_absence(name: str, said: str) -> None:
     empty = {"maiia": '{{"items": [], "total": 0{}}}', "doctolib": '{{"availabilities": [], "total": 0{}}}'}[
         name
@@ -215,8 +216,8 @@ def test_damaged_json_proves_no_absence(name: str, said: str) -> None:
     assert not covers(f', "note": "{said}"')
 
 
-@pytest.mark.parametrize(
-    ("base", "href", "url"),
+@in_turn(
+    "base, href, url",
     [
         ("", "reservation/1", "https://mairie.example/rdv/reservation/1"),
         ("<base href='/rendez-vous/'>", "1", "https://mairie.example/rendez-vous/1"),
@@ -243,6 +244,6 @@ def test_an_address_is_the_one_that_a_browser_asks(base: str, href: str, url: st
     assert seen.url == url
 
 
-@pytest.mark.parametrize("end", ["</html>", "</HTML >\n<html>"])
+@in_turn("end", ["</html>", "</HTML >\n<html>"])
 def test_what_stands_behind_the_documents_end_is_read_as_a_browser_does(end: str) -> None:
     assert moments(read(f"<html><p>Bonjour</p>{end}{SLOT}</html>")) == [MOMENT]

@@ -13,6 +13,7 @@ import pytest
 
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.commanded import Run, scrapy
+from tests.in_turn import in_turn
 
 ROOT = Path(__file__).parents[2]
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
@@ -67,8 +68,8 @@ def test_each_file_is_one_object_on_a_line_in_order(told: Told, saved: Saved) ->
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
-    ("arguments", "message"),
+@in_turn(
+    "arguments, message",
     [
         (["ezboking", "setup.cfg"], "no platform 'ezboking': there are "),
         (["ezbooking", "none.html"], "cannot read none.html: No such file"),

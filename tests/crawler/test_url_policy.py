@@ -2,6 +2,7 @@ import pytest
 
 from configs.settings import load
 from crawler.url_policy import AddressRefused, ensure_allowed, same_site
+from tests.in_turn import in_turn
 
 HERE = "http://www.essonne.gouv.fr/booking/create/1"
 
@@ -16,8 +17,8 @@ def test_one_site_is_told_from_others() -> None:
     assert [each for each in (*ONE_SITE, *OTHERS) if same_site(HERE, each)] == list(ONE_SITE)
 
 
-@pytest.mark.parametrize("env", ["test", "sandbox", "development"])
-@pytest.mark.parametrize(
+@in_turn("env", ["test", "sandbox", "development"])
+@in_turn(
     "url", [HERE, "http://127.0.0.1.evil.com/", "http://10.0.0.1/", "http://[2001:db8::1]/", "http:///x"]
 )
 def test_outside_production_only_this_machine_is_asked(env: str, url: str) -> None:

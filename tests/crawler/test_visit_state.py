@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from configs.world.outcome import Outcome
 from crawler.reading import CoveredWindow, PageRequest, Place, Reading, Slot
 from crawler.visit_state import VisitResult, VisitState
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 START = PageRequest("https://site/0", "start")
@@ -60,7 +61,7 @@ def test_every_place_is_asked_before_any_week_and_near_weeks_first() -> None:
 
 
 @pytest.mark.rule("3.9")
-@pytest.mark.parametrize(
+@in_turn(
     "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
 )
 def test_a_refusal_ends_the_visit(outcome: Outcome) -> None:
@@ -70,7 +71,7 @@ def test_a_refusal_ends_the_visit(outcome: Outcome) -> None:
     assert (result.outcome, result.reason, result.trouble) == (outcome, "go away", refusal)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.OVERLOADED, Outcome.UNREADABLE, Outcome.UNREACHABLE])
+@in_turn("outcome", [Outcome.OVERLOADED, Outcome.UNREADABLE, Outcome.UNREACHABLE])
 def test_other_trouble_ends_it_at_the_third(outcome: Outcome) -> None:
     asks = [ask(str(number), Place(str(number))) for number in range(1, 9)]
     result, order = run({"0": leads(*asks)} | {str(n): Reading(outcome, f"trouble {n}") for n in range(1, 9)})

@@ -12,6 +12,7 @@ from configs.world.outcome import Outcome
 from crawler.parsing.json_calendar import Listing, WindowRequest, read_listing
 from crawler.reading import CoveredWindow, Page, PageRequest, Place, Reading, Slot, VisitContext
 from crawler.visit_state import VisitState
+from tests.in_turn import in_turn
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "visit.md"
 PARIS = ZoneInfo("Europe/Paris")
@@ -118,7 +119,7 @@ ROWS = {
 
 
 @pytest.mark.rule("3.2", "3.3")
-@pytest.mark.parametrize("number", ROWS)
+@in_turn("number", ROWS)
 def test_a_visit_proves_what_its_row_says(number: int) -> None:
     row = ROWS[number]
     state = VisitState(START, limit=row.limit, now=NOW.astimezone(PARIS))

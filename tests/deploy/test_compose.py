@@ -32,6 +32,7 @@ from tests.deploy.compose_files import (
     services,
     settings_of,
 )
+from tests.in_turn import in_turn
 
 EVERY = list(services())
 EXAMPLE = (DEPLOY / "compose" / "settings.env.example").read_text("utf-8").splitlines()
@@ -40,14 +41,14 @@ ADDRESSES = {each for each in SECRETS if each.startswith("database_url")}
 OURS_ONLY = [name for name, each in services().items() if image_of(each)]
 
 
-@pytest.mark.parametrize("file", [FILE, FILE.parent / "prometheus.yaml"])
+@in_turn("file", [FILE, FILE.parent / "prometheus.yaml"])
 def test_it_fits_the_schema_of_compose(file: Path) -> None:
     check = [str(Path(sys.executable).parent / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run([*check, str(file)], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", EVERY)
+@in_turn("name", EVERY)
 def test_a_service_is_bounded_and_starts_again(name: str) -> None:
     service = services()[name]
     limits = service["deploy"]["resources"]["limits"]
@@ -59,7 +60,7 @@ def test_a_service_is_bounded_and_starts_again(name: str) -> None:
     assert {"max-size", "max-file"} <= service["logging"]["options"].keys()
 
 
-@pytest.mark.parametrize("name", EVERY)
+@in_turn("name", EVERY)
 def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
     service = services()[name]
     assert service["read_only"] is True
@@ -85,7 +86,7 @@ def networks(name: str) -> set[str]:
     return set(services()[name]["networks"])
 
 
-@pytest.mark.parametrize("name", ["scrapyd", "proofs"])
+@in_turn("name", ["scrapyd", "proofs"])
 def test_what_opens_pages_of_strangers_reaches_the_servers_and_nothing_else_of_ours(name: str) -> None:
     reached = {each for each in services() if networks(each) & networks(name)}
     assert reached == {"scrapyd", "planner", "proofs", "postgres", "redis"}
@@ -152,7 +153,7 @@ def test_settings_know_every_variable() -> None:
     assert settings_of(EXAMPLE) <= known
 
 
-@pytest.mark.parametrize("name", OURS_ONLY)
+@in_turn("name", OURS_ONLY)
 def test_production_gives_a_program_exactly_what_it_needs(
     name: str, settings_env: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +224,7 @@ def test_the_server_of_redis_is_given_the_users_that_are_declared(tmp_path: Path
     assert stat.S_IMODE((tmp_path / "users.acl").stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("address", ["redis://redis:6379/0", "redis://api:a%20b@redis:6379/0", ""])
+@in_turn("address", ["redis://redis:6379/0", "redis://api:a%20b@redis:6379/0", ""])
 def test_the_server_of_redis_does_not_start_with_an_address_that_has_no_password(
     tmp_path: Path, address: str
 ) -> None:
@@ -253,7 +254,7 @@ def test_the_queue_keeps_what_it_has_and_evicts_nothing() -> None:
     assert {"appendonly yes", "maxmemory-policy noeviction", "aclfile /tmp/users.acl"} <= set(lines)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@in_turn("name", EVERY)
 def test_what_is_not_built_here_is_pinned(name: str) -> None:
     service = services()[name]
     if not image_of(service):

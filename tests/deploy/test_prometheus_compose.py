@@ -10,13 +10,14 @@ import pytest
 import yaml
 
 from tests.deploy.compose_files import DEPLOY, compose, services
+from tests.in_turn import in_turn
 
 FILE = DEPLOY / "compose" / "prometheus.yaml"
 ADDED: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 THEIRS = {name: each for name, each in ADDED["services"].items() if "image" in each}
 
 
-@pytest.mark.parametrize("name", THEIRS)
+@in_turn("name", THEIRS)
 def test_a_service_is_pinned_bounded_and_may_do_no_more_than_it_must(name: str) -> None:
     service = THEIRS[name]
     assert re.fullmatch(r"[\w/-]+:v?\d+\.\d+\.\d+", service["image"])

@@ -25,6 +25,7 @@ from deploy.local.processes import free_port
 from deploy.local.scrapyd import NotOurs, configuration, environment, main, prepare
 from tests.api.world import PREFECTURES
 from tests.crawler.held import scrapy_settings
+from tests.in_turn import in_turn
 from tests.waiting import outlive, until
 
 ROOT = Path(__file__).parents[2]
@@ -86,8 +87,8 @@ def test_jobs_are_started_again_after_the_disk_was_full(state: Path, tmp_path: P
     assert [job["_job"] for job in started] == ["job-1"]
 
 
-@pytest.mark.parametrize(
-    ("url", "bound"),
+@in_turn(
+    "url, bound",
     [
         ("http://10.0.0.2:6800", "10.0.0.2"),
         ("http://scrapyd:6800", "0.0.0.0"),  # noqa: S104 -- of a container
@@ -102,7 +103,7 @@ def test_it_listens_on_loopback_or_in_a_network_of_our_own(
     assert (written["bind_address"], written["http_port"]) == (bound, "6800")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "url",
     [
         "http://0.0.0.0:6800",

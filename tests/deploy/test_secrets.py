@@ -18,6 +18,7 @@ from deploy import draw_secrets
 from deploy.secret_scan.__main__ import main, scan
 from deploy.secret_scan.rules import MARK
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
+from tests.in_turn import in_turn
 
 GIVEN = {
     "backup_secret_access_key",
@@ -131,7 +132,7 @@ STAND_INS = (
 )
 
 
-@pytest.mark.parametrize("name", REAL)
+@in_turn("name", REAL)
 def test_a_key_that_looks_real_fails_and_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:

@@ -5,10 +5,9 @@ import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from configs.world.host_rule import load_hosts
 from crawler.catalogue import check_catalogue
+from tests.in_turn import in_turn
 
 DOCS = Path(__file__).parents[2] / "docs"
 BLOCKS = {
@@ -44,7 +43,7 @@ _WHOSE = """\
 """
 
 
-@pytest.mark.parametrize("name", ENTRIES)
+@in_turn("name", ENTRIES)
 def test_an_entry_fits_its_platform(name: str, tmp_path: Path, settings_env: Callable[..., None]) -> None:
     entry = textwrap.dedent(ENTRIES[name])
     whole = entry if entry.startswith("- slug") else _WHOSE + textwrap.indent(entry, "  ")
@@ -53,7 +52,7 @@ def test_an_entry_fits_its_platform(name: str, tmp_path: Path, settings_env: Cal
     check_catalogue()
 
 
-@pytest.mark.parametrize("name", RULES)
+@in_turn("name", RULES)
 def test_a_host_rule_loads(name: str, tmp_path: Path) -> None:
     (tmp_path / "hosts.yaml").write_text(RULES[name], encoding="utf-8")
     assert load_hosts(tmp_path / "hosts.yaml")

@@ -10,7 +10,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 
-import pytest
 import yaml
 
 from api.background.jobs import list_jobs
@@ -94,7 +93,7 @@ def test_every_key_has_what_to_do_if_it_leaked() -> None:
     assert keys_in("A key leaked") == {name.upper() for name in KEYS} - STORES
 
 
-@pytest.mark.parametrize("name", [each for each in KEYS if each.upper() not in STORES])
+@in_turn("name", [each for each in KEYS if each.upper() not in STORES])
 def test_every_key_leads_to_its_steps(name: str) -> None:
     (row,) = [line for line in section("The keys").splitlines() if line.startswith(f"| `{name.upper()}`")]
     own = "#replace-one-of-our-own" in row
@@ -145,22 +144,22 @@ def _list_services() -> set[str]:
     return {service for each in files for service in yaml.safe_load(each.read_text("utf-8"))["services"]}
 
 
-@pytest.mark.parametrize("command", _find(r"\bflask ([a-z-]+)"))
+@in_turn("command", _find(r"\bflask ([a-z-]+)"))
 def test_commands_of_flask_exist(command: str) -> None:
     assert entry_points(group="flask.commands", name=command)
 
 
-@pytest.mark.parametrize("module", _find(r"python -m ([a-z_]+(?:\.[a-z_]+)*)"))
+@in_turn("module", _find(r"python -m ([a-z_]+(?:\.[a-z_]+)*)"))
 def test_modules_exist(module: str) -> None:
     assert importlib.util.find_spec(module)
 
 
-@pytest.mark.parametrize("target", _find(r"(?<!`)\bmake ([a-z-]+)"))
+@in_turn("target", _find(r"(?<!`)\bmake ([a-z-]+)"))
 def test_targets_of_make_exist(target: str) -> None:
     assert re.search(rf"^{target}\b[^=\n]*:", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", _find(r"`(?:logs|restart) ([a-z-]+)`", OPERATIONS))
+@in_turn("name", _find(r"`(?:logs|restart) ([a-z-]+)`", OPERATIONS))
 def test_programs_whose_log_is_read_exist(name: str) -> None:
     assert name in _list_services()
 

@@ -3,9 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
-
 from crawler.reading import CoveredWindow
+from tests.in_turn import in_turn
 from tests.mutation.mutants import Mutant
 from tests.mutation.oracle import Claims, claims, ezbooking, lies
 from tests.mutation.pages import originals
@@ -34,14 +33,14 @@ def found(name: str, text: str | None, said: Claims, *, walled: bool = False) ->
     return "; ".join(lies(broken, said, ezbooking(broken.text, broken.page)))
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
+@in_turn("name", sorted(NAMED))
 def test_what_the_whole_pages_claim_is_no_lie(name: str) -> None:
     whole = NAMED[name]
     assert not found(name, None, claims("ezbooking", Mutant(whole.page, whole.text, whole.truth, "test")))
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "said", "lie"),
+@in_turn(
+    "name, text, said, lie",
     [
         ("week", None, ANOTHER, "hours that are not there"),
         ("week", None, ONE, ""),

@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.content.open_slots import OpenSlots, slot_moment
 from notifier.matching.queries import Candidate, MatchedBefore, WantedSlots, candidates, select_slots
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -56,8 +56,8 @@ def wishes(
     return select_slots(rows, opened(moments), {alert_id: MatchedBefore(frozenset(known or ()))})
 
 
-@pytest.mark.parametrize(
-    ("limits", "passes"),
+@in_turn(
+    "limits, passes",
     [
         ({}, True),
         ({"date_from": date(2026, 11, 26)}, True),
@@ -79,8 +79,8 @@ def test_a_limit_rejects_what_is_known_to_lie_outside(limits: dict[str, Any], pa
     assert bool(wishes([THURSDAY], limits)) is passes
 
 
-@pytest.mark.parametrize(
-    ("moment", "limits", "passes"),
+@in_turn(
+    "moment, limits, passes",
     [
         (Moment(), {"date_from": date(2027, 3, 1), "weekdays": [1], "hour_from": time(14)}, True),
         (Moment(date(2026, 11, 26)), {"hour_from": time(14)}, True),
@@ -137,8 +137,8 @@ def test_the_choice_is_what_each_alert_itself_would_say(
     assert chosen == asked - told
 
 
-@pytest.mark.parametrize(
-    ("moment", "starts_at", "zone", "expected"),
+@in_turn(
+    "moment, starts_at, zone, expected",
     [
         ("2026-11-26T23:30:00+00:00", datetime(2026, 11, 26, 23, 30, tzinfo=UTC), "Europe/Paris",
          Moment(date(2026, 11, 27), time(0, 30))),

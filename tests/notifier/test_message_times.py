@@ -18,6 +18,7 @@ from notifier.delivery.reader_wishes import (
     read_times,
     select_times,
 )
+from tests.in_turn import in_turn
 from tests.notifier.world import change, person
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -48,8 +49,8 @@ def digest_of(
     return hold.until
 
 
-@pytest.mark.parametrize(
-    ("at", "until"),
+@in_turn(
+    "at, until",
     [
         ("2026-11-20T21:59:59", None),
         ("2026-11-20T22:00:00", "2026-11-21T07:00"),
@@ -62,16 +63,14 @@ def test_quiet_hours_last_from_one_day_to_the_next(at: str, until: str | None) -
     assert quiet_until(paris(at)) == (paris(until) if until else None)
 
 
-@pytest.mark.parametrize(
-    ("at", "held"), [("11:59", False), ("12:00", True), ("13:59", True), ("14:00", False)]
-)
+@in_turn("at, held", [("11:59", False), ("12:00", True), ("13:59", True), ("14:00", False)])
 def test_quiet_hours_can_lie_within_a_day(at: str, held: bool) -> None:
     noon = (time(12), time(14))
     assert quiet_until(paris(f"2026-11-20T{at}"), noon) == (paris("2026-11-20T14:00") if held else None)
 
 
-@pytest.mark.parametrize(
-    ("begins", "ends", "hours"),
+@in_turn(
+    "begins, ends, hours",
     [
         ("2026-03-28T21:00", "2026-03-29T05:00", 8),  # the night of the change in spring is an hour shorter
         ("2026-10-24T20:00", "2026-10-25T06:00", 10),  # that in autumn an hour longer
@@ -101,8 +100,8 @@ def test_quiet_hours_that_end_in_an_hour_that_is_skipped_end_after_it() -> None:
     assert quiet_until(utc("2026-03-29T00:30"), late) == utc("2026-03-29T01:30")  # 3:30 by summer time
 
 
-@pytest.mark.parametrize(
-    ("at", "leaves"),
+@in_turn(
+    "at, leaves",
     [
         ("2026-03-28T12:00", "2026-03-29T05:00"),  # 7:00 by summer time
         ("2026-10-24T12:00", "2026-10-25T06:00"),  # 7:00 by winter time
@@ -122,8 +121,8 @@ def test_a_daily_digest_leaves_once_in_an_hour_that_comes_twice_and_late_in_one_
     assert digest_of(utc("2026-03-28T12:00"), SlotRhythm.DAILY, half) == utc("2026-03-29T01:30")
 
 
-@pytest.mark.parametrize(
-    ("zone", "at", "leaves"),
+@in_turn(
+    "zone, at, leaves",
     [
         ("Europe/Paris", "2026-11-20T10:00:01", "2026-11-20T11:00"),
         ("Europe/Paris", "2026-11-20T10:00:00", "2026-11-20T11:00"),
@@ -164,8 +163,8 @@ def test_a_digest_within_quiet_hours_waits_for_their_end_where_slot_alerts_do() 
         assert hold.until == paris(until)
 
 
-@pytest.mark.parametrize(
-    ("at", "until"),
+@in_turn(
+    "at, until",
     [
         ("2026-11-20T12:00", None),  # a Friday
         ("2026-11-20T22:00", "2026-11-21T08:00"),
@@ -188,9 +187,7 @@ def test_news_wait_for_quiet_hours_too() -> None:
     assert hold.until == paris("2026-11-21T12:00")
 
 
-@pytest.mark.parametrize(
-    "name", ["Europe/Nowhere", "", "../../etc/passwd", "Europe", "\N{SNOWMAN}", "x" * 300]
-)
+@in_turn("name", ["Europe/Nowhere", "", "../../etc/passwd", "Europe", "\N{SNOWMAN}", "x" * 300])
 def test_a_zone_that_does_not_exist_is_that_of_paris(name: str) -> None:
     assert zone_or_home(name) == PARIS
 

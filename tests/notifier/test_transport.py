@@ -24,6 +24,7 @@ from notifier.channels.provider_base import (
 from notifier.channels.transport import Transport, travelling
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.crawler import certificate
+from tests.in_turn import in_turn
 from tests.notifier.delivery.ending_job import job_of
 
 SettingsEnv = Callable[..., None]
@@ -82,9 +83,7 @@ def transport(settings_env: SettingsEnv) -> Iterator[Transport]:
 
 
 @pytest.mark.rule("3.11")
-@pytest.mark.parametrize(
-    "url", ["https://api.sendgrid.com/v3", "http://10.0.0.1/", "http://127.0.0.1.nip.io/"]
-)
+@in_turn("url", ["https://api.sendgrid.com/v3", "http://10.0.0.1/", "http://127.0.0.1.nip.io/"])
 def test_no_message_leaves_this_machine_and_the_error_names_the_setting(
     transport: Transport, url: str
 ) -> None:
@@ -102,13 +101,13 @@ def test_no_answer_in_time_is_unknown(transport: Transport) -> None:
         transport.post(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
 
 
-@pytest.mark.parametrize("cut", [b"\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"])
+@in_turn("cut", [b"\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"])
 def test_an_answer_that_is_cut_is_unknown(transport: Transport, cut: bytes) -> None:
     with serving(saying(cut)) as url, pytest.raises(OutcomeUnknown):
         transport.post(url)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "status",
     ["500 Oops", "503 Busy", "429 Too Many Requests", "408 Request Timeout", "425 Too Early"],
 )
@@ -118,7 +117,7 @@ def test_a_provider_in_trouble_is_tried_later(transport: Transport, status: str)
     assert (caught.value.reason, caught.value.retry_after) == (f"sendgrid answered {status[:3]}", 7)
 
 
-@pytest.mark.parametrize("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
+@in_turn("status", ["301 Moved Permanently", "302 Found", "307 Temporary Redirect"])
 def test_a_redirect_is_no_acceptance_and_not_followed(transport: Transport, status: str) -> None:
     with (
         serving(saying(answer(status, "Location: https://elsewhere.example/"))) as url,
@@ -168,7 +167,7 @@ def begin_an_answer(connection: socket.socket) -> None:
 
 
 @pytest.mark.rule("6.3")
-@pytest.mark.parametrize("end", [reset, socket.socket.close, begin_an_answer])
+@in_turn("end", [reset, socket.socket.close, begin_an_answer])
 def test_a_kept_connection_that_dies_after_the_request_is_unknown(
     transport: Transport, end: Callable[[socket.socket], object]
 ) -> None:

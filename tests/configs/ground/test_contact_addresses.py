@@ -32,10 +32,11 @@ from configs.settings.push_keys import (
     write_public_key,
 )
 from tests.browser_keys import draw_p256dh
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("written", "kept"),
+@in_turn(
+    "written, kept",
     [
         ("jean@EXAMPLE.fr", "jean@example.fr"),
         (" Jean.Dupont+rdv@example.fr\n", "Jean.Dupont+rdv@example.fr"),
@@ -50,7 +51,7 @@ def test_an_email_address_has_one_spelling(written: str, kept: str) -> None:
     assert email_address(written) == kept
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "spelling",
     [
         "E.B@BÜCHER.example.fr",
@@ -63,7 +64,7 @@ def test_all_spellings_of_an_address_are_counted_as_one(spelling: str) -> None:
     assert fold_address(spelling) == "e.b@bücher.example.fr"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "",
@@ -89,7 +90,7 @@ def test_what_is_no_email_address_is_refused(text: str) -> None:
 LONGEST_EMAIL = 254  # RFC 5321, section 4.5.3.1.3: a path of 256 with its brackets
 
 
-@pytest.mark.parametrize("length", [LONGEST_EMAIL, LONGEST_EMAIL + 1])
+@in_turn("length", [LONGEST_EMAIL, LONGEST_EMAIL + 1])
 def test_an_email_address_fits_its_column(length: int) -> None:
     domain = ".".join(["b" * 60] * 3)
     text = f"{'a' * 60}@{domain}.{'c' * (length - 60 - 1 - len(domain) - 1 - 3)}.fr"
@@ -101,8 +102,8 @@ def test_an_email_address_fits_its_column(length: int) -> None:
         assert email_address(text) == text
 
 
-@pytest.mark.parametrize(
-    ("written", "kept"),
+@in_turn(
+    "written, kept",
     [
         ("06 12 34 56 78", "+33612345678"),
         ("+33 (0)6 12 34 56 78", "+33612345678"),
@@ -128,7 +129,7 @@ def test_a_phone_number_has_one_spelling(written: str, kept: str) -> None:
     assert phone_number(written) == kept
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "",
@@ -157,8 +158,8 @@ def _read(reader: Callable[[str], str], text: str) -> tuple[str | None, str]:
         return None, str(error)
 
 
-@pytest.mark.parametrize(
-    ("text", "letter"),
+@in_turn(
+    "text, letter",
     [
         ("zoé@example.fr", "é"),
         ("Élodie.m@example.fr", "É"),
@@ -178,8 +179,8 @@ def test_each_address_that_is_taken_can_be_sent_to(text: str) -> None:
     assert kept is None or ascii_address(kept).isascii()
 
 
-@pytest.mark.parametrize(
-    ("written", "kept"),
+@in_turn(
+    "written, kept",
     [
         ("RDVPriority <alerte@RDVPRIORITY.fr>", "RDVPriority <alerte@rdvpriority.fr>"),
         ("alerte@rdvpriority.fr", "alerte@rdvpriority.fr"),
@@ -197,7 +198,7 @@ def test_a_sender_is_a_name_and_an_address(written: str, kept: str) -> None:
     assert sender(written) == kept
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "",
@@ -213,8 +214,8 @@ def test_what_could_forge_a_header_is_no_sender(text: str) -> None:
         sender(text)
 
 
-@pytest.mark.parametrize(
-    ("number", "countries", "receives"),
+@in_turn(
+    "number, countries, receives",
     [
         ("+33612345678", "", True),
         ("+262692123456", "", True),
@@ -229,8 +230,8 @@ def test_codes_go_to_mobile_numbers_of_some_countries(number: str, countries: st
     assert receives_sms(number, parse_countries(countries)) is receives
 
 
-@pytest.mark.parametrize(
-    ("address", "group"),
+@in_turn(
+    "address, group",
     [
         ("192.0.2.1", "192.0.2.1"),
         ("2001:db8:1:2:3::1", "2001:db8:1:2::/64"),
@@ -254,14 +255,14 @@ def test_a_subscription_is_written_and_read_without_the_sign_of_a_mail() -> None
     assert made.host == "fcm.googleapis.com"
 
 
-@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "100000017", '{"endpoint": "x", "auth": "y"}'])
+@in_turn("text", ["", "null", "[]", "{}", "100000017", '{"endpoint": "x", "auth": "y"}'])
 def test_what_is_no_subscription_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- json's texts are many
         read_subscription(text)
 
 
-@pytest.mark.parametrize(
-    ("host", "is_taken"),
+@in_turn(
+    "host, is_taken",
     [
         ("fcm.googleapis.com", True),
         ("x.fcm.googleapis.com", False),

@@ -20,6 +20,7 @@ from configs.ground.redaction import remove_personal_data
 from configs.settings import SettingsRefused, load
 from deploy.sandbox.running import Running
 from tests.configs.settings.test_settings import PRODUCTION
+from tests.in_turn import in_turn
 from tests.waiting import until
 
 Put = Callable[..., None]
@@ -56,13 +57,13 @@ def _fail(text: str) -> None:
     raise ValueError(f"{secret}: {text}\nDETAIL: Failing row contains (Jean Dupont)")
 
 
-@pytest.mark.parametrize("text", PERSONAL)
+@in_turn("text", PERSONAL)
 def test_personal_data_is_removed(text: str) -> None:
     assert remove_personal_data(f"before {text} after") == "before *** after"
 
 
-@pytest.mark.parametrize(
-    ("text", "left"),
+@in_turn(
+    "text, left",
     [
         ('invalid input syntax for type json: "Jean Dupont', "invalid input syntax for type json: ***"),
         ('{"first_name": "Jean Dupont", "phone": "x"}', '{"first_name": ***, ***: ***}'),
@@ -93,7 +94,7 @@ def test_what_libraries_write_about_a_person_is_removed(text: str, left: str) ->
     assert remove_personal_data(text) == left
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "a job failed",
@@ -108,30 +109,28 @@ def test_what_names_no_person_stays(text: str) -> None:
     assert remove_personal_data(text) == text
 
 
-@pytest.mark.parametrize("personal", PERSONAL)
-def test_an_error_arrives_without_personal_data(
-    reports: Callable[[int], list[dict[str, Any]]], personal: str
-) -> None:
-    try:
-        _fail(personal)
-    except ValueError:
-        structlog.get_logger("notifier.jobs").exception(
-            "not sent", notification="0190d2f4-7a1b-7c3d-8e4f-0123456789ab", user="u-1", address=personal
-        )
-    (report,) = reports(1)
-    text = json.dumps(report, ensure_ascii=False)
-    command = json.dumps(sys.argv[0])  # quoted: "-c" of a test's process may be in a path, too
-    for part in (personal.strip("'« »"), "Jean", "DETAIL", "u-1", "secret", os.uname().nodename, command):
-        assert part not in text.replace("local", "")
-    assert report["extra"] == {"notification": "0190d2f4-7a1b-7c3d-8e4f-0123456789ab"}
-    assert report["tags"] == {"program": "tests"}
-    assert report["release"] == "rdvpriority@0.1.0"
-    (error,) = report["exception"]["values"]
-    assert error["type"] == "ValueError"
-    assert re.fullmatch(r"local \*\*\*:? \*\*\*", error["value"])
-    last = error["stacktrace"]["frames"][-1]
-    assert (last["function"], last["module"]) == ("_fail", "tests.configs.ground.test_error_reports")
-    assert not {"vars", "abs_path", "context_line", "pre_context"} & last.keys()
+def test_an_error_arrives_without_personal_data(reports: Callable[[int], list[dict[str, Any]]]) -> None:
+    for number, personal in enumerate(PERSONAL, start=1):
+        try:
+            _fail(personal)
+        except ValueError:
+            structlog.get_logger("notifier.jobs").exception(
+                "not sent", notification="0190d2f4-7a1b-7c3d-8e4f-0123456789ab", user="u-1", address=personal
+            )
+        report = reports(number)[-1]
+        text = json.dumps(report, ensure_ascii=False)
+        command = json.dumps(sys.argv[0])  # quoted: "-c" of a test's process may be in a path, too
+        for part in (personal.strip("'« »"), "Jean", "DETAIL", "u-1", "secret", os.uname().nodename, command):
+            assert part not in text.replace("local", "")
+        assert report["extra"] == {"notification": "0190d2f4-7a1b-7c3d-8e4f-0123456789ab"}
+        assert report["tags"] == {"program": "tests"}
+        assert report["release"] == "rdvpriority@0.1.0"
+        (error,) = report["exception"]["values"]
+        assert error["type"] == "ValueError"
+        assert re.fullmatch(r"local \*\*\*:? \*\*\*", error["value"])
+        last = error["stacktrace"]["frames"][-1]
+        assert (last["function"], last["module"]) == ("_fail", "tests.configs.ground.test_error_reports")
+        assert not {"vars", "abs_path", "context_line", "pre_context"} & last.keys()
 
 
 def test_nothing_else_of_an_event_leaves() -> None:
@@ -249,7 +248,7 @@ def test_a_program_ends_though_sentry_hangs(sandbox: Running) -> None:
 
 
 @pytest.mark.rule("3.11")
-@pytest.mark.parametrize("world", ["development", "sandbox", "test"])
+@in_turn("world", ["development", "sandbox", "test"])
 def test_outside_production_only_a_sentry_of_this_machine_is_named(bare: Put, world: str) -> None:
     bare(APP_ENV=world, SENTRY_DSN=FAR)
     with pytest.raises(SettingsRefused, match="SENTRY_DSN leaves this machine"):
@@ -259,8 +258,8 @@ def test_outside_production_only_a_sentry_of_this_machine_is_named(bare: Put, wo
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
-    ("dsn", "says"),
+@in_turn(
+    "dsn, says",
     [
         (FAR.replace("https", "http"), "SENTRY_DSN is not https"),
         ("https://sentry.io/42", "SENTRY_DSN: is no DSN"),

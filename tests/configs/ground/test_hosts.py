@@ -2,16 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from configs.ground.clock import override_clock
 from configs.ground.formatting import format_duration, truncate_line
 from configs.ground.hosts import host_of, is_loopback, is_private, parse_host_map, resolve_stand_in
 from configs.ground.retry_after import parse_retry_after
+from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
-    ("url", "host"),
+@in_turn(
+    "url, host",
     [
         ("https://x.fr", "x.fr:443"),
         ("http://X.fr/a?b#c", "x.fr:80"),
@@ -24,12 +23,12 @@ def test_a_host_is_a_name_and_a_port(url: str, host: str) -> None:
     assert host_of(url) == host
 
 
-@pytest.mark.parametrize("name", ["127.0.0.1", "127.77.0.91", "localhost", "::1", "[::1]", "LOCALHOST"])
+@in_turn("name", ["127.0.0.1", "127.77.0.91", "localhost", "::1", "[::1]", "LOCALHOST"])
 def test_loopback_is_this_machine(name: str) -> None:
     assert is_loopback(name)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "name",
     [
         "",
@@ -46,9 +45,7 @@ def test_a_name_that_may_resolve_to_anything_is_not(name: str) -> None:
     assert not is_loopback(name)
 
 
-@pytest.mark.parametrize(
-    "name", ["10.0.0.1", "192.168.1.4", "169.254.169.254", "[fc00::1]", "fe80::1", "100.64.0.1"]
-)
+@in_turn("name", ["10.0.0.1", "192.168.1.4", "169.254.169.254", "[fc00::1]", "fe80::1", "100.64.0.1"])
 def test_an_address_of_a_private_network_is_told(name: str) -> None:
     assert is_private(name)
 
@@ -73,8 +70,8 @@ def test_a_stand_in_is_found_by_name_or_by_name_and_port() -> None:
     assert resolve_stand_in("wss://a.gouv.fr/x", stand_ins) == "wss://a.gouv.fr/x"
 
 
-@pytest.mark.parametrize(
-    ("seconds", "said"),
+@in_turn(
+    "seconds, said",
     [(0, "0 s"), (0.44, "0.4 s"), (7, "7 s"), (44.4, "44 s"), (119, "119 s"), (120, "2 min"), (7199, "120 min"),
      (7200, "2 h"), (172_799, "48 h"), (172_800, "2 d"), (8_640_000, "100 d")],
 )  # fmt: skip
@@ -91,8 +88,8 @@ def test_a_line_holds_what_can_be_printed_and_is_cut_where_it_is_too_long() -> N
 YEAR = 366 * 86400.0
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
+@in_turn(
+    "value, seconds",
     [
         ("0", 0.0),
         (" 120 ", 120.0),

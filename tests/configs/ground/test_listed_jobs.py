@@ -24,6 +24,7 @@ from configs.ground.job_queues import push, queue, read_refused, without_retries
 from configs.ground.job_worker import JobWorker, _OneLine
 from configs.ground.redis import redis_client
 from notifier.workers import FUNCTIONS as NOTIFIER
+from tests.in_turn import in_turn
 
 Fields = dict[Any, Any]
 TABLE: Mapping[str, Collection[str]] = NOTIFIER
@@ -287,9 +288,7 @@ def test_a_worker_that_is_told_to_stop_does_the_job_that_it_has_taken(
     assert redis_server.hget(worker.key, "successful_job_count") == b"1"
 
 
-@pytest.mark.parametrize(
-    ("error", "kept"), [(redis.exceptions.ConnectionError("secret"), False), (ValueError("bug"), True)]
-)
+@in_turn("error, kept", [(redis.exceptions.ConnectionError("secret"), False), (ValueError("bug"), True)])
 def test_only_a_redis_that_is_away_is_logged_without_its_traceback(error: Exception, kept: bool) -> None:
     record = logging.LogRecord(
         "rq.worker", logging.ERROR, "", 0, "%s quits", ("it",), (type(error), error, None)

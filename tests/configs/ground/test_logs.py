@@ -17,6 +17,7 @@ from configs.ground.logs import set_up_logs
 from configs.ground.outage_log import OutageLog
 from configs.ground.redaction import MASK, mask, mask_entry, mask_text
 from configs.ground.signing import sign
+from tests.in_turn import in_turn
 
 Put = Callable[..., None]
 
@@ -140,8 +141,8 @@ class _Word(StrEnum):
     SLOTS = "slots"
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
+@in_turn(
+    "text, masked",
     [
         ("to jean.dupont+x@example.fr now", "to ***@example.fr now"),
         ("<a@b.example.fr>,c@d.fr", "<***@b.example.fr>,***@d.fr"),
@@ -172,7 +173,7 @@ def test_personal_data_and_keys_are_masked(text: str, masked: str) -> None:
     assert mask_text(text) == masked
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "2026-11-20T08:09:25.123456+00:00",
@@ -196,8 +197,8 @@ def test_a_signed_link_is_masked() -> None:
     assert mask_text(f"GET /api/links/{sign('stop', {'alert': 1})} 200") == "GET /api/links/*** 200"
 
 
-@pytest.mark.parametrize(
-    ("value", "masked"),
+@in_turn(
+    "value, masked",
     [
         (3, 3),
         (None, None),
@@ -216,7 +217,7 @@ def test_values_are_masked_all_the_way_down(value: Any, masked: Any) -> None:
     assert mask(value) == masked
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "key",
     [
         "password",

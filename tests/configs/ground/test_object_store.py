@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway, StoreTrouble, backup_blobs, proof_blobs
 from configs.settings import SettingsRefused, settings
+from tests.in_turn import in_turn
 from tests.small_disk import small_disk
 
 KEY = "2026/11/20/0123456789abcdef0123456789abcdef"
@@ -77,7 +78,7 @@ def test_what_is_put_is_got_until_it_is_deleted(blobs: Blobs) -> None:
     blobs.delete("2026/11/20")
 
 
-@pytest.mark.parametrize("key", ["../x", "/etc/passwd", "a//b", "a/../b", "", "a/", "a b", "s3://x"])
+@in_turn("key", ["../x", "/etc/passwd", "a//b", "a/../b", "", "a/", "a b", "s3://x"])
 def test_a_key_is_no_path(folder: None, key: str) -> None:
     for act in (lambda: proof_blobs().get(key), lambda: proof_blobs().put(key, b"")):
         with pytest.raises(ValueError, match="is no key"):
@@ -138,7 +139,7 @@ def test_a_server_that_hangs_is_given_up(
         assert "imeout" in ended[0]
 
 
-@pytest.mark.parametrize("url", ["s3://bucket", "gs://bucket", "https://example.org/x"])
+@in_turn("url", ["s3://bucket", "gs://bucket", "https://example.org/x"])
 def test_outside_production_no_store_is_elsewhere(settings_env: Callable[..., None], url: str) -> None:
     settings_env(PROOFS_URL=url)
     with pytest.raises(SettingsRefused, match="PROOFS_URL leaves this machine"):
@@ -148,9 +149,7 @@ def test_outside_production_no_store_is_elsewhere(settings_env: Callable[..., No
         settings()
 
 
-@pytest.mark.parametrize(
-    "url", ["s3://", "s3:///folder", "s3:/bucket/folder", "s3:bucket", "memory://x", "://x"]
-)
+@in_turn("url", ["s3://", "s3:///folder", "s3:/bucket/folder", "s3:bucket", "memory://x", "://x"])
 def test_what_names_no_store_is_refused_at_the_start(settings_env: Callable[..., None], url: str) -> None:
     settings_env(PROOFS_URL=url)
     with pytest.raises(

@@ -16,6 +16,7 @@ from configs.ground.process_age import repeat_until_old
 from configs.ground.redis import redis_client
 from configs.settings import SettingMissing, SettingsRefused, load, settings
 from notifier import dead_letters, sweep, workers
+from tests.in_turn import in_turn
 
 
 @pytest.mark.usefixtures("frozen")
@@ -37,7 +38,7 @@ def test_the_clock_is_stepped_by_a_file_and_right_again_without_it(
     assert (clock(), read_offset(of_database=True)) == (right, timedelta(0))
 
 
-@pytest.mark.parametrize("app_env", ["production", "development"])
+@in_turn("app_env", ["production", "development"])
 def test_only_the_sandbox_may_step_its_clock(
     settings_env: Callable[..., None], tmp_path: Path, app_env: str
 ) -> None:
@@ -71,7 +72,7 @@ PROGRAMS: dict[str, Callable[[], int]] = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@in_turn("name", PROGRAMS)
 def test_what_is_wrong_is_said_and_not_traced(name: str, settings_env: Callable[..., None]) -> None:
     settings_env(PORT="soon")
     with pytest.raises(SystemExit, match=rf"{name} does not start: .*\n? *PORT"):

@@ -15,6 +15,7 @@ from configs.ground.circuit_breaker import CircuitBreaker, CircuitOpen
 from configs.ground.database import database_url
 from configs.ground.redis import read_rules
 from configs.settings import DatabaseProgram, SettingMissing
+from tests.in_turn import in_turn
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]
 SHARED = {"rq", "breaker", "refused", "proofs", "nudges"}
@@ -36,23 +37,23 @@ def who_may(server: redis.Redis, *command: str) -> set[str]:
     return {user for user in read_rules() if may(server, user, *command)}
 
 
-@pytest.mark.parametrize("queue", JOB_QUEUES)
+@in_turn("queue", JOB_QUEUES)
 def test_background_jobs_are_nudged_by_the_api_and_by_themselves(server: redis.Redis, queue: str) -> None:
     for name, *arguments in (("set", "x"), ("rpush", "x"), ("blpop", "1"), ("del",), ("get",)):
         allowed = who_may(server, name, f"nudges:{queue}", *arguments)
         assert allowed == ({"api", "background"} | ({"reader"} if name == "get" else set()))
 
 
-@pytest.mark.parametrize("key", ENQUEUED)
-@pytest.mark.parametrize("queue", QUEUES)
+@in_turn("key", ENQUEUED)
+@in_turn("queue", QUEUES)
 def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
     server: redis.Redis, queue: str, key: str
 ) -> None:
     assert who_may(server, "rpush", key.format(queue), "x") == TELLING
 
 
-@pytest.mark.parametrize(
-    ("command", "allowed"),
+@in_turn(
+    "command, allowed",
     [
         (("subscribe", "stream:notices"), {"stream"}),
         (("publish", "stream:notices", ""), TELLING),
@@ -93,13 +94,12 @@ def test_jobs_of_messages_are_written_by_who_has_something_to_tell(
         (("ping",), EVERY),
         (("info",), EVERY - {"stream"}),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_who_may(server: redis.Redis, command: tuple[str, ...], allowed: set[str]) -> None:
     assert who_may(server, *command) == allowed
 
 
-@pytest.mark.parametrize("user", sorted(EVERY))
+@in_turn("user", sorted(EVERY))
 def test_what_a_program_may_write_begins_with_its_word_or_a_shared_one(user: str) -> None:
     written = [word.removeprefix("%W")[1:] for word in read_rules()[user] if word.startswith(("~", "%W~"))]
     own = {key.partition(":")[0] for key in written} - SHARED - {"*"}
@@ -115,17 +115,18 @@ def test_a_user_without_its_password_is_not_let_in() -> None:
 Put = Callable[..., None]
 
 
-@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
+@in_turn("scheme", ["postgresql", "postgres", "postgresql+psycopg2"])
 def test_the_driver_is_written_in(bare: Put, scheme: str) -> None:
     bare(DATABASE_URL=f"{scheme}://u:p@h:5432/db?sslmode=require")
     assert database_url() == "postgresql+psycopg2://u:p@h:5432/db?sslmode=require"
 
 
-@pytest.mark.parametrize("program", get_args(DatabaseProgram))
+@in_turn("program", get_args(DatabaseProgram))
 def test_a_program_has_its_own_address_or_the_common_one(bare: Put, program: DatabaseProgram) -> None:
     bare(DATABASE_URL="postgresql://common/db")
     assert database_url(program) == "postgresql+psycopg2://common/db"
-    bare(**{f"DATABASE_URL_{program.upper()}": "postgres://own/db"})
+    own = {f"DATABASE_URL_{program.upper()}": "postgres://own/db"}
+    bare(DATABASE_URL="postgresql://common/db", **own)
     assert database_url(program) == "postgresql+psycopg2://own/db"
     assert database_url() == "postgresql+psycopg2://common/db"
 

@@ -48,6 +48,7 @@ from configs.ground.signed_links import (
 )
 from configs.ground.signing import LinkRefused, sign
 from configs.settings import SettingMissing
+from tests.in_turn import in_turn
 
 Put = Callable[..., None]
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -172,7 +173,7 @@ def test_an_action_is_read_as_it_was_written(action: str, alert: UUID | str) -> 
     assert len(data.encode()) <= MOST_BYTES
 
 
-@pytest.mark.parametrize("data", WRONG)
+@in_turn("data", WRONG)
 def test_other_data_says_nothing(data: str) -> None:
     assert read_button(data) is None
 

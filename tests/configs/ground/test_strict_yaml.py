@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from configs.ground.strict_model import Strict
 from configs.ground.strict_yaml import Document, check, read_document
+from tests.in_turn import in_turn
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def _read(file: Path, text: str | bytes) -> Document:
     return read_document(file)
 
 
-@pytest.mark.parametrize(
-    ("written", "read_as"),
+@in_turn(
+    "written, read_as",
     [
         ('"075"', "075"),
         ("'91'", "91"),
@@ -49,16 +50,14 @@ def test_a_value_is_read_as_it_is_written(file: Path, written: str, read_as: obj
     assert document.data == {"key": read_as}
 
 
-@pytest.mark.parametrize(
-    "text", ["075", "0o17", "0x1F", "12:30", "1_000", "+5", "9" * 5000, ".5", ".inf", "0b1", "<<"]
-)
+@in_turn("text", ["075", "0o17", "0x1F", "12:30", "1_000", "+5", "9" * 5000, ".5", ".inf", "0b1", "<<"])
 def test_a_number_that_parsers_read_differently_is_a_text(file: Path, text: str) -> None:
     assert _read(file, f"key: {text}\n").data == {"key": text}
     assert _read(file, f'key: "{text}"\n').data == {"key": text}
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@in_turn(
+    "text, said",
     [
         ("", "empty or no mapping"),
         ("# only a comment\n", "empty or no mapping"),

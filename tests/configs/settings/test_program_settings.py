@@ -10,6 +10,7 @@ import pytest
 from configs.settings import Program, Settings, SettingsRefused, load
 from configs.settings.program_settings import NEEDED, list_allowed, list_needed, list_secrets
 from tests.configs.settings.test_settings import PRODUCTION
+from tests.in_turn import in_turn
 
 Put = Callable[..., None]
 ROOT = Path(__file__).parents[3]
@@ -38,13 +39,13 @@ def test_each_program_has_its_settings() -> None:
     assert len(list_needed(None)) == len(set(list_needed(None)))
 
 
-@pytest.mark.parametrize("program", PROGRAMS)
+@in_turn("program", PROGRAMS)
 def test_a_program_starts_with_exactly_what_it_needs(bare: Put, program: str) -> None:
     bare(**given_to(program))
     assert load().program == program
 
 
-@pytest.mark.parametrize(("program", "name"), NEEDED_BY)
+@in_turn("program, name", NEEDED_BY)
 def test_a_program_refuses_to_start_without(bare: Put, program: str, name: str) -> None:
     bare(**given_to(program) | {name.upper(): ""})
     with pytest.raises(SettingsRefused) as refused:
@@ -53,8 +54,8 @@ def test_a_program_refuses_to_start_without(bare: Put, program: str, name: str) 
     assert (first, second.partition(":")[0]) == ("settings refused:", f"  {name.upper()} is not set")
 
 
-@pytest.mark.parametrize(
-    ("program", "name", "address"),
+@in_turn(
+    "program, name, address",
     [
         ("api", "REDIS_URL", "redis://crawler:{}@redis:6379/0"),
         ("crawler", "REDIS_URL", "redis://api:{}@redis:6379/0"),
@@ -74,7 +75,7 @@ def test_half_a_store_s_key_is_refused(bare: Put) -> None:
         load()
 
 
-@pytest.mark.parametrize("program", ["backup", "crawler"])
+@in_turn("program", ["backup", "crawler"])
 def test_who_sends_no_link_needs_no_address_of_ours(bare: Put, program: str) -> None:
     bare(**given_to(program) | {"API_URL": "http://localhost:4000"})
     assert load().app_env == "production"
@@ -98,7 +99,7 @@ def test_who_visits_sites_and_who_makes_backups_can_open_nothing_else() -> None:
     assert not list_allowed("api") & (providers - {"telegram_webhook_secret", "twilio_auth_token"})
 
 
-@pytest.mark.parametrize("package", CODE)
+@in_turn("package", CODE)
 def test_a_package_reads_no_secret_that_its_programs_are_not_given(package: str) -> None:
     text = "\n".join(file.read_text("utf-8") for file in (ROOT / package).rglob("*.py"))
     read = {name for name in SECRETS if re.search(rf'settings\(\)\.{name}\b|"{name}"', text)}

@@ -8,6 +8,7 @@ import pytest
 from configs.settings import SettingsRefused, load
 from configs.settings.secret_files import read_secret_files
 from tests.configs.settings.test_settings import PRODUCTION
+from tests.in_turn import in_turn
 
 Put = Callable[..., None]
 
@@ -93,14 +94,14 @@ def test_a_missing_file_is_one_line_that_names_it(secrets: Path, bare: Put) -> N
     assert refused() == [f"JWT_SECRET is not set: there is no file {secrets}/jwt_secret"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n"])
+@in_turn("content", [b"", b"\n", b" \r\n"])
 def test_an_empty_file_is_one_line_that_names_it(secrets: Path, content: bytes) -> None:
     (secrets / "jwt_secret").write_bytes(content)
     assert refused() == [f"JWT_SECRET: {secrets}/jwt_secret is empty: write the secret into it, or remove it"]
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
+@in_turn(
+    "content, said",
     [
         (b"\xff\xfe", "not UTF-8"),
         (b"one\ntwo\n", "more than one line"),
@@ -124,7 +125,7 @@ def test_a_folder_that_is_not_there_is_named(secrets: Path, bare: Put) -> None:
 @pytest.mark.parametrize("world", ["test", "sandbox"])
 def test_tests_and_the_sandbox_read_no_files(secrets: Path, bare: Put, world: str) -> None:
     (secrets / "jwt_secret").touch()
-    bare(APP_ENV=world)
+    bare(APP_ENV=world, SECRETS_DIR=secrets)
     assert load().jwt_secret is None
 
 

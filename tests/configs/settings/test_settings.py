@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from configs.settings import SettingMissing, Settings, SettingsRefused, load
 from configs.world.check_intervals import find_step_gap
 from deploy.sandbox.receipts.signatures import make_public_key
+from tests.in_turn import in_turn
 from tests.samples import try_first
 
 Put = Callable[..., None]
@@ -80,8 +81,8 @@ def test_the_environment_is_read(bare: Put, monkeypatch: pytest.MonkeyPatch, giv
     assert load().port == 4999
 
 
-@pytest.mark.parametrize(
-    ("name", "sample"),
+@in_turn(
+    "name, sample",
     [
         ("SELLER_NAME", "Exemple de vendeur SAS"),
         ("SELLER_SIREN", "000 000 000"),
@@ -93,7 +94,7 @@ def test_production_refuses_sample_names(bare: Put, name: str, sample: str) -> N
     assert f"{name} is a sample" in _refused()
 
 
-@pytest.mark.parametrize("sender", ["+33644600000", "+33 7 56 78 12 34", "+262692123456"])
+@in_turn("sender", ["+33644600000", "+33 7 56 78 12 34", "+262692123456"])
 def test_production_refuses_a_mobile_number_as_sender_of_sms(bare: Put, sender: str) -> None:
     bare(**PRODUCTION | {"TWILIO_PHONE_NUMBER": sender})
     assert "TWILIO_PHONE_NUMBER is a French mobile number" in _refused()
@@ -140,8 +141,8 @@ class TestDotEnv:
         assert "PORT: " in _refused()
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
+@in_turn(
+    "name, value, said",
     [
         ("PORT", "x", "valid integer"),
         ("PORT", "70000", "less than or equal to 65535"),
@@ -255,8 +256,8 @@ def test_production_names_all_missing_secrets_and_wrong_values_at_once(bare: Put
     assert "API_URL is not https" in told
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
+@in_turn(
+    "name, value, said",
     [
         ("JWT_SECRET", "short-secret-26-characters", "JWT_SECRET is shorter than 32 bytes"),
         ("JWT_SECRET", "a" * 40, "JWT_SECRET can be guessed"),
@@ -297,7 +298,7 @@ def test_production_refuses_what_is_weak_or_of_the_sandbox(
     assert told.count("\n") == 1
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "place",
     [
         "@db.example.org:5432/rdv",
@@ -311,7 +312,7 @@ def test_production_refuses_a_database_elsewhere_that_nothing_verifies(bare: Put
     assert "DATABASE_URL_API leaves this machine without sslmode=verify-full" in _refused()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "place",
     [
         "@db.example.org/rdv?sslmode=verify-full&sslrootcert=/ca.pem",
@@ -329,14 +330,14 @@ def test_sandbox_values_work_only_in_the_sandbox(bare: Put) -> None:
     values = {"JWT_SECRET": "sandbox-secret", "SANDBOX_HOSTS": "x.fr=127.0.0.1:1"}
     bare(APP_ENV="sandbox", **values)
     assert load().sandbox_hosts == {"x.fr": "127.0.0.1:1"}
-    bare(APP_ENV="development")
+    bare(APP_ENV="development", **values)
     told = _refused()
     assert "JWT_SECRET holds a sandbox value, which works only with APP_ENV=sandbox" in told
     assert "SANDBOX_HOSTS works only with APP_ENV=sandbox" in told
 
 
-@pytest.mark.parametrize(
-    ("world", "allowed", "expected"),
+@in_turn(
+    "world, allowed, expected",
     [
         ("development", "false", True),
         ("development", "true", False),
@@ -358,7 +359,7 @@ def test_require_gives_text_or_names_the_variable(bare: Put) -> None:
         load().require("jwt_secret")
 
 
-@pytest.mark.parametrize("name", SECRETS)
+@in_turn("name", SECRETS)
 @pytest.mark.parametrize("world", try_first(["production", "development", "test"], 2))
 def test_a_secret_shows_in_no_repr_and_no_error(bare: Put, name: str, world: str) -> None:
     secret = "sandbox-hunter2"
@@ -375,8 +376,8 @@ def test_a_secret_shows_in_no_repr_and_no_error(bare: Put, name: str, world: str
         assert "hunter2" not in _told_by_pydantic()
 
 
-@pytest.mark.parametrize(
-    ("variables", "seconds"),
+@in_turn(
+    "variables, seconds",
     [
         (PRODUCTION, 3),
         ({"APP_ENV": "development"}, 0),

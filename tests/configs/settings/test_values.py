@@ -23,6 +23,7 @@ from notifier.channels.providers.web_push import PUSH_TIMEOUT_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
 from tests.configs.settings.test_program_settings import given_to
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
+from tests.in_turn import in_turn
 from tests.rotation import NEW, OLD
 
 Put = Callable[..., None]
@@ -34,20 +35,20 @@ def refused() -> list[str]:
     return str(caught.value).split("\n  ")[1:]
 
 
-@pytest.mark.parametrize("name", SEVERAL)
+@in_turn("name", SEVERAL)
 def test_the_same_value_twice_is_named(bare: Put, name: str) -> None:
     bare(**{name.upper(): f"{NEW},{OLD},{NEW}"})
     assert refused() == [f"{name.upper()} has the same value twice: take one out"]
 
 
-@pytest.mark.parametrize("text", [f"{NEW},", f",{NEW}", f"{NEW},,{OLD}", ",", f"{NEW}, "])
+@in_turn("text", [f"{NEW},", f",{NEW}", f"{NEW},,{OLD}", ",", f"{NEW}, "])
 def test_an_empty_value_is_named(bare: Put, text: str) -> None:
     bare(DATA_KEYS=text)
     (line,) = [each for each in refused() if "empty" in each]
     assert line == "DATA_KEYS has an empty value beside a comma: write the value, or take the comma out"
 
 
-@pytest.mark.parametrize("text", ["SG.a b", "SG.aé", "\ufeffSG.a", "SG.a\u200b"])
+@in_turn("text", ["SG.a b", "SG.aé", "\ufeffSG.a", "SG.a\u200b"])
 def test_a_providers_key_that_was_copied_wrongly_is_named(bare: Put, text: str) -> None:
     bare(SENDGRID_API_KEY=text)
     assert refused() == ["SENDGRID_API_KEY holds a space or a letter that no such key has: copy it again"]
@@ -66,8 +67,8 @@ def test_production_names_each_weak_value_of_several(bare: Put) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"),
+@in_turn(
+    "name, hint",
     [
         ("SENDGRID_API_KEY", "SendGrid's begin with SG."),
         ("STRIPE_WEBHOOK_SECRET", "Stripe's begin with whsec_"),
@@ -93,8 +94,8 @@ PASSWORD = hashlib.sha256(b"an invented password").hexdigest()[:24]
 URL = f"smtps://rdv:{PASSWORD}@mail.example"
 
 
-@pytest.mark.parametrize(
-    ("text", "server"),
+@in_turn(
+    "text, server",
     [
         ("smtps://mail.example", MailServer("mail.example", 465, "", "", is_tls_from_start=True)),
         ("smtp://mail.example", MailServer("mail.example", 587, "", "", is_tls_from_start=False)),
@@ -113,8 +114,8 @@ def test_providers_of_mail_have_an_order() -> None:
     assert parse_mail_providers("smtp, sendgrid") == ("smtp", "sendgrid")
 
 
-@pytest.mark.parametrize("program", ["notifier", "background"])
-@pytest.mark.parametrize(("order", "missing"), [("smtp", "SMTP_URL"), ("sendgrid,smtp", "SMTP_URL")])
+@in_turn("program", ["notifier", "background"])
+@in_turn("order, missing", [("smtp", "SMTP_URL"), ("sendgrid,smtp", "SMTP_URL")])
 def test_production_needs_the_settings_of_the_providers_in_use(
     bare: Put, program: str, order: str, missing: str
 ) -> None:
@@ -169,8 +170,8 @@ def test_the_line_on_vat_names_the_number_or_the_article(settings_env: Put) -> N
 # Constants of the product
 
 
-@pytest.mark.parametrize(
-    ("value", "changed", "expected"),
+@in_turn(
+    "value, changed, expected",
     [
         (1.0, 0.2, 0.2),
         (64, 3, 3),
@@ -193,7 +194,7 @@ def test_no_real_program_starts_with_changed_constants(
         load()
 
 
-@pytest.mark.parametrize("text", ["soon", "[1]", '{"SWEEP_SECONDS": "soon"}'])
+@in_turn("text", ["soon", "[1]", '{"SWEEP_SECONDS": "soon"}'])
 def test_what_is_no_map_of_numbers_is_refused(bare: Put, text: str) -> None:
     bare(APP_ENV="test", TEST_PERIODS=text)
     with pytest.raises(SettingsRefused, match="TEST_PERIODS"):

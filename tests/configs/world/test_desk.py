@@ -14,6 +14,7 @@ from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.host_rule import Agent, Decision, HostRule, load_hosts
 from configs.world.plan import plans
 from configs.world.prefecture import desk, host_rules, load_prefectures
+from tests.in_turn import in_turn
 
 
 def _desk(**changed: Any) -> Desk:
@@ -31,8 +32,8 @@ def _desk(**changed: Any) -> Desk:
     return Desk(**(given | changed))
 
 
-@pytest.mark.parametrize(
-    ("url", "host"),
+@in_turn(
+    "url, host",
     [
         ("https://www.x.fr/a", "www.x.fr:443"),
         ("http://www.x.fr", "www.x.fr:80"),
@@ -44,8 +45,8 @@ def test_its_host_is_a_name_and_a_port(url: str, host: str) -> None:
     assert _desk(url=url).host == host
 
 
-@pytest.mark.parametrize("grade", list(Grade))
-@pytest.mark.parametrize("watch", list(WatchLevel))
+@in_turn("grade", list(Grade))
+@in_turn("watch", list(WatchLevel))
 def test_stale_retired_and_unwatchable_desks_are_not_scheduled(grade: Grade, watch: WatchLevel) -> None:
     expected = grade in (Grade.CONFIRMED, Grade.UNCONFIRMED) and watch in (
         WatchLevel.FULL,
@@ -70,11 +71,11 @@ def test_without_the_token_of_its_platform_it_is_not_watched_and_says_so(
     assert _desk(platform="ants", grade=Grade.RETIRED).unwatched_because == "it does not exist any more"
 
 
-@pytest.mark.parametrize("program", ["api", "background", "notifier", "stream", "reader"])
+@in_turn("program", ["api", "background", "notifier", "stream", "reader"])
 def test_a_program_that_is_not_given_the_token_trusts_that_the_crawler_was(
     settings_env: Callable[..., None], program: str
 ) -> None:
-    settings_env(ANTS_TOKEN="", PROGRAM=program)
+    settings_env(ANTS_TOKEN="", GRANTED_TOKENS="", PROGRAM=program)
     assert not _desk(platform="ants").schedulable
     settings_env(GRANTED_TOKENS="ants")
     assert _desk(platform="ants").shows_slots
@@ -103,8 +104,8 @@ def test_what_a_desk_that_is_not_watched_lacks_is_its_reason() -> None:
     assert retired.unwatched_because == "it does not exist any more"
 
 
-@pytest.mark.parametrize("watch", [WatchLevel.FULL, WatchLevel.PRESENCE, None])
-@pytest.mark.parametrize("token", ["", "tests-token"])
+@in_turn("watch", [WatchLevel.FULL, WatchLevel.PRESENCE, None])
+@in_turn("token", ["", "tests-token"])
 def test_a_desk_that_is_watched_does_not_say_why_it_is_not(
     watch: WatchLevel | None, token: str, settings_env: Callable[..., None]
 ) -> None:
@@ -141,8 +142,8 @@ def test_what_is_decided_is_read(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("lines", "said"),
+@in_turn(
+    "lines, said",
     [
         (["a.fr:", "  agent: honest"], ": a.fr: is no host: write its name in lower case and its port"),
         (["A.fr:443:", "  agent: honest"], ": A.fr:443: is no host"),

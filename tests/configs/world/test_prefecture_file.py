@@ -22,6 +22,7 @@ from configs.world.prefecture import (
     load_prefectures,
     prefecture,
 )
+from tests.in_turn import in_turn
 
 NAME = "evry-courcouronnes_91.yaml"
 GOOD = (Path(__file__).parent / NAME).read_text(encoding="utf-8")
@@ -282,14 +283,12 @@ def _rows(heading: str) -> list[str]:
     return re.findall(r"^\| `(\w+)` \|", _part(heading), re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    ("heading", "model"), [("Keys of the prefecture", Prefecture), ("Keys of a desk", Desk)]
-)
+@in_turn("heading, model", [("Keys of the prefecture", Prefecture), ("Keys of a desk", Desk)])
 def test_every_key_has_its_row_and_no_other(heading: str, model: type[BaseModel]) -> None:
     assert sorted(_rows(heading)) == keys_of(model)
 
 
-@pytest.mark.parametrize(("heading", "words"), [("Grades", Grade), ("Watch levels", WatchLevel)])
+@in_turn("heading, words", [("Grades", Grade), ("Watch levels", WatchLevel)])
 def test_every_word_has_its_row(heading: str, words: type[Grade | WatchLevel]) -> None:
     assert _rows(heading) == [word.value for word in words]
 

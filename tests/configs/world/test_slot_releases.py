@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from configs.world.prefecture import load_prefectures
 from configs.world.slot_releases import Release, list_windows, window, working_day
+from tests.in_turn import in_turn
 
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 MONDAY: dict[str, Any] = {
@@ -28,8 +29,8 @@ def begins(now: str, zone: ZoneInfo = PARIS, department: str = "92", **other: st
     return found.begins.astimezone(zone).isoformat(timespec="minutes")
 
 
-@pytest.mark.parametrize(
-    ("now", "expected"),
+@in_turn(
+    "now, expected",
     [
         ("2026-11-20T09:00Z", "2026-11-23T16:00+01:00"),
         ("2026-11-23T15:30Z", "2026-11-23T16:00+01:00"),  # under way
@@ -48,8 +49,8 @@ def test_a_holiday_before_a_weekend_puts_it_into_the_next_week() -> None:
     assert begins("2026-04-27T09:00Z", day="friday") == "2026-05-04T16:00+02:00"  # 1 May 2026 is a Friday
 
 
-@pytest.mark.parametrize(
-    ("day", "department", "expected"),
+@in_turn(
+    "day, department, expected",
     [
         ("2026-12-25", "92", "2026-12-28"),
         ("2026-12-26", "92", "2026-12-26"),  # a Saturday that a source names is meant
@@ -76,8 +77,8 @@ def test_windows_of_several_weeks_are_listed_once_and_in_order() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("wrong", "said"),
+@in_turn(
+    "wrong, said",
     [
         ({"ends": "16:00"}, "begins must lie before ends"),
         ({"begins": 960}, 'write it as "16:00"'),

@@ -2,11 +2,11 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from configs.world.withdrawal_period import ZONE, find_withdrawal_period
+from tests.in_turn import in_turn
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -19,8 +19,8 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=ZONE)
 
 
-@pytest.mark.parametrize(
-    ("contract", "last_day"),
+@in_turn(
+    "contract, last_day",
     [
         ("2026-11-18 10:00", "2026-12-02"),  # a Wednesday
         ("2026-11-18 00:00:01", "2026-12-02"),
@@ -47,8 +47,8 @@ def test_fourteen_days_and_to_the_next_working_day(contract: str, last_day: str)
     assert not period.includes(midnight)
 
 
-@pytest.mark.parametrize(
-    ("contract", "ends_utc"),
+@in_turn(
+    "contract, ends_utc",
     [
         ("2026-10-14 10:00", datetime(2026, 10, 28, 23, tzinfo=UTC)),  # winter time began on the 25th
         ("2027-03-18 10:00", datetime(2027, 4, 1, 22, tzinfo=UTC)),  # summer time began on the 28th

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import pytest
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page, Request
 
 from crawler.browser.page import classify_error
 from crawler.browser.request_policy import RequestPolicy
 from crawler.fetching.session import BudgetExhausted, RequestBudget
+from tests.in_turn import in_turn
 
 URL = "http://rdv.example.fr/"
 
@@ -87,7 +87,7 @@ def watched(use: Callable[[RequestPolicy, Fake], Any], budget: RequestBudget | N
     return traffic
 
 
-@pytest.mark.parametrize("frame", ["that-of-the-page", "one-that-took-its-place"])
+@in_turn("frame", ["that-of-the-page", "one-that-took-its-place"])
 def test_a_redirect_of_a_frame_without_a_parent_is_the_pages(frame: str) -> None:
     async def use(traffic: RequestPolicy, page: Fake) -> None:
         assert not await traffic.aborts(page.opens(f"{URL}moved"))

@@ -7,6 +7,7 @@ import pytest
 from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
 from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
+from tests.in_turn import in_turn
 
 
 @pytest.fixture(autouse=True)
@@ -37,8 +38,8 @@ def ids(**arguments: str) -> list[str]:
     return [desk.id for desk in DeskChoice.of(arguments).desks("prefenligne")]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "chosen"),
+@in_turn(
+    "arguments, chosen",
     [
         ({"prefecture": "one_01"}, ["one_01/card", "one_01/visa"]),
         ({"procedure": "VISA"}, ["one_01/visa", "two_02/visa"]),
@@ -53,14 +54,14 @@ def test_arguments_narrow_what_is_scheduled(arguments: dict[str, str], chosen: l
     assert ids(**arguments) == chosen
 
 
-@pytest.mark.parametrize("slug", ["old", "login"])
+@in_turn("slug", ["old", "login"])
 def test_a_desk_that_is_not_scheduled_is_checked_when_named(slug: str) -> None:
     assert ids(desk=f"two_02/{slug}") == [f"two_02/{slug}"]
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+@in_turn(
+    "arguments, said",
     [
         ({"procedure": "VISAS"}, "no procedure 'VISAS'; did you mean VISA"),
         ({"desk": "one_01/cards"}, "did you mean one_01/card"),
@@ -92,8 +93,8 @@ def test_what_names_nothing_is_answered_with_what_would(arguments: dict[str, str
         ids(**arguments)
 
 
-@pytest.mark.parametrize(
-    ("url", "asked"),
+@in_turn(
+    "url, asked",
     [
         ("http://127.77.0.91:8800", "http://127.77.0.91:8800/booking/create/7?a=1"),
         ("http://127.77.0.91:8800/", "http://127.77.0.91:8800/booking/create/7?a=1"),

@@ -8,6 +8,7 @@ import pytest
 from api.models.discovery import DriftReason
 from crawler.discovery.results import CheckHistory, CurrentRun, find_move
 from crawler.discovery.site_walk import ObservedPage, PageSeen
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -33,7 +34,7 @@ def reason(life: CheckHistory, before: Collection[str], seen: CurrentRun) -> Dri
 # The retired link
 
 
-@pytest.mark.parametrize("life", [LIVES, MUTE, CheckHistory()])
+@in_turn("life", [LIVES, MUTE, CheckHistory()])
 def test_a_link_that_its_page_has_no_more_is_retired_though_the_page_says_no_slot(life: CheckHistory) -> None:
     sign = find_move(life, KNOWN, CurrentRun(page()), NOW)
     assert sign is not None
@@ -74,7 +75,7 @@ def test_doubt_retires_no_link(seen: CurrentRun) -> None:
     assert reason(LIVES, KNOWN, seen) is None
 
 
-@pytest.mark.parametrize("gone", [ObservedPage.GONE, ObservedPage.MOVED])
+@in_turn("gone", [ObservedPage.GONE, ObservedPage.MOVED])
 def test_a_page_that_has_gone_takes_its_links_with_it_where_all_others_were_seen(gone: ObservedPage) -> None:
     assert reason(LIVES, KNOWN, CurrentRun(page(gone))) is DriftReason.UNLINKED
 

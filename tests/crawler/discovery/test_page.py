@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import pytest
-
 from configs.world.prefecture import Prefecture
 from crawler.discovery.site_links import Listed, key
 from crawler.discovery.site_walk import ObservedPage, PageStep, step
 from crawler.platform_detection.identify import page_of
 from tests.crawler.held import make_desk
+from tests.in_turn import in_turn
 
 HOME = "https://www.essonne.gouv.fr"
 OURS = make_desk(f"{HOME}/booking/create/23014")
@@ -41,8 +40,8 @@ def test_a_page_tells_its_bookings_and_where_to_go_on() -> None:
     assert [each.url for each in came.onward] == [f"{HOME}/Prendre-rendez-vous"]
 
 
-@pytest.mark.parametrize(
-    ("status", "headers", "body", "seen"),
+@in_turn(
+    "status, headers, body, seen",
     [
         (404, HTML, "<p>x</p>", ObservedPage.GONE),
         (410, HTML, "", ObservedPage.GONE),
@@ -62,8 +61,8 @@ def test_what_is_no_page_proves_nothing_but_that_it_is_gone(
     assert (came.seen.seen, came.onward) == (seen, ())
 
 
-@pytest.mark.parametrize(
-    ("status", "body", "refused"),
+@in_turn(
+    "status, body, refused",
     [
         (429, "<p>x</p>", True),
         (200, "<title>Site en maintenance</title>", True),
@@ -75,8 +74,8 @@ def test_a_wall_is_the_sites_a_refusal_may_be_one_pages(status: int, body: str, 
     assert come(body, status).refused == refused
 
 
-@pytest.mark.parametrize(
-    ("location", "onward"),
+@in_turn(
+    "location, onward",
     [
         ("/b", [f"{HOME}/b"]),
         ("https://autre.example/", []),
@@ -96,7 +95,7 @@ def test_a_site_that_writes_its_address_otherwise_is_walked_as_it_says() -> None
     assert [(each.url, each.home) for each in came.onward] == [(bare, bare)]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "url",
     [
         f"{HOME}/booking/create/23014", "http://essonne.gouv.fr/booking/create/23014/", f"{HOME}/booking/create/23014/1",

@@ -1,9 +1,8 @@
 """Links of a page of a prefecture's site: booking pages, pages worth a visit, traps."""
 
-import pytest
-
 from crawler.discovery.site_links import at_home, links, says_booking, worth_walking
 from crawler.platform_detection.identify import page_of
+from tests.in_turn import in_turn
 
 HOME = "https://www.essonne.gouv.fr"
 
@@ -25,7 +24,7 @@ def test_links_are_absolute_once_each_and_have_their_words() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "Prendre rendez-vous", "RENDEZ\u2011VOUS en ligne".replace("\u2011", "-"), "prise de rendez vous", "Prendre un RDV",
@@ -36,8 +35,8 @@ def test_words_that_promise_booking(text: str) -> None:
     assert says_booking(text)
 
 
-@pytest.mark.parametrize(
-    ("url", "own"),
+@in_turn(
+    "url, own",
     [
         ("http://essonne.gouv.fr/a?b=1#c", f"{HOME}/a?b=1"),
         ("https://www.essonne.gouv.fr:443/a", f"{HOME}/a"),
@@ -51,7 +50,7 @@ def test_an_address_of_the_site_is_written_as_the_site_does(url: str, own: str |
     assert at_home(url, HOME) == own
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "path",
     [
         "/Agenda/2026/11", "/evenements?calendrier=2026-11", "/recherche?q=x", "/actes/recueil.PDF", "/imprimer/12",

@@ -10,6 +10,7 @@ import pytest
 from configs.ground.browser_binary import arguments, browser_path
 from crawler.fetching.browser_headers import HttpAgent, agent_for, honest, pool
 from tests.crawler.wire import answer, wire
+from tests.in_turn import in_turn
 
 DESK = "https://www.essonne.gouv.fr/booking/create/23014"
 POOL = pytest.mark.parametrize("agent", pool(), ids=lambda agent: agent.name)
@@ -55,8 +56,8 @@ def test_opening_a_page_and_asking_from_a_script_differ_as_in_a_browser(agent: H
     )
 
 
-@pytest.mark.parametrize(
-    ("page", "url", "site", "referer"),
+@in_turn(
+    "page, url, site, referer",
     [
         (None, DESK, "none", None),
         (DESK, "https://www.essonne.gouv.fr/x", "same-origin", DESK),

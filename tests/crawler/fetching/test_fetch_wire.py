@@ -23,6 +23,7 @@ from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import Say, answer, wire
+from tests.in_turn import in_turn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
 
@@ -146,8 +147,8 @@ def failed(cause: Exception) -> DownloadFailedError:
     return error
 
 
-@pytest.mark.parametrize(
-    ("error", "outcome", "reason", "tries"),
+@in_turn(
+    "error, outcome, reason, tries",
     [
         (TimeoutError("over"), Outcome.UNREACHABLE, "in time", False),
         (DownloadTimeoutError("over"), Outcome.UNREACHABLE, "in time", False),

@@ -17,6 +17,7 @@ from crawler.fetching.errors import FetchError
 from crawler.fetching.session import Clock, RequestBudget, Session
 from crawler.platforms import platform
 from crawler.reading import Outcome, Page, PageRequest, VisitContext
+from tests.in_turn import in_turn
 
 SITE = "http://www.essonne.gouv.fr"
 DESK = f"{SITE}/booking/create/23014"
@@ -91,7 +92,7 @@ def test_a_form_of_a_get_goes_into_the_address_and_json_into_the_body() -> None:
     )
 
 
-@pytest.mark.parametrize("status", [301, 302, 303])
+@in_turn("status", [301, 302, 303])
 def test_a_redirected_post_becomes_a_get_as_in_a_browser(status: int) -> None:
     site = Site(moved("/booking/create/23014/2", status), page())
     got = fetch(session(site), PageRequest(f"{DESK}/0", method="POST", form={"a": "1"}))
@@ -107,7 +108,7 @@ def test_a_redirect_from_http_up_to_https_is_followed_and_counted() -> None:
     assert ours.requests == 2
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "location",
     [
         "https://queue.example.com/",
@@ -135,7 +136,7 @@ def test_neither_an_ask_nor_a_redirect_reaches_a_step_that_takes_a_slot() -> Non
 
 
 @pytest.mark.rule("3.8")
-@pytest.mark.parametrize("status", [307, 308])
+@in_turn("status", [307, 308])
 def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: int) -> None:
     site = Site(moved(f"{DESK}/4", status), page())
     with pytest.raises(FetchError, match=r"POST .*/4, which would take a slot"):
@@ -158,7 +159,7 @@ def test_network_errors_are_tried_again_three_times_in_a_check() -> None:
 
 
 @pytest.mark.rule("3.9")
-@pytest.mark.parametrize("status", [403, 429, 500, 503])
+@in_turn("status", [403, 429, 500, 503])
 def test_an_answer_of_any_status_is_never_asked_for_again(status: int) -> None:
     ours = session(Site(page(status=status)))
     assert fetch(ours).status == status
@@ -182,7 +183,7 @@ def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
     assert [request.meta["download_timeout"] for request in site.asked] == [5, 3, 1]
 
 
-@pytest.mark.parametrize("error", [DownloadTimeoutError("late"), DownloadCancelledError("")])
+@in_turn("error", [DownloadTimeoutError("late"), DownloadCancelledError("")])
 def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
     ours = session(Site(error))
     with pytest.raises(FetchError):

@@ -14,6 +14,7 @@ from crawler.platform_detection.page_fetcher import PageFetcher
 from crawler.reading import Page
 from crawler.url_policy import AddressRefused
 from tests.crawler.wire import answer, wire
+from tests.in_turn import in_turn
 
 INNER = "127.0.0.2"
 
@@ -116,7 +117,7 @@ def test_what_any_platform_says_takes_a_slot_is_never_opened() -> None:
             assert opened(f"{site.address}{path}").body == b"taken"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "address",
     [
         "127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1", "224.0.0.1",
@@ -129,8 +130,6 @@ def test_these_are_not_public(address: str) -> None:
     assert not is_public(ipaddress.ip_address(address))
 
 
-@pytest.mark.parametrize(
-    "address", ["8.8.8.8", "193.252.22.1", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-)
+@in_turn("address", ["8.8.8.8", "193.252.22.1", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_these_are(address: str) -> None:
     assert is_public(ipaddress.ip_address(address))

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.hosts.backoff import HostBackoff, after_refusal, after_success
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -40,8 +41,8 @@ def test_a_rate_limit_without_a_time_doubles_too() -> None:
 
 
 @pytest.mark.rule("3.9")
-@pytest.mark.parametrize(
-    ("outcome", "retry_after", "expected"),
+@in_turn(
+    "outcome, retry_after, expected",
     [
         (Outcome.BLOCKED, 600, 600),
         (Outcome.BLOCKED, 1, 300),

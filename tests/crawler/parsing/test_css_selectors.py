@@ -6,6 +6,7 @@ from crawler.parsing.css_selectors import Selector, element_selector, find_match
 from crawler.parsing.forms import build_request
 from crawler.reading import BrowserAction, Page, PageRequest, VisitContext
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 PAGE = html.document_fromstring(
     "<html><body><ul><li class='libre' data-le='2026-11-23'>a</li><li class='libre'>b</li></ul>"
@@ -13,9 +14,7 @@ PAGE = html.document_fromstring(
 )
 
 
-@pytest.mark.parametrize(
-    "selector", ["li.libre", "css=ul > li", "//li[@class='libre']", "xpath=//li", "(//ul)[1]/li"]
-)
+@in_turn("selector", ["li.libre", "css=ul > li", "//li[@class='libre']", "xpath=//li", "(//ul)[1]/li"])
 def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
     assert TypeAdapter(Selector).validate_python(selector) == selector
     assert [each if isinstance(each, str) else each.text for each in find_matches(PAGE, selector)] == [
@@ -24,8 +23,8 @@ def test_css_and_xpath_find_what_can_be_seen(selector: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("selector", "said"),
+@in_turn(
+    "selector, said",
     [
         ("", "at least 1 character"),
         ("li[", "neither CSS nor XPath"),
@@ -41,8 +40,8 @@ def test_what_does_not_compile_or_finds_no_part_of_a_page_is_refused(selector: s
         TypeAdapter(Selector).validate_python(selector)
 
 
-@pytest.mark.parametrize(
-    ("selector", "elements"),
+@in_turn(
+    "selector, elements",
     [
         ("li.libre::attr(data-le)", "li.libre"),
         ("h2::text, a::attr(href)", "h2, a"),
@@ -74,8 +73,8 @@ def done(css: str, act: BrowserAction | None = None, body: str = FORM) -> PageRe
     return build_request(here, here.root.xpath(css)[0], act or BrowserAction(), "next")
 
 
-@pytest.mark.parametrize(
-    ("what", "act", "body"),
+@in_turn(
+    "what, act, body",
     [
         ("//select", BrowserAction(option="Naturalisation"), FORM),
         (

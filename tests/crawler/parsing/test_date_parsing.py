@@ -1,7 +1,6 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +13,7 @@ from crawler.parsing.date_parsing import (
 )
 from crawler.reading import Place, Slot, VisitContext
 from tests.crawler.pages import TODAY, page
+from tests.in_turn import in_turn
 
 PARIS, REUNION = ZoneInfo("Europe/Paris"), ZoneInfo("Indian/Reunion")
 MONTHS = "janvier février mars avril mai juin juillet août septembre octobre novembre décembre".split()  # noqa: SIM905
@@ -22,7 +22,7 @@ VISIT = VisitContext("", TODAY, PARIS)
 MORNING = datetime(2026, 11, 23, 8, 30, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "lundi 23 novembre 2026 à 09h30",
@@ -52,13 +52,13 @@ def test_a_moment_is_read_in_the_ways_people_write_it(text: str) -> None:
     assert moment_of(text, None, VISIT) == MORNING
 
 
-@pytest.mark.parametrize("text", ["mercredi 25 novembre", "25/11/2026", "le 25 nov.", "2026-11-25"])
+@in_turn("text", ["mercredi 25 novembre", "25/11/2026", "le 25 nov.", "2026-11-25"])
 def test_a_date_without_an_hour_stays_a_date(text: str) -> None:
     moment = moment_of(text, None, VISIT)
     assert (type(moment), moment) == (date, date(2026, 11, 25))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "",
@@ -85,8 +85,8 @@ def test_what_names_no_moment_or_several_is_none(text: str) -> None:
     assert moment_of(text, None, VISIT) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "today", "meant"),
+@in_turn(
+    "text, today, meant",
     [
         ("20 novembre", TODAY, TODAY),
         ("19 novembre", TODAY, date(2026, 11, 19)),
@@ -110,8 +110,8 @@ def test_a_date_without_a_year_is_one_of_the_last_months_or_the_next_one(
     assert moment_of(text, None, VisitContext("", today, PARIS)) == meant
 
 
-@pytest.mark.parametrize(
-    ("text", "horizon", "meant"),
+@in_turn(
+    "text, horizon, meant",
     [
         ("8 juin", 200, date(2027, 6, 8)),
         ("lundi 7 juin", 200, date(2027, 6, 7)),
@@ -132,7 +132,7 @@ def test_a_date_without_a_year_is_ahead_where_the_horizon_reaches_it(
     assert moment_of(text, None, visit) == meant
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text", ["1er décembre", "1 er décembre", "premier décembre", "1º décembre", "Dec 1st", "1st December"]
 )
 def test_the_first_of_a_month_is_read_in_all_its_spellings(text: str) -> None:
@@ -149,8 +149,8 @@ def test_all_moments_of_a_text_are_found_and_opening_hours_are_none() -> None:
     assert list(moments_in(text, VISIT)) == [MORNING, date(2026, 11, 24)]
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
+@in_turn(
+    "text, found",
     [
         ("Prochain : le lundi 23 novembre à 9h30", [MORNING]),
         ("Complet. Prochain le 23/11/2026 09:30, puis le 24/11/2026", [MORNING]),
@@ -168,8 +168,8 @@ def test_what_some_words_announce_is_the_moment_right_behind_them(
     assert moments_behind("Prochain", text, VISIT) == found
 
 
-@pytest.mark.parametrize(
-    ("value", "moment"),
+@in_turn(
+    "value, moment",
     [("23/11/2026 09:30", MORNING), ("2026-11-23", date(2026, 11, 23)), (20261123, None), ("bientôt", None)],
 )
 def test_a_value_is_a_moment_where_it_is_the_text_of_one(value: object, moment: date | None) -> None:
@@ -216,9 +216,7 @@ A_DAY = Slot(Place(), date(2026, 11, 23))
 NEWS = "<p class=n>Ouverture le <b>lundi 30 novembre à 10h</b></p>"
 
 
-@pytest.mark.parametrize(
-    "text", ["lundi 23 novembre à 9h", "lundi 23 novembre à 9h, puis encore 23/11/2026 09:00"]
-)
+@in_turn("text", ["lundi 23 novembre à 9h", "lundi 23 novembre à 9h, puis encore 23/11/2026 09:00"])
 def test_a_page_that_names_its_slots_alone_names_nothing_astray(text: str) -> None:
     assert not has_unmatched_dates(page(f"<p>{text}</p>"), [AT_NINE])
 
@@ -228,7 +226,7 @@ def test_a_moment_that_is_none_of_the_slots_is_astray() -> None:
     assert has_unmatched_dates(page("<p>mardi 24 novembre à 9h</p>"), [])
 
 
-@pytest.mark.parametrize("text", [f"vendredi {TODAY:%d/%m/%Y} à 10h", "jeudi 12/11/2026 à 10h"])
+@in_turn("text", [f"vendredi {TODAY:%d/%m/%Y} à 10h", "jeudi 12/11/2026 à 10h"])
 def test_what_is_not_ahead_is_no_slot_that_was_missed(text: str) -> None:
     assert not has_unmatched_dates(page(f"<p>{text}</p>"), [AT_NINE])
 

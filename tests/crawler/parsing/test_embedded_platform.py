@@ -12,6 +12,7 @@ from crawler.platforms import example, platform
 from crawler.reading import Outcome, Page, PageRequest
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
+from tests.in_turn import in_turn
 
 DOCTOLIB = "https://partners.doctolib.fr/prefecture/lille/guichet?pid=1&embed=true"
 OTHERS = st.builds(
@@ -52,8 +53,6 @@ def test_such_a_page_is_unreadable_and_its_reason_names_the_address() -> None:
     assert reading.reason == f"embeds {DOCTOLIB}: name that address in the desk file"
 
 
-@pytest.mark.parametrize(
-    "address", ["https://[", "https://www.doctolib.fr.evil.example/prefecture/lille/guichet", ""]
-)
+@in_turn("address", ["https://[", "https://www.doctolib.fr.evil.example/prefecture/lille/guichet", ""])
 def test_no_other_address_is_named(address: str) -> None:
     assert find_embedded(page(WAYS[0].format(address))) is None

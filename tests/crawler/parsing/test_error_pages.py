@@ -1,11 +1,10 @@
 from typing import Any
 
-import pytest
-
 from configs.world.outcome import Outcome
 from crawler.parsing.error_pages import error_page
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import page, read
+from tests.in_turn import in_turn
 
 TITLE = "<html><head><title>{0}</title></head><body><p>Le service répond plus tard.</p></body></html>"
 HEADING = "<html><body><h1>{0}</h1>\nThe proxy says no more.\n</body></html>"
@@ -17,9 +16,9 @@ def told(body: str, **how: Any) -> Outcome | None:
     return reading.outcome if reading else None
 
 
-@pytest.mark.parametrize("form", [TITLE, HEADING])
-@pytest.mark.parametrize(
-    ("heading", "outcome"),
+@in_turn("form", [TITLE, HEADING])
+@in_turn(
+    "heading, outcome",
     [
         ("403 Forbidden", Outcome.BLOCKED),
         ("Access Denied", Outcome.BLOCKED),
@@ -46,8 +45,8 @@ def test_a_servers_page_is_what_its_heading_says(form: str, heading: str, outcom
     assert told(form.format(heading)) is outcome
 
 
-@pytest.mark.parametrize(
-    ("host", "outcome"),
+@in_turn(
+    "host, outcome",
     [
         ("ct.captcha-delivery.com", Outcome.CAPTCHA),
         ("a.eu-west-3.captcha.awswaf.com", Outcome.CAPTCHA),

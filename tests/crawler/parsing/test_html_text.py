@@ -1,6 +1,5 @@
 from datetime import date
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml.html import HtmlElement
@@ -13,6 +12,7 @@ from crawler.parsing.html_text import (
     visible_text,
 )
 from tests.crawler.pages import page
+from tests.in_turn import in_turn
 
 
 def document(body: str) -> HtmlElement:
@@ -22,7 +22,7 @@ def document(body: str) -> HtmlElement:
 WEEK = (date(2026, 11, 23), date(2026, 11, 29))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "Semaine du 23/11/2026 au 29/11/2026",
@@ -37,8 +37,8 @@ def test_a_period_is_read_in_the_ways_people_write_it(text: str) -> None:
     assert period(text) == WEEK
 
 
-@pytest.mark.parametrize(
-    ("text", "dates"),
+@in_turn(
+    "text, dates",
     [
         ("du 28 décembre au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
         ("du 28 décembre 2026 au 3 janvier 2027", (date(2026, 12, 28), date(2027, 1, 3))),
@@ -50,7 +50,7 @@ def test_what_the_first_date_leaves_out_is_the_seconds(text: str, dates: tuple[d
     assert period(text) == dates
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "",
@@ -65,9 +65,7 @@ def test_what_is_no_period_is_none(text: str) -> None:
     assert period(text) is None
 
 
-@pytest.mark.parametrize(
-    "text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"]
-)
+@in_turn("text", ["Semaine 48", "du 23/11 au 29/11", "Le 23.11.2026", "1er décembre", "23 NOVEMBRE"])
 def test_a_heading_that_names_a_day_or_a_week_is_dated(text: str) -> None:
     assert names_date(text)
 
@@ -78,8 +76,8 @@ def test_written_dates_come_back(one: date, other: date) -> None:
     assert period(f"du {first:%d/%m/%Y} au {last:%d/%m/%Y}") == (first, last)
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
+@in_turn(
+    "text, sentence",
     [
         ("dossier incomplet", "complet"),
         ("à compléter", "complet"),
@@ -94,7 +92,7 @@ def test_other_words_are_another_sentence(text: str, sentence: str) -> None:
     assert not contains_phrase(text, sentence)
 
 
-@pytest.mark.parametrize("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])
+@in_turn("written", ["a\x1b[2Jb", "a\x9b2Jb", "a&#27;[2Jb", "a\x07 b", "a\u2028b"])
 def test_what_speaks_to_a_terminal_is_taken_out_of_titles_and_texts(written: str) -> None:
     root = document(f"<html><head><title>{written}</title></head><body>{written}</body></html>")
     assert (title(root)[:2], title(root)[-1]) == ("a ", "b")

@@ -1,7 +1,6 @@
 from datetime import UTC, date, datetime
 from typing import Annotated
 
-import pytest
 from pydantic import Field
 
 from crawler.parsing.json_models import (
@@ -21,6 +20,7 @@ from crawler.parsing.json_models import (
     slot_start_field,
 )
 from tests.crawler.pages import page
+from tests.in_turn import in_turn
 
 
 class Slots(JsonModel):
@@ -46,8 +46,8 @@ def test_a_body_of_the_shape_is_read_and_what_else_stands_in_it_is_not() -> None
     assert parse_json(page('[{"slots": []}]'), list[Slots]) == [Slots(slots=[])]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "expected"),
+@in_turn(
+    "field, value, expected",
     [
         ("at", '"2021-05-25T16:00:00.000+02:00"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
         ("at", '"2021-05-25T14:00Z"', datetime(2021, 5, 25, 14, tzinfo=UTC)),
@@ -62,8 +62,8 @@ def test_moments_are_read_as_they_are_written(field: str, value: str, expected: 
     assert times(field, value) == expected
 
 
-@pytest.mark.parametrize("field", ["at", "wall", "day", "moment"])
-@pytest.mark.parametrize(
+@in_turn("field", ["at", "wall", "day", "moment"])
+@in_turn(
     "value",
     [
         "1617",
@@ -82,8 +82,8 @@ def test_what_is_no_moment_is_none_and_never_a_guess(field: str, value: str) -> 
     assert times(field, value) is None
 
 
-@pytest.mark.parametrize(
-    ("body", "number"),
+@in_turn(
+    "body, number",
     [
         ('{"slots": [], "next": "2021-06-12T10:30:00Z"}', 1),
         ('{"slots": [], "_next_slot": "2021-06-12"}', 1),
@@ -101,7 +101,7 @@ def test_moments_are_counted_wherever_they_stand_but_when_the_answer_was_made(bo
     assert moments_in(page(body)) == number
 
 
-@pytest.mark.parametrize("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])
+@in_turn("behind", ["", "Z", ":00Z", ":00.000Z", "+00:00", ":00+00:00", "+0000"])
 def test_a_false_utc_is_the_clock_that_it_shows(behind: str) -> None:
     assert parse_json(page(f'["2026-12-19T10:00{behind}"]'), list[FalseUtc]) == [
         datetime.fromisoformat("2026-12-19T10:00")
@@ -119,8 +119,8 @@ class Hint(Tolerant):
     next_at: Moment | None = None
 
 
-@pytest.mark.parametrize(
-    ("body", "total", "lacking"),
+@in_turn(
+    "body, total, lacking",
     [
         ('{"jours": ["a"], "total": 3, "next_at": null}', 3, False),
         ('{"jours": ["a"], "total": "3"}', 3, False),
@@ -157,8 +157,8 @@ TEXT = '"2026-11-24T09:30:00+01:00"'
 Starts = Entries[Annotated[Moment, slot_start_field("start", "begin")]]
 
 
-@pytest.mark.parametrize(
-    ("entry", "expected"),
+@in_turn(
+    "entry, expected",
     [
         (f'{{"start": {TEXT}}}', AT),
         (f'{{"begin": {TEXT}, "id": 1}}', AT),
@@ -182,8 +182,8 @@ def test_an_entry_is_when_it_begins_and_none_where_that_cannot_be_read(entry: st
     assert parse_json(page(f"[{entry}, {TEXT}]"), Starts) == [expected, AT]
 
 
-@pytest.mark.parametrize(
-    ("body", "failed"),
+@in_turn(
+    "body, failed",
     [
         ('{"error": "Invalid company"}', True),
         ('{"slots": [], "errors": ["x"]}', True),

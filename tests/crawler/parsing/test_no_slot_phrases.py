@@ -4,7 +4,7 @@ from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from tests.in_turn import in_turn
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         "Aucun rendez-vous n'est actuellement disponible.",
@@ -54,7 +54,7 @@ def test_nothing_is_free_in_the_ways_programs_say_it(message: str) -> None:
     assert says_none(message)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         "",
@@ -120,7 +120,7 @@ TROUBLES = (
 )
 
 
-@pytest.mark.parametrize("message", ["Aucun rendez-vous trouvé pour ce dossier.", "Aucun RDV n'a été trouvé"])
+@in_turn("message", ["Aucun rendez-vous trouvé pour ce dossier.", "Aucun RDV n'a été trouvé"])
 def test_a_booking_that_was_not_found_is_trouble_beside_whatever_else_is_said(message: str) -> None:
     assert speaks_of_trouble(message)
     assert not speaks_of_trouble("Aucun créneau trouvé")
@@ -141,7 +141,7 @@ def test_a_message_of_trouble_proves_nothing_whatever_it_says_of_slots(denial: s
     assert not says_none(f"{denial}. {trouble}")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     [
         "Aucun créneau n'a pu être chargé.",
@@ -183,7 +183,7 @@ def test_a_denial_of_something_else_than_all_free_slots_is_no_absence(message: s
     assert not says_none(message)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "message",
     ["Il n'y a pas de disponibilité pour cette semaine", "No availability for this week",
      "Aucun créneau du 23/11/2026 au 29/11/2026", "Aucun rendez-vous ce mois-ci",
@@ -194,8 +194,8 @@ def test_an_absence_of_some_days_is_none_of_all_days(message: str) -> None:
     assert not says_none(message, every_day=True)
 
 
-@pytest.mark.parametrize(
-    ("said", "read"),
+@in_turn(
+    "said, read",
     [
         ("utf-8", "latin-1"),
         ("latin-1", "utf-8"),

@@ -12,6 +12,7 @@ from tests.crawler.commanded import Run
 from tests.crawler.held import Held
 from tests.crawler.platform_detection.printed import NOBODYS, InService, entries, page_of
 from tests.crawler.wire import answer, wire
+from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -85,8 +86,8 @@ def test_a_wall_before_an_unknown_page_is_said_and_the_platform_is_unknown(
     assert (code, out.partition(":")[0], said in out) == (0, "# ezbooking", True)
 
 
-@pytest.mark.parametrize(
-    ("target", "said"),
+@in_turn(
+    "target, said",
     [
         ("http://10.1.2.3/", "10.1.2.3 is not on the public internet"),
         ("file:///etc/passwd", "no address that can be opened"),
@@ -100,7 +101,7 @@ def test_no_redirect_leads_where_an_address_may_not(detect: Run, target: str, sa
     assert said in out
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "linked",
     [
         '<a href="http://10.0.0.1/booking/create/1">Naturalisation</a>',
@@ -127,8 +128,8 @@ def test_a_saved_page_is_named_by_the_address_it_was_saved_from_and_nothing_is_a
     assert entries(out)[0]["procedures"] == ["NATURALISATION"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+@in_turn(
+    "arguments, said",
     [
         ((), "expected URL, or --file SAVED"),
         (("a", "b"), "expected URL"),
@@ -143,7 +144,6 @@ def test_a_saved_page_is_named_by_the_address_it_was_saved_from_and_nothing_is_a
         (("--file", "tests"), "cannot read tests: Is a directory"),
         (("--file", "docs/inbox.png"), "docs/inbox.png is no text: save the page as HTML"),
     ],
-    ids=str,
 )  # fmt: skip
 def test_wrong_input_says_what_is_wrong_and_what_to_do(
     detect: Run, arguments: tuple[str, ...], said: str

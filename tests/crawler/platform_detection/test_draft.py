@@ -9,6 +9,7 @@ from configs.world.prefecture import load_prefectures
 from crawler.platform_detection.draft import DeskDraft, procedures, slug
 from crawler.platform_detection.identify import PlatformMatch
 from deploy.sample_desk_files import prefecture_file
+from tests.in_turn import in_turn
 
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
 P = Procedure
@@ -19,8 +20,8 @@ def draft(label: str = "Naturalisation", platform: str = "ezbooking", **how: Any
     return DeskDraft(sign, URL, label, "scrapy detect", date(2026, 11, 20), **how)
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
+@in_turn(
+    "text, found",
     [
         ("Prendre rendez-vous : demande de NATURALISATION", {P.NATURALISATION}),
         ("Renouvellement d'un titre de séjour « passeport talent »", {P.TITRE_SEJOUR}),
@@ -37,8 +38,8 @@ def test_a_procedure_is_named_where_the_words_are_clear(text: str, found: set[Pr
     assert procedures(text) == found
 
 
-@pytest.mark.parametrize(
-    ("label", "taken", "name"),
+@in_turn(
+    "label, taken, name",
     [
         ("Titre de séjour « ALGR », 1re demande", (), "titre-de-sejour-algr-1re-demande"),
         ("Naturalisation", ("naturalisation",), "naturalisation-2"),

@@ -1,5 +1,3 @@
-import pytest
-
 from crawler.platform_detection.identify import (
     by_address,
     by_marks,
@@ -9,6 +7,7 @@ from crawler.platform_detection.identify import (
 from crawler.platforms import platforms
 from crawler.reading import Page
 from tests.crawler import ezbooking_pages as ez
+from tests.in_turn import in_turn
 
 NOWHERE = "https://www.quelque-part.invalid/page"
 PUBLIC = [
@@ -22,15 +21,15 @@ def page(body: str, url: str = NOWHERE) -> Page:
     return page_of(url, body.encode())
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@in_turn("name", PUBLIC)
 def test_a_platform_is_known_by_its_own_address_alone(name: str) -> None:
     sign = by_address(platforms()[name].EXAMPLE)
     assert sign
     assert (sign.platform, sign.url) == (name, platforms()[name].EXAMPLE)
 
 
-@pytest.mark.parametrize(
-    ("address", "platform", "desk"),
+@in_turn(
+    "address, platform, desk",
     [
         ("https://www.x.gouv.fr/booking/create/11343/2#aide", "ezbooking", "https://www.x.gouv.fr/booking/create/11343"),
         ("https://www.x.gouv.fr/index.php/booking/create/9845", "ezbooking", "https://www.x.gouv.fr/index.php/booking/create/9845"),
@@ -46,7 +45,7 @@ def test_an_address_names_the_desk_without_the_step_it_stands_at(
     assert (sign.platform, sign.url) == (platform, desk)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "address",
     [
         "https://www.notdoctolib.fr/prefecture/lille/guichet",
@@ -63,7 +62,7 @@ def test_no_other_address_is_taken_for_a_platforms(address: str) -> None:
     assert by_address(address) is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "trace",
     [
         "<!-- saved from url=(0048)https://www.x.gouv.fr/booking/create/11343/2 -->",

@@ -14,6 +14,7 @@ from tests.crawler import ezbooking_pages as ez
 from tests.crawler import rdv_service_public_pages as rdvsp
 from tests.crawler import rdvpref_pages as rdvpref
 from tests.crawler.pages import DESK, TODAY
+from tests.in_turn import in_turn
 
 TROUBLE = "<div role='alert'><p>Votre session a expiré.</p></div>"
 ANNOUNCED = "<p>Prochain rendez-vous disponible : mardi 15 décembre</p>"
@@ -34,7 +35,7 @@ def _ezbooking(body: str) -> Reading:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("name", PAGES)
+@in_turn("name", PAGES)
 def test_trouble_in_an_alert_takes_the_sentence_back(name: str) -> None:
     assert PAGES[name]("<footer><a>Signaler une erreur</a></footer>").outcome is Outcome.NO_SLOTS
     reading = PAGES[name](TROUBLE)
@@ -42,15 +43,15 @@ def test_trouble_in_an_alert_takes_the_sentence_back(name: str) -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("name", ["ezbooking", "ezbooking's error", "rdv_service_public"])
-@pytest.mark.parametrize("told", [ANNOUNCED, "<p>Prochain créneau : demain à 9h</p>"])
+@in_turn("name", ["ezbooking", "ezbooking's error", "rdv_service_public"])
+@in_turn("told", [ANNOUNCED, "<p>Prochain créneau : demain à 9h</p>"])
 def test_an_announced_next_availability_is_never_an_absence(name: str, told: str) -> None:
     reading = PAGES[name](told)
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "limit",
     [
         "pour cette date",
@@ -82,6 +83,6 @@ def _esirius(message: str, **parameters: Any) -> Reading:
     return esirius.read(esirius.second(nothing), of=esirius.visit(**parameters))
 
 
-@pytest.mark.parametrize("said", ["Tout est pris pour ce motif.", "Tout est pris pour le moment."])
+@in_turn("said", ["Tout est pris pour ce motif.", "Tout est pris pour le moment."])
 def test_an_answer_for_one_motive_may_say_so(said: str) -> None:
     assert _esirius(said, no_slot_text="Tout est pris").outcome is Outcome.NO_SLOTS

@@ -14,6 +14,7 @@ from crawler.platforms import platform
 from crawler.reading import Page, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 ANTS = platform("ants")
 
@@ -87,8 +88,8 @@ def test_a_position_is_asked_by_a_plain_get_where_the_desk_says_so() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("url", "api"),
+@in_turn(
+    "url, api",
     [
         (f"{DESK}search?a=1", API),
         ("https://api.rendezvouspasseport.ants.gouv.fr/", API),
@@ -100,7 +101,7 @@ def test_the_api_answers_beside_the_site_and_a_stand_ins_where_it_is(url: str, a
 
 
 @pytest.mark.rule("3.11")
-@pytest.mark.parametrize(
+@in_turn(
     "url",
     [
         "https://rendezvouspasseport.ants.gouv.fr.evil.com/",
@@ -115,8 +116,8 @@ def test_our_token_goes_to_no_other_site(url: str) -> None:
         ANTS.first_request(visit(url))
 
 
-@pytest.mark.parametrize(
-    ("parameters", "said"),
+@in_turn(
+    "parameters, said",
     [
         ({}, "department_code or positions"),
         ({"department_code": "99"}, "is no department's"),
@@ -162,8 +163,8 @@ TOWN_HALL = {
 HOURS = {"available_slots": [{"datetime": "2026-12-19T10:00Z"}]}
 
 
-@pytest.mark.parametrize(
-    ("others", "places"),
+@in_turn(
+    "others, places",
     [
         ({"id": "4711"}, 1),
         ({"id": 4712, "name": "MAIRIE ", "zip_code": 69001, "city_name": "Lyon"}, 1),
@@ -208,9 +209,7 @@ LOST = {**hall(1), "available_slots": None}
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
-    "bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([LOST], HALL), (500, [])]
-)
+@in_turn("bodies", [([],), (HALL,), ([], 500), (["x"], []), ([], ["x"]), ([LOST], HALL), (500, [])])
 def test_nothing_is_covered_where_one_position_was_not_answered_in_full(bodies: tuple[Any, ...]) -> None:
     verdict = played(visit(**TWO), *bodies)
     assert verdict.covered == ()

@@ -14,6 +14,7 @@ from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.platforms.citopia import department_of
 from crawler.reading import Page, PageRequest, Reading, VisitContext
+from tests.in_turn import in_turn
 
 CITOPIA = platform("citopia")
 WEEKS = 4  # of a visit: six requests a minute, without the session and the list
@@ -50,7 +51,7 @@ def first_asked(reading: Reading, number: int = WEEKS) -> list[tuple[str, date |
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("count", [1, 3, 10])
+@in_turn("count", [1, 3, 10])
 def test_a_round_asks_for_each_week_of_each_town_hall_once(count: int) -> None:
     halls = [hall(number, "Dépôt passeport") for number in range(1, count + 1)]
     visits = CITOPIA.count_round(context(), count)
@@ -63,7 +64,7 @@ def test_a_round_asks_for_each_week_of_each_town_hall_once(count: int) -> None:
     assert (len(asked), set(asked.values())) == (count * 4, {1})
 
 
-@pytest.mark.parametrize("reached", [1, 3, 4])
+@in_turn("reached", [1, 3, 4])
 def test_no_week_is_always_the_one_that_visits_do_not_reach(reached: int) -> None:
     halls = [hall(number, "Dépôt passeport") for number in range(1, 4)]
     asked = [first_asked(read_halls(*halls, visit=context(turn)), reached) for turn in range(4 * 3)]
@@ -88,8 +89,8 @@ def test_only_the_ten_with_hours_soonest_are_asked_and_their_order_on_the_page_c
     assert {ask.place.key for ask in here.asks} == {f"ville-86000-{number}" for number in range(11, 21)}
 
 
-@pytest.mark.parametrize(
-    ("wanted", "names", "chosen"),
+@in_turn(
+    "wanted, names, chosen",
     [
         ("passport", ("Retrait passeport", "Dépôt double CNI et passeport", "Dépôt passeport"), [12]),
         ("identity_card", ("Demande de carte nationale d'identité",), [10]),
@@ -132,15 +133,15 @@ def test_a_slot_is_booked_on_its_town_halls_own_page() -> None:
 
 
 @pytest.mark.rule("3.8")
-@pytest.mark.parametrize("act", ["lock", "unlock"])
+@in_turn("act", ["lock", "unlock"])
 def test_what_holds_an_hour_is_forbidden(act: str) -> None:
     assert CITOPIA.is_forbidden(f"https://pro.rendezvousonline.fr/api-web/availabilities/{act}", "PUT")
     week = read_halls(hall(1, "Dépôt passeport")).asks[0]
     assert not CITOPIA.is_forbidden(week.url, week.method)
 
 
-@pytest.mark.parametrize(
-    ("parameters", "said"),
+@in_turn(
+    "parameters, said",
     [
         ({"reason": "passport"}, "either structure or department_code"),
         ({"structure": 1, "department_code": "86", "reason": 1}, "either structure or department_code"),
@@ -160,8 +161,8 @@ def test_a_department_needs_a_point() -> None:
         CITOPIA.first_request(replace(context(), position=None))
 
 
-@pytest.mark.parametrize(
-    ("alias", "department"),
+@in_turn(
+    "alias, department",
     [("ville-86100-2", "86"), ("ajaccio-20000", "2A"), ("bastia-20200", "2B"), ("cayenne-97300", "973"),
      ("sans-code", "")],
 )  # fmt: skip

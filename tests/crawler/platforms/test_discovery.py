@@ -7,6 +7,7 @@ from crawler import platforms
 from crawler.platforms import example, platform
 from tests.crawler.pages import TODAY
 from tests.crawler.recordings import PARIS
+from tests.in_turn import in_turn
 
 NAMES = sorted(platforms.platforms())
 
@@ -16,7 +17,7 @@ def test_every_file_of_the_folder_is_a_platform() -> None:
     assert set(NAMES) == files
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_turn("name", NAMES)
 def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
     found = platform(name)
     ask = found.first_request(example(found, TODAY, PARIS))
@@ -26,7 +27,7 @@ def test_a_platform_can_begin_a_visit_to_its_own_example(name: str) -> None:
 NEEDY = [name for name in NAMES if platform(name).EXAMPLE_PARAMETERS]
 
 
-@pytest.mark.parametrize("name", NEEDY)
+@in_turn("name", NEEDY)
 def test_a_parameter_that_is_needed_is_missed_and_a_wrong_one_refused(name: str) -> None:
     found = platform(name)
     for key in found.EXAMPLE_PARAMETERS:

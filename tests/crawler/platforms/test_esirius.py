@@ -20,11 +20,12 @@ from tests.crawler.esirius_pages import (
     second,
     visit,
 )
+from tests.in_turn import in_turn
 
 ESIRIUS = platform("esirius")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "tail",
     [
         "/appointment.do?preselectservice=DEPOT",
@@ -38,7 +39,7 @@ def test_a_visit_begins_at_the_desks_address_and_goes_on_in_its_application(tail
     assert [ask.url for ask in read(pages.entry(), step="entry", of=here).asks] == [FORM]
 
 
-@pytest.mark.parametrize("url", ["https://a.fr/", "https://a.fr/eAppointment/", "ftp://a/x/appointment.do"])
+@in_turn("url", ["https://a.fr/", "https://a.fr/eAppointment/", "ftp://a/x/appointment.do"])
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no eSirius address: it must be https://"):
         ESIRIUS.first_request(visit(url))
@@ -55,7 +56,7 @@ def test_each_motive_is_asked_for_itself_and_another_one_first_each_time() -> No
     assert [ask.place.key for ask in turned] == ["120", "20"]
 
 
-@pytest.mark.parametrize("message", [
+@in_turn("message", [
     None, "", "Erreur technique", "Vous ne pouvez pas prendre plus de 2 rendez-vous.", "Veuillez choisir un motif.", 5,
 ])  # fmt: skip
 def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
@@ -63,7 +64,7 @@ def test_an_absence_that_does_not_say_so_is_unreadable(message: object) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
-@pytest.mark.parametrize("call", [
+@in_turn("call", [
     "AjaxSelectionFormFeeder.confirmAppointment", "AjaxAvailableTimeArea.savePreselectedRdv",
     "AjaxAvailableTimeArea.processSoonestTimeAreaSelected", "__System.generateId",
 ])  # fmt: skip

@@ -13,6 +13,7 @@ from crawler.reading import CoveredWindow, Page, PageRequest, Place, VisitContex
 from crawler.visit_state import VisitState
 from tests.crawler import ezbooking_pages as ez
 from tests.crawler.pages import DESK, TODAY, page, read, visit
+from tests.in_turn import in_turn
 
 EZBOOKING = platform("ezbooking")
 
@@ -22,9 +23,7 @@ WINDOW = CoveredWindow("23018", TODAY, TODAY + timedelta(days=6))
 CALENDAR = "https://www.seine-saint-denis.gouv.fr/ezjscore/call/bookingserver::planning::assign::9845::"
 
 
-@pytest.mark.parametrize(
-    "url", ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"]
-)
+@in_turn("url", ["https://a.gouv.fr/", "https://a.gouv.fr/booking/create/x", "ftp://a/booking/create/1"])
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
     with pytest.raises(ValueError, match="is no EZBooking address: it must be"):
         EZBOOKING.first_request(visit(url))
@@ -34,7 +33,7 @@ def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
 
 
 @pytest.mark.rule("3.8")
-@pytest.mark.parametrize("step", [2, 4, 5, 6, 8, 9, 10, -1])
+@in_turn("step", [2, 4, 5, 6, 8, 9, 10, -1])
 def test_no_address_of_a_step_that_takes_or_ends_something_can_be_made(step: int) -> None:
     with pytest.raises(ValueError, match="not ours"):
         Form.of(visit()).step(step)
@@ -52,7 +51,7 @@ def test_addresses_that_take_a_slot_are_forbidden_and_so_is_the_button_of_step_4
 
 
 @pytest.mark.rule("3.8")
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         ez.conditions(),
@@ -73,7 +72,7 @@ def test_whatever_a_page_leads_to_takes_nothing(body: str) -> None:
 # Steps
 
 
-@pytest.mark.parametrize(("style", "hidden"), [("display: none", True), ("color: red", False)])
+@in_turn("style, hidden", [("display: none", True), ("color: red", False)])
 def test_an_error_counts_where_it_shows(style: str, hidden: bool) -> None:
     error = f'<ul class="error" style="{style}"><li>{ez.ERROR_SENTENCE}</li></ul>'
     reading = read(ez.conditions().replace("<h2>", f"{error}<h2>"), step="conditions")
@@ -96,7 +95,7 @@ def test_after_a_choice_the_sentence_covers_that_planning_only() -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         ez.wizard("", ez.END, step=2),  # the sentence is missing
@@ -120,7 +119,7 @@ def test_a_planning_known_from_the_desks_file_spares_step_4() -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         ez.wizard("", ez.NEXT, step=3),  # a button without its picture
@@ -154,7 +153,7 @@ def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[Pa
 
 
 @pytest.mark.rule("3.3")
-@pytest.mark.parametrize("plannings", [0, 1, 2, 7, 13])
+@in_turn("plannings", [0, 1, 2, 7, 13])
 def test_visits_that_can_ask_one_week_come_to_every_week_of_every_planning(plannings: int) -> None:
     offered = {str(number): f"Guichet {number}" for number in range(100, 100 + plannings)}
     visits = [replace(visit(), turn=turn) for turn in range(13 * max(1, plannings))]
@@ -194,7 +193,7 @@ def test_an_empty_week_that_nobody_can_date_proves_nothing() -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         ez.week(TODAY, legend=False),  # cut off before its end
@@ -220,7 +219,7 @@ def test_a_week_that_is_not_whole_proves_nothing(body: str) -> None:
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
-@pytest.mark.parametrize("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])
+@in_turn("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])
 def test_a_malformed_hour_is_left_out(unix: str) -> None:
     reading = read(ez.week(TODAY, [HOUR]) + ez.link(unix), step="week", place=A, window=WINDOW)
     assert [slot.moment_text for slot in reading.slots] == ["2026-11-24T08:30:00+00:00"]

@@ -17,6 +17,7 @@ from crawler.platforms import example, platform
 from crawler.reading import ANYWHERE, CoveredWindow, Page, PageRequest, Place, Reading, VisitContext
 from crawler.visit_state import VisitState
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 ZONES = [
     ZoneInfo(name) for name in ("Europe/Paris", "Indian/Reunion", "America/Martinique", "Pacific/Noumea")
@@ -85,8 +86,8 @@ def test_the_moments_of_an_answer_are_the_slots_that_are_read(
     assert reading.covered
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("status", [401, 403, 404, 500, 503])
+@in_turn("name", NAMES)
+@in_turn("status", [401, 403, 404, 500, 503])
 def test_no_answer_with_an_errors_status_proves_anything(name: str, status: int) -> None:
     page = answer(name, WRITERS[name]([datetime(2026, 11, 21, 9, tzinfo=UTC)]))
     refused = Page(page.url, status, page.body, page.visit, page.ask)
@@ -101,7 +102,7 @@ def visit(name: str, **more: Any) -> VisitContext:
     )
 
 
-@pytest.mark.parametrize("name", ["doctolib", "keldoc", "maiia", "citopia", "synbird"])
+@in_turn("name", ["doctolib", "keldoc", "maiia", "citopia", "synbird"])
 def test_an_address_of_another_shape_is_refused_in_words(name: str) -> None:
     bad = VisitContext("https://www.example.fr/", TODAY, parameters=visit(name).parameters)
     with pytest.raises(ValueError, match=r"https://www\.example\.fr/ is no \w+ address: it must be https://"):

@@ -17,6 +17,7 @@ from crawler.platforms import platform
 from crawler.platforms.orion import sure_moment
 from crawler.reading import CoveredWindow, Page, Reading, VisitContext
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 ORION = platform("orion")
 ZONES = [
@@ -107,9 +108,7 @@ def test_the_body_is_what_the_page_posts() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("purposes", "said"), [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")]
-)
+@in_turn("purposes, said", [([], "at least 1 item"), ([{"name": "x"}], "has no `id`: copy the whole object")])
 def test_purposes_that_were_not_captured_whole_are_refused(purposes: Any, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         ORION.Parameters(**{**ORION.EXAMPLE_PARAMETERS, "purposes": purposes})
@@ -119,8 +118,8 @@ CAYENNE = ZoneInfo("America/Cayenne")
 DAY = date(2026, 11, 24)
 
 
-@pytest.mark.parametrize(
-    ("text", "paris", "cayenne"),
+@in_turn(
+    "text, paris, cayenne",
     [
         ("2026-11-24", DAY, DAY),
         ("2026-11-24T09:30:00+01:00", datetime(2026, 11, 24, 8, 30, tzinfo=UTC), DAY),

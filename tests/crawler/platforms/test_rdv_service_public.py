@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from tests.crawler.rdv_service_public_pages import (
     places as listed,
 )
 from tests.crawler.recordings import PARIS
+from tests.in_turn import in_turn
 
 READER = platform("rdv_service_public")
 
@@ -41,8 +41,8 @@ def moments(reading: Reading) -> list[str]:
     return [slot.moment_text for slot in reading.slots]
 
 
-@pytest.mark.parametrize(
-    ("written", "instant"),
+@in_turn(
+    "written, instant",
     [
         ("2026-11-23+09%3A30%3A00+%2B0100", "2026-11-23T08:30:00+00:00"),
         ("2026-11-23%2009:30:00%20%2B0100", "2026-11-23T08:30:00+00:00"),
@@ -61,7 +61,7 @@ def test_an_hour_is_read_however_its_address_writes_it(written: str, instant: st
     assert moments(read(body)) == [instant]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "written", ["", "demain", "2026-11-23", "2026-11-31T09:30:00", "2026-11-23T09:30:00+1", "1795422600"]
 )
 def test_an_hour_that_cannot_be_read_is_no_slot_and_closes_nothing(written: str) -> None:
@@ -71,7 +71,7 @@ def test_an_hour_that_cannot_be_read_is_no_slot_and_closes_nothing(written: str)
     assert read(week([NINE]).replace(rails(NINE), written)).outcome is Outcome.UNREADABLE
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "body",
     [
         none().replace("</main>", f"{onward(FAR)}</main>"),
@@ -115,7 +115,7 @@ def test_an_answer_about_another_place_or_week_covers_nothing() -> None:
     assert read(none(), **asked).covered == (CoveredWindow("5"),)
 
 
-@pytest.mark.parametrize(("status", "asked", "outcome"), [
+@in_turn("status, asked, outcome", [
     (404, DESK, Outcome.CLOSED), (410, DESK, Outcome.CLOSED), (404, f"{DESK}&date=2026-12-08", Outcome.UNREADABLE),
     (403, DESK, Outcome.BLOCKED), (500, DESK, Outcome.UNREACHABLE),
 ])  # fmt: skip
@@ -123,7 +123,7 @@ def test_an_error_is_no_answer(status: int, asked: str, outcome: Outcome) -> Non
     assert read(none(), status=status, url=asked).outcome is outcome
 
 
-@pytest.mark.parametrize(("method", "path"), [
+@in_turn("method, path", [
     ("GET", "/users/rdv_wizard_step/new?starts_at=1"), ("POST", "/prendre_rdv"), ("GET", "/prescripteur/x"),
 ])  # fmt: skip
 def test_what_lies_behind_an_hour_is_never_asked(method: str, path: str) -> None:

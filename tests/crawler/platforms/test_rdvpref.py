@@ -38,7 +38,7 @@ def moments(body: str, **how: Any) -> list[str]:
 # The way to the captcha
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "url", ["https://a.fr/", "https://a.fr/rdvpref/reservation/demarche/x", "ftp://a/reservation/demarche/1"]
 )
 def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
@@ -46,7 +46,7 @@ def test_an_address_of_another_shape_is_refused_in_words(url: str) -> None:
         RDVPREF.first_request(visit(url))
 
 
-@pytest.mark.parametrize(("method", "path"), [
+@in_turn("method, path", [
     ("POST", "cgu/"), ("POST", "cgu/_validerCaptcha"), ("GET", "cgu/_validerCaptcha"), ("POST", "creneau/_reserver"),
 ])  # fmt: skip
 def test_nothing_is_ever_sent(method: str, path: str) -> None:
@@ -57,8 +57,8 @@ def test_nothing_is_ever_sent(method: str, path: str) -> None:
 # Slots
 
 
-@pytest.mark.parametrize(
-    ("zone", "wall", "instant"),
+@in_turn(
+    "zone, wall, instant",
     [
         ("Europe/Paris", "2026-03-28T09:00", "2026-03-28T08:00:00+00:00"),
         ("Europe/Paris", "2026-03-30T09:00", "2026-03-30T07:00:00+00:00"),
@@ -127,7 +127,7 @@ def test_a_golden_page_means_the_same_in_either_spelling_of_its_dates(case: Path
 PUBLISHED = {"dateMin": "2026-11-27", "dateMax": "2026-12-03", "instantPublication": "2026-11-24T11:58"}
 
 
-@pytest.mark.parametrize("first", ["20/11/2026", "2026-11-20"])
+@in_turn("first", ["20/11/2026", "2026-11-20"])
 def test_the_moments_of_publications_are_no_slots(first: str) -> None:
     told = agenda(isCurrentMaxWeek=True, prochainePub=PUBLISHED, precedentePub=PUBLISHED, premierJour=first)
     reading = read(choice(told))
@@ -145,7 +145,7 @@ def french(release: dict[str, str]) -> dict[str, str]:
     return {key: other_spelling(each.encode()).decode().replace("T", " ") for key, each in release.items()}
 
 
-@pytest.mark.parametrize("spelled", [dict, french])
+@in_turn("spelled", [dict, french])
 def test_the_last_and_the_next_release_are_read_with_their_days(
     spelled: Callable[[dict[str, str]], dict[str, str]],
 ) -> None:
@@ -195,7 +195,7 @@ def test_the_sentence_for_none_stands_below_the_hours_of_the_last_published_week
 # Their absence
 
 
-@pytest.mark.parametrize("told", ["Prochaine mise en ligne de nouveaux rendez-vous", "Dernière mise en ligne de rendez-vous"])  # fmt: skip
+@in_turn("told", ["Prochaine mise en ligne de nouveaux rendez-vous", "Dernière mise en ligne de rendez-vous"])  # fmt: skip
 def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
     later, published = "<p>Veuillez réessayer ultérieurement.</p>", f"<p>{told} : le 24/11/2026 à 14:00</p>"
     bodies = (
@@ -211,7 +211,7 @@ def test_where_no_calendar_is_shown_there_is_nothing(told: str) -> None:
     assert read(choice(hidden, content=later + published)).outcome is Outcome.SLOTS
 
 
-@pytest.mark.parametrize("body", [
+@in_turn("body", [
     choice(agenda(premierJour=None)), choice(agenda(nombreDeJour="7")), choice(agenda(nombreDeJour=0)),
     choice({"a": agenda(), "b": agenda(first=date(2026, 11, 30))}), choice({}), choice([]), choice({"tranches": [5]}),
     rdv.whole("Choisissez votre créneau", "<div>Aucun créneau disponible sur cette semaine</div>"),
@@ -226,7 +226,7 @@ def test_without_its_proof_an_absence_is_unreadable(body: str) -> None:
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
 
 
-@pytest.mark.parametrize("how", ["disabled", 'disabled="disabled"'])
+@in_turn("how", ["disabled", 'disabled="disabled"'])
 def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(how: str) -> None:
     hour = f'<li class="radio-card"><input type="radio" name="trhId" id="trhId_7" value="7" {how}/><label>09h30</label></li>'
     reading = read(rdv.whole("Choisissez votre créneau", f"<ul>{hour}</ul>"))
@@ -236,7 +236,7 @@ def test_hours_that_cannot_be_chosen_are_none_and_prove_no_absence(how: str) -> 
 # The next release
 
 
-@pytest.mark.parametrize(("zone", "instant"), [("Europe/Paris", 13), ("Indian/Reunion", 10)])
+@in_turn("zone, instant", [("Europe/Paris", 13), ("Indian/Reunion", 10)])
 def test_the_next_release_is_an_instant_of_the_desks_clock(zone: str, instant: int) -> None:
     at = datetime(2026, 11, 24, instant, tzinfo=UTC)
     published = {"instantPublication": "24/11/2026 14:00", "dateMin": "07/12/2026", "dateMax": "11/12/2026"}

@@ -13,6 +13,7 @@ from crawler.platforms import platform
 from crawler.reading import CoveredWindow, Page, PageRequest, Reading, VisitContext
 from crawler.visit_state import VisitResult, VisitState
 from tests.crawler.pages import TODAY
+from tests.in_turn import in_turn
 
 SELECTORS = platform("selectors")
 
@@ -56,8 +57,8 @@ def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
     return state.result()
 
 
-@pytest.mark.parametrize(
-    ("slot", "date", "outcome"),
+@in_turn(
+    "slot, date, outcome",
     [
         ("lundi 23 novembre", ".", Outcome.UNREADABLE),  # of a tab that is not open
         ("libre", None, Outcome.UNREADABLE),
@@ -111,8 +112,8 @@ def test_a_moment_that_is_announced_is_a_doubt_where_it_stands_elsewhere_too() -
     assert read(f"<p>{NONE}</p>{news}{news.replace('class=n', '')}", **rules).outcome is Outcome.UNREADABLE
 
 
-@pytest.mark.parametrize(
-    ("parameters", "said"),
+@in_turn(
+    "parameters, said",
     [
         ({"available": "a"}, "name no_slot_text or no_slot"),
         ({"available": "a", "no_slot_text": " "}, "at least 1 character"),

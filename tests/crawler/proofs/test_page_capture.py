@@ -24,6 +24,7 @@ from tests.crawler.held import Held, make_desk
 from tests.crawler.proofs.made import capture, seen
 from tests.crawler.wire import answer, wire
 from tests.factories import rows
+from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -50,13 +51,13 @@ def test_all_pages_with_slots_are_held_and_the_one_that_shows_the_earliest_of_wh
     assert showing((), [slot()]) is None
 
 
-@pytest.mark.parametrize("outcome", INCONCLUSIVE)
+@in_turn("outcome", INCONCLUSIVE)
 def test_of_trouble_its_first_page_is_held(outcome: Outcome) -> None:
     first, second, third = capture(b"1"), capture(b"2"), capture(b"3")
     assert buffer((first, False), (second, True), (third, True)).select(outcome) == (second,)
 
 
-@pytest.mark.parametrize("outcome", INCONCLUSIVE)
+@in_turn("outcome", INCONCLUSIVE)
 def test_where_no_page_came_there_is_none_to_hold(outcome: Outcome) -> None:
     assert buffer((capture(b"1"), False), (None, True), (capture(b"2"), True)).select(outcome) == ()
     assert buffer().select(outcome) == ()
@@ -95,7 +96,7 @@ def test_a_crawl_holds_the_page_that_showed_the_slot_byte_for_byte(
     assert b"<html" in item.captures[0].body
 
 
-@pytest.mark.parametrize("body", [b"<html>\xff\xfe not UTF-8 \x00", b"<p>nothing known", b"{}"])
+@in_turn("body", [b"<html>\xff\xfe not UTF-8 \x00", b"<p>nothing known", b"{}"])
 def test_a_crawl_holds_the_page_that_nobody_understands(held: Held, body: bytes) -> None:
     with wire(answer(body)) as site:
         item = held.check(make_desk(f"{site.address}/booking/create/1"))

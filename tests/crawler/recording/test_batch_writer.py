@@ -28,6 +28,7 @@ from crawler.recording.check_transaction import Written, write_batch
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, HOUR, NOW, check, entry, slot
 from tests.factories import change, get, rows
+from tests.in_turn import in_turn
 from tests.waiting import until
 
 
@@ -344,8 +345,8 @@ def refusal(
     return kind("INSERT", {}, cause)
 
 
-@pytest.mark.parametrize(
-    ("error", "at_fault"),
+@in_turn(
+    "error, at_fault",
     [
         *((refusal(code), True) for code in ("22003", "22021", "23514", "54000", "P0001")),
         *(

@@ -16,6 +16,7 @@ from crawler.recording.coverage_tracking import (
     update_coverage,
     whole_since,
 )
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 TODAY, LAST = date(2026, 11, 20), date(2027, 2, 18)
@@ -40,8 +41,8 @@ def since(coverage: Coverage) -> int | None:
     return None if found is None else round((found - NOW) / MINUTE)
 
 
-@pytest.mark.parametrize(
-    ("covered", "expected"),
+@in_turn(
+    "covered, expected",
     [
         (CoveredWindow(), True),
         (CoveredWindow(None, TODAY, LAST), True),

@@ -6,13 +6,14 @@ from hypothesis import strategies as st
 
 from configs.world.outcome import Outcome
 from crawler.scheduling import intervals
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 seconds = st.floats(1, 86400)
 
 
-@pytest.mark.parametrize(
-    ("own", "plans", "expected"),
+@in_turn(
+    "own, plans, expected",
     [(30, [], 6 * 3600), (30, [120], 30), (120, [120, 30], 30), (120, [60], 60), (20, [120], 20)],
 )
 def test_the_faster_of_tier_and_plans_is_wished_and_the_heartbeat_where_nobody_waits(
@@ -44,8 +45,8 @@ def test_first_times_are_spread() -> None:
 
 
 @pytest.mark.rule("4.8")
-@pytest.mark.parametrize(
-    ("outcome", "inconclusive", "expected"),
+@in_turn(
+    "outcome, inconclusive, expected",
     [
         (Outcome.SLOTS, 0, 60),
         (Outcome.NO_SLOTS, 0, 60),
@@ -74,7 +75,7 @@ def test_how_long_a_desk_waits(outcome: Outcome, inconclusive: int, expected: fl
     assert intervals.next_wait(outcome, 60, inconclusive) == expected
 
 
-@pytest.mark.parametrize("outcome", list(Outcome))
+@in_turn("outcome", list(Outcome))
 def test_a_slow_desk_is_asked_no_more_often_for_being_in_trouble(outcome: Outcome) -> None:
     assert intervals.next_wait(outcome, 7 * 86400, 9) >= 7 * 86400
 
@@ -91,7 +92,7 @@ def test_a_desk_is_never_due_in_the_past_nor_before_its_interval(
     assert decided >= NOW + timedelta(seconds=interval)
 
 
-@pytest.mark.parametrize(("ahead", "expected"), [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
+@in_turn("ahead, expected", [(-1, 60), (0, 60), (20, 20), (59.5, 59.5), (3600, 60)])
 def test_a_desk_is_due_at_the_release_that_its_page_names_too(ahead: float, expected: float) -> None:
     due = intervals.next_due(
         Outcome.NO_SLOTS,

@@ -16,6 +16,7 @@ from deploy.backup.encryption import (
 )
 from deploy.backup.errors import DamagedBackup, KeyRefused
 from tests.deploy.backup.samples import KEY, OTHER
+from tests.in_turn import in_turn
 
 DATA = bytes(range(256)) * 1000
 
@@ -39,13 +40,13 @@ def test_each_recipient_reads_what_was_encrypted() -> None:
     assert decrypted(sealed) == decrypted(sealed, OTHER, block=5) == DATA
 
 
-@pytest.mark.parametrize("kept", [0, 10, 100, 300, 65_536 + 300, -1])
+@in_turn("kept", [0, 10, 100, 300, 65_536 + 300, -1])
 def test_what_is_cut_off_is_an_error(kept: int) -> None:
     with pytest.raises(DamagedBackup, match="base/x cannot be decrypted, it is cut off or was changed"):
         decrypted(encrypted()[:kept])
 
 
-@pytest.mark.parametrize("at", [5, 60, 250, 1000, 200_000, -1])
+@in_turn("at", [5, 60, 250, 1000, 200_000, -1])
 def test_what_was_changed_is_an_error(at: int) -> None:
     changed = bytearray(encrypted())
     changed[at] ^= 1
@@ -62,7 +63,7 @@ def test_another_key_opens_nothing() -> None:
         decrypted(bytes(sealed), KEY)
 
 
-@pytest.mark.parametrize("size", [10, 1_000_000])
+@in_turn("size", [10, 1_000_000])
 def test_a_store_that_fails_at_the_last_write_is_an_error_too(size: int) -> None:
     def full(_: bytes) -> None:
         raise OSError("full")

@@ -3,12 +3,11 @@
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
 from deploy.backup.retention import RANGE, choose_expired, choose_needless_log, prune
 from deploy.backup.wal_archive import SEGMENT, read_archive
 from tests.deploy.backup.samples import NOW, SYSTEM, describe, keep, keep_log, open_folder
+from tests.in_turn import in_turn
 
 
 def nights(*ages: float) -> list[Manifest]:
@@ -32,7 +31,7 @@ def test_a_week_without_a_backup_keeps_the_one_before_it() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("ahead", [1, 8, 40, 4000])
+@in_turn("ahead", [1, 8, 40, 4000])
 def test_a_clock_that_is_set_ahead_drops_no_day_of_the_range(ahead: float) -> None:
     kept = left([*nights(*range(1, 9)), describe(-ahead)], ahead)
     assert max(kept) >= RANGE / timedelta(days=1)

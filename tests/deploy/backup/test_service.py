@@ -2,14 +2,13 @@
 
 from datetime import timedelta
 
-import pytest
-
 from configs.ground.object_store import StoreAway, StoreTrouble
 from deploy.backup.database import ServerState
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import Kind, Manifest
 from deploy.backup.service import describe_for_health, find_due_time, is_due
 from tests.deploy.backup.samples import KEY, NOW, OTHER, SYSTEM, describe
+from tests.in_turn import in_turn
 
 
 def server(hours: float = 0, timeline: int = 1, system: str = SYSTEM) -> ServerState:
@@ -26,9 +25,7 @@ def test_base_backups_are_due_each_night_and_dumps_on_sundays() -> None:
     assert f"{find_due_time(Kind.DUMP, NOW - timedelta(hours=8)):%a %d %H:%M}" == "Sun 15 02:00"
 
 
-@pytest.mark.parametrize(
-    ("ages", "due"), [((), True), ((2, 1), True), ((0.2,), False), ((1, 0.01), False), ((0.31,), True)]
-)
+@in_turn("ages, due", [((), True), ((2, 1), True), ((0.2,), False), ((1, 0.01), False), ((0.31,), True)])
 def test_a_night_without_a_backup_is_made_up(ages: tuple[float, ...], due: bool) -> None:
     assert is_due(Kind.BASE, [base(days) for days in ages], server()) is due
 

@@ -22,6 +22,7 @@ from deploy.local.programs import commands, database_programs, write_supervisor
 from deploy.local.state_dir import keep, read_kept
 from tests.deploy.compose_files import secrets_of as secrets_of_service
 from tests.deploy.compose_files import services
+from tests.in_turn import in_turn
 
 
 def made(state: Path) -> dict[str, str]:
@@ -74,7 +75,7 @@ def secrets_of(environment: dict[str, str]) -> set[str]:
     return {name for name in names if environment.get(name.upper())}
 
 
-@pytest.mark.parametrize(("name", "own"), database_programs().items())
+@in_turn("name, own", database_programs().items())
 def test_a_program_is_given_the_secrets_that_production_gives_it(
     tmp_path: Path, name: str, own: Program
 ) -> None:
@@ -93,7 +94,7 @@ def test_the_stand_ins_hold_what_they_sign_with(tmp_path: Path) -> None:
     assert secrets_of(held_by(tmp_path, "sandbox")) == {"stripe_webhook_secret", "sendgrid_receipt_secret"}
 
 
-@pytest.mark.parametrize("name", commands(StackPorts()))
+@in_turn("name", commands(StackPorts()))
 def test_no_key_is_another_one_or_made_of_it(tmp_path: Path, name: str) -> None:
     """So a program without JWT_SECRET has it under no other name either."""
     key = made(tmp_path)["JWT_SECRET"].removeprefix("sandbox-")

@@ -18,6 +18,7 @@ from twilio.rest import Client
 
 from deploy.sandbox.outbox import Message
 from deploy.sandbox.running import Running
+from tests.in_turn import in_turn
 
 Visit = Callable[[str | int], Any]
 ACCOUNT = "AC0123456789abcdef0123456789abcdef"
@@ -56,8 +57,8 @@ def test_sendgrid_takes_a_chunk_whole_or_not_at_all(sandbox: Running) -> None:
     assert {message.provider_id for message in kept} == {answer.headers["X-Message-Id"]}
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+@in_turn(
+    "changes, words",
     [
         ({"personalizations": TWICE}, "only be included once"),
         ({"personalizations": [{"to": [{"email": "a@exemple.fr"}]}] * 1001}, "limit of 1000"),
@@ -99,8 +100,8 @@ def refusal_of(call: Callable[[], object]) -> int:
     return int(refused.value.code)
 
 
-@pytest.mark.parametrize(
-    ("fields", "code"),
+@in_turn(
+    "fields, code",
     [
         ({"to": "0612345678"}, 21211),
         ({"to": "+336123456789012345"}, 21211),
@@ -118,8 +119,8 @@ def test_twilio_refuses_an_sms(
     assert sandbox.messages() == []
 
 
-@pytest.mark.parametrize(
-    ("fields", "code"),
+@in_turn(
+    "fields, code",
     [
         ({"to": "0639980017"}, 21211),
         ({"from_": "RDVPriority"}, 21212),
@@ -155,8 +156,8 @@ def buttons(**button: str) -> dict[str, Any]:
     return {"inline_keyboard": [[button]]}
 
 
-@pytest.mark.parametrize(
-    ("sent", "words"),
+@in_turn(
+    "sent, words",
     [
         ({"chat_id": "someone"}, "chat not found"),
         ({"text": "  "}, "message text is empty"),

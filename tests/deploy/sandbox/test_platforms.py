@@ -9,11 +9,12 @@ from aiohttp.test_utils import make_mocked_request
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.platforms import platforms, stand_ins
 from deploy.sandbox.running import Running
+from tests.in_turn import in_turn
 
 NAMES = sorted(platforms())
 
 
-@pytest.mark.parametrize("code", list(stand_ins()))
+@in_turn("code", list(stand_ins()))
 def test_each_form_has_a_page_that_is_about_it(code: str, visit: Any, sandbox: Running) -> None:
     name, site = stand_ins()[code]
     for form in site.forms:
@@ -23,7 +24,7 @@ def test_each_form_has_a_page_that_is_about_it(code: str, visit: Any, sandbox: R
     assert sandbox.reservations(code) == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_turn("name", NAMES)
 def test_what_it_adds_to_the_modes_has_a_french_name_and_its_own_answers_a_mode(name: str) -> None:
     platform = platforms()[name]
     assert set(platform.mode_names) == set(platform.modes)
@@ -31,7 +32,7 @@ def test_what_it_adds_to_the_modes_has_a_french_name_and_its_own_answers_a_mode(
     assert set(platform.instead) <= {*platform.modes, *MODES}
 
 
-@pytest.mark.parametrize("code", list(stand_ins()))
+@in_turn("code", list(stand_ins()))
 def test_every_site_shows_its_state_is_reset_and_misbehaves_by_form(
     code: str, visit: Any, sandbox: Running
 ) -> None:

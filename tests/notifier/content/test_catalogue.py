@@ -176,7 +176,7 @@ def test_a_notice_exists_in_each_language_of_its_kind(kind: str) -> None:
             assert not re.search(r"None|{{|{%|\u202e|&(amp|lt|gt|#3[49]);|http://localhost:4000/l/", body)
 
 
-@pytest.mark.parametrize("language", sorted(_SCRIPTS))
+@in_turn("language", sorted(_SCRIPTS))
 def test_a_language_is_written_in_its_own_letters(language: str) -> None:
     counted: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for kind, spoken, channel in TEXTS:
@@ -219,8 +219,8 @@ def test_an_unknown_language_is_french() -> None:
     assert row.language == FRENCH
 
 
-@pytest.mark.parametrize(
-    ("language", "forms"),
+@in_turn(
+    "language, forms",
     [
         ("fr", ["0 créneau ouvert", "1 créneau ouvert", "2 créneaux ouverts"]),
         ("en", ["0 open slots", "1 open slot", "2 open slots"]),

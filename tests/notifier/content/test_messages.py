@@ -231,7 +231,7 @@ def test_a_channel_without_texts_is_a_clear_error() -> None:
         render("verify_email", "sms", "fr", TemplateContext())
 
 
-@pytest.mark.parametrize("channel", ["email", "telegram"])
+@in_turn("channel", ["email", "telegram"])
 def test_a_slot_alert_says_everything_it_must(channel: str) -> None:
     made = slot(channel, site="Palaiseau")
     said = html.unescape(re.sub(r"<[^>]+>", "", made.html)).replace("\u00a0", " ")
@@ -297,8 +297,8 @@ def test_a_line_break_cannot_get_into_a_subject() -> None:
     assert slot("email", prefecture="A\r\nBcc: x").subject == "Créneau détecté – A Bcc: x (95)"
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+@in_turn(
+    "changes, words",
     [
         ({"count": 1}, "1 créneau ouvert"),
         ({"count": 12}, "12 créneaux ouverts"),
@@ -310,14 +310,14 @@ def test_a_line_break_cannot_get_into_a_subject() -> None:
         ({"first_day": None, "first_hour": None, "first_day_short": None}, "date et heure inconnues"),
     ],
 )
-@pytest.mark.parametrize("channel", ["email", "telegram"])
+@in_turn("channel", ["email", "telegram"])
 def test_what_is_not_known_is_said(channel: str, changes: dict[str, Any], words: str) -> None:
     made = slot(channel, **changes)
     assert words in made.html
     assert channel != "email" or words in made.text
 
 
-@pytest.mark.parametrize("channel", ["email", "telegram"])
+@in_turn("channel", ["email", "telegram"])
 def test_a_single_slot_is_not_called_the_first(channel: str) -> None:
     assert "Premier" not in slot(channel, count=1).html
     assert "Premier" in slot(channel, count=2).html
@@ -334,8 +334,8 @@ def test_whoever_has_many_alerts_gets_a_message_that_telegram_takes() -> None:
     assert "autres alertes" not in slot("telegram", stops=stops[:10]).html
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
+@in_turn(
+    "changes, words",
     [
         (
             {"url": "https://rdv.example/a_b~c?d=[1]&e={f}#g"},
@@ -351,8 +351,8 @@ def test_an_sms_says_brand_how_many_where_and_link(changes: dict[str, Any], word
     assert fit_text(render("slot_detected", "sms", "fr", context)).endswith(URL), "its sender reads answers"
 
 
-@pytest.mark.parametrize("name", ["Seine-Saint-Denis", "Alpes-de-Haute-Provence", "Territoire de Belfort"])
-@pytest.mark.parametrize("length", [30, 60, 90])
+@in_turn("name", ["Seine-Saint-Denis", "Alpes-de-Haute-Provence", "Territoire de Belfort"])
+@in_turn("length", [30, 60, 90])
 def test_an_sms_takes_one_segment(name: str, length: int) -> None:
     url = "https://www.".ljust(length, "x")
     for changes in ({}, {"countable": False}, {"site": "Sous-préfecture de L’Haÿ-les-Roses"}):
@@ -386,7 +386,7 @@ def test_what_a_stranger_wrote_makes_no_link_and_no_layout() -> None:
     assert "&lt;table&gt;" in page
 
 
-@pytest.mark.parametrize("url", ['javascript:alert(1)//"onclick="x', 'https://x/"><b>'])
+@in_turn("url", ['javascript:alert(1)//"onclick="x', 'https://x/"><b>'])
 def test_a_strange_link_cannot_break_out_of_its_attribute(url: str) -> None:
     page = slot("email", url=url).html
     assert html.escape(url, quote=True).replace("&quot;", "&#34;") in page
@@ -395,8 +395,8 @@ def test_a_strange_link_cannot_break_out_of_its_attribute(url: str) -> None:
 MARTINIQUE = Moment(date(2026, 11, 26), time(19, 30))
 
 
-@pytest.mark.parametrize(
-    ("moments", "expected"),
+@in_turn(
+    "moments, expected",
     [
         ([Moment()], (None, None, None)),
         ([Moment(date(2026, 12, 1))], ("mardi 1 décembre 2026", "01/12", None)),
@@ -413,7 +413,7 @@ def test_the_first_moment_is_the_earliest_that_is_known(
     assert (first["first_day"], first["first_day_short"], first["first_hour"]) == expected
 
 
-@pytest.mark.parametrize("channel", ["email", "sms", "telegram"])
+@in_turn("channel", ["email", "sms", "telegram"])
 def test_a_test_says_that_it_is_one_and_names_no_procedure(channel: str) -> None:
     made = render("test_message", channel, "fr", TemplateContext(FACTS["test_message"]))
     said = made.text + made.html

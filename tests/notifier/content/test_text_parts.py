@@ -30,8 +30,8 @@ from tests.in_turn import in_turn
 from tests.notifier.world import DESK, PREFECTURE, TOWN_HALLS, URL
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
+@in_turn(
+    "text, expected",
     [
         ("Créneau à Évry", "Créneau à Évry"),
         ("Forêt, île, août, Noël, ça", "Foret, ile, aout, Noel, ca"),
@@ -46,8 +46,8 @@ def test_what_does_not_fit_the_alphabet_is_said_otherwise(text: str, expected: s
     assert to_gsm(text) == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "places", "paid"),
+@in_turn(
+    "text, places, paid",
     [
         ("a" * 160, 160, 1),
         ("a" * 161, 161, 2),
@@ -66,8 +66,8 @@ def test_segments_are_counted_as_the_networks_do(text: str, places: int, paid: i
     assert (length(text), segments(text)) == (places, paid)
 
 
-@pytest.mark.parametrize(
-    ("language", "text", "sent"),
+@in_turn(
+    "language, text, sent",
     [
         ("ru", "Место «Ж» – 5\u00a0€", 'Место "Ж" - 5 €'),
         ("ar", "\u2068Paris (75)\u2069 موعد", "Paris (75) موعد"),
@@ -91,8 +91,8 @@ def test_the_result_is_in_the_alphabet_and_what_is_in_it_stays_as_it_is() -> Non
     assert to_gsm(made) == made.replace("`", "'")
 
 
-@pytest.mark.parametrize(
-    ("desk_id", "prefecture_id", "place"),
+@in_turn(
+    "desk_id, prefecture_id, place",
     [
         (DESK, PREFECTURE, ("Essonne", "91", "Europe/Paris")),
         (f"{PREFECTURE}/gone", PREFECTURE, ("Essonne", "91", "Europe/Paris")),
@@ -106,8 +106,8 @@ def test_a_place_has_its_prefectures_name_department_and_hours(
     assert (where.name, where.department, where.zone.key) == place
 
 
-@pytest.mark.parametrize(
-    ("prefecture_id", "name", "department"),
+@in_turn(
+    "prefecture_id, name, department",
     [("nowhere_2a", "Nowhere", "2A"), ("fort-of-nobody_972", "Fort-Of-Nobody", "972"), ("odd", "Odd", "")],
 )
 def test_a_prefecture_without_a_file_is_read_off_its_id(
@@ -117,8 +117,8 @@ def test_a_prefecture_without_a_file_is_read_off_its_id(
     assert (where.name, where.department) == (name, department)
 
 
-@pytest.mark.parametrize(
-    ("zone", "language", "city"),
+@in_turn(
+    "zone, language, city",
     [("Europe/Paris", "fr", "Paris"), ("Europe/Paris", "ru", "Париж"), ("Indian/Reunion", "de", "Réunion"),
      ("America/Cayenne", "zh", "卡宴")],
 )  # fmt: skip
@@ -167,8 +167,8 @@ def test_ten_desks_and_ten_alerts_fit(language: str, letter: str) -> None:
         assert count_units(render("slot_answered", "telegram", language, edit).html) <= _TELEGRAM
 
 
-@pytest.mark.parametrize(
-    ("told", "site", "url"),
+@in_turn(
+    "told, site, url",
     [
         ([2], "Mairie de Palaiseau", "https://rendezvousonline.fr/alias/palaiseau-91120"),
         ([1, 2], "Mairie de Massy, Mairie de Palaiseau", "https://rendezvousonline.fr/"),
@@ -232,7 +232,7 @@ def test_of_very_many_matches_as_many_have_a_button_as_telegram_takes() -> None:
     assert pressed(choices)[-1].answer == BACK
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@in_turn("answer", ANSWERS)
 def test_of_several_matches_each_has_a_button(answer: str) -> None:
     options = [(uuid4(), "Essonne (91) · Maman"), (uuid4(), "Paris (75) · " + "x" * 300)]
     choices = list_option_choices("fr", answer, options)

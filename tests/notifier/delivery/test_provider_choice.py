@@ -37,6 +37,7 @@ from notifier.channels.provider_base import (
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver, match
 from notifier.sweep import Sweep
+from tests.in_turn import in_turn
 from tests.notifier.receipts_world import callee
 from tests.notifier.world import (
     alert,
@@ -215,7 +216,7 @@ WAITS = [
 ]
 
 
-@pytest.mark.parametrize(("first", "second", "wait"), WAITS)
+@in_turn("first, second, wait", WAITS)
 def test_a_message_that_none_took_waits_for_who_can_be_asked_first(
     first: TemporaryError, second: TemporaryError, wait: float | None
 ) -> None:

@@ -3,7 +3,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.delivery.retry_policy import ATTEMPTS, on_error
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
@@ -47,7 +47,7 @@ def slot_alert(number: int = 1) -> ClaimedRow:
     return attempt(number, lasting=True)
 
 
-@pytest.mark.parametrize("error", [TemporaryError, RateLimited, AddressBusy, Misconfigured, ProviderResting])
+@in_turn("error", [TemporaryError, RateLimited, AddressBusy, Misconfigured, ProviderResting])
 def test_no_provider_holds_a_slot_alert_longer_than_its_longest_wait(error: type[TemporaryError]) -> None:
     for asked in (60, 86400, 10.0**12):
         assert on_error(error("429", asked), slot_alert(), NOW).at - NOW == timedelta(seconds=45)
@@ -65,10 +65,8 @@ def test_a_retry_after_without_end_waits_a_day() -> None:
     assert on_error(TemporaryError("429", 10.0**12), attempt(), NOW).at == NOW + timedelta(days=1)
 
 
-@pytest.mark.parametrize("priority", Priority)
-@pytest.mark.parametrize(
-    ("age", "wait"), [(0, 5), (10, 5), (60, 30), (900, 450), (3600, 450), (86399, 450), (86400, None)]
-)
+@in_turn("priority", Priority)
+@in_turn("age, wait", [(0, 5), (10, 5), (60, 30), (900, 450), (3600, 450), (86399, 450), (86400, None)])
 def test_what_was_certainly_not_accepted_is_tried_for_a_day(
     priority: Priority, age: float, wait: float | None
 ) -> None:
@@ -106,8 +104,8 @@ def waits_of(tried: ClaimedRow, most: int = 7) -> list[float | None]:
     return waits
 
 
-@pytest.mark.parametrize(
-    ("tried", "waits"),
+@in_turn(
+    "tried, waits",
     [
         (attempt(1, Priority.CRITICAL, Channel.EMAIL, lasting=True), [15, 120, 600, 1800, 1800, 1800, 1800]),
         (
@@ -134,7 +132,7 @@ def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
     assert on_error(OutcomeUnknown("no"), after_refusals, NOW).at == NOW + timedelta(seconds=15)
 
 
-@pytest.mark.parametrize("priority", Priority)
+@in_turn("priority", Priority)
 def test_our_own_configuration_uses_no_attempt(priority: Priority) -> None:
     decision = on_error(Misconfigured("401"), attempt(ATTEMPTS[priority], priority), NOW)
     assert (decision.state, decision.counts, decision.at) == (

@@ -22,6 +22,7 @@ from notifier.content.messages import render
 from notifier.content.outgoing_message import RenderedMessage
 from notifier.message_kinds import kind_of
 from tests.factories import add_alert, add_incident
+from tests.in_turn import in_turn
 from tests.notifier.world import Person, change, get, person
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -60,7 +61,7 @@ RECIPIENTS: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("names", "some", "others"), RECIPIENTS)
+@in_turn("names, some, others", RECIPIENTS)
 def test_which_contacts_a_kind_is_written_for(
     names: str, some: list[dict[str, Any]], others: list[dict[str, Any]]
 ) -> None:

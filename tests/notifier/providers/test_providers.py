@@ -28,6 +28,7 @@ from notifier.channels.providers.twilio import TwilioCalls
 from notifier.content.outgoing_message import ChoiceButton, LinkButton, OutgoingMessage, RenderedMessage
 from notifier.content.sms_text import fit_text
 from notifier.receipts.readers import LONGEST_ID
+from tests.in_turn import in_turn
 from tests.notifier.conftest import Posts
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def test_silence_is_unknown(
 
 
 @pytest.mark.rule("3.11")
-@pytest.mark.parametrize("name", CHANNELS)
+@in_turn("name", CHANNELS)
 def test_without_a_stand_in_nothing_leaves(name: str, settings_env: Callable[..., None]) -> None:
     settings_env()
     with pytest.raises(LeavesLoopback, match="STAND_INS"):
@@ -222,7 +223,7 @@ ANSWERS: list[tuple[str, type[DeliveryError], ContactState | None, int, list[Any
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "kind", "state", "status", "bodies", "named"), ANSWERS)
+@in_turn("name, kind, state, status, bodies, named", ANSWERS)
 def test_answers_of_providers_are_sorted(
     answer_of: AnswerOf,
     *,
@@ -241,8 +242,8 @@ def test_answers_of_providers_are_sorted(
         assert ADDRESSES[name] not in error.reason
 
 
-@pytest.mark.parametrize(
-    ("wait", "bodies"),
+@in_turn(
+    "wait, bodies",
     [
         (None, [b"<html>", b"[]", b"", b'{"parameters": 3}', b"[" * 100_000]),
         (None, [b'{"parameters": {"retry_after": NaN}}']),

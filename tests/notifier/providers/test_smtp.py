@@ -33,6 +33,7 @@ from notifier.channels.providers import smtp
 from notifier.channels.providers.smtp import Smtp
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage, build_mime, split_sender
 from tests.crawler.certificate import self_signed, serving
+from tests.in_turn import in_turn
 from tests.notifier.delivery.ending_job import hand_over_in_job
 
 if TYPE_CHECKING:
@@ -191,9 +192,7 @@ def test_a_mail_arrives_whole(sandbox: "Running") -> None:
     assert answer == Acceptance("smtp", "")
 
 
-@pytest.mark.parametrize(
-    "name", ["RDVPriority", "Créneaux", "Slots, alerts", "Créneaux, alertes", 'Les "créneaux"']
-)
+@in_turn("name", ["RDVPriority", "Créneaux", "Slots, alerts", "Créneaux, alertes", 'Les "créneaux"'])
 def test_a_mail_has_the_sender_that_the_setting_names(settings_env: Put, name: str) -> None:
     settings_env(EMAIL_FROM=str(Address(name, addr_spec="alerte@example.org")))
     sent = BytesParser(policy=policy.default).parsebytes(build_mime(mails()[0]))
@@ -274,7 +273,7 @@ REPLIES = [
 ]
 
 
-@pytest.mark.parametrize(("verb", "reply", "kind", "state"), REPLIES)
+@in_turn("verb, reply, kind, state", REPLIES)
 def test_replies_are_sorted(
     serve: Serve, verb: str, reply: str, kind: type[DeliveryError], state: ContactState | None
 ) -> None:
@@ -286,8 +285,8 @@ def test_replies_are_sorted(
     assert "@" not in answer.reason
 
 
-@pytest.mark.parametrize(
-    ("verb", "trouble"),
+@in_turn(
+    "verb, trouble",
     [
         *((verb, HANG_UP) for verb in ("GREETING", "EHLO", "AUTH", "MAIL", "RCPT", "DATA")),
         *(
@@ -302,7 +301,7 @@ def test_a_connection_lost_before_the_final_dot_was_not_taken(serve: Serve, verb
     assert type(one(0.3)) is TemporaryError
 
 
-@pytest.mark.parametrize("trouble", [HANG_UP, SILENCE, "hello", "250-never\r\n250-the end"])
+@in_turn("trouble", [HANG_UP, SILENCE, "hello", "250-never\r\n250-the end"])
 def test_a_connection_lost_after_the_final_dot_is_unknown(serve: Serve, trouble: str) -> None:
     serve(DOT=trouble)
     assert type(one(0.3)) is OutcomeUnknown
@@ -336,8 +335,8 @@ def test_a_reply_that_floods_ends_long_before_the_call(serve: Serve, verb: str, 
     assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(
-    ("replies", "kind"),
+@in_turn(
+    "replies, kind",
     [
         ({"EHLO": "250-mail.example\r\n250 AUTH XOAUTH2 GSSAPI"}, Misconfigured),
         ({"EHLO": "250-mail.example\r\n250 AUTH LOGIN", "AUTH": "334 a"}, TemporaryError),
@@ -356,7 +355,7 @@ def test_a_refused_address_holds_up_no_other(serve: Serve) -> None:
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("end", [HANG_UP, "421 4.7.0 enough by this connection"])
+@in_turn("end", [HANG_UP, "421 4.7.0 enough by this connection"])
 def test_a_server_that_takes_few_mails_by_a_connection_is_connected_to_again(serve: Serve, end: str) -> None:
     server = serve(MAIL=["250 OK", "250 OK", end, "250 OK", "250 OK", end, "250 OK"])
     answers = hand_over(mails(5))
@@ -364,8 +363,8 @@ def test_a_server_that_takes_few_mails_by_a_connection_is_connected_to_again(ser
     assert (server.connections, server.verbs.count("DATA")) == (3, 5)
 
 
-@pytest.mark.parametrize(
-    ("replies", "kinds", "copies"),
+@in_turn(
+    "replies, kinds, copies",
     [
         (["250 OK", HANG_UP, "250 OK"], [Acceptance, OutcomeUnknown, Acceptance], 3),
         ([HANG_UP], [OutcomeUnknown, TemporaryError, TemporaryError], 1),
@@ -379,7 +378,7 @@ def test_a_connection_that_ends_after_the_content_sends_no_copy(
     assert server.verbs.count("DATA") == copies
 
 
-@pytest.mark.parametrize("verb", ["GREETING", "MAIL"])
+@in_turn("verb", ["GREETING", "MAIL"])
 def test_a_server_that_takes_none_is_asked_once(serve: Serve, verb: str) -> None:
     server = serve(**{verb: "421 4.3.2 closing"})
     answers = hand_over(mails(5))

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from crawler.platforms.esirius.dwr import Reply, call, reply
 from tests.crawler.esirius_pages import failed, refused, second, third
+from tests.in_turn import in_turn
 
 
 def test_no_value_can_write_a_line_of_its_own() -> None:
@@ -18,8 +18,8 @@ def test_no_value_can_write_a_line_of_its_own() -> None:
     assert "c0-param1=Object_Object:{k%3A1%2C%20x:reference:c0-e1, b:reference:c0-e2}\n" in sent
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
+@in_turn(
+    "text, said",
     [
         (failed("Error"), "exception: Error"),
         (refused("Session Error"), "exception: Session Error"),

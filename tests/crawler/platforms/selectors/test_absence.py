@@ -9,6 +9,7 @@ from configs.world.outcome import Outcome
 from crawler.block_pages import classify_page
 from crawler.platforms import platform
 from crawler.reading import Page, PageRequest, Reading, VisitContext
+from tests.in_turn import in_turn
 
 SELECTORS = platform("selectors")
 URL = "https://mairie.example/rdv"
@@ -27,7 +28,7 @@ def read(content: str, *, title: str = "Prendre rendez-vous", head: str = "", **
     return classify_page(SELECTORS, Page(URL, 200, body.encode(), visit, PageRequest(URL, "0 1 0 0")))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "said",
     [
         f"{NONE}.",
@@ -67,7 +68,7 @@ def test_a_sentence_for_none_that_speaks_of_everything_is_an_absence(said: str) 
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "said",
     [
         f"{NONE} {limit}."
@@ -137,7 +138,7 @@ def test_a_sentence_that_is_narrowed_conditioned_or_quoted_proves_nothing(said: 
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "content",
     [
         f"<table><tr><th>mardi</th><td>{NONE}</td></tr></table>",
@@ -154,7 +155,7 @@ def test_what_stands_around_the_sentence_may_narrow_it(content: str) -> None:
     assert read(content).outcome is Outcome.UNREADABLE
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "content",
     [
         f"<h2>Horaires : du lundi au vendredi, le matin</h2><p>{NONE}.</p>",
@@ -166,7 +167,7 @@ def test_what_stands_around_the_sentence_need_not_narrow_it(content: str) -> Non
     assert read(content).outcome is Outcome.NO_SLOTS
 
 
-@pytest.mark.parametrize("limit", ["pour cette date", "le matin", "dans ce centre"])
+@in_turn("limit", ["pour cette date", "le matin", "dans ce centre"])
 def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
     mark: dict[str, Any] = {"no_slot": "p.vide", "no_slot_text": None}
     assert read("<p class='vide'>Aucun créneau disponible.</p>", **mark).outcome is Outcome.NO_SLOTS
@@ -178,7 +179,7 @@ def test_a_mark_whose_words_narrow_it_proves_nothing(limit: str) -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
+@in_turn(
     "told",
     [
         "Prochaine disponibilité : mardi 15 décembre",
@@ -249,7 +250,7 @@ def test_an_announced_next_availability_is_never_an_absence(told: str) -> None:
         assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ()), reading.reason
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "told",
     [
         "Prochaine disponibilité : mardi 15 juin 2027",
@@ -266,7 +267,7 @@ def test_a_next_availability_beyond_the_horizon_is_an_absence_with_that_reason(t
     assert "beyond the 90 days" in reading.reason
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "told",
     [
         "De nouveaux rendez-vous sont ouverts tous les jours ouvrés à partir de 8h.",
@@ -313,7 +314,7 @@ TROUBLES = (
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("trouble", TROUBLES)
+@in_turn("trouble", TROUBLES)
 def test_words_of_trouble_take_the_sentence_back(trouble: str) -> None:
     pages = (
         read(f"<p>{trouble} {NONE}.</p>"),
@@ -359,7 +360,7 @@ def test_the_title_of_a_page_inside_another_takes_the_sentence_back() -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("before", ["Prenez un ticket", "Ouvert de 14h à 17h30"])
+@in_turn("before", ["Prenez un ticket", "Ouvert de 14h à 17h30"])
 def test_a_moment_in_a_link_right_behind_a_full_stop_is_seen(before: str) -> None:
     reading = read(f"<p>{NONE}.</p><p>{before}.<a href='/0'>27/11 à 9h30</a></p>")
     assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())

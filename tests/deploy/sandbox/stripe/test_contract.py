@@ -14,6 +14,7 @@ import stripe
 from deploy.sandbox.control_client import StripeControl
 from deploy.sandbox.running import Running
 from tests.deploy.sandbox.stripe.conftest import MONTH, WEEK, Checkout, make_client
+from tests.in_turn import in_turn
 from tests.waiting import until
 
 OFF: Any = {"amount_off": 100, "currency": "eur"}
@@ -31,8 +32,8 @@ def test_the_key_and_the_version_must_be_right(
         client.v1.events.list(options={"stripe_version": "2020-08-27"})
 
 
-@pytest.mark.parametrize(
-    ("call", "code", "param"),
+@in_turn(
+    "call, code, param",
     [
         (lambda v1: v1.coupons.create({"colour": "red"}), "parameter_unknown", "colour"),
         (lambda v1: v1.customers.delete("cus_none"), "resource_missing", "id"),
@@ -52,8 +53,8 @@ def test_errors_name_what_is_wrong(
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
+@in_turn(
+    "more, said",
     [
         ({"discounts": [{"coupon": "c"}], "allow_promotion_codes": True}, "only specify one of these parameters"),
         ({"customer": "c", "customer_email": "a@example.org"}, "only specify one of these parameters"),
@@ -75,7 +76,7 @@ def test_a_session_of_the_wrong_shape_is_refused(
     assert stripe_stand_in.objects("checkout.session") == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "params",
     [
         {"cancel_at": 1},
