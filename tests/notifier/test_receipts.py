@@ -23,6 +23,7 @@ from notifier.delivery.retry_policy import NO_RECEIPT_SECONDS
 from notifier.jobs import apply_receipts, deliver
 from notifier.sweep import Sweep
 from tests.factories import rows
+from tests.in_turn import in_turn
 from tests.notifier.receipts_world import (
     SECRET,
     answer_sms,
@@ -166,7 +167,7 @@ def test_a_forged_or_replayed_signature_is_refused() -> None:
     assert stored() == []
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b"[1, null]", b"[" * 5000, b"\xff"])
+@in_turn("body", [b"", b"{}", b"[1, null]", b"[" * 5000, b"\xff"])
 def test_a_signed_call_of_another_shape_stores_nothing(body: bytes) -> None:
     notifier.receive("sendgrid", sign_events(SECRET, body, 1), body)
     assert stored() == []
@@ -220,21 +221,22 @@ def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
     assert len(losses()) == (state is not ContactState.OK)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "state", "contact_state"),
-    [
+def test_the_states_of_an_sms() -> None:
+    ends = [
         ("delivered", "", State.DELIVERED, ContactState.OK),
         ("sent", "", State.SENT, ContactState.OK),
         ("undelivered", "30003", State.BOUNCED, ContactState.OK),
         ("failed", "30005", State.BOUNCED, ContactState.BOUNCED),
         ("failed", "21610", State.BOUNCED, ContactState.UNSUBSCRIBED),
-    ],
-)
-def test_the_states_of_an_sms(status: str, code: str, state: State, contact_state: ContactState) -> None:
-    key = sent(Channel.SMS)
-    send_sms_state(key, status, code)
+    ]
+    for number, _ in enumerate(ends):
+        alert(person(channels=(Channel.SMS,), addresses={Channel.SMS: f"+3361234567{number}"}))
+    keys = matched(detection())
+    deliver(*map(str, keys))
+    for key, (status, code, *_) in zip(keys, ends, strict=True):
+        send_sms_state(key, status, code)
     apply_receipts()
-    assert (state_of(key), contact_of(key).state) == (state, contact_state)
+    assert [(state_of(key), contact_of(key).state) for key in keys] == [each[2:] for each in ends]
 
 
 def test_stop_by_sms_ends_sms_and_mail_tells() -> None:
