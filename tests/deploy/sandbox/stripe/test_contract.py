@@ -1,6 +1,6 @@
 """Contract of Stripe's stand-in: what it refuses, answers once and signs, as Stripe's own library meets it.
 
-A laxer stand-in would let a fault with money pass. Amounts are in test_invariants.py, names in test_shapes.py.
+A laxer stand-in would let a fault with money pass. That the money adds up is in tests/model, names in test_shapes.py.
 """
 
 import time
