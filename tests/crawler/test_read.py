@@ -1,9 +1,6 @@
 """`scrapy read` as a person runs it."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -91,14 +88,10 @@ def test_wrong_arguments_say_what_is_wrong_and_print_nothing(
     assert message in err
 
 
-def test_it_needs_nothing_of_its_environment_and_says_nothing_but_json(saved: Saved) -> None:
-    bare = {
-        "PATH": os.environ["PATH"],
-        "DATABASE_URL": "nonsense",
-        "REDIS_URL": "nonsense",
-        "APP_ENV": "nonsense",
-    }
-    command = [sys.executable, "-m", "scrapy", "read", "ezbooking", str(saved("x.html", ez.full()))]
-    ran = subprocess.run(command, cwd=ROOT, env=bare, capture_output=True, text=True, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert json.loads(ran.stdout)["outcome"] == "no_slots"
+def test_it_needs_nothing_of_its_environment_and_says_nothing_but_json(
+    run: Run, saved: Saved, settings_env: Callable[..., None]
+) -> None:
+    settings_env(**dict.fromkeys(("DATABASE_URL", "REDIS_URL", "APP_ENV"), "nonsense"))
+    code, out, err = run("ezbooking", saved("x.html", ez.full()))
+    assert (code, err) == (0, "")
+    assert json.loads(out)["outcome"] == "no_slots"

@@ -120,14 +120,6 @@ def test_a_check_at_the_terminal_reports_exports_and_says_nothing_else(
     assert set(rows[0]) >= {"desk", "prefecture", "procedures", "label", "place", "booking_url", "seen_at"}
 
 
-def test_what_cannot_be_checked_is_said_without_a_traceback() -> None:
-    done = scrapy("crawl", "prefenligne", "-a", "prefecture=melun_77")
-    assert done.returncode == 1
-    assert "www.seine-et-marne.gouv.fr is not on this machine" in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
-
-
 def test_an_open_desk_shows_its_first_hours_and_where_to_book() -> None:
     start = datetime(2026, 12, 3, 8, 30, tzinfo=UTC)
     shown = (Slot(Place("23018", "Guichet A"), start + timedelta(days=day)) for day in range(7))
