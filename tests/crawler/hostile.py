@@ -61,16 +61,20 @@ def reading(name: str) -> Read:
 def growth(read: Read, make: Make, size: int) -> tuple[float, float]:
     """Return the CPU seconds that a page of so many bytes takes, and one of twice as many: the best of ten each.
 
-    A page that is read in time at once is not measured again. Ten, because a neighbour on the same machine can slow
-    several measurements in a row by half.
+    A page that is read in time at once is not measured again, and one of half its size not at all. Ten, because a
+    neighbour on the same machine can slow several measurements in a row by half.
     """
-    one, two = make(size), make(2 * size)
+    two = make(2 * size)
     read(replace(make(size // 10)))
-    best = (float("inf"), float("inf"))
-    for _ in range(10):
-        best = min(best[0], seconds(read, one)), min(best[1], seconds(read, two))
+    best = (0.0, seconds(read, two))
+    if not is_steep(*best):
+        return best
+    one = make(size)
+    best = (seconds(read, one), best[1])
+    for _ in range(9):
         if not is_steep(*best):
             break
+        best = min(best[0], seconds(read, one)), min(best[1], seconds(read, two))
     return best
 
 

@@ -156,9 +156,9 @@ WAYS: tuple[Way, ...] = (
 
 
 def mutants(
-    original: Original, others: Sequence[Original], chance: random.Random, number: int
+    original: Original, others: Sequence[Original], chance: random.Random, rounds: int
 ) -> Iterable[Mutant]:
-    """Yield so many broken pages, each way in turn."""
+    """Yield broken pages, each way in turn, for so many rounds."""
     chosen = JSON_WAYS if json_documents(original.text) else WAYS
-    for turn in range(number):
-        yield chosen[turn % len(chosen)](original, chance.choice(others), chance)
+    for way in chosen * rounds:
+        yield way(original, chance.choice(others), chance)

@@ -14,8 +14,6 @@ from tests.mutation.mutants import BOT_WALL
 from tests.mutation.oracle import EVIDENCE, claims, lies
 from tests.mutation.pages import Original, originals, same_question
 
-USUAL = 25  # mutants of each page, of which there are some 350
-
 
 @pytest.mark.rule("3.2")
 @pytest.mark.fuzz
@@ -23,7 +21,7 @@ USUAL = 25  # mutants of each page, of which there are some 350
 def test_a_broken_page_claims_nothing_false(original: Original) -> None:
     others = [each for each in originals() if same_question(original, each)]
     chance = random.Random(original.name if FUZZ == 1 else None)
-    for mutant in mutants(original, others, chance, times(USUAL)):
+    for mutant in mutants(original, others, chance, times(1)):
         said = claims(original.platform, mutant)
         false = list(lies(mutant, said, EVIDENCE[original.platform](mutant.text, mutant.page)))
         assert not false, f"{mutant.how}: {'; '.join(false)}\n{mutant.text}"
