@@ -119,7 +119,7 @@ def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) 
 
 def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Program]) -> None:
     parent = family("fail", "leave", "say")
-    parent.until(lambda: parent.said.count("cannot start") >= 3 and parent.said.count("child left") >= 3)
+    parent.until(lambda: len(re.findall(r"seconds=(\S+)\n", parent.said)) >= 4)
     waits = re.findall(r"seconds=(\S+)", parent.said)
     assert sorted(waits[:4]) == ["0.5", "0.5", "1.0", "1.0"]
     assert parent.said.count("lives") == 1
@@ -131,7 +131,7 @@ def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Prog
 def test_processes_that_children_leave_behind_stop_nothing(family: Callable[..., Program]) -> None:
     """In a container the parent is the first process, to which orphans fall."""
     parent = family("orphan", "say")
-    parent.until(lambda: parent.said.count("left behind") >= 2 and parent.said.count("child left") >= 3)
+    parent.until(lambda: parent.said.count("left behind") >= 1 and parent.said.count("child left") >= 2)
     assert parent.said.count("lives") == 1
     assert parent.ends(signal.SIGTERM) == 0
     assert "Traceback" not in parent.said

@@ -16,6 +16,7 @@ from scrapy.exceptions import (
 )
 
 from configs.world.outcome import Outcome
+from crawler.fetching import session
 from crawler.fetching.browser_headers import pool
 from crawler.fetching.decompression import NotAccepted
 from crawler.fetching.errors import KNOWN, may_retry, to_fetch_error
@@ -26,6 +27,12 @@ from tests.crawler.wire import Say, answer, wire
 from tests.in_turn import in_turn
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is tried again be tried at once."""
+    monkeypatch.setattr(session, "_RETRY_PAUSE", 0.01)
 
 
 def check(held: Held, address: str) -> CheckItem:

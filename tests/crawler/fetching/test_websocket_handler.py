@@ -80,7 +80,7 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
     held: Held, frames: list[str | bytes], code: int | None, reason: str | None
 ) -> None:
     with wire(Talk(frames, code)) as site:
-        page = ask(held, site.address, seconds=2 if reason == "time was up" else 60)
+        page = ask(held, site.address, seconds=1 if reason == "time was up" else 60)
     said = (page.headers.get("X-Cut-Off") or b"").decode()
     assert page.body.decode().split("\n")[0] == (frames[0] if frames else "")
     assert (reason in said) if reason else not said
@@ -117,7 +117,7 @@ def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> 
 
     with wire(ping, buffered=2048) as site:
         with pytest.raises(DownloadTimeoutError):
-            ask(held, site.address, seconds=2)
+            ask(held, site.address, seconds=1)
         assert left.wait(PATIENCE)
 
 
