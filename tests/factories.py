@@ -100,11 +100,22 @@ def add_user(
 ) -> User:
     """Write a user with a contact on each channel, by e-mail if none is named; `confirmed`: they are."""
     email = email or f"{next(_numbers)}@example.org"
-    made = save(User(email=email, password_hash=password and hash_password(password), **columns))
-    for each in channels or (Channel.EMAIL,):
-        address = email if each is Channel.EMAIL else None
-        add_contact(made.id, each, address, verified_at=clock() if confirmed else None)
+    made = User(id=new_id(), email=email, password_hash=password and hash_password(password), **columns)
+    since = clock() if confirmed else None
+    addresses = {each: email if each is Channel.EMAIL else None for each in channels or (Channel.EMAIL,)}
+    add_with(
+        made,
+        *(make_contact(made.id, each, address, verified_at=since) for each, address in addresses.items()),
+    )
     return made
+
+
+def add_with(user: User, *owned: Contact | Grant) -> None:
+    """Write a user and what is the user's in one transaction, which costs a third of one for each row."""
+    with session() as s:
+        s.add(user)
+        s.flush()
+        s.add_all(owned)
 
 
 def add_account(email: str = EMAIL, language: str = "fr", *, confirmed: bool = True) -> User:
@@ -122,9 +133,14 @@ def add_contact(
     user_id: UUID, channel: Channel = Channel.EMAIL, address: str | None = None, **columns: Any
 ) -> Contact:
     """Write an enabled contact that is confirmed."""
-    known = {"verified_at": clock(), "enabled": True, "device_name": _DEVICES.get(channel)}
-    return save(
-        Contact(user_id=user_id, channel=channel, address=address or _ADDRESSES[channel], **known | columns)
+    return save(make_contact(user_id, channel, address, **columns))
+
+
+def make_contact(user_id: UUID, channel: Channel, address: str | None = None, **columns: Any) -> Contact:
+    """Return such a contact."""
+    known = {"id": new_id(), "verified_at": clock(), "enabled": True, "device_name": _DEVICES.get(channel)}
+    return Contact(
+        user_id=user_id, channel=channel, address=address or _ADDRESSES[channel], **known | columns
     )
 
 

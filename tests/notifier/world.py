@@ -14,14 +14,14 @@ import time_machine
 import notifier
 from api.background import jobs as background_jobs
 from api.models.alert import AlertTarget
-from api.models.base import session
+from api.models.base import new_id, session
 from api.models.contact_lookup import find_contact
 from api.models.database_clock import database_clock
 from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
-from api.models.user import Channel, User
+from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
 from configs.world.plan import PlanName
@@ -33,7 +33,7 @@ from notifier.matching.match_service import match as match_desk
 from notifier.sweep import undelivered
 from tests import factories
 from tests.browser_keys import browser_address
-from tests.factories import add_alert, add_contact, add_grant, save, save_all
+from tests.factories import add_alert, add_grant, add_with, make_contact
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
@@ -71,13 +71,12 @@ def person(
     with session() as s:
         mailbox = known[Channel.EMAIL] if Channel.EMAIL in channels else ""
         is_free = mailbox and find_contact(s, Channel.EMAIL, mailbox) is None
-    user = save(User(email=mailbox if is_free else f"{uuid4().hex}@example.org"))
+    user = User(id=new_id(), email=mailbox if is_free else f"{uuid4().hex}@example.org")
     confirmed = {"verified_at": now if verified else None, "enabled": enabled}
-    contacts = {each: add_contact(user.id, each, known[each], **confirmed).id for each in channels}
-    made = Person(user.id, contacts)
-    if plan:
-        grant(made, plan, now - timedelta(days=30), now + timedelta(days=1))
-    return made
+    contacts = {each: make_contact(user.id, each, known[each], **confirmed) for each in channels}
+    held = {"starts_at": now - timedelta(days=30), "ends_at": now + timedelta(days=1), "source": "test"}
+    add_with(user, *contacts.values(), *([Grant(user_id=user.id, plan=plan, **held)] if plan else []))
+    return Person(user.id, {channel: each.id for channel, each in contacts.items()})
 
 
 def grant(who: Person, plan: PlanName, starts_at: datetime, ends_at: datetime) -> None:
@@ -129,8 +128,10 @@ def detection(
         "desk_id": desk_id, "prefecture_id": PREFECTURE, "procedures": ["NATURALISATION"], "label": "Naturalisation <b>&",
         "booking_url": URL, "seen_at": now, "committed_at": now,
     }  # fmt: skip
-    made = save(Detection(**values | fields))
-    save_all(DetectionSlot(detection_id=made.id, slot_id=slot) for slot in slot_ids)
+    with session() as s:
+        s.add(made := Detection(**values | fields))
+        s.flush()
+        s.add_all(DetectionSlot(detection_id=made.id, slot_id=slot) for slot in slot_ids)
     return made.id
 
 
