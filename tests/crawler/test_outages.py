@@ -42,9 +42,15 @@ def _minute(at: datetime) -> int:
 
 
 @pytest.mark.parametrize(
-    "outcome", [Outcome.CAPTCHA, Outcome.BLOCKED, Outcome.RATE_LIMITED, Outcome.MAINTENANCE, Outcome.CLOSED]
+    ("outcome", "proof"),
+    [
+        (Outcome.CAPTCHA, Outcome.SLOTS),
+        (Outcome.BLOCKED, Outcome.NO_SLOTS),
+        (Outcome.RATE_LIMITED, Outcome.SLOTS),
+        (Outcome.MAINTENANCE, Outcome.NO_SLOTS),
+        (Outcome.CLOSED, Outcome.SLOTS),
+    ],
 )
-@pytest.mark.parametrize("proof", [Outcome.SLOTS, Outcome.NO_SLOTS])
 def test_what_keeps_a_desk_from_being_watched_is_an_outage_until_a_check_proves_something(
     outcome: Outcome, proof: Outcome
 ) -> None:

@@ -68,50 +68,30 @@ def test_every_outcome_has_its_row() -> None:
     assert [row.outcome for row in TABLE] == list(Outcome)
 
 
-@pytest.mark.rule("4.8")
+@pytest.mark.rule("3.9", "4.8")
 @each_row
-def test_what_counts_towards_the_pause(row: Row) -> None:
-    for number in range(1, 5):
-        end(number, row.outcome)
-    assert get(DeskState, "evry_91/a").inconclusive == 4 * row.counts
-    assert get(DeskState, "evry_91/a").status is row.status
-    end(5, row.outcome)
-    assert (get(DeskState, "evry_91/a").status is ERROR) == (row.counts or row.outcome is Outcome.CLOSED)
-    assert ("5 checks in a row proved nothing" in get(DeskState, "evry_91/a").status_reason) == row.counts
-
-
-@each_row
-def test_how_long_the_desk_rests(row: Row) -> None:
-    for number, expected in ((1, row.wait), (2, row.later)):
-        waited = (end(number, row.outcome).due - NOW - number * timedelta(days=1)).total_seconds()
-        assert expected <= waited <= expected * (1.1 if row.host else 1)
-
-
-@pytest.mark.rule("3.9")
-@each_row
-def test_how_long_the_host_rests(row: Row) -> None:
-    for number, expected in ((1, row.host), (2, row.host and 2 * row.host)):
-        rest = end(number, row.outcome).rest
-        waited = rest and (rest - NOW - number * timedelta(days=1)).total_seconds()
-        assert waited is None if expected is None else waited and expected <= waited <= 1.1 * expected
-    assert [each.host for each in rows(HostState) if each.rests_until] == ([HOST] if row.host else [])
-
-
-@each_row
-def test_what_it_proves_and_what_status_the_desk_gets(row: Row) -> None:
-    end(1, row.outcome)
-    desk = get(DeskState, "evry_91/a")
-    assert (desk.last_outcome, desk.last_proven_at == NOW + timedelta(days=1)) == (row.outcome, row.proves)
-    assert desk.status is row.status
-    assert desk.status_reason not in ("", "not checked yet")
-
-
-@each_row
-def test_the_first_proof_after_any_of_it_brings_everything_back(row: Row) -> None:
+def test_an_outcome_does_what_its_row_says_until_the_first_proof_brings_everything_back(row: Row) -> None:
     for number in range(1, 9):
-        end(number, row.outcome)
-    visit = end(9, Outcome.NO_SLOTS)
-    assert (get(DeskState, "evry_91/a").status, get(DeskState, "evry_91/a").inconclusive) == (ACTIVE, 0)
+        visit, now = end(number, row.outcome), NOW + number * timedelta(days=1)
+        desk = get(DeskState, "evry_91/a")
+        if number == 1:
+            assert (desk.last_outcome, desk.last_proven_at == now) == (row.outcome, row.proves)
+            assert desk.status is row.status
+            assert desk.status_reason not in ("", "not checked yet")
+        if number <= 2:
+            wait, waited = row.later if number == 2 else row.wait, (visit.due - now).total_seconds()
+            assert wait <= waited <= wait * (1.1 if row.host else 1), "how long the desk rests"
+            rest, rested = row.host and number * row.host, visit.rest and (visit.rest - now).total_seconds()
+            assert rested is None if rest is None else rested and rest <= rested <= 1.1 * rest
+            resting = [each.host for each in rows(HostState) if each.rests_until]
+            assert resting == ([HOST] if row.host else [])
+        if number == 4:
+            assert (desk.inconclusive, desk.status) == (4 * row.counts, row.status)
+        if number == 5:
+            assert (desk.status is ERROR) == (row.counts or row.outcome is Outcome.CLOSED), "the pause"
+            assert ("5 checks in a row proved nothing" in desk.status_reason) == row.counts
+    visit, desk = end(9, Outcome.NO_SLOTS), get(DeskState, "evry_91/a")
+    assert (desk.status, desk.inconclusive) == (ACTIVE, 0)
     assert visit.due == NOW + timedelta(days=9, seconds=INTERVAL)
 
 

@@ -141,24 +141,28 @@ def push_good(what: str = "good") -> None:
 
 
 @pytest.mark.usefixtures("marker")
-@pytest.mark.parametrize("form", STRANGE)
 def test_a_job_that_is_none_of_ours_is_refused_and_the_next_one_done(
-    redis_server: redis.Redis, table: Mapping[str, Collection[str]], form: str
+    redis_server: redis.Redis, table: Mapping[str, Collection[str]]
 ) -> None:
-    put(redis_server, "payments-strange", STRANGE[form], "payments")
+    jobs = {f"payments-{number}": name for number, name in enumerate(STRANGE)}
+    for key, name in jobs.items():
+        put(redis_server, key, STRANGE[name], "payments")
     push_good()
     with capture_logs() as logs:
         assert work(table) == (1, 0)
-    assert [each["log_level"] for each in logs if each["event"] == "a job is refused"] == ["error"]
-    assert read_refused(redis_server) == {"payments": 1}
+    refused = [each for each in logs if each["event"] == "a job is refused"]
+    assert [jobs[each["job"]] for each in refused] == list(STRANGE)
+    assert {each["log_level"] for each in refused} == {"error"}
+    assert read_refused(redis_server) == {"payments": len(STRANGE)}
     assert 0 < redis_server.ttl("refused:jobs") <= 3600
     assert list(redis_server.scan_iter("rq:job:*")) == []
     assert redis_server.llen("rq:queue:payments:intermediate") == 0
 
 
 @pytest.mark.usefixtures("marker")
-@pytest.mark.parametrize("name", TABLE)
+@in_turn("name", TABLE)
 def test_no_queue_runs_what_is_not_on_its_list(redis_server: redis.Redis, name: str) -> None:
+    redis_server.flushdb()
     others = {each for functions in TABLE.values() for each in functions} - set(TABLE[name])
     calls = [call("subprocess.getoutput", "touch ran"), call("stranger.run"), *map(call, sorted(others))]
     callbacks = [

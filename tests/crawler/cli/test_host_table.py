@@ -11,6 +11,7 @@ from crawler.cli.state_tables import host_table
 from crawler.hosts import kill_switch
 from tests.crawler.commanded import command, scrapy
 from tests.factories import rows, save
+from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 ONE, TWO, THREE = "127.77.0.91:8800", "127.77.0.92:8800", "127.77.0.93:8800"
@@ -51,8 +52,8 @@ def test_the_table_shows_a_host_as_soon_as_it_is_stopped(capsys: pytest.CaptureF
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
-    ("arguments", "said"),
+@in_turn(
+    "arguments, said",
     [
         (("--stop", "127.77.0.91", "--reason", "x"), f"did you mean {ONE}? those that exist: {ONE}, {TWO}"),
         (("--go", "nowhere"), f"no desk is on 'nowhere'; those that exist: {ONE}, {TWO}, {THREE}"),

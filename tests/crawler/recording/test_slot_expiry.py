@@ -1,5 +1,6 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from string import ascii_lowercase
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ def open_slot(
     whole: timedelta | None = None,
     coverage: dict[str, Any] | None = None,
     day: str = "open",
+    desk: str = "a",
 ) -> None:
     """Open a slot of that day at a desk that was proven so long ago (seen then, unless `seen` says otherwise).
 
@@ -33,10 +35,10 @@ def open_slot(
     """
     at = NOW - (proven if seen is None else seen)
     save(DeskState(
-        id="evry_91/a", last_proven_at=NOW - proven, wished_seconds=wished, feasible_seconds=feasible,
+        id=f"evry_91/{desk}", last_proven_at=NOW - proven, wished_seconds=wished, feasible_seconds=feasible,
         whole_at=None if whole is None else NOW - whole, coverage=coverage or sa.null(),
     ))  # fmt: skip
-    slot = {"desk_id": "evry_91/a", "place_key": "1", "moment": day, "url": "http://127.77.0.91/"}
+    slot = {"desk_id": f"evry_91/{desk}", "place_key": "1", "moment": day, "url": "http://127.77.0.91/"}
     save(SlotRow(**slot, opened_at=at, seen_at=at))
 
 
@@ -49,10 +51,22 @@ def reason() -> GoneReason | None:
     return one(SlotRow).gone_reason
 
 
+def find_lapsed() -> list[str]:
+    """Let slots lapse; return the desks of those that did."""
+    lapsed = lapse()
+    gone = rows(SlotRow, SlotRow.gone_reason == GoneReason.LAPSED)
+    assert (lapsed, lapse()) == (len(gone), 0)
+    return sorted(each.desk_id.removeprefix("evry_91/") for each in gone)
+
+
+def name(cases: Sequence[tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    """Return cases by the desks that have them: `a`, `b` …"""
+    return dict(zip(ascii_lowercase, cases, strict=False))
+
+
 @pytest.mark.rule("3.3")
-@pytest.mark.parametrize(
-    ("minutes", "wished", "feasible", "lapsed"),
-    [
+def test_slots_lapse_after_ten_minutes_and_five_intervals_or_ten_minutes_where_nobody_waits() -> None:
+    cases = name([
         (9, 60, 30, False),
         (10, 60, 30, True),
         (10, None, None, True),
@@ -60,24 +74,20 @@ def reason() -> GoneReason | None:
         (15, 60, 180, True),
         (9, 6 * 3600, 30, False),
         (10, 6 * 3600, 30, True),
-    ],
-)
-def test_slots_lapse_after_ten_minutes_and_five_intervals_or_ten_minutes_where_nobody_waits(
-    minutes: int, wished: float | None, feasible: float | None, lapsed: bool
-) -> None:
-    open_slot(timedelta(minutes=minutes), wished=wished, feasible=feasible)
-    assert lapse() == lapsed
-    assert reason() is (GoneReason.LAPSED if lapsed else None)
-    assert lapse() == 0
+    ])  # fmt: skip
+    for desk, (minutes, wished, feasible, _) in cases.items():
+        open_slot(timedelta(minutes=minutes), wished=wished, feasible=feasible, desk=desk)
+    assert find_lapsed() == [desk for desk, case in cases.items() if case[-1]]
 
 
 def covered(first: str, last: str, minutes: int) -> list[list[str]]:
     return [[first, last, (NOW - timedelta(minutes=minutes)).isoformat()]]
 
 
-@pytest.mark.parametrize(
-    ("whole", "coverage", "lapsed"),
-    [
+def test_a_slot_that_is_not_shown_stays_only_while_its_place_and_day_are_covered(
+    desk_files: Callable[..., dict[str, Desk]],
+) -> None:
+    cases = name([
         (timedelta(minutes=9), None, False),
         (timedelta(minutes=10), None, True),
         (None, None, True),
@@ -89,43 +99,33 @@ def covered(first: str, last: str, minutes: int) -> list[list[str]]:
         (None, {"1": [], "*": covered("2026-11-20", "2026-11-27", 0)}, False),
         (None, {"1": [], "*": covered("2026-11-20", "2026-11-26", 0)}, True),
         (timedelta(minutes=1), {"2": covered("0001-01-01", "9999-12-31", 0)}, True),
-    ],
-)
-def test_a_slot_that_is_not_shown_stays_only_while_its_place_and_day_are_covered(
-    desk_files: Callable[..., dict[str, Desk]],
-    whole: timedelta | None,
-    coverage: dict[str, Any] | None,
-    lapsed: bool,
-) -> None:
-    desk_files(a=HOST)
-    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day="2026-11-27")
-    assert lapse() == lapsed
+    ])  # fmt: skip
+    desk_files(**dict.fromkeys(cases, HOST))
+    seen: dict[str, Any] = {"seen": timedelta(hours=1), "day": "2026-11-27"}
+    for desk, (whole, coverage, _) in cases.items():
+        open_slot(timedelta(minutes=1), whole=whole, coverage=coverage, desk=desk, **seen)
+    assert find_lapsed() == [desk for desk, case in cases.items() if case[-1]]
 
 
 LAST_DAY = "2027-02-18"  # that is watched: 90 days ahead
 
 
 @pytest.mark.rule("3.3")
-@pytest.mark.parametrize(
-    ("day", "whole", "coverage", "lapsed"),
-    [
+def test_an_answer_for_all_of_a_desk_covers_the_days_that_are_watched_and_open_needs_them_all(
+    desk_files: Callable[..., dict[str, Desk]],
+) -> None:
+    cases = name([
         (LAST_DAY, timedelta(minutes=1), None, False),
         ("2027-02-19", timedelta(minutes=1), None, True),
         ("open", timedelta(minutes=1), None, False),
         ("open", None, {"1": covered("2026-11-20", LAST_DAY, 1)}, False),
         ("open", None, {"1": covered("2026-11-20", "2027-02-17", 1)}, True),
-    ],
-)
-def test_an_answer_for_all_of_a_desk_covers_the_days_that_are_watched_and_open_needs_them_all(
-    desk_files: Callable[..., dict[str, Desk]],
-    day: str,
-    whole: timedelta | None,
-    coverage: dict[str, Any] | None,
-    lapsed: bool,
-) -> None:
-    desk_files(a=HOST)
-    open_slot(timedelta(minutes=1), seen=timedelta(hours=1), whole=whole, coverage=coverage, day=day)
-    assert lapse() == lapsed
+    ])  # fmt: skip
+    desk_files(**dict.fromkeys(cases, HOST))
+    seen = timedelta(hours=1)
+    for desk, (day, whole, coverage, _) in cases.items():
+        open_slot(timedelta(minutes=1), seen=seen, whole=whole, coverage=coverage, day=day, desk=desk)
+    assert find_lapsed() == [desk for desk, case in cases.items() if case[-1]]
 
 
 def test_a_desk_that_is_being_written_is_left_to_the_next_look() -> None:

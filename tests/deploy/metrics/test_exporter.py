@@ -25,7 +25,13 @@ from sqlalchemy.engine import make_url
 
 from api.admin.health.deliveries import list_providers
 from api.migrations.logins import make_logins, parse_logins
+from api.models.backup_state import BackupState
 from api.models.base import session
+from api.models.check import Check
+from api.models.desk import DeskState, HostState
+from api.models.incident import Incident
+from api.models.job import JobState
+from api.models.notification import Notification
 from api.models.user import Channel
 from configs.ground.circuit_breaker import CircuitBreaker
 from configs.ground.clock import clock
@@ -34,6 +40,8 @@ from configs.ground.loop_report import LoopReport, write_report
 from configs.ground.redis import open_redis
 from deploy.metrics.collector import PATIENCE, ProductCollector, build_family, clean_label, list_breakers
 from deploy.metrics.queries import BY_NAME, METRICS, PREFIX, build_parameters, list_queries
+from tests.factories import remove
+from tests.in_turn import in_turn
 from tests.waiting import until, wait_for_port
 
 PROMETHEUS_SECONDS = 10.0  # scrape_timeout in deploy/prometheus/prometheus.yml
@@ -152,11 +160,13 @@ CASES: dict[str, tuple[str, dict[str, dict[tuple[str, ...], float]]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", CASES)
 @pytest.mark.usefixtures("database", "redis_server")
+@in_turn("case", CASES)
 @time_machine.travel(1795694400, tick=False)  # Thu 26 Nov 2026, 12:00 UTC
 def test_a_metric_is_of_what_the_tables_hold(case: str) -> None:
     statement, expected = CASES[case]
+    for table in (DeskState, HostState, Notification, Check, JobState, BackupState, Incident):
+        remove(table)
     run(statement)
     found = scrape()
     assert {name: found[name] for name in expected} == expected
