@@ -20,6 +20,7 @@ from notifier.delivery.claiming import claim
 from notifier.jobs import deliver
 from notifier.receipts.applied_receipts import expire_receipts
 from tests.factories import add_answer, one
+from tests.in_turn import in_turn
 from tests.notifier.receipts_world import (
     CALLED,
     callee,
@@ -42,6 +43,7 @@ from tests.notifier.world import (
     matched,
     person,
     slots,
+    start_anew,
 )
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -57,6 +59,12 @@ def hours(begins: int, ends: int) -> dict[str, Any]:
 def _api(whole: Any, settings_env: Callable[..., None]) -> None:
     whole.call_answers("rings")
     settings_env(API_URL="http://127.0.0.1:4000", CALLS_PER_SECOND="1000")
+
+
+def begin_anew(whole: Any) -> None:
+    """Leave nothing of the case before."""
+    start_anew(whole)
+    whole.call_answers("rings")
 
 
 # Who is called
@@ -180,8 +188,8 @@ def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[.
 # What stops a call that waits
 
 
-@pytest.mark.parametrize(
-    ("value", "minutes_before", "wanted", "reason"),
+@in_turn(
+    "value, minutes_before, wanted, reason",
     [
         (AnswerValue.FOUND, 0, True, "slots answered"),
         (AnswerValue.NOTHING_THERE, 0, True, "slots answered"),
@@ -190,8 +198,9 @@ def test_without_a_number_to_call_from_nobody_is_called(settings_env: Callable[.
     ],
 )
 def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call_that_waits(
-    value: AnswerValue | None, minutes_before: int, reason: str | None, *, wanted: bool
+    whole: Any, value: AnswerValue | None, minutes_before: int, reason: str | None, *, wanted: bool
 ) -> None:
+    begin_anew(whole)
     key = wanted_call()
     change(Alert, one(Alert).id, voice_enabled=wanted)
     if value:
@@ -204,8 +213,8 @@ def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call
 # The words
 
 
-@pytest.mark.parametrize(
-    ("language", "word", "voice"),
+@in_turn(
+    "language, word, voice",
     [
         ("fr", "1 créneau est ouvert", "fr-FR"),
         ("ar", "موعد واحد متاح", "arb"),
@@ -215,6 +224,7 @@ def test_an_answer_of_any_value_and_an_alert_that_wants_none_any_more_end_a_call
 def test_the_words_travel_with_the_call_in_a_language_that_can_be_spoken_and_name_no_procedure(
     whole: Any, language: str, word: str, voice: str
 ) -> None:
+    begin_anew(whole)
     who = callee()
     change(User, who.id, language=language)
     matched(detection())
@@ -345,13 +355,14 @@ def test_of_two_calls_at_once_one_is_made(whole: Any) -> None:
     assert len(whole.messages("voice")) == 1
 
 
-@pytest.mark.parametrize(
-    ("contact", "cost", "reason"),
+@in_turn(
+    "contact, cost, reason",
     [({"enabled": False}, "0", "switched off"), ({}, "1", "SMS budget of the day used up")],
 )
 def test_no_sms_follows_where_they_are_switched_off_or_cost_too_much(
     whole: Any, settings_env: Callable[..., None], contact: dict[str, Any], cost: str, reason: str
 ) -> None:
+    begin_anew(whole)
     key = placed_call()
     change(Contact, get(Notification, key).contact_id, channel=Channel.SMS, **contact)
     report(key, "no-answer")

@@ -25,6 +25,7 @@ from notifier.delivery import hourly_cap, message_writer, nudges
 from notifier.delivery.claiming import OVER_BUDGET
 from notifier.jobs import deliver
 from notifier.sweep import undelivered
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     DESK,
     MORNING,
@@ -42,6 +43,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     sweep,
 )  # fmt: skip
 from tests.samples import try_first
@@ -373,8 +375,8 @@ def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
         assert spent(datetime(2026, 11, 21, tzinfo=UTC)) == 0
 
 
-@pytest.mark.parametrize(
-    ("cost", "kind", "priority", "leaves"),
+@in_turn(
+    "cost, kind, priority, leaves",
     [
         ("9.99", "release_soon", Priority.BULK, True),
         ("10", "release_soon", Priority.BULK, False),
@@ -387,6 +389,7 @@ def test_the_sum_of_a_day_begins_at_midnight_utc(settings_env: Put) -> None:
 def test_bulk_stops_before_reminders_and_a_slot_alert_never_does(
     settings_env: Put, sandbox: "Running", cost: str, kind: str, priority: Priority, *, leaves: bool
 ) -> None:
+    start_anew(sandbox)
     settings_env(SMS_DAY_STOP="10")
     with time_machine.travel(NOON, tick=False):
         (earlier,), (key,) = waiting(DESK), waiting(OTHER_DESK)

@@ -42,6 +42,7 @@ from tests.notifier.world import (
     matched,
     notifications,
     person,
+    start_anew,
 )
 
 pytestmark = pytest.mark.usefixtures("whole")
@@ -195,8 +196,8 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
     assert losses() == []
 
 
-@pytest.mark.parametrize(
-    ("event", "fields", "state"),
+@in_turn(
+    "event, fields, state",
     [
         ("bounce", {"type": "bounce", "status": "5.1.10"}, ContactState.BOUNCED),
         ("dropped", {"reason": "Bounced Address"}, ContactState.BOUNCED),
@@ -206,8 +207,9 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one() -> None:
     ],
 )
 def test_a_receipt_that_names_only_an_address_is_about_its_mailbox(
-    event: str, fields: dict[str, str], state: ContactState
+    whole: Any, event: str, fields: dict[str, str], state: ContactState
 ) -> None:
+    start_anew(whole)
     key = sent(Channel.EMAIL, Channel.TELEGRAM)
     # SendGrid tells whole seconds: a bounce of the second of the confirmation may be older.
     change(Contact, contact_of(key).id, verified_at=clock() - timedelta(minutes=1))

@@ -27,6 +27,7 @@ from notifier.delivery.message_writer import create_notifications
 from notifier.jobs import deliver
 from notifier.matching import match_service, notification_writer
 from notifier.message_kinds import kinds
+from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
 from tests.notifier.world import (
     ADDRESSES,
@@ -44,6 +45,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     waiting,
 )
 
@@ -96,9 +98,10 @@ def claim_sample(user_id: Any, kind: str, channel: Channel) -> ClaimedMessage:
     return ClaimedMessage((ClaimedRow.of(row),), token, now + timedelta(seconds=30), address, signed)
 
 
-@pytest.mark.parametrize("channel", WAYS)
+@in_turn("channel", WAYS)
 def test_no_row_keeps_a_link_that_acts_for_its_reader(channel: Channel, whole: "Running") -> None:
     """One message of every kind of the channel leaves; the table then has no secret text, and no token."""
+    start_anew(whole)
     who = person(channels=(Channel.EMAIL,)).id
     spoken = [name for name in kinds() if speaks(name, "fr", channel)]
     for kind in spoken:
@@ -143,10 +146,11 @@ def test_a_row_says_what_was_sent_whatever_becomes_of_its_subject(whole: "Runnin
     assert "<tg-spoiler>" not in chat
 
 
-@pytest.mark.parametrize("people", [1, 3])
+@in_turn("people", [1, 3])
 def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text(
     whole: "Running", people: int
 ) -> None:
+    start_anew(whole)
     desks = ({"desk_id": DESK}, {"desk_id": OTHER_DESK})
     for number in range(people):
         alert(person(addresses={Channel.EMAIL: f"p{number}@example.org"}), *desks)
@@ -159,15 +163,18 @@ def test_messages_that_leave_in_one_call_and_alerts_in_one_message_keep_its_text
     assert "créneau ouvert" in texts[0]
 
 
-@pytest.mark.parametrize(
-    ("answer", "is_kept"),
+@in_turn(
+    "answer, is_kept",
     [
         (TemporaryError("busy"), False),
         (OutcomeUnknown("no answer"), True),
         (PermanentError("refused"), True),
     ],
 )
-def test_a_row_has_its_text_once_it_may_have_left_or_never_will(answer: Any, is_kept: bool) -> None:
+def test_a_row_has_its_text_once_it_may_have_left_or_never_will(
+    whole: "Running", answer: Any, is_kept: bool
+) -> None:
+    start_anew(whole)
     waiting()
     (message,) = delivery.claim([row.id for row in all_of(Notification)])
     ((_, outgoing),), _ = delivery.render_messages([message])

@@ -19,6 +19,7 @@ from notifier.content.outgoing_message import account_page
 from notifier.content.sms_text import segments
 from notifier.delivery import delivery
 from notifier.jobs import deliver
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     ACCEPTED,
     DESK,
@@ -36,6 +37,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     sweep,
 )
 
@@ -62,8 +64,9 @@ def two_desks(channel: Channel = Channel.EMAIL) -> list[UUID]:
 
 
 @pytest.mark.rule("3.4")
-@pytest.mark.parametrize("channel", ALL)
+@in_turn("channel", ALL)
 def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sandbox: "Running") -> None:
+    start_anew(sandbox)
     keys = two_desks(channel)
     deliver(str(keys[1]))
     (message,) = sandbox.messages()
@@ -76,8 +79,9 @@ def test_what_waits_for_one_contact_leaves_as_one_message(channel: Channel, sand
     assert len(sandbox.messages()) == 1
 
 
-@pytest.mark.parametrize("channel", [Channel.EMAIL, Channel.TELEGRAM])
+@in_turn("channel", [Channel.EMAIL, Channel.TELEGRAM])
 def test_a_message_for_several_lists_every_desk_with_its_link(channel: Channel, sandbox: "Running") -> None:
+    start_anew(sandbox)
     deliver(str(two_desks(channel)[0]))
     (message,) = sandbox.messages()
     text = message.html or ""
@@ -233,10 +237,11 @@ def notices(*states: State) -> list[Notification]:
     return [row for row in notifications(*states) if row.kind == "more_messages"]
 
 
-@pytest.mark.parametrize("channel", CONTACT_CHANNELS)
+@in_turn("channel", CONTACT_CHANNELS)
 def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put
 ) -> None:
+    start_anew(whole)
     settings_env(EMAIL_PER_HOUR="2", SMS_PER_HOUR="2", TELEGRAM_PER_HOUR="2", PUSH_PER_HOUR="2")
     alert(person(channels=(channel,)))
     open_slots(0, 5)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -20,10 +20,12 @@ from api.models.database_clock import database_clock
 from api.models.desk import DeskState
 from api.models.notice import Notice
 from api.models.notification import QUEUES, Match, Notification, State, select_announced_slots
+from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
+from configs.ground.job_queues import redis as shared_redis
 from configs.world.plan import PlanName
 from configs.world.prefecture import Procedure
 from notifier import jobs
@@ -34,6 +36,9 @@ from notifier.sweep import undelivered
 from tests import factories
 from tests.browser_keys import browser_address
 from tests.factories import add_alert, add_grant, add_with, make_contact
+
+if TYPE_CHECKING:
+    from deploy.sandbox.running import Running
 
 PREFECTURE = "evry-courcouronnes_91"
 DESK = f"{PREFECTURE}/naturalisation"
@@ -77,6 +82,15 @@ def person(
     held = {"starts_at": now - timedelta(days=30), "ends_at": now + timedelta(days=1), "source": "test"}
     add_with(user, *contacts.values(), *([Grant(user_id=user.id, plan=plan, **held)] if plan else []))
     return Person(user.id, {channel: each.id for channel, each in contacts.items()})
+
+
+def start_anew(world: "Running") -> None:
+    """Delete what the case before left, where several share a test: people, desks, messages, queues."""
+    with session() as s:
+        for table in (User, Notification, ProviderEvent, Detection, SlotRow, DeskState):
+            s.execute(sa.delete(table))
+    shared_redis().flushdb()
+    world.reset()
 
 
 def grant(who: Person, plan: PlanName, starts_at: datetime, ends_at: datetime) -> None:

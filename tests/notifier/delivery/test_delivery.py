@@ -36,6 +36,7 @@ from notifier.jobs import deliver
 from notifier.receipts.readers import LONGEST_ID
 from tests import factories
 from tests.browser_keys import browser_address
+from tests.in_turn import in_turn
 from tests.notifier.delivery.ending_job import Answering
 from tests.notifier.world import (
     ACCEPTED,
@@ -52,6 +53,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     verification,
     waiting,
 )
@@ -64,8 +66,9 @@ ALL = (Channel.EMAIL, Channel.SMS, Channel.TELEGRAM)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("channel", ALL)
+@in_turn("channel", ALL)
 def test_an_accepted_message_is_sent_with_its_receipt(channel: Channel, sandbox: "Running") -> None:
+    start_anew(sandbox)
     key = waiting(channel)
     deliver(str(key))
     (message,) = sandbox.messages()
@@ -102,8 +105,8 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
 # Alerts, slots, contacts and accounts that changed between matching and sending
 
 
-@pytest.mark.parametrize(
-    ("row", "values", "state", "reason"),
+@in_turn(
+    "row, values, state, reason",
     [
         (SlotRow, {"gone_at": LONG_AGO, "gone_reason": GoneReason.TAKEN}, State.EXPIRED, "slots gone"),
         (
@@ -123,6 +126,7 @@ def test_a_verification_goes_to_an_address_that_is_not_verified(sandbox: "Runnin
 def test_what_changed_before_sending_is_respected(
     row: type[Any], values: dict[str, Any] | None, state: State, reason: str, sandbox: "Running"
 ) -> None:
+    start_anew(sandbox)
     key = waiting()
     if values:
         factories.change(row, **values)
@@ -158,8 +162,8 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
     assert (after(key), len(sandbox.messages())) == (end, end[0] is State.SENT)
 
 
-@pytest.mark.parametrize(
-    ("values", "reason"),
+@in_turn(
+    "values, reason",
     [
         ({"verified_at": LONG_AGO}, "already verified"),
         ({"state": ContactState.BOUNCED}, "address bounced"),
@@ -168,6 +172,7 @@ def test_an_alert_waits_for_its_slot_to_be_confirmed_again_or_to_be_gone(
 def test_a_verification_that_is_not_needed_any_more_is_skipped(
     values: dict[str, Any], reason: str, sandbox: "Running"
 ) -> None:
+    start_anew(sandbox)
     key = verification()
     change(Contact, get(Notification, key).contact_id, **values)
     deliver(str(key))
@@ -217,14 +222,15 @@ def test_the_payload_is_what_the_service_worker_reads_and_names_nothing(sandbox:
     assert len(message.draft.headers["Topic"]) <= 32
 
 
-@pytest.mark.parametrize(
-    ("channel", "mode", "name"),
+@in_turn(
+    "channel, mode, name",
     [(Channel.PUSH, {"mode": "ended"}, "navigateur"),
      (Channel.TELEGRAM, {"mode": "reject_address", "address": ADDRESSES[Channel.TELEGRAM]}, "Telegram")],
 )  # fmt: skip
 def test_a_device_or_a_chat_that_ended_is_unlinked_and_a_mail_says_so(
     sandbox: "Running", channel: Channel, mode: dict[str, Any], name: str
 ) -> None:
+    start_anew(sandbox)
     who = person(channels=(Channel.EMAIL, channel))
     alert(who)
     sandbox.provider_mode(channel.value, **mode)
@@ -267,13 +273,14 @@ def test_another_pair_of_keys_is_our_fault_and_keeps_the_device(sandbox: "Runnin
 NAMES = [each.value for each in ALL]
 
 
-@pytest.mark.parametrize(
-    ("name", "state"),
+@in_turn(
+    "name, state",
     [("email", ContactState.BOUNCED), ("sms", ContactState.BOUNCED), ("telegram", ContactState.BLOCKED)],
 )
 def test_a_permanent_failure_ends_it_and_marks_the_contact(
     name: str, state: ContactState, sandbox: "Running"
 ) -> None:
+    start_anew(sandbox)
     key = waiting(Channel(name))
     change(Contact, get(Notification, key).contact_id, consented_at=clock())
     sandbox.provider_mode(name, "reject_address", address=ADDRESSES[Channel(name)])
@@ -296,11 +303,12 @@ def test_an_address_that_was_changed_meanwhile_is_not_marked(sandbox: "Running")
     assert get(Contact, message.first.contact_id).state is ContactState.OK
 
 
-@pytest.mark.parametrize("name", NAMES)
+@in_turn("name", NAMES)
 def test_a_key_that_is_refused_or_missing_uses_no_attempt(
     name: str, sandbox: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch,
     settings_env: Callable[..., None],
 ) -> None:  # fmt: skip
+    start_anew(sandbox)
     opened = slots()
     key = waiting(Channel(name), slot_ids=opened)
     sandbox.provider_mode(name, "unauthorized", count=7)
@@ -398,19 +406,22 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> Answered:
     return run
 
 
-@pytest.mark.parametrize("odd", [secrets.token_hex(5000), "a\0b", "\ud800", "a\r\nb"], ids=range(4))
-def test_an_id_of_any_kind_is_recorded(odd: str, answered: Answered) -> None:
+@in_turn("odd", [secrets.token_hex(5000), "a\0b", "\ud800", "a\r\nb"])
+def test_an_id_of_any_kind_is_recorded(whole: "Running", odd: str, answered: Answered) -> None:
+    start_anew(whole)
     row = answered(Acceptance("sendgrid", odd))
     assert row.state is State.SENT
     assert len(row.provider_id or "") <= LONGEST_ID
 
 
-@pytest.mark.parametrize(
-    ("kind", "odd"),
+@in_turn(
+    "kind, odd",
     [(TemporaryError, "x" * 10**6), (OutcomeUnknown, "a\0b"), (PermanentError, "\ud800")],
-    ids=range(3),
 )
-def test_a_reason_of_any_kind_is_recorded(kind: type[DeliveryError], odd: str, answered: Answered) -> None:
+def test_a_reason_of_any_kind_is_recorded(
+    whole: "Running", kind: type[DeliveryError], odd: str, answered: Answered
+) -> None:
+    start_anew(whole)
     row = answered(kind(f"sendgrid answered 400 {odd}"))
     assert row.state in (State.PENDING, State.FAILED)
     assert "sendgrid answered 400" in str(row.reason)

@@ -50,6 +50,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
 )
 from tests.samples import try_first
 
@@ -295,10 +296,11 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize(("mode", "unknown", "copies"), WAYS)
+@in_turn("mode, unknown, copies", WAYS)
 def test_the_row_records_who_took_it_and_what_is_unknown(
     mode: str, unknown: int, copies: int, whole_pair: "Running"
 ) -> None:
+    start_anew(whole_pair)
     alert(person(channels=(Channel.EMAIL,)))
     (made,) = matched(detection())
     whole_pair.provider_mode("sendgrid", mode)

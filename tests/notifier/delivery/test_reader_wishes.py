@@ -23,6 +23,7 @@ from notifier.jobs import deliver
 from notifier.matching import notification_writer
 from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     MORNING,
     OTHER_DESK,
@@ -40,6 +41,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     sweep,
 )  # fmt: skip
 from tests.waiting import until
@@ -80,13 +82,14 @@ def states() -> list[tuple[State, str | None]]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("wishes", "held_for"),
+@in_turn(
+    "wishes, held_for",
     [(NIGHT, HeldFor.QUIET_HOURS), (DAILY, HeldFor.DIGEST), (NIGHT | DAILY, HeldFor.DIGEST)],
 )
 def test_three_slots_open_at_night_and_one_message_names_the_one_that_is_left(
     wishes: dict[str, Any], held_for: HeldFor, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
+    start_anew(whole)
     frozen.move_to(at_paris("2026-11-21T01:00"))
     waiter(**wishes)
     taken = show(1) + show(2)
@@ -250,8 +253,8 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     assert get(Notification, about_account.id).state is State.SENT
 
 
-@pytest.mark.parametrize(
-    ("consent", "hour", "expected"),
+@in_turn(
+    "consent, hour, expected",
     [
         (None, "12:00", (State.SKIPPED, "no consent")),
         ({"news": {"given_at": "2026"}}, "23:00", (State.PENDING, HeldFor.QUIET_HOURS)),
@@ -260,12 +263,15 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
     ],
 )
 def test_news_go_to_who_consented_and_never_at_night(
+    *,
+    whole: "Running",
     consent: dict[str, Any] | None,
     hour: str,
     expected: tuple[State, str | None],
     frozen: time_machine.Traveller,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    start_anew(whole)
     frozen.move_to(at_paris(f"2026-11-20T{hour}"))
     who = waiter()
     change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
@@ -292,8 +298,8 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
     assert states() == [(State.EXPIRED, "slots gone"), (State.SENT, None)]
 
 
-@pytest.mark.parametrize(
-    ("later", "until"),
+@in_turn(
+    "later, until",
     [
         ({"slot_rhythm": SlotRhythm.AT_ONCE}, None),
         ({"slot_rhythm": SlotRhythm.HOURLY}, None),  # that of 2:00 is over
@@ -306,6 +312,7 @@ def test_slots_that_return_just_before_the_digest_are_in_it(
 def test_preferences_that_change_while_a_message_waits_decide_when_it_leaves(
     later: dict[str, Any], until: str | None, whole: "Running", frozen: time_machine.Traveller
 ) -> None:
+    start_anew(whole)
     frozen.move_to(at_paris("2026-11-21T01:20"))
     who = waiter(**DAILY)
     seen = show(1)
