@@ -16,7 +16,7 @@ def in_turn(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a test each case in turn, as `parametrize` gives each to a test of its own: `in_turn("kind, channel", …)`.
 
-    Other fixtures are the same for all cases. The test fails with an exception group, each error with its case's name.
+    Other fixtures are the same for all cases. The test fails with an exception group, each error with its case's number and name.
     """
     arguments = [each.strip() for each in names.split(",")]
     listed = list(cases)
@@ -26,12 +26,12 @@ def in_turn(
         @wraps(test)
         def run(**fixtures: Any) -> None:
             errors, first = list[BaseException](), ""
-            for case in listed:
+            for number, case in enumerate(listed, start=1):
                 values: Sequence[Any] = case if len(arguments) > 1 else [case]
                 try:
                     test(**dict(zip(arguments, values, strict=True)), **fixtures)
                 except (Exception, pytest.fail.Exception) as error:  # noqa: BLE001 -- every case is tried before the test fails
-                    name = name_of(case)
+                    name = f"{number}, {name_of(case)}"
                     error.add_note(f"in the case {name}")
                     first = first or name
                     errors.append(error)

@@ -8,6 +8,7 @@ import pytest
 from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
+from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -56,8 +57,8 @@ def test_no_check_of_an_open_desk_calls_the_step_that_takes_a_slot(held: Held, s
 
 
 @pytest.mark.rule("3.1")
-@pytest.mark.parametrize(
-    ("mode", "expected"),
+@in_turn(
+    "mode, expected",
     [
         ("overload", (Outcome.OVERLOADED, "surchargé")),
         ("overload_502", (Outcome.OVERLOADED, "502")),
@@ -89,6 +90,7 @@ def test_a_site_that_is_not_well_ends_in_its_outcome(
     mode: str,
     expected: tuple[Outcome, str],
 ) -> None:
+    sandbox.reset()
     outcome, reason = expected
     deadline = (
         1 if reason == "in time" else 20

@@ -53,7 +53,7 @@ def test_a_golden_page_has_its_reading_on_every_visit(case: Path) -> None:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("kind", [Page, VisitContext])
+@in_turn("kind", [Page, VisitContext])
 def test_every_field_but_the_turn_has_it_read_again(
     monkeypatch: pytest.MonkeyPatch, kind: type[Page] | type[VisitContext]
 ) -> None:

@@ -17,6 +17,7 @@ from crawler.platform_detection.draft import UNNAMED
 from deploy.sample_desk_files import desk_entry, prefecture_file
 from tests.crawler.commanded import command, scrapy
 from tests.factories import save
+from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -62,10 +63,11 @@ def test_one_page_a_minute_of_desks_without_a_label(
 
 
 @pytest.mark.usefixtures("listed")
-@pytest.mark.parametrize("mode", ["cloudflare", "overload_502", "redirect_away", "redirect_loop"])
+@in_turn("mode", ["cloudflare", "overload_502", "redirect_away", "redirect_loop"])
 def test_the_command_stops_at_the_first_page_that_does_not_let_us_in(
     sandbox: "Running", capsys: pytest.CaptureFixture[str], no_sleep: Callable[[], list[float]], mode: str
 ) -> None:
+    sandbox.reset()
     no_sleep()
     sandbox.mode("rdvpref", mode)
     assert "stopped" in str(command("titles"))
@@ -134,7 +136,7 @@ def test_without_the_database_that_knows_of_orders_nothing_is_asked(
 
 
 @pytest.mark.usefixtures("listed")
-@pytest.mark.parametrize("name", ["named", "old", "nobodys"])
+@in_turn("name", ["named", "old", "nobodys"])
 def test_no_other_desk_is_asked(sandbox: "Running", name: str) -> None:
     assert "has no label" in str(command("titles", f"evry_91/{name}"))
     assert sandbox.requests("rdvpref") == []

@@ -10,6 +10,7 @@ from configs.world.outcome import Outcome
 from crawler.fetching.session import RequestBudget
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
+from tests.in_turn import in_turn
 
 if TYPE_CHECKING:
     from deploy.sandbox.running import Running
@@ -57,8 +58,8 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
     assert [slot.moment for slot in item.slots] == [at]
 
 
-@pytest.mark.parametrize(
-    ("mode", "outcome", "said"),
+@in_turn(
+    "mode, outcome, said",
     [
         ("bare_end", Outcome.RATE_LIMITED, "bare end_of_search"),
         ("no_end", Outcome.UNREADABLE, "did not end"),
@@ -68,6 +69,7 @@ def test_overseas_the_clock_is_the_one_there(held: Held, sandbox: "Running") -> 
 def test_how_a_search_by_socket_may_end(
     held: Held, sandbox: "Running", mode: str, outcome: Outcome, said: str
 ) -> None:
+    sandbox.reset()
     sandbox.mode("ants", mode)
     item = check(held, sandbox, SOCKET)
     assert (item.outcome, item.covered) == (outcome, ())

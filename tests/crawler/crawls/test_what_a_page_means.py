@@ -8,6 +8,7 @@ from configs.world.outcome import Outcome
 from crawler.items import CheckItem
 from tests.crawler.held import Held, make_desk
 from tests.crawler.wire import answer, wire
+from tests.in_turn import in_turn
 
 RULES = {"available": "a.libre", "date": ".", "no_slot_text": "Aucun rendez-vous"}
 NONE = "<p>Aucun rendez-vous.</p>"
@@ -26,8 +27,8 @@ def free(ahead: int) -> str:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize(
-    ("age", "interval", "believed"),
+@in_turn(
+    "age, interval, believed",
     [
         ("0", 60, True),
         ("600", 60, True),

@@ -49,8 +49,8 @@ def reset(connection: socket.socket, _: bytes) -> None:
 
 
 @pytest.mark.rule("3.1")
-@pytest.mark.parametrize(
-    ("said", "reason"),
+@in_turn(
+    "said, reason",
     [
         (say(b""), "lost"),
         (reset, "lost"),
@@ -61,7 +61,6 @@ def reset(connection: socket.socket, _: bytes) -> None:
         (say(HEAD + b"Transfer-Encoding: chunked\r\n\r\n40\r\n<html>"), "lost before the page was whole"),
         (say(HEAD + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello"), "gzip is corrupt"),
     ],
-    ids=["nothing", "reset", "ssh", "no status", "noise", "short", "short chunk", "no gzip"],
 )
 def test_an_answer_that_breaks_off_or_is_no_http_is_unreachable(held: Held, said: Say, reason: str) -> None:
     with wire(said) as site:

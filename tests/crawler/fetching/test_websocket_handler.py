@@ -20,6 +20,7 @@ from crawler.fetching.errors import NoHTTP
 from tests.crawler.held import Held
 from tests.crawler.socket_wire import PING, Talk, accept_socket
 from tests.crawler.wire import Say, answer, wire
+from tests.in_turn import in_turn
 from tests.waiting import PATIENCE
 
 END = '{"step": "end_of_search"}'
@@ -62,8 +63,8 @@ def test_the_connection_is_closed_at_the_last_frame_and_nothing_is_waited_for(he
     assert talk.closed == [1000]
 
 
-@pytest.mark.parametrize(
-    ("frames", "code", "reason"),
+@in_turn(
+    "frames, code, reason",
     [
         (["[]"], 1000, None),
         ([], 1000, None),
@@ -74,7 +75,6 @@ def test_the_connection_is_closed_at_the_last_frame_and_nothing_is_waited_for(he
         (["[]"], 0, "time was up"),
         (["x" * 1_500_000, "y" * 600_000], 0, "more than 2000000 bytes"),
     ],
-    ids=["closed", "closed at once", "error", "error at once", "lost", "bytes", "late", "large"],
 )
 def test_frames_that_came_are_kept_whatever_ended_the_socket(
     held: Held, frames: list[str | bytes], code: int | None, reason: str | None
@@ -86,8 +86,8 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
     assert (reason in said) if reason else not said
 
 
-@pytest.mark.parametrize(
-    ("say", "error"),
+@in_turn(
+    "say, error",
     [
         (Talk([], None), ResponseDataLossError),
         (Talk([], 0), DownloadTimeoutError),
@@ -95,7 +95,6 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
         (lambda *_: None, DownloadFailedError),
         (answer(status="101 Switching Protocols"), NoHTTP),
     ],
-    ids=["lost", "silent", "ssh", "nothing", "no socket"],
 )
 def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error: type[Exception]) -> None:
     with wire(say) as site, pytest.raises(error):
@@ -121,9 +120,7 @@ def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> 
         assert left.wait(PATIENCE)
 
 
-@pytest.mark.parametrize(
-    "status", ["200 OK", "401 Unauthorized", "403 Forbidden", "429 Too Many", "500 Error"]
-)
+@in_turn("status", ["200 OK", "401 Unauthorized", "403 Forbidden", "429 Too Many", "500 Error"])
 def test_a_handshake_that_is_not_accepted_is_the_answer_that_it_is(held: Held, status: str) -> None:
     with wire(answer(b'{"detail":"no"}', status, Retry_After="7")) as site:
         page = ask(held, site.address)

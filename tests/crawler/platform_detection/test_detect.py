@@ -71,13 +71,14 @@ def test_the_prefecture_that_is_said_completes_the_search_of_all_town_halls(
     assert entries(out)[0]["parameters"] == {"department_code": "91"}
 
 
-@pytest.mark.parametrize(
-    ("mode", "said"),
+@in_turn(
+    "mode, said",
     [("block", "HTTP 403"), ("cloudflare", "BLOCKED: Cloudflare"), ("maintenance", "MAINTENANCE: ")],
 )
 def test_a_wall_before_an_unknown_page_is_said_and_the_platform_is_unknown(
     sandbox: "Running", detect: Run, mode: str, said: str
 ) -> None:
+    sandbox.reset()
     sandbox.mode(NOBODYS, mode)
     sandbox.mode("75", mode)
     code, out, _ = detect(page_of(sandbox, NOBODYS))

@@ -32,6 +32,7 @@ from notifier.channels.providers.sendgrid import SendGrid
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from notifier.jobs import deliver
 from tests.fuzz import times
+from tests.in_turn import in_turn
 from tests.notifier.delivery.ending_job import Answering
 from tests.notifier.receipts_world import wanted_call
 from tests.notifier.world import alert, detection, get, matched, person, slots
@@ -88,10 +89,11 @@ def test_what_is_wrong_with_the_message_is_wrong_for_all_and_asked_once(refusing
     assert set(answers.values()) == {refusing.answer}
 
 
-@pytest.mark.parametrize("error", [TemporaryError("429", 5), OutcomeUnknown("no answer")])
+@in_turn("error", [TemporaryError("429", 5), OutcomeUnknown("no answer")])
 def test_what_is_not_about_an_address_is_the_answer_to_all(
     error: TemporaryError | OutcomeUnknown, refusing: Answering
 ) -> None:
+    refusing.calls.clear()
     refusing.answer = error
     assert set(handed(messages(100)).values()) == {error}
     assert refusing.calls == [100]
@@ -108,7 +110,7 @@ APART = [
 ]
 
 
-@pytest.mark.parametrize(("several", "sizes"), APART)
+@in_turn("several, sizes", APART)
 def test_a_call_has_one_text_each_address_once_and_what_passes_lists_alone(
     several: list[OutgoingMessage], sizes: list[int]
 ) -> None:

@@ -129,7 +129,7 @@ def test_buttons_that_answer_stand_below_the_link_in_their_rows(sandbox: "Runnin
     assert (first.draft.buttons[0].url, first.draft.buttons[0].row) == ("https://www.essonne.example/", 0)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "html",
     [
         "<b>" + "创" * 4000 + "</b>",
@@ -139,6 +139,7 @@ def test_buttons_that_answer_stand_below_the_link_in_their_rows(sandbox: "Runnin
     ],
 )
 def test_a_telegram_message_that_is_too_long_is_shortened(sandbox: "Running", html: str) -> None:
+    sandbox.reset()
     send("telegram", replace(SAID, html=f"<b>Créneau détecté</b>\n{html}"))
     (message,) = sandbox.messages("telegram")
     shown, problem = visible_text(message.html or "")
@@ -154,8 +155,8 @@ def test_a_telegram_message_that_just_fits_is_sent_whole(sandbox: "Running") -> 
     assert [each.html for each in sandbox.messages("telegram")] == [html]
 
 
-@pytest.mark.parametrize("name", CHANNELS)
-@pytest.mark.parametrize("mode", ["timeout", "yes_without_answer"])
+@in_turn("name", CHANNELS)
+@in_turn("mode", ["timeout", "yes_without_answer"])
 def test_silence_is_unknown(
     name: str,
     mode: str,
@@ -163,6 +164,7 @@ def test_silence_is_unknown(
     monkeypatch: pytest.MonkeyPatch,
     settings_env: Callable[..., None],
 ) -> None:
+    sandbox.reset()
     settings_env(PROVIDER_TIMEOUT_SECONDS="0.2")
     sandbox.provider_mode(name, mode)
     with pytest.raises(OutcomeUnknown, match="ReadTimeout"):
@@ -327,8 +329,8 @@ def test_long_words_are_cut_to_what_twilio_takes(calls: "Running") -> None:
     assert TwilioCalls().send([long]).provider_id
 
 
-@pytest.mark.parametrize(
-    ("mode", "error"),
+@in_turn(
+    "mode, error",
     [
         ("error_500", TemporaryError),
         ("rate_limited", TemporaryError),
@@ -339,6 +341,7 @@ def test_long_words_are_cut_to_what_twilio_takes(calls: "Running") -> None:
 def test_a_refusal_of_a_call_says_whether_to_try_again(
     calls: "Running", mode: str, error: type[Exception]
 ) -> None:
+    calls.reset()
     refused: dict[str, Any] = {"address": "+33612345678"} if error is PermanentError else {}
     calls.provider_mode("twilio_calls", mode, **refused)
     with pytest.raises(error):

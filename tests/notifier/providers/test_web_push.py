@@ -30,6 +30,7 @@ from notifier.channels.provider_base import (
 )
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 from tests.browser_keys import browser_address, subscribe
+from tests.in_turn import in_turn
 from tests.notifier.delivery.ending_job import hand_over_in_job
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def at(endpoint: str) -> str:
     return PushSubscription(endpoint, **made["keys"]).as_address()
 
 
-@pytest.mark.parametrize(
-    ("mode", "error", "state"),
+@in_turn(
+    "mode, error, state",
     [
         ("rate_limited", RateLimited, None),
         ("error_500", TemporaryError, None),
@@ -75,6 +76,7 @@ def at(endpoint: str) -> str:
 def test_each_answer_has_its_meaning(
     sandbox: "Running", mode: str, error: type[Exception], state: ContactState | None
 ) -> None:
+    sandbox.reset()
     sandbox.provider_mode("push", mode)
     (answer,) = send(browser_address("camille"))
     assert type(answer) is error, answer

@@ -143,10 +143,11 @@ NOT_DONE = {
 DONE = dict.fromkeys(("slow", "yes_without_answer", "reset_after", "half_answer"), stripe.APIConnectionError)
 
 
-@pytest.mark.parametrize("mode", [*NOT_DONE, *DONE])
+@in_turn("mode", [*NOT_DONE, *DONE])
 def test_a_call_that_fails_was_carried_out_or_not_as_its_mode_says_and_a_retry_does_it_once(
     sandbox: Running, stripe_stand_in: StripeControl, mode: str
 ) -> None:
+    sandbox.reset()
     client = make_client(stripe_stand_in.url, seconds=0.3)
     sandbox.provider_mode("payment", mode)
     with pytest.raises((NOT_DONE | DONE)[mode]):
