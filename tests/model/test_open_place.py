@@ -94,26 +94,16 @@ def watch(hours: Watch) -> Watch:
 
 
 @pytest.mark.rule("3.4")
-def test_a_place_that_stays_open_while_its_hours_lapse_is_announced_once(watch: Watch) -> None:
-    assert [watch.read_week(number % 13) for number in range(40) if number % 13 != 1] == [[]] * 37
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_closed_and_opened_again_is_announced_again(
+def test_a_place_is_announced_again_where_it_closed_or_was_not_visited_and_not_while_its_hours_lapse(
     watch: Watch, frozen: time_machine.Traveller
 ) -> None:
+    assert [watch.read_week(number) for number in range(13) if number != 1] == [[]] * 12
     assert watch.visit(covered=CoveredWindow("1")) == []
     with session() as rows:
         assert rows.scalars(sa.select(SlotRow).where(SlotRow.gone_at.is_(None))).all() == []
     frozen.shift(timedelta(minutes=30))
     assert watch.read_week(0) == ["0@example.org"]
-
-
-@pytest.mark.rule("3.4")
-def test_a_place_that_was_not_visited_for_as_long_as_a_slot_lives_unseen_is_announced_again(
-    watch: Watch, frozen: time_machine.Traveller
-) -> None:
-    frozen.shift(timedelta(minutes=15))
+    frozen.shift(timedelta(minutes=15))  # as long as a slot lives unseen
     watch.world.lapse(clock())
     frozen.shift(timedelta(minutes=15))
     assert watch.read_week(0) == ["0@example.org"]
