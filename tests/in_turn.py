@@ -12,19 +12,21 @@ import pytest
 
 
 def in_turn(
-    names: str, cases: Iterable[Any], name_of: Callable[[Any], str] = repr
+    names: str, cases: Iterable[Any] | Callable[[], Iterable[Any]], name_of: Callable[[Any], str] = repr
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a test each case in turn, as `parametrize` gives each to a test of its own: `in_turn("kind, channel", …)`.
 
+    A function that returns the cases is called as the test runs: what takes long to read, each worker would read.
     Other fixtures are the same for all cases. The test fails with an exception group, each error with its case's number and name.
     """
     arguments = [each.strip() for each in names.split(",")]
-    listed = list(cases)
-    assert listed, "no case: nothing would be tested"
 
     def wrap(test: Callable[..., None]) -> Callable[..., None]:
         @wraps(test)
         def run(**fixtures: Any) -> None:
+            given: Any = cases() if inspect.isfunction(cases) else cases
+            listed = list(given)
+            assert listed, "no case: nothing would be tested"
             errors, first = list[BaseException](), ""
             for number, case in enumerate(listed, start=1):
                 values: Sequence[Any] = case if len(arguments) > 1 else [case]

@@ -81,7 +81,7 @@ def test_every_program_is_among_what_was_imported(found: dict[str, list[str]]) -
     assert {"api.app", "crawler.dispatcher", "deploy.local.stack", "notifier.workers"} < set(found["names"])
 
 
-@pytest.mark.parametrize("what", ["done", "built", "threads", "surplus"])
+@in_turn("what", ["done", "built", "threads", "surplus"])
 def test_an_import_does_nothing_and_programs_load_only_what_they_need(
     found: dict[str, list[str]], what: str
 ) -> None:

@@ -25,6 +25,7 @@ def name_of(case: Path) -> str:
     return f"{case.parent.name}/{case.name}"
 
 
+@cache
 def case_file(case: Path) -> dict[str, Any]:
     """Return all that a case's file holds; nothing where it has none."""
     file = case / "expected.json"

@@ -2,6 +2,7 @@ import json
 import os
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -267,19 +268,15 @@ def proven(page: Page, name: str) -> dict[str, object]:
     return {key: said[key] for key in ("outcome", "slots", "covered", "next")}
 
 
-# One page of each platform and outcome: walls are looked for before any platform reads.
-PAGES = list(
-    {
-        (case.parent.name, expected(case)["outcome"]): case
-        for case in CASES
-        if load(case).is_html and expected(case)["outcome"] in READ
-    }.values()
-)
+def list_pages() -> Iterable[Path]:
+    """Return one page of each platform and outcome: walls are looked for before any platform reads."""
+    read = [case for case in CASES if load(case).is_html and expected(case)["outcome"] in READ]
+    return {(case.parent.name, expected(case)["outcome"]): case for case in read}.values()
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("beside", sorted(BESIDE))
-@in_turn("case", PAGES, name_of)
+@in_turn("beside", sorted(BESIDE))
+@in_turn("case", list_pages, name_of)
 def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case: Path, beside: str) -> None:
     page, extra = load(case), BESIDE[beside].encode()
     before, end, after = page.body.rpartition(b"</body>")
@@ -290,7 +287,7 @@ def test_what_looks_like_a_wall_beside_a_page_that_is_read_changes_nothing(case:
 
 
 @pytest.mark.rule("3.2")
-@pytest.mark.parametrize("which", sorted(WALLS))
+@in_turn("which", sorted(WALLS))
 @in_turn("name", FIRST)
 def test_a_wall_is_a_wall_to_every_platform(name: str, which: str) -> None:
     page = replace(load(FIRST[name]), body=WALLS[which].encode(), status=200, headers={})
@@ -309,7 +306,11 @@ def test_a_golden_page_is_read_as_expected(case: Path) -> None:
     assert said == expected(case)
 
 
-@in_turn("case", [case for case in CASES if kind(case) == ".html"], name_of)
+def list_html() -> list[Path]:
+    return [case for case in CASES if kind(case) == ".html"]
+
+
+@in_turn("case", list_html, name_of)
 def test_a_page_whose_accents_stand_apart_is_read_the_same(case: Path) -> None:
     page, written = load(case), body(case).decode("utf-8", "surrogateescape")
     apart = replace(page, body=unicodedata.normalize("NFD", written).encode("utf-8", "surrogateescape"))

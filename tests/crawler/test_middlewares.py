@@ -7,6 +7,7 @@ from scrapy import Request
 from scrapy.http import Response
 
 from crawler.middlewares import WholeRobotsTxt
+from tests.in_turn import in_turn
 
 ROBOTS = Request("http://127.0.0.1/robots.txt", meta={"dont_obey_robotstxt": True})
 
@@ -17,8 +18,8 @@ def came(status: int, body: bytes = b"", **headers: str) -> Response:
 
 
 @pytest.mark.rule("3.9")
-@pytest.mark.parametrize(
-    ("response", "read"),
+@in_turn(
+    "response, read",
     [
         (came(200, gzip.compress(b"Disallow: /a"), Content_Encoding="gzip"), b"Disallow: /a"),
         (came(200, gzip.compress(b"Disallow: /a")[:-9], Content_Encoding="gzip"), b"User-agent: *\nDisallow: /\n"),
@@ -26,7 +27,6 @@ def came(status: int, body: bytes = b"", **headers: str) -> Response:
         (came(301, Location="http://127.0.0.2/robots.txt"), b"User-agent: *\nDisallow: /\n"),
         (came(404), b""),
     ],
-    ids=["packed", "cut short", "plain", "of another host", "missing"],
 )  # fmt: skip
 def test_a_robots_txt_is_read_whole_or_allows_nothing(response: Response, read: bytes) -> None:
     found = WholeRobotsTxt(1000).process_response(ROBOTS, response)

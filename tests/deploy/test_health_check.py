@@ -14,6 +14,7 @@ from api.models.base import session
 from configs.ground.clock import clock
 from configs.ground.loop_report import BACKGROUND, PLANNER, LoopReport, write_report
 from deploy.health_check import main
+from tests.in_turn import in_turn
 
 Put = Callable[..., None]
 
@@ -111,7 +112,7 @@ def test_without_redis_a_program_is_not_healthy(
     assert capsys.readouterr().out.startswith("planner: ")
 
 
-@pytest.mark.parametrize("given", [[], ["nginx"], ["api", "scrapyd"]])
+@in_turn("given", [[], ["nginx"], ["api", "scrapyd"]])
 def test_another_program_is_refused_with_what_there_is(given: list[str]) -> None:
     with pytest.raises(
         SystemExit, match=r"api\|backup\|background\|metrics\|notifier\|planner\|proofs\|scrapyd"

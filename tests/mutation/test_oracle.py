@@ -2,16 +2,22 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 from crawler.reading import CoveredWindow
 from tests.in_turn import in_turn
 from tests.mutation.mutants import Mutant
 from tests.mutation.oracle import Claims, claims, ezbooking, lies
-from tests.mutation.pages import originals
+from tests.mutation.pages import Original, originals
 
-NAMED = {each.name.partition("/")[2]: each for each in originals() if each.platform == "ezbooking"}
+
+@cache
+def named() -> dict[str, Original]:
+    """Return the golden pages of one platform by their cases."""
+    return {each.name.partition("/")[2]: each for each in originals() if each.platform == "ezbooking"}
+
+
 HOUR = datetime(2026, 11, 23, 8, tzinfo=UTC)
-HOURS, TEXT = NAMED["week"].truth.hours, NAMED["week"].text
 WEEK = CoveredWindow("23018", date(2026, 11, 20), date(2026, 11, 26))
 NOTHING = Claims(frozenset(), is_open=False, covered=(), asks=())
 ONE, OPEN = NOTHING._replace(hours=frozenset({HOUR})), NOTHING._replace(is_open=True)
@@ -23,37 +29,38 @@ ASKS = [
 ]
 
 
-def covering(*windows: CoveredWindow, hours: frozenset[date] = HOURS) -> Claims:
-    return NOTHING._replace(hours=hours, covered=windows)
+def covering(*windows: CoveredWindow, without: frozenset[date] = frozenset()) -> Claims:
+    return NOTHING._replace(hours=named()["week"].truth.hours - without, covered=windows)
 
 
 def found(name: str, text: str | None, said: Claims, *, walled: bool = False) -> str:
-    whole = NAMED[name]
+    whole = named()[name]
     broken = replace(Mutant(whole.page, text or whole.text, whole.truth, "test"), walled=walled)
     return "; ".join(lies(broken, said, ezbooking(broken.text, broken.page)))
 
 
-@in_turn("name", sorted(NAMED))
+@in_turn("name", lambda: sorted(named()))
 def test_what_the_whole_pages_claim_is_no_lie(name: str) -> None:
-    whole = NAMED[name]
+    whole = named()[name]
     assert not found(name, None, claims("ezbooking", Mutant(whole.page, whole.text, whole.truth, "test")))
 
 
-@in_turn(
-    "name, text, said, lie",
-    [
+def list_claims() -> list[tuple[str, str | None, Claims, str]]:
+    """Return claims about pages, or about a text in their place, each with the lie that is in it."""
+    text = named()["week"].text
+    return [
         ("week", None, ANOTHER, "hours that are not there"),
         ("week", None, ONE, ""),
-        ("week", TEXT.replace("1795420800", ""), ONE, "hours that"),
-        ("week", TEXT.replace("<td>", "<template>").replace("</td>", "</template>"), ONE, "hours that"),
-        ("week", TEXT.replace("<td>", "<td><span hidden>").replace("</td>", "</span></td>"), ONE, "hours that"),
-        ("week", TEXT.replace("<td>", "<td><span hidden>x<td>"), ONE, ""),
+        ("week", text.replace("1795420800", ""), ONE, "hours that"),
+        ("week", text.replace("<td>", "<template>").replace("</td>", "</template>"), ONE, "hours that"),
+        ("week", text.replace("<td>", "<td><span hidden>").replace("</td>", "</span></td>"), ONE, "hours that"),
+        ("week", text.replace("<td>", "<td><span hidden>x<td>"), ONE, ""),
         ("no_slot", None, OPEN, "open without"),
         ("home_page", None, OPEN, "open without"),
         ("open", None, OPEN, ""),
         ("open", "<p>etape_3.png</p>", OPEN, "open without"),
         ("week", None, covering(WEEK), ""),
-        ("week", None, covering(WEEK, hours=HOURS - {HOUR}), "without"),
+        ("week", None, covering(WEEK, without=frozenset({HOUR})), "without"),
         ("week", None, covering(CoveredWindow()), "covers more"),
         ("week", None, covering(replace(WEEK, last=date(2026, 11, 27))), "covers more"),
         ("no_slot", None, FULL, ""),
@@ -61,8 +68,10 @@ def test_what_the_whole_pages_claim_is_no_lie(name: str) -> None:
         ("no_slot", f"{NONE}<h1>Service surchargé</h1>", FULL, "covers every day"),
         ("no_slot", f"{NONE}<a href='/booking/create/9845/5/1795420800'>", FULL, "without"),
         *(("open", None, asks, "would take") for asks in ASKS),
-    ],
-)  # fmt: skip
+    ]  # fmt: skip
+
+
+@in_turn("name, text, said, lie", list_claims)
 def test_a_lie_is_found_and_the_truth_is_none(name: str, text: str | None, said: Claims, lie: str) -> None:
     lied = found(name, text, said)
     assert lie in lied

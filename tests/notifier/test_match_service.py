@@ -101,7 +101,7 @@ def test_a_limit_of_sites_rejects_no_town_hall_of_a_department() -> None:
 
 
 def test_a_message_is_in_french_where_there_are_none_in_the_users_language() -> None:
-    expected = {}
+    expected = dict[UUID, str]()
     for language, spoken in {"fr": "fr", "en": "en", "ar": "ar", "hi": "hi", "tlh": "fr"}.items():
         who, other = person(), person()
         change(User, who.id, language=language)

@@ -120,7 +120,7 @@ class _Thing(Strict):
     more: dict[str, Any] = Field(default_factory=dict)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "given",
     [{"name": "a\0"}, {"names": ["a", "\0"]}, {"more": {"a": {"b": ["\0"]}}}, {"more": {"\0": 1}}],
 )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from configs.settings import Program, Settings, load
 from configs.settings.program_settings import describe_misspelt
 from configs.settings.proxies import parse_proxies
+from tests.in_turn import in_turn
 
 EXAMPLE = Path(__file__).parents[3] / ".env.example"
 LINES = EXAMPLE.read_text(encoding="utf-8").splitlines()
@@ -56,7 +57,7 @@ def read_refused(program: str | None) -> set[str]:
     return set(re.findall(r"(\w+) is not (?:set|https)", str(refused.value)))
 
 
-@pytest.mark.parametrize("program", get_args(Program))
+@in_turn("program", get_args(Program))
 def test_what_production_needs_is_marked(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)

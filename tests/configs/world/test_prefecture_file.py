@@ -61,7 +61,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
 
 
 @pytest.mark.rule("3.10")
-@pytest.mark.parametrize(
+@in_turn(
     "case",
     [
         ("tier: 1", "tier: 4", "tier", "less than or equal to 3"),
@@ -141,6 +141,7 @@ def test_a_good_file_is_read_whole(folder: Path) -> None:
 def test_a_wrong_value_is_refused_by_file_and_key(
     folder: Path, edit: Edit, case: tuple[str, str, str, str]
 ) -> None:
+    _copy(folder, NAME)
     old, new, key, said = case
     edit(old, new)
     problems = _problems(folder)
@@ -178,8 +179,9 @@ def test_desks_take_the_time_zone_of_their_prefecture(folder: Path, edit: Edit) 
     assert {str(desk.zone) for desk in prefecture.desks} == {"Indian/Reunion"}
 
 
-@pytest.mark.parametrize("said", ["confirmed", "unconfirmed", "stale", "retired"])
+@in_turn("said", ["confirmed", "unconfirmed", "stale", "retired"])
 def test_a_prefecture_says_why_nothing_is_watched(folder: Path, edit: Edit, said: str) -> None:
+    _copy(folder, NAME)
     edit("grade: confirmed", f"grade: {said}")
     edit("grade: unconfirmed", "grade: retired")
     (prefecture,) = load_prefectures(folder).values()

@@ -16,6 +16,7 @@ from crawler.fetching.ssrf_guard import PublicNames
 from crawler.url_policy import AddressRefused
 from tests.crawler.wire import Say, answer
 from tests.crawler.wire import wire as served_by
+from tests.in_turn import in_turn
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def test_a_tunnel_carries_bytes_both_ways(names: PublicNames) -> None:
     assert site.lines == ["GET /inner HTTP/1.1"]
 
 
-@pytest.mark.parametrize(
-    ("request_line", "host"),
+@in_turn(
+    "request_line, host",
     [
         ("GET http://www.example.fr/ HTTP/1.1", "www.example.fr:80"),
         ("CONNECT www.example.fr:443 HTTP/1.1", "www.example.fr:443"),
@@ -87,9 +88,7 @@ def test_what_may_not_be_asked_is_not_opened_and_says_why(
     assert isinstance(wire.troubles[host], AddressRefused)
 
 
-@pytest.mark.parametrize(
-    "line", ["GET /no-proxy-asked HTTP/1.1", "nonsense", "CONNECT nowhere HTTP/1.1", "\xff GET x"]
-)
+@in_turn("line", ["GET /no-proxy-asked HTTP/1.1", "nonsense", "CONNECT nowhere HTTP/1.1", "\xff GET x"])
 def test_what_is_no_request_of_a_browser_is_dropped(names: PublicNames, line: str) -> None:
     assert ask(names, f"{line}\n\n")[0] == b""
 

@@ -53,7 +53,7 @@ def opened(url: str) -> Page:
     return asyncio.run(once())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "url",
     ["http://127.0.0.1/", "http://[::1]:8800/", "http://192.168.1.1/admin", "https://[fe80::1%25eth0]/", "ws://10.0.0.1/", "http://169.254.169.254/"],
 )  # fmt: skip
@@ -63,7 +63,7 @@ def test_a_private_address_is_refused_at_once(url: str) -> None:
         refuse_private(url)
 
 
-@pytest.mark.parametrize("address", [INNER, "10.0.0.1", "8.8.8.8 10.0.0.1", "::ffff:127.0.0.1", "0.0.0.1"])
+@in_turn("address", [INNER, "10.0.0.1", "8.8.8.8 10.0.0.1", "::ffff:127.0.0.1", "0.0.0.1"])
 @pytest.mark.usefixtures("live")
 def test_a_name_that_leads_into_a_private_network_is_refused(
     looked_up: dict[str, list[str]], address: str
@@ -73,7 +73,7 @@ def test_a_name_that_leads_into_a_private_network_is_refused(
         opened("http://rdv.example/")
 
 
-@pytest.mark.parametrize("odd", ["2130706433", "0x7f.1", "127.1", "localhost"])
+@in_turn("odd", ["2130706433", "0x7f.1", "127.1", "localhost"])
 @pytest.mark.usefixtures("live")
 def test_an_address_in_an_odd_spelling_is_a_name_and_refused_for_what_it_means(odd: str) -> None:
     with pytest.raises(FetchError, match=r"is not on the public internet|not a canonical IPv4"):
@@ -91,9 +91,7 @@ def test_who_changes_a_names_address_after_the_look_up_gains_nothing(looked_up: 
     assert len(looked_up["rdv.example"]) == 1  # each opening looked up once
 
 
-@pytest.mark.parametrize(
-    "target", [f"http://{INNER}:{{}}/", "http://inner.example:{}/", "//inner.example:{}/x"]
-)
+@in_turn("target", [f"http://{INNER}:{{}}/", "http://inner.example:{}/", "//inner.example:{}/x"])
 @pytest.mark.usefixtures("only_one_is_public")
 def test_no_redirect_leads_into_a_private_network(looked_up: dict[str, list[str]], target: str) -> None:
     looked_up["inner.example"] = [INNER]

@@ -1,5 +1,3 @@
-import pytest
-
 from crawler.parsing.no_slot_phrases import says_none, speaks_of_trouble
 from tests.in_turn import in_turn
 
@@ -133,7 +131,7 @@ def test_words_of_more_slots_take_back_what_stands_beside_them_and_a_denial_does
     assert speaks_of_trouble("Plus de cr+AOk-neaux bient+APQ-t disponibles !")  # UTF-7 read as something else
 
 
-@pytest.mark.parametrize("trouble", TROUBLES)
+@in_turn("trouble", TROUBLES)
 @in_turn("denial", DENIALS)
 def test_a_message_of_trouble_proves_nothing_whatever_it_says_of_slots(denial: str, trouble: str) -> None:
     assert says_none(denial)

@@ -2,8 +2,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from configs.world.desk import Procedure
 from configs.world.prefecture import load_prefectures
 from crawler.platform_detection.draft import DeskDraft, procedures, slug
@@ -55,8 +53,8 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
     assert slug(label, taken) == name
 
 
-@pytest.mark.parametrize(
-    ("label", "platform", "how", "said"),
+@in_turn(
+    "label, platform, how, said",
     [
         ("Naturalisation", "ezbooking", {}, ["slug: naturalisation", "procedures: [NATURALISATION]", "grade: unconfirmed"]),
         ("Titre de séjour : première demande", "rdvpref", {}, ["watch: presence"]),
@@ -65,7 +63,6 @@ def test_a_slug_is_made_of_the_labels_words_and_is_nobody_elses(
         ("Passeport", "ants", {"parameters": {"department_code": "01"}}, ["parameters: {department_code: '01'}"]),
         ("é" * 5000, "ezbooking", {}, ["source: scrapy detect"]),
     ],
-    ids=["plain", "presence", "odd", "empty", "parameters", "long"],
 )  # fmt: skip
 def test_a_block_is_read_as_it_stands(
     tmp_path: Path, label: str, platform: str, how: dict[str, Any], said: list[str]

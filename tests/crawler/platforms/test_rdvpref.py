@@ -165,7 +165,7 @@ DAMAGED: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("damage", DAMAGED, ids=str)
+@in_turn("damage", DAMAGED, str)
 def test_a_release_whose_instant_or_days_are_damaged_or_far_away_is_none_and_takes_no_other_along(
     damage: dict[str, Any],
 ) -> None:

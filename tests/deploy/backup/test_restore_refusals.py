@@ -25,6 +25,7 @@ from tests.deploy.backup.samples import (
     open_folder,
     pack_base,
 )
+from tests.in_turn import in_turn
 from tests.small_disk import small_disk
 
 START = 2 * SEGMENT + 48
@@ -90,7 +91,7 @@ def test_another_key_opens_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("base")
-@pytest.mark.parametrize("instant", ["yesterday", "0001-01-01T00:00:00+10:00", "2026-11-22T09:00:03"])
+@in_turn("instant", ["yesterday", "0001-01-01T00:00:00+10:00", "2026-11-22T09:00:03"])
 def test_an_instant_that_is_none_is_refused_before_anything_is_read(
     tmp_path: Path, instant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -130,7 +131,7 @@ def test_a_disk_that_runs_full_on_the_way_is_one_line_and_left_empty(
         )
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "packed",
     [
         {"start": START, "system": "1"},
@@ -148,31 +149,32 @@ def test_another_base_under_this_manifest_is_refused(
     assert "is another base backup than its manifest says: take another by --base" in refusal(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "forged",
-    [
-        {"system": "../../etc"},
-        {"system": SYSTEM + "/00000001"},
-        {"timeline": 0},
-        {"timeline": 1 << 40},
-        {"started_at": "2026-11-22T09:00:00"},
-        {"finished_at": "never"},
-        {"start_lsn": "0/2/3"},
-        {"stop_lsn": -5},
-        {"database_bytes": -1},
-        {"parts": [{"bytes": -1, "sha256": "x"}]},
-        {"name": "../../x"},
-        {"kind": "dump"},
-    ],
-)
+FORGED: list[dict[str, Any]] = [
+    {"system": "../../etc"},
+    {"system": SYSTEM + "/00000001"},
+    {"timeline": 0},
+    {"timeline": 1 << 40},
+    {"started_at": "2026-11-22T09:00:00"},
+    {"finished_at": "never"},
+    {"start_lsn": "0/2/3"},
+    {"stop_lsn": -5},
+    {"database_bytes": -1},
+    {"parts": [{"bytes": -1, "sha256": "x"}]},
+    {"name": "../../x"},
+    {"kind": "dump"},
+]
+
+
 def test_a_manifest_that_was_forged_is_damaged_and_the_next_older_one_is_taken(
-    tmp_path: Path, base: Manifest, forged: dict[str, Any]
+    tmp_path: Path, base: Manifest
 ) -> None:
     blobs = open_folder(tmp_path / "store")
-    newer = keep(blobs, describe(-0.01), pack_base(START))
-    change(tmp_path, newer, **forged)
+    made = {keep(blobs, describe(-0.01), pack_base(START)).name: fields for fields in FORGED}
+    for newer in read_catalogue(blobs, Kind.BASE).complete:
+        change(tmp_path, newer, **made.get(newer.name, {}))
     found = read_catalogue(blobs, Kind.BASE)
-    assert (found.complete, found.damaged) == ([base], [newer.name])
+    assert found.complete == [base]
+    assert [fields for name, fields in made.items() if name not in found.damaged] == []
     restore(tmp_path)
 
 

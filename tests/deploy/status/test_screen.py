@@ -27,6 +27,7 @@ from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.conftest import forget
 from tests.factories import BOBIGNY, add_desk
+from tests.in_turn import in_turn
 
 POSTGRES = {
     "alarms", "desks", "hosts", "lateness", "outages", "runs", "messages", "providers", "payments", "discovery",
@@ -39,8 +40,8 @@ def shown(parts: dict[str, Any], *, width: int = 80, terminal: bool = False) -> 
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("part", "texts"),
+@in_turn(
+    "part, texts",
     [
         ("health", ["planner · down · silent", "well: redis"]),
         ("alarms", [f"7 · {HOST} · blocked · told 10 min ago · repeated 10 min ago"]),

@@ -212,7 +212,7 @@ def test_a_domain_of_other_letters_is_sent_as_dns_has_it(sandbox: "Running") -> 
     assert [each.to for each in sandbox.messages("email")] == ["camille@xn--exmple-cua.org"]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "address",
     [
         "élise@example.org",
@@ -223,6 +223,7 @@ def test_a_domain_of_other_letters_is_sent_as_dns_has_it(sandbox: "Running") -> 
     ],
 )
 def test_an_address_that_no_server_takes_fails_alone(sandbox: "Running", address: str) -> None:
+    sandbox.reset()
     bad = OutgoingMessage(CONTENT, address, [uuid4()])
     first, second = hand_over([bad, *mails()])
     assert isinstance(first, PermanentError)
