@@ -50,7 +50,7 @@ from notifier.jobs import deliver
 from notifier.jobs import match as match_detection
 from notifier.matching import match_service, notification_writer
 from tests.api.declarations.orders import hand_over
-from tests.api.deletion.leaving import delete, is_one_waiting, prove
+from tests.api.deletion.traces import delete, is_one_waiting, prove
 from tests.api.invoices.documents import pay
 from tests.api.payments.shop import Shop, find_intent, get_payment
 from tests.clients import People, Person, problem

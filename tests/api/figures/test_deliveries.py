@@ -1,26 +1,46 @@
 """`delivery_figures`: counts and percentiles of each stage, for each combination of channel, provider, prefecture."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
+from flask.testing import FlaskClient
 
 from api.background import jobs
+from api.figures import desk_days
 from api.figures.deliveries import (
     RECEIPT_PROVIDERS,
 )
+from api.models.base import session
+from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, NONE, DeliveryFigure
+from api.models.desk import DeskStatus
 from api.models.notification import State
+from api.models.partitions import make_partitions
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
+from configs.ground.clock import clock
+from configs.world.outcome import Outcome
 from notifier.receipts.receiving import READERS
-from tests.factories import BOBIGNY, NINE, add_alert, add_match, add_slot_message, add_user, change, rows, see
+from tests.factories import (
+    BOBIGNY,
+    NINE,
+    add_alert,
+    add_check,
+    add_desk,
+    add_match,
+    add_slot_message,
+    add_user,
+    change,
+    rows,
+    see,
+)
 
 TODAY = date(2026, 11, 20)
 MELUN = "melun_77/titre-sejour"
 
-pytestmark = pytest.mark.usefixtures("database", "frozen")
+pytestmark = pytest.mark.usefixtures("database", "frozen", "redis_server")
 
 
 def alert(
@@ -142,3 +162,128 @@ def test_what_failed_was_missed_if_a_slot_of_it_was_open_then() -> None:
     add_slot_message(took=None, attempts=0, **gone)
     row = figures()[Channel.EMAIL, ALL, ALL]
     assert (row.sent, row.seen_to_accepted, row.missed) == (0, None, 3)
+
+
+def check(at: str, outcome: Outcome = Outcome.NO_SLOTS, desk_id: str = BOBIGNY, day: date = TODAY) -> None:
+    add_check(desk_id, started_at=datetime.fromisoformat(f"{day}T{at}Z"), outcome=outcome)
+
+
+def days(day: date = TODAY) -> dict[str, Any]:
+    return {row.desk_id: row for row in rows(CheckDay) if row.day == day}
+
+
+def find_days() -> list[date]:
+    with session() as s:
+        return desk_days.find_days_to_sum(s, clock())
+
+
+def test_a_day_counts_checks_outcomes_intervals_and_openings() -> None:
+    add_desk(wished_seconds=60.0, feasible_seconds=90.0, due_queue="prefenligne", status=DeskStatus.ACTIVE)
+    for at in ("00:00:00", "08:00:00", "08:01:00", "08:03:00"):
+        check(at)
+    check("08:03:30", Outcome.SLOTS)
+    check("08:02:00", Outcome.BLOCKED)
+    see("2099-01-01", at=datetime(2026, 11, 20, 8, 3, 30, tzinfo=UTC))
+    assert jobs.sum_days()["desks"] == 1
+    row = days()[BOBIGNY]
+    assert (row.checks, row.proven, row.openings) == (6, 5, 1)
+    assert row.outcomes == {"no_slots": 4, "slots": 1, "blocked": 1}
+    assert row.achieved_seconds == pytest.approx((60 + 120) / 2)  # of 28800, 60, 120, 30
+    assert (row.promised_seconds, row.updated_at) == (90.0, clock())
+
+
+def test_a_repetition_writes_the_same_and_later_checks_are_added(frozen: time_machine.Traveller) -> None:
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
+    check("08:00:00")
+    for _ in range(2):
+        jobs.sum_days()
+        assert days()[BOBIGNY].checks == 1
+    check("09:30:00")
+    frozen.shift(timedelta(hours=1))
+    jobs.sum_days()
+    assert days()[BOBIGNY].checks == 2
+
+
+def test_a_day_ends_at_midnight_utc_and_is_summed_up_once_more_after_it(
+    frozen: time_machine.Traveller,
+) -> None:
+    add_desk(wished_seconds=30.0, due_queue="prefenligne")
+    frozen.move_to("2026-11-20T23:30:00+00:00")
+    jobs.sum_days()
+    check("23:59:59.999999")
+    check("00:00:00", day=TODAY + timedelta(days=1))
+    add_desk(wished_seconds=120.0, due_queue="prefenligne")
+    frozen.move_to("2026-11-21T00:00:00+00:00")
+    assert jobs.sum_days()["desks"] == 2
+    yesterday, today = days()[BOBIGNY], days(TODAY + timedelta(days=1))[BOBIGNY]
+    assert (yesterday.checks, yesterday.promised_seconds) == (1, 30.0)
+    assert (today.checks, today.promised_seconds) == (1, 120.0)
+    frozen.move_to("2026-11-22T03:00:00+00:00")
+    jobs.sum_days()
+    assert len(find_days()) == 2
+
+
+def test_all_days_since_the_last_time_are_made_up(frozen: time_machine.Traveller) -> None:
+    check("08:00:00")
+    jobs.sum_days()
+    with session() as s:
+        make_partitions(s, TODAY + timedelta(days=2))
+    check("12:00:00")
+    check("12:00:00", day=TODAY + timedelta(days=2))
+    frozen.move_to("2026-11-23T01:00:00+00:00")
+    assert len(find_days()) == 5
+    jobs.sum_days()
+    assert [days(TODAY + timedelta(days=number))[BOBIGNY].checks for number in (0, 2)] == [2, 1]
+    assert days(TODAY + timedelta(days=1)) == {}
+
+
+YESTERDAY = NINE - timedelta(days=1)
+
+
+def write_alerts(number: int, at: Any = YESTERDAY, **other: Any) -> None:
+    for _ in range(number):
+        delivered = {"state": State.DELIVERED, "delivered_at": at + timedelta(seconds=4)}
+        add_slot_message(at, params={"desk_id": BOBIGNY}, provider="sendgrid", **delivered | other)
+
+
+def read(client: FlaskClient, path: str, name: str) -> list[dict[str, Any]]:
+    jobs.sum_days()
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = (answer.json or {})[name]
+    return found
+
+
+def test_a_channel_and_day_has_delays_and_a_rate(client: FlaskClient) -> None:
+    write_alerts(5)
+    write_alerts(1, state=State.NO_RECEIPT, delivered_at=None)
+    write_alerts(3, at=NINE)  # today is not over
+    seconds = {"p50": 4.0, "p95": 4.0, "p99": 4.0}
+    expected = [
+        {
+            "day": "2026-11-19", "channel": "email", "sent": 6, "tracked": 6, "confirmed": 5, "bounced": 0,
+            "noReceipt": 1, "deliveryRate": 0.8333, "seenToAccepted": {"p50": 1.0, "p95": 1.0, "p99": 1.0},
+            "seenToDelivered": seconds,
+        }
+    ]  # fmt: skip
+    assert (
+        read(client, "/api/stats", "deliveries") == read(client, "/api/reliability", "arrivals") == expected
+    )
+
+
+def test_of_few_messages_no_time_is_told(client: FlaskClient) -> None:
+    write_alerts(4)
+    (row,) = read(client, "/api/stats", "deliveries")
+    assert (row["sent"], row["seenToAccepted"], row["seenToDelivered"]) == (4, None, None)
+
+
+def test_the_statistics_hold_a_week_and_the_ledger_thirty_days(client: FlaskClient) -> None:
+    for days_ago in (1, 7, 8):
+        write_alerts(1, at=NINE - timedelta(days=days_ago))
+    with_days = {
+        name: [date.fromisoformat(each["day"]) for each in read(client, path, name)]
+        for path, name in (("/api/stats", "deliveries"), ("/api/reliability", "arrivals"))
+    }
+    today = NINE.date()
+    assert with_days["deliveries"] == [today - timedelta(days=number) for number in (1, 7)]
+    assert with_days["arrivals"] == [today - timedelta(days=number) for number in (1, 7, 8)]

@@ -12,9 +12,12 @@ import redis
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.accounts import passwords
 from api.background import jobs
+from api.logins.service import LONGEST, name_browser
 from api.models.base import session
 from api.models.login import EndedBecause, Login
 from api.models.notification import Notification
@@ -24,6 +27,7 @@ from configs.ground.signing import SKEW
 from tests.api.world import Door
 from tests.clients import People, problem
 from tests.factories import PASSWORD, add_account, change, get, rows
+from tests.in_turn import in_turn
 
 CAMILLE = {"email": "camille@example.org", "password": PASSWORD}
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -334,3 +338,34 @@ def test_sign_ins_and_refusals_are_logged_by_id(
         assert any(event in line for line in lines), event
     for secret in (CAMILLE["email"], PASSWORD, "a wrong password", tokens["token"]):
         assert secret not in caplog.text
+
+
+_CHROME = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0"
+
+
+@in_turn(
+    "agent, name",
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "Firefox, Windows",
+        ),
+        (f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) {_CHROME} Safari/537.36 Edg/140.0.0.0", "Edge, Windows"),
+        (f"Mozilla/5.0 (Linux; Android 14) {_CHROME} Mobile Safari/537.36", "Chrome, Android"),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1",
+            "Safari, iPhone",
+        ),
+        ("curl/8.5.0", "curl"),
+        ("okhttp", "okhttp"),
+        ("", ""),
+        ("\u200b", ""),
+    ],
+)
+def test_a_browser_has_a_name_that_its_owner_knows(agent: str, name: str) -> None:
+    assert name_browser(agent) == name
+
+
+@given(st.text())
+def test_no_agent_is_too_strange_or_too_long(agent: str) -> None:
+    assert len(name_browser(agent)) <= LONGEST

@@ -8,10 +8,16 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 
 import api
+from api.middleware import gunicorn_hooks
+from api.middleware.gunicorn_hooks import on_starting
 from api.models.notification import Notification
 from configs.settings import settings
+from deploy.local.ports import usual
+from deploy.local.programs import commands
 from tests.api.messages import render_row
 from tests.factories import PASSWORD, rows
 from tests.in_turn import in_turn
@@ -133,3 +139,27 @@ def test_no_code_builds_an_address_from_a_request() -> None:
     host = re.compile(r"request\.(host|host_url|url|url_root|base_url|root_url)\b|_external\b|SERVER_NAME")
     found = {str(file.relative_to(API)) for file in API.rglob("*.py") if host.search(file.read_text("utf-8"))}
     assert found == {"pages/cookies.py"}  # compares it with a form's Origin
+
+
+def test_gunicorn_is_started_with_these_hooks() -> None:
+    (found,) = re.findall(r"--config python:(\S+)", " ".join(commands(usual(any_port=True))["api"]))
+    assert found == on_starting.__module__
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::1", "192.0.2.1"])
+def test_no_peer_is_believed_about_scheme_and_path(peer: str) -> None:
+    """PROXY_HOPS alone decides, in the app."""
+    config = Config()
+    for name in config.settings.keys() & vars(gunicorn_hooks).keys():
+        config.set(name, getattr(gunicorn_hooks, name))
+    sent = {
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Ssl": "on",
+        "SCRIPT_NAME": "/evil",
+        "PATH_INFO": "/evil",
+    }
+    lines = ["GET /login HTTP/1.1", "Host: localhost", *(f"{name}: {value}" for name, value in sent.items())]
+    raw = "\r\n".join([*lines, "", ""]).encode()
+    read = next(RequestParser(config, iter([raw]), (peer, 5000)))
+    assert (read.scheme, read.path) == ("http", "/login")
+    assert not {"SCRIPT_NAME", "PATH_INFO"} & {name for name, _ in read.headers}

@@ -1,25 +1,31 @@
-"""An alarm goes to operators by Telegram, and once more by mail unless somebody acknowledges it."""
+"""An alarm goes to operators by Telegram, and once more by mail unless somebody acknowledges it; what the checks of a night alarm of."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 import time_machine
+from sqlalchemy.engine import make_url
 
 from api.background import jobs
 from api.models.base import session
-from api.models.incident import Incident
+from api.models.incident import Incident, IncidentReason
 from api.models.notification import Notification, State
 from api.models.user import Channel, Role
 from api.operations.alarms import acknowledge
+from api.operations.self_checks import QUERIES
 from api.payments import notices
 from configs.ground.circuit_breaker import FAILURES, PROVIDER_REST_SECONDS, CircuitBreaker
+from configs.ground.clock import clock
 from notifier.jobs import deliver
+from tests import databases
 from tests.api.operations.operators import BOTH, Written, add_operator, list_written
 from tests.factories import one, rows
 
-pytestmark = pytest.mark.usefixtures("database", "redis_server")
+pytestmark = pytest.mark.usefixtures("database", "redis_server", "frozen")
 
 TELEGRAM, EMAIL = Channel.TELEGRAM, Channel.EMAIL
 KIND = "payment_trouble"
@@ -116,3 +122,157 @@ def test_the_same_case_alarms_once_and_another_one_again() -> None:
         acknowledge(s, min(each.id for each in rows(Incident)))
     warn("issfr_1")
     assert list_written() == [FIRST, FIRST], "acknowledged, and no new case"
+
+
+_MESSAGE = (
+    "INSERT INTO notifications (id, user_id, contact_id, channel, kind, priority, dedupe_key, next_attempt_at,"
+    " created_at, matched_at, state, accepted_at, receipt_due_at) SELECT gen_random_uuid(),"
+    " :id, :id, 'email', '{kind}', 'critical', gen_random_uuid(), :at, :at, :at, {state}, {receipt}"
+)
+_DETECTION = (
+    "INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, source, booking_url, seen_at, committed_at)"
+    " VALUES (:id, 'a/b', 'a', '{AUTRE}', 'a', 'check', 'https\\://a.example', :at, :at)"
+)
+_WITHDRAWAL = (
+    "INSERT INTO declarations (id, kind, made_at, made_by, payment_id, takes_effect_at)"
+    " VALUES (:id, 'withdrawal', :at, 'account', :id, :at)"
+)
+_SENT, _NEVER = "'sent', CAST(:at AS timestamptz)", "NULL"
+_GRANT = (
+    "INSERT INTO grants (id, user_id, plan, starts_at, ends_at, source)"
+    " VALUES (:id, :id, 'URGENCE_7J', :at, :now, 'test')"
+)
+_PAYMENT = (
+    "INSERT INTO payments (id, user_id, plan, amount_cents, status, paid_at) VALUES (:id, {user}, 'URGENCE_7J', 499,"
+    " 'COMPLETED', :at)"
+)
+_END = (
+    "INSERT INTO payment_events (id, payment_id, kind, at, recorded_at) VALUES (:id, :id, '{}', {},"
+    " CAST(:at AS timestamptz))"
+)
+_INVOICE = (
+    "INSERT INTO invoices (id, kind, number, payment_id, transaction_id, amount_cents, issued_at, contents, pdf_key,"
+    " pdf_made_at) VALUES (gen_random_uuid(), 'invoice', '{number}', gen_random_uuid(), gen_random_uuid(), 499, :{at},"
+    " '{{}}', 'key', {file})"
+)
+_COUNTER = (
+    "INSERT INTO invoice_counters (year, kind, last_number, last_issued_at) VALUES (2026, 'invoice', {}, :at)"
+)
+
+
+def message(kind: str, state: str = _SENT, receipt: str = _NEVER) -> str:
+    return _MESSAGE.format(kind=kind, state=state, receipt=receipt)
+
+
+def invoice(number: str, at: str = "at", file: str = ":at") -> str:
+    return _INVOICE.format(number=number, at=at, file=file)
+
+
+FAULTS = {
+    "a detection was not matched": [
+        _DETECTION
+    ],
+    "a message does not leave": [message("slot_detected", "'pending', NULL"), _GRANT],
+    "an alert told a contact of a slot twice": [
+        _GRANT,
+        "INSERT INTO matches SELECT :id, :id, :id, 1, CAST(:at AS timestamptz), :id, CAST('{[3,5)}' AS int8multirange)",
+        *[message("slot_detected")] * 2,
+        "UPDATE notifications SET announcement_id = :id",
+    ],
+    "a message has no receipt": [message("welcome", receipt="CAST(:at AS timestamptz)")],
+    "somebody without a plan was told of a slot": [message("slot_detected")],
+    "a number was called again after a person answered": [
+        message("slot_call"),
+        "UPDATE notifications SET id = :id",
+        ("INSERT INTO provider_events (id, provider, event_id, notification_ids, kind, at, applied_at, received_at)"
+        " VALUES (:id, 'twilio', 'ring 1', ARRAY[CAST(:id AS uuid)], 'delivered', :at, :at, CAST(:at AS timestamptz) - interval '1 min')"),
+    ],
+    "a job failed for good, or is late": [
+        "INSERT INTO jobs (name, due_at) VALUES ('check_days', :at)"
+    ],
+    "an export is not made": [
+        "INSERT INTO exports (id, user_id, requested_at, next_attempt_at) VALUES (:id, :id, :at, :at)"
+    ],
+    "a payment has no invoice, or two": [_PAYMENT.format(user="NULL")],
+    "a refund has no credit note, or two": [
+        "INSERT INTO refunds (id, payment_id, amount_cents, reason, status) VALUES (:id, :id, 5, 'outage', 'succeeded')",
+        "INSERT INTO stripe_ids (id, kind, refund_id) VALUES ('re_1', 'refund', :id)",
+        "INSERT INTO book_transactions (id, cause, kind, at) VALUES (:id, 're_1\\:succeeded', 'paid', :at)",
+    ],
+    "a document has no file": [_COUNTER.format(1), invoice("F2026-000001", file="NULL")],
+    "a number of a document is missing": [_COUNTER.format(2), invoice("F2026-000001")],
+    "a document is older than the number before it": [
+        _COUNTER.format(2), invoice("F2026-000001", at="now"), invoice("F2026-000002"),
+    ],
+    "a paid payment gave no plan, or two": [
+        _PAYMENT.format(user=":id"), _COUNTER.format(1), invoice("F2026-000001"),
+        "UPDATE invoices SET payment_id = :id",
+    ],
+    "an event of Stripe waits, or was given up": [
+        "INSERT INTO stripe_events (id, type, created_at, received_at, next_attempt_at) VALUES ('evt', 'a', :at, :at, :at)"
+    ],
+    "a withdrawal has no effect": [
+        _WITHDRAWAL
+    ],
+}  # fmt: skip
+
+
+def plant(statements: list[str], age: timedelta = timedelta(hours=3)) -> None:
+    """Write what no program may, so old: without foreign keys."""
+    values = {"id": uuid4(), "at": clock() - age, "now": clock()}
+    with session() as s:
+        s.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        for text in statements:
+            s.execute(sa.text(text), {name: each for name, each in values.items() if f":{name}" in text})
+
+
+def find() -> list[str]:
+    """Return the checks that the job alarms of."""
+    jobs.check_promises()
+    return [incident.subject.rpartition(" ")[0] for incident in rows(Incident)]
+
+
+def empty(database: str) -> None:
+    databases.empty(str(make_url(database).database))
+
+
+def test_each_check_finds_its_fault(database: str) -> None:
+    assert set(FAULTS) == set(QUERIES)
+    assert find() == []
+    for check, statements in FAULTS.items():
+        plant(statements)
+        assert find() == [check]
+        empty(database)
+
+
+def test_a_plan_that_a_wrong_clock_ended_before_it_began_broke_no_promise_near_its_end(database: str) -> None:
+    """It leaves no grant, however it ended; what happened long before excuses nothing."""
+
+    def end(by: str, days: int) -> None:
+        ended = _END.format(by, f"CAST(:at AS timestamptz) - interval '{days} days'")
+        plant([message("slot_detected"), _PAYMENT.format(user=":id"), ended])
+
+    ways = ("plan_ended", "withdrawn", "refunded", "dispute_lost")
+    for way in ways:
+        end(way, days=1)
+    assert "somebody without a plan was told of a slot" not in find()
+    for way in ways:
+        empty(database)
+        end(way, days=3)
+        assert "somebody without a plan was told of a slot" in find(), way
+
+
+def test_what_is_younger_than_an_hour_may_still_come_right(database: str) -> None:
+    plant(FAULTS["a detection was not matched"], age=timedelta(minutes=50))
+    assert find() == []
+
+
+def test_operators_are_alarmed_once_a_day(database: str) -> None:
+    add_operator(Channel.TELEGRAM)
+    plant(FAULTS["an export is not made"])
+    assert jobs.check_promises() == {"mails": 1}
+    assert jobs.check_promises() == {"mails": 0}
+    assert list_written() == [Written("operations_alarm", Channel.TELEGRAM, again=False)]
+    incident = one(Incident)
+    assert incident.reason is IncidentReason.SELF_CHECK
+    assert incident.subject.startswith("an export is not made 20")

@@ -5,12 +5,16 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 
+from api.admin.audit import Actor, AuditedWork, record_audit
 from api.admin.health.figures import READS
 from api.admin.health.reading import PartAway
 from api.admin.health.status_report import HEALTH
+from api.background import jobs
 from api.models.audit import ActorKind, AuditEntry
+from api.models.base import session
 from api.models.job import JobResult
 from api.models.notification import State
 from api.models.user import Role
@@ -38,6 +42,8 @@ from tests.factories import (
     see,
 )
 from tests.in_turn import in_turn
+
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def add_entry(action: str = "host.stop", **columns: Any) -> None:
@@ -256,3 +262,40 @@ def test_every_list_goes_on_page_by_page(admin: Browser, three_of_each: None) ->
         assert {len(each) for each in pages} == {1}, endpoint
         whole = ["|".join(row) for row in admin.get(f"{path}?limit=100").rows]
         assert [row for page in pages for row in page] == whole, endpoint
+
+
+YEARS = timedelta(days=3 * 366)
+
+
+def add_old_entry(days_ago: float = 0, action: str = "host.stop") -> None:
+    save(
+        AuditEntry(
+            at=clock() - timedelta(days=days_ago),
+            actor_kind=ActorKind.COMMAND,
+            action=action,
+            subject_type="host",
+        )
+    )
+
+
+def test_no_statement_changes_or_removes_a_row_and_an_operator_has_an_id() -> None:
+    add_old_entry()
+    for each in (
+        "UPDATE audit SET action = 'nothing'",
+        "UPDATE audit SET at = at - interval '4 years'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+    ):
+        with pytest.raises(sa.exc.DBAPIError, match="kept unchanged"), session() as s:
+            s.execute(sa.text(each))
+    with pytest.raises(sa.exc.IntegrityError, match="ck_audit_actor"), session() as s:
+        record_audit(AuditedWork(s, Actor(None, ActorKind.ADMIN)), "host.stop", "host", "a:80")
+    assert [row.action for row in rows(AuditEntry)] == ["host.stop"]
+
+
+def test_the_job_drops_what_is_older_than_three_years_and_nothing_else() -> None:
+    add_old_entry(YEARS.days + 1, "old")
+    add_old_entry(3 * 365 - 2, "young")
+    add_old_entry(0, "new")
+    assert jobs.apply_retention()["audit"] == 1
+    assert {row.action for row in rows(AuditEntry)} == {"young", "new"}

@@ -16,9 +16,8 @@ from tests.api.pages.walk.addresses import (
     list_rules,
     list_samples,
 )
-from tests.api.pages.walk.answers import check_answer
+from tests.api.pages.walk.answers import check_answer, read_digests
 from tests.api.pages.walk.population import Population
-from tests.api.pages.walk.tables import read_digests
 from tests.clients import Browser
 from tests.factories import EMAIL, PASSWORD, rows
 from tests.in_turn import in_turn

@@ -17,9 +17,8 @@ from tests.api.pages.walk.addresses import (
     list_rules,
     list_samples,
 )
-from tests.api.pages.walk.answers import check_answer, check_keeping
+from tests.api.pages.walk.answers import check_answer, check_keeping, read_digests
 from tests.api.pages.walk.population import ROLES, SECRETS, Population
-from tests.api.pages.walk.tables import read_digests
 from tests.api.pages.walk.test_forms import find_token
 from tests.clients import Browser, Page
 from tests.in_turn import in_turn

@@ -1,0 +1,223 @@
+"""Headers of answers: what may be kept and for how long, packed bodies, the front end's origin, guards, the number in logs."""
+
+import gzip
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import structlog
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from api.models.login import Login
+from configs.ground.clock import clock
+from tests.clients import Browser, People
+from tests.factories import add_account, add_desk, change
+from tests.in_turn import in_turn
+
+CACHED = [
+    "/api/calendar",
+    "/api/prefectures/bobigny_93/calendar.ics?procedure=TITRE_SEJOUR",
+    "/api/prefectures",
+    "/api/prefectures/bobigny_93",
+    "/api/prefectures/map?procedure=TITRE_SEJOUR",
+    "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR",
+    "/api/reliability",
+    "/api/stats",
+    "/api/detections/stats",
+]
+PUBLIC = [*CACHED, "/api/openapi.json", "/api/docs"]
+
+
+@in_turn("path", PUBLIC)
+def test_who_has_the_body_is_told_so_in_place_of_being_sent_it(client: FlaskClient, path: str) -> None:
+    first = client.get(path)
+    again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (first.status_code, again.status_code, again.data) == (200, 304, b"")
+    assert again.headers["ETag"] == first.headers["ETag"]
+    assert first.headers["Cache-Control"] == "public, max-age=5"
+    assert "Origin" in first.headers["Vary"]
+    assert client.get(path, headers={"If-None-Match": '"another"'}).status_code == 200
+
+
+@in_turn("path", CACHED)
+def test_caches_on_the_way_learn_how_old_it_is(
+    client: FlaskClient, path: str, frozen: time_machine.Traveller
+) -> None:
+    first = client.get(path)
+    frozen.shift(1.2)
+    second = client.get(path)
+    assert (first.headers["Age"], second.headers["Age"]) == ("0", "1")
+    assert first.headers["Cache-Status"] == "rdvpriority; fwd=miss; stored"
+    assert second.headers["Cache-Status"] == "rdvpriority; hit"
+    assert first.data == second.data
+
+
+def test_a_new_status_is_shown_after_five_seconds_at_most(
+    client: FlaskClient, frozen: time_machine.Traveller
+) -> None:
+    before = client.get("/api/prefectures")
+    add_desk(last_check_at=clock())
+    assert client.get("/api/prefectures").data == before.data
+    frozen.shift(5)
+    after = client.get("/api/prefectures", headers={"If-None-Match": before.headers["ETag"]})
+    assert (after.status_code, after.data == before.data) == (200, False)
+
+
+def test_without_redis_everybody_is_served(client: FlaskClient, settings_env: Callable[..., None]) -> None:
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    for path in CACHED:
+        for _ in range(2):
+            answer = client.get(path)
+            assert (answer.status_code, answer.headers["Cache-Status"]) == (200, "rdvpriority; fwd=bypass")
+
+
+def test_what_is_a_users_own_is_kept_nowhere(client: FlaskClient, person: People) -> None:
+    headers = person().headers
+    for path in ("/api/alerts", "/api/detections", "/api/auth/me"):
+        assert client.get(path, headers=headers).headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.usefixtures("frozen")
+def test_a_cached_answer_is_the_same_for_each_person_and_mixes_no_languages(
+    client: FlaskClient, person: People
+) -> None:
+    askers: list[dict[str, str]] = [person().headers, person("robin@example.org").headers, {}]
+    for path in CACHED:
+        kept: dict[str, bytes] = {}
+        for language in ("fr", "ar", "fr"):  # once more: what was kept of the other language is not sent
+            for asker in askers:
+                answer = client.get(path, headers=asker | {"Accept-Language": language})
+                assert (answer.status_code, kept.setdefault(language, answer.data)) == (200, answer.data), (
+                    path
+                )
+                assert answer.headers["Cache-Control"] == "public, max-age=5"
+                assert "Set-Cookie" not in answer.headers
+                assert b"@example.org" not in answer.data
+        assert kept["fr"] == kept["ar"] or "Accept-Language" in answer.headers["Vary"], path
+
+
+TAKES = {"Accept-Encoding": "gzip, deflate, br"}
+OUTLOOK = "/api/prefectures/bobigny_93/outlook?procedure=TITRE_SEJOUR"
+PAGE = "/departements"
+
+
+@in_turn("path", [PAGE, "/carte/direct", OUTLOOK, "/api/prefectures/map"])
+def test_what_is_public_is_packed_for_clients_that_take_it(client: FlaskClient, path: str) -> None:
+    plain = client.get(path)
+    for refuses in ({}, {"Accept-Encoding": "br"}, {"Accept-Encoding": "gzip;q=0"}):
+        refused = client.get(path, headers=refuses)
+        assert "Content-Encoding" not in refused.headers
+        assert "Accept-Encoding" in refused.vary
+    packed = client.get(path, headers=TAKES)
+    assert gzip.decompress(packed.data) == plain.data
+    assert len(packed.data) < len(plain.data) / 2
+    assert packed.headers["Content-Length"] == str(len(packed.data))
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    assert packed.vary.as_set() == plain.vary.as_set() >= {"accept-encoding"}
+
+
+def test_what_the_client_has_is_not_sent_again_and_a_small_body_as_it_is(client: FlaskClient) -> None:
+    tag = client.get(PAGE, headers=TAKES).headers["ETag"]
+    again = client.get(PAGE, headers=TAKES | {"If-None-Match": tag})
+    assert (again.status_code, again.data) == (304, b"")
+    assert (again.headers["ETag"], "Accept-Encoding" in again.vary) == (tag, True)
+    assert client.get(PAGE, headers={"If-None-Match": tag}).status_code == 200
+    small = client.get("/robots.txt", headers=TAKES)
+    assert len(small.data) < 1024
+    assert "Content-Encoding" not in small.headers
+
+
+def test_what_is_a_persons_own_is_never_packed(app: Flask, client: FlaskClient, person: People) -> None:
+    add_account()
+    camille = Browser(app).sign_in()
+
+    def check(answer: TestResponse) -> None:
+        assert (answer.status_code, "Content-Encoding" in answer.headers) == (200, False), answer.request.path
+
+    for path in ("/dashboard", "/profil", "/securite", "/alertes/nouvelle?prefecture=bobigny_93", "/login"):
+        check(camille.client.get(path, headers=TAKES | {"Accept": "text/html"}))
+    headers = TAKES | person("ada@example.org").headers
+    for path in ("/api/alerts", "/api/auth/me"):
+        check(client.get(path, headers=headers))
+
+
+FRONT = "https://front.example"
+
+
+def test_the_front_end_may_ask_before_it_sends(bare: FlaskClient) -> None:
+    asked = {"Origin": FRONT, "Access-Control-Request-Method": "PATCH"}
+    answer = bare.options("/api/alerts/00000000-0000-0000-0000-000000000000/toggle", headers=asked)
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == FRONT
+    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+
+
+def test_the_front_end_may_read_answers_and_refusals(bare: FlaskClient) -> None:
+    for path in ("/api/health/live", "/api/alerts", "/api/nothing"):
+        answer = bare.get(path, headers={"Origin": FRONT})
+        assert answer.headers["Access-Control-Allow-Origin"] == FRONT
+        assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@in_turn(
+    "origin",
+    ["http://front.example", "https://front.example.evil.example", "null"],
+)
+def test_no_other_site_may(bare: FlaskClient, origin: str) -> None:
+    for method in ("GET", "OPTIONS"):
+        answer = bare.open("/api/health/live", method=method, headers={"Origin": origin})
+        assert "Access-Control-Allow-Origin" not in answer.headers
+        assert "Origin" in answer.headers["Vary"]
+
+
+def test_every_answer_is_guarded_and_numbered_and_asks_for_https_where_the_api_has_it(
+    bare: FlaskClient, settings_env: Callable[..., None]
+) -> None:
+    for path in ("/api/health/live", "/api/nothing", "/l/stop.x", "/api/docs"):
+        headers = bare.get(path).headers
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert len(headers["X-Request-ID"]) == 36
+        assert "Set-Cookie" not in headers
+        assert "Strict-Transport-Security" not in headers
+    settings_env(API_URL="https://api.example.org")
+    assert "max-age" in bare.get("/api/health/live").headers["Strict-Transport-Security"]
+
+
+def test_a_good_request_id_is_kept_and_a_strange_one_replaced(bare: FlaskClient) -> None:
+    def number(given: str) -> str:
+        return bare.get("/api/health/live", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+
+    assert number("trace-0123456789") == "trace-0123456789"
+    for strange in ("short", "x" * 65, "a b c d e f g h", "<script>alert(1)", "ééééééééé"):
+        assert number(strange) != strange
+
+
+def test_the_log_names_the_route_never_the_token_in_its_path(
+    bare: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        bare.get("/l/stop.secret-token", headers={"X-Request-ID": "trace-0123456789"})
+    assert "secret-token" not in caplog.text
+    assert "/l/<token>" in caplog.text
+    assert "StopAlerts" in caplog.text
+    assert "trace-0123456789" in caplog.text
+    structlog.contextvars.clear_contextvars()
+
+
+def test_the_log_names_who_was_refused(person: People, caplog: pytest.LogCaptureFixture) -> None:
+    someone = person()
+    with caplog.at_level("INFO"):
+        assert someone.get("/api/auth/me").status_code == 200
+        assert str(someone.id) not in caplog.text
+        change(Login, proven_at=clock() - timedelta(hours=1))
+        assert someone.delete("/api/users/me").status_code == 403
+    assert str(someone.id) in caplog.text
+    assert someone.email not in caplog.text
