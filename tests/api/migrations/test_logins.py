@@ -17,6 +17,8 @@ from configs.settings import Program
 from tests.in_turn import in_turn
 from tests.waiting import until
 
+pytestmark = pytest.mark.xdist_group("cluster")  # or each worker would start a server of its own
+
 
 def address_of(owner: str, login: str, password: str = "drawn-at-random") -> str:  # noqa: S107 -- of this server
     return owner.replace("rdv:of-the-owner", f"{login}:{password}")
