@@ -11,8 +11,8 @@ from tests.clients import Page, check_page
 _HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff"}
 
 
-def check_answer(response: TestResponse) -> None:
-    """Check headers, cookies, and the page itself where it is one."""
+def check_answer(response: TestResponse) -> Page | None:
+    """Check headers, cookies, and the page itself where it is one; return that."""
     where = f"{response.request.method} {response.request.path}"
     assert response.status_code < 500, where
     for name, value in _HEADERS.items():
@@ -22,8 +22,11 @@ def check_answer(response: TestResponse) -> None:
     expected = "no-referrer" if is_link or response.mimetype != "text/html" else "same-origin"
     assert response.headers["Referrer-Policy"] == expected, where
     _check_cookies(response)
-    if response.mimetype == "text/html" and response.text and not response.location:
-        _check_links(check_page(response))
+    if response.mimetype != "text/html" or not response.text or response.location:
+        return None
+    page = check_page(response)
+    _check_links(page)
+    return page
 
 
 def _check_cookies(response: TestResponse) -> None:

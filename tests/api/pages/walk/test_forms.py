@@ -23,6 +23,11 @@ from tests.factories import EMAIL, PASSWORD, rows
 from tests.in_turn import in_turn
 
 VISITORS = ("sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.register", "sign_in.send_reset")
+FEW = (
+    "alert_pages.create_alert",
+    "plan.order",
+    "security.change_password",
+)  # one check meets each form's token
 ELSEWHERE = (
     {"Sec-Fetch-Site": "cross-site"},
     {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost"},
@@ -73,9 +78,7 @@ def test_without_its_token_a_form_is_refused_and_changes_nothing(population: Pop
     }
     token = strangers[given]() if given in strangers else {"none": None, "long": "é" * 5000}[given]
     before = read_digests()
-    for endpoint in FORMS:
-        if given == "a visitor" and endpoint in VISITORS:
-            continue
+    for endpoint in FORMS if given == "none" else FEW:
         answer = send(anna, population, endpoint, token)
         assert answer.status_code == 403, (endpoint, answer.status_code)
         check_answer(answer)
@@ -89,7 +92,7 @@ def test_from_another_site_a_form_is_refused_although_its_token_is_right(
     anna = population.browse("anna")
     tokens = {endpoint: find_token(anna, endpoint) for endpoint in ("sign_in.sign_in", "sign_in.sign_out")}
     before = read_digests()
-    for endpoint in FORMS:
+    for endpoint in FORMS if headers is ELSEWHERE[0] else FEW:
         token = tokens["sign_in.sign_in" if endpoint in VISITORS else "sign_in.sign_out"]
         answer = send(anna, population, endpoint, token, **headers)
         assert answer.status_code == 403, endpoint
@@ -100,12 +103,13 @@ def test_from_another_site_a_form_is_refused_although_its_token_is_right(
 def test_with_its_token_each_form_is_taken(population: Population) -> None:
     """The refusals above are not for another reason."""
     anna, changed = population.browse("anna"), set()
+    before = read_digests()
     for endpoint in FORMS:
-        before = read_digests()
         answer = send(anna, population, endpoint, find_token(anna, endpoint))
         assert answer.status_code in (200, 303, 409, 422), (endpoint, answer.status_code, answer.text[-600:])
         check_answer(answer)
-        changed |= {endpoint} if read_digests() != before else set()
+        changed |= {endpoint} if (after := read_digests()) != before else set()
+        before = after
     unchanged = set(FORMS) - changed
     assert unchanged <= {
         "sign_in.sign_in", "sign_in.sign_in_with_code", "sign_in.prove", "channels.take_phone_code",
