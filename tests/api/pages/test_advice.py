@@ -1,6 +1,8 @@
 """Pages of departments and of advice, and the words for how well a desk is watched."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
@@ -11,10 +13,12 @@ import time_machine
 from flask import Flask
 
 from api import cache
+from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.check import CheckDay
-from api.models.desk import DeskStatus
+from api.models.desk import DeskState, DeskStatus
 from api.models.slot import GoneReason, SlotRow
+from api.models.user import User
 from api.outlook.schemas import HeatCell
 from api.pages.advice.routes import build_heat_map
 from api.pages.choices import search_places
@@ -32,8 +36,9 @@ from configs.ground.clock import clock
 from configs.world.desk import Grade, WatchLevel
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
+from tests.api.world import TOWN_HALLS, add_town_halls, watch_town_halls
 from tests.clients import Browser, Page
-from tests.factories import BOBIGNY, add_answers, add_desk, change, see
+from tests.factories import BOBIGNY, add_alert, add_answers, add_desk, change, one, see
 from tests.in_turn import in_turn
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -214,3 +219,37 @@ def test_the_national_site_has_its_name_and_others_their_host(app: Flask) -> Non
     desk = desks()[BOBIGNY]
     assert name_website(desk) == "127.77.0.93"
     assert name_website(desk.model_copy(update={"platform": "ants"})) == "France Titres (ANTS)"
+
+
+ADVICE = "/departements/bobigny_93/passeport"
+ANSWERED = "Mairies qui ont répondu : Aubervilliers (93300) n° 2."
+OTHERS = "Les autres mairies du département utilisent d’autres systèmes"
+TOO_LONG = "Un tour de ses mairies prend plus de 15 minutes"
+
+
+def read(browser: Browser, url: str) -> str:
+    """Return the text of a page in one line."""
+    return " ".join(browser.get(url).text.split())
+
+
+def test_pages_say_which_town_halls_answered_and_that_others_are_elsewhere(
+    camille: Browser, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    add_town_halls(tmp_path, settings_env)
+    watch_town_halls(16)
+    target = AlertTarget(desk_id=TOWN_HALLS)
+    alert = add_alert(one(User).id, target, enabled=False, awaits_watch=True)
+    for url in (ADVICE, f"/alertes/{alert}"):
+        text = read(camille, url)
+        assert ANSWERED in text
+        assert OTHERS in text
+        assert TOO_LONG in text
+    change(DeskState, feasible_seconds=600)
+    assert TOO_LONG not in read(camille, f"/alertes/{alert}")
+
+
+def test_a_page_says_that_nobody_has_decided(
+    visitor: Browser, tmp_path: Path, settings_env: Callable[..., None]
+) -> None:
+    add_town_halls(tmp_path, settings_env, "https://rendezvousonline.fr/")
+    assert "Nous n’avons pas encore vérifié que ce site accepte" in read(visitor, ADVICE)

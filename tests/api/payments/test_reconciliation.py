@@ -9,12 +9,21 @@ from uuid import UUID
 import pytest
 from sqlalchemy.orm import Session
 
+from api.background import jobs as background_jobs
 from api.models.base import session
 from api.models.job import PAYMENTS
-from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus, Subscription
+from api.models.payment import (
+    FormerCustomer,
+    Payment,
+    PaymentStatus,
+    RefundReason,
+    RefundStatus,
+    Subscription,
+)
 from api.models.stripe_event import CommandKind, PaymentDifference, StripeEvent
-from api.models.user import Grant, Role
+from api.models.user import Grant, Role, User
 from api.payments import events, jobs, reconciliation
+from api.payments.client import call
 from api.payments.facts import SessionFacts
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
@@ -246,3 +255,38 @@ def test_waiting_refunds_do_not_keep_events_waiting(
     jobs.work_off()
     assert len(asked) == 3  # of the round's 20 s; the sweep asks for the next round
     assert {each.status for each in rows(Payment)} == {PaymentStatus.COMPLETED}
+
+
+@pytest.fixture
+def payment(shop: Shop, camille: Person) -> UUID:
+    """A payment whose account was deleted."""
+    made = shop.buy(camille.id, PlanName.URGENCE_TOTAL)
+    answer = camille.delete("/api/users/me", {"understood": True})
+    assert answer.status_code == 204
+    return made
+
+
+def is_deleted(shop: Shop, customer: str) -> bool:
+    (known,) = (each for each in shop.control.objects("customer") if each["id"] == customer)
+    return bool(known.get("deleted"))
+
+
+def test_a_customer_is_deleted_at_stripe_after_120_days_or_once_it_answers(shop: Shop, payment: UUID) -> None:
+    (row,) = rows(FormerCustomer)
+    assert (row.payment_id, rows(User)) == (payment, [])
+    shop.clock.shift(timedelta(days=120, seconds=-1))
+    assert background_jobs.drop_former_customers() == {"deleted": 0, "left": 0}
+    assert not is_deleted(shop, row.customer)
+    shop.clock.shift(1)
+    shop.control.mode("error_500", count=1)
+    assert background_jobs.drop_former_customers() == {"deleted": 0, "left": 1}
+    assert background_jobs.drop_former_customers() == {"deleted": 1, "left": 0}
+    assert is_deleted(shop, row.customer)
+    assert rows(FormerCustomer) == []
+
+
+def test_one_that_is_deleted_already_is_no_error(shop: Shop, payment: UUID) -> None:
+    (row,) = rows(FormerCustomer)
+    call(lambda c: c.v1.customers.delete(row.customer))
+    shop.clock.shift(timedelta(days=120))
+    assert background_jobs.drop_former_customers() == {"deleted": 1, "left": 0}
