@@ -1,4 +1,4 @@
-"""Unsubscribing from a mail program, on the page, and how it is undone."""
+"""Links in mails: an alert stopped, an address confirmed, an alarm acknowledged; unsubscribing, and how it is undone."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
