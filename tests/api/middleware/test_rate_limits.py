@@ -1,3 +1,4 @@
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -7,6 +8,8 @@ from flask.testing import FlaskClient
 
 from api.auth.mailbox_claims import sign_reset
 from api.logins.second_factor import sign_challenge
+from api.middleware import limit_counters
+from api.middleware.limit_counters import hit_limit
 from api.models.user import Contact, User
 from tests.api.world import count_more
 from tests.clients import People, Person
@@ -275,3 +278,19 @@ def test_a_unix_socket_reaches_redis_too(
 ) -> None:
     settings_env(REDIS_URL="unix:///nowhere/redis.sock")
     assert make_app().test_client().get("/api/health/live").status_code == 200
+
+
+def test_a_redis_that_hangs_delays_one_request_and_not_each(
+    monkeypatch: pytest.MonkeyPatch, settings_env: Callable[..., None]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections and never answers
+        settings_env(REDIS_URL=f"redis://127.0.0.1:{hanging.getsockname()[1]}/0")
+        asked: list[object] = []
+        monkeypatch.setattr(limit_counters, "PATIENCE", 0.05)
+        monkeypatch.setattr(limit_counters.log, "warning", lambda *_, **__: asked.append(_))
+        for _ in range(3):
+            hit_limit("1 per minute", "camille")
+        assert len(asked) == 1
+        limit_counters._get_outage.cache_clear()
+        hit_limit("1 per minute", "camille")
+        assert len(asked) == 2
