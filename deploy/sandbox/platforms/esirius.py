@@ -101,7 +101,7 @@ class Appointment(SessionPages):
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         root = f"/eAppointment{form.number}"
-        return render_page(self.site, f"esirius/{name}.html", form=form, root=root, **values)
+        return render_page(self.site, f"esirius/{name}", form=form, root=root, **values)
 
     def _script(self, text: str) -> web.Response:
         head = "throw 'allowScriptTagRemoting is false.';\r\n//#DWR-INSERT\r\n//#DWR-REPLY\r\n"

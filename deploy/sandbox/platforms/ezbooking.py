@@ -91,7 +91,7 @@ def week_fragment(form: int, slots: Iterable[int], days_from_today: int) -> str:
     rows = [[_cell(day, hour, here) for day in week] for hour in hours]
     heads = [f"{WEEKDAYS[day.weekday()].capitalize()} {day:%d/%m}" for day in week]
     ends = {"first": f"{week[0]:%d/%m/%Y}", "last": f"{week[-1]:%d/%m/%Y}"}
-    return render("ezbooking/calendar.html", form=form, **ends, heads=heads, rows=rows)
+    return render("ezbooking/calendar", form=form, **ends, heads=heads, rows=rows)
 
 
 def _cell(day: date, hour: time, here: Iterable[tuple[datetime, int]]) -> dict[str, object]:
@@ -183,8 +183,8 @@ class EZBooking(SessionPages):
             if sent.get("condition") == "on" and "nextButton" in sent:
                 visit.progress = session.forms[visit.form.number] = WizardProgress()
                 return visit.to(_CHOICE) if visit.form.asks_planning else self._judge(visit)
-            return self._page(visit, "conditions_refused.html", _CONDITIONS)
-        answer = self._page(visit, "conditions.html", _CONDITIONS)
+            return self._page(visit, "conditions_refused", _CONDITIONS)
+        answer = self._page(visit, "conditions", _CONDITIONS)
         if session is None:
             answer.set_cookie(_COOKIE, self.sessions.begin().key, path="/", httponly=True)
         return answer
@@ -196,10 +196,10 @@ class EZBooking(SessionPages):
         if visit.request.method == "POST":
             chosen = str((await visit.request.post()).get("planning", ""))
             if chosen not in dict(offered):
-                return self._page(visit, "choice_refused.html", _CHOICE, offered=offered)
+                return self._page(visit, "choice_refused", _CHOICE, offered=offered)
             self._progress(visit).planning = int(chosen)
             return self._judge(visit)
-        return self._page(visit, "choice.html", _CHOICE, offered=offered)
+        return self._page(visit, "choice", _CHOICE, offered=offered)
 
     def _progress(self, visit: WizardVisit) -> WizardProgress:
         if visit.progress is None:  # every step but the first was refused without it
@@ -225,7 +225,7 @@ class EZBooking(SessionPages):
             return redirect(self.site, "/")
         if self._free(visit):
             return visit.to(_TERMS)
-        return self._page(visit, "no_slot.html", _VERDICT)
+        return self._page(visit, "no_slot", _VERDICT)
 
     async def _terms(self, visit: WizardVisit) -> web.StreamResponse:
         if self._planning(visit) is None:
@@ -235,7 +235,7 @@ class EZBooking(SessionPages):
         if visit.request.method == "POST":
             self._progress(visit).passed = _TERMS
             return visit.to(_CALENDAR)
-        return self._page(visit, "terms.html", _TERMS)
+        return self._page(visit, "terms", _TERMS)
 
     async def _calendar_page(self, visit: WizardVisit) -> web.StreamResponse:
         planning = self._planning(visit)
@@ -243,7 +243,7 @@ class EZBooking(SessionPages):
             return visit.to(_TERMS)
         if visit.request.method == "POST":
             return self._take_first(visit, planning)
-        return self._page(visit, "slots.html", _CALENDAR, planning)
+        return self._page(visit, "slots", _CALENDAR, planning)
 
     async def _week(self, request: web.Request) -> web.StreamResponse:
         call = _CALL.fullmatch(request.match_info["call"])
@@ -251,7 +251,7 @@ class EZBooking(SessionPages):
         if not call:
             return await self.missing(request)
         if "User-Agent" not in request.headers:
-            return html(self.site, render("refused.html", reason="Requête sans navigateur."), status=403)
+            return html(self.site, render("site/refused", reason="Requête sans navigateur."), status=403)
         if mode.name == "calendar_broken":
             return html(self.site, "<table><tr><td>Fatal error: bookingserver", int(mode.number("status")))
         return await self._week_of(request, int(call[1]), call[2], int(call[3]))
@@ -284,13 +284,13 @@ class EZBooking(SessionPages):
         log.error("A SLOT WAS TAKEN: %s %s reserves one", self.site.about.name, request.path)
         for planning in form.plannings:
             self.site.agenda.take(planning, [slot])
-        return render_page(self.site, "ezbooking/reserved.html", form=form)
+        return render_page(self.site, "ezbooking/reserved", form=form)
 
     async def _picture(self, _request: web.Request) -> web.StreamResponse:
         return web.Response(body=_PIXEL, content_type="image/png")
 
     async def _home(self, _request: web.Request) -> web.StreamResponse:
-        return render_page(self.site, "ezbooking/home.html", prefix="")
+        return render_page(self.site, "ezbooking/home", prefix="")
 
 
 PLATFORM: Final = StandInPlatform(add_routes=EZBooking.add_to)

@@ -100,7 +100,7 @@ class OwnSite(Pages):
     def _page(self, name: str, **values: object) -> web.Response:
         there = {"demarches_etrangers", "actualites", "publications", "booking", "home"}
         template = name if name in there else "section"
-        return render_page(self.site, f"own_site/{template}.html", prefix="", booking=BOOKING, **values)
+        return render_page(self.site, f"own_site/{template}", prefix="", booking=BOOKING, **values)
 
 
 PLATFORM: Final = StandInPlatform(

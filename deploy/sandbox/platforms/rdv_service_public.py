@@ -67,11 +67,11 @@ class Search(Pages):
 
     async def _reserve(self, _request: web.Request) -> web.StreamResponse:
         self.site.counters.reservations += 1
-        return render_page(self.site, "rdv_service_public/none.html", form=None)
+        return render_page(self.site, "rdv_service_public/none", form=None)
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         names = {"weekdays": WEEKDAYS, "months": _MONTHS}
-        return render_page(self.site, f"rdv_service_public/{name}.html", form=form, **names, **values)
+        return render_page(self.site, f"rdv_service_public/{name}", form=form, **names, **values)
 
 
 def _rails(moment: datetime) -> str:
@@ -92,7 +92,7 @@ def _day(text: str | None) -> date | None:
 
 
 async def _unavailable(_mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
-    return render_page(site, "rdv_service_public/maintenance.html", 503)
+    return render_page(site, "rdv_service_public/maintenance", 503)
 
 
 async def _throttled(mode: Mode, _request: web.Request, _site: Site) -> web.StreamResponse:

@@ -95,7 +95,7 @@ class Rdvpref(SessionPages):
 
     def _page(self, form: Form, name: str, **values: object) -> web.Response:
         base = f"{_ROOT}/{form.number}"
-        return render_page(self.site, f"rdvpref/{name}.html", form=form, base=base, **values)
+        return render_page(self.site, f"rdvpref/{name}", form=form, base=base, **values)
 
 
 def _french(day: date) -> str:

@@ -63,7 +63,7 @@ class Town(Pages):
 
     def _page(self, name: str, form: Form, **values: object) -> web.Response:
         base = f"/rdv/{form.number}"
-        return render_page(self.site, f"selectors/{name}.html", form=form, base=base, **values)
+        return render_page(self.site, f"selectors/{name}", form=form, base=base, **values)
 
 
 def _in_words(at: datetime) -> str:

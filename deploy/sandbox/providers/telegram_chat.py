@@ -268,7 +268,7 @@ class UpdateDesk:
         self, request: web.Request, code: str = "", *, is_pressed: bool = False
     ) -> web.Response:
         values = {"bot": request.match_info["bot"], "code": code or request.query.get("start", "")}
-        page = render("telegram/start.html", **values, pressed=is_pressed)
+        page = render("telegram/start", **values, pressed=is_pressed)
         return web.Response(text=page, content_type="text/html")
 
     async def _press(self, request: web.Request) -> web.Response:

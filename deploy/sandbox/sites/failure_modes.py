@@ -28,7 +28,7 @@ def _page(template: str, status: int | None = None, **values: object) -> Instead
 
     async def answer(mode: Mode, _request: web.Request, site: Site) -> web.StreamResponse:
         sent = status or int(mode.parameters.get("status", HTTPStatus.OK))
-        made = render_page(site, f"{template}.html", sent, prefix="", **values)
+        made = render_page(site, f"site/{template}", sent, prefix="", **values)
         if "retry_after" in mode.parameters and sent in _LATER:
             made.headers["Retry-After"] = str(int(mode.number("retry_after")))
         if mode.name == "cloudflare":

@@ -127,7 +127,7 @@ class JsonPages(Pages):
         if known["form"] is None:
             return missing_page(self.site)
         shown = {name: fill(self.about.get(name), known) for name in ("state", "search")}
-        template = self.about.get("template", "json_desk.html")
+        template = self.about.get("template", "site/json_desk")
         return render_page(self.site, template, **shown, form=known["form"], prefix="", path=request.path)
 
     async def _answer(self, route: Known, request: web.Request) -> web.StreamResponse:

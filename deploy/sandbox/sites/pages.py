@@ -46,7 +46,7 @@ def redirect(site: Site, location: str) -> web.Response:
 
 def missing_page(site: Site) -> web.Response:
     """Return that the site has no such page."""
-    return render_page(site, "missing.html", 404, prefix="")
+    return render_page(site, "site/missing", 404, prefix="")
 
 
 def as_json(body: object, status: int = 200, **headers: str) -> web.Response:

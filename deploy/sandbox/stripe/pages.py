@@ -57,7 +57,7 @@ def add_page_routes(app: web.Application, stand_in: Stripe) -> None:
 
 def _show(template: str, *, status: int = 200, **values: object) -> web.Response:
     headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-    html = render(f"stripe/{template}.html", **values)
+    html = render(f"stripe/{template}", **values)
     return web.Response(text=html, content_type="text/html", status=status, headers=headers)
 
 
