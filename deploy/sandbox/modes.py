@@ -40,7 +40,6 @@ MODES: Final[Table] = {
     "empty": {},
     "error200": {},
     "truncated_gzip": {},
-    "bad_charset": {"charset": "utf-8"},
     "endless": {},
     "redirect_loop": {},
     "redirect_away": {"location": f"http://{ELSEWHERE}/"},

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import today
-from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import SessionPages, WizardProgress, render_page
 
@@ -57,14 +56,12 @@ class Appointment(SessionPages):
     async def _motives(self, request: web.Request, form: Form) -> web.StreamResponse:
         if not self._has_session(request, form):
             return self._page("expired", form)
-        if request[MODE].name == "picture_first":
-            return self._page("picture", form)
         tomorrow = today() + timedelta(days=1)
         return self._page("motives", form, today=f"{tomorrow:%d/%m/%Y}")
 
     async def _answer_call(self, request: web.Request) -> web.StreamResponse:
         """Answer a call; what is none, or comes without its session, is answered by an exception."""
-        form, mode = self.site.form_of(request), request[MODE].name
+        form = self.site.form_of(request)
         body = (await request.read()).decode()
         lines = dict(line.split("=", 1) for line in body.splitlines() if "=" in line)
         script, method = request.match_info["script"], request.match_info["method"]
@@ -73,16 +70,9 @@ class Appointment(SessionPages):
             return self._script(_batch_exception("ServerException", "The call is malformed."))
         if not self._has_session(request, form):
             return self._script(_batch_exception("SecurityException", "Session Error"))
-        if mode == "call_fails":
-            failed = {"javaClassName": "java.lang.Throwable", "message": "Error"}
-            return self._script(
-                f"dwr.engine._remoteHandleException('{lines['batchId']}','0',{_literal(failed)});"
-            )
         if method == "confirmAppointment":
             self.site.counters.reservations += 1
         value = self._answer(form, f"{script}.{method}", lines)
-        if mode == "newer_dwr":
-            return self._script(_newer(lines["batchId"], value))
         return self._script(f"dwr.engine._remoteHandleCallback('{lines['batchId']}','0',{_literal(value)});")
 
     def _answer(self, form: Form, call: str, lines: dict[str, str]) -> object:
@@ -122,12 +112,6 @@ def _literal(value: object) -> str:
 def _batch_exception(name: str, message: str) -> str:
     said = f"{{ name:'{name}', message:'{message}' }}"
     return f"if (window.dwr) dwr.engine._remoteHandleBatchException({said});"
-
-
-def _newer(batch: str, value: object) -> str:
-    call = f'dwr.engine.remote.handleCallback("{batch}","0",{_literal(value)});'
-    head = "//#DWR-START#\n(function(){\nif(!window.dwr)return;\nvar dwr=window.dwr._[0];\n"
-    return f"{head}{call}\n}})();\n//#DWR-END#"
 
 
 PLATFORM: Final = StandInPlatform(add_routes=Appointment.add_to)

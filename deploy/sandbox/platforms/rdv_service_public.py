@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from deploy.sandbox.clock import WEEKDAYS, today
-from deploy.sandbox.modes import MODE, Mode
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import Pages, as_json, days_from, moments, render_page
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+    from deploy.sandbox.modes import Mode
     from deploy.sandbox.platform import Form, Planning
     from deploy.sandbox.sites.site import Site
 
@@ -47,16 +47,13 @@ class Search(Pages):
         return self._page("places", form, places=named)
 
     def _week(self, request: web.Request, form: Form, place: Planning) -> web.StreamResponse:
-        mode = request[MODE]
         first = _day(request.query.get("date")) or today()
-        bookable = today() + timedelta(days=mode.number("days")) if mode.name == "closes" else date.max
-        free = [each for each in moments(self.site, [place]) if first <= each.date() < bookable]
+        free = [each for each in moments(self.site, [place]) if first <= each.date()]
         days = days_from(first, _DAYS)
         later = next((each for each in free if each.date() > days[-1]), None)
         shown = [each for each in free if each.date() <= days[-1]]
         columns = [
-            (day, [(each, _booking(place, each)) for each in shown if each.date() == day], day < bookable)
-            for day in days
+            (day, [(each, _booking(place, each)) for each in shown if each.date() == day]) for day in days
         ]
         onward = (self._onward(request, place, later), later) if later and not shown else None
         following = _address(request, date=(days[-1] + timedelta(days=1)).isoformat())

@@ -120,16 +120,8 @@ async def answer(mode: Mode, request: web.Request, site: Site, handler: Handler)
     if mode.name == "hang":
         await asyncio.sleep(mode.number("seconds"))
     well = await handler(request)
-    if isinstance(well, web.Response) and isinstance(well.body, bytes) and well.status == HTTPStatus.OK:
-        _spoil(mode, well, well.body)
-    return well
-
-
-def _spoil(mode: Mode, well: web.Response, body: bytes) -> None:
-    if mode.name == "truncated_gzip":
-        packed = gzip.compress(body)
+    if mode.name == "truncated_gzip" and isinstance(well, web.Response) and isinstance(well.body, bytes):
+        packed = gzip.compress(well.body)
         well.body = packed[: len(packed) // 2]
         well.headers["Content-Encoding"] = "gzip"
-    elif mode.name == "bad_charset" and well.content_type == "text/html":
-        well.body = body.decode().encode("iso-8859-1", "replace")
-        well.headers["Content-Type"] = f"text/html; charset={mode.word('charset')}"
+    return well

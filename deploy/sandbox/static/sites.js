@@ -7,7 +7,7 @@ const MODES = {
   ban: "Limite de demandes, puis refus", block: "Refuse tout (403)", cloudflare: "Vérification Cloudflare", captcha: "Captcha", maintenance: "Maintenance",
   hang: "Répond en retard", hang_forever: "Ne répond jamais", layout: "Page transformée", closed: "Lien désactivé", rate_limited: "Trop de demandes (429)",
   reset: "Coupe la connexion", drip: "Un octet par seconde", big: "Page de 10 Mo", empty: "Page vide", error200: "Erreur, statut 200",
-  truncated_gzip: "Compression tronquée", bad_charset: "Mauvais encodage", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
+  truncated_gzip: "Compression tronquée", endless: "Page sans fin", redirect_loop: "Redirection en boucle",
   redirect_away: "Redirige ailleurs",
   error_500: "Erreur 500", timeout: "Ne répond jamais", slow: "Répond en retard", yes_without_answer: "Accepte sans répondre",
   unauthorized: "Clé refusée", refuse: "Injoignable", reject_address: "Refuse une adresse",
