@@ -1,8 +1,5 @@
 """A push service (RFC 8030) and the browsers behind it: what it takes is decrypted, and the inbox shows it.
 
-Its encryption is read anew here (https://www.rfc-editor.org/rfc/rfc8291, https://www.rfc-editor.org/rfc/rfc8188#section-2):
-our own code must not be tested against itself.
-
 Endpoints are ``https://push.sandbox.test/send/<id>``; SANDBOX_HOSTS leads the name here. Any id is a subscription. One
 that begins with ``silent-`` is never answered, one with ``gone-`` has ended.
 """
@@ -15,16 +12,12 @@ import hashlib
 import itertools
 import json
 import secrets
-import struct
 from typing import TYPE_CHECKING, Any, Final
 
+import http_ece
+import jwt
 from aiohttp import web
-from cryptography.exceptions import InvalidSignature, InvalidTag
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.sandbox import addresses
@@ -38,6 +31,7 @@ from deploy.sandbox.providers.provider import (
     seen_at,
     told_ids,
 )
+from deploy.sandbox.receipts.signatures import derive_key
 from deploy.sandbox.request_body import read_body, text
 
 if TYPE_CHECKING:
@@ -47,109 +41,56 @@ if TYPE_CHECKING:
 HOST: Final = "push.sandbox.test"
 _ORIGIN: Final = f"https://{HOST}"
 _DAY: Final = 24 * 3600
-_LARGEST: Final = 4096 + 200  # bytes, as the services take
+_LARGEST: Final = 86 + 4096  # bytes: the head (RFC 8188) and one record, all that browsers take
 _SILENT, _GONE = "silent-", "gone-"
 _SHOWN: Final = frozenset({"title", "body", "url", "tag"})
 # ended: every subscription has; redirect leads elsewhere; odd answers in no way that the protocol knows.
 _MODES: Final[dict[str, Parameters]] = PROVIDER_MODES | {"ended": {}, "redirect": {}, "odd": {}}
-_HALF_OF_CURVE: Final = 1 << 255  # below the order of P-256, so that every id gives a key
-_HEAD: Final = struct.Struct("!16sIB")  # salt, size of a record, length of the key's id
-_POINT, _TAG, _SIGNATURE = 65, 16, 64  # bytes
-_LAST: Final = 2  # the byte behind the text of the last record
 
 
-class NotReadable(ValueError):
-    """A message that this browser cannot decrypt; the text says why."""
+def _browser(subscription_id: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
+    """Return the key and the secret of a subscription's browser; they follow from its id: a restart forgets none."""
+    auth = hashlib.sha256(f"auth {subscription_id}".encode()).digest()[:16]
+    return derive_key(f"browser {subscription_id}"), auth
 
 
 def _encode(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
-def _decode(text: str) -> bytes:
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+def make_subscription(subscription_id: str) -> dict[str, Any]:
+    """Return the subscription of an id as ``PushSubscription.toJSON()`` has it."""
+    key, auth = _browser(subscription_id)
+    point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    keys = {"p256dh": _encode(point), "auth": _encode(auth)}
+    return {"endpoint": f"{_ORIGIN}/send/{subscription_id}", "keys": keys}
 
 
-class Browser:
-    """The browser behind a subscription of an id, which its keys follow from: a restart forgets no subscription."""
-
-    def __init__(self, subscription_id: str) -> None:
-        seed = hashlib.sha256(f"browser {subscription_id}".encode()).digest()
-        number = int.from_bytes(seed, "big") % _HALF_OF_CURVE
-        self._key = ec.derive_private_key(number or 1, ec.SECP256R1())
-        self._auth = hashlib.sha256(f"auth {subscription_id}".encode()).digest()[:16]
-        self._point = self._key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-
-    @property
-    def keys(self) -> dict[str, str]:
-        """Return the keys as ``PushSubscription.toJSON()`` has them."""
-        return {"p256dh": _encode(self._point), "auth": _encode(self._auth)}
-
-    def decrypt(self, body: bytes) -> bytes:
-        """Return the text of a message of one record.
-
-        Raises:
-            NotReadable: it was encrypted for another browser, or is damaged.
-        """
-        if len(body) < _HEAD.size + _POINT + _TAG:
-            raise NotReadable("too short")
-        salt, size, length = _HEAD.unpack_from(body)
-        point, sealed = body[_HEAD.size : _HEAD.size + length], body[_HEAD.size + length :]
-        if length != _POINT or len(sealed) > size:
-            raise NotReadable("not one record with the sender's key in its head")
-        try:
-            sender = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-            key, nonce = self._derive(sender, point, salt)
-            text = AESGCM(key).decrypt(nonce, sealed, None).rstrip(b"\0")
-        except (ValueError, InvalidTag) as error:
-            raise NotReadable("encrypted for another subscription, or damaged") from error
-        if not text or text[-1] != _LAST:
-            raise NotReadable("not the last record")
-        return text[:-1]
-
-    def _derive(self, sender: ec.EllipticCurvePublicKey, point: bytes, salt: bytes) -> tuple[bytes, bytes]:
-        shared = self._key.exchange(ec.ECDH(), sender)
-        secret = _expand(shared, self._auth, b"WebPush: info\0" + self._point + point, 32)
-        key = _expand(secret, salt, b"Content-Encoding: aes128gcm\0", 16)
-        return key, _expand(secret, salt, b"Content-Encoding: nonce\0", 12)
-
-
-def _expand(secret: bytes, salt: bytes, info: bytes, size: int) -> bytes:
-    return HKDF(algorithm=hashes.SHA256(), length=size, salt=salt, info=info).derive(secret)
-
-
-class NotSigned(ValueError):
-    """A sender that does not prove who it is (RFC 8292); the text says why."""
+def _decrypt(subscription_id: str, body: bytes) -> bytes:
+    """Return the text of a message (RFC 8291); RequestRefused where it was encrypted for another, or is damaged."""
+    key, auth = _browser(subscription_id)
+    try:
+        text: bytes = http_ece.decrypt(body, private_key=key, auth_secret=auth)
+    except (http_ece.ECEException, ValueError) as error:
+        raise _refuse(400, f"the browser cannot read it: {error}") from error
+    return text
 
 
 def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
-    """Return the sender's public key and what it signed.
-
-    Raises:
-        NotSigned: there is no signature, or a wrong one.
-    """
+    """Return the sender's public key and what it signed (RFC 8292); RequestRefused where nothing is proven."""
     scheme, _, rest = authorization.partition(" ")
     parts = dict(each.strip().split("=", 1) for each in rest.split(",") if "=" in each)
     if scheme.lower() != "vapid" or parts.keys() < {"t", "k"}:
-        raise NotSigned("no `vapid t=…,k=…`")
+        raise _refuse(401, "no `vapid t=…,k=…`")
     try:
-        signed, _, signature = parts["t"].rpartition(".")
-        raw = _decode(signature)
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decode(parts["k"]))
-        half = _SIGNATURE // 2
-        numbers = int.from_bytes(raw[:half], "big"), int.from_bytes(raw[half:], "big")
-        key.verify(encode_dss_signature(*numbers), signed.encode(), ec.ECDSA(hashes.SHA256()))
-        claims = json.loads(_decode(signed.partition(".")[2]))
-    except (ValueError, InvalidSignature) as error:
-        raise NotSigned(f"no valid token: {type(error).__name__}") from error
-    if len(raw) != _SIGNATURE or not isinstance(claims, dict):
-        raise NotSigned("no valid token")
-    return parts["k"], claims
-
-
-def make_subscription(subscription_id: str) -> dict[str, Any]:
-    """Return the subscription of an id as ``PushSubscription.toJSON()`` has it."""
-    return {"endpoint": f"{_ORIGIN}/send/{subscription_id}", "keys": Browser(subscription_id).keys}
+        point = base64.urlsafe_b64decode(parts["k"] + "=" * (-len(parts["k"]) % 4))
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        needed = {"require": ["exp", "sub"]}
+        return parts["k"], jwt.decode(parts["t"], key, ["ES256"], options=needed, audience=_ORIGIN)
+    except (ValueError, jwt.DecodeError) as error:
+        raise _refuse(401, f"no valid token: {error}") from error
+    except jwt.InvalidTokenError as error:
+        raise _refuse(403, f"{error}") from error
 
 
 class PushService(Provider):
@@ -219,11 +160,8 @@ class PushService(Provider):
         body = await request.read()
         if len(body) > _LARGEST:
             raise _refuse(413)
-        try:
-            payload = Browser(subscription_id).decrypt(body).decode()
-            shown = json.loads(payload)
-        except (NotReadable, ValueError) as error:
-            raise _refuse(400, f"the browser cannot read it: {error}") from error
+        payload = _decrypt(subscription_id, body).decode()
+        shown = json.loads(payload)
         if not isinstance(shown, dict) or shown.keys() != _SHOWN:
             raise _refuse(400, f"the payload has not {sorted(_SHOWN)}")
         draft = OutboxDraft(
@@ -239,13 +177,9 @@ class PushService(Provider):
         return Accepted([draft], number, answer)
 
     def _check_sender(self, request: web.Request, subscription_id: str) -> None:
-        try:
-            key, claims = read_sender(request.headers.get("Authorization", ""))
-        except NotSigned as error:
-            raise _refuse(401, str(error)) from error
-        is_ours = claims.get("aud") == _ORIGIN and str(claims.get("sub")).startswith("mailto:")
-        if not is_ours or not 0 < claims.get("exp", 0) - now().timestamp() <= _DAY:
-            raise _refuse(403, "aud, exp or sub is wrong")
+        key, claims = read_sender(request.headers.get("Authorization", ""))
+        if not claims["sub"].startswith("mailto:") or claims["exp"] - now().timestamp() > _DAY:
+            raise _refuse(403, "exp or sub is wrong")
         if self.senders.get(subscription_id, key) != key:
             raise _refuse(403, "the browser subscribed for another key")
 

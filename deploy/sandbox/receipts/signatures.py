@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 _HALF_OF_CURVE: Final = 1 << 255  # below the order of P-256, so that every secret gives a key
 
 
-def _private_key(secret: str) -> ec.EllipticCurvePrivateKey:
+def derive_key(secret: str) -> ec.EllipticCurvePrivateKey:
+    """Return the key of P-256 that a secret makes, always the same."""
     number = int.from_bytes(hashlib.sha256(secret.encode()).digest(), "big") % _HALF_OF_CURVE
     return ec.derive_private_key(number or 1, ec.SECP256R1())
 
 
 def make_public_key(secret: str) -> str:
     """Return the verification key of the key that a secret makes, as SendGrid shows its own."""
-    key = _private_key(secret).public_key()
+    key = derive_key(secret).public_key()
     return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def sign_events(secret: str, body: bytes, at: int) -> dict[str, str]:
     """Return the headers of a call of the event webhook."""
-    signature = _private_key(secret).sign(str(at).encode() + body, ec.ECDSA(SHA256()))
+    signature = derive_key(secret).sign(str(at).encode() + body, ec.ECDSA(SHA256()))
     return {
         "X-Twilio-Email-Event-Webhook-Signature": base64.b64encode(signature).decode(),
         "X-Twilio-Email-Event-Webhook-Timestamp": str(at),
