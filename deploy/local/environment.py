@@ -13,7 +13,7 @@ from deploy.local.short_periods import gather
 from deploy.local.state_dir import kept_secret
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url
 from deploy.sandbox.providers.push import HOST as PUSH_HOST
-from deploy.sandbox.receipts.signatures import make_public_key
+from deploy.sandbox.providers.receipts import make_public_key
 
 _DRAWN = (
     "JWT_SECRET",

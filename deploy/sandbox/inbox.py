@@ -11,7 +11,7 @@ from aiohttp import web
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
-from deploy.sandbox.receipts.sender import RECEIPT_MODES
+from deploy.sandbox.providers.receipts import RECEIPT_MODES
 from deploy.sandbox.request_body import Handler, read_body, refusals
 from deploy.sandbox.sites.app import act
 from deploy.sandbox.templating import STATIC, static

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from api.models.base import new_id
 from api.models.provider_event import ProviderEvent
 from configs.settings import settings
-from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
+from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from tests.factories import rows
 from tests.in_turn import in_turn
 

@@ -11,7 +11,7 @@ from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock
 from configs.settings import settings
-from deploy.sandbox.receipts.signatures import sign_events, sign_form
+from deploy.sandbox.providers.receipts import sign_events, sign_form
 from notifier.content.outgoing_message import CALL_WEBHOOK, SMS_WEBHOOK, callback_of, webhook_address
 from notifier.jobs import apply_receipts, deliver
 from tests.factories import rows

@@ -21,7 +21,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock, override_clock
 from configs.ground.job_queues import queue
 from configs.ground.matching_queues import NUDGE_SECONDS
-from deploy.sandbox.receipts.signatures import make_public_key
+from deploy.sandbox.providers.receipts import make_public_key
 from notifier import jobs
 from notifier.channels import batch_sender
 from notifier.channels.provider_base import Acceptance

@@ -25,7 +25,7 @@ from api.users.preference_schemas import NotificationChanges
 from api.users.schemas import ProfileChange
 from api.users.service import change_notifications, change_profile
 from configs.ground.clock import clock
-from deploy.sandbox.receipts.signatures import make_public_key
+from deploy.sandbox.providers.receipts import make_public_key
 from notifier.channels.provider_base import NotAttempted
 from notifier.content import outgoing_message
 from notifier.delivery import delivery, hourly_cap

@@ -29,7 +29,7 @@ from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
-from deploy.sandbox.receipts.signatures import make_public_key, sign_events, sign_form
+from deploy.sandbox.providers.receipts import make_public_key, sign_events, sign_form
 from notifier.channels.provider_base import Acceptance, OutcomeUnknown, TemporaryError
 from notifier.content.outgoing_message import SMS_WEBHOOK, callback_of
 from notifier.delivery import delivery

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from deploy.sandbox.listener import reset_connection
 from deploy.sandbox.modes import Mode, Modes, Parameters, Table, make_mode
-from deploy.sandbox.receipts.sender import ReceiptSender
+from deploy.sandbox.providers.receipts import ReceiptSender
 from deploy.sandbox.request_body import Body, read_mode, refusals
 
 if TYPE_CHECKING:

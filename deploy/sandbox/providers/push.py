@@ -31,7 +31,7 @@ from deploy.sandbox.providers.provider import (
     seen_at,
     told_ids,
 )
-from deploy.sandbox.receipts.signatures import derive_key
+from deploy.sandbox.providers.receipts import derive_key
 from deploy.sandbox.request_body import read_body, text
 
 if TYPE_CHECKING:

@@ -17,8 +17,7 @@ from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at
-from deploy.sandbox.receipts.sender import make_events
-from deploy.sandbox.receipts.signatures import sign_events
+from deploy.sandbox.providers.receipts import make_events, sign_events
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,7 @@ from deploy.sandbox.clock import now
 from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
-from deploy.sandbox.receipts.sender import make_answer, make_states
-from deploy.sandbox.receipts.signatures import sign_form
+from deploy.sandbox.providers.receipts import make_answer, make_states, sign_form
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600

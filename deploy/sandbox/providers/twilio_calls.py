@@ -21,8 +21,8 @@ from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import Outbox, OutboxDraft
 from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.provider import Accepted, provider_mode, seen_at, told_ids
+from deploy.sandbox.providers.receipts import sign_form
 from deploy.sandbox.providers.twilio import TwilioApi, check_number, refuse
-from deploy.sandbox.receipts.signatures import sign_form
 from deploy.sandbox.request_body import read_body, text
 
 _LONGEST_TWIML: Final = 4000

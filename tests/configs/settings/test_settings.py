@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from configs.settings import SettingMissing, Settings, SettingsRefused, load
 from configs.world.check_intervals import find_step_gap
-from deploy.sandbox.receipts.signatures import make_public_key
+from deploy.sandbox.providers.receipts import make_public_key
 from tests.in_turn import in_turn
 
 Put = Callable[..., None]

@@ -1,1 +1,0 @@
-"""Receipts that the stand-ins of SendGrid and Twilio send: signed, late, repeated, lost."""
