@@ -15,8 +15,7 @@ from configs.ground.redis import read_rules
 from configs.settings import SettingsRefused, load
 from configs.settings.keys import read_password
 from deploy import draw_secrets
-from deploy.secret_scan.__main__ import main, scan
-from deploy.secret_scan.rules import MARK
+from deploy.secret_scan import MARK, main, scan
 from tests.configs.settings.test_settings import PRODUCTION, STRONG
 from tests.in_turn import in_turn
 
