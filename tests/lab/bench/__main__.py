@@ -11,8 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.lab.bench import crawl, crowd, delay, idle, lateness, mix, payments, reads, report, restore
-from tests.lab.bench.figures import Effort, Figure, Part, forget
+from tests.lab.bench import crawl, crowd, delay, idle, lateness, mix, payments, reads, restore
+from tests.lab.bench.figures import Effort, Figure, Part, forget, keep, show
 
 PARTS: dict[str, tuple[str, Part]] = {
     "crawl": ("the full path beside bare aiohttp, bare Scrapy and urlwatch", crawl.run),
@@ -49,8 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
             os.environ.update(environment)
             forget()
     command = " ".join(["make bench", *([f"ARGS='{' '.join(sys.argv[1:])}'"] if sys.argv[1:] else [])])
-    report.show(command, figures)
-    report.keep(options.to, command, figures)
+    show(command, figures)
+    keep(options.to, command, figures)
     console.print(f"written to {options.to}" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
