@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tests.lab.bench import crawl, crowd, delay, idle, lateness, mix, payments, reads, restore
+from tests.lab.bench import crawl, crowd, delay, idle, lateness, payments, reads, restore
 from tests.lab.bench.figures import Effort, Figure, Part, forget, keep, show
 
 PARTS: dict[str, tuple[str, Part]] = {
@@ -19,7 +19,7 @@ PARTS: dict[str, tuple[str, Part]] = {
     "lateness": ("lateness: due → request", lateness.run),
     "delay": ("page read → provider accepted, one alert by e-mail", delay.run),
     "crowd": ("one detection, a crowd told by e-mail", crowd.run),
-    "mix": ("a crowd by e-mail, Telegram and SMS at the allowed rates", mix.run),
+    "mix": ("a crowd by e-mail, Telegram and SMS at the allowed rates", crowd.run_mix),
     "payments": ("payments: the webhook, paid → told, many events beside alerts", payments.run),
     "reads": ("reads of the API on a million detections", reads.run),
     "restore": ("a database restored from its encrypted backup", restore.run),
