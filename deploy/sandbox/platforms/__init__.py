@@ -1,7 +1,7 @@
 """The stand-in platforms, found by being here: each a file that describes its sites, forms and modes.
 
-What answers in JSON is in the file too (``sites/json_platform.py``); other pages are of a module beside it, whose
-``PLATFORM`` may also stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address,
+What its sites answer is in the file too (``sites/described.py``), or in a module beside it, whose ``PLATFORM`` may also
+stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address,
 ``form`` a pattern that finds its number in an address; ``modes`` have a French name, and parameters.
 """
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-    from deploy.sandbox.platform import AddRoutes
     from deploy.sandbox.sites.site import Site
 
 
@@ -38,23 +37,16 @@ def platforms() -> dict[str, StandInPlatform]:
     for file in Path(__file__).parent.glob("*.yaml"):
         name, about = file.stem, yaml.safe_load(file.read_text("utf-8"))
         sites = about.get("sites", {name: about})
-        own = found.get(name)
-        told = {code: each for code, each in sites.items() if own is None or "routes" in each}
-        add_routes = partial(_add_json, told, own.add_routes if own else None)
-        found[name] = replace(
-            own or StandInPlatform(add_routes), add_routes=add_routes, **_describe(sites, about)
-        )
+        own = found.get(name) or StandInPlatform(partial(_add_described, sites))
+        found[name] = replace(own, **_describe(sites, about))
     return dict(sorted(found.items()))
 
 
-def _add_json(described: dict[str, Any], others: AddRoutes | None, app: web.Application, site: Site) -> None:
-    """Add the pages of a site that its file describes, or those of its module."""
-    from deploy.sandbox.sites.json_platform import JsonPages  # noqa: PLC0415 - sites read this registry
+def _add_described(sites: dict[str, Any], app: web.Application, site: Site) -> None:
+    """Add what the file of a site's platform describes."""
+    from deploy.sandbox.sites.described import DescribedPages  # noqa: PLC0415 - sites read this registry
 
-    if others and site.about.code not in described:
-        others(app, site)
-    else:
-        JsonPages.add_to(app, site, about=described[site.about.code])
+    DescribedPages.add_to(app, site, about=sites[site.about.code])
 
 
 def _describe(sites: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:

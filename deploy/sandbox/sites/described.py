@@ -1,29 +1,42 @@
-"""Platforms that answer in JSON, described by their files alone: routes, and the shapes of answers.
+"""Platforms that are described by their files alone: routes, and what they answer, in JSON or by pages.
+
+An answer is ``json``, a ``page`` of templates/ (filled in with all that expressions know, and ``values``), or a
+``redirect``; it may set ``cookies``. A route that ``reserves`` is counted.
 
 In a shape, a text that begins with ``=`` is an expression of Jinja; a mapping with ``for`` makes a list, or with
 ``key`` another mapping; one with ``if`` and ``then`` chooses; a key that ends with ``?`` is left out where its value is
 null.
 
-Expressions know the request (``query``, ``path``, ``headers``, ``body``, ``port``), ``mode``, ``site``, ``form``, and
-what its route names in ``with``. There ``places`` (numbers as texts) and ``days`` choose the hours that are ``free`` at
-these places, ``here`` on these days, and ``later``.
+Expressions know the request (``query``, ``path``, ``headers``, ``cookies``, ``body``, ``port``), ``mode`` and its
+``parameters``, ``site``, ``form``, ``hours_of`` a place, and what their route names in ``with``. There ``places``
+(numbers as texts) and ``days`` choose the hours that are ``free`` at these places, ``here`` on these days, and
+``later``.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
 from deploy.sandbox.addresses import platform_host
-from deploy.sandbox.clock import as_utc, today
+from deploy.sandbox.clock import PARIS, as_utc, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.request_body import read_body
-from deploy.sandbox.sites.pages import Pages, as_json, days_from, missing, missing_page, moments, render_page
+from deploy.sandbox.sites.pages import (
+    Pages,
+    as_json,
+    days_from,
+    missing,
+    missing_page,
+    moments,
+    redirect,
+    render_page,
+)
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -39,13 +52,16 @@ _EXPRESSIONS.globals.update(
         "instant": datetime.fromisoformat,
         "days_from": days_from,
         "days_between": lambda first, last: days_from(first, (last - first).days + 1),
+        "now": lambda: now().astimezone(PARIS),
         "parse": json.loads,
         "platform_host": platform_host,
+        "timedelta": timedelta,
     }
 )
 _EXPRESSIONS.filters.update(
     {
         "on": lambda hours, day: [each for each in hours if each.date() == day],
+        "day": lambda moment: f"{moment:%d/%m/%Y}",
         "dates": lambda hours: list(dict.fromkeys(each.date() for each in hours)),
         # As Doctolib and Keldoc write an instant: `2026-11-24T09:00:00.000+01:00`.
         "offset": lambda moment: moment.isoformat(timespec="milliseconds"),
@@ -105,12 +121,13 @@ def _fits(want: Any, given: Any) -> bool:
     return want is None or bool(want == given)
 
 
-class JsonPages(Pages):
-    """One site's answers, and the page that a person opens, whatever its path."""
+class DescribedPages(Pages):
+    """One site's answers, and the page that a person opens, whatever its path; none where ``template`` is null."""
 
     def __init__(self, site: Site, about: Known) -> None:
         super().__init__(site)
         self.about = about
+        self.template = about.get("template", "site/json_desk")
         self.tokens: set[str] = set()  # of the sessions that it opened
         site.forget.append(self.tokens.clear)
 
@@ -120,22 +137,25 @@ class JsonPages(Pages):
             method = "post" if "post" in route else "get"
             for path in [route[method]] if isinstance(route[method], str) else route[method]:
                 app.router.add_route(method, path, partial(self._answer, route))
-        app.router.add_get("/{path:.*}", self._page)
+        if self.template:
+            app.router.add_get("/{path:.*}", self._page)
+        else:
+            super().add_routes(app)
 
     async def _page(self, request: web.Request) -> web.StreamResponse:
         known = self._gather(request)
         if known["form"] is None:
             return missing_page(self.site)
         shown = {name: fill(self.about.get(name), known) for name in ("state", "search")}
-        template = self.about.get("template", "site/json_desk")
-        return render_page(self.site, template, **shown, form=known["form"], prefix="", path=request.path)
+        return render_page(
+            self.site, self.template, **shown, form=known["form"], prefix="", path=request.path
+        )
 
     async def _answer(self, route: Known, request: web.Request) -> web.StreamResponse:
-        known = self._gather(request) | {"body": await read_body(request)}
-        if known["form"] is None and route.get("form", True):
-            return missing()
-        if not evaluate(route.get("if", "true"), known):
-            return missing()
+        known = self._gather(request) | {"body": await _read_sent(request)}
+        is_there = known["form"] is not None or not route.get("form", True)
+        if not is_there or not evaluate(route.get("if", "true"), known):
+            return missing() if self.template else missing_page(self.site)
         if wrong := find_wrong(fill(route.get("body", {}), known), known["body"]):
             return as_json(fill(route["wrong"], known | {"wrong": wrong}), 400)
         for name, expression in route.get("with", {}).items():
@@ -145,14 +165,28 @@ class JsonPages(Pages):
         chosen = next(
             each for each in route.get("answers", [route]) if evaluate(each.get("if", "true"), known)
         )
+        self.site.counters.reservations += route.get("reserves", False)
+        made = self._make(chosen, known)
+        for name, value in chosen.get("cookies", {}).items():
+            made.set_cookie(name, fill(value, known), path="/")
+        return made
+
+    def _make(self, chosen: Known, known: Known) -> web.Response:
+        if "redirect" in chosen:
+            return redirect(self.site, fill(chosen["redirect"], known))
+        if "page" in chosen:
+            values = fill({**self.about.get("values", {}), **chosen.get("values", {})}, known)
+            shown = {name: each for name, each in known.items() if name != "site"} | values
+            return render_page(self.site, chosen["page"], **shown)
         return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.headers())
 
     def _gather(self, request: web.Request) -> Known:
-        form = self.site.form_of(request)
+        form, mode = self.site.form_of(request), request[MODE]
         known: Known = {
-            "query": request.query, "path": request.match_info, "headers": request.headers, "mode": request[MODE].name,
-            "port": request.url.port, "form": form, "site": self.site.about, "today": today(), "tokens": self.tokens,
-            "new_token": self._open_session, "places": None, "days": None,
+            "query": request.query, "path": request.match_info, "headers": request.headers, "cookies": request.cookies,
+            "mode": mode.name, "parameters": mode.parameters, "port": request.url.port, "form": form,
+            "site": self.site.about, "today": today(), "tokens": self.tokens, "new_token": self._open_session,
+            "hours_of": lambda place: moments(self.site, [place]), "places": None, "days": None,
         }  # fmt: skip
         self._read_hours(known)
         return known
@@ -170,3 +204,9 @@ class JsonPages(Pages):
         token = secrets.token_hex(20)
         self.tokens.add(token)
         return token
+
+
+async def _read_sent(request: web.Request) -> Known:
+    """Return the fields of a form, or a JSON object."""
+    is_form = request.content_type == "application/x-www-form-urlencoded"
+    return dict(await request.post()) if is_form else await read_body(request)
