@@ -1,8 +1,8 @@
 """The stand-in platforms, found by being here: each a file that describes its sites, forms and modes.
 
 What its sites answer is in the file too (``sites/described.py``), or in a module beside it, whose ``PLATFORM`` may also
-stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address,
-``form`` a pattern that finds its number in an address; ``modes`` have a French name, and parameters.
+stand alone. In a file ``forms`` name the title of a page and its places; ``page`` is its address, ``form`` a pattern
+that finds its number in an address, or the numbers by address; ``modes`` have a French name, and parameters.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def _describe(sites: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
         usual = next(iter(pages.values()))
         described["page"] = lambda form: pages.get(form.number, usual).format(form=form.number)
     if "form" in about:
-        described["form_asked"] = partial(_find_form, re.compile(about["form"]))
+        described["form_asked"] = partial(_find_form, about["form"])
     return described
 
 
@@ -88,8 +88,10 @@ def _read_forms(about: dict[int, Any]) -> Iterator[Form]:
         yield Form(number, title, tuple(Planning(at, each) for at, each in places.items()))
 
 
-def _find_form(pattern: re.Pattern[str], request: web.Request) -> int | None:
-    found = pattern.search(f"{request.path}?{request.query_string}")
+def _find_form(told: str | dict[str, int], request: web.Request) -> int | None:
+    if isinstance(told, dict):
+        return told.get(request.path)
+    found = re.search(told, f"{request.path}?{request.query_string}")
     return int(next(filter(None, found.groups()))) if found else None
 
 

@@ -1,7 +1,7 @@
 """Platforms that are described by their files alone: routes, and what they answer, in JSON or by pages.
 
-An answer is ``json``, a ``page`` of templates/ (filled in with all that expressions know, and ``values``), or a
-``redirect``; it may set ``cookies``. A route that ``reserves`` is counted.
+An answer is ``json``, a ``page`` of templates/ (filled in with all that expressions know, and ``values``), a
+``text``, compressed, or a ``redirect``; it may set ``cookies``. A route that ``reserves`` is counted.
 
 In a shape, a text that begins with ``=`` is an expression of Jinja; a mapping with ``for`` makes a list, or with
 ``key`` another mapping; one with ``if`` and ``then`` chooses; a key that ends with ``?`` is left out where its value is
@@ -21,9 +21,10 @@ from datetime import date, datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
+from aiohttp import web
 from jinja2 import Environment, StrictUndefined
 
-from deploy.sandbox.addresses import platform_host
+from deploy.sandbox.addresses import department_host, platform_host
 from deploy.sandbox.clock import PARIS, as_utc, now, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.request_body import read_body
@@ -39,7 +40,6 @@ from deploy.sandbox.sites.pages import (
 )
 
 if TYPE_CHECKING:
-    from aiohttp import web
     from jinja2.environment import TemplateExpression
 
     from deploy.sandbox.sites.site import Site
@@ -54,6 +54,7 @@ _EXPRESSIONS.globals.update(
         "days_between": lambda first, last: days_from(first, (last - first).days + 1),
         "now": lambda: now().astimezone(PARIS),
         "parse": json.loads,
+        "department_host": department_host,
         "platform_host": platform_host,
         "timedelta": timedelta,
     }
@@ -178,6 +179,10 @@ class DescribedPages(Pages):
             values = fill({**self.about.get("values", {}), **chosen.get("values", {})}, known)
             shown = {name: each for name, each in known.items() if name != "site"} | values
             return render_page(self.site, chosen["page"], **shown)
+        if "text" in chosen:
+            made = web.Response(text=chosen["text"], headers=self.site.headers())
+            made.enable_compression()
+            return made
         return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.headers())
 
     def _gather(self, request: web.Request) -> Known:
