@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 import logging
 import re
+import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -19,7 +21,7 @@ from aiohttp import web
 from deploy.sandbox.clock import PARIS, WEEKDAYS, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
-from deploy.sandbox.sites.pages import SessionPages, WizardProgress, html, redirect, render_page
+from deploy.sandbox.sites.pages import Pages, html, redirect, render_page
 from deploy.sandbox.slot_store import HOURS
 from deploy.sandbox.templating import render
 
@@ -107,8 +109,17 @@ _PIXEL: Final = base64.b64decode(
 log = logging.getLogger("sandbox")
 _COOKIE: Final = "eZSESSID"
 _CALL: Final = re.compile(r"bookingserver::planning::assign::(\d{1,15})::(\d+)::(\d{1,4})")
+_KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real site's sessions end
 _CONDITIONS, _CHOICE, _VERDICT, _TERMS, _CALENDAR, _RESERVE = range(6)
 Step = Callable[["WizardVisit"], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class WizardProgress:
+    """How far a visitor is in one form: the last step passed and the planning chosen."""
+
+    passed: int = 0
+    planning: int | None = None
 
 
 @dataclass
@@ -130,13 +141,14 @@ class WizardVisit:
         return redirect(self.site, f"{self.prefix}/booking/create/{self.form.number}/{step}")
 
 
-class EZBooking(SessionPages):
-    """The pages of one site."""
-
-    cookie = _COOKIE
+class EZBooking(Pages):
+    """The pages of one site, which knows its visitors by a cookie until it is reset."""
 
     def __init__(self, site: Site) -> None:
         super().__init__(site)
+        # By cookie: progress by form; a form that is not in it is at its conditions.
+        self._sessions: OrderedDict[str, dict[int, WizardProgress]] = OrderedDict()
+        site.forget.append(self._sessions.clear)
         self._steps: dict[int, Step] = {
             _CONDITIONS: self._conditions,
             _CHOICE: self._choice,
@@ -161,14 +173,27 @@ class EZBooking(SessionPages):
         form = self.site.form_of(request)
         if form is None:
             return await self.missing(request)
-        session = self.sessions.of(request)
-        visit = WizardVisit(self.site, request, form, session.forms.get(form.number) if session else None)
+        session = self._find_session(request)
+        visit = WizardVisit(self.site, request, form, session.get(form.number) if session else None)
         number = int(request.match_info.get("step", _CONDITIONS))
         if number == _CONDITIONS:
             return await self._conditions(visit)
         if visit.progress is None or number not in self._steps:
             return visit.to(_CONDITIONS)
         return await self._steps[number](visit)
+
+    def _find_session(self, request: web.Request) -> dict[int, WizardProgress] | None:
+        key = request.cookies.get(_COOKIE, "")
+        if key in self._sessions:
+            self._sessions.move_to_end(key)
+        return self._sessions.get(key)
+
+    def _begin_session(self) -> str:
+        key = secrets.token_hex(16)
+        self._sessions[key] = {}
+        if len(self._sessions) > _KEPT:
+            self._sessions.popitem(last=False)
+        return key
 
     def _page(
         self, visit: WizardVisit, template: str, step: int, planning: int = 0, **more: Any
@@ -177,16 +202,16 @@ class EZBooking(SessionPages):
         return html(self.site, page(template, self.site.about, visit.form, **about, **more))
 
     async def _conditions(self, visit: WizardVisit) -> web.StreamResponse:
-        session = self.sessions.of(visit.request)
+        session = self._find_session(visit.request)
         if visit.request.method == "POST" and session is not None:
             sent = await visit.request.post()
             if sent.get("condition") == "on" and "nextButton" in sent:
-                visit.progress = session.forms[visit.form.number] = WizardProgress()
+                visit.progress = session[visit.form.number] = WizardProgress()
                 return visit.to(_CHOICE) if visit.form.asks_planning else self._judge(visit)
             return self._page(visit, "conditions_refused", _CONDITIONS)
         answer = self._page(visit, "conditions", _CONDITIONS)
         if session is None:
-            answer.set_cookie(_COOKIE, self.sessions.begin().key, path="/", httponly=True)
+            answer.set_cookie(_COOKIE, self._begin_session(), path="/", httponly=True)
         return answer
 
     async def _choice(self, visit: WizardVisit) -> web.StreamResponse:
@@ -263,8 +288,8 @@ class EZBooking(SessionPages):
         if form is None or planning is None:
             return await self.missing(request)
         slots = self.site.agenda.slots(planning)
-        session = self.sessions.of(request)
-        if session is None or number not in session.forms:
+        session = self._find_session(request)
+        if session is None or number not in session:
             return WizardVisit(self.site, request, form, None).to(_CONDITIONS)
         return html(self.site, week_fragment(number, slots, days))
 

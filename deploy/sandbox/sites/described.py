@@ -166,7 +166,7 @@ class DescribedPages(Pages):
         chosen = next(
             each for each in route.get("answers", [route]) if evaluate(each.get("if", "true"), known)
         )
-        self.site.counters.reservations += route.get("reserves", False)
+        self.site.counters.reservations += bool(evaluate(str(route.get("reserves", "false")), known))
         made = self._make(chosen, known)
         for name, value in chosen.get("cookies", {}).items():
             made.set_cookie(name, fill(value, known), path="/")
@@ -178,7 +178,9 @@ class DescribedPages(Pages):
         if "page" in chosen:
             values = fill({**self.about.get("values", {}), **chosen.get("values", {})}, known)
             shown = {name: each for name, each in known.items() if name != "site"} | values
-            return render_page(self.site, chosen["page"], **shown)
+            made = render_page(self.site, chosen["page"], **shown)
+            made.content_type = chosen.get("type", "text/html")
+            return made
         if "text" in chosen:
             made = web.Response(text=chosen["text"], headers=self.site.headers())
             made.enable_compression()
@@ -212,6 +214,9 @@ class DescribedPages(Pages):
 
 
 async def _read_sent(request: web.Request) -> Known:
-    """Return the fields of a form, or a JSON object."""
-    is_form = request.content_type == "application/x-www-form-urlencoded"
-    return dict(await request.post()) if is_form else await read_body(request)
+    """Return the fields of a form, the lines of a text by their names, or a JSON object."""
+    if request.content_type == "application/x-www-form-urlencoded":
+        return dict(await request.post())
+    if request.content_type == "text/plain":
+        return dict(line.split("=", 1) for line in (await request.text()).splitlines() if "=" in line)
+    return await read_body(request)

@@ -1,14 +1,11 @@
-"""Base of the platforms' pages: HTML and JSON answers, redirects, visitors' sessions, open hours."""
+"""Base of the platforms' pages: HTML and JSON answers, redirects, open hours."""
 
 from __future__ import annotations
 
 import json
-import secrets
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 Page = Callable[[web.Request, "Form"], Awaitable[web.StreamResponse]]
-_KEPT: Final = 10_000  # visitors; the longest unseen is forgotten, as a real site's sessions end
 
 
 def html(site: Site, body: str | bytes, status: int = 200, **headers: str) -> web.Response:
@@ -66,11 +62,6 @@ def moments(site: Site, plannings: Iterable[Planning]) -> list[datetime]:
     return [datetime.fromtimestamp(slot, PARIS) for slot in slots]
 
 
-def moments_on(site: Site, plannings: Iterable[Planning], days: list[date]) -> list[datetime]:
-    """Return the open hours of some places on these days."""
-    return [moment for moment in moments(site, plannings) if moment.date() in days]
-
-
 def days_from(first: date, number: int) -> list[date]:
     """Return so many days."""
     return [first + timedelta(days=ahead) for ahead in range(number)]
@@ -103,57 +94,3 @@ class Pages:
     async def missing(self, _request: web.Request) -> web.StreamResponse:
         """Answer that there is no such page."""
         return missing_page(self.site)
-
-
-@dataclass
-class WizardProgress:
-    """How far a visitor is in one form: the last step passed and the planning chosen."""
-
-    passed: int = 0
-    planning: int | None = None
-
-
-@dataclass
-class WizardSession:
-    """One visitor: progress by form number; a form that is not in it is at its conditions."""
-
-    key: str
-    forms: dict[int, WizardProgress] = field(default_factory=dict)
-
-
-class Sessions:
-    """All visitors of one site by their cookie."""
-
-    def __init__(self, cookie: str) -> None:
-        self.cookie = cookie
-        self._known: OrderedDict[str, WizardSession] = OrderedDict()
-
-    def of(self, request: web.Request) -> WizardSession | None:
-        """Return the visitor's session, or None when the cookie is missing or unknown."""
-        key = request.cookies.get(self.cookie, "")
-        if key in self._known:
-            self._known.move_to_end(key)
-        return self._known.get(key)
-
-    def begin(self) -> WizardSession:
-        """Start a session for a new visitor."""
-        session = WizardSession(secrets.token_hex(16))
-        self._known[session.key] = session
-        if len(self._known) > _KEPT:
-            self._known.popitem(last=False)
-        return session
-
-    def clear(self) -> None:
-        """Forget every visitor."""
-        self._known.clear()
-
-
-class SessionPages(Pages):
-    """The pages of a site that knows its visitors by a cookie, until it is reset."""
-
-    cookie: ClassVar[str]
-
-    def __init__(self, site: Site) -> None:
-        super().__init__(site)
-        self.sessions = Sessions(self.cookie)
-        site.forget.append(self.sessions.clear)
