@@ -70,10 +70,10 @@ def _decrypt(subscription_id: str, body: bytes) -> bytes:
     """Return the text of a message (RFC 8291); RequestRefused where it was encrypted for another, or is damaged."""
     key, auth = _browser(subscription_id)
     try:
-        text: bytes = http_ece.decrypt(body, private_key=key, auth_secret=auth)
+        message: bytes = http_ece.decrypt(body, private_key=key, auth_secret=auth)
     except (http_ece.ECEException, ValueError) as error:
         raise _refuse(400, f"the browser cannot read it: {error}") from error
-    return text
+    return message
 
 
 def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
@@ -85,12 +85,12 @@ def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
     try:
         point = base64.urlsafe_b64decode(parts["k"] + "=" * (-len(parts["k"]) % 4))
         key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
-        needed = {"require": ["exp", "sub"]}
-        return parts["k"], jwt.decode(parts["t"], key, ["ES256"], options=needed, audience=_ORIGIN)
+        claims = jwt.decode(parts["t"], key, ["ES256"], options={"require": ["exp", "sub"]}, audience=_ORIGIN)
     except (ValueError, jwt.DecodeError) as error:
         raise _refuse(401, f"no valid token: {error}") from error
     except jwt.InvalidTokenError as error:
         raise _refuse(403, f"{error}") from error
+    return parts["k"], claims
 
 
 class PushService(Provider):

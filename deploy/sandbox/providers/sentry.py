@@ -69,6 +69,7 @@ class Sentry(KeyedProvider):
             return web.json_response({"detail": "missing authorization information"}, status=403)
         from sentry_sdk.envelope import Envelope  # noqa: PLC0415 - most sandboxes get no report
 
-        envelope = Envelope.deserialize(await request.read())
-        self.reports.extend(item.payload.json for item in envelope if item.type == "event")
+        for item in Envelope.deserialize(await request.read()):
+            if item.type == "event" and (event := item.payload.json):
+                self.reports.append(event)
         return web.json_response({"id": uuid4().hex})
