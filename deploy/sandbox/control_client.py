@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from deploy.sandbox.addresses import INBOX, url
 from deploy.sandbox.clock import PARIS
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.platforms import stand_ins
+from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.sites.site import SeenRequest
 
 if TYPE_CHECKING:

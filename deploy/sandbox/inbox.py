@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODES
 from deploy.sandbox.providers.provider import provider_mode
 from deploy.sandbox.providers.receipts import RECEIPT_MODES
-from deploy.sandbox.request_body import Handler, read_body, refusals
+from deploy.sandbox.request_body import Handler, Refusal, read_body, refusals
 from deploy.sandbox.sites.app import act
 from deploy.sandbox.templating import STATIC, static
 

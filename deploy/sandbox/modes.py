@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from deploy.sandbox.addresses import ELSEWHERE
-from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Refusal
 
 Parameters = dict[str, float | str]
 Table = Mapping[str, Parameters]

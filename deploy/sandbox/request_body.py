@@ -1,4 +1,4 @@
-"""Reads the JSON bodies of control calls, field by field, with an error that names the field."""
+"""Reads the JSON bodies of control calls, field by field; what is impossible is refused by an error that names it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,28 @@ from typing import Any
 
 from aiohttp import web
 
-from deploy.sandbox.control_error import Refusal
-
 Body = dict[str, Any]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Refusal(Exception):
+    """A request that is answered with ``status`` and ``{"error": …, "known": […]}``.
+
+    Args:
+        error: what is wrong and what to do, one sentence.
+        known: the values that would have been accepted, where they can be listed; numbers as numbers, to be sent so.
+        status: 400 for what is no JSON object, 404 for what does not exist, 422 for a wrong value.
+    """
+
+    def __init__(self, error: str, *, known: Iterable[object] = (), status: int = 422) -> None:
+        super().__init__(error)
+        self.error = error
+        self.known = [value if isinstance(value, int) else str(value) for value in known]
+        self.status = status
+
+    def body(self) -> dict[str, object]:
+        """Return the JSON body."""
+        return {"error": self.error, "known": self.known} if self.known else {"error": self.error}
 
 
 @web.middleware

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final, Self
 from aiohttp import web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.inbox import Inbox
 from deploy.sandbox.listener import Listener, listen, listen_web
 from deploy.sandbox.outbox import Outbox
@@ -23,6 +22,7 @@ from deploy.sandbox.providers.smtp import Smtp
 from deploy.sandbox.providers.telegram import Telegram
 from deploy.sandbox.providers.twilio import Twilio
 from deploy.sandbox.providers.twilio_calls import TwilioCalls
+from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.sites.app import make_site_app
 from deploy.sandbox.sites.site import Site
 from deploy.sandbox.stripe.stand_in import Stripe

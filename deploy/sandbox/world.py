@@ -8,8 +8,8 @@ import random
 from itertools import count, cycle
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import Mode
+from deploy.sandbox.request_body import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

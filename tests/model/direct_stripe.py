@@ -8,7 +8,7 @@ import stripe
 from requests.structures import CaseInsensitiveDict
 
 from api.payments.client import API_VERSION
-from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Refusal
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.api import ApiCall
 from deploy.sandbox.stripe.stand_in import Stripe

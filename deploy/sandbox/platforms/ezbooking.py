@@ -22,7 +22,7 @@ from deploy.sandbox.clock import PARIS, WEEKDAYS, today
 from deploy.sandbox.modes import MODE
 from deploy.sandbox.platform import StandInPlatform
 from deploy.sandbox.sites.pages import Pages, html, redirect, render_page
-from deploy.sandbox.slot_store import HOURS
+from deploy.sandbox.sites.slot_store import HOURS
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:

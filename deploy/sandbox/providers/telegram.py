@@ -18,7 +18,6 @@ from aiohttp import web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import Button, OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
 from deploy.sandbox.providers.telegram_chat import (
@@ -35,7 +34,7 @@ from deploy.sandbox.providers.telegram_chat import (
     read_chat,
     read_fields,
 )
-from deploy.sandbox.request_body import read_body, text, whole_number
+from deploy.sandbox.request_body import Refusal, read_body, text, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

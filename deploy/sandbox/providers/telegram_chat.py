@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outgoing import OutgoingCalls
-from deploy.sandbox.request_body import Body, text, whole_number
+from deploy.sandbox.request_body import Body, Refusal, text, whole_number
 from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:

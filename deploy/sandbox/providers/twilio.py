@@ -16,10 +16,10 @@ from aiohttp import BasicAuth, web
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.outbox import OutboxDraft
 from deploy.sandbox.providers.provider import Accepted, Provider, RequestRefused, seen_at, told_ids
 from deploy.sandbox.providers.receipts import make_answer, make_states, sign_form
+from deploy.sandbox.request_body import Refusal
 
 _NUMBER: Final = re.compile(r"\+[1-9]\d{6,14}")
 _LONGEST: Final = 1600

@@ -16,14 +16,13 @@ from xml.etree import ElementTree as ET
 from aiohttp import web
 
 from deploy.sandbox import addresses
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import Mode
 from deploy.sandbox.outbox import Outbox, OutboxDraft
 from deploy.sandbox.outgoing import OutgoingCalls
 from deploy.sandbox.providers.provider import Accepted, provider_mode, seen_at, told_ids
 from deploy.sandbox.providers.receipts import sign_form
 from deploy.sandbox.providers.twilio import TwilioApi, check_number, refuse
-from deploy.sandbox.request_body import read_body, text
+from deploy.sandbox.request_body import Refusal, read_body, text
 
 _LONGEST_TWIML: Final = 4000
 _USUAL: Final = {"Timeout": "60", "TimeLimit": "14400", "MachineDetection": ""}

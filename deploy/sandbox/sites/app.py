@@ -13,9 +13,17 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import as_paris, as_utc, now
-from deploy.sandbox.control_error import Refusal
 from deploy.sandbox.modes import MODE, Mode
-from deploy.sandbox.request_body import Body, Handler, moments, read_body, read_mode, refusals, whole_number
+from deploy.sandbox.request_body import (
+    Body,
+    Handler,
+    Refusal,
+    moments,
+    read_body,
+    read_mode,
+    refusals,
+    whole_number,
+)
 from deploy.sandbox.sites.failure_modes import answer
 from deploy.sandbox.sites.site import SeenRequest, Site
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from deploy.sandbox.clock import as_paris
 from deploy.sandbox.modes import MODES, BanMode, Mode, Modes, Parameters, make_mode
 from deploy.sandbox.platforms import platforms, stand_ins
-from deploy.sandbox.slot_store import SlotStore
+from deploy.sandbox.sites.slot_store import SlotStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Refusal
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from aiohttp import web
 
 from deploy.sandbox.clock import now
-from deploy.sandbox.control_error import Refusal
-from deploy.sandbox.request_body import read_body
+from deploy.sandbox.request_body import Refusal, read_body
 from deploy.sandbox.stripe.account import AFTER_RETRIES
 from deploy.sandbox.stripe.cards import find_card
 from deploy.sandbox.stripe.objects import Json, StripeError, show

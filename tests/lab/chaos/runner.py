@@ -12,7 +12,7 @@ import redis
 import sqlalchemy as sa
 
 from configs.ground.clock import clock
-from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Refusal
 from tests.lab.chaos.accounting import DeliveryAccount, settle
 from tests.lab.chaos.books import Book, read_proofs
 from tests.lab.chaos.deliveries import deliveries

@@ -20,7 +20,7 @@ from configs.world.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
 from deploy.sandbox.addresses import STRIPE, url
 from deploy.sandbox.control_client import StripeControl
-from deploy.sandbox.control_error import Refusal
+from deploy.sandbox.request_body import Refusal
 from tests.factories import add_user, give_role, one
 from tests.lab.chaos.consumers import PASSWORD, Buyer, Consumers, Refused, ShopApi, click
 from tests.lab.chaos.subscribers import SHOPPERS
@@ -119,7 +119,7 @@ class Shop:
 
         Raises:
             OSError: the page cannot be reached.
-            deploy.sandbox.control_error.Refusal: the page has expired.
+            deploy.sandbox.request_body.Refusal: the page has expired.
         """
         answer = self.control.pay(purchase.session_id, card=card)
         if not answer["error"]:
