@@ -1,0 +1,79 @@
+"""The house has whole rooms: no file and no folder is too large, no small module serves one other alone."""
+
+import ast
+import subprocess
+from collections import Counter, defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MOST_LINES, MOST_FILES, SMALL = 500, 15, 60
+
+LARGE_FOLDERS = {
+    "api/models": "a list by nature: a table each",
+    "api/pages/admin": "a page of operators each",
+    "api/payments": "orders, events, refunds and grants share one contract of layers and one book of locks",
+    "configs/ground": "what any program stands on, a library or a server each; none imports a program",
+    "crawler": "the programs of the crawler and what all its folders import",
+    "crawler/parsing": "a format of pages each",
+}
+SERVING_ONE = {
+    "api/pages/admin/all_pages.py": "names the operators' pages for one blueprint, as each page imports it",
+    "deploy/external_tools.py": "strangers' programs, for benches and for tests of the crawler",
+}
+# an application imports the routes of each noun by one list
+IMPORTED_BY_LIST = {"routes.py"}
+
+
+def tracked(*folders: str) -> list[Path]:
+    command = ["git", "ls-files", "--", *(f"{folder}/*.py" for folder in folders)]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    return [Path(each) for each in listed if (ROOT / each).exists()]
+
+
+PRODUCT = tracked("api", "configs", "crawler", "deploy", "notifier")
+HOUSE = [*PRODUCT, *tracked("tests/lab")]
+
+
+def lines(file: Path) -> int:
+    return (ROOT / file).read_text().count("\n")
+
+
+def dotted(file: Path) -> str:
+    return ".".join(file.with_suffix("").parts)
+
+
+def test_no_file_is_too_long() -> None:
+    assert len(PRODUCT) > 100
+    assert {str(file): lines(file) for file in HOUSE if lines(file) > MOST_LINES} == {}
+
+
+def test_folders_with_too_many_modules_are_those_with_a_reason() -> None:
+    modules = Counter(str(file.parent) for file in PRODUCT if file.name != "__init__.py")
+    assert {folder for folder, number in modules.items() if number > MOST_FILES} == LARGE_FOLDERS.keys()
+
+
+def test_small_modules_that_serve_one_alone_are_those_with_a_reason() -> None:
+    importers = defaultdict(set)
+    for file in HOUSE:
+        for name in imported(file):
+            importers[name].add(file)
+    found = {
+        str(file)
+        for file in PRODUCT
+        if file.name not in {"__init__.py", *IMPORTED_BY_LIST}
+        and lines(file) < SMALL
+        and len(importers[dotted(file)]) == 1
+    }
+    assert found == SERVING_ONE.keys()
+    assert len(SERVING_ONE) + len(LARGE_FOLDERS) <= 25
+
+
+def imported(file: Path) -> set[str]:
+    """Return the dotted names that a file imports, modules and what is taken from them."""
+    names = set()
+    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+        if isinstance(node, ast.Import):
+            names |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return names
