@@ -45,7 +45,7 @@ from api.payments.errors import RefundRefused
 from api.payments.events import replay_event
 from api.payments.former_customers import find_customer
 from api.payments.ledger import lock_payment
-from api.payments.objects import types_by_event
+from api.payments.objects import find_type
 from api.payments.refunds import plan_refund
 from api.schemas import Body, clean_text
 from configs.ground.clock import clock
@@ -264,16 +264,16 @@ def describe_refund(refund: Refund) -> dict[str, Any]:
     return {"refundId": str(refund.id), "amount": refund.amount_cents}
 
 
-def apply_event_again(session: Session, event_id: str) -> dict[str, Any]:
-    """Have an event applied again after the commit; return what the audit notes.
+def apply_event_again(session: Session, event_id: str) -> StripeEvent:
+    """Have an event applied again: nudge its object after the commit.
 
     Raises:
         api.errors.ApiError: 404, there is none, or it names no object; 409, nothing is done about events of its type.
     """
     event = read_event(session, event_id)
-    if event.type not in types_by_event():
+    if find_type(event.type) is None:
         raise ApiError(
             409, "unknown-type", f"events of the type {event.type} are stored only: nothing applies them"
         )
     replay_event(session, event_id)
-    return {"type": event.type}
+    return event

@@ -27,7 +27,7 @@ from api.models.base import engine, session
 from api.models.job import JOB_QUEUES, MAINTENANCE, PAYMENTS
 from api.models.revision import check_tables
 from api.payments import jobs as payments
-from api.payments.objects import types_by_event
+from api.payments.objects import object_types
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
 from configs.ground.connection_limits import check_connections
@@ -53,7 +53,7 @@ T = TypeVar("T")
 def warm_up() -> None:
     """Build what the first job needs, Stripe's library among it; workers that are forked later find it built."""
     configure_mappers()
-    types_by_event()
+    object_types()
     prefectures()  # a child that is forked later must not read newer files than the others
     try:
         engine().connect().close()  # for what SQLAlchemy builds then: children connect for themselves
@@ -71,7 +71,7 @@ class JobLoop:
         self,
         queue: str,
         jobs: Iterable[Job],  # of any queue: those of others are left to their workers
-        nudged: Mapping[str, Callable[[str], None]] | None = None,  # what a nudge may name besides jobs
+        nudged: Mapping[str, Callable[[str], object]] | None = None,  # what a nudge may name besides jobs
         sweep: Callable[[], None] | None = None,  # done each second
     ) -> None:
         self._queue, self._nudged, self._sweep = queue, nudged or {}, sweep
@@ -249,7 +249,7 @@ _MAINTENANCE_NICE = 5  # on a busy core: a third of the time that a process of n
 def make_loop(queue: str) -> JobLoop:
     """Return the loop of a queue's worker."""
     if queue == PAYMENTS:
-        return JobLoop(queue, list_jobs(), {"apply_event": payments.apply_event}, payments.sweep)
+        return JobLoop(queue, list_jobs(), {"apply_object": payments.apply_object}, payments.work_off)
     return JobLoop(queue, list_jobs())
 
 

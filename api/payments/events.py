@@ -22,9 +22,9 @@ from api.models.base import session as open_session
 from api.models.job import PAYMENTS
 from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFlag
 from api.payments.client import is_signed
-from api.payments.objects import types_by_event
+from api.payments.objects import find_type
 from api.payments.outbox import STRIPE_RETRY_SECONDS
-from configs.ground.background_nudges import nudge
+from configs.ground.background_nudges import count_nudges, nudge
 from configs.ground.clock import clock
 from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
@@ -34,6 +34,7 @@ from configs.settings.production_checks import STRIPE_LIVE_KEYS
 STRIPE_LEASE_SECONDS = Constant("STRIPE_LEASE_SECONDS", 60.0)
 
 AT_ONCE = 100  # objects in one round of the sweep
+_CROWD = 20  # nudges that wait for the worker
 # What gives a plan: people wait for it. All other events correct what is known.
 _URGENT = ("checkout.session.completed", "checkout.session.async_payment_succeeded", "invoice.paid")
 _LONGEST_WAIT = timedelta(hours=1)
@@ -97,17 +98,21 @@ def receive_event(body: bytes) -> None:
     if event.livemode is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     with open_session() as s:
-        waits = store_event(s, event.model_dump(), known=event.type in types_by_event())
-    if waits:
-        nudge_event(event.id)
+        waits = store_event(s, event.model_dump())
+    if waits and event.data.object.id:
+        nudge_object(event.data.object.id, event.type)
 
 
-def nudge_event(event_id: str) -> None:
-    """Have a stored event applied now; where Redis is away the sweep finds it."""
+def nudge_object(object_id: str, event_type: str) -> None:
+    """Have the stored events of an object applied now; where Redis is away the sweep finds them.
+
+    In a crowd those that give no plan are left to the sweep, so that nobody who paid waits behind them.
+    """
     try:
-        nudge(PAYMENTS, "apply_event", event_id)
+        if event_type in _URGENT or count_nudges(PAYMENTS) <= _CROWD:
+            nudge(PAYMENTS, "apply_object", object_id)
     except RedisError as error:
-        log.warning("not nudged, the sweep will", stripe_event=event_id, because=type(error).__name__)
+        log.warning("not nudged, the sweep will", object=object_id, because=type(error).__name__)
 
 
 def _is_recent(header: str) -> bool:
@@ -136,14 +141,14 @@ class LeaseLost(Exception):
     """Another worker has the object by now: what this one read may be old."""
 
 
-def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> bool:
+def store_event(session: Session, event: Mapping[str, Any]) -> bool:
     """Store an event of Stripe's, without what it says; return whether it is new and waits to be applied.
 
-    `known`: whether its type is applied. Others are flagged.
+    One of a type about which nothing is done is flagged.
     """
     about = event["data"]["object"]
     object_id, now = about.get("id"), clock()
-    applies = known and object_id is not None
+    applies = object_id is not None and find_type(event["type"]) is not None
     made = insert(StripeEvent).values(
         id=event["id"],
         type=event["type"],
@@ -157,14 +162,6 @@ def store_event(session: Session, event: Mapping[str, Any], *, known: bool) -> b
     )
     new = session.scalar(made.on_conflict_do_nothing().returning(StripeEvent.id)) is not None
     return new and applies
-
-
-def find_object(session: Session, event_id: str) -> tuple[str, bool] | None:
-    """Return the object of an event that is to be applied, and whether the event may give a plan."""
-    urgent = StripeEvent.type.in_(_URGENT)
-    found = sa.select(StripeEvent.object_id, urgent).where(StripeEvent.id == event_id, _is_open())
-    row = session.execute(found).one_or_none()
-    return (str(row[0]), row[1]) if row else None
 
 
 def find_due_objects(session: Session, most: int = AT_ONCE) -> list[tuple[str, bool]]:
@@ -261,7 +258,7 @@ def _find_away_wait(age: timedelta) -> timedelta:
 def replay_event(session: Session, event_id: str) -> bool:
     """Have an event applied again, however it ended; False where there is none with an object.
 
-    Nudge it after the commit. What it names is read anew, so that a repetition changes nothing.
+    Nudge its object after the commit. What it names is read anew, so that a repetition changes nothing.
     """
     again = (
         sa.update(StripeEvent)

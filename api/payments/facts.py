@@ -59,12 +59,6 @@ class SessionFacts(Facts):
     metadata: Metadata = None
 
 
-class ChargeFacts(Facts):
-    """A charge; a payment has one for each attempt."""
-
-    payment_intent: str | None
-
-
 class RefundFacts(Facts):
     """A refund, ours or one of the dashboard."""
 
@@ -94,7 +88,6 @@ class FraudWarningFacts(Facts):
 
     id: str
     payment_intent: str | None = None
-    charge: str
     fraud_type: str
     created: datetime
 

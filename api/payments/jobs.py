@@ -6,7 +6,6 @@ transaction is open while Stripe answers. It forgets an idempotency key after 24
 metadata is looked for first.
 """
 
-import functools
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -14,11 +13,8 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError
 
 from api.models.base import session
-from api.models.job import PAYMENTS
 from api.models.payment import Payment, Refund, RefundStatus, Subscription, WatchCredit
 from api.models.stripe_event import CommandKind, StripeCommand
 from api.payments import notices
@@ -30,7 +26,6 @@ from api.payments.events import (
     claim_object,
     end_claim,
     find_due_objects,
-    find_object,
     hold_claim,
     retry_claim,
 )
@@ -45,11 +40,10 @@ from api.payments.ledger import (
     lock_payment,
 )
 from api.payments.notices import Effects
-from api.payments.objects import object_types, types_by_event
+from api.payments.objects import find_type, object_types
 from api.payments.outbox import end_command, find_due_commands, put_off, take_turn
 from api.payments.refunds import note_refusal, record_refund
 from api.payments.watch_credits import InvoiceWish, pay_instead, read_wish
-from configs.ground.background_nudges import count_nudges
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 
@@ -269,49 +263,13 @@ _ROUND_SECONDS = 20.0  # of one job that works off what is due; the sweep then a
 _EVENT_SECONDS = 15.0  # of these, at most, before commands have their turn
 # Of those that give no plan: one in each round, as a rule. Two in each made alerts a tenth slower (docs/benchmarks.md).
 _CALM_SECONDS = 0.02
-_CROWD = 20  # events that wait in the queue
 _RUNS = 10  # of one object in a row, while events arrive for it
 
 log = structlog.get_logger(__name__)
 
 
-def _patient(job: Callable[..., None]) -> Callable[..., None]:
-    """Let a job whose database is away end in one line: the sweep finds its rows again."""
-
-    @functools.wraps(job)
-    def run(*keys: str) -> None:
-        try:
-            job(*keys)
-        except DBAPIError as error:
-            if not passes(error):
-                raise
-            log.warning("database away, the sweep will ask again", because=type(error.orig).__name__)
-
-    return run
-
-
-@_patient
-def apply_event(event_id: str) -> None:
-    """Apply an event that has just been stored, and others of its object.
-
-    In a crowd those that give no plan are left to the sweep, so that nobody who paid waits behind them.
-    """
-    with session() as s:
-        due = find_object(s, event_id)
-    if due and (due[1] or not _is_crowded()):
-        apply_object(due[0])
-
-
-def _is_crowded() -> bool:
-    try:
-        return count_nudges(PAYMENTS) > _CROWD
-    except RedisError:
-        return False
-
-
-@_patient
 def work_off() -> None:
-    """Apply events whose nudge was lost or whose wait is over, and carry out commands of the outbox.
+    """Apply events whose nudge was lost or whose wait is over, and carry out commands of the outbox; each second.
 
     Events come first, those that give a plan before all others, which have a fiftieth of the time between two rounds.
     One command is carried out in each round, however slow Stripe is.
@@ -332,14 +290,6 @@ def work_off() -> None:
             log.exception("a command to Stripe failed", kind=kind, row=str(subject_id))
         if time.monotonic() > begins + _ROUND_SECONDS:
             return
-
-
-def sweep() -> None:
-    """Work off what is due, if anything is."""
-    with session() as s:
-        due = find_due_objects(s, most=1) or find_due_commands(s, most=1)
-    if due:
-        work_off()
 
 
 def apply_object(object_id: str) -> bool:
@@ -368,8 +318,7 @@ def apply_object(object_id: str) -> bool:
 
 def _apply(claim: Claim) -> Effects:
     """Fetch outside a transaction; then lock, apply and mark the events as applied in one."""
-    kinds = types_by_event()
-    kind = next(kinds[each] for each in claim.types if each in kinds)
+    kind = next(found for each in claim.types if (found := find_type(each)))
     facts = kind.fetch(claim.object_id)
     with session() as s:
         hold_claim(s, claim)

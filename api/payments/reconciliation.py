@@ -34,7 +34,7 @@ from api.payments.ledger import (
     lock_payment,
 )
 from api.payments.notices import Effects
-from api.payments.objects import object_types, types_by_event
+from api.payments.objects import find_type, object_types
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
 
@@ -80,9 +80,9 @@ def _apply_missed_events(since: int) -> int:
     """Store and apply the events that never reached us, such as a dispute's; return how many they were."""
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
     found = call(lambda c: [_shorten(each) for each in c.v1.events.list(wanted).auto_paging_iter()])
-    missed = [each for each in found if each["type"] in types_by_event()]
+    missed = [each for each in found if find_type(each["type"])]
     with open_session() as s:
-        new = [each for each in reversed(missed) if store_event(s, each, known=True)]
+        new = [each for each in reversed(missed) if store_event(s, each)]
     for object_id in dict.fromkeys(str(each["data"]["object"]["id"]) for each in new):
         apply_object(object_id)
     if new:

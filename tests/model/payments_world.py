@@ -49,7 +49,7 @@ _ROUNDS = 60  # of waits, until nothing more is due
 
 
 class PaymentsWorld:
-    """One buyer at a time. `queue` has the ids of events that were posted and whose jobs were not done."""
+    """One buyer at a time. `queue` has the objects of events that were posted and whose jobs were not done."""
 
     def __init__(self, stripe: DirectStripe, traveller: time_machine.Traveller, queue: list[str]) -> None:
         self.stripe = stripe
@@ -166,7 +166,7 @@ class PaymentsWorld:
     def work(self) -> None:
         """Do the jobs of the events that were posted."""
         while self.queue:
-            jobs.apply_event(self.queue.pop(0))
+            jobs.apply_object(self.queue.pop(0))
         self._hand_over_mails()
 
     def _hand_over_mails(self) -> None:

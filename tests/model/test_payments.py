@@ -218,7 +218,7 @@ def machine(
     direct = DirectStripe()
     stripe = direct.make_client()
     monkeypatch.setattr(client, "get_client", lambda: stripe)
-    monkeypatch.setattr(events, "nudge_event", queue.append)
+    monkeypatch.setattr(events, "nudge_object", lambda object_id, _: queue.append(object_id))
     for name in ("nudge", "deliver_here", "catch_up"):
         monkeypatch.setattr(notifier, name, lambda _what: None)
     monkeypatch.setattr(engine().pool, "_pre_ping", False)

@@ -31,7 +31,7 @@ from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form
 from api.paging import Found, PageQuery
-from api.payments.events import nudge_event
+from api.payments.events import nudge_object
 
 _EVENT = "/admin/evenements-stripe/<id>/rejeu"
 _TOTALS = "/admin/paiements/totaux"
@@ -132,8 +132,9 @@ def _describe_replay(id: str) -> Confirmation:
 
 def _replay(_: NoFields, id: str) -> str:
     with audited("stripe-event.replay", "stripe-event", id) as work:
-        work.changes.update(apply_event_again(work.session, id))
-    nudge_event(id)
+        event = apply_event_again(work.session, id)
+        work.changes["type"] = event.type
+    nudge_object(str(event.object_id), event.type)
     return f"{id} est appliqué de nouveau : son objet est relu chez Stripe."
 
 

@@ -43,7 +43,6 @@ _TABLE: Final[tuple[tuple[str, str, Operation], ...]] = (
     ("GET", "/v1/checkout/sessions/{}", _retrieve("checkout.session")),
     ("POST", "/v1/checkout/sessions/{}/expire", checkout.expire_session),
     ("GET", "/v1/payment_intents/{}", _retrieve("payment_intent")),
-    ("GET", "/v1/charges/{}", _retrieve("charge")),
     ("POST", "/v1/refunds", money_back.create_refund),
     ("GET", "/v1/refunds", _list("refund", "/v1/refunds", "payment_intent")),
     ("GET", "/v1/refunds/{}", _retrieve("refund")),

@@ -141,7 +141,7 @@ class Life:
             if due is None:
                 return
             self.till.shop.clock.move_to(max(due, clock()) + timedelta(seconds=1))
-            self._do(payment_jobs.sweep)
+            self._do(payment_jobs.work_off)
         raise AssertionError(f"something still waits: {find_next_attempt()}")
 
 

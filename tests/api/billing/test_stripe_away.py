@@ -43,7 +43,7 @@ def sweep(till: Till, seconds: float, rounds: int) -> None:
     """Let the time pass in which the sweep looks so often."""
     for _ in range(rounds):
         till.shop.clock.shift(seconds / rounds)
-        jobs.sweep()
+        jobs.work_off()
         till.shop.work()
 
 

@@ -42,7 +42,7 @@ TOTAL = PlanName.URGENCE_TOTAL
 # What we read of Stripe's objects, beside the SDK's class of each.
 READ: list[tuple[type[facts.Facts], Any]] = [
     (facts.IntentFacts, stripe.PaymentIntent), (facts.SessionFacts, stripe.checkout.Session),
-    (facts.ChargeFacts, stripe.Charge), (facts.RefundFacts, stripe.Refund),
+    (facts.RefundFacts, stripe.Refund),
     (facts.DisputeFacts, stripe.Dispute), (facts.FraudWarningFacts, stripe.radar.EarlyFraudWarning),
     (facts.InvoiceFacts, stripe.Invoice), (facts.Line, stripe.InvoiceLineItem),
     (facts.InvoicePayment, stripe.InvoicePayment), (facts.SubscriptionFacts, stripe.Subscription),

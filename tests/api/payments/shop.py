@@ -1,5 +1,6 @@
 """A shop for tests: orders rows as the checkout does, posts Stripe's events to the webhook and follows the nudges."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,7 +32,7 @@ from api.payments.client import call
 from api.payments.early_ends import withdraw
 from api.payments.jobs import carry_out
 from api.payments.ledger import find_stripe_id, link_id, lock_payment
-from api.payments.objects import types_by_event
+from api.payments.objects import find_type
 from api.payments.outbox import find_due_commands
 from api.payments.refunds import plan_refund
 from configs.ground.background_nudges import take_nudge
@@ -108,7 +109,7 @@ class Shop:
 
     def deliver(self, deliveries: Iterable[Delivery] | None = None) -> None:
         """Post events, those that wait and that our endpoint asks for (docs/payments.md), or these; then apply them."""
-        waiting = (each for each in self.control.take_deliveries() if each.type in types_by_event())
+        waiting = (each for each in self.control.take_deliveries() if find_type(each.type))
         for each in waiting if deliveries is None else deliveries:
             assert self.post(each.body, each.headers) == 200, each.type
         self.work()
@@ -156,6 +157,11 @@ class Shop:
             "cancel_url": "https://front.example/no",
         }
         return call(lambda c: c.v1.checkout.sessions.create(params)).id
+
+
+def apply_event(delivery: Delivery) -> None:
+    """Do what the nudge of an event asks for."""
+    jobs.apply_object(json.loads(delivery.body)["data"]["object"]["id"])
 
 
 def take_nudges() -> list[tuple[str, str]]:

@@ -12,13 +12,15 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, PaymentStatus, RefundReason, RefundStatus
 from api.models.stripe_event import CommandKind
-from api.payments.jobs import apply_event, carry_out, work_off
+from api.payments.jobs import carry_out, work_off
 from api.payments.ledger import find_stripe_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
+from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Order,
     Shop,
+    apply_event,
     find_intent,
     get_payment,
     list_grants,
@@ -193,11 +195,11 @@ def test_a_refund_and_a_dispute_at_once_end_the_plan_once(shop: Shop, camille: P
     for each in deliveries:
         shop.post(each.body, each.headers)
 
-    def apply(event_id: str) -> None:
+    def apply(delivery: Delivery) -> None:
         ready.wait()
-        apply_event(event_id)
+        apply_event(delivery)
 
-    threads = [Thread(target=apply, args=(each.id,)) for each in deliveries]
+    threads = [Thread(target=apply, args=(each,)) for each in deliveries]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -20,7 +20,7 @@ from api.models.payment import PaymentStatus, RefundReason, Subscription
 from api.models.stripe_event import CommandKind
 from api.payments.early_ends import shorten_paid_time, withdraw
 from api.payments.errors import RefundRefused
-from api.payments.jobs import apply_event, carry_out
+from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
@@ -28,6 +28,7 @@ from deploy.sandbox.control_client import Delivery
 from tests.api.payments.shop import (
     Order,
     Shop,
+    apply_event,
     find_intent,
     get_payment,
     list_grants,
@@ -199,7 +200,7 @@ def post_all(shop: Shop) -> list[Delivery]:
 
 def apply_each(deliveries: list[Delivery]) -> None:
     for each in deliveries:
-        apply_event(each.id)
+        apply_event(each)
 
 
 def end_quietly(shop: Shop) -> None:
@@ -235,7 +236,7 @@ def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, cami
     for order in orders:
         shop.control.pay(order.session_id)
     deliveries = post_all(shop)
-    do_at_once(*(lambda each=each: apply_event(each.id) for each in deliveries))
+    do_at_once(*(lambda each=each: apply_event(each) for each in deliveries))
     end_quietly(shop)
     states = {get_payment(each.payment_id).status for each in orders}
     assert states == {PaymentStatus.COMPLETED, PaymentStatus.REFUNDED}

@@ -28,10 +28,10 @@ from api.payments.facts import SessionFacts
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
 from api.payments.notices import Effects
-from api.payments.objects import CheckoutSession, types_by_event
+from api.payments.objects import CheckoutSession, find_type
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from api.payments.refunds import plan_refund
-from configs.ground.background_nudges import count_nudges, nudge
+from configs.ground.background_nudges import count_nudges
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName
@@ -126,7 +126,7 @@ def test_an_object_that_cannot_be_applied_stops_no_other(
         return apply(self, s, facts)
 
     monkeypatch.setattr(CheckoutSession, "apply", fail)
-    monkeypatch.setattr(reconciliation, "types_by_event", dict)
+    monkeypatch.setattr(reconciliation, "find_type", lambda _: None)
     assert reconcile()["left"] == 1
     assert [get_payment(each.payment_id).status for each in orders] == [
         PaymentStatus.PENDING,
@@ -158,7 +158,7 @@ def check_all_applied(shop: Shop, deliveries: list[Delivery], number: int) -> No
     assert len(rows(StripeEvent)) == len(deliveries)
     applied = [each for each in rows(StripeEvent) if each.applied_at]
     assert Counter(each.type for each in applied) == Counter(
-        each.type for each in deliveries if each.type in types_by_event()
+        each.type for each in deliveries if find_type(each.type)
     )
     assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: number}
     assert len(rows(Grant)) == number
@@ -174,7 +174,7 @@ def test_many_events_at_once_are_applied_in_bounded_rounds(
     deliveries = pay_many(shop, person, 6)
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200
-    assert count_nudges(PAYMENTS) == sum(each.type in types_by_event() for each in deliveries)
+    assert count_nudges(PAYMENTS) == sum(find_type(each.type) is not None for each in deliveries)
     redis().flushdb()  # every nudge is lost
     rounds = work_off_in_rounds(shop)
     assert max(rounds) <= 5
@@ -186,11 +186,9 @@ def test_in_a_crowd_of_events_those_that_give_a_plan_come_first(shop: Shop, pers
     for each in deliveries:
         assert shop.post(each.body, each.headers) == 200
     waiting = take_nudges()
-    assert len(waiting) > jobs._CROWD
-    for name, argument in waiting:
-        nudge(PAYMENTS, name, argument)
-    for _, argument in waiting:  # one after the other, while all are still there
-        jobs.apply_event(argument)
+    assert events._CROWD < len(waiting) < sum(find_type(each.type) is not None for each in deliveries)
+    for _, argument in waiting:
+        jobs.apply_object(argument)
     assert Counter(each.status for each in rows(Payment)) == {PaymentStatus.COMPLETED: 12}
     assert {each.type.partition(".")[0] for each in list_open_events()} == {"payment_intent"}
     redis().flushdb()

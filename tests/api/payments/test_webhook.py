@@ -135,10 +135,10 @@ def test_a_lost_nudge_is_made_up_by_the_sweep(
             patch.setattr("api.payments.events.nudge", away)
         assert shop.post(delivery.body, delivery.headers) == 200
     assert len(take_nudges()) == has_redis
-    jobs.sweep()
+    jobs.work_off()
     assert list_grants(camille.id) == []  # it may still come
     shop.clock.shift(timedelta(seconds=6))
-    jobs.sweep()
+    jobs.work_off()
     assert len(list_grants(camille.id)) == 1
 
 
@@ -307,7 +307,7 @@ def test_an_old_event_is_applied_as_things_are_now_beside_one_of_a_type_that_not
     order = shop.order(camille.id)
     shop.control.pay(order.session_id)
     old = {"created": 1, "api_version": "2015-10-16"}
-    for name, kind in (("evt_a", "checkout.session.renamed"), ("evt_b", "checkout.session.completed")):
+    for name, kind in (("evt_a", "checkout.renamed"), ("evt_b", "checkout.session.completed")):
         body = event(id=name, type=kind, **about(id=order.session_id), **old)
         shop.post(body, shop.control.sign(body))
     shop.work()
