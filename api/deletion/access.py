@@ -7,10 +7,11 @@ from sqlalchemy.exc import OperationalError
 
 import notifier
 from api.deletion.service import DeletedAccount, delete_account
-from api.exports.service import nudge_drop
 from api.middleware.auth import current_user_id
 from api.middleware.rate_limits import forget_counts
 from api.models.base import session
+from api.models.job import MAINTENANCE
+from configs.ground.background_nudges import nudge
 
 _TRIES = 5
 # A deadlock, or a row that is locked: https://www.postgresql.org/docs/18/errcodes-appendix.html
@@ -44,7 +45,7 @@ def delete_named(user_id: UUID) -> None:
 
 def _follow(deleted: DeletedAccount) -> None:
     notifier.nudge(deleted.mails)
-    nudge_drop()
+    nudge(MAINTENANCE, "drop_exports")
 
 
 def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> DeletedAccount:

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
-from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -27,7 +26,6 @@ from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.export import Export
 from api.models.invoice import Invoice
-from api.models.job import MAINTENANCE
 from api.models.login import Login, PendingRegistration
 from api.models.notice import Notice
 from api.models.notification import Match, Notification
@@ -46,7 +44,6 @@ from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
 from api.models.user import Contact, Grant, User
 from api.translations import mark
-from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt_file
 from configs.ground.object_store import NoBlob, StoreAway, export_blobs
@@ -62,7 +59,7 @@ def read_export(s: Session, user_id: UUID) -> Export | None:
 
 
 def start_export(s: Session, user_id: UUID) -> Export:
-    """Return the user's export, a new one where there is none; `nudge_exports` after the commit."""
+    """Return the user's export, a new one where there is none; nudge `make_exports` after the commit."""
     known = read_export(s, user_id)
     if known:
         return known
@@ -72,23 +69,6 @@ def start_export(s: Session, user_id: UUID) -> Export:
     wish = insert(Export).values(id=new_id(), user_id=user_id, requested_at=now, next_attempt_at=now)
     s.execute(wish.on_conflict_do_nothing(index_elements=[Export.user_id]))
     return s.scalars(sa.select(Export).where(Export.user_id == user_id)).one()
-
-
-def nudge_exports() -> None:
-    """Have exports made that wait, now; where Redis is away the schedule does it within a minute."""
-    _nudge("make_exports")
-
-
-def nudge_drop() -> None:
-    """Have the file of a deleted account deleted, now; its key went with its row."""
-    _nudge("drop_exports")
-
-
-def _nudge(job: str) -> None:
-    try:
-        nudge(MAINTENANCE, job)
-    except RedisError as error:
-        log.warning("not nudged, the schedule will", job=job, because=type(error).__name__)
 
 
 def open_file(export: Export | None) -> bytes:

@@ -10,9 +10,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
-import structlog
 from pydantic import BaseModel, Field, StringConstraints, ValidationError
-from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -24,7 +22,7 @@ from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFl
 from api.payments.client import is_signed
 from api.payments.objects import find_type
 from api.payments.outbox import STRIPE_RETRY_SECONDS
-from configs.ground.background_nudges import count_nudges, nudge
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.settings import SettingMissing, settings
 from configs.settings.constants import Constant
@@ -46,8 +44,6 @@ _WEBHOOK_TOLERANCE_SECONDS = 300
 
 # What can be stored as one of Stripe's ids and names, which are plain ASCII.
 Word = Annotated[str, StringConstraints(pattern="^[ -~]{1,255}$")]
-
-log = structlog.get_logger(__name__)
 
 
 class _Subject(BaseModel):
@@ -104,15 +100,11 @@ def receive_event(body: bytes) -> None:
 
 
 def nudge_object(object_id: str, event_type: str) -> None:
-    """Have the stored events of an object applied now; where Redis is away the sweep finds them.
+    """Have the stored events of an object applied now; otherwise the sweep finds them.
 
     In a crowd those that give no plan are left to the sweep, so that nobody who paid waits behind them.
     """
-    try:
-        if event_type in _URGENT or count_nudges(PAYMENTS) <= _CROWD:
-            nudge(PAYMENTS, "apply_object", object_id)
-    except RedisError as error:
-        log.warning("not nudged, the sweep will", object=object_id, because=type(error).__name__)
+    nudge(PAYMENTS, "apply_object", object_id, most=None if event_type in _URGENT else _CROWD)
 
 
 def _is_recent(header: str) -> bool:

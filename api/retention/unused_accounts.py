@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 import notifier
 from api.deletion.service import delete_account, lock_account
 from api.errors import ApiError
-from api.exports.service import nudge_drop
 from api.models.alert import Alert
 from api.models.base import session
+from api.models.job import MAINTENANCE
 from api.models.notification import Notification
 from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
 from api.separate_parts import do_each
+from configs.ground.background_nudges import nudge
 from configs.ground.clock import clock
 from configs.world.retention import ACCOUNT_UNUSED_FOR
 
@@ -87,7 +88,7 @@ def end_unused_accounts() -> dict[str, int]:
 
     _taken, failed = do_each("end_unused_accounts", _list_unused(now), take_step)
     if counts["deleted"]:
-        nudge_drop()
+        nudge(MAINTENANCE, "drop_exports")
     return counts | {"failed": failed}
 
 

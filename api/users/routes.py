@@ -7,12 +7,13 @@ from flask import Response, request
 from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.deletion.access import delete_signed_in
-from api.exports.service import nudge_exports, open_file, read_export, start_export
+from api.exports.service import open_file, read_export, start_export
 from api.middleware.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.middleware.openapi_helpers import BODY, declare_errors, make_blueprint
 from api.middleware.public_answers import send_export
 from api.middleware.stranger_mail import count_new_email
 from api.models.base import session
+from api.models.job import MAINTENANCE
 from api.users.contact_linking import read_link, start_link
 from api.users.preference_schemas import NotificationChanges, NotificationState
 from api.users.preferences import read_preferences
@@ -30,6 +31,7 @@ from api.users.service import (
     save_notifications,
     save_profile,
 )
+from configs.ground.background_nudges import nudge
 
 _ZIP = {
     "description": "The archive",
@@ -91,7 +93,7 @@ def export_data() -> tuple[dict[str, Any], int]:
     with session() as s:
         export = start_export(s, current_user_id())
     if export.ready_at is None and not export.attempts:
-        nudge_exports()
+        nudge(MAINTENANCE, "make_exports")
     return ExportAnswer.of(export).as_json(), 200 if export.ready_at else 202
 
 

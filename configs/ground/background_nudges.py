@@ -5,22 +5,28 @@ A nudge may be lost: what waits stands in tables, and the schedule finds it ther
 
 from typing import cast
 
+import structlog
+from redis.exceptions import RedisError
+
 from configs.ground.job_queues import redis
 
 KEPT_SECONDS = 3600  # without the program, which finds everything in the tables when it is back
 
+log = structlog.get_logger(__name__)
 
-def nudge(queue: str, job: str, argument: str = "") -> None:
-    """Have a job begin now.
 
-    Raises:
-        redis.RedisError: Redis is away.
-    """
+def nudge(queue: str, job: str, argument: str = "", *, most: int | None = None) -> None:
+    """Have a job begin now; the schedule does it where Redis is away, or more than `most` nudges wait already."""
     key = _name_list(queue)
-    with redis().pipeline(transaction=False) as calls:
-        calls.rpush(key, f"{job} {argument}")
-        calls.expire(key, KEPT_SECONDS)
-        calls.execute()
+    try:
+        if most is not None and redis().llen(key) > most:
+            return
+        with redis().pipeline(transaction=False) as calls:
+            calls.rpush(key, f"{job} {argument}")
+            calls.expire(key, KEPT_SECONDS)
+            calls.execute()
+    except RedisError as error:
+        log.warning("not nudged, the schedule will", job=job, because=type(error).__name__)
 
 
 def take_nudge(queue: str, seconds: float = 0.0) -> tuple[str, str] | None:
@@ -39,15 +45,6 @@ def take_nudge(queue: str, seconds: float = 0.0) -> tuple[str, str] | None:
         return None
     name, _, argument = entry.decode("utf-8", "replace").partition(" ")
     return name, argument
-
-
-def count_nudges(queue: str) -> int:
-    """Return how many wait.
-
-    Raises:
-        redis.RedisError: Redis is away.
-    """
-    return redis().llen(_name_list(queue))
 
 
 def _name_list(queue: str) -> str:

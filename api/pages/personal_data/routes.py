@@ -11,14 +11,16 @@ from flask_babel import lazy_gettext as _l
 from api.deletion.access import delete_signed_in
 from api.deletion.service import read_losses
 from api.errors import ApiError
-from api.exports.service import nudge_exports, open_file, read_export, start_export
+from api.exports.service import open_file, read_export, start_export
 from api.middleware.auth import current_identity, current_user_id
 from api.middleware.public_answers import send_export
 from api.models.base import read_once, session
+from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import Form, Texts
 from api.users.schemas import DeletionWish
+from configs.ground.background_nudges import nudge
 from configs.settings import settings
 
 area = Area("personal_data", __name__)
@@ -102,7 +104,7 @@ def ask_export() -> ResponseReturnValue:
     """Have an export made; one that is on its way, or ready, stays."""
     with session() as s:
         start_export(s, current_user_id())
-    nudge_exports()
+    nudge(MAINTENANCE, "make_exports")
     text = _("Votre archive est en préparation. Un message dira qu’elle est prête.")
     return lead_to("personal_data.show_data", text)
 

@@ -200,8 +200,9 @@ def test_without_redis_the_schedule_makes_it_and_without_the_store_it_waits_and_
     def refuse(*_: object, **__: object) -> None:
         raise redis.exceptions.ConnectionError
 
-    monkeypatch.setattr("api.exports.service.nudge", refuse)
-    assert ask(camille)[0] == 202
+    with monkeypatch.context() as patched:
+        patched.setattr("configs.ground.background_nudges.redis", refuse)
+        assert ask(camille)[0] == 202
     with monkeypatch.context() as patched:
         patched.setattr(Blobs, "put", fail)
         assert jobs.make_exports() == {"made": 0}
