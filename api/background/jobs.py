@@ -151,9 +151,7 @@ def reconcile_payments() -> Counts:
 def begin_days_of_grace() -> Counts:
     """Let monthly plans go on whose renewal was not heard of by the end of what is paid."""
     with session() as s:
-        effects = begin_grace(s, clock())
-    effects.run()
-    return {"alerts": len(effects.alerts)}
+        return {"alerts": begin_grace(s, clock())}
 
 
 @job(every=HOUR, queue=PAYMENTS)
@@ -164,8 +162,7 @@ def credit_outages() -> Counts:
 
     def give_back(user_id: UUID) -> None:
         with session() as s:
-            effects = watch_credits.give_back(s, user_id)
-        effects.run()
+            watch_credits.give_back(s, user_id)
 
     users, failed = do_each("credit_outages", watched, give_back)
     with session() as s:

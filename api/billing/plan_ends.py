@@ -36,12 +36,11 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.user import Channel, Grant
-from api.payments import notices
 from api.payments.book import post_end, post_revival, read_balances
 from api.payments.early_ends import quote_ends
 from api.payments.grants import GRACE, end_paid_plan, price_use
 from api.payments.ledger import add_event, lock_payment
-from api.payments.notices import Effects, confirm_cancellation
+from api.payments.notices import confirm_cancellation, write_failure
 from api.payments.refunds import plan_refunds
 from api.payments.subscriptions import COLLECTED, RENEWING, goes_on
 from configs.ground.clock import clock
@@ -89,7 +88,7 @@ def remind_in_grace(session: Session) -> list[UUID]:
         .join(Grant, Grant.payment_id == Payment.id)
         .where(Grant.source == GRACE, Grant.ends_at > now, Payment.status == PaymentStatus.FAILED)
     )
-    told = [notices.tell_failure(session, each, f"{now:%Y-%m-%d}") for each in session.scalars(waiting)]
+    told = [write_failure(session, each, f"{now:%Y-%m-%d}") for each in session.scalars(waiting)]
     return [each for ids in told for each in ids]
 
 
@@ -212,12 +211,10 @@ def refund_closed_desk(user_id: UUID, alert_id: UUID) -> ClosedDeskRefund:
     Raises:
         api.errors.ApiError: 404, it is not the user's open alert; 409, a desk of it is open, or no paid plan runs.
     """
-    effects = Effects()
     with open_session() as s:
         lock_user(s, user_id)
         closed_at, payments = _find_refundable(s, user_id, alert_id)
-        back = sum(_refund(s, each.id, closed_at, effects) for each in payments)
-    effects.run()
+        back = sum(_refund(s, each.id, closed_at) for each in payments)
     return ClosedDeskRefund(refund=back, currency="eur")
 
 
@@ -235,7 +232,7 @@ def _find_refundable(session: Session, user_id: UUID, alert_id: UUID) -> tuple[d
     return closed_at, payments
 
 
-def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Effects) -> int:
+def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
     """End a payment's plan and plan its refund; return the cents. The time counts as given back from then on.
 
     What an outage had lowered its price by goes back, too; what a cheaper plan had, as time of that plan.
@@ -265,8 +262,8 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime, effects: Ef
         )
     )
     add_event(session, payment, PaymentEventKind.PLAN_ENDED, now, subject=CLOSED)
-    effects.add(end_paid_plan(session, payment, now))
+    end_paid_plan(session, payment, now)
     if payment.subscription_id:
         row = session.get_one(Subscription, payment.subscription_id)
-        effects.mails += confirm_cancellation(session, row, now, back, subject="closed")
+        confirm_cancellation(session, row, now, back, subject="closed")
     return back

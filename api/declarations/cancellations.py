@@ -38,7 +38,6 @@ from api.payments import notices
 from api.payments.early_ends import shorten_paid_time
 from api.payments.grants import end_grace, find_paid_end
 from api.payments.ledger import lock_payment
-from api.payments.notices import Effects
 from api.payments.subscriptions import (
     find_agreed_end,
     find_order_of,
@@ -57,11 +56,10 @@ NOTICED = "cancel_noticed"  # the kind of the receipt
 
 def declare_cancellation(
     session: Session, user_id: UUID, wish: Cancellation, author: Author
-) -> tuple[CancelledAnswer, Declaration | None, list[UUID]]:
+) -> tuple[CancelledAnswer, Declaration | None]:
     """Write a notice of the user's, and that the subscription renews no more. Repeated, or later, it changes nothing.
 
-    Return what it answers, its row (None where the subscription's end was wanted before), and the notifications to
-    nudge.
+    Return what it answers, and its row (None where the subscription's end was wanted before).
 
     Raises:
         api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
@@ -74,10 +72,9 @@ def declare_cancellation(
     ends = find_end(wish, paid_until, find_zone(session, user_id), now)
     standing = find_standing_notice(session, contract.id)
     if standing and standing.takes_effect_at and standing.takes_effect_at <= ends:
-        return _answer(session, contract, standing), standing, []
+        return _answer(session, contract, standing), standing
     if standing is None and contract.cancel_wanted_at and contract.cancel_wanted_at <= ends:
-        known = CancelledAnswer(ends_at=contract.cancel_wanted_at, refund=0, currency="eur")
-        return known, None, []
+        return CancelledAnswer(ends_at=contract.cancel_wanted_at, refund=0, currency="eur"), None
     undo_notices(session, contract.id)  # an earlier end takes its place
     row = write(
         session,
@@ -94,7 +91,8 @@ def declare_cancellation(
     )
     request_cancellation(session, contract.id, find_last_second(session, contract, ends, now))
     answer = _answer(session, contract, row)
-    return answer, row, acknowledge(session, row, NOTICED, refund=answer.refund)
+    acknowledge(session, row, NOTICED, refund=answer.refund)
+    return answer, row
 
 
 def confirm_cancellation(session: Session, row: Declaration) -> None:
@@ -143,19 +141,19 @@ def close_notices(session: Session, subscription_id: UUID, *, but: UUID) -> None
     session.execute(others.values(refused_because=Refusal.ENDED_BEFORE))
 
 
-def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Effects:
+def apply_cancellation(session: Session, row: Declaration, now: datetime) -> None:
     """Apply a locked notice whose time has come: the plan ends, and its unused time goes back."""
     contract = session.get(Subscription, row.subscription_id) if row.subscription_id else None
     if contract is None or row.takes_effect_at is None:
         row.refused_because = Refusal.NO_ORDER
-        return Effects()
+        return
     ends, period_end = row.takes_effect_at, find_paid_end(session, contract.id, row.made_at)
     # Ten days are over without a word from the owner.
     if row.at_period_end and period_end and period_end > ends:
         row.takes_effect_at = period_end
         request_cancellation(session, contract.id, period_end)
-        return Effects()
-    effects, paid_until, back = Effects(), find_paid_end(session, contract.id), 0
+        return
+    paid_until, back = find_paid_end(session, contract.id), 0
     if not row.at_period_end or (paid_until and paid_until > ends):
         paid = list_paid(session, contract, ends)
         back = sum(shorten_paid_time(session, lock_payment(session, each), ends) for each in paid)
@@ -165,9 +163,7 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Eff
     row.applied_at, row.refund_cents = now, back
     close_notices(session, contract.id, but=row.id)
     if back or not ended_before:
-        subject = ends.isoformat()
-        effects.mails += notices.confirm_cancellation(session, contract, ends, back, subject=subject)
-    return effects
+        notices.confirm_cancellation(session, contract, ends, back, subject=ends.isoformat())
 
 
 def _answer(session: Session, contract: Subscription, row: Declaration) -> CancelledAnswer:

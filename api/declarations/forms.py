@@ -10,6 +10,7 @@ wrong numbers keeps its reader neither from declaring nor from the mails about i
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID, uuid5
 
 import sqlalchemy as sa
@@ -45,8 +46,8 @@ _LOCK = 0x6465636C  # advisory locks of this module
 
 def receive(
     session: Session, wish: WithdrawalForm | CancellationForm, language: str, may_mail: MayMail
-) -> tuple[Declaration, list[UUID]]:
-    """Store a declaration; sent twice by one page, it is one. Return the notifications to nudge, too.
+) -> Declaration:
+    """Store a declaration; sent twice by one page, it is one.
 
     Raises:
         api.errors.ApiError: 429, this address was named too often within a day, whether it is known or not.
@@ -56,7 +57,7 @@ def receive(
     turn = sa.func.pg_advisory_xact_lock(_LOCK, sa.func.hashtext(fold_address(wish.email)))
     session.execute(sa.select(turn))
     if known := session.get(Declaration, row.id):
-        return known, []
+        return known
     session.add(row)
     session.flush()
     lately = _count_lately(session, row)
@@ -69,9 +70,12 @@ def receive(
         return lately <= ACKNOWLEDGED_A_DAY and may_mail(wish.email)
 
     if row.kind is DeclarationKind.CANCELLATION:
-        return row, _tell_cancellation(session, row, _link_contract(session, row), may_tell)
+        _tell_cancellation(session, row, _link_contract(session, row), may_tell)
+        return row
     link_order(session, row)
-    return row, acknowledge(session, row, RECEIVED) if row.payment_id or may_tell() else []
+    if row.payment_id or may_tell():
+        acknowledge(session, row, RECEIVED)
+    return row
 
 
 def _build(wish: WithdrawalForm | CancellationForm, language: str) -> Declaration:
@@ -155,7 +159,7 @@ def _count_linked(session: Session, contract: Subscription) -> int:
 
 def _tell_cancellation(
     session: Session, row: Declaration, order: Payment | None, may_tell: Callable[[], bool]
-) -> list[UUID]:
+) -> None:
     """Write the receipt to the account's address, and to the typed one where that is another one.
 
     Of those that name no contract the admins hear once a day: one may count nevertheless, within ten days.
@@ -164,15 +168,14 @@ def _tell_cancellation(
     if order and order.user_id:
         known = quote_both_ends(session, row, session.get_one(Subscription, order.subscription_id))
         params, owner = describe(row, own=True) | known, session.get_one(User, order.user_id)
-        mails = notifier.notify_address(
-            session, owner.email, NOTICED, params, key, language=owner.language, user_id=owner.id
-        )
+        _notify(session, owner.email, params, key, language=owner.language, user_id=owner.id)
     else:
         detail = f"declaration {row.id}: a cancellation that names no contract; there may be more of them"
         day = f"cancellation-open:{clock():%Y-%m-%d}"
-        mails = notices.tell_admins(session, "declaration_open", detail, key=day)
+        notices.tell_admins(session, "declaration_open", detail, key=day)
     if row.email and not (order and is_address_of(session, order, row.email)) and may_tell():
-        typed = f"{key}:typed"
-        params = describe(row, own=False)
-        mails += notifier.notify_address(session, row.email, NOTICED, params, typed, language=row.language)
-    return mails
+        _notify(session, row.email, describe(row, own=False), f"{key}:typed", language=row.language)
+
+
+def _notify(session: Session, email: str, params: dict[str, Any], key: str, **how: Any) -> None:
+    notices.nudge_later(session, notifier.notify_address(session, email, NOTICED, params, key, **how))

@@ -111,33 +111,33 @@ def link_order(session: Session, row: Declaration) -> None:
         session.flush()
 
 
-def refuse(session: Session, row: Declaration, because: str) -> list[UUID]:
+def refuse(session: Session, row: Declaration, because: str) -> None:
     """Close a locked declaration without effect, with its reason; doubtful reasons go to the operators."""
     row.refused_because = because
     session.flush()
     if because not in DOUBTFUL:
-        return []
+        return
     # Strangers may send thousands of these: one mail a day; the list of declarations has all of them.
     subject = f"{because}:{clock():%Y-%m-%d}" if because == Refusal.NO_ORDER else row.id
     detail = f"declaration {row.id}: {because}; there may be more of them"
-    return notices.tell_admins(session, "declaration_open", detail, key=f"declaration:{subject}")
+    notices.tell_admins(session, "declaration_open", detail, key=f"declaration:{subject}")
 
 
 def acknowledge(
     session: Session, row: Declaration, kind: str, *, to_typed: bool = True, **amounts: int
-) -> list[UUID]:
-    """Write a message about a declaration; return the notifications to nudge after the caller's commit.
+) -> None:
+    """Write a message about a declaration.
 
     The acknowledgement, with the content and the second, goes to the address that was typed, otherwise to the
     account's. What came of it later goes to the account's while there is one (`to_typed` false). `amounts` are cents.
     """
     owner = None if row.email and to_typed else row.user_id
     address = session.get_one(User, owner).email if owner else row.email
-    if not address:
-        return []
-    params = describe(row, own=owner is not None) | amounts
-    key, language = f"{kind}:{row.id}", row.language
-    return notifier.notify_address(session, address, kind, params, key, language=language, user_id=owner)
+    if address:
+        params = describe(row, own=owner is not None) | amounts
+        key, language = f"{kind}:{row.id}", row.language
+        mails = notifier.notify_address(session, address, kind, params, key, language=language, user_id=owner)
+        notices.nudge_later(session, mails)
 
 
 def describe(row: Declaration, *, own: bool) -> dict[str, str | int]:

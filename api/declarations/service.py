@@ -12,7 +12,6 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.orm import Session
 
-import notifier
 from api.accounts.queries import lock_user
 from api.billing.quotes import find_subscription
 from api.billing.schemas import Cancellation, CancelledAnswer
@@ -33,7 +32,6 @@ from api.models.base import session
 from api.models.declaration import OPEN_DECLARATION, Declaration, DeclarationKind
 from api.models.payment import Payment
 from api.payments.errors import WithdrawalRefused
-from api.payments.notices import Effects
 from api.separate_parts import do_due
 from configs.ground.clock import clock
 
@@ -49,10 +47,9 @@ def withdraw_order(payment_id: UUID, author: Author, user_id: UUID | None = None
             order = s.get(Payment, payment_id)
             if user_id and (order is None or order.user_id != user_id):
                 raise not_found("order")
-            row, mails = declare_withdrawal(s, payment_id, author)
+            row = declare_withdrawal(s, payment_id, author)
     except WithdrawalRefused as error:
         raise ApiError(409, error.because.replace("_", "-"), str(error)) from None
-    notifier.nudge(mails)
     return _apply(row)
 
 
@@ -63,8 +60,7 @@ def cancel_own(user_id: UUID, wish: Cancellation, author: Author) -> CancelledAn
         api.errors.ApiError: 409, there is no subscription; 422, the day is past, too far on, or beyond what is paid.
     """
     with session() as s:
-        answer, row, mails = declare_cancellation(s, user_id, wish, author)
-    notifier.nudge(mails)
+        answer, row = declare_cancellation(s, user_id, wish, author)
     if row and answer.ends_at <= clock():
         apply_soon(row.id)
     return answer
@@ -103,9 +99,7 @@ def receive_form(wish: WithdrawalForm | CancellationForm, language: str, may_mai
         api.errors.ApiError: 429, this address was named too often within a day.
     """
     with session() as s:
-        row, mails = receive(s, wish, language, may_mail)
-    notifier.nudge(mails)
-    return row
+        return receive(s, wish, language, may_mail)
 
 
 def confirm(declaration_id: UUID) -> Declaration | None:
@@ -141,7 +135,7 @@ def _apply(row: Declaration) -> Declaration:
         return s.get_one(Declaration, row.id)
 
 
-_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], Effects]] = {
+_APPLIERS: Mapping[DeclarationKind, Callable[[Session, Declaration, datetime], None]] = {
     DeclarationKind.WITHDRAWAL: apply_withdrawal,
     DeclarationKind.CANCELLATION: apply_cancellation,
 }
@@ -156,8 +150,7 @@ def apply_declaration(declaration_id: UUID) -> None:
         row, now = lock_declaration(s, declaration_id), clock()
         if row is None or not row.is_open or row.takes_effect_at is None or row.takes_effect_at > now:
             return
-        effects = _APPLIERS[row.kind](s, row, now)
-    effects.run()
+        _APPLIERS[row.kind](s, row, now)
 
 
 def apply_soon(declaration_id: UUID) -> None:

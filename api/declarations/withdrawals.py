@@ -17,7 +17,6 @@ from api.payments import notices
 from api.payments.early_ends import quote_withdrawal, withdraw
 from api.payments.errors import WithdrawalRefused
 from api.payments.ledger import lock_payment
-from api.payments.notices import Effects
 from api.payments.withdrawal_rules import (
     REMEMBERED,
     count_withdrawals,
@@ -49,10 +48,8 @@ class OrderState:
         return self.language is not None
 
 
-def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> tuple[Declaration, list[UUID]]:
+def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> Declaration:
     """Write a withdrawal from an order; repeated, it is the first one. `apply_declaration` follows the commit.
-
-    Return the notifications to nudge, too.
 
     Raises:
         api.payments.errors.WithdrawalRefused: the period is over, or there is no right to withdraw.
@@ -60,7 +57,7 @@ def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> tu
     now = clock()  # not after the lock: who declares in the last second must not be late for having waited
     order = lock_payment(session, payment_id)
     if standing := find_standing(session, order.id):
-        return standing, []
+        return standing
     quote_in_period(session, order, now)
     row = write(
         session,
@@ -74,7 +71,8 @@ def declare_withdrawal(session: Session, payment_id: UUID, author: Author) -> tu
         confirmed_at=now,
         takes_effect_at=now,
     )
-    return row, acknowledge(session, row, RECEIVED)
+    acknowledge(session, row, RECEIVED)
+    return row
 
 
 def confirm_withdrawal(session: Session, row: Declaration) -> None:
@@ -86,43 +84,39 @@ def confirm_withdrawal(session: Session, row: Declaration) -> None:
     session.flush()
 
 
-def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> Effects:
+def apply_withdrawal(session: Session, row: Declaration, now: datetime) -> None:
     """Apply a locked withdrawal whose time has come, as far as it may be."""
     link_order(session, row)
     if row.payment_id is None:
-        return Effects(mails=refuse(session, row, Refusal.NO_ORDER))
+        refuse(session, row, Refusal.NO_ORDER)
+        return
     order = lock_payment(session, row.payment_id)
     try:
         quote_in_period(session, order, row.made_at)
         declared_at = find_first_instant(session, row)
         informed = was_informed(session, order, declared_at)
-        back, effects = withdraw(session, order.id, declared_at, informed=informed)
+        back = withdraw(session, order.id, declared_at, informed=informed)
     except WithdrawalRefused as error:
-        return _refuse_withdrawal(session, row, error)
+        refuse(session, row, error.because)
+        if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
+            acknowledge(session, row, _RESULT, to_typed=False)
+        return
     row.applied_at, row.refund_cents = now, back
     if order.subscription_id:
         close_notices(session, order.subscription_id, but=row.id)
-    effects.mails += acknowledge(session, row, _RESULT, to_typed=False)
-    effects.mails += _tell_repetition(session, row, now)
-    return effects
+    acknowledge(session, row, _RESULT, to_typed=False)
+    _tell_repetition(session, row, now)
 
 
-def _tell_repetition(session: Session, row: Declaration, now: datetime) -> list[UUID]:
+def _tell_repetition(session: Session, row: Declaration, now: datetime) -> None:
     """Tell the admins of a person who withdraws again and again, once a day at most."""
     many, first_at = count_withdrawals(session, row)
     if many < _REPEATED:
-        return []
+        return
     detail = f"payment {row.payment_id}: withdrawal {many} of one person within {REMEMBERED.days} days"
     # A person by their first withdrawal: their account's id would outlive the account.
     key = f"withdrawn-again:{first_at.isoformat()}:{now:%Y-%m-%d}"
-    return notices.tell_admins(session, "withdrawn_again", detail, key=key)
-
-
-def _refuse_withdrawal(session: Session, row: Declaration, error: WithdrawalRefused) -> Effects:
-    mails = refuse(session, row, error.because)
-    if error.because != Refusal.WITHDRAWN_BEFORE:  # the first declaration was answered
-        mails += acknowledge(session, row, _RESULT, to_typed=False)
-    return Effects(mails=mails)
+    notices.tell_admins(session, "withdrawn_again", detail, key=key)
 
 
 def quote_in_period(session: Session, order: Payment, declared_at: datetime) -> int:

@@ -36,6 +36,9 @@ _READ_ONLY = sa.text(
 )
 
 
+_AFTER_COMMIT = "after_commit"  # key of what a session's transaction leaves
+
+
 class Base(orm.DeclarativeBase):
     """Base class of every table's class; instants are `timestamptz`."""
 
@@ -179,10 +182,17 @@ def session() -> Iterator[orm.Session]:
     """Give a session in one transaction, which commits at the end and rolls back on an error.
 
     Objects stay readable after the commit (`expire_on_commit` is off), so that no connection is held while a
-    provider or a website answers.
+    provider or a website answers. What was left by `do_after_commit` is done then.
     """
     with orm.Session(engine(), expire_on_commit=False) as open_session, open_session.begin():
         yield open_session
+    for work in open_session.info.get(_AFTER_COMMIT, ()):
+        work()
+
+
+def do_after_commit(session: orm.Session, work: Callable[[], None]) -> None:
+    """Have something done once the transaction of `session()` is committed, and its connection given back."""
+    session.info.setdefault(_AFTER_COMMIT, []).append(work)
 
 
 def takes_writes() -> bool:

@@ -23,7 +23,6 @@ from api.payments.book import post_end, post_revival, read_balances
 from api.payments.errors import WithdrawalRefused
 from api.payments.grants import end_grace, end_paid_plan, measure_use, price_use, revive_rest
 from api.payments.ledger import add_event, has_event, has_plan, is_credited, lock_payment
-from api.payments.notices import Effects
 from api.payments.refunds import plan_refund, plan_refunds, spread_refund
 from api.payments.subscriptions import request_cancellation
 from configs.ground.clock import clock
@@ -31,9 +30,7 @@ from configs.ground.clock import clock
 _REQUEST, _ACKNOWLEDGEMENT = "startNow", "acknowledgesLoss"  # keys of the consent
 
 
-def withdraw(
-    session: Session, payment_id: UUID, declared_at: datetime, *, informed: bool = True
-) -> tuple[int, Effects]:
+def withdraw(session: Session, payment_id: UUID, declared_at: datetime, *, informed: bool = True) -> int:
     """End an order's plan, which revives the cheaper plans that it credited, and plan the refund; return its cents.
 
     The refund is for the time left at the declaration, in proportion to the time bought, rounded up to the cent. The
@@ -47,8 +44,8 @@ def withdraw(
     _check(session, payment)
     unused = _measure_unused(session, payment, declared_at, informed)
     owes = informed and _has_begun_on_request(payment)
-    effects = end_paid_plan(session, payment, clock(), unused)
-    total = _end_subscription(session, payment, declared_at if owes else None, effects)
+    end_paid_plan(session, payment, clock(), unused)
+    total = _end_subscription(session, payment, declared_at if owes else None)
     back, kept = _measure_refund(session, payment, unused)
     total += back
     add_event(session, payment, PaymentEventKind.WITHDRAWN, declared_at, refund_cents=back)
@@ -56,7 +53,7 @@ def withdraw(
     if back:
         plan_refund(session, payment, back, RefundReason.WITHDRAWAL)
     post_revival(session, payment.id, "withdrawal", read_balances(session, payment.id).claims - kept)
-    return total, effects
+    return total
 
 
 def quote_withdrawal(
@@ -123,7 +120,7 @@ def _goes_on(session: Session, order: Payment, at: datetime) -> bool:
     return bool(row and (row.ended_at is None or row.ended_at > at))
 
 
-def _end_subscription(session: Session, order: Payment, used_until: datetime | None, effects: Effects) -> int:
+def _end_subscription(session: Session, order: Payment, used_until: datetime | None) -> int:
     """End the subscription of a withdrawn order with its renewals; return the cents of those that go back.
 
     What was used of them by `used_until` is owed; None: nothing is.
@@ -136,7 +133,7 @@ def _end_subscription(session: Session, order: Payment, used_until: datetime | N
     for each in _list_renewals(session, order):
         renewal = lock_payment(session, each.id)
         kept = price_use(session, renewal, used_until) if used_until else 0
-        effects.add(end_paid_plan(session, renewal, clock()))
+        end_paid_plan(session, renewal, clock())
         post_end(session, renewal.id, f"withdrawal:{renewal.id}", kept)
         back = read_balances(session, renewal.id).claims - kept
         planned = plan_refunds(session, renewal, back, RefundReason.WITHDRAWAL)

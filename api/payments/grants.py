@@ -28,7 +28,7 @@ from api.models.user import Grant
 from api.payments.book import measure_seconds, post_end, post_upgrade, read_balances, share
 from api.payments.facts import Period
 from api.payments.ledger import add_event, list_credits, lock_payment
-from api.payments.notices import Effects
+from api.payments.notices import get_effects
 from api.payments.subscriptions import COLLECTED, goes_on, request_cancellation
 from api.payments.watch_gaps import list_unwatched
 from api.payments.withdrawal_rules import find_later_start
@@ -43,7 +43,7 @@ _DELETION = "account"  # subject of the event that ends a plan with its account
 _GRACE_AHEAD = timedelta(minutes=15)
 
 
-def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> Effects:
+def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Period | None) -> None:
     """Give the plan that a payment of a user paid for.
 
     A subscription's grant covers `period`. A short plan begins now, or where a running one of its name ends, or later
@@ -64,30 +64,31 @@ def give_paid_plan(session: Session, payment: Payment, now: datetime, period: Pe
             starts = find_plan_end(session, payment.user_id, payment.plan, now)
         ends = starts + timedelta(seconds=plan(payment.plan).duration_seconds or 0)
         add_grant(session, payment, PAYMENT, starts, ends)
-    return _follow(session, payment, "plan began")
+    _follow(session, payment, "plan began")
 
 
-def give_grace(session: Session, payment: Payment, starts: datetime) -> Effects:
+def give_grace(session: Session, payment: Payment, starts: datetime) -> None:
     """Let a plan go on for GRACE_PERIOD from the end of what was paid: its renewal, this payment, is not paid yet.
 
     Days of grace that began before the renewal was known become this payment's.
     """
     known = sa.select(Grant.id).where(Grant.payment_id == payment.id)
     if session.scalar(known.limit(1)):
-        return Effects()
+        return
     begun = session.scalars(_select_early_grace(payment.subscription_id)).first()
     if begun:
         begun.payment_id = payment.id
         session.flush()
-        return Effects()
+        return
     add_grant(session, payment, GRACE, starts, starts + GRACE_PERIOD)
-    return _follow(session, payment, "days of grace began")
+    _follow(session, payment, "days of grace began")
 
 
-def begin_grace(session: Session, now: datetime) -> Effects:
+def begin_grace(session: Session, now: datetime) -> int:
     """Begin the days of grace of paid months that are about to end, or did lately, without waiting for Stripe.
 
     Their renewal may not be heard of for hours, and no alert would go out meanwhile. They belong to no payment yet.
+    Return how many alerts go on by them.
     """
     paid = (
         sa.select(Subscription.id, sa.func.max(Grant.ends_at))
@@ -98,28 +99,27 @@ def begin_grace(session: Session, now: datetime) -> Effects:
         .group_by(Subscription.id)
         .having(sa.func.max(Grant.ends_at).between(now - GRACE_PERIOD, now + _GRACE_AHEAD))
     )
-    effects = Effects()
     for subscription_id, paid_until in session.execute(paid).all():
         row = session.get_one(Subscription, subscription_id)
         if row.user_id:
-            effects.add(_begin_grace(session, row, row.user_id, paid_until))
-    return effects
+            _begin_grace(session, row, row.user_id, paid_until)
+    return len(get_effects(session).alerts)
 
 
-def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until: datetime) -> Effects:
+def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until: datetime) -> None:
     lock_user(session, user_id)
     session.refresh(row)
     covered = sa.select(Grant.id).where(
         Grant.user_id == user_id, Grant.plan == row.plan, Grant.ends_at > paid_until
     )
     if row.cancel_wanted_at or session.scalar(covered.limit(1)):
-        return Effects()
+        return
     ends = paid_until + GRACE_PERIOD
     session.add(
         Grant(id=new_id(), user_id=user_id, plan=row.plan, starts_at=paid_until, ends_at=ends, source=GRACE)
     )
     session.flush()
-    return Effects(alerts=wake_alerts(session, user_id, "days of grace began"))
+    get_effects(session).alerts += wake_alerts(session, user_id, "days of grace began")
 
 
 def _select_early_grace(subscription_id: UUID | None) -> sa.Select[Grant]:
@@ -167,9 +167,7 @@ def find_paid_end(
     return session.scalar(paid.where(Grant.starts_at <= begun_by) if begun_by else paid)
 
 
-def end_paid_plan(
-    session: Session, payment: Payment, now: datetime, unused: Fraction = Fraction(1)
-) -> Effects:
+def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fraction = Fraction(1)) -> None:
     """End a payment's running grants now. One that has not begun is deleted, and later ones move up.
 
     Its subscription, if it has one, is cancelled: it must not be renewed. The cheaper plans that its order credited go
@@ -177,13 +175,15 @@ def end_paid_plan(
     """
     running = _list_running(session, payment, now)
     if not running or payment.user_id is None:
-        return Effects()
+        return
     end_grants(session, running, now)
     if payment.subscription_id:
         request_cancellation(session, payment.subscription_id, now)
-    effects = _follow(session, payment, "plan ended")
-    effects.add(_revive_credited_plans(session, payment, now, unused))
-    return effects
+    _follow(session, payment, "plan ended")
+    for credit in list_credits(session, payment) if unused else ():
+        seconds = math.ceil(credit.seconds * unused)
+        if cheaper := _revive(session, payment, credit, now, seconds):
+            _follow(session, cheaper, "plan revived")
 
 
 def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) -> None:
@@ -195,15 +195,6 @@ def revive_rest(session: Session, payment: Payment, ends: datetime, cents: int) 
         before = (known.ends_at - known.starts_at).total_seconds() if known else 0
         share = -(-credit.seconds * min(cents, whole) // whole)
         _revive(session, payment, credit, ends, min(math.ceil(before) + share, credit.seconds))
-
-
-def _revive_credited_plans(session: Session, payment: Payment, now: datetime, unused: Fraction) -> Effects:
-    effects = Effects()
-    for credit in list_credits(session, payment) if unused else ():
-        seconds = math.ceil(credit.seconds * unused)
-        if cheaper := _revive(session, payment, credit, now, seconds):
-            effects.add(_follow(session, cheaper, "plan revived"))
-    return effects
 
 
 def _revive(
@@ -318,12 +309,12 @@ def _read_kept_use(session: Session, payment: Payment, until: datetime) -> tuple
     return max(0, event.details["used"] - math.ceil(after.total_seconds())), event.details["bought"]
 
 
-def _follow(session: Session, payment: Payment, reason: str) -> Effects:
+def _follow(session: Session, payment: Payment, reason: str) -> None:
     session.flush()
-    if payment.user_id is None:
-        return Effects()
-    mails = pause_excess_alerts(session, payment.user_id)
-    return Effects(mails=mails, alerts=wake_alerts(session, payment.user_id, reason))
+    if payment.user_id:
+        effects = get_effects(session)
+        effects.mails += pause_excess_alerts(session, payment.user_id)
+        effects.alerts += wake_alerts(session, payment.user_id, reason)
 
 
 def add_grant(session: Session, payment: Payment, source: str, starts: datetime, ends: datetime) -> None:

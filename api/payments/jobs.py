@@ -39,7 +39,6 @@ from api.payments.ledger import (
     find_stripe_id,
     lock_payment,
 )
-from api.payments.notices import Effects
 from api.payments.objects import find_type, object_types
 from api.payments.outbox import end_command, find_due_commands, put_off, take_turn
 from api.payments.refunds import note_refusal, record_refund
@@ -57,13 +56,11 @@ def carry_out(kind: CommandKind, subject_id: UUID) -> None:
     if command is None:
         return
     try:
-        effects = _EXECUTORS[kind](command)
+        _EXECUTORS[kind](command)
     except (StripeAway, StripeRefused) as error:
         log.warning("a command waits for Stripe", kind=kind, row=str(subject_id), because=str(error))
         with session() as s:
             put_off(s, command, error)
-    else:
-        effects.run()
 
 
 def _name_key(command: StripeCommand) -> str:
@@ -72,23 +69,22 @@ def _name_key(command: StripeCommand) -> str:
     return f"{command.kind.value}-{command.subject_id}{number}"
 
 
-def _refund(command: StripeCommand) -> Effects:
+def _refund(command: StripeCommand) -> None:
     with session() as s:
         refund = s.get_one(Refund, command.subject_id)
         payment = s.get_one(Payment, refund.payment_id)
         intent = find_intent(s, payment)
         if refund.status is not RefundStatus.PLANNED:
             end_command(s, command.kind, command.subject_id)
-            return Effects()
+            return
     try:
         facts = _make_refund(command, refund, intent)
     except StripeRefused as error:
         with session() as s:
-            return note_refusal(s, refund.id, error)
+            note_refusal(s, refund.id, error)
+        return
     with session() as s:
-        return record_refund(
-            s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata)
-        )
+        record_refund(s, lock_payment(s, payment.id), facts, find_refund_id(s, facts.id, facts.metadata))
 
 
 def _make_refund(command: StripeCommand, refund: Refund, intent: str | None) -> RefundFacts:
@@ -117,20 +113,19 @@ class _Item(Facts):
     metadata: Metadata = None
 
 
-def _credit(command: StripeCommand) -> Effects:
+def _credit(command: StripeCommand) -> None:
     """Lower the next invoice by a credit, or take that back; where no invoice can bear it, it is paid out."""
     with session() as s:
         credit = s.get_one(WatchCredit, command.subject_id)
         wish = read_wish(s, credit)
         if wish is None:
             end_command(s, command.kind, command.subject_id)
-            return Effects()
+            return
     is_lower = not _take_back(credit, wish) if wish.takes_back else _lower_invoice(command, credit, wish)
     with session() as s:
         if not is_lower:
             pay_instead(s, credit.id)
         end_command(s, command.kind, command.subject_id)
-    return Effects()
 
 
 def _lower_invoice(command: StripeCommand, credit: WatchCredit, wish: InvoiceWish) -> bool:
@@ -198,7 +193,7 @@ def _find_item(credit_id: UUID, customer: str) -> _Item | None:
     return next((each for each in made if (each.metadata or {}).get(CREDIT_KEY) == str(credit_id)), None)
 
 
-def _end(command: StripeCommand) -> Effects:
+def _end(command: StripeCommand) -> None:
     """End a subscription as our row says, now where that is over, or let it go on."""
     with session() as s:
         row = s.get_one(Subscription, command.subject_id)
@@ -209,7 +204,6 @@ def _end(command: StripeCommand) -> Effects:
         row = s.get_one(Subscription, command.subject_id, with_for_update=True)
         if row.ended_at or row.cancel_wanted_at == at:
             end_command(s, command.kind, command.subject_id)
-    return Effects()
 
 
 def _set_end(subscription_id: UUID, stripe_id: str | None, at: datetime | None) -> None:
@@ -239,8 +233,7 @@ def _has_ended(stripe_id: str) -> bool:
     except StripeRefused as error:
         return error.code == _MISSING
     with session() as s:
-        effects = kind.apply(s, facts)
-    effects.run()
+        kind.apply(s, facts)
     return facts.ended_at is not None
 
 
@@ -248,11 +241,10 @@ def _report_refusal(subscription_id: UUID, wish: str, error: StripeRefused) -> N
     """Tell the admins, once: the subscription goes on, and would be charged, until Stripe takes the next attempt."""
     detail = f"subscription {subscription_id} shall {wish}, and Stripe refuses: {error.code}"
     with session() as s:
-        mails = notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
-    Effects(mails=mails).run()
+        notices.tell_admins(s, "difference", detail, key=f"cancellation:{subscription_id}")
 
 
-_EXECUTORS: dict[CommandKind, Callable[[StripeCommand], Effects]] = {
+_EXECUTORS: dict[CommandKind, Callable[[StripeCommand], None]] = {
     CommandKind.REFUND: _refund,
     CommandKind.CREDIT: _credit,
     CommandKind.END: _end,
@@ -300,7 +292,7 @@ def apply_object(object_id: str) -> bool:
         if claim is None:
             return True
         try:
-            effects = _apply(claim)
+            _apply(claim)
         except StripeAway as error:
             _put_back(claim, error, away=True)
             return False
@@ -312,19 +304,17 @@ def apply_object(object_id: str) -> bool:
                 raise
             _put_back(claim, error)
             return True
-        effects.run()
     return True
 
 
-def _apply(claim: Claim) -> Effects:
+def _apply(claim: Claim) -> None:
     """Fetch outside a transaction; then lock, apply and mark the events as applied in one."""
     kind = next(found for each in claim.types if (found := find_type(each)))
     facts = kind.fetch(claim.object_id)
     with session() as s:
         hold_claim(s, claim)
-        effects = kind.apply(s, facts)
+        kind.apply(s, facts)
         end_claim(s, claim)
-    return effects
 
 
 def _put_back(claim: Claim, error: Exception, *, away: bool = False) -> None:
@@ -333,11 +323,9 @@ def _put_back(claim: Claim, error: Exception, *, away: bool = False) -> None:
         log.warning("an event waits", object=claim.object_id, because=str(error))
     else:
         log.error("an event is not applied", object=claim.object_id, exc_info=error)
-    effects = Effects()
     with session() as s:
         code = getattr(error, "code", None)
         text = f"{type(error).__name__} {code}" if code else type(error).__name__
         for event in retry_claim(s, claim, text, away=away, unknown=unknown):
             detail = f"{event.type} {event.id}: {text}"
-            effects.mails += notices.tell_admins(s, "event_not_applied", detail, key=f"event:{event.id}")
-    effects.run()
+            notices.tell_admins(s, "event_not_applied", detail, key=f"event:{event.id}")

@@ -1,8 +1,6 @@
-"""Messages about payments, written into the caller's transaction, and what follows its commit.
+"""Messages about payments, written into the caller's transaction and nudged after its commit."""
 
-Each function returns the notifications to nudge.
-"""
-
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,48 +11,57 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.service import announce, write_to_admins
+from api.models.base import do_after_commit
 from api.models.incident import IncidentReason
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind, Refund, StripeId, Subscription
 from api.models.stripe_event import StripeEvent
 from api.payments.ledger import list_credits
 from configs.ground.clock import clock
 
+_EFFECTS = "effects"  # key of a session's
 _ALARMS = frozenset(
     {IncidentReason.FAILURES_RISING, IncidentReason.FRAUD_WARNING}
 )  # the others wait for a look
 
 
-def confirm_order(session: Session, payment: Payment) -> list[UUID]:
+def confirm_order(session: Session, payment: Payment) -> None:
     """Write the order mail, the confirmation of the contract; a renewal has none of its own."""
     user_id = payment.user_id if payment.consent else None
     params, key = {"payment": str(payment.id)}, f"order:{payment.id}"
-    return _write(session, user_id, "order", params, key, priority="critical")
+    mails = _write(session, user_id, "order", params, key, priority="critical")
+    get_effects(session).confirmations += mails
 
 
-def tell_upgrade(session: Session, payment: Payment) -> list[UUID]:
+def tell_upgrade(session: Session, payment: Payment) -> None:
     """Write that an order ended a cheaper plan, and what was credited for it; nothing where it credited none."""
     user_id = payment.user_id if list_credits(session, payment) else None
     params, key = {"payment": str(payment.id)}, f"plan-upgraded:{payment.id}"
-    return _write(session, user_id, "plan_upgraded", params, key)
+    nudge_later(session, _write(session, user_id, "plan_upgraded", params, key))
 
 
-def tell_failure(session: Session, payment: Payment, day: str = "") -> list[UUID]:
+def tell_failure(session: Session, payment: Payment, day: str = "") -> None:
     """Write that a payment failed; `day` lets it be said again."""
+    nudge_later(session, write_failure(session, payment, day))
+
+
+def write_failure(session: Session, payment: Payment, day: str) -> list[UUID]:
+    """Do the same; return the notifications to nudge."""
     params, key = {"payment": str(payment.id)}, f"payment-failed:{payment.id}:{day}"
     return _write(session, payment.user_id, "payment_failed", params, key)
 
 
-def tell_refund(session: Session, payment: Payment, refund: Refund) -> list[UUID]:
+def tell_refund(session: Session, payment: Payment, refund: Refund) -> None:
     """Write that money goes back, how much and why."""
-    return _write(session, payment.user_id, "refunded", {"refund": str(refund.id)}, f"refunded:{refund.id}")
+    params, key = {"refund": str(refund.id)}, f"refunded:{refund.id}"
+    nudge_later(session, _write(session, payment.user_id, "refunded", params, key))
 
 
 def confirm_cancellation(
     session: Session, row: Subscription, ends: datetime, refund_cents: int, subject: str
-) -> list[UUID]:
+) -> None:
     """Write the receipt of a subscription's end (L.215-1-1 Code de la consommation), once for each `subject`."""
     params = {"ends": ends.isoformat(), "refund": refund_cents, "plan": row.plan.value}
-    return _write(session, row.user_id, "cancelled", params, f"cancelled:{row.id}:{subject}")
+    nudge_later(session, _write(session, row.user_id, "cancelled", params, f"cancelled:{row.id}:{subject}"))
 
 
 def _write(
@@ -63,11 +70,15 @@ def _write(
     return notifier.create_notifications(session, user_id, kind, params, key, **how) if user_id else []
 
 
-def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> list[UUID]:
+def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> None:
     """Write to SUPPORT_EMAIL, or to the admins where it is not set, about what needs a person; some are alarms.
 
     `trouble` is a word of the kind payment_trouble's texts; `detail` names ids and amounts, never a person.
     """
+    nudge_later(session, _write_to_admins(session, trouble, detail, key))
+
+
+def _write_to_admins(session: Session, trouble: str, detail: str, key: str) -> list[UUID]:
     params = {"trouble": trouble, "detail": detail[:1000]}
     alarm = IncidentReason(trouble) if trouble in _ALARMS else None
     return write_to_admins(session, "payment_trouble", params, f"payment-trouble:{key}", alarm)
@@ -75,26 +86,35 @@ def tell_admins(session: Session, trouble: str, detail: str, *, key: str) -> lis
 
 @dataclass(slots=True)
 class Effects:
-    """Ids of rows that the transaction wrote or changed."""
+    """Ids of rows that a transaction wrote or changed; what follows its commit."""
 
     confirmations: list[UUID] = field(default_factory=list)  # order mails, handed over before any alert
     mails: list[UUID] = field(default_factory=list)  # notifications to nudge
     alerts: list[UUID] = field(default_factory=list)  # alerts to catch up
 
-    def add(self, other: "Effects") -> None:
-        """Take over the effects of another change."""
-        self.confirmations += other.confirmations
-        self.mails += other.mails
-        self.alerts += other.alerts
-
     def run(self) -> None:
-        """Deliver, nudge and catch up. Call it after the commit.
+        """Deliver, nudge and catch up.
 
         The order mail comes first: the contract must be confirmed before the service begins (L.221-13 Code de la
         consommation). While no provider takes it, the alert goes out nevertheless.
         """
-        notifier.deliver_here(self.confirmations)
+        if self.confirmations:
+            notifier.deliver_here(self.confirmations)
         announce(self.mails, dict.fromkeys(self.alerts))
+
+
+def get_effects(session: Session) -> Effects:
+    """Return the effects of a session's transaction, which run after its commit."""
+    if _EFFECTS not in session.info:
+        made = session.info[_EFFECTS] = Effects()
+        do_after_commit(session, made.run)
+    known: Effects = session.info[_EFFECTS]
+    return known
+
+
+def nudge_later(session: Session, mails: Iterable[UUID]) -> None:
+    """Nudge these notifications after the commit."""
+    get_effects(session).mails += mails
 
 
 # Cards are refused each day. Many at once mean that our account, a price or a page is wrong, or that someone tries
@@ -116,7 +136,7 @@ def tell_rising_failures(session: Session) -> list[UUID]:
         f"{recent} payments failed in the last 3 hours; usual: {usual:.1f}. "
         f"See /admin/evenements-stripe?type={_REFUSED} and /admin/paiements?status=FAILED"
     )
-    return tell_admins(session, "failures_rising", detail, key=f"failures:{now:%Y-%m-%d}")
+    return _write_to_admins(session, "failures_rising", detail, f"failures:{now:%Y-%m-%d}")
 
 
 def count_failures(session: Session, after: datetime, until: datetime) -> int:

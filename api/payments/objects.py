@@ -50,7 +50,6 @@ from api.payments.ledger import (
     lock_payment,
     read_id,
 )
-from api.payments.notices import Effects
 from api.payments.outbox import is_asked
 from api.payments.refunds import drop_disputed_refunds, note_returned_money, note_whole_refund, record_refund
 from api.payments.settle import PaidFacts, bridge_renewal, give_up_draft, settle_failed, settle_paid
@@ -96,7 +95,7 @@ class StripeObject(ABC):
         """
 
     @abstractmethod
-    def apply(self, session: Session, facts: Any) -> Effects:
+    def apply(self, session: Session, facts: Any) -> None:
         """Change our rows to what `fetch` returned. Applying the same again, or something older, changes nothing.
 
         Raises:
@@ -114,26 +113,25 @@ class CheckoutSession(StripeObject):
         expand = {"expand": ["payment_intent"]}
         return SessionFacts.of(call(lambda c: c.v1.checkout.sessions.retrieve(object_id, expand)))  # type: ignore[arg-type]
 
-    def apply(self, session: Session, facts: SessionFacts) -> Effects:
+    def apply(self, session: Session, facts: SessionFacts) -> None:
         """Link its ids to the order, and settle the order."""
         payment = lock_owner(session, facts.id, facts.metadata)
         payment.synced_at = clock()
         _link(session, payment, facts)
         if facts.status == "expired":
             add_event(session, payment, PaymentEventKind.EXPIRED, clock())
-        if facts.status != "complete" or facts.mode != "payment":
-            return Effects()
-        return _settle(session, payment, facts)
+        if facts.status == "complete" and facts.mode == "payment":
+            _settle(session, payment, facts)
 
 
-def _settle(session: Session, payment: Payment, facts: SessionFacts) -> Effects:
+def _settle(session: Session, payment: Payment, facts: SessionFacts) -> None:
     if facts.payment_status in _PAID:
         paid = PaidFacts(clock(), facts.amount_total or 0, facts.currency, facts.discount)
-        return settle_paid(session, payment, paid)
-    intent = facts.payment_intent
+        settle_paid(session, payment, paid)
+        return
+    intent = facts.payment_intent  # a bank debit takes days
     if isinstance(intent, IntentFacts) and intent.status in _NEVER_PAID:
-        return settle_failed(session, payment, clock(), intent.status)
-    return Effects()  # a bank debit that takes days
+        settle_failed(session, payment, clock(), intent.status)
 
 
 def _link(session: Session, payment: Payment, facts: SessionFacts) -> None:
@@ -155,21 +153,18 @@ class PaymentIntent(StripeObject):
         """Read the PaymentIntent."""
         return IntentFacts.of(call(lambda c: c.v1.payment_intents.retrieve(object_id)))
 
-    def apply(self, session: Session, facts: IntentFacts) -> Effects:
+    def apply(self, session: Session, facts: IntentFacts) -> None:
         """Settle the order where it is paid or cancelled; a refused card may be followed by another one."""
         payment = lock_owner(session, facts.id, facts.metadata)
         if payment.subscription_id:  # its invoice says which period it pays for, and by which PaymentIntent
-            return Effects()
+            return
         link_id(session, facts.id, INTENT, payment)
         link_customer(session, payment, facts.customer)
         if facts.status == "succeeded":
             # Only its session knows the discount.
-            return settle_paid(
-                session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None)
-            )
-        if facts.status == "canceled":
-            return settle_failed(session, payment, clock(), facts.status)
-        return Effects()
+            settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None))
+        elif facts.status == "canceled":
+            settle_failed(session, payment, clock(), facts.status)
 
 
 class Invoice(StripeObject):
@@ -192,13 +187,14 @@ class Invoice(StripeObject):
             facts = facts.model_copy(update={"payments": paid})
         return facts
 
-    def apply(self, session: Session, facts: InvoiceFacts) -> Effects:
+    def apply(self, session: Session, facts: InvoiceFacts) -> None:
         """Find or write its payment, and settle that."""
         if facts.status == "draft" and not facts.auto_advance:
-            return give_up_draft(session, facts.id)
+            give_up_draft(session, facts.id)
+            return
         payment = _find_payment(session, facts)
         if payment is None:
-            return Effects()
+            return
         payment.synced_at = clock()
         link_id(session, facts.id, "invoice", payment)
         link_intent(session, facts.payment_intent, payment)
@@ -208,13 +204,12 @@ class Invoice(StripeObject):
             _note_period(session, payment, facts)
             note_borne(session, payment, _list_credits(facts))
             paid = PaidFacts(at, facts.amount_paid, facts.currency, facts.discount, facts.period)
-            return settle_paid(session, payment, paid)
-        if facts.status in ("void", "uncollectible"):
+            settle_paid(session, payment, paid)
+        elif facts.status in ("void", "uncollectible"):
             ask_again(session, _list_credits(facts))
-            return settle_failed(session, payment, clock(), facts.status)
-        if facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
-            return bridge_renewal(session, payment, facts)
-        return Effects()
+            settle_failed(session, payment, clock(), facts.status)
+        elif facts.billing_reason == _RENEWAL and facts.status in ("draft", "open"):
+            bridge_renewal(session, payment, facts)
 
 
 def _list_credits(facts: InvoiceFacts) -> list[UUID]:
@@ -280,10 +275,10 @@ class Subscription(StripeObject):
         """Read the subscription."""
         return SubscriptionFacts.of(call(lambda c: c.v1.subscriptions.retrieve(object_id)))
 
-    def apply(self, session: Session, facts: SubscriptionFacts) -> Effects:
+    def apply(self, session: Session, facts: SubscriptionFacts) -> None:
         """Write its present state into our row."""
         row = _find_row(session, facts)
-        mails = _confirm_end(session, row, facts)
+        _confirm_end(session, row, facts)
         row.status, row.synced_at = facts.status, clock()
         row.cancel_at, row.ended_at = facts.ends_at, facts.ended_at
         is_asked_for = is_asked(session, CommandKind.END, row.id)
@@ -294,23 +289,20 @@ class Subscription(StripeObject):
             end_early_grace(session, row.id, facts.ends_at)
         if item := facts.item:
             row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
-        return Effects(mails=mails)
 
 
-def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> list[UUID]:
+def _confirm_end(session: Session, row: SubscriptionRow, facts: SubscriptionFacts) -> None:
     """Write the receipt of a cancellation in Stripe's portal or dashboard; those by our own routes have one already."""
     known = row.cancel_at or row.ended_at or row.cancel_wanted_at
     if known or is_asked(session, CommandKind.END, row.id):  # or just taken back
-        return []
-    if facts.ends_at is None or facts.end_reason in _NOT_ASKED_FOR:
-        return []
+        return
     paid_until = find_paid_end(session, row.id)
-    if paid_until is None:
-        return []
+    if facts.ends_at is None or facts.end_reason in _NOT_ASKED_FOR or paid_until is None:
+        return
     is_over = facts.ended_at is not None or paid_until <= clock()  # Stripe's period was not paid
     ends = paid_until if is_over else max(paid_until, facts.ends_at)
     asked_at = facts.canceled_at or ends
-    return notices.confirm_cancellation(session, row, ends, 0, subject=asked_at.isoformat())
+    notices.confirm_cancellation(session, row, ends, 0, subject=asked_at.isoformat())
 
 
 def _find_row(session: Session, facts: SubscriptionFacts) -> SubscriptionRow:
@@ -333,29 +325,26 @@ class Dispute(StripeObject):
         """Read the dispute."""
         return DisputeFacts.of(call(lambda c: c.v1.disputes.retrieve(object_id)))
 
-    def apply(self, session: Session, facts: DisputeFacts) -> Effects:
+    def apply(self, session: Session, facts: DisputeFacts) -> None:
         """Add its events to its payment."""
         payment = lock_owner(session, facts.payment_intent)
-        effects = Effects()
         name = _name_round(session, payment, facts)
         details = {"amount": facts.amount, "reason": facts.reason}
         told = f"{facts.id} of payment {payment.id}: {facts.amount} cents, {facts.reason}"
         if add_event(session, payment, PaymentEventKind.DISPUTE_OPENED, facts.created, name, **details):
-            key = f"dispute:{name}"
-            effects.mails += notices.tell_admins(session, "dispute_opened", told, key=key)
+            notices.tell_admins(session, "dispute_opened", told, key=f"dispute:{name}")
         post_dispute(session, payment, facts, name)
         end = _ENDS.get(facts.status)
         if end is None or not add_event(session, payment, end, clock(), name, **details):
-            return effects
-        effects.mails += notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
+            return
+        notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
         if end is PaymentEventKind.DISPUTE_LOST:
             drop_disputed_refunds(session, payment, facts.amount)
             if note_whole_refund(session, payment):
-                effects.add(end_paid_plan(session, payment, clock()))
+                end_paid_plan(session, payment, clock())
                 post_revival(session, payment.id, f"{name}:lost")
         if end is PaymentEventKind.DISPUTE_WON:
             note_returned_money(session, payment, name)
-        return effects
 
 
 def _name_round(session: Session, payment: Payment, facts: DisputeFacts) -> str:
@@ -381,14 +370,13 @@ class FraudWarning(StripeObject):
         """Read the warning; each payment of ours is by a PaymentIntent, which it names."""
         return FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(object_id)))
 
-    def apply(self, session: Session, facts: FraudWarningFacts) -> Effects:
+    def apply(self, session: Session, facts: FraudWarningFacts) -> None:
         """Add it to its payment's events."""
         payment = lock_owner(session, facts.payment_intent)
         kind = PaymentEventKind.FRAUD_WARNING
-        if not add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
-            return Effects()
-        told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
-        return Effects(mails=notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}"))
+        if add_event(session, payment, kind, facts.created, facts.id, type=facts.fraud_type):
+            told = f"{facts.id} of payment {payment.id}: {facts.fraud_type}"
+            notices.tell_admins(session, "fraud_warning", told, key=f"fraud:{facts.id}")
 
 
 class Refund(StripeObject):
@@ -400,10 +388,10 @@ class Refund(StripeObject):
         """Read the refund."""
         return RefundFacts.of(call(lambda c: c.v1.refunds.retrieve(object_id)))
 
-    def apply(self, session: Session, facts: RefundFacts) -> Effects:
+    def apply(self, session: Session, facts: RefundFacts) -> None:
         """Record it with its payment."""
         payment = lock_owner(session, facts.payment_intent, facts.metadata)
-        return record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
+        record_refund(session, payment, facts, find_refund_id(session, facts.id, facts.metadata))
 
 
 @lru_cache(maxsize=1)

@@ -33,7 +33,6 @@ from api.payments.ledger import (
     find_stripe_id,
     lock_payment,
 )
-from api.payments.notices import Effects
 from api.payments.objects import find_type, object_types
 from configs.ground.clock import clock
 from configs.ground.database_errors import passes
@@ -253,7 +252,7 @@ def _sync(kind: str, object_id: str) -> Any:
     try:
         facts = each.fetch(object_id)
         with open_session() as s:
-            effects: Effects = each.apply(s, facts)
+            each.apply(s, facts)
     except (UnknownOwner, IdConflict, StripeRefused) as error:
         log.warning("an object is not applied", object=object_id, because=str(error))
         return None
@@ -263,7 +262,6 @@ def _sync(kind: str, object_id: str) -> Any:
         # it is reported with both sides, and the others have their turn
         log.exception("an object cannot be applied", object=object_id)
         return None
-    effects.run()
     return facts
 
 
@@ -273,8 +271,7 @@ def _report(left: Iterable[PaymentDifference], now: datetime) -> None:
         for each in left
     ]
     with open_session() as s:
-        mails = notices.tell_admins(s, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
-    Effects(mails=mails).run()
+        notices.tell_admins(s, "difference", "\n".join(lines), key=f"difference:{now:%Y-%m-%d}")
 
 
 # Documents are issued, and credits taken back, some minutes after the money moved.

@@ -33,7 +33,6 @@ from api.payments.errors import RefundRefused, StripeRefused
 from api.payments.facts import RefundFacts
 from api.payments.grants import end_paid_plan
 from api.payments.ledger import FOR_TIME, add_event, has_event, link_id, lock_payment
-from api.payments.notices import Effects
 from api.payments.outbox import add_command, end_command, wait_for_dispute
 from api.payments.subscriptions import find_order
 from configs.ground.clock import clock
@@ -136,21 +135,22 @@ def _add_refund(
     return refund
 
 
-def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund_id: UUID | None) -> Effects:
+def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund_id: UUID | None) -> None:
     """Record the present state of a locked payment's refund; one without a row was made in the dashboard.
 
     So is one that was given up here, and that Stripe has made after all: it keeps its reason.
     """
     if facts.currency != payment.currency:  # of money that did not count as paid either
-        return Effects()
+        return
     refund = session.get(Refund, refund_id, populate_existing=True) if refund_id else None
-    status, effects = _STATUSES.get(facts.status or "", RefundStatus.PENDING), Effects()
+    status = _STATUSES.get(facts.status or "", RefundStatus.PENDING)
     given_up = refund if refund and refund.error == _OVERTAKEN and status is not RefundStatus.FAILED else None
     refund = None if given_up else refund
     is_news = refund is None
     if refund is None:
         fails = status is RefundStatus.FAILED
-        effects.add(Effects() if fails else _make_room(session, payment, facts.amount))
+        if not fails:
+            _make_room(session, payment, facts.amount)
         # Otherwise a refund of the rest follows.
         is_owed = given_up is not None or _find_owed_reason(_list_refused(session, payment)) is None
         refund = Refund(
@@ -165,33 +165,31 @@ def record_refund(session: Session, payment: Payment, facts: RefundFacts, refund
         post_ordered(session, refund, payment.id, takes_owed=is_owed)
     link_id(session, facts.id, "refund", refund)
     if _RANK[status] <= _RANK[refund.status] and not (is_news and fails):
-        return effects
+        return
     before = refund.status
     end_command(session, CommandKind.REFUND, refund.id)
     refund.status, refund.settled_at, refund.error = status, clock(), facts.failure_reason
     session.flush()
     session.refresh(payment)
     post_settled(session, refund, facts.id, before)
-    effects.add(_follow(session, payment, refund))
+    _follow(session, payment, refund)
     if is_news:
         _plan_rest(session, payment)
-    return effects
 
 
-def _make_room(session: Session, payment: Payment, cents: int) -> Effects:
+def _make_room(session: Session, payment: Payment, cents: int) -> None:
     """Give up the refunds that Stripe can no longer make, as its dashboard gave back this much of the payment.
 
     Stripe never gives back more than there is: so those that were not surely made were not.
     """
-    held, effects = read_balances(session, payment.id), Effects()
+    held = read_balances(session, payment.id)
     short = cents - (held.cash + held.disputed - held.ordered)
     waiting = _select_waiting(payment).order_by(~_UNMADE, StripeCommand.attempts, Refund.id.desc())
     for each in session.scalars(waiting).all() if held.cash else ():
         if short > 0:
             short -= each.amount_cents
             _note_failure(session, payment, each, _OVERTAKEN)
-            effects.add(_follow(session, payment, each))
-    return effects
+            _follow(session, payment, each)
 
 
 def _select_waiting(payment: Payment) -> sa.Select[Refund]:
@@ -226,19 +224,19 @@ def _find_owed_reason(refused: Sequence[Refund]) -> RefundReason | None:
     return next((each.reason for each in refused if each.reason not in WISHED), None)
 
 
-def _follow(session: Session, payment: Payment, refund: Refund) -> Effects:
+def _follow(session: Session, payment: Payment, refund: Refund) -> None:
     """Draw the consequences of a refund's new status."""
     now, subject = clock(), str(refund.id)
     if refund.status is RefundStatus.FAILED:
         note_returned_money(session, payment, subject)
         detail = f"refund {refund.id} of payment {payment.id} failed: {refund.error or 'no reason given'}"
-        return Effects(mails=notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}"))
-    effects = Effects(mails=notices.tell_refund(session, payment, refund))
+        notices.tell_admins(session, "refund_failed", detail, key=f"refund:{refund.id}")
+        return
+    notices.tell_refund(session, payment, refund)
     # What goes back for time ends nothing, also where it is all that was paid: a credit paid for the rest.
     if note_whole_refund(session, payment) and refund.reason not in FOR_TIME:
-        effects.add(end_paid_plan(session, payment, now))
+        end_paid_plan(session, payment, now)
         post_revival(session, payment.id, f"refund:{refund.id}")
-    return effects
 
 
 def note_whole_refund(session: Session, payment: Payment) -> bool:
@@ -269,17 +267,17 @@ def note_returned_money(session: Session, payment: Payment, subject: str) -> Non
         add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 
-def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Effects:
+def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> None:
     """Record that Stripe refused to make a refund; one that waits for the end of a dispute is repeated."""
     refund = session.get_one(Refund, refund_id)
     payment = lock_payment(session, refund.payment_id)
     session.refresh(refund)
     if refund.status is not RefundStatus.PLANNED:
-        return Effects()
+        return
     if error.code in _DISPUTED_CODES and not has_event(session, payment, PaymentEventKind.DISPUTE_LOST):
         refund.error = DISPUTED
         wait_for_dispute(session, refund.id)
-        return Effects()
+        return
     _note_failure(session, payment, refund, error.code)
     if error.code in _DISPUTED_CODES:  # the payment's dispute was lost before Stripe refused this refund
         held = read_balances(session, payment.id)
@@ -287,7 +285,7 @@ def note_refusal(session: Session, refund_id: UUID, error: StripeRefused) -> Eff
         post_paid_by_bank(session, refund, paid_back)
     elif refund.reason in WISHED:
         _plan_rest(session, payment)
-    return _follow(session, payment, refund)
+    _follow(session, payment, refund)
 
 
 def drop_disputed_refunds(session: Session, payment: Payment, lost_cents: int) -> None:

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
@@ -38,7 +37,6 @@ from api.payments.ledger import (
     lock_payment,
     read_asked,
 )
-from api.payments.notices import Effects
 from api.payments.refunds import note_whole_refund, plan_refunds
 from api.payments.subscriptions import RENEWING, end_lapsed, goes_on, request_cancellation
 from api.payments.withdrawal_rules import was_overtaken_by_withdrawal
@@ -63,22 +61,23 @@ class PaidFacts:
     period: Period | None = None
 
 
-def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
+def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     """Record that a locked payment was paid, and give the plan; its money goes back where that is not possible.
 
     Money in another currency gives nothing: its cents are not those of the price. An operator gives it back.
     """
     if paid.currency != payment.currency:
-        return Effects(mails=_report_currency(session, payment, paid))
+        _report_currency(session, payment, paid)
+        return
     asked = payment.amount_cents
     if not has_event(session, payment, PaymentEventKind.PAID):
         payment.amount_cents = paid.amount_cents  # less than the price, by a promotion code
     is_new = add_event(
         session, payment, PaymentEventKind.PAID, paid.at, amount=paid.amount_cents, asked=asked
     )
-    effects = Effects(mails=_report_amount(session, payment, paid))
+    _report_amount(session, payment, paid)
     if not is_new:
-        return effects
+        return
     post_paid(session, payment)
     reason = _find_reason_to_refuse(session, payment, paid)
     if note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED:
@@ -87,26 +86,22 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
         _end_subscription(session, payment)
         _give_all_back(session, payment, reason)
     else:
-        effects.add(_begin(session, payment, paid))
-    return effects
+        _begin(session, payment, paid)
 
 
-def _report_currency(session: Session, payment: Payment, paid: PaidFacts) -> list[UUID]:
+def _report_currency(session: Session, payment: Payment, paid: PaidFacts) -> None:
     detail = (
         f"payment {payment.id}: {paid.amount_cents} of {paid.currency or 'no currency'}, not counted as paid"
     )
-    return notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
+    notices.tell_admins(session, "currency_differs", detail, key=f"currency:{payment.id}")
 
 
-def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> list[UUID]:
+def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:
     """Tell the admins where an amount differs from the price less its discount, which an event may tell later."""
-    if paid.discount_cents is None:
-        return []
     asked = read_asked(session, payment)
-    if paid.amount_cents in (asked, asked - paid.discount_cents):
-        return []
-    detail = f"payment {payment.id}: asked {asked}, paid {paid.amount_cents} cents"
-    return notices.tell_admins(session, "amount_differs", detail, key=f"amount:{payment.id}")
+    if paid.discount_cents is not None and paid.amount_cents not in (asked, asked - paid.discount_cents):
+        detail = f"payment {payment.id}: asked {asked}, paid {paid.amount_cents} cents"
+        notices.tell_admins(session, "amount_differs", detail, key=f"amount:{payment.id}")
 
 
 def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) -> RefundReason | None:
@@ -132,26 +127,25 @@ def _end_subscription(session: Session, payment: Payment) -> None:
         request_cancellation(session, payment.subscription_id, clock())
 
 
-def _begin(session: Session, payment: Payment, paid: PaidFacts) -> Effects:
+def _begin(session: Session, payment: Payment, paid: PaidFacts) -> None:
     """Give the plan, create the alert that was ordered with it, and write the order mail."""
     now = clock()
     wanted = find_wanted_end(session, payment)
     lost = _find_lost_time(session, payment, paid, min(wanted or now, now))
-    effects = give_paid_plan(session, payment, now, paid.period)
+    give_paid_plan(session, payment, now, paid.period)
     if payment.consented_at and payment.subscription_id:
         end_lapsed(session, payment, now)
     if lost:
         add_hole(session, payment.id, lost)
     if paid.period and wanted and wanted < paid.period.end:  # it was renewed while its user cancelled it
         shorten_paid_time(session, payment, wanted)
-    if not _add_ordered_alert(session, payment, effects):
-        effects.add(end_paid_plan(session, payment, now))
+    if not _add_ordered_alert(session, payment):
+        end_paid_plan(session, payment, now)
         post_revival(session, payment.id, "unwatchable")
         _give_all_back(session, payment, RefundReason.NOT_WATCHED)
-        return effects
-    effects.confirmations += notices.confirm_order(session, payment)
-    effects.mails += notices.tell_upgrade(session, payment)
-    return effects
+        return
+    notices.confirm_order(session, payment)
+    notices.tell_upgrade(session, payment)
 
 
 def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: datetime) -> Hole | None:
@@ -167,50 +161,48 @@ def _find_lost_time(session: Session, payment: Payment, paid: PaidFacts, until: 
     return Hole(starts, ends) if ends > starts else None
 
 
-def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> Effects:
-    """Record that a locked payment failed, and write to its user."""
-    if not add_event(session, payment, PaymentEventKind.FAILED, at, reason=reason):
-        return Effects()
-    if payment.status is not PaymentStatus.FAILED:  # it was paid after all
-        return Effects()
-    return Effects(mails=notices.tell_failure(session, payment))
+def settle_failed(session: Session, payment: Payment, at: datetime, reason: str) -> None:
+    """Record that a locked payment failed, and write to its user, unless it was paid after all."""
+    is_new = add_event(session, payment, PaymentEventKind.FAILED, at, reason=reason)
+    if is_new and payment.status is PaymentStatus.FAILED:
+        notices.tell_failure(session, payment)
 
 
-def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> Effects:
+def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> None:
     """Let the plan go on for some days until a renewal is paid; once it is refused, tell the user each day.
 
     Stripe collects a renewal about an hour after the period began: without this no alert would go out meanwhile.
     """
     if payment.status not in _UNPAID or payment.user_id is None:
-        return Effects()
-    effects, now = Effects(), clock()
+        return
+    now = clock()
     payment.amount_cents = facts.amount_due
     if facts.is_refused_renewal:
         add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
-        effects.mails += notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
+        notices.tell_failure(session, payment, f"{now:%Y-%m-%d}")
     end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
     wanted = find_wanted_end(session, payment)
     if end and not (wanted and wanted <= end):
-        effects.add(give_grace(session, payment, end))
-    return effects
+        give_grace(session, payment, end)
 
 
-def give_up_draft(session: Session, invoice_id: str) -> Effects:
+def give_up_draft(session: Session, invoice_id: str) -> None:
     """End what a renewal's draft began: its subscription was cancelled, and it is not collected any more."""
     known = find_payment_id(session, invoice_id)
     if known is None:
-        return Effects()
+        return
     payment = lock_payment(session, known)
     payment.synced_at = clock()
     add_event(session, payment, PaymentEventKind.EXPIRED, clock())
-    return end_paid_plan(session, payment, clock()) if payment.status in _UNPAID else Effects()
+    if payment.status in _UNPAID:
+        end_paid_plan(session, payment, clock())
 
 
 def _give_all_back(session: Session, payment: Payment, reason: RefundReason) -> None:
     plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
 
 
-def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> bool:
+def _add_ordered_alert(session: Session, payment: Payment) -> bool:
     """Create the alert that was ordered with the plan; False where its desks can no longer be watched."""
     if payment.alert_wish is None or payment.alert_id or payment.user_id is None:
         return True
@@ -229,10 +221,10 @@ def _add_ordered_alert(session: Session, payment: Payment, effects: Effects) -> 
         alert, mails = add_paused_alert(session, payment.user_id, wish)
         note_ordered_consent(alert, payment.consented_at or payment.created_at)
         payment.alert_id, payment.alert_wish = alert.id, None
-        effects.mails += mails
+        notices.nudge_later(session, mails)
         return True
     payment.alert_id, payment.alert_wish = alert.id, None  # what a person waits for is not kept with accounts
-    effects.alerts.append(alert.id)
+    notices.get_effects(session).alerts.append(alert.id)
     return True
 
 

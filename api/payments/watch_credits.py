@@ -33,7 +33,7 @@ from api.payments.book import post_borne, post_reclaimed, post_unwatched, read_b
 from api.payments.former_customers import find_customer
 from api.payments.grants import CREDIT, add_grant, end_grants, find_plan_end, measure_use, price_use
 from api.payments.ledger import FOR_TIME, find_stripe_id, has_event, keeps_plan, lock_payment
-from api.payments.notices import Effects
+from api.payments.notices import nudge_later
 from api.payments.outbox import add_command
 from api.payments.refunds import plan_refunds
 from api.payments.watch_gaps import find_least_cents, list_unwatched
@@ -44,17 +44,16 @@ from configs.world.withdrawal_period import ZONE
 _UNCOLLECTED = "unpaid"  # Stripe's word for a subscription whose invoices are not collected any more
 
 
-def give_back(session: Session, user_id: UUID) -> Effects:
+def give_back(session: Session, user_id: UUID) -> None:
     """Record the unwatched time of a user's plans, and give back what is due: once a day at most, with one mail."""
     lock_user(session, user_id)
     user, now = session.get(User, user_id), clock()
-    effects = Effects()
     if user is None:
-        return effects
+        return
     record_unwatched(session, user_id, now, cut=False)
     payments = _list_payments(session, user_id)
     if not payments or _has_given_today(session, payments, now):
-        return effects
+        return
     given: list[WatchCredit] = []
     ends = None
     for payment in payments:
@@ -67,8 +66,8 @@ def give_back(session: Session, user_id: UUID) -> Effects:
             given.append(credit)
             if form is CreditForm.TIME:
                 ends = _extend(session, payment, credit, now)
-    effects.mails += _write_mail(session, user_id, given, ends) if given else []
-    return effects
+    if given:
+        nudge_later(session, _write_mail(session, user_id, given, ends))
 
 
 def give_what_is_owed(session: Session, user_id: UUID) -> int:

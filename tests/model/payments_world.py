@@ -30,7 +30,6 @@ from api.payments import jobs
 from api.payments.book import read_balances
 from api.payments.errors import RefundRefused, StripeAway
 from api.payments.events import is_genuine, receive_event, replay_event
-from api.payments.notices import Effects
 from configs.ground.clock import clock
 from configs.ground.job_queues import redis
 from configs.world.plan import PlanName
@@ -114,27 +113,18 @@ class PaymentsWorld:
 
     def refund(self, which: int, amount: int | None, *, asks: bool) -> None:
         """Refund a payment as an operator does; `asks`: the process lives long enough to tell Stripe."""
-
-        def plan(s: sa.orm.Session) -> Effects:
-            payment_id = self.choose_payment(which)
-            left = read_balances(s, payment_id).refundable
-            refund_payment(s, payment_id, NewRefund(cents=amount or max(left, 1), left=left, note="test"))
-            return Effects()
-
-        self._follow(plan, asks=asks)
+        with suppress(*_REFUSED):
+            with session() as s:
+                payment_id = self.choose_payment(which)
+                left = read_balances(s, payment_id).refundable
+                refund_payment(s, payment_id, NewRefund(cents=amount or max(left, 1), left=left, note="test"))
+            if asks:
+                send_commands()
 
     def withdraw(self, which: int) -> None:
         """Withdraw from an order."""
         with suppress(*_REFUSED, sa.exc.NoResultFound):
             withdraw_order(self.choose_payment(which), Author(DeclaredBy.LINK, "fr"))
-
-    def _follow(self, act: Callable[[sa.orm.Session], Effects], *, asks: bool = True) -> None:
-        with suppress(*_REFUSED):
-            with session() as s:
-                effects = act(s)
-            effects.run()
-            if asks:
-                send_commands()
 
     def choose_payment(self, which: int) -> UUID:
         """Return a payment; the newest by 0."""

@@ -93,8 +93,7 @@ def take_back(life: Life) -> None:
         if "withdrawn" in [each.kind for each in rows(PaymentEvent)]:
             return
         with session() as s:
-            _, effects = withdraw(s, find_payment(PlanName.URGENCE_7J), clock())
-        effects.run()
+            withdraw(s, find_payment(PlanName.URGENCE_7J), clock())
         send_commands()
 
     life.ask(ask)

@@ -129,7 +129,7 @@ def test_without_the_notice_of_the_right_all_goes_back(till: Till) -> None:
     assert "59,98\u00a0€" in page.text
     with session() as s:
         author = Author(DeclaredBy.ACCOUNT, "fr")
-        row = declare_withdrawal(s, order.id, author)[0]
+        row = declare_withdrawal(s, order.id, author)
     till.shop.pass_time(hours=1)
     hand_over()
     assert jobs.apply_declarations() == {"due": 1, "failed": 0}

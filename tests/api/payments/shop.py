@@ -247,8 +247,7 @@ def order_refund(payment_id: UUID, cents: int, reason: RefundReason = RefundReas
 def take_back(payment_id: UUID) -> None:
     """Withdraw from an order now, and ask Stripe for what follows."""
     with session() as s:
-        _, effects = withdraw(s, payment_id, clock())
-    effects.run()
+        withdraw(s, payment_id, clock())
     send_commands()
 
 

@@ -27,7 +27,6 @@ from api.payments.client import call
 from api.payments.facts import SessionFacts
 from api.payments.jobs import carry_out
 from api.payments.ledger import lock_payment
-from api.payments.notices import Effects
 from api.payments.objects import CheckoutSession, find_type
 from api.payments.reconciliation import reconcile, sync_stuck_payments
 from api.payments.refunds import plan_refund
@@ -119,10 +118,10 @@ def test_an_object_that_cannot_be_applied_stops_no_other(
     shop.control.take_deliveries()
     apply = CheckoutSession.apply
 
-    def fail(self: CheckoutSession, s: Session, facts: SessionFacts) -> Effects:
+    def fail(self: CheckoutSession, s: Session, facts: SessionFacts) -> None:
         if facts.id == orders[0].session_id:
             raise ValueError("rubbish")
-        return apply(self, s, facts)
+        apply(self, s, facts)
 
     monkeypatch.setattr(CheckoutSession, "apply", fail)
     monkeypatch.setattr(reconciliation, "find_type", lambda _: None)
