@@ -16,17 +16,25 @@ _AT_ONCE = 100  # between two looks at what is due
 log = structlog.get_logger(__name__)
 
 
-def do_each(what: str, parts: Iterable[Part], work: Callable[[Part], bool | None]) -> tuple[int, int]:
+def do_each(
+    what: str,
+    parts: Iterable[Part],
+    work: Callable[[Part], bool | None],
+    stops: tuple[type[Exception], ...] = (),
+) -> tuple[int, int]:
     """Do each part; return how many were done (False: there was nothing to do) and how many failed.
 
     What a part raises is logged, with `what` it is a part of; the job's next run tries it again. A lock that was not
     given or a statement that took too long fails its part alone. Where the database is away no part can be done: that
-    is raised.
+    is raised. After an error that `stops`, the others wait for the next run.
     """
     done = failed = 0
     for part in parts:
         try:
             done += work(part) is not False
+        except stops as error:
+            log.warning("the others wait for the next run", what=what, because=str(error))
+            return done, failed + 1
         except Exception as error:
             if is_away(error):
                 raise
@@ -40,6 +48,7 @@ def do_due(
     find: Callable[[Session, int], Sequence[UUID]],
     work: Callable[[UUID], bool | None],
     seconds: float,
+    stops: tuple[type[Exception], ...] = (),
 ) -> tuple[int, int]:
     """Do what `find` returns as due, so many rows at most, for so long at most; return what `do_each` does.
 
@@ -52,7 +61,7 @@ def do_due(
             due = [each for each in find(s, _AT_ONCE + len(tried) - done) if each not in tried]
         if not due:
             break
-        more = do_each(what, due, work)
+        more = do_each(what, due, work, stops)
         done, failed = done + more[0], failed + more[1]
         tried.update(due)
     return done, failed

@@ -3,18 +3,18 @@
 The contents are in the table, so that the store needs no backup.
 """
 
-import time
+from collections.abc import Sequence
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.orm import Session
 
-from api.models.base import session
+from api.models.base import session as open_session
 from api.models.invoice import Invoice
+from api.separate_parts import do_due
 from configs.ground.clock import clock
-from configs.ground.object_store import Blobs, NoBlob, StoreAway, invoice_blobs
-
-_AT_ONCE = 100  # rows in one statement
+from configs.ground.object_store import NoBlob, StoreAway, invoice_blobs
 
 log = structlog.get_logger(__name__)
 
@@ -25,25 +25,7 @@ def make_due_files(seconds: float) -> tuple[int, int]:
     A document that cannot be drawn keeps no other from its turn. Where the store is away the rest waits for the next
     run.
     """
-    ends, made, failed, last = time.monotonic() + seconds, 0, 0, None
-    while rows := _list_due(last):
-        for row in rows:
-            if time.monotonic() > ends:
-                return made, failed
-            try:
-                pdf = _draw(row)
-            except Exception:  # whatever its contents do to the library, the others have their turn
-                log.exception("an invoice is not drawn", invoice=str(row.id))
-                failed += 1
-                continue
-            try:
-                _store(invoice_blobs(), row, pdf)
-            except StoreAway as error:
-                log.warning("invoices wait for their store", because=str(error))
-                return made, failed + 1
-            made += 1
-        last = rows[-1].id
-    return made, failed
+    return do_due("files of invoices", _list_due, _make, seconds, stops=(StoreAway,))
 
 
 def read_file(row: Invoice) -> bytes | None:
@@ -58,33 +40,28 @@ def read_file(row: Invoice) -> bytes | None:
         return invoice_blobs().get(row.pdf_key)
     except NoBlob:
         log.warning("a stored invoice is gone: it is made again", invoice=str(row.id))
-        with session() as s:
+        with open_session() as s:
             s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_made_at=None))
         return None
 
 
-def _draw(row: Invoice) -> bytes:
-    from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- 27 MB that no run without an invoice needs
-
-    return render_pdf(row)
-
-
-def _list_due(after: UUID | None) -> list[Invoice]:
-    due = sa.select(Invoice).where(Invoice.pdf_made_at.is_(None)).order_by(Invoice.id).limit(_AT_ONCE)
-    if after:
-        due = due.where(Invoice.id > after)
-    with session() as s:
-        return list(s.scalars(due))
+def _list_due(session: Session, most: int) -> Sequence[UUID]:
+    due = sa.select(Invoice.id).where(Invoice.pdf_made_at.is_(None)).order_by(Invoice.id)
+    return session.scalars(due.limit(most)).all()
 
 
-def _store(blobs: Blobs, row: Invoice, pdf: bytes) -> None:
+def _make(invoice_id: UUID) -> None:
     """Store a file, and note it. Where the client's name went meanwhile it is made once more.
 
     A slow worker may have replaced a file without the name that another one has noted since.
     """
+    from api.invoices.pdf import render_pdf  # noqa: PLC0415 -- 27 MB that no run without an invoice needs
+
+    with open_session() as s:
+        row = s.get_one(Invoice, invoice_id)
     key = row.pdf_key or f"{row.issued_at.year}/{row.id.hex}.pdf"
-    blobs.put(key, pdf)
+    invoice_blobs().put(key, render_pdf(row))
     same_name = Invoice.client_name.is_not_distinct_from(row.client_name)
     made_at = sa.case((same_name, clock()))
-    with session() as s:
+    with open_session() as s:
         s.execute(sa.update(Invoice).where(Invoice.id == row.id).values(pdf_key=key, pdf_made_at=made_at))
