@@ -70,7 +70,6 @@ class StoredAnswer:
     value: AnswerValue
     answered_at: datetime  # for the first time; of several matches the earliest
     changeable_until: datetime
-    closed: tuple[UUID, ...]  # alerts that this answer closed now
     reopened: tuple[UUID, ...]  # alerts that are open again: catch up on them after the commit
     messages: tuple[UUID, ...]  # notifications to nudge after the commit
 
@@ -126,7 +125,6 @@ def store_answers(
         value,
         first,
         min(ends.get(each, now + CHANGEABLE) for each in storable),
-        tuple(effects.closed),
         tuple(effects.reopened),
         tuple(effects.messages),
     )
@@ -174,7 +172,6 @@ class AlertEffects:
     session: Session
     user_id: UUID
     since: datetime  # what an answer closed before that stays closed
-    closed: list[UUID] = field(default_factory=list, init=False)
     reopened: list[UUID] = field(default_factory=list, init=False)
     messages: list[UUID] = field(default_factory=list, init=False)
 
@@ -189,7 +186,6 @@ class AlertEffects:
         alert = self.session.get(Alert, alert_id, with_for_update=True, populate_existing=True)
         if alert is None:
             return
-        was_open = alert.closed_at is None
         withdrawn = any(each is not value and self._has_closed(alert, each) for each in before)
         if value is AnswerValue.FOUND:
             self._close_as_found(alert, found)
@@ -197,8 +193,6 @@ class AlertEffects:
             self._stop(alert, withdrawn=withdrawn)
         elif withdrawn and not self._has_closing_answer(alert):
             self._open_again(alert)
-        if was_open and alert.closed_at is not None:
-            self.closed.append(alert_id)
 
     def _close_as_found(self, alert: Alert, found: FoundAppointment | None) -> None:
         close_alert(self.session, alert, ClosedBecause.FOUND)
