@@ -6,7 +6,6 @@ The store holds one file for each row of `exports` and nothing else: what has no
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from io import TextIOWrapper
@@ -41,24 +40,15 @@ _PART = ".part"  # ends the name of a file that is being written
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ExportClaim:
-    """An export that this worker builds, and the number of its attempt."""
-
-    id: UUID
-    user_id: UUID
-    attempt: int
-
-
 def make_exports() -> dict[str, int]:
     """Build the exports that wait, one after the other, for a minute at most."""
     ends, made = monotonic() + _ROUND_SECONDS, 0
     while monotonic() < ends:
         with session() as s:
-            claim = _claim(s)
-        if claim is None:
+            export = _claim(s)
+        if export is None:
             break
-        made += _make(claim)
+        made += _make(export)
     return {"made": made}
 
 
@@ -83,31 +73,30 @@ def drop_files() -> int:
     return len(stray)
 
 
-def _claim(s: Session) -> ExportClaim | None:
+def _claim(s: Session) -> Export | None:
     """Take the export that waits longest; another worker has it again only after the wait."""
     now = clock()
     due = (Export.next_attempt_at <= now) | (Export.next_attempt_at > now + 2 * _LONGEST_WAIT)
     waiting = sa.select(Export).where(due).order_by(Export.next_attempt_at).limit(1)
     export = s.scalars(waiting.with_for_update(skip_locked=True)).one_or_none()
-    if export is None:
-        return None
-    export.next_attempt_at = now + min(_WAIT * 2 ** min(export.attempts, 10), _LONGEST_WAIT)
-    export.attempts += 1
-    return ExportClaim(export.id, export.user_id, export.attempts)
+    if export:
+        export.next_attempt_at = now + min(_WAIT * 2 ** min(export.attempts, 10), _LONGEST_WAIT)
+        export.attempts += 1
+    return export
 
 
-def _make(claim: ExportClaim) -> bool:
+def _make(claimed: Export) -> bool:
     """Build an export and tell its user; False where the store is away, or the account was deleted meanwhile."""
-    key, name = make_file_key(), name_file(claim.id, claim.attempt)
+    key, name = make_file_key(), name_file(claimed.id, claimed.attempts)
     try:
-        size = _store(claim, key, name)
+        size = _store(claimed.user_id, key, name)
     except NoResultFound:
         return False
     except StoreAway as error:
         log.error("an export waits for its store", because=str(error))  # noqa: TRY400 -- the store says it all
         return False
     with session() as s:
-        mails = _finish(s, claim, key, size)
+        mails = _finish(s, claimed, key, size)
     if mails is None:
         export_blobs().delete_each([name])
         return False
@@ -115,28 +104,30 @@ def _make(claim: ExportClaim) -> bool:
     return True
 
 
-def _store(claim: ExportClaim, key: str, name: str) -> int:
+def _store(user_id: UUID, key: str, name: str) -> int:
     """Write the archive to a file without a name, then to the store, encrypted; return its size."""
     with tempfile.TemporaryFile() as file:
-        write_archive(claim.user_id, file)
+        write_archive(user_id, file)
         size = file.tell()
         file.seek(0)
         export_blobs().put(name, encrypt_file(key, file.read()))
     return size
 
 
-def _finish(s: Session, claim: ExportClaim, key: str, size: int) -> list[UUID] | None:
+def _finish(s: Session, claimed: Export, key: str, size: int) -> list[UUID] | None:
     """Write that an export is ready, and its mail; None where the row is gone, or another worker's by now."""
-    lock_user(s, claim.user_id)
+    lock_user(s, claimed.user_id)
     now = clock()
-    mine = (Export.id == claim.id, Export.attempts == claim.attempt, Export.ready_at.is_(None))
+    mine = (Export.id == claimed.id, Export.attempts == claimed.attempts, Export.ready_at.is_(None))
     export = s.scalars(sa.select(Export).where(*mine).with_for_update()).one_or_none()
     if export is None:
         return None
     export.ready_at, export.expires_at, export.next_attempt_at = now, now + KEPT_FOR, None
     export.file_key, export.size_bytes = key, size
     params = {"at": export.expires_at.isoformat()}
-    return notifier.create_notifications(s, claim.user_id, "export_ready", params, f"export_ready:{claim.id}")
+    return notifier.create_notifications(
+        s, export.user_id, "export_ready", params, f"export_ready:{export.id}"
+    )
 
 
 _FOLDER = Path(__file__).parent / "templates"
