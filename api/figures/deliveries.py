@@ -176,10 +176,13 @@ def _bind(day: date, now: datetime, wanted: FigureChoice) -> dict[str, Any]:
 
 def list_channel_deliveries(session: Session, first: date, last: date) -> list[ChannelDelivery]:
     """Return the figures of each channel and day, the newest day first. The days have to be over."""
-    return [_build_channel(row) for row in read_days(session, first, last, FigureChoice(None, ALL, ALL))]
+    return [
+        build_channel_delivery(row) for row in read_days(session, first, last, FigureChoice(None, ALL, ALL))
+    ]
 
 
-def _build_channel(row: DeliveryFigure) -> ChannelDelivery:
+def build_channel_delivery(row: DeliveryFigure) -> ChannelDelivery:
+    """Return the figures of a channel and day, without times that could be one person's."""
     return ChannelDelivery.of_row(
         row,
         delivery_rate=compute_rate(row),

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -13,10 +12,11 @@ from sqlalchemy.orm import Session
 from api.cache import answer_cache
 from api.detections.queries import get_public_cutoff
 from api.figures.answers import list_answer_figures
-from api.figures.deliveries import FigureChoice, list_channel_deliveries, read_days
+from api.figures.deliveries import FigureChoice, build_channel_delivery, read_days
 from api.figures.schemas import Grouping
 from api.models.check import CheckDay
 from api.models.delivery_figure import ALL, DeliveryFigure
+from api.models.desk import Outage
 from api.models.payment import CreditForm, WatchCredit
 from api.paging import first_id_at
 from api.reliability.schemas import (
@@ -38,30 +38,7 @@ _MONTHS, _MONTHS_BY_PLATFORM = 6, 2  # of answers
 _DAY = timedelta(days=1)
 _CURRENCY = "eur"
 _LEDGER_SECONDS = 300.0  # its days are over: only outages that end change it
-
-# A desk has one outage at a time: of those that began before, only the last can reach into the period.
-_OUTAGES = """
-WITH recent AS (
-  SELECT o.desk_id, o.reason, o.starts_at, o.ends_at FROM unnest(CAST(:ids AS text[])) AS d(id)
-  CROSS JOIN LATERAL (
-    SELECT * FROM outages WHERE desk_id = d.id AND starts_at >= :since
-    UNION ALL
-    SELECT * FROM (
-      SELECT * FROM outages WHERE desk_id = d.id AND starts_at < :since ORDER BY starts_at DESC LIMIT 1
-    ) before WHERE ends_at IS NULL OR ends_at > :since
-  ) o
-)
-"""
-_NEWEST = sa.text(f"""{_OUTAGES}
-SELECT desk_id, reason, starts_at, ends_at FROM recent ORDER BY starts_at DESC, desk_id LIMIT :most
-""")  # noqa: S608 -- our own words
-_TOTALS = sa.text(f"""{_OUTAGES}
-SELECT reason, CAST(sum(number) AS bigint), count(*), CAST(sum(seconds) AS bigint) FROM (
-  SELECT reason, desk_id, count(*) AS number,
-    sum(greatest(extract(epoch FROM coalesce(ends_at, :now) - greatest(starts_at, :since)), 0)) AS seconds
-  FROM recent GROUP BY reason, desk_id
-) by_desk GROUP BY reason ORDER BY reason
-""")  # noqa: S608 -- our own words
+_TEXTS = postgresql.ARRAY(sa.Text())
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +63,19 @@ def build_ledger(session: Session) -> Reliability:
     """Read the ledger from the tables."""
     last = get_public_cutoff().astimezone(UTC).date() - _DAY
     period = _Period(last - (_DAYS - 1) * _DAY, last)
-    given = {"ids": sorted(desks()), "since": period.begins_at, "now": clock(), "most": _MOST_OUTAGES}
+    rows = read_days(session, period.first, period.last, FigureChoice(None, ALL, ALL))
     return Reliability(
         begins_on=period.first,
         ends_on=period.last,
-        deliveries=_read_deliveries(session, period),
-        arrivals=list_channel_deliveries(session, period.first, period.last),
+        deliveries=[_build_channel_day(row) for row in rows],
+        arrivals=[build_channel_delivery(row) for row in rows],
         intervals=_read_intervals(session, period),
-        outages=[_build_outage(*row) for row in session.execute(_NEWEST, given)],
-        outages_by_reason=[
-            OutageTotal(reason=reason, outages=number, desks=about, seconds=seconds)
-            for reason, number, about, seconds in session.execute(_TOTALS, given)
-        ],
+        outages=_read_outages(session, period),
+        outages_by_reason=_sum_outages(session, period),
         given_back=_read_given_back(session, period),
         answers=list_answer_figures(session, Grouping.MONTH, _MONTHS),
         answers_by_platform=list_answer_figures(session, Grouping.PLATFORM, _MONTHS_BY_PLATFORM),
     )
-
-
-def _read_deliveries(session: Session, period: _Period) -> list[ChannelDay]:
-    rows = read_days(session, period.first, period.last, FigureChoice(None, ALL, ALL))
-    return [_build_channel_day(row) for row in rows]
 
 
 def _build_channel_day(row: DeliveryFigure) -> ChannelDay:
@@ -138,7 +107,7 @@ def _list_prefectures(seen: Iterable[Desk]) -> list[str]:
 def _select_ratios() -> sa.Select[str, float | None, int, int]:
     place = sa.func.split_part(CheckDay.desk_id, "/", 1).label("place")
     ratio = CheckDay.achieved_seconds / CheckDay.promised_seconds
-    ids = sa.bindparam("ids", type_=postgresql.ARRAY(sa.Text()))
+    ids = sa.bindparam("ids", type_=_TEXTS)
     median = sa.cast(sa.func.percentile_cont(0.5).within_group(ratio), sa.Float)
     known = sa.func.count(CheckDay.achieved_seconds)
     unproven = sa.func.count().filter(CheckDay.proven == 0)
@@ -162,11 +131,31 @@ def _build_ratio(prefecture_id: str, ratio: float | None, desk_days: int, unprov
     )
 
 
-def _build_outage(desk_id: str, reason: Any, starts_at: datetime, ends_at: datetime | None) -> OutageEntry:
-    place = desk_id.partition("/")[0]
-    return OutageEntry(
-        prefecture_id=place, desk_id=desk_id, reason=reason, starts_at=starts_at, ends_at=ends_at
-    )
+def _reaches_into(period: _Period) -> sa.ColumnElement[bool]:
+    lasts = Outage.ends_at.is_(None) | (Outage.ends_at > period.begins_at)
+    return sa.and_(Outage.desk_id == sa.any_(sa.literal(sorted(desks()), _TEXTS)), lasts)
+
+
+def _read_outages(session: Session, period: _Period) -> list[OutageEntry]:
+    """Return the newest outages that reach into the period."""
+    newest = sa.select(Outage).where(_reaches_into(period)).order_by(Outage.starts_at.desc(), Outage.desk_id)
+    return [
+        OutageEntry.of_row(each, prefecture_id=each.desk_id.partition("/")[0])
+        for each in session.scalars(newest.limit(_MOST_OUTAGES))
+    ]
+
+
+def _sum_outages(session: Session, period: _Period) -> list[OutageTotal]:
+    begins = sa.func.greatest(Outage.starts_at, period.begins_at)
+    seconds = sa.extract("epoch", sa.func.coalesce(Outage.ends_at, clock()) - begins)
+    sums = sa.select(
+        Outage.reason,
+        sa.func.count().label("outages"),
+        sa.func.count(Outage.desk_id.distinct()).label("desks"),
+        sa.cast(sa.func.sum(sa.func.greatest(seconds, 0)), sa.BigInteger).label("seconds"),
+    ).where(_reaches_into(period))
+    rows = session.execute(sums.group_by(Outage.reason).order_by(Outage.reason))
+    return [OutageTotal.of_row(row) for row in rows]
 
 
 def _read_given_back(session: Session, period: _Period) -> list[GivenBack]:
