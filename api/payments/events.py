@@ -3,10 +3,9 @@
 An instant further ahead than any is ever written came from a clock that was wrong: it is over.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,6 +19,7 @@ from api.models.base import session as open_session
 from api.models.job import PAYMENTS
 from api.models.stripe_event import STRIPE_RETRY_FOR, StripeEvent, StripeEventFlag
 from api.payments.client import is_signed
+from api.payments.facts import Facts
 from api.payments.objects import find_type
 from api.payments.outbox import STRIPE_RETRY_SECONDS
 from configs.ground.background_nudges import nudge
@@ -55,7 +55,9 @@ class _Data(BaseModel):
     object: _Subject
 
 
-class _Event(BaseModel, strict=True):
+class Event(Facts, strict=True):
+    """What is read of an event, and all that is kept of it: what it says of a person is not."""
+
     object: Literal["event"]
     id: Word
     type: Word
@@ -88,13 +90,13 @@ def receive_event(body: bytes) -> None:
         api.errors.ApiError: 400, it is no event, or one of Stripe's other mode.
     """
     try:
-        event = _Event.model_validate_json(body)
+        event = Event.model_validate_json(body)
     except ValidationError:
         raise ApiError(400, "malformed", "this is no event of Stripe's") from None
     if event.livemode is not _is_live():
         raise ApiError(400, "wrong-mode", "this event is of Stripe's other mode, live or test: check the key")
     with open_session() as s:
-        waits = store_event(s, event.model_dump())
+        waits = store_event(s, event)
     if waits and event.data.object.id:
         nudge_object(event.data.object.id, event.type)
 
@@ -133,21 +135,20 @@ class LeaseLost(Exception):
     """Another worker has the object by now: what this one read may be old."""
 
 
-def store_event(session: Session, event: Mapping[str, Any]) -> bool:
+def store_event(session: Session, event: Event) -> bool:
     """Store an event of Stripe's, without what it says; return whether it is new and waits to be applied.
 
     One of a type about which nothing is done is flagged.
     """
-    about = event["data"]["object"]
-    object_id, now = about.get("id"), clock()
-    applies = object_id is not None and find_type(event["type"]) is not None
+    about, now = event.data.object, clock()
+    applies = about.id is not None and find_type(event.type) is not None
     made = insert(StripeEvent).values(
-        id=event["id"],
-        type=event["type"],
-        api_version=event.get("api_version"),
-        created_at=datetime.fromtimestamp(event["created"], UTC),
-        object_type=about.get("object"),
-        object_id=object_id,
+        id=event.id,
+        type=event.type,
+        api_version=event.api_version,
+        created_at=datetime.fromtimestamp(event.created, UTC),
+        object_type=about.object,
+        object_id=about.id,
         received_at=now,
         next_attempt_at=now + _NUDGE_LOST if applies else None,
         flag=None if applies else StripeEventFlag.UNKNOWN_TYPE,

@@ -21,7 +21,7 @@ from api.models.stripe_event import PaymentDifference
 from api.payments import notices
 from api.payments.client import call
 from api.payments.errors import IdConflict, StripeAway, StripeRefused, UnknownOwner
-from api.payments.events import store_event
+from api.payments.events import Event, store_event
 from api.payments.facts import InvoiceFacts, RefundFacts, SessionFacts, read_list
 from api.payments.jobs import apply_object
 from api.payments.ledger import (
@@ -78,23 +78,15 @@ def reconcile() -> dict[str, int]:
 def _apply_missed_events(since: int) -> int:
     """Store and apply the events that never reached us, such as a dispute's; return how many they were."""
     wanted: Any = {"created": {"gte": since}, "limit": _PAGE}
-    found = call(lambda c: [_shorten(each) for each in c.v1.events.list(wanted).auto_paging_iter()])
-    missed = [each for each in found if find_type(each["type"])]
+    found: list[Event] = call(lambda c: read_list(c.v1.events.list(wanted), Event))
+    missed = [each for each in found if find_type(each.type)]
     with open_session() as s:
         new = [each for each in reversed(missed) if store_event(s, each)]
-    for object_id in dict.fromkeys(str(each["data"]["object"]["id"]) for each in new):
+    for object_id in dict.fromkeys(str(each.data.object.id) for each in new):
         apply_object(object_id)
     if new:
         log.warning("events never reached us", events=len(new))
     return len(new)
-
-
-def _shorten(event: Any) -> dict[str, Any]:
-    """Return what is stored of an event: three days of whole ones would be a gigabyte."""
-    whole = event.to_dict()
-    about = {name: whole["data"]["object"].get(name) for name in ("id", "object")}
-    kept = {name: whole[name] for name in ("id", "type", "created", "api_version")}
-    return kept | {"data": {"object": about}}
 
 
 def sync_stuck_payments() -> dict[str, int]:
