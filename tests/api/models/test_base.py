@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys
 from api.models.alert import Alert
-from api.models.base import autocommit_session, engine, session, write_array
+from api.models.base import autocommit_session, do_after_commit, engine, session, write_array
 from api.models.partitions import count_days_ahead, make_partitions
 from api.models.payment import (
     Payment,
@@ -59,6 +59,19 @@ def test_an_error_of_the_database_repeats_nothing_that_was_written() -> None:
         s.flush()
         s.add(User(email="camille@example.org", password_hash="the-hash"))
     assert "the-hash" not in str(caught.value)
+
+
+def test_what_a_transaction_leaves_is_done_after_its_commit_and_never_after_a_rollback() -> None:
+    done: list[bool] = []
+    with session() as s:
+        do_after_commit(s, lambda: done.append(s.in_transaction()))
+        assert s.scalar(sa.select(1)) == 1
+        assert done == []
+    assert done == [False]
+    with pytest.raises(sa.exc.DataError), session() as s:  # noqa: PT012 -- the second one fails
+        do_after_commit(s, lambda: done.append(True))
+        s.execute(sa.text("SELECT 1 / 0"))
+    assert done == [False]
 
 
 def test_a_connection_notices_that_the_network_to_its_database_is_gone() -> None:
