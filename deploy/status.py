@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from supervisor.xmlrpc import SupervisorTransport
 
 from api.admin.health.lines import BAD, GOOD, WARN, Line, Words, list_lines
-from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts, to_plain
+from api.admin.health.status_report import Parts, find_trouble, read_health, read_parts
 from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -75,13 +76,12 @@ def _color(line: Line) -> Text:
 def as_json(parts: Parts) -> dict[str, Any]:
     """Return the same for programs: instants as ISO 8601 in UTC, ages in seconds."""
     down = find_trouble(parts)
-    told: dict[str, Any] = to_plain(parts)
     return {
-        "at": to_plain(clock()),
+        "at": to_jsonable_python(clock()),
         "environment": settings().app_env,
         "works": not down,
         "down": down,
-        **told,
+        **to_jsonable_python(parts, by_alias=False),
     }
 
 

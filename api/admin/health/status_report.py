@@ -1,11 +1,8 @@
 """Status of everything, part by part: what `make status`, the operators' page and the API show."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.figures import READS
@@ -14,9 +11,6 @@ from api.admin.health.reading import PartAway, read_each
 from configs.ground.redis import open_redis
 
 HEALTH = "health"
-_COUNTS = frozenset(
-    {"by_state", "by_status", "counts", "left_alone"}
-)  # fields whose keys are words, no names
 Parts = dict[str, Any]
 
 
@@ -52,18 +46,3 @@ def find_trouble(parts: Parts) -> list[str]:
     if isinstance(health, PartAway):
         return silent
     return silent + [each.name for each in health if each.state is PartState.DOWN]
-
-
-def to_plain(value: Any, rename: Callable[[str], str] = str) -> Any:
-    """Return a part as JSON values: instants as ISO 8601, fields as `rename` calls them."""
-    if is_dataclass(value) and not isinstance(value, type):
-        value = {name: getattr(value, name) for name in value.__dataclass_fields__}
-    elif isinstance(value, BaseModel):
-        value = {name: getattr(value, name) for name in type(value).model_fields}
-    if isinstance(value, dict):
-        return {
-            rename(str(key)): to_plain(each, str if key in _COUNTS else rename) for key, each in value.items()
-        }
-    if isinstance(value, list | tuple):
-        return [to_plain(each, rename) for each in value]
-    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
