@@ -9,8 +9,8 @@ During an outage of Redis one request at a time waits for it (RedisOutage), the 
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -56,7 +56,7 @@ class RedisOutage:
 MAX_AGE = 5.0  # seconds
 _CLOCKS_DIFFER = 1.0  # seconds, between machines
 _ANSWER_SECONDS = 1  # that a request waits for Redis
-_LOCK_SECONDS = 3  # after which a process that builds counts as dead, unless it renews its lock
+_LOCK_SECONDS = 10  # after which a process that builds counts as dead; a slow one builds beside the next
 _PATIENCE = 1.0  # seconds that a request waits for another process to build, where there is an older body
 _LONGEST_WAIT = 15.0  # seconds, where there is none
 _KEPT_SECONDS = 60.0  # that a body is kept beyond its age
@@ -122,29 +122,14 @@ class AnswerCache:
 
     def _build(self, key: str, build: Build, max_age: float, found: CachedBody | None) -> CachedBody:
         """Build a body unless a fresh one was found, keep it for the others, and end this process's turn."""
-        with self._keep_turn(key):
+        try:
             if found is None or found.age >= max_age:
                 found = CachedBody(built_at=clock(), body=build(), source="miss")
                 kept = f"{found.built_at.timestamp()}\n".encode() + found.body
                 with suppress(RedisError):
                     self._client.set(_name(key), kept, px=round((max_age + _KEPT_SECONDS) * 1000))
             return found
-
-    @contextmanager
-    def _keep_turn(self, key: str) -> Iterator[None]:
-        """Renew the turn while the block lasts, and end it."""
-        ended = threading.Event()
-
-        def renew() -> None:
-            while not ended.wait(_LOCK_SECONDS / 3):
-                with suppress(RedisError):
-                    self._client.expire(_lock(key), _LOCK_SECONDS)
-
-        threading.Thread(target=renew, daemon=True).start()
-        try:
-            yield
         finally:
-            ended.set()
             with suppress(RedisError):
                 self._client.delete(_lock(key))
 

@@ -268,8 +268,7 @@ def test_twenty_at_once_without_a_body_build_one(cache: AnswerCache, source: Sou
 def test_a_body_that_takes_long_to_build_is_built_by_one_and_the_others_get_the_older_one(
     cache: AnswerCache, source: Source, frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.cache._LOCK_SECONDS", 1)  # it is renewed for as long as it is built
-    monkeypatch.setattr("api.cache._PATIENCE", 2.5)
+    monkeypatch.setattr("api.cache._PATIENCE", 0.2)
     cache.get("x", source.build)
     frozen.shift(6)
     source.begun.clear()
@@ -304,7 +303,8 @@ def test_a_process_that_died_while_it_built_is_replaced(
     cache: AnswerCache, source: Source, redis_server: redis.Redis
 ) -> None:
     redis_server.set("api:cache:x:lock", "1", px=50)
-    assert cache.get("x", lambda: str(redis_server.pttl("api:cache:x:lock") <= 3000).encode()).body == b"True"
+    left = cache.get("x", lambda: str(redis_server.pttl("api:cache:x:lock")).encode()).body
+    assert 0 < int(left) <= 10_000
 
 
 def test_an_error_of_the_build_is_everybodys_and_the_next_one_tries_again(
