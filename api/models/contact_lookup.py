@@ -5,9 +5,13 @@ phone number, chat or browser has its hashes in `contacts.lookup_hashes`, one fo
 is found also while LOOKUP_KEY is replaced and not all programs have the new value yet.
 """
 
+from collections.abc import Collection
+from uuid import UUID
+
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
 from configs.ground.contact_addresses import fold_address
 from configs.ground.encryption import lookup_hashes
@@ -48,3 +52,9 @@ def claim_address(session: Session, contact: Contact) -> bool:
     contact.lookup_hashes = hashes
     session.flush()
     return True
+
+
+def lock_messages(session: Session, contact_ids: Collection[UUID]) -> None:
+    """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
+    mine = sa.select(Notification.id).where(Notification.contact_id.in_(contact_ids))
+    session.execute(mine.order_by(Notification.id).with_for_update())

@@ -11,7 +11,7 @@ from api.accounts.consents import give_consent
 from api.accounts.queries import find_entitlement
 from api.alerts.service import wake_alerts
 from api.errors import ApiError, not_found
-from api.models.contact_lookup import claim_address, find_contact
+from api.models.contact_lookup import claim_address, find_contact, lock_messages
 from api.models.notification import Notification
 from api.models.user import PUSH_DEVICES, Channel, Contact, ContactState, User
 from api.push_devices.schemas import DeviceAnswer, DeviceList, NewDevice
@@ -82,7 +82,7 @@ def remove_device(session: Session, user_id: UUID, device_id: UUID) -> None:
     Raises:
         api.errors.ApiError: 404.
     """
-    lock_messages(session, [device_id], user_id)
+    lock_messages(session, [device_id])
     mine = sa.delete(Contact).where(*_is_device_of(user_id), Contact.id == device_id)
     if session.scalars(mine.returning(Contact.id)).one_or_none() is None:
         raise not_found("device")
@@ -95,14 +95,6 @@ def drop_ended_devices(session: Session) -> int:
     lock_messages(session, found)
     dropped = sa.delete(Contact).where(Contact.id.in_(found), *ended)
     return len(session.scalars(dropped.returning(Contact.id)).all())
-
-
-def lock_messages(session: Session, device_ids: list[UUID], user_id: UUID | None = None) -> None:
-    """Lock the messages to devices that go, which they lose with them, before anything else: so does a worker."""
-    mine = sa.select(Notification.id).where(Notification.contact_id.in_(device_ids))
-    if user_id:
-        mine = mine.where(Notification.user_id == user_id)
-    session.execute(mine.order_by(Notification.id).with_for_update())
 
 
 def _is_device_of(user_id: UUID) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -1,6 +1,5 @@
 """Ownership of numbers and chats: each belongs to the account that proved it last, and its holder can take it back."""
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -10,8 +9,7 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.errors import ApiError
-from api.models.contact_lookup import claim_address, find_contact, hash_address
-from api.models.notification import Notification
+from api.models.contact_lookup import claim_address, find_contact, hash_address, lock_messages
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 
@@ -60,10 +58,3 @@ def drop_contacts_since(session: Session, user_id: UUID, since: datetime) -> lis
     )
     found = session.scalars(proven.order_by(Contact.id)).all()
     return [mail for each in found for mail in drop_contact(session, each, "unlinked")]
-
-
-def lock_messages(session: Session, contact_ids: Collection[UUID]) -> None:
-    """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
-    if contact_ids:
-        mine = sa.select(Notification.id).where(Notification.contact_id.in_(contact_ids))
-        session.execute(mine.order_by(Notification.id).with_for_update())

@@ -11,10 +11,10 @@ from api.accounts.service import announce, request_new_email
 from api.alerts.service import wake_alerts
 from api.errors import ApiError
 from api.models.base import session as open_session
+from api.models.contact_lookup import lock_messages
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User
 from api.schemas import PlanAnswer
 from api.users.contact_linking import confirm_link, confirm_phone, send_code
-from api.users.contact_ownership import lock_messages
 from api.users.preference_schemas import NotificationChanges
 from api.users.preferences import HOW_TO_LINK, change_groups, change_times, wake_held
 from api.users.schemas import ProfileChange
