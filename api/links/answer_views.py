@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from enum import StrEnum
 from http import HTTPStatus
+from typing import Literal
 from uuid import UUID
 
 from babel.dates import format_datetime, format_time, format_timedelta
@@ -28,36 +28,14 @@ from configs.ground.signed_links import AnswerAlert, MoveReminders, TellHowItWen
 from configs.world.desk import zone_of, zone_or_home
 from configs.world.prefecture import Prefecture, prefectures
 
+Mistake = Literal["value", "alerts", "moment"]  # what a form lacks
 CLOSING = (AnswerValue.FOUND, AnswerValue.STOPPED)  # answers that close the alerts that they are about
-
-
-class AlertWord(StrEnum):
-    """What an alert does now."""
-
-    CLOSED = "closed"
-    WAITING = "waiting"
-    PAUSED = "paused"
-
-    @classmethod
-    def of(cls, alert: Alert) -> "AlertWord":
-        """Return the word for an alert."""
-        if alert.closed_at is not None:
-            return cls.CLOSED
-        return cls.WAITING if alert.enabled else cls.PAUSED
-
-
-class AnswerMistake(StrEnum):
-    """What a form lacks."""
-
-    VALUE = "value"
-    ALERTS = "alerts"
-    MOMENT = "moment"
 
 
 class AnswerFormRefused(ValueError):
     """A form that says too little, or something impossible."""
 
-    def __init__(self, mistake: AnswerMistake) -> None:
+    def __init__(self, mistake: Mistake) -> None:
         super().__init__(f"the answer lacks: {mistake}")
         self.mistake = mistake
 
@@ -69,7 +47,7 @@ class AskedAlert:
     id: UUID
     place: Prefecture
     name: str | None  # its owner's
-    state: AlertWord
+    state: str  # closed, waiting or paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +114,7 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
         api.answers.service.AnswerRefused: it comes too late, or its alerts were deleted.
     """
     if form.value is None:
-        raise AnswerFormRefused(AnswerMistake.VALUE)
+        raise AnswerFormRefused("value")
     alerts = _choose_alerts(asked, form, form.value)
     found = _read_found(form, alerts[0].place) if form.value is AnswerValue.FOUND else None
     chosen = {each.id for each in alerts}
@@ -148,7 +126,10 @@ def _show(session: Session, alert_id: UUID) -> list[AskedAlert]:
     """Return an alert as a page shows it; nothing where its prefecture has left the files."""
     alert = session.get(Alert, alert_id)
     place = prefectures().get(get_prefecture_id(alert.targets)) if alert else None
-    return [AskedAlert(alert.id, place, alert.name, AlertWord.of(alert))] if alert and place else []
+    if alert is None or place is None:
+        return []
+    state = "closed" if alert.closed_at else "waiting" if alert.enabled else "paused"
+    return [AskedAlert(alert.id, place, alert.name, state)]
 
 
 def _choose_alerts(asked: AskedMessage, form: AnswerForm, value: AnswerValue) -> list[AskedAlert]:
@@ -157,7 +138,7 @@ def _choose_alerts(asked: AskedMessage, form: AnswerForm, value: AnswerValue) ->
         return asked.alerts
     chosen = [each for each in asked.alerts if str(each.id) in form.alerts]
     if not chosen:
-        raise AnswerFormRefused(AnswerMistake.ALERTS)
+        raise AnswerFormRefused("alerts")
     return chosen
 
 
@@ -170,7 +151,7 @@ def _read_found(form: AnswerForm, place: Prefecture) -> FoundAppointment | None:
         at = datetime.combine(day, hour, zone_of(place.time_zone))
         return FoundAppointment.model_validate({"at": at.isoformat()})
     except (ValueError, OverflowError):
-        raise AnswerFormRefused(AnswerMistake.MOMENT) from None
+        raise AnswerFormRefused("moment") from None
 
 
 def ask_answer(token: str) -> str:
@@ -214,7 +195,7 @@ def _refuse_answer(
 
 
 def _render_question(
-    asked: AskedMessage | None, token: str, form: AnswerForm, mistake: AnswerMistake | None = None
+    asked: AskedMessage | None, token: str, form: AnswerForm, mistake: Mistake | None = None
 ) -> str:
     if asked is None:
         return render_template("answer.html", state="gone")
