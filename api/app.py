@@ -38,8 +38,6 @@ from api.reliability import routes as reliability
 from api.schemas import Problem
 from api.support import routes as support
 from api.users import routes as users
-from configs.ground.connection_limits import check_connections
-from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
 
 # In the order of the document.
@@ -70,7 +68,7 @@ def create_app() -> OpenAPI:
         doc_ui=False,
         static_folder=None,
     )
-    app.extensions[BEFORE_FORK] = [check_tables, lambda: check_connections(database_url())]
+    app.extensions[BEFORE_FORK] = [check_tables]
     # `//login` would be redirected to the host that the request names.
     app.url_map.merge_slashes = False
     register_error_handlers(app)

@@ -37,7 +37,6 @@ from uuid_utils.compat import uuid7
 
 from api.models.session_options import set_session_options
 from configs.ground.clock import clock
-from configs.ground.connection_limits import check_connections
 from configs.ground.contact_addresses import group_network_address
 from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_longer_than
 from configs.ground.logs import set_up_logs
@@ -378,7 +377,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=settings().port)
     wanted = parser.parse_args(given)
     set_up_logs("stream")
-    check_connections(database_url())
+    database_url()  # without an address it says so at once
     uvicorn.run(
         create_app(), host=wanted.host, port=wanted.port, log_config=None, access_log=False, proxy_headers=False,
         server_header=False, limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=2,

@@ -9,8 +9,6 @@ import threading
 from collections.abc import Callable
 
 from configs.ground.clock import clock
-from configs.ground.connection_limits import check_connections
-from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
 from configs.ground.startup import exit_on_config_error
 from configs.settings import settings
@@ -32,9 +30,7 @@ def prepare() -> None:
         check_catalogue()
         for name in ("redis_url", "scrapyd_password"):
             settings().require(name)
-        address = database_url()
         check_tables()
-        check_connections(address)
 
 
 def until_stopped() -> threading.Event:

@@ -19,8 +19,6 @@ from api.models.base import engine
 from api.models.notification import QUEUES, RECEIPTS
 from api.models.revision import check_tables
 from configs.ground.clock import clock
-from configs.ground.connection_limits import check_connections
-from configs.ground.database import database_url
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import connect
 from configs.ground.job_worker import run_worker
@@ -123,7 +121,6 @@ def main(given: list[str] | None = None) -> int:
     names = asked.only or list(CHILDREN)
     set_up_logs("workers")
     check_tables()
-    check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     preload()
     engine().dispose()  # each worker connects for itself

@@ -30,8 +30,6 @@ from api.payments import jobs as payments
 from api.payments.objects import object_types
 from configs.ground.background_nudges import take_nudge
 from configs.ground.clock import clock
-from configs.ground.connection_limits import check_connections
-from configs.ground.database import database_url
 from configs.ground.database_errors import passes
 from configs.ground.job_queues import JOB_SECONDS, redis
 from configs.ground.logs import set_up_logs
@@ -276,7 +274,6 @@ def main(given: list[str] | None = None) -> int:
     names = options.only or list(every)
     set_up_logs("background")
     check_tables()
-    check_connections(database_url())
     gc.disable()  # what it frees leaves holes in pages that the children are to share
     warm_up()
     structlog.get_logger(__name__).info("warm, starting", children=names)

@@ -1,6 +1,6 @@
 """Base of the records: the declarative class, column types, the engine and session()."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
@@ -14,10 +14,9 @@ from sqlalchemy.dialects import postgresql
 from uuid_utils.compat import uuid7
 
 from api.models.session_options import set_session_options
-from configs.ground.connection_limits import LIMITS
 from configs.ground.database import DATABASE_SECONDS, database_url, wait_no_longer_than
 from configs.ground.database_errors import judge_connection
-from configs.settings import settings
+from configs.settings import Program, settings
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -27,6 +26,11 @@ _CONNECTION = {
     "keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000,
 }  # fmt: skip
 
+# Connections that one process opens at most. A process of the API has eight threads, and five health checks that ask
+# the database; the workers are single threads with a thread for their lease; a spider writes on a thread of its own.
+LIMITS: Mapping[Program | None, int] = {
+    "api": 13, "background": 3, "backup": 4, "crawler": 5, "notifier": 3, "reader": 3, "stream": 2, None: 15,
+}  # fmt: skip
 # Idle connections of a process; the API has as many threads. One more is opened and closed for each request that
 # needs it, which costs more than the request.
 _KEPT = 8

@@ -63,7 +63,6 @@ class CommonSettings(_Logins):
 
     # Servers
     database_url: _PostgresUrl | None = None
-    database_pooled: bool = False
     db_password: SecretStr | None = None
     redis_url: _RedisUrl | None = None
     redis_password: SecretStr | None = None

@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
 from api.background.exporter import METRICS_PORT
-from configs.ground.connection_limits import check_connections
 from configs.ground.database import database_url, wait_no_longer_than
 from configs.ground.logs import set_up_logs
 from configs.ground.prefork import name_process
@@ -59,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
     wanted = parser.parse_args(arguments)
     set_up_logs("metrics")
     name_process("metrics")
-    check_connections(database_url())  # without an address it says so at once
+    database_url()  # without an address it says so at once
     wait_no_longer_than(STATEMENT_SECONDS)
     with make_server(wanted.host, wanted.port) as server:
         for signum in (signal.SIGTERM, signal.SIGINT):

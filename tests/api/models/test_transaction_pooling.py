@@ -57,9 +57,7 @@ def pooled(
         process = start([*apart, str(_PROGRAM), str(conf)], log)  # it refuses root
         started.append(process)
         url = place.set(port=wait_for_port(process.pid, log))
-        settings_env(
-            DATABASE_URL=url.render_as_string(hide_password=False), DATABASE_POOLED="true", PROGRAM=""
-        )
+        settings_env(DATABASE_URL=url.render_as_string(hide_password=False), PROGRAM="")
         return url
 
     yield begin
