@@ -1,7 +1,7 @@
 """Links of a page of a prefecture's site: booking pages, pages worth a visit, and traps. Pure."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
@@ -10,14 +10,11 @@ from w3lib.url import canonicalize_url
 from configs.ground.hosts import host_of
 from configs.world.desk import Desk
 from crawler.parsing.html_text import normalize
-from crawler.platform_detection.booking_links import BOOKING, FILE, link_text, resolve_address
+from crawler.platform_detection.booking_links import BOOKING, FILE, Link
 from crawler.platform_detection.identify import by_address
-from crawler.reading import Page
 
-_MOST = 400  # links read from one page
 _LONGEST = 300  # characters of an address that is followed
 _DEEPEST = 12  # segments of its path
-_HREFS = "//*[(self::a or self::area) and @href or self::iframe and @src]"
 _NEAR = re.compile(
     r"etranger|sejour|natural|nationalite|titre|passeport|identite|permis|carte[- ]grise|immatricul|demarche|accueil"
     r"|guichet|horaire|prefecture|usager"
@@ -28,29 +25,6 @@ _ENDLESS = re.compile(
     r"|connexion|login|logout|/feed\b|\bical\b"
 )
 _MOST_PARAMETERS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link of a page: its absolute address without a fragment, and its text."""
-
-    url: str
-    text: str
-
-
-def links(page: Page) -> Iterator[Link]:
-    """Yield a page's web links in its order, each address once."""
-    seen = set[str]()
-    for node in page.root.xpath(_HREFS)[:_MOST]:
-        url = resolve_address(page, node.get("href") or node.get("src"))
-        if url and url not in seen:
-            seen.add(url)
-            yield Link(url, link_text(node))
-
-
-def says_booking(text: str) -> bool:
-    """Tell whether a link's text names booking."""
-    return BOOKING.search(text) is not None
 
 
 def at_home(url: str, home: str) -> str | None:
@@ -132,7 +106,7 @@ def booking(link: Link, site: str, listed: Listed) -> Booking | None:
     name = sign.platform if sign else None
     if desk_id := listed.desks.get(key(link.url)):
         return Booking(link.url, link.text, name, desk_id)
-    elsewhere = home is None and (_bare(link.url) in listed.hosts or says_booking(link.text))
+    elsewhere = home is None and (_bare(link.url) in listed.hosts or BOOKING.search(link.text))
     return Booking(link.url, link.text, name) if name or elsewhere else None
 
 

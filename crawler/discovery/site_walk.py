@@ -19,15 +19,14 @@ from configs.world.prefecture import Prefecture
 from crawler.block_pages import detect_block_page
 from crawler.discovery.site_links import (
     Booking,
-    Link,
     Listed,
     at_home,
     booking,
-    links,
     promise,
     shape,
     worth_walking,
 )  # fmt: skip
+from crawler.platform_detection.booking_links import Link, find_links
 from crawler.reading import GONE, MOVED, Outcome, Page
 
 if TYPE_CHECKING:
@@ -224,7 +223,7 @@ def step(page: Page, place: Prefecture, home: str, listed: Listed) -> PageStep:
         )
     if doubt := _doubt(page):
         return PageStep(PageSeen(place.id, page.url, ObservedPage.DOUBT, doubt))
-    bookings, onward = _sort_links(links(page), home, listed)
+    bookings, onward = _sort_links(find_links(page), home, listed)
     seen = PageSeen(place.id, page.url, ObservedPage.READ, "", tuple(bookings))
     return PageStep(seen, tuple(onward))
 

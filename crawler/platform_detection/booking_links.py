@@ -1,7 +1,7 @@
-"""Leads of a page to possible booking pages: frames, addresses of known platforms, links about booking."""
+"""Links of a page, and those of them that may lead to booking: frames, addresses of known platforms, words."""
 
 import re
-from collections.abc import Iterator
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -27,61 +27,56 @@ _NAMELESS = re.compile(
     r"|(?:je )?prend(?:re|s) (?:un )?(?:rendez-?vous|rdv))\W*$"
 )
 _REFRESH = re.compile(r"(?i)url\s*=\s*['\"]?([^'\"\s]+)")
+_UNLIKELY = 5
 _MOST = 500  # links of a page that are examined
+_POINTERS = (  # no union of three searches, whose nodes would be compared with each other
+    "//*[(self::a or self::area) and @href or (self::iframe or self::frame) and (@src or @data-src)"
+    " or self::meta and translate(@http-equiv, 'REFSH', 'refsh')='refresh' and @content]"
+)
 
 
-class Lead(NamedTuple):
-    """One address that may be a booking page."""
+class Link(NamedTuple):
+    """A link of a page: its absolute address without a fragment, and its text.
 
-    rank: int  # lower is surer
+    `leads_on`: it is a frame, or `<meta http-equiv="refresh" content="0; url=…">`, which no person follows.
+    """
+
     url: str
-    text: str  # the link's text
+    text: str
+    leads_on: bool = False
 
 
-_FRAMES = "//*[self::iframe or self::frame]/@*[name()='src' or name()='data-src' and parent::iframe]"
+def find_links(page: Page) -> list[Link]:
+    """Return a page's web links in its order, each address once: with the first words that a link to it has."""
+    found: dict[str, Link] = {}
+    for node in page.root.xpath(_POINTERS)[:_MOST]:
+        sent_on = _REFRESH.search(node.get("content", ""))
+        href = node.get("href") or node.get("src") or node.get("data-src") or (sent_on and sent_on[1])
+        url = resolve_address(page, href) if href else None
+        if url and (url not in found or not found[url].text):
+            is_link = "href" in node.attrib
+            found[url] = Link(url, link_text(node) if is_link else "", leads_on=not is_link)
+    return list(found.values())
 
 
-def find_leads(page: Page) -> list[Lead]:
-    """Return the possible booking pages of a page, the surest first, each address once."""
-    found: dict[str, Lead] = {}
-    for lead in [*_find_frames(page), *_find_refreshes(page), *_find_links(page)]:
-        known = found.get(lead.url)
-        if known is None or lead.rank < known.rank:
-            found[lead.url] = lead
-    return sorted(found.values(), key=lambda lead: lead.rank)
+def find_leads(page: Page) -> list[Link]:
+    """Return the links of a page that may lead to booking, the surest first."""
+    ranked = ((_rank(page, link), link) for link in find_links(page) if link.url != page.url)
+    return [link for rank, link in sorted(ranked, key=itemgetter(0)) if rank < _UNLIKELY]
 
 
-def _find_frames(page: Page) -> Iterator[Lead]:
-    for source in page.root.xpath(_FRAMES):
-        if url := resolve_address(page, str(source)):
-            yield Lead(0, url, "")
-
-
-def _find_refreshes(page: Page) -> Iterator[Lead]:
-    """Yield the target of `<meta http-equiv="refresh" content="0; url=…">`."""
-    for said_so in page.root.xpath("//meta[translate(@http-equiv, 'REFSH', 'refsh')='refresh']/@content"):
-        if (
-            (found := _REFRESH.search(str(said_so)))
-            and (url := resolve_address(page, found[1]))
-            and url != page.url
-        ):
-            yield Lead(0, url, "")
-
-
-def _find_links(page: Page) -> Iterator[Lead]:
-    for link in page.root.xpath("//*[self::a or self::area][@href]")[:_MOST]:
-        url, text = resolve_address(page, str(link.get("href"))), link_text(link)
-        if not url or url == page.url:
-            continue
-        if by_address(url):
-            yield Lead(1, url, text)
-        elif not (_AWAY.search(f"{text} {url}") or FILE.search(urlsplit(url).path)):
-            if BOOKING.search(text):
-                yield Lead(2, url, text)
-            elif same_site(page.url, url) and BOOKING.search(urlsplit(url).path):
-                yield Lead(3, url, text)
-            elif same_site(page.url, url) and procedures(text) != {Procedure.AUTRE}:
-                yield Lead(4, url, text)
+def _rank(page: Page, link: Link) -> int:
+    """Return how sure a link leads to booking; lower is surer."""
+    path, near = urlsplit(link.url).path, same_site(page.url, link.url)
+    other = _AWAY.search(f"{link.text} {link.url}") or FILE.search(path)
+    signs = (
+        link.leads_on,
+        by_address(link.url),
+        not other and BOOKING.search(link.text),
+        not other and near and BOOKING.search(path),
+        not other and near and procedures(link.text) != {Procedure.AUTRE},
+    )
+    return next((rank for rank, sign in enumerate(signs) if sign), _UNLIKELY)
 
 
 def link_text(link: html.HtmlElement) -> str:

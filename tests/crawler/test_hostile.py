@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from crawler.discovery.site_links import links
 from crawler.fetching.decompression import Broken, unpack
 from crawler.parsing.html_text import rendered_text
 from crawler.parsing.no_slot_phrases import says_none
-from crawler.platform_detection.booking_links import find_leads
+from crawler.platform_detection.booking_links import find_leads, find_links
 from crawler.platform_detection.identify import identify_page
 from crawler.platforms import platforms
 from crawler.platforms.esirius.dwr import reply
@@ -35,7 +34,7 @@ def quiet() -> Iterator[None]:
 
 def found(page: Page) -> object:
     """Look at a page as `scrapy detect` and the discovery do."""
-    return identify_page(page), find_leads(page), list(links(page))
+    return identify_page(page), find_leads(page), find_links(page)
 
 
 def hold(read: Read, make: Make, what: str, size: int = SIZE) -> None:

@@ -1,6 +1,7 @@
 """Links of a page of a prefecture's site: booking pages, pages worth a visit, traps."""
 
-from crawler.discovery.site_links import at_home, links, says_booking, worth_walking
+from crawler.discovery.site_links import at_home, worth_walking
+from crawler.platform_detection.booking_links import BOOKING, find_links
 from crawler.platform_detection.identify import page_of
 from tests.in_turn import in_turn
 
@@ -8,7 +9,7 @@ HOME = "https://www.essonne.gouv.fr"
 
 
 def found(body: str, url: str = f"{HOME}/Demarches/") -> dict[str, str]:
-    return {link.url: link.text for link in links(page_of(url, body.encode()))}
+    return {link.url: link.text for link in find_links(page_of(url, body.encode()))}
 
 
 def test_links_are_absolute_once_each_and_have_their_words() -> None:
@@ -32,7 +33,7 @@ def test_links_are_absolute_once_each_and_have_their_words() -> None:
     ],
 )  # fmt: skip
 def test_words_that_promise_booking(text: str) -> None:
-    assert says_booking(text)
+    assert BOOKING.search(text)
 
 
 @in_turn(
