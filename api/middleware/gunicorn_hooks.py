@@ -10,8 +10,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from configs.world.prefecture import reload_desk_files
 
-# Extensions of an app: functions to call before the workers fork, in each worker, and with the id of one that ended.
-BEFORE_FORK, AFTER_FORK, AFTER_EXIT = "before_fork", "after_fork", "after_exit"
+# Extensions of an app: functions to call before the workers fork, and in each worker.
+BEFORE_FORK, AFTER_FORK = "before_fork", "after_fork"
 # PROXY_HOPS alone says which headers of a proxy count. By default gunicorn believes a peer on loopback about the scheme
 # and SCRIPT_NAME: https://docs.gunicorn.org/en/stable/settings.html#forwarded-allow-ips
 forwarded_allow_ips = ""
@@ -82,9 +82,3 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001 -- as gunicorn 
     """Let the app prepare a worker."""
     for prepare in server.app.wsgi().extensions.get(AFTER_FORK, ()):
         prepare()
-
-
-def child_exit(server: Any, worker: Any) -> None:
-    """Let the app clear up after a worker that ended."""
-    for clear_up in server.app.wsgi().extensions.get(AFTER_EXIT, ()):
-        clear_up(worker.pid)

@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import ExitStack, closing, suppress
+from contextlib import closing
 from functools import partial
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -18,7 +18,6 @@ from typing import Any, TypeVar, cast
 import psycopg2
 import structlog
 from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from psycopg2.extensions import connection
 from redis import Redis, RedisError
@@ -28,8 +27,7 @@ from configs.ground.circuit_breaker import FAILURES
 from configs.ground.clock import clock
 from configs.ground.database import database_url
 from configs.ground.job_queues import parse_instant
-from configs.ground.loop_report import read_report
-from configs.ground.metric_files import list_folders, reading
+from configs.ground.loop_report import API_COUNTS, read_report
 from configs.ground.proof_queue import list_waiting
 from configs.ground.redis import open_redis
 from configs.settings import settings
@@ -42,6 +40,7 @@ _KEPT_SECONDS = 14.0  # a scrape each 15 s costs one read, however many scrape
 _ANSWER_SECONDS = 2.0  # of the API
 _MOST_SERIES = 300  # of one metric: no label can fill the memory of a Prometheus
 _VALUE = re.compile(r"[A-Za-z0-9_.+/:<>-]{1,120}")
+_COUNTED = ("http_requests_total", "http_request_seconds", "database_query_seconds")  # by the API
 _STATES = {"ok": 0, "degraded": 1, "down": 2}
 # A server that vanished is noticed within about five seconds.
 _CONNECTION: dict[str, Any] = {
@@ -70,7 +69,6 @@ class ProductCollector(Collector):
             "database": _read_database,
             "redis": _read_alone("redis", partial(_read_redis, client)),
             "health": _read_alone("health", _read_health),
-            "requests": _read_alone("requests", read_requests),
         }
         self._threads = ThreadPoolExecutor(len(self._sources), thread_name_prefix="metrics")
         self._running: dict[str, Future[list[Read]]] = {}
@@ -187,6 +185,7 @@ def _read_redis(client: Redis) -> Iterator[Family]:
     report = read_report(client)  # the planner's: it knows which due queues there are
     due = read_due_of(client, sorted(report.queues) if report else ())
     yield build_family("due_desks", ((each["system"], each["overdue"]) for each in due))
+    yield from read_requests(client)
 
 
 def list_breakers() -> tuple[str, ...]:
@@ -227,14 +226,15 @@ def _ask_api(address: str) -> Any:
         return json.loads(answer.read())["parts"]
 
 
-def read_requests() -> Iterator[Family]:
-    """Add up what the running servers of the API count in files; one that ended meanwhile is left out."""
-    with ExitStack() as opened:
-        files: list[str] = []
-        for folder in list_folders():
-            with suppress(FileNotFoundError):
-                files += map(str, opened.enter_context(reading(folder)))
-        merged = cast("Iterable[Family]", cast("Any", MultiProcessCollector).merge(files))
-    for family in merged:
-        family.samples = [each for each in family.samples if not each.name.endswith("_created")]
-        yield family
+def read_requests(client: Redis) -> Iterator[Family]:
+    """Yield what the API's workers have counted: api/middleware/request_metrics.py."""
+    found = cast("dict[bytes, bytes]", client.hgetall(API_COUNTS))
+    samples = [(field.decode().split(" "), float(number)) for field, number in sorted(found.items())]
+    for definition in (BY_NAME[name] for name in _COUNTED):
+        made = Family((PREFIX + definition.name).removesuffix("_total"), definition.meaning, definition.kind)
+        for (name, *labels), number in samples:
+            if name.startswith(definition.name):
+                # only buckets have a bound
+                named = zip((*definition.labels, "le"), labels, strict=False)
+                made.add_sample(PREFIX + name, dict(named), number)
+        yield made

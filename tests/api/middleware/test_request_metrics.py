@@ -5,35 +5,25 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import structlog
+import redis
 from flask import Flask
 
-from api.middleware import request_metrics
-from configs.ground import metric_files
-from configs.ground.metric_files import list_folders
+from api.middleware.request_metrics import add_counts
+from configs.ground.redis import open_redis
 from deploy.metrics.collector import read_requests
 from tests.waiting import until, wait_for_port
 
-ONE, TWO = (
-    (1 << 22) + 1,
-    (1 << 22) + 2,
-)  # ids that no process has: https://man7.org/linux/man-pages/man5/proc_sys_kernel.5.html
+LIVE = ("GET", "/api/health/live", "200")
 
 
 @pytest.fixture
-def state(tmp_path: Path, settings_env: Callable[..., None]) -> Path:
-    settings_env(STATE_DIR=tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
+def port(database: str, redis_server: Any, tmp_path: Path) -> Iterator[int]:
     """Serve the API by gunicorn with two workers."""
     given = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [
@@ -41,9 +31,9 @@ def port(database: str, redis_server: Any, state: Path) -> Iterator[int]:
         "--workers", "2", "--threads", "2", "--preload", "--no-control-socket",
         "--config", "python:api.middleware.gunicorn_hooks",
     ]  # fmt: skip
-    with (state / "log").open("wb") as log:
+    with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, env=given, stdout=log, stderr=log)
-    yield wait_for_port(process.pid, state / "log")
+    yield wait_for_port(process.pid, tmp_path / "log")
     process.terminate()
     process.wait(60)
 
@@ -56,71 +46,70 @@ def ask(port: int, path: str) -> int:
         return refusal.code
 
 
-def read_samples() -> list[tuple[str, tuple[str, ...], float]]:
-    samples = [sample for family in read_requests() for sample in family.samples]
-    return [(each.name, tuple(each.labels.values()), each.value) for each in samples]
+def read_samples() -> dict[tuple[str, ...], float]:
+    samples = [sample for family in read_requests(open_redis()) for sample in family.samples]
+    return {
+        (each.name.removeprefix("rdvpriority_"), *sorted(each.labels.values())): each.value
+        for each in samples
+    }
 
 
 def count(*labels: str) -> float:
-    return sum(
-        value
-        for name, found, value in read_samples()
-        if name == "rdvpriority_http_requests_total" and sorted(found) == sorted(labels)
-    )
+    return read_samples().get(("http_requests_total", *sorted(labels)), 0)
 
 
 @pytest.mark.journey
 @pytest.mark.processes
-def test_the_counts_of_workers_add_up_and_outlive_them(port: int, state: Path) -> None:
-    live = ("/api/health/live", "GET", "200")
+def test_the_counts_of_workers_add_up_and_outlive_them(port: int) -> None:
     for _ in range(20):
         assert ask(port, "/api/health/live") == 200
     assert ask(port, "/no/such/page") == 404
-    until(lambda: count(*live) >= 20, 10)
-    assert count("none", "GET", "404") == 1
-    first = count(*live)
-    found = {name.removeprefix("rdvpriority_") for name, _, _ in read_samples()}
+    assert ask(port, "/api/detections/stats") == 200  # asks the database
+    until(lambda: count(*LIVE) >= 20 and count("none", "GET", "404") == 1, 30)
+    first = count(*LIVE)
+    found = {name for name, *_ in read_samples()}
     assert {
         "http_request_seconds_bucket",
         "http_request_seconds_sum",
         "database_query_seconds_count",
     } <= found
-    (folder,) = list_folders()
-    master = int(folder.name.rpartition("-")[2])
-    workers = psutil.Process(master).children()
-    for worker in workers:
-        worker.kill()
-    until(lambda: all(not (folder / f"counter_{worker.pid}.db").exists() for worker in workers), 20)
-    assert count(*live) == first  # what they counted is kept
+    for worker in psutil.Process().children(recursive=True):
+        if worker.ppid() != os.getpid() and "gunicorn" in " ".join(worker.cmdline()):
+            worker.kill()
+    assert count(*LIVE) >= first  # what they counted is kept
     until(lambda: ask(port, "/api/health/live") == 200, 20)
-    until(lambda: count(*live) > first, 10)
-
-
-def test_without_space_nothing_is_counted_and_all_else_works(
-    app: Flask, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (state / "metrics").write_text("no folder")
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "of an earlier server")
-    with structlog.testing.capture_logs() as logs:
-        request_metrics._prepare_server()
-    assert "not counted" in logs[0]["event"]
-    assert not request_metrics.counts()
-    assert app.test_client().get("/api/health/live").status_code == 200
+    until(lambda: count(*LIVE) > first, 30)
 
 
 @pytest.fixture
-def server_folder(app: Flask, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Prepare this process as a server that counts; give its folder."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "")
-    monkeypatch.setattr(request_metrics, "metrics", lambda: None)
-    monkeypatch.setattr(request_metrics, "_time_statements", lambda _: None)
-    request_metrics._unmerged.clear()
-    request_metrics._prepare_server()
-    yield list_folders()[0]
-    os.close(metric_files._held.pop())
+def counted(app: Flask, redis_server: Any) -> Flask:
+    """Forget what tests before counted in this process."""
+    add_counts()
+    redis_server.flushall()
+    return app
 
 
-def test_the_counts_of_ended_workers_have_their_space_before_a_disk_is_full(server_folder: Path) -> None:
-    # The server itself writes them: without space it would end by a signal.
-    for kind, size in request_metrics._BYTES.items():
-        assert (server_folder / f"{kind}_0.db").stat().st_blocks * 512 >= size
+def test_what_several_count_adds_up_and_a_bucket_holds_all_up_to_its_bound(counted: Flask) -> None:
+    for _ in range(2):
+        assert counted.test_client().get("/api/health/live").status_code == 200
+        add_counts()
+    found = read_samples()
+    assert found["http_requests_total", *sorted(LIVE)] == 2
+    buckets = {
+        next(label for label in labels if label != "/api/health/live"): value
+        for (name, *labels), value in found.items()
+        if name == "http_request_seconds_bucket"
+    }
+    assert buckets["+Inf"] == buckets["10.0"] == 2
+    assert found["http_request_seconds_count", "/api/health/live"] == 2
+    assert 0 < found["http_request_seconds_sum", "/api/health/live"] < 20
+
+
+def test_while_redis_is_away_counts_wait(counted: Flask, closed_port: int) -> None:
+    counted.test_client().get("/api/health/live")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("api.middleware.request_metrics.redis", lambda: redis.Redis(port=closed_port))
+        add_counts()
+    assert count(*LIVE) == 0
+    add_counts()
+    assert count(*LIVE) == 1
