@@ -4,7 +4,7 @@ import logging
 import re
 import sys
 import threading
-from collections.abc import MutableMapping, Sequence
+from collections.abc import MutableMapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
@@ -34,10 +34,7 @@ class _ToStandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write to what standard error is now: tests and daemons exchange it."""
         try:
-            line = self.format(record) + "\n"
-            if each := _find_each(record):
-                line = "".join(line.replace(EachOf.MARK, str(value)) for value in each.values)
-            sys.stderr.write(line)
+            sys.stderr.write(self.format(record) + "\n")
         except Exception as error:  # noqa: BLE001 -- a log line that cannot be written must not stop the program
             with suppress(Exception):  # standard error itself may be away
                 sys.stderr.write(self.format(_describe_unwritten(record, error)) + "\n")
@@ -47,28 +44,6 @@ def _describe_unwritten(record: logging.LogRecord, error: Exception) -> logging.
     """Return a record about a line that cannot be written. `logging` itself would print its fields unmasked."""
     text = f"the log line of {record.pathname}:{record.lineno} cannot be written: {error!r}"
     return logging.LogRecord(record.name, logging.ERROR, record.pathname, record.lineno, text, None, None)
-
-
-class EachOf:
-    """Values of a field, for each of which the line is repeated: rendering is done once, and takes longest."""
-
-    MARK = "<each>"
-
-    def __init__(self, values: Sequence[object]) -> None:
-        self.values = values
-
-    @classmethod
-    def of(cls, values: Sequence[object]) -> "EachOf | str":
-        """Return a single value as text, several as `EachOf`."""
-        return str(values[0]) if len(values) == 1 else cls(values)
-
-    def __str__(self) -> str:
-        return self.MARK
-
-
-def _find_each(record: logging.LogRecord) -> EachOf | None:
-    line = record.msg if isinstance(record.msg, dict) else {}
-    return next((value for value in line.values() if isinstance(value, EachOf)), None)
 
 
 def set_up_logs(program: str | None = None) -> None:

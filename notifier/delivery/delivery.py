@@ -22,7 +22,6 @@ from api.models.database_clock import database_clock
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel, ContactState
 from configs.ground.database_errors import passes
-from configs.ground.logs import EachOf
 from configs.ground.message_groups import SWITCHABLE
 from configs.ground.signed_links import write_address
 from notifier.channels.batch_sender import BatchSender
@@ -79,12 +78,12 @@ def log_each(
     *,
     level: int = logging.INFO,
 ) -> None:
-    """Log a line for each notification, by its id and its other fields, once what it says is written."""
+    """Log notifications by their ids once what it says is written: in one line those whose other fields are equal."""
     alike: dict[tuple[tuple[str, Any], ...], list[UUID]] = defaultdict(list)
     for key, fields in messages:
         alike[tuple(fields.items())].append(key)
     for named, keys in alike.items():
-        log_when_committed(session, event, level=level, notification=EachOf.of(keys), **dict(named))
+        log_when_committed(session, event, level=level, notification=" ".join(map(str, keys)), **dict(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,14 +348,14 @@ def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: se
 
 
 def _log_together(rows: Sequence[ClaimedRow], decision: DeliveryDecision) -> None:
-    """Log what came of one call, a line per notification; those of a crowd differ by their id only."""
+    """Log what came of one call, one line for the notifications of a crowd, which differ by their id only."""
     alike: dict[tuple[object, ...], list[ClaimedRow]] = defaultdict(list)
     for row in rows:
         alike[row.kind, row.channel, row.attempts, find_detection(row.params).get("detection")].append(row)
     seen = min((row.seen_at for row in rows if row.seen_at), default=None)
     since = round((decision.at - seen) / timedelta(milliseconds=1)) if seen else None
     for mine in alike.values():
-        said = _about(mine[0]).bind(notification=EachOf.of([row.id for row in mine]))
+        said = _about(mine[0]).bind(notification=" ".join(str(row.id) for row in mine))
         if decision.receipt:
             said.info("sent", provider=decision.receipt.provider, milliseconds=since)
         else:
