@@ -6,8 +6,8 @@ The call is a batch of one, with a line for each value, as DWR's engine.js build
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
 from json import loads
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
@@ -33,9 +33,8 @@ _TOKEN = re.compile(
     rf"\s*+(?:(?P<text>{_STRING})|(?P<number>-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*)|(?P<mark>[{}\[\](),:;=]))\s*+"
 )
-_WORDS = {"true": True, "false": False, "null": None}
 _ESCAPE = re.compile(r"\\(.)|\"")
-_DEEPEST = 30
+_Token = tuple[str, str]  # its kind and text
 
 
 class Reply(NamedTuple):
@@ -86,8 +85,8 @@ def reply(text: str) -> Reply | None:
     if text.count(_HANDED) != 1:
         return None
     try:
-        return Reply(_Script(script).run())
-    except (ValueError, LookupError, TypeError, OverflowError):
+        return Reply(_run(script))
+    except (ValueError, LookupError, TypeError, RecursionError):
         return None
 
 
@@ -99,123 +98,80 @@ def _encode(value: Value) -> str:
 
 def _text(quoted: str) -> str:
     """Return the value of a JavaScript string; ValueError if its escapes are not JSON's."""
+    return str(loads(_quote(quoted)))
+
+
+def _quote(quoted: str) -> str:
+    """Return a JavaScript string as JSON writes it."""
     inner = _ESCAPE.sub(
         lambda each: "'" if each[0] == "\\'" else '\\"' if each[0] == '"' else each[0], quoted[1:-1]
     )
-    return str(loads(f'"{inner}"'))
+    return f'"{inner}"'
 
 
-def _tokens(script: str) -> Iterator[tuple[str, str]]:
-    """Yield the kind and text of each token; ValueError at anything else."""
-    at = 0
+def _read_statements(script: str) -> Iterator[list[_Token]]:
+    """Yield the tokens of each statement; ValueError at anything else, or where the last one does not end."""
+    at, statement = 0, list[_Token]()
     while at < len(script):
         found = _TOKEN.match(script, at)
         if found is None:
             raise ValueError(f"no token at {at}")
-        kind = str(found.lastgroup)
-        yield kind, found[kind]
-        at = found.end()
-
-
-class _Script:
-    """The statements of an answer: variables are assigned, then one is passed to the callback."""
-
-    def __init__(self, script: str) -> None:
-        self._known: dict[str, Any] = {}
-        self._rest = _tokens(script)
-        self._ahead = next(self._rest, None)
-
-    def run(self) -> Any:
-        """Return the argument of the callback; ValueError, LookupError or TypeError for any other script."""
-        while (name := self._name()) not in _CALLBACKS:
-            self._assign(name)
-        self._expect("(")
-        batch, call_of, value = self._value(), self._next(","), self._next(",")
-        self._expect(")", ";")
-        if self._ahead or not str(batch).isdecimal() or call_of != _CALL:  # pages number their batches
-            raise ValueError("more than one answer, or that of another call")
-        return value
-
-    def _assign(self, name: str) -> None:
-        if name == "var":
-            variable = self._name()
-            self._known[variable] = self._next("=")
+        at, kind = found.end(), str(found.lastgroup)
+        if found[kind] == ";":
+            yield statement
+            statement = []
         else:
-            holder, _, key = name.partition(".")
-            into, at = self._known[holder], key or self._next("[")
-            if not key:
-                self._expect("]")
-            value = self._next("=")
-            if isinstance(into, list) and at == len(into):
-                into.append(value)
-            elif isinstance(into, dict) and isinstance(at, str):
-                into[at] = value
-            else:
-                raise ValueError(f"{at!r} is no place in {holder}")
-        self._expect(";")
+            statement.append((kind, found[kind]))
+    if statement:
+        raise ValueError("ends in the middle")
 
-    def _value(self, depth: int = 0) -> Any:
-        kind, word = self._take()
-        if depth > _DEEPEST:
-            raise ValueError("too deep")
-        if kind == "text":
-            return _text(word)
-        if kind == "number":
-            return loads(word)
-        if kind == "name":
-            return self._date() if word == "new" else self._look_up(word)
-        if word == "[":
-            return [value for _, value in self._items("]", depth)]
-        if word == "{":
-            return dict(self._items("}", depth))
-        raise ValueError(f"no value begins with {word}")
 
-    def _items(self, end: str, depth: int) -> Iterator[tuple[Any, Any]]:
-        """Yield the pairs of an object, or (None, value) for each value of a list."""
-        if self._ahead == ("mark", end):
-            self._expect(end)
-            return
-        while True:
-            key = None
-            if end == "}":
-                kind, word = self._take()
-                key = _text(word) if kind == "text" else word
-                self._expect(":")
-            yield key, self._value(depth + 1)
-            kind, word = self._take()
-            if word == end:
-                return
-            if word != ",":
-                raise ValueError(f"{word} instead of , or {end}")
+def _run(script: str) -> Any:
+    """Return the argument of the callback, to which one of the variables may be passed that are assigned before.
 
-    def _look_up(self, name: str) -> Any:
-        return _WORDS[name] if name in _WORDS else self._known[name]
+    Raises:
+        ValueError, LookupError, TypeError: it is any other script.
+    """
+    known: dict[str, Any] = {}
+    *assignments, callback = _read_statements(script)
+    for statement in assignments:
+        _assign(statement, known)
+    match callback:
+        case [("name", called), (_, "("), batch, (_, ","), call_of, (_, ","), *value, (_, ")")]:
+            of_ours = called in _CALLBACKS and _value([call_of], known) == _CALL
+            if of_ours and str(_value([batch], known)).isdecimal():  # pages number their batches
+                return _value(value, known)
+    raise ValueError("no answer, or that of another call")
 
-    def _date(self) -> datetime:
-        """Parse the expression after `new`: a date, in milliseconds."""
-        if self._name() != "Date":
-            raise ValueError("only dates are created")
-        at = self._next("(")
-        self._expect(")")
-        return datetime.fromtimestamp(at / 1000, UTC)
 
-    def _take(self) -> tuple[str, str]:
-        if self._ahead is None:
-            raise ValueError("ends in the middle")
-        token, self._ahead = self._ahead, next(self._rest, None)
-        return token
+def _assign(statement: list[_Token], known: dict[str, Any]) -> None:
+    match statement:
+        case [(_, "var"), ("name", variable), (_, "="), *value]:
+            known[variable] = _value(value, known)
+        case [("name", place), (_, "="), *value]:
+            holder, _, key = place.partition(".")
+            _put(known[holder], key, _value(value, known))
+        case [("name", holder), (_, "["), at, (_, "]"), (_, "="), *value]:
+            _put(known[holder], _value([at], known), _value(value, known))
+        case _:
+            raise ValueError("no assignment")
 
-    def _next(self, mark: str) -> Any:
-        self._expect(mark)
-        return self._value()
 
-    def _name(self) -> str:
-        kind, word = self._take()
-        if kind != "name":
-            raise ValueError(f"{word} instead of a name")
-        return word
+def _put(into: Any, at: Any, value: Any) -> None:
+    if isinstance(into, list) and at == len(into):
+        into.append(value)
+    elif isinstance(into, dict) and isinstance(at, str):
+        into[at] = value
+    else:
+        raise ValueError(f"{at!r} is no place there")
 
-    def _expect(self, *marks: str) -> None:
-        for mark in marks:
-            if self._take() != ("mark", mark):
-                raise ValueError(f"{mark} is missing")
+
+def _value(tokens: Sequence[_Token], known: Mapping[str, Any]) -> Any:
+    """Return what a literal, or a variable, stands for; a literal is read as the JSON that it becomes by quotes."""
+    if len(tokens) == 1 and tokens[0][0] == "name" and tokens[0][1] in known:
+        return known[tokens[0][1]]
+    words = []
+    for (kind, word), (_, after) in pairwise([*tokens, ("", "")]):
+        is_key = after == ":" and kind in ("name", "number")
+        words.append(_quote(word) if kind == "text" else f'"{word}"' if is_key else word)
+    return loads("".join(words))
