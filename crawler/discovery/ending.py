@@ -27,7 +27,7 @@ from crawler.discovery.results import (
     back,
     evaluate_run,
 )
-from crawler.discovery.site_walk import PageSeen
+from crawler.discovery.site_walk import ObservedPage, PageSeen
 from crawler.incidents import moved_pages
 from crawler.scheduling.intervals import captcha_expected
 
@@ -43,7 +43,7 @@ def finish(run: Run, pages: Collection[PageSeen], cut: Iterable[str], now: datet
     with session() as rows:
         outcome = evaluate_run(pages, places, _load_known_pages(rows, frozenset(cut), now), now)
         found = len(outcome.found)
-        if not daily_schedule.end(rows, run, now, cut=outcome.cut, pages=len(pages), found=found):
+        if not daily_schedule.end(rows, run, now, cut=bool(outcome.cut), pages=len(pages), found=found):
             return None
         again = back({each.desk_id: each.reason for each in moved_pages.find_open_drifts(rows)}, outcome)
         moved_pages.end_drifts(rows, again, now)
@@ -115,7 +115,7 @@ def text(
         ("Desks that the files call stale or retired, and that are linked", outcome.former),
         ("Desks and the pages that link them", _describe_links(outcome)),
         ("Pages that prove nothing", _doubts(outcome)),
-        ("Sites not walked to their end", (each.prefecture_id for each in outcome.walked if each.cut)),
+        ("Sites not walked to their end", outcome.cut),
     )
     head = f"Discovery of {started_at:%Y-%m-%d %H:%M} UTC, ended {ended_at:%H:%M}: {_summary(outcome)}\n"
     return head + "".join(_part(title, list(lines)) for title, lines in parts)
@@ -132,13 +132,12 @@ def _describe_links(outcome: RunResult) -> Iterator[str]:
 
 
 def _doubts(outcome: RunResult) -> Iterator[str]:
-    return (f"{url}: {detail}" for each in outcome.walked for url, detail in each.doubts)
+    return (f"{page.url}: {page.detail}" for page in outcome.seen if page.seen is ObservedPage.DOUBT)
 
 
 def _summary(outcome: RunResult) -> str:
-    pages = sum(sum(each.counts.values()) for each in outcome.walked)
-    walked = sum(bool(each.counts) for each in outcome.walked)
-    read = f"{pluralize(pages, 'page')} of {pluralize(walked, 'site')}"
+    sites = {page.prefecture_id for page in outcome.seen}
+    read = f"{pluralize(len(outcome.seen), 'page')} of {pluralize(len(sites), 'site')}"
     return f"{read}, {len(outcome.found)} new, {len(outcome.drifted)} moved"
 
 

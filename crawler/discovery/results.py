@@ -5,7 +5,7 @@ nothing. Evidence does not count while checks prove that the page lives. One exc
 removed: abandoned pages say "no slot" for ever, so only `slots` refutes that evidence.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -101,29 +101,15 @@ class FoundPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
-    """The pages of a site, counted by their answers; `cut`: it was not walked to its end."""
-
-    prefecture_id: str
-    counts: Mapping[str, int]
-    cut: bool
-    doubts: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
 class RunResult:
     """The whole result. `linked`: the pages that link a desk now, by desk id."""
 
-    walked: tuple[Walked, ...] = ()
+    seen: tuple[PageSeen, ...] = ()  # site by site
+    cut: tuple[str, ...] = ()  # prefectures whose sites were not walked to their end
     found: tuple[FoundPage, ...] = ()
     drifted: tuple[tuple[str, MoveEvidence], ...] = ()
     linked: Mapping[str, tuple[PageSeen, ...]] = field(default_factory=dict)
     former: tuple[str, ...] = ()  # linked desks that the files call stale or retired
-
-    @property
-    def cut(self) -> bool:
-        """Whether a site was not walked to its end."""
-        return any(each.cut for each in self.walked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +151,8 @@ def evaluate_run(
         if sign := find_move(life, _linked_before(desk, known), now_seen, now):
             drifted.append((desk.id, sign))
     return RunResult(
-        tuple(_count_answers(place.id, seen[place.id], cut=place.id in known.cut) for place in places),
+        tuple(page for place in places for page in seen[place.id].values()),
+        tuple(place.id for place in places if place.id in known.cut),
         tuple(
             found for place in places for found in _find_new_pages(place.id, seen[place.id].values(), known)
         ),
@@ -207,9 +194,3 @@ def _find_new_pages(prefecture_id: str, seen: Collection[PageSeen], known: Known
                 where[name].add(page.url)
     for name, each in first.items():
         yield FoundPage(prefecture_id, each.url, each.text, each.platform, tuple(sorted(where[name])))
-
-
-def _count_answers(prefecture_id: str, seen: Mapping[str, PageSeen], *, cut: bool) -> Walked:
-    counts = Counter(page.seen.value for page in seen.values())
-    doubts = tuple((page.url, page.detail) for page in seen.values() if page.seen is ObservedPage.DOUBT)
-    return Walked(prefecture_id, dict(counts), cut, doubts)
