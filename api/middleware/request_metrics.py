@@ -4,6 +4,7 @@ A field of the hash is a sample as Prometheus has it: its name, its labels' valu
 bound. Labels are the route's template, the method and the status: no path, no address, nothing of a person.
 """
 
+import atexit
 import time
 from collections import defaultdict
 from threading import Lock, Thread
@@ -62,6 +63,7 @@ def _begin() -> None:
     """Let a new worker count statements, and add what it counts."""
     _time_statements(engine())
     Thread(target=_add_forever, name="metrics", daemon=True).start()
+    atexit.register(add_counts)
 
 
 def _time_statements(made: sa.Engine) -> None:
