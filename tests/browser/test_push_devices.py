@@ -47,6 +47,7 @@ def count_devices() -> int:
         return s.scalar(found) or 0
 
 
+@pytest.mark.journey
 def test_a_browser_adds_itself_and_removes_itself(open_channels: OpenChannels) -> None:
     page, before = open_channels(), count_devices()
     page.get_by_label("Nom de ce navigateur").fill("Mon ordinateur")

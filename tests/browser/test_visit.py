@@ -49,6 +49,7 @@ def grant_plan() -> None:
     add_grant(user.id, PlanName.URGENCE_24H)
 
 
+@pytest.mark.journey
 def test_a_visitor_finds_the_advice_and_the_form_of_an_account(page: Page) -> None:
     write_history()
     page.goto("/")

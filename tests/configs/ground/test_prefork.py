@@ -117,6 +117,7 @@ def test_children_end_when_the_parent_is_killed(family: Callable[..., Program]) 
     assert outlive(children) == []
 
 
+@pytest.mark.journey
 def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Program]) -> None:
     parent = family("fail", "leave", "say")
     parent.until(lambda: len(re.findall(r"seconds=(\S+)\n", parent.said)) >= 4)
@@ -128,6 +129,7 @@ def test_a_child_that_cannot_stay_is_tried_ever_later(family: Callable[..., Prog
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux gives orphans to another process than the first"
 )
+@pytest.mark.journey
 def test_processes_that_children_leave_behind_stop_nothing(family: Callable[..., Program]) -> None:
     """In a container the parent is the first process, to which orphans fall."""
     parent = family("orphan", "say")

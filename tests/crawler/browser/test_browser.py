@@ -74,6 +74,7 @@ def test_a_page_is_opened_as_a_person_in_france_would_without_images(held: Held)
     assert b"\r\nAccept-Language: fr-FR" in served.requests[0]
 
 
+@pytest.mark.journey
 def test_stealth_is_on_where_a_desk_says_so(held: Held) -> None:
     with site({"/": page(SAYS), "/said": answer(b"")}) as served:
         held.check(desk_at(served.address, stealth=True))
@@ -93,6 +94,7 @@ def test_no_check_has_the_cookies_of_another(held: Held) -> None:
     assert (paths(served), cookies) == (["/", "/again"] * 2, [False, True] * 2)
 
 
+@pytest.mark.journey
 def test_a_stand_in_answers_for_a_real_host(held: Held, settings_env: Callable[..., None]) -> None:
     with site({"/rdv": page(f"<a href=/suite>x</a>{SLOT}")}) as served:
         settings_env(SANDBOX_HOSTS=f"rdv.example.fr={served.address.removeprefix('http://')}")
@@ -176,6 +178,7 @@ def test_a_page_that_shows_more_than_is_read_is_measured_in_the_browser(held: He
     assert "characters show, 2000000 are read at most" in item.reason
 
 
+@pytest.mark.journey
 def test_no_window_that_a_page_opens_asks_for_anything(held: Held) -> None:
     opening = """<a href=/moved target=_blank>x</a><script>
 window.open("/take"); document.querySelector("a").click(); setTimeout(() => document.body.append("Plus rien"), 300);
@@ -193,6 +196,7 @@ window.open("/take"); document.querySelector("a").click(); setTimeout(() => docu
         ({"status": "204 No Content"}, Outcome.UNREADABLE, "HTTP 204, which is no page"),
     ],
 )
+@pytest.mark.journey
 def test_an_answer_that_is_no_common_page_is_named(
     held: Held, said: dict[str, str], outcome: Outcome, reason: str
 ) -> None:
@@ -293,6 +297,7 @@ document.body.append([...d.entries()].join(' ')); document.body.insertAdjacentHT
         assert wrong.reason.startswith("cannot be done: select Permis")
 
 
+@pytest.mark.journey
 def test_what_follows_of_an_act_is_waited_for_where_the_old_answer_still_shows(held: Held) -> None:
     lazy = f"""<select id=motif><option>Visa</option><option>Titre</option></select><div id=d>{NONE}</div><script>
 motif.onchange = () => setTimeout(() => fetch("/hours").then(said => said.text()).then(said => d.innerHTML = said), 100);

@@ -53,6 +53,7 @@ def colours(png: bytes) -> int:
     return len(png)
 
 
+@pytest.mark.journey
 def test_the_whole_page_is_shown_to_a_bound(open_browser: "Browser") -> None:
     """A longer one than a window is below, one of its size at the end."""
     assert size(shot(open_browser, b"<html><body style='margin:0;height:90000px'>x")) == (1920, 12000)
@@ -77,6 +78,7 @@ def test_nothing_leaves_whatever_the_page_tries(open_browser: "Browser") -> None
             server.accept()
 
 
+@pytest.mark.journey
 def test_a_page_is_shown_in_its_own_charset(open_browser: "Browser") -> None:
     words = "<p style='font-size:200px'>éàù"
     utf, latin = words.encode(), words.encode("latin-1")
@@ -86,6 +88,7 @@ def test_a_page_is_shown_in_its_own_charset(open_browser: "Browser") -> None:
 
 
 @pytest.mark.parametrize("url", try_first(["https://x.fr/api?motive=1", "wss://x.fr/socket"], 1))
+@pytest.mark.journey
 def test_what_is_no_html_is_shown_as_text(open_browser: "Browser", url: str) -> None:
     body = b'{"availabilities": [{"date": "2026-12-01", "slots": ["<script>"]}]}'
     png = shot(open_browser, body, url=url, content_type="application/json")
