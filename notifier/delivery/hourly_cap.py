@@ -76,21 +76,12 @@ class Sent:
     count: int
     last_at: datetime | None
 
-    @property
-    def burst(self) -> int:
-        """Return how many may leave at once."""
-        return max(1, self.cap // 2)
-
-    @property
-    def interval(self) -> timedelta:
-        """Return the time between two messages behind these."""
-        return _HOUR / max(1, self.cap - self.burst)
-
     def find_turn(self, now: datetime) -> datetime:
-        """Return when one more may leave: now, or later."""
-        if self.count < self.burst or self.last_at is None:
+        """Return when one more may leave: now, for half of the cap, then after an interval behind the last."""
+        burst = max(1, self.cap // 2)
+        if self.count < burst or self.last_at is None:
             return now
-        return max(now, self.last_at + self.interval)
+        return max(now, self.last_at + _HOUR / max(1, self.cap - burst))
 
     def add(self, now: datetime) -> None:
         """Count one more."""

@@ -313,18 +313,10 @@ def _is_changeable(match: _AnnouncedMatch, now: datetime) -> bool:
     return match.answered_at is None or now < find_last_change(match.answered_at, match.announced_at)
 
 
-def _say_gone(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
-    told = _read_told(session, row)
-    if not told:
-        return _DELETED
-    shown = _describe_gone(told, datetime.fromisoformat(row.params["at"]), row.language)
-    return _add_answers(session, row, shown, now)
-
-
-def _say_answered(
+def _say_edited(
     session: Session, row: ClaimedRow, _contact: Contact, now: datetime
 ) -> TemplateContext | Skip:
-    """Return the alert with what was answered.
+    """Return the alert with what was answered, and that its slots are gone where they are.
 
     `asks` of the params: the answer whose alert or desk the buttons ask for; left out where they offer the answers.
     """
@@ -334,7 +326,7 @@ def _say_answered(
 
 def _describe_shown(session: Session, told: Sequence[Announcement], row: ClaimedRow) -> TemplateContext:
     """Return what the message says now: that its slots are gone, or what was announced."""
-    edit = _find_edit(session, row)
+    edit = row.params if row.kind == GONE else _find_edit(session, row)
     if edit:
         shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), row.language)
     else:
@@ -361,6 +353,6 @@ def _find_edit(session: Session, row: ClaimedRow) -> dict[str, str] | None:
 
 KINDS = {
     "bot_reply": MessageKind(to=LINKED_CHAT, values=_reply, secret=False),
-    GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_gone, secret=False),
-    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_answered, secret=False),
+    GONE: MessageKind(to=EDITABLE_CHAT, check=_check_age, values=_say_edited, secret=False),
+    "slot_answered": MessageKind(to=LINKED_CHAT, check=_check_age, values=_say_edited, secret=False),
 }
