@@ -22,7 +22,7 @@ from tests.factories import change
 from tests.in_turn import in_turn
 
 SCRIPT = '"><script data-injected>alert(1)</script>'
-MARKUP = f"""'{SCRIPT}<i data-injected>' data-injected='1" data-injected="1 {{{{7*191}}}} {{% raise %}} %(x)s %s \u202e😀"""
+MARKUP = f"""'{SCRIPT}<i data-injected>' data-injected='1" data-injected="1 {{{{7919*7907}}}} {{% raise %}} %(x)s %s \u202e😀"""
 LONG = "x" * 10_000
 # Refused beside a field, or taken because nothing is stored or read of it; a hidden id of a prefecture may be 404.
 TAKEN = (200, 303, 404, 409, 422, 429)
@@ -59,7 +59,7 @@ def check_escaped(answer: TestResponse) -> None:
     """Check an answer and that no text became markup or a template."""
     page = check_answer(answer)
     assert SCRIPT not in answer.text
-    assert "1337" not in re.sub(r"[\w.-]{40,}", "", answer.text), "a template was run"  # tokens are of chance
+    assert "62615533" not in answer.text, "a template was run"
     injected = [tag for tag, at in page.tags if "data-injected" in at] if page else []
     assert injected == [], answer.request.path
 
@@ -237,7 +237,7 @@ def test_no_page_breaks_by_its_query(
 PATHS = (
     "//evil.example", "//evil.example/%2e%2e", "/%5cevil.example", "/%5C%5Cevil.example/x", "//login", "///departements",
     "/departements//bobigny_93", "/login/", "/LOGIN", "/login%20", "/login;x=1", "/%00", "/%0d%0aSet-Cookie:%20a=b",
-    "/%ff%fe", "/departements/%00", "/departements/..%2f..%2fetc%2fpasswd", "/departements/%7B%7B7*191%7D%7D",
+    "/%ff%fe", "/departements/%00", "/departements/..%2f..%2fetc%2fpasswd", "/departements/%7B%7B7919*7907%7D%7D",
     "/departements/bobigny_93/%00", "/departements/%3Cscript%20data-injected%3E", "/alertes/%00", "/alertes/x/modifier",
     "/alertes/{00000000-0000-0000-0000-000000000000}", "/formule/paiements/-1", "/securite/connexions/x",
     "/static/x/..%2f..%2fapp.py", "/static/x//etc/passwd", "/static/../app.py", "/textes/..%2fconfigs/2026-11-01",

@@ -242,8 +242,9 @@ def test_a_refusal_is_said_beside_its_field_and_keeps_what_was_typed(
         assert page.title.startswith("Erreur : ")
         assert MARKUP not in page.html
         (kept,) = (each["fields"] for each in page.forms if each["attributes"]["action"].endswith(action))
-        is_shown = name != "password" and isinstance(typed[name], str) and typed[name]
-        assert not is_shown or kept.get(name, [typed[name]]) == [typed[name]], (url, name)
+        read = str(typed[name]).replace("\0", "\N{REPLACEMENT CHARACTER}")  # as browsers do
+        is_shown = name != "password" and isinstance(typed[name], str) and read
+        assert not is_shown or kept.get(name, [read]) == [read], (url, name)
         assert not any(at.get("value") for _, at in page.tags if at.get("type") == "password")
     assert read_digests() == before
 
