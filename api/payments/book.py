@@ -172,7 +172,11 @@ def read_balances(session: Session, payment_id: UUID) -> Balances:
 
 
 def list_sources(session: Session, payment_id: UUID, kinds: Sequence[BookKind]) -> list[tuple[UUID, int]]:
-    """Return the payments whose cents lowered this one's price, each with its remaining cents, in their order."""
+    """Return the payments whose cents lowered this one's price, each with its remaining cents, in their order.
+
+    What went back from a payment's money for another (OWED) makes neither a source of the other: it only lowers what
+    remains of one.
+    """
     mine = sa.select(BookLine.transaction_id).where(BookLine.payment_id == payment_id)
     total = sa.func.sum(BookLine.cents)
     query = (
@@ -181,7 +185,7 @@ def list_sources(session: Session, payment_id: UUID, kinds: Sequence[BookKind]) 
         .where(BookTransaction.id.in_(mine), BookTransaction.kind.in_(kinds))
         .where(BookLine.payment_id != payment_id)
         .group_by(BookLine.payment_id)
-        .having(total > 0)
+        .having(total > 0, sa.func.bool_or(BookTransaction.kind != BookKind.OWED))
         .order_by(BookLine.payment_id)
     )
     return [(source, int(cents)) for source, cents in session.execute(query)]
