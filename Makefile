@@ -85,7 +85,7 @@ style: setup
 	@$(BIN)/python -m crawler.catalogue
 
 types: setup # apart: it takes a processor for as long as all else that comes before the tests
-	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/mypy --no-error-summary $(if $(CI),--cache-dir /dev/null)
 
 format: setup ## Let ruff mend what it can
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .

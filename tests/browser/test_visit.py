@@ -71,6 +71,7 @@ def test_a_visitor_finds_the_advice_and_the_form_of_an_account(page: Page) -> No
     expect(page.get_by_label("Adresse e-mail")).to_be_focused()
 
 
+@pytest.mark.journey
 def test_a_user_registers_creates_an_alert_and_signs_out(page: Page, sandbox: "Running") -> None:
     write_history()
     page.goto(f"/register?prefecture={PLACE}&procedure=TITRE_SEJOUR")

@@ -65,6 +65,7 @@ def plan() -> None:
         assert Planner(client).run_once(clock()) == 1
 
 
+@pytest.mark.journey
 def test_a_slot_that_opens_becomes_one_detection_and_goes_when_it_is_taken(
     sandbox: "Running", desk: Desk
 ) -> None:

@@ -224,6 +224,7 @@ def test_it_cannot_read_the_secret_files_of_background(tmp_path: Path) -> None:
 
 @pytest.mark.processes
 @pytest.mark.usefixtures("database", "redis_server")
+@pytest.mark.journey
 def test_it_answers_and_is_started_again(tmp_path: Path, settings_env: Callable[..., None]) -> None:
     port = free_port()
     settings_env(METRICS_PORT=str(port))
