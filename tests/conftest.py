@@ -146,7 +146,7 @@ def _name_servers() -> str:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let a worker keep for itself how often a test failed: it tries that again, and nobody else asks.
+    """Let a worker count for itself how often a test failed: it alone tries that test again.
 
     pytest-rerunfailures asks the main process before each test, which reads byte by byte, beside all else that it does.
     """

@@ -1,4 +1,4 @@
-"""What gunicorn does besides its options: `gunicorn --config python:api.middleware.gunicorn_hooks`."""
+"""Hooks of gunicorn beside its options: `gunicorn --config python:api.middleware.gunicorn_hooks`."""
 
 import gc
 import sys

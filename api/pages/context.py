@@ -1,4 +1,4 @@
-"""What every template can use: texts, links, addresses, and how money, numbers and times are written.
+"""Values for every template: texts, links, addresses, and how money, numbers and times are written.
 
 The texts in templates and code are French (api/translations.py).
 """

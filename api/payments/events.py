@@ -56,7 +56,7 @@ class _Data(BaseModel):
 
 
 class Event(Facts, strict=True):
-    """What is read of an event, and all that is kept of it: what it says of a person is not."""
+    """The facts that are read from an event and kept: none is about a person."""
 
     object: Literal["event"]
     id: Word

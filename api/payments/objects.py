@@ -367,7 +367,7 @@ class FraudWarning(StripeObject):
     events = ("radar.early_fraud_warning.",)
 
     def fetch(self, object_id: str) -> FraudWarningFacts:
-        """Read the warning; each payment of ours is by a PaymentIntent, which it names."""
+        """Read the warning; our payments are by PaymentIntent, which it names."""
         return FraudWarningFacts.of(call(lambda c: c.v1.radar.early_fraud_warnings.retrieve(object_id)))
 
     def apply(self, session: Session, facts: FraudWarningFacts) -> None:

@@ -97,7 +97,7 @@ def _enqueue(proof: Proof) -> None:
         enqueue(proof)
     except RedisError as error:
         log.warning("%s is lost, its link will say so: %s", proof.key, type(error).__name__)
-    except Exception:  # logged here: nobody reads the error of this future
+    except Exception:  # logged here: no code reads the error of this future
         log.exception("%s cannot be enqueued and is lost", proof.key)
 
 

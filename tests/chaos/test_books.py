@@ -32,7 +32,7 @@ def told(reached: Reached, seconds: float, number: int, notification: str = "") 
 
 
 def settled(*more: Delivery, seconds: float = 1, **journal: Any) -> DeliveryAccount:
-    """Settle a slot that all were told of after some seconds, and what else came."""
+    """Settle a slot of which all got a message after some seconds, and other messages."""
     kept = OpeningJournal(**journal)
     kept.note_opening(OpenedSlot(DESK, "23018", SLOT, NOON))
     everybody = [told(reached, seconds, number) for number, reached in enumerate(sorted(entitled(DESK)), 1)]

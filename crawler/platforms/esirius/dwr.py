@@ -167,7 +167,7 @@ def _put(into: Any, at: Any, value: Any) -> None:
 
 
 def _value(tokens: Sequence[_Token], known: Mapping[str, Any]) -> Any:
-    """Return what a literal, or a variable, stands for; a literal is read as the JSON that it becomes by quotes."""
+    """Return the value of a literal or a variable; a literal is read as the JSON that it becomes by quotes."""
     if len(tokens) == 1 and tokens[0][0] == "name" and tokens[0][1] in known:
         return known[tokens[0][1]]
     words = []

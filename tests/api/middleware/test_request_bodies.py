@@ -1,4 +1,4 @@
-"""Bodies that are taken, and refusals: what a route does not take, what fails inside, and in which words it is said."""
+"""Bodies that are taken, and refusals: what a route does not take, what fails inside, and the words of each."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What waits in health: messages and their providers, Stripe's events and commands, background jobs."""
+"""Health of waiting work: messages and their providers, Stripe's events and commands, background jobs."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
