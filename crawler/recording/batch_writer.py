@@ -46,6 +46,7 @@ BEHIND = 200  # checks not yet written from which on nothing more is claimed
 # Ends of visits that are kept while Redis is away: those of BEHIND checks and of a spider's places.
 _MOST_UNSENT = 1000
 _FIRST_WAIT, _LONGEST_WAIT = 0.2, 5.0  # seconds
+_ITEM_SECONDS = 0.2  # after which an item has left the pipelines
 
 
 class Writer:
@@ -252,7 +253,25 @@ class RecordPipeline:
         if isinstance(item, CheckBatch):
             for check in item.checks:
                 self._writer.put(check)
+        scraping = self._scraping()
+        if scraping and scraping.closing:
+            asyncio.get_running_loop().call_later(_ITEM_SECONDS, self._look_again_for_items)
         return item
+
+    def _look_again_for_items(self) -> None:
+        """Let Scrapy close the spider once no item is in a pipeline.
+
+        It looks for one as it closes the spider, by its age or memory, and after each response. Our items come from
+        `start()` without a response: with one in a pipeline at that moment the spider would go on for ever.
+        https://github.com/scrapy/scrapy/blob/2.19/scrapy/core/scraper.py (`_check_if_closing`)
+        """
+        scraping = self._scraping()
+        if scraping and scraping.closing and scraping.is_idle() and not scraping.closing.called:
+            scraping.closing.callback(self._crawler.spider)
+
+    def _scraping(self) -> Any:
+        """Return what Scrapy keeps of responses and items under way; None once the spider is closed."""
+        return self._crawler.engine.scraper.slot
 
     async def close_spider(self) -> None:
         """Write what is left, off the event loop, once the dispatcher has handed over all of it."""

@@ -4,6 +4,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from scrapy.core.scraper import Slot
+from twisted.internet.defer import Deferred
 
 from crawler.recording.batch_writer import RecordPipeline, Writer
 from crawler.scheduling.queues import CrawlQueue
@@ -15,6 +17,9 @@ class Crawler:
 
     spider = SimpleNamespace(queue=CrawlQueue("prefenligne"))
     spidercls = PrefenligneSpider
+
+    def __init__(self) -> None:
+        self.engine = SimpleNamespace(scraper=SimpleNamespace(slot=Slot()))
 
 
 @pytest.fixture
@@ -64,3 +69,19 @@ def test_the_event_loop_goes_on_while_the_last_checks_are_written(
 
     asyncio.run(test())
     assert waited == [True]
+
+
+def test_scrapy_closes_the_spider_though_an_item_was_in_a_pipeline_as_it_began_to(crawler: Any) -> None:
+    pipeline, slot = opened(crawler)[0], crawler.engine.scraper.slot
+
+    async def test() -> None:
+        slot.closing, slot.itemproc_size = Deferred(), 1
+        pipeline.process_item(None)
+        await asyncio.sleep(0.3)
+        assert not slot.closing.called
+        pipeline.process_item(None)
+        slot.itemproc_size = 0
+        async with asyncio.timeout(60):
+            await slot.closing.asFuture(asyncio.get_running_loop())
+
+    asyncio.run(test())
