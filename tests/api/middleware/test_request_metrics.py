@@ -85,7 +85,7 @@ def test_the_counts_of_workers_add_up_and_outlive_them(port: int) -> None:
 def counted(app: Flask, redis_server: Any) -> Flask:
     """Forget what tests before counted in this process."""
     add_counts()
-    redis_server.flushall()
+    redis_server.flushdb()
     return app
 
 
