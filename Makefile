@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 LOCKS  := deploy/requirements
 LOCK   := $(LOCKS)/lock.txt
 READY  := $(VENV)/.ready
-JOBS   ?= 4
+JOBS   ?= 6
 FUZZ   ?= 30
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --custom-compile-command "make lock"
