@@ -131,7 +131,7 @@ STAYS = (
 def rebuild_account(
     session: Session, user: User, password_hash: str | None, registration: PendingRegistration | None
 ) -> None:
-    """Build anew an account that was never confirmed, with this password; the caller locked its row.
+    """Rebuild an account that was never confirmed, with this password; the caller locked its row.
 
     Its logins go on only where the password is the one that they were opened with.
     """

@@ -284,7 +284,7 @@ def test_11_what_the_last_renewal_is_owed_for_an_outage_is_found_once_all_money_
     order = min(rows(Payment), key=lambda each: each.id)
     said = till.post("withdraw", {"paymentId": str(order.id)}).json
     work(till)
-    owed = 194  # what the second renewal lost of its days, as money beside what is said
+    owed = 194  # cents for the days that the second renewal lost, refunded apart from the withdrawal
     assert (said["refund"] + owed, sum_refunds()) == (sum(each.amount_cents for each in rows(Payment)),) * 2
 
 
