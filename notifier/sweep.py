@@ -28,7 +28,7 @@ from configs.ground.startup import exit_on_config_error
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import per_second
 from notifier.content.message_kind_base import SLOT_DETECTED
-from notifier.delivery import match_nudge, nudges
+from notifier.delivery import delivery, match_nudge, nudges
 from notifier.delivery.nudges import REARM_SECONDS, WaitingWork
 from notifier.matching import match_service
 from notifier.matching.notification_writer import next_nudge
@@ -90,13 +90,14 @@ def _count(row: Detection, now: datetime) -> int:
 
 
 def undelivered(now: datetime, memory: Memory | None = None) -> list[WaitingWork]:
-    """Return the notifications that are due, or whose lease ran out, and that no job names any more.
+    """End leases that ran out; return the notifications that are due and that no job names any more.
 
     Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `memory` is of
     earlier rounds: what they returned and no worker could claim since is returned again after ever longer waits.
     """
     memory = memory or Memory()
     with session() as opened:
+        delivery.end_leases(opened, now)
         due = sa.select(Notification.channel, _GROUP, sa.func.count()).where(*_are_due(now))
         sizes = opened.execute(due.group_by(Notification.channel, _GROUP)).all()
         memory.crowds = {
@@ -151,7 +152,7 @@ def _find_lost(opened: Session, channel: Channel, now: datetime, memory: Memory)
 
 
 def _are_due(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
-    return Notification.state.in_((State.PENDING, State.SENDING)), Notification.next_attempt_at <= now
+    return Notification.state == State.PENDING, Notification.next_attempt_at <= now
 
 
 def _is_held_off(row: Notification, now: datetime, nudged: Nudged) -> bool:
@@ -180,7 +181,7 @@ def _take(
 
 def _name_message(row: Notification) -> Hashable:
     """Return what rows share that one claim takes together; of all others the id."""
-    if row.kind == SLOT_DETECTED and row.contact_id and row.state is State.PENDING:
+    if row.kind == SLOT_DETECTED and row.contact_id:
         return row.contact_id, row.language
     return row.id
 

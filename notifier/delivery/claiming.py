@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 import structlog
-from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session, aliased
 
@@ -18,11 +17,10 @@ from api.models.encrypted_text import UNREADABLE
 from api.models.notification import HeldFor, Notification, Priority, State, sum_of_day
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.contact_addresses import digest
-from configs.ground.database_errors import passes, read_refusal
-from configs.ground.job_queues import redis
+from configs.ground.database_errors import passes
 from configs.ground.message_groups import STOPPABLE, MessageGroup
 from configs.ground.signed_links import StopGroup, write_address, write_token
-from configs.settings import SettingMissing, settings
+from configs.settings import settings
 from notifier.channels.provider_base import DeliveryError, Misconfigured, TemporaryError
 from notifier.content.message_kind_base import (
     CALL_MISSED,
@@ -35,24 +33,12 @@ from notifier.content.message_kind_base import (
 )
 from notifier.delivery import hourly_cap
 from notifier.delivery.reader_wishes import ClaimedRecipient, find_wish, read_recipients
-from notifier.delivery.retry_policy import (
-    ATTEMPTS,
-    LEASE_SECONDS,
-    UNKNOWN,
-    UNKNOWN_RETRY_SECONDS,
-    leaves_copies,
-    waits_of_copies,
-)
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.message_kinds import kind_of, kinds, mergeable_kinds
 
 MARGIN_SECONDS = 1.0  # of a lease, in which the last answer is written
 _MAX_PER_MESSAGE = 10  # desks in one message: what Telegram takes, and a person reads at once
 _MOST_ROWS = 200  # in one message: SendGrid takes 10,000 bytes of custom_args, which name them all
-_DIED = f"{UNKNOWN}no worker lived to record an answer"
-_WORN_OUT = f"{UNKNOWN}attempts used up, no worker lived to record an answer"
-_DEATHS = (
-    5  # attempts of unknown fate, from which on the lease of a message that may kill its workers is longest
-)
 # Its writer's estimate of the database's clock may be ahead of the worker's that its job comes to
 _EARLY = timedelta(seconds=1)
 OVER_BUDGET = "SMS budget of the day used up"
@@ -109,8 +95,7 @@ class MessageClaim:
 def claim(opened: Session, ids: Sequence[UUID], now: datetime) -> MessageClaim:
     """Lease notifications, and what else waits for the same contacts, and read them again.
 
-    Those that are not due, or that another worker holds, are left out. A lease that ran out is taken over: its
-    owner died, or its answer can no longer be recorded; but not while the database refuses writes.
+    Those that are not due, or that another worker holds, are left out.
     """
     made = MessageClaim.start(now, LEASE_SECONDS())
     rows = sorted(
@@ -166,75 +151,38 @@ def _read_again(
 
 def _claiming(ids: Sequence[UUID], made: MessageClaim, now: datetime) -> sa.Executable:
     """Lock in the order of ids and skip locked rows, so that two claims never wait for each other."""
-    asked, beside, takes_over = aliased(Notification), aliased(Notification), _may_take_over()
-    given = sa.select(asked).where(is_any_of(asked.id, ids), _free(asked, now, takes_over)).cte("given")
+    asked, beside = aliased(Notification), aliased(Notification)
+    given = sa.select(asked).where(is_any_of(asked.id, ids), _is_due(asked, now)).cte("given")
     same = sa.and_(
         beside.contact_id == given.c.contact_id,
         beside.kind == given.c.kind,
         beside.language == given.c.language,
         given.c.kind.in_(mergeable_kinds()),
-        _may_leave(beside, now, takes_over),
+        _may_leave(beside, now),
     )
     wanted = sa.union(sa.select(given.c.id), sa.select(beside.id).join(given, same))
     locked = (
         sa.select(Notification.id)
-        .where(Notification.id.in_(wanted), _may_leave(Notification, now, takes_over))
+        .where(Notification.id.in_(wanted), _may_leave(Notification, now))
         .order_by(Notification.id)
         .with_for_update(skip_locked=True)
     )
-    died = Notification.state == State.SENDING
-    unknown = Notification.unknown_attempts + sa.case((died, 1), else_=0)
-    until = _lease_end(unknown, made, now)
     values = {
-        "state": State.SENDING, "lease_token": made.token, "lease_until": until,
-        "attempts": Notification.attempts + 1, "next_attempt_at": until, "unknown_attempts": unknown,
-        "reason": sa.case((died, _DIED), else_=Notification.reason),
+        "state": State.SENDING, "lease_token": made.token, "lease_until": made.until,
+        "attempts": Notification.attempts + 1, "next_attempt_at": made.until,
     }  # fmt: skip
     update = sa.update(Notification).where(Notification.id.in_(locked)).values(values)
     return update.returning(*_COLUMNS).execution_options(synchronize_session=False)
 
 
-def _lease_end(
-    unknown: sa.ColumnElement[int], made: MessageClaim, now: datetime
-) -> sa.ColumnElement[datetime]:
-    """Return until when no other worker takes a row over.
-
-    An SMS, or a call, whose worker died is of unknown fate from its claim on, as a claim is for one request at once:
-    it waits as long as one that was not answered. So does a message that may kill its workers.
-    """
-    waits = [now + timedelta(seconds=each) for each in waits_of_copies(Channel.SMS)]
-    earlier = [(unknown == number, sa.literal(max(each, made.until))) for number, each in enumerate(waits)]
-    of_sms = sa.case(*earlier, else_=sa.literal(max(waits[-1], made.until)))
-    of_calls = max(now + timedelta(seconds=waits_of_copies(Channel.VOICE)[0]), made.until)
-    of_killers = max(now + timedelta(seconds=max(UNKNOWN_RETRY_SECONDS())), made.until)
-    return sa.case(
-        (Notification.channel == Channel.SMS, of_sms),
-        (Notification.channel == Channel.VOICE, sa.literal(of_calls)),
-        (unknown >= _DEATHS, sa.literal(of_killers)),
-        else_=sa.literal(made.until),
-    )
+def _is_due(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+    return sa.and_(row.state == State.PENDING, row.next_attempt_at <= now + _EARLY)
 
 
-def _may_take_over() -> bool:
-    """Whether a lease that ran out says that its worker died.
-
-    While writes are refused, as by a disk that is full for some of them only, its worker may wait to record an answer.
-    """
-    try:
-        return read_refusal(redis()) is None
-    except (RedisError, SettingMissing):
-        return True
-
-
-def _free(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
-    due = sa.and_(row.state == State.PENDING, row.next_attempt_at <= now + _EARLY)
-    return sa.or_(due, sa.and_(row.state == State.SENDING, row.lease_until <= now)) if takes_over else due
-
-
-def _may_leave(row: type[Notification], now: datetime, takes_over: bool) -> sa.ColumnElement[bool]:
-    """Return the condition that a row is free, or waits for the hourly cap: who leaves earlier takes it along."""
+def _may_leave(row: type[Notification], now: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition that a row is due, or waits for the hourly cap: who leaves earlier takes it along."""
     is_capped = sa.and_(row.state == State.PENDING, row.held_for == HeldFor.CAP)
-    return sa.or_(_free(row, now, takes_over), is_capped)
+    return sa.or_(_is_due(row, now), is_capped)
 
 
 def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, now: datetime) -> Seen:
@@ -248,17 +196,13 @@ def _with_contacts(opened: Session, rows: list[ClaimedRow], made: MessageClaim, 
             made.unsent.append((row, Skip(State.SKIPPED, "no address")))
         elif to.contact.address == UNREADABLE:
             made.unsent.append((row, Misconfigured("the address cannot be decrypted: check DATA_KEYS")))
-        elif (skip := find_wish(row, to, now)) or (skip := _find_end(opened, row, now)):
+        elif skip := find_wish(row, to, now):
             made.unsent.append((row, skip))
+        elif _is_over_budget(opened, row, now):
+            made.unsent.append((row, Skip(State.SKIPPED, OVER_BUDGET)))
         else:
             kept.append((row, to.contact))
     return kept
-
-
-def _find_end(opened: Session, row: ClaimedRow, now: datetime) -> Skip | None:
-    if _is_over_budget(opened, row, now):
-        return Skip(State.SKIPPED, OVER_BUDGET)
-    return Skip(State.FAILED, _WORN_OUT) if _is_worn_out(row) else None
 
 
 def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
@@ -274,11 +218,6 @@ def _recipient_without_account(row: ClaimedRow) -> ClaimedRecipient | None:
             state=ContactState.OK,
         )
     )
-
-
-def _is_worn_out(row: ClaimedRow) -> bool:
-    """Whether so many workers died while sending it that it may not be sent again."""
-    return not leaves_copies(row) or (row.kind != SLOT_DETECTED and row.attempts > ATTEMPTS[row.priority])
 
 
 def _by_kind(seen: Seen) -> dict[str, list[tuple[ClaimedRow, Contact]]]:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
+from redis.exceptions import RedisError
 from rq.timeouts import JobTimeoutException
 from sqlalchemy.orm import Session
 from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
@@ -21,9 +22,11 @@ from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
 from api.models.user import Channel, ContactState
-from configs.ground.database_errors import passes
+from configs.ground.database_errors import passes, read_refusal
+from configs.ground.job_queues import redis
 from configs.ground.message_groups import SWITCHABLE
 from configs.ground.signed_links import write_address
+from configs.settings import SettingMissing
 from notifier.channels.batch_sender import BatchSender
 from notifier.channels.provider_base import (
     PROVIDER_TIMEOUT_SECONDS,
@@ -40,9 +43,11 @@ from notifier.delivery import claiming, hourly_cap
 from notifier.delivery.claiming import ClaimedMessage
 from notifier.delivery.message_writer import change_state, lock_contacts
 from notifier.delivery.retry_policy import (
+    LEASE_SECONDS,
     NO_RECEIPT_SECONDS,
     RETRY_MAX_SECONDS,
     DeliveryDecision,
+    WorkerDied,
     on_error,
     on_success,
 )
@@ -56,6 +61,7 @@ _HELD_PRIORITY = sa.case(
 
 # The table: to update by its class takes half as long again, with every message.
 _ROWS = cast("sa.Table", Notification.__table__)
+MOST_ENDED = 1000  # leases, in one transaction
 _WRITE_AGAIN_SECONDS = 0.2  # several times before the sweep goes on
 log = structlog.get_logger(__name__)
 
@@ -126,6 +132,35 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
         elif how.state is not State.PENDING:
             _about(row).info("not sent", state=how.state.value, reason=how.reason)
     return claimed.messages
+
+
+def end_leases(opened: Session, now: datetime) -> None:
+    """Let leases that ran out end as attempts of unknown fate: their workers died, at most MOST_ENDED of them.
+
+    Not while the database refuses writes, as by a disk that is full for some of them only: a worker may wait to record
+    an answer. The token stays, so that until the next claim a late answer is recorded.
+    """
+    ran_out = Notification.state == State.SENDING, Notification.next_attempt_at <= now
+    found = sa.select(Notification).where(*ran_out).order_by(Notification.id).limit(MOST_ENDED)
+    rows = opened.scalars(found.with_for_update(skip_locked=True)).all()
+    if not rows or _are_writes_refused():
+        return
+    for row in rows:
+        claimed_at = (row.lease_until or now) - timedelta(seconds=LEASE_SECONDS())
+        decision = on_error(WorkerDied("no worker lived to record an answer"), ClaimedRow.of(row), claimed_at)
+        row.state, row.reason, row.held_for, row.lease_until = decision.state, decision.reason, None, None
+        row.unknown_attempts += 1
+        row.next_attempt_at = max(now, decision.at)
+        row.failed_at = now if decision.state is State.FAILED else None
+    ended = [(row.id, {"kind": row.kind, "state": row.state.value}) for row in rows]
+    log_each(opened, "lease ended", ended, level=logging.WARNING)
+
+
+def _are_writes_refused() -> bool:
+    try:
+        return read_refusal(redis()) is not None
+    except (RedisError, SettingMissing):
+        return False
 
 
 def _decide_unsent(row: ClaimedRow, how: Skip | DeliveryError, now: datetime) -> DeliveryDecision:
@@ -282,7 +317,8 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
 
 def close(opened: Session, ids: Sequence[UUID], token: UUID, decision: DeliveryDecision) -> set[UUID]:
     """Write what becomes of notifications where the lease is still this token's; return which those are."""
-    mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token)
+    is_open = _ROWS.c.state.in_((State.PENDING, State.SENDING))
+    mine = sa.update(_ROWS).where(is_any_of(_ROWS.c.id, ids), _ROWS.c.lease_token == token, is_open)
     changed = mine.values(_columns(decision)).returning(_ROWS.c.id)
     return read_ids(opened.execute(changed), ids)
 

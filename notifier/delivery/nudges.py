@@ -14,7 +14,6 @@ from rq import Queue
 from sqlalchemy.exc import DBAPIError
 
 from api.models.base import is_any_of, new_id, session
-from api.models.database_clock import database_clock
 from api.models.notification import RECEIPTS, Notification, Priority, State, queue_of
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -127,12 +126,11 @@ def send_matched(notification_ids: Sequence[UUID], *, in_crowd: bool = False) ->
 
 
 def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
-    """Return what a nudge needs of notifications, in their order; those that left or are being sent are left out."""
-    row, now = Notification, database_clock()
-    is_free = sa.or_(row.state == State.PENDING, row.lease_until <= now)
-    chosen = sa.select(row.id, row.channel, row.priority)
+    """Return what a nudge needs of notifications, in their order; what has left, or is being sent, is left out."""
+    row = Notification
+    chosen = sa.select(row.id, row.channel, row.priority).where(row.state == State.PENDING)
     with session() as opened:
-        found = opened.execute(chosen.where(is_any_of(row.id, notification_ids), is_free))
+        found = opened.execute(chosen.where(is_any_of(row.id, notification_ids)))
         works = {each[0]: WaitingWork(*each) for each in found}
     return [works[each] for each in notification_ids if each in works]
 

@@ -16,6 +16,7 @@ from notifier.channels.provider_base import (
     Misconfigured,
     NotAttempted,
     NothingToEdit,
+    OutcomeUnknown,
     PermanentError,
     ProviderResting,
     TemporaryError,
@@ -84,6 +85,10 @@ class DeliveryDecision:
     def keeps_text(self) -> bool:
         """Whether the message may have left, or never will: its row then says what it said."""
         return self.unknown or self.state is not State.PENDING
+
+
+class WorkerDied(OutcomeUnknown):
+    """The worker that had leased the message recorded no answer."""
 
 
 def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
@@ -163,29 +168,33 @@ def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
 def _retry_unknown(
     error: DeliveryError, row: ClaimedRow, now: datetime, *, lasting: bool
 ) -> DeliveryDecision:
-    """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS or in bulk."""
-    before, waits = row.unknown_attempts, waits_of_copies(row.channel)
+    """Try again after waits that grow: a few duplicates are better than a loss, except of an SMS.
+
+    In bulk they are not, but where a worker died: most of what it had claimed may not have left.
+    """
+    before, waits = row.unknown_attempts, _waits_of_copies(row.channel)
     is_last = _is_last(row) and not lasting
-    if row.priority is Priority.BULK or is_last or not leaves_copies(row, 1):
+    is_bulk = row.priority is Priority.BULK and not isinstance(error, WorkerDied)
+    if is_bulk or is_last or not _leaves_copies(row):
         return DeliveryDecision(State.FAILED, now, UNKNOWN + error.reason, unknown=True)
     wait = waits[min(before, len(waits) - 1)]
     return _pending(now, wait, UNKNOWN + error.reason, unknown=True)
 
 
-def leaves_copies(row: ClaimedRow, more: int = 0) -> bool:
-    """Return whether a claimed message may have another copy, after so many more: each SMS costs, each call rings.
+def _leaves_copies(row: ClaimedRow) -> bool:
+    """Return whether a message may have a copy after this one: each SMS costs, each call rings.
 
     Of an SMS those of unknown fate count, of a call all that were made.
     """
     match row.channel:
         case Channel.SMS:
-            return row.unknown_attempts + more < _SMS_COPIES
+            return row.unknown_attempts + 1 < _SMS_COPIES
         case Channel.VOICE:
-            return row.attempts - 1 + more < MOST_CALLS
+            return row.attempts < MOST_CALLS
     return True
 
 
-def waits_of_copies(channel: Channel) -> Sequence[float]:
+def _waits_of_copies(channel: Channel) -> Sequence[float]:
     """Return the seconds to wait after each copy of unknown fate. No phone rings twice at once."""
     rings = PROVIDER_TIMEOUT_SECONDS() + CALL_RING_SECONDS()
     own = {Channel.SMS: SMS_UNKNOWN_RETRY_SECONDS(), Channel.VOICE: (max(CALL_GAP_SECONDS(), rings),)}

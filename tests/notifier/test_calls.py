@@ -16,9 +16,10 @@ from api.models.notification import Match, Notification, State, sum_of_day
 from api.models.user import Channel, Contact, User
 from configs.ground.clock import clock, override_clock
 from configs.world.plan import PlanName
-from notifier.delivery.claiming import claim
+from notifier.delivery import delivery
 from notifier.jobs import deliver
 from notifier.receipts.applied_receipts import expire_receipts
+from notifier.sweep import undelivered
 from tests.factories import add_answer, one
 from tests.in_turn import in_turn
 from tests.notifier.receipts_world import (
@@ -164,13 +165,14 @@ def test_a_person_is_called_once_an_hour_at_most() -> None:
     assert len(planned()) == 1
 
 
-def test_a_call_whose_worker_died_waits_and_counts_as_a_call() -> None:
+def test_a_call_whose_worker_died_waits_and_counts_as_a_call(frozen: time_machine.Traveller) -> None:
     key = wanted_call()
-    with session() as s:
-        made = claim(s, [key], clock())
-    (message,) = made.messages
-    assert get(Notification, key).lease_until - clock() > timedelta(seconds=170), "the phone may ring still"
-    change(Notification, key, lease_until=clock(), next_attempt_at=clock())
+    (message,) = delivery.claim([key])
+    frozen.shift(31)
+    assert undelivered(clock()) == []
+    row = get(Notification, key)
+    assert row.next_attempt_at - clock() > timedelta(seconds=140), "the phone may ring still"
+    change(Notification, key, next_attempt_at=clock())
     deliver(str(key))
     row = get(Notification, key)
     assert (row.state, row.unknown_attempts, message.address) == (State.SENT, 1, "+33612345678")

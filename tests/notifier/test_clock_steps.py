@@ -256,7 +256,7 @@ def test_a_message_does_not_leave_again_while_only_its_answer_is_refused(
             refusing.close()
         else:
             frozen.shift(700)  # its lease is over
-            jobs.deliver(str(key))
+            sweep()
 
     monkeypatch.setattr("notifier.delivery.delivery.time.sleep", sleep)
     (sent,) = delivery.send(delivery.claim([key]))

@@ -184,6 +184,7 @@ class Receipts(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.traveller.shift(seconds)
         confirm(self.slots)
+        undelivered(clock())  # where leases end
         applied_receipts.expire_receipts(clock())
 
     @invariant()

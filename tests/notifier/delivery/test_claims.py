@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import redis
@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 import notifier
 from api.models.database_clock import replace_database_clock
-from api.models.notification import HeldFor, Notification, State
+from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
@@ -30,6 +30,7 @@ from notifier.delivery.retry_policy import ATTEMPTS, LEASE_SECONDS
 from notifier.jobs import deliver, match
 from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered
+from tests.in_turn import in_turn
 from tests.notifier.world import (
     DESK,
     OTHER_DESK,
@@ -44,6 +45,7 @@ from tests.notifier.world import (
     notifications,
     person,
     slots,
+    start_anew,
     verification,
     waiting,
 )
@@ -54,6 +56,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("whole")
 
 
+def swept() -> list[UUID]:
+    """Return what the sweep finds due."""
+    return [each.id for each in undelivered(clock())]
+
+
 @pytest.mark.rule("3.5")
 def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     frozen: time_machine.Traveller,
@@ -62,7 +69,7 @@ def test_a_lease_that_ran_out_is_taken_over_and_the_late_result_is_nobodys(
     (dead,) = delivery.claim([key])
     assert delivery.claim([key]) == []
     frozen.shift(timedelta(seconds=31))
-    (heir,) = delivery.claim([key])
+    (heir,) = delivery.claim(swept())
     assert heir.first.attempts == 2
     with capture_logs() as logs:
         assert not any(delivery.record(sent) for sent in delivery.send([dead]))
@@ -100,39 +107,51 @@ def test_what_was_put_back_untried_costs_no_attempt() -> None:
     assert (row.state, row.attempts, row.next_attempt_at <= clock()) == (State.PENDING, 0, True)
 
 
-def test_workers_that_die_each_time_get_a_message_rarely(frozen: time_machine.Traveller) -> None:
-    key = waiting(slot_ids=(opened := slots()))
-    began, claimed = clock(), []
-    for second in (*range(0, 218, 31), 1984, 2015, 2046, 3844, 3875):
-        frozen.move_to(began + timedelta(seconds=second))
-        confirm(opened)
-        if delivery.claim([key]):
-            claimed.append(second)
-    assert claimed == [0, 31, 62, 93, 124, 155, 1984, 3844]
-    assert after(key) == (State.SENDING, "unknown: no worker lived to record an answer")
+def test_a_late_answer_is_recorded_where_nobody_has_claimed_the_message_again(
+    frozen: time_machine.Traveller,
+) -> None:
+    key = waiting(Channel.SMS)
+    (late,) = delivery.send(delivery.claim([key]))
+    frozen.shift(timedelta(seconds=31))
+    assert swept() == []
+    assert after(key) == (State.PENDING, "unknown: no worker lived to record an answer")
+    assert delivery.record(late)
+    assert after(key) == (State.SENT, None)
+    assert not delivery.record(late)
 
 
-def test_workers_that_die_each_time_do_not_send_an_sms_for_ever(frozen: time_machine.Traveller) -> None:
-    key = waiting(Channel.SMS, slot_ids=(opened := slots()))
-    for wait in (600, 1800, 1800, 1800):
+@in_turn("channel, waits", [(Channel.EMAIL, [30, 120, 600, 1800, 1800]), (Channel.SMS, [600, 1800, 1800])])
+def test_workers_that_die_each_time_get_a_message_ever_more_rarely_and_few_copies_of_an_sms(
+    channel: Channel, waits: list[int], frozen: time_machine.Traveller, whole: "Running"
+) -> None:
+    start_anew(whole)
+    key = waiting(channel, slot_ids=(opened := slots()))
+    for wait in waits:
         assert delivery.claim([key])
-        frozen.shift(timedelta(seconds=wait - 1))
-        confirm(opened)
-        assert delivery.claim([key]) == []
-        assert undelivered(clock()) == []
-        frozen.shift(timedelta(seconds=1))
-        assert [each.id for each in undelivered(clock())] == [key]
-    assert delivery.claim([key]) == []
-    assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
+        for early in (1, 0):
+            frozen.shift(timedelta(seconds=1 if not early else wait - 1))
+            confirm(opened)
+            assert swept() == ([] if early else [key])
+    if channel is Channel.SMS:
+        assert delivery.claim([key])
+        frozen.shift(timedelta(seconds=30))
+        assert swept() == []
+        assert after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
 
 
-def test_workers_that_die_each_time_do_not_send_another_kind_for_ever(frozen: time_machine.Traveller) -> None:
+@in_turn("priority", [Priority.IMMEDIATE, Priority.BULK])
+def test_workers_that_die_each_time_do_not_send_another_kind_for_ever(
+    priority: Priority, frozen: time_machine.Traveller, whole: "Running"
+) -> None:
+    start_anew(whole)
     key = verification()
-    for _ in range(ATTEMPTS[get(Notification, key).priority]):
+    change(Notification, key, priority=priority)
+    for _ in range(ATTEMPTS[priority]):
         assert delivery.claim([key])
-        frozen.shift(timedelta(seconds=31))
+        frozen.shift(timedelta(seconds=121))
+        swept()
     assert delivery.claim([key]) == []
-    assert after(key) == (State.FAILED, "unknown: attempts used up, no worker lived to record an answer")
+    assert after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
 
 
 @pytest.mark.rule("6.4")
