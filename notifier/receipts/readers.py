@@ -15,12 +15,11 @@ import hmac
 import json
 import re
 import unicodedata
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, ClassVar
+from functools import lru_cache, partial
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -52,23 +51,18 @@ class Receipt:
     code: str | None = None  # the provider's error code
 
 
-class ReceiptReader(ABC):
+@dataclass(frozen=True, slots=True)
+class ReceiptReader:
     """Reads what a provider calls our webhook with.
 
     A call's headers have lower-case names. `query` is behind the `?` of its address.
     """
 
-    @abstractmethod
-    def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:
-        """Return whether the provider signed the call; without its key set none is genuine."""
-
-    @abstractmethod
-    def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
-        """Return the receipts of a genuine call, without those that say nothing new.
-
-        Raises:
-            ValueError: the body has another shape than the provider documents.
-        """
+    # Whether the provider signed the call: headers, body, query. Without its key set none is genuine
+    is_genuine: Callable[[Mapping[str, str], bytes, str], bool]
+    # The receipts of a genuine call, without those that say nothing new: body, query, now. ValueError: the body has
+    # another shape than the provider documents
+    read_receipts: Callable[[bytes, str, datetime], Sequence[Receipt]]
 
 
 def parse_ids(text: str) -> tuple[UUID, ...]:
@@ -116,29 +110,30 @@ def _is_signed_by(key: str, signature: bytes, signed: bytes) -> bool:
     return True
 
 
-class SendGridReceipts(ReceiptReader):
-    """A call carries a list of events, each with the `custom_args` of its message."""
+def _is_from_sendgrid(headers: Mapping[str, str], body: bytes, _query: str) -> bool:
+    """Return whether one of SENDGRID_WEBHOOK_KEY fits the signature of time and raw body."""
+    try:
+        keys = settings().require_all("sendgrid_webhook_key")
+        signature = base64.b64decode(headers.get(_SIGNATURE, ""), validate=True)
+    except (SettingMissing, ValueError):  # of no base64, or with letters that are not ASCII
+        return False
+    signed = headers.get(_TIMESTAMP, "").encode() + body
+    return any(_is_signed_by(each, signature, signed) for each in keys)
 
-    def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:  # noqa: ARG002 -- as its base says
-        """Return whether one of SENDGRID_WEBHOOK_KEY fits the signature of time and raw body."""
-        try:
-            keys = settings().require_all("sendgrid_webhook_key")
-            signature = base64.b64decode(headers.get(_SIGNATURE, ""), validate=True)
-        except (SettingMissing, ValueError):  # of no base64, or with letters that are not ASCII
-            return False
-        signed = headers.get(_TIMESTAMP, "").encode() + body
-        return any(_is_signed_by(each, signature, signed) for each in keys)
 
-    def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:  # noqa: ARG002 -- as its base says
-        """Return the receipts among the events; openings, clicks and delays are none."""
-        try:
-            events = json.loads(body)
-        except RecursionError:
-            raise ValueError("nested too deep") from None
-        if not isinstance(events, list):
-            raise ValueError("no list of events")  # noqa: TRY004 -- the shape of a call, not a wrong argument
-        found = (_read_event(each, now) for each in events if isinstance(each, dict))
-        return [each for each in found if each]
+def _read_events(body: bytes, _query: str, now: datetime) -> Sequence[Receipt]:
+    """Return the receipts among SendGrid's events; openings, clicks and delays are none.
+
+    Each event has the `custom_args` of its message.
+    """
+    try:
+        events = json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+    if not isinstance(events, list):
+        raise ValueError("no list of events")  # noqa: TRY004 -- the shape of a call, not a wrong argument
+    found = (_read_event(each, now) for each in events if isinstance(each, dict))
+    return [each for each in found if each]
 
 
 def _read_event(event: dict[str, Any], now: datetime) -> Receipt | None:
@@ -216,66 +211,55 @@ _MACHINES = ("machine", "fax")  # how the words of Twilio for them begin; a pers
 _MISSED = frozenset({"busy", "no-answer", "failed", "canceled"})
 
 
-class _TwilioReader(ReceiptReader):
-    """A call carries a form about one message."""
-
-    PATH: ClassVar[str]  # of the webhook
-    SIDS: ClassVar[Sequence[str]]  # fields with Twilio's id of the message
-
-    def is_genuine(self, headers: Mapping[str, str], body: bytes, query: str) -> bool:
-        """Return whether our token signed API_URL's address and the form, and the account is ours."""
-        return _is_signed(headers, body, webhook_address(self.PATH, query))
-
-    def read_receipts(self, body: bytes, query: str, now: datetime) -> Sequence[Receipt]:
-        """Return the receipt, if the form is one; as Twilio names no time, its arrival counts."""
-        form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
-        sid = next((form[each] for each in self.SIDS if form.get(each)), "")
-        if not 1 <= len(sid) <= LONGEST_ID // 2:
-            raise ValueError(f"no {self.SIDS[0]}")
-        kind, code = self.read_form(form)
-        if kind is None:
-            return []
-        if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
-            return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
-        ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
-        return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
-
-    @abstractmethod
-    def read_form(self, form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
-        """Return what a form says, and its code."""
+def _is_from_twilio(path: str, headers: Mapping[str, str], body: bytes, query: str) -> bool:
+    """Return whether our token signed API_URL's address with that path and the form, and the account is ours."""
+    return _is_signed(headers, body, webhook_address(path, query))
 
 
-class TwilioReceipts(_TwilioReader):
-    """An SMS's new state, or an SMS that a person sent us."""
-
-    PATH, SIDS = SMS_WEBHOOK, ("MessageSid", "SmsSid")
-
-    def read_form(self, form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
-        """Return the state with its error code; or that a person answered STOP, without one."""
-        state, code = form.get("MessageStatus"), form.get("ErrorCode", "")
-        if state is None:  # Twilio names an answer where the account manages opt-outs
-            stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
-            return ReceiptKind.STOPPED if stops else None, None
-        shown = code[:LONGEST_CODE] if code.isdecimal() else None
-        if state in _NOT_DELIVERED:
-            return _SMS_FAILURES.get(code, ReceiptKind.REFUSED), shown
-        return (ReceiptKind.DELIVERED, shown) if state in _DELIVERED else (None, None)
+ReadForm = Callable[[Mapping[str, str]], tuple[ReceiptKind | None, str | None]]
 
 
-class TwilioCallReceipts(_TwilioReader):
-    """How a call ended: whether a person answered, or a machine, or no one."""
+def _read_twilio(
+    sids: Sequence[str], read_form: ReadForm, body: bytes, query: str, now: datetime
+) -> Sequence[Receipt]:
+    """Return the receipt, if a form about one message is one; as Twilio names no time, its arrival counts.
 
-    PATH, SIDS = CALL_WEBHOOK, ("CallSid",)
+    `sids` are the fields with Twilio's id of the message.
+    """
+    form = {name: value.replace("\0", "") for name, value in _read_form(body).items()}
+    sid = next((form[each] for each in sids if form.get(each)), "")
+    if not 1 <= len(sid) <= LONGEST_ID // 2:
+        raise ValueError(f"no {sids[0]}")
+    kind, code = read_form(form)
+    if kind is None:
+        return []
+    if kind is ReceiptKind.STOPPED and code is None:  # the person wrote it
+        return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
+    ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
+    return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
 
-    def read_form(self, form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
-        """Return the end, with the code of a call that no person answered."""
-        status = form.get("CallStatus", "")
-        if status in _MISSED:
-            return ReceiptKind.REFUSED, status
-        if status != "completed":
-            return None, None
-        is_machine = form.get("AnsweredBy", "").startswith(_MACHINES)
-        return (ReceiptKind.REFUSED, MACHINE) if is_machine else (ReceiptKind.DELIVERED, None)
+
+def _read_sms(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return an SMS's new state with its error code; or that a person answered STOP, without one."""
+    state, code = form.get("MessageStatus"), form.get("ErrorCode", "")
+    if state is None:  # Twilio names an answer where the account manages opt-outs
+        stops = form.get("OptOutType") == "STOP" or _asks_to_stop(form.get("Body", ""))
+        return ReceiptKind.STOPPED if stops else None, None
+    shown = code[:LONGEST_CODE] if code.isdecimal() else None
+    if state in _NOT_DELIVERED:
+        return _SMS_FAILURES.get(code, ReceiptKind.REFUSED), shown
+    return (ReceiptKind.DELIVERED, shown) if state in _DELIVERED else (None, None)
+
+
+def _read_call(form: Mapping[str, str]) -> tuple[ReceiptKind | None, str | None]:
+    """Return how a call ended: whether a person answered, or a machine, or no one; with the code of the last two."""
+    status = form.get("CallStatus", "")
+    if status in _MISSED:
+        return ReceiptKind.REFUSED, status
+    if status != "completed":
+        return None, None
+    is_machine = form.get("AnsweredBy", "").startswith(_MACHINES)
+    return (ReceiptKind.REFUSED, MACHINE) if is_machine else (ReceiptKind.DELIVERED, None)
 
 
 def _asks_to_stop(text: str) -> bool:
@@ -318,3 +302,14 @@ def _is_signed(headers: Mapping[str, str], body: bytes, address: str) -> bool:
 def _sign(token: str, address: str, form: Mapping[str, str]) -> bytes:
     signed = address + "".join(f"{name}{form[name]}" for name in sorted(form))
     return base64.b64encode(hmac.new(token.encode(), signed.encode(), hashlib.sha1).digest())
+
+
+def _make_twilio_reader(path: str, sids: Sequence[str], read_form: ReadForm) -> ReceiptReader:
+    return ReceiptReader(partial(_is_from_twilio, path), partial(_read_twilio, sids, read_form))
+
+
+READERS: Mapping[str, ReceiptReader] = {
+    "sendgrid": ReceiptReader(_is_from_sendgrid, _read_events),
+    "twilio": _make_twilio_reader(SMS_WEBHOOK, ("MessageSid", "SmsSid"), _read_sms),
+    "twilio_calls": _make_twilio_reader(CALL_WEBHOOK, ("CallSid",), _read_call),
+}

@@ -19,19 +19,8 @@ from api.models.user import Channel, Contact
 from configs.ground.contact_addresses import fold_address
 from configs.settings import SettingMissing, settings
 from configs.world.retention import RECEIPTS_KEPT_FOR
-from notifier.receipts.readers import (
-    Receipt,
-    ReceiptReader,
-    SendGridReceipts,
-    TwilioCallReceipts,
-    TwilioReceipts,
-)
+from notifier.receipts.readers import READERS, Receipt
 
-READERS: Mapping[str, ReceiptReader] = {
-    "sendgrid": SendGridReceipts(),
-    "twilio": TwilioReceipts(),
-    "twilio_calls": TwilioCallReceipts(),
-}
 _TELEGRAM = "telegram"  # its updates are no receipts: the API handles them (api/bot/)
 TELEGRAM_SECRET_HEADER = "X-Telegram-Bot-Api-Secret-Token"  # noqa: S105 -- the header's name
 
