@@ -11,7 +11,7 @@ from structlog.contextvars import bound_contextvars
 
 from api.models.base import session
 from api.models.database_clock import database_clock
-from configs.ground.database_errors import is_away, passes
+from configs.ground.database_errors import passes
 from notifier.delivery import delivery, nudges
 from notifier.matching import match_service
 from notifier.matching.notification_writer import InlineClaim
@@ -21,24 +21,24 @@ log = structlog.get_logger(__name__)
 
 
 def _patient(job: Callable[..., None]) -> Callable[..., None]:
-    """Let a job whose database is away end in one line: the sweep nudges its rows again."""
+    """Let a job that meets an outage, or others, end in one line: the sweep nudges its rows again."""
 
     @functools.wraps(job)
     def run(*keys: object) -> None:
         try:
             job(*keys)
         except DBAPIError as error:
-            about = {"job": job.__name__, "key": keys[:1], "because": type(error.orig).__name__}
-            if isinstance(error.orig, ForeignKeyViolation):
-                log.warning("an account was deleted meanwhile, the sweep will ask again", **about)
-            elif is_away(error):
-                log.warning("database away, the sweep will ask again", **about)
-            elif passes(error):
-                log.warning("another transaction was met, the sweep will ask again", **about)
-            else:
+            if not _meets_others(error):
                 raise
+            because = type(error.orig).__name__
+            log.warning("not done, the sweep will ask again", job=job.__name__, key=keys[:1], because=because)
 
     return run
+
+
+def _meets_others(error: DBAPIError) -> bool:
+    """Whether the database is away, another transaction was met, or an account was deleted meanwhile."""
+    return isinstance(error.orig, ForeignKeyViolation) or passes(error)
 
 
 @_patient
@@ -50,7 +50,7 @@ def match(detection_id: str, *alert_ids: str) -> None:
     try:
         _match(detection_id, alert_ids)
     except DBAPIError as error:
-        if not (isinstance(error.orig, ForeignKeyViolation) or passes(error)):
+        if not _meets_others(error):
             raise
         _match(detection_id, alert_ids)
 
@@ -75,20 +75,12 @@ def catch_up(alert_id: str) -> None:
 
 
 @_patient
-def rearm(desk_id: str, *alert_ids: str) -> None:
-    """Match a desk's open slots with alerts that were not notified of them.
-
-    Where there are very many such alerts, each part of them is a job that names them.
-    """
-    if alert_ids:
-        _tell_open(desk_id, [UUID(each) for each in alert_ids], in_crowd=True)
-        return
+def rearm(desk_id: str) -> None:
+    """Match a desk's open slots with alerts that were not notified of them, part by part where they are very many."""
     with session() as opened:
-        untold = match_service.find_untold(opened, desk_id, database_clock())
-    found = match_service.split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in untold)
-    nudges.rearm([desk_id], found[1:])
-    if found:
-        _tell_open(desk_id, found[0], in_crowd=len(found) > 1)
+        parts = match_service.find_untold(opened, desk_id, database_clock())
+    for part in parts:
+        _tell_open(desk_id, part, in_crowd=len(parts) > 1)
 
 
 def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:

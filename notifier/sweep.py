@@ -65,28 +65,15 @@ class Memory:
 
 def unmatched(now: datetime) -> list[tuple[UUID, int]]:
     """Return unmatched detections, with their earlier nudges; each is due again after a longer wait."""
-    lost = sa.or_(
-        Detection.next_nudge_at <= now,
-        sa.and_(
-            Detection.next_nudge_at.is_(None),
-            Detection.committed_at <= now - timedelta(seconds=NUDGE_SECONDS()),
-        ),
-    )
-    query = (
-        sa.select(Detection)
-        .where(Detection.matched_at.is_(None), lost)
-        .order_by(Detection.committed_at)
-        .limit(_AT_ONCE)
-        .with_for_update(skip_locked=True)
-    )
+    row, wait = Detection, timedelta(seconds=NUDGE_SECONDS())
+    due_at = sa.func.coalesce(row.next_nudge_at, row.committed_at + wait)
+    lost = sa.select(row).where(row.matched_at.is_(None), due_at <= now).order_by(row.committed_at)
     with session() as opened:
-        return [(row.id, _count(row, now)) for row in opened.scalars(query)]
-
-
-def _count(row: Detection, now: datetime) -> int:
-    row.nudges += 1
-    row.next_nudge_at = next_nudge(now, row.nudges)
-    return row.nudges
+        found = opened.scalars(lost.limit(_AT_ONCE).with_for_update(skip_locked=True)).all()
+        for each in found:
+            each.nudges += 1
+            each.next_nudge_at = next_nudge(now, each.nudges)
+        return [(each.id, each.nudges) for each in found]
 
 
 def undelivered(now: datetime, memory: Memory | None = None) -> list[WaitingWork]:

@@ -70,13 +70,12 @@ def catch_up(alert_id: UUID) -> None:
     _ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
 
 
-def rearm(desk_ids: Iterable[str], parts: Sequence[Sequence[UUID]] = ((),)) -> None:
-    """Enqueue the matching of desks' open slots with alerts not notified yet: with all, or with some by part.
+def rearm(desk_ids: Iterable[str]) -> None:
+    """Have desks' open slots matched with alerts not notified yet.
 
     A job that is not taken soon is dropped: the next round finds them.
     """
-    asked = [(desk_id, *map(str, alert_ids)) for desk_id in desk_ids for alert_ids in parts]
-    _ask_many(MANY, "rearm", asked, kept=math.ceil(REARM_SECONDS()))
+    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(REARM_SECONDS()))
 
 
 def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:

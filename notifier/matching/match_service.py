@@ -30,7 +30,6 @@ from notifier.delivery.delivery import log_when_committed
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write
 from notifier.matching.queries import (
     Candidate,
-    WantedSlots,
     candidates,
     describe_wait,
     read_matched,
@@ -113,8 +112,8 @@ def match(
     return _write(session, _find_untold(session, occasion, waiting, now), now, inline)
 
 
-def find_untold(session: Session, desk_id: str, now: datetime) -> list[WantedSlots]:
-    """Return the alerts that a desk's open slots are to be written for, those of higher plans in front.
+def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID]]:
+    """Return in parts the alerts that a desk's open slots are to be written for, those of higher plans in front.
 
     It takes no lock, so the result may be out of date.
     """
@@ -124,7 +123,8 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[WantedSlo
     waiting = candidates(session, occasion.detection, now)
     untold = _find_untold(session, occasion, waiting, now, is_patient=True)
     ranks = {each.user_id: each.plan_rank for each in untold.recipients}
-    return sorted(untold.wishes, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
+    wishes = sorted(untold.wishes, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
+    return _split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in wishes)
 
 
 def _begin_round(session: Session, desk_id: str, now: datetime) -> Occasion | None:
@@ -282,7 +282,7 @@ def _split_crowd(session: Session, detection: Detection) -> list[list[str]]:
     found = session.execute(
         query.order_by(rank.desc(), Alert.user_id), describe_wait(detection, detection.seen_at)
     )
-    return split_by_person(((row[0], row[1]) for row in found), _FEWEST)
+    return _split_by_person(((row[0], row[1]) for row in found), _FEWEST)
 
 
 def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
@@ -292,7 +292,7 @@ def _plan_rank(moment: datetime) -> sa.ScalarSelect[int]:
     return sa.select(sa.func.max(rank)).where(*mine).correlate(Alert).scalar_subquery()
 
 
-def split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1) -> list[list[AlertId]]:
+def _split_by_person(pairs: Iterable[tuple[Hashable, AlertId]], fewest: int = 1) -> list[list[AlertId]]:
     """Put alerts, each behind its user, into parts of as many people, those of one person together."""
     of_user: dict[Hashable, dict[AlertId, None]] = defaultdict(dict)
     for user_id, alert_id in pairs:

@@ -86,15 +86,6 @@ def parts(queued: Queued) -> list[list[Any]]:
     return [about for name, about in queued("many") if name == "notifier.jobs.match"]
 
 
-def work_on_round(queued: Queued) -> None:
-    """Do a round of re-arming, and what it asks for."""
-    rearm(DESK)
-    for name, about in queued("many"):
-        if name == "notifier.jobs.rearm":
-            rearm(*about)
-    deliver_queued()
-
-
 def test_a_crowd_is_told_once_each_by_jobs_of_their_own(
     crowd: list[Person], queued: Queued, whole: "Running"
 ) -> None:
@@ -132,7 +123,7 @@ def test_the_next_round_tells_those_whose_jobs_were_lost_and_nobody_twice(
     frozen.shift(REARM_SECONDS())
     Sweep().turn()
     assert queued("many") == [("notifier.jobs.rearm", [DESK])]
-    work_on_round(queued)
+    rearm(DESK)
     assert len(whole.messages("email")) == 7
 
 
@@ -286,21 +277,15 @@ def test_what_was_told_between_the_look_and_the_lock_is_not_told_again(
 
 
 def test_a_crowd_that_a_round_finds_is_told_by_parts(
-    whole: "Running", queued: Queued, monkeypatch: pytest.MonkeyPatch
+    whole: "Running", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(match_service, "_PEOPLE", 2)
     detection(hours(3))
     people(5)
-    rearm(DESK)
-    deliver_queued()
-    assert len(whole.messages("email")) == 2
-    rearm(DESK)  # the next round asks for the parts that wait once more: that does no harm
-    asked = queued("many")
-    assert {(name, len(about) > 1) for name, about in asked} == {("notifier.jobs.rearm", True)}
-    for _, about in asked:
-        rearm(*about)
-    deliver_queued()
-    assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
+    assert [len(each) for each in in_one_transaction(find_untold, DESK, clock())] == [2, 2, 1]
+    for _ in range(2):
+        rearm(DESK)
+        assert sorted(mail.to for mail in whole.messages("email")) == [f"p{n}@example.org" for n in range(5)]
     assert len(notifications()) == 5
 
 

@@ -200,8 +200,8 @@ def told(made: Iterable[UUID]) -> None:
 
 def rearm(alert_id: UUID | None = None, desk_id: str = DESK) -> list[UUID]:
     """Match what is open with one alert, or in a round with all; return the notifications that were written."""
-    untold = [] if alert_id else in_one_transaction(find_untold, desk_id, clock())
-    alerts = [alert_id] if alert_id else [wish.alert.alert_id for wish in untold]
+    parts = [[alert_id]] if alert_id else in_one_transaction(find_untold, desk_id, clock())
+    alerts = [each for part in parts for each in part]
     made: list[UUID] = in_one_transaction(match_desk, desk_id, clock(), alerts) if alerts else []
     return made
 

@@ -240,7 +240,6 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     notifier.detection_seen(detection())
     nudges.match_parts(str(uuid4()), [[str(uuid4())]])
     nudges.rearm([DESK])
-    nudges.rearm([DESK], [[uuid4()]])
     notifier.catch_up(uuid4())
     assert {job.timeout for job in queue(name).jobs} == {LEASE_SECONDS()}
 
