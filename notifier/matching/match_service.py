@@ -59,18 +59,6 @@ class Matched:
     parts: list[list[str]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """Why a desk is matched: a detection, or else a `round` over all that is open, also for one alert that changed.
-
-    Messages name the detection, in a round the desk's latest. `entitled_at` is when their users must hold a plan.
-    """
-
-    detection: Detection
-    entitled_at: datetime
-    is_round: bool
-
-
 def match_detection(
     session: Session,
     detection_id: UUID,
@@ -89,8 +77,8 @@ def match_detection(
     most = CROWD_ALERTS() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most)
     if most is None or len(found) <= most:
-        occasion = Occasion(detection, detection.seen_at, is_round=False)
-        return Matched(_write(session, _find_untold(session, occasion, found, now), now, inline))
+        untold = _find_untold(session, detection, found, now, is_round=False)
+        return Matched(_write(session, untold, now, inline))
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
     return Matched(parts=parts)
@@ -105,11 +93,11 @@ def match(
 ) -> list[UUID]:
     """Match a desk's open slots with some alerts; return the notifications to deliver."""
     session.execute(sa.select(_lock(sa.literal(desk_id))))
-    occasion = _begin_round(session, desk_id, now)
-    if occasion is None:
+    newest = _find_newest(session, desk_id)
+    if newest is None:
         return []
-    waiting = candidates(session, occasion.detection, now, alerts)
-    return _write(session, _find_untold(session, occasion, waiting, now), now, inline)
+    waiting = candidates(session, newest, now, alerts)
+    return _write(session, _find_untold(session, newest, waiting, now, is_round=True), now, inline)
 
 
 def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID]]:
@@ -117,36 +105,38 @@ def find_untold(session: Session, desk_id: str, now: datetime) -> list[list[UUID
 
     It takes no lock, so the result may be out of date.
     """
-    occasion = _begin_round(session, desk_id, now)
-    if occasion is None:
+    newest = _find_newest(session, desk_id)
+    if newest is None:
         return []
-    waiting = candidates(session, occasion.detection, now)
-    untold = _find_untold(session, occasion, waiting, now, is_patient=True)
+    waiting = candidates(session, newest, now)
+    untold = _find_untold(session, newest, waiting, now, is_round=True, is_patient=True)
     ranks = {each.user_id: each.plan_rank for each in untold.recipients}
     wishes = sorted(untold.wishes, key=lambda wish: -ranks.get(wish.alert.user_id, 0))
     return _split_by_person((wish.alert.user_id, wish.alert.alert_id) for wish in wishes)
 
 
-def _begin_round(session: Session, desk_id: str, now: datetime) -> Occasion | None:
+def _find_newest(session: Session, desk_id: str) -> Detection | None:
+    """Return a desk's latest detection, which the messages of a round name."""
     newest = sa.select(Detection).where(Detection.desk_id == desk_id).order_by(Detection.seen_at.desc())
-    detection = session.scalar(newest.limit(1))
-    return Occasion(detection, now, is_round=True) if detection else None
+    return session.scalar(newest.limit(1))
 
 
 def _find_untold(
     session: Session,
-    occasion: Occasion,
+    detection: Detection,
     found: list[Candidate],
     now: datetime,
     *,
+    is_round: bool,
     is_patient: bool = False,
 ) -> MatchResult:
     """Return the open slots that alerts want and that are not announced; `is_patient`: recent failures count, too.
 
-    A user whom no contact reaches is matched all the same, which makes a notice; but once.
+    Those of a detection, or in a round all of its desk. A user whom no contact reaches is matched all the same, which
+    makes a notice; but once.
     """
-    nothing = MatchResult(occasion.detection, (), (), late=occasion.is_round)
-    slots = _read_slots(session, occasion, now) if found else None
+    nothing = MatchResult(detection, (), (), late=is_round)
+    slots = _read_slots(session, detection, now, is_round=is_round) if found else None
     if slots is None or not slots.moments:
         return nothing
     tried = now - _TRY_AGAIN if is_patient else now
@@ -154,16 +144,16 @@ def _find_untold(
     wishes = select_slots(found, slots, matched)
     if not wishes:
         return nothing
-    reached = recipients(session, {wish.alert.user_id for wish in wishes}, occasion.entitled_at)
+    entitled_at = now if is_round else detection.seen_at
+    reached = recipients(session, {wish.alert.user_id for wish in wishes}, entitled_at)
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)
 
 
-def _read_slots(session: Session, occasion: Occasion, now: datetime) -> OpenSlots:
-    """Return a desk's open slots that were seen lately; of a detection its own."""
-    detection = occasion.detection
-    if occasion.is_round:
+def _read_slots(session: Session, detection: Detection, now: datetime, *, is_round: bool) -> OpenSlots:
+    """Return in a round a desk's open slots that were seen lately; of a detection its own."""
+    if is_round:
         confirmed = SlotRow.seen_at > now - timedelta(seconds=UNCONFIRMED_SECONDS())
         chosen = sa.and_(SlotRow.desk_id == detection.desk_id, confirmed)
     else:
