@@ -32,7 +32,6 @@ from configs.ground.matching_queues import NUDGE_SECONDS
 from configs.settings import settings
 from configs.settings.constants import Constant
 from notifier.channels.batch_sender import breaker_of, most_at_once
-from notifier.channels.provider_base import PROVIDER_TIMEOUT_SECONDS, NotAttempted
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
 from notifier.content.messages import (
     FALLBACK,
@@ -42,7 +41,7 @@ from notifier.content.messages import (
 )
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, read_slots
 from notifier.delivery import delivery, hourly_cap
-from notifier.delivery.claiming import MARGIN_SECONDS, ClaimedMessage, MessageClaim
+from notifier.delivery.claiming import ClaimedMessage, MessageClaim
 from notifier.delivery.reader_wishes import Hold, lock_times
 from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
 from notifier.matching.call_planning import write_calls
@@ -116,11 +115,9 @@ class InlineClaim:
     """A claim on mails while their rows are written."""
 
     now: datetime
-    claim: MessageClaim = field(init=False)
+    messages: list[ClaimedMessage] = field(default_factory=list, init=False)  # what the job is to send
     contents: ContentCache = field(default_factory=ContentCache, init=False)
-
-    def __post_init__(self) -> None:
-        self.claim = MessageClaim.start(self.now, LEASE_SECONDS())
+    claim: MessageClaim = field(init=False)  # since the desk is locked and the contacts are selected
 
     @classmethod
     def begin(cls, now: datetime) -> "InlineClaim | None":
@@ -133,25 +130,14 @@ class InlineClaim:
         return None if rests or breaker_of(first, alternatives=False).is_open() else cls(now)
 
     def send(self) -> None:
-        """Hand over what was claimed, or put it back where an answer could come after its lease: the claim waited."""
-        needed = timedelta(seconds=PROVIDER_TIMEOUT_SECONDS() + MARGIN_SECONDS)
+        """Hand over what was claimed; the job's time-out ends it before the lease."""
         if not self.messages:
-            return
-        if database_clock() >= self.claim.until - needed:
-            delivery.record(
-                delivery.Sent(self.messages, NotAttempted("put back: the claim waited for the desk's lock"))
-            )
             return
         began = time.monotonic()
         delivery.hand_over(self.messages)
         calls = 1 + len(self.messages) // most_at_once(Channel.EMAIL)
         if (time.monotonic() - began) / calls > _INLINE_SLOW_SECONDS():
             rests_until[:] = [time.monotonic() + PROVIDER_REST_SECONDS()]
-
-    @property
-    def messages(self) -> list[ClaimedMessage]:
-        """Return what the job is to send."""
-        return self.claim.messages
 
     def select_contacts(
         self, session: Session, reached: Sequence[Recipient], slots: Iterable[SlotRow]
@@ -160,8 +146,9 @@ class InlineClaim:
 
         Left out are those for which something waits already (it leaves with it, as one message), those that were
         switched on again after a spam report (read again when claimed), and those beyond the hourly cap. There are
-        none where the slots were not seen for so long that they may be gone.
+        none where the slots were not seen for so long that they may be gone. The lease begins.
         """
+        self.claim = MessageClaim.start(database_clock(session), LEASE_SECONDS())
         confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()

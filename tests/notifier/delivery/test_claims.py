@@ -301,23 +301,22 @@ def test_after_a_slow_call_mails_are_left_to_their_own_worker_for_a_while(
     assert len(whole.messages()) == 3
 
 
-def test_what_waited_too_long_for_the_lock_of_its_desk_is_put_back(
+def test_the_lease_of_what_waited_for_the_lock_of_its_desk_begins_then(
     whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alert(person())
-    write = notification_writer.write
+    write, seen = notification_writer.write, list[timedelta]()
 
     def slow(*about: Any) -> Any:
         frozen.shift(25)
         return write(*about)
 
     monkeypatch.setattr(match_service, "write", slow)
+    monkeypatch.setattr(
+        delivery, "hand_over", lambda made: seen.extend(each.until - clock() for each in made)
+    )
     match(str(detection()))
-    assert whole.messages() == []
-    assert [(row.state, row.attempts) for row in notifications()] == [(State.PENDING, 0)]
-    (found,) = undelivered(clock())
-    deliver(str(found.id))
-    assert [(row.state, row.attempts) for row in notifications()] == [(State.SENT, 1)]
+    assert seen == [timedelta(seconds=LEASE_SECONDS())]
 
 
 @pytest.mark.rule("3.7")
