@@ -53,7 +53,7 @@ from notifier.delivery.retry_policy import (
 )
 from notifier.message_kinds import kind_of
 
-# A slot alert that its reader wants later is none of the first any more, as one that matching wrote so.
+# A slot alert that its reader wants later is none of the first any more.
 _HELD_PRIORITY = sa.case(
     (Notification.priority == Priority.CRITICAL, sa.literal(Priority.SCHEDULED, Notification.priority.type)),
     else_=Notification.priority,
@@ -120,8 +120,11 @@ def claim(ids: Sequence[UUID]) -> list[ClaimedMessage]:
     with session() as opened:
         claimed = claiming.claim(opened, ids, database_clock(opened))
         now = database_clock(opened)
+        decided: dict[DeliveryDecision, list[UUID]] = defaultdict(list)
         for row, how in claimed.unsent:
-            close(opened, [row.id], claimed.token, _decide_unsent(row, how, now))
+            decided[_decide_unsent(row, how, now)].append(row.id)
+        for decision, unsent in decided.items():
+            close(opened, unsent, claimed.token, decision)
         capped = [
             row.id for row, how in claimed.unsent if isinstance(how, Skip) and how.held_for is HeldFor.CAP
         ]

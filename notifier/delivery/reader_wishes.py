@@ -1,11 +1,11 @@
-"""Wishes of a message's reader: not to get it any more, or later; read when it is written, and just before it is sent.
+"""Wishes of a message's reader: not to get it any more, or later; read just before it is sent.
 
 Quiet hours, the rhythm of slot alerts, the nights of marketing and the hours of calls are kept in the user's time zone.
 A local time that a clock change skips is read with the offset before it; one that comes twice begins with its first
 and ends with its second: so quiet hours last through both (https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -130,40 +130,36 @@ def _instant(day: date, at: time, zone: ZoneInfo, *, last: bool = False) -> date
     return max(first, second) if last else first
 
 
-def select_times() -> sa.ColumnElement[Any]:
-    """Return a column: what a user chose, for `read_times`; null for all who changed nothing."""
-    chose = sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
-    columns = {
-        "zone": User.time_zone, "rhythm": User.slot_rhythm, "digest_at": User.digest_at, "quiet_from": User.quiet_from,
-        "quiet_until": User.quiet_until, "quiet_slots": User.quiet_slots,
-    }  # fmt: skip
-    named: list[sa.ColumnElement[Any]] = []
-    for name, column in columns.items():
-        named += [sa.literal_column(f"'{name}'"), sa.type_coerce(column, sa.String)]
-    kept = sa.func.json_build_object(*named)
-    return sa.case((chose, kept), else_=sa.null()).cast(sa.JSON)
+# What a user chose, for `read_times`
+TIMES = (
+    User.time_zone,
+    User.slot_rhythm,
+    User.digest_at,
+    User.quiet_from,
+    User.quiet_until,
+    User.quiet_slots,
+)
 
 
-def lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, MessageTimes | None]:
+def chose_times() -> sa.ColumnElement[bool]:
+    """Return the condition that a user changed anything of when messages come."""
+    return sa.or_(User.slot_rhythm != SlotRhythm.AT_ONCE, User.quiet_from.is_not(None))
+
+
+def read_times(row: Any) -> MessageTimes | None:
+    """Return what a user chose, of a row with the columns TIMES; None for one who changed nothing."""
+    if row.slot_rhythm is SlotRhythm.AT_ONCE and row.quiet_from is None:
+        return None
+    quiet = None if row.quiet_from is None else (row.quiet_from, row.quiet_until)
+    return MessageTimes(zone_or_home(row.time_zone), row.slot_rhythm, row.digest_at, quiet, row.quiet_slots)
+
+
+def _lock_times(session: Session, user_ids: Collection[UUID]) -> dict[UUID, MessageTimes | None]:
     """Return what users chose; it is not changed before this transaction ends, whose messages a change then wakes."""
     if not user_ids:
         return {}
-    query = sa.select(User.id, select_times()).where(is_any_of(User.id, user_ids)).order_by(User.id)
-    return {key: read_times(kept) for key, kept in session.execute(query.with_for_update(read=True))}
-
-
-def read_times(kept: Mapping[str, Any] | None) -> MessageTimes | None:
-    """Return what `select_times` has found; None for a user who changed nothing."""
-    if not kept:
-        return None
-    begins, ends = kept["quiet_from"], kept["quiet_until"]
-    return MessageTimes(
-        zone_or_home(kept["zone"]),
-        SlotRhythm(kept["rhythm"]),
-        time.fromisoformat(kept["digest_at"]),
-        (time.fromisoformat(begins), time.fromisoformat(ends)) if begins and ends else None,
-        kept["quiet_slots"],
-    )
+    query = sa.select(User.id, *TIMES).where(is_any_of(User.id, user_ids)).order_by(User.id)
+    return {row.id: read_times(row) for row in session.execute(query.with_for_update(read=True))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +175,7 @@ class ClaimedRecipient:
 def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID, ClaimedRecipient]:
     """Return contacts with their users' wishes, by id."""
     found: list[Any] = list(opened.execute(_select_recipients(), {"contact_ids": contact_ids}))
-    times = lock_times(opened, {contact.user_id for contact, kept, *_ in found if kept})
+    times = _lock_times(opened, {contact.user_id for contact, chose, *_ in found if chose})
     return {
         contact.id: ClaimedRecipient(contact, times.get(contact.user_id), zone, (begins, ends))
         for contact, _, zone, begins, ends in found
@@ -188,7 +184,7 @@ def read_recipients(opened: Session, contact_ids: Collection[UUID]) -> dict[UUID
 
 @lru_cache(maxsize=1)
 def _select_recipients() -> sa.Select[*tuple[Any, ...]]:
-    of_user = select_times(), User.time_zone, User.calls_from, User.calls_until
+    of_user = chose_times(), User.time_zone, User.calls_from, User.calls_until
     query = sa.select(Contact, *of_user).join(User, User.id == Contact.user_id)
     return query.where(is_any_given(Contact.id, "contact_ids"))
 

@@ -17,7 +17,7 @@ from configs.world.plan import plans
 from notifier.content.message_kind_base import SLOT_CALL
 from notifier.content.messages import choose_language
 from notifier.delivery.message_writer import build_row, write_rows
-from notifier.delivery.reader_wishes import may_call, read_times, select_times
+from notifier.delivery.reader_wishes import TIMES, may_call, read_times
 from notifier.message_kinds.calls import CALL_EVERY_SECONDS, rang
 
 _LONGEST_WAIT = timedelta(days=1)  # of a call
@@ -39,7 +39,7 @@ def write_calls(
     params = {"detection_id": str(detection.id), "desk_id": detection.desk_id}
     rows = []
     for to in session.execute(_select_callable(languages, now)):
-        hours, times = (to.calls_from, to.calls_until), read_times(to.times)
+        hours, times = (to.calls_from, to.calls_until), read_times(to)
         if may_call(hours, to.time_zone, times, detection.desk_id, now):
             language = choose_language(SLOT_CALL, languages[to.id] or to.language)
             row = build_row(SLOT_CALL, Channel.VOICE, language, params, Priority.CRITICAL)
@@ -71,8 +71,7 @@ def _select_callable(user_ids: Collection[UUID], now: datetime) -> sa.Select[*tu
     )
     return (
         sa.select(
-            User.id, Contact.id.label("contact_id"), User.language, User.calls_from, User.calls_until, User.time_zone,
-            select_times().label("times"),
+            User.id, Contact.id.label("contact_id"), User.language, User.calls_from, User.calls_until, *TIMES,
         )
         .join(Contact, is_phone)
         .where(is_any_of(User.id, user_ids), entitled, ~is_called)

@@ -42,7 +42,6 @@ from notifier.content.messages import (
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, StopLink, read_slots
 from notifier.delivery import delivery, hourly_cap
 from notifier.delivery.claiming import ClaimedMessage, MessageClaim
-from notifier.delivery.reader_wishes import Hold, lock_times
 from notifier.delivery.retry_policy import LEASE_SECONDS, NUDGE_MAX_SECONDS
 from notifier.matching.call_planning import write_calls
 from notifier.matching.queries import Recipient, WantedSlots
@@ -71,8 +70,7 @@ inserted_notices AS (
 log = structlog.get_logger(__name__)
 # A match per alert, and a notification per contact.
 # Many rows are one parameter per column, so that the statement is the same whatever their number; what all rows share
-# is sent once. What its reader wants later (quiet hours, a digest) has its reason, waits until then, and is in no
-# figure of delays: these are of rows with `committed_at`.
+# is sent once. What its reader wants later (quiet hours, a digest) is held by its claim.
 _WRITE = sa.text(f"""
 WITH inserted_matches AS (
   INSERT INTO matches (id, alert_id, detection_id, limits_version, decided_at, announcement_id, slots)
@@ -84,20 +82,17 @@ WITH inserted_matches AS (
 new_notifications AS (
   INSERT INTO notifications (id, user_id, contact_id, announcement_id, channel, language, dedupe_key, kind, priority,
     params, seen_at, committed_at, matched_at, created_at, next_attempt_at,
-    held_for, state, attempts, lease_token, lease_until)
-  SELECT id, user_id, contact_id, announcement_id, channel, language, dedupe_key, :kind,
-    CASE WHEN held_for IS NULL THEN :priority ELSE :held_priority END, CAST(:params AS jsonb),
-    CAST(:seen_at AS timestamptz),
-    CASE WHEN held_for IS NULL THEN CAST(:committed_at AS timestamptz) END, CAST(:now AS timestamptz),
-    CAST(:now AS timestamptz),
-    CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE coalesce(held_until, CAST(:now AS timestamptz)) END,
-    held_for, CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
+    state, attempts, lease_token, lease_until)
+  SELECT id, user_id, contact_id, announcement_id, channel, language, dedupe_key, :kind, :priority,
+    CAST(:params AS jsonb), CAST(:seen_at AS timestamptz), CAST(:committed_at AS timestamptz),
+    CAST(:now AS timestamptz), CAST(:now AS timestamptz),
+    CASE WHEN leased THEN CAST(:lease_until AS timestamptz) ELSE CAST(:now AS timestamptz) END,
+    CASE WHEN leased THEN 'sending' ELSE 'pending' END, CAST(leased AS int),
     CASE WHEN leased THEN CAST(:lease_token AS uuid) END, CASE WHEN leased THEN CAST(:lease_until AS timestamptz) END
   FROM unnest(CAST(:id AS uuid[]), CAST(:user_id AS uuid[]), CAST(:contact_id AS uuid[]),
       CAST(:announcement_id AS uuid[]), CAST(:channel AS text[]), CAST(:language AS text[]),
-      CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]), CAST(:held_until AS timestamptz[]),
-      CAST(:held_for AS text[]))
-    AS n(id, user_id, contact_id, announcement_id, channel, language, dedupe_key, leased, held_until, held_for)
+      CAST(:dedupe_key AS text[]), CAST(:leased AS bool[]))
+    AS n(id, user_id, contact_id, announcement_id, channel, language, dedupe_key, leased)
   ON CONFLICT (dedupe_key) DO NOTHING
   RETURNING id
 ),
@@ -105,8 +100,7 @@ new_notifications AS (
 SELECT id FROM new_notifications
 """).columns(sa.column("id", sa.Uuid()))  # noqa: S608 -- our own words
 _OF_RECIPIENT = (
-    "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased", "held_until",
-    "held_for",
+    "id", "user_id", "contact_id", "announcement_id", "channel", "language", "dedupe_key", "leased",
 )  # fmt: skip
 
 
@@ -145,7 +139,8 @@ class InlineClaim:
         """Return the contacts whose messages leave so.
 
         Left out are those for which something waits already (it leaves with it, as one message), those that were
-        switched on again after a spam report (read again when claimed), and those beyond the hourly cap. There are
+        switched on again after a spam report or whose users chose times (read again when claimed), and those beyond
+        the hourly cap. There are
         none where the slots were not seen for so long that they may be gone. The lease begins.
         """
         self.claim = MessageClaim.start(database_clock(session), LEASE_SECONDS())
@@ -155,7 +150,8 @@ class InlineClaim:
         mine = {
             each.contact_id
             for each in reached
-            if each.channel is Channel.EMAIL and not (each.has_waiting_alert or each.is_after_report)
+            if each.channel is Channel.EMAIL
+            and not (each.has_waiting_alert or each.is_after_report or each.chose_times)
         }
         turns = hourly_cap.read_turns(session, mine, self.claim.token, self.now)
         return {each for each in mine if turns.take(each) <= self.now}
@@ -238,20 +234,14 @@ def write(
     """Write matches and notifications: one per person and contact, however many alerts of that person match.
 
     Each person has a notice too, also one whom no contact reaches, and a call where an alert wants it. Returns the ids
-    of those that may leave now and that `inline` did not take: these are written as leased.
+    of those that `inline` did not take: these are written as leased.
     """
     wishes_of = result.wishes_of()
     wanted = [write_ranges(each) for each in {wish.slots for wish in result.wishes}]
     slots = {slot.id: slot for several in read_slots(session, wanted).values() for slot in several}
     seen_at = max(slot.seen_at for slot in slots.values()) if result.late else result.detection.seen_at
     openings = _Openings(result.detection, seen_at, slots)
-    times = lock_times(session, {to.user_id for to in result.recipients if to.find_hold(now)})
-    held = {
-        to.contact_id: to._replace(times=times[to.user_id]) for to in result.recipients if to.user_id in times
-    }
-    holds = {key: hold for key, to in held.items() if (hold := to.find_hold(now))}
-    at_once = [to for to in result.recipients if to.contact_id not in holds]
-    contacts = inline.select_contacts(session, at_once, slots.values()) if inline else set()
+    contacts = inline.select_contacts(session, result.recipients, slots.values()) if inline else set()
     of_all = _columns_of_all(result, seen_at, now)
     announcements = {user_id: new_id() for user_id in wishes_of}
     rows = [
@@ -260,7 +250,6 @@ def write(
             announcements[each.user_id],
             wishes_of[each.user_id],
             f"{result.begin_key(announcements[each.user_id])}:{each.contact_id}",
-            holds.get(each.contact_id),
             leased=each.contact_id in contacts,
         )
         for each in result.recipients
@@ -274,9 +263,7 @@ def write(
             wishes = wishes_of[to.user_id]
             inline.add(of_all | row, to.address, openings.find(wishes), wishes)
     calling = {wish.alert.user_id: wish.alert.language for wish in result.wishes if wish.alert.wants_call}
-    waiting = [
-        row["id"] for row in rows if row["id"] in new and not row["leased"] and row["held_until"] is None
-    ]
+    waiting = [row["id"] for row in rows if row["id"] in new and not row["leased"]]
     return waiting + write_calls(session, result.detection, calling, announcements, now)
 
 
@@ -300,7 +287,7 @@ def _write(
     }
     parameters = {
         **shared, "now": shared["matched_at"], "detection_id": result.detection.id,
-        "params": json.dumps(shared["params"]), "held_priority": Priority.SCHEDULED,
+        "params": json.dumps(shared["params"]),
         **{name: write_array(values) for name, values in arrays.items()},
     }  # fmt: skip
     made = session.execute(_WRITE, parameters)
@@ -376,7 +363,6 @@ def _columns_of_recipient(
     announcement_id: UUID,
     wishes: Sequence[WantedSlots],
     dedupe_key: str,
-    hold: Hold | None,
     *,
     leased: bool,
 ) -> dict[str, Any]:
@@ -384,5 +370,5 @@ def _columns_of_recipient(
     return {
         "id": new_id(), "user_id": to.user_id, "contact_id": to.contact_id, "announcement_id": announcement_id,
         "channel": to.channel, "language": to.pick_language(wishes[0].alert.language), "dedupe_key": dedupe_key,
-        "leased": leased, "held_until": hold and hold.until, "held_for": hold and hold.held_for,
+        "leased": leased,
     }  # fmt: skip

@@ -24,7 +24,7 @@ from configs.world.prefecture import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
 from notifier.content.messages import choose_language
 from notifier.content.open_slots import OpenSlots
-from notifier.delivery.reader_wishes import Hold, MessageTimes, read_times, select_times
+from notifier.delivery.reader_wishes import chose_times
 
 _PAID_AGAIN = timedelta(hours=5.5)  # later than others: an SMS to a phone that is off costs each time
 # How long before a slot opened its matches are looked for: the clocks of crawler and database differ.
@@ -286,11 +286,7 @@ class Recipient(NamedTuple):
     has_waiting_alert: bool  # a slot alert to it is pending already
     is_after_report: bool = False  # it was switched on again after a spam report or a STOP
     plan_rank: int = 0  # of the highest plan that covers the moment
-    times: MessageTimes | None = None  # when its user wants messages, where anything was chosen
-
-    def find_hold(self, matched_at: datetime) -> Hold | None:
-        """Return why and until when a slot alert waits that is matched at an instant; None where it leaves at once."""
-        return self.times.find_hold(MessageGroup.SLOTS, matched_at, matched_at) if self.times else None
+    chose_times: bool = False  # its user may want messages later: read when it is claimed
 
     @property
     def address(self) -> str:
@@ -311,9 +307,9 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
     reached = [
         Recipient(
             contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, has_waiting,
-            is_after_report, max(map(rank_plan, plans)), read_times(times),
+            is_after_report, max(map(rank_plan, plans)), chose,
         )
-        for contact_id, user_id, channel, language, address, has_waiting, is_after_report, plans, times in found
+        for contact_id, user_id, channel, language, address, has_waiting, is_after_report, plans, chose in found
         if allowed(channel, plans)
     ]  # fmt: skip
     return sorted(reached, key=lambda each: -each.plan_rank)
@@ -338,7 +334,7 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             waiting,
             Contact.select_after_report(),
             sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
-            select_times(),
+            chose_times(),
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)

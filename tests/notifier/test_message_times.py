@@ -4,20 +4,13 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-import sqlalchemy as sa
 
 from api.models.base import session
 from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import zone_or_home
-from notifier.delivery.reader_wishes import (
-    Hold,
-    MessageTimes,
-    find_hold_of_news,
-    read_times,
-    select_times,
-)
+from notifier.delivery.reader_wishes import Hold, MessageTimes, find_hold_of_news, read_times
 from tests.in_turn import in_turn
 from tests.notifier.world import change, person
 
@@ -198,7 +191,7 @@ def test_what_a_user_chose_is_read_and_nothing_where_nothing_was_chosen() -> Non
 
     def read() -> MessageTimes | None:
         with session() as s:
-            return read_times(s.scalar(sa.select(select_times()).where(User.id == who.id)))
+            return read_times(s.get_one(User, who.id))
 
     assert read() is None
     change(User, who.id, quiet_from=NIGHT[0], quiet_until=NIGHT[1], time_zone="Europe/Nowhere")

@@ -1,4 +1,4 @@
-"""Messages that their reader wants later or not at all, decided when they are written and again when they are sent."""
+"""Messages that their reader wants later or not at all, decided when they are claimed."""
 
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,7 +20,6 @@ from configs.ground.clock import clock
 from configs.ground.message_groups import MessageGroup
 from notifier.delivery import nudges, reader_wishes
 from notifier.jobs import deliver
-from notifier.matching import notification_writer
 from notifier.message_kinds import kind_of
 from notifier.sweep import undelivered
 from tests.in_turn import in_turn
@@ -167,7 +166,7 @@ def test_a_message_that_waits_for_a_provider_is_held_where_quiet_hours_began_mea
     sweep()
     (row,) = notifications()
     assert (row.state, row.held_for, row.attempts) == (State.PENDING, HeldFor.QUIET_HOURS, 1)
-    assert row.priority is Priority.SCHEDULED  # as what was held when it was written
+    assert row.priority is Priority.SCHEDULED
     assert (row.next_attempt_at, row.committed_at) == (at_paris("2026-11-21T07:00"), None)
 
 
@@ -188,20 +187,13 @@ def test_a_digest_that_nobody_sends_is_late_from_its_time_on_and_in_no_figure_of
     assert (mail["accepted"], mail["median_ms"]) == (1, None)
 
 
-@pytest.mark.parametrize("is_claimed", [False, True])
-def test_preferences_saved_while_a_message_is_written_or_claimed_hold_for_it(
-    is_claimed: bool, whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
+def test_preferences_saved_while_a_message_is_claimed_hold_for_it(
+    whole: "Running", frozen: time_machine.Traveller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frozen.move_to(at_paris("2026-11-21T01:10"))
     who = waiter(**DAILY)
     shown = slots([MORNING], place="1")
-    seen = detection(shown)
-    if is_claimed:
-        match(str(seen))
-        frozen.move_to(at_paris("2026-11-21T05:00"))
-        change(Notification, notifications()[0].id, next_attempt_at=clock(), held_for=None)
-    met = threading.Event()
-    read = reader_wishes.lock_times
+    met, read = threading.Event(), reader_wishes._lock_times
 
     def read_slowly(*given: Any) -> Any:
         found = read(*given)
@@ -212,9 +204,8 @@ def test_preferences_saved_while_a_message_is_written_or_claimed_hold_for_it(
     at_once = NotificationChanges.model_validate({"slotRhythm": "at_once"})
     saving: list[Future[object]] = []
     with ThreadPoolExecutor(2) as threads, monkeypatch.context() as patched:
-        patched.setattr(reader_wishes if is_claimed else notification_writer, "lock_times", read_slowly)
-        key = str(notifications()[0].id if is_claimed else seen)
-        working = threads.submit(deliver if is_claimed else match, key)
+        patched.setattr(reader_wishes, "_lock_times", read_slowly)
+        working = threads.submit(match, str(detection(shown)))
         assert met.wait(60)
         saving.append(threads.submit(in_one_transaction, change_notifications, who.id, at_once))
         working.result()
