@@ -100,25 +100,18 @@ def show_notices() -> None:
         nudge_streams()
 
 
-def nudge(notification_ids: Iterable[UUID]) -> None:
-    """Have notifications delivered, each by its own channel, after the commit that wrote them.
+def nudge(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:
+    """Have notifications delivered, each by its own channel, and shown, after the commit that wrote them.
 
-    Never raises because Redis is away: one warning, and the sweep finds the rows.
+    What is in bulk is left to the sweep, which lets little of it into a queue at a time. Never raises because Redis is
+    away: one warning, and the sweep finds the rows.
     """
-    if ids := list(notification_ids):
-        send_matched(ids)
-
-
-def send_matched(notification_ids: Sequence[UUID], *, in_crowd: bool = False) -> None:
-    """Have what was just written delivered and shown; a notice may be all that there is.
-
-    What is in bulk is left to the sweep, which lets little of it into a queue at a time.
-    """
+    if not (ids := list(notification_ids)):
+        return
     with _forgiving("deliver"):
-        works = waiting(notification_ids) if notification_ids else []
         deliver(
             each._replace(in_crowd=in_crowd or each.priority not in URGENT)
-            for each in works
+            for each in waiting(ids)
             if each.priority is not Priority.BULK
         )
     show_notices()  # after the messages, which it does not delay

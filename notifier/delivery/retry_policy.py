@@ -123,46 +123,31 @@ def _is_last(row: ClaimedRow) -> bool:
 def _retry_temporary(
     error: TemporaryError, row: ClaimedRow, now: datetime, *, lasting: bool
 ) -> DeliveryDecision:
-    """Try again what was certainly not accepted: only a slot alert uses attempts, which make its waits longer.
+    """Try again what was certainly not accepted. What never expires uses attempts when it is old, so it ends.
 
-    It waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: its slots may be gone by then.
+    An old dead letter that an operator replays thus has its attempts again. A message about slots that are open now
+    waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: they may be gone by then.
     """
-    if isinstance(error, Misconfigured | ProviderResting) or not lasting:
-        return _retry_by_age(error, row, now, lasting=lasting)
-    wait = max(backoff(row.attempts), error.retry_after or 0.0)
-    return _pending(now, min(wait, RETRY_MAX_SECONDS()), error.reason)
-
-
-def _retry_by_age(
-    error: TemporaryError, row: ClaimedRow, now: datetime, *, lasting: bool
-) -> DeliveryDecision:
-    """Try again without using an attempt. What is no slot alert, and so never expires, uses them when it is old.
-
-    An old dead letter that an operator replays thus has its attempts again.
-    """
-    age = now - row.created_at
+    age, is_away = now - row.created_at, isinstance(error, Misconfigured | ProviderResting)
     is_old = not lasting and age >= timedelta(seconds=_GIVE_UP_SECONDS())
     if is_old and _is_last(row):
         reason = (UNKNOWN if row.unknown_attempts else USED_UP) + error.reason
         return DeliveryDecision(State.FAILED, now, reason)
+    if is_away:
+        wait = error.retry_after or RETRY_MAX_SECONDS()
+    else:
+        # Twice as long after each attempt of a slot alert, and half the age of what else waits for its provider; a
+        # server that greylists asks for minutes, without a number.
+        doubled = _RETRY_SECONDS() * 2.0 ** min(row.attempts - 1, 30)
+        half = 0.0 if is_old else min(age.total_seconds() / 2, _AWAY_WAITS * RETRY_MAX_SECONDS())
+        shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _RETRY_SECONDS()
+        wait = max(doubled if lasting else max(shortest, half), error.retry_after or 0.0)
+    if lasting or row.channel is Channel.VOICE:
+        wait = min(wait, RETRY_MAX_SECONDS())
     rests = isinstance(error, ProviderResting)
     said = row.reason or error.reason if rests else error.reason
-    wait = _wait_by_age(error, timedelta() if is_old else age)
-    if lasting or row.channel is Channel.VOICE:  # about slots that are open now
-        wait = min(wait, RETRY_MAX_SECONDS())
-    return _pending(now, wait, said, counts=is_old, held_for=row.held_for if rests else None)
-
-
-def _wait_by_age(error: TemporaryError, age: timedelta) -> float:
-    """Return the seconds to wait: what the answer asks for, or half the message's age where a provider is away.
-
-    A server that greylists asks for minutes, without a number.
-    """
-    if isinstance(error, Misconfigured | ProviderResting):
-        return error.retry_after or RETRY_MAX_SECONDS()
-    shortest = _BUSY_SECONDS if isinstance(error, AddressBusy) else _RETRY_SECONDS()
-    longest = _AWAY_WAITS * RETRY_MAX_SECONDS()
-    return max(shortest, min(age.total_seconds() / 2, longest), error.retry_after or 0.0)
+    counts = is_old or (lasting and not is_away)
+    return _pending(now, wait, said, counts=counts, held_for=row.held_for if rests else None)
 
 
 def _retry_unknown(
@@ -212,9 +197,3 @@ def _pending(
 ) -> DeliveryDecision:
     at = now + timedelta(seconds=min(wait, _LONGEST_WAIT))
     return DeliveryDecision(State.PENDING, at, reason, counts=counts, unknown=unknown, held_for=held_for)
-
-
-def backoff(number: int) -> float:
-    """Return the seconds to wait after that attempt: RETRY_SECONDS, doubling up to RETRY_MAX_SECONDS."""
-    doubled = _RETRY_SECONDS() * 2.0 ** min(number - 1, 30)
-    return min(doubled, RETRY_MAX_SECONDS())
