@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 import notifier
 from api.models.database_clock import replace_database_clock
-from api.models.notification import HeldFor, Notification, Priority, State
+from api.models.notification import HeldFor, Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.job_queues import queue
@@ -26,7 +26,7 @@ from notifier.content.message_kind_base import MessageKind, Seen
 from notifier.content.slot_alert_content import SlotOpening
 from notifier.delivery import delivery, nudges
 from notifier.delivery.nudges import WaitingWork
-from notifier.delivery.retry_policy import ATTEMPTS, LEASE_SECONDS
+from notifier.delivery.retry_policy import LEASE_SECONDS
 from notifier.jobs import deliver, match
 from notifier.matching import match_service, notification_writer
 from notifier.sweep import undelivered
@@ -137,21 +137,6 @@ def test_workers_that_die_each_time_get_a_message_ever_more_rarely_and_few_copie
         frozen.shift(timedelta(seconds=30))
         assert swept() == []
         assert after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
-
-
-@in_turn("priority", [Priority.IMMEDIATE, Priority.BULK])
-def test_workers_that_die_each_time_do_not_send_another_kind_for_ever(
-    priority: Priority, frozen: time_machine.Traveller, whole: "Running"
-) -> None:
-    start_anew(whole)
-    key = verification()
-    change(Notification, key, priority=priority)
-    for _ in range(ATTEMPTS[priority]):
-        assert delivery.claim([key])
-        frozen.shift(timedelta(seconds=121))
-        swept()
-    assert delivery.claim([key]) == []
-    assert after(key) == (State.FAILED, "unknown: no worker lived to record an answer")
 
 
 @pytest.mark.rule("6.4")

@@ -19,7 +19,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
 )
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow
-from notifier.delivery.retry_policy import ATTEMPTS, on_error
+from notifier.delivery.retry_policy import ATTEMPTS, WorkerDied, on_error
 from tests.in_turn import in_turn
 
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -91,13 +91,14 @@ def test_a_slot_alert_that_nobody_can_have_taken_is_tried_until_there_is_nothing
     assert states == {State.PENDING}
 
 
-def waits_of(tried: ClaimedRow, most: int = 7) -> list[float | None]:
+def waits_of(tried: ClaimedRow, most: int = 7, error: OutcomeUnknown | None = None) -> list[float | None]:
     """Return the waits after each silence in seconds; None where it failed for good."""
+    error = error or OutcomeUnknown("ReadTimeout")
     waits: list[float | None] = []
     for number in range(most):
         after = replace(tried, attempts=tried.attempts + number, unknown_attempts=number)
-        decision = on_error(OutcomeUnknown("ReadTimeout"), after, NOW)
-        assert (decision.unknown, decision.reason) == (True, "unknown: ReadTimeout")
+        decision = on_error(error, after, NOW)
+        assert (decision.unknown, decision.reason) == (True, f"unknown: {error.reason}")
         waits.append((decision.at - NOW).total_seconds() if decision.state is State.PENDING else None)
         if waits[-1] is None:
             break
@@ -125,6 +126,10 @@ def test_after_silence_the_waits_grow_and_an_sms_has_few_copies(
     tried: ClaimedRow, waits: list[float | None]
 ) -> None:
     assert waits_of(tried) == waits
+
+
+def test_in_bulk_what_a_dead_worker_had_claimed_is_tried_again() -> None:
+    assert waits_of(attempt(1, Priority.BULK), error=WorkerDied("no answer")) == [15, None]
 
 
 def test_a_refusal_does_not_make_the_waits_after_silence_longer() -> None:
