@@ -69,7 +69,7 @@ def _match(detection_id: str, alert_ids: Sequence[str]) -> None:
 def catch_up(alert_id: str) -> None:
     """Match one alert with what is open now; a transaction per desk, as each takes that desk's lock."""
     with session() as opened:
-        desks = match_service.desks_of(opened, UUID(alert_id))
+        desks = match_service.open_desks(opened, database_clock())
     for desk_id in desks:
         _tell_open(desk_id, [UUID(alert_id)])
 
@@ -87,7 +87,8 @@ def _tell_open(desk_id: str, alert_ids: Sequence[UUID], *, in_crowd: bool = Fals
     mine = InlineClaim.begin(database_clock())
     with session() as opened:
         written = match_service.match(opened, desk_id, database_clock(), alert_ids, mine)
-    _send(written, mine, in_crowd=in_crowd)
+    if written or (mine and mine.messages):
+        _send(written, mine, in_crowd=in_crowd)
 
 
 def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool = False) -> None:

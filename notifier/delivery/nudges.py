@@ -108,23 +108,17 @@ def nudge(notification_ids: Iterable[UUID], *, in_crowd: bool = False) -> None:
     """
     if not (ids := list(notification_ids)):
         return
-    with _forgiving("deliver"):
-        deliver(
-            each._replace(in_crowd=in_crowd or each.priority not in URGENT)
-            for each in waiting(ids)
-            if each.priority is not Priority.BULK
-        )
-    show_notices()  # after the messages, which it does not delay
-
-
-def waiting(notification_ids: Sequence[UUID]) -> list[WaitingWork]:
-    """Return what a nudge needs of notifications, in their order; what has left, or is being sent, is left out."""
     row = Notification
-    chosen = sa.select(row.id, row.channel, row.priority).where(row.state == State.PENDING)
-    with session() as opened:
-        found = opened.execute(chosen.where(is_any_of(row.id, notification_ids)))
-        works = {each[0]: WaitingWork(*each) for each in found}
-    return [works[each] for each in notification_ids if each in works]
+    chosen = sa.select(row.id, row.channel, row.priority).where(is_any_of(row.id, ids))
+    left = chosen.where(row.state == State.PENDING, row.priority != Priority.BULK)
+    with _forgiving("deliver"):
+        with session() as opened:
+            works = {
+                key: WaitingWork(key, channel, priority, in_crowd or priority not in URGENT)
+                for key, channel, priority in opened.execute(left)
+            }
+        deliver(works[each] for each in ids if each in works)
+    show_notices()  # after the messages, which it does not delay
 
 
 def read_wait(channel: Channel, *, single: bool) -> float | None:

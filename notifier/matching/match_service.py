@@ -15,8 +15,7 @@ from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import distinct_on
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -92,10 +91,10 @@ def match(
     inline: InlineClaim | None = None,
 ) -> list[UUID]:
     """Match a desk's open slots with some alerts; return the notifications to deliver."""
-    session.execute(sa.select(_lock(sa.literal(desk_id))))
     newest = _find_newest(session, desk_id)
-    if newest is None:
-        return []
+    if newest is None or not candidates(session, newest, now, alerts):
+        return []  # who waits for other desks waits for no lock of this one
+    session.execute(sa.select(_lock(sa.literal(desk_id))))
     waiting = candidates(session, newest, now, alerts)
     return _write(session, _find_untold(session, newest, waiting, now, is_round=True), now, inline)
 
@@ -196,27 +195,6 @@ def _write(
         alerts=len(result.wishes), notifications=len(waiting) + taken, late=result.late,
     )  # fmt: skip
     return waiting
-
-
-def desks_of(session: Session, alert_id: UUID) -> list[str]:
-    """Return the desks with open slots that an alert is about, in order; none when it does not wait."""
-    alert = session.get(Alert, alert_id, options=[selectinload(Alert.targets)])
-    if alert is None or not alert.waits:
-        return []
-    newest = (
-        sa.select(Detection.desk_id, Detection.prefecture_id, Detection.procedures)
-        .where(Detection.desk_id.in_(sa.select(SlotRow.desk_id).where(SlotRow.gone_at.is_(None))))
-        .ext(distinct_on(Detection.desk_id))
-        .order_by(Detection.desk_id, Detection.seen_at.desc())
-    )
-    return [
-        desk_id
-        for desk_id, prefecture_id, procedures in session.execute(newest)
-        if any(
-            each.covers_desk(desk_id=desk_id, prefecture_id=prefecture_id, procedures=procedures)
-            for each in alert.targets
-        )
-    ]
 
 
 def open_desks(session: Session, now: datetime) -> list[str]:
