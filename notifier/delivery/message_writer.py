@@ -296,37 +296,26 @@ def _write_alarm(session: Session, incident: Incident, *, again: bool) -> list[U
     if incident.alarm_kind is None:
         return []
     params = {**(incident.alarm_params or {}), "incident": incident.id, "again": again}
-    operators = _list_operators(session)
-    used = _find_used_channels(session, incident, operators) if again else {}
     written: list[UUID] = []
-    for user_id, channels in operators.items():
-        others = [each for each in channels if each is not used.get(user_id)]
+    for user_id, channels in _list_operators(session).items():
+        first, second = (f"alarm:{incident.id}:{each}:{user_id}" for each in ("first", "again"))
+        told = sa.select(Notification.channel).where(
+            Notification.dedupe_key.in_([f"{first}:{each.value}" for each in _CHANNELS])
+        )
+        used = session.scalar(told) if again else None
+        others = [each for each in channels if each is not used]
         written += create_notifications(
-            session, user_id, incident.alarm_kind, params, _name_alarm(incident, user_id, again=again),
+            session, user_id, incident.alarm_kind, params, second if again else first,
             priority="immediate", channels=[(others or channels)[0]], language=_ALARM_LANGUAGE,
         )  # fmt: skip
     return written
 
 
-def _name_alarm(incident: Incident, user_id: UUID, *, again: bool) -> str:
-    """Return how the dedupe key of a message begins; its channel follows."""
-    return f"alarm:{incident.id}:{'again' if again else 'first'}:{user_id}"
-
-
-def _find_used_channels(
-    session: Session, incident: Incident, operators: Collection[UUID]
-) -> dict[UUID, Channel]:
-    keys = {
-        f"{_name_alarm(incident, each, again=False)}:{channel.value}": each
-        for each in operators
-        for channel in _CHANNELS
-    }
-    first = sa.select(Notification.dedupe_key, Notification.channel).where(Notification.dedupe_key.in_(keys))
-    return {keys[key]: channel for key, channel in session.execute(first)}
-
-
 def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
-    """Return the operators that can be reached, each with the channels, the quickest that works first."""
+    """Return the operators that can be reached, each with the channels, the quickest first.
+
+    Telegram is last while its provider is down.
+    """
     query = (
         sa.select(Contact)
         .join(User, User.id == Contact.user_id)
@@ -338,11 +327,6 @@ def _list_operators(session: Session) -> dict[UUID, list[Channel]]:
     for contact in session.scalars(query):
         if contact.reachable:
             found.setdefault(contact.user_id, []).append(contact.channel)
-    order = _order_channels()
-    return {user_id: sorted(mine, key=order.index) for user_id, mine in found.items()}
-
-
-def _order_channels() -> Sequence[Channel]:
-    """Return the channels, the quickest first; Telegram last while its provider is down."""
     is_down = CircuitBreaker(_QUICKEST, PROVIDER_REST_SECONDS()).is_open()
-    return _CHANNELS[::-1] if is_down else _CHANNELS
+    order = _CHANNELS[::-1] if is_down else _CHANNELS
+    return {user_id: sorted(mine, key=order.index) for user_id, mine in found.items()}
