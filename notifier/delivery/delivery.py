@@ -21,7 +21,7 @@ from tenacity import RetryCallState, retry, retry_if_exception, wait_fixed
 from api.models.base import is_any_of, read_ids, session
 from api.models.database_clock import database_clock
 from api.models.notification import WISHES, HeldFor, Notification, Priority, State
-from api.models.user import Channel, ContactState
+from api.models.user import Channel
 from configs.ground.database_errors import passes, read_refusal
 from configs.ground.job_queues import redis
 from configs.ground.message_groups import SWITCHABLE
@@ -33,6 +33,7 @@ from notifier.channels.provider_base import (
     Acceptance,
     Answer,
     DeliveryError,
+    PermanentError,
     TemporaryError,
 )
 from notifier.content.message_kind_base import SLOT_DETECTED, ClaimedRow, Skip, TemplateContext
@@ -267,21 +268,15 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
     decisions: dict[DeliveryDecision, list[ClaimedRow]] = defaultdict(list)
     for message, said in zip_longest(sent.messages, sent.texts):
         for row in message.rows:
-            answer = sent.answer if row is message.first else _without_cost(sent.answer)
-            decision = _decide(row, answer, now)
+            answer = sent.answer
+            if isinstance(answer, Acceptance):
+                # A message that carries several rows is paid for once.
+                paid = answer if row is message.first else replace(answer, cost=None, segments=None)
+                decision = on_success(paid, now)
+            else:
+                decision = on_error(answer, row, now)
             decisions[replace(decision, said=said) if said and decision.keeps_text else decision].append(row)
     return decisions
-
-
-def _without_cost(answer: Answer) -> Answer:
-    """Return the answer for a row beside the first: a message that carries several is paid for once."""
-    return replace(answer, cost=None, segments=None) if isinstance(answer, Acceptance) else answer
-
-
-def _decide(row: ClaimedRow, answer: Answer, now: datetime) -> DeliveryDecision:
-    if isinstance(answer, Acceptance):
-        return on_success(answer, now)
-    return on_error(answer, row, now)
 
 
 def _may_pass(error: BaseException) -> bool:
@@ -310,11 +305,19 @@ def _write(sent: Sent, decisions: dict[DeliveryDecision, list[ClaimedRow]]) -> s
     with session() as opened:
         for decision, rows in decisions.items():
             ours |= close(opened, [row.id for row in rows], token, decision)
-        if states := {each.contact_state for each in decisions if each.contact_state}:
-            kept = [each for each in sent.messages if each.first.id in ours]
-            lock_contacts(opened, {each.first.contact_id for each in kept if each.first.contact_id})
-            for state in states:
-                _mark(opened, kept, state)
+        if isinstance(sent.answer, PermanentError) and sent.answer.contact_state:
+            # None of a message to an address without an account
+            lost = [
+                (each.first.contact_id, each.address)
+                for each in sent.messages
+                if each.first.id in ours and each.first.contact_id
+            ]
+            lock_contacts(opened, {contact_id for contact_id, _ in lost})
+            for (
+                contact_id,
+                address,
+            ) in lost:  # the person may have changed it meanwhile: the refusal speaks of this
+                change_state(opened, contact_id, sent.answer.contact_state, address)
     return ours
 
 
@@ -367,13 +370,6 @@ def _text_columns(said: StoredText | None) -> dict[str, Any]:
         return {}
     has_reader, kept = _ROWS.c.user_id.is_not(None), {"title": said.title, "text": said.text}
     return {name: sa.case((has_reader, sa.literal(text, sa.Text()))) for name, text in kept.items()}
-
-
-def _mark(opened: Session, refused_ones: Sequence[ClaimedMessage], state: ContactState) -> None:
-    for message in refused_ones:
-        key = message.first.contact_id  # none of a message to an address without an account
-        if key:  # the person may have changed the address meanwhile: the refusal speaks of the old one
-            change_state(opened, key, state, message.address)
 
 
 def _log_decisions(decisions: dict[DeliveryDecision, list[ClaimedRow]], ours: set[UUID]) -> None:

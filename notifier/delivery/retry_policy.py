@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.models.notification import HeldFor, Priority, State
-from api.models.user import Channel, ContactState
+from api.models.user import Channel
 from configs.settings.constants import Constant
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
@@ -75,7 +75,6 @@ class DeliveryDecision:
     at: datetime
     reason: str | None = None
     receipt: Acceptance | None = None
-    contact_state: ContactState | None = None
     counts: bool = True
     unknown: bool = False
     held_for: HeldFor | None = None
@@ -105,10 +104,9 @@ def on_error(
     A slot alert is tried until there is nothing left to send; one that is not readable would never be seen to expire.
     """
     lasting = row.kind == SLOT_DETECTED and is_readable
-    if isinstance(error, NothingToEdit):
-        return DeliveryDecision(State.EXPIRED, now, error.reason)
     if isinstance(error, PermanentError):
-        return DeliveryDecision(State.FAILED, now, error.reason, contact_state=error.contact_state)
+        state = State.EXPIRED if isinstance(error, NothingToEdit) else State.FAILED
+        return DeliveryDecision(state, now, error.reason)
     if isinstance(error, NotAttempted):
         return DeliveryDecision(State.PENDING, now, row.reason, counts=False, held_for=row.held_for)
     if isinstance(error, TemporaryError):
