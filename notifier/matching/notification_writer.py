@@ -138,21 +138,14 @@ class InlineClaim:
     ) -> set[UUID]:
         """Return the contacts whose messages leave so.
 
-        Left out are those for which something waits already (it leaves with it, as one message), those that were
-        switched on again after a spam report or whose users chose times (read again when claimed), and those beyond
-        the hourly cap. There are
-        none where the slots were not seen for so long that they may be gone. The lease begins.
+        Left out are those beyond the hourly cap, and those of which more is read when they are claimed. There are none
+        where the slots were not seen for so long that they may be gone. The lease begins.
         """
         self.claim = MessageClaim.start(database_clock(session), LEASE_SECONDS())
         confirmed = self.now - timedelta(seconds=UNCONFIRMED_SECONDS())
         if any(slot.seen_at < confirmed for slot in slots):
             return set()
-        mine = {
-            each.contact_id
-            for each in reached
-            if each.channel is Channel.EMAIL
-            and not (each.has_waiting_alert or each.is_after_report or each.chose_times)
-        }
+        mine = {each.contact_id for each in reached if each.channel is Channel.EMAIL and not each.needs_claim}
         turns = hourly_cap.read_turns(session, mine, self.claim.token, self.now)
         return {each for each in mine if turns.take(each) <= self.now}
 

@@ -283,10 +283,10 @@ class Recipient(NamedTuple):
     channel: Channel
     language: str  # of its user
     stored_address: str  # as the table has it; see `address`
-    has_waiting_alert: bool  # a slot alert to it is pending already
-    is_after_report: bool = False  # it was switched on again after a spam report or a STOP
+    # Read again when it is claimed: a slot alert to it waits already, it was switched on again after a spam report or a
+    # STOP, or its user may want messages later
+    needs_claim: bool = False
     plan_rank: int = 0  # of the highest plan that covers the moment
-    chose_times: bool = False  # its user may want messages later: read when it is claimed
 
     @property
     def address(self) -> str:
@@ -306,10 +306,10 @@ def recipients(session: Session, user_ids: Collection[UUID], moment: datetime) -
     found: list[Any] = list(session.execute(_select_reachable(), {"user_ids": user_ids, "moment": moment}))
     reached = [
         Recipient(
-            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, has_waiting,
-            is_after_report, max(map(rank_plan, plans)), chose,
+            contact_id, user_id, channel, choose_language(SLOT_DETECTED, language), address, needs_claim,
+            max(map(rank_plan, plans)),
         )
-        for contact_id, user_id, channel, language, address, has_waiting, is_after_report, plans, chose in found
+        for contact_id, user_id, channel, language, address, needs_claim, plans in found
         if allowed(channel, plans)
     ]  # fmt: skip
     return sorted(reached, key=lambda each: -each.plan_rank)
@@ -331,10 +331,8 @@ def _select_reachable() -> sa.Select[*tuple[Any, ...]]:
             Contact.channel,
             User.language,
             sa.type_coerce(Contact.address, sa.Text),
-            waiting,
-            Contact.select_after_report(),
+            sa.or_(waiting, Contact.select_after_report(), chose_times()),
             sa.type_coerce(sa.func.array_agg(Grant.plan.distinct()), ARRAY(sa.Text())),
-            chose_times(),
         )
         .join(User, User.id == Contact.user_id)
         .join(Grant, covering)
