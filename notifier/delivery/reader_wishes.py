@@ -1,6 +1,6 @@
 """Wishes of a message's reader: not to get it any more, or later; read just before it is sent.
 
-Quiet hours, the rhythm of slot alerts, the nights of marketing and the hours of calls are kept in the user's time zone.
+Quiet hours, the rhythm of slot alerts and the hours of calls are kept in the user's time zone.
 A local time that a clock change skips is read with the offset before it; one that comes twice begins with its first
 and ends with its second: so quiet hours last through both (https://www.rfc-editor.org/rfc/rfc5545#section-3.3.5).
 """
@@ -21,19 +21,12 @@ from api.models.notification import HeldFor, State
 from api.models.user import Channel, Contact, SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import HOME_ZONE, zone_or_home
-from configs.world.withdrawal_period import is_holiday
 from notifier.content.desk_location import location_of
 from notifier.content.message_kind_base import CALL_MISSED, SLOT_CALL, ClaimedRow, Skip
 from notifier.message_kinds import kind_of, kinds
 
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 _KEPT_QUIET = frozenset({MessageGroup.DESK, MessageGroup.REMINDERS, MessageGroup.SUMMARY, MessageGroup.NEWS})
-_NO_NEWS = (
-    time(22),
-    time(8),
-)  # nor on Sundays and holidays: the hours of marketing by SMS, kept for all news
-_SUNDAY = 6
-_MOST_STEPS = 10  # from the end of one quiet time into the next: a Sunday between two holidays
 STOPPED = Skip(State.SKIPPED, "stopped by its reader")
 NO_CONSENT = Skip(State.SKIPPED, "no consent")
 _OUTSIDE = Skip(State.SKIPPED, "outside the hours of calls")
@@ -85,26 +78,6 @@ class MessageTimes:
             )
         days = (local.date() + number * _DAY for number in range(3))
         return next(at for day in days if (at := _instant(day, self.digest_at, self.zone)) > created_at)
-
-
-def find_hold_of_news(times: MessageTimes, created_at: datetime, now: datetime) -> Hold | None:
-    """Return until when news wait: neither in quiet hours, nor at night, on Sundays and holidays."""
-    at = now
-    for _ in range(_MOST_STEPS):
-        hold = times.find_hold(MessageGroup.NEWS, created_at, at)
-        later = hold.until if hold else _find_end_of_ban(at, times.zone)
-        if later is None:
-            break
-        at = later
-    return Hold(at, HeldFor.QUIET_HOURS) if at > now else None
-
-
-def _find_end_of_ban(at: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return when news may leave; None where they may at this instant."""
-    day = at.astimezone(zone).date()
-    if day.weekday() == _SUNDAY or is_holiday(day):
-        return _instant(day + _DAY, _NO_NEWS[1], zone)
-    return _find_end(at, _NO_NEWS, zone)
 
 
 def is_within(at: datetime, span: tuple[time, time], zone: ZoneInfo) -> bool:
@@ -239,8 +212,6 @@ def _find_hold(group: MessageGroup, row: ClaimedRow, to: ClaimedRecipient, now: 
             return None
         group = MessageGroup.REMINDERS  # as those it waits
     created_at = row.matched_at or row.created_at
-    if group is MessageGroup.NEWS:
-        return find_hold_of_news(to.times or MessageTimes(zone_or_home(to.zone)), created_at, now)
     hold = to.times.find_hold(group, created_at, now) if to.times else None
     ends = kind_of(row.kind).find_end_of_use(row.params) if hold else None
     return None if hold and ends and ends <= hold.until else hold

@@ -10,13 +10,13 @@ from api.models.notification import HeldFor
 from api.models.user import SlotRhythm, User
 from configs.ground.message_groups import SWITCHABLE, MessageGroup
 from configs.world.desk import zone_or_home
-from notifier.delivery.reader_wishes import Hold, MessageTimes, find_hold_of_news, read_times
+from notifier.delivery.reader_wishes import Hold, MessageTimes, read_times
 from tests.in_turn import in_turn
 from tests.notifier.world import change, person
 
 PARIS = ZoneInfo("Europe/Paris")
 NIGHT = (time(22), time(7))
-DESK, SLOTS, NEWS = MessageGroup.DESK, MessageGroup.SLOTS, MessageGroup.NEWS
+DESK, SLOTS = MessageGroup.DESK, MessageGroup.SLOTS
 
 
 def utc(text: str) -> datetime:
@@ -154,30 +154,6 @@ def test_a_digest_within_quiet_hours_waits_for_their_end_where_slot_alerts_do() 
         hold = times.find_hold(SLOTS, at, at)
         assert hold
         assert hold.until == paris(until)
-
-
-@in_turn(
-    "at, until",
-    [
-        ("2026-11-20T12:00", None),  # a Friday
-        ("2026-11-20T22:00", "2026-11-21T08:00"),
-        ("2026-11-21T07:59", "2026-11-21T08:00"),
-        ("2026-11-21T23:00", "2026-11-23T08:00"),  # over a Sunday
-        ("2026-11-22T12:00", "2026-11-23T08:00"),
-        ("2026-12-25T12:00", "2026-12-26T08:00"),  # Christmas
-        ("2027-05-01T12:00", "2027-05-03T08:00"),  # a holiday before a Sunday
-    ],
-)
-def test_news_never_arrive_at_night_on_sundays_and_holidays(at: str, until: str | None) -> None:
-    hold = find_hold_of_news(MessageTimes(PARIS), paris(at), paris(at))
-    assert (hold and hold.until) == (paris(until) if until else None)
-
-
-def test_news_wait_for_quiet_hours_too() -> None:
-    times, at = MessageTimes(PARIS, quiet=(time(8), time(12))), paris("2026-11-20T23:00")
-    hold = find_hold_of_news(times, at, at)
-    assert hold
-    assert hold.until == paris("2026-11-21T12:00")
 
 
 @in_turn("name", ["Europe/Nowhere", "", "../../etc/passwd", "Europe", "\N{SNOWMAN}", "x" * 300])

@@ -245,32 +245,27 @@ def test_messages_about_desks_wait_in_quiet_hours_and_those_about_the_account_do
 
 
 @in_turn(
-    "consent, hour, expected",
+    "consent, expected",
     [
-        (None, "12:00", (State.SKIPPED, "no consent")),
-        ({"news": {"given_at": "2026"}}, "23:00", (State.PENDING, HeldFor.QUIET_HOURS)),
-        ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, "12:00", (State.SKIPPED, "no consent")),
-        ({"news": {"given_at": "2026"}}, "12:00", (State.SENT, None)),
+        (None, (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026", "withdrawn_at": "2026"}}, (State.SKIPPED, "no consent")),
+        ({"news": {"given_at": "2026"}}, (State.SENT, None)),
     ],
 )
-def test_news_go_to_who_consented_and_never_at_night(
-    *,
+def test_news_go_to_who_consented(
     whole: "Running",
     consent: dict[str, Any] | None,
-    hour: str,
     expected: tuple[State, str | None],
-    frozen: time_machine.Traveller,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     start_anew(whole)
-    frozen.move_to(at_paris(f"2026-11-20T{hour}"))
     who = waiter()
     change(Contact, who.contacts[Channel.EMAIL], consent=consent, consented_at=clock())
     monkeypatch.setattr(type(kind_of("login_ended")), "group", MessageGroup.NEWS, raising=False)
     row = tell(who, "login_ended", at=clock().isoformat())
     deliver(str(row.id))
     row = get(Notification, row.id)
-    assert (row.state, row.held_for if row.state is State.PENDING else row.reason) == expected
+    assert (row.state, row.reason) == expected
 
 
 def test_slots_that_return_just_before_the_digest_are_in_it(
