@@ -31,6 +31,7 @@ from tests.notifier.receipts_world import callee, planned
 from tests.notifier.world import (
     DESK,
     MORNING,
+    OTHER_DESK,
     Person,
     alert,
     all_of,
@@ -235,13 +236,16 @@ def people(number: int) -> list[UUID]:
 
 
 @pytest.mark.rule("3.4")
-def test_a_round_waits_for_nobody_who_holds_the_desk() -> None:
+def test_a_round_and_an_alert_that_is_about_another_desk_wait_for_nobody_who_holds_the_desk() -> None:
     people(1)
     told(matched(detection(hours(2))))
+    detection(desk_id=OTHER_DESK)
+    late = alert(person(), {"desk_id": OTHER_DESK})
     with engine().connect() as other, other.begin():
         other.execute(sa.text("SELECT pg_advisory_xact_lock(0x524456, hashtext(:desk))"), {"desk": DESK})
         rearm(DESK)
-    assert len(notifications()) == 1
+        catch_up(str(late))
+    assert len(notifications()) == 2
 
 
 @pytest.mark.parametrize("is_verified", [True, False])
