@@ -5,12 +5,14 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, load_only
 
 from api.models.notification import HeldFor, Notification, Priority, State
-from api.models.user import Channel, Contact, ContactState
+from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.message_groups import MessageGroup
+from configs.world.desk import zone_or_home
 from configs.world.languages import read_language
 from notifier.content.outgoing_message import Choices
 
@@ -65,7 +67,7 @@ class TemplateContext:
     """The values that a kind's texts are filled with."""
 
     values: dict[str, Any] = field(default_factory=dict)
-    url: str | None = None  # where the button leads, if the message has one
+    url: str | None = None  # where the button leads, if the message has one and that is not the value `url`
     substitutions: dict[str, str] = field(
         default_factory=dict
     )  # tag among the values → what differs per person
@@ -75,6 +77,11 @@ class TemplateContext:
     stop_token: str = ""  # of the link that stops what the message is about
     replaces: str = ""  # the provider's id of the message that it takes the place of
     choices: Choices = ()  # the buttons by which a reader answers, on channels that have such
+
+    def __post_init__(self) -> None:
+        """Let the button lead where the texts do."""
+        if self.url is None:
+            object.__setattr__(self, "url", self.values.get("url"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +108,34 @@ class Recipients:
     find_loss: Callable[[Contact], Skip | None]
 
 
-Values = Callable[[Session, ClaimedRow, Contact, datetime], TemplateContext | Skip]
-Check = Callable[[Session, ClaimedRow, Contact, datetime], Skip | None]
+@dataclass(frozen=True, slots=True)
+class DueMessage:
+    """A notification that is about to leave, what it is read again with, and when."""
+
+    session: Session
+    row: ClaimedRow
+    contact: Contact
+    now: datetime
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return the params of its row."""
+        return self.row.params
+
+    @property
+    def language(self) -> str:
+        """Return the language of its texts."""
+        return self.row.language
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the time zone of its user."""
+        user = self.session.get_one(User, self.contact.user_id, options=[load_only(User.time_zone)])
+        return zone_or_home(user.time_zone)
+
+
+Values = Callable[[DueMessage], TemplateContext | Skip]
+Check = Callable[[DueMessage], Skip | None]
 ReadMany = Callable[[Session, Seen, datetime], list[TemplateContext | Skip]]
 
 
@@ -145,10 +178,10 @@ class MessageKind:
         self, session: Session, row: ClaimedRow, contact: Contact, now: datetime
     ) -> TemplateContext | Skip:
         """Read the rows again just before sending: the values of the texts, or why nothing is sent any more."""
-        skip = self.to.find_loss(contact)
+        due, skip = DueMessage(session, row, contact, now), self.to.find_loss(contact)
         if skip is None and self.check:
-            skip = self.check(session, row, contact, now)
-        return skip or self.values(session, row, contact, now)
+            skip = self.check(due)
+        return skip or self.values(due)
 
     def prepare_all(self, session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
         """Read the rows of many notifications, as `prepare` does those of one; in their order."""

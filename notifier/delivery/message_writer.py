@@ -25,7 +25,7 @@ from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.circuit_breaker import PROVIDER_REST_SECONDS, CircuitBreaker
 from configs.ground.clock import clock
 from configs.world.languages import FRENCH
-from notifier.content.message_kind_base import ClaimedRow, MessageKind, Skip
+from notifier.content.message_kind_base import ClaimedRow, DueMessage, MessageKind, Skip
 from notifier.content.messages import (
     NoticeText,
     choose_language,
@@ -212,7 +212,9 @@ def write_notice(
 def _render(session: Session, user_id: UUID, row: ClaimedRow) -> NoticeText | None:
     kind = kind_of(row.kind)
     try:
-        context = kind.values(session, row, _build_contact(kind, user_id, row.created_at), row.created_at)
+        context = kind.values(
+            DueMessage(session, row, _build_contact(kind, user_id, row.created_at), row.created_at)
+        )
         return None if isinstance(context, Skip) else render_notice(row.kind, row.language, context.values)
     except (sa.exc.DBAPIError, JobTimeoutException):
         raise

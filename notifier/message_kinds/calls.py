@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.answer import MatchAnswer
@@ -15,7 +14,7 @@ from configs.settings.constants import Constant
 from notifier.content.message_kind_base import (
     CALL,
     SLOT_CALL,
-    ClaimedRow,
+    DueMessage,
     MessageKind,
     Recipients,
     Skip,
@@ -40,30 +39,28 @@ _CALLED = Skip(State.SKIPPED, "called often enough")
 _ANSWERED = Skip(State.SKIPPED, "slots answered")
 
 
-def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
+def _prepare(due: DueMessage) -> TemplateContext | Skip:
     """Return what is open, or why no call is made. Params: the desk and the detection."""
-    skip = _find_loss(contact) or _find_answer(session, row.id)
-    if skip is None and _is_called_besides(session, row.id, contact.user_id, now):
+    skip = _find_loss(due.contact) or _find_answer(due)
+    if skip is None and _is_called_besides(due):
         skip = _CALLED
-    return skip or _read_open(session, row, now)
+    return skip or _read_open(due)
 
 
-def _prepare_sms(
-    session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
+def _prepare_sms(due: DueMessage) -> TemplateContext | Skip:
     """Return what is open, or why nothing is sent any more. Params: those of the `call`, and its id.
 
     Who has switched SMS off gets none: the consent to them is withdrawn with the switch, that to calls is not.
     """
-    if now - row.created_at > LATE_AFTER:
+    if due.now - due.row.created_at > LATE_AFTER:
         return _LATE
-    call = session.get(Notification, UUID(row.params[CALL]))
+    call = due.session.get(Notification, UUID(due.params[CALL]))
     if call and call.state is State.DELIVERED:  # as its late report says
         return _ANSWERED
-    skip = skip_unreachable(contact) or _find_answer(session, row.id)
-    if skip is None and MessageGroup.SLOTS in (contact.stopped_groups or ()):
+    skip = skip_unreachable(due.contact) or _find_answer(due)
+    if skip is None and MessageGroup.SLOTS in (due.contact.stopped_groups or ()):
         skip = Skip(State.SKIPPED, "stopped by its reader")
-    return skip or _read_open(session, row, now)
+    return skip or _read_open(due)
 
 
 def _find_loss(contact: Contact) -> Skip | None:
@@ -72,30 +69,30 @@ def _find_loss(contact: Contact) -> Skip | None:
     return None if contact.state is ContactState.OK else skip_address(contact)
 
 
-def _find_answer(session: Session, notification_id: UUID) -> Skip | None:
+def _find_answer(due: DueMessage) -> Skip | None:
     """Return why no alert wants a call, or the SMS after it, any more; an answer counts in whatever way it came."""
     its = (
         sa.select(sa.func.bool_or(wants_calls()), sa.func.bool_or(has_answer()))
         .select_from(Notification)
         .join(Match, Match.announcement_id == Notification.announcement_id)
         .join(Alert, Alert.id == Match.alert_id)
-        .where(Notification.id == notification_id)
+        .where(Notification.id == due.row.id)
     )
-    wanted, answered = session.execute(its).one()
+    wanted, answered = due.session.execute(its).one()
     return _ANSWERED if wanted and answered else None if wanted else _STOPPED
 
 
-def _read_open(session: Session, row: ClaimedRow, now: datetime) -> TemplateContext | Skip:
-    found = read_matched_slots(session, [row.id]).get(row.id)
+def _read_open(due: DueMessage) -> TemplateContext | Skip:
+    found = read_matched_slots(due.session, [due.row.id]).get(due.row.id)
     if found is None:
         return _STOPPED
-    if skip := find_end(found, now - timedelta(seconds=UNCONFIRMED_SECONDS())):
+    if skip := find_end(found, due.now - timedelta(seconds=UNCONFIRMED_SECONDS())):
         return _UNSEEN if skip.state is State.PENDING else skip
-    opening = SlotOpening(found.detection, tuple(found.slots), row.seen_at or found.detection.seen_at)
-    return ContentCache().context([opening], (), row.language)
+    opening = SlotOpening(found.detection, tuple(found.slots), due.row.seen_at or found.detection.seen_at)
+    return ContentCache().context([opening], (), due.language)
 
 
-def _is_called_besides(session: Session, call_id: UUID, user_id: UUID, now: datetime) -> bool:
+def _is_called_besides(due: DueMessage) -> bool:
     """Return whether another call than this one rings or rang within the hour.
 
     Calls are written an hour apart, but those of two desks at once may meet, and reports that come late or what an
@@ -103,9 +100,10 @@ def _is_called_besides(session: Session, call_id: UUID, user_id: UUID, now: date
     """
     row = Notification
     # of two at once the newer one is made
-    rings = sa.or_(sa.and_(row.state == State.SENDING, row.id > call_id), rang(now))
-    other = sa.exists().where(row.user_id == user_id, row.kind == SLOT_CALL, row.id != call_id, rings)
-    return bool(session.scalar(sa.select(other)))
+    rings = sa.or_(sa.and_(row.state == State.SENDING, row.id > due.row.id), rang(due.now))
+    mine = sa.and_(row.user_id == due.contact.user_id, row.kind == SLOT_CALL)
+    other = sa.exists().where(mine, row.id != due.row.id, rings)
+    return bool(due.session.scalar(sa.select(other)))
 
 
 def rang(now: datetime) -> sa.ColumnElement[bool]:

@@ -9,7 +9,6 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from babel.dates import format_time
@@ -19,7 +18,7 @@ from api.models.alert import Alert
 from api.models.declaration import Declaration, DeclaredBy
 from api.models.notification import State
 from api.models.payment import Payment, Subscription
-from api.models.user import Contact, Grant
+from api.models.user import Grant
 from configs.ground.signed_links import (
     CancelOrder,
     ConfirmCancellation,
@@ -41,7 +40,7 @@ from configs.world.sales_terms import (
 )
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
-from notifier.content.message_kind_base import ADDRESS, ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.content.message_kind_base import ADDRESS, DueMessage, MessageKind, Skip, TemplateContext
 from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
@@ -50,36 +49,36 @@ _PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the
 Describe = Callable[[Session, Declaration, str], dict[str, Any]]
 
 
-def _sign_withdrawal(_session: Session, row: ClaimedRow, _contact: Contact) -> str:
+def _sign_withdrawal(due: DueMessage) -> str:
     """Return the page where the reader withdraws without signing in, also after the account is gone."""
-    return write_link(WithdrawOrder(UUID(row.params["payment"])))
+    return write_link(WithdrawOrder(UUID(due.params["payment"])))
 
 
-def _describe_order(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+def _describe_order(due: DueMessage) -> dict[str, Any]:
     """Return plan, price, beginning and end, terms, and how to withdraw: all in the mail itself (L.221-13)."""
-    payment = session.get_one(Payment, UUID(row.params["payment"]))
-    grants = session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
+    payment = due.session.get_one(Payment, UUID(due.params["payment"]))
+    grants = due.session.scalars(sa.select(Grant).where(Grant.payment_id == payment.id)).all()
     # The contract is made by the payment: the time to withdraw counts from that day.
     ordered = payment.paid_at or payment.created_at
     starts = min((each.starts_at for each in grants), default=ordered)
     ends = max((each.ends_at for each in grants), default=starts)
-    names = name_seller(row.language if row.language in LANGUAGES else BINDING)
+    names = name_seller(due.language if due.language in LANGUAGES else BINDING)
     cancel_url = write_link(CancelOrder(payment.id)) if payment.subscription_id else ""
     return {
-        **describe_payment(session, row.params["payment"], row.language),
+        **describe_payment(due, due.params["payment"]),
         "cancel_url": cancel_url,
         "form_url": f"{settings().api_url}{WITHDRAW_PATH}",
         "begins_later": payment.begins_later,
         "later": starts > (payment.paid_at or starts) + _AT_ONCE,
-        "unwatched": not _has_alert(session, payment),
+        "unwatched": not _has_alert(due.session, payment),
         "seller": ", ".join(names[each] for each in ("seller_name", "seller_address", "support_email")),
         "mediator": names["mediator"],
-        "starts": write_instant(starts, zone, row.language),
-        "ends": write_instant(ends, zone, row.language),
-        "ordered": write_moment(ordered, zone, row.language)[0],
+        "starts": write_instant(starts, due.zone, due.language),
+        "ends": write_instant(ends, due.zone, due.language),
+        "ordered": write_moment(ordered, due.zone, due.language)[0],
         "agreed": (payment.consent_text or "").splitlines(),
-        "declined": _read_declined(payment, row.language),
-        "terms_text": _write_terms(payment.terms_version or find_newest_version(), row.language),
+        "declined": _read_declined(payment, due.language),
+        "terms_text": _write_terms(payment.terms_version or find_newest_version(), due.language),
     }
 
 
@@ -108,17 +107,15 @@ def _acknowledge(describe: Describe, notice_link: str | None = None) -> MessageK
     return MessageKind(to=ADDRESS, values=partial(_fill, describe), secret=False, notice_link=notice_link)
 
 
-def _fill(
-    describe: Describe, session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
-) -> TemplateContext | Skip:
-    declared = session.get(Declaration, UUID(row.params["declaration"]))
+def _fill(describe: Describe, due: DueMessage) -> TemplateContext | Skip:
+    declared = due.session.get(Declaration, UUID(due.params["declaration"]))
     if declared is None:
         return Skip(State.SKIPPED, "declaration deleted")
     values = {"support_email": settings().support_email or ""}
-    values |= _describe_declaration(session, declared, row.language)
-    values |= {name: text for name, text in row.params.items() if name in ("name", "email")}
-    values |= describe(session, declared, row.language)
-    return TemplateContext(values, values.get("url"))
+    values |= _describe_declaration(due.session, declared, due.language)
+    values |= {name: text for name, text in due.params.items() if name in ("name", "email")}
+    values |= describe(due.session, declared, due.language)
+    return TemplateContext(values)
 
 
 def _describe_declaration(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
@@ -162,23 +159,21 @@ def _describe_result(session: Session, declared: Declaration, language: str) -> 
     }
 
 
-def _fill_cancellation(
-    session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
+def _fill_cancellation(due: DueMessage) -> TemplateContext | Skip:
     """Return the content of the notice: to the account's address (param `own`) with the end and the links.
 
     Another address, which was typed, does not learn whether the contract is known.
     """
-    made = _fill(_describe_cancellation, session, row, contact, now)
+    made = _fill(_describe_cancellation, due)
     if isinstance(made, Skip):
         return made
-    if row.params.get("own"):
-        declared = session.get_one(Declaration, UUID(row.params["declaration"]))
+    if due.params.get("own"):
+        declared = due.session.get_one(Declaration, UUID(due.params["declaration"]))
         if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
-            return TemplateContext(made.values | {"signed_url": ""}, None)
-        return TemplateContext(made.values | _write_amounts(row), made.url)
-    hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "own": False}
-    return TemplateContext(made.values | hidden, None)
+            return TemplateContext(made.values | {"signed_url": "", "url": None})
+        return TemplateContext(made.values | _write_amounts(due))
+    hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "url": None}
+    return TemplateContext(made.values | hidden | {"own": False})
 
 
 def _describe_cancellation(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
@@ -201,12 +196,12 @@ def _describe_cancellation(session: Session, declared: Declaration, language: st
     }
 
 
-def _write_amounts(row: ClaimedRow) -> dict[str, Any]:
+def _write_amounts(due: DueMessage) -> dict[str, Any]:
     """Return what goes back, as it was known at the notice; empty where it was not."""
-    now, later = row.params.get("refund"), row.params.get("late_refund")
+    now, later = due.params.get("refund"), due.params.get("late_refund")
     return {
-        "refund": write_amount(now, row.language) if now else "",
-        "late_refund": write_amount(later, row.language) if later else "",
+        "refund": write_amount(now, due.language) if now else "",
+        "late_refund": write_amount(later, due.language) if later else "",
         "nothing_later": later == 0,
     }
 

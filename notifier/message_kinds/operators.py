@@ -4,76 +4,74 @@ They go to SUPPORT_EMAIL or, where that is not set, to the admins. They name ids
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from babel.dates import format_timedelta
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import load_only
 
 from api.models.incident import Incident
 from api.models.notification import State
 from api.models.support import SupportRequest
-from api.models.user import Contact, Role, User
+from api.models.user import Role, User
 from configs.ground.signed_links import AcknowledgeIncident, ShowProof, write_link
 from notifier.content.desk_location import desk_infos, since_at_home, write_home_moment
-from notifier.content.message_kind_base import REACHABLE, ClaimedRow, MessageKind, Skip, TemplateContext
+from notifier.content.message_kind_base import REACHABLE, DueMessage, MessageKind, Skip, TemplateContext
 
-Fill = Callable[[ClaimedRow], dict[str, Any]]
+Fill = Callable[[DueMessage], dict[str, Any]]
 
 
-def _check_operator(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> Skip | None:
-    if row.address is not None:
+def _check_operator(due: DueMessage) -> Skip | None:
+    if due.row.address is not None:
         return None
-    user = session.get_one(User, contact.user_id, options=[load_only(User.role)])
+    user = due.session.get_one(User, due.contact.user_id, options=[load_only(User.role)])
     return Skip(State.SKIPPED, "no operator any more") if user.role is Role.USER else None
 
 
-def _check_alarm(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> Skip | None:
-    incident = _find_incident(session, row)
+def _check_alarm(due: DueMessage) -> Skip | None:
+    incident = _find_incident(due)
     if incident is not None and incident.acknowledged_at is not None:
         return Skip(State.SKIPPED, "acknowledged before")
-    return _check_operator(session, row, contact, now)
+    return _check_operator(due)
 
 
-def _find_incident(session: Session, row: ClaimedRow) -> Incident | None:
-    if "incident" not in row.params:
+def _find_incident(due: DueMessage) -> Incident | None:
+    if "incident" not in due.params:
         return None
     columns = load_only(Incident.acknowledged_at, Incident.ends_at)
-    return session.get(Incident, row.params["incident"], options=[columns], populate_existing=True)
+    return due.session.get(Incident, due.params["incident"], options=[columns], populate_existing=True)
 
 
 def _alarm(fill: Fill) -> MessageKind:
     return MessageKind(to=REACHABLE, check=_check_alarm, values=partial(_write_alarm, fill), secret=False)
 
 
-def _write_alarm(
-    fill: Fill, session: Session, row: ClaimedRow, contact: Contact, _now: datetime
-) -> TemplateContext:
-    incident, url = _find_incident(session, row), None
-    if _has_link(row):
-        url = write_link(AcknowledgeIncident(row.params["incident"], contact.user_id))
+def _write_alarm(fill: Fill, due: DueMessage) -> TemplateContext:
+    incident, url = _find_incident(due), None
+    if _has_link(due):
+        url = write_link(AcknowledgeIncident(due.params["incident"], due.contact.user_id))
     is_over = incident is not None and incident.ends_at is not None
-    asked = {"acknowledge_url": url, "again": row.params.get("again", False), "over": is_over}
-    return TemplateContext(fill(row) | asked, url)
+    asked = {"acknowledge_url": url, "again": due.params.get("again", False), "over": is_over}
+    return TemplateContext(fill(due) | asked, url)
 
 
-def _has_link(row: ClaimedRow) -> bool:
+def _has_link(due: DueMessage) -> bool:
     """Whether a message acknowledges an incident: it is of one, and its reader has an account."""
-    return "incident" in row.params and row.address is None
+    return "incident" in due.params and due.row.address is None
 
 
-def _fill_desks(row: ClaimedRow) -> dict[str, Any]:
-    found = desk_infos(row.params["desks"])
+def _fill_desks(due: DueMessage) -> dict[str, Any]:
+    found = desk_infos(due.params["desks"])
     return {
-        "subject": row.params["subject"],
-        "reason": row.params["reason"],
+        "subject": due.params["subject"],
+        "reason": due.params["reason"],
         "spots": found,
-        "more": row.params["count"] - len(found),
-        "people": row.params.get("people", 0),
-        "proofs": [_name_proof(each, row.language) for each in row.params.get("proofs", ())],
-        **since_at_home(row.params["since"], row.language),
+        "more": due.params["count"] - len(found),
+        "people": due.params.get("people", 0),
+        "proofs": [_name_proof(each, due.language) for each in due.params.get("proofs", ())],
+        **since_at_home(due.params["since"], due.language),
     }
 
 
@@ -82,30 +80,28 @@ def _name_proof(proof: Mapping[str, str], language: str) -> dict[str, str]:
     return {"day": day, "hour": hour, "url": write_link(ShowProof(UUID(proof["detection"])))}
 
 
-def _read_params(row: ClaimedRow) -> dict[str, Any]:
+def _read_params(due: DueMessage) -> dict[str, Any]:
     """Return what the texts write as it is, or by their own filters: ids, numbers, amounts, instants (ISO 8601)."""
-    return row.params
+    return due.params
 
 
-def _fill_operations(row: ClaimedRow) -> dict[str, Any]:
+def _fill_operations(due: DueMessage) -> dict[str, Any]:
     """Return what is wrong: `number` of `of` messages, their `age`; `detail` in English, as health says it."""
-    oldest = timedelta(seconds=row.params.get("oldest_seconds", 0))
+    oldest = timedelta(seconds=due.params.get("oldest_seconds", 0))
     return {
-        "reason": row.params["reason"],
-        "subject": row.params["subject"],
-        "detail": row.params.get("detail", ""),
-        "number": row.params.get("number", 0),
-        "of": row.params.get("of", 0),
-        "age": format_timedelta(oldest, threshold=2, locale=row.language) if oldest else "",
-        **since_at_home(row.params["since"], row.language),
+        "reason": due.params["reason"],
+        "subject": due.params["subject"],
+        "detail": due.params.get("detail", ""),
+        "number": due.params.get("number", 0),
+        "of": due.params.get("of", 0),
+        "age": format_timedelta(oldest, threshold=2, locale=due.language) if oldest else "",
+        **since_at_home(due.params["since"], due.language),
     }
 
 
-def _read_request(
-    session: Session, row: ClaimedRow, contact: Contact, now: datetime
-) -> TemplateContext | Skip:
-    request = session.get(SupportRequest, row.params["request"])
-    if skip := _check_operator(session, row, contact, now):
+def _read_request(due: DueMessage) -> TemplateContext | Skip:
+    request = due.session.get(SupportRequest, due.params["request"])
+    if skip := _check_operator(due):
         return skip
     if request is None:
         return Skip(State.SKIPPED, "request deleted")
@@ -122,7 +118,7 @@ def _read_request(
 _FIGURES = MessageKind(
     to=REACHABLE,
     check=_check_operator,
-    values=lambda _session, row, _contact, _now: TemplateContext(_read_params(row)),
+    values=lambda due: TemplateContext(due.params),
     secret=False,
 )
 KINDS = {

@@ -13,17 +13,16 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from babel.dates import format_timedelta
 from babel.numbers import format_currency
-from sqlalchemy.orm import Session, aliased, load_only
+from sqlalchemy.orm import Session, aliased
 
 from api.models.notification import State
 from api.models.payment import CreditForm, Payment, PlanCredit, Refund, Subscription, WatchCredit
-from api.models.user import Contact, Grant, User
+from api.models.user import Grant
 from configs.ground.clock import clock
 from configs.ground.contact_addresses import digest
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signed_links import CancelOrder, OpenPortal, RefundClosedDesk, write_link
 from configs.settings import settings
-from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName, name_plan, plan
 from configs.world.prefecture import prefectures
 from notifier.content.desk_location import write_moment
@@ -31,7 +30,7 @@ from notifier.content.message_kind_base import (
     PAYERS_MAIL,
     REACHABLE,
     REACHABLE_OR_MAIL,
-    ClaimedRow,
+    DueMessage,
     MessageKind,
     Skip,
     TemplateContext,
@@ -40,8 +39,8 @@ from notifier.content.outgoing_message import account_page
 
 _MINUTE = timedelta(minutes=1)
 _PLAN, _PAYMENTS, _DASHBOARD = "/formule", "/formule/paiements", "/dashboard"
-Describe = Callable[[Session, ClaimedRow, ZoneInfo], dict[str, Any]]
-SignUrl = Callable[[Session, ClaimedRow, Contact], str]
+Describe = Callable[[DueMessage], dict[str, Any]]
+SignUrl = Callable[[DueMessage], str]
 
 
 def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | None = None) -> MessageKind:
@@ -59,30 +58,21 @@ def sell(describe: Describe, notice_link: str = _PLAN, *, sign_url: SignUrl | No
 def _fill(
     describe: Describe,
     sign_url: SignUrl | None,
-    session: Session,
-    row: ClaimedRow,
-    contact: Contact,
-    _now: datetime,
+    due: DueMessage,
 ) -> TemplateContext:
     url = str(settings().frontend_url)
-    signed_url = sign_url(session, row, contact) if sign_url and contact.confirmed else ""
+    signed_url = sign_url(due) if sign_url and due.contact.confirmed else ""
     values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
-    return TemplateContext(values | describe(session, row, read_zone(session, contact)), signed_url or url)
+    return TemplateContext(values | describe(due), signed_url or url)
 
 
-def read_zone(session: Session, contact: Contact) -> ZoneInfo:
-    """Return the time zone of a contact's user."""
-    user = session.get_one(User, contact.user_id, options=[load_only(User.time_zone)])
-    return zone_or_home(user.time_zone)
-
-
-def describe_payment(session: Session, payment_id: str, language: str) -> dict[str, Any]:
+def describe_payment(due: DueMessage, payment_id: str) -> dict[str, Any]:
     """Return the plan and the price of a payment, in words."""
-    payment = session.get_one(Payment, UUID(payment_id))
+    payment = due.session.get_one(Payment, UUID(payment_id))
     return {
         "plan": name_plan(payment.plan),
-        "price": write_amount(payment.amount_cents, language),
-        "full_price": write_amount(plan(payment.plan).price_cents, language),
+        "price": write_amount(payment.amount_cents, due.language),
+        "full_price": write_amount(plan(payment.plan).price_cents, due.language),
         "order": payment.order_number or str(payment.id),
         "monthly": payment.plan is PlanName.URGENCE_TOTAL,
         "terms": payment.terms_version or "",
@@ -99,104 +89,104 @@ def write_instant(at: datetime, zone: ZoneInfo, language: str) -> str:
     return ", ".join(write_moment(at, zone, language))
 
 
-def _describe_cancelled(_session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+def _describe_cancelled(due: DueMessage) -> dict[str, Any]:
     """Return the end and its effects (L.215-1-1). Params: `ends` (ISO 8601), `refund` in cents, `plan`."""
-    at, back = datetime.fromisoformat(row.params["ends"]), row.params["refund"]
-    is_day_end = at.astimezone(zone).time() == time()  # midnight belongs to the day that was chosen
+    at, back = datetime.fromisoformat(due.params["ends"]), due.params["refund"]
+    is_day_end = at.astimezone(due.zone).time() == time()  # midnight belongs to the day that was chosen
     return {
-        "plan": name_plan(PlanName(row.params["plan"])),
-        "ends": write_instant(at - _MINUTE if is_day_end else at, zone, row.language),
-        "refund": write_amount(back, row.language) if back else "",
+        "plan": name_plan(PlanName(due.params["plan"])),
+        "ends": write_instant(at - _MINUTE if is_day_end else at, due.zone, due.language),
+        "refund": write_amount(back, due.language) if back else "",
     }
 
 
-def _describe_credit(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+def _describe_credit(due: DueMessage) -> dict[str, Any]:
     """Return how much paid time was without watching, and what is given for it.
 
     Params: `payment`, `seconds`, `given` (time, invoice or refund), `amount` in cents, `ends` (ISO 8601 or null).
     """
-    params = row.params
+    params = due.params
     ends = datetime.fromisoformat(params["ends"]) if params["ends"] else None
     return {
-        **describe_payment(session, params["payment"], row.language),
-        "time": format_timedelta(timedelta(seconds=params["seconds"]), threshold=2, locale=row.language),
+        **describe_payment(due, params["payment"]),
+        "time": format_timedelta(timedelta(seconds=params["seconds"]), threshold=2, locale=due.language),
         "given": params["given"],
-        "amount": write_amount(params["amount"], row.language),
-        "ends": write_instant(ends, zone, row.language) if ends else "",
+        "amount": write_amount(params["amount"], due.language),
+        "ends": write_instant(ends, due.zone, due.language) if ends else "",
     }
 
 
-def _describe_closed_desk(_session: Session, row: ClaimedRow, _zone: ZoneInfo) -> dict[str, Any]:
+def _describe_closed_desk(due: DueMessage) -> dict[str, Any]:
     """Return where it was; no procedure, which could reveal a person's immigration status."""
-    place = prefectures().get(row.params["prefecture"])
-    return {"where": f"{place.name} ({place.department})" if place else row.params["prefecture"]}
+    place = prefectures().get(due.params["prefecture"])
+    return {"where": f"{place.name} ({place.department})" if place else due.params["prefecture"]}
 
 
-def _sign_closed_desk(_session: Session, row: ClaimedRow, contact: Contact) -> str:
-    refund = RefundClosedDesk(contact.id, digest(contact.address), UUID(row.params["alert"]))
+def _sign_closed_desk(due: DueMessage) -> str:
+    refund = RefundClosedDesk(due.contact.id, digest(due.contact.address), UUID(due.params["alert"]))
     return write_link(refund)
 
 
-def _describe_failure(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+def _describe_failure(due: DueMessage) -> dict[str, Any]:
     """Return which payment failed; of a renewal also until when the plan goes on, empty where it is over."""
     grace = sa.select(sa.func.max(Grant.ends_at)).where(
-        Grant.payment_id == UUID(row.params["payment"]), Grant.source == "grace", Grant.ends_at > clock()
+        Grant.payment_id == UUID(due.params["payment"]), Grant.source == "grace", Grant.ends_at > clock()
     )
-    ends = session.scalar(grace)
+    ends = due.session.scalar(grace)
     return {
-        **describe_payment(session, row.params["payment"], row.language),
-        "renewal": _is_renewal(session, row),
-        "until": write_instant(ends, zone, row.language) if ends else "",
+        **describe_payment(due, due.params["payment"]),
+        "renewal": _is_renewal(due),
+        "until": write_instant(ends, due.zone, due.language) if ends else "",
     }
 
 
-def _sign_portal(session: Session, row: ClaimedRow, contact: Contact) -> str:
+def _sign_portal(due: DueMessage) -> str:
     """Return the page that opens Stripe's portal, for a renewal; a session of the portal itself ends in minutes."""
-    if not _is_renewal(session, row):
+    if not _is_renewal(due):
         return ""
-    return write_link(OpenPortal(contact.id, digest(contact.address)))
+    return write_link(OpenPortal(due.contact.id, digest(due.contact.address)))
 
 
-def _is_renewal(session: Session, row: ClaimedRow) -> bool:
-    payment = session.get_one(Payment, UUID(row.params["payment"]))
+def _is_renewal(due: DueMessage) -> bool:
+    payment = due.session.get_one(Payment, UUID(due.params["payment"]))
     return payment.subscription_id is not None and payment.consented_at is None
 
 
-def _describe_upgrade(session: Session, row: ClaimedRow, _zone: ZoneInfo) -> dict[str, Any]:
-    ended = session.execute(
+def _describe_upgrade(due: DueMessage) -> dict[str, Any]:
+    ended = due.session.execute(
         sa.select(Payment.plan, PlanCredit.amount_cents)
         .join(PlanCredit, PlanCredit.credited_payment_id == Payment.id)
-        .where(PlanCredit.payment_id == UUID(row.params["payment"]))
+        .where(PlanCredit.payment_id == UUID(due.params["payment"]))
     ).all()
     names = dict.fromkeys(name_plan(each) for each, _ in ended)
     return {
-        **describe_payment(session, row.params["payment"], row.language),
+        **describe_payment(due, due.params["payment"]),
         "ended": ", ".join(names),
-        "credit": write_amount(sum(cents for _, cents in ended), row.language),
+        "credit": write_amount(sum(cents for _, cents in ended), due.language),
     }
 
 
-def _describe_refund(session: Session, row: ClaimedRow, _zone: ZoneInfo) -> dict[str, Any]:
+def _describe_refund(due: DueMessage) -> dict[str, Any]:
     """Return amount and reason of a refund that Stripe took; the bank needs some days more."""
-    refund = session.get_one(Refund, UUID(row.params["refund"]))
+    refund = due.session.get_one(Refund, UUID(due.params["refund"]))
     return {
-        **describe_payment(session, str(refund.payment_id), row.language),
-        "amount": write_amount(refund.amount_cents, row.language),
+        **describe_payment(due, str(refund.payment_id)),
+        "amount": write_amount(refund.amount_cents, due.language),
         "reason": refund.reason.value,
     }
 
 
-def _describe_renewal(session: Session, row: ClaimedRow, zone: ZoneInfo) -> dict[str, Any]:
+def _describe_renewal(due: DueMessage) -> dict[str, Any]:
     """Return when it renews and the price. Params: `subscription`, `ends` (ISO 8601) of the paid period."""
-    found = session.get_one(Subscription, UUID(row.params["subscription"]))
+    found = due.session.get_one(Subscription, UUID(due.params["subscription"]))
     price = plan(found.plan).price_cents
-    credit = min(_sum_credits(session, found), price)
+    credit = min(_sum_credits(due.session, found), price)
     return {
         "plan": name_plan(found.plan),
-        "price": write_amount(price - credit, row.language),
-        "full_price": write_amount(price, row.language),
-        "credit": write_amount(credit, row.language) if credit else "",
-        "ends": write_instant(datetime.fromisoformat(row.params["ends"]), zone, row.language),
+        "price": write_amount(price - credit, due.language),
+        "full_price": write_amount(price, due.language),
+        "credit": write_amount(credit, due.language) if credit else "",
+        "ends": write_instant(datetime.fromisoformat(due.params["ends"]), due.zone, due.language),
     }
 
 
@@ -212,22 +202,21 @@ def _sum_credits(session: Session, subscription: Subscription) -> int:
     return session.scalars(given).one()
 
 
-def _sign_cancellation(session: Session, row: ClaimedRow, _contact: Contact) -> str:
+def _sign_cancellation(due: DueMessage) -> str:
     orders = sa.select(Payment.id).where(
-        Payment.subscription_id == UUID(row.params["subscription"]), Payment.consented_at.is_not(None)
+        Payment.subscription_id == UUID(due.params["subscription"]), Payment.consented_at.is_not(None)
     )
-    order_id = session.scalar(orders.limit(1))
+    order_id = due.session.scalar(orders.limit(1))
     return write_link(CancelOrder(order_id)) if order_id else ""
 
 
-def _list_paused(_session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> TemplateContext:
+def _list_paused(due: DueMessage) -> TemplateContext:
     """Return the prefectures of the paused alerts; no procedure, which could reveal a person's immigration status."""
     known = prefectures()
-    found = [known[each] for each in row.params["prefectures"] if each in known]
+    found = [known[each] for each in due.params["prefectures"] if each in known]
     places = [f"{place.name} ({place.department})" for place in found]
-    url = account_page("dashboard")
-    values = {"places": places, "count": row.params["count"], "limit": row.params["limit"], "url": url}
-    return TemplateContext(values, url)
+    counts = {name: due.params[name] for name in ("count", "limit")}
+    return TemplateContext({"places": places, "url": account_page("dashboard"), **counts})
 
 
 def _end_plan(*, is_over: bool) -> MessageKind:
@@ -244,13 +233,10 @@ def _end_plan(*, is_over: bool) -> MessageKind:
 
 def _check_end(
     is_over: bool,
-    session: Session,
-    row: ClaimedRow,
-    _contact: Contact,
-    now: datetime,
+    due: DueMessage,
 ) -> Skip | None:
-    grant = session.get(Grant, UUID(row.params["grant"]))
-    if grant is None or _is_followed(session, grant) or (grant.ends_at <= now) is not is_over:
+    grant = due.session.get(Grant, UUID(due.params["grant"]))
+    if grant is None or _is_followed(due.session, grant) or (grant.ends_at <= due.now) is not is_over:
         return Skip(State.EXPIRED, "the plan goes on, or ended otherwise")
     return None
 
@@ -265,12 +251,11 @@ def _is_followed(session: Session, grant: Grant) -> bool:
     return session.scalar(later.limit(1)) is not None
 
 
-def _describe_end(session: Session, row: ClaimedRow, contact: Contact, _now: datetime) -> TemplateContext:
+def _describe_end(due: DueMessage) -> TemplateContext:
     """Return the plan and its end as the row has them. Params: `grant`, `plan`, `ends` (ISO 8601)."""
-    day, hour = write_moment(row.params["ends"], read_zone(session, contact), row.language)
-    url = account_page("formule")
-    plan_name = name_plan(PlanName(row.params["plan"]))
-    return TemplateContext({"plan": plan_name, "url": url, "day": day, "hour": hour}, url)
+    day, hour = write_moment(due.params["ends"], due.zone, due.language)
+    plan_name = name_plan(PlanName(due.params["plan"]))
+    return TemplateContext({"plan": plan_name, "url": account_page("formule"), "day": day, "hour": hour})
 
 
 KINDS = {

@@ -7,13 +7,12 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from babel.dates import format_date, format_time, format_timedelta
-from sqlalchemy.orm import Session, load_only
+from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
 from api.models.appointment import Appointment
 from api.models.base import is_any_of
 from api.models.notification import State
-from api.models.user import Contact
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signed_links import MoveReminders, TellHowItWent, write_link
 from configs.world.languages import FRENCH
@@ -22,7 +21,7 @@ from notifier.content.desk_location import DeskLocation, location_of, name_city,
 from notifier.content.message_kind_base import (
     REACHABLE,
     REACHABLE_MAIL,
-    ClaimedRow,
+    DueMessage,
     MessageKind,
     Skip,
     TemplateContext,
@@ -49,37 +48,35 @@ def _find_begin(params: Mapping[str, Any]) -> datetime | None:
         return None
 
 
-def _check_appointment(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> Skip | None:
+def _check_appointment(due: DueMessage) -> Skip | None:
     """Skip a reminder that is over or was moved. Params: `step` (first, last), `due` (ISO 8601)."""
-    found = _read_appointment(session, row)
-    if found is None or found.at is None or found.at <= now:
+    found = _read_appointment(due)
+    if found is None or found.at is None or found.at <= due.now:
         return _OVER
-    due: datetime | None = getattr(found, f"{row.params['step']}_reminder_at")
-    is_due = due == datetime.fromisoformat(row.params["due"])
+    at: datetime | None = getattr(found, f"{due.params['step']}_reminder_at")
+    is_due = at == datetime.fromisoformat(due.params["due"])
     return None if is_due else Skip(State.SKIPPED, "the reminder was moved")
 
 
-def _read_appointment(session: Session, row: ClaimedRow) -> Appointment | None:
-    return session.get(Appointment, UUID(row.params["appointment"]), options=[_COLUMNS])
+def _read_appointment(due: DueMessage) -> Appointment | None:
+    return due.session.get(Appointment, UUID(due.params["appointment"]), options=[_COLUMNS])
 
 
-def _describe_appointment(
-    session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
-) -> TemplateContext | Skip:
-    found = _read_appointment(session, row)
+def _describe_appointment(due: DueMessage) -> TemplateContext | Skip:
+    found = _read_appointment(due)
     if found is None or found.at is None:
         return _OVER
-    home = location_of("", row.params["prefecture"])
+    home = location_of("", due.params["prefecture"])
     local = found.at.astimezone(home.zone)
     url = write_link(MoveReminders(found.id))
     values = {
         "where": f"{home.name} ({home.department})",
         "place": found.place or "",
-        "day": _write_weekday(local, row.language),
-        "hour": format_time(local, "short", locale=row.language),
+        "day": _write_weekday(local, due.language),
+        "hour": format_time(local, "short", locale=due.language),
         "url": url,
     }
-    return TemplateContext(values, url)
+    return TemplateContext(values)
 
 
 def _write_weekday(local: datetime, language: str) -> str:
@@ -88,17 +85,15 @@ def _write_weekday(local: datetime, language: str) -> str:
     return day.replace(" 1 ", " 1er ", 1) if language == FRENCH else day
 
 
-def _check_question(session: Session, row: ClaimedRow, _contact: Contact, _now: datetime) -> Skip | None:
-    found = _read_appointment(session, row)
+def _check_question(due: DueMessage) -> Skip | None:
+    found = _read_appointment(due)
     if found is None or found.answered_at:
         return Skip(State.EXPIRED, "answered, or no appointment any more")
     return None
 
 
-def _ask_how_it_went(
-    _session: Session, row: ClaimedRow, _contact: Contact, _now: datetime
-) -> TemplateContext:
-    appointment_id = UUID(row.params["appointment"])
+def _ask_how_it_went(due: DueMessage) -> TemplateContext:
+    appointment_id = UUID(due.params["appointment"])
     urls = {
         name: write_link(TellHowItWent(appointment_id, went_well))
         for name, went_well in (("yes_url", True), ("no_url", False))
@@ -106,42 +101,42 @@ def _ask_how_it_went(
     return TemplateContext(urls, urls["yes_url"])
 
 
-def _sum_up(session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> TemplateContext | Skip:
+def _sum_up(due: DueMessage) -> TemplateContext | Skip:
     """Return what happened at the desks of the alerts that still wait.
 
     Params: `monday`, `ends` (ISO 8601; not sent from then on), `alerts`, `more` (api/alerts/weekly_summaries.py).
     """
-    if now >= datetime.fromisoformat(row.params["ends"]):
+    if due.now >= datetime.fromisoformat(due.params["ends"]):
         return Skip(State.EXPIRED, "the week is over")
-    found = _read_alerts(session, row)
-    told = [each for each in row.params["alerts"] if _is_open(found.get(UUID(each["alert"])))]
+    found = _read_alerts(due)
+    told = [each for each in due.params["alerts"] if _is_open(found.get(UUID(each["alert"])))]
     if not any(found[UUID(each["alert"])].enabled for each in told):
         return Skip(State.SKIPPED, "alert stopped")
-    return _fill(row, told, found)
+    return _fill(due, told, found)
 
 
-def _read_alerts(session: Session, row: ClaimedRow) -> dict[UUID, Any]:
-    ids = [UUID(each["alert"]) for each in row.params["alerts"]]
+def _read_alerts(due: DueMessage) -> dict[UUID, Any]:
+    ids = [UUID(each["alert"]) for each in due.params["alerts"]]
     query = sa.select(Alert.id, Alert.name, Alert.enabled, Alert.awaits_watch, Alert.closed_at)
-    return {row.id: row for row in session.execute(query.where(is_any_of(Alert.id, ids)))}
+    return {row.id: row for row in due.session.execute(query.where(is_any_of(Alert.id, ids)))}
 
 
 def _is_open(alert: Any) -> bool:
     return alert is not None and alert.closed_at is None and (alert.enabled or alert.awaits_watch)
 
 
-def _fill(row: ClaimedRow, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
-    url, monday = account_page("dashboard"), date.fromisoformat(row.params["monday"])
-    alerts = [_describe_alert(each, found[UUID(each["alert"])], row.language) for each in told]
+def _fill(due: DueMessage, told: Sequence[Mapping[str, Any]], found: Mapping[UUID, Any]) -> TemplateContext:
+    url, monday = account_page("dashboard"), date.fromisoformat(due.params["monday"])
+    alerts = [_describe_alert(each, found[UUID(each["alert"])], due.language) for each in told]
     values = {
         "url": url,
-        "from_day": write_day(monday - _WEEK, row.language),
-        "to_day": write_day(monday, row.language),
+        "from_day": write_day(monday - _WEEK, due.language),
+        "to_day": write_day(monday, due.language),
         "alerts": alerts,
-        "more": row.params["more"],
-        "quiet": _sum_up_quiet_week(told, row.language) if not row.params["more"] else None,
+        "more": due.params["more"],
+        "quiet": _sum_up_quiet_week(told, due.language) if not due.params["more"] else None,
     }
-    return TemplateContext(values, url)
+    return TemplateContext(values)
 
 
 def _describe_alert(week: Mapping[str, Any], alert: Any, language: str) -> dict[str, Any]:

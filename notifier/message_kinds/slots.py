@@ -18,6 +18,7 @@ from notifier.content import slot_alert_content
 from notifier.content.message_kind_base import (
     REACHABLE,
     ClaimedRow,
+    DueMessage,
     MessageKind,
     Seen,
     Skip,
@@ -38,8 +39,8 @@ from notifier.content.slot_alert_content import (
 UNCONFIRMED_SECONDS = Constant("UNCONFIRMED_SECONDS", 900.0)
 
 
-def _prepare(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext | Skip:
-    return _prepare_all(session, [(row, contact)], now)[0]
+def _prepare(due: DueMessage) -> TemplateContext | Skip:
+    return _prepare_all(due.session, [(due.row, due.contact)], due.now)[0]
 
 
 def _prepare_all(session: Session, rows: Seen, now: datetime) -> list[TemplateContext | Skip]:
@@ -113,21 +114,18 @@ def find_end(found: Announcement, confirmed_since: datetime) -> Skip | None:
     return None
 
 
-def _count_waiting(
-    session: Session, _row: ClaimedRow, contact: Contact, _now: datetime
-) -> TemplateContext | Skip:
+def _count_waiting(due: DueMessage) -> TemplateContext | Skip:
     """Return how many alerts the hourly cap holds back; one that waits on several channels counts once."""
     detection = Notification.params["detection_id"].astext
     waiting = sa.select(sa.func.count(detection.distinct())).where(
-        Notification.contact_id.in_(sa.select(Contact.id).where(Contact.user_id == contact.user_id)),
+        Notification.contact_id.in_(sa.select(Contact.id).where(Contact.user_id == due.contact.user_id)),
         Notification.state == State.PENDING,
         Notification.held_for == HeldFor.CAP,
     )
-    count = session.scalar(waiting)
+    count = due.session.scalar(waiting)
     if not count:
         return Skip(State.EXPIRED, "nothing waits any more")
-    url = account_page("messages")
-    return TemplateContext({"count": count, "url": url}, url)
+    return TemplateContext({"count": count, "url": account_page("messages")})
 
 
 KINDS = {

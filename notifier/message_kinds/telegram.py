@@ -19,14 +19,13 @@ from api.models.answer import AnswerValue, MatchAnswer, find_last_change
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State
 from api.models.slot import Detection
-from api.models.user import Contact
 from configs.ground.bot_buttons import ALL, shorten_id, write_alert_button, write_language_button
 from configs.world.languages import MESSAGE_LANGUAGES
 from notifier.content.desk_location import location_of, name_desk, name_place
 from notifier.content.message_kind_base import (
     EDITABLE_CHAT,
     LINKED_CHAT,
-    ClaimedRow,
+    DueMessage,
     MessageKind,
     Skip,
     TemplateContext,
@@ -121,22 +120,22 @@ def _build_button(action: str, alert: ListedAlert, language: str) -> ChoiceButto
     return ChoiceButton(f"{label} · {alert.number}", write_alert_button(action, alert.id))
 
 
-def _reply(session: Session, row: ClaimedRow, contact: Contact, now: datetime) -> TemplateContext:
+def _reply(due: DueMessage) -> TemplateContext:
     """Return what was asked for, as it is now.
 
     Params: `view` (`alerts`, `pause`, `resume`, `stop`, `language`, `help`) and, where there is one, `event`, the word
     of what was done just now; `account` the address, shortened, that a chat was linked to; `replaces` the provider's id
     of the reply that it takes the place of.
     """
-    view = row.params["view"]
-    alerts = _list_for(session, contact, view, now) if view not in ("language", "help") else []
-    context = _describe(view, alerts, row.language)
-    said = {name: row.params.get(name) for name in ("event", "account")}
-    return replace(context, values=context.values | said, replaces=row.params.get("replaces", ""))
+    view = due.params["view"]
+    alerts = _list_for(due, view) if view not in ("language", "help") else []
+    context = _describe(view, alerts, due.language)
+    said = {name: due.params.get(name) for name in ("event", "account")}
+    return replace(context, values=context.values | said, replaces=due.params.get("replaces", ""))
 
 
-def _list_for(session: Session, contact: Contact, view: str, now: datetime) -> list[ListedAlert]:
-    found = _list_alerts(session, contact.user_id, now)
+def _list_for(due: DueMessage, view: str) -> list[ListedAlert]:
+    found = _list_alerts(due.session, due.contact.user_id, due.now)
     return [each for each in found if each.allows(view)] if view in _ACTIONS else found
 
 
@@ -165,15 +164,15 @@ def name_edit(contact_id: UUID | None, message: str) -> str:
     return f"{GONE}:{contact_id}:{message}"
 
 
-def _check_age(_session: Session, row: ClaimedRow, _contact: Contact, now: datetime) -> Skip | None:
-    if datetime.fromisoformat(row.params["sent"]) <= now - EDITABLE_FOR:
+def _check_age(due: DueMessage) -> Skip | None:
+    if datetime.fromisoformat(due.params["sent"]) <= due.now - EDITABLE_FOR:
         return Skip(State.EXPIRED, "too old to be edited")
     return None
 
 
-def _read_told(session: Session, row: ClaimedRow) -> list[Announcement]:
+def _read_told(due: DueMessage) -> list[Announcement]:
     """Return what the message announced that a row edits; what was deleted is left out."""
-    found = read_announcements(session, [UUID(each) for each in row.params["alerts"]])
+    found = read_announcements(due.session, [UUID(each) for each in due.params["alerts"]])
     return [each for each in found.values() if each.slots]
 
 
@@ -194,21 +193,21 @@ def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) ->
     return replace(shown, values=values, url=None, key=(shown.key, gone_hour))
 
 
-def _list_edited(row: ClaimedRow) -> list[UUID]:
-    return [UUID(each) for each in row.params["alerts"]]
+def _list_edited(due: DueMessage) -> list[UUID]:
+    return [UUID(each) for each in due.params["alerts"]]
 
 
-def _add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now: datetime) -> TemplateContext:
+def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     """Return the context of an edit with the answers to the message, and with the buttons that may be pressed still.
 
     Once an appointment is found for all of them, the link leads to where its date is given. `asks` of the row's params
     is an answer: the buttons then ask what it is about, where that is not clear.
     """
-    alerts, asks = _list_edited(row), row.params.get("asks")
-    matches = _read_matches(session, alerts)
-    asks = asks if _needs_question(matches, asks, now) else None
+    alerts, asks = _list_edited(due), due.params.get("asks")
+    matches = _read_matches(due.session, alerts)
+    asks = asks if _needs_question(matches, asks, due.now) else None
     given = _list_answers(matches)
-    choices = _choose_buttons(matches, asks, row.language, now)
+    choices = _choose_buttons(matches, asks, due.language, due.now)
     is_found = bool(choices) and {each.answer for each in matches} == {AnswerValue.FOUND}
     url = write_date_link(alerts) if is_found else shown.url
     return replace(
@@ -218,7 +217,7 @@ def _add_answers(session: Session, row: ClaimedRow, shown: TemplateContext, now:
         substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])},
         key=(shown.key, asks, choices, url, *(tuple(each.values()) for each in given)),
         stop_token="",
-        replaces=row.params["message"],
+        replaces=due.params["message"],
         choices=choices,
     )
 
@@ -313,42 +312,40 @@ def _is_changeable(match: _AnnouncedMatch, now: datetime) -> bool:
     return match.answered_at is None or now < find_last_change(match.answered_at, match.announced_at)
 
 
-def _say_edited(
-    session: Session, row: ClaimedRow, _contact: Contact, now: datetime
-) -> TemplateContext | Skip:
+def _say_edited(due: DueMessage) -> TemplateContext | Skip:
     """Return the alert with what was answered, and that its slots are gone where they are.
 
     `asks` of the params: the answer whose alert or desk the buttons ask for; left out where they offer the answers.
     """
-    told = _read_told(session, row)
-    return _add_answers(session, row, _describe_shown(session, told, row), now) if told else _DELETED
+    told = _read_told(due)
+    return _add_answers(due, _describe_shown(due, told)) if told else _DELETED
 
 
-def _describe_shown(session: Session, told: Sequence[Announcement], row: ClaimedRow) -> TemplateContext:
+def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateContext:
     """Return what the message says now: that its slots are gone, or what was announced."""
-    edit = row.params if row.kind == GONE else _find_edit(session, row)
+    edit = due.params if due.row.kind == GONE else _find_edit(due)
     if edit:
-        shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), row.language)
+        shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), due.language)
     else:
         seen = sa.select(sa.func.max(Notification.seen_at)).where(
-            is_any_of(Notification.id, _list_edited(row))
+            is_any_of(Notification.id, _list_edited(due))
         )
-        seen_at = session.scalar(seen)
+        seen_at = due.session.scalar(seen)
         openings = [
             (SlotOpening(each.detection, tuple(each.slots), seen_at or each.detection.seen_at), each.stops)
             for each in told
         ]
-        shown = _describe_open(openings, row.language)
+        shown = _describe_open(openings, due.language)
     return replace(shown, values=shown.values | {"is_gone": bool(edit)}, key=(shown.key, bool(edit)))
 
 
-def _find_edit(session: Session, row: ClaimedRow) -> dict[str, str] | None:
+def _find_edit(due: DueMessage) -> dict[str, str] | None:
     """Return the params of the edit that says that the message's slots are gone, where it left or is leaving."""
     edit = sa.select(Notification.params).where(
-        Notification.dedupe_key == name_edit(row.contact_id, row.params["message"]),
+        Notification.dedupe_key == name_edit(due.row.contact_id, due.params["message"]),
         Notification.state.in_((State.SENDING, State.DELIVERED)),
     )
-    return session.scalar(edit)
+    return due.session.scalar(edit)
 
 
 KINDS = {
