@@ -48,20 +48,6 @@ from notifier.channels.provider_base import (
 from notifier.channels.transport import may_have_left
 from notifier.content.outgoing_message import OutgoingMessage
 
-# Those of mail are MAIL_PROVIDERS.
-_PROVIDERS: Mapping[str, Sequence[str]] = {
-    Channel.SMS: ("twilio",),
-    Channel.TELEGRAM: ("telegram",),
-    Channel.VOICE: ("twilio_calls",),
-    Channel.PUSH: ("web_push",),
-}
-# Messages that a job names, and that are claimed for one call. Programs that nudge have no SDK, and cannot ask a
-# provider how many it takes.
-_MOST_IN_JOB: Mapping[str, int] = {
-    Channel.EMAIL: 500,  # as in a call of SendGrid
-    Channel.PUSH: 10,  # as in a call
-}
-
 # How many calls a second Twilio begins; it queues the others, which would then ring late
 _CALLS_PER_SECOND = Constant("CALLS_PER_SECOND", 1)
 # How many messages a second Telegram takes of one bot, all chats together:
@@ -70,6 +56,25 @@ _TELEGRAM_PER_SECOND = Constant("TELEGRAM_PER_SECOND", 30)
 # How many SMS a second Twilio takes of the number or service that they come from
 _SMS_PER_SECOND = Constant("SMS_PER_SECOND", 10)
 
+
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """A channel's providers, and what they take."""
+
+    providers: Sequence[str] = ()
+    most: int = 1  # messages in one call, or at the same time; a job names so many
+    per_second: Constant[int] | None = None  # where that is known
+
+
+_LIMITS: Mapping[str, _Limits] = {
+    # SendGrid takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
+    # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
+    Channel.EMAIL: _Limits(most=500),  # by MAIL_PROVIDERS
+    Channel.SMS: _Limits(("twilio",), per_second=_SMS_PER_SECOND),
+    Channel.TELEGRAM: _Limits(("telegram",), per_second=_TELEGRAM_PER_SECOND),
+    Channel.VOICE: _Limits(("twilio_calls",), per_second=_CALLS_PER_SECOND),
+    Channel.PUSH: _Limits(("web_push",), most=10),
+}
 _WINDOWS = 5  # of a second, each of which begins with its first message
 log = structlog.get_logger(__name__)
 
@@ -80,14 +85,18 @@ def providers() -> dict[str, Provider]:
     from notifier.channels.providers import sendgrid, smtp, telegram, twilio, web_push  # noqa: PLC0415 -- at the first call
 
     return {
-        "sendgrid": sendgrid.SendGrid(), "smtp": smtp.Smtp(), "telegram": telegram.Telegram(),
-        "twilio": twilio.Twilio(), "twilio_calls": twilio.TwilioCalls(), "web_push": web_push.WebPush(),
-    }  # fmt: skip
+        "sendgrid": sendgrid.SendGrid(),
+        "smtp": smtp.Smtp(),
+        "telegram": telegram.Telegram(),
+        "twilio": twilio.Twilio(twilio.SMS),
+        "twilio_calls": twilio.Twilio(twilio.CALLS),
+        "web_push": web_push.WebPush(),
+    }
 
 
 def provider_names(channel: str) -> Sequence[str]:
     """Return the names of a channel's providers, those to try first in front."""
-    return settings().mail_providers if channel == Channel.EMAIL else _PROVIDERS[channel]
+    return settings().mail_providers if channel == Channel.EMAIL else _LIMITS[channel].providers
 
 
 def providers_of(channel: str) -> list[tuple[str, Provider]]:
@@ -95,29 +104,15 @@ def providers_of(channel: str) -> list[tuple[str, Provider]]:
     return [(each, providers()[each]) for each in provider_names(channel)]
 
 
-def sends_apart(channel: str) -> bool:
-    """Return whether the messages of a call leave apart, so that they need not share their content."""
-    return any(provider.SENDS_APART for _, provider in providers_of(channel))
-
-
-def most_in_job(channel: str) -> int:
-    """Return how many messages of a channel are put into one job, and claimed for one call of it."""
-    return _MOST_IN_JOB.get(channel, 1)
-
-
 def most_at_once(channel: str) -> int:
-    """Return how many messages a channel hands over in one call of the provider that it tries first."""
-    return max((provider.MOST for _, provider in providers_of(channel)[:1]), default=1)
+    """Return how many messages a channel hands over in one call; a job names and claims as many."""
+    return _LIMITS[channel].most
 
 
-def per_second(channel: Channel) -> int | None:
+def per_second(channel: str) -> int | None:
     """Return how many messages a second a channel's provider takes; None where no limit is known."""
-    limits = {
-        Channel.TELEGRAM: _TELEGRAM_PER_SECOND,
-        Channel.SMS: _SMS_PER_SECOND,
-        Channel.VOICE: _CALLS_PER_SECOND,
-    }
-    return limits[channel]() if channel in limits else None
+    limit = _LIMITS[channel].per_second
+    return limit() if limit else None
 
 
 def take_place(channel: Channel, may_wait: Callable[[], bool]) -> bool:
@@ -188,7 +183,9 @@ class BatchSender:
 
     def send(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answered]:
         """Yield each answer as it comes, with its messages: every message once. Raises nothing."""
-        for batch in batches(messages, most_at_once(self.name), apart=sends_apart(self.name)):
+        # What leaves apart need not share its content.
+        apart = any(provider.SENDS_APART for _, provider in providers_of(self.name))
+        for batch in batches(messages, most_at_once(self.name), apart=apart):
             yield from self._offer(batch)
 
     def _offer(self, batch: list[OutgoingMessage]) -> Iterator[Answered]:
@@ -244,6 +241,8 @@ class BatchSender:
         failure: DeliveryError
         try:
             answers.extend(provider.hand_over(messages))
+        except DeliveryError as error:
+            failure = error
         except SettingMissing as error:
             failure = Misconfigured(str(error))
         except JobTimeoutException:

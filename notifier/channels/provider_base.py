@@ -128,8 +128,6 @@ class Provider(ABC):
     # Its messages are answered one after the other, as `hand_over` yields them
     IS_SEQUENTIAL: ClassVar[bool] = False
 
-    MOST: ClassVar[int] = 1  # messages of one content in one call
-
     # The messages of a call leave apart, each to a server of its address: what one answers says nothing of another.
     SENDS_APART: ClassVar[bool] = False
 
@@ -138,28 +136,11 @@ class Provider(ABC):
         """Hand over messages of one content, no address twice; give an answer for each, in their order.
 
         Messages that were answered together share one object.
-        """
-
-
-class OneCallProvider(Provider):
-    """A provider that takes all messages of a call, or none."""
-
-    @abstractmethod
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand over messages of one content, no address twice: all are taken, or none is.
 
         Raises:
-            DeliveryError: sorted by whether another attempt can help; PermanentError names the messages at fault where
-                it is known.
+            DeliveryError: the answer for all that have none yet, sorted by whether another attempt can help;
+                PermanentError names the messages at fault where it is known.
         """
-
-    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
-        """Hand them over in one call; return its answer for each."""
-        try:
-            answer: Answer = self.send(messages)
-        except DeliveryError as error:
-            answer = error
-        return [answer] * len(messages)
 
 
 def price_sms(number: str, segments: int) -> Decimal:

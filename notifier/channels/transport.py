@@ -5,14 +5,12 @@ The time-outs are those of requests, for connecting and for each read. An answer
 """
 
 import io
-import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from contextvars import Context, ContextVar, copy_context
+from contextvars import ContextVar
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -45,45 +43,22 @@ CONNECT_SECONDS = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
-class CallConnection(Protocol):
-    """A connection of http.client or smtplib."""
-
-    sock: socket.socket | None
-
-
-# By context, so that who waits for a call on another thread can ask, and can end it.
-_may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)
-_connection: ContextVar[CallConnection | None] = ContextVar("connection", default=None)
+_may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)  # each thread has its own
 
 
 def begin_call() -> None:
     """Note that a call begins: nothing has left yet."""
     _may_have_left.set(False)
-    _connection.set(None)
 
 
-def note_connecting(connection: CallConnection) -> None:
-    """Note the connection by which a request is about to leave."""
-    _connection.set(connection)
-
-
-def note_leaving(connection: CallConnection) -> None:
+def note_leaving() -> None:
     """Note that from now on the provider may have the request."""
-    _connection.set(connection)
     _may_have_left.set(True)
 
 
-def may_have_left(of: Context | None = None) -> bool:
-    """Return whether the last request that a context sent may have left; True where it sent none by these rules."""
-    return (of or copy_context()).get(_may_have_left, True)
-
-
-def end_call(of: Context) -> None:
-    """Shut down the connection of a context, on whose thread a read fails then."""
-    connection = of.get(_connection)
-    if connection is not None and (sock := connection.sock) is not None:
-        with suppress(OSError):  # closed meanwhile
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)
+def may_have_left() -> bool:
+    """Return whether the last request that this thread sent may have left; True where it sent none by these rules."""
+    return _may_have_left.get()
 
 
 def guard_host(host: str, mend: str) -> None:
@@ -109,14 +84,10 @@ class AnswerTooLong(requests.RequestException):
 
 
 class _Connection(HTTPConnection):
-    def connect(self) -> None:
-        note_connecting(self)
-        super().connect()
-
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.is_closed:
             self.connect()
-        note_leaving(self)
+        note_leaving()
         super().request(*arguments, **options)
 
 

@@ -21,7 +21,7 @@ from configs.ground.database_errors import passes
 from configs.ground.job_queues import KEPT_SECONDS, name_job, nudge_streams, push, queue, read_oldest_seconds
 from configs.ground.matching_queues import CRITICAL, MANY
 from configs.settings.constants import Constant
-from notifier.channels.batch_sender import most_in_job
+from notifier.channels.batch_sender import most_at_once
 from notifier.delivery.match_nudge import SECONDS as MATCH_SECONDS
 from notifier.delivery.retry_policy import LEASE_SECONDS
 
@@ -144,7 +144,7 @@ def deliver(several: Iterable[WaitingWork]) -> None:
         by_queue[each.channel, each.priority is not Priority.BULK and not each.in_crowd].append(each.id)
     with _forgiving("deliver"):
         for (channel, is_single), ids in by_queue.items():
-            name, most = queue_of(channel, single=is_single and len(ids) <= FEW), most_in_job(channel)
+            name, most = queue_of(channel, single=is_single and len(ids) <= FEW), most_at_once(channel)
             _push_all(queue(name), [ids[start : start + most] for start in range(0, len(ids), most)])
 
 

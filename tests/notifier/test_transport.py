@@ -15,10 +15,11 @@ from configs.ground.clock import clock
 from notifier.channels.batch_sender import BatchSender, providers
 from notifier.channels.provider_base import (
     Acceptance,
+    Answer,
     LeavesLoopback,
     Misconfigured,
-    OneCallProvider,
     OutcomeUnknown,
+    Provider,
     TemporaryError,
 )
 from notifier.channels.transport import Transport, travelling
@@ -209,15 +210,15 @@ def trickle(connection: socket.socket, *, reads: bool = True) -> None:
         connection.sendall(bytes([byte]))
 
 
-class Posting(OneCallProvider):
+class Posting(Provider):
     """A provider whose every message is one request to an address."""
 
     def __init__(self, transport: Transport, url: str) -> None:
         self.transport, self.url = transport, url
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         self.transport.post(self.url, data=b"a")
-        return Acceptance(self.transport.name, "")
+        return [Acceptance(self.transport.name, "")]
 
 
 @pytest.mark.rule("6.3")

@@ -12,7 +12,6 @@ from http import HTTPStatus
 from typing import Any
 
 import python_http_client
-from python_http_client.exceptions import HTTPError
 from requests import Response
 from sendgrid import SendGridAPIClient
 
@@ -21,11 +20,12 @@ from configs.ground.contact_addresses import ascii_address
 from configs.settings import settings
 from notifier.channels.provider_base import (
     Acceptance,
+    Answer,
     DeliveryError,
     Misconfigured,
-    OneCallProvider,
     OutcomeUnknown,
     PermanentError,
+    Provider,
 )
 from notifier.channels.transport import Transport
 from notifier.content.outgoing_message import OutgoingMessage, own_headers
@@ -48,67 +48,44 @@ class _Client(python_http_client.Client):  # type: ignore[misc] # ships no types
     https://github.com/sendgrid/sendgrid-python/issues/757
     """
 
-    def __init__(self, transport: Transport, **options: Any) -> None:
-        super().__init__(**options)
-        self.transport = transport
-
-    def _build_client(self, name: str | None = None) -> "_Client":
-        path = [*self._url_path, name] if name else self._url_path
-        headers = self.request_headers
-        return _Client(
-            self.transport, host=self.host, version=self._version, request_headers=headers, url_path=path
-        )
+    transport: Transport
 
     def post(self, body: dict[str, Any]) -> Response:
         """Post a body as JSON, encoded once. The inherited method encodes it twice more, for a log at level DEBUG.
 
         Raises:
-            HTTPError: the answer is 4xx.
             notifier.channels.provider_base.DeliveryError: there is no answer that says whether it was taken.
         """
         headers = {**self.request_headers, "Content-Type": "application/json"}
-        answer = self.transport.post(self._build_url(None), data=json.dumps(body).encode(), headers=headers)
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
-            raise HTTPError(answer.status_code, answer.reason, answer.content, answer.headers)
-        return answer
+        return self.transport.post(self._build_url(None), data=json.dumps(body).encode(), headers=headers)
 
 
 @lru_cache(maxsize=2)
-def _client(key: str, host: str) -> SendGridAPIClient:
-    api = SendGridAPIClient(key, host=host)
-    headers = api.client.request_headers
-    api.client = _Client(Transport(PROVIDER), host=host, version=3, request_headers=headers)
-    return api
+def _client(key: str, host: str) -> _Client:
+    headers = SendGridAPIClient(key, host=host).client.request_headers
+    client = _Client(host=host, version=3, request_headers=headers, url_path=["mail", "send"])
+    client.transport = Transport(PROVIDER)
+    return client
 
 
-def _api() -> SendGridAPIClient:
-    return _client(settings().require("sendgrid_api_key"), settings().address_of("sendgrid"))
-
-
-class SendGrid(OneCallProvider):
+class SendGrid(Provider):
     """Mails that share their content leave in one call: a personalization each, its own links by substitutions."""
 
-    # It takes 1000. That many would be of unknown fate where it hangs, and a bad address fails all of a call:
-    # https://www.twilio.com/docs/sendgrid/for-developers/sending-email/personalizations
-    MOST = 500
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         """Hand mails of one content to SendGrid; `custom_args` come back with its events. All pass its lists, or none.
 
         Raises:
             notifier.channels.provider_base.DeliveryError: no mail was sent; PermanentError names the mails at fault.
         """
-        try:
-            answer = _api().client.mail.send.post(_body(messages))
-        except HTTPError as error:
-            raise _delivery_error(error) from error
+        client = _client(settings().require("sendgrid_api_key"), settings().address_of("sendgrid"))
+        answer = client.post(_body(messages))
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            raise _delivery_error(answer)
         if answer.status_code != HTTPStatus.ACCEPTED:  # 200: valid, and not queued
             raise OutcomeUnknown(f"{PROVIDER} answered {answer.status_code}, which is no acceptance")
-        return Acceptance(PROVIDER, answer.headers.get("X-Message-Id", ""), awaits_receipt=_sends_receipts())
-
-
-def _sends_receipts() -> bool:
-    return settings().sendgrid_webhook_key is not None
+        has_receipts = settings().sendgrid_webhook_key is not None
+        message_id = answer.headers.get("X-Message-Id", "")
+        return [Acceptance(PROVIDER, message_id, awaits_receipt=has_receipts)] * len(messages)
 
 
 def _body(messages: Sequence[OutgoingMessage]) -> dict[str, Any]:
@@ -146,24 +123,24 @@ def _spell_address(address: str) -> str:
         return address
 
 
-def _delivery_error(error: HTTPError) -> DeliveryError:
-    if error.status_code in _OURS:
+def _delivery_error(answer: Response) -> DeliveryError:
+    if answer.status_code in _OURS:
         return Misconfigured(
-            f"{PROVIDER} answered {error.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
+            f"{PROVIDER} answered {answer.status_code}: check SENDGRID_API_KEY and EMAIL_FROM"
         )
-    fields = _fields(error)
+    fields = _fields(answer)
     if any(field.partition(".")[0] == "from" for field in fields):
         return Misconfigured(f"{PROVIDER} refuses the sender: check EMAIL_FROM")
     if any(field.startswith(_BAD_ADDRESS) for field in fields):
         at_fault = frozenset(int(found[1]) for field in fields if (found := _AT_FAULT.match(field)))
         return PermanentError(f"{PROVIDER} refuses the address", ContactState.BOUNCED, at_fault)
-    reason = f"{PROVIDER} answered {error.status_code} {', '.join(fields)}".rstrip()
+    reason = f"{PROVIDER} answered {answer.status_code} {', '.join(fields)}".rstrip()
     return PermanentError(reason, of_all=bool(fields))
 
 
-def _fields(error: HTTPError) -> list[str]:
+def _fields(answer: Response) -> list[str]:
     try:
-        listed = error.to_dict["errors"]
-        return [str(each["field"])[:80] for each in listed if each.get("field")]
-    except (ValueError, KeyError, TypeError, AttributeError):  # a body of another shape says nothing more
+        return [str(each["field"])[:80] for each in answer.json()["errors"] if each.get("field")]
+    # a body of another shape says nothing more
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import lru_cache
 from typing import Any, cast
 
@@ -24,7 +23,6 @@ from notifier.channels.provider_base import (
     AddressBusy,
     Answer,
     DeliveryError,
-    LeavesLoopback,
     Misconfigured,
     NotAttempted,
     OutcomeUnknown,
@@ -33,7 +31,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     answer_seconds,
 )
-from notifier.channels.transport import CallConnection, begin_call, guard_host, may_have_left, note_leaving
+from notifier.channels.transport import begin_call, guard_host, may_have_left, note_leaving
 from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"
@@ -42,23 +40,14 @@ _LEAST_SECONDS = 1.0  # that must be left of the call for one more mail
 _MOST_BYTES = 1 << 20  # of the replies of a connection
 _GO_ON, _PERMANENT = 354, 500  # https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
+_OF_A_MAIL = smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError
 _LOGIN_NEEDED = {530, 534, 535, 538}  # https://www.rfc-editor.org/rfc/rfc4954#section-6
-_LOGINS = {"CRAM-MD5", "PLAIN", "LOGIN"}
 _ENHANCED = re.compile(rb"[245]\.\d{1,3}\.\d{1,3}(?=\s|$)")
 # Mail servers name their reasons in prose only. One that no longer relays for us refuses every address.
 _ABOUT_US = re.compile(rb"relay|sender|authenti|polic|spam|black.?list|block.?list|reputation", re.IGNORECASE)
 # Codes that speak of the address; with an enhanced one (https://www.rfc-editor.org/rfc/rfc3463) only these do.
 _NO_ADDRESS = {550, 551, 553}
 _GONE = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
-
-
-class Step(Enum):
-    """What a mail server answers to."""
-
-    CONNECTION = "connection"
-    SENDER = "sender"
-    RECIPIENT = "recipient"
-    CONTENT = "content"
 
 
 class _Replies(io.BufferedReader):
@@ -90,7 +79,7 @@ class _Connection(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected("no SMTP reply")
             stack.pop_all()
         if code == _GO_ON:
-            note_leaving(cast("CallConnection", self))
+            note_leaving()
         return code, reply
 
 
@@ -101,17 +90,12 @@ class _TlsConnection(_Connection, smtplib.SMTP_SSL):
 class Smtp(Provider):
     """All mails of a call on one connection, one after the other; each is answered alone."""
 
-    MOST = 100
     IS_SEQUENTIAL = True
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
         """Hand mails to the server; yield each answer as it comes."""
         server = parse_mail_server(settings().require("smtp_url"))
-        try:
-            guard_host(server.host, "point SMTP_URL at a stand-in")
-        except LeavesLoopback as error:
-            yield from [error] * len(messages)
-            return
+        guard_host(server.host, "point SMTP_URL at a stand-in")
         with closing(_Transfer(server, time.monotonic() + answer_seconds(PROVIDER))) as transfer:
             for message in messages:
                 yield transfer.send(message)
@@ -131,9 +115,7 @@ class _Transfer:
     until: float  # when the last mail may begin, by time.monotonic()
     connection: _Connection | None = field(default=None, init=False)
     answered: int = field(default=0, init=False)  # mails of this connection
-    failure: DeliveryError | None = field(
-        default=None, init=False
-    )  # there is no connection: for all that follow
+    failure: DeliveryError | None = field(default=None, init=False)  # for all that follow: no connection
 
     def send(self, message: OutgoingMessage) -> Answer:
         try:
@@ -156,55 +138,30 @@ class _Transfer:
         return max(self.until - time.monotonic(), 0.1)
 
     def _transfer(self, address: str, mail: bytes) -> Answer:
+        """Hand over one mail. The connection is reset after a refusal, and closed by 421 or a loss."""
         begin_call()
-        if self.connection is None and (failure := self._connect()):
-            self.failure = failure
-            return failure
+        answer: Answer = _ACCEPTED
         try:
-            error = self._hand_over(address, mail)
-        except OSError as lost:  # smtplib's errors are such, too
-            because = type(lost).__name__
-            self._drop(TemporaryError(f"{PROVIDER} not reached: {because}"))
-            is_unknown = may_have_left()
-            return (OutcomeUnknown if is_unknown else TemporaryError)(f"{PROVIDER} lost: {because}")
-        if error and not (self.connection and self.connection.sock):
-            self._drop(error)
-            return error
-        self.answered += 1
-        return error or _ACCEPTED
-
-    def _hand_over(self, address: str, mail: bytes) -> DeliveryError | None:
-        """Hand over one mail; return what a refusal means. The connection is reset then, or closed after 421."""
-        assert self.connection  # noqa: S101 -- for mypy
-        if self.connection.sock:
-            self.connection.sock.settimeout(self._find_timeout())
-        try:
+            if self.connection is None:
+                self.answered, self.connection = 0, _open(self.server, self._find_timeout())
+            elif self.connection.sock:
+                self.connection.sock.settimeout(self._find_timeout())
             self.connection.sendmail(split_sender()[1], [address], mail)
-        except smtplib.SMTPSenderRefused as error:
-            return sort_refusal(Step.SENDER, error.smtp_code, error.smtp_error)
         except smtplib.SMTPRecipientsRefused as error:
-            return sort_refusal(Step.RECIPIENT, *error.recipients[address])
-        except smtplib.SMTPDataError as error:
-            return sort_refusal(Step.CONTENT, error.smtp_code, error.smtp_error)
-        return None
-
-    def _connect(self) -> DeliveryError | None:
-        self.answered = 0
-        try:
-            self.connection = _open(self.server, self._find_timeout())
+            answer = sort_refusal(error, *error.recipients[address])
         except smtplib.SMTPResponseException as error:
-            return sort_refusal(Step.CONNECTION, error.smtp_code, error.smtp_error)
-        except smtplib.SMTPNotSupportedError as error:
-            return Misconfigured(f"{PROVIDER}: the server {error}: check SMTP_URL")
-        except OSError as lost:
-            return TemporaryError(f"{PROVIDER} not reached: {type(lost).__name__}")
-        return None
-
-    def _drop(self, error: DeliveryError) -> None:
-        """Close the connection. One that answered no mail is not replaced, so that this ends."""
-        if not self.answered:
-            self.failure = error
+            answer = sort_refusal(error, error.smtp_code, error.smtp_error)
+        except (OSError, ValueError) as lost:
+            answer = _sort_loss(lost)
+            self.close()
+        if self.connection and self.connection.sock:
+            self.answered += 1
+            return answer
         self.close()
+        if not self.answered and isinstance(answer, DeliveryError):  # it is not replaced, so that this ends
+            is_unknown = isinstance(answer, OutcomeUnknown)
+            self.failure = TemporaryError(answer.reason) if is_unknown else answer
+        return answer
 
     def close(self) -> None:
         """Say goodbye, without waiting for an answer: what was accepted stays so."""
@@ -221,7 +178,9 @@ def _open(server: MailServer, seconds: float) -> _Connection:
     Raises:
         smtplib.SMTPResponseException: the server does not want us.
         smtplib.SMTPNotSupportedError: it offers no TLS, or no login.
+        smtplib.SMTPException: it offers no login that smtplib knows.
         OSError: it is not reached.
+        ValueError: its challenge is no base64.
     """
     # Without a name smtplib asks DNS for the machine's.
     options: dict[str, Any] = {"local_hostname": split_sender()[1].rpartition("@")[2], "timeout": seconds}
@@ -231,50 +190,42 @@ def _open(server: MailServer, seconds: float) -> _Connection:
         made = _Connection(server.host, server.port, **options)
     with ExitStack() as stack:
         stack.callback(made.close)
-        _encrypt(made, server)
-        _log_in(made, server)
+        made.ehlo_or_helo_if_needed()
+        if not server.is_tls_from_start and (made.has_extn("starttls") or not settings().loopback_only):
+            made.starttls(context=tls_context())
+        if server.user:
+            made.login(server.user, server.password)
         stack.pop_all()
     return made
 
 
-def _encrypt(connection: _Connection, server: MailServer) -> None:
-    connection.ehlo_or_helo_if_needed()
-    if server.is_tls_from_start:
-        return
-    if connection.has_extn("starttls"):
-        connection.starttls(context=tls_context())
-        connection.ehlo_or_helo_if_needed()
-    elif not settings().loopback_only:
-        raise smtplib.SMTPNotSupportedError("offers no STARTTLS")
+def _sort_loss(lost: Exception) -> DeliveryError:
+    """Return what a connection that ended, or never was, means for the message."""
+    because = type(lost).__name__
+    if type(lost) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError):
+        return Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
+    if may_have_left():
+        return OutcomeUnknown(f"{PROVIDER} lost: {because}")
+    return TemporaryError(f"{PROVIDER} not reached: {because}")
 
 
-def _log_in(connection: _Connection, server: MailServer) -> None:
-    if not server.user:
-        return
-    if not _LOGINS & {*connection.esmtp_features.get("auth", "").upper().split()}:
-        raise smtplib.SMTPNotSupportedError("takes no login that smtplib knows")
-    try:
-        connection.login(server.user, server.password)
-    except ValueError as error:
-        raise smtplib.SMTPException("a challenge that is no base64") from error
-
-
-def sort_refusal(step: Step, code: int, reply: bytes | str) -> DeliveryError:
-    """Return what a server's no means for the message."""
+def sort_refusal(error: smtplib.SMTPException, code: int, reply: bytes | str) -> DeliveryError:
+    """Return what a server's no means for the message, by what smtplib raises of it."""
     text = reply if isinstance(reply, bytes) else reply.encode()
     found = _ENHANCED.match(text)
     enhanced = found[0].decode() if found else ""
     said = f"{PROVIDER} answered {code} {enhanced}".rstrip()
-    if step is Step.RECIPIENT and (code < _PERMANENT or code == _TOO_MUCH):
+    is_address = isinstance(error, smtplib.SMTPRecipientsRefused)
+    if is_address and (code < _PERMANENT or code == _TOO_MUCH):
         return TemporaryError(said) if code == _CLOSING else AddressBusy(said)
     if code < _PERMANENT:
         return TemporaryError(said)
-    if step is Step.CONNECTION or code in _LOGIN_NEEDED:
+    if code in _LOGIN_NEEDED or not isinstance(error, _OF_A_MAIL):
         return Misconfigured(f"{said}: check SMTP_URL")
-    if step is Step.SENDER and code != _TOO_MUCH:
-        return Misconfigured(f"{said} to the sender: check EMAIL_FROM")
-    if step is Step.RECIPIENT:
+    if is_address:
         # Without a code of its own a reply that speaks of us or of the mail does not speak of the address.
         is_gone = enhanced in _GONE if enhanced else code in _NO_ADDRESS and not _ABOUT_US.search(text)
         return PermanentError(f"{said} to the address", ContactState.BOUNCED if is_gone else None)
+    if isinstance(error, smtplib.SMTPSenderRefused) and code != _TOO_MUCH:
+        return Misconfigured(f"{said} to the sender: check EMAIL_FROM")
     return PermanentError(said)

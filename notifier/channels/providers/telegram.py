@@ -7,6 +7,7 @@ https://core.telegram.org/bots/api#editmessagetext
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from html import unescape
 from http import HTTPStatus
 from typing import Any
 
@@ -17,15 +18,17 @@ from configs.ground.retry_after import parse_retry_after
 from configs.settings import settings
 from notifier.channels.provider_base import (
     Acceptance,
+    Answer,
     DeliveryError,
     Misconfigured,
     NothingToEdit,
-    OneCallProvider,
     OutcomeUnknown,
     PermanentError,
+    Provider,
     TemporaryError,
 )
 from notifier.channels.transport import Transport, read_retry_after, travelling
+from notifier.content.messages import shorten
 from notifier.content.outgoing_message import OutgoingMessage, RenderedMessage
 
 PROVIDER = "telegram"
@@ -46,7 +49,8 @@ _NOT_EDITABLE = ("message to edit not found", "message can't be edited", "messag
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.NOT_FOUND}
 
 _MOST_UNITS, _MOST_BYTES = 4096, 9000  # of a text: UTF-16 code units that are shown, and bytes
-_TOKEN = re.compile(r"<(/?)([\w-]+)[^>]*>|&[#\w]+;|(.)", re.DOTALL)
+_BYTES_OF_UNIT = 3  # of UTF-8, at most
+_MARKUP, _HIDDEN = re.compile("<[^>]*>"), re.compile("<tg-spoiler>.*?</tg-spoiler>", re.DOTALL)
 
 
 def _json(answer: Response) -> dict[str, Any]:
@@ -73,10 +77,10 @@ def _base() -> str:
     return settings().address_of("telegram")
 
 
-class Telegram(OneCallProvider):
+class Telegram(Provider):
     """One message of the bot to the chat that is the message's address."""
 
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
         transport = _transport(_base())
@@ -86,9 +90,9 @@ class Telegram(OneCallProvider):
         answer = transport.post(url, json=_body(message.filled, message.address, message.replaces))
         body = _json(answer)
         if answer.status_code == HTTPStatus.OK and body.get("ok") is True:
-            return Acceptance(PROVIDER, _id_of(body.get("result")), delivered=True)
+            return [Acceptance(PROVIDER, _id_of(body.get("result")), delivered=True)]
         if message.replaces and _UNCHANGED in _description(body):
-            return Acceptance(PROVIDER, message.replaces, delivered=True)
+            return [Acceptance(PROVIDER, message.replaces, delivered=True)]
         raise _delivery_error(answer.status_code, body)
 
 
@@ -101,8 +105,7 @@ def _id_of(result: object) -> str:
 def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:
     body: dict[str, Any] = {
         "chat_id": address,
-        "text": _shorten(message.html),
-        "parse_mode": "HTML",
+        **_write_text(message.html),
         "link_preview_options": {"is_disabled": True},
     }
     if replaces:
@@ -112,36 +115,19 @@ def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, An
     return body
 
 
-def _shorten(html: str) -> str:
-    """Return a text that Telegram takes: cut between two characters, with its open tags closed.
+def _write_text(html: str) -> dict[str, str]:
+    """Return a text that Telegram takes: of one that is too long the beginning, without markup and what it hides.
 
     https://core.telegram.org/bots/api#sendmessage says 4,096 characters. It also refuses texts of more bytes than
-    _MOST_BYTES, markup included, which as many Chinese characters or entities have.
+    _MOST_BYTES, markup included. The texts of all kinds are shorter, whatever the names in them.
     """
-    tokens = list(_TOKEN.finditer(html)) if len(html.encode()) > _MOST_UNITS else []
-    if len(html.encode()) <= _MOST_BYTES and sum(map(_count_units, tokens)) <= _MOST_UNITS:
-        return html
-    kept, open_tags = "", list[str]()
-    units, size = 1, len("…".encode())  # of what is shown, and of all with the tags that close it
-    for token in tokens:
-        units += _count_units(token)
-        tag = token[2] or ""
-        size += 0 if token[1] else len(token[0].encode()) + (len(f"</{tag}>") if tag else 0)
-        if units > _MOST_UNITS or size > _MOST_BYTES:
-            break
-        kept += token[0]
-        if token[1]:
-            open_tags.pop()
-        elif tag:
-            open_tags.append(tag)
-    return kept.rstrip() + "…" + "".join(f"</{each}>" for each in reversed(open_tags))
-
-
-def _count_units(token: re.Match[str]) -> int:
-    """Return how many UTF-16 code units are shown of a tag, an entity or a character."""
-    if token[2]:
-        return 0
-    return len(token[0].encode("utf-16-le", "replace")) // 2 if token[3] else 1
+    shown = unescape(_MARKUP.sub("", _HIDDEN.sub("…", html)))
+    if (
+        len(html.encode()) <= _MOST_BYTES
+        and len(_MARKUP.sub("", html).encode("utf-16-le")) <= 2 * _MOST_UNITS
+    ):
+        return {"text": html, "parse_mode": "HTML"}
+    return {"text": shorten(shown, _MOST_BYTES // _BYTES_OF_UNIT)}
 
 
 def _keyboard(message: RenderedMessage) -> list[list[dict[str, str]]]:

@@ -5,8 +5,7 @@ https://www.twilio.com/docs/voice/api/call-resource#create-a-call-resource
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -24,10 +23,11 @@ from configs.settings.constants import Constant
 from notifier.channels.provider_base import (
     CALL_RING_SECONDS,
     Acceptance,
+    Answer,
     DeliveryError,
     Misconfigured,
-    OneCallProvider,
     PermanentError,
+    Provider,
     RateLimited,
     TemporaryError,
     price_call,
@@ -62,47 +62,7 @@ _LEAST_CODE, _HIGHEST_CODE = 1_000, 999_999
 _OURS = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-class _Service(NamedTuple):
-    """What differs between SMS and calls: https://www.twilio.com/docs/api/errors."""
-
-    provider: str
-    sender: str  # the setting with our number
-    sender_codes: frozenset[int]  # errors of that number
-    # By error code: the reason, and the state that it gives the contact.
-    permanent: Mapping[int, tuple[str, ContactState | None]]
-
-
-_SMS = _Service(
-    "twilio",
-    "TWILIO_PHONE_NUMBER",
-    # No such number, not ours, takes no SMS, a messaging service without numbers.
-    frozenset({21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705}),
-    {
-        21211: ("no such number", ContactState.BOUNCED),
-        21214: ("number cannot be reached", ContactState.BOUNCED),
-        21217: ("no such number", ContactState.BOUNCED),
-        21265: ("a short code is no number of a person", ContactState.BOUNCED),
-        21408: ("no permission for that country: enable it at Twilio", None),
-        21421: ("no such number", ContactState.BOUNCED),
-        21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
-        21612: ("no route to that number", ContactState.BOUNCED),
-        21614: ("no mobile number", ContactState.BOUNCED),
-        21617: ("text too long", None),
-    },
-)
-_CALLS = _Service(
-    "twilio_calls",
-    "TWILIO_VOICE_NUMBER",
-    frozenset({21210, 21212, 21213, 21606}),  # no number, not ours, not verified
-    {
-        13224: ("no such number", None),
-        21211: ("no such number", ContactState.BOUNCED),
-        21214: ("number cannot be reached", None),
-        21215: ("no permission to call that country: enable it at Twilio", None),
-        21216: ("Twilio does not call that number", None),
-        21217: ("no such number", ContactState.BOUNCED),
-    },
-)
+_SMS, _CALLS = "twilio", "twilio_calls"
 
 _quiet = logging.getLogger(f"{__name__}.twilio")
 _quiet.disabled = True  # Twilio's client logs each request at INFO
@@ -119,6 +79,123 @@ def _client(provider: str, account: str, token: str, base_url: str) -> tuple[Any
     return client, transport
 
 
+def _create_sms(client: Any, message: OutgoingMessage) -> Acceptance:
+    """Send it in the words that fit one segment where the kind has such."""
+    text = fit_text(message.filled)
+    made = client.messages.create(
+        to=message.address,
+        body=text,
+        status_callback=callback_of(SMS_WEBHOOK, message.ids),
+        **_sender(),
+    )
+    parts = _segments(made) or segments(text)
+    cost = price_sms(message.address, parts)
+    return Acceptance(_SMS, made.sid or "", cost, awaits_receipt=True, segments=parts)
+
+
+def _sender() -> dict[str, str]:
+    sender = settings().require("twilio_phone_number")
+    return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
+
+
+def _segments(made: Any) -> int:
+    """Return how many segments Twilio counted; a messaging service counts them later, and says 0."""
+    counted = str(made.num_segments or "")
+    return int(counted) if counted.isdecimal() and len(counted) <= _DIGITS else 0
+
+
+def _create_call(client: Any, message: OutgoingMessage) -> Acceptance:
+    """Call one number, and have it said whether a machine answered. A machine hears the words, too.
+
+    The words travel with the call: they were true when it was made.
+    """
+    made = client.calls.create(
+        to=message.address,
+        from_=settings().require("twilio_voice_number"),
+        twiml=_write_twiml(message.filled.text, message.content.language),
+        status_callback=callback_of(CALL_WEBHOOK, message.ids),
+        status_callback_method="POST",
+        timeout=CALL_RING_SECONDS(),
+        time_limit=_CALL_LONGEST_SECONDS,
+        machine_detection="Enable",
+        machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
+    )
+    cost, within = price_call(message.address), _CALL_REPORT_SECONDS()
+    return Acceptance(_CALLS, made.sid or "", cost, awaits_receipt=True, receipt_within=within)
+
+
+def _write_twiml(text: str, language: str) -> str:
+    """Return the document that says a text twice and ends the call: https://www.twilio.com/docs/voice/twiml/say."""
+    response = Element("Response")
+    said = SubElement(response, "Say", _VOICES[language] | {"loop": "2"})
+    said.text = " ".join(text.split())[:_LONGEST_WORDS]
+    SubElement(response, "Hangup")
+    return tostring(response, encoding="unicode")
+
+
+class _Service(NamedTuple):
+    """What differs between SMS and calls: https://www.twilio.com/docs/api/errors."""
+
+    provider: str
+    sender: str  # the setting with our number
+    sender_codes: frozenset[int]  # errors of that number
+    # By error code: the reason, and the state that it gives the contact.
+    permanent: Mapping[int, tuple[str, ContactState | None]]
+    create: Callable[[Any, OutgoingMessage], Acceptance]  # hands a message to Twilio's client
+
+
+SMS = _Service(
+    _SMS,
+    "TWILIO_PHONE_NUMBER",
+    # No such number, not ours, takes no SMS, a messaging service without numbers.
+    frozenset({21212, 21601, 21603, 21606, 21659, 21660, 21661, 21701, 21703, 21704, 21705}),
+    {
+        21211: ("no such number", ContactState.BOUNCED),
+        21214: ("number cannot be reached", ContactState.BOUNCED),
+        21217: ("no such number", ContactState.BOUNCED),
+        21265: ("a short code is no number of a person", ContactState.BOUNCED),
+        21408: ("no permission for that country: enable it at Twilio", None),
+        21421: ("no such number", ContactState.BOUNCED),
+        21610: ("the person answered STOP", ContactState.UNSUBSCRIBED),
+        21612: ("no route to that number", ContactState.BOUNCED),
+        21614: ("no mobile number", ContactState.BOUNCED),
+        21617: ("text too long", None),
+    },
+    _create_sms,
+)
+CALLS = _Service(
+    _CALLS,
+    "TWILIO_VOICE_NUMBER",
+    frozenset({21210, 21212, 21213, 21606}),  # no number, not ours, not verified
+    {
+        13224: ("no such number", None),
+        21211: ("no such number", ContactState.BOUNCED),
+        21214: ("number cannot be reached", None),
+        21215: ("no permission to call that country: enable it at Twilio", None),
+        21216: ("Twilio does not call that number", None),
+        21217: ("no such number", ContactState.BOUNCED),
+    },
+    _create_call,
+)
+
+
+class Twilio(Provider):
+    """One message a call: an SMS, or a phone call."""
+
+    def __init__(self, service: _Service) -> None:
+        self.service = service
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> Sequence[Answer]:
+        """Hand one message to Twilio."""
+        (message,) = messages
+        client, transport = _open(self.service)
+        travelling(transport, message)
+        try:
+            return [self.service.create(client, message)]
+        except (TwilioRestException, TwilioServiceException) as error:
+            raise _delivery_error(error, self.service) from error
+
+
 def _open(service: _Service) -> tuple[Any, Transport]:
     """Return the client of a service, and the transport that carries its requests.
 
@@ -128,19 +205,6 @@ def _open(service: _Service) -> tuple[Any, Transport]:
     now = settings()
     account, token = now.require("twilio_account_sid"), now.require("twilio_auth_token")
     return _client(service.provider, account, token, now.address_of(service.provider).rstrip("/"))
-
-
-@contextmanager
-def _sorted_errors(service: _Service) -> Iterator[None]:
-    """Turn what Twilio's client raises into the errors of a delivery.
-
-    Raises:
-        notifier.channels.provider_base.DeliveryError: sorted by whether another attempt can help.
-    """
-    try:
-        yield
-    except (TwilioRestException, TwilioServiceException) as error:
-        raise _delivery_error(error, service) from error
 
 
 def _delivery_error(error: TwilioRestException | TwilioServiceException, service: _Service) -> DeliveryError:
@@ -160,73 +224,3 @@ def _delivery_error(error: TwilioRestException | TwilioServiceException, service
     if code < _LEAST_CODE:  # a proxy's or a firewall's answer speaks of no message
         return TemporaryError(f"{provider} answered {error.status}, in no words of its own")
     return PermanentError(f"{provider} answered {error.status}, code {code}")
-
-
-class Twilio(OneCallProvider):
-    """One SMS a call, in the words that fit one segment where the kind has such."""
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Hand one SMS to Twilio."""
-        (message,) = messages
-        client, transport = _open(_SMS)
-        travelling(transport, message)
-        text = fit_text(message.filled)
-        with _sorted_errors(_SMS):
-            made = client.messages.create(
-                to=message.address,
-                body=text,
-                status_callback=callback_of(SMS_WEBHOOK, message.ids),
-                **_sender(),
-            )
-        parts = _segments(made) or segments(text)
-        cost = price_sms(message.address, parts)
-        return Acceptance(_SMS.provider, made.sid or "", cost, awaits_receipt=True, segments=parts)
-
-
-def _sender() -> dict[str, str]:
-    sender = settings().require("twilio_phone_number")
-    return {"messaging_service_sid" if is_sms_service(sender) else "from_": sender}
-
-
-def _segments(made: Any) -> int:
-    """Return how many segments Twilio counted; a messaging service counts them later, and says 0."""
-    counted = str(made.num_segments or "")
-    return int(counted) if counted.isdecimal() and len(counted) <= _DIGITS else 0
-
-
-class TwilioCalls(OneCallProvider):
-    """One call. Its words travel with it: they were true when it was made."""
-
-    def send(self, messages: Sequence[OutgoingMessage]) -> Acceptance:
-        """Have Twilio call one number, and say whether a machine answered. A machine hears the words, too."""
-        (message,) = messages
-        client, transport = _open(_CALLS)
-        travelling(transport, message)
-        with _sorted_errors(_CALLS):
-            made = client.calls.create(
-                to=message.address,
-                from_=settings().require("twilio_voice_number"),
-                twiml=_write_twiml(message.filled.text, message.content.language),
-                status_callback=callback_of(CALL_WEBHOOK, message.ids),
-                status_callback_method="POST",
-                timeout=CALL_RING_SECONDS(),
-                time_limit=_CALL_LONGEST_SECONDS,
-                machine_detection="Enable",
-                machine_detection_silence_timeout=_SILENCE_MILLISECONDS,
-            )
-        return Acceptance(
-            _CALLS.provider,
-            made.sid or "",
-            price_call(message.address),
-            awaits_receipt=True,
-            receipt_within=_CALL_REPORT_SECONDS(),
-        )
-
-
-def _write_twiml(text: str, language: str) -> str:
-    """Return the document that says a text twice and ends the call: https://www.twilio.com/docs/voice/twiml/say."""
-    response = Element("Response")
-    said = SubElement(response, "Say", _VOICES[language] | {"loop": "2"})
-    said.text = " ".join(text.split())[:_LONGEST_WORDS]
-    SubElement(response, "Hangup")
-    return tostring(response, encoding="unicode")

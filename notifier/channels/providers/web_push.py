@@ -6,12 +6,12 @@ locked screen: its texts name neither a procedure nor a place.
 
 import base64
 import json
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextvars import Context, copy_context
 from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
+from threading import Thread
 from typing import Any
 
 import structlog
@@ -33,16 +33,8 @@ from notifier.channels.provider_base import (
     OutcomeUnknown,
     PermanentError,
     Provider,
-    TemporaryError,
 )
-from notifier.channels.transport import (
-    CONNECT_SECONDS,
-    Transport,
-    begin_call,
-    end_call,
-    may_have_left,
-    read_travelling,
-)
+from notifier.channels.transport import CONNECT_SECONDS, Transport, read_travelling
 from notifier.content.outgoing_message import OutgoingMessage, account_page
 
 # How long one device's push service may keep silent
@@ -51,7 +43,6 @@ PUSH_TIMEOUT_SECONDS = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
 PUSH_KEPT_SECONDS = 900
 
 PROVIDER = "web_push"
-_AT_ONCE = 10
 _MARGIN = 1.0  # seconds beyond the time-outs, after which an answer that trickles is waited for no longer
 _HOUR = 3600
 _SIGNED_FOR = 12 * _HOUR  # services take 24 hours at most
@@ -90,30 +81,30 @@ class _PushTransport(Transport):
 class WebPush(Provider):
     """The messages of a call leave at the same time, on a thread each, and each is answered for itself."""
 
-    MOST = _AT_ONCE
     SENDS_APART = True
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> Iterator[Answer]:
-        """Hand them over and yield all answers; one that does not come in time is given up."""
-        contexts = [copy_context() for _ in messages]
+        """Hand them over and yield all answers; one that does not come in time is left to its thread."""
+        answers: dict[int, Answer] = {}
         calls = [
-            _threads().submit(context.run, _send, message)
-            for context, message in zip(contexts, messages, strict=True)
+            Thread(
+                target=lambda place=place, message=each: answers.update({place: _send(message)}), daemon=True
+            )
+            for place, each in enumerate(messages)
         ]
+        for call in calls:
+            call.start()
+        until = time.monotonic() + CONNECT_SECONDS() + PUSH_TIMEOUT_SECONDS() + _MARGIN
         stopped: JobTimeoutException | None = None
         try:
-            wait(calls, CONNECT_SECONDS() + PUSH_TIMEOUT_SECONDS() + _MARGIN)
+            for call in calls:
+                call.join(max(0.0, until - time.monotonic()))
         except JobTimeoutException as error:
             stopped = error
-        for call, context in zip(calls, contexts, strict=True):
-            yield call.result() if call.done() else _give_up(context)
+        late = OutcomeUnknown(f"{PROVIDER} did not answer in time")
+        yield from [answers.get(place, late) for place in range(len(messages))]
         if stopped:
             raise stopped
-
-
-@lru_cache(maxsize=1)
-def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(_AT_ONCE, "push")
 
 
 @lru_cache(maxsize=1)
@@ -121,18 +112,8 @@ def _transport() -> _PushTransport:
     return _PushTransport(PROVIDER)
 
 
-def _give_up(context: Context) -> DeliveryError:
-    """End a call that another thread waits for, and return what is known of its message."""
-    has_left = may_have_left(context)
-    end_call(context)
-    if has_left:
-        return OutcomeUnknown(f"{PROVIDER} did not answer in time")
-    return TemporaryError(f"{PROVIDER} not reached in time")
-
-
 def _send(message: OutgoingMessage) -> Answer:
     """Hand one message over; return the answer. Raises nothing."""
-    begin_call()
     try:
         _post(message)
     except DeliveryError as error:

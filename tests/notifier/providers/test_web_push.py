@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 from typing import TYPE_CHECKING
 
 import pytest
@@ -169,17 +170,16 @@ def test_without_a_key_nothing_is_sent(sandbox: "Running", settings_env: Callabl
 
 @contextmanager
 def serving(begin: bytes, more: bytes, pause: float, settings_env: Callable[..., None]) -> Iterator[None]:
-    """Be the stand-in of all push services: begin an answer, and never end it."""
+    """Be the stand-in of all push services: begin an answer, and do not end it before this is over."""
+    over = Event()
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as threads:
-        listener.settimeout(10)
 
         def answer(connection: socket.socket) -> None:
             with connection, suppress(OSError):
                 connection.recv(65536)
                 connection.sendall(begin)
-                for _ in range(2000):
+                while not over.wait(pause):
                     connection.sendall(more)
-                    time.sleep(pause)
 
         def accept() -> None:
             with suppress(OSError):
@@ -192,11 +192,14 @@ def serving(begin: bytes, more: bytes, pause: float, settings_env: Callable[...,
             PUSH_TIMEOUT_SECONDS="0.3",
             PROVIDER_CONNECT_SECONDS="0.3",
         )
-        yield
-        listener.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
 
 
-def test_answers_that_trickle_are_given_up_and_leave_their_threads_to_others(
+def test_answers_that_trickle_are_waited_for_no_longer_than_others(
     sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
     with serving(b"HTTP/1.1 201 Created\r\nX-Long: ", b"a", 0.05, settings_env):
