@@ -25,6 +25,7 @@ from tests.factories import add_alert, add_incident
 from tests.in_turn import in_turn
 from tests.notifier.world import Person, change, get, person
 
+pytestmark = pytest.mark.usefixtures("database", "frozen")
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
 
 
@@ -85,23 +86,15 @@ def test_who_has_an_account_already_is_shown_the_way_in(settings_env: Callable[.
 AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
 
-@pytest.fixture
-def prepare(database: str) -> Callable[..., TemplateContext | Skip]:
+def prepare(kind: str, params: dict[str, Any], **columns: Any) -> TemplateContext | Skip:
     """Write a notification to a new user and read it again, as a worker does."""
-
-    def run(kind: str, params: dict[str, Any], **columns: Any) -> TemplateContext | Skip:
-        who = person()
-        with session() as s:
-            (made,) = notifier.create_notifications(s, who.id, kind, params, "key")
-            contact = s.get_one(Contact, who.contacts[Channel.EMAIL])
-            for name, value in columns.items():
-                setattr(contact, name, value)
-            return kind_of(kind).prepare(s, ClaimedRow.of(s.get_one(Notification, made)), contact, AT)
-
-    return run
-
-
-Prepare = Callable[..., TemplateContext | Skip]
+    who = person()
+    with session() as s:
+        (made,) = notifier.create_notifications(s, who.id, kind, params, "key")
+        contact = s.get_one(Contact, who.contacts[Channel.EMAIL])
+        for name, value in columns.items():
+            setattr(contact, name, value)
+        return kind_of(kind).prepare(s, ClaimedRow.of(s.get_one(Notification, made)), contact, AT)
 
 
 def text(kind: str, found: TemplateContext | Skip, language: str = "fr") -> str:
@@ -109,44 +102,35 @@ def text(kind: str, found: TemplateContext | Skip, language: str = "fr") -> str:
     return render(kind, "email", language, found).text
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
+@in_turn(
+    "kind, words",
     [
         ("new_sign_in", "le 21 novembre 2026 à 00:30 (Firefox, Windows)"),
         ("login_ended", "Le 21 novembre 2026 à 00:30, le jeton"),
         ("password_changed", "a été changé le 21 novembre 2026 à 00:30"),
+        ("password_reset", "valable 60 minutes"),
     ],
 )
-def test_a_notice_says_when_in_the_users_own_time(prepare: Prepare, kind: str, words: str) -> None:
+def test_a_mail_says_when_in_the_users_own_time_and_how_long_its_link_works(kind: str, words: str) -> None:
     params = {"at": AT.isoformat(), "browser": "Firefox, Windows"}
-    assert words in text(kind, prepare(kind, params))
+    said = text(kind, prepare(kind, params))
+    assert words in said
+    assert (f"{settings().api_url}/l/reset." in said) is (kind == "password_reset")
 
 
-def test_a_bounced_address_gets_no_notice(prepare: Prepare) -> None:
+def test_a_bounced_address_gets_no_notice() -> None:
     found = prepare("new_sign_in", {"at": AT.isoformat()}, state=ContactState.BOUNCED)
     assert found == Skip(State.SKIPPED, "address bounced")
 
 
-def test_the_reset_link_says_how_long_it_works(prepare: Prepare) -> None:
-    found = prepare("password_reset", {})
-    assert "valable 60 minutes" in text("password_reset", found)
-    assert f"{settings().api_url}/l/reset." in text("password_reset", found)
-
-
-@pytest.mark.parametrize(
-    ("count", "limit", "words"),
+@in_turn(
+    "count, limit, words",
     [
-        (1, 1, "permet 1 alerte à la fois. Nous avons gardé la plus ancienne et mis en pause la suivante :"),
-        (
-            4,
-            3,
-            "permet 3 alertes à la fois. Nous avons gardé les plus anciennes et mis en pause les suivantes :",
-        ),
+        (1, 1, "1 alerte à la fois. Nous avons gardé la plus ancienne et mis en pause la suivante :"),
+        (4, 3, "3 alertes à la fois. Nous avons gardé les plus anciennes et mis en pause les suivantes :"),
     ],
 )
-def test_the_paused_alerts_are_named_by_prefecture_only(
-    prepare: Prepare, count: int, limit: int, words: str
-) -> None:
+def test_the_paused_alerts_are_named_by_prefecture_only(count: int, limit: int, words: str) -> None:
     params = {"prefectures": ["bobigny_93", "gone_99"], "count": count, "limit": limit}
     said = text("alerts_paused", prepare("alerts_paused", params))
     assert words in said
@@ -154,7 +138,7 @@ def test_the_paused_alerts_are_named_by_prefecture_only(
     assert "séjour" not in said.lower()
 
 
-def test_the_mail_about_the_last_alert_carries_the_link_that_undoes_it(prepare: Prepare) -> None:
+def test_the_mail_about_the_last_alert_carries_the_link_that_undoes_it() -> None:
     alert_id = uuid4()
     found = prepare("last_way_stopped", {"at": AT.isoformat(), "alerts": [str(alert_id)]})
     assert isinstance(found, TemplateContext)
@@ -171,8 +155,10 @@ OF_SITES = [each for each in IncidentReason if not each.of_operations]
 ESSONNE, MAYOTTE = "evry-courcouronnes_91/titre-sejour-biometrie", "mamoudzou_976/titre-sejour-renouvellement"
 
 
-def incident(reason: IncidentReason = IncidentReason.MAINTENANCE) -> str:
-    return str(add_incident(reason, "www.evry.example:443", starts_at=SINCE, seen_at=SINCE))
+def incident() -> str:
+    return str(
+        add_incident(IncidentReason.MAINTENANCE, "www.evry.example:443", starts_at=SINCE, seen_at=SINCE)
+    )
 
 
 def write(who: Person, kind: str, **params: Any) -> Notification:
@@ -202,10 +188,10 @@ def operator() -> Person:
     return made
 
 
-@pytest.mark.usefixtures("database", "frozen")
-@pytest.mark.parametrize("reason", [each.value for each in OF_SITES])
+@in_turn("reason", [each.value for each in OF_SITES])
 def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
-    row = write(operator(), "desk_trouble", reason=reason, subject="www.evry.example:443", count=3)
+    who = operator()
+    row = write(who, "desk_trouble", reason=reason, subject="www.evry.example:443", count=3)
     mail, chat = said(row), said(row, Channel.TELEGRAM)
     assert mail.subject.endswith(" – www.evry.example:443")
     assert "séjour" not in mail.subject
@@ -214,49 +200,42 @@ def test_operators_read_what_it_is_where_and_what_to_do(reason: str) -> None:
         assert "et 2 autres" in text
         assert "Depuis le 1er mars 2026 à 10:00, heure de Paris" in text
     assert desks()[ESSONNE].url in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_who_is_no_operator_any_more_is_not_told() -> None:
-    who = operator()
-    row = write(who, "desk_trouble", subject="x", count=1)
     change(User, who.id, role=Role.USER)
     assert look(row) == Skip(State.SKIPPED, "no operator any more")
 
 
-@pytest.mark.usefixtures("database", "frozen")
-def test_subscribers_read_since_when_in_their_desks_time() -> None:
-    row = write(person(), "desk_unwatched", incident=incident(), desks=[MAYOTTE])
-    mail = said(row)
-    assert mail.subject == "Surveillance interrompue – Mayotte (976)"
-    assert "en maintenance depuis le 1er mars 2026 à 12:00, heure locale" in mail.text
-    assert "Renouvellement de titre de séjour" in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_a_closed_page_is_told_in_other_words() -> None:
-    mail = said(write(person(), "desk_unwatched", incident=incident(IncidentReason.CLOSED), reason="closed"))
-    assert "a fermé cette page" in mail.text
-    assert "maintenance" not in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_desks_of_several_prefectures_are_told_in_one_message() -> None:
-    mail = said(write(person(), "desk_unwatched", incident=incident(), desks=[MAYOTTE, ESSONNE]))
-    assert mail.subject == "Surveillance interrompue – plusieurs préfectures"
-    assert "- Essonne (91)\u00a0: Titre de séjour" in mail.text
-    assert "- Mayotte (976)\u00a0: Renouvellement" in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_what_is_over_is_not_told_any_more() -> None:
+@in_turn(
+    "params, subject, words",
+    [
+        (
+            {"desks": [MAYOTTE]},
+            "Mayotte (976)",
+            [
+                "en maintenance depuis le 1er mars 2026 à 12:00, heure locale",
+                "Renouvellement de titre de séjour",
+            ],
+        ),
+        ({"reason": "closed"}, "Essonne (91)", ["a fermé cette page"]),
+        (
+            {"desks": [MAYOTTE, ESSONNE]},
+            "plusieurs préfectures",
+            ["- Essonne (91)\u00a0: Titre de séjour", "- Mayotte (976)\u00a0: Renouvellement"],
+        ),
+    ],
+)
+def test_subscribers_read_what_it_is_where_and_since_when_until_it_is_over(
+    params: dict[str, Any], subject: str, words: list[str]
+) -> None:
     number = incident()
-    row = write(person(), "desk_unwatched", incident=number)
+    row = write(person(), "desk_unwatched", incident=number, **params)
+    mail = said(row)
+    assert mail.subject == f"Surveillance interrompue – {subject}"
+    assert all(each in mail.text for each in words)
+    assert ("maintenance" in mail.text) is ("reason" not in params)
     change(Incident, int(number), ends_at=SINCE)
     assert look(row) == Skip(State.EXPIRED, "watched again")
 
 
-@pytest.mark.usefixtures("database", "frozen")
 def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     who, number = person(), incident()
     first = write(who, "desk_unwatched", incident=number)
@@ -266,7 +245,6 @@ def test_only_a_contact_that_heard_of_it_is_told_that_it_is_over() -> None:
     assert said(again).subject == "La surveillance a repris – Essonne (91)"
 
 
-@pytest.mark.usefixtures("database", "frozen")
 def test_no_sms_is_spent_on_it() -> None:
     everywhere = person(channels=(Channel.EMAIL, Channel.SMS, Channel.TELEGRAM))
     with session() as rows:
@@ -279,7 +257,6 @@ def kept(who: Person, **values: Any) -> str:
     return str(add_alert(who.id, AlertTarget(desk_id=ESSONNE), **values))
 
 
-@pytest.mark.usefixtures("database", "frozen")
 def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> None:
     who = person()
     row = write(who, "desk_watchable", alert=kept(who, enabled=False))
@@ -291,45 +268,48 @@ def test_who_asked_for_it_reads_that_a_desk_can_be_watched_and_where_to_go() -> 
     assert "/dashboard" in mail.text
 
 
-@pytest.mark.usefixtures("database", "frozen")
-@pytest.mark.parametrize(
-    ("values", "why"),
+RELEASE = {"desk": MAYOTTE, "begins": SINCE.isoformat(), "ends": None}
+OVER = Skip(State.EXPIRED, "published already")
+
+
+@in_turn(
+    "kind, params, skip",
     [
-        ({"enabled": True}, "alert waits already"),
-        ({"enabled": False, "closed_at": SINCE, "closed_because": ClosedBecause.DELETED}, "alert stopped"),
+        ("desk_watchable", {"enabled": True}, Skip(State.SKIPPED, "alert waits already")),
+        (
+            "desk_watchable",
+            {"enabled": False, "closed_at": SINCE, "closed_because": ClosedBecause.DELETED},
+            Skip(State.SKIPPED, "alert stopped"),
+        ),
+        ("release_soon", RELEASE, OVER),
+        ("release_soon", RELEASE | {"ends": SINCE.isoformat()}, OVER),
+        (
+            "release_soon",
+            RELEASE | {"desk": "evry-courcouronnes_91/gone"},
+            Skip(State.SKIPPED, "the desk is not watched any more"),
+        ),
     ],
 )
-def test_whose_alert_waits_already_or_is_over_is_not_told(values: dict[str, Any], why: str) -> None:
+def test_what_is_of_no_use_any_more_is_not_told(kind: str, params: dict[str, Any], skip: Skip) -> None:
     who = person()
-    assert look(write(who, "desk_watchable", alert=kept(who, **values))) == Skip(State.SKIPPED, why)
+    row = write(who, kind, **({"alert": kept(who, **params)} if kind == "desk_watchable" else params))
+    assert look(row) == skip
 
 
-def release(ends: datetime | None, begins: datetime = SINCE) -> dict[str, str | None]:
-    return {"desk": MAYOTTE, "begins": begins.isoformat(), "ends": ends.isoformat() if ends else None}
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_a_publication_is_announced_in_the_desks_own_time() -> None:
-    row = write(person(), "release_soon", **release(SINCE + timedelta(hours=3)))
+@in_turn(
+    "minutes, ends, words",
+    [
+        (0, SINCE + timedelta(hours=3), "dimanche 1 mars entre 12:00 et 15:00, heure locale"),
+        (20, None, "dimanche 1 mars à partir de 12:20, heure locale"),
+    ],
+)
+def test_a_publication_is_announced_in_the_desks_own_time(
+    minutes: int, ends: datetime | None, words: str
+) -> None:
+    begins = (SINCE + timedelta(minutes=minutes)).isoformat()
+    row = write(
+        person(), "release_soon", **RELEASE | {"begins": begins, "ends": ends.isoformat() if ends else None}
+    )
     mail, chat = said(row), said(row, Channel.TELEGRAM)
     assert mail.subject == "Des créneaux seront bientôt publiés – Mayotte (976)"
-    for text in (mail.text, re.sub("</?b>", "", str(chat.html))):
-        assert "dimanche 1 mars entre 12:00 et 15:00, heure locale" in text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_a_publication_whose_end_nobody_knows_is_announced_by_its_beginning() -> None:
-    mail = said(write(person(), "release_soon", **release(None, SINCE + timedelta(minutes=20))))
-    assert "dimanche 1 mars à partir de 12:20, heure locale" in mail.text
-
-
-@pytest.mark.usefixtures("database", "frozen")
-@pytest.mark.parametrize("ends", [SINCE, None])
-def test_a_publication_that_is_over_is_not_announced(ends: datetime | None) -> None:
-    assert look(write(person(), "release_soon", **release(ends))) == Skip(State.EXPIRED, "published already")
-
-
-@pytest.mark.usefixtures("database", "frozen")
-def test_a_publication_of_a_desk_that_left_the_files_is_not_announced() -> None:
-    row = write(person(), "release_soon", **release(None) | {"desk": "evry-courcouronnes_91/gone"})
-    assert look(row) == Skip(State.SKIPPED, "the desk is not watched any more")
+    assert all(words in text for text in (mail.text, re.sub("</?b>", "", str(chat.html))))
