@@ -204,8 +204,11 @@ def read_layout(language: str) -> dict[str, Any]:
     """Return the values that all texts of a language have: its direction, and the words of every mail."""
     start, end = ("right", "left") if language in RIGHT_TO_LEFT else ("left", "right")
     direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
-    words = read_words(LAYOUT, language) if language in languages_of(LAYOUT) else {}
-    return {"language": language, "direction": direction, "start": start, "end": end, **words}
+    found: dict[str, Any] = {"language": language, "direction": direction, "start": start, "end": end}
+    if language in languages_of(LAYOUT):
+        words = _public(get_template(f"{LAYOUT}/{language}/{WORDS}", escaping=False).make_module())
+        found |= {name: value for name, value in words.items() if isinstance(value, str)}
+    return found
 
 
 @cache
@@ -213,12 +216,6 @@ def read_marks(language: str, *, escaping: bool) -> dict[str, Any]:
     """Return the macros that a mail is written with, as plain text or as HTML: `button`, `link`, `strong`."""
     name = f"{LAYOUT}/marks.{'html' if escaping else 'txt'}"
     return _public(get_template(name, escaping=escaping).make_module(read_layout(language)))
-
-
-def read_words(kind: str, language: str) -> dict[str, Any]:
-    """Return the plain words of a kind that need no values, by their name."""
-    found = get_template(f"{kind}/{language}/{WORDS}", escaping=False).make_module()
-    return {name: value for name, value in _public(found).items() if isinstance(value, str)}
 
 
 def _public(module: TemplateModule) -> dict[str, Any]:
@@ -230,26 +227,6 @@ class Block(NamedTuple):
 
     kind: str
     html: Markup
-
-
-def render_text(parts: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    """Return a mail's plain text, from its parts as text."""
-    named = {"title": parts["title"], "body": parts["email"], "foot": parts["foot"]}
-    made = get_template(f"{LAYOUT}/email.txt", escaping=False).render(values, **named)
-    return _PARAGRAPHS.sub("\n\n", made).strip()
-
-
-def render_page(parts: Mapping[str, str], values: Mapping[str, Any]) -> str:
-    """Return a mail's page, from its parts as HTML."""
-    language = values["language"]
-    named = {
-        "title": _write(parts["title"], language),
-        "preview": _write(parts["preview"], language),
-        "body": split_blocks(parts["email"], language),
-        "foot": split_blocks(parts["foot"], language),
-    }
-    made = get_template(f"{LAYOUT}/email.html", escaping=True).render(values, **named)
-    return made.strip()
 
 
 def split_blocks(page: str, language: str) -> list[Block]:
@@ -352,10 +329,24 @@ class _KindTexts:
         return title or f"{self.fill_line(_TITLE)}{_BRAND}"
 
     def write_mail(self) -> tuple[str, str]:
-        """Return a mail's text and page."""
-        names = (_TITLE, "preview", _MAIL, "foot")
-        text, page = ({name: self.fill(name, escaping=each) for name in names} for each in (False, True))
-        return render_text(text, self.values), render_page(page, self.values)
+        """Return a mail's text and page, of the same parts."""
+        title, body, foot = (self.fill(each) for each in (_TITLE, _MAIL, "foot"))
+        text = self._lay_out("email.txt", title=title, body=body, foot=foot)
+        title, preview, body, foot = (
+            self.fill(each, escaping=True) for each in (_TITLE, "preview", _MAIL, "foot")
+        )
+        page = self._lay_out(
+            "email.html",
+            title=_write(title, self.language),
+            preview=_write(preview, self.language),
+            body=split_blocks(body, self.language),
+            foot=split_blocks(foot, self.language),
+        )
+        return _PARAGRAPHS.sub("\n\n", text).strip(), page
+
+    def _lay_out(self, part: str, **parts: object) -> str:
+        made = get_template(f"{LAYOUT}/{part}", escaping=part == "email.html")
+        return made.render(self.values, **parts).strip()
 
     def _read_words(self, *, escaping: bool) -> TemplateModule | None:
         name = find_part(self.kind, self.language, WORDS)

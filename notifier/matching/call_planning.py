@@ -18,7 +18,7 @@ from notifier.content.message_kind_base import SLOT_CALL
 from notifier.content.messages import choose_language
 from notifier.delivery.message_writer import build_row, write_rows
 from notifier.delivery.reader_wishes import TIMES, may_call, read_times
-from notifier.message_kinds.calls import CALL_EVERY_SECONDS, rang
+from notifier.message_kinds.slots import CALL_EVERY_SECONDS, rang
 
 _LONGEST_WAIT = timedelta(days=1)  # of a call
 

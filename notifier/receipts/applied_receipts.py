@@ -32,7 +32,7 @@ from notifier.delivery.delivery import find_detection, log_each, log_when_commit
 from notifier.delivery.message_writer import change_state, write_rows
 from notifier.delivery.retry_policy import CALL_GAP_SECONDS, MOST_CALLS
 from notifier.matching.queries import recipients
-from notifier.message_kinds.calls import LATE_AFTER
+from notifier.message_kinds.slots import LATE_AFTER
 from notifier.receipts.readers import MACHINE
 
 AT_ONCE = 500  # receipts that one job applies
