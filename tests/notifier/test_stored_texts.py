@@ -232,14 +232,6 @@ def test_a_matched_user_has_one_notice_however_many_alerts_match() -> None:
     assert (notice.detection_id, notice.read_at, notice.gone_at) == (seen, None, None)
 
 
-def test_a_user_whom_no_contact_reaches_has_a_notice_all_the_same() -> None:
-    silent = person(enabled=False)
-    alert(silent)
-    matched(detection())
-    assert notifications() == []
-    assert [each.user_id for each in all_of(Notice)] == [silent.id]
-
-
 def test_a_notice_names_the_slots_that_its_reader_waits_for() -> None:
     every, late = person(), person()
     alert(every)
@@ -276,12 +268,15 @@ def test_a_message_that_is_tried_again_makes_no_second_notice() -> None:
     assert len(all_of(Notice)) == 1
 
 
-def test_who_has_nothing_but_a_notice_sees_it_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_whom_no_contact_reaches_has_a_notice_and_sees_it_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     shown: list[bool] = []
     monkeypatch.setattr(nudges, "show_notices", lambda: shown.append(True))
-    alert(person(enabled=False))
+    silent = person(enabled=False)
+    alert(silent)
     jobs.match(str(detection()))
-    assert len(all_of(Notice)) == 1
+    assert (notifications(), [each.user_id for each in all_of(Notice)]) == ([], [silent.id])
     assert shown == [True]
 
 
@@ -299,8 +294,10 @@ def test_a_notice_that_cannot_be_rendered_stops_no_message(monkeypatch: pytest.M
     assert all_of(Notice) == []
 
 
-def test_another_kind_makes_one_notice_for_each_key_in_the_users_language() -> None:
+def test_another_kind_makes_one_notice_for_each_key_in_the_users_language_or_none() -> None:
     camille = person()
+    in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
+    assert (len(notifications()), all_of(Notice)) == (1, [])
     change(User, camille.id, language="en")
     for key in ("paused:1", "paused:1", "paused:2"):
         pause(camille.id, key)
@@ -308,10 +305,3 @@ def test_another_kind_makes_one_notice_for_each_key_in_the_users_language() -> N
     assert (first.title, first.language, first.link) == ("One alert is paused", "en", "/dashboard")
     assert "Essonne (91)" in first.body
     assert second.title == first.title
-
-
-def test_a_kind_without_notices_makes_none() -> None:
-    camille = person()
-    in_one_transaction(create_notifications, camille.id, "password_changed", {}, "x", priority="immediate")
-    assert len(notifications()) == 1
-    assert all_of(Notice) == []

@@ -14,7 +14,7 @@ from werkzeug.routing import RequestRedirect
 from api.app import create_app
 from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
-from configs.world.languages import FRENCH, MESSAGE_LANGUAGES, RIGHT_TO_LEFT
+from configs.world.languages import FRENCH, MESSAGE_LANGUAGES
 from configs.world.prefecture import Procedure, desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
@@ -25,7 +25,7 @@ from notifier.content.sms_text import LONGEST, fit_text, segments
 from notifier.message_kinds import kinds
 from tests.in_turn import in_turn
 from tests.notifier.content.message_samples import SampleSize, list_samples
-from tests.notifier.content.test_messages import FACTS, MAILS, SLOT, SPOTS, TEXTS
+from tests.notifier.content.test_messages import FACTS, SLOT, SPOTS, TEXTS
 from tests.notifier.world import URL
 
 pytestmark = pytest.mark.xdist_group("texts")  # templates are compiled once by each process
@@ -201,14 +201,6 @@ def test_the_end_of_a_second_factor_differs_from_its_announcement() -> None:
             assert values["since_day"] in ended["html" if channel == "telegram" else "text"]
 
 
-@in_turn("kind, language", MAILS)
-def test_a_mail_says_its_language_and_direction(kind: str, language: str) -> None:
-    direction = "rtl" if language in RIGHT_TO_LEFT else "ltr"
-    page = make(kind, language, "email").html
-    assert f'<html lang="{language}" dir="{direction}">' in page
-    assert f'<body class="page" dir="{direction}"' in page
-
-
 def test_an_unknown_language_is_french() -> None:
     for kind in kinds():
         for channel in sorted(Channel):
@@ -293,14 +285,6 @@ def test_no_procedure_stands_where_a_locked_screen_shows_it(kind: str, language:
     made = render(kind, channel, language, TemplateContext(facts_with(kind, ", ".join(_LABELS)), URL))
     for shown in list_shown(channel, made):
         assert not _NAMED.search(shown), shown
-
-
-def test_the_name_of_a_desk_is_in_the_message_all_the_same() -> None:
-    for channel in ("email", "telegram"):
-        made = render(
-            "slot_detected", channel, "fr", TemplateContext(facts_with("slot_detected", "Visa"), URL)
-        )
-        assert "Visa" in made.html
 
 
 def test_a_desk_whose_name_reveals_health_has_another_one_in_messages() -> None:

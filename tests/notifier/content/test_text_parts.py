@@ -97,6 +97,10 @@ def test_the_result_is_in_the_alphabet_and_what_is_in_it_stays_as_it_is() -> Non
         (DESK, PREFECTURE, ("Essonne", "91", "Europe/Paris")),
         (f"{PREFECTURE}/gone", PREFECTURE, ("Essonne", "91", "Europe/Paris")),
         ("fort-de-france_972/x", "fort-de-france_972", ("Martinique", "972", "America/Martinique")),
+        # without a file, read off the id
+        ("nowhere_2a/x", "nowhere_2a", ("Nowhere", "2A", "Europe/Paris")),
+        ("fort-of-nobody_972/x", "fort-of-nobody_972", ("Fort-Of-Nobody", "972", "Europe/Paris")),
+        ("odd/x", "odd", ("Odd", "", "Europe/Paris")),
     ],
 )
 def test_a_place_has_its_prefectures_name_department_and_hours(
@@ -104,17 +108,6 @@ def test_a_place_has_its_prefectures_name_department_and_hours(
 ) -> None:
     where = location_of(desk_id, prefecture_id)
     assert (where.name, where.department, where.zone.key) == place
-
-
-@in_turn(
-    "prefecture_id, name, department",
-    [("nowhere_2a", "Nowhere", "2A"), ("fort-of-nobody_972", "Fort-Of-Nobody", "972"), ("odd", "Odd", "")],
-)
-def test_a_prefecture_without_a_file_is_read_off_its_id(
-    prefecture_id: str, name: str, department: str
-) -> None:
-    where = location_of(f"{prefecture_id}/desk", prefecture_id)
-    assert (where.name, where.department) == (name, department)
 
 
 @in_turn(
