@@ -5,7 +5,7 @@ and the address then, which the declaration has lost.
 """
 
 from collections.abc import Callable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -41,10 +41,9 @@ from configs.world.sales_terms import (
 from configs.world.withdrawal_period import ZONE
 from notifier.content.desk_location import write_day, write_moment
 from notifier.content.message_kind_base import ADDRESS, DueMessage, MessageKind, Skip, TemplateContext
-from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_instant
+from notifier.message_kinds.payments import describe_payment, sell, write_amount, write_end, write_instant
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
-_MINUTE = timedelta(minutes=1)
 _PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the paid period"}
 Describe = Callable[[Session, Declaration, str], dict[str, Any]]
 
@@ -184,8 +183,8 @@ def _describe_cancellation(session: Session, declared: Declaration, language: st
         "plan": name_plan(order.plan) if order else "",
         "ordered": _write_day(order.paid_at or order.created_at, language) if order else "",
         "wish": _write_wish(declared, language),
-        "ends": _write_end(_find_end(session, declared), language),
-        "latest": _write_end(declared.takes_effect_at or declared.made_at, language),
+        "ends": write_end(_find_end(session, declared), ZONE, language),
+        "latest": write_end(declared.takes_effect_at or declared.made_at, ZONE, language),
         "confirmed": declared.confirmed_at is not None,
         "refunded": not declared.at_period_end,
         "signed_url": url,
@@ -217,13 +216,6 @@ def _find_end(session: Session, declared: Declaration) -> datetime:
     if declared.at_period_end and declared.confirmed_at is None and declared.subscription_id:
         return max(ends, session.get_one(Subscription, declared.subscription_id).period_ends_at or ends)
     return ends
-
-
-def _write_end(at: datetime, language: str) -> str:
-    local = at.astimezone(ZONE)
-    if local.time() == time():  # midnight belongs to the day that was chosen
-        local -= _MINUTE
-    return f"{_write_day(local, language)}, {format_time(local, 'short', tzinfo=ZONE, locale=language)}"
 
 
 def _write_day(at: datetime, language: str) -> str:

@@ -89,13 +89,18 @@ def write_instant(at: datetime, zone: ZoneInfo, language: str) -> str:
     return ", ".join(write_moment(at, zone, language))
 
 
+def write_end(at: datetime, zone: ZoneInfo, language: str) -> str:
+    """Return the instant at which a contract ends: midnight belongs to the day that was chosen."""
+    is_day_end = at.astimezone(zone).time() == time()
+    return write_instant(at - _MINUTE if is_day_end else at, zone, language)
+
+
 def _describe_cancelled(due: DueMessage) -> dict[str, Any]:
     """Return the end and its effects (L.215-1-1). Params: `ends` (ISO 8601), `refund` in cents, `plan`."""
-    at, back = datetime.fromisoformat(due.params["ends"]), due.params["refund"]
-    is_day_end = at.astimezone(due.zone).time() == time()  # midnight belongs to the day that was chosen
+    back = due.params["refund"]
     return {
         "plan": name_plan(PlanName(due.params["plan"])),
-        "ends": write_instant(at - _MINUTE if is_day_end else at, due.zone, due.language),
+        "ends": write_end(datetime.fromisoformat(due.params["ends"]), due.zone, due.language),
         "refund": write_amount(back, due.language) if back else "",
     }
 

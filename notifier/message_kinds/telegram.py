@@ -37,7 +37,6 @@ from notifier.content.slot_alert_content import (
     Announcement,
     ContentCache,
     SlotOpening,
-    StopLink,
     list_answer_choices,
     list_option_choices,
     merge,
@@ -58,8 +57,8 @@ _POSSIBLE = {
 GONE = "slot_gone"  # the kind
 EDITABLE_FOR = timedelta(hours=48)  # a message that is older stays as it is
 _DELETED = Skip(State.SKIPPED, "alert deleted")
+_NO_CHOICES: Choices = ()
 _CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
-_ShownOpening = tuple[SlotOpening, Sequence[StopLink]]
 
 
 class ListedAlert(NamedTuple):
@@ -176,23 +175,6 @@ def _read_told(due: DueMessage) -> list[Announcement]:
     return [each for each in found.values() if each.slots]
 
 
-def _describe_open(shown: Iterable[_ShownOpening], language: str) -> TemplateContext:
-    cache = ContentCache()
-    return merge((cache.context([opening], stops, language) for opening, stops in shown), language)
-
-
-def _describe_gone(told: Sequence[Announcement], at: datetime, language: str) -> TemplateContext:
-    shown = _describe_open(
-        [(SlotOpening(each.detection, tuple(each.slots), each.detection.seen_at), ()) for each in told],
-        language,
-    )
-    first = told[0].detection
-    zone = location_of(first.desk_id, first.prefecture_id).zone
-    gone_hour = format_time(at, "short", locale=language, tzinfo=zone)
-    values = {"openings": shown.values["openings"], "gone_hour": gone_hour}
-    return replace(shown, values=values, url=None, key=(shown.key, gone_hour))
-
-
 def _list_edited(due: DueMessage) -> list[UUID]:
     return [UUID(each) for each in due.params["alerts"]]
 
@@ -203,19 +185,24 @@ def _add_answers(due: DueMessage, shown: TemplateContext) -> TemplateContext:
     Once an appointment is found for all of them, the link leads to where its date is given. `asks` of the row's params
     is an answer: the buttons then ask what it is about, where that is not clear.
     """
-    alerts, asks = _list_edited(due), due.params.get("asks")
+    alerts, asks = _list_edited(due), due.params.get("asks") or ""
     matches = _read_matches(due.session, alerts)
-    asks = asks if _needs_question(matches, asks, due.now) else None
-    given = _list_answers(matches)
-    choices = _choose_buttons(matches, asks, due.language, due.now)
-    is_found = bool(choices) and {each.answer for each in matches} == {AnswerValue.FOUND}
-    url = write_date_link(alerts) if is_found else shown.url
+    may_change = any(_is_changeable(each, due.now) for each in matches)
+    options = _list_options(matches, asks) if asks and may_change else []
+    given, choices = {each.answer for each in matches}, _NO_CHOICES
+    if len(options) > 1:
+        choices = list_option_choices(due.language, asks, options)
+    elif may_change:
+        only = next(iter(given)) if len(given) == 1 else None
+        choices = list_answer_choices(due.language, only.value if only else None)
+    is_found = bool(choices) and given == {AnswerValue.FOUND}
+    said = {"given": _list_answers(matches), "asks": asks if len(options) > 1 else None, "is_found": is_found}
     return replace(
         shown,
-        values=shown.values | {"given": given, "asks": asks, "is_found": is_found},
-        url=url,
+        values=shown.values | said,
+        url=write_date_link(alerts) if is_found else shown.url,
         substitutions=shown.substitutions | {ANSWERED: shorten_id(alerts[0])},
-        key=(shown.key, asks, choices, url, *(tuple(each.values()) for each in given)),
+        key=None,
         stop_token="",
         replaces=due.params["message"],
         choices=choices,
@@ -280,24 +267,6 @@ def _list_answers(matches: Sequence[_AnnouncedMatch]) -> list[dict[str, Any]]:
     return [{"value": value, "name": name} for value, name in found]
 
 
-def _needs_question(matches: Sequence[_AnnouncedMatch], answer: str | None, now: datetime) -> bool:
-    """Whether it must be asked what an answer is about, and there is time to."""
-    may_change = any(_is_changeable(each, now) for each in matches)
-    return answer is not None and may_change and len(_list_options(matches, answer)) > 1
-
-
-def _choose_buttons(
-    matches: Sequence[_AnnouncedMatch], asks: str | None, language: str, now: datetime
-) -> Choices:
-    """Return the buttons: for which match where the message `asks` that, else the answers while one may be given."""
-    if not any(_is_changeable(each, now) for each in matches):
-        return ()
-    if asks:
-        return list_option_choices(language, asks, _list_options(matches, asks))
-    (given, *others) = {each.answer for each in matches}
-    return list_answer_choices(language, given.value if given and not others else None)
-
-
 def _list_options(matches: Iterable[_AnnouncedMatch], answer: str) -> list[tuple[UUID, str]]:
     """Return what an answer may be about: a match for each alert that it would close, else one for each desk."""
     by_alert = answer in _CLOSES_ALERT
@@ -324,19 +293,26 @@ def _say_edited(due: DueMessage) -> TemplateContext | Skip:
 def _describe_shown(due: DueMessage, told: Sequence[Announcement]) -> TemplateContext:
     """Return what the message says now: that its slots are gone, or what was announced."""
     edit = due.params if due.row.kind == GONE else _find_edit(due)
-    if edit:
-        shown = _describe_gone(told, datetime.fromisoformat(edit["at"]), due.language)
-    else:
-        seen = sa.select(sa.func.max(Notification.seen_at)).where(
-            is_any_of(Notification.id, _list_edited(due))
-        )
-        seen_at = due.session.scalar(seen)
-        openings = [
-            (SlotOpening(each.detection, tuple(each.slots), seen_at or each.detection.seen_at), each.stops)
+    seen = sa.select(sa.func.max(Notification.seen_at)).where(is_any_of(Notification.id, _list_edited(due)))
+    seen_at, cache = None if edit else due.session.scalar(seen), ContentCache()
+    shown = merge(
+        (
+            cache.context(
+                [SlotOpening(each.detection, tuple(each.slots), seen_at or each.detection.seen_at)],
+                () if edit else each.stops,
+                due.language,
+            )
             for each in told
-        ]
-        shown = _describe_open(openings, due.language)
-    return replace(shown, values=shown.values | {"is_gone": bool(edit)}, key=(shown.key, bool(edit)))
+        ),
+        due.language,
+    )
+    if not edit:
+        return replace(shown, values=shown.values | {"is_gone": False})
+    first, at = told[0].detection, datetime.fromisoformat(edit["at"])
+    zone = location_of(first.desk_id, first.prefecture_id).zone
+    gone_hour = format_time(at, "short", locale=due.language, tzinfo=zone)
+    values = {"openings": shown.values["openings"], "gone_hour": gone_hour, "is_gone": True}
+    return replace(shown, values=values, url=None)
 
 
 def _find_edit(due: DueMessage) -> dict[str, str] | None:
