@@ -12,14 +12,12 @@ from email.utils import parseaddr
 from functools import lru_cache
 from http import HTTPStatus
 from threading import Thread
-from typing import Any
 
 import structlog
 from requests import Response
 from rq.timeouts import JobTimeoutException
 
 from api.models.user import ContactState
-from configs.ground.clock import clock
 from configs.ground.hosts import resolve_stand_in
 from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
 from configs.settings import SettingMissing, settings
@@ -44,8 +42,6 @@ PUSH_KEPT_SECONDS = 900
 
 PROVIDER = "web_push"
 _MARGIN = 1.0  # seconds beyond the time-outs, after which an answer that trickles is waited for no longer
-_HOUR = 3600
-_SIGNED_FOR = 12 * _HOUR  # services take 24 hours at most
 _LONGEST_TITLE, _LONGEST_BODY = 100, 300  # characters: services take 4,096 bytes, encrypted
 _MICROSOFT = ".notify.windows.com"  # which wants to know the type: https://aka.ms/wns-push-headers
 _ENDED = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
@@ -128,18 +124,27 @@ def _send(message: OutgoingMessage) -> Answer:
 
 
 def _post(message: OutgoingMessage) -> None:
-    from pywebpush import WebPusher, WebPushException  # noqa: PLC0415 -- a worker that never sends by push does without it
+    from pywebpush import WebPushException, webpush  # noqa: PLC0415 -- a worker that never sends by push does without it
 
+    now = settings()
+    contact = f"mailto:{now.support_email or parseaddr(now.email_from)[1]}"  # where a service may complain
     try:
         subscription = read_subscription(message.address)
         target = find_target(subscription)
-        keys = {"p256dh": subscription.p256dh, "auth": subscription.auth}
         if subscription.is_of_former_key(read_own_key()):
             raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
-        pusher = WebPusher({"endpoint": target, "keys": keys}, requests_session=_transport())
-        headers = _build_headers(subscription, message)
-        pusher.send(build_payload(message), headers, ttl=PUSH_KEPT_SECONDS)
+        webpush(
+            {"endpoint": target, "keys": {"p256dh": subscription.p256dh, "auth": subscription.auth}},
+            build_payload(message),
+            now.require("vapid_private_key"),
+            {"aud": f"https://{subscription.host}", "sub": contact},  # who sends: RFC 8292
+            ttl=PUSH_KEPT_SECONDS,
+            headers=_build_headers(subscription, message),
+            requests_session=_transport(),
+        )
     except (ValueError, WebPushException) as error:
+        if getattr(error, "response", None) is not None:
+            return  # a yes of another number than 200 to 202: the transport has sorted the others
         reason = "no subscription that messages can be encrypted for"
         raise PermanentError(reason, ContactState.BLOCKED) from error
 
@@ -173,32 +178,10 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
     https://www.rfc-editor.org/rfc/rfc8030#section-5.4: at most 32 characters of base64url.
     """
     topic = base64.urlsafe_b64encode(message.ids[0].bytes).rstrip(b"=").decode("ascii")
-    headers = {"Authorization": _sign(subscription), "Urgency": "high", "Topic": topic}
+    headers = {"Urgency": "high", "Topic": topic}
     if subscription.host.endswith(_MICROSOFT):
         headers["X-WNS-Type"] = "wns/raw"
     return headers | read_travelling(message)
-
-
-def _sign(subscription: PushSubscription) -> str:
-    """Return the header Authorization, by which a service knows who sends (RFC 8292).
-
-    Raises:
-        configs.settings.SettingMissing: VAPID_PRIVATE_KEY is not set.
-    """
-    now = settings()
-    contact = f"mailto:{now.support_email or parseaddr(now.email_from)[1]}"  # where a service may complain
-    hour = int(clock().timestamp()) // _HOUR
-    return _sign_for(now.require("vapid_private_key"), f"https://{subscription.host}", hour, contact)
-
-
-@lru_cache(maxsize=64)
-def _sign_for(private_key: str, audience: str, hour: int, contact: str) -> str:
-    """Sign once an hour for each service: elliptic curves take longer than all else of a message."""
-    from py_vapid import Vapid02  # noqa: PLC0415 -- as above
-
-    claims: dict[str, Any] = {"aud": audience, "exp": hour * _HOUR + _SIGNED_FOR, "sub": contact}
-    signed: dict[str, str] = Vapid02.from_raw(private_key.encode()).sign(claims)
-    return signed["Authorization"]
 
 
 def read_own_key() -> str | None:
