@@ -97,11 +97,6 @@ def test_nobody_listening_is_tried_later(transport: Transport, closed_port: int)
         transport.post(f"http://127.0.0.1:{closed_port}/")
 
 
-def test_no_answer_in_time_is_unknown(transport: Transport) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf, pytest.raises(OutcomeUnknown, match="ReadTimeout"):
-        transport.post(f"http://127.0.0.1:{deaf.getsockname()[1]}/")
-
-
 @in_turn("cut", [b"\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"])
 def test_an_answer_that_is_cut_is_unknown(transport: Transport, cut: bytes) -> None:
     with serving(saying(cut)) as url, pytest.raises(OutcomeUnknown):
