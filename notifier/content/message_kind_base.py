@@ -105,7 +105,7 @@ class Recipients:
     """The contacts that a kind is written for, and what keeps a message from one of them when it leaves."""
 
     accepts: Callable[[Contact], bool]
-    find_loss: Callable[[Contact], Skip | None]
+    find_loss: Callable[[Contact], Skip | None] = lambda _contact: None  # the kind itself says why
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +200,6 @@ def is_confirmed_mail(contact: Contact) -> bool:
     return is_mail(contact) and contact.verified_at is not None
 
 
-def is_linked_chat(contact: Contact) -> bool:
-    """Whether it is a chat, switched off or not: who asked there awaits a reply."""
-    return contact.channel is Channel.TELEGRAM and contact.is_linked
-
-
 def takes_plan_news(contact: Contact) -> bool:
     """Whether it can be reached; a confirmed e-mail address also where alerts by mail are switched off."""
     return contact.reachable or (is_confirmed_mail(contact) and contact.takes_account_mail)
@@ -229,11 +224,7 @@ def find_account_loss(contact: Contact) -> Skip | None:
     return None if contact.takes_account_mail else skip_address(contact)
 
 
-def find_no_loss(_contact: Contact) -> None:
-    """Let the kind itself say why nothing is sent."""
-
-
-ADDRESS = Recipients(is_mail, find_no_loss)  # an e-mail address, whatever becomes of the account
+ADDRESS = Recipients(is_mail)  # an e-mail address, whatever becomes of the account
 REACHABLE = Recipients(lambda contact: contact.reachable, skip_unreachable)
 REACHABLE_MAIL = Recipients(lambda contact: is_mail(contact) and contact.reachable, skip_unreachable)
 CONFIRMED_MAIL = Recipients(is_confirmed_mail, find_account_loss)
@@ -243,7 +234,11 @@ PAYERS_MAIL = Recipients(is_mail, lambda contact: skip_address(contact) if conta
 REACHABLE_OR_MAIL = Recipients(
     takes_plan_news, lambda contact: None if takes_plan_news(contact) else skip_address(contact)
 )
-LINKED_CHAT = Recipients(is_linked_chat, lambda contact: None if contact.is_linked else skip_address(contact))
+# A chat, switched off or not: who asked there awaits a reply.
+LINKED_CHAT = Recipients(
+    lambda contact: contact.channel is Channel.TELEGRAM and contact.is_linked,
+    lambda contact: None if contact.is_linked else skip_address(contact),
+)
 # Other channels cannot change what they delivered.
 EDITABLE_CHAT = Recipients(
     lambda contact: contact.channel is Channel.TELEGRAM and contact.reachable, skip_unreachable

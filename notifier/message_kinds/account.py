@@ -38,7 +38,6 @@ from notifier.content.message_kind_base import (
     Skip,
     TemplateContext,
     find_account_loss,
-    find_no_loss,
     is_confirmed_mail,
     is_mail,
     skip_address,
@@ -238,7 +237,7 @@ KINDS = {
     ),
     "password_reset": MessageKind(to=ANY_MAIL, values=_sign_reset, secret=True),
     "factor_end": MessageKind(
-        to=Recipients(_takes_factor_end, find_no_loss),
+        to=Recipients(_takes_factor_end),
         check=_check_factor,
         values=_say_factor_end,
         secret=False,
@@ -254,25 +253,25 @@ KINDS = {
         secret=False,
     ),
     "verify_email": MessageKind(
-        to=Recipients(_needs_confirmation, find_no_loss),
+        to=Recipients(_needs_confirmation),
         check=_check_confirmation,
         values=_confirm_address,
         secret=True,
     ),
     "verify_new_email": MessageKind(
-        to=Recipients(lambda contact: is_mail(contact) and contact.new_address is not None, find_no_loss),
+        to=Recipients(lambda contact: is_mail(contact) and contact.new_address is not None),
         values=_confirm_new_address,
         secret=True,
     ),
     "address_changed": MessageKind(
-        to=Recipients(is_confirmed_mail, find_no_loss),
+        to=Recipients(is_confirmed_mail),
         check=_check_address,
         values=_say_changed,
         secret=True,
     ),
     # Verified or not: its owner asked a moment ago.
     "phone_code": MessageKind(
-        to=Recipients(lambda contact: contact.channel is Channel.SMS, find_no_loss),
+        to=Recipients(lambda contact: contact.channel is Channel.SMS),
         values=_write_code,
         secret=True,
     ),

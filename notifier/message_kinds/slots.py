@@ -1,7 +1,6 @@
 """The slot alert, the call and the SMS after it: which of the slots are open still, and the reasons to send nothing."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import chain
 from uuid import UUID
@@ -28,7 +27,6 @@ from notifier.content.message_kind_base import (
     Seen,
     Skip,
     TemplateContext,
-    find_no_loss,
     skip_address,
     skip_unreachable,
 )
@@ -230,22 +228,19 @@ def has_answer() -> sa.ColumnElement[bool]:
 KINDS = {
     # A confirmed number, though SMS be switched off: calls are chosen by alert. Hours say when, and no group.
     "slot_call": MessageKind(
-        to=Recipients(
-            lambda contact: contact.channel is Channel.SMS and _find_number_loss(contact) is None,
-            find_no_loss,
-        ),
+        to=Recipients(lambda contact: contact.channel is Channel.SMS and _find_number_loss(contact) is None),
         values=_prepare_call,
         secret=False,
     ),
     # After a call that no person took: a confirmed number that takes SMS.
     "call_missed": MessageKind(
-        to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable, find_no_loss),
+        to=Recipients(lambda contact: contact.channel is Channel.SMS and contact.reachable),
         values=_prepare_sms,
         secret=False,
     ),
     # Several of one contact leave as one message.
     "slot_detected": MessageKind(
-        to=replace(REACHABLE, find_loss=find_no_loss),
+        to=Recipients(REACHABLE.accepts),
         values=_prepare,
         secret=False,
         group=MessageGroup.SLOTS,
