@@ -248,7 +248,7 @@ class BatchSender:
         except JobTimeoutException:
             self.is_over = True
             failure = OutcomeUnknown("no answer before the job had to end")
-            if not may_have_left():
+            if not may_have_left.get():
                 failure = TemporaryError(f"{self.name} not reached before the job had to end")
         except Exception as error:
             # The boundary: an SDK may raise anything, and the rows must learn of it.

@@ -43,22 +43,8 @@ CONNECT_SECONDS = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
 
-_may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)  # each thread has its own
-
-
-def begin_call() -> None:
-    """Note that a call begins: nothing has left yet."""
-    _may_have_left.set(False)
-
-
-def note_leaving() -> None:
-    """Note that from now on the provider may have the request."""
-    _may_have_left.set(True)
-
-
-def may_have_left() -> bool:
-    """Return whether the last request that this thread sent may have left; True where it sent none by these rules."""
-    return _may_have_left.get()
+# Whether the provider may have the last request of this thread; True where it sent none by these rules
+may_have_left: ContextVar[bool] = ContextVar("may_have_left", default=True)
 
 
 def guard_host(host: str, mend: str) -> None:
@@ -87,7 +73,7 @@ class _Connection(HTTPConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
         if self.is_closed:
             self.connect()
-        note_leaving()
+        may_have_left.set(True)
         super().request(*arguments, **options)
 
 
@@ -163,12 +149,12 @@ class Transport(requests.Session):
         self._leave_idle()
         seconds = self.find_timeout()
         timeout = (min(CONNECT_SECONDS(), seconds), seconds)
-        begin_call()
+        may_have_left.set(False)
         try:
             answer = super().send(request, **options | {"timeout": timeout, "allow_redirects": False})
         except (requests.RequestException, HTTPError, OSError) as error:
             because = type(error).__name__
-            if may_have_left():
+            if may_have_left.get():
                 raise OutcomeUnknown(f"{self.name} did not answer: {because}") from error
             raise TemporaryError(f"{self.name} not reached: {because}") from error
         self.sort(answer)
@@ -195,9 +181,4 @@ def travelling(transport: Transport, message: OutgoingMessage) -> None:
     """Let the next request of a sandbox or test carry in headers what its inbox reads; elsewhere nothing."""
     for name in ("X-Notification-Id", "X-Notification-Ids", "X-Seen-At"):
         transport.headers.pop(name, None)
-    transport.headers.update(read_travelling(message))
-
-
-def read_travelling(message: OutgoingMessage) -> dict[str, str]:
-    """Return these headers."""
-    return message.inbox_headers if settings().loopback_only else {}
+    transport.headers.update(message.inbox_headers)

@@ -95,7 +95,9 @@ class OutgoingMessage:
 
     @property
     def inbox_headers(self) -> dict[str, str]:
-        """Return the headers by which a sandbox's inbox knows a message: its ids, and when its page was read."""
+        """Return the headers by which a sandbox's inbox knows it: ids, when the page was read; elsewhere none."""
+        if not settings().loopback_only:
+            return {}
         seen = {"seen_at": self.seen_at.isoformat()} if self.seen_at else {}
         return {
             f"X-{name.replace('_', '-').title()}": value for name, value in (self.metadata | seen).items()
@@ -191,12 +193,11 @@ def build_mime(message: OutgoingMessage) -> bytes:
 
 
 def _headers(message: OutgoingMessage) -> dict[str, str]:
-    inbox = message.inbox_headers if settings().loopback_only else {}
     return {
         "From": formataddr(split_sender()),
         "To": ascii_address(message.address),
         "Subject": Header(" ".join(message.content.subject.split()), "utf-8", header_name="Subject").encode(),
         "Date": format_datetime(clock()),
         **own_headers(message),
-        **{name: value.replace(",", ", ") for name, value in inbox.items()},
+        **{name: value.replace(",", ", ") for name, value in message.inbox_headers.items()},
     }

@@ -31,7 +31,7 @@ from notifier.channels.provider_base import (
     TemporaryError,
     answer_seconds,
 )
-from notifier.channels.transport import begin_call, guard_host, may_have_left, note_leaving
+from notifier.channels.transport import guard_host, may_have_left
 from notifier.content.outgoing_message import OutgoingMessage, build_mime, split_sender
 
 PROVIDER = "smtp"
@@ -79,7 +79,7 @@ class _Connection(smtplib.SMTP):
                 raise smtplib.SMTPServerDisconnected("no SMTP reply")
             stack.pop_all()
         if code == _GO_ON:
-            note_leaving()
+            may_have_left.set(True)
         return code, reply
 
 
@@ -139,7 +139,7 @@ class _Transfer:
 
     def _transfer(self, address: str, mail: bytes) -> Answer:
         """Hand over one mail. The connection is reset after a refusal, and closed by 421 or a loss."""
-        begin_call()
+        may_have_left.set(False)
         answer: Answer = _ACCEPTED
         try:
             if self.connection is None:
@@ -204,7 +204,7 @@ def _sort_loss(lost: Exception) -> DeliveryError:
     because = type(lost).__name__
     if type(lost) in (smtplib.SMTPException, smtplib.SMTPNotSupportedError):
         return Misconfigured(f"{PROVIDER}: {lost} Check SMTP_URL")
-    if may_have_left():
+    if may_have_left.get():
         return OutcomeUnknown(f"{PROVIDER} lost: {because}")
     return TemporaryError(f"{PROVIDER} not reached: {because}")
 

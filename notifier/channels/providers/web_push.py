@@ -32,7 +32,7 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
 )
-from notifier.channels.transport import CONNECT_SECONDS, Transport, read_travelling
+from notifier.channels.transport import CONNECT_SECONDS, Transport
 from notifier.content.outgoing_message import OutgoingMessage, account_page
 
 # How long one device's push service may keep silent
@@ -181,7 +181,7 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
     headers = {"Urgency": "high", "Topic": topic}
     if subscription.host.endswith(_MICROSOFT):
         headers["X-WNS-Type"] = "wns/raw"
-    return headers | read_travelling(message)
+    return headers | message.inbox_headers
 
 
 def read_own_key() -> str | None:
