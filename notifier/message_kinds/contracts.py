@@ -4,7 +4,7 @@ A receipt proves the declaration, so it is sent also where the account is delete
 and the address then, which the declaration has lost.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -45,7 +45,7 @@ from notifier.message_kinds.payments import describe_payment, sell, write_amount
 
 _AT_ONCE = timedelta(hours=1)  # a plan that begins later than that after its payment extends another one
 _PERIOD_END = {"fr": "à la fin de la période payée", "en": "at the end of the paid period"}
-Describe = Callable[[Session, Declaration, str], dict[str, Any]]
+Describe = Callable[[DueMessage, Declaration], dict[str, Any]]
 
 
 def _sign_withdrawal(due: DueMessage) -> str:
@@ -111,28 +111,26 @@ def _fill(describe: Describe, due: DueMessage) -> TemplateContext | Skip:
     if declared is None:
         return Skip(State.SKIPPED, "declaration deleted")
     values = {"support_email": settings().support_email or ""}
-    values |= _describe_declaration(due.session, declared, due.language)
+    values |= _describe_declaration(due, declared)
     values |= {name: text for name, text in due.params.items() if name in ("name", "email")}
-    values |= describe(due.session, declared, due.language)
-    return TemplateContext(values)
+    return TemplateContext(values | describe(due, declared))
 
 
-def _describe_declaration(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+def _describe_declaration(due: DueMessage, declared: Declaration) -> dict[str, Any]:
     """Return the content of a declaration, and when it was made. A form's says what was typed and nothing more."""
-    order = session.get(Payment, declared.payment_id) if declared.payment_id else None
+    order = due.session.get(Payment, declared.payment_id) if declared.payment_id else None
     known = order if declared.made_by is not DeclaredBy.FORM else None
     return {
         "number": declared.reference or "",
         "name": declared.name or "",
         "email": declared.email or "",
-        "plan": name_plan(known.plan) if known else "",
-        "ordered": _write_day(known.paid_at or known.created_at, language) if known else "",
-        "made_day": _write_day(declared.made_at, language),
-        "made_hour": format_time(declared.made_at, "medium", tzinfo=ZONE, locale=language),
+        **_name_order(known, due.language),
+        "made_day": _write_day(declared.made_at, due.language),
+        "made_hour": format_time(declared.made_at, "medium", tzinfo=ZONE, locale=due.language),
     }
 
 
-def _describe_withdrawal(_session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+def _describe_withdrawal(due: DueMessage, declared: Declaration) -> dict[str, Any]:
     """Return the link that confirms, and until when it waits for that; both empty where nothing is to confirm.
 
     It is asked for where the declaration was made without a login: a stranger may have typed this address.
@@ -140,67 +138,61 @@ def _describe_withdrawal(_session: Session, declared: Declaration, language: str
     if declared.made_by is not DeclaredBy.FORM or declared.takes_effect_at is None:
         return {"confirm_url": "", "applied_on": "", "url": None}
     url = write_link(ConfirmDeclaration(declared.id))
-    return {"confirm_url": url, "applied_on": _write_day(declared.takes_effect_at, language), "url": url}
+    return {"confirm_url": url, "applied_on": _write_day(declared.takes_effect_at, due.language), "url": url}
 
 
-def _describe_result(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
+def _describe_result(due: DueMessage, declared: Declaration) -> dict[str, Any]:
     """Return the order, the refund, and the reason of a refusal; each is empty where there is none."""
-    order = session.get(Payment, declared.payment_id)
+    order = due.session.get(Payment, declared.payment_id)
     if order is None:
         raise LookupError(f"declaration {declared.id} is about no order")
     return {
         "number": order.order_number or str(order.id),
-        "plan": name_plan(order.plan),
-        "ordered": _write_day(order.paid_at or order.created_at, language),
+        **_name_order(order, due.language),
         "monthly": plan(order.plan).recurring,
-        "refund": write_amount(declared.refund_cents, language) if declared.refund_cents else "",
+        "refund": write_amount(declared.refund_cents, due.language) if declared.refund_cents else "",
         "refusal": declared.refused_because or "",
     }
 
 
-def _fill_cancellation(due: DueMessage) -> TemplateContext | Skip:
+def _describe_cancellation(due: DueMessage, declared: Declaration) -> dict[str, Any]:
     """Return the content of the notice: to the account's address (param `own`) with the end and the links.
 
     Another address, which was typed, does not learn whether the contract is known.
     """
-    made = _fill(_describe_cancellation, due)
-    if isinstance(made, Skip):
-        return made
-    if due.params.get("own"):
-        declared = due.session.get_one(Declaration, UUID(due.params["declaration"]))
-        if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
-            return TemplateContext(made.values | {"signed_url": "", "url": None})
-        return TemplateContext(made.values | _write_amounts(due))
-    hidden = {"plan": "", "ordered": "", "ends": made.values["latest"], "signed_url": "", "url": None}
-    return TemplateContext(made.values | hidden | {"own": False})
-
-
-def _describe_cancellation(session: Session, declared: Declaration, language: str) -> dict[str, Any]:
-    order = session.get(Payment, declared.payment_id) if declared.payment_id else None
-    url = write_link(ConfirmCancellation(declared.id))
-    return {
-        "own": True,
-        "plan": name_plan(order.plan) if order else "",
-        "ordered": _write_day(order.paid_at or order.created_at, language) if order else "",
-        "wish": _write_wish(declared, language),
-        "ends": write_end(_find_end(session, declared), ZONE, language),
-        "latest": write_end(declared.takes_effect_at or declared.made_at, ZONE, language),
+    latest = write_end(declared.takes_effect_at or declared.made_at, ZONE, due.language)
+    values = {
+        "wish": _write_wish(declared, due.language),
+        "latest": latest,
         "confirmed": declared.confirmed_at is not None,
         "refunded": not declared.at_period_end,
-        "signed_url": url,
-        "url": url,
-        "refund": "",
-        "late_refund": "",
-        "nothing_later": False,
+        "own": bool(due.params.get("own")),
     }
+    if not values["own"]:
+        hidden = {"ends": latest, "signed_url": "", "url": None}
+        return values | hidden | _name_order(None, due.language) | _write_amounts({}, due.language)
+    order = due.session.get(Payment, declared.payment_id) if declared.payment_id else None
+    values["ends"] = write_end(_find_end(due.session, declared), ZONE, due.language)
+    values |= _name_order(order, due.language)
+    if declared.user_id is None:  # its contract ended with the account: there is nothing to undo
+        return values | {"signed_url": "", "url": None} | _write_amounts({}, due.language)
+    url = write_link(ConfirmCancellation(declared.id))
+    return values | {"signed_url": url, "url": url} | _write_amounts(due.params, due.language)
 
 
-def _write_amounts(due: DueMessage) -> dict[str, Any]:
+def _name_order(order: Payment | None, language: str) -> dict[str, str]:
+    """Return plan and day of an order; empty where none may be named."""
+    if order is None:
+        return {"plan": "", "ordered": ""}
+    return {"plan": name_plan(order.plan), "ordered": _write_day(order.paid_at or order.created_at, language)}
+
+
+def _write_amounts(params: Mapping[str, Any], language: str) -> dict[str, Any]:
     """Return what goes back, as it was known at the notice; empty where it was not."""
-    now, later = due.params.get("refund"), due.params.get("late_refund")
+    now, later = params.get("refund"), params.get("late_refund")
     return {
-        "refund": write_amount(now, due.language) if now else "",
-        "late_refund": write_amount(later, due.language) if later else "",
+        "refund": write_amount(now, language) if now else "",
+        "late_refund": write_amount(later, language) if later else "",
         "nothing_later": later == 0,
     }
 
@@ -226,7 +218,5 @@ KINDS = {
     "order": sell(_describe_order, sign_url=_sign_withdrawal),
     "withdrawal_received": _acknowledge(_describe_withdrawal),
     "withdrawn": _acknowledge(_describe_result, "/formule/paiements"),
-    "cancel_noticed": MessageKind(
-        to=ADDRESS, values=_fill_cancellation, secret=False, notice_link="/formule"
-    ),
+    "cancel_noticed": _acknowledge(_describe_cancellation, "/formule"),
 }
