@@ -8,9 +8,11 @@ from dataclasses import replace
 from datetime import date
 from importlib.resources import files
 from itertools import count
+from socket import gaierror
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from aiohttp import ClientPayloadError
 from playwright.async_api import BrowserContext
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import Page as PlaywrightPage
@@ -18,7 +20,7 @@ from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 from playwright_stealth import Stealth
 from scrapy import Request
 from scrapy.crawler import Crawler
-from scrapy.exceptions import CannotResolveHostError, NotSupported, ResponseDataLossError
+from scrapy.exceptions import NotSupported
 from scrapy.http import Headers, HtmlResponse, Response
 
 from configs.ground.hosts import host_of, resolve_stand_in
@@ -52,10 +54,10 @@ _OURS = "ERR_BLOCKED_BY_CLIENT"
 # https://source.chromium.org/chromium/chromium/src/+/main:net/base/net_error_list.h
 _KINDS: tuple[tuple[str, type[Exception]], ...] = (
     ("ERR_CERT_|ERR_SSL_", ssl.SSLError),
-    ("ERR_NAME_", CannotResolveHostError),
+    ("ERR_NAME_", gaierror),
     (
         "ERR_(EMPTY_RESPONSE|CONNECTION_(CLOSED|RESET|ABORTED)|CONTENT_LENGTH|INCOMPLETE_CHUNKED|CONTENT_DECODING)",
-        ResponseDataLossError,
+        ClientPayloadError,
     ),
     ("ERR_(INVALID_HTTP_RESPONSE|RESPONSE_HEADERS_|INVALID_CHUNKED)", NoHTTP),
     ("ERR_(CONNECTION|TUNNEL|PROXY|ADDRESS|NETWORK|INTERNET)", OSError),

@@ -16,19 +16,11 @@ from aiohttp.client_middlewares import ClientMiddlewareType
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-    UnsupportedURLSchemeError,
-)
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from yarl import URL
 
+from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import NoHTTP
 from crawler.fetching.proxies import PROXY_CONNECT_SECONDS, ask_by_proxy
 
@@ -74,14 +66,6 @@ UNASKED = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")  # aiohttp
 # The request's time is watched here, to the end.
 _UNWATCHED = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _BY_PROXY = aiohttp.ClientTimeout(total=None, sock_connect=PROXY_CONNECT_SECONDS)
-_KINDS: dict[type[aiohttp.ClientError], type[Exception]] = {
-    aiohttp.ClientConnectorDNSError: CannotResolveHostError,
-    aiohttp.ClientSSLError: DownloadFailedError,  # told by its cause
-    aiohttp.ClientConnectorError: OSError,
-    aiohttp.ClientPayloadError: ResponseDataLossError,
-    aiohttp.InvalidURL: UnsupportedURLSchemeError,
-    aiohttp.ClientError: DownloadFailedError,
-}
 
 
 class AiohttpHandler(BaseDownloadHandler):
@@ -104,25 +88,18 @@ class AiohttpHandler(BaseDownloadHandler):
         """Ask, within the request's `download_timeout` (seconds) in all, and return the whole answer.
 
         Raises:
-            scrapy.exceptions.DownloadTimeoutError: it took longer.
-            scrapy.exceptions.DownloadCancelledError: it is larger than DOWNLOAD_MAXSIZE.
+            TimeoutError: it took longer.
+            crawler.fetching.decompression.TooLarge: it is larger than DOWNLOAD_MAXSIZE.
             crawler.fetching.errors.ProxyFailed: the request's proxy is at fault.
-            scrapy.exceptions, OSError, crawler.fetching.errors.NoHTTP: what else went wrong, see `_KINDS`.
+            crawler.fetching.errors.NoHTTP: the answer is none.
+            aiohttp.ClientError, OSError: what else went wrong (crawler/fetching/errors.py).
         """
         try:
-            return await (
-                ask_by_proxy(self._ask_in_time, request)
-                if "proxy" in request.meta
-                else self._ask_in_time(request)
-            )
-        except TimeoutError as error:
-            raise DownloadTimeoutError(
-                f"{request.url} took longer than {self._seconds_left(request):g} s"
-            ) from error
+            if "proxy" in request.meta:
+                return await ask_by_proxy(self._ask_in_time, request)
+            return await self._ask_in_time(request)
         except aiohttp.ClientResponseError as error:
             raise NoHTTP(" ".join(error.message.split())) from None
-        except aiohttp.ClientError as error:
-            raise _translate_error(error) from error
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -175,27 +152,21 @@ async def read_answer(answer: aiohttp.ClientResponse, url: str, largest: int) ->
     """Read an answer to its end and return it as Scrapy's; `largest` is in bytes.
 
     Raises:
-        scrapy.exceptions.DownloadCancelledError: it is larger.
+        crawler.fetching.decompression.TooLarge: it is larger.
         aiohttp.ClientError: it broke off.
     """
     if (announced := answer.content_length or 0) > largest:
-        raise DownloadCancelledError(f"{announced} bytes are announced, {largest} are read at most")
+        raise TooLarge(f"{announced} bytes are announced, {largest} are read at most")
     body = b""
     async for chunk in answer.content.iter_any():
         body += chunk
         if len(body) > largest:
-            raise DownloadCancelledError(f"there are more than {largest} bytes")
+            raise TooLarge(f"there are more than {largest} bytes")
     headers = Headers()
     for name, value in answer.raw_headers:  # in bytes: not every site writes UTF-8
         headers.appendlist(name, value)
     kind = responsetypes.from_args(headers=headers, url=url, body=body)
     return kind(url, status=answer.status, headers=headers, body=body)
-
-
-def _translate_error(error: aiohttp.ClientError) -> Exception:
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, ConnectionRefusedError):
-        return DownloadConnectionRefusedError(str(error))
-    return next(kind for known, kind in _KINDS.items() if isinstance(error, known))(str(error))
 
 
 log = logging.getLogger(__name__)

@@ -2,18 +2,11 @@
 
 import ssl
 from collections.abc import Iterator
+from socket import gaierror
 from typing import NamedTuple
 
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    NotSupported,
-    ResponseDataLossError,
-    UnsupportedURLSchemeError,
-)
+import aiohttp
+from scrapy.exceptions import NotSupported
 
 from crawler.fetching.decompression import Broken, NotAccepted, TooLarge
 from crawler.reading import Outcome, Reading
@@ -55,26 +48,28 @@ class _Kind(NamedTuple):
 
 _CUT = _Kind(Outcome.UNREACHABLE, "the connection was lost before the page was whole", again=True)
 _TLS = _Kind(Outcome.UNREACHABLE, "no trusted TLS connection")
-# An answer that came and is no page is `unreadable`; what never came, or not whole, is `unreachable`.
+_NO_CONNECTION = _Kind(Outcome.UNREACHABLE, "no connection", again=True)
+_REFUSED = _NO_CONNECTION._replace(reason="the connection was refused")
+_NO_NAME = _NO_CONNECTION._replace(reason="the host's name was not found (DNS)")
+_NO_ADDRESS = _Kind(Outcome.UNREADABLE, "the address cannot be asked")
+# The first that fits. An answer that came and is no page is `unreadable`; what never came, or not whole, `unreachable`.
 _KINDS: dict[type[BaseException], _Kind] = {
     AddressRefused: _Kind(Outcome.UNREACHABLE, ""),
     ProxyFailed: _Kind(Outcome.UNREACHABLE, ""),
     TimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
-    DownloadTimeoutError: _Kind(Outcome.UNREACHABLE, "no whole page in time"),
-    CannotResolveHostError: _Kind(Outcome.UNREACHABLE, "the host's name was not found (DNS)", again=True),
-    DownloadConnectionRefusedError: _Kind(Outcome.UNREACHABLE, "the connection was refused", again=True),
-    OSError: _Kind(Outcome.UNREACHABLE, "no connection", again=True),
-    DownloadFailedError: _CUT,
-    ResponseDataLossError: _CUT,
-    BrowserFailed: _Kind(Outcome.UNREACHABLE, "the browser failed"),
+    aiohttp.InvalidURL: _NO_ADDRESS,
+    aiohttp.ClientConnectorDNSError: _NO_NAME,
+    aiohttp.ClientConnectorError: _NO_CONNECTION,
+    aiohttp.ClientError: _CUT,
+    gaierror: _NO_NAME,
+    OSError: _NO_CONNECTION,
     NoHTTP: _Kind(Outcome.UNREACHABLE, "the answer is no HTTP"),
+    BrowserFailed: _Kind(Outcome.UNREACHABLE, "the browser failed"),
     Broken: _Kind(Outcome.UNREACHABLE, "the page is not whole"),
     NotAccepted: _Kind(Outcome.UNREADABLE, "the page cannot be unpacked"),
     TooLarge: _Kind(Outcome.UNREADABLE, "the page is too large"),
-    DownloadCancelledError: _Kind(Outcome.UNREADABLE, "the page is too large"),
-    UnsupportedURLSchemeError: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
-    NotSupported: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
-    ValueError: _Kind(Outcome.UNREADABLE, "the address cannot be asked"),
+    NotSupported: _NO_ADDRESS,
+    ValueError: _NO_ADDRESS,
 }
 KNOWN = tuple(_KINDS)
 
@@ -87,16 +82,17 @@ def may_retry(error: BaseException) -> bool:
 def to_fetch_error(error: BaseException, where: str) -> FetchError:
     """Return one of the KNOWN errors as what its check says; `where` is what was asked."""
     kind = _kind(error)
-    # Scrapy's text on time-outs says no more than its first words, with the seconds to 16 digits.
-    told = () if isinstance(error, DownloadTimeoutError) else _chain(error)
-    said = next((text.splitlines()[0][:200] for each in told if (text := str(each).strip())), "")
+    said = next((text.splitlines()[0][:200] for each in _chain(error) if (text := str(each).strip())), "")
     return FetchError(kind.outcome, f"{': '.join(filter(None, (kind.reason, said)))} ({where})", error)
 
 
 def _kind(error: BaseException) -> _Kind:
-    if any(isinstance(cause, ssl.SSLError) for cause in _chain(error)):
+    causes = list(_chain(error))
+    if any(isinstance(cause, ssl.SSLError) for cause in causes):
         return _TLS
-    return next(kind for known, kind in _KINDS.items() if isinstance(error, known))
+    kind = next(kind for known, kind in _KINDS.items() if isinstance(error, known))
+    refused = any(isinstance(cause, ConnectionRefusedError) for cause in causes)
+    return _REFUSED if refused and kind is _NO_CONNECTION else kind
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from aiohttp import (
     ClientHandlerType,
+    ClientPayloadError,
     ClientRequest,
     ClientResponse,
     ClientWebSocketResponse,
@@ -19,7 +20,6 @@ from aiohttp import (
     WSMsgType,
 )
 from scrapy import Request
-from scrapy.exceptions import ResponseDataLossError
 from scrapy.http import Response, TextResponse
 from yarl import URL
 
@@ -111,7 +111,7 @@ class SocketHandler(AiohttpHandler):
         """Listen until a frame holds `until`, the server closes, or there is no more time (`ends`, the loop's).
 
         Raises:
-            scrapy.exceptions.ResponseDataLossError: the connection was lost before anything came.
+            aiohttp.ClientPayloadError: the connection was lost before anything came.
             TimeoutError: nothing came in time.
         """
         frames: list[str] = []
@@ -130,7 +130,7 @@ class SocketHandler(AiohttpHandler):
             return _ReceivedFrames(frames, "the time was up")
         code = socket.close_code
         if code == _LOST and not frames:
-            raise ResponseDataLossError("the socket was lost before it said anything")
+            raise ClientPayloadError("the socket was lost before it said anything")
         return _ReceivedFrames(frames, None if code in _PLAIN_ENDS else f"the socket ended with code {code}")
 
 

@@ -7,18 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from scrapy.exceptions import (
-    DownloadCancelledError,
-    DownloadFailedError,
-    DownloadTimeoutError,
-    NotSupported,
-    UnsupportedURLSchemeError,
-)
+from aiohttp import ClientError, InvalidURL
+from scrapy.exceptions import NotSupported
 
 from configs.world.outcome import Outcome
 from crawler.fetching import session
 from crawler.fetching.browser_headers import pool
-from crawler.fetching.decompression import NotAccepted
+from crawler.fetching.decompression import NotAccepted, TooLarge
 from crawler.fetching.errors import KNOWN, may_retry, to_fetch_error
 from crawler.items import CheckItem
 from tests.crawler.certificate import self_signed, serving
@@ -146,9 +141,9 @@ def test_the_wire_carries_the_headers_of_one_agent_in_its_order(held: Held) -> N
 WHERE = "GET http://127.0.0.1/"
 
 
-def failed(cause: Exception) -> DownloadFailedError:
-    """Return an error as the handler wraps what aiohttp met."""
-    error = DownloadFailedError("failed")
+def failed(cause: Exception) -> ClientError:
+    """Return an error as aiohttp wraps what it met."""
+    error = ClientError("failed")
     error.__cause__ = cause
     return error
 
@@ -157,13 +152,14 @@ def failed(cause: Exception) -> DownloadFailedError:
     "error, outcome, reason, tries",
     [
         (TimeoutError("over"), Outcome.UNREACHABLE, "in time", False),
-        (DownloadTimeoutError("over"), Outcome.UNREACHABLE, "in time", False),
         (OSError(24, "Too many open files"), Outcome.UNREACHABLE, "Too many open files", True),
+        (socket.gaierror("not known"), Outcome.UNREACHABLE, "(DNS): not known", True),
+        (ConnectionRefusedError("no"), Outcome.UNREACHABLE, "refused: no", True),
         (failed(ConnectionResetError("reset by peer")), Outcome.UNREACHABLE, "lost", True),
         (failed(ssl.SSLError("certificate verify failed")), Outcome.UNREACHABLE, "certificate verify", False),
         (NotAccepted("br"), Outcome.UNREADABLE, "unpacked: br", False),
-        (DownloadCancelledError(""), Outcome.UNREADABLE, "too large (", False),
-        (UnsupportedURLSchemeError("ftp"), Outcome.UNREADABLE, "cannot be asked", False),
+        (TooLarge(""), Outcome.UNREADABLE, "too large (", False),
+        (InvalidURL("ftp"), Outcome.UNREADABLE, "cannot be asked", False),
         (NotSupported("ftp"), Outcome.UNREADABLE, "cannot be asked", False),
         (ValueError("bad port"), Outcome.UNREADABLE, "cannot be asked: bad port", False),
     ],

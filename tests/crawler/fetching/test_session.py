@@ -1,18 +1,14 @@
 import asyncio
 import math
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import date
 
 import pytest
 from scrapy import Request
-from scrapy.exceptions import (
-    CannotResolveHostError,
-    DownloadCancelledError,
-    DownloadConnectionRefusedError,
-    DownloadTimeoutError,
-)
 from scrapy.http import HtmlResponse, Response
 
+from crawler.fetching.decompression import TooLarge
 from crawler.fetching.errors import FetchError
 from crawler.fetching.session import Clock, RequestBudget, Session
 from crawler.platforms import platform
@@ -148,11 +144,11 @@ def test_no_redirect_presses_the_button_that_takes_the_first_free_hour(status: i
 
 
 def test_network_errors_are_tried_again_three_times_in_a_check() -> None:
-    site = Site(DownloadConnectionRefusedError("no"), CannotResolveHostError("no"), page())
+    site = Site(ConnectionRefusedError("no"), socket.gaierror("no"), page())
     ours = session(site)
     assert fetch(ours).status == 200
     assert ours.requests == 3
-    site.answers = [DownloadConnectionRefusedError("still no")]
+    site.answers = [ConnectionRefusedError("still no")]
     with pytest.raises(FetchError, match="refused: still no"):
         fetch(ours)
     assert ours.requests == 5
@@ -183,7 +179,7 @@ def test_one_deadline_runs_over_all_requests_of_a_check() -> None:
     assert [request.meta["download_timeout"] for request in site.asked] == [5, 3, 1]
 
 
-@in_turn("error", [DownloadTimeoutError("late"), DownloadCancelledError("")])
+@in_turn("error", [TimeoutError("late"), TooLarge("")])
 def test_what_cannot_get_better_is_not_tried_again(error: Exception) -> None:
     ours = session(Site(error))
     with pytest.raises(FetchError):

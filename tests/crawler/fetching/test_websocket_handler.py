@@ -8,12 +8,8 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from aiohttp import ClientError, ClientPayloadError
 from scrapy import Request
-from scrapy.exceptions import (
-    DownloadFailedError,
-    DownloadTimeoutError,
-    ResponseDataLossError,
-)
 from scrapy.http import Response
 
 from crawler.fetching.errors import NoHTTP
@@ -89,16 +85,16 @@ def test_frames_that_came_are_kept_whatever_ended_the_socket(
 @in_turn(
     "say, error",
     [
-        (Talk([], None), ResponseDataLossError),
-        (Talk([], 0), DownloadTimeoutError),
+        (Talk([], None), ClientPayloadError),
+        (Talk([], 0), TimeoutError),
         (lambda connection, _: connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"), NoHTTP),
-        (lambda *_: None, DownloadFailedError),
+        (lambda *_: None, ClientError),
         (answer(status="101 Switching Protocols"), NoHTTP),
     ],
 )
 def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error: type[Exception]) -> None:
     with wire(say) as site, pytest.raises(error):
-        ask(held, site.address, seconds=1 if error is DownloadTimeoutError else 60)
+        ask(held, site.address, seconds=1 if error is TimeoutError else 60)
 
 
 @pytest.mark.rule("3.7")
@@ -115,7 +111,7 @@ def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> 
             left.set()
 
     with wire(ping, buffered=2048) as site:
-        with pytest.raises(DownloadTimeoutError):
+        with pytest.raises(TimeoutError):
             ask(held, site.address, seconds=1)
         assert left.wait(PATIENCE)
 
