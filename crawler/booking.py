@@ -166,24 +166,16 @@ class BookingSpider(Spider):
             error = f"{type(fault).__name__}: {fault}"
             result = _faulty(state, f"a fault of ours: {error}")
         return CheckItem(
+            **vars(result),
             desk_id=desk.id,
             token=token,
             started_at=started_at,
             seen_at=clock(),
             milliseconds=round(session.clock.elapsed * 1000),
-            outcome=result.outcome,
-            reason=clean_text(result.reason, REASON),
-            slots=result.slots,
-            covered=result.covered,
             requests=session.requests,
             error=error and clean_text(error, ERROR),
-            retry_after=result.trouble.retry_after if result.trouble else None,
             booking_url=desk.url,
             process=process_name(),
-            places=result.places,
-            refused=bool(result.trouble and result.trouble.refused),
-            releases_at=result.releases_at,
-            publications=result.publications,
             captures=buffer.select(result.outcome),
         )
 
@@ -251,4 +243,5 @@ async def visit(
 def _faulty(state: VisitState | None, reason: str) -> VisitResult:
     """Return the result of a visit that failed: the slots that it saw, else `unreadable`."""
     seen = state.result() if state else None
-    return seen if seen and seen.slots else VisitResult(Outcome.UNREADABLE, reason, (), (), 0, None)
+    unread = VisitResult(outcome=Outcome.UNREADABLE, reason=clean_text(reason, REASON))
+    return seen if seen and seen.slots else unread

@@ -10,7 +10,7 @@ from functools import cache
 from configs.world.desk import Desk
 from crawler.parsing.date_windows import local_iso
 from crawler.proofs.page_capture import PageCapture
-from crawler.reading import CoveredWindow, Outcome, Release, Slot
+from crawler.visit_state import VisitResult
 
 
 @cache
@@ -19,28 +19,19 @@ def process_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-@dataclass(frozen=True)
-class CheckItem:
-    """How one check of one desk ended: exactly one outcome, whatever happened."""
+@dataclass(frozen=True, kw_only=True)
+class CheckItem(VisitResult):
+    """How one check of one desk ended: exactly one outcome, whatever happened, and all that its visit proved."""
 
     desk_id: str
     token: int | None  # of the claim; None at the terminal
     started_at: datetime
-    seen_at: datetime = field(kw_only=True)  # when its last page was read, UTC
+    seen_at: datetime  # when its last page was read, UTC
     milliseconds: int  # from the first request on, without our own pauses
-    outcome: Outcome
-    reason: str  # the evidence
-    slots: tuple[Slot, ...]
-    covered: tuple[CoveredWindow, ...]
     requests: int  # redirects and retries included
     error: str | None  # the exception behind an inconclusive outcome
-    retry_after: float | None  # seconds
     booking_url: str
     process: str  # host:pid
-    places: tuple[str, ...] = ()  # keys of all places that the visit knew of, asked or not
-    refused: bool = False  # whether this page answered a plain 403
-    releases_at: datetime | None = None  # when the page says that more slots will be put on line
-    publications: tuple[Release, ...] = ()  # the releases of slots that its pages name with their days
     captures: tuple[PageCapture, ...] = field(
         default=(), repr=False
     )  # pages that may prove it (crawler/proofs)

@@ -4,13 +4,13 @@ docs/reference/visit.md has the truth table.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from heapq import heappop, heappush
 from itertools import count as ascending
-from typing import NamedTuple
 
 from configs.ground.formatting import pluralize
-from crawler.bounds import bound_key
+from crawler.bounds import REASON, bound_key, clean_text
 from crawler.parsing.date_windows import day_of
 from crawler.reading import CoveredWindow, Outcome, PageRequest, Reading, Release, Slot
 
@@ -22,16 +22,17 @@ _FINAL = frozenset(
 _PATIENCE = 3
 
 
-class VisitResult(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class VisitResult:
     """What a visit proved."""
 
     outcome: Outcome
-    reason: str
-    slots: tuple[Slot, ...]
-    covered: tuple[CoveredWindow, ...]
-    asked: int  # requests
-    trouble: Reading | None  # the first inconclusive reading, also where slots were seen
+    reason: str  # the evidence
+    slots: tuple[Slot, ...] = ()
+    covered: tuple[CoveredWindow, ...] = ()
     places: tuple[str, ...] = ()  # keys of all places that the pages named, asked or not
+    retry_after: float | None = None  # seconds, by the first trouble, also where slots were seen
+    refused: bool = False  # whether that was a plain 403
     releases_at: datetime | None = None  # the next release of hours that the pages announce
     publications: tuple[Release, ...] = ()  # the releases of hours that they name with their days
 
@@ -114,14 +115,22 @@ class VisitState:
         """Return what the visit proved: slots if it saw any, else the first trouble, else their proven absence."""
         for ask in list(self._out):
             self.add_reading(ask, Reading(Outcome.UNREACHABLE, f"no answer to {ask.method} {ask.url}"))
-        slots, covered = self._slots(), tuple(self._covered)
+        slots = self._slots()
         trouble = self._troubles[0] if self._troubles else None
         outcome, reason = self._outcome(slots, trouble)
         if self._beyond and self._beyond not in reason:
             reason = f"{reason}; {self._beyond}"
-        release = min(self._releases, default=None)
-        places, named = tuple(self._places), tuple(self._publications)
-        return VisitResult(outcome, reason, slots, covered, self.asked, trouble, places, release, named)
+        return VisitResult(
+            outcome=outcome,
+            reason=clean_text(reason, REASON),
+            slots=slots,
+            covered=tuple(self._covered),
+            places=tuple(self._places),
+            retry_after=trouble.retry_after if trouble else None,
+            refused=trouble is not None and trouble.refused,
+            releases_at=min(self._releases, default=None),
+            publications=tuple(self._publications),
+        )
 
     def _outcome(self, slots: tuple[Slot, ...], trouble: Reading | None) -> tuple[Outcome, str]:
         if slots:

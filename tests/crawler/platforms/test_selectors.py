@@ -46,15 +46,15 @@ def read(body: str, step: str = "", url: str = URL, **parameters: Any) -> Readin
     return classify_page(SELECTORS, Page(url, 200, body.encode(), here, PageRequest(url, step)))
 
 
-def checked(site: dict[str, str], **parameters: Any) -> VisitResult:
-    """VisitContext a site of these pages by address, forms left out."""
+def checked(site: dict[str, str], **parameters: Any) -> tuple[VisitResult, int]:
+    """Visit a site of these pages by address, forms left out; return the number of requests, too."""
     here = visit(**parameters)
     state = VisitState(SELECTORS.first_request(here), limit=30, now=datetime(2026, 11, 20, 9, tzinfo=PARIS))
     while ask := state.next():
         state.add_reading(
             ask, classify_page(SELECTORS, Page(ask.url, 200, site[ask.url].encode(), here, ask))
         )
-    return state.result()
+    return state.result(), state.asked
 
 
 @in_turn(
@@ -92,18 +92,18 @@ def test_pages_are_followed_as_far_as_the_desk_says_and_what_is_on_any_counts() 
         f"{URL}?p=3": f"<p>{NONE}</p>{more.format(4)}",
     }
     rules = {**BY_DAY, "next_page": "a[rel=next]", "pages": 3}
-    result = checked(pages, **rules)
-    assert (result.outcome, len(result.slots), result.covered, result.asked) == (
+    result, asked = checked(pages, **rules)
+    assert (result.outcome, len(result.slots), result.covered, asked) == (
         Outcome.SLOTS,
         1,
         (CoveredWindow(),),
         3,
     )
     pages[f"{URL}?p=2"] = f"<p>{NONE}</p>{more.format(3)}"
-    result = checked(pages, **rules)
-    assert (result.outcome, result.covered, result.asked) == (Outcome.NO_SLOTS, (CoveredWindow(),), 3)
+    result, asked = checked(pages, **rules)
+    assert (result.outcome, result.covered, asked) == (Outcome.NO_SLOTS, (CoveredWindow(),), 3)
     pages[f"{URL}?p=2"] = by_day("bientôt") + more.format(3)
-    assert checked(pages, **rules).outcome is Outcome.UNREADABLE
+    assert checked(pages, **rules)[0].outcome is Outcome.UNREADABLE
 
 
 def test_a_moment_that_is_announced_is_a_doubt_where_it_stands_elsewhere_too() -> None:
