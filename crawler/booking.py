@@ -20,7 +20,7 @@ from configs.world.desk import Desk, Fetch
 from crawler.block_pages import ReadingCache, classify_page
 from crawler.bounds import ERROR, REASON, clean_text
 from crawler.catalogue import check_catalogue, visit_of
-from crawler.cli.arguments import DeskChoice, fetch_of
+from crawler.cli.arguments import choose_desks, fetch_of
 from crawler.cli.report import each_once, print_report
 from crawler.fetching.browser_headers import agent_for
 from crawler.fetching.download_handler import send_request
@@ -81,8 +81,7 @@ class BookingSpider(Spider):
         """
         check_catalogue()
         fetch_of(arguments)
-        choice = DeskChoice.of(arguments)
-        desks = choice.desks(cls.system) if choice.once else []
+        desks = choose_desks(cls.system, arguments)
         for desk in desks:
             ensure_allowed(resolve_stand_in(desk.url, settings().sandbox_hosts), settings())
         return desks

@@ -1,8 +1,7 @@
 """Spider arguments that choose desks; an unknown name is answered with those that exist."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from configs.ground.formatting import list_names, suggest_names
@@ -39,84 +38,64 @@ def fetch_of(arguments: Mapping[str, Any]) -> Fetch:
         ) from None
 
 
-@dataclass(frozen=True)
-class DeskChoice:
-    """Spider arguments, as given. Without any, a spider serves the queue (`once` is False)."""
+def choose_desks(system: str, arguments: Mapping[str, Any]) -> list[Desk]:
+    """Return the desks of a booking system that a spider's arguments name, at `url` where one is given.
 
-    prefecture: str | None = None
-    procedure: str | None = None
-    desk: str | None = None
-    url: str | None = None
-    unknown: tuple[str, ...] = field(default=())
+    None where no argument is ours: then the spider serves the queue (arguments that begin with `_` are scrapyd's).
+    Desks that are not scheduled (stale, retired, behind a login) are left out unless named themselves; those that say
+    what they lack cannot be asked at all.
 
-    @classmethod
-    def of(cls, arguments: Mapping[str, Any]) -> Self:
-        """Take what is ours of a spider's arguments; those that begin with `_` are scrapyd's."""
-        known = {name: str(value).strip() for name, value in arguments.items() if name in NAMES}
-        others = sorted(
-            name for name in arguments if name not in (*NAMES, QUEUE) and not name.startswith("_")
+    Raises:
+        WrongArgument: says what exists.
+        configs.world.prefecture.UnknownPrefecture: names those that exist.
+    """
+    ours = (name for name in arguments if name != QUEUE and not name.startswith("_"))
+    given = {name: str(arguments[name]).strip() for name in ours}
+    if unknown := min(given.keys() - set(NAMES), default=None):
+        raise WrongArgument(f"no argument {unknown!r}; {suggest_names(unknown, NAMES)}")
+    if empty := [name for name in NAMES if given.get(name) == ""]:
+        raise WrongArgument(f"{empty[0]}= is empty: give it a value or leave it out")
+    fitting = _fitting(given, desks_of(system)) if given else []
+    if given and not fitting:
+        raise WrongArgument(_nothing(given, system))
+    for each in fitting:
+        if each.because:
+            raise WrongArgument(f"{each.id} cannot be asked: {each.because}")
+    return _at_url(fitting, given["url"]) if "url" in given else fitting
+
+
+def _fitting(given: Mapping[str, str], desks: dict[str, Desk]) -> list[Desk]:
+    within = prefecture(given["prefecture"]).id if "prefecture" in given else None
+    procedure = _procedure(given["procedure"]) if "procedure" in given else None
+    chosen = [_desk(given["desk"], within, desks)] if "desk" in given else list(desks.values())
+    return [
+        each
+        for each in chosen
+        if ("desk" in given or each.schedulable)
+        and (not within or each.prefecture_id == within)
+        and (not procedure or procedure in each.procedures)
+    ]
+
+
+def _nothing(given: Mapping[str, str], system: str) -> str:
+    asked = ", ".join(f"{name}={given[name]}" for name in NAMES[:3] if name in given)
+    here = prefectures()[given["prefecture"]].desks if "prefecture" in given else ()
+    there = [
+        f"{each.id} ({', '.join(sorted(each.procedures))}; {system_of(each)}; "
+        f"{each.unwatched_because or each.grade})"
+        for each in here
+    ]
+    known = there or sorted(desks_of(system))
+    return f"{system} has no desk to check with {asked or 'these arguments'}; {list_names(known)}"
+
+
+def _at_url(desks: list[Desk], url: str) -> list[Desk]:
+    if _web(url).path.strip("/") and len(desks) > 1:
+        names = ", ".join(each.id for each in desks)
+        raise WrongArgument(
+            f"url={url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
         )
-        return cls(**known, unknown=tuple(others))
-
-    @property
-    def once(self) -> bool:
-        """Whether the spider checks once what is named, instead of serving the queue."""
-        return self != DeskChoice()
-
-    def desks(self, system: str) -> list[Desk]:
-        """Return the desks of a booking system that fit, at `url` where one is given.
-
-        Those that are not scheduled (stale, retired, behind a login) are left out unless named themselves; those that
-        say what they lack cannot be asked at all.
-
-        Raises:
-            WrongArgument: says what exists.
-            configs.world.prefecture.UnknownPrefecture: names those that exist.
-        """
-        if self.unknown:
-            raise WrongArgument(f"no argument {self.unknown[0]!r}; {suggest_names(self.unknown[0], NAMES)}")
-        if empty := [name for name in NAMES if getattr(self, name) == ""]:
-            raise WrongArgument(f"{empty[0]}= is empty: give it a value or leave it out")
-        fitting = self._fitting(desks_of(system))
-        if not fitting:
-            raise WrongArgument(self._nothing(system))
-        for each in fitting:
-            if each.because:
-                raise WrongArgument(f"{each.id} cannot be asked: {each.because}")
-        return self._at_url(fitting)
-
-    def _fitting(self, desks: dict[str, Desk]) -> list[Desk]:
-        within = prefecture(self.prefecture).id if self.prefecture else None
-        procedure = _procedure(self.procedure) if self.procedure else None
-        chosen = [_desk(self.desk, within, desks)] if self.desk else list(desks.values())
-        return [
-            each
-            for each in chosen
-            if (self.desk or each.schedulable)
-            and (not within or each.prefecture_id == within)
-            and (not procedure or procedure in each.procedures)
-        ]
-
-    def _nothing(self, system: str) -> str:
-        asked = ", ".join(f"{name}={value}" for name in NAMES[:3] if (value := getattr(self, name)))
-        here = prefectures()[self.prefecture].desks if self.prefecture else ()
-        there = [
-            f"{each.id} ({', '.join(sorted(each.procedures))}; {system_of(each)}; "
-            f"{each.unwatched_because or each.grade})"
-            for each in here
-        ]
-        known = there or sorted(desks_of(system))
-        return f"{system} has no desk to check with {asked or 'these arguments'}; {list_names(known)}"
-
-    def _at_url(self, desks: list[Desk]) -> list[Desk]:
-        if not self.url:
-            return desks
-        if _web(self.url).path.strip("/") and len(desks) > 1:
-            names = ", ".join(each.id for each in desks)
-            raise WrongArgument(
-                f"url={self.url} is one page and these are {len(desks)} desks: choose by desk= of {names}"
-            )
-        return [_ensure_understood(relocate_desk(each, self.url)) for each in desks]
+    return [_ensure_understood(relocate_desk(each, url)) for each in desks]
 
 
 def relocate_desk(desk: Desk, url: str) -> Desk:

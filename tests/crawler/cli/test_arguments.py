@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crawler.cli.arguments import DeskChoice, WrongArgument, relocate_desk
+from crawler.cli.arguments import WrongArgument, choose_desks, relocate_desk
 from deploy.sample_desk_files import DEPARTMENT, desk_entry, prefecture_file
 from tests.crawler.held import make_desk
 from tests.in_turn import in_turn
@@ -35,12 +35,13 @@ def _world(tmp_path: Path, settings_env: Callable[..., None]) -> None:
 
 
 def ids(**arguments: str) -> list[str]:
-    return [desk.id for desk in DeskChoice.of(arguments).desks("prefenligne")]
+    return [desk.id for desk in choose_desks("prefenligne", arguments)]
 
 
 @in_turn(
     "arguments, chosen",
     [
+        ({"fetch": "browser", "_job": "1"}, []),
         ({"prefecture": "one_01"}, ["one_01/card", "one_01/visa"]),
         ({"procedure": "VISA"}, ["one_01/visa", "two_02/visa"]),
         ({"procedure": "visa", "prefecture": "two_02"}, ["two_02/visa"]),
