@@ -132,7 +132,8 @@ class VisitContext:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Paris"))
     parameters: Any = None  # an instance of the platform's `Parameters`
     horizon: timedelta = timedelta(days=90)  # how far ahead slots are watched
-    turn: int = 0  # number of the desk's visit: each begins with another place, because one may not reach all
+    # number of the desk's visit: each begins with another place, because one may not reach all
+    turn: int = field(default=0, compare=False)
     browser: bool = False  # pages are opened in a browser, which runs their scripts
     requests: int = 6  # that the visit may make: how many places are asked for in one turn
     position: tuple[float, float] | None = None  # latitude and longitude of the prefecture's town
