@@ -15,8 +15,7 @@ from crawler.cli.command_base import aligned
 from crawler.recording import coverage_tracking
 from crawler.scheduling import intervals
 from crawler.scheduling.desk_store import by_host
-from crawler.scheduling.intervals import budget_of, own_interval
-from crawler.scheduling.rounds import proven_intervals
+from crawler.scheduling.intervals import budget_of, own_interval, proven_intervals
 
 _HEADINGS = ("DESK", "STATUS", "WISHED", "FEASIBLE", "ACHIEVED", "CHECKED", "PROVEN", "REASON")
 

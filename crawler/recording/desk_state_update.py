@@ -19,8 +19,7 @@ from crawler.reading import CoveredWindow
 from crawler.recording import coverage_tracking
 from crawler.recording.slot_expiry import lapse_span
 from crawler.scheduling import intervals
-from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval
-from crawler.scheduling.rounds import proven_intervals
+from crawler.scheduling.intervals import PAUSE_AFTER, captcha_expected, own_interval, proven_intervals
 
 # In the order of their ids, so that two writers never wait for each other; and before the next statement begins, which
 # sees then what the writer before left: its open slots too.

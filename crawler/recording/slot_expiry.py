@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 from configs.settings.constants import Constant
 from configs.world.prefecture import desks
 from crawler.recording.coverage_tracking import EVERYWHERE
+from crawler.scheduling.intervals import PROVEN_ROUNDS
 from crawler.scheduling.planning import HEARTBEAT_SECONDS
-from crawler.scheduling.rounds import PROVEN_ROUNDS
 
 # A slot lapses once neither it nor its place was seen for this long (or for 5 intervals, if that is longer)
 LAPSE_SECONDS = Constant("LAPSE_SECONDS", 600.0)

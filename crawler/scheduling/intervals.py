@@ -1,10 +1,11 @@
-"""Intervals and budgets: how often a desk is asked, at what cost, and when it is due after an outcome.
+"""Intervals, budgets and rounds: how often a desk is asked, at what cost, and when it is due after an outcome.
 
 All figures are in seconds, or requests.
 """
 
 import math
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zlib import crc32
 
@@ -16,11 +17,13 @@ from configs.world.check_intervals import (
     INTERVAL_JITTER,
     MAINTENANCE_PROBE_SECONDS,
     PAUSE_PROBE_SECONDS,
+    ROUND_SECONDS,
     TIERS,
 )
 from configs.world.desk import FASTEST, Desk, WatchLevel, is_stand_in
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks_by_host, host_rules, prefecture
+from crawler.catalogue import visit_of
 from crawler.platforms import platform
 from crawler.scheduling.due_queue import HostBucket
 from crawler.scheduling.queues import VISIT_REQUESTS
@@ -219,3 +222,54 @@ def cost_of(desk: Desk) -> int:
 def open_cost_of(desk: Desk) -> float:
     """Return the requests of a visit that sees slots, as far as the platform tells and one visit may make them."""
     return min(platform(desk.platform).OPEN_COST or cost_of(desk), visit_limit(desk))
+
+
+# A round is all visits in which each place and week of a desk is asked for once.
+PROVEN_ROUNDS = 2  # within which a full round must lie for its desk to count as proven
+
+
+def count_visits(desk: Desk, places: int | None) -> int:
+    """Return the visits of a round of a desk that is asked in rounds; `places`: None while they are not known."""
+    visit = replace(visit_of(desk), requests=most_requests(desk))
+    return platform(desk.platform).count_round(visit, places)
+
+
+def proven_intervals(desk: Desk, places: int) -> int | None:
+    """Return in how many visits' intervals such a desk must have been covered; None for any other desk."""
+    return PROVEN_ROUNDS * count_visits(desk, places or None) if desk.in_rounds else None
+
+
+def plan_rounds(
+    visits: Mapping[str, int],
+    *,
+    fast: Mapping[str, float],
+    wished: Mapping[str, float],
+    waited_for: Collection[str],
+    watched: Collection[str],
+    costs: Mapping[str, float],
+    budget: float,
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Decide which desks of a host are asked in rounds at their `fast` interval; return all wishes, and the rounds.
+
+    `visits` of a round, of those desks only; `wished`: the intervals of all desks of the host while none of these is
+    watched; `watched`: which were until now; `costs` of a visit and `budget` as for `share_budget`.
+
+    A desk that somebody waits for is watched if it was, or if no round becomes longer than ROUND_SECONDS by it. The
+    round of a desk that is not watched is the longest that there would be if it were: by that it is sold.
+    """
+    plan, kept, rounds = dict(wished), list[str](), dict[str, float]()
+    for desk in sorted(visits, key=lambda each: (each not in waited_for, each not in watched, each)):
+        trial = plan | {desk: fast[desk]}
+        taken = _measure_rounds(visits, trial, costs, budget)
+        rounds[desk] = max(taken[each] for each in (*kept, desk))
+        if desk in waited_for and (desk in watched or rounds[desk] <= ROUND_SECONDS):
+            plan, kept = trial, [*kept, desk]
+    taken = _measure_rounds(visits, plan, costs, budget)
+    return plan, rounds | {desk: taken[desk] for desk in kept}
+
+
+def _measure_rounds(
+    visits: Mapping[str, int], wished: Mapping[str, float], costs: Mapping[str, float], budget: float
+) -> dict[str, float]:
+    shares = share_budget(wished, costs, budget)
+    return {desk: number * max(wished[desk], shares[desk]) for desk, number in visits.items()}

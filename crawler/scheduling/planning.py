@@ -11,7 +11,6 @@ from crawler.scheduling.desk_store import PlannedDesk, by_host
 from crawler.scheduling.due_queue import DueEntry, HostBucket
 from crawler.scheduling.intervals import bucket_of, cost_of, interval_at, open_cost_of, own_interval
 from crawler.scheduling.queues import queue_of
-from crawler.scheduling.rounds import count_visits, plan_rounds
 
 # Interval of desks without entitled subscribers
 HEARTBEAT_SECONDS = Constant("HEARTBEAT_SECONDS", 6 * 3600.0)
@@ -75,11 +74,13 @@ def build_plan(
         budget = buckets[host].rate * intervals.MINUTE
         rounds: dict[str, float] = {}
         if visits := {
-            desk.id: count_visits(desk, states[desk.id].places or None) for desk in sharing if desk.in_rounds
+            desk.id: intervals.count_visits(desk, states[desk.id].places or None)
+            for desk in sharing
+            if desk.in_rounds
         }:
             fast = {desk.id: min(wished[desk.id], interval_at(desk, now)) for desk in sharing}
             idle = {desk: max(wished[desk], heartbeat) for desk in visits}
-            planned, rounds = plan_rounds(
+            planned, rounds = intervals.plan_rounds(
                 visits,
                 fast=fast,
                 wished={desk: wished[desk] for desk in seeing} | idle,

@@ -21,7 +21,7 @@ from crawler.items import CheckItem
 from crawler.planner import Planner
 from crawler.recording import batch_writer, coverage_tracking
 from crawler.recording.slot_expiry import close_unproven
-from crawler.scheduling.rounds import proven_intervals
+from crawler.scheduling.intervals import proven_intervals
 from deploy.sample_desk_files import prefecture_file
 from tests.crawler.held import Held
 from tests.factories import rows

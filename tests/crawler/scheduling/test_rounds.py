@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from configs.world.check_intervals import ROUND_SECONDS
-from crawler.scheduling.rounds import plan_rounds
+from crawler.scheduling.intervals import plan_rounds
 
 HEARTBEAT = 21_600.0
 COST, BUDGET = 6.0, 6.0  # a visit uses a minute's budget
