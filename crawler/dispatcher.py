@@ -187,7 +187,7 @@ class Dispatcher:
         except redis.RedisError as error:
             self._redis_lost(error)
             return longest
-        self._redis.end()
+        self._redis.tell(log, "")
         for stranger in claimed.refused:
             log.warning(
                 "%r was pushed to %s: no such desk is scheduled", stranger, due_queue.pushed(self._queue)
@@ -248,8 +248,7 @@ class Dispatcher:
             self._wake.set()
 
     def _redis_lost(self, error: redis.RedisError) -> None:
-        if self._redis.begin(str(error)):
-            log.warning("%s: Redis is away, nothing is claimed until it is back: %s", self._queue, error)
+        self._redis.tell(log, f"{self._queue}: Redis is away, nothing is claimed until it is back: {error}")
 
     def _end(self, reason: str) -> "asyncio.Task[None]":
         if self._ended is None:

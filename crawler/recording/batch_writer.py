@@ -37,6 +37,7 @@ from crawler.recording.check_transaction import Written, log_checks, write_batch
 from crawler.scheduling import due_queue
 from crawler.scheduling.due_queue import VisitEnd
 from crawler.scheduling.queues import STOP_GRACE_SECONDS
+from crawler.visit_state import VisitResult
 
 log = logging.getLogger(__name__)
 
@@ -140,15 +141,15 @@ class Writer:
                 written = _write(batch)
                 break
             except Exception as error:  # whatever it is, the checks are kept # noqa: BLE001
-                if self._database.begin(str(error)):
-                    log.warning("the database is in trouble, checks wait: %s", str(error).partition("\n")[0])
+                why = str(error).partition("\n")[0]
+                self._database.tell(log, f"the database is in trouble, checks wait: {why}")
             self._stuck = True
             if self._over(pause):
                 self._lost += len(batch)
                 break
             pause = min(2 * pause, _LONGEST_WAIT)
         self._writing, self._stuck = 0, False
-        self._database.end()
+        self._database.tell(log, "")
         return written
 
     def _over(self, pause: float) -> bool:
@@ -170,11 +171,10 @@ class Writer:
             self._redis = self._redis or due_queue.connect()
             due_queue.send(self._redis, due_queue.finish(self.system, self._unsent, now=database_clock()))
         except redis.RedisError as error:
-            if self._redis_outage.begin(str(error)):
-                log.warning("Redis is away, desks come due again when their holds end: %s", error)
+            self._redis_outage.tell(log, f"Redis is away, desks come due again when their holds end: {error}")
             return
         self._unsent = []
-        self._redis_outage.end()
+        self._redis_outage.tell(log, "")
         if told := self.on_finish:
             told()
 
@@ -310,33 +310,24 @@ def write_each(checks: Sequence[CheckItem]) -> Written:
     written = Written()
     with session() as rows:
         for check in checks:
-            try:
-                written.add(_write_alone(rows, check))
-            except Exception as error:
-                if not _is_at_fault(error, check):
-                    raise
-                written.add(_write_plainly(rows, check, error))
+            written.add(_write_alone(rows, check))
     return written
 
 
 def _write_alone(rows: Session, check: CheckItem) -> Written:
-    with rows.begin_nested():
-        return write_batch(rows, [check], database_clock(rows), clock())
-
-
-def _write_plainly(rows: Session, check: CheckItem, error: Exception) -> Written:
-    log.error("the check of %s cannot be recorded as it is", check.desk_id, exc_info=error)
     try:
-        return _write_alone(rows, _plain_row(check, error))
-    except Exception as again:
-        if not _is_at_fault(again, check):
+        with rows.begin_nested():
+            return write_batch(rows, [check], database_clock(rows), clock())
+    except Exception as error:
+        if not is_row_fault(error) or _waits_for_day(error, check):
             raise
-        log.exception("the check of %s cannot be recorded at all", check.desk_id)
-        return Written()
-
-
-def _is_at_fault(error: Exception, check: CheckItem) -> bool:
-    return is_row_fault(error) and not _waits_for_day(error, check)
+        if check.reason == REFUSED:
+            log.exception("the check of %s cannot be recorded at all", check.desk_id)
+            return Written()
+        log.exception("the check of %s cannot be recorded as it is", check.desk_id)
+        refused = VisitResult(outcome=Outcome.UNREADABLE, reason=REFUSED)  # nothing in it comes from the page
+        plain = replace(check, **vars(refused), error=clean_text(f"{type(error).__name__}: {error}", ERROR))
+    return _write_alone(rows, plain)
 
 
 def _waits_for_day(error: Exception, check: CheckItem) -> bool:
@@ -344,19 +335,3 @@ def _waits_for_day(error: Exception, check: CheckItem) -> bool:
     if not isinstance(getattr(error, "orig", None), psycopg2.errors.CheckViolation):
         return False
     return "no partition" in str(error) and abs(check.started_at - clock()) < _DAY_COMES
-
-
-def _plain_row(check: CheckItem, error: Exception) -> CheckItem:
-    """Return the row that replaces a check that cannot be recorded. Nothing in it comes from the page."""
-    return replace(
-        check,
-        outcome=Outcome.UNREADABLE,
-        reason=REFUSED,
-        slots=(),
-        covered=(),
-        places=(),
-        releases_at=None,
-        publications=(),
-        retry_after=None,
-        error=clean_text(f"{type(error).__name__}: {error}", ERROR),
-    )
