@@ -1,7 +1,6 @@
 """Outages: paid time in which a desk was not watched, a row per desk and reason."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -38,13 +37,8 @@ UPDATE outages SET ends_at = greatest(starts_at, :at) WHERE ends_at IS NULL AND 
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class OutageChange:
-    """Change of a desk's outage by a check at `at`: the outage's reason, None where the desk is watched."""
-
-    desk_id: str
-    at: datetime
-    reason: OutageReason | None
+# A desk, an instant and the reason of its outage from then on; None where it is watched.
+OutageChange = tuple[str, datetime, OutageReason | None]
 
 
 _AT_ONCE = frozenset(
@@ -60,22 +54,22 @@ def reason_of(outcome: Outcome, inconclusive: int) -> OutageReason | None:
 
 def write_outages(session: Session, turns: Sequence[OutageChange]) -> None:
     """End outages whose desks are watched again or have another reason now, and begin the new ones."""
-    if not turns:
-        return
-    columns = {
-        "desk_id": [turn.desk_id for turn in turns],
-        "at": [turn.at for turn in turns],
-        "reason": [turn.reason and turn.reason.value for turn in turns],
-    }
-    session.execute(_END, columns)
-    session.execute(_BEGIN, columns)
+    if turns:
+        session.execute(_END, _columns(turns))
+        session.execute(_BEGIN, _columns(turns))
 
 
 def begin_outages(session: Session, desk_ids: Collection[str], at: datetime, reason: OutageReason) -> None:
     """Begin an outage of desks whose host is left alone; one that already has an outage keeps its own reason."""
-    ids = sorted(desk_ids)
-    columns = {"desk_id": ids, "at": [at] * len(ids), "reason": [reason.value] * len(ids)}
-    session.execute(_BEGIN, columns)
+    session.execute(_BEGIN, _columns([(each, at, reason) for each in sorted(desk_ids)]))
+
+
+def _columns(turns: Sequence[OutageChange]) -> dict[str, list[object]]:
+    return {
+        "desk_id": [desk_id for desk_id, _, _ in turns],
+        "at": [at for _, at, _ in turns],
+        "reason": [reason and reason.value for _, _, reason in turns],
+    }
 
 
 def end_outages(

@@ -22,7 +22,6 @@ from configs.world.desk import Desk
 from configs.world.outcome import Outcome
 from configs.world.prefecture import desks
 from crawler import outages
-from crawler.hosts import store
 from crawler.hosts import store as host_rows
 from crawler.hosts.backoff import RESTING
 from crawler.items import CheckItem
@@ -79,7 +78,7 @@ def write_batch(session: Session, checks: Sequence[CheckItem], now: datetime, by
     `by_ours` by this process's.
     """
     checks = [_by_database(check, now, now - by_ours) for check in checks]
-    checks = store.reclassify_page_refusals(session, checks, now)
+    checks = host_rows.reclassify_page_refusals(session, checks, now)
     rows = desk_state_update.update_desks(session, checks, now)
     ends = [_check_outcome(desk, check, rows) for check in checks if (desk := desks().get(check.desk_id))]
     counted = [end for end in ends if end.row]
@@ -185,7 +184,7 @@ def _outage_changes(end: CheckOutcome) -> list[outages.OutageChange]:
     reason = None if usual else outages.reason_of(check.outcome, end.row.inconclusive)
     ended = (usual or check.outcome.conclusive) and end.row.outage
     changed = ended or (reason and reason.value != end.row.outage)
-    return [outages.OutageChange(end.desk.id, check.started_at, reason)] if changed else []
+    return [(end.desk.id, check.started_at, reason)] if changed else []
 
 
 def _visit_end(end: CheckOutcome, rest: datetime | None, now: datetime) -> VisitEnd:

@@ -90,7 +90,7 @@ def test_trouble_is_an_outage_from_the_pause_on(outcome: Outcome) -> None:
 def test_the_same_reason_again_ends_nothing() -> None:
     ends(Outcome.CAPTCHA)
     with session() as s:
-        outages.write_outages(s, [outages.OutageChange("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
+        outages.write_outages(s, [("evry_91/a", NOW + 9 * MINUTE, OutageReason.CAPTCHA)])
     assert of() == [("captcha", 1, None)]
 
 
